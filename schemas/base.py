@@ -1,0 +1,47 @@
+"""What all records share: frozen, unknown fields refused, a format version checked before anything else."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cotbuild.schemas.errors import CotbuildError, DataError
+
+FORMAT_VERSION = 1
+"""Version of everything cotbuild writes: journals, shards, manifest.json, build.json."""
+
+
+class Record(BaseModel):
+    """A frozen Pydantic model that refuses unknown fields and coercion of wrong types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any], where: str, error: type[CotbuildError] = DataError) -> Self:
+        """Build from plain JSON values; a fault becomes one line that starts with `where`."""
+        try:
+            return cls.model_validate(value, strict=False)
+        except ValidationError as fault:
+            raise error(f"{where}: {explain(fault)}") from fault
+
+
+def explain(fault: ValidationError) -> str:
+    """The first fault of a ValidationError as one line, and how many more there are."""
+    faults = fault.errors(include_url=False)
+    first = faults[0]
+    place = ".".join(str(part) for part in first["loc"]) or "record"
+    value = repr(first.get("input"))
+    shown = value if len(value) <= 80 else value[:77] + "..."
+    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    return f"{place} is {shown}. {first['msg']}{more}."
+
+
+def check_format(found: object, where: str) -> None:
+    """Raise DataError unless `found` is a format version this code reads."""
+    if type(found) is not int or found < 1:
+        raise DataError(f"{where}: format version {found!r}. Expected a whole number from 1 to {FORMAT_VERSION}.")
+    if found > FORMAT_VERSION:
+        raise DataError(
+            f"{where}: format version {found}, written by a newer cotbuild. Expected at most {FORMAT_VERSION}. "
+            "Upgrade cotbuild."
+        )

@@ -1,0 +1,92 @@
+"""BuildConfig: everything that decides a build, resolved; build.json holds one."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cotbuild.schemas.base import FORMAT_VERSION, Record
+from cotbuild.schemas.completion import MAX_SEED, Sampling
+from cotbuild.schemas.question import QuestionKind
+
+
+class SourceConfig(Record):
+    """Which questions enter the build."""
+
+    name: str = Field(
+        default="bundled", min_length=1, description="bundled, a known dataset, a file, or a folder of split files."
+    )
+    split: str | None = Field(default=None, description="Split to ask about; None: the file's own, else train.")
+    limit: int | None = Field(default=None, ge=1, description="Only the first so many questions; None: all.")
+    eval_splits: tuple[str, ...] = Field(default=(), description="Splits that enter without a request.")
+    columns: dict[str, str] = Field(default={}, description="Question field to column of the file, for unknown shapes.")
+    kind: QuestionKind | None = Field(default=None, description="Kind of every question; None: told by the columns.")
+    on_bad_row: Literal["stop", "drop"] = Field(
+        default="stop", description="Stop at a bad row, or leave it out, counted."
+    )
+
+
+class ServerConfig(Record):
+    """Settings of a managed vLLM server; None: chosen for the machine it starts on. None of them enters a request_key."""
+
+    dtype: str | None = Field(default=None, description="Weights' type; None: float32 on CPUs that emulate bfloat16.")
+    max_num_seqs: int | None = Field(default=None, ge=1, description="Sequences decoded together.")
+    max_model_len: int | None = Field(default=None, ge=16, description="Tokens of prompt and completion together.")
+    max_num_batched_tokens: int | None = Field(default=None, ge=16, description="Tokens per engine step.")
+    kv_cache_gib: int | None = Field(default=None, ge=1, description="CPU only: GiB kept for the KV cache.")
+    enforce_eager: bool | None = Field(default=None, description="Skip compilation; None: skipped on CPU.")
+    extra_args: tuple[str, ...] = Field(default=(), description="Further arguments for vLLM's API server, as they are.")
+    start_timeout_s: float = Field(default=900.0, gt=0, description="Longest wait for a healthy server, seconds.")
+    stall_s: float = Field(default=120.0, gt=0, description="Seconds without any new token before a restart.")
+    max_restarts: int = Field(default=3, ge=0, description="Restarts without a completion between before the run ends.")
+
+
+class ScriptedConfig(Record):
+    """Dials of the scripted teacher, a fake for dry runs and tests that says so in provenance."""
+
+    incorrect_frac: float = Field(default=0.2, ge=0, le=1, description="Share of requests answered wrongly.")
+    no_answer_frac: float = Field(default=0.0, ge=0, le=1, description="Share that names no answer.")
+    length_frac: float = Field(default=0.0, ge=0, le=1, description="Share cut for length.")
+    rejected_frac: float = Field(default=0.0, ge=0, le=1, description="Share that fails for good.")
+    unavailable_frac: float = Field(default=0.0, ge=0, le=1, description="Share that fails, to be asked again.")
+    latency_s: float = Field(default=0.0, ge=0, description="Seconds before an answer.")
+
+
+class TeacherConfig(Record):
+    """Who answers, and over what."""
+
+    model: str = Field(
+        default="embedded", min_length=1, description="embedded, scripted, a folder, a Hub id, or a served name."
+    )
+    endpoint: str | None = Field(default=None, description="Base URL of a running server, such as …/v1; None: managed.")
+    revision: str | None = Field(
+        default=None, description="Commit or tag of a Hub id; for an endpoint, what the user states."
+    )
+    window: int | None = Field(default=None, ge=1, description="Requests in flight; None: chosen.")
+    max_attempts: int = Field(default=6, ge=1, description="Tries of one request before it counts as failed.")
+    server: ServerConfig = Field(default=ServerConfig(), description="For a managed server.")
+    scripted: ScriptedConfig = Field(default=ScriptedConfig(), description="For the scripted teacher.")
+
+
+class BuildConfig(Record):
+    """A whole build. The answer store outlives it: another config in the same folder reuses what still fits."""
+
+    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    source: SourceConfig = Field(default=SourceConfig(), description="The questions.")
+    teacher: TeacherConfig = Field(default=TeacherConfig(), description="The teacher.")
+    templates: tuple[str, ...] = Field(
+        default=(), description="name@version or a file, at most one a kind; empty: defaults."
+    )
+    system: str | None = Field(
+        default=None, description="System prompt in place of the template's; None: the template's."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="Sampling fields.")
+    samples: int = Field(default=1, ge=1, description="Requests per question.")
+    seed: int = Field(
+        default=0, ge=0, le=MAX_SEED, description="Build seed, from which each request's seed is derived."
+    )
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.samples > 1 and self.sampling.temperature == 0:
+            raise ValueError(f"samples is {self.samples} at temperature 0, where all samples are the same; expected 1")
+        return self
