@@ -36,7 +36,7 @@ class Sampling(Record):
 
 
 class Request(Record):
-    """One generation call. Its `request_key` covers all its fields, so finished work is found by it and nothing else."""
+    """One generation call. Its `request_key` covers all its fields, and finished work is found by it alone."""
 
     messages: tuple[Message, ...] = Field(min_length=1, description="The chat, exactly as sent.")
     teacher: str = Field(min_length=1, description="Identity of the teacher's weights or service.")

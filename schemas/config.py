@@ -26,7 +26,7 @@ class SourceConfig(Record):
 
 
 class ServerConfig(Record):
-    """Settings of a managed vLLM server; None: chosen for the machine it starts on. None of them enters a request_key."""
+    """Settings of a managed vLLM server; None: chosen for the machine it starts on. none enters a request_key."""
 
     dtype: str | None = Field(default=None, description="Weights' type; None: float32 on CPUs that emulate bfloat16.")
     max_num_seqs: int | None = Field(default=None, ge=1, description="Sequences decoded together.")

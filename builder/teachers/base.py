@@ -30,4 +30,4 @@ class Teacher(Protocol):
         """The completion or, after all retries, the failure of one request."""
 
     def provenance(self) -> dict[str, Any]:
-        """JSON facts known once entered: kind, url, engine and its version, settings. Kept in the store, not in rows."""
+        """JSON facts known once entered: kind, url, engine and its version, settings. For the store, not for rows."""
