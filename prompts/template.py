@@ -1,0 +1,184 @@
+"""Templates: files that say how a question is put to a teacher, as name@version, checked when they are read."""
+
+from collections.abc import Iterable
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from string import Template as Text
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from cotbuild.schemas.base import Record
+from cotbuild.schemas.completion import Message
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.question import Choice, QuestionKind
+
+DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
+"""The template of each kind where the user names none."""
+
+
+class Exemplar(Record):
+    """A worked example inside a prompt."""
+
+    question: str = Field(min_length=1, description="Its question.")
+    choices: tuple[str, ...] = Field(default=(), description="Its options; lettered A, B, … when shown.")
+    answer: str = Field(min_length=1, description="Its answer: a letter, yes or no, a number, or text.")
+    rationale: str = Field(min_length=1, description="Its reasoning.")
+
+    @property
+    def lettered(self) -> tuple[Choice, ...]:
+        return tuple(Choice(label=chr(ord("A") + i), text=text) for i, text in enumerate(self.choices))
+
+
+class Template(Record):
+    """One version of one way of asking. Never edited once something was built with it: a change is a new version."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="What it is called.")
+    version: int = Field(ge=1, description="Counts up with every change.")
+    kind: QuestionKind = Field(description="The kind of question it is for.")
+    about: str = Field(min_length=1, description="One line for people; not part of the fingerprint.")
+    answer: Literal["first", "last"] = Field(description="Where the teacher is to put the answer.")
+    system: str | None = Field(default=None, description="System turn; None: none is sent.")
+    user: str = Field(description="User turn, of the exemplars too. $question, and for choice $choices.")
+    choice_line: str = Field(default="($label) $text", description="One line of $choices.")
+    assistant: str | None = Field(
+        default=None, description="Exemplars' reply: $rationale, $answer, for choice $answer_text."
+    )
+    exemplars: tuple[Exemplar, ...] = Field(default=(), description="Worked examples, shown in order.")
+
+    @property
+    def ref(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that reaches a teacher, and of what extraction is told."""
+        return digest("template/1", self.model_dump(mode="json", exclude={"about"}))
+
+    def with_system(self, system: str) -> Self:
+        """The same template under another system turn."""
+        # Not model_copy: it would carry the cached opening and fingerprint of the old system turn along.
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, "system": system})
+
+    @cached_property
+    def opening(self) -> tuple[Message, ...]:
+        """System turn and exemplars: the messages every question of this template starts with."""
+        turns = [] if self.system is None else [Message(role="system", content=self.system)]
+        for exemplar in self.exemplars:
+            turns.append(Message(role="user", content=self.ask(exemplar.question, exemplar.lettered)))
+            turns.append(Message(role="assistant", content=self._reply(exemplar)))
+        return tuple(turns)
+
+    def ask(self, question: str, choices: Iterable[Choice]) -> str:
+        """The user turn for one question. Values are put in once: a `$` in them stays a `$`."""
+        if self.kind is not QuestionKind.CHOICE:
+            return self._user.substitute(question=question)
+        line = self._choice_line
+        listed = "\n".join(line.substitute(label=choice.label, text=choice.text) for choice in choices)
+        return self._user.substitute(question=question, choices=listed)
+
+    def _reply(self, exemplar: Exemplar) -> str:
+        values = {"rationale": exemplar.rationale, "answer": exemplar.answer}
+        if self.kind is QuestionKind.CHOICE:
+            values["answer_text"] = {c.label: c.text for c in exemplar.lettered}[exemplar.answer]
+        return Text(self.assistant or "").substitute(values)
+
+    @cached_property
+    def _user(self) -> Text:
+        return Text(self.user)
+
+    @cached_property
+    def _choice_line(self) -> Text:
+        return Text(self.choice_line)
+
+    @model_validator(mode="after")
+    def _variables_fit(self) -> Self:
+        is_choice = self.kind is QuestionKind.CHOICE
+        _need("user", self.user, {"question", "choices"} if is_choice else {"question"})
+        if is_choice:
+            _need("choice_line", self.choice_line, {"label", "text"})
+        if self.assistant is not None:
+            _need("assistant", self.assistant, {"rationale", "answer"}, {"answer_text"} if is_choice else set())
+        if bool(self.exemplars) != (self.assistant is not None):
+            raise ValueError("assistant and exemplars go together: expected both or neither")
+        for exemplar in self.exemplars:
+            if is_choice and exemplar.answer not in {c.label for c in exemplar.lettered}:
+                raise ValueError(
+                    f"exemplar {exemplar.question!r} has answer {exemplar.answer!r}, not one of its letters"
+                )
+            if not is_choice and exemplar.choices:
+                raise ValueError(f"exemplar {exemplar.question!r} has choices in a template of kind {self.kind.value}")
+        return self
+
+
+def _need(field: str, text: str, needed: set[str], allowed: set[str] | None = None) -> None:
+    """Raise ValueError unless `text` is a valid template that uses each variable it is given, and no other."""
+    if not Text(text).is_valid():
+        raise ValueError(f"{field} has a lone $; expected $name, or $$ for a dollar sign")
+    used = set(Text(text).get_identifiers())
+    if missing := sorted(needed - used):
+        raise ValueError(f"{field} does not use {', '.join('$' + name for name in missing)}")
+    if unknown := sorted(used - needed - (allowed or set())):
+        raise ValueError(f"{field} uses {', '.join('$' + name for name in unknown)}, which no question has")
+
+
+def parse_template(text: str, where: str) -> Template:
+    """A template from YAML text. Raises ConfigError, with `where` in it, on any fault."""
+    try:
+        value: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: holds a {type(value).__name__}. Expected the fields of a template.")
+    return Template.parse(value, where, ConfigError)
+
+
+@cache
+def builtin_templates() -> dict[str, Template]:
+    """Every template that ships with cotbuild, by name@version, in the order of their names."""
+    found = {}
+    for file in resources.files("cotbuild.prompts").joinpath("templates").iterdir():
+        if file.name.endswith(".yaml"):
+            template = parse_template(file.read_text(encoding="utf-8"), f"templates/{file.name}")
+            found[template.ref] = template
+    return dict(sorted(found.items()))
+
+
+def load_template(ref: str) -> Template:
+    """A built-in template by name@version (or bare name: its newest version), or one from a .yaml file.
+
+    Raises ConfigError where there is none.
+    """
+    if ref.endswith((".yaml", ".yml")):
+        try:
+            return parse_template(Path(ref).read_text(encoding="utf-8"), ref)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"template {ref!r}: {error}. Expected a readable file of UTF-8 text.") from error
+    known = builtin_templates()
+    versions = [t for t in known.values() if t.name == ref]
+    if ref in known:
+        return known[ref]
+    if versions:
+        return max(versions, key=lambda t: t.version)
+    raise ConfigError(f"template {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}.")
+
+
+def load_templates(refs: Iterable[str], system: str | None = None) -> dict[QuestionKind, Template]:
+    """The template of each kind: those named, defaults for the rest, under `system` where it is given.
+
+    Raises ConfigError where two are for one kind.
+    """
+    chosen: dict[QuestionKind, Template] = {}
+    for template in map(load_template, refs):
+        if template.kind in chosen:
+            both = f"{chosen[template.kind].ref} and {template.ref}"
+            raise ConfigError(f"templates {both} are both for kind {template.kind.value}. Expected one a kind.")
+        chosen[template.kind] = template
+    for kind, ref in DEFAULTS.items():
+        chosen.setdefault(kind, load_template(ref))
+    if system is None:
+        return chosen
+    return {kind: template.with_system(system) for kind, template in chosen.items()}
