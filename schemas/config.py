@@ -41,14 +41,23 @@ class ServerConfig(Record):
 
 
 class ScriptedConfig(Record):
-    """Dials of the scripted teacher, a fake for dry runs and tests that says so in provenance."""
+    """Dials of the scripted teacher, a fake for dry runs and tests that says so in provenance.
 
-    incorrect_frac: float = Field(default=0.2, ge=0, le=1, description="Share of requests answered wrongly.")
+    It cannot see targets, so right and wrong answers fall as they may.
+    """
+
     no_answer_frac: float = Field(default=0.0, ge=0, le=1, description="Share that names no answer.")
     length_frac: float = Field(default=0.0, ge=0, le=1, description="Share cut for length.")
     rejected_frac: float = Field(default=0.0, ge=0, le=1, description="Share that fails for good.")
     unavailable_frac: float = Field(default=0.0, ge=0, le=1, description="Share that fails, to be asked again.")
     latency_s: float = Field(default=0.0, ge=0, description="Seconds before an answer.")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        total = self.no_answer_frac + self.length_frac + self.rejected_frac + self.unavailable_frac
+        if total > 1:
+            raise ValueError(f"the shares add up to {total}, expected at most 1")
+        return self
 
 
 class TeacherConfig(Record):
