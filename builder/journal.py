@@ -95,6 +95,13 @@ def _check_header(raw: bytes, path: Path) -> None:
         raise StoreError(str(error)) from error
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """What a journal says of the run that wrote it; empty where a kill tore the header."""
+    with path.open("rb") as file:
+        raw = file.readline()
+    return dict(json.loads(raw[_JSON:])) if _is_whole(raw) and raw[9] == HEADER else {}
+
+
 class Journal:
     """The journal of one run. A context manager; closing makes it durable."""
 

@@ -34,6 +34,23 @@ KEY = np.dtype("S16")
 _RANK = {COMPLETION: 0, FINAL_FAILURE: 1, FAILURE: 2}
 
 
+class AnswerReader:
+    """Open journals. Answers stand in about the order they are wanted in, so the file buffer serves most reads."""
+
+    def __init__(self, journals: list[Path], stack: ExitStack) -> None:
+        self._journals = journals
+        self._stack = stack
+        self._files: dict[int, BinaryIO] = {}
+
+    def read(self, place: int) -> Answer:
+        number, offset = place >> 48 & 0x3FFF, place & 0xFFFFFFFFFFFF
+        file = self._files.get(number)
+        if file is None:
+            file = self._files[number] = self._stack.enter_context(self._journals[number].open("rb"))
+        file.seek(offset)
+        return decode_answer(file.readline())
+
+
 class AnswerIndex:
     """Where the answer to each key stands: 24 bytes an answer, sorted by key.
 
@@ -54,21 +71,27 @@ class AnswerIndex:
                 places += (_RANK[line.status] << 62 | number << 48 | line.offset).to_bytes(8, "little")
         self._keys, self._places = _best_of_each(np.frombuffer(keys, KEY), np.frombuffer(places, "<u8"))
 
+    @property
+    def num_completions(self) -> int:
+        """Distinct requests that have a completion."""
+        return int(np.count_nonzero(self._places >> np.uint64(62) == _RANK[COMPLETION]))
+
     def find(self, key: bytes) -> int | None:
         """Place of the answer to `key` (16 bytes), None where there is none."""
         at = int(np.searchsorted(self._keys, np.bytes_(key)))
         # Bytes, not elements: numpy strips trailing NULs from an element of a bytes array.
         return int(self._places[at]) if self._keys[at : at + 1].tobytes() == key else None
 
-    def open_failure(self, place: int) -> bool:
+    def may_pass(self, place: int) -> bool:
         """Whether the answer is a failure that the next run asks again."""
         return place >> 62 == _RANK[FAILURE]
 
-    def any_failure(self, place: int) -> bool:
-        return place >> 62 != 0
+    def failed(self, place: int) -> bool:
+        """Whether the answer is a failure of any kind."""
+        return place >> 62 != _RANK[COMPLETION]
 
     @contextmanager
-    def reader(self) -> Iterator["AnswerReader"]:
+    def reader(self) -> Iterator[AnswerReader]:
         """Reads answers by place; journals are opened as they are needed."""
         with ExitStack() as stack:
             yield AnswerReader(self.journals, stack)
@@ -80,23 +103,6 @@ def _best_of_each(keys: NDArray[Any], places: NDArray[Any]) -> tuple[NDArray[Any
     first = np.ones(len(keys), bool)
     first[1:] = keys[1:] != keys[:-1]
     return keys[first], places[first]
-
-
-class AnswerReader:
-    """Open journals. Answers stand in about the order they are wanted in, so the file buffer serves most reads."""
-
-    def __init__(self, journals: list[Path], stack: ExitStack) -> None:
-        self._journals = journals
-        self._stack = stack
-        self._files: dict[int, BinaryIO] = {}
-
-    def read(self, place: int) -> Answer:
-        number, offset = place >> 48 & 0x3FFF, place & 0xFFFFFFFFFFFF
-        file = self._files.get(number)
-        if file is None:
-            file = self._files[number] = self._stack.enter_context(self._journals[number].open("rb"))
-        file.seek(offset)
-        return decode_answer(file.readline())
 
 
 class AnswerStore:

@@ -1,0 +1,183 @@
+"""The card: README.md of a build, with the front matter that makes `load_dataset` see its configs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from cotbuild.builder.arrow import arrow_schema
+from cotbuild.schemas.base import Record
+from cotbuild.schemas.manifest import FileEntry, Manifest
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import Rationale
+
+MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
+"""The record behind each config."""
+
+ABOUT = {
+    "rationales": "everything the teacher said, one row a question and sample, whatever the verdict",
+    "questions": "evaluation questions, with targets, no rationale",
+}
+
+
+def card(manifest: Manifest) -> str:
+    """The whole README.md. Depends on the manifest but not on its `run`."""
+    front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{front}---\n\n{_body(manifest)}"
+
+
+def front_matter(manifest: Manifest) -> dict[str, Any]:
+    """What the Hub and `datasets` read.
+
+    For a local folder `datasets` keys its cache on `configs` and `dataset_info` alone, so a rebuilt folder would yield
+    the old rows: each config's description carries the digest of its rows, which changes the key with them.
+    """
+    configs, infos = [], []
+    for name in manifest.digests:
+        splits = _by_split(entry for entry in manifest.files if entry.config_name == name)
+        configs.append(
+            {
+                "config_name": name,
+                "description": f"{ABOUT[name]}; digest {manifest.digests[name]}",
+                "data_files": [{"split": s, "path": [e.path for e in files]} for s, files in splits.items()],
+                **({"default": True} if name == "rationales" else {}),
+            }
+        )
+        infos.append(
+            {
+                "config_name": name,
+                "features": features(arrow_schema(MODELS[name])),
+                "splits": [
+                    {
+                        "name": split,
+                        "num_bytes": sum(e.num_bytes for e in files),
+                        "num_examples": sum(e.num_rows for e in files),
+                    }
+                    for split, files in splits.items()
+                ],
+            }
+        )
+    return {"configs": configs, "dataset_info": infos, "tags": ["cotbuild", "chain-of-thought", "distillation"]}
+
+
+def _by_split(entries: Iterable[FileEntry]) -> dict[str, list[FileEntry]]:
+    splits: dict[str, list[FileEntry]] = {}
+    for entry in entries:
+        splits.setdefault(entry.split, []).append(entry)
+    return splits
+
+
+def features(schema: pa.Schema) -> list[dict[str, Any]]:
+    """An arrow schema in the form of `dataset_info.features`. Spelt out because importing `datasets` takes seconds."""
+    return [{"name": field.name, **_feature(field.type)} for field in schema]
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        inner = _feature(kind.value_type)
+        return {"list": inner.get("struct", inner.get("dtype", inner))}
+    if pa.types.is_struct(kind):
+        return {"struct": [{"name": f.name, **_feature(f.type)} for f in kind]}
+    return {"dtype": {"double": "float64"}.get(str(kind), str(kind))}
+
+
+def _body(manifest: Manifest) -> str:
+    return "\n".join(
+        [
+            f"# {inline(manifest.title)}",
+            "",
+            f"Rationales that a teacher model wrote for {manifest.source.num_questions} questions of "
+            f"{inline(manifest.source.dataset)} (split {inline(manifest.source.split)}), "
+            f"{manifest.samples} a question, made with cotbuild {inline(manifest.cotbuild)}. "
+            "Nobody has checked them by hand; the verdict only compares the answer with the target.",
+            "",
+            *_table(("config", "split", "rows"), _config_rows(manifest)),
+            "",
+            "## Verdicts",
+            "",
+            *_table(("verdict", "rows", "share"), _verdict_rows(manifest)),
+            "",
+            f"Left out of the questions: {_counts(manifest.source.dropped)}. Unscored: {_counts(manifest.failures)}. "
+            f"Flags: {_counts(manifest.flags)}.",
+            "",
+            *_target_section(manifest),
+            "## How the teacher was asked",
+            "",
+            f"- teacher: {code(manifest.teacher)}" + _fake_note(manifest),
+            f"- mode: {code(manifest.mode)}; templates: "
+            + ", ".join(f"{code(t.template)} ({code(t.fingerprint[:12])})" for t in manifest.templates),
+            f"- sampling: {code(manifest.sampling.model_dump_json())}; build seed {manifest.seed}",
+            f"- source: {', '.join(f'{inline(s)} {code(c)}' for s, c in manifest.source.checksums.items())}",
+            f"- build fingerprint: {code(manifest.fingerprint)}",
+            "",
+            "## Load",
+            "",
+            "```python",
+            "from datasets import load_dataset",
+            "",
+            f'rows = load_dataset("PATH_OR_REPO", "rationales", split="{manifest.source.split}")',
+            "```",
+            "",
+            "The licence of the questions is that of their source; this card does not grant one.",
+            "",
+        ]
+    )
+
+
+def _fake_note(manifest: Manifest) -> str:
+    return " (a fake for tests: these rationales are made up)" if manifest.teacher.startswith("scripted:") else ""
+
+
+def _config_rows(manifest: Manifest) -> list[tuple[str, ...]]:
+    return [
+        (code(name), inline(split), str(sum(entry.num_rows for entry in files)))
+        for name in manifest.digests
+        for split, files in _by_split(e for e in manifest.files if e.config_name == name).items()
+    ]
+
+
+def _verdict_rows(manifest: Manifest) -> list[tuple[str, ...]]:
+    total = manifest.num_planned or 1
+    return [(verdict, str(count), f"{100 * count / total:.1f} %") for verdict, count in manifest.verdicts.items()]
+
+
+def _target_section(manifest: Manifest) -> list[str]:
+    if not manifest.verdicts_by_target:
+        return []
+    rows = [
+        (inline(target), str(sum(counts.values())), *(str(counts.get(verdict, 0)) for verdict in manifest.verdicts))
+        for target, counts in manifest.verdicts_by_target.items()
+    ]
+    lead = "Keeping only correct rationales selects; this is what each target would keep."
+    return ["By target:", "", *_table(("target", "rows", *manifest.verdicts), rows), "", lead, ""]
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return [_line(header), _line(("---",) * len(header)), *map(_line, rows)]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{inline(name)} {count}" for name, count in counts.items()) or "none"
+
+
+def inline(value: str) -> str:
+    """Text that can stand anywhere on one line of Markdown without becoming markup."""
+    flat = " ".join(value.split())
+    return "".join("\\" + c if c in "\\`*_{}[]()<>#+!|~&$" else c for c in flat)
+
+
+def code(value: str) -> str:
+    """Text as a code span that stays inside its backticks and its table cell."""
+    flat = " ".join(value.split()).replace("|", "¦")
+    ticks = "`" * (1 + max((len(run) for run in _tick_runs(flat)), default=0))
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{ticks}{pad}{flat}{pad}{ticks}"
+
+
+def _tick_runs(text: str) -> list[str]:
+    return "".join(c if c == "`" else " " for c in text).split()

@@ -1,0 +1,187 @@
+"""The command line: arguments → config; progress; exit codes 0 done, 1 failed, 2 usage, 130 Ctrl-C."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
+
+app = typer.Typer(
+    help="Build teacher-rationale datasets: ask a teacher for a chain of thought on each question, keep every answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Text = str | None
+Number = int | None
+Dir = Annotated[Path, typer.Argument(help="Folder of a build.", show_default=False)]
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder of the build; it holds the answers too.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of these settings; flags win.")] = None,
+    source: Annotated[Text, typer.Option(help="bundled, a known dataset, a file, or a folder of split files.")] = None,
+    split: Annotated[Text, typer.Option(help="Split to ask about.")] = None,
+    limit: Annotated[Number, typer.Option(help="Only the first so many questions.")] = None,
+    eval_splits: Annotated[Text, typer.Option(help="Splits that enter without a request: dev,test.")] = None,
+    map: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN for a file of unknown shape.")] = None,
+    kind: Annotated[Text, typer.Option(help="choice, yes_no, number or text, if the file does not tell.")] = None,
+    on_bad_row: Annotated[Text, typer.Option(help="stop, or drop and count.")] = None,
+    teacher: Annotated[Text, typer.Option(help="embedded, scripted, a folder, a Hub id, or a served name.")] = None,
+    endpoint: Annotated[Text, typer.Option(help="URL of a running OpenAI-compatible server, up to /v1.")] = None,
+    revision: Annotated[Text, typer.Option(help="Commit of a Hub id, or of what the endpoint serves.")] = None,
+    window: Annotated[Number, typer.Option(help="Requests in flight.")] = None,
+    template: Annotated[list[str] | None, typer.Option(help="NAME@VERSION or a .yaml file, one a kind.")] = None,
+    system: Annotated[Text, typer.Option(help="System prompt in place of the template's.")] = None,
+    samples: Annotated[Number, typer.Option(help="Requests per question.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus; 1 is off.")] = None,
+    max_tokens: Annotated[Number, typer.Option(help="Most tokens generated per request.")] = None,
+    seed: Annotated[Number, typer.Option(help="Build seed; each request's own is derived from it.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Any other: sampling.top_k=20.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew; old answers stay until clean.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Ask again what was refused.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; ask and write nothing.")] = False,
+) -> None:
+    """Ask a teacher about every question and build the dataset. Run it again to go on, or after an edit."""
+    from cotbuild.builder.settings import build_config, columns
+
+    flags = {
+        "source.name": source,
+        "source.split": split,
+        "source.limit": limit,
+        "source.eval_splits": eval_splits.split(",") if eval_splits else None,
+        "source.kind": kind,
+        "source.on_bad_row": on_bad_row,
+        "teacher.model": teacher,
+        "teacher.endpoint": endpoint,
+        "teacher.revision": revision,
+        "teacher.window": window,
+        "templates": template,
+        "system": system,
+        "samples": samples,
+        "sampling.temperature": temperature,
+        "sampling.top_p": top_p,
+        "sampling.max_tokens": max_tokens,
+        "seed": seed,
+    }
+    with _errors(resume=True):
+        resolved = build_config(config, {**flags, "source.columns": columns(map or [])}, setting or [])
+        if dry_run:
+            from cotbuild.builder.dry_run import dry_run as lines
+
+            for line in lines(resolved, out, fresh=fresh, retry_failed=retry_failed):
+                print(line)
+            return
+        from cotbuild.builder.progress import Terminal
+        from cotbuild.builder.report import closing_lines
+        from cotbuild.builder.run import generate as run
+
+        outcome = run(resolved, out, Terminal(), fresh=fresh, retry_failed=retry_failed)
+        for line in closing_lines(outcome, out):
+            print(line)
+
+
+@app.command()
+def inspect(
+    directory: Dir,
+    id: Annotated[Text, typer.Option(help="Only the rationales of this question.")] = None,
+    verdict: Annotated[Text, typer.Option(help="Only rationales with this verdict.")] = None,
+    limit: Annotated[int, typer.Option(help="How many records to show.")] = 3,
+) -> None:
+    """Show what a build holds: counts by verdict, lengths, some records."""
+    with _errors():
+        from cotbuild.builder.report import inspect as lines
+
+        for line in lines(directory, question_id=id, verdict=verdict, limit=limit):
+            print(line)
+
+
+@app.command()
+def verify(directory: Dir) -> None:
+    """Check a build: schema, checksums, digests, counts, duplicates, order. Exit 1 with the exact fault."""
+    with _errors():
+        from cotbuild.builder.verify import verify as check
+
+        manifest = check(directory)
+        rows = sum(entry.num_rows for entry in manifest.files)
+        print(f"{directory}: whole. {len(manifest.files)} files, {rows} rows, fingerprint {manifest.fingerprint[:16]}")
+
+
+@app.command()
+def prompts(
+    template: Annotated[Text, typer.Argument(help="NAME@VERSION or a .yaml file.", show_default=False)] = None,
+) -> None:
+    """List the templates, or show one rendered."""
+    with _errors():
+        from cotbuild.builder.report import prompt_list, prompt_shown
+
+        for line in prompt_shown(template) if template else prompt_list():
+            print(line)
+
+
+@app.command()
+def sources() -> None:
+    """List the datasets that are known by name, and the shapes of file that need no mapping."""
+    with _errors():
+        from cotbuild.builder.report import source_list
+
+        for line in source_list():
+            print(line)
+
+
+@app.command()
+def clean(directory: Dir) -> None:
+    """Remove the answers that a --fresh run left behind."""
+    with _errors():
+        from cotbuild.builder.store import AnswerStore
+
+        if not directory.is_dir():
+            raise DataError(f"{directory}: no such folder. Expected a build.")
+        store = AnswerStore(directory)
+        with store.hold():
+            gone = store.clean()
+        print(f"{directory}: removed {', '.join(gone) or 'nothing; every answer is current'}")
+
+
+@contextmanager
+def _errors(resume: bool = False) -> Iterator[None]:
+    """One line and an exit code for what a user can act on; any other fault is ours and keeps its traceback."""
+    try:
+        yield
+    except CotbuildError as error:
+        _complain(f"error: {error}")
+        if resume and not isinstance(error, (ConfigError, DataError)):
+            _complain(f"every answer had so far is kept. To go on: {_go_on()}")
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except KeyboardInterrupt:
+        _complain(f"stopped; every answer had so far is kept. To go on: {_go_on()}" if resume else "stopped")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # `cotbuild inspect … | head`
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+
+
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _go_on() -> str:
+    """The same command, without the flag that would begin anew."""
+    return shlex.join(["cotbuild", *(word for word in sys.argv[1:] if word != "--fresh")])
+
+
+def main() -> None:
+    """Entry point of `cotbuild`."""
+    # SIGTERM ends a run as Ctrl-C does: journal sealed, server gone, exit 130.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    app()

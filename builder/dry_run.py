@@ -1,0 +1,32 @@
+"""What a run would do, without doing it: no server, no lock, nothing written."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from cotbuild.builder.build_dir import read_config, read_manifest
+from cotbuild.builder.changes import announcement
+from cotbuild.builder.job import known_answers, prepare
+from cotbuild.builder.plan import make_plan, open_requests
+from cotbuild.builder.store import AnswerIndex
+from cotbuild.builder.teachers import tokenizer_folder
+from cotbuild.builder.teachers.wire import wire
+from cotbuild.builder.tokens import prompt_tokens
+from cotbuild.schemas.config import BuildConfig
+
+
+def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed: bool = False) -> Iterator[str]:
+    """The plan as lines: counts, the tokens expected, and the first request as it will be sent."""
+    job = prepare(config, out)
+    index = AnswerIndex([]) if fresh else job.store.index()
+    with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
+        plan = make_plan(job.chains(lookup), config.samples)
+        yield from announcement(job, plan, read_manifest(out), read_config(out))
+        if plan.first is None:
+            yield "nothing to ask: no server would be started"
+            return
+        requests = (chain.request for chain in open_requests(job.chains(lookup), plan.repeats) if chain.request)
+        prompts = prompt_tokens(requests, plan.num_open, plan.open_chars, tokenizer_folder(config.teacher))
+    yield f"tokens: {prompts} in prompts, at most {plan.num_open * config.sampling.max_tokens:,} generated"
+    yield "the first request, as it will be sent:"
+    yield json.dumps(wire(plan.first, config.teacher.model), indent=2, ensure_ascii=False)

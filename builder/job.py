@@ -1,0 +1,140 @@
+"""A build resolved: everything that decides its requests and rows, before anybody is asked."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cotbuild.builder
+import cotbuild.prompts
+import cotbuild.schemas
+from cotbuild.builder.plan import Chain, Elicit, walk_all
+from cotbuild.builder.sources import Source, open_source
+from cotbuild.builder.store import AnswerIndex, AnswerStore
+from cotbuild.builder.teachers import teacher_identity
+from cotbuild.prompts.template import Template, load_templates
+from cotbuild.schemas.completion import Answer
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.question import QuestionKind
+
+
+@dataclass(frozen=True)
+class Job:
+    """A configuration with its templates, source, store and teacher identity at hand."""
+
+    config: BuildConfig
+    out: Path
+    templates: dict[QuestionKind, Template]
+    source: Source
+    store: AnswerStore
+    teacher: str
+
+    @cached_property
+    def mode(self) -> Elicit:
+        config = self.config
+        return Elicit(self.templates, self.teacher, config.sampling, config.samples, config.seed)
+
+    @property
+    def splits(self) -> list[str]:
+        """Every split that is read: the one asked about, then the evaluation splits."""
+        return [self.source.split, *self.config.source.eval_splits]
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        return {split: self.source.checksum(split) for split in self.splits}
+
+    def parts(self) -> dict[str, Any]:
+        """What fixes the build's content, by name: equal parts and an equal store mean equal rows."""
+        config = self.config.model_dump(mode="json", exclude={"teacher"})
+        return {
+            "config": config,
+            "teacher": self.teacher,
+            "templates": {kind.value: [t.ref, t.fingerprint] for kind, t in self.templates.items()},
+            "source": self.checksums,
+            "code": code_digest(),
+            "pyarrow": version("pyarrow"),
+        }
+
+    def inputs(self) -> str:
+        """Digest of `parts`."""
+        return digest("inputs/1", self.parts())
+
+    def chains(self, lookup: Callable[[str], Answer | None]) -> Iterator[Chain]:
+        """Every chain in plan order, as far as `lookup` has answers."""
+        return walk_all(self.mode, self.source.read(self.source.split), lookup)
+
+    @property
+    def title(self) -> str:
+        teacher = self.config.teacher.model.rstrip("/").rsplit("/", 1)[-1]  # never a path: the title is published
+        return f"{self.source.dataset}: rationales by {teacher}"
+
+
+def prepare(config: BuildConfig, out: Path) -> Job:
+    """Resolve a configuration. Asks nobody; raises ConfigError, DataError or TeacherError in one line."""
+    store = AnswerStore(out)
+    return Job(
+        config=config,
+        out=out,
+        templates=load_templates(config.templates, config.system),
+        source=open_source(config.source),
+        store=store,
+        teacher=teacher_identity(config.teacher, store.root),
+    )
+
+
+@contextmanager
+def known_answers(
+    index: AnswerIndex, *, retry: bool, retry_failed: bool = False
+) -> Iterator[Callable[[str], Answer | None]]:
+    """A lookup by request_key. `retry`: failures that may pass count as unanswered; `retry_failed`: all failures."""
+    with index.reader() as reader:
+
+        def lookup(request_key: str) -> Answer | None:
+            place = index.find(bytes.fromhex(request_key[:32]))
+            if place is None or (retry and index.may_pass(place)) or (retry_failed and index.failed(place)):
+                return None
+            return reader.read(place)
+
+        yield lookup
+
+
+def is_up_to_date(job: Job, manifest: Manifest | None) -> bool:
+    """Whether the build that stands there is what this job would make, with nothing left to ask."""
+    return (
+        manifest is not None
+        and manifest.run.open_failures == 0
+        and manifest.run.inputs == job.inputs()
+        and manifest.run.store == job.store.state()
+        and all(_has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files)
+    )
+
+
+def _has_size(path: Path, num_bytes: int) -> bool:
+    try:
+        return path.stat().st_size == num_bytes
+    except OSError:
+        return False
+
+
+def code_digest() -> str:
+    """Digest of the code that plans and derives, so that an edited helper never leaves stale rows behind."""
+    total = hashlib.sha256(b"code/1\n")
+    for package in (cotbuild.schemas, cotbuild.prompts, cotbuild.builder):
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def cotbuild_version() -> str:
+    """The installed version; a checkout that was never installed says so."""
+    try:
+        return version("cotbuild")
+    except PackageNotFoundError:
+        return "0+checkout"

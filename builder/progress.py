@@ -1,0 +1,83 @@
+"""Progress on stderr: a live bar on a terminal, else one line at most every five seconds."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cotbuild.builder.ask import OnAnswer
+from cotbuild.builder.derive import judge
+from cotbuild.schemas.completion import Answer, Completion
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import Verdict
+
+if TYPE_CHECKING:
+    from cotbuild.builder.job import Job
+
+LINE_EVERY_S = 5.0
+BAR_EVERY_S = 0.1
+
+
+class Counts:
+    """What a run has had so far."""
+
+    def __init__(self, total: int, started: float) -> None:
+        self.total, self.started = total, started
+        self.done, self.tokens = 0, 0
+        self.verdicts: Counter[str] = Counter()
+
+    def line(self, now: float) -> str:
+        """`120/512 · correct 61, incorrect 50 · 310 tok/s · 1:05 left`."""
+        spent = max(now - self.started, 1e-6)
+        verdicts = ", ".join(f"{v.value} {self.verdicts[v.value]}" for v in Verdict if self.verdicts[v.value])
+        left = _clock(spent / self.done * (self.total - self.done)) if self.done else "?"
+        return f"{self.done}/{self.total} · {verdicts or 'nothing yet'} · {self.tokens / spent:.0f} tok/s · {left} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Terminal:
+    """The `Ui` of the command line."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def asking(self, job: "Job", total: int) -> Iterator[OnAnswer]:
+        """Show how far the requests are. Each completion is judged here a first time, for the counts alone."""
+        counts = Counts(total, time.monotonic())
+        shown = 0.0
+        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+
+        def on_answer(question: Question, answer: Answer) -> None:
+            nonlocal shown
+            counts.done += 1
+            verdict = Verdict.UNSCORED
+            if isinstance(answer, Completion):
+                verdict = judge(question, job.mode.template(question), answer).verdict
+                counts.tokens += answer.completion_tokens or 0
+            counts.verdicts[verdict.value] += 1
+            now = time.monotonic()
+            if now - shown >= every:
+                shown = now
+                self._show(counts.line(now))
+
+        try:
+            yield on_answer
+        finally:
+            self._show(counts.line(time.monotonic()), last=True)
+
+    def _show(self, line: str, last: bool = False) -> None:
+        if self._live:
+            print(f"\r\x1b[2K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            self.say(line)

@@ -1,0 +1,155 @@
+"""What the command line shows of a build, a template, the sources: lines of at most 80 columns."""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cotbuild.builder.build_dir import need_manifest
+from cotbuild.builder.run import Outcome
+from cotbuild.prompts.render import render
+from cotbuild.prompts.template import DEFAULTS, builtin_templates, load_template
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from cotbuild.schemas.rationale import Verdict
+
+WIDTH = 80
+
+
+def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
+    """The last lines of a run: counts that add up, where it is, its fingerprint, the next command."""
+    manifest = outcome.manifest
+    if not outcome.rebuilt:
+        yield "nothing to ask, no server started: the build is up to date"
+    elif not outcome.asked:
+        yield "nothing to ask, no server started: rebuilt from the answers at hand"
+    yield from _counts(manifest)
+    if manifest.run.open_failures:
+        yield f"{manifest.run.open_failures} requests failed and may pass: the same command asks them again"
+    yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
+    yield f"next: cotbuild inspect {out}"
+
+
+def _counts(manifest: Manifest) -> Iterator[str]:
+    counted = " + ".join(f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count)
+    yield f"{manifest.num_planned} rationales = {counted or 'none'}"
+    if manifest.failures:
+        yield "unscored: " + ", ".join(f"{count} {kind}" for kind, count in manifest.failures.items())
+    if manifest.source.dropped:
+        dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.source.dropped.items())
+        yield f"rows left out of the source: {dropped}"
+    for split, count in manifest.source.eval_questions.items():
+        yield f"{count} questions of {split} without a request"
+
+
+def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, limit: int) -> Iterator[str]:
+    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on no such row."""
+    if verdict is not None and verdict not in set(Verdict):
+        raise ConfigError(f"--verdict {verdict!r}: Expected one of {', '.join(Verdict)}.")
+    manifest = need_manifest(build_dir)
+    if question_id is None:
+        yield from _summary(build_dir, manifest)
+    shown = 0
+    for row in _rows(build_dir, manifest):
+        if question_id not in (None, row["question_id"]) or verdict not in (None, row["verdict"]):
+            continue
+        if question_id is None and shown == limit:
+            break
+        shown += 1
+        yield ""
+        yield from record_lines(row)
+    if not shown and (question_id is not None or verdict is not None):
+        wanted = f"question {question_id!r}" if question_id is not None else f"verdict {verdict!r}"
+        raise DataError(f"{build_dir}: no rationale with {wanted}. Expected one of {manifest.num_planned} rows.")
+
+
+def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
+    yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
+    yield f"{manifest.source.num_questions} questions of {manifest.source.dataset}/{manifest.source.split}"
+    yield from _counts(manifest)
+    if manifest.rationale_chars:
+        low, q1, median, q3, high = manifest.rationale_chars
+        yield f"rationale length: median {median} characters, half within {q1}–{q3}, all within {low}–{high}"
+    yield f"tokens generated: {manifest.completion_tokens}"
+    if manifest.flags:
+        yield "flags: " + ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items())
+    yield from _wrap("teacher: ", manifest.teacher)
+    yield "templates: " + ", ".join(entry.template for entry in manifest.templates)
+
+
+def _rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
+    from cotbuild.builder.shards import read_rows
+
+    for entry in manifest.files:
+        if entry.config_name == "rationales":
+            yield from read_rows(build_dir / entry.path)
+
+
+def record_lines(row: dict[str, Any]) -> Iterator[str]:
+    """One rationale for reading: question, choices, rationale, answer against target."""
+    mark = "" if row["sample_index"] == 0 else f" sample {row['sample_index']}"
+    yield f"── {row['question_id']}{mark} ".ljust(WIDTH, "─")
+    yield from _wrap("question   ", row["question"])
+    for choice in row["choices"]:
+        yield from _wrap("           ", f"({choice['label']}) {choice['text']}")
+    if row["failure"] is not None:
+        yield f"failed     {row['failure']}"
+        return
+    yield from _wrap("rationale  ", row["rationale"] or "(none)")
+    if row["answer"] is None:
+        yield from _wrap("completion ", row["completion"])
+    yield f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
+    if row["flags"]:
+        yield f"flags      {', '.join(row['flags'])}"
+
+
+def _wrap(label: str, text: str) -> Iterator[str]:
+    indent = " " * len(label)
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, WIDTH - len(label))] or [""]
+    for number, line in enumerate(lines):
+        yield (indent if number else label) + line
+
+
+def prompt_list() -> Iterator[str]:
+    """Every template that ships, defaults marked."""
+    for ref, template in builtin_templates().items():
+        mark = "*" if ref in DEFAULTS.values() else " "
+        yield f"{mark} {ref:<22} {template.kind.value:<7} {template.about}"
+    yield "* is the default of its kind. `cotbuild prompts NAME@VERSION` shows one rendered."
+
+
+_EXAMPLES = {
+    QuestionKind.CHOICE: ("Which of these floats on water?", ("a stone", "a cork", "a nail")),
+    QuestionKind.YES_NO: ("Is a whale a mammal?", ()),
+    QuestionKind.NUMBER: ("Ida has 3 boxes of 12 eggs. How many eggs has she?", ()),
+    QuestionKind.TEXT: ("What is the capital of France?", ()),
+}
+
+
+def prompt_shown(ref: str) -> Iterator[str]:
+    """One template as the messages of an example question."""
+    template = load_template(ref)
+    text, options = _EXAMPLES[template.kind]
+    question = Question(
+        id="example",
+        kind=template.kind,
+        text=text,
+        choices=tuple(Choice(label=chr(ord("A") + i), text=option) for i, option in enumerate(options)),
+        target=None,
+        other_targets=(),
+        source=SourceRef(dataset="example", config_name=None, split="train", revision=None, row=0),
+    )
+    yield f"{template.ref}  {template.kind.value}  answer {template.answer}  fingerprint {template.fingerprint[:16]}"
+    yield template.about
+    for message in render(template, question):
+        yield f"── {message.role} ".ljust(WIDTH, "─")
+        yield from message.content.splitlines()
+
+
+def source_list() -> Iterator[str]:
+    """Every source known by name, and what else `--source` takes."""
+    from cotbuild.builder.sources import list_sources
+
+    for info in list_sources():
+        yield from info.lines()

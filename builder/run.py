@@ -1,0 +1,86 @@
+"""The one place that joins pure and IO: resolve, plan, ask, derive, install."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cotbuild.builder.ask import OnAnswer, ask_all
+from cotbuild.builder.build_dir import read_config, read_manifest
+from cotbuild.builder.changes import announcement
+from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
+from cotbuild.builder.plan import Chain, Plan, make_plan, open_requests
+from cotbuild.builder.store import AnswerIndex
+from cotbuild.builder.teachers import open_teacher
+from cotbuild.builder.teachers.early_stop import EarlyStop
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.manifest import Manifest
+
+
+class Ui(Protocol):
+    """Where a run tells how it goes."""
+
+    def say(self, line: str) -> None:
+        """One line for the user, at once."""
+
+    def asking(self, job: Job, total: int) -> AbstractContextManager[OnAnswer]:
+        """Live progress over `total` requests; the value is called with every answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did."""
+
+    manifest: Manifest
+    asked: int
+    """Requests made; 0, and no server started, where everything was answered."""
+    rebuilt: bool
+    """False where the build that stood there was already what was asked for."""
+
+
+def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, retry_failed: bool = False) -> Outcome:
+    """Bring `out` to what `config` says, asking only what the store does not know.
+
+    `fresh` begins the answers anew; `retry_failed` asks again also what the server refused. Raises a CotbuildError in
+    one line; every answer had until then stays in the store.
+    """
+    started = time.monotonic()
+    job = prepare(config, out)
+    with job.store.hold():
+        if fresh:
+            job.store.new_generation()
+        standing = read_manifest(out)
+        if standing is not None and not retry_failed and is_up_to_date(job, standing):
+            return Outcome(standing, asked=0, rebuilt=False)
+        index = job.store.index()
+        plan = _ask_open(job, index, standing, ui, retry_failed)
+        if plan.num_open:
+            index = job.store.index()
+        from cotbuild.builder.assemble import assemble  # here: pyarrow takes a while to import
+
+        manifest = assemble(job, index, plan, time.monotonic() - started)
+    return Outcome(manifest, asked=plan.num_open, rebuilt=True)
+
+
+def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> Plan:
+    with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
+        plan = make_plan(job.chains(lookup), job.config.samples)
+        for line in announcement(job, plan, standing, read_config(job.out)):
+            ui.say(line)
+        if plan.num_open:
+            asyncio.run(_ask(job, plan, job.chains(lookup), ui, index.num_completions))
+    return plan
+
+
+async def _ask(job: Job, plan: Plan, chains: Iterator[Chain], ui: Ui, completed_before: int) -> None:
+    assert plan.longest is not None
+    async with open_teacher(job.config.teacher, job.teacher, job.store.root, ui.say) as teacher:
+        if warning := await teacher.check(plan.longest):
+            ui.say(f"question {plan.longest_id!r}: {warning}")
+        about = teacher.provenance()
+        with job.store.journal({"teacher": about}) as journal, ui.asking(job, plan.num_open) as on_answer:
+            pending = open_requests(chains, plan.repeats)
+            await ask_all(teacher, job.mode, pending, journal, EarlyStop(completed_before), on_answer)

@@ -1,0 +1,65 @@
+"""Flags and a YAML file to a BuildConfig."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError
+
+
+def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()) -> BuildConfig:
+    """The file's values, overridden by `flags` (dotted name → value; None: not given), then by `extra` (NAME=VALUE).
+
+    Raises ConfigError with the name of the field at fault.
+    """
+    values = _read(file) if file is not None else {}
+    for name, value in flags.items():
+        if value is not None:
+            _put(values, name, value)
+    for setting in extra:
+        name, equals, text = setting.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set {setting!r}: Expected NAME=VALUE, such as teacher.server.max_num_seqs=64.")
+        _put(values, name, _yaml(text, f"--set {name}"))
+    return BuildConfig.parse(values, str(file) if file is not None else "settings", ConfigError)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = _yaml(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}. Expected a readable YAML file.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: holds a {type(values).__name__}. Expected the fields of a build, such as source.")
+    return values
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *path, last = name.split(".")
+    for part in path:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{name}: {part} is {inner!r}. Expected fields below it.")
+        values = inner
+    values[last] = value
+
+
+def columns(pairs: Iterable[str]) -> dict[str, str] | None:
+    """`--map question=stem` as a mapping; None where none was given. Raises ConfigError on another form."""
+    mapping = {}
+    for pair in pairs:
+        field, equals, column = pair.partition("=")
+        if not equals or not field or not column:
+            raise ConfigError(f"--map {pair!r}: Expected FIELD=COLUMN, such as question=stem.")
+        mapping[field] = column
+    return mapping or None
