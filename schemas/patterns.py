@@ -1,0 +1,186 @@
+"""What an answer statement looks like: the compiled patterns and the one-to-one folding that `extract` reads through.
+
+Every pattern is linear: repeats are possessive, bounded, or over characters that cannot follow them, since teachers do
+emit 100 KB of one character. Patterns named LOW_ are for lower-cased text; a literal first word keeps the scan fast.
+"""
+
+import re
+
+from cotbuild.schemas.question import QuestionKind
+
+# One character to one character, so that a span found in the folded text holds in the original. U+0130 is the only
+# character whose lower() is longer than itself.
+_FOLDED = {
+    **dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad\t\r\v\f"), " "),
+    **dict.fromkeys(map(ord, "\u2028\u2029\u0085"), "\n"),
+    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u2032"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u00ab\u00bb"), '"'),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-"),
+    0x130: "I",
+    **{0xFF01 + i: chr(0x21 + i) for i in range(94) if 0xFF01 + i != 0xFF0D},
+}
+FOLD = str.maketrans(_FOLDED)
+
+
+def fold(text: str) -> str:
+    """`text` of the same length with odd spaces, quotes, dashes and full-width forms made plain."""
+    plain = text.isascii() and "\t" not in text and "\r" not in text
+    return text if plain else text.translate(FOLD)
+
+
+# --- where the teacher's turn ends, and an invented next one begins ---
+LOW_RUN_ON = re.compile(
+    r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
+    r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
+)
+LOW_THINK = re.compile(r"</?think(?:ing)?>")
+THINK = re.compile(LOW_THINK.pattern, re.IGNORECASE)
+
+# --- what introduces an answer ---
+_IS = r"(?:is|was|must be|should be|would be|will be|has to be|could be|can only be)\b"
+_SAYS = rf"(?:[*_]{{0,3}} ?[:=]|[ *_]{{1,4}}{_IS}(?: indeed\b)?|is(?=[a-z]\b))"
+_PRAISE = ("correct", "best", "right", "final", "closest", "likely", "appropriate", "suitable", "accurate", "logical")
+
+
+def _preceded(noun: str) -> str:
+    """Look-behinds put after the noun: the scan then starts from a literal word, three times faster."""
+    return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
+
+
+LOW_CUES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"answer(?<!each answer)(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
+        *(rf"{noun}(?:{_preceded(noun)}){_SAYS}" for noun in ("option", "choice", "match")),
+        r"#### ?",
+        r"\\(?:boxed|fbox)\{",
+        r"<answer>",
+    )
+)
+_SO = r"\b(?:so|therefore|thus|hence)\b,? "
+LOW_WEAK_CUES: dict[QuestionKind, tuple[re.Pattern[str], ...]] = {
+    QuestionKind.CHOICE: (
+        re.compile(_SO + r"(?:it (?:is|must be|should be|has to be)|(?=(?:option|choice) ))"),
+        re.compile(r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?"),
+    ),
+    QuestionKind.YES_NO: (
+        re.compile(_SO + r"(?:it is )?(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"),
+        re.compile(r"(?<=[.!?\n])(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"),
+    ),
+    QuestionKind.NUMBER: (),
+    QuestionKind.TEXT: (),
+}
+LOW_IS_CORRECT = re.compile(
+    r" is (?:clearly |definitely |therefore |thus )?(?:the )?(?:only |most )?"
+    r"(?:correct|best|right|accurate|likely|logical|appropriate|suitable)"
+    r"(?:(?: and only)?(?: possible)? (?:answer|option|choice)\b| ?[.!\n]| ?\Z)"
+)
+LETTER_BEFORE = re.compile(
+    r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer |[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
+)
+
+_LEAD_WORDS = (
+    "so|therefore|thus|hence|overall|conclusion|in|and|then|the|this|that|my|our|your|a|final|closest|correct|best|right"
+    "|most|probable|appropriate|suitable|logical|plausible|accurate|reasonable|answer|result|we|can|conclude|means"
+    "|given|based|on|analysis|evaluation|above|i|believe|think|would|say|choose|to|[a-z]{2,12}ly"
+)
+LOW_LEAD = re.compile(rf"(?<!\w)(?<!\w')(?:(?:{_LEAD_WORDS})(?:(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)++|\Z))+\Z")
+LOW_HEADING = re.compile(
+    r"(?:\A|\n)[ *_#>-]*+(?:step \d{1,2}: ?)?(?:(?:final |correct )?answer|conclusion)[ \n*_:]*+\Z"
+)
+LOW_SCAFFOLD = re.compile(
+    r"[ *_#>\n-]*+(?:rationale|reasoning|explanation|solution|thought|thoughts|answer)[*_ ]{0,4}:[*_ \n]*+"
+)
+BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
+
+# --- what may stand between the introduction and the answer ---
+_MARKUP = r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
+_HEDGES = "most|likely|probably|definitely|clearly|simply|therefore|thus|indeed|that"
+OPENING = re.compile(rf"(?:{_MARKUP}-]|(?:option|choice|answer|letter|to|{_HEDGES})\b(?!['\w]))*+", re.IGNORECASE)
+NUMBER_OPENING = re.compile(
+    rf"(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*+", re.IGNORECASE
+)
+TEXT_OPENING = re.compile(rf"(?:{_MARKUP}]|- )*+")
+FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
+
+# --- how far an answer reaches ---
+SENTENCE_END = re.compile(r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)|\n")
+ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z", re.IGNORECASE)
+REASON = re.compile(
+    r",? *\b(?:because|since)\b|, *(?:as|which|who|but|not|while|whereas|although|rather|due)\b", re.IGNORECASE
+)
+
+# --- choices ---
+TOKEN = re.compile(r"(?<!\w)[-+]?\d+(?:[.,:/]\d+)*%?|[^\W_]+")
+LABEL = re.compile(r"[^\W_]+")
+NUMBER_GOES_ON = re.compile(r"[.,:/-]\d|[%°]")
+AFTER_LETTER = re.compile(
+    r"[)\]}>:*$`\"'_.,;!?<\\](?!s\b)|\s*\Z|\s*\n"
+    r"| +(?:because|since|as|due|which|and|or|given|based|but|not)\b| *[-(=/&]"
+)
+BESIDE = re.compile(r"[)\]*_$\"'`>}:=,.\s-]*+(?:\((?![a-z]\)))?")
+AFTER_OPTION = re.compile(
+    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&]|\n|\b(?:because|since|as|which|due|for|given|and|or|but|not|when|if|is|are"
+    r"|while|rather)\b)",
+    re.IGNORECASE,
+)
+CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n]|\Z)")
+NO_SINGLE = re.compile(
+    r"(?:either|neither|both|none|nothing|unclear|unknown|undetermined|indeterminate|impossible|unable|unavailable|n/a"
+    r"|cannot|can't|one of|all of|any of|a combination|(?:also |still )?not (?:among|provided|listed|available|in|given"
+    r"|present|one|any|clear|possible|an|here|included|specified|explicit|explicitly|directly|applicable|found|there"
+    r"|known|obvious|straightforward))\b",
+    re.IGNORECASE,
+)
+JOINED = re.compile(
+    r"(?:,|/|&|\bor\b|\band\b)[ *_]{0,4}(?:(?:or|and)\b[ *_]{0,4})?(?:(?:option|choice|either) )?"
+    r"(?:[(\[]([^\W_]{1,2})[)\]]|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
+)
+JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
+
+# --- numbers ---
+NUMBER = re.compile(
+    r"(?<![\w.,:/])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
+    r"(?:(?P<digits>[0-9]{1,3}(?:(?:,|\{,\}|\\,)[0-9]{3})++(?![0-9])|[0-9]++)(?P<decimals>\.[0-9]++)?"
+    r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
+    r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
+    re.IGNORECASE,
+)
+SCALE = re.compile(r" ?(thousand|million|billion)\b", re.IGNORECASE)
+SCALES = {"thousand": 3, "million": 6, "billion": 9}
+SEVERAL = re.compile(r" *(?:or|to|and|-) *[-$£€]*\d", re.IGNORECASE)
+OPERATOR = re.compile(r" *[+*/x] *[$£€]?\d")
+
+YES_NO = re.compile(
+    r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![\w'])(?![ -](?:one|longer|idea|way|single|such|clear|definitive|matter"
+    r"|evidence)\b| ?(?:,? or|,? and|/) ?(?:yes|no|true|false)\b)",
+    re.IGNORECASE,
+)
+TAG = re.compile(r"</?[a-z]{1,12}>", re.IGNORECASE)
+LINE = re.compile(r"[^\n]+")
+LINE_LABEL = re.compile(r"(?:\A|\n)[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]")
+LOW_REFUSAL = re.compile(
+    r"\W*(?:i |sorry|unknown|unsure|not |there is no|no answer|cannot|can't|it is not|it depends|none\b)"
+)
+NUMBER_LINE = re.compile(r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE)
+ARTICLES = ("a", "an", "the")
+EDGE = " \n*_$\"'`<>()[]{}:=~#\\"
+
+
+def sentence_end(text: str, start: int) -> int:
+    """Where the sentence at `start` ends, before its final mark; "St. Louis" and "J. K. Rowling" go on."""
+    for mark in SENTENCE_END.finditer(text, start):
+        if (
+            mark[0] != "."
+            or mark.end() == len(text)
+            or not ABBREVIATION.search(text, max(start, mark.start() - 8), mark.start())
+        ):
+            return mark.start()
+    return len(text)
+
+
+def clause(text: str, start: int) -> str:
+    """From `start` to the end of the sentence or to the reason given for it, whichever comes first."""
+    end = sentence_end(text, start)
+    reason = REASON.search(text, start + 1, end)
+    return text[start : reason.start() if reason else end]
