@@ -92,7 +92,7 @@ def _after_first(text: str, view: str, stated: list[Statement]) -> tuple[str, bo
     chosen, end = stated[0], len(text)
     if len(stated) > 1 and not _says_something(text[stated[-1].end :]):
         end = len(_without_statements_at_end(text, stated[1:]))
-    return _reason(text, view, chosen, end) or _tidy(text[: _lead_start(text, chosen.start)]), False
+    return _reason(text, view, chosen, end) or _tidy(_trim(text[: _lead_start(text, chosen.start)])), False
 
 
 def _reason(text: str, view: str, stated: Statement, end: int) -> str:
@@ -112,7 +112,7 @@ def _without_statements_at_end(text: str, stated: list[Statement]) -> str:
         if earlier.end < cut and _says_something(text[earlier.end : cut]):
             break
         cut = min(cut, _lead_start(text, earlier.start))
-    return text[:cut]
+    return _trim(text[:cut])
 
 
 def _lead_start(text: str, start: int) -> int:
@@ -130,18 +130,22 @@ def _says_something(text: str) -> bool:
 
 
 def _tidy(text: str) -> str:
-    """Without scaffolding, think tags and markup left open where the statement was cut off."""
+    """Without think tags and scaffolding such as "Rationale:"."""
     if "<" in text:
         text = p.THINK.sub("", text)
     text = text.strip()
-    if scaffold := p.LOW_SCAFFOLD.match(text.lower() if len(text.lower()) == len(text) else ""):
-        text = text[scaffold.end() :]
-    for mark in ("**", "__", "$"):
-        if text.endswith(mark) and text.count(mark) % 2:
-            text = text.removesuffix(mark).rstrip()
-    while text.endswith(_DANGLING):
-        text = text[:-1].rstrip()
+    if scaffold := p.SCAFFOLD.match(text):
+        text = text[scaffold.end() :].strip()
     return text if _says_something(text) else ""
 
 
-_DANGLING = (",", ":", ";", "(", "[", "<", "\n#", "-")
+def _trim(text: str) -> str:
+    """`text`, which a statement was cut from, without the markup and marks that led over to it."""
+    text = text.rstrip()
+    for mark in ("**", "__", " $"):
+        if text.endswith(mark) and text.count(mark.strip()) % 2:
+            text = text.removesuffix(mark).rstrip()
+    return text.rstrip(_DANGLING)
+
+
+_DANGLING = ",:;([<- \n"

@@ -67,9 +67,17 @@ def read_choice(text: str, question: Question) -> Value | None:
                 end = beside[1]
             elif not set(text[end:behind]) & set(".,\n") and p.CLAUSE_ENDS.match(text, beside[1]):
                 return Value(None, beside[1], True)
+    if p.DENIED.match(text, end):
+        return None  # "The answer is B: air heads is incorrect"
     if _names_another(text, end, label, options):
         return Value(None, end, True)
     return Value(label, end, closed)
+
+
+def opens_with_label(text: str, question: Question) -> bool:
+    """Whether the first word is a choice's label; "The train is faster because …" opens with an option's text."""
+    found = p.LABEL.search(text)
+    return found is not None and found[0].casefold() in options_of(question).labels
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cotbuild.schemas import patterns as p
 from cotbuild.schemas.compare import compared
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.reading import READERS, Value, options_of
+from cotbuild.schemas.reading import READERS, Value, opens_with_label, options_of
 
 _MAX_CUES = 64  # at either end of the text: bounds the work on degenerate repeats
 _REACH = 600  # characters read after a cue; more than the longest option of the five datasets
@@ -52,11 +52,10 @@ def thought_end(low: str) -> int:
 def find_statements(view: str, low: str, begin: int, question: Question, answer_first: bool) -> list[Statement]:
     """All answer statements in order; weaker forms count only where no strong one names an answer."""
     stated = _cued(view, low, begin, question, p.LOW_CUES, answer_first)
-    head = (
-        _head(view, begin, question) if answer_first and not (stated and question.kind is QuestionKind.TEXT) else None
-    )
-    if head and not _lists_options(view, begin, question):
-        return [head, *(s for s in stated if s.start >= head.after)]
+    if answer_first and not (stated and question.kind is QuestionKind.TEXT):  # any prose would do as a text's head
+        head = _head(view, begin, question)
+        if head and not _lists_options(view, begin, question):
+            return [head, *(s for s in stated if s.start >= head.after)]
     if any(s.answer is not None for s in stated):
         return stated
     behind = max((s.end for s in stated), default=begin)
@@ -99,7 +98,7 @@ def _statement(view: str, start: int, pos: int, value: Value) -> Statement:
 
 
 def _called_correct(view: str, low: str, begin: int, question: Question) -> list[Statement]:
-    """ "Option B is correct", "(B) is the best answer"."""
+    """Letters called correct: "Option B is correct", "(B) is the best answer"."""
     stated = []
     for mark in islice(p.LOW_IS_CORRECT.finditer(low, begin), _MAX_CUES):
         name = p.LETTER_BEFORE.search(view, max(begin, mark.start() - 20), mark.start())
@@ -134,8 +133,10 @@ def _alone(view: str, begin: int, question: Question) -> list[Statement]:
     if kind is QuestionKind.TEXT and len(lines) > 1:
         stated = []  # any short line of prose would do
     head = None if kind is QuestionKind.NUMBER else _head(view, begin, question)
-    if head and not stated and (kind is QuestionKind.YES_NO or p.REASON.match(view, head.end)):
-        stated = [head]
+    if head and not stated:
+        labelled = kind is QuestionKind.CHOICE and opens_with_label(view[begin:], question)
+        if kind is QuestionKind.YES_NO or (labelled and p.REASON.match(view, head.end)):
+            stated = [head]
     return [] if differ(stated, question) else stated
 
 
@@ -158,6 +159,7 @@ def _is_bare(line: str, value: Value, kind: QuestionKind) -> bool:
 
 
 def differ(stated: list[Statement], question: Question) -> bool:
+    """Whether more than one answer is stated; letters with the same option text are one."""
     said = [s.answer for s in stated if s.answer is not None]
     if len(set(said)) < 2:
         return False
