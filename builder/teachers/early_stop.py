@@ -12,8 +12,9 @@ RECENT = 200
 class EarlyStop:
     """Sees every answer in the order they finish; `note` raises TeacherError once going on makes no sense.
 
-    That is when the first 20 all failed, or more than half of the last 200. `completed_before`: completions that earlier
-    runs had from this teacher. Where there are some the first rule rests: a resumed run begins with what failed before.
+    That is when the first 20 all failed, or more than half of the last 200. `completed_before`: completions that
+    earlier runs had from this teacher. Where there are some, the first rule rests: a resumed run begins with what
+    failed before.
     """
 
     def __init__(self, completed_before: int = 0) -> None:

@@ -92,7 +92,7 @@ class ScriptedTeacher:
     async def __aexit__(self, *exc: object) -> None:
         pass
 
-    async def check(self, sample: Request) -> str | None:
+    async def check(self, sample: Request) -> str | None:  # noqa: ARG002
         """There is no server to look at."""
         return None
 

@@ -1,4 +1,4 @@
-"""When a run is stopped for its teacher's sake: a table of outcomes, each a string of o (completion) and x (failure)."""
+"""When a run is stopped for its teacher's sake. Outcomes are written as strings: o a completion, x a failure."""
 
 import pytest
 from hypothesis import given
