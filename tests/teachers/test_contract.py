@@ -1,0 +1,54 @@
+"""The contract for each teacher. Managed vLLM runs it in test_managed.py, marked slow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from cotbuild.builder.teachers.scripted import ScriptedTeacher
+from cotbuild.schemas.config import ScriptedConfig
+from tests.http_teacher import serve
+from tests.teachers.contract import WINDOW, Contract, ask_all, request
+
+
+class TestScripted(Contract):
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        async with ScriptedTeacher(ScriptedConfig(), WINDOW) as teacher:
+            yield teacher
+
+
+class TestEndpoint(Contract):
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        with serve() as server:
+            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=1) as teacher:
+                yield teacher
+
+
+FAULTS = ("http_429", "http_500", "http_503", "http_408", "reset", "half_body", "bad_json", "no_choices")
+
+
+class TestFaultyEndpoint(Contract):
+    """Every second request meets one of the passing faults, once."""
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        faults = {name: 0.5 / len(FAULTS) for name in FAULTS}
+        with serve(faults=faults, latency_s=0.01) as server:
+            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=3) as teacher:
+                yield teacher
+
+
+@pytest.mark.parametrize("latency_s", [0.02])
+def test_window_is_used_in_full_and_never_exceeded(latency_s: float) -> None:
+    async def peak() -> int:
+        with serve(latency_s=latency_s) as server:
+            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=1) as teacher:
+                await ask_all(teacher, [request(i) for i in range(10 * WINDOW)])
+            return int(server.stats()["peak"])
+
+    assert asyncio.run(peak()) == WINDOW
