@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` sets up and runs the main job, `make test` sets up and runs the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# --no-deps: the locks are complete. --no-compile: most of what is installed is never imported.
+PIP := $(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(VENV)/.cpu
+	@$(BIN)/cotbuild generate --source bundled --eval-splits test --teacher embedded --out builds/demo
+	@$(BIN)/cotbuild inspect builds/demo --limit 3
+
+test: $(VENV)/.dev lint
+	$(PYTEST)
+
+test-all: $(VENV)/.dev lint
+	$(PYTEST) -m "slow or not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=tests/.ns $(BIN)/lint-imports
+
+$(VENV)/.cpu: requirements/cpu.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "cotbuild: make needs Python 3.11 for its lock, this is %s. Set PYTHON=…/python3.11." % sys.version.split()[0])'
+	@echo "installing cotbuild and vLLM for the CPU into $(VENV), a minute or two …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements/cpu.lock || { echo "cotbuild: an install failed. Where torch 2.13.0+cpu was not found, add PyTorch's CPU wheel index to pip's own settings (pip config set global.extra-index-url …) and run make again."; exit 1; }
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.cpu requirements/dev.lock
+	@$(PIP) -r requirements/dev.lock
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

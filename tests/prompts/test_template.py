@@ -1,0 +1,148 @@
+"""Templates: every shipped one renders; a template with a fault says which."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotbuild.prompts.render import render
+from cotbuild.prompts.template import (
+    DEFAULTS,
+    Template,
+    builtin_templates,
+    load_template,
+    load_templates,
+    parse_template,
+)
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+
+MINIMAL = """
+name: mine
+version: 1
+kind: choice
+about: a test
+answer: last
+user: "$question\\n$choices"
+"""
+
+
+def ask(kind: QuestionKind, text: str = "Why?", options: tuple[str, ...] = ("this", "that")) -> Question:
+    return Question(
+        id="q",
+        kind=kind,
+        text=text,
+        choices=tuple(Choice(label="AB"[i], text=o) for i, o in enumerate(options)) if kind == "choice" else (),
+        target=None,
+        other_targets=(),
+        source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
+    )
+
+
+@pytest.mark.parametrize("ref", builtin_templates())
+def test_a_shipped_template_renders_and_is_in_the_file_of_its_name(ref: str) -> None:
+    template = builtin_templates()[ref]
+    messages = render(template, ask(template.kind))
+    assert messages[-1].role == "user"
+    assert "Why?" in messages[-1].content
+    assert not any("$" in message.content for message in messages)
+    assert all(message.content == message.content.strip() for message in messages)
+
+
+FINGERPRINTS = {
+    "choice_few_shot@1": "f840d9e5224dd1f4",
+    "choice_label_first@1": "89d15b7f04278127",
+    "choice_zero_shot@1": "aca59fbb23e5d5d0",
+    "number_few_shot@1": "dc5aba2357b6978e",
+    "number_zero_shot@1": "29963762c51ab023",
+    "text_few_shot@1": "d6ff89a929b42309",
+    "text_zero_shot@1": "1022f3231e0b09b4",
+    "yes_no_few_shot@1": "d9319726f15e85ab",
+    "yes_no_zero_shot@1": "a6991bfe25a9286e",
+}
+
+
+def test_no_shipped_template_changed_under_its_version() -> None:
+    """A changed template is a new version: builds made with the old one must stay what they were."""
+    assert {ref: template.fingerprint[:16] for ref, template in builtin_templates().items()} == FINGERPRINTS
+
+
+def test_every_kind_has_zero_shot_few_shot_and_a_default() -> None:
+    for kind in QuestionKind:
+        assert f"{kind.value}_zero_shot@1" in builtin_templates()
+        assert load_template(DEFAULTS[kind]).kind is kind
+
+
+def test_the_label_first_form_shows_two_exemplars_that_begin_with_the_answer() -> None:
+    messages = render(load_template("choice_label_first@1"), ask(QuestionKind.CHOICE))
+    replies = [message.content for message in messages if message.role == "assistant"]
+    assert len(replies) == 2
+    assert all(reply.startswith(f"Answer: The answer is {letter} because ") for reply, letter in zip(replies, "AC"))
+
+
+@given(st.text(), st.text())
+def test_values_are_put_in_once_and_never_read_as_templates(text: str, option: str) -> None:
+    template = parse_template(MINIMAL, "t")
+    shown = template.ask(text, [Choice.model_construct(label="A", text=option)])
+    assert shown == f"{text}\n(A) {option}"
+
+
+def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fingerprint() -> None:
+    before = load_template("choice_few_shot@1")
+    assert before.opening  # cached before the copy is made
+    after = before.with_system("Be brief.")
+    assert render(after, ask(QuestionKind.CHOICE))[0].content == "Be brief."
+    assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('user: "$question"', r"user does not use \$choices"),
+        ('user: "$choices"', r"user does not use \$question"),
+        ('user: "$question $choices $hint"', r"user uses \$hint, which no question has"),
+        ('user: "$question $choices costs $5"', r"user has a lone \$"),
+        ('user: "$question $choices"\nchoice_line: "$text"', r"choice_line does not use \$label"),
+        ('user: "$question $choices"\nassistant: "$rationale $answer"', "assistant and exemplars go together"),
+        ('user: "$question $choices"\ntemperature: 1', "temperature is 1. Extra inputs"),
+        ('user: "$question $choices"\nkind: number', r"uses \$choices, which no question has"),
+        ("user: [", "t: not YAML"),
+    ],
+)
+def test_a_template_with_a_fault_is_refused_by_name(change: str, message: str) -> None:
+    text = MINIMAL.replace('user: "$question\\n$choices"', change)
+    with pytest.raises(ConfigError, match=message):
+        parse_template(text, "t")
+
+
+@pytest.mark.parametrize(
+    ("exemplar", "message"),
+    [
+        ("{question: q, choices: [a, b], answer: C, rationale: r}", "answer 'C', not one of its letters"),
+        ("{question: q, choices: [a, b], answer: A}", r"exemplars\.0\.rationale"),
+    ],
+)
+def test_an_exemplar_with_a_fault_is_refused(exemplar: str, message: str) -> None:
+    text = MINIMAL + f'assistant: "$rationale $answer"\nexemplars:\n  - {exemplar}\n'
+    with pytest.raises(ConfigError, match=message):
+        parse_template(text, "t")
+
+
+def test_templates_from_files_and_by_bare_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINIMAL)
+    assert load_template(str(file)).ref == "mine@1"
+    assert load_template("choice_few_shot").ref == "choice_few_shot@1"
+    with pytest.raises(ConfigError, match="'nope@1': not known"):
+        load_template("nope@1")
+    with pytest.raises(ConfigError, match="Expected a readable file"):
+        load_template(str(tmp_path / "none.yaml"))
+
+
+def test_one_template_a_kind() -> None:
+    with pytest.raises(ConfigError, match="are both for kind choice"):
+        load_templates(["choice_few_shot@1", "choice_zero_shot@1"])
+    chosen = load_templates(["choice_zero_shot@1"])
+    assert chosen[QuestionKind.CHOICE].ref == "choice_zero_shot@1"
+    assert isinstance(chosen[QuestionKind.TEXT], Template)

@@ -1,0 +1,149 @@
+"""Records: frozen, closed, with one clear line for each fault, and the same arrow schema as their fields."""
+
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from cotbuild.builder.arrow import arrow_schema, arrow_type
+from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
+from cotbuild.schemas.completion import Completion, Failure, Message, Request, Sampling
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.question import Choice, Question, QuestionKind
+from cotbuild.schemas.rationale import Rationale
+
+RECORDS = [Question, Request, Completion, Failure, Rationale, Manifest, BuildConfig, Sampling]
+
+
+def question(**changes: object) -> Question:
+    source = {"dataset": "d", "config_name": None, "split": "train", "revision": None, "row": 0}
+    value = {
+        "id": "q1",
+        "kind": "choice",
+        "text": "Which?",
+        "choices": [{"label": "A", "text": "this"}, {"label": "B", "text": "that"}],
+        "target": "B",
+        "other_targets": [],
+        "source": source,
+    }
+    return Question.parse({**value, **changes}, "test")
+
+
+@pytest.mark.parametrize("model", RECORDS)
+def test_every_field_of_every_record_is_described(model: type[Record]) -> None:
+    assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("model", RECORDS)
+def test_where_a_field_may_be_none_its_description_says_what_that_means(model: type[Record]) -> None:
+    optional = [n for n, f in model.model_fields.items() if "None" in str(f.annotation) and "NoneType" not in n]
+    assert [n for n in optional if "None" not in (model.model_fields[n].description or "")] == []
+
+
+def test_records_are_frozen_and_closed() -> None:
+    record = question()
+    with pytest.raises(ValidationError):
+        record.id = "other"  # type: ignore[misc]
+    with pytest.raises(DataError, match=r"test: extra is 1\. Extra inputs are not permitted\."):
+        question(extra=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "E"}, r"has target 'E', not one of its choices \['A', 'B'\]"),
+        ({"choices": [{"label": "A", "text": "this"}]}, "has 1 choices, expected at least 2"),
+        ({"choices": [{"label": "A", "text": "x"}, {"label": "A", "text": "y"}]}, "expected different labels"),
+        ({"kind": "text"}, "is of kind text and has choices"),
+        ({"kind": "yes_no", "choices": [], "target": "maybe"}, "has target 'maybe', expected 'yes' or 'no'"),
+        ({"kind": "number", "choices": [], "target": " "}, "has the empty target"),
+        ({"kind": "number", "choices": [], "target": "3", "other_targets": ["4"]}, "expected one target"),
+        ({"text": "  "}, "text is '  '"),
+        ({"id": ""}, "id is ''"),
+        ({"kind": "essay"}, "kind is 'essay'"),
+    ],
+)
+def test_a_question_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        question(**changes)
+
+
+def request(**changes: object) -> Request:
+    value = {
+        "messages": (Message(role="user", content="Why?"),),
+        "teacher": "t",
+        "sampling": Sampling(),
+        "seed": 7,
+    }
+    return Request(**{**value, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"messages": (Message(role="user", content="Why? "),)},
+        {"messages": (Message(role="system", content="Why?"),)},
+        {"messages": (Message(role="user", content="Why?"), Message(role="assistant", content=""))},
+        {"teacher": "u"},
+        {"seed": 8},
+        {"seed": None},
+        *({"sampling": Sampling(**{name: value})} for name, value in [
+            ("temperature", 0.5), ("top_p", 0.5), ("top_k", 5), ("min_p", 0.5), ("presence_penalty", 0.5),
+            ("frequency_penalty", 0.5), ("repetition_penalty", 1.5), ("max_tokens", 5), ("stop", ("x",)),
+        ]),
+        {"response_format": {"type": "json_object"}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ],
+)  # fmt: skip
+def test_every_field_of_a_request_is_in_its_key(changes: dict[str, object]) -> None:
+    assert request(**changes).request_key != request().request_key
+
+
+def test_the_request_key_is_what_it_always_was() -> None:
+    """A golden key: if this changes, every store in the world is asked again."""
+    assert request().request_key == "b072adf5c57a71106faf6c85b3bf7c238a16a68e17420028d6f98f05a94a2b54"
+
+
+def test_equal_requests_have_equal_keys_whatever_was_computed_before() -> None:
+    one, other = request(), request()
+    assert one.request_key == other.request_key
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(FORMAT_VERSION + 1, "written by a newer cotbuild"), (0, "Expected a whole number"), ("1", "Expected a whole")],
+)
+def test_other_format_versions_are_refused(version: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        check_format(version, "file")
+
+
+def test_more_than_one_sample_at_temperature_0_is_refused() -> None:
+    with pytest.raises(ConfigError, match="samples is 2 at temperature 0"):
+        BuildConfig.parse({"samples": 2, "sampling": {"temperature": 0}}, "build.yaml", ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (str | None, pa.string()),
+        (QuestionKind, pa.string()),
+        (int, pa.int64()),
+        (tuple[str, ...], pa.list_(pa.string())),
+        (tuple[Choice, ...], pa.list_(pa.struct([("label", pa.string()), ("text", pa.string())]))),
+    ],
+)
+def test_arrow_types_follow_the_annotations(annotation: object, expected: pa.DataType) -> None:
+    assert arrow_type(annotation) == expected
+
+
+def test_a_field_no_column_can_hold_is_refused() -> None:
+    with pytest.raises(TypeError, match="no arrow type"):
+        arrow_type(dict[str, int])
+
+
+@pytest.mark.parametrize("model", [Question, Rationale])
+def test_a_published_record_has_a_column_a_field(model: type[Record]) -> None:
+    assert arrow_schema(model).names == list(model.model_fields)
