@@ -1,0 +1,109 @@
+"""Plans: chains in order, seeds that depend on nothing but the question, each key once."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotbuild.builder.plan import Chain, Elicit, make_plan, open_requests, request_seed, walk, walk_all
+from cotbuild.prompts.template import Template, load_templates
+from cotbuild.schemas.completion import MAX_SEED, Answer, Completion, Failure, FailureKind, Request, Sampling
+from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+
+
+def ask(name: str, text: str = "Why?") -> Question:
+    source = SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0)
+    return Question(
+        id=name, kind=QuestionKind.TEXT, text=text, choices=(), target=None, other_targets=(), source=source
+    )
+
+
+def elicit(temperature: float = 0.7, samples: int = 1, seed: int = 0) -> Elicit:
+    return Elicit(load_templates([]), "t", Sampling(temperature=temperature), samples, seed)
+
+
+def complete(request: Request) -> Completion:
+    return Completion(request_key=request.request_key, text="so", finish_reason="stop")
+
+
+class TwoSteps:
+    """A mode that asks again, with the first answer shown: what later modes do."""
+
+    ref, samples = "two@1", 1
+
+    def template(self, question: Question) -> Template:
+        return load_templates([])[question.kind]
+
+    def next_request(self, question: Question, sample_index: int, answers: Sequence[Completion]) -> Request | None:
+        if len(answers) == 2:
+            return None
+        asked = ask(question.id, f"{question.text} {len(answers)}")
+        return elicit().next_request(asked, sample_index, [])
+
+
+@given(st.integers(0, MAX_SEED), st.text(min_size=1), st.integers(0, 1000))
+def test_seeds_are_what_vllm_takes(build_seed: int, question_id: str, sample_index: int) -> None:
+    assert 0 <= request_seed(build_seed, question_id, sample_index) <= MAX_SEED
+
+
+def test_seeds_are_what_they_always_were() -> None:
+    assert [request_seed(0, "q", i) for i in range(2)] == [7193654473385345, 8844164128041395]
+
+
+def test_at_temperature_0_no_seed_is_sent() -> None:
+    request = elicit(temperature=0).next_request(ask("q"), 0, [])
+    assert request is not None
+    assert request.seed is None
+
+
+def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
+    chains = list(walk_all(elicit(samples=3), [ask("q")], lambda key: None))
+    requests = [chain.request for chain in chains if chain.request]
+    assert len({request.request_key for request in requests}) == 3
+    assert len({request.messages for request in requests}) == 1
+
+
+def test_reordering_and_dropping_questions_changes_no_key() -> None:
+    def keys(names: str) -> dict[str, str]:
+        chains = walk_all(elicit(), [ask(name, f"Why {name}?") for name in names], lambda key: None)
+        return {chain.question.id: chain.request.request_key for chain in chains if chain.request}
+
+    assert keys("cab") == {name: key for name, key in keys("abcd").items() if name != "d"}
+
+
+def test_chains_go_as_far_as_there_are_answers() -> None:
+    mode, answers = TwoSteps(), dict[str, Answer]()
+    first = walk(mode, ask("q"), 0, answers.get)
+    assert first.request is not None
+    answers[first.request.request_key] = complete(first.request)
+    second = walk(mode, ask("q"), 0, answers.get)
+    assert second.request is not None
+    assert second.request != first.request
+    answers[second.request.request_key] = complete(second.request)
+    assert walk(mode, ask("q"), 0, answers.get) == Chain(ask("q"), 0, tuple(answers.values()), None)
+
+
+def test_a_failure_ends_a_chain() -> None:
+    open_chain = walk(TwoSteps(), ask("q"), 0, lambda key: None)
+    assert open_chain.request is not None
+    failure = Failure(request_key=open_chain.request.request_key, kind=FailureKind.REJECTED, message="no")
+    assert walk(TwoSteps(), ask("q"), 0, lambda key: failure) == Chain(ask("q"), 0, (failure,), None)
+
+
+@pytest.mark.parametrize(("names", "distinct"), [("", 0), ("a", 1), ("abc", 3), ("aab", 2), ("aaaa", 1), ("abab", 2)])
+def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None:
+    mode = elicit(temperature=0)  # without seeds, equal questions have equal keys
+    questions = [ask(str(i), f"Why {name}?") for i, name in enumerate(names)]
+    chains = list(walk_all(mode, questions, lambda key: None))
+    plan = make_plan(chains, 1)
+    assert (plan.num_chains, plan.num_open_chains, plan.num_open) == (len(names), len(names), distinct)
+    asked = [chain.request for chain in open_requests(chains, plan.repeats) if chain.request]
+    assert len(asked) == len({request.request_key for request in asked}) == distinct
+
+
+def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> None:
+    chains = list(walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], lambda key: None))
+    plan = make_plan(chains, 1)
+    assert plan.longest_id == "b"
+    assert plan.first == chains[0].request
