@@ -41,7 +41,7 @@ def resolve(columns: Mapping[str, str], sample: Sequence[Row], where: str) -> di
     missing = [f for f in ("question", "target") if not found[f] and f not in columns]
     if not found["question"] or missing or _overlooked_choices(columns, found, sample):
         raise _unknown_shape(found, columns, present, sample, where)
-    for name in columns.values():
+    for name in filter(None, columns.values()):
         _check_present(name, present, where)
     return {field: _getter(name, field, present) for field, name in found.items() if name}
 
@@ -59,7 +59,7 @@ def _check_present(name: str, present: Sequence[str], where: str) -> None:
 
 
 def _parts(name: str, present: Sequence[str]) -> list[str]:
-    return [name] if name in present or not name else [part.strip() for part in name.split(",")]
+    return [name] if name in present else [part.strip() for part in name.split(",")]
 
 
 def _getter(name: str, field: str, present: Sequence[str]) -> Getter:

@@ -10,7 +10,7 @@ from cotbuild.builder.sources.rows import BadRow, BadRowReason, short
 from cotbuild.schemas.errors import DataError
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
-_NUMBER = re.compile(r"([-+−]?)[$€£¥]?\s?([-+−]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s?%?")
+_NUMBER = re.compile(r"([-+−]?)[$€£¥]?\s?([-+−]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s?%?", re.ASCII)
 _BRACKETED = re.compile(r"\(?([^\s().:]+)[).:]{0,2}")
 
 
@@ -116,12 +116,11 @@ def _named(value: str, pairs: Pairs) -> list[tuple[str, str]]:
     text = clean(value)
     bracketed = _BRACKETED.fullmatch(text)
     label = bracketed[1] if bracketed else text
-    for same in (str, str.casefold):
-        by_label = [pair for pair in pairs if same(pair[0]) == same(label)]
-        by_text = [pair for pair in pairs if same(pair[1]) == same(text)]
-        if by_label or by_text:
-            return by_label + by_text
-    return []
+    exactly = [pair for pair in pairs if pair[0] == label] + [pair for pair in pairs if pair[1] == text]
+    if exactly:
+        return exactly
+    folded = [(pair, pair[0].casefold() == label.casefold(), pair[1].casefold() == text.casefold()) for pair in pairs]
+    return [pair for pair, is_label, _ in folded if is_label] + [pair for pair, _, is_text in folded if is_text]
 
 
 def _whole(value: object) -> int | None:
