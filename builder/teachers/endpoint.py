@@ -74,7 +74,8 @@ class EndpointTeacher:
     """Asks `model` at `base_url` (the URL that ends in /v1), at most `max_attempts` times a request.
 
     `uds`: connect through this Unix socket instead; `base_url` then only names the path. `api_key` is sent as a bearer
-    token and stands in no error, log, provenance or repr. Raises ConfigError on a URL that is none.
+    token and stands in no error, log, provenance or repr. `backoff_s`: longest wait before the second try, doubled for
+    each further one. Raises ConfigError on a URL that is none.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class EndpointTeacher:
         max_attempts: int,
         api_key: str | None = None,
         uds: Path | None = None,
+        backoff_s: float = 1.0,
     ) -> None:
         self.base = parse_base_url(base_url)
         self.model = model
@@ -93,6 +95,7 @@ class EndpointTeacher:
         self._max_attempts = max_attempts
         self._api_key = api_key
         self._uds = uds
+        self._backoff_s = backoff_s
         self._chat = self.base / "chat/completions"
         # vLLM serves /tokenize and /version beside /v1, not under it.
         self._root = self.base.parent if self.base.name == "v1" else self.base
@@ -136,7 +139,7 @@ class EndpointTeacher:
             attempt += 1
             if attempt == self._max_attempts:
                 return outcome.failure(request.request_key)
-            await asyncio.sleep(backoff_s(attempt, outcome.after_s, random.random()))
+            await asyncio.sleep(backoff_s(attempt, outcome.after_s, random.random(), self._backoff_s))
         return outcome
 
     async def attempt(self, request: Request) -> Answer | Retry:

@@ -163,9 +163,11 @@ def retry_after_s(value: str | None, now_s: float | None = None) -> float | None
     return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
-def backoff_s(attempt: int, after_s: float | None, jitter: float) -> float:
-    """Seconds to wait after the attempt-th (from 1) failed: 1, 2, 4 … up to MAX_BACKOFF_S, times 0.5 to 1 by `jitter`
-    in [0, 1), so that a window of requests does not come back at once; on top of a Retry-After where there is one.
+def backoff_s(attempt: int, after_s: float | None, jitter: float, first_s: float = 1.0) -> float:
+    """Seconds to wait after the attempt-th (from 1) failed: first_s, doubled each time up to MAX_BACKOFF_S.
+
+    Times 0.5 to 1 by `jitter` in [0, 1), so that a window of requests does not come back at once; on top of a
+    Retry-After where there is one.
     """
-    wait_s = min(2.0 ** (attempt - 1), MAX_BACKOFF_S) * (0.5 + jitter / 2)
+    wait_s = min(first_s * 2 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (0.5 + jitter / 2)
     return wait_s if after_s is None else after_s + wait_s * 0.5
