@@ -105,7 +105,11 @@ def _unknown_shape(
     found: Mapping[str, str], columns: Mapping[str, str], present: Sequence[str], sample: Sequence[Row], where: str
 ) -> ConfigError:
     unknown = [f for f in ("question", "target") if not found[f] and columns.get(f) != ""]
-    wanted = {field: _guess(field, present) or "COL" for field in unknown}
+    free = [name for name in present if name not in found.values()]
+    wanted: dict[str, str] = {}
+    for field in unknown:
+        guess = _guess(field, [name for name in free if name not in wanted.values()])
+        wanted[field] = guess or "COL"
     if not found["choices"] and "choices" not in columns and (options := _guess("choices", _nested(sample))):
         wanted["choices"] = options
         unknown.append("choices")

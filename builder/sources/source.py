@@ -211,19 +211,30 @@ def _refuse_mapping(config: SourceConfig) -> None:
 
 
 class SourceInfo(NamedTuple):
-    """One line of `cotbuild sources`."""
+    """One entry of `cotbuild sources`."""
 
     name: str
     """What to type after --source."""
     kinds: str
     splits: tuple[str, ...]
+    """Empty for files: their names tell."""
     licence: str
     hub_id: str | None
+    """Hub id; None where nothing is fetched."""
     revision: str | None
+    """The commit read from the Hub."""
+
+    def lines(self) -> Iterator[str]:
+        """The entry as a terminal shows it, at most 80 columns wide."""
+        yield f"{self.name:<16} {self.kinds}; {', '.join(self.splits) or 'split told by the name'}"
+        if self.hub_id is not None:
+            yield f"{'':<16} {self.hub_id} @ {(self.revision or '')[:12]}"
+        yield f"{'':<16} licence: {self.licence}"
+        yield f"{'':<16} --source {self.name.partition(' ')[0]}"
 
 
 def list_sources() -> list[SourceInfo]:
     """All sources that have a name, and how to name a file."""
     bundled = SourceInfo("bundled", "choice, yes_no, number, text", BUNDLED_SPLITS, "Apache-2.0", None, None)
     hub = [SourceInfo(k.name, "choice", k.splits, k.licence, k.hub_id, k.revision) for k in KNOWN.values()]
-    return [bundled, *hub, SourceInfo("FILE or FOLDER", "told by the columns", (), "its owner's", None, None)]
+    return [bundled, *hub, SourceInfo("FILE or FOLDER", "kind told by the columns", (), "its owner's", None, None)]

@@ -1,6 +1,7 @@
 """Files as they come: broken lines, encodings, odd shapes, and every format there is."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cotbuild.builder.sources import open_source
+from cotbuild.builder.sources import Source, open_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.question import QuestionKind
-from tests.sources.conftest import Ask, Write
+from cotbuild.schemas.question import Question, QuestionKind
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
 
 ROW = {"id": "a", "question": "What stirs tea?", "choices": ["a fork", "a spoon"], "answer": "B"}
 ROWS = [ROW, {**ROW, "id": "b", "answer": "A"}]

@@ -1,16 +1,21 @@
 """Files of unknown shape: columns, kinds, choices and targets; where they cannot be told, the line to type."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.make import choice_pairs
 from cotbuild.builder.sources.rows import BadRow, BadRowReason
 from cotbuild.builder.sources.targets import IndexBase, choice_label, index_base, number, texts, yes_no
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, QuestionKind
-from tests.sources.conftest import Ask, Write
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
 
 PAIRS = [("A", "red"), ("B", "green"), ("C", "blue")]
 Q = {"question": "Which?"}

@@ -3,18 +3,21 @@
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotbuild.builder.sources import open_source
+from cotbuild.builder.sources import Source, open_source
 from cotbuild.builder.sources.make import content_id
 from cotbuild.builder.sources.seen import SeenIds
 from cotbuild.schemas.config import SourceConfig
-from cotbuild.schemas.question import QuestionKind
-from tests.sources.conftest import Ask, Write
+from cotbuild.schemas.question import Question, QuestionKind
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
 
 texts = st.text("ab ", min_size=1, max_size=3).filter(str.strip)
 rows = st.lists(st.fixed_dictionaries({"question": texts, "answer": texts}), min_size=1, max_size=12)

@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.sources import list_sources, open_source
+from cotbuild.builder.sources import Source, list_sources, open_source
 from cotbuild.builder.sources.source import KNOWN
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
-from tests.sources.conftest import Ask, Write
+from cotbuild.schemas.question import Question
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
 
 ROW = '{"id": "a", "question": "q", "answer": 1}\n'
 ROOT = Path(__file__).parents[2]
@@ -107,6 +111,7 @@ def test_list_sources_names_what_can_be_typed() -> None:
     infos = list_sources()
     assert [info.name for info in infos] == ["bundled", *KNOWN, "FILE or FOLDER"]
     assert all(info.licence for info in infos)
+    assert all(len(line) <= 80 for info in infos for line in info.lines())
     for info in infos[:-1]:
         assert open_source(SourceConfig(name=info.name)).split in info.splits
 
