@@ -35,8 +35,9 @@ def extract(text: str, question: Question, *, answer_first: bool = False) -> Ext
     The last statement counts, and what follows it is cut. With `answer_first` ("The answer is (B) because …") the first
     one counts and the rationale is what follows it.
     """
-    text = text.strip()
     view = p.fold(text)
+    text = text[len(view) - len(view.lstrip()) : len(view.rstrip())]
+    view = view.strip()
     low = view.lower()
     end = turn_end(low, question)
     begin = thought_end(low[:end])

@@ -111,7 +111,7 @@ FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 SENTENCE_END = re.compile(r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)|\n")
 ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z", re.IGNORECASE)
 REASON = re.compile(
-    r",? *\b(?:because|since)\b|, *(?:as|which|who|but|not|while|whereas|although|rather|due)\b", re.IGNORECASE
+    r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas|although|rather|due)\b", re.IGNORECASE
 )
 
 # --- choices ---
@@ -141,11 +141,14 @@ JOINED = re.compile(
     r"(?:,|/|&|\bor\b|\band\b)[ *_]{0,4}(?:(?:or|and)\b[ *_]{0,4})?(?:(?:option|choice|either) )?"
     r"(?:[(\[]([^\W_]{1,2})[)\]]|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
 )
+LISTED = re.compile(
+    r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]|[^\n.!?]{0,100}? [(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
+)
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
 # --- numbers ---
 NUMBER = re.compile(
-    r"(?<![\w.,:/])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
+    r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
     r"(?:(?P<digits>[0-9]{1,3}(?:(?:,|\{,\}|\\,)[0-9]{3})++(?![0-9])|[0-9]++)(?P<decimals>\.[0-9]++)?"
     r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
     r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",

@@ -71,6 +71,8 @@ def read_choice(text: str, question: Question) -> Value | None:
         return None  # "The answer is B: air heads is incorrect"
     if _names_another(text, end, label, options):
         return Value(None, end, True)
+    if _goes_on_listing(text, end, label, options):
+        return None  # "Choose the correct answer: A) ice B) rain"
     return Value(label, end, closed)
 
 
@@ -107,6 +109,14 @@ def _names_another(text: str, after: int, label: str, options: Options) -> bool:
         joined = _option(clause, joint.end(), options)
         named.append(joined and joined[0])
     return any(other is not None and options.texts[other] != options.texts[label] for other in named)
+
+
+def _goes_on_listing(text: str, end: int, label: str, options: Options) -> bool:
+    """Whether the next label of the question follows as the next item of a list."""
+    order = list(options.labels.values())
+    after = p.LISTED.match(text, end)
+    following = after and options.labels.get((after[1] or after[2]).casefold())
+    return following is not None and order.index(following) == order.index(label) + 1
 
 
 def _option(text: str, start: int, options: Options) -> tuple[str, int] | None:
