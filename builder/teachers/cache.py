@@ -1,0 +1,65 @@
+"""The user's cache: its place, and checksums of big files that are read once."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+from cotbuild.schemas.errors import ConfigError, StoreError
+
+
+def cache_dir() -> Path:
+    """$COTBUILD_CACHE, else cotbuild under $XDG_CACHE_HOME or ~/.cache. Raises ConfigError on a relative one."""
+    stated = os.environ.get("COTBUILD_CACHE")
+    # The XDG specification has relative values ignored.
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    usual = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "cotbuild"
+    if stated and not Path(stated).is_absolute():
+        raise ConfigError(f"COTBUILD_CACHE is {stated!r}. Expected an absolute path.")
+    return Path(stated) if stated else usual
+
+
+def checksum(path: Path, cache: Path) -> str:
+    """sha256 of the file's bytes, 64 hex digits, remembered in `cache` by (path, size, mtime).
+
+    Raises StoreError where the file cannot be read. A cache that cannot be written only costs the reading.
+    """
+    try:
+        path = path.resolve(strict=True)
+        stat = path.stat()
+        facts = {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        note = cache / "checksums" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+        known = _recall(note, facts)
+        if known is None:
+            with path.open("rb") as file:
+                known = hashlib.file_digest(file, "sha256").hexdigest()
+            with contextlib.suppress(OSError):
+                write_atomically(note, json.dumps(facts | {"sha256": known}))
+    except OSError as fault:
+        raise StoreError(f"{path}: {fault.strerror}. Expected a file that can be read.") from fault
+    return known
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Readers see the old file or the new one, whole; OSError as it comes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _recall(note: Path, facts: dict[str, object]) -> str | None:
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))
+        known = noted.pop("sha256")
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None  # not there, or not ours: read the file
+    return known if noted == facts and type(known) is str else None

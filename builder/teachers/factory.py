@@ -1,0 +1,35 @@
+"""From a TeacherConfig to a Teacher."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.identity import remember
+from cotbuild.schemas.config import TeacherConfig
+
+ENDPOINT_WINDOW = 128
+"""Requests in flight where the user says nothing; what a server cannot run at once it queues."""
+SCRIPTED_WINDOW = 128
+
+
+def open_teacher(config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]) -> Teacher:
+    """The teacher to enter with `async with`; `identity` is what `teacher_identity` said.
+
+    Call it only where something is to be asked: what the identity took to find out is kept in teacher.json from here
+    on, for an endpoint once its `check` has passed. Logs of a managed server go to `store_dir`/logs.
+    """
+    # Imported as needed: aiohttp alone takes a quarter of a second.
+    if config.endpoint is not None:
+        from cotbuild.builder.teachers.settled import SettledEndpoint
+
+        key = os.environ.get("OPENAI_API_KEY")
+        return SettledEndpoint(config, identity, store_dir, window=config.window or ENDPOINT_WINDOW, api_key=key)
+    remember(config, identity, store_dir)
+    if config.model == "scripted":
+        from cotbuild.builder.teachers.scripted import ScriptedTeacher
+
+        return ScriptedTeacher(config.scripted, config.window or SCRIPTED_WINDOW)
+    from cotbuild.builder.teachers.managed import ManagedTeacher
+
+    return ManagedTeacher(config, identity, store_dir / "logs", say)

@@ -1,0 +1,176 @@
+"""Who the teacher is, known without a server: the `teacher` that enters every request_key.
+
+teacher.json in the store keeps what had to be asked for. It is read by `teacher_identity`, which writes nothing, and
+written by `remember` once a teacher has been opened and is about to be asked for the first time.
+"""
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from cotbuild.builder.teachers.cache import cache_dir, checksum
+from cotbuild.builder.teachers.embedded import embedded_digest
+from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.errors import ConfigError, TeacherError
+from cotbuild.schemas.fingerprint import digest
+
+UNSTATED, UNTOKENIZED = "unstated", "untokenized"
+MODEL_SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".jinja", ".model", ".txt", ".py"})
+"""Weights, config, tokenizer, chat template, code; not a model's README and pictures."""
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
+    """The identity, which never holds a path or a URL. Not to be called from a running event loop.
+
+    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has not met it. Raises ConfigError
+    where there is no such model, TeacherError where neither can be reached.
+    """
+    if config.endpoint is not None:
+        known = load_known(store_dir).endpoints.get(teacher_name(config))
+        return endpoint_identity(config, known or asyncio.run(_first_look(config)))
+    if config.model == "scripted":
+        dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
+        return f"scripted:{digest('scripted', dials)}"
+    if config.model == "embedded":
+        return f"embedded:{embedded_digest()}"
+    if is_folder(config.model):
+        return f"local:{folder_digest(Path(config.model).expanduser(), cache_dir())}"
+    return f"hub:{config.model}@{_commit(config, store_dir)}"
+
+
+def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
+    """Keep in teacher.json what `teacher_identity` had to ask for, if anything; raises StoreError."""
+    known, name = load_known(store_dir), teacher_name(config)
+    if identity.startswith("endpoint:"):
+        new = known.model_copy(update={"endpoints": {name: tokens_in(identity), **known.endpoints}})
+    elif identity.startswith("hub:"):
+        new = known.model_copy(update={"hub": {name: hub_commit(identity), **known.hub}})
+    else:
+        return
+    if new != known:
+        save_known(store_dir, new)
+
+
+def teacher_name(config: TeacherConfig) -> str:
+    """Model and stated revision. Not the URL: the same service may move."""
+    return f"{config.model}@{config.revision or (UNSTATED if config.endpoint else 'main')}"
+
+
+def is_folder(model: str) -> bool:
+    """Whether `model` names a folder; raises ConfigError where it is neither that nor of the form of a Hub id."""
+    if Path(model).expanduser().is_dir():
+        return True
+    if HUB_ID.fullmatch(model) is None or model.startswith("."):
+        raise ConfigError(
+            f"teacher: {model!r} is no folder here and no Hub id. Expected embedded, scripted, a folder with "
+            "config.json, or owner/name; a served name needs --endpoint."
+        )
+    return False
+
+
+def folder_digest(folder: Path, cache: Path) -> str:
+    """Digest of a local model's files by name and content, wherever the folder stands."""
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"teacher: {str(folder)!r} has no config.json. Expected a folder in transformers' form.")
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.suffix in MODEL_SUFFIXES and path.is_file() and not any(part.startswith(".") for part in name.parts):
+            files[name.as_posix()] = checksum(path, cache)
+    return digest("model folder", files)
+
+
+# -- endpoints -----------------------------------------------------------------------------------------------------
+
+
+def endpoint_identity(config: TeacherConfig, tokens: str) -> str:
+    """`tokens`: the digest of what /tokenize makes of the fixed conversations, or untokenized."""
+    return f"endpoint:{teacher_name(config)}#{tokens}"
+
+
+def tokens_in(identity: str) -> str:
+    """The part of an endpoint's identity that says how it tokenizes."""
+    return identity.rpartition("#")[2]
+
+
+def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
+    """Raise TeacherError where a server that now tokenizes as `found` is not the one of `identity`."""
+    stored = tokens_in(identity)
+    # A server that has learnt /tokenize since has not shown to be another one.
+    if stored not in (found or UNTOKENIZED, UNTOKENIZED):
+        raise TeacherError(
+            f"{endpoint}: its tokenizer is {(found or UNTOKENIZED)[:12]!r}, at first use it was {stored[:12]!r}. "
+            "Expected the same model throughout a build. State the new model's revision, or build into another folder."
+        )
+
+
+async def _first_look(config: TeacherConfig) -> str:
+    from cotbuild.builder.teachers.endpoint import EndpointTeacher  # a quarter of a second, for aiohttp
+
+    assert config.endpoint is not None
+    key = os.environ.get("OPENAI_API_KEY")
+    async with EndpointTeacher(config.endpoint, config.model, window=1, max_attempts=1, api_key=key) as teacher:
+        return await teacher.tokenize_digest() or UNTOKENIZED
+
+
+# -- the Hub -------------------------------------------------------------------------------------------------------
+
+
+def hub_commit(identity: str) -> str:
+    """The commit in a Hub identity."""
+    return identity.rpartition("@")[2]
+
+
+def _commit(config: TeacherConfig, store_dir: Path) -> str:
+    revision = config.revision or "main"
+    if COMMIT.fullmatch(revision):
+        return revision
+    return load_known(store_dir).hub.get(teacher_name(config)) or resolve_commit(config.model, revision)
+
+
+def resolve_commit(repo: str, revision: str) -> str:
+    """The commit that `revision` means now, from the Hub, or from its local cache where the Hub is out of reach."""
+    # Half a second to import, and only Hub ids need it.
+    from huggingface_hub import HfApi, errors
+
+    try:
+        commit = HfApi().model_info(repo, revision=revision, timeout=30).sha
+    except errors.RepositoryNotFoundError as fault:
+        raise ConfigError(
+            f"teacher: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --teacher, "
+            "or set HF_TOKEN."
+        ) from fault
+    except errors.HfHubHTTPError as fault:
+        status = fault.response.status_code
+        if status == 404:
+            raise ConfigError(
+                f"teacher: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."
+            ) from fault
+        raise TeacherError(
+            f"teacher: the Hub answered {status} for {repo!r}. Expected a commit. Try again later."
+        ) from fault
+    # HTTPError is its HTTP library's own, httpx or httpx2 by release.
+    except (errors.OfflineModeIsEnabled, errors.HTTPError, OSError) as fault:  # type: ignore[attr-defined]
+        if cached := cached_file(repo, revision, "config.json"):
+            return cached.parent.name
+        raise TeacherError(
+            f"teacher: the Hub cannot be reached for {repo!r}, and its cache has no copy: {type(fault).__name__}: "
+            f"{fault}. Expected a connection. Check the network, or name a local folder."
+        ) from fault
+    if commit is None:
+        raise TeacherError(f"teacher: the Hub named no commit for {repo!r} at {revision!r}. Expected one.")
+    return commit
+
+
+def cached_file(repo: str, revision: str, name: str) -> Path | None:
+    """A file in the Hub's cache on this machine; its folder is called by the commit."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, name, revision=revision)
+    return Path(found) if isinstance(found, str) else None

@@ -1,0 +1,57 @@
+"""What a managed server is to load, and how long its context is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotbuild.builder.teachers.cache import cache_dir
+from cotbuild.builder.teachers.embedded import embedded_folder, embedded_model
+from cotbuild.builder.teachers.identity import cached_file, hub_commit, is_folder
+from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A folder on this machine, or a Hub id at a commit."""
+
+    model: str
+    commit: str | None  # None for a folder
+    max_len: int | None  # tokens of context the model was made for; None: unknown before it is downloaded
+
+
+async def find_weights(config: TeacherConfig, identity: str, log: Path, say: Callable[[str], None]) -> Weights:
+    """The weights that `identity` names; converts the embedded model where that was not done yet."""
+    if config.model == "embedded":
+        folder = await embedded_model(log, say)
+    elif is_folder(config.model):
+        folder = Path(config.model).expanduser().resolve()
+    else:
+        commit = hub_commit(identity)
+        cached = cached_file(config.model, commit, "config.json")
+        return Weights(config.model, commit, max_model_len(cached) if cached else None)
+    return Weights(str(folder), None, max_model_len(folder / "config.json"))
+
+
+def max_model_len(config_json: Path) -> int | None:
+    """`max_position_embeddings`, also of the text part of a model that sees; None where the file says none."""
+    try:
+        facts = json.loads(config_json.read_text(encoding="utf-8"))
+        length = facts.get("max_position_embeddings") or facts.get("text_config", {}).get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError) as fault:
+        raise ConfigError(f"{config_json}: {fault}. Expected the JSON object of transformers.") from fault
+    return length if type(length) is int else None
+
+
+def tokenizer_folder(config: TeacherConfig) -> Path | None:
+    """A folder with the teacher's tokenizer, where one is on this machine already; downloads and converts nothing."""
+    if config.endpoint is not None or config.model == "scripted":
+        return None
+    if config.model == "embedded":
+        folder = embedded_folder(cache_dir())
+        return folder if folder.is_dir() else None
+    if is_folder(config.model):
+        return Path(config.model).expanduser()
+    cached = cached_file(config.model, config.revision or "main", "tokenizer.json")
+    return cached.parent if cached else None
