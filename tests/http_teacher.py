@@ -104,6 +104,9 @@ class State:
     """What the server remembers."""
 
     def __init__(self, dials: Dials) -> None:
+        self.reset(dials)
+
+    def reset(self, dials: Dials) -> None:
         self.counts: Counter[str] = Counter()
         self.log: list[tuple[str, str, bool]] = []  # key, nonce, whether it went out on an open connection
         self.num_connections = self.in_flight = self.peak = 0
@@ -216,8 +219,8 @@ class Connection(asyncio.Protocol):
             return self.send({"object": "list", "data": [model | {"id": name} for name in dials.models]})
         if path == "/tokenize" and dials.max_model_len:
             return self.send(tokenize(dials, body))
-        if path == "/dials" and method == "POST":
-            state.set_dials(replace(dials, **body))
+        if method == "POST" and path in ("/dials", "/reset"):
+            state.set_dials(replace(dials, **body)) if path == "/dials" else state.reset(Dials(**body))
             return self.send(asdict(state.dials))
         looks: dict[str, object] = {"/health": {}, "/version": {"version": "fake-1"}, "/stats": state.stats()}
         looks |= {"/log": state.log, "/counts": state.counts}
@@ -292,6 +295,10 @@ class Server:
     def set(self, **dials: Any) -> None:
         """Change dials while it runs."""
         self.get("/dials", dials)
+
+    def reset(self, **dials: Any) -> None:
+        """Forget everything and take these dials, the rest at their defaults."""
+        self.get("/reset", dials)
 
 
 @contextlib.contextmanager

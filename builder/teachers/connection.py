@@ -50,6 +50,14 @@ def parse_base_url(text: str) -> URL:
     return url
 
 
+def parse_key(text: str | None) -> str | None:
+    """The API key without white space around it, None if empty; raises ConfigError on what no header can hold."""
+    key = (text or "").strip()
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError("OPENAI_API_KEY: holds control or non-ASCII characters. Expected a plain key. Set it again.")
+    return key or None
+
+
 def _proxy(url: URL) -> str | None:
     host = url.host or ""
     with contextlib.suppress(ValueError):

@@ -12,7 +12,7 @@ import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
-from cotbuild.builder.teachers.connection import CONNECT_TIMEOUT_S, open_session, parse_base_url
+from cotbuild.builder.teachers.connection import CONNECT_TIMEOUT_S, open_session, parse_base_url, parse_key
 from cotbuild.builder.teachers.wire import (
     REJECTED_STATUS,
     RETRY_STATUS,
@@ -75,7 +75,7 @@ class EndpointTeacher:
 
     `uds`: connect through this Unix socket instead; `base_url` then only names the path. `api_key` is sent as a bearer
     token and stands in no error, log, provenance or repr. `backoff_s`: longest wait before the second try, doubled for
-    each further one. Raises ConfigError on a URL that is none.
+    each further one. Raises ConfigError on a URL or key that is none.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class EndpointTeacher:
         self.model = model
         self._window = window
         self._max_attempts = max_attempts
-        self._api_key = api_key
+        self._api_key = parse_key(api_key)
         self._uds = uds
         self._backoff_s = backoff_s
         self._chat = self.base / "chat/completions"

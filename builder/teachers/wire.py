@@ -132,12 +132,14 @@ def server_words(raw: bytes) -> str:
 
 
 def refusal(url: str, status: int, words: str, model: str, sent_key: bool, location: str | None) -> TeacherError:
-    """The error for a status after which no request can succeed: 401, 403, 404, redirects and their like."""
+    """The error for a status after which asking makes no sense: 401, 403, 404, redirects; trouble before the start."""
     if status in (401, 403):
         sent = "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
         todo = f"Expected access; {sent}. Set OPENAI_API_KEY to a key for this server."
     elif 300 <= status < 400:
         todo = f"Expected no redirect. Give the final URL, {location!r}."
+    elif status in RETRY_STATUS or status >= 500:
+        todo = "Expected a server that is ready. Wait, then run again."
     else:
         todo = f"Expected an OpenAI-compatible server with the model {model!r}. Give the URL that ends in /v1."
     return TeacherError(f"{url}: HTTP {status}: {words or 'no words'}. {todo}")
@@ -169,5 +171,5 @@ def backoff_s(attempt: int, after_s: float | None, jitter: float, first_s: float
     Times 0.5 to 1 by `jitter` in [0, 1), so that a window of requests does not come back at once; on top of a
     Retry-After where there is one.
     """
-    wait_s = min(first_s * 2 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (0.5 + jitter / 2)
+    wait_s = min(first_s * 2.0 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (0.5 + jitter / 2)
     return wait_s if after_s is None else after_s + wait_s * 0.5

@@ -202,6 +202,7 @@ def test_backoff_doubles() -> None:
     [
         (401, False, None, "no key was sent. Set OPENAI_API_KEY"),
         (403, True, None, "the key in OPENAI_API_KEY was refused"),
+        (503, False, None, "Expected a server that is ready. Wait"),
         (404, False, None, "Give the URL that ends in /v1."),
         (307, False, "http://new/v1", "Give the final URL, 'http://new/v1'."),
     ],
