@@ -55,7 +55,7 @@ def _rationales(job: Job, index: AnswerIndex, tally: Tally) -> Iterator[Rational
 
 def _questions(job: Job, stage: Path) -> list[FileEntry]:
     files = []
-    for split in job.config.source.eval_splits:
+    for split in job.eval_splits:
         count = sum(1 for _ in job.source.read(split))
         files += write_split(stage, "questions", split, Question, job.source.read(split), count)
     return files

@@ -185,3 +185,7 @@ def main() -> None:
     # SIGTERM ends a run as Ctrl-C does: journal sealed, server gone, exit 130.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     app()
+
+
+if __name__ == "__main__":
+    main()

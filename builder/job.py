@@ -13,12 +13,13 @@ import cotbuild.builder
 import cotbuild.prompts
 import cotbuild.schemas
 from cotbuild.builder.plan import Chain, Elicit, walk_all
-from cotbuild.builder.sources import Source, open_source
+from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.store import AnswerIndex, AnswerStore
 from cotbuild.builder.teachers import teacher_identity
 from cotbuild.prompts.template import Template, load_templates
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import QuestionKind
@@ -40,14 +41,21 @@ class Job:
         config = self.config
         return Elicit(self.templates, self.teacher, config.sampling, config.samples, config.seed)
 
-    @property
-    def splits(self) -> list[str]:
-        """Every split that is read: the one asked about, then the evaluation splits."""
-        return [self.source.split, *self.config.source.eval_splits]
+    @cached_property
+    def eval_splits(self) -> list[str]:
+        """The splits that enter without a request, under their canonical names; raises ConfigError on a repeat."""
+        splits = [canonical_split(split) for split in self.config.source.eval_splits]
+        if len({self.source.split, *splits}) != 1 + len(splits):
+            raise ConfigError(
+                f"--eval-splits {','.join(splits)!r}: Expected each split once, and not {self.source.split!r}, which is "
+                "the one asked about. Leave it out."
+            )
+        return splits
 
     @cached_property
     def checksums(self) -> dict[str, str]:
-        return {split: self.source.checksum(split) for split in self.splits}
+        """Checksum of every split that is read."""
+        return {split: self.source.checksum(split) for split in [self.source.split, *self.eval_splits]}
 
     def parts(self) -> dict[str, Any]:
         """What fixes the build's content, by name: equal parts and an equal store mean equal rows."""

@@ -115,8 +115,6 @@ def test_the_state_changes_with_every_answer(tmp_path: Path) -> None:
     assert len({*states, store.state()}) == 4
 
 
-
-
 def test_an_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(StoreError, match="Expected a folder that can be written"), AnswerStore(tmp_path / "x").hold():

@@ -1,0 +1,117 @@
+"""Real kill -9 at random moments, against a server in another process that never gives one answer twice."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.commands import cotbuild, published, rows, start, write_questions
+from tests.http_teacher import Server, key_of, serve
+
+WINDOW = 16
+
+
+def arguments(server: Server, source: Path, out: Path) -> list[object]:
+    endpoint = ["--teacher", "fake", "--endpoint", server.url, "--window", WINDOW]
+    return ["generate", "--source", source, *endpoint, "--out", out]
+
+
+def kill_when_asked(process_words: list[object], server: Server, goal: int) -> None:
+    """Start a run and kill it once the server has had `goal` requests, or after a while in start-up."""
+    with start(*process_words) as process:
+        deadline = time.monotonic() + random.uniform(0.3, 6)
+        while process.poll() is None and server.stats()["requests"] < goal and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def nonces_in_build(server: Server, out: Path) -> dict[str, str]:
+    """The nonce each question's answer begins with, by the server's key of its request."""
+    from cotbuild.builder.build_dir import need_config
+    from cotbuild.builder.job import prepare
+    from cotbuild.builder.teachers.wire import wire
+
+    job = prepare(need_config(out), out)
+    keys = {}
+    for chain in job.chains(lambda request_key: None):
+        assert chain.request is not None
+        keys[chain.request.request_key] = key_of(wire(chain.request, "fake"))
+    return {keys[str(row["request_key"])]: str(row["completion"]).split()[0] for row in rows(out)}
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+def test_after_any_number_of_kills_the_first_answers_stand(tmp_path: Path, kills: int) -> None:
+    """Every answer delivered before a kill stands in the build, except at most a window's worth a kill."""
+    random.seed(kills)
+    num_questions = 40 * kills
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(num_questions)))
+    out = tmp_path / "build"
+    with serve(nonce=True, latency_s=0.1, sigma=0.7) as server:
+        words = arguments(server, source, out)
+        for _ in range(kills):
+            kill_when_asked(words, server, server.stats()["requests"] + random.randint(1, 70))
+        cotbuild(*words)
+        asked = server.stats()["requests"]
+        assert num_questions <= asked <= num_questions + kills * WINDOW
+        first, built = server.first_nonces(), nonces_in_build(server, out)
+        assert built.keys() == first.keys()
+        assert len(built) == num_questions
+        replaced = [key for key in built if built[key] != first[key]]
+        assert len(replaced) <= kills * WINDOW
+        assert len(set(built.values())) == num_questions
+        cotbuild("verify", out)
+        moved = tmp_path / "moved"
+        shutil.copytree(out / ".answers", moved / ".answers")
+        cotbuild(*arguments(server, source, moved))
+        assert server.stats()["requests"] == asked
+    assert published(moved) == published(out)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number: signal.Signals) -> None:
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200)))
+    log = tmp_path / "stderr"
+    with serve(latency_s=0.2) as server:
+        words = arguments(server, source, tmp_path / "build")
+        with start(*words, "--fresh", log=log) as process:
+            while server.stats()["requests"] < 40:
+                time.sleep(0.02)
+            process.send_signal(signal_number)
+            assert process.wait(20) == 130
+        last = log.read_text().splitlines()[-1]
+        assert last.startswith("stopped; every answer had so far is kept. To go on: cotbuild generate --source ")
+        assert "--fresh" not in last
+        assert "Traceback" not in log.read_text()
+        asked = server.stats()["requests"]
+        cotbuild(*words)
+        assert server.stats()["requests"] <= 200 + WINDOW
+        assert server.stats()["requests"] >= asked
+    assert len(rows(tmp_path / "build")) == 200
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path: Path, kills: int) -> None:
+    """Whatever the moment: a manifest that stands tells the truth, and the next run makes the build whole."""
+    random.seed(kills)
+    out, sources = tmp_path / "build", [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for source, number in zip(sources, (1500, 2000), strict=True):
+        write_questions(source, (f"Which of these is number {i}?" for i in range(number)))
+    words = ["generate", "--teacher", "scripted", "--out", out, "--source"]
+    for source in sources:
+        cotbuild(*words, source)
+    for _ in range(kills):
+        for source in sources:
+            with start(*words, source) as process:
+                time.sleep(random.uniform(0.3, 1.6))
+                process.kill()
+            if (out / "manifest.json").exists():
+                cotbuild("verify", out)
+    cotbuild(*words, sources[0])
+    cotbuild("verify", out)
+    assert len(rows(out)) == 1500
+    assert not (out / ".staging").exists()
