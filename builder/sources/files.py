@@ -129,10 +129,9 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
     import csv
 
     csv.field_size_limit(2**31 - 1)  # the default of 128 KiB refuses long contexts
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with open_file(path) as file:
-        lines = csv.reader(
-            _text_lines(file, path), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
-        )
+        lines = csv.reader(_text_lines(file, path), delimiter=delimiter, strict=True)
         try:
             header = next(lines, [])
             _check_header(header, path)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +28,6 @@ ROWS: dict[str, dict[str, Any]] = {
         "answerKey": "",
     },
     "openbookqa": {"id": "o1", "question_stem": "What stirs tea?", "choices": CHOICES, "answerKey": "B"},
-    "quarel": {"id": "Q1", "question": "What stirs tea? (A) a fork (B) a spoon", "answer_index": 1},
 }
 PARQUET = "data/test-00000-of-00001.parquet"
 
@@ -43,10 +42,10 @@ def repo(name: str) -> dict[str, bytes]:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """resolve, tree and revision of each known dataset at its pinned commit; 404 for anything else."""
+    """resolve, tree and revision of two known datasets at their pinned commits; 404 for anything else."""
 
     protocol_version = "HTTP/1.1"
-    repos = {f"{known.hub_id}": (known.revision, repo(name)) for name, known in KNOWN.items() if name != "quarel"}
+    repos: ClassVar = {known.hub_id: (known.revision, repo(name)) for name, known in KNOWN.items() if name in ROWS}
 
     def do_HEAD(self) -> None:
         self.do_GET()

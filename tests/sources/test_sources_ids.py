@@ -14,6 +14,7 @@ from cotbuild.builder.sources import Source, open_source
 from cotbuild.builder.sources.make import content_id
 from cotbuild.builder.sources.seen import SeenIds
 from cotbuild.schemas.config import SourceConfig
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Question, QuestionKind
 
 Write = Callable[..., Path]
@@ -63,6 +64,11 @@ def test_the_target_is_not_in_the_id_and_the_choices_are() -> None:
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=3), st.lists(st.tuples(st.text(), st.text()), max_size=3))
 def test_no_two_contents_share_an_id(one: list[tuple[str, str]], other: list[tuple[str, str]]) -> None:
     assert (content_id("q", one) == content_id("q", other)) == (one == other)
+
+
+def test_a_lone_surrogate_has_no_id(write: Write, ask: Ask) -> None:
+    with pytest.raises(DataError, match=r"row 0 \(from 0\): question 'q.ud800' has a lone surrogate"):
+        ask(write("a.jsonl", '{"question": "q\\ud800", "answer": "x"}\n'))
 
 
 def test_a_dropped_row_takes_no_id(write: Write, ask: Ask) -> None:
