@@ -82,12 +82,22 @@ LETTER_BEFORE = re.compile(
     r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer |[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
 )
 
-_LEAD_WORDS = (
-    "so|therefore|thus|hence|overall|conclusion|in|and|then|the|this|that|my|our|your|a|final|closest|correct|best|right"
-    "|most|probable|appropriate|suitable|logical|plausible|accurate|reasonable|answer|result|we|can|conclude|means"
-    "|given|based|on|analysis|evaluation|above|i|believe|think|would|say|choose|to|[a-z]{2,12}ly"
+# In this order, so that "it wears slowly, so the" loses only "so the".
+_GAP = r"(?:(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)++|\Z)"
+_SO_THAT = (
+    r"so|therefore|thus|hence|and|then|but|finally|overall|consequently|accordingly|ultimately"
+    r"|(?:in )?(?:conclusion|summary)|to conclude|as a result|this means(?: that)?|given (?:this|that)|based on (?:this|that|the above)(?: analysis)?"
+    r"|(?:we|i)(?: can| would)? (?:conclude|believe|think|say|choose)(?: that)?"
 )
-LOW_LEAD = re.compile(rf"(?<!\w)(?<!\w')(?:(?:{_LEAD_WORDS})(?:(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)++|\Z))+\Z")
+_THE = r"(?:the|my|our|your|this|that)(?: [a-z]{2,12}ly)?"
+_CORRECT = (
+    "final|closest|correct|best|right|only|most|likely|probable|appropriate|suitable|logical|plausible|accurate"
+    "|reasonable|fitting|and|a|answer|option|choice"
+)
+LOW_LEAD = re.compile(
+    rf"(?<!\w)(?<!\w')(?=\w)(?:(?:final |correct )?answer{_GAP})?(?:(?:{_SO_THAT}){_GAP})*(?:(?:{_THE}){_GAP})?"
+    rf"(?:(?:{_CORRECT}){_GAP})*\Z"
+)
 LOW_HEADING = re.compile(
     r"(?:\A|\n)[ *_#>-]*+(?:step \d{1,2}: ?)?(?:(?:final |correct )?answer|conclusion)[ \n*_:]*+\Z"
 )
