@@ -49,6 +49,7 @@ class Dials:
     api_key: str | None = None  # 401 without it
     answers_as: str | None = None  # the model name in answers; None: as asked
     token_salt: str = ""  # another one: another tokenizer
+    tokenize_status: int = 200  # what /tokenize answers with
 
 
 FAULTS = (
@@ -218,7 +219,7 @@ class Connection(asyncio.Protocol):
             model = {"object": "model", "owned_by": "cotbuild-tests", "max_model_len": dials.max_model_len}
             return self.send({"object": "list", "data": [model | {"id": name} for name in dials.models]})
         if path == "/tokenize" and dials.max_model_len:
-            return self.send(tokenize(dials, body))
+            return self.send(tokenize(dials, body), dials.tokenize_status)
         if method == "POST" and path in ("/dials", "/reset"):
             state.set_dials(replace(dials, **body)) if path == "/dials" else state.reset(Dials(**body))
             return self.send(asdict(state.dials))

@@ -14,6 +14,7 @@ from yarl import URL
 
 from cotbuild.builder.teachers.connection import CONNECT_TIMEOUT_S, open_session, parse_base_url, parse_key
 from cotbuild.builder.teachers.wire import (
+    NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
     Retry,
@@ -223,7 +224,8 @@ class EndpointTeacher:
     async def tokenize_digest(self) -> str | None:
         """Digest of the token ids of three fixed conversations, part of an endpoint's identity.
 
-        None where the server has no /tokenize of vLLM's form. Raises TeacherError where it cannot be reached.
+        None where the server has no /tokenize of vLLM's form. Raises TeacherError where it cannot be reached or is not
+        ready.
         """
         ids = []
         for probe in PROBES:
@@ -238,6 +240,8 @@ class EndpointTeacher:
         if kwargs is not None:
             body["chat_template_kwargs"] = kwargs
         async with self._call("POST", self._root / "tokenize", json.dumps(body).encode()) as (response, raw):
+            if response.status in NOT_READY_STATUS:
+                raise self._stopped(response, raw)  # taken for "has none", it would become the endpoint's identity
             if response.status != 200:
                 return None
             with contextlib.suppress(ValidationError):  # llama.cpp has a /tokenize of another form

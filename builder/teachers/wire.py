@@ -21,6 +21,8 @@ REJECTED_STATUS = frozenset({400, 413, 422})
 """This request's own fault: the same bytes would be refused again."""
 RETRY_STATUS = frozenset({408, 409, 425, 429})
 """Passing trouble; so is every 5xx."""
+NOT_READY_STATUS = frozenset({429, 502, 503, 504})
+"""Says nothing about whether a route exists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,20 @@ def test_tokenize_digest_tells_tokenizers_apart(server: Server) -> None:
     assert digest_of(max_model_len=None) is None
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 501])
+def test_a_server_without_tokenize_has_no_digest(server: Server, status: int) -> None:
+    server.reset(tokenize_status=status)
+    assert use(server, lambda teacher: teacher.tokenize_digest()) is None
+    assert use(server, lambda teacher: teacher.check(request(0))) is None
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_not_ready_is_not_taken_for_one_without_tokenize(server: Server, status: int) -> None:
+    server.reset(tokenize_status=status)
+    with pytest.raises(TeacherError, match=rf"/tokenize: HTTP {status}: .* Expected a server that is ready\. Wait"):
+        use(server, lambda teacher: teacher.tokenize_digest())
+
+
 def test_provenance_holds_url_and_version(server: Server) -> None:
     async def act(teacher: EndpointTeacher) -> dict[str, Any]:
         return teacher.provenance()
