@@ -21,14 +21,14 @@ def open_session(base: URL, api_key: str | None, uds: Path | None) -> aiohttp.Cl
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=_kept_alive)
+        connector=aiohttp.TCPConnector(limit=0, socket_factory=kept_alive)
         if uds is None
         else aiohttp.UnixConnector(str(uds), limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         # Looked up once: trust_env does it in a thread for every request, and reads .netrc too.
-        proxy=_proxy(base) if uds is None else None,
+        proxy=proxy_for(base) if uds is None else None,
     )
 
 
@@ -58,7 +58,8 @@ def parse_key(text: str | None) -> str | None:
     return key or None
 
 
-def _proxy(url: URL) -> str | None:
+def proxy_for(url: URL) -> str | None:
+    """The proxy the environment names for this URL; None: none, as always for this machine itself."""
     host = url.host or ""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
@@ -66,7 +67,7 @@ def _proxy(url: URL) -> str | None:
     return None if host == "localhost" or proxy_bypass(host) else getproxies().get(url.scheme)
 
 
-def _kept_alive(info: Any) -> socket.socket:
+def kept_alive(info: Any) -> socket.socket:
     """A TCP socket that notices within two minutes that its peer has vanished: requests have no time limit."""
     family, kind, proto, _, _ = info
     sock = socket.socket(family=family, type=kind, proto=proto)

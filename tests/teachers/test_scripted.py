@@ -8,9 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
+from cotbuild.prompts.render import render
+from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.completion import Answer, Completion, Failure, Message, Request, Sampling
 from cotbuild.schemas.config import ScriptedConfig
+from cotbuild.schemas.extract import extract
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 
 CHOICE = "Question: Where do washed plates go?\nOptions:\n(A) cupboard\n(B) floor\n(C) oven\n\nThink, then answer."
 
@@ -103,3 +107,30 @@ def test_shares_above_one_are_refused() -> None:
 
 def test_says_that_it_is_a_fake() -> None:
     assert ScriptedTeacher(ScriptedConfig(), 4).provenance() == {"kind": "scripted", "fake": True}
+
+
+def question(kind: QuestionKind) -> Question:
+    options = ("cupboard", "floor", "kitchen oven", "garden", "attic") if kind is QuestionKind.CHOICE else ()
+    return Question(
+        id="q",
+        kind=kind,
+        text="Where would most people store washed plates overnight?",
+        choices=tuple(Choice(label=label, text=text) for label, text in zip("ABCDE", options, strict=False)),
+        target=None,
+        other_targets=(),
+        source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
+    )
+
+
+@pytest.mark.parametrize("template", builtin_templates().values(), ids=builtin_templates().keys())
+def test_says_what_the_extractor_reads_under_every_template(template: Template) -> None:
+    asked = question(template.kind)
+    messages = render(template, asked)
+    many = [Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i) for i in range(60)]
+    for config, answered in ((ScriptedConfig(), True), (ScriptedConfig(no_answer_frac=1), False)):
+        for answer in ask(config, many):
+            assert isinstance(answer, Completion)
+            read = extract(answer.text, asked, answer_first=template.answer == "first")
+            assert (read.answer is not None) is answered, answer.text
+            assert read.rationale
+            assert read.flags == ()
