@@ -1,7 +1,7 @@
 """Grading: which answers are the target."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotbuild.schemas.compare import grade, normalise_text, number_value
@@ -69,6 +69,7 @@ def test_grade_choice_compares_texts() -> None:
     assert not grade("granite", question())
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise_text(normalise_text(text)) == normalise_text(text)

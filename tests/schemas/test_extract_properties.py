@@ -59,7 +59,7 @@ def stated(draw: st.DrawFn) -> tuple[str, str, str]:
 REFUSALS = ("either", "neither", "both", "none", "nothing", "unclear", "unknown", "cannot", "unable", "impossible")
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(REASONING, st.sampled_from(LEADS), stated())
 def test_what_is_stated_last_comes_back(reasoning: str, lead: str, case: tuple[str, str, str]) -> None:
     kind, answer, form = case
@@ -84,9 +84,10 @@ def test_run_on_text_changes_nothing_but_the_flag(
     assert after.whole
 
 
+@settings(deadline=None)
 @given(REASONING, st.sampled_from(KINDS))
 def test_reasoning_without_a_statement_is_kept_whole(reasoning: str, kind: str) -> None:
-    assume(kind != "text" or len(reasoning.split()) > 8)  # fewer words are an answer of that kind
+    assume(kind not in ("text", "number") or len(reasoning.split()) > 8)  # "7 down." is an answer of these kinds
     found = extract(reasoning, question(kind))
     assert found == Extraction(answer=None, rationale=reasoning, flags=(), whole=False)
 
@@ -98,7 +99,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(), st.lists(st.one_of(st.sampled_from(PIECES), st.characters())).map("".join)), st.booleans())
 def test_any_text_at_all(text: str, answer_first: bool) -> None:
     assert len(fold(text)) == len(text) == len(fold(text).lower())
