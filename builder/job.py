@@ -43,7 +43,7 @@ class Job:
 
     @cached_property
     def eval_splits(self) -> list[str]:
-        """The splits that enter without a request, under their canonical names; raises ConfigError on a repeat."""
+        """The splits that enter without a request, by canonical name; raises ConfigError on a repeat."""
         splits = [canonical_split(split) for split in self.config.source.eval_splits]
         if len({self.source.split, *splits}) != 1 + len(splits):
             raise ConfigError(

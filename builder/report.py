@@ -73,9 +73,9 @@ def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
         yield f"rationale length: median {median} characters, half within {q1}–{q3}, all within {low}–{high}"
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
-        yield "flags: " + ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items())
+        yield from _wrap("flags: ", ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items()))
     yield from _wrap("teacher: ", manifest.teacher)
-    yield "templates: " + ", ".join(entry.template for entry in manifest.templates)
+    yield from _wrap("templates: ", ", ".join(entry.template for entry in manifest.templates))
 
 
 def _rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:

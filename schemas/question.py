@@ -44,7 +44,7 @@ class Question(Record):
     text: NonEmpty = Field(description="The question as asked, without its choices.")
     choices: tuple[Choice, ...] = Field(description="The options in order; empty unless kind is choice.")
     target: str | None = Field(
-        description="Reference answer: a choice's label, yes or no, a number in plain digits, or text. None: unpublished."
+        description="Reference answer: a choice's label, yes or no, a number in plain digits, text. None: unpublished."
     )
     other_targets: tuple[str, ...] = Field(description="Further accepted answers of a text question; else empty.")
     source: SourceRef = Field(description="Where it came from.")

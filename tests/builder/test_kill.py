@@ -30,7 +30,7 @@ def kill_when_asked(process_words: list[object], server: Server, goal: int) -> N
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def nonces_in_build(server: Server, out: Path) -> dict[str, str]:
+def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
     from cotbuild.builder.build_dir import need_config
     from cotbuild.builder.job import prepare
@@ -38,7 +38,7 @@ def nonces_in_build(server: Server, out: Path) -> dict[str, str]:
 
     job = prepare(need_config(out), out)
     keys = {}
-    for chain in job.chains(lambda request_key: None):
+    for chain in job.chains({}.get):
         assert chain.request is not None
         keys[chain.request.request_key] = key_of(wire(chain.request, "fake"))
     return {keys[str(row["request_key"])]: str(row["completion"]).split()[0] for row in rows(out)}
@@ -58,7 +58,7 @@ def test_after_any_number_of_kills_the_first_answers_stand(tmp_path: Path, kills
         cotbuild(*words)
         asked = server.stats()["requests"]
         assert num_questions <= asked <= num_questions + kills * WINDOW
-        first, built = server.first_nonces(), nonces_in_build(server, out)
+        first, built = server.first_nonces(), nonces_in_build(out)
         assert built.keys() == first.keys()
         assert len(built) == num_questions
         replaced = [key for key in built if built[key] != first[key]]

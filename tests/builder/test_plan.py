@@ -58,7 +58,7 @@ def test_at_temperature_0_no_seed_is_sent() -> None:
 
 
 def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
-    chains = list(walk_all(elicit(samples=3), [ask("q")], lambda key: None))
+    chains = list(walk_all(elicit(samples=3), [ask("q")], {}.get))
     requests = [chain.request for chain in chains if chain.request]
     assert len({request.request_key for request in requests}) == 3
     assert len({request.messages for request in requests}) == 1
@@ -66,7 +66,7 @@ def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
 
 def test_reordering_and_dropping_questions_changes_no_key() -> None:
     def keys(names: str) -> dict[str, str]:
-        chains = walk_all(elicit(), [ask(name, f"Why {name}?") for name in names], lambda key: None)
+        chains = walk_all(elicit(), [ask(name, f"Why {name}?") for name in names], {}.get)
         return {chain.question.id: chain.request.request_key for chain in chains if chain.request}
 
     assert keys("cab") == {name: key for name, key in keys("abcd").items() if name != "d"}
@@ -85,17 +85,17 @@ def test_chains_go_as_far_as_there_are_answers() -> None:
 
 
 def test_a_failure_ends_a_chain() -> None:
-    open_chain = walk(TwoSteps(), ask("q"), 0, lambda key: None)
+    open_chain = walk(TwoSteps(), ask("q"), 0, {}.get)
     assert open_chain.request is not None
     failure = Failure(request_key=open_chain.request.request_key, kind=FailureKind.REJECTED, message="no")
-    assert walk(TwoSteps(), ask("q"), 0, lambda key: failure) == Chain(ask("q"), 0, (failure,), None)
+    assert walk(TwoSteps(), ask("q"), 0, lambda _: failure) == Chain(ask("q"), 0, (failure,), None)
 
 
 @pytest.mark.parametrize(("names", "distinct"), [("", 0), ("a", 1), ("abc", 3), ("aab", 2), ("aaaa", 1), ("abab", 2)])
 def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None:
     mode = elicit(temperature=0)  # without seeds, equal questions have equal keys
     questions = [ask(str(i), f"Why {name}?") for i, name in enumerate(names)]
-    chains = list(walk_all(mode, questions, lambda key: None))
+    chains = list(walk_all(mode, questions, {}.get))
     plan = make_plan(chains, 1)
     assert (plan.num_chains, plan.num_open_chains, plan.num_open) == (len(names), len(names), distinct)
     asked = [chain.request for chain in open_requests(chains, plan.repeats) if chain.request]
@@ -103,7 +103,7 @@ def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None
 
 
 def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> None:
-    chains = list(walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], lambda key: None))
+    chains = list(walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], {}.get))
     plan = make_plan(chains, 1)
     assert plan.longest_id == "b"
     assert plan.first == chains[0].request

@@ -78,7 +78,10 @@ def test_the_label_first_form_shows_two_exemplars_that_begin_with_the_answer() -
     messages = render(load_template("choice_label_first@1"), ask(QuestionKind.CHOICE))
     replies = [message.content for message in messages if message.role == "assistant"]
     assert len(replies) == 2
-    assert all(reply.startswith(f"Answer: The answer is {letter} because ") for reply, letter in zip(replies, "AC"))
+    assert all(
+        reply.startswith(f"Answer: The answer is {letter} because ")
+        for reply, letter in zip(replies, "AC", strict=True)
+    )
 
 
 @given(st.text(), st.text())
