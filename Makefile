@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-slow lint clean
 
 demo: $(VENV)/.cpu
 	@$(BIN)/cotbuild generate --source bundled --eval-splits test --teacher embedded --out builds/demo
@@ -15,13 +15,14 @@ demo: $(VENV)/.cpu
 test: $(VENV)/.dev lint
 	$(PYTEST)
 
-test-all: $(VENV)/.dev lint
-	$(PYTEST) -m "slow or not slow"
+test-slow: $(VENV)/.dev
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests
 	PYTHONPATH=tests/.ns $(BIN)/lint-imports
 
 $(VENV)/.cpu: requirements/cpu.lock pyproject.toml

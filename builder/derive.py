@@ -27,7 +27,11 @@ def judge(question: Question, template: Template, completion: Completion) -> Jud
     answer_first = template.answer == "first"
     found = extract(completion.text, question, answer_first=answer_first)
     result, flags = verdict(found, completion.finish_reason, question, answer_first=answer_first)
-    return Judgement(found.rationale or (completion.reasoning or "").strip(), found.answer, result, flags)
+    rationale = found.rationale
+    if not rationale and completion.reasoning:
+        rationale = completion.reasoning.strip()
+        flags = tuple(flag for flag in flags if flag is not Flag.NO_RATIONALE)
+    return Judgement(rationale, found.answer, result, flags)
 
 
 def to_rationale(chain: Chain, template: Template) -> Rationale:

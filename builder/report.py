@@ -44,7 +44,7 @@ def _counts(manifest: Manifest) -> Iterator[str]:
 
 
 def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, limit: int) -> Iterator[str]:
-    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on no such row."""
+    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on an unknown id."""
     if verdict is not None and verdict not in set(Verdict):
         raise ConfigError(f"--verdict {verdict!r}: Expected one of {', '.join(Verdict)}.")
     manifest = need_manifest(build_dir)
@@ -59,9 +59,13 @@ def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, li
         shown += 1
         yield ""
         yield from record_lines(row)
-    if not shown and (question_id is not None or verdict is not None):
-        wanted = f"question {question_id!r}" if question_id is not None else f"verdict {verdict!r}"
-        raise DataError(f"{build_dir}: no rationale with {wanted}. Expected one of {manifest.num_planned} rows.")
+    if shown:
+        return
+    if question_id is not None:
+        raise DataError(
+            f"{build_dir}: no question {question_id!r}. Expected one of its {manifest.source.num_questions}."
+        )
+    yield f"no rationale with verdict {verdict}"
 
 
 def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:

@@ -121,8 +121,8 @@ def test_inspect_shows_counts_and_records_within_80_columns(tmp_path: Path) -> N
     assert any(line.startswith("12 rationales = ") for line in shown)
     one = cotbuild("inspect", tmp_path / "b", "--id", rows(tmp_path / "b")[5]["question_id"]).stdout
     assert one.count("question   ") == 1
-    assert "unknown" not in cotbuild("inspect", tmp_path / "b", "--verdict", "correct").stdout
-    assert "no rationale with question 'x'" in cotbuild("inspect", tmp_path / "b", "--id", "x", code=1).stderr
+    assert "no rationale with verdict truncated" in cotbuild("inspect", tmp_path / "b", "--verdict", "truncated").stdout
+    assert "no question 'x'" in cotbuild("inspect", tmp_path / "b", "--id", "x", code=1).stderr
     assert "Expected one of correct" in cotbuild("inspect", tmp_path / "b", "--verdict", "x", code=2).stderr
 
 

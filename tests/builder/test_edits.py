@@ -41,7 +41,7 @@ class Bench:
         self.out = folder / "build"
 
     def run(self, *more: object, teacher: str = "fake", url: str | None = None) -> int:
-        before = self.server.stats()["requests"]
+        before = int(self.server.stats()["requests"])
         endpoint = ["--teacher", teacher, "--endpoint", url or self.server.url]
         words = ["generate", "--source", self.source, "--template", self.template, *endpoint, "--out", self.out, *more]
         self.last = cotbuild(*words)

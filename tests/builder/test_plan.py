@@ -27,6 +27,10 @@ def complete(request: Request) -> Completion:
     return Completion(request_key=request.request_key, text="so", finish_reason="stop")
 
 
+def no_answer(_: str) -> None:
+    """A lookup in an empty store."""
+
+
 class TwoSteps:
     """A mode that asks again, with the first answer shown: what later modes do."""
 
@@ -58,7 +62,7 @@ def test_at_temperature_0_no_seed_is_sent() -> None:
 
 
 def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
-    chains = list(walk_all(elicit(samples=3), [ask("q")], {}.get))
+    chains = list(walk_all(elicit(samples=3), [ask("q")], no_answer))
     requests = [chain.request for chain in chains if chain.request]
     assert len({request.request_key for request in requests}) == 3
     assert len({request.messages for request in requests}) == 1
@@ -66,7 +70,7 @@ def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
 
 def test_reordering_and_dropping_questions_changes_no_key() -> None:
     def keys(names: str) -> dict[str, str]:
-        chains = walk_all(elicit(), [ask(name, f"Why {name}?") for name in names], {}.get)
+        chains = walk_all(elicit(), [ask(name, f"Why {name}?") for name in names], no_answer)
         return {chain.question.id: chain.request.request_key for chain in chains if chain.request}
 
     assert keys("cab") == {name: key for name, key in keys("abcd").items() if name != "d"}
@@ -85,7 +89,7 @@ def test_chains_go_as_far_as_there_are_answers() -> None:
 
 
 def test_a_failure_ends_a_chain() -> None:
-    open_chain = walk(TwoSteps(), ask("q"), 0, {}.get)
+    open_chain = walk(TwoSteps(), ask("q"), 0, no_answer)
     assert open_chain.request is not None
     failure = Failure(request_key=open_chain.request.request_key, kind=FailureKind.REJECTED, message="no")
     assert walk(TwoSteps(), ask("q"), 0, lambda _: failure) == Chain(ask("q"), 0, (failure,), None)
@@ -95,7 +99,7 @@ def test_a_failure_ends_a_chain() -> None:
 def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None:
     mode = elicit(temperature=0)  # without seeds, equal questions have equal keys
     questions = [ask(str(i), f"Why {name}?") for i, name in enumerate(names)]
-    chains = list(walk_all(mode, questions, {}.get))
+    chains = list(walk_all(mode, questions, no_answer))
     plan = make_plan(chains, 1)
     assert (plan.num_chains, plan.num_open_chains, plan.num_open) == (len(names), len(names), distinct)
     asked = [chain.request for chain in open_requests(chains, plan.repeats) if chain.request]
@@ -103,7 +107,7 @@ def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None
 
 
 def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> None:
-    chains = list(walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], {}.get))
+    chains = list(walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], no_answer))
     plan = make_plan(chains, 1)
     assert plan.longest_id == "b"
     assert plan.first == chains[0].request

@@ -88,7 +88,7 @@ def request(**changes: object) -> Request:
         {"teacher": "u"},
         {"seed": 8},
         {"seed": None},
-        *({"sampling": Sampling(**{name: value})} for name, value in [
+        *({"sampling": Sampling.model_validate({name: value})} for name, value in [
             ("temperature", 0.5), ("top_p", 0.5), ("top_k", 5), ("min_p", 0.5), ("presence_penalty", 0.5),
             ("frequency_penalty", 0.5), ("repetition_penalty", 1.5), ("max_tokens", 5), ("stop", ("x",)),
         ]),
