@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_opened_names_no_folder(tmp_path: Path) -> None:
 
 
 def test_text_is_kept_but_for_outer_space_and_zero_width_characters(write: Write, ask: Ask) -> None:
-    text = " \ufeffTwo  spaces,\u200b a\u200djoiner\nand a\u00a0break \u00a0"
+    text = " \ufeffTwo  spaces,\u200b\u2060 a\u200djoiner\nand a\u00a0break \u00a0"
     (question,), _ = ask(write("a.jsonl", [{"question": text, "answer": "x"}]))
     assert question.text == "Two  spaces, a\u200djoiner\nand a\u00a0break"
 

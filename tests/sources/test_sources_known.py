@@ -69,6 +69,7 @@ def test_equal_choices_and_the_published_letter_are_kept() -> None:
         ("Which one, the (A) cup? (B) pot or the", "Which one, the", ["cup", "pot"]),
         ("It is on the (A) shelf or in the (B) box", "It is on the", ["shelf", "box"]),
         ("It is  on the (A) shelf. (B) box or", "It is  on the", ["shelf", "box"]),
+        ("It is the (A) cup, or the (B) pot; ", "It is the", ["cup", "pot"]),
         ("Who? (A) Ann/ (B) her  mother ?", "Who?", ["Ann", "her  mother"]),
         ("It is (A) closer to (B) 0.5 m away", "It is", ["closer to", "0.5 m away"]),
         ("Who has a (A) motor or (B) tractor", "Who has a", ["motor", "tractor"]),
