@@ -59,7 +59,7 @@ def write_atomically(path: Path, text: str) -> None:
 def _recall(note: Path, facts: dict[str, object]) -> str | None:
     try:
         noted = json.loads(note.read_text(encoding="utf-8"))
-        known = noted.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None  # not there, or not ours: read the file
-    return known if noted == facts and type(known) is str else None
+    except (OSError, ValueError):
+        return None  # not there, or broken: read the file
+    known = noted.get("sha256") if isinstance(noted, dict) else None
+    return known if type(known) is str and noted == facts | {"sha256": known} else None

@@ -9,10 +9,10 @@ import os
 import sys
 from pathlib import Path
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
 
 def convert(gguf: Path, made: Path, target: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # here: `rename` is tested without it
+
     # Of 24-28 s, once, 12 s go into gguf's reader: transformers has it parse the file for model, config and tokenizer.
     folder, name = str(gguf.parent), gguf.name
     plain = GgufConfig(dequantize=True)

@@ -27,8 +27,10 @@ SHM_EVERY_S = 1.0
 """A process's shared memory is known only while it lives, so it is looked up now and then, not only at the end."""
 SERVER_PID = "server.pid"
 """File in the run directory with the server's pid, which is its process group and session too."""
-LEFT_BEHIND = ("__KMP_REGISTERED_LIB_", "psm_", "sem.mp-", "torch_", "nccl-")
-"""What killed servers were seen to leave in /dev/shm (OpenMP, multiprocessing, torch), up to 240 MiB each."""
+LEFT_BEHIND = ("psm_", "sem.mp-", "torch_", "nccl-")
+"""What killed servers leave mapped in /dev/shm (multiprocessing, torch, NCCL), up to 240 MiB each."""
+OPENMP = "__KMP_REGISTERED_LIB_{pid}_{uid}"
+"""What Intel's OpenMP leaves there, not mapped, but with the pid in its name."""
 
 
 class Stop:
@@ -52,6 +54,8 @@ def main() -> int:
     args = parser.parse_args()
     stop = Stop()
     adopt_orphans()
+    if abandoned(args.parent, 0.0):
+        return 0
     args.run_dir.mkdir(mode=0o700)
     shm: set[Path] = set()
     try:
@@ -72,12 +76,15 @@ def main() -> int:
 def watch(server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: set[Path]) -> None:
     """Return once the server is gone or has to go."""
     next_look = 0.0
-    while server.poll() is None and not stop.told and os.getppid() == parent:
+    while server.poll() is None and not stop.told and not abandoned(parent, POLL_S):
         if time.monotonic() >= next_look:
             shm |= shared_memory()
             next_look = time.monotonic() + SHM_EVERY_S
-        if select.select([0], [], [], POLL_S)[0]:
-            return  # nothing is ever written: readable means end of file
+
+
+def abandoned(parent: int, wait_s: float) -> bool:
+    """Whether cotbuild is gone or has let go; nothing is ever written to stdin, so readable means end of file."""
+    return os.getppid() != parent or bool(select.select([0], [], [], wait_s)[0])
 
 
 def end(server: subprocess.Popen[bytes], grace_s: float, shm: set[Path]) -> None:
@@ -131,9 +138,10 @@ def processes() -> Iterator[tuple[int, int]]:
 
 
 def shared_memory() -> set[Path]:
-    """Files in /dev/shm that descendants have mapped and would leave behind."""
+    """Files in /dev/shm that descendants would leave behind; of OpenMP's, also those that are not there."""
     found = set()
     for pid in descendants():
+        found.add(Path("/dev/shm", OPENMP.format(pid=pid, uid=os.getuid())))
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
                 _, slash, name = line.partition(" /dev/shm/")

@@ -132,7 +132,8 @@ class ManagedTeacher:
                     self._completions += 1
                     self._restarts = 0
                 return outcome
-            # A server's death counts as an attempt: a request that brings it down each time ends as a failure.
+            # A server's death counts as an attempt: a request that brings it down each time ends as a failure where
+            # others are completed in between, else the restarts end the run.
             attempt += 1
             if attempt == self._config.max_attempts:
                 return outcome.failure(request.request_key)

@@ -11,6 +11,6 @@ from cotbuild.builder.teachers.server import Guarded
 run_dir, log = map(Path, sys.argv[1:])
 command = [sys.executable, str(Path(__file__).with_name("dummy_server.py")), str(run_dir)]
 server = Guarded(command, {}, log, run_dir, grace_s=0.3)
-print("started", flush=True)
+print(server.guard_pid, flush=True)
 sys.stdin.read()
 asyncio.run(server.stop())

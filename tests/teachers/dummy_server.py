@@ -1,7 +1,7 @@
 """A server that is hard to get rid of: `python dummy_server.py FOLDER` ignores SIGTERM, and so do its descendants.
 
-It listens on FOLDER/s, has a child with a child of its own, one of them in a session of its own, and maps a file in
-/dev/shm. FOLDER/pids grows by a line a process.
+It listens on FOLDER/s, has a child with a child of its own, one of them in a session of its own, and leaves two files
+in /dev/shm, one of them mapped. FOLDER/pids grows by a line a process.
 """
 
 import mmap
@@ -23,6 +23,7 @@ if sys.platform == "linux":
     with shm.open("w+b") as file:
         file.truncate(4096)
         mapped = mmap.mmap(file.fileno(), 4096)
+    Path(f"/dev/shm/__KMP_REGISTERED_LIB_{os.getpid()}_{os.getuid()}").write_text("")
 if depth == 0:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(folder / "s"))
