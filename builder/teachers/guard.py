@@ -24,7 +24,6 @@ from types import FrameType
 
 POLL_S = 0.25
 SHM_EVERY_S = 1.0
-"""A process's shared memory is known only while it lives, so it is looked up now and then, not only at the end."""
 SERVER_PID = "server.pid"
 """File in the run directory with the server's pid, which is its process group and session too."""
 LEFT_BEHIND = ("psm_", "sem.mp-", "torch_", "nccl-")
@@ -45,6 +44,31 @@ class Stop:
         self.told = True
 
 
+class SharedMemory:
+    """What descendants have in /dev/shm. Known only while they live, so it is looked up now and then."""
+
+    def __init__(self) -> None:
+        self.inodes: set[int] = set()
+        self.pids: set[int] = set()
+
+    def look(self) -> None:
+        for pid in descendants():
+            self.pids.add(pid)
+            with contextlib.suppress(OSError):
+                for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
+                    if " /dev/shm/" in line:
+                        # Not by name: glibc maps a semaphore under a name that it then deletes.
+                        self.inodes.add(int(line.split()[4]))
+
+    def remove(self) -> None:
+        """Remove what is left, once they are gone; of files in LEFT_BEHIND's kinds only."""
+        openmp = {OPENMP.format(pid=pid, uid=os.getuid()) for pid in self.pids}
+        for path in Path("/dev/shm").glob("*"):
+            with contextlib.suppress(OSError):
+                if path.name in openmp or (path.name.startswith(LEFT_BEHIND) and path.stat().st_ino in self.inodes):
+                    path.unlink()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True)
@@ -57,7 +81,7 @@ def main() -> int:
     if abandoned(args.parent, 0.0):
         return 0
     args.run_dir.mkdir(mode=0o700)
-    shm: set[Path] = set()
+    shm = SharedMemory()
     try:
         with subprocess.Popen(args.command, stdin=subprocess.DEVNULL, start_new_session=True) as server:
             try:
@@ -67,18 +91,17 @@ def main() -> int:
             finally:
                 end(server, args.grace, shm)
     finally:
-        for path in shm:
-            path.unlink(missing_ok=True)
+        shm.remove()
         shutil.rmtree(args.run_dir, ignore_errors=True)
     return 0 if code is None else code if code >= 0 else 128 - code
 
 
-def watch(server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: set[Path]) -> None:
+def watch(server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: SharedMemory) -> None:
     """Return once the server is gone or has to go."""
     next_look = 0.0
     while server.poll() is None and not stop.told and not abandoned(parent, POLL_S):
         if time.monotonic() >= next_look:
-            shm |= shared_memory()
+            shm.look()
             next_look = time.monotonic() + SHM_EVERY_S
 
 
@@ -87,14 +110,14 @@ def abandoned(parent: int, wait_s: float) -> bool:
     return os.getppid() != parent or bool(select.select([0], [], [], wait_s)[0])
 
 
-def end(server: subprocess.Popen[bytes], grace_s: float, shm: set[Path]) -> None:
+def end(server: subprocess.Popen[bytes], grace_s: float, shm: SharedMemory) -> None:
     """SIGTERM to the group, then SIGKILL to it and to descendants that left it, until none is alive."""
-    shm |= shared_memory()
+    shm.look()
     signal_group(server.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while alive(server) and time.monotonic() < deadline:
         time.sleep(0.05)
-    shm |= shared_memory()
+    shm.look()
     while alive(server):
         signal_group(server.pid, signal.SIGKILL)
         for pid in descendants():
@@ -135,19 +158,6 @@ def processes() -> Iterator[tuple[int, int]]:
             state, parent = path.read_text(errors="replace").rpartition(")")[2].split()[:2]
             if state not in "ZX":
                 yield int(path.parent.name), int(parent)
-
-
-def shared_memory() -> set[Path]:
-    """Files in /dev/shm that descendants would leave behind; of OpenMP's, also those that are not there."""
-    found = set()
-    for pid in descendants():
-        found.add(Path("/dev/shm", OPENMP.format(pid=pid, uid=os.getuid())))
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
-                _, slash, name = line.partition(" /dev/shm/")
-                if slash and name.startswith(LEFT_BEHIND) and not name.endswith(" (deleted)"):
-                    found.add(Path("/dev/shm", name))
-    return found
 
 
 def write_pid(run_dir: Path, pid: int) -> None:

@@ -55,8 +55,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
 
 def assert_gone(pids: Path, run_dir: Path, seconds: float = 10.0) -> None:
     wait_until(lambda: not running(pids) and not run_dir.exists(), seconds, f"{running(pids)} {run_dir.exists()}")
-    left = [path.name for path in Path("/dev/shm").iterdir()]
-    assert not [name for name in left for pid in started(pids) if f"_{pid}" in name]
+    made = pids.with_name("pids.shm")
+    names = made.read_text().split() if made.exists() else []
+    assert not [name for name in names if Path(name).exists()]
 
 
 def start(run_dir: Path, pids: Path, tmp_path: Path) -> Guarded:

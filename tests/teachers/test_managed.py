@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cotbuild.builder.teachers.base import Teacher
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request, Sampling
 from cotbuild.schemas.config import ServerConfig, TeacherConfig
 from cotbuild.schemas.errors import TeacherError
+from tests.teachers.contract import WINDOW, Contract
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 FAKE = Path(__file__).with_name("fake_vllm.py")
@@ -212,3 +214,16 @@ def test_cancelled(stage: Stage, moment: str) -> None:
 
     asyncio.run(main())
     stage.assert_nothing_left()
+
+
+class TestManaged(Contract):
+    """The contract of all teachers."""
+
+    @pytest.fixture(autouse=True)
+    def _at(self, stage: Stage) -> None:
+        self.stage = stage
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        async with self.stage.open("ok", max_num_seqs=WINDOW) as teacher:
+            yield teacher
