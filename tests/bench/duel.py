@@ -1,0 +1,124 @@
+"""cotbuild and the floor in turn against a mock endpoint, which itself says how long it was asked."""
+
+import argparse
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness import COTBUILD, ROOT, Run, alternate, run, write_questions
+
+from cotbuild.builder.job import prepare
+from cotbuild.builder.teachers.wire import wire
+from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+
+MODEL = "mock"
+CLIENT_CPU, MOCK_CPU = 0, 1
+MAX_TOKENS = 512
+
+
+class Side(NamedTuple):
+    """What one side did, by its own process and by the mock's books."""
+
+    run: Run
+    num: int  # requests answered
+    asking_s: float  # from the first request to the last answer, at the mock
+    busy_s: float  # sum of the latencies
+
+    @property
+    def rate(self) -> float:
+        """Requests a second while asking."""
+        return self.num / self.asking_s
+
+
+def parser(doc: str | None, requests: int, window: int) -> argparse.ArgumentParser:
+    """The options both duels share."""
+    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--mock", type=Path, default=ROOT.parent / "shared/rivals/mock_openai.py")
+    options.add_argument("--requests", type=int, default=requests)
+    options.add_argument("--window", type=int, default=window)
+    options.add_argument("--pairs", type=int, default=5)
+    return options
+
+
+def duel(args: argparse.Namespace, *dials: object) -> list[tuple[Side, Side]]:
+    """(cotbuild, floor) for each pair, after one of each that warms up."""
+    with tempfile.TemporaryDirectory() as folder, _mock(args.mock, *dials) as port:
+        work = Path(folder)
+        source = write_questions(work / "questions.jsonl", args.requests)
+        bodies = _write_bodies(source, work)
+
+        def cotbuild() -> Side:
+            out = work / "build"
+            words = ["generate", "--source", source, "--teacher", MODEL, "--endpoint", f"http://127.0.0.1:{port}/v1"]
+            words += ["--window", args.window, "--max-tokens", MAX_TOKENS, "--out", out]
+            side = _side(port, run([*COTBUILD, *words], CLIENT_CPU), args.requests)
+            shutil.rmtree(out)
+            return side
+
+        def floor() -> Side:
+            words = [sys.executable, Path(__file__).with_name("floor.py"), port, args.window, bodies, work / "floor"]
+            return _side(port, run(words, CLIENT_CPU), args.requests)
+
+        alternate(1, cotbuild, floor)
+        return alternate(args.pairs, cotbuild, floor)
+
+
+def _write_bodies(source: Path, work: Path) -> Path:
+    """The bodies as cotbuild sends them, so that both sides send the same."""
+    config = BuildConfig(
+        source=SourceConfig(name=str(source)),
+        teacher=TeacherConfig(model="scripted"),
+        sampling=Sampling(max_tokens=MAX_TOKENS),
+    )
+    requests = (chain.request for chain in prepare(config, work / "never").chains(lambda _: None))
+    bodies = work / "bodies.jsonl"
+    bodies.write_text("".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests if request))
+    return bodies
+
+
+def _side(port: int, done: Run, num: int) -> Side:
+    stats = _get(port, "stats")
+    _get(port, "reset")
+    if stats["ok"] != num or stats["dup"]:
+        raise SystemExit(f"expected {num} answers, each asked once; the mock says {stats}")
+    return Side(done, num, stats["wall"], stats["busy"])
+
+
+@contextmanager
+def _mock(script: Path, *dials: object) -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    words = ["taskset", "-c", MOCK_CPU, sys.executable, script, "--port", port, "--ttl", 3600, *dials]
+    with subprocess.Popen([*map(str, words)], stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            _get(port, "reset")
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the mock did not come up in 10 s")
+
+
+def _get(port: int, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+        return dict(json.load(answer))

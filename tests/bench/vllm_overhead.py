@@ -1,0 +1,180 @@
+"""cotbuild's managed vLLM beside a bare `vllm.LLM.generate`: same weights, engine settings, prompts and sampling.
+
+cotbuild's side is what `generate` does while it asks: plan, requests over the Unix socket, validation, progress,
+journal with its last fsync. Starting either engine is not in it. The bare side gets all prompts at once, templated
+beforehand; it is a process of its own, and only one side works at a time. Both have answered the same questions once
+before the first pair, so whatever the prefix cache can hold it holds on both sides. Compared are seconds a generated
+token, since the two may end a text at different places.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness import load, spread, table
+
+from cotbuild.builder.ask import ask_all
+from cotbuild.builder.job import Job, prepare
+from cotbuild.builder.plan import open_requests
+from cotbuild.builder.progress import Terminal
+from cotbuild.builder.teachers.early_stop import EarlyStop
+from cotbuild.builder.teachers.machine import choose, look
+from cotbuild.builder.teachers.managed import ManagedTeacher
+from cotbuild.builder.teachers.weights import find_weights
+from cotbuild.schemas.completion import Answer, Completion, Sampling
+from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.question import Question
+
+
+class Side(NamedTuple):
+    """One pass over all questions."""
+
+    seconds: float
+    tokens: int
+    texts: list[str]  # in plan order
+
+    @property
+    def rate(self) -> float:
+        """Tokens generated a second."""
+        return self.tokens / self.seconds
+
+
+class Bare:
+    """The bare engine, over its pipes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def say(self, value: dict[str, Any]) -> dict[str, Any]:
+        """One line to it, and its answer."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(value) + "\n")
+        self.process.stdin.flush()
+        if not (line := self.process.stdout.readline()):
+            raise SystemExit(
+                f"the bare engine ended with code {self.process.wait()}: run with --log FILE and see there"
+            )
+        return dict(json.loads(line))
+
+    def generate(self) -> Side:
+        """One pass."""
+        return Side(**self.say({}))
+
+
+def write_sums(path: Path, num: int) -> Path:
+    """Short questions of ours with a number for an answer."""
+    with path.open("w") as file:
+        for n in range(num):
+            a, b, c = 12 + n % 61, 3 + n % 17, 2 + n // 61
+            text = f"A baker has {a} rolls, bakes {b} trays of {c} more, and sells {a // 2}. How many rolls are left?"
+            file.write(json.dumps({"question": text, "answer": a + b * c - a // 2}) + "\n")
+    return path
+
+
+@contextmanager
+def bare_engine(job: Job, env: dict[str, str], args: list[str], log: Path) -> Iterator[Bare]:
+    """A bare engine that is ready; closing its stdin ends it."""
+    requests = [chain.request for chain in job.chains(lambda _: None) if chain.request]
+    chats = [[message.model_dump() for message in request.messages] for request in requests]
+    command = [sys.executable, str(Path(__file__).with_name("bare_llm.py"))]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with log.open("a") as err, subprocess.Popen(command, stderr=err, env={**os.environ, **env}, **pipes) as process:
+        bare = Bare(process)
+        try:
+            bare.say({"args": args, "chats": chats, "sampling": job.config.sampling.model_dump(mode="json")})
+            yield bare
+        finally:
+            assert process.stdin
+            process.stdin.close()
+
+
+async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
+    """What `run._ask` does once the server is up; no lookup, so everything is asked anew into a new journal."""
+    said: dict[str, Completion] = {}
+    started = time.perf_counter()
+    with job.store.journal({}) as journal, Terminal().asking(job, num) as on_answer:
+
+        def kept(question: Question, answer: Answer) -> None:
+            on_answer(question, answer)
+            if isinstance(answer, Completion):
+                said[question.id] = answer
+
+        chains = open_requests(job.chains(lambda _: None), frozenset())
+        await ask_all(teacher, job.mode, chains, journal, EarlyStop(), kept)
+    seconds = time.perf_counter() - started
+    if len(said) != num:
+        raise SystemExit(f"{len(said)} completions, expected {num}")
+    texts = [said[chain.question.id].text for chain in job.chains(lambda _: None)]
+    return Side(seconds, sum(answer.completion_tokens or 0 for answer in said.values()), texts)
+
+
+async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[Side, Side]]:
+    """(cotbuild, bare) for each pair, in alternating order, after one pass of each."""
+    config = job.config.teacher
+    weights = await find_weights(config, job.teacher, log, print)
+    settings = choose(look(), config.server, weights.max_len)
+    words = ["--model", weights.model, *settings.args]
+    pairs = []
+    with bare_engine(job, {**settings.env, "HF_HUB_OFFLINE": "1"}, words, log) as bare:
+        async with ManagedTeacher(config, job.teacher, job.store.logs, print) as teacher:
+            for number in range(args.pairs + 1):
+                if number % 2:
+                    ours, theirs = await ask(teacher, job, args.questions), bare.generate()
+                else:
+                    theirs, ours = bare.generate(), await ask(teacher, job, args.questions)
+                if number:
+                    pairs.append((ours, theirs))
+                    print(f"pair {number}: cotbuild {ours.rate:.0f} tok/s, bare {theirs.rate:.0f} tok/s", flush=True)
+    return pairs
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--questions", type=int, default=512)
+    options.add_argument("--max-tokens", type=int, default=32)
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--log", type=Path, help="for what the bare engine says")
+    args = options.parse_args()
+    print(f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        config = BuildConfig(
+            source=SourceConfig(name=str(write_sums(Path(folder, "sums.jsonl"), args.questions))),
+            teacher=TeacherConfig(model="embedded"),
+            templates=("number_zero_shot@1",),
+            sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
+        )
+        job = prepare(config, Path(folder, "build"))
+        with job.store.hold():
+            pairs = asyncio.run(measure(job, args, args.log or Path(folder, "bare.log")))
+    sides = {"cotbuild": [a for a, _ in pairs], "bare LLM.generate": [b for _, b in pairs]}
+    table(
+        ["side", "tok/s", "wall, s", "tokens"],
+        (
+            [
+                name,
+                spread((side.rate for side in found), ".0f"),
+                spread((side.seconds for side in found), ".1f"),
+                spread((side.tokens for side in found), ".0f"),
+            ]
+            for name, found in sides.items()
+        ),
+    )
+    same = sum(a == b for ours, theirs in pairs for a, b in zip(ours.texts, theirs.texts, strict=True))
+    print(f"texts that are the same on both sides: {same} of {len(pairs) * args.questions}")
+    print(
+        f"seconds a token, cotbuild/bare over {len(pairs)} pairs: {spread((b.rate / a.rate for a, b in pairs), '.3f')}"
+    )
+
+
+if __name__ == "__main__":
+    main()

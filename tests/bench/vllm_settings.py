@@ -1,0 +1,139 @@
+"""The settings cotbuild gives its managed vLLM beside vLLM's stock ones: same weights, requests, client and machine.
+
+Stock is `api_server --model FOLDER --uds SOCKET` and no library preloaded, but for the KV cache, which is kept as small
+as ours: by default it may take most of the memory, and two servers are alive here. Only one is asked at a time, both
+through the same client. What each came up with (dtype, compiled or not) is printed from its own log.
+"""
+
+import argparse
+import asyncio
+import re
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from harness import load, spread, table
+from vllm_overhead import Side, write_sums
+
+from cotbuild.builder.job import Job, prepare
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from cotbuild.builder.teachers.machine import choose, look
+from cotbuild.builder.teachers.managed import BASE_URL, ManagedTeacher
+from cotbuild.builder.teachers.server import Guarded, new_run_dir
+from cotbuild.builder.teachers.weights import find_weights
+from cotbuild.schemas.completion import Completion, Request, Sampling
+from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.errors import TeacherError
+
+START_TIMEOUT_S = 600.0
+"""Stock settings compile, which takes minutes on two cores."""
+
+
+@asynccontextmanager
+async def stock_server(model: str, kv_cache_gib: str, log: Path) -> AsyncIterator[EndpointTeacher]:
+    """vLLM's API server as it comes, asked through the client that the managed one is asked through."""
+    run_dir = new_run_dir()
+    socket = run_dir / "s"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--uds", str(socket)]
+    env = {"VLLM_CPU_KVCACHE_SPACE": kv_cache_gib, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    env |= {name: str(run_dir) for name in ("TMPDIR", "VLLM_RPC_BASE_PATH")}
+    server = Guarded(command, env, log, run_dir)
+    try:
+        async with EndpointTeacher(BASE_URL, model, window=1, max_attempts=1, uds=socket) as client:
+            await _until_served(server, client)
+            yield client
+    finally:
+        await server.stop()
+
+
+async def _until_served(server: Guarded, client: EndpointTeacher) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and server.exit_code() is None:
+        try:
+            if await client.tokenize_digest():
+                return
+        except TeacherError:
+            await asyncio.sleep(1)
+    raise SystemExit(f"the stock server did not come up: {server.last_error()}")
+
+
+async def ask(teacher: Teacher, requests: list[Request]) -> Side:
+    """All requests at once; both servers run as many together as their settings allow."""
+    started = time.perf_counter()
+    answers = await asyncio.gather(*(teacher.ask(request) for request in requests))
+    seconds = time.perf_counter() - started
+    said = [answer for answer in answers if isinstance(answer, Completion)]
+    if len(said) != len(requests):
+        raise SystemExit(f"{len(said)} of {len(requests)} answered: {answers[0]!r}")
+    return Side(seconds, sum(answer.completion_tokens or 0 for answer in said), [answer.text for answer in said])
+
+
+async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[Side, Side]]:
+    """(managed, stock) for each pair, in alternating order, after one pass of each."""
+    config = job.config.teacher
+    weights = await find_weights(config, job.teacher, log, print)
+    kv_cache_gib = choose(look(), config.server, weights.max_len).env["VLLM_CPU_KVCACHE_SPACE"]
+    requests = [chain.request for chain in job.chains(lambda _: None) if chain.request]
+    pairs = []
+    started = time.monotonic()
+    async with stock_server(weights.model, kv_cache_gib, log) as stock:
+        print(f"stock: up after {time.monotonic() - started:.0f} s; {_came_up_with(log)}", flush=True)
+        async with ManagedTeacher(config, job.teacher, job.store.logs, print) as managed:
+            for number in range(args.pairs + 1):
+                if number % 2:
+                    ours, theirs = await ask(managed, requests), await ask(stock, requests)
+                else:
+                    theirs, ours = await ask(stock, requests), await ask(managed, requests)
+                if number:
+                    pairs.append((ours, theirs))
+                    print(f"pair {number}: managed {ours.rate:.0f} tok/s, stock {theirs.rate:.0f} tok/s", flush=True)
+        print(f"managed: {_came_up_with(managed.log)}")
+    return pairs
+
+
+def _came_up_with(log: Path) -> str:
+    """dtype and whether it compiles, in the engine's own words."""
+    text = log.read_text(errors="replace")
+    words = [re.search(rf"\b{name}=([^,)\s]+)", text) for name in ("dtype", "enforce_eager", "enable_chunked_prefill")]
+    return ", ".join(word[0] for word in words if word)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--questions", type=int, default=64)
+    options.add_argument("--max-tokens", type=int, default=48)
+    options.add_argument("--pairs", type=int, default=5)
+    options.add_argument("--log", type=Path, help="for what the stock server says")
+    args = options.parse_args()
+    print(f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        config = BuildConfig(
+            source=SourceConfig(name=str(write_sums(Path(folder, "sums.jsonl"), args.questions))),
+            teacher=TeacherConfig(model="embedded"),
+            templates=("number_zero_shot@1",),
+            sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
+        )
+        job = prepare(config, Path(folder, "build"))
+        pairs = asyncio.run(measure(job, args, args.log or Path(folder, "stock.log")))
+    sides = {"cotbuild's settings": [a for a, _ in pairs], "stock settings": [b for _, b in pairs]}
+    table(
+        ["side", "tok/s", "wall, s", "tokens"],
+        (
+            [
+                name,
+                spread((side.rate for side in found), ".0f"),
+                spread((side.seconds for side in found), ".1f"),
+                spread((side.tokens for side in found), ".0f"),
+            ]
+            for name, found in sides.items()
+        ),
+    )
+    print(f"tok/s, cotbuild's/stock over {len(pairs)} pairs: {spread(a.rate / b.rate for a, b in pairs)}")
+
+
+if __name__ == "__main__":
+    main()
