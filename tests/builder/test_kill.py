@@ -4,12 +4,13 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.commands import cotbuild, published, rows, start, write_questions
+from tests.commands import PROGRAM, cotbuild, published, rows, start, write_questions
 from tests.http_teacher import Server, key_of, serve
 
 WINDOW = 16
@@ -115,3 +116,41 @@ def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path:
     cotbuild("verify", out)
     assert len(rows(out)) == 1500
     assert not (out / ".staging").exists()
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A limit the kernel enforces on each file stands in for the disk: writes fail in the middle of the run."""
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(400)))
+    with serve(nonce=True) as server:
+        words = [str(word) for word in arguments(server, source, tmp_path / "build")]
+        limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", *PROGRAM, *words]
+        done = subprocess.run(limited, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1
+        error, resume = done.stderr.splitlines()[-2:]
+        assert error.startswith("error: ")
+        assert error.endswith("Make room and run the same command again.")
+        assert resume.startswith("every answer had so far is kept. To go on: cotbuild generate --source")
+        answered = set(server.first_nonces().values())
+        assert 20 < len(answered) < 400
+        cotbuild(*words)
+        assert server.stats()["requests"] <= 400 + WINDOW
+    assert len(rows(tmp_path / "build")) == 400
+
+
+def test_a_server_that_dies_midway_ends_the_run_with_a_line(tmp_path: Path) -> None:
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(2000)))
+    words = ["generate", "--source", source, "--teacher", "fake", "--window", WINDOW, "--out", tmp_path / "build"]
+    words += ["--set", "teacher.max_attempts=1", "--endpoint"]
+    with serve(latency_s=0.05) as server, start(*words, server.url, log=tmp_path / "stderr") as process:
+        while server.stats()["requests"] < 300:
+            time.sleep(0.02)
+        os.kill(server.pid, signal.SIGKILL)
+        assert process.wait(60) == 1
+    error, resume = (tmp_path / "stderr").read_text().splitlines()[-2:]
+    assert error.startswith("error: teacher: ")
+    assert "of the last 200 requests failed" in error
+    assert resume.startswith("every answer had so far is kept. To go on: ")
+    with serve() as server:
+        cotbuild(*words, server.url)
+        assert server.stats()["requests"] <= 2000 - 300 + WINDOW
+    assert not any(row["failure"] for row in rows(tmp_path / "build"))
