@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from cotbuild.builder.store import AnswerIndex
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.extract import EXTRACT_VERSION
-from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.fingerprint import canonical_json, digest
 from cotbuild.schemas.manifest import FileEntry, Manifest, RunInfo, SourceEntry, TemplateEntry
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
@@ -31,7 +32,10 @@ def assemble(job: Job, index: AnswerIndex, plan: Plan, elapsed_s: float) -> Mani
         rows = _rationales(job, index, tally)
         files = write_split(stage, "rationales", job.source.split, Rationale, rows, plan.num_chains)
         dropped = dict(job.source.drops)
-        files += _questions(job, stage)
+        for split in job.eval_splits:
+            files += _questions(job, stage, split)
+            dropped |= {f"{split} {reason}": count for reason, count in job.source.drops.items()}
+        _check_unchanged(job)
         run = _run_info(job, index, tally, plan.num_open, elapsed_s)
         manifest = _manifest(job, tally, files, dropped, run)
         write_text(stage / CARD, card(manifest))
@@ -53,12 +57,19 @@ def _rationales(job: Job, index: AnswerIndex, tally: Tally) -> Iterator[Rational
             yield row
 
 
-def _questions(job: Job, stage: Path) -> list[FileEntry]:
-    files = []
-    for split in job.eval_splits:
-        count = sum(1 for _ in job.source.read(split))
-        files += write_split(stage, "questions", split, Question, job.source.read(split), count)
-    return files
+def _questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
+    count = sum(1 for _ in job.source.read(split))
+    return write_split(stage, "questions", split, Question, job.source.read(split), count)
+
+
+def _check_unchanged(job: Job) -> None:
+    """Raise DataError where a source file was edited while it was read: its checksum would be of other rows."""
+    for split, before in job.checksums.items():
+        if job.source.checksum(split) != before:
+            raise DataError(
+                f"{job.source.dataset}/{split}: changed during the run. Expected the source to stay as it was. "
+                "Run the same command again."
+            )
 
 
 def _manifest(job: Job, tally: Tally, files: list[FileEntry], dropped: dict[str, int], run: RunInfo) -> Manifest:
@@ -119,5 +130,11 @@ def _run_info(job: Job, index: AnswerIndex, tally: Tally, asked: int, elapsed_s:
         host=socket.gethostname(),
         asked=asked,
         torn_lines=index.torn,
-        teachers=[header["teacher"] for header in map(read_header, index.journals) if "teacher" in header],
+        teachers=_teachers(index),
     )
+
+
+def _teachers(index: AnswerIndex) -> list[dict[str, Any]]:
+    """Provenance of the servers that answered, each once, in the order of their first journal."""
+    found = (header["teacher"] for header in map(read_header, index.journals) if "teacher" in header)
+    return list({canonical_json(about): about for about in found}.values())

@@ -47,8 +47,8 @@ class Job:
         splits = [canonical_split(split) for split in self.config.source.eval_splits]
         if len({self.source.split, *splits}) != 1 + len(splits):
             raise ConfigError(
-                f"--eval-splits {','.join(splits)!r}: Expected each split once, and not {self.source.split!r}, which is "
-                "the one asked about. Leave it out."
+                f"--eval-splits {','.join(splits)!r}: Expected each split once, and not the one "
+                f"asked about, {self.source.split!r}. Leave it out."
             )
         return splits
 

@@ -45,9 +45,8 @@ def encode_line(status: int, key: str, body: str) -> bytes:
 def encode_answer(answer: Answer) -> bytes:
     """An answer as a line; its JSON is the record's, without the key, which the line holds already."""
     status = COMPLETION if isinstance(answer, Completion) else FINAL_FAILURE if answer.final else FAILURE
-    # ASCII, not UTF-8: a lone surrogate that a server sent is kept as it came.
     body = {name: value for name, value in answer.__dict__.items() if name != "request_key"}
-    return encode_line(status, answer.request_key, json.dumps(body, ensure_ascii=True))
+    return encode_line(status, answer.request_key, json.dumps(body, ensure_ascii=False))
 
 
 def decode_answer(line: bytes) -> Answer:

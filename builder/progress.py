@@ -1,5 +1,6 @@
 """Progress on stderr: a live bar on a terminal, else one line at most every five seconds."""
 
+import shutil
 import sys
 import time
 from collections import Counter
@@ -78,6 +79,7 @@ class Terminal:
 
     def _show(self, line: str, last: bool = False) -> None:
         if self._live:
-            print(f"\r\x1b[2K{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be overwritten
+            print(f"\r\x1b[2K{line[:width]}", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
             self.say(line)

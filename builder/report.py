@@ -44,7 +44,7 @@ def _counts(manifest: Manifest) -> Iterator[str]:
 
 
 def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, limit: int) -> Iterator[str]:
-    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on an unknown id."""
+    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on no such id."""
     if verdict is not None and verdict not in set(Verdict):
         raise ConfigError(f"--verdict {verdict!r}: Expected one of {', '.join(Verdict)}.")
     manifest = need_manifest(build_dir)

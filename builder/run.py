@@ -71,16 +71,16 @@ def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, r
         for line in announcement(job, plan, standing, read_config(job.out)):
             ui.say(line)
         if plan.num_open:
-            asyncio.run(_ask(job, plan, job.chains(lookup), ui, index.num_completions))
+            asyncio.run(_ask(job, plan, job.chains(lookup), ui))
     return plan
 
 
-async def _ask(job: Job, plan: Plan, chains: Iterator[Chain], ui: Ui, completed_before: int) -> None:
+async def _ask(job: Job, plan: Plan, chains: Iterator[Chain], ui: Ui) -> None:
     assert plan.longest is not None
     async with open_teacher(job.config.teacher, job.teacher, job.store.root, ui.say) as teacher:
         if warning := await teacher.check(plan.longest):
             ui.say(f"question {plan.longest_id!r}: {warning}")
         about = teacher.provenance()
         with job.store.journal({"teacher": about}) as journal, ui.asking(job, plan.num_open) as on_answer:
-            pending = open_requests(chains, plan.repeats)
-            await ask_all(teacher, job.mode, pending, journal, EarlyStop(completed_before), on_answer)
+            pending, stop = open_requests(chains, plan.repeats), EarlyStop(plan.num_chains - plan.num_open_chains)
+            await ask_all(teacher, job.mode, pending, journal, stop, on_answer)

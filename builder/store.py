@@ -71,11 +71,6 @@ class AnswerIndex:
                 places += (_RANK[line.status] << 62 | number << 48 | line.offset).to_bytes(8, "little")
         self._keys, self._places = _best_of_each(np.frombuffer(keys, KEY), np.frombuffer(places, "<u8"))
 
-    @property
-    def num_completions(self) -> int:
-        """Distinct requests that have a completion."""
-        return int(np.count_nonzero(self._places >> np.uint64(62) == _RANK[COMPLETION]))
-
     def find(self, key: bytes) -> int | None:
         """Place of the answer to `key` (16 bytes), None where there is none."""
         at = int(np.searchsorted(self._keys, np.bytes_(key)))

@@ -6,6 +6,9 @@ from typing import Any
 
 from cotbuild.schemas.errors import DataError
 
+# Made once: json.dumps would make one a call, and a key takes a call.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(value: object) -> str:
     """JSON with sorted keys, no white space, non-ASCII as is: equal values give equal text on any platform.
@@ -13,7 +16,7 @@ def canonical_json(value: object) -> str:
     Raises DataError on what JSON cannot hold exactly (other types, keys that are not strings, NaN, infinity).
     """
     _check(value, "$")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(tag: str, value: object) -> str:

@@ -38,7 +38,7 @@ _CONSEQUENCE = ("Engine core initialization failed", "See root cause above", "En
 class Guarded:
     """One process, its descendants and its private directory `run_dir`, all gone once `stop` returns.
 
-    Its output is appended to `log`. Raises StoreError where the log cannot be written.
+    `env` is added to the environment; its output is appended to `log`. Raises StoreError where the log cannot be written.
     """
 
     def __init__(
@@ -46,7 +46,9 @@ class Guarded:
     ) -> None:
         self.log = log
         self.run_dir = run_dir
-        words = ["--parent", str(os.getpid()), "--run-dir", str(run_dir), "--grace", str(grace_s), "--", *command]
+        # Through env(1): a library to preload is the server's business, not the guard's.
+        server = ["env", *(f"{name}={value}" for name, value in env.items()), *command]
+        words = ["--parent", str(os.getpid()), "--run-dir", str(run_dir), "--grace", str(grace_s), "--", *server]
         with _append(log) as output:
             self.log_start = output.tell()
             self._guard = subprocess.Popen(
@@ -56,7 +58,6 @@ class Guarded:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal reaches cotbuild alone, which finishes before it lets the server go.
                 start_new_session=True,
-                env={**os.environ, **env},
             )
 
     @property
