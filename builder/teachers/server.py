@@ -38,7 +38,7 @@ _CONSEQUENCE = ("Engine core initialization failed", "See root cause above", "En
 class Guarded:
     """One process, its descendants and its private directory `run_dir`, all gone once `stop` returns.
 
-    `env` is added to the environment; its output is appended to `log`. Raises StoreError where the log cannot be written.
+    `env` is added to the environment; the output is appended to `log`. Raises StoreError where it cannot be written.
     """
 
     def __init__(

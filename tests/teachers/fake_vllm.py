@@ -40,7 +40,7 @@ class Fake:
         text = json.dumps(await request.json())
         if self.kind == "stall":
             await asyncio.sleep(300)
-        for _ in range(20 * (self.kind == "busy")):
+        for _ in range(10 * (self.kind == "busy")):
             await asyncio.sleep(0.2)
             self.tokens += 1
         if "refuse" in text:

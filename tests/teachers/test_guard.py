@@ -102,7 +102,7 @@ def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
     wait_until(lambda: pid not in {found for found, _ in guard.processes()}, 2, "the server outlived its guard")
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.03, 0.08, 0.15, 0.3, "up", "stopping"])
+@pytest.mark.parametrize("moment", [0.0, 0.05, 0.2, "up", "stopping"])
 def test_kill_9_of_the_owner_leaves_nothing(pids: Path, tmp_path: Path, moment: float | str) -> None:
     run_dir = new_run_dir()
     command = [sys.executable, str(OWNER), str(run_dir), str(tmp_path / "log")]
@@ -137,8 +137,8 @@ def test_exit_code_and_output_reach_the_owner(run_dir: Path, tmp_path: Path, cod
 
 def test_a_command_that_cannot_be_run_is_named(run_dir: Path, tmp_path: Path) -> None:
     server = Guarded(["/no/such/program"], {}, tmp_path / "log", run_dir)
-    assert asyncio.run(server.wait()) == 1
-    assert server.last_error() == "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/program'"
+    assert asyncio.run(server.wait()) == 127
+    assert "/no/such/program" in server.last_error()
 
 
 def test_a_run_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -50,9 +50,10 @@ class Stage:
         lines = self.lives_file.read_text().splitlines() if self.lives_file.exists() else []
         return [json.loads(line) for line in lines]
 
-    def open(self, *words: str, **server: float) -> Teacher:
+    def open(self, *words: str, max_attempts: int = 6, **server: float) -> Teacher:
         self.script(list(words))
-        config = TeacherConfig(model=str(self.model), server=ServerConfig.parse(server, "test"))
+        settings = ServerConfig.parse(server, "test")
+        config = TeacherConfig(model=str(self.model), server=settings, max_attempts=max_attempts)
         return open_teacher(config, teacher_identity(config, self.store), self.store, self.said.append)
 
     async def ask(self, teacher: Teacher, *texts: str) -> list[Answer]:
@@ -120,7 +121,7 @@ def test_deaths_midway_are_survived(stage: Stage, words: list[str]) -> None:
 
 def test_slow_but_moving_is_no_stall(stage: Stage) -> None:
     async def main() -> list[Answer]:
-        async with stage.open("busy", stall_s=2.0) as teacher:
+        async with stage.open("busy", stall_s=1.2) as teacher:
             return await stage.ask(teacher, "a")
 
     assert isinstance(asyncio.run(main())[0], Completion)
@@ -130,7 +131,7 @@ def test_slow_but_moving_is_no_stall(stage: Stage) -> None:
 def test_nothing_to_do_is_no_stall(stage: Stage) -> None:
     async def main() -> list[Answer]:
         async with stage.open("ok", stall_s=0.5) as teacher:
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.0)
             return await stage.ask(teacher, "a")
 
     assert isinstance(asyncio.run(main())[0], Completion)
@@ -152,7 +153,7 @@ def test_restarts_in_vain_end_the_run(stage: Stage) -> None:
 
 def test_one_request_that_kills_becomes_a_failure(stage: Stage) -> None:
     async def main() -> list[Answer]:
-        async with stage.open("poison") as teacher:
+        async with stage.open("poison", max_attempts=2) as teacher:
             killer = asyncio.create_task(teacher.ask(request("poison")))
             good: list[Answer] = []
             while not killer.done():
