@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.base import Record
-from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.fingerprint import canonical_json, digest_text
 
 REQUEST_VERSION = 1
 MAX_SEED = 2**53 - 1
@@ -19,6 +19,11 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant"] = Field(description="Who speaks.")
     content: str = Field(description="The turn's text.")
+
+    @cached_property
+    def canonical(self) -> str:
+        """Its part of a request's canonical JSON, made once: most requests of a build share all turns but the last."""
+        return canonical_json([self.role, self.content])
 
 
 class Sampling(Record):
@@ -33,6 +38,11 @@ class Sampling(Record):
     repetition_penalty: float = Field(default=1.0, gt=0, le=2, description="1 is off.")
     max_tokens: int = Field(default=256, ge=1, description="Most tokens generated per request.")
     stop: tuple[str, ...] = Field(default=(), description="Strings that end generation.")
+
+    @cached_property
+    def canonical(self) -> str:
+        """Its part of a request's canonical JSON, made once a build."""
+        return canonical_json(self.model_dump())
 
 
 class Request(Record):
@@ -52,11 +62,16 @@ class Request(Record):
     @cached_property
     def request_key(self) -> str:
         """sha256, 64 hex digits, of the canonical JSON of every field."""
-        # Spelt out: model_dump takes four times as long, and a million requests are keyed on every run.
-        value: dict[str, Any] = dict(self.__dict__)
-        value["messages"] = [[m.role, m.content] for m in self.messages]
-        value["sampling"] = self.sampling.__dict__
-        return digest(f"request/{REQUEST_VERSION}", value)
+        # Put together from parts that requests share: a tenth of the time of encoding seven turns anew, and a million
+        # requests are keyed in every run. A test holds it equal to the canonical JSON of the plain value.
+        return digest_text(
+            f"request/{REQUEST_VERSION}",
+            f'{{"chat_template_kwargs":{canonical_json(self.chat_template_kwargs)}'
+            f',"messages":[{",".join([message.canonical for message in self.messages])}]'
+            f',"response_format":{canonical_json(self.response_format)}'
+            f',"sampling":{self.sampling.canonical}'
+            f',"seed":{canonical_json(self.seed)},"teacher":{canonical_json(self.teacher)}}}',
+        )
 
 
 class Completion(Record):

@@ -25,9 +25,13 @@ def digest(tag: str, value: object) -> str:
     The tag keeps digests of different kinds of thing apart. Raises DataError as `canonical_json` does, and on lone
     surrogates, which no UTF-8 file can carry.
     """
-    text = f"{tag}\n{canonical_json(value)}"
+    return digest_text(tag, canonical_json(value))
+
+
+def digest_text(tag: str, text: str) -> str:
+    """As `digest`, of canonical JSON that is at hand."""
     try:
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(f"{tag}\n{text}".encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise DataError(f"{tag}: text with a lone surrogate at {error.start}. Expected valid Unicode.") from error
 

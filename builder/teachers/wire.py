@@ -44,7 +44,7 @@ def wire(request: Request, model: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        **request.sampling.__dict__,
+        **request.sampling.model_dump(),
     }
     if request.seed is not None:
         body["seed"] = request.seed

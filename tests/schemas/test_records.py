@@ -2,13 +2,16 @@
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cotbuild.builder.arrow import arrow_schema, arrow_type
 from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
-from cotbuild.schemas.completion import Completion, Failure, Message, Request, Sampling
+from cotbuild.schemas.completion import MAX_SEED, Completion, Failure, Message, Request, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.rationale import Rationale
@@ -103,6 +106,21 @@ def test_every_field_of_a_request_is_in_its_key(changes: dict[str, object]) -> N
 def test_the_request_key_is_what_it_always_was() -> None:
     """A golden key: if this changes, every store in the world is asked again."""
     assert request().request_key == "b072adf5c57a71106faf6c85b3bf7c238a16a68e17420028d6f98f05a94a2b54"
+
+
+@given(st.builds(
+    Request,
+    messages=st.lists(st.builds(Message, role=st.just("user"), content=st.text()), min_size=1).map(tuple),
+    teacher=st.text(min_size=1),
+    sampling=st.builds(Sampling, temperature=st.floats(0, 2), max_tokens=st.integers(1), stop=st.tuples(st.text())),
+    seed=st.none() | st.integers(0, MAX_SEED),
+    response_format=st.none() | st.dictionaries(st.text(), st.text() | st.integers()),
+    chat_template_kwargs=st.none() | st.dictionaries(st.text(), st.booleans()),
+))  # fmt: skip
+def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
+    value = request.model_dump(mode="json")
+    value["messages"] = [[message["role"], message["content"]] for message in value["messages"]]
+    assert request.request_key == digest("request/1", value)
 
 
 def test_equal_requests_have_equal_keys_whatever_was_computed_before() -> None:
