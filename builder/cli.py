@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 
 app = typer.Typer(
@@ -20,8 +21,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+DEFAULT = BuildConfig()
+"""Its values are named in the help; the flags themselves default to None, for `not given`."""
+
 Text = str | None
 Number = int | None
+Many = list[str] | None
 Dir = Annotated[Path, typer.Argument(help="Folder of a build.", show_default=False)]
 
 
@@ -29,25 +34,29 @@ Dir = Annotated[Path, typer.Argument(help="Folder of a build.", show_default=Fal
 def generate(
     out: Annotated[Path, typer.Option(help="Folder of the build; it holds the answers too.")],
     config: Annotated[Path | None, typer.Option(help="YAML file with any of these settings; flags win.")] = None,
-    source: Annotated[Text, typer.Option(help="bundled, a known dataset, a file, or a folder of split files.")] = None,
+    source: Annotated[Text, typer.Option(help="bundled (default), a known dataset, a file, or a folder.")] = None,
     split: Annotated[Text, typer.Option(help="Split to ask about.")] = None,
     limit: Annotated[Number, typer.Option(help="Only the first so many questions.")] = None,
     eval_splits: Annotated[Text, typer.Option(help="Splits that enter without a request: dev,test.")] = None,
-    map: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN for a file of unknown shape.")] = None,
+    map: Annotated[Many, typer.Option(metavar="FIELD=COLUMN", help="For a file of unknown shape; repeatable.")] = None,
     kind: Annotated[Text, typer.Option(help="choice, yes_no, number or text, if the file does not tell.")] = None,
-    on_bad_row: Annotated[Text, typer.Option(help="stop, or drop and count.")] = None,
-    teacher: Annotated[Text, typer.Option(help="embedded, scripted, a folder, a Hub id, or a served name.")] = None,
+    on_bad_row: Annotated[Text, typer.Option(help="stop (default), or drop and count.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="embedded (default), scripted, a folder, a Hub id, a served name.")
+    ] = None,
     endpoint: Annotated[Text, typer.Option(help="URL of a running OpenAI-compatible server, up to /v1.")] = None,
     revision: Annotated[Text, typer.Option(help="Commit of a Hub id, or of what the endpoint serves.")] = None,
     window: Annotated[Number, typer.Option(help="Requests in flight.")] = None,
-    template: Annotated[list[str] | None, typer.Option(help="NAME@VERSION or a .yaml file, one a kind.")] = None,
+    template: Annotated[Many, typer.Option(metavar="NAME@V", help="Or a .yaml file; one a kind, repeatable.")] = None,
     system: Annotated[Text, typer.Option(help="System prompt in place of the template's.")] = None,
-    samples: Annotated[Number, typer.Option(help="Requests per question.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Nucleus; 1 is off.")] = None,
-    max_tokens: Annotated[Number, typer.Option(help="Most tokens generated per request.")] = None,
-    seed: Annotated[Number, typer.Option(help="Build seed; each request's own is derived from it.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Any other: sampling.top_k=20.")] = None,
+    samples: Annotated[Number, typer.Option(help=f"Requests per question ({DEFAULT.samples}).")] = None,
+    temperature: Annotated[float | None, typer.Option(help=f"0 is greedy ({DEFAULT.sampling.temperature}).")] = None,
+    top_p: Annotated[float | None, typer.Option(help=f"Nucleus, 1 is off ({DEFAULT.sampling.top_p}).")] = None,
+    max_tokens: Annotated[Number, typer.Option(help=f"Most generated ({DEFAULT.sampling.max_tokens}).")] = None,
+    seed: Annotated[Number, typer.Option(help=f"Build seed, of which requests get theirs ({DEFAULT.seed}).")] = None,
+    setting: Annotated[
+        Many, typer.Option("--set", metavar="NAME=VALUE", help="Any other, as sampling.top_k=20.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew; old answers stay until clean.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Ask again what was refused.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; ask and write nothing.")] = False,
