@@ -109,9 +109,9 @@ def _for_cpu(machine: Machine, config: ServerConfig, max_model_len: int) -> Sett
 
 def _cpu_env(machine: Machine, config: ServerConfig) -> dict[str, str]:
     env = {
-        # With the engine's worker in the engine's own process a start takes 28-30 s, else 41 s (each further process
-        # imports vLLM anew); the rate is the same. The threads are then ours to set, and are left unbound: bound by
-        # KMP_AFFINITY the API server and the engine share one core, at half the rate.
+        # With the worker in the engine's own process a start takes 21-28 s, else 29-41 s, as each further process
+        # imports vLLM anew; of the rate no difference was seen (261 and 263 tok/s). The threads are then ours to set,
+        # and are left unbound: bound by KMP_AFFINITY, API server and engine share one core, at half the rate.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "OMP_NUM_THREADS": str(machine.threads),
         # vLLM's own values for Intel's OpenMP.

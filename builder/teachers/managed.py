@@ -193,7 +193,7 @@ class ManagedTeacher:
 
     async def _start(self) -> None:
         settings = self._entered()
-        self._say(f"starting {settings.describe()}; this takes 25-45 s (log: {self.log})")
+        self._say(f"starting {settings.describe()}; this takes 20-45 s (log: {self.log})")
         run_dir = new_run_dir()
         process = Guarded(
             self._command(settings, run_dir / SOCKET), self._environment(settings, run_dir), self.log, run_dir
