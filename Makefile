@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 demo: $(VENV)/.cpu
 	@$(BIN)/cotbuild generate --source bundled --eval-splits test --teacher embedded --out builds/demo
 	@$(BIN)/cotbuild inspect builds/demo --limit 3
+	@echo
+	@echo "next: $(BIN)/cotbuild inspect builds/demo --verdict correct"
 
 test: $(VENV)/.dev lint
 	$(PYTEST)
