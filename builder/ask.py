@@ -6,31 +6,34 @@ from collections.abc import Callable, Iterator
 from cotbuild.builder.journal import Journal
 from cotbuild.builder.plan import Chain, Mode
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.schemas.completion import Answer, Completion, Failure, Request
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.question import Question
 
+Lookup = Callable[[str], Answer | None]
 OnAnswer = Callable[[Question, Answer], None]
 
 
 async def ask_all(
-    teacher: Teacher, mode: Mode, chains: Iterator[Chain], journal: Journal, stop: EarlyStop, on_answer: OnAnswer
+    teacher: Teacher, mode: Mode, chains: Iterator[Chain], lookup: Lookup, journal: Journal, on_answer: OnAnswer
 ) -> None:
     """Finish every chain, `teacher.window` at a time. `chains` is drawn from as slots come free, so it may be endless.
 
-    Raises TeacherError where the teacher cannot go on and StoreError where an answer cannot be kept; what was answered
-    before stands in the journal.
+    `lookup` knows what was answered before by request_key: a later step of a chain may be there already. Raises what
+    `teacher` and `on_answer` raise, and StoreError where an answer cannot be kept; what was answered before stands in
+    the journal.
     """
 
     async def follow(chain: Chain) -> None:
         answers = [a for a in chain.answers if isinstance(a, Completion)]
         request: Request | None = chain.request
         while request is not None:
-            answer = await teacher.ask(request)
-            journal.append(answer)
-            on_answer(chain.question, answer)
-            stop.note(answer)
+            # The first one is open, or the chain would not be here.
+            answer = lookup(request.request_key) if request is not chain.request else None
+            if answer is None:
+                answer = await teacher.ask(request)
+                journal.append(answer)
+                on_answer(chain.question, answer)
             if isinstance(answer, Failure):
                 return
             answers.append(answer)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from cotbuild.builder.build_dir import CARD, CONFIG, install, staging, write_text
+from cotbuild.builder.build_dir import CARD, CONFIG, install, staging
 from cotbuild.builder.card import card
 from cotbuild.builder.derive import Tally, to_rationale
+from cotbuild.builder.durable import write_text
 from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
 from cotbuild.builder.plan import Plan

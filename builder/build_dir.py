@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cotbuild.builder.journal import sync_folder
+from cotbuild.builder.durable import sync_folder, write_text
 from cotbuild.builder.store import ANSWERS
 from cotbuild.schemas.base import check_format
 from cotbuild.schemas.config import BuildConfig
@@ -111,16 +111,6 @@ def _swap(place: Path, new: Path, old: Path) -> None:
         place.replace(old)
     if new.exists():
         new.replace(place)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file durably and at once: a reader sees the old text or the new one, never half of it."""
-    half = path.with_name(f".{path.name}.half")
-    with half.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -16,6 +16,7 @@ from cotbuild.builder.plan import Chain, Elicit, walk_all
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.store import AnswerIndex, AnswerStore
 from cotbuild.builder.teachers import teacher_identity
+from cotbuild.builder.teachers.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.prompts.template import Template, load_templates
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
@@ -79,7 +80,9 @@ class Job:
 
     @property
     def title(self) -> str:
-        teacher = self.config.teacher.model.rstrip("/").rsplit("/", 1)[-1]  # never a path: the title is published
+        model = self.config.teacher.model
+        # Never a path: the title is published.
+        teacher = EMBEDDED_MODEL if model == "embedded" else model.rstrip("/").rsplit("/", 1)[-1]
         return f"{self.source.dataset}: rationales by {teacher}"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from cotbuild.builder.durable import sync_folder
 from cotbuild.schemas.base import FORMAT_VERSION, check_format
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.errors import DataError, StoreError
@@ -175,15 +176,6 @@ class Journal:
             return
         with contextlib.suppress(StoreError):  # the error under way says why the run ends
             self.close()
-
-
-def sync_folder(folder: Path) -> None:
-    """fsync a folder, so that names in it survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failed(path: Path, error: OSError) -> StoreError:

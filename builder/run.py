@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cotbuild.builder.ask import OnAnswer, ask_all
+from cotbuild.builder.ask import Lookup, OnAnswer, ask_all
 from cotbuild.builder.build_dir import read_config, read_manifest
 from cotbuild.builder.changes import announcement
 from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
-from cotbuild.builder.plan import Chain, Plan, make_plan, open_requests
+from cotbuild.builder.plan import Plan, make_plan, open_requests
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.builder.teachers import open_teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
+from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.question import Question
 
 
 class Ui(Protocol):
@@ -71,16 +72,22 @@ def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, r
         for line in announcement(job, plan, standing, read_config(job.out)):
             ui.say(line)
         if plan.num_open:
-            asyncio.run(_ask(job, plan, job.chains(lookup), ui))
+            asyncio.run(_ask(job, plan, lookup, ui))
     return plan
 
 
-async def _ask(job: Job, plan: Plan, chains: Iterator[Chain], ui: Ui) -> None:
+async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> None:
     assert plan.longest is not None
     async with open_teacher(job.config.teacher, job.teacher, job.store.root, ui.say) as teacher:
         if warning := await teacher.check(plan.longest):
             ui.say(f"question {plan.longest_id!r}: {warning}")
         about = teacher.provenance()
-        with job.store.journal({"teacher": about}) as journal, ui.asking(job, plan.num_open) as on_answer:
-            pending, stop = open_requests(chains, plan.repeats), EarlyStop(plan.num_chains - plan.num_open_chains)
-            await ask_all(teacher, job.mode, pending, journal, stop, on_answer)
+        stop = EarlyStop(plan.num_chains - plan.num_open_chains)
+        with job.store.journal({"teacher": about}) as journal, ui.asking(job, plan.num_open) as show:
+
+            def on_answer(question: Question, answer: Answer) -> None:
+                show(question, answer)
+                stop.note(answer)
+
+            pending = open_requests(job.chains(lookup), plan.repeats)
+            await ask_all(teacher, job.mode, pending, lookup, journal, on_answer)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotbuild.builder.arrow import arrow_schema
+from cotbuild.builder.durable import file_sha256
 from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
 from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.fingerprint import canonical_json, digest
@@ -108,9 +109,3 @@ def config_digests(entries: Iterable[FileEntry]) -> dict[str, str]:
     for entry in sorted(entries, key=lambda entry: entry.path):
         by_config.setdefault(entry.config_name, []).append([entry.path, entry.digest])
     return {name: digest("config/1", files) for name, files in sorted(by_config.items())}
-
-
-def file_sha256(path: Path) -> str:
-    """Checksum of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,8 @@ import yaml
 
 from cotbuild.builder.build_dir import CARD, need_config, need_manifest
 from cotbuild.builder.card import MODELS, front_matter
-from cotbuild.builder.shards import RowsDigest, config_digests, file_sha256, read_rows
+from cotbuild.builder.durable import file_sha256
+from cotbuild.builder.shards import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.base import Record
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest

@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 
+from cotbuild.builder.durable import file_sha256, write_text
 from cotbuild.schemas.errors import ConfigError, StoreError
 
 
@@ -33,27 +33,12 @@ def checksum(path: Path, cache: Path) -> str:
         note = cache / "checksums" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
         known = _recall(note, facts)
         if known is None:
-            with path.open("rb") as file:
-                known = hashlib.file_digest(file, "sha256").hexdigest()
+            known = file_sha256(path)
             with contextlib.suppress(OSError):
-                write_atomically(note, json.dumps(facts | {"sha256": known}))
+                write_text(note, json.dumps(facts | {"sha256": known}))
     except OSError as fault:
         raise StoreError(f"{path}: {fault.strerror}. Expected a file that can be read.") from fault
     return known
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, whole; OSError as it comes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _recall(note: Path, facts: dict[str, object]) -> str | None:

