@@ -51,26 +51,23 @@ def parser(doc: str | None, requests: int, window: int) -> argparse.ArgumentPars
 
 
 def duel(args: argparse.Namespace, *dials: object) -> list[tuple[Side, Side]]:
-    """(cotbuild, floor) for each pair, after one of each that warms up."""
+    """(cotbuild, floor) for each pair, after one to warm up. Each pair has its own questions, and so latencies."""
     with tempfile.TemporaryDirectory() as folder, _mock(args.mock, *dials) as port:
-        work = Path(folder)
-        source = write_questions(work / "questions.jsonl", args.requests)
-        bodies = _write_bodies(source, work)
+        return [_pair(number, args, port, Path(folder)) for number in range(args.pairs + 1)][1:]
 
-        def cotbuild() -> Side:
-            out = work / "build"
-            words = ["generate", "--source", source, "--teacher", MODEL, "--endpoint", f"http://127.0.0.1:{port}/v1"]
-            words += ["--window", args.window, "--max-tokens", MAX_TOKENS, "--out", out]
-            side = _side(port, run([*COTBUILD, *words], CLIENT_CPU), args.requests)
-            shutil.rmtree(out)
-            return side
 
-        def floor() -> Side:
-            words = [sys.executable, Path(__file__).with_name("floor.py"), port, args.window, bodies, work / "floor"]
-            return _side(port, run(words, CLIENT_CPU), args.requests)
+def _pair(number: int, args: argparse.Namespace, port: int, work: Path) -> tuple[Side, Side]:
+    source = write_questions(work / "questions.jsonl", args.requests, first=number * args.requests)
+    bodies, out = _write_bodies(source, work), work / "build"
+    ours: list[object] = [*COTBUILD, "generate", "--source", source, "--out", out, "--max-tokens", MAX_TOKENS]
+    ours += ["--teacher", MODEL, "--endpoint", f"http://127.0.0.1:{port}/v1", "--window", args.window]
+    theirs = [sys.executable, Path(__file__).with_name("floor.py"), port, args.window, bodies, work / "floor"]
 
-        alternate(1, cotbuild, floor)
-        return alternate(args.pairs, cotbuild, floor)
+    def cotbuild() -> Side:
+        shutil.rmtree(out, ignore_errors=True)
+        return _side(port, run(ours, CLIENT_CPU), args.requests)
+
+    return alternate(number, cotbuild, lambda: _side(port, run(theirs, CLIENT_CPU), args.requests))
 
 
 def _write_bodies(source: Path, work: Path) -> Path:

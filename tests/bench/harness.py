@@ -43,18 +43,12 @@ def run(words: Sequence[object], cpu: int | None = None) -> Run:
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
 
 
-def alternate(pairs: int, first: Callable[[], T], second: Callable[[], T]) -> list[tuple[T, T]]:
-    """`pairs` measurements of both sides, one after the other, each pair in the other order than the one before."""
-    found = []
-    for number in range(pairs):
-        if number % 2:
-            b = second()
-            a = first()
-        else:
-            a = first()
-            b = second()
-        found.append((a, b))
-    return found
+def alternate(number: int, first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
+    """Pair `number`: both sides, one after the other, in the other order than the pair before."""
+    if number % 2:
+        b = second()
+        return first(), b
+    return first(), second()
 
 
 def spread(values: Iterable[float], form: str = ".2f") -> str:
@@ -72,13 +66,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print("  ".join([row[0].ljust(widths[0]), *line[1:]]).rstrip(), flush=True)
 
 
-def write_questions(path: Path, num: int, padding: int = 0) -> Path:
-    """A JSON Lines file of `num` different multiple-choice questions of ours, each `padding` characters longer."""
+def write_questions(path: Path, num: int, padding: int = 0, first: int = 0) -> Path:
+    """A JSON Lines file of `num` multiple-choice questions, numbered from `first`, `padding` characters longer each."""
     more = ("The shed stands behind the house and nobody has looked into it for a while. " * (padding // 76 + 1))[
         :padding
     ]
     with path.open("w") as file:
-        for number in range(num):
+        for number in range(first, first + num):
             file.write(
                 f'{{"question": "{more}Where would you look first for the {number}th rake of a gardener?", "choices": '
                 '["garden shed", "kitchen drawer", "library shelf", "car boot", "attic trunk"], "answer": "A"}\n'

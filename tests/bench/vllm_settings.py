@@ -104,7 +104,7 @@ def _came_up_with(log: Path) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--questions", type=int, default=64)
+    options.add_argument("--questions", type=int, default=32)
     options.add_argument("--max-tokens", type=int, default=48)
     options.add_argument("--pairs", type=int, default=5)
     options.add_argument("--log", type=Path, help="for what the stock server says")
@@ -115,6 +115,7 @@ def main() -> None:
             source=SourceConfig(name=str(write_sums(Path(folder, "sums.jsonl"), args.questions))),
             teacher=TeacherConfig(model="embedded"),
             templates=("number_zero_shot@1",),
+            system="You do sums.",
             sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
         )
         job = prepare(config, Path(folder, "build"))
