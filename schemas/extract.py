@@ -83,7 +83,7 @@ def verdict(
 def _before_last(text: str, view: str, stated: list[Statement]) -> tuple[str, bool]:
     """The reasoning before the last statement (behind it, if none), and whether text behind it was cut."""
     chosen = stated[-1]
-    if before := _tidy(_without_statements_at_end(text, stated)):
+    if before := _tidy(_without_statements_at_end(text, stated)[_statements_at_start(text, stated) :]):
         return before, _says_something(text[chosen.end :])
     return _reason(text, view, chosen, len(text)), False
 
@@ -114,6 +114,16 @@ def _without_statements_at_end(text: str, stated: list[Statement]) -> str:
             break
         cut = min(cut, _lead_start(text, earlier.start))
     return _trim(text[:cut])
+
+
+def _statements_at_start(text: str, stated: list[Statement]) -> int:
+    """Where the reasoning begins behind statements that open the text: "The answer is B. It fits. The answer is B"."""
+    begin = 0
+    for statement in stated[:-1]:
+        if _says_something(text[begin : _lead_start(text, statement.start)]):
+            break
+        begin = statement.end
+    return begin + len(text[begin:]) - len(text[begin:].lstrip(_DANGLING + ".)]*")) if begin else 0
 
 
 def _lead_start(text: str, start: int) -> int:

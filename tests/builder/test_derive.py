@@ -23,6 +23,7 @@ def said(text: str, finish_reason: str = "stop", reasoning: str | None = None) -
     [
         (said("That one fits.\nThe answer is (B)."), LAST, Verdict.CORRECT, "That one fits.", ()),
         (said("This one fits.\nThe answer is (A)."), LAST, Verdict.INCORRECT, "This one fits.", ()),
+        (said("The answer is (B). That fits.\nThe answer is (B)."), LAST, Verdict.CORRECT, "That fits.", ()),
         (said("Nothing fits."), LAST, Verdict.NO_ANSWER, "Nothing fits.", ()),
         (said("That one fits, since", "length"), LAST, Verdict.TRUNCATED, "That one fits, since", ()),
         (said("Answer: The answer is B because it fits"), FIRST, Verdict.CORRECT, "it fits", ()),
