@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from cotbuild.builder.journal import Journal
-from cotbuild.builder.plan import Chain, Mode
+from cotbuild.builder.plan import Chain, Lookup, Mode
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.schemas.completion import Answer, Completion, Failure, Request
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.question import Question
 
-Lookup = Callable[[str], Answer | None]
 OnAnswer = Callable[[Question, Answer], None]
 
 

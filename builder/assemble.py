@@ -123,7 +123,7 @@ def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
 def _run_info(job: Job, index: AnswerIndex, tally: Tally, asked: int, elapsed_s: float) -> RunInfo:
     passing = (kind.value for kind in FailureKind if kind is not FailureKind.REJECTED)
     return RunInfo(
-        inputs=job.inputs(),
+        inputs=job.inputs,
         store=job.store.state(),
         open_failures=sum(tally.failures[kind] for kind in passing),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),

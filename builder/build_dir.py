@@ -1,13 +1,12 @@
 """The build directory: replaced as a whole, or not at all as far as a reader of manifest.json can tell."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cotbuild.builder.durable import sync_folder, write_text
+from cotbuild.builder.durable import sync, write_text
 from cotbuild.builder.store import ANSWERS
 from cotbuild.schemas.base import check_format
 from cotbuild.schemas.config import BuildConfig
@@ -92,13 +91,13 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
         replaced = [m for m in (_read_manifest(build_dir / _PREVIOUS), read_manifest(build_dir)) if m is not None]
         if (build_dir / MANIFEST).exists():
             (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
-            sync_folder(build_dir)
+            sync(build_dir)
         names = {path.name for path in stage.iterdir()}
         gone = {entry.config_name for m in replaced for entry in m.files} - names
         for name in sorted(names | gone):
             _swap(build_dir / name, stage / name, stage / f".old-{name}")
         write_text(build_dir / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
-        sync_folder(build_dir)
+        sync(build_dir)
         (build_dir / _PREVIOUS).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
@@ -115,10 +114,5 @@ def _swap(place: Path, new: Path, old: Path) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            handle = os.open(path, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
-    sync_folder(folder)
+        sync(path)
+    sync(folder)

@@ -1,18 +1,18 @@
 """A build resolved: everything that decides its requests and rows, before anybody is asked."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import cotbuild.builder
 import cotbuild.prompts
 import cotbuild.schemas
-from cotbuild.builder.plan import Chain, Elicit, walk_all
+from cotbuild.builder.keys import key_bytes
+from cotbuild.builder.plan import Chain, Elicit, Lookup, walk_all
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.store import AnswerIndex, AnswerStore
 from cotbuild.builder.teachers import teacher_identity
@@ -58,23 +58,20 @@ class Job:
         """Checksum of every split that is read."""
         return {split: self.source.checksum(split) for split in [self.source.split, *self.eval_splits]}
 
-    def parts(self) -> dict[str, Any]:
-        """What fixes the build's content, by name: equal parts and an equal store mean equal rows."""
-        config = self.config.model_dump(mode="json", exclude={"teacher"})
-        return {
-            "config": config,
+    @cached_property
+    def inputs(self) -> str:
+        """Digest of all that fixes the build's content but the answers: equal inputs and store mean equal rows."""
+        parts = {
+            "config": self.config.model_dump(mode="json", exclude={"teacher"}),
             "teacher": self.teacher,
             "templates": {kind.value: [t.ref, t.fingerprint] for kind, t in self.templates.items()},
             "source": self.checksums,
             "code": code_digest(),
             "pyarrow": version("pyarrow"),
         }
+        return digest("inputs/1", parts)
 
-    def inputs(self) -> str:
-        """Digest of `parts`."""
-        return digest("inputs/1", self.parts())
-
-    def chains(self, lookup: Callable[[str], Answer | None]) -> Iterator[Chain]:
+    def chains(self, lookup: Lookup) -> Iterator[Chain]:
         """Every chain in plan order, as far as `lookup` has answers."""
         return walk_all(self.mode, self.source.read(self.source.split), lookup)
 
@@ -87,7 +84,10 @@ class Job:
 
 
 def prepare(config: BuildConfig, out: Path) -> Job:
-    """Resolve a configuration. Asks nobody; raises ConfigError, DataError or TeacherError in one line."""
+    """Resolve a configuration. Asks for no completion, but may look at a Hub id or an endpoint that is new to `out`.
+
+    Raises ConfigError, DataError or TeacherError in one line.
+    """
     store = AnswerStore(out)
     return Job(
         config=config,
@@ -100,14 +100,12 @@ def prepare(config: BuildConfig, out: Path) -> Job:
 
 
 @contextmanager
-def known_answers(
-    index: AnswerIndex, *, retry: bool, retry_failed: bool = False
-) -> Iterator[Callable[[str], Answer | None]]:
+def known_answers(index: AnswerIndex, *, retry: bool, retry_failed: bool = False) -> Iterator[Lookup]:
     """A lookup by request_key. `retry`: failures that may pass count as unanswered; `retry_failed`: all failures."""
     with index.reader() as reader:
 
         def lookup(request_key: str) -> Answer | None:
-            place = index.find(bytes.fromhex(request_key[:32]))
+            place = index.find(key_bytes(request_key))
             if place is None or (retry and index.may_pass(place)) or (retry_failed and index.failed(place)):
                 return None
             return reader.read(place)
@@ -115,12 +113,11 @@ def known_answers(
         yield lookup
 
 
-def is_up_to_date(job: Job, manifest: Manifest | None) -> bool:
+def is_up_to_date(job: Job, manifest: Manifest) -> bool:
     """Whether the build that stands there is what this job would make, with nothing left to ask."""
     return (
-        manifest is not None
-        and manifest.run.open_failures == 0
-        and manifest.run.inputs == job.inputs()
+        manifest.run.open_failures == 0
+        and manifest.run.inputs == job.inputs
         and manifest.run.store == job.store.state()
         and all(_has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files)
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from cotbuild.builder.durable import sync_folder
+from cotbuild.builder.durable import sync
 from cotbuild.schemas.base import FORMAT_VERSION, check_format
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.errors import DataError, StoreError
@@ -115,7 +115,7 @@ class Journal:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
             self._write(encode_line(HEADER, "0" * 64, json.dumps({"format_version": FORMAT_VERSION, **about})))
             os.fsync(self._file)
-            sync_folder(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
         self._syncer = threading.Thread(target=self._sync_now_and_then, daemon=True, name="journal-sync")

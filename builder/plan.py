@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from cotbuild.builder.keys import distinct, key_bytes
 from cotbuild.prompts.render import render
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.completion import MAX_SEED, Answer, Completion, Failure, Request, Sampling
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
+
+Lookup = Callable[[str], Answer | None]
+"""From a request_key to what is known of it; None: nothing."""
 
 
 class Mode(Protocol):
@@ -69,7 +73,7 @@ class Chain(NamedTuple):
     request: Request | None
 
 
-def walk(mode: Mode, question: Question, sample_index: int, lookup: Callable[[str], Answer | None]) -> Chain:
+def walk(mode: Mode, question: Question, sample_index: int, lookup: Lookup) -> Chain:
     """Follow a chain through the answers that `lookup` has, by request_key. A failure ends it."""
     answers: list[Completion] = []
     while (request := mode.next_request(question, sample_index, answers)) is not None:
@@ -82,7 +86,7 @@ def walk(mode: Mode, question: Question, sample_index: int, lookup: Callable[[st
     return Chain(question, sample_index, tuple(answers), None)
 
 
-def walk_all(mode: Mode, questions: Iterable[Question], lookup: Callable[[str], Answer | None]) -> Iterator[Chain]:
+def walk_all(mode: Mode, questions: Iterable[Question], lookup: Lookup) -> Iterator[Chain]:
     """Every chain of a build, in plan order: questions as they come, samples within."""
     for question in questions:
         for sample_index in range(mode.samples):
@@ -114,7 +118,7 @@ def make_plan(chains: Iterable[Chain], samples: int) -> Plan:
         plan.num_chains += 1
         if (request := chain.request) is None:
             continue
-        keys += bytes.fromhex(request.request_key[:32])
+        keys += key_bytes(request.request_key)
         chars = sum(len(message.content) for message in request.messages)
         plan.open_chars += chars
         plan.first = plan.first or request
@@ -122,17 +126,8 @@ def make_plan(chains: Iterable[Chain], samples: int) -> Plan:
             longest, plan.longest, plan.longest_id = chars, request, chain.question.id
     plan.num_questions = plan.num_chains // samples
     plan.num_open_chains = len(keys) // 16
-    plan.num_open, plan.repeats = _distinct(keys)
+    plan.num_open, plan.repeats = distinct(keys)
     return plan
-
-
-def _distinct(keys: bytearray) -> tuple[int, frozenset[bytes]]:
-    import numpy as np
-
-    ordered = np.sort(np.frombuffer(keys, "S16"))
-    again = np.flatnonzero(ordered[1:] == ordered[:-1]) if len(ordered) else np.empty(0, int)
-    repeats = frozenset(ordered[at : at + 1].tobytes() for at in again.tolist())
-    return len(ordered) - len(again), repeats
 
 
 def open_requests(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[Chain]:
@@ -141,7 +136,7 @@ def open_requests(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterato
     for chain in chains:
         if chain.request is None:
             continue
-        key = bytes.fromhex(chain.request.request_key[:32])
+        key = key_bytes(chain.request.request_key)
         if key in repeats:
             if key in seen:
                 continue

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cotbuild.builder.ask import Lookup, OnAnswer, ask_all
+from cotbuild.builder.ask import OnAnswer, ask_all
 from cotbuild.builder.build_dir import read_config, read_manifest
 from cotbuild.builder.changes import announcement
 from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
-from cotbuild.builder.plan import Plan, make_plan, open_requests
+from cotbuild.builder.plan import Lookup, Plan, make_plan, open_requests
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.builder.teachers import open_teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop

@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotbuild.builder.journal import COMPLETION, FAILURE, FINAL_FAILURE, Journal, decode_answer, read_lines
+from cotbuild.builder.keys import KEY
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.fingerprint import digest
 
 ANSWERS = ".answers"
-KEY = np.dtype("S16")
-"""The first 16 bytes of a request_key: 2^64 answers before two are likely to meet."""
+MAX_JOURNALS = 1 << 14
+"""In one generation; a place has 14 bits for the journal, 2 for the rank and 48 for the offset."""
 
 _RANK = {COMPLETION: 0, FINAL_FAILURE: 1, FAILURE: 2}
 
@@ -43,7 +43,7 @@ class AnswerReader:
         self._files: dict[int, BinaryIO] = {}
 
     def read(self, place: int) -> Answer:
-        number, offset = place >> 48 & 0x3FFF, place & 0xFFFFFFFFFFFF
+        number, offset = place >> 48 & (MAX_JOURNALS - 1), place & ((1 << 48) - 1)
         file = self._files.get(number)
         if file is None:
             file = self._files[number] = self._stack.enter_context(self._journals[number].open("rb"))
@@ -58,6 +58,11 @@ class AnswerIndex:
     """
 
     def __init__(self, journals: list[Path]) -> None:
+        if len(journals) > MAX_JOURNALS:
+            raise StoreError(
+                f"{journals[0].parent}: {len(journals)} journals. Expected at most {MAX_JOURNALS}. "
+                "Begin anew with --fresh."
+            )
         self.journals = journals
         self.torn = 0
         keys, places = bytearray(), bytearray()
@@ -67,7 +72,7 @@ class AnswerIndex:
                     self.torn += 1
                     continue
                 keys += line.key
-                # rank (2 bits), journal (14), offset (48): sorts in the order of precedence
+                # In the order of precedence: rank, journal, offset.
                 places += (_RANK[line.status] << 62 | number << 48 | line.offset).to_bytes(8, "little")
         self._keys, self._places = _best_of_each(np.frombuffer(keys, KEY), np.frombuffer(places, "<u8"))
 
@@ -117,10 +122,6 @@ class AnswerStore:
         """Journals of the current generation, in the order their answers count."""
         return sorted(self.generations[-1].glob("*.journal")) if self.generations else []
 
-    @cached_property
-    def _started(self) -> str:
-        return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-
     def state(self) -> str:
         """Digest of what the store holds: journals only grow, so their names and sizes fix their bytes."""
         return digest("store/1", [[path.name, path.stat().st_size] for path in self.journals])
@@ -133,7 +134,8 @@ class AnswerStore:
         """A new journal in the current generation. `about` goes into its header."""
         if not self.generations:
             self.new_generation()
-        return Journal(self.generations[-1] / f"{self._started}-{secrets.token_hex(4)}.journal", about)
+        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        return Journal(self.generations[-1] / f"{started}-{secrets.token_hex(4)}.journal", about)
 
     def new_generation(self) -> None:
         """Open a generation without answers; the one before stays until `clean`."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from cotbuild.builder.build_dir import CARD, need_config, need_manifest
 from cotbuild.builder.card import MODELS, front_matter
 from cotbuild.builder.durable import file_sha256
+from cotbuild.builder.keys import KEY, distinct
 from cotbuild.builder.shards import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.base import Record
 from cotbuild.schemas.errors import DataError
@@ -69,8 +69,8 @@ class Seen:
 
     def refuse_repeats(self, build_dir: Path) -> None:
         """Raise DataError where two rows of a split have one question id and sample index."""
-        ordered = np.sort(np.frombuffer(self._ids, "S16"))
-        if repeats := int(np.count_nonzero(ordered[1:] == ordered[:-1])):
+        num_distinct, _ = distinct(self._ids)
+        if repeats := len(self._ids) // KEY.itemsize - num_distinct:
             raise DataError(f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once.")
 
 

@@ -30,10 +30,14 @@ def explain(fault: ValidationError) -> str:
     faults = fault.errors(include_url=False)
     first = faults[0]
     place = ".".join(str(part) for part in first["loc"]) or "record"
-    value = repr(first.get("input"))
-    shown = value if len(value) <= 80 else value[:77] + "..."
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    return f"{place} is {shown}. {first['msg']}{more}."
+    return f"{place} is {short(first.get('input'))}. {first['msg']}{more}."
+
+
+def short(value: object) -> str:
+    """The value as errors show it, at most 80 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def check_format(found: object, where: str) -> None:

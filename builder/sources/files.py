@@ -7,7 +7,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row, short
+from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row
+from cotbuild.schemas.base import short
 from cotbuild.schemas.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"

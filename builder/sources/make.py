@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, short
-from cotbuild.schemas.base import explain
+from cotbuild.builder.sources.rows import BadRow, BadRowReason
+from cotbuild.schemas.base import explain, short
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

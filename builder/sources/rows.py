@@ -34,12 +34,6 @@ class BadRow(Exception):
         self.message = message
 
 
-def short(value: object) -> str:
-    """The value as errors show it, at most 80 characters."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
 class Rows(Protocol):
     """The rows of one split, in order, to be read any number of times."""
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from cotbuild.builder.sources.make import Pairs, clean
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, short
+from cotbuild.builder.sources.rows import BadRow, BadRowReason
+from cotbuild.schemas.base import short
 from cotbuild.schemas.errors import DataError
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}

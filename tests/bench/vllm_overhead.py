@@ -19,34 +19,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness import load, spread, table
+from harness import spread
+from sums import Side, options, show, sums_job
 
 from cotbuild.builder.ask import ask_all
-from cotbuild.builder.job import Job, prepare
+from cotbuild.builder.job import Job
 from cotbuild.builder.plan import open_requests
 from cotbuild.builder.progress import Terminal
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.managed import ManagedTeacher
 from cotbuild.builder.teachers.weights import find_weights
-from cotbuild.schemas.completion import Answer, Completion, Sampling
-from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.completion import Answer, Completion
 from cotbuild.schemas.question import Question
-
-
-class Side(NamedTuple):
-    """One pass over all questions."""
-
-    seconds: float
-    tokens: int
-    texts: list[str]  # in plan order
-
-    @property
-    def rate(self) -> float:
-        """Tokens generated a second."""
-        return self.tokens / self.seconds
 
 
 class Bare:
@@ -70,15 +57,6 @@ class Bare:
     def generate(self) -> Side:
         """One pass."""
         return Side(**self.say({}))
-
-
-def write_sums(path: Path, num: int) -> Path:
-    """Short questions of ours with a number for an answer."""
-    with path.open("w") as file:
-        for n in range(num):
-            a, b = 12 + n % 61, 3 + n // 61
-            file.write(json.dumps({"question": f"What is {a} + {b}?", "answer": a + b}) + "\n")
-    return path
 
 
 @contextmanager
@@ -141,37 +119,12 @@ async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[S
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--questions", type=int, default=512)
-    options.add_argument("--max-tokens", type=int, default=16)
-    options.add_argument("--pairs", type=int, default=5)
-    options.add_argument("--log", type=Path, help="for what the bare engine says")
-    args = options.parse_args()
-    print(f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}", flush=True)
+    args = options(__doc__, questions=512, max_tokens=16, log_of="bare engine")
     with tempfile.TemporaryDirectory() as folder:
-        config = BuildConfig(
-            source=SourceConfig(name=str(write_sums(Path(folder, "sums.jsonl"), args.questions))),
-            teacher=TeacherConfig(model="embedded"),
-            templates=("number_zero_shot@1",),
-            system="You do sums.",
-            sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
-        )
-        job = prepare(config, Path(folder, "build"))
+        job = sums_job(args, Path(folder))
         with job.store.hold():
             pairs = asyncio.run(measure(job, args, args.log or Path(folder, "bare.log")))
-    sides = {"cotbuild": [a for a, _ in pairs], "bare LLM.generate": [b for _, b in pairs]}
-    table(
-        ["side", "tok/s", "wall, s", "tokens"],
-        (
-            [
-                name,
-                spread((side.rate for side in found), ".0f"),
-                spread((side.seconds for side in found), ".1f"),
-                spread((side.tokens for side in found), ".0f"),
-            ]
-            for name, found in sides.items()
-        ),
-    )
+    show({"cotbuild": [a for a, _ in pairs], "bare LLM.generate": [b for _, b in pairs]})
     same = sum(a == b for ours, theirs in pairs for a, b in zip(ours.texts, theirs.texts, strict=True))
     print(f"texts that are the same on both sides: {same} of {len(pairs) * args.questions}")
     print(

@@ -15,18 +15,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from harness import load, spread, table
-from vllm_overhead import Side, write_sums
+from harness import spread
+from sums import Side, options, show, sums_job
 
-from cotbuild.builder.job import Job, prepare
+from cotbuild.builder.job import Job
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.endpoint import EndpointTeacher
 from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.managed import BASE_URL, ManagedTeacher
 from cotbuild.builder.teachers.server import Guarded, new_run_dir
 from cotbuild.builder.teachers.weights import find_weights
-from cotbuild.schemas.completion import Completion, Request, Sampling
-from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.completion import Completion, Request
 from cotbuild.schemas.errors import TeacherError
 
 START_TIMEOUT_S = 600.0
@@ -103,36 +102,11 @@ def _came_up_with(log: Path) -> str:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--questions", type=int, default=32)
-    options.add_argument("--max-tokens", type=int, default=48)
-    options.add_argument("--pairs", type=int, default=5)
-    options.add_argument("--log", type=Path, help="for what the stock server says")
-    args = options.parse_args()
-    print(f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}", flush=True)
+    args = options(__doc__, questions=32, max_tokens=48, log_of="stock server")
     with tempfile.TemporaryDirectory() as folder:
-        config = BuildConfig(
-            source=SourceConfig(name=str(write_sums(Path(folder, "sums.jsonl"), args.questions))),
-            teacher=TeacherConfig(model="embedded"),
-            templates=("number_zero_shot@1",),
-            system="You do sums.",
-            sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
-        )
-        job = prepare(config, Path(folder, "build"))
+        job = sums_job(args, Path(folder))
         pairs = asyncio.run(measure(job, args, args.log or Path(folder, "stock.log")))
-    sides = {"cotbuild's settings": [a for a, _ in pairs], "stock settings": [b for _, b in pairs]}
-    table(
-        ["side", "tok/s", "wall, s", "tokens"],
-        (
-            [
-                name,
-                spread((side.rate for side in found), ".0f"),
-                spread((side.seconds for side in found), ".1f"),
-                spread((side.tokens for side in found), ".0f"),
-            ]
-            for name, found in sides.items()
-        ),
-    )
+    show({"cotbuild's settings": [a for a, _ in pairs], "stock settings": [b for _, b in pairs]})
     print(f"tok/s, cotbuild's/stock over {len(pairs)} pairs: {spread(a.rate / b.rate for a, b in pairs)}")
 
 
