@@ -73,12 +73,17 @@ def need_config(build_dir: Path) -> BuildConfig:
 def staging(build_dir: Path) -> Iterator[Path]:
     """An empty hidden folder to write a build into; gone afterwards."""
     stage = build_dir / _STAGING
-    shutil.rmtree(stage, ignore_errors=True)
+    clear_stage(build_dir)
     try:
         stage.mkdir(parents=True)
         yield stage
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        clear_stage(build_dir)
+
+
+def clear_stage(build_dir: Path) -> None:
+    """Remove what a killed run left of a build it was writing."""
+    shutil.rmtree(build_dir / _STAGING, ignore_errors=True)
 
 
 def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:

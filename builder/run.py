@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cotbuild.builder.ask import OnAnswer, ask_all
-from cotbuild.builder.build_dir import read_config, read_manifest
+from cotbuild.builder.build_dir import clear_stage, read_config, read_manifest
 from cotbuild.builder.changes import announcement
 from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
 from cotbuild.builder.plan import Lookup, Plan, make_plan, open_requests
@@ -53,6 +53,7 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
     with job.store.hold():
         if fresh:
             job.store.new_generation()
+        clear_stage(out)  # also where the run before was killed right after its manifest, and nothing is left to do
         standing = read_manifest(out)
         if standing is not None and not retry_failed and is_up_to_date(job, standing):
             return Outcome(standing, asked=0, rebuilt=False)

@@ -95,6 +95,15 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number
     assert len(rows(tmp_path / "build")) == 200
 
 
+def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(tmp_path: Path) -> None:
+    """What it left of its staging folder goes with the next run, though that finds the build up to date."""
+    words = ["generate", "--teacher", "scripted", "--out", tmp_path]
+    cotbuild(*words)
+    (tmp_path / ".staging" / ".old-rationales").mkdir(parents=True)
+    assert "the build is up to date" in cotbuild(*words).stdout
+    assert not (tmp_path / ".staging").exists()
+
+
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path: Path, kills: int) -> None:
     """Whatever the moment: a manifest that stands tells the truth, and the next run makes the build whole."""
