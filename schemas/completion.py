@@ -82,7 +82,9 @@ class Completion(Record):
     reasoning: str | None = Field(
         default=None, description="What the server returned apart as reasoning; None: nothing."
     )
-    finish_reason: Literal["stop", "length"] = Field(description="stop: it ended by itself; length: it was cut.")
+    finish_reason: Literal["stop", "length"] | None = Field(
+        description="stop: it ended by itself; length: it was cut; None: not known, as of an imported text."
+    )
     prompt_tokens: int | None = Field(default=None, ge=0, description="Tokens read; None where the server did not say.")
     completion_tokens: int | None = Field(default=None, ge=0, description="Tokens generated; None: not said.")
 

@@ -7,22 +7,45 @@ from pydantic import Field, model_validator
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.recipe import ImportConfig
 
 
 class SourceConfig(Record):
     """Which questions enter the build."""
 
     name: str = Field(
-        default="bundled", min_length=1, description="bundled, a known dataset, a file, or a folder of split files."
+        default="bundled",
+        min_length=1,
+        description="bundled, a known dataset, a file, a folder of split files, or a dataset's Hub id.",
     )
+    config_name: str | None = Field(default=None, description="The Hub's config, for a dataset given by its Hub id.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub id; None: main.")
     split: str | None = Field(default=None, description="Split to ask about; None: the file's own, else train.")
-    limit: int | None = Field(default=None, ge=1, description="Only the first so many questions; None: all.")
+    rows: str | None = Field(
+        default=None, pattern=r"^\d*:\d*$", description="Only these rows, START:END from 0, END not included; None: all."
+    )
+    sample: int | None = Field(
+        default=None, ge=1, description="Only so many questions, drawn by sample_seed and id; a larger draw holds it."
+    )
+    sample_seed: int = Field(default=0, ge=0, description="Seed of the draw.")
+    limit: int | None = Field(default=None, ge=1, description="Only the first so many questions of those; None: all.")
     eval_splits: tuple[str, ...] = Field(default=(), description="Splits that enter without a request.")
     columns: dict[str, str] = Field(default={}, description="Question field to column of the file, for unknown shapes.")
     kind: QuestionKind | None = Field(default=None, description="Kind of every question; None: told by the columns.")
     on_bad_row: Literal["stop", "drop"] = Field(
         default="stop", description="Stop at a bad row, or leave it out, counted."
     )
+    drop_overlap: bool = Field(
+        default=False, description="Leave out, counted, what also stands in an evaluation split; else only report it."
+    )
+
+
+class ExemplarsConfig(Record):
+    """Worked examples drawn for each question in place of the template's own."""
+
+    split: str = Field(min_length=1, description="Split of the source whose rows bring their own rationales.")
+    count: int = Field(default=3, ge=1, le=64, description="How many a prompt.")
+    seed: int = Field(default=0, ge=0, description="Seed of the draw.")
 
 
 class ServerConfig(Record):
@@ -36,7 +59,6 @@ class ServerConfig(Record):
     enforce_eager: bool | None = Field(default=None, description="Skip compilation; None: skipped on CPU.")
     extra_args: tuple[str, ...] = Field(default=(), description="Further arguments for vLLM's API server, as they are.")
     start_timeout_s: float = Field(default=900.0, gt=0, description="Longest wait for a healthy server, seconds.")
-    stall_s: float = Field(default=120.0, gt=0, description="Seconds without any new token before a restart.")
     max_restarts: int = Field(default=3, ge=0, description="Restarts without a completion between before the run ends.")
 
 
@@ -66,12 +88,17 @@ class TeacherConfig(Record):
     model: str = Field(
         default="embedded", min_length=1, description="embedded, scripted, a folder, a Hub id, or a served name."
     )
-    endpoint: str | None = Field(default=None, description="Base URL of a running server, such as …/v1; None: managed.")
+    endpoints: tuple[str, ...] = Field(
+        default=(), description="Base URLs of running servers, such as …/v1, all with the same model; none: managed."
+    )
     revision: str | None = Field(
         default=None, description="Commit or tag of a Hub id; for an endpoint, what the user states."
     )
-    window: int | None = Field(default=None, ge=1, description="Requests in flight; None: chosen.")
+    window: int | None = Field(default=None, ge=1, description="Most requests in flight at one server; None: chosen.")
     max_attempts: int = Field(default=6, ge=1, description="Tries of one request before it counts as failed.")
+    stall_s: float = Field(
+        default=120.0, gt=0, description="Seconds without any new token before a server counts as hung."
+    )
     server: ServerConfig = Field(default=ServerConfig(), description="For a managed server.")
     scripted: ScriptedConfig = Field(default=ScriptedConfig(), description="For the scripted teacher.")
 
@@ -82,6 +109,23 @@ class BuildConfig(Record):
     format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
     source: SourceConfig = Field(default=SourceConfig(), description="The questions.")
     teacher: TeacherConfig = Field(default=TeacherConfig(), description="The teacher.")
+    imported: ImportConfig | None = Field(
+        default=None, description="Rationales made elsewhere, in place of asking a teacher; None: ask."
+    )
+    mode: Literal["elicit", "rationalize", "elicit-then-rationalize"] = Field(
+        default="elicit", description="Ask with the target hidden; shown; or hidden, then shown where that went wrong."
+    )
+    decode: Literal["free", "json", "choice"] = Field(
+        default="free",
+        description="Free text; JSON of rationale and answer; or free text, then an answer held to the choices.",
+    )
+    on_length: Literal["keep", "longer"] = Field(
+        default="keep", description="Keep a text cut by max_tokens, or ask once more with longer_tokens."
+    )
+    longer_tokens: int | None = Field(default=None, ge=1, description="For on_length longer; None: 4 × max_tokens.")
+    exemplars: ExemplarsConfig | None = Field(
+        default=None, description="Exemplars drawn from a split; None: the template's own."
+    )
     templates: tuple[str, ...] = Field(
         default=(), description="name@version or a file, at most one a kind; empty: defaults."
     )
@@ -98,4 +142,14 @@ class BuildConfig(Record):
     def _samples_differ(self) -> Self:
         if self.samples > 1 and self.sampling.temperature == 0:
             raise ValueError(f"samples is {self.samples} at temperature 0, where all samples are the same; expected 1")
+        return self
+
+    @model_validator(mode="after")
+    def _longer_is_longer(self) -> Self:
+        if self.longer_tokens is not None and self.on_length != "longer":
+            raise ValueError("longer_tokens is set while on_length is keep; expected on_length longer")
+        if self.longer_tokens is not None and self.longer_tokens <= self.sampling.max_tokens:
+            raise ValueError(
+                f"longer_tokens is {self.longer_tokens}, expected more than max_tokens {self.sampling.max_tokens}"
+            )
         return self

@@ -23,8 +23,41 @@ class Flag(StrEnum):
 
     CUT = "cut"  # finish_reason length, after the answer was already said
     RUN_ON = "run_on"  # text after the answer was cut from the rationale
-    RESTATED = "restated"  # more than one answer was stated and they differ; the last one counts
-    NO_RATIONALE = "no_rationale"  # an answer without any reasoning beside it
+    REPEATS_ITSELF = "repeats_itself"  # an n-gram loop
+    NAMES_TARGET = "names_target"  # the rationale mentions the target's text or letter
+    CONTRADICTS = "contradicts"  # the text also states another answer than the one that counts
+    EMPTY = "empty"  # no rationale, with or without an answer
+    DUPLICATE = "duplicate"  # the same rationale stands in an earlier row
+    REFUSAL = "refusal"  # the text declines to answer, or says that no choice is right
+    MARKUP = "markup"  # tags, LaTeX or Markdown left in the rationale
+
+
+class Purpose(StrEnum):
+    """What a request of a chain was made for. The same purpose again: once more with more tokens."""
+
+    ELICIT = "elicit"  # a rationale, with the target hidden
+    RATIONALIZE = "rationalize"  # a rationale, with the target shown
+    CHOOSE = "choose"  # an answer held to the choices, after a free rationale
+
+
+class OtherStep(Record):
+    """A request of a chain besides the one whose text holds the rationale."""
+
+    purpose: Purpose = Field(description="elicit, rationalize or choose.")
+    request_key: str = Field(description="sha256 that identifies the request, 64 hex digits.")
+    completion: str | None = Field(description="The generated text, verbatim; None where no completion came.")
+    reasoning: str | None = Field(description="Reasoning the server returned apart; None: nothing.")
+    finish_reason: str | None = Field(description="stop or length; None where no completion came.")
+    prompt_tokens: int | None = Field(description="Tokens read; None: not said by the server.")
+    completion_tokens: int | None = Field(description="Tokens generated; None: not said by the server.")
+
+
+class Origin(Record):
+    """Where an imported rationale stands."""
+
+    file: str = Field(description="Name of the file; no path.")
+    row: int = Field(ge=0, description="Row of the file, from 0.")
+    position: int = Field(ge=0, description="Place in the row's list of rationales, from 0.")
 
 
 class Rationale(Record):
@@ -44,13 +77,17 @@ class Rationale(Record):
     verdict: Verdict = Field(description="correct, incorrect, no_answer, truncated or unscored.")
     flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")
     completion: str | None = Field(description="The generated text, verbatim; None where no completion came.")
-    reasoning: str | None = Field(description="Reasoning the server returned apart; None: nothing.")
-    finish_reason: str | None = Field(description="stop or length; None where no completion came.")
+    reasoning: str | None = Field(description="Reasoning returned apart, or in a <think> block; None: nothing.")
+    finish_reason: str | None = Field(description="stop or length; None where no completion came, or none is known.")
     prompt_tokens: int | None = Field(description="Tokens read; None: not said by the server.")
     completion_tokens: int | None = Field(description="Tokens generated; None: not said by the server.")
     failure: str | None = Field(description="Kind of infrastructure failure; None where a completion came.")
-    template: str = Field(description="name@version of the template.")
-    request_key: str = Field(description="sha256 that identifies the request, 64 hex digits.")
+    teacher: str = Field(description="Identity of the teacher, or who wrote an imported rationale.")
+    purpose: Purpose = Field(description="Whether the target was hidden (elicit) or shown (rationalize).")
+    template: str = Field(description="name@version of the template; of the recipe, for an imported rationale.")
+    request_key: str = Field(description="sha256 that identifies the request, or the imported text; 64 hex digits.")
+    other_steps: tuple[OtherStep, ...] = Field(description="The chain's other requests, in order.")
+    origin: Origin | None = Field(description="Where an imported rationale stands; None: it was asked for.")
     dataset: str = Field(description="Dataset the question came from.")
     config_name: str | None = Field(description="The dataset's config; None where it has only one.")
     split: str = Field(description="Split the question came from.")
