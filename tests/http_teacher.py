@@ -40,7 +40,7 @@ class Dials:
     latency_s: float = 0.0  # mean
     sigma: float = 0.0  # of a lognormal latency; 0: always the mean
     slots: int = 0  # requests served together, the others queue; 0: no limit
-    nonce: bool = False  # each answer begins with a word that no other has
+    nonce: bool = False  # each text, or rationale in a JSON object, begins with a word that no other has
     length: float = 0.0  # share cut with finish_reason length
     reasoning: str = ""  # name of the field the rationale is returned in, apart from the text
     faults: dict[str, float] = field(default_factory=dict)  # fault to share of keys; see FAULTS
@@ -127,11 +127,13 @@ class State:
 def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
     """A whole chat completion body."""
     messages = [Message(role=m["role"], content=m["content"]) for m in body["messages"]]
-    draft = compose(messages, key)
+    draft = compose(messages, key, body.get("response_format"))
     text, cut = draft.text, share_of(key, "length") < dials.length
     if dials.reasoning:
         text = text.replace(draft.rationale, "").strip()
-    if dials.nonce:
+    if dials.nonce and text.startswith("{"):
+        text = text.replace('{"rationale":"', f'{{"rationale":"{nonce} ')  # an object without a rationale has no room
+    elif dials.nonce:
         text = f"{nonce} {text}"
     message: JSON = {"role": "assistant", "content": text[: len(text) // 2] if cut else text}
     if dials.reasoning:

@@ -1,10 +1,13 @@
 """A teacher that is no model: for dry runs and tests. What it says depends on the request alone."""
 
 import asyncio
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+from pydantic import JsonValue
 
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request
 from cotbuild.schemas.config import ScriptedConfig
@@ -38,19 +41,26 @@ class Draft:
     rationale: str
 
 
-def compose(messages: Sequence[Message], key: str) -> Draft:
+def compose(messages: Sequence[Message], key: str, response_format: Mapping[str, Any] | None = None) -> Draft:
     """A rationale and an answer in the form the chat asks for, chosen by `key` (64 hex digits).
 
     It sees what a teacher sees: options such as "(A) text" in the last turn, else whether yes or no, or a number, is
-    asked for; and an earlier assistant turn that says the answer first.
+    asked for; an earlier assistant turn that says the answer first; and above all a `response_format` of type
+    json_schema, whose properties `rationale` and `answer` are filled in the schema's order.
     """
     asked = messages[-1].content
-    answer = _answer(messages, asked, int(key[:8], 16))
+    draw_answer = int(key[:8], 16)
+    answer = _answer(messages, asked, draw_answer)
     words = _topic(asked)
     draw = int(key[8:16], 16)
     rationale = " ".join(bank[draw // 3**i % 3] for i, bank in enumerate((_OPENINGS, _MIDDLES, _ENDS))).format(
         words[draw // 27 % len(words)], words[draw // 81 % len(words)]
     )
+    if response_format is not None and response_format.get("type") == "json_schema":
+        properties = response_format["json_schema"]["schema"]["properties"]
+        values = {"rationale": rationale, "answer": _fitting(properties["answer"], answer.strip("()"), draw_answer)}
+        fields = {name: values[name] for name in properties}
+        return Draft(json.dumps(fields, ensure_ascii=False, separators=(",", ":")), rationale)
     if len(messages) > 1 and messages[-2].role == "assistant" and _LABEL_FIRST.match(messages[-2].content):
         label = answer.strip("()")
         return Draft(f"Answer: The answer is {label} because {rationale[0].lower()}{rationale[1:]}", rationale)
@@ -67,6 +77,13 @@ def _answer(messages: Sequence[Message], asked: str, draw: int) -> str:
         return str(draw % 100)
     words = _topic(asked)
     return words[draw % len(words)].lower()
+
+
+def _fitting(schema: Mapping[str, Any], answer: str, draw: int) -> JsonValue:
+    """An answer that `schema` allows."""
+    if allowed := schema.get("enum"):
+        return allowed[draw % len(allowed)]  # type: ignore[no-any-return]
+    return draw % 100 if schema["type"] == "number" else answer
 
 
 def _topic(asked: str) -> list[str]:
@@ -108,10 +125,10 @@ class ScriptedTeacher:
             return Failure(request_key=key, kind=FailureKind.REJECTED, message="scripted: HTTP 400")
         if draw < (bound := bound + dials.unavailable_frac):
             return Failure(request_key=key, kind=FailureKind.UNAVAILABLE, message="scripted: HTTP 503")
-        draft = compose(request.messages, key)
+        draft = compose(request.messages, key, request.response_format)
         if draw < (bound := bound + dials.length_frac):
             return _completion(request, draft.text[: len(draft.text) // 2], cut=True)
-        if draw < bound + dials.no_answer_frac:
+        if draw < bound + dials.no_answer_frac:  # whatever the response_format, as from a server that ignores it
             return _completion(request, f"{draft.rationale} But it is hard to say.")
         return _completion(request, draft.text)
 

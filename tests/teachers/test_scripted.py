@@ -1,11 +1,12 @@
 """The scripted teacher: its answers' form, its shares, and that it depends on the request alone."""
 
 import asyncio
+import json
 import re
 from collections import Counter
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
 from cotbuild.prompts.render import render
@@ -67,6 +68,43 @@ def test_says_the_label_first_where_the_exemplars_do() -> None:
     draft = compose(messages, digest("t", 0))
     assert re.match(r"Answer: The answer is [ABC] because [a-z]", draft.text)
     assert draft.text.endswith(draft.rationale[1:])
+
+
+def schema(answer: dict[str, object], rationale: bool = True) -> dict[str, JsonValue]:
+    """The response_format that cotbuild sends."""
+    properties: dict[str, object] = {"rationale": {"type": "string"}, "answer": answer}
+    properties = properties if rationale else {"answer": answer}
+    form = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+    value = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": form}}
+    return TypeAdapter(dict[str, JsonValue]).validate_python(value)
+
+
+@pytest.mark.parametrize("rationale", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "allowed"),
+    [
+        ({"type": "string", "enum": ["A", "B"]}, {"A", "B"}),
+        ({"type": "number"}, set(range(100))),
+        ({"type": "string", "minLength": 1}, {"do", "washed", "plates", "where"}),
+    ],
+)
+def test_fills_a_schema_in_its_order(answer: dict[str, object], allowed: set[object], rationale: bool) -> None:
+    messages = chat("user: Question: Where do washed plates go?")
+    one = compose(messages, digest("t", 0), schema(answer, rationale))
+    assert list(json.loads(one.text)) == (["rationale", "answer"] if rationale else ["answer"])
+    assert (one.rationale in one.text) is rationale
+    found = {
+        json.loads(compose(messages, digest("t", i), schema(answer, rationale)).text)["answer"] for i in range(400)
+    }
+    assert found <= allowed
+    assert len(found) >= 2
+
+
+def test_a_schema_reaches_it_through_the_request() -> None:
+    asked = requests(1)[0].model_copy(update={"response_format": schema({"type": "string", "enum": ["B"]})})
+    [answer] = ask(ScriptedConfig(), [asked])
+    assert isinstance(answer, Completion)
+    assert json.loads(answer.text)["answer"] == "B"
 
 
 def test_depends_on_the_request_alone() -> None:
