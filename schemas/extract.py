@@ -12,10 +12,10 @@ from cotbuild.schemas.base import Record
 from cotbuild.schemas.compare import grade
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag, Verdict
-from cotbuild.schemas.statements import Statement, differ, find_statements, thought_end, turn_end
+from cotbuild.schemas.statements import Statement, differ, find_statements, split_thought, turn_end
 
-EXTRACT_VERSION = 1
-"""Goes into the manifest; any change of what `extract` returns for some text raises it."""
+EXTRACT_VERSION = 2
+"""Goes into the manifest; any change of what `judge` says of some text raises it."""
 
 
 class Extraction(Record):
@@ -29,29 +29,28 @@ class Extraction(Record):
     whole: bool = Field(description="Whether a cut at the end of the text cannot have changed the answer.")
 
 
-def extract(text: str, question: Question, *, answer_first: bool = False) -> Extraction:
+def extract(text: str, question: Question, *, answer_first: bool = False, given: bool = False) -> Extraction:
     """The answer and rationale in `text`; never raises.
 
     The last statement counts, and what follows it is cut. With `answer_first` ("The answer is (B) because …") the first
-    one counts and the rationale is what follows it.
+    one counts and the rationale is what follows it. A <think> block states nothing. With `given` the answer that counts
+    comes from elsewhere, and a line of prose that reads as an answer ("house") is left in the rationale.
     """
+    text = split_thought(text)[1]
     view = p.fold(text)
     text = text[len(view) - len(view.lstrip()) : len(view.rstrip())]
     view = view.strip()
     low = view.lower()
     end = turn_end(low, question)
-    begin = thought_end(low[:end])
-    stated = find_statements(view[:end], low[:end], begin, question, answer_first)
+    stated = find_statements(view[:end], low[:end], question, answer_first, given)
     chosen = (stated[0] if answer_first else stated[-1]) if stated else None
     split = _after_first if answer_first else _before_last
     rationale, ran_on = split(text[:end], view[:end], stated) if stated else (_tidy(text[:end]), False)
     flags = set()
     if ran_on or end < len(text):
         flags.add(Flag.RUN_ON)
-    if differ(stated, question):
-        flags.add(Flag.RESTATED)
-    if chosen and chosen.answer is not None and not rationale:
-        flags.add(Flag.NO_RATIONALE)
+    if differ((s.answer for s in stated), question):
+        flags.add(Flag.CONTRADICTS)
     return Extraction(
         answer=chosen.answer if chosen else None,
         rationale=rationale,
@@ -61,7 +60,7 @@ def extract(text: str, question: Question, *, answer_first: bool = False) -> Ext
 
 
 def verdict(
-    extraction: Extraction, finish_reason: str, question: Question, *, answer_first: bool
+    extraction: Extraction, finish_reason: str | None, question: Question, *, answer_first: bool
 ) -> tuple[Verdict, tuple[Flag, ...]]:
     """The verdict on a completion that came, and its flags with `cut` added where they apply.
 
@@ -141,9 +140,7 @@ def _says_something(text: str) -> bool:
 
 
 def _tidy(text: str) -> str:
-    """Without think tags and scaffolding such as "Rationale:"."""
-    if "<" in text:
-        text = p.THINK.sub("", text)
+    """Without scaffolding such as "Rationale:"."""
     text = text.strip()
     if scaffold := p.SCAFFOLD.match(text):
         text = text[scaffold.end() :].strip()

@@ -37,8 +37,7 @@ LOW_RUN_ON = re.compile(
     r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
     r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
 )
-LOW_THINK = re.compile(r"</?think(?:ing)?>")
-THINK = re.compile(LOW_THINK.pattern, re.IGNORECASE)
+THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 
 # --- what introduces an answer ---
 # "The answer must be a planet", which opens most PaLM chains, is a demand and no answer, even where an option fits it.

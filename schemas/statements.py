@@ -1,11 +1,12 @@
 """Where a teacher's text states an answer. Offsets are into the text as `patterns.fold` and lower() leave it."""
 
 import re
+from collections.abc import Hashable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
 from cotbuild.schemas import patterns as p
-from cotbuild.schemas.compare import compared
+from cotbuild.schemas.compare import compared, normalise_text, number_value
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.reading import READERS, Value, opens_with_label, options_of
 
@@ -38,31 +39,45 @@ def turn_end(low: str, question: Question) -> int:
     return marks[0].start() if marks else len(low)
 
 
-def thought_end(low: str) -> int:
-    """Where the answer may begin: behind a <think> block; nowhere, if it never closed."""
-    marks = list(p.LOW_THINK.finditer(low)) if "<" in low else []
+def split_thought(text: str) -> tuple[str | None, str]:
+    """What stands in <think> blocks, None where nothing does, and the text without them.
+
+    A closing tag with none before it ends a thought that the chat template opened; one that never closes reaches to the
+    end of the text.
+    """
+    marks = list(p.THINK.finditer(text)) if "<" in text else []
     if not marks:
-        return 0
-    return marks[-1].end() if marks[-1][0].startswith("</") else len(low)
+        return None, text
+    thoughts: list[str] = []
+    rest: list[str] = []
+    inside, start = marks[0][0].startswith("</"), 0
+    for mark in marks:
+        (thoughts if inside else rest).append(text[start : mark.start()])
+        inside, start = not mark[0].startswith("</"), mark.end()
+    (thoughts if inside else rest).append(text[start:])
+    return "\n".join(thoughts).strip() or None, "\n".join(rest).strip()
 
 
 # --- statements ---
 
 
-def find_statements(view: str, low: str, begin: int, question: Question, answer_first: bool) -> list[Statement]:
-    """All answer statements in order; weaker forms count only where no strong one names an answer."""
-    stated = _cued(view, low, begin, question, p.LOW_CUES, answer_first)
+def find_statements(view: str, low: str, question: Question, answer_first: bool, given: bool) -> list[Statement]:
+    """All answer statements in order; weaker forms count only where no strong one names an answer.
+
+    With `given` the answer does not come from here, so a line of prose that reads as one ("house") is none.
+    """
+    stated = _cued(view, low, 0, question, p.LOW_CUES, answer_first)
     if answer_first and not (stated and question.kind is QuestionKind.TEXT):  # any prose would do as a text's head
-        head = _head(view, begin, question)
-        if head and not _lists_options(view, begin, question):
+        head = _head(view, question)
+        if head and not (given and _is_prose(view, question)) and not _lists_options(view, question):
             return [head, *(s for s in stated if s.start >= head.after)]
     if any(s.answer is not None for s in stated):
         return stated
-    behind = max((s.end for s in stated), default=begin)
+    behind = max((s.end for s in stated), default=0)
     weak = _cued(view, low, behind, question, p.LOW_WEAK_CUES[question.kind], answer_first)
     if question.kind is QuestionKind.CHOICE:
         weak += _called_correct(view, low, behind, question)
-    return sorted([*stated, *weak], key=_start) or _alone(view, begin, question)
+    return sorted([*stated, *weak], key=_start) or _alone(view, question, given)
 
 
 def _start(stated: Statement) -> int:
@@ -108,44 +123,51 @@ def _called_correct(view: str, low: str, begin: int, question: Question) -> list
     return stated
 
 
-def _head(view: str, begin: int, question: Question) -> Statement | None:
+def _head(view: str, question: Question) -> Statement | None:
     """An answer that the text opens with, alone before its reason: "(B) because …", "Yes, …", "B. …"."""
-    begin += len(view[begin:]) - len(view[begin:].lstrip())
-    clause = p.clause(view[begin : begin + _REACH], 0)
+    clause = p.clause(view[:_REACH], 0)
     value = READERS[question.kind](clause, question)
     if value is None or value.answer is None:
         return None
     if question.kind is not QuestionKind.YES_NO and not _is_bare(clause, value, question.kind):
         return None
-    end = begin + len(clause)
-    return Statement(begin, begin + value.end, end, value.answer, value.closed or end < len(view))
+    return Statement(0, value.end, len(clause), value.answer, value.closed or len(clause) < len(view))
 
 
-def _alone(view: str, begin: int, question: Question) -> list[Statement]:
+def _alone(view: str, question: Question, given: bool) -> list[Statement]:
     """Lines, or a first clause, that are nothing but an answer; none where they differ, as in a list of the options."""
-    lines = list(p.LINE.finditer(view, begin))
+    lines = list(p.LINE.finditer(view))
     kind = question.kind
     stated = []
     for line in lines if len(lines) <= 2 * _MAX_CUES else [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]:
+        if given and _is_prose(line[0], question):
+            continue
         value = READERS[kind](line[0][:_REACH], question)
         if value and value.answer is not None and _is_bare(line[0], value, kind):
             stated.append(Statement(line.start(), line.start() + value.end, line.end(), value.answer, value.closed))
     if kind is QuestionKind.TEXT and len(lines) > 1:
         stated = []  # any short line of prose would do
-    head = None if kind is QuestionKind.NUMBER else _head(view, begin, question)
+    head = None if kind is QuestionKind.NUMBER else _head(view, question)
     if head and not stated:
-        labelled = kind is QuestionKind.CHOICE and opens_with_label(view[begin:], question)
+        labelled = kind is QuestionKind.CHOICE and opens_with_label(view, question)
         if kind is QuestionKind.YES_NO or (labelled and p.REASON.match(view, head.end)):
             stated = [head]
-    return [] if differ(stated, question) else stated
+    return [] if differ((s.answer for s in stated), question) else stated
 
 
-def _lists_options(view: str, begin: int, question: Question) -> bool:
+def _is_prose(line: str, question: Question) -> bool:
+    """Whether a line that could be an answer opens with neither a choice's label nor yes or no."""
+    if question.kind is QuestionKind.CHOICE:
+        return not opens_with_label(line, question)
+    return question.kind is not QuestionKind.YES_NO
+
+
+def _lists_options(view: str, question: Question) -> bool:
     """Whether several lines open with labels: a list of the options, not an answer."""
     if question.kind is not QuestionKind.CHOICE:
         return False
     labels = options_of(question).labels
-    return len({labels.get(m[1].casefold()) for m in p.LINE_LABEL.finditer(view, begin)} - {None}) > 1
+    return len({labels.get(m[1].casefold()) for m in p.LINE_LABEL.finditer(view)} - {None}) > 1
 
 
 def _is_bare(line: str, value: Value, kind: QuestionKind) -> bool:
@@ -158,12 +180,17 @@ def _is_bare(line: str, value: Value, kind: QuestionKind) -> bool:
     return not rest.strip(p.EDGE + ".,;!")
 
 
-def differ(stated: list[Statement], question: Question) -> bool:
-    """Whether more than one answer is stated; letters with the same option text are one."""
-    said = [s.answer for s in stated if s.answer is not None]
-    if len(set(said)) < 2:
-        return False
-    if question.kind is QuestionKind.CHOICE:
-        texts = options_of(question).texts
-        return len({texts[answer] for answer in said}) > 1
-    return len({compared(answer) for answer in said}) > 1
+def differ(answers: Iterable[str | None], question: Question) -> bool:
+    """Whether more than one answer is among them; letters with the same option text are one, as are 12 and 12.0."""
+    said = {answer for answer in answers if answer is not None}
+    return len(said) > 1 and len({_meaning(answer, question) for answer in said}) > 1
+
+
+def _meaning(answer: str, question: Question) -> Hashable:
+    match question.kind:
+        case QuestionKind.CHOICE:
+            return options_of(question).texts.get(answer)
+        case QuestionKind.NUMBER:
+            return number_value(answer) or compared(answer)
+        case _:
+            return normalise_text(answer)

@@ -108,7 +108,7 @@ def test_any_text_at_all(text: str, answer_first: bool) -> None:
         found = extract(text, q, answer_first=answer_first)
         assert found == extract(text, q, answer_first=answer_first)
         assert found.rationale == found.rationale.strip()
-        assert found.rationale in text or "think" in text.lower()  # its tags are taken out
+        assert found.rationale in text or "think" in text.lower()  # its blocks are taken out
         assert list(found.flags) == sorted(set(found.flags))
         if found.answer is None:
             continue
