@@ -4,39 +4,34 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from cotbuild.builder.journal import Journal
-from cotbuild.builder.plan import Chain, Lookup, Mode
+from cotbuild.builder.plan import Chain, Lookup, advance
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.schemas.completion import Answer, Completion, Failure, Request
+from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.errors import CotbuildError
-from cotbuild.schemas.question import Question
 
-OnAnswer = Callable[[Question, Answer], None]
+OnStep = Callable[[Chain, Answer | None], None]
+"""Called with a chain that has gone a step on, and with the answer, None where that was known already."""
 
 
-async def ask_all(
-    teacher: Teacher, mode: Mode, chains: Iterator[Chain], lookup: Lookup, journal: Journal, on_answer: OnAnswer
-) -> None:
+async def ask_all(teacher: Teacher, chains: Iterator[Chain], lookup: Lookup, journal: Journal, on_step: OnStep) -> None:
     """Finish every chain, `teacher.window` at a time. `chains` is drawn from as slots come free, so it may be endless.
 
     `lookup` knows what was answered before by request_key: a later step of a chain may be there already. Raises what
-    `teacher` and `on_answer` raise, and StoreError where an answer cannot be kept; what was answered before stands in
+    `teacher` and `on_step` raise, and StoreError where an answer cannot be kept; what was answered before stands in
     the journal.
     """
 
     async def follow(chain: Chain) -> None:
-        answers = [a for a in chain.answers if isinstance(a, Completion)]
-        request: Request | None = chain.request
-        while request is not None:
+        first = chain.open
+        while (step := chain.open) is not None:
             # The first one is open, or the chain would not be here.
-            answer = lookup(request.request_key) if request is not chain.request else None
+            answer = None if step is first else lookup(step.request.request_key)
+            asked = answer is None
             if answer is None:
-                answer = await teacher.ask(request)
+                answer = await teacher.ask(step.request)
                 journal.append(answer)
-                on_answer(chain.question, answer)
-            if isinstance(answer, Failure):
-                return
-            answers.append(answer)
-            request = mode.next_request(chain.question, chain.sample_index, answers)
+            chain = advance(chain, answer)
+            on_step(chain, answer if asked else None)
 
     async def worker() -> None:
         for chain in chains:

@@ -1,7 +1,8 @@
 """From a job and its answers to a finished build directory; deterministic but for the manifest's `run`."""
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,10 @@ import pyarrow as pa
 
 from cotbuild.builder.build_dir import CARD, CONFIG, install, staging
 from cotbuild.builder.card import card
-from cotbuild.builder.derive import Tally, to_rationale
+from cotbuild.builder.derive import Tally, flag_duplicates, to_rationale
 from cotbuild.builder.durable import write_text
 from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
-from cotbuild.builder.plan import Plan
 from cotbuild.builder.shards import config_digests, write_split
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.schemas.completion import FailureKind
@@ -26,18 +26,21 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
 
 
-def assemble(job: Job, index: AnswerIndex, plan: Plan, elapsed_s: float) -> Manifest:
-    """Derive every row, write the files and put them in place. Raises DataError where the source changed meanwhile."""
+def assemble(job: Job, index: AnswerIndex, num_chains: int, asked: int, started: float) -> Manifest:
+    """Derive every row, write the files and put them in place. Raises DataError where the source changed meanwhile.
+
+    `started`: time.monotonic() at the start of the run.
+    """
     tally = Tally()
     with staging(job.out) as stage:
-        rows = _rationales(job, index, tally)
-        files = write_split(stage, "rationales", job.source.split, Rationale, rows, plan.num_chains)
+        rows = _counted(flag_duplicates(_rationales(job, index)), tally)
+        files = write_split(stage, "rationales", job.source.split, Rationale, rows, num_chains)
         dropped = dict(job.source.drops)
         for split in job.eval_splits:
             files += _questions(job, stage, split)
             dropped |= {f"{split} {reason}": count for reason, count in job.source.drops.items()}
         _check_unchanged(job)
-        run = _run_info(job, index, tally, plan.num_open, elapsed_s)
+        run = _run_info(job, index, tally, asked, time.monotonic() - started)
         manifest = _manifest(job, tally, files, dropped, run)
         write_text(stage / CARD, card(manifest))
         write_text(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
@@ -45,17 +48,21 @@ def assemble(job: Job, index: AnswerIndex, plan: Plan, elapsed_s: float) -> Mani
     return manifest
 
 
-def _rationales(job: Job, index: AnswerIndex, tally: Tally) -> Iterator[Rationale]:
+def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:
     with known_answers(index, retry=False) as lookup:
         for chain in job.chains(lookup):
-            if chain.request is not None:
+            if chain.open is not None:
                 raise DataError(
                     f"{job.source.dataset}: question {chain.question.id!r} was never asked. Expected the source "
                     "to stay as it was during the run. Run the same command again."
                 )
-            row = to_rationale(chain, job.mode.template(chain.question))
-            tally.add(row)
-            yield row
+            yield to_rationale(chain)
+
+
+def _counted(rows: Iterable[Rationale], tally: Tally) -> Iterator[Rationale]:
+    for row in rows:
+        tally.add(row)
+        yield row
 
 
 def _questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
@@ -75,14 +82,15 @@ def _check_unchanged(job: Job) -> None:
 
 def _manifest(job: Job, tally: Tally, files: list[FileEntry], dropped: dict[str, int], run: RunInfo) -> Manifest:
     config, digests = job.config, config_digests(files)
-    used = {t.ref: t.fingerprint for t in job.templates.values() if tally.templates[t.ref]}
+    all_templates = (t for used in job.templates.values() for t in used.values())
+    used = {t.ref: t.fingerprint for t in all_templates if tally.templates[t.ref]}
     num_chains = tally.verdicts.total()
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
         fingerprint=digest("build/1", digests),
         teacher=job.teacher,
-        mode=job.mode.ref,
+        mode=job.asking.ref,
         extract_version=EXTRACT_VERSION,
         templates=[TemplateEntry(template=ref, fingerprint=used[ref]) for ref in sorted(used)],
         sampling=config.sampling,

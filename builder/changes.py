@@ -17,7 +17,7 @@ def changes(job: Job, standing: Manifest, before: BuildConfig | None) -> list[st
         found += _differences("", old, new)
     found += _differences("teacher", standing.teacher, job.teacher)
     found += _differences("source", standing.source.checksums, job.checksums, digits=12)
-    now = {template.ref: template.fingerprint for template in job.templates.values()}
+    now = {t.ref: t.fingerprint for used in job.templates.values() for t in used.values()}
     for entry in standing.templates:
         if entry.template in now and now[entry.template] != entry.fingerprint:
             found += _differences(entry.template, entry.fingerprint, now[entry.template], digits=12)

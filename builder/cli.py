@@ -34,19 +34,42 @@ Dir = Annotated[Path, typer.Argument(help="Folder of a build.", show_default=Fal
 def generate(
     out: Annotated[Path, typer.Option(help="Folder of the build; it holds the answers too.")],
     config: Annotated[Path | None, typer.Option(help="YAML file with any of these settings; flags win.")] = None,
-    source: Annotated[Text, typer.Option(help="bundled (default), a known dataset, a file, or a folder.")] = None,
+    source: Annotated[
+        Text, typer.Option(help="bundled (default), a known dataset, a file, a folder, a Hub id.")
+    ] = None,
+    config_name: Annotated[Text, typer.Option(help="The Hub's config, with a Hub id.")] = None,
+    source_revision: Annotated[Text, typer.Option(help="Branch, tag or commit, with a Hub id.")] = None,
     split: Annotated[Text, typer.Option(help="Split to ask about.")] = None,
-    limit: Annotated[Number, typer.Option(help="Only the first so many questions.")] = None,
+    rows: Annotated[Text, typer.Option(metavar="START:END", help="Only these rows, from 0.")] = None,
+    sample: Annotated[Number, typer.Option(help="Only so many questions, drawn by source.sample_seed.")] = None,
+    limit: Annotated[Number, typer.Option(help="Only the first so many of those.")] = None,
     eval_splits: Annotated[Text, typer.Option(help="Splits that enter without a request: dev,test.")] = None,
+    drop_overlap: Annotated[
+        bool | None, typer.Option("--drop-overlap", help="Leave out what also stands in --eval-splits.")
+    ] = None,
     map: Annotated[Many, typer.Option(metavar="FIELD=COLUMN", help="For a file of unknown shape; repeatable.")] = None,
     kind: Annotated[Text, typer.Option(help="choice, yes_no, number or text, if the file does not tell.")] = None,
     on_bad_row: Annotated[Text, typer.Option(help="stop (default), or drop and count.")] = None,
     teacher: Annotated[
         Text, typer.Option(help="embedded (default), scripted, a folder, a Hub id, a served name.")
     ] = None,
-    endpoint: Annotated[Text, typer.Option(help="URL of a running OpenAI-compatible server, up to /v1.")] = None,
+    endpoint: Annotated[
+        Many, typer.Option(metavar="URL", help="A running OpenAI-compatible server, up to /v1; repeatable.")
+    ] = None,
     revision: Annotated[Text, typer.Option(help="Commit of a Hub id, or of what the endpoint serves.")] = None,
-    window: Annotated[Number, typer.Option(help="Requests in flight.")] = None,
+    window: Annotated[Number, typer.Option(help="Most requests in flight at one server.")] = None,
+    mode: Annotated[
+        Text, typer.Option(help="elicit (default): target hidden; rationalize: shown; elicit-then-rationalize.")
+    ] = None,
+    decode: Annotated[
+        Text, typer.Option(help="free (default); json: rationale and answer; choice: free, then a constrained answer.")
+    ] = None,
+    on_length: Annotated[
+        Text, typer.Option(help="A text cut by --max-tokens: keep (default), or ask once more for a longer one.")
+    ] = None,
+    exemplars: Annotated[
+        Text, typer.Option(metavar="SPLIT[:COUNT]", help="Draw the worked examples from a split that has rationales.")
+    ] = None,
     template: Annotated[Many, typer.Option(metavar="NAME@V", help="Or a .yaml file; one a kind, repeatable.")] = None,
     system: Annotated[Text, typer.Option(help="System prompt in place of the template's.")] = None,
     samples: Annotated[Number, typer.Option(help=f"Requests per question ({DEFAULT.samples}).")] = None,
@@ -62,19 +85,27 @@ def generate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; ask and write nothing.")] = False,
 ) -> None:
     """Ask a teacher about every question and build the dataset. Run it again to go on, or after an edit."""
-    from cotbuild.builder.settings import build_config, columns
+    from cotbuild.builder.settings import build_config, columns, exemplar_settings
 
     flags = {
         "source.name": source,
+        "source.config_name": config_name,
+        "source.revision": source_revision,
         "source.split": split,
+        "source.rows": rows,
+        "source.sample": sample,
         "source.limit": limit,
         "source.eval_splits": eval_splits.split(",") if eval_splits else None,
         "source.kind": kind,
         "source.on_bad_row": on_bad_row,
+        "source.drop_overlap": drop_overlap,
         "teacher.model": teacher,
-        "teacher.endpoint": endpoint,
+        "teacher.endpoints": endpoint,
         "teacher.revision": revision,
         "teacher.window": window,
+        "mode": mode,
+        "decode": decode,
+        "on_length": on_length,
         "templates": template,
         "system": system,
         "samples": samples,
@@ -84,7 +115,8 @@ def generate(
         "seed": seed,
     }
     with _errors(resume=True):
-        resolved = build_config(config, {**flags, "source.columns": columns(map or [])}, setting or [])
+        flags |= {"source.columns": columns(map or []), **exemplar_settings(exemplars)}
+        resolved = build_config(config, flags, setting or [])
         if dry_run:
             from cotbuild.builder.dry_run import dry_run as lines
 
@@ -105,13 +137,14 @@ def inspect(
     directory: Dir,
     id: Annotated[Text, typer.Option(help="Only the rationales of this question.")] = None,
     verdict: Annotated[Text, typer.Option(help="Only rationales with this verdict.")] = None,
+    flag: Annotated[Text, typer.Option(help="Only rationales with this flag.")] = None,
     limit: Annotated[int, typer.Option(help="How many records to show.")] = 3,
 ) -> None:
     """Show what a build holds: counts by verdict, lengths, some records."""
     with _errors():
         from cotbuild.builder.report import inspect as lines
 
-        for line in lines(directory, question_id=id, verdict=verdict, limit=limit):
+        for line in lines(directory, question_id=id, verdict=verdict, flag=flag, limit=limit):
             print(line)
 
 

@@ -1,86 +1,95 @@
 """From chains to published rows: pure, and rebuilt at will without asking anybody."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cotbuild.builder.plan import Chain
-from cotbuild.prompts.template import Template
-from cotbuild.schemas.completion import Completion, Failure
-from cotbuild.schemas.extract import extract, verdict
+from cotbuild.builder.plan import Chain, Step
+from cotbuild.builder.sources.seen import SeenIds
+from cotbuild.schemas.completion import Answer, Completion, Failure
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.rationale import Flag, Rationale, Verdict
+from cotbuild.schemas.rationale import Flag, OtherStep, Purpose, Rationale, Verdict
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a completion says, and whether it is right."""
-
-    rationale: str
-    answer: str | None
-    verdict: Verdict
-    flags: tuple[Flag, ...]
-
-
-def judge(question: Question, template: Template, completion: Completion) -> Judgement:
-    """Extract and grade one completion. Reasoning the server kept apart stands in where the text has none."""
-    answer_first = template.answer == "first"
-    found = extract(completion.text, question, answer_first=answer_first)
-    result, flags = verdict(found, completion.finish_reason, question, answer_first=answer_first)
-    rationale = found.rationale
-    if not rationale and completion.reasoning:
-        rationale = completion.reasoning.strip()
-        flags = tuple(flag for flag in flags if flag is not Flag.NO_RATIONALE)
-    return Judgement(rationale, found.answer, result, flags)
-
-
-def to_rationale(chain: Chain, template: Template) -> Rationale:
-    """The published row of one finished chain; its last answer is the one that counts."""
-    question, answer = chain.question, chain.answers[-1]
-    said = _failed(answer) if isinstance(answer, Failure) else _answered(judge(question, template, answer), answer)
+def to_rationale(chain: Chain) -> Rationale:
+    """The published row of one finished chain."""
+    step, answer = _said(chain)
     return Rationale(
-        question_id=question.id,
+        question_id=chain.question.id,
         sample_index=chain.sample_index,
-        kind=question.kind,
-        question=question.text,
-        choices=question.choices,
-        target=question.target,
-        other_targets=question.other_targets,
-        **said,
-        template=template.ref,
+        **about_question(chain.question),
+        **_found(chain),
+        **_text(answer),
+        teacher=step.request.teacher,
+        purpose=step.purpose,
+        template=step.template.ref,
         request_key=answer.request_key,
-        dataset=question.source.dataset,
-        config_name=question.source.config_name,
-        split=question.source.split,
-        revision=question.source.revision,
-        row=question.source.row,
+        other_steps=tuple(_other(*taken) for taken in chain.taken if taken[1] is not answer),
+        origin=None,
     )
 
 
-def _answered(judgement: Judgement, completion: Completion) -> dict[str, Any]:
+def about_question(question: Question) -> dict[str, Any]:
+    """What a row says of its question, without the id."""
     return {
-        "rationale": judgement.rationale,
-        "answer": judgement.answer,
-        "verdict": judgement.verdict,
-        "flags": judgement.flags,
-        "completion": completion.text,
-        "reasoning": completion.reasoning,
-        "finish_reason": completion.finish_reason,
-        "prompt_tokens": completion.prompt_tokens,
-        "completion_tokens": completion.completion_tokens,
+        "kind": question.kind,
+        "question": question.text,
+        "choices": question.choices,
+        "target": question.target,
+        "other_targets": question.other_targets,
+        "dataset": question.source.dataset,
+        "config_name": question.source.config_name,
+        "split": question.source.split,
+        "revision": question.source.revision,
+        "row": question.source.row,
+    }
+
+
+def _said(chain: Chain) -> tuple[Step, Answer]:
+    """The step whose text holds the rationale; of a chain that failed, the last rationale asked for."""
+    if chain.ending is not None:
+        return next(taken for taken in chain.taken if taken[0] is chain.ending.step)
+    return next(taken for taken in reversed(chain.taken) if taken[0].purpose is not Purpose.CHOOSE)
+
+
+def _found(chain: Chain) -> dict[str, Any]:
+    if chain.ending is None:
+        failure = chain.taken[-1][1]
+        assert isinstance(failure, Failure)
+        nothing = {"rationale": "", "answer": None, "verdict": Verdict.UNSCORED, "flags": (), "reasoning": None}
+        return {**nothing, "failure": failure.kind.value}
+    found = chain.ending.judge()
+    return {
+        "rationale": found.rationale,
+        "answer": found.answer,
+        "verdict": found.verdict,
+        "flags": found.flags,
+        "reasoning": found.reasoning,
         "failure": None,
     }
 
 
-def _failed(failure: Failure) -> dict[str, Any]:
-    nothing = ("answer", "completion", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens")
-    return {
-        **dict.fromkeys(nothing),
-        "rationale": "",
-        "verdict": Verdict.UNSCORED,
-        "flags": (),
-        "failure": failure.kind.value,
-    }
+def _text(answer: Answer) -> dict[str, Any]:
+    """The verbatim side of a step; all None where no completion came."""
+    names = ("finish_reason", "prompt_tokens", "completion_tokens")
+    if isinstance(answer, Failure):
+        return {"completion": None, **dict.fromkeys(names)}
+    return {"completion": answer.text, **{name: getattr(answer, name) for name in names}}
+
+
+def _other(step: Step, answer: Answer) -> OtherStep:
+    reasoning = answer.reasoning if isinstance(answer, Completion) else None
+    return OtherStep(purpose=step.purpose, request_key=answer.request_key, reasoning=reasoning, **_text(answer))
+
+
+def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
+    """The rows, with those flagged whose rationale an earlier row has; 8 bytes a row."""
+    seen = SeenIds()
+    for row in rows:
+        if row.rationale and seen.count(" ".join(row.rationale.casefold().split())) > 1:
+            row = row.model_copy(update={"flags": tuple(sorted({*row.flags, Flag.DUPLICATE}))})
+        yield row
 
 
 @dataclass
@@ -91,6 +100,7 @@ class Tally:
     by_target: dict[str, Counter[str]] = field(default_factory=dict)
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    purposes: Counter[str] = field(default_factory=Counter)
     templates: Counter[str] = field(default_factory=Counter)
     completion_tokens: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
@@ -100,7 +110,9 @@ class Tally:
         self.verdicts[row.verdict.value] += 1
         self.templates[row.template] += 1
         self.flags.update(flag.value for flag in row.flags)
+        self.purposes[row.purpose.value] += 1
         self.completion_tokens += row.completion_tokens or 0
+        self.completion_tokens += sum(step.completion_tokens or 0 for step in row.other_steps)
         if row.verdict is Verdict.UNSCORED:
             self.failures[row.failure or "no_target"] += 1
         if row.rationale:

@@ -25,8 +25,11 @@ def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed
         if plan.first is None:
             yield "nothing to ask: no server would be started"
             return
-        requests = (chain.request for chain in open_requests(job.chains(lookup), plan.repeats) if chain.request)
+        opened = open_requests(job.chains(lookup), plan.repeats)
+        requests = (chain.open.request for chain in opened if chain.open)
         prompts = prompt_tokens(requests, plan.num_open, plan.open_chars, tokenizer_folder(config.teacher))
     yield f"tokens: {prompts} in prompts, at most {plan.num_open * config.sampling.max_tokens:,} generated"
+    if job.asking.may_go_on:
+        yield "these are first steps: what they bring decides how many second ones follow"
     yield "the first request, as it will be sent:"
     yield json.dumps(wire(plan.first, config.teacher.model), indent=2, ensure_ascii=False)

@@ -1,9 +1,12 @@
 """The only reader of the Hugging Face Hub."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from cotbuild.builder.sources.rows import BadRow, Row
-from cotbuild.schemas.errors import DataError
+from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.schemas.errors import ConfigError, DataError
 
 
 class HubRows:
@@ -11,24 +14,137 @@ class HubRows:
 
     def __init__(self, hub_id: str, config_name: str | None, split: str, revision: str) -> None:
         self.where = f"{hub_id}/{split}"
-        self._coordinates = (hub_id, config_name, split, revision)
+        self._hub_id = hub_id
+        self._config_name = config_name
+        self._split = split
+        self._revision = revision
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         import datasets
-        import httpx
+        from huggingface_hub import errors
 
-        hub_id, config_name, split, revision = self._coordinates
         try:
-            yield from datasets.load_dataset(hub_id, config_name, split=split, revision=revision, streaming=True)
-        except (OSError, ValueError, httpx.HTTPError, datasets.exceptions.DatasetsError) as error:
-            # OSError: no connection, HfHubHTTPError, not found; ValueError: unknown config or split.
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            yield from self._rows()
+        except ConfigError:
+            raise
+        # OSError: no connection, HfHubHTTPError, not found; ValueError: also what pyarrow raises; RuntimeError: a
+        # dataset that is a script. HTTPError is the HTTP library's own, httpx or httpx2 by release.
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+            errors.HTTPError,  # type: ignore[attr-defined]
+            datasets.exceptions.DatasetsError,
+        ) as error:
             raise DataError(
-                f"{self.where} at {revision}: cannot be read from the Hub: {reason}. "
+                f"{self.where} at {self._revision}: cannot be read from the Hub: {_first_line(error)}. "
                 "Expected a reachable Hub. Check the connection, or pass the published file as the source."
             ) from error
 
     def checksum(self) -> str:
         """repo@revision: the Hub keeps the bytes of a commit."""
-        hub_id, _, _, revision = self._coordinates
-        return f"{hub_id}@{revision}"
+        return f"{self._hub_id}@{self._revision}"
+
+    def _rows(self) -> Iterator[Row]:
+        splits = self._splits()
+        # The Hub's own name first; validation may also be called dev or val there.
+        name = next((s for s in sorted(splits, key=lambda s: s != self._split) if self._is_split(s)), None)
+        if name is None:
+            raise ConfigError(f"{self._hub_id}: split {self._split!r}. Expected one of {', '.join(splits)}.")
+        yield from splits[name]
+
+    def _is_split(self, name: str) -> bool:
+        return self._split in (name, canonical_split(name))
+
+    def _splits(self) -> Any:
+        import datasets
+
+        try:
+            return datasets.load_dataset(self._hub_id, self._config_name, revision=self._revision, streaming=True)
+        except ValueError as error:
+            names = datasets.get_dataset_config_names(self._hub_id, revision=self._revision)
+            if self._config_name in names or (self._config_name is None and len(names) < 2):
+                raise
+            raise ConfigError(
+                f"{self._hub_id}: config_name {self._config_name!r}. Expected one of its configs {names}. "
+                f"Pass --config-name {names[0]}, or another."
+            ) from error
+
+
+class HubFacts(NamedTuple):
+    """What the Hub says of a dataset at one commit; empty where its card does not say."""
+
+    licence: str
+    sizes: dict[str, tuple[int, int]]
+    """Split to rows and bytes."""
+
+
+def hub_facts(hub_id: str, config_name: str | None, revision: str) -> HubFacts | None:
+    """None where the Hub cannot be reached."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        card = HfApi().dataset_info(hub_id, revision=revision, timeout=30).card_data
+    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]
+        return None
+    found = card.to_dict() if card is not None else {}
+    return HubFacts(_licence(found.get("license")), _sizes(found.get("dataset_info"), config_name))
+
+
+def _licence(value: object) -> str:
+    return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value or "")
+
+
+def _sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]:
+    """From the card's `dataset_info`: one mapping, or a list of one a config. A card may hold anything."""
+    entries = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
+    of_config = [entry for entry in entries if entry.get("config_name", config_name) == config_name]
+    entry = next(iter(of_config or entries), {}) if config_name is None else next(iter(of_config), {})
+    splits = entry.get("splits")
+    return {
+        str(split["name"]): (split["num_examples"], split["num_bytes"])
+        for split in (splits if isinstance(splits, list) else [])
+        if isinstance(split, dict) and {"name", "num_examples", "num_bytes"} <= split.keys()
+    }
+
+
+def resolve_commit(hub_id: str, revision: str) -> str:
+    """The commit that a branch or tag means now, from the Hub, or from its local cache where the Hub is out of reach.
+
+    Raises ConfigError where there is no such dataset or revision, DataError where nobody can tell.
+    """
+    from huggingface_hub import HfApi, errors
+
+    try:
+        commit = HfApi().dataset_info(hub_id, revision=revision, timeout=30).sha
+    except errors.RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. Expected a "
+            "known name, a file, a folder, or a Hub id. Correct --source, or set HF_TOKEN."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ConfigError(
+            f"{hub_id}: it has no revision {revision!r}. Expected a branch, a tag or a commit of 40 hex digits."
+        ) from error
+    except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined]
+        if cached := _cached_commit(hub_id, revision):
+            return cached
+        raise DataError(
+            f"{hub_id}: the Hub does not say which commit {revision!r} is: {_first_line(error)}. Expected a reachable "
+            "Hub. Check the connection, or pass --revision with a commit of 40 hex digits."
+        ) from error
+    if commit is None:
+        raise DataError(f"{hub_id}: the Hub names no commit for {revision!r}. Expected one. Try again later.")
+    return commit
+
+
+def _cached_commit(hub_id: str, revision: str) -> str | None:
+    """The commit by which the Hub's cache on this machine holds the dataset's card."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(hub_id, "README.md", revision=revision, repo_type="dataset")
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -11,19 +11,28 @@ from pathlib import Path
 import cotbuild.builder
 import cotbuild.prompts
 import cotbuild.schemas
+from cotbuild.builder.exemplars import draw
 from cotbuild.builder.keys import key_bytes
-from cotbuild.builder.plan import Chain, Elicit, Lookup, walk_all
+from cotbuild.builder.modes import Asking
+from cotbuild.builder.plan import Chain, Lookup, walk_all
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.store import AnswerIndex, AnswerStore
 from cotbuild.builder.teachers import teacher_identity
 from cotbuild.builder.teachers.embedded import MODEL as EMBEDDED_MODEL
-from cotbuild.prompts.template import Template, load_templates
+from cotbuild.prompts.template import Template, load_template, load_templates
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.rationale import Purpose
+
+PURPOSES = {
+    "elicit": (Purpose.ELICIT,),
+    "rationalize": (Purpose.RATIONALIZE,),
+    "elicit-then-rationalize": (Purpose.ELICIT, Purpose.RATIONALIZE),
+}
 
 
 @dataclass(frozen=True)
@@ -32,15 +41,17 @@ class Job:
 
     config: BuildConfig
     out: Path
-    templates: dict[QuestionKind, Template]
+    templates: dict[Purpose, dict[QuestionKind, Template]]
     source: Source
     store: AnswerStore
     teacher: str
 
     @cached_property
-    def mode(self) -> Elicit:
-        config = self.config
-        return Elicit(self.templates, self.teacher, config.sampling, config.samples, config.seed)
+    def asking(self) -> Asking:
+        """The way of asking. Reads the split of the exemplars, where they are drawn from one."""
+        wanted = self.config.exemplars
+        pool = None if wanted is None else draw(wanted, self.source.worked(wanted.split))
+        return Asking(self.config, self.teacher, self.templates, pool)
 
     @cached_property
     def eval_splits(self) -> list[str]:
@@ -56,7 +67,9 @@ class Job:
     @cached_property
     def checksums(self) -> dict[str, str]:
         """Checksum of every split that is read."""
-        return {split: self.source.checksum(split) for split in [self.source.split, *self.eval_splits]}
+        drawn = [canonical_split(self.config.exemplars.split)] if self.config.exemplars else []
+        splits = dict.fromkeys([self.source.split, *self.eval_splits, *drawn])
+        return {split: self.source.checksum(split) for split in splits}
 
     @cached_property
     def inputs(self) -> str:
@@ -64,7 +77,7 @@ class Job:
         parts = {
             "config": self.config.model_dump(mode="json", exclude={"teacher"}),
             "teacher": self.teacher,
-            "templates": {kind.value: [t.ref, t.fingerprint] for kind, t in self.templates.items()},
+            "templates": [[p.value, t.ref, t.fingerprint] for p, used in self.templates.items() for t in used.values()],
             "source": self.checksums,
             "code": code_digest(),
             "pyarrow": version("pyarrow"),
@@ -73,7 +86,7 @@ class Job:
 
     def chains(self, lookup: Lookup) -> Iterator[Chain]:
         """Every chain in plan order, as far as `lookup` has answers."""
-        return walk_all(self.mode, self.source.read(self.source.split), lookup)
+        return walk_all(self.asking, self.source.read(self.source.split), lookup)
 
     @property
     def title(self) -> str:
@@ -92,11 +105,30 @@ def prepare(config: BuildConfig, out: Path) -> Job:
     return Job(
         config=config,
         out=out,
-        templates=load_templates(config.templates, config.system),
+        templates=purpose_templates(config),
         source=open_source(config.source),
         store=store,
         teacher=teacher_identity(config.teacher, store.root),
     )
+
+
+def purpose_templates(config: BuildConfig) -> dict[Purpose, dict[QuestionKind, Template]]:
+    """The templates of each purpose that the mode needs. Raises ConfigError where one named is for none of them."""
+    purposes = PURPOSES[config.mode]
+    for template in map(load_template, config.templates):
+        if (Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT) not in purposes:
+            does = "shows the target" if template.shows_target else "hides the target"
+            raise ConfigError(
+                f"template {template.ref} {does}. Expected one that does not, for --mode {config.mode}. "
+                "`cotbuild prompts` lists them."
+            )
+    found = {
+        purpose: load_templates(config.templates, config.system, shows_target=purpose is Purpose.RATIONALIZE)
+        for purpose in purposes
+    }
+    if config.decode != "json":
+        return found
+    return {p: {kind: t.changed(reply="json") for kind, t in used.items()} for p, used in found.items()}
 
 
 @contextmanager

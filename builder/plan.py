@@ -1,22 +1,43 @@
-"""From questions to requests: pure. A question's work is a chain; the first step is all that one-step modes have."""
+"""From questions to requests: pure. A question's work is a chain of requests that its mode decides one by one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from cotbuild.builder.keys import distinct, key_bytes
-from cotbuild.prompts.render import render
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.completion import MAX_SEED, Answer, Completion, Failure, Request, Sampling
-from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Question, QuestionKind
+from cotbuild.schemas.completion import Answer, Completion, Failure, Request
+from cotbuild.schemas.judgement import Judgement
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import Purpose
 
 Lookup = Callable[[str], Answer | None]
 """From a request_key to what is known of it; None: nothing."""
 
 
+class Step(NamedTuple):
+    """A request of a chain, what it is for, and the template it was put through."""
+
+    purpose: Purpose
+    template: Template
+    request: Request
+
+
+class Ending(NamedTuple):
+    """What a finished chain came to."""
+
+    step: Step
+    """The one whose text holds the rationale."""
+    judge: Callable[[], Judgement]
+    """Called where it is wanted: judging costs more than planning."""
+
+
+Script = Generator[Step, Completion, Ending]
+"""A chain as a coroutine: it yields what to ask next, is sent the completion, and returns what it came to."""
+
+
 class Mode(Protocol):
-    """A way of asking: which request comes next, given a chain's answers so far. Pure, and versioned in `ref`."""
+    """A way of asking. Pure: the same answers lead to the same requests. Versioned in `ref`."""
 
     @property
     def ref(self) -> str:
@@ -26,64 +47,46 @@ class Mode(Protocol):
     def samples(self) -> int:
         """Chains per question."""
 
-    def template(self, question: Question) -> Template:
-        """The template this question is put through."""
-
-    def next_request(self, question: Question, sample_index: int, answers: Sequence[Completion]) -> Request | None:
-        """The request that follows `answers`; None where the chain is finished."""
-
-
-@dataclass(frozen=True)
-class Elicit:
-    """Ask for a rationale once, with the target hidden."""
-
-    templates: Mapping[QuestionKind, Template]
-    teacher: str
-    sampling: Sampling
-    samples: int = 1
-    seed: int = 0
-    ref: str = "elicit@1"
-
-    def template(self, question: Question) -> Template:
-        return self.templates[question.kind]
-
-    def next_request(self, question: Question, sample_index: int, answers: Sequence[Completion]) -> Request | None:
-        if answers:
-            return None
-        greedy = self.sampling.temperature == 0
-        return Request(
-            messages=render(self.template(question), question),
-            teacher=self.teacher,
-            sampling=self.sampling,
-            seed=None if greedy else request_seed(self.seed, question.id, sample_index),
-        )
-
-
-def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:
-    """0 … 2^53 - 1, the same on any platform and whatever the order of the questions."""
-    return int(digest("seed/1", [build_seed, question_id, sample_index])[:16], 16) & MAX_SEED
+    def script(self, question: Question, sample_index: int) -> Script:
+        """The chain of one question and sample."""
 
 
 class Chain(NamedTuple):
-    """One (question, sample_index): its answers so far, and the request that is still open."""
+    """One (question, sample_index): what was answered so far, and what is to be asked next."""
 
     question: Question
     sample_index: int
-    answers: tuple[Answer, ...]
-    request: Request | None
+    taken: tuple[tuple[Step, Answer], ...]
+    open: Step | None
+    """None: finished, or ended by the failure that stands last in `taken`."""
+    ending: Ending | None
+    script: Script
+
+
+def begin(mode: Mode, question: Question, sample_index: int) -> Chain:
+    """A chain before its first answer."""
+    script = mode.script(question, sample_index)
+    return Chain(question, sample_index, (), next(script), None, script)
+
+
+def advance(chain: Chain, answer: Answer) -> Chain:
+    """The chain with its open step answered. A failure ends it. Uses up `chain`: its script goes on."""
+    assert chain.open is not None
+    chain = chain._replace(taken=(*chain.taken, (chain.open, answer)), open=None)
+    if isinstance(answer, Failure):
+        return chain
+    try:
+        return chain._replace(open=chain.script.send(answer))
+    except StopIteration as end:
+        return chain._replace(ending=end.value)
 
 
 def walk(mode: Mode, question: Question, sample_index: int, lookup: Lookup) -> Chain:
-    """Follow a chain through the answers that `lookup` has, by request_key. A failure ends it."""
-    answers: list[Completion] = []
-    while (request := mode.next_request(question, sample_index, answers)) is not None:
-        answer = lookup(request.request_key)
-        if answer is None:
-            return Chain(question, sample_index, tuple(answers), request)
-        if isinstance(answer, Failure):
-            return Chain(question, sample_index, (*answers, answer), None)
-        answers.append(answer)
-    return Chain(question, sample_index, tuple(answers), None)
+    """Follow a chain through the answers that `lookup` has, by request_key."""
+    chain = begin(mode, question, sample_index)
+    while chain.open is not None and (answer := lookup(chain.open.request.request_key)) is not None:
+        chain = advance(chain, answer)
+    return chain
 
 
 def walk_all(mode: Mode, questions: Iterable[Question], lookup: Lookup) -> Iterator[Chain]:
@@ -100,7 +103,7 @@ class Plan:
     num_questions: int = 0
     num_chains: int = 0
     num_open: int = 0
-    """Requests to make; two chains with one request_key count once."""
+    """Requests to make, as far as can be told; two chains with one request_key count once."""
     num_open_chains: int = 0
     open_chars: int = 0
     """Characters in the messages of the open requests."""
@@ -116,8 +119,9 @@ def make_plan(chains: Iterable[Chain], samples: int) -> Plan:
     plan, keys, longest = Plan(), bytearray(), -1
     for chain in chains:
         plan.num_chains += 1
-        if (request := chain.request) is None:
+        if chain.open is None:
             continue
+        request = chain.open.request
         keys += key_bytes(request.request_key)
         chars = sum(len(message.content) for message in request.messages)
         plan.open_chars += chars
@@ -134,9 +138,9 @@ def open_requests(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterato
     """The chains with an open request, each request_key once."""
     seen: set[bytes] = set()
     for chain in chains:
-        if chain.request is None:
+        if chain.open is None:
             continue
-        key = key_bytes(chain.request.request_key)
+        key = key_bytes(chain.open.request.request_key)
         if key in repeats:
             if key in seen:
                 continue

@@ -6,16 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from cotbuild.builder.ask import OnAnswer
-from cotbuild.builder.derive import judge
+from cotbuild.builder.ask import OnStep
+from cotbuild.builder.plan import Chain
 from cotbuild.schemas.completion import Answer, Completion
-from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Verdict
-
-if TYPE_CHECKING:
-    from cotbuild.builder.job import Job
 
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.1
@@ -53,27 +48,27 @@ class Terminal:
         print(line, file=sys.stderr, flush=True)
 
     @contextmanager
-    def asking(self, job: "Job", total: int) -> Iterator[OnAnswer]:
-        """Show how far the requests are. Each completion is judged here a first time, for the counts alone."""
+    def asking(self, total: int) -> Iterator[OnStep]:
+        """Show how far the chains are. Each is judged here a first time, for the counts alone."""
         counts = Counts(total, time.monotonic())
         shown = 0.0
         every = BAR_EVERY_S if self._live else LINE_EVERY_S
 
-        def on_answer(question: Question, answer: Answer) -> None:
+        def on_step(chain: Chain, answer: Answer | None) -> None:
             nonlocal shown
-            counts.done += 1
-            verdict = Verdict.UNSCORED
             if isinstance(answer, Completion):
-                verdict = judge(question, job.mode.template(question), answer).verdict
                 counts.tokens += answer.completion_tokens or 0
-            counts.verdicts[verdict.value] += 1
+            if chain.open is None:
+                counts.done += 1
+                verdict = chain.ending.judge().verdict if chain.ending else Verdict.UNSCORED
+                counts.verdicts[verdict.value] += 1
             now = time.monotonic()
             if now - shown >= every:
                 shown = now
                 self._show(counts.line(now))
 
         try:
-            yield on_answer
+            yield on_step
         finally:
             self._show(counts.line(time.monotonic()), last=True)
 

@@ -2,17 +2,18 @@
 
 import textwrap
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.build_dir import need_manifest
 from cotbuild.builder.run import Outcome
 from cotbuild.prompts.render import render
-from cotbuild.prompts.template import DEFAULTS, builtin_templates, load_template
+from cotbuild.prompts.template import DEFAULTS, HINTED_DEFAULTS, builtin_templates, load_template
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
-from cotbuild.schemas.rationale import Verdict
+from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 WIDTH = 80
 
@@ -43,16 +44,22 @@ def _counts(manifest: Manifest) -> Iterator[str]:
         yield f"{count} questions of {split} without a request"
 
 
-def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, limit: int) -> Iterator[str]:
-    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict, DataError on no such id."""
-    if verdict is not None and verdict not in set(Verdict):
-        raise ConfigError(f"--verdict {verdict!r}: Expected one of {', '.join(Verdict)}.")
+def inspect(
+    build_dir: Path, *, question_id: str | None, verdict: str | None, flag: str | None, limit: int
+) -> Iterator[str]:
+    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict or flag, DataError on no such
+    id.
+    """
+    _check("--verdict", verdict, Verdict)
+    _check("--flag", flag, Flag)
     manifest = need_manifest(build_dir)
     if question_id is None:
         yield from _summary(build_dir, manifest)
     shown = 0
     for row in _rows(build_dir, manifest):
         if question_id not in (None, row["question_id"]) or verdict not in (None, row["verdict"]):
+            continue
+        if flag is not None and flag not in row["flags"]:
             continue
         if question_id is None and shown == limit:
             break
@@ -65,7 +72,13 @@ def inspect(build_dir: Path, *, question_id: str | None, verdict: str | None, li
         raise DataError(
             f"{build_dir}: no question {question_id!r}. Expected one of its {manifest.source.num_questions}."
         )
-    yield f"no rationale with verdict {verdict}"
+    wanted = [f"verdict {verdict}" if verdict else "", f"flag {flag}" if flag else ""]
+    yield f"no rationale with {' and '.join(filter(None, wanted))}"
+
+
+def _check(option: str, value: str | None, known: type[StrEnum]) -> None:
+    if value is not None and value not in set(known):
+        raise ConfigError(f"{option} {value!r}: Expected one of {', '.join(known)}.")
 
 
 def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
@@ -100,6 +113,8 @@ def record_lines(row: dict[str, Any]) -> Iterator[str]:
     if row["failure"] is not None:
         yield f"failed     {row['failure']}"
         return
+    if row["purpose"] == Purpose.RATIONALIZE:
+        yield "asked      with the target shown" + (", after it went wrong" if row["other_steps"] else "")
     yield from _wrap("rationale  ", row["rationale"] or "(none)")
     if row["answer"] is None:
         yield from _wrap("completion ", row["completion"])
@@ -118,29 +133,29 @@ def _wrap(label: str, text: str) -> Iterator[str]:
 def prompt_list() -> Iterator[str]:
     """Every template that ships, defaults marked."""
     for ref, template in builtin_templates().items():
-        mark = "*" if ref in DEFAULTS.values() else " "
+        mark = "*" if ref in {*DEFAULTS.values(), *HINTED_DEFAULTS.values()} else " "
         yield f"{mark} {ref:<22} {template.kind.value:<7} {template.about}"
-    yield "* is the default of its kind. `cotbuild prompts NAME@VERSION` shows one rendered."
+    yield "* is the default of its kind, or of --mode rationalize. `cotbuild prompts NAME@VERSION` shows one rendered."
 
 
 _EXAMPLES = {
-    QuestionKind.CHOICE: ("Which of these floats on water?", ("a stone", "a cork", "a nail")),
-    QuestionKind.YES_NO: ("Is a whale a mammal?", ()),
-    QuestionKind.NUMBER: ("Ida has 3 boxes of 12 eggs. How many eggs has she?", ()),
-    QuestionKind.TEXT: ("What is the capital of France?", ()),
+    QuestionKind.CHOICE: ("Which of these floats on water?", ("a stone", "a cork", "a nail"), "B"),
+    QuestionKind.YES_NO: ("Is a whale a mammal?", (), "yes"),
+    QuestionKind.NUMBER: ("Ida has 3 boxes of 12 eggs. How many eggs has she?", (), "36"),
+    QuestionKind.TEXT: ("What is the capital of France?", (), "Paris"),
 }
 
 
 def prompt_shown(ref: str) -> Iterator[str]:
     """One template as the messages of an example question."""
     template = load_template(ref)
-    text, options = _EXAMPLES[template.kind]
+    text, options, target = _EXAMPLES[template.kind]
     question = Question(
         id="example",
         kind=template.kind,
         text=text,
         choices=tuple(Choice(label=chr(ord("A") + i), text=option) for i, option in enumerate(options)),
-        target=None,
+        target=target,
         other_targets=(),
         source=SourceRef(dataset="example", config_name=None, split="train", revision=None, row=0),
     )

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cotbuild.builder.ask import OnAnswer, ask_all
+from cotbuild.builder.ask import OnStep, ask_all
 from cotbuild.builder.build_dir import clear_stage, read_config, read_manifest
 from cotbuild.builder.changes import announcement
 from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
-from cotbuild.builder.plan import Lookup, Plan, make_plan, open_requests
+from cotbuild.builder.plan import Chain, Lookup, Plan, make_plan, open_requests
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.builder.teachers import open_teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.question import Question
 
 
 class Ui(Protocol):
@@ -27,8 +26,8 @@ class Ui(Protocol):
     def say(self, line: str) -> None:
         """One line for the user, at once."""
 
-    def asking(self, job: Job, total: int) -> AbstractContextManager[OnAnswer]:
-        """Live progress over `total` requests; the value is called with every answer."""
+    def asking(self, total: int) -> AbstractContextManager[OnStep]:
+        """Live progress over `total` chains; the value is called with every step."""
 
 
 @dataclass(frozen=True)
@@ -58,37 +57,53 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
         if standing is not None and not retry_failed and is_up_to_date(job, standing):
             return Outcome(standing, asked=0, rebuilt=False)
         index = job.store.index()
-        plan = _ask_open(job, index, standing, ui, retry_failed)
-        if plan.num_open:
+        plan, asked = _ask_open(job, index, standing, ui, retry_failed)
+        if asked:
             index = job.store.index()
         from cotbuild.builder.assemble import assemble  # here: pyarrow takes a while to import
 
-        manifest = assemble(job, index, plan, time.monotonic() - started)
-    return Outcome(manifest, asked=plan.num_open, rebuilt=True)
+        manifest = assemble(job, index, plan.num_chains, asked, started)
+    return Outcome(manifest, asked=asked, rebuilt=True)
 
 
-def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> Plan:
+def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> tuple[Plan, int]:
+    asked = 0
     with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
         plan = make_plan(job.chains(lookup), job.config.samples)
         for line in announcement(job, plan, standing, read_config(job.out)):
             ui.say(line)
         if plan.num_open:
-            asyncio.run(_ask(job, plan, lookup, ui))
-    return plan
+            asked = asyncio.run(_ask(job, plan, lookup, ui))
+    return plan, asked
 
 
-async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> None:
+async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:
+    """Ask all that is open; the number of requests that were made."""
     assert plan.longest is not None
     async with open_teacher(job.config.teacher, job.teacher, job.store.root, ui.say) as teacher:
         if warning := await teacher.check(plan.longest):
             ui.say(f"question {plan.longest_id!r}: {warning}")
         about = teacher.provenance()
         stop = EarlyStop(plan.num_chains - plan.num_open_chains)
-        with job.store.journal({"teacher": about}) as journal, ui.asking(job, plan.num_open) as show:
+        asked = 0
+        with job.store.journal({"teacher": about}) as journal, ui.asking(plan.num_open) as show:
 
-            def on_answer(question: Question, answer: Answer) -> None:
-                show(question, answer)
-                stop.note(answer)
+            def on_step(chain: Chain, answer: Answer | None) -> None:
+                nonlocal asked
+                show(chain, answer)
+                if answer is not None:
+                    asked += 1
+                    stop.note(answer)
 
-            pending = open_requests(job.chains(lookup), plan.repeats)
-            await ask_all(teacher, job.mode, pending, lookup, journal, on_answer)
+            await ask_all(teacher, open_requests(job.chains(lookup), plan.repeats), lookup, journal, on_step)
+            # Two questions that differ in their target alone share the first request of their chains, so one of them
+            # was left out above: it goes on from the answer the other one had.
+            while plan.repeats and (rest := _left_open(job)).num_open:
+                with known_answers(job.store.index(), retry=False) as known:
+                    await ask_all(teacher, open_requests(job.chains(known), rest.repeats), known, journal, on_step)
+    return asked
+
+
+def _left_open(job: Job) -> Plan:
+    with known_answers(job.store.index(), retry=False) as known:
+        return make_plan(job.chains(known), job.asking.samples)

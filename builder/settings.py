@@ -47,7 +47,9 @@ def _yaml(text: str, where: str) -> Any:
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
     *path, last = name.split(".")
     for part in path:
-        inner = values.setdefault(part, {})
+        if values.get(part) is None:  # absent, or null in a build.json
+            values[part] = {}
+        inner = values[part]
         if not isinstance(inner, dict):
             raise ConfigError(f"{name}: {part} is {inner!r}. Expected fields below it.")
         values = inner
@@ -63,3 +65,13 @@ def columns(pairs: Iterable[str]) -> dict[str, str] | None:
             raise ConfigError(f"--map {pair!r}: Expected FIELD=COLUMN, such as question=stem.")
         mapping[field] = column
     return mapping or None
+
+
+def exemplar_settings(text: str | None) -> dict[str, Any]:
+    """`--exemplars train:5` as settings. Raises ConfigError on another form."""
+    if text is None:
+        return {}
+    split, colon, count = text.partition(":")
+    if not split or (colon and not count.isdecimal()):
+        raise ConfigError(f"--exemplars {text!r}: Expected SPLIT or SPLIT:COUNT, such as train:3.")
+    return {"exemplars.split": split, "exemplars.count": int(count) if count else None}

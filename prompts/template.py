@@ -1,5 +1,7 @@
 """Templates: files that say how a question is put to a teacher, as name@version, checked when they are read."""
 
+import json
+import re
 from collections.abc import Iterable
 from functools import cache, cached_property
 from importlib import resources
@@ -18,6 +20,11 @@ from cotbuild.schemas.question import Choice, QuestionKind
 
 DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
 """The template of each kind where the user names none."""
+HINTED_DEFAULTS = {kind: f"{kind.value}_rationalize@1" for kind in QuestionKind}
+"""The same, of those that show the target."""
+
+ASK_JSON = 'Reply in JSON, as {"rationale": "…", "answer": "…"}.'
+ASK_JSON_FIRST = 'Reply in JSON, as {"answer": "…", "rationale": "…"}.'
 
 
 class Exemplar(Record):
@@ -42,12 +49,18 @@ class Template(Record):
     about: str = Field(min_length=1, description="One line for people; not part of the fingerprint.")
     answer: Literal["first", "last"] = Field(description="Where the teacher is to put the answer.")
     system: str | None = Field(default=None, description="System turn; None: none is sent.")
-    user: str = Field(description="User turn, of the exemplars too. $question, and for choice $choices.")
+    user: str = Field(
+        description="User turn, of the exemplars too. $question, for choice $choices; $target shows the target, for "
+        "choice its letter, and $target_text its text."
+    )
     choice_line: str = Field(default="($label) $text", description="One line of $choices.")
     assistant: str | None = Field(
         default=None, description="Exemplars' reply: $rationale, $answer, for choice $answer_text."
     )
     exemplars: tuple[Exemplar, ...] = Field(default=(), description="Worked examples, shown in order.")
+    reply: Literal["text", "json"] = Field(
+        default="text", description="json: the user turn asks for JSON, and the exemplars reply in it."
+    )
 
     @property
     def ref(self) -> str:
@@ -56,32 +69,57 @@ class Template(Record):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that reaches a teacher, and of what extraction is told."""
-        return digest("template/1", self.model_dump(mode="json", exclude={"about"}))
+        # Left out at its default, so that templates of before the field keep their fingerprint.
+        unsaid = {"about", "reply"} if self.reply == "text" else {"about"}
+        return digest("template/1", self.model_dump(mode="json", exclude=unsaid))
 
-    def with_system(self, system: str) -> Self:
-        """The same template under another system turn."""
-        # Not model_copy: it would carry the cached opening and fingerprint of the old system turn along.
-        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, "system": system})
+    @cached_property
+    def shows_target(self) -> bool:
+        """Whether the user turn tells the teacher the target."""
+        return not {"target", "target_text"}.isdisjoint(self._user.get_identifiers())
+
+    def changed(self, **changes: Any) -> Self:
+        """The same template but for some fields, checked anew. Raises ValueError."""
+        # Not model_copy: it would carry the cached opening and fingerprint of the old fields along.
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
     @cached_property
     def opening(self) -> tuple[Message, ...]:
         """System turn and exemplars: the messages every question of this template starts with."""
         turns = [] if self.system is None else [Message(role="system", content=self.system)]
         for exemplar in self.exemplars:
-            turns.append(Message(role="user", content=self.ask(exemplar.question, exemplar.lettered)))
+            asked = self.ask(exemplar.question, exemplar.lettered, exemplar.answer)
+            turns.append(Message(role="user", content=asked))
             turns.append(Message(role="assistant", content=self._reply(exemplar)))
         return tuple(turns)
 
-    def ask(self, question: str, choices: Iterable[Choice]) -> str:
-        """The user turn for one question. Values are put in once: a `$` in them stays a `$`."""
-        if self.kind is not QuestionKind.CHOICE:
-            return self._user.substitute(question=question)
-        line = self._choice_line
-        listed = "\n".join(line.substitute(label=choice.label, text=choice.text) for choice in choices)
-        return self._user.substitute(question=question, choices=listed)
+    def ask(self, question: str, choices: Iterable[Choice], target: str | None = None) -> str:
+        """The user turn for one question. Values are put in once: a `$` in them stays a `$`.
+
+        `target` is needed where `shows_target`, and looked at nowhere else.
+        """
+        values = {"question": question}
+        if self.kind is QuestionKind.CHOICE:
+            choices = tuple(choices)
+            line = self._choice_line
+            values["choices"] = "\n".join(line.substitute(label=choice.label, text=choice.text) for choice in choices)
+        if self.shows_target:
+            assert target is not None
+            values |= {"target": target, "target_text": {c.label: c.text for c in choices}.get(target, target)}
+        asked = self._user.substitute(values)
+        if self.reply == "text":
+            return asked
+        return f"{asked}\n{ASK_JSON if self.answer == 'last' else ASK_JSON_FIRST}"
 
     def _reply(self, exemplar: Exemplar) -> str:
         values = {"rationale": exemplar.rationale, "answer": exemplar.answer}
+        if self.reply == "json":
+            names = ("rationale", "answer") if self.answer == "last" else ("answer", "rationale")
+            shown: dict[str, object] = {name: values[name] for name in names}
+            if self.kind is QuestionKind.NUMBER and re.fullmatch(r"-?\d+(\.\d+)?", exemplar.answer):
+                shown["answer"] = json.loads(exemplar.answer)
+            # Without spaces, as a server writes it that is told to waste no tokens on them.
+            return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
         if self.kind is QuestionKind.CHOICE:
             values["answer_text"] = {c.label: c.text for c in exemplar.lettered}[exemplar.answer]
         return Text(self.assistant or "").substitute(values)
@@ -97,7 +135,8 @@ class Template(Record):
     @model_validator(mode="after")
     def _variables_fit(self) -> Self:
         is_choice = self.kind is QuestionKind.CHOICE
-        _need("user", self.user, {"question", "choices"} if is_choice else {"question"})
+        shown = {"target", "target_text"} if is_choice else {"target"}
+        _need("user", self.user, {"question", "choices"} if is_choice else {"question"}, shown)
         if is_choice:
             _need("choice_line", self.choice_line, {"label", "text"})
         if self.assistant is not None:
@@ -166,19 +205,24 @@ def load_template(ref: str) -> Template:
     raise ConfigError(f"template {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}.")
 
 
-def load_templates(refs: Iterable[str], system: str | None = None) -> dict[QuestionKind, Template]:
+def load_templates(
+    refs: Iterable[str], system: str | None = None, *, shows_target: bool = False
+) -> dict[QuestionKind, Template]:
     """The template of each kind: those named, defaults for the rest, under `system` where it is given.
 
-    Raises ConfigError where two are for one kind.
+    Of those named only the ones that show the target count, or only those that hide it. Raises ConfigError where two
+    are for one kind.
     """
     chosen: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
+        if template.shows_target != shows_target:
+            continue
         if template.kind in chosen:
             both = f"{chosen[template.kind].ref} and {template.ref}"
             raise ConfigError(f"templates {both} are both for kind {template.kind.value}. Expected one a kind.")
         chosen[template.kind] = template
-    for kind, ref in DEFAULTS.items():
+    for kind, ref in (HINTED_DEFAULTS if shows_target else DEFAULTS).items():
         chosen.setdefault(kind, load_template(ref))
     if system is None:
         return chosen
-    return {kind: template.with_system(system) for kind, template in chosen.items()}
+    return {kind: template.changed(system=system) for kind, template in chosen.items()}

@@ -22,7 +22,9 @@ class SourceConfig(Record):
     revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub id; None: main.")
     split: str | None = Field(default=None, description="Split to ask about; None: the file's own, else train.")
     rows: str | None = Field(
-        default=None, pattern=r"^\d*:\d*$", description="Only these rows, START:END from 0, END not included; None: all."
+        default=None,
+        pattern=r"^\d*:\d*$",
+        description="Only these rows, START:END from 0, END not included; None: all.",
     )
     sample: int | None = Field(
         default=None, ge=1, description="Only so many questions, drawn by sample_seed and id; a larger draw holds it."

@@ -8,13 +8,12 @@ import pytest
 
 from cotbuild.builder.ask import ask_all
 from cotbuild.builder.journal import Journal, read_lines
-from cotbuild.builder.plan import Chain, Mode, walk_all
+from cotbuild.builder.plan import Chain, walk_all
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
 from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import ScriptedConfig
 from cotbuild.schemas.errors import TeacherError
-from cotbuild.schemas.question import Question
-from tests.builder.test_plan import TwoSteps, ask, elicit, no_answer
+from tests.builder.test_plan import TwoSteps, ask, elicit, no_answer, opened
 
 
 class Counting(ScriptedTeacher):
@@ -34,25 +33,25 @@ class Counting(ScriptedTeacher):
 
 def run(
     path: Path,
-    mode: Mode,
     chains: Iterator[Chain],
     lookup: Callable[[str], Answer | None] = no_answer,
-    on_answer: Callable[[Question, Answer], None] | None = None,
+    on_step: Callable[[Chain, Answer | None], None] | None = None,
     **dials: float,
 ) -> tuple[list[Answer], Counting]:
     answers: list[Answer] = []
 
-    def note(question: Question, answer: Answer) -> None:
-        answers.append(answer)
-        if on_answer is not None:
-            on_answer(question, answer)
+    def note(chain: Chain, answer: Answer | None) -> None:
+        if answer is not None:
+            answers.append(answer)
+        if on_step is not None:
+            on_step(chain, answer)
 
     teacher = Counting(ScriptedConfig(**dials), 4)
 
     async def go() -> None:
         async with teacher:
             with Journal(path, {}) as journal:
-                await ask_all(teacher, mode, chains, lookup, journal, note)
+                await ask_all(teacher, chains, lookup, journal, note)
 
     asyncio.run(go())
     return answers, teacher
@@ -62,7 +61,7 @@ QUESTIONS = [ask(str(i), f"Why {i}?") for i in range(20)]
 
 
 def test_the_window_is_used_and_kept(tmp_path: Path) -> None:
-    answers, teacher = run(tmp_path / "j", elicit(), walk_all(elicit(), QUESTIONS, no_answer))
+    answers, teacher = run(tmp_path / "j", walk_all(elicit(), QUESTIONS, no_answer))
     assert len(answers) == len(list(read_lines(tmp_path / "j"))) == 20
     assert teacher.peak == 4
 
@@ -77,28 +76,28 @@ def test_chains_are_drawn_only_as_slots_come_free(tmp_path: Path) -> None:
             drawn += 1
             yield next(walk_all(elicit(), [ask(str(drawn))], no_answer))
 
-    def stop(_question: Question, _answer: Answer) -> None:
+    def stop(_chain: Chain, _answer: Answer | None) -> None:
         if drawn > 50:
             raise TeacherError("enough")
 
     with pytest.raises(TeacherError, match="enough"):
-        run(tmp_path / "j", elicit(), endless(), on_answer=stop)
+        run(tmp_path / "j", endless(), on_step=stop)
     assert drawn < 60
 
 
 def test_later_steps_are_asked_and_not_when_they_are_known(tmp_path: Path) -> None:
     mode = TwoSteps()
-    answers, _ = run(tmp_path / "a", mode, walk_all(mode, QUESTIONS, no_answer))
+    answers, _ = run(tmp_path / "a", walk_all(mode, QUESTIONS, no_answer))
     assert len(answers) == 40
     known = {answer.request_key: answer for answer in answers}
-    firsts = {chain.request.request_key for chain in walk_all(mode, QUESTIONS, no_answer) if chain.request}
+    firsts = {request.request_key for request in opened(walk_all(mode, QUESTIONS, no_answer))}
     seconds = {key: answer for key, answer in known.items() if key not in firsts}
-    again, _ = run(tmp_path / "b", mode, walk_all(mode, QUESTIONS, seconds.get), seconds.get)
+    again, _ = run(tmp_path / "b", walk_all(mode, QUESTIONS, seconds.get), seconds.get)
     assert {answer.request_key for answer in again} == firsts
     assert all(isinstance(answer, Completion) for answer in again)
 
 
 def test_a_failed_step_ends_its_chain(tmp_path: Path) -> None:
     mode = TwoSteps()
-    answers, _ = run(tmp_path / "a", mode, walk_all(mode, QUESTIONS, no_answer), rejected_frac=1.0)
+    answers, _ = run(tmp_path / "a", walk_all(mode, QUESTIONS, no_answer), rejected_frac=1.0)
     assert len(answers) == 20

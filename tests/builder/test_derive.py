@@ -2,14 +2,15 @@
 
 import pytest
 
-from cotbuild.builder.derive import Tally, judge, to_rationale
-from cotbuild.builder.plan import Chain
-from cotbuild.prompts.template import load_template
+from cotbuild.builder.derive import Tally, flag_duplicates, to_rationale
+from cotbuild.builder.modes import Asking
+from cotbuild.builder.plan import advance, begin
+from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
-from cotbuild.schemas.rationale import Flag, Rationale, Verdict
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
 
-LAST, FIRST = load_template("choice_few_shot@1"), load_template("choice_label_first@1")
 KEY = "ab" * 32
 
 
@@ -18,31 +19,41 @@ def said(text: str, finish_reason: str = "stop", reasoning: str | None = None) -
     return Completion.model_validate({**value, "completion_tokens": 7})
 
 
+def row(answer: Completion | Failure, target: str | None = "B", template: str = "choice_few_shot@1") -> Rationale:
+    asking = Asking(BuildConfig(), "t", {Purpose.ELICIT: load_templates([template])})
+    return to_rationale(advance(begin(asking, question(target=target), 0), answer))
+
+
 @pytest.mark.parametrize(
     ("answer", "template", "verdict", "kept", "flags"),
     [
-        (said("That one fits.\nThe answer is (B)."), LAST, Verdict.CORRECT, "That one fits.", ()),
-        (said("This one fits.\nThe answer is (A)."), LAST, Verdict.INCORRECT, "This one fits.", ()),
-        (said("The answer is (B). That fits.\nThe answer is (B)."), LAST, Verdict.CORRECT, "That fits.", ()),
-        (said("Nothing fits."), LAST, Verdict.NO_ANSWER, "Nothing fits.", ()),
-        (said("That one fits, since", "length"), LAST, Verdict.TRUNCATED, "That one fits, since", ()),
-        (said("Answer: The answer is B because it fits"), FIRST, Verdict.CORRECT, "it fits", ()),
-        (said("Answer: The answer is B because it", "length"), FIRST, Verdict.CORRECT, "it", (Flag.CUT,)),
-        (said("The answer is (B)."), LAST, Verdict.CORRECT, "", (Flag.NO_RATIONALE,)),
-        (said("The answer is (B).", reasoning=" It fits.\n"), LAST, Verdict.CORRECT, "It fits.", ()),
-        (said(""), LAST, Verdict.NO_ANSWER, "", ()),
+        (said("That one fits.\nThe answer is (B)."), "choice_few_shot@1", Verdict.CORRECT, "That one fits.", ()),
+        (said("Nothing fits."), "choice_few_shot@1", Verdict.NO_ANSWER, "Nothing fits.", ()),
+        (said("That one fits, since", "length"), "choice_few_shot@1", Verdict.TRUNCATED, "That one fits, since", ()),
+        (
+            said("Answer: The answer is B because it", "length"),
+            "choice_label_first@1",
+            Verdict.CORRECT,
+            "it",
+            (Flag.CUT,),
+        ),
+        (said("The answer is (B).", reasoning=" It fits.\n"), "choice_few_shot@1", Verdict.CORRECT, "It fits.", ()),
+        (said("", reasoning=None), "choice_few_shot@1", Verdict.NO_ANSWER, "", (Flag.EMPTY,)),
     ],
 )
-def test_verdict_rationale_and_flags(
-    answer: Completion, template: object, verdict: Verdict, kept: str, flags: tuple[Flag, ...]
+def test_the_row_says_what_the_judgement_does(
+    answer: Completion, template: str, verdict: Verdict, kept: str, flags: tuple[Flag, ...]
 ) -> None:
-    assert template in (LAST, FIRST)
-    found = judge(question(), LAST if template is LAST else FIRST, answer)
+    """What the judgement itself says of texts stands in tests/schemas/test_judgement.py."""
+    found = row(answer, template=template)
     assert (found.verdict, found.rationale, found.flags) == (verdict, kept, flags)
+    assert (found.purpose, found.other_steps, found.teacher) == (Purpose.ELICIT, (), "t")
 
 
-def row(answer: Completion | Failure, target: str | None = "B") -> Rationale:
-    return to_rationale(Chain(question(target=target), 0, (answer,), None), LAST)
+def test_the_same_rationale_again_is_flagged_and_the_first_is_not() -> None:
+    texts = ("It floats. The answer is B.", "It sinks. The answer is A.", "it  FLOATS. The answer is A.", "", "")
+    rows = list(flag_duplicates(row(said(text)) for text in texts))
+    assert [Flag.DUPLICATE in found.flags for found in rows] == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize("kind", FailureKind)

@@ -34,7 +34,7 @@ def ask(kind: QuestionKind, text: str = "Why?", options: tuple[str, ...] = ("thi
         kind=kind,
         text=text,
         choices=tuple(Choice(label="AB"[i], text=o) for i, o in enumerate(options)) if kind == "choice" else (),
-        target=None,
+        target={"choice": "A", "yes_no": "no", "number": "7", "text": "so"}[kind.value],
         other_targets=(),
         source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
     )
@@ -54,6 +54,10 @@ FINGERPRINTS = {
     "choice_few_shot@1": "f840d9e5224dd1f4",
     "choice_label_first@1": "89d15b7f04278127",
     "choice_zero_shot@1": "aca59fbb23e5d5d0",
+    "choice_rationalize@1": "39bd82a39e3e5c15",
+    "number_rationalize@1": "20d26149ded61de7",
+    "text_rationalize@1": "4afc21bcbcef8c0b",
+    "yes_no_rationalize@1": "77121028a51e0dc3",
     "number_few_shot@1": "dc5aba2357b6978e",
     "number_zero_shot@1": "29963762c51ab023",
     "text_few_shot@1": "d6ff89a929b42309",
@@ -94,7 +98,7 @@ def test_values_are_put_in_once_and_never_read_as_templates(text: str, option: s
 def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fingerprint() -> None:
     before = load_template("choice_few_shot@1")
     assert before.opening  # cached before the copy is made
-    after = before.with_system("Be brief.")
+    after = before.changed(system="Be brief.")
     assert render(after, ask(QuestionKind.CHOICE))[0].content == "Be brief."
     assert after.fingerprint != before.fingerprint
 

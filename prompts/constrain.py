@@ -1,0 +1,56 @@
+"""Structured output: the JSON schemas a server holds an answer to, and the turn that asks for a constrained answer."""
+
+from pydantic import JsonValue
+
+from cotbuild.schemas.completion import Message
+from cotbuild.schemas.question import Question, QuestionKind
+
+CHOOSE_TOKENS = 64
+"""Enough for `{"answer": "…"}` of any label or number, and for a short text."""
+
+_CHOOSE = {
+    QuestionKind.CHOICE: "Which option is the answer? Reply with its letter",
+    QuestionKind.YES_NO: "Is the answer yes or no? Reply with one of them",
+    QuestionKind.NUMBER: "What is the answer? Reply with the number alone",
+    QuestionKind.TEXT: "What is the answer? Reply with a few words at most",
+}
+
+
+def answer_format(question: Question, *, answer_first: bool = False) -> dict[str, JsonValue]:
+    """`response_format` for a rationale and an answer that is one of the question's own, in the order they are said."""
+    rationale: tuple[str, JsonValue] = ("rationale", {"type": "string"})
+    answer: tuple[str, JsonValue] = ("answer", _answer_schema(question))
+    return _format(dict([answer, rationale] if answer_first else [rationale, answer]))
+
+
+def choice_format(question: Question) -> dict[str, JsonValue]:
+    """`response_format` for the answer alone."""
+    return _format({"answer": _answer_schema(question)})
+
+
+def choose_turns(question: Question, said: str) -> tuple[Message, ...]:
+    """The turns that follow a free text: what was said, and the question which answer it comes to."""
+    ask = f'{_CHOOSE[question.kind]}, in JSON, as {{"answer": "…"}}.'
+    # Some servers refuse an empty assistant turn.
+    return (Message(role="assistant", content=said or "…"), Message(role="user", content=ask))
+
+
+def _answer_schema(question: Question) -> JsonValue:
+    if question.kind is QuestionKind.CHOICE:
+        return {"type": "string", "enum": [choice.label for choice in question.choices]}
+    if question.kind is QuestionKind.YES_NO:
+        return {"type": "string", "enum": ["yes", "no"]}
+    if question.kind is QuestionKind.NUMBER:
+        return {"type": "number"}
+    return {"type": "string", "minLength": 1}
+
+
+def _format(properties: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    # The form of OpenAI's API, which vLLM, SGLang and llama.cpp take too; vLLM's own structured_outputs would bind us.
+    schema: JsonValue = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
