@@ -47,10 +47,6 @@ class Recipe(Record):
         default=None,
         description="For people: the file whose ids stand in the order of the rows; None: the source's own order.",
     )
-    names_options: bool = Field(
-        default=False,
-        description="Whether texts write options as '(a) words': then a join by order that does not fit is refused.",
-    )
     answer: Literal["last", "first", "column", "target"] = Field(
         description="Where the answer stands: last or first in the text, in the answer column, or nowhere, since the "
         "text was written for the target."
@@ -160,8 +156,10 @@ class ImportEntry(Record):
     num_rationales: int = Field(ge=0, description="Rows made.")
     dropped: dict[str, int] = Field(description="Texts that became no row, by reason.")
     num_questions_without: int = Field(ge=0, description="Questions of the build that got none.")
-    num_naming: int = Field(ge=0, description="Rows whose text writes one of its options' letters as '(a) words'.")
-    num_fitting: int = Field(ge=0, description="Those of them where the words are that option's.")
+    num_telling: int = Field(
+        ge=0, description="Rows whose text shares more words with its own question than with the one before, or less."
+    )
+    num_closer: int = Field(ge=0, description="Those of them that share more with their own.")
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -171,6 +169,6 @@ class ImportEntry(Record):
             )
         if unknown := sorted(set(self.dropped) - set(DropReason)):
             raise ValueError(f"dropped for {unknown}, expected reasons {[reason.value for reason in DropReason]}")
-        if not self.num_fitting <= self.num_naming <= self.num_rationales:
-            raise ValueError(f"{self.num_fitting} fitting of {self.num_naming} naming of {self.num_rationales}")
+        if not self.num_closer <= self.num_telling <= self.num_rationales:
+            raise ValueError(f"{self.num_closer} closer of {self.num_telling} telling of {self.num_rationales} rows")
         return self

@@ -1,36 +1,45 @@
 """Whether texts were joined to the questions they are about. Pure.
 
-A text that writes an option as "(c) wooded area" tells: these must be the words of the joined question's option c.
-*Measured* on PaLM's texts for CommonsenseQA, the first such mention of each: 99.6 % of 9,741 fit, and never less than
-98 % of 100 in a row; misspelt and shortened options make up the rest. In a wrong order under 1 % fit.
+A text shares words with its own question that it does not share with another one, whoever wrote it. *Measured*, the
+share of texts that have more words of their own question than of the one before it in the source, of those that tell;
+lowest block of 100 rows: PaLM's texts for CommonsenseQA 92 %, people's for the same 84 %, Llama-3's for OpenBookQA 86 %,
+GSM8K's solutions 99 %. In the source's order in place of their own PaLM's texts come to 50 % (highest block 59 %),
+shifted by one row to 64 % (CoS-E's order puts like questions side by side; lowest block 29 %), GSM8K's by three to 50 %.
 """
 
 import re
 from collections.abc import Sequence
 
-from cotbuild.schemas.compare import compared
 from cotbuild.schemas.question import Question
 
 BLOCK = 100
-"""Rows in a row that are looked at together, so that a shift in the middle of a file shows."""
-LEAST_FRAC = 0.8
-_NAMED = re.compile(r"\((\w{1,2})\)\s*(?=\w)")
+"""Rows that are looked at together, so that a shift in the middle of a file shows."""
+LEAST_TELLING = 20
+"""Rows of a block that must tell, for it to count."""
+LEAST_FRAC = 0.75
+_WORD = re.compile(r"\w+")
 
 
-def fits(text: str, question: Question) -> bool | None:
-    """Whether the first "(x) words" of a text is an option of the question; None: there is none."""
-    options = {compared(choice.label): choice.text for choice in question.choices}
-    mention = next((found for found in _NAMED.finditer(text) if compared(found[1]) in options), None)
-    if mention is None:
-        return None
-    option = compared(options[compared(mention[1])])
-    return compared(text[mention.end() : mention.end() + 2 * len(option) + 16]).startswith(option)
+def question_words(question: Question) -> set[str]:
+    """The words of a question and its choices."""
+    return _words(" ".join([question.text, *(choice.text for choice in question.choices)]))
+
+
+def closer(text: str, own: set[str], other: set[str]) -> bool | None:
+    """Whether a text has more words of its question than of another, shared ones aside; None: as many of both."""
+    words = _words(text)
+    balance = len(words & own) - len(words & other)  # what both have cancels out
+    return balance > 0 if balance else None
 
 
 def misfit(found: Sequence[bool | None]) -> range | None:
-    """The first block of `BLOCK` rows of which less than `LEAST_FRAC` of those that tell fit; None: none is so bad."""
+    """The first block of rows of which less than `LEAST_FRAC` of those that tell are closer; None: none is so bad."""
     for start in range(0, len(found), BLOCK):
         telling = [fit for fit in found[start : start + BLOCK] if fit is not None]
-        if telling.count(True) < LEAST_FRAC * len(telling):
+        if len(telling) >= LEAST_TELLING and sum(telling) < LEAST_FRAC * len(telling):
             return range(start, min(start + BLOCK, len(found)))
     return None
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))

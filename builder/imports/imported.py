@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotbuild.builder.imports.fit import LEAST_FRAC, fits, misfit
+from cotbuild.builder.imports.fit import LEAST_FRAC, closer, misfit, question_words
 from cotbuild.builder.imports.join import Joined
 from cotbuild.builder.imports.keys import read_order
 from cotbuild.builder.imports.rows import to_rationale
@@ -49,15 +49,15 @@ def open_import(config: ImportConfig, source: Source) -> Import:
 
     The source is read twice here, and once by each `rows()`. A text without a question is counted and not fatal. Raises
     DataError where a file cannot be read, at a bad row unless the source's on_bad_row is drop, where no text has a
-    question, and where the order of the rows cannot be that of the questions.
+    question, and where texts joined by order or id are not about their questions.
     """
     order = None if config.order_from is None else read_order(Path(config.order_from))
     joined = Joined(config, source, order)
     found = _survey(joined, source)
-    if not found.fits:
+    if not found.texts:
         raise _nothing(config, joined, source)
-    if config.recipe.names_options:
-        _check_order(config, joined, found)
+    if config.recipe.join in ("order", "id"):
+        _check_fit(config, joined, found)
     entry = _entry(config, joined, found, len(order or ()))
     return Import(config, source, entry, joined.drops.shown, joined)
 
@@ -67,17 +67,19 @@ class _Found:
     """What a look at the questions of the build told."""
 
     texts: list[Text] = field(default_factory=list)
-    fits: list[bool | None] = field(default_factory=list)
+    closer: list[bool | None] = field(default_factory=list)
+    """Of each text whether it is closer to its question than to another; None: it does not tell."""
     num_without: int = 0
 
 
 def _survey(joined: Joined, source: Source) -> _Found:
-    found = _Found()
+    found, before = _Found(), None
     for question in source.read(source.split):
-        texts = joined.of(question)
+        texts, words = joined.of(question), question_words(question)
         found.num_without += not texts
         found.texts += texts
-        found.fits += [fits(text.text, question) for text in texts]
+        found.closer += [None if before is None else closer(text.text, words, before) for text in texts]
+        before = words
     return found
 
 
@@ -91,19 +93,22 @@ def _nothing(config: ImportConfig, joined: Joined, source: Source) -> DataError:
     )
 
 
-def _check_order(config: ImportConfig, joined: Joined, found: _Found) -> None:
-    """Raise DataError where the options that texts name are not those of the questions they were joined to."""
-    in_files = sorted(zip(found.texts, found.fits, strict=True), key=lambda pair: pair[0][:4])
+def _check_fit(config: ImportConfig, joined: Joined, found: _Found) -> None:
+    """Raise DataError where texts are no closer to the questions they were joined to than to others.
+
+    Ids can mislead as well as the order: those that count from 1 are found in every split.
+    """
+    in_files = sorted(zip(found.texts, found.closer, strict=True), key=lambda pair: pair[0][:4])
     block = misfit([fit for _, fit in in_files])
     if block is None:
         return
     first, last = in_files[block[0]][0], in_files[block[-1]][0]
-    fitting = sum(in_files[i][1] is True for i in block)
+    fits = [in_files[i][1] for i in block]
     raise DataError(
         f"{joined.files[first.file].file} row {first.row} to {joined.files[last.file].file} row {last.row} (from 0): "
-        f"{fitting} of {len(block)} texts name an option of the question they were joined to by {config.recipe.join}. "
-        f"Expected at least {LEAST_FRAC:.0%}: the rows are not in the order of the questions. Check the order of the "
-        f"files, --split and --order-from."
+        f"{fits.count(True)} of {len(fits) - fits.count(None)} texts share more words with the question they were "
+        f"joined to by {config.recipe.join} than with another. Expected at least {LEAST_FRAC:.0%}: they are about "
+        "other questions. Check the order of files and rows, --source, --split and --order-from."
     )
 
 
@@ -123,8 +128,8 @@ def _entry(config: ImportConfig, joined: Joined, found: _Found, num_ordered: int
         num_rationales=len(found.texts),
         dropped={reason.value: count for reason, count in sorted(dropped.items())},
         num_questions_without=found.num_without,
-        num_naming=sum(fit is not None for fit in found.fits),
-        num_fitting=sum(fit is True for fit in found.fits),
+        num_telling=len(found.closer) - found.closer.count(None),
+        num_closer=found.closer.count(True),
     )
 
 
