@@ -2,9 +2,9 @@
 
 A text shares words with its own question that it does not share with another one, whoever wrote it. *Measured*, the
 share of texts that have more words of their own question than of the one before it in the source, of those that tell;
-lowest block of 100 rows: PaLM's texts for CommonsenseQA 92 %, people's for the same 84 %, Llama-3's for OpenBookQA 86 %,
-GSM8K's solutions 99 %. In the source's order in place of their own PaLM's texts come to 50 % (highest block 59 %),
-shifted by one row to 64 % (CoS-E's order puts like questions side by side; lowest block 29 %), GSM8K's by three to 50 %.
+lowest block of 100 rows: PaLM for CommonsenseQA 92 %, people for the same 84 %, Llama-3 for OpenBookQA 86 %, the
+solutions of GSM8K 99 %. In the order of the source in place of their own PaLM comes to 50 % (highest block 59 %),
+shifted by one row to 64 % (lowest 29 %; its order has like questions side by side), GSM8K shifted by three to 50 %.
 """
 
 import re
