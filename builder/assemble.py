@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -26,26 +26,60 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
 
 
-def assemble(job: Job, index: AnswerIndex, num_chains: int, asked: int, started: float) -> Manifest:
-    """Derive every row, write the files and put them in place. Raises DataError where the source changed meanwhile.
+class Derived(NamedTuple):
+    """The rows of a build before they are written."""
+
+    rows: Iterator[Rationale]
+    num_rows: int
+    asked: int
+    index: AnswerIndex | None
+    """Where the answers stand; None: the rationales were imported."""
+
+
+def asked_for(job: Job, index: AnswerIndex, num_chains: int, asked: int) -> Derived:
+    """Rows derived from answers."""
+    return Derived(_rationales(job, index), num_chains, asked, index)
+
+
+def imported(job: Job) -> Derived:
+    """Rows made of rationales from elsewhere."""
+    return Derived(job.imported.rows(), job.imported.num_rows, 0, None)
+
+
+def assemble(job: Job, derived: Derived, started: float) -> Manifest:
+    """Write every row and put the files in place. Raises DataError where the source changed meanwhile.
 
     `started`: time.monotonic() at the start of the run.
     """
     tally = Tally()
     with staging(job.out) as stage:
-        rows = _counted(flag_duplicates(_rationales(job, index)), tally)
-        files = write_split(stage, "rationales", job.source.split, Rationale, rows, num_chains)
-        dropped = dict(job.source.drops)
+        rows = _counted(flag_duplicates(derived.rows), tally)
+        files = write_split(stage, "rationales", job.source.split, Rationale, rows, derived.num_rows)
+        source = _source(job, tally)
         for split in job.eval_splits:
             files += _questions(job, stage, split)
-            dropped |= {f"{split} {reason}": count for reason, count in job.source.drops.items()}
+            source.dropped.update({f"{split} {reason}": count for reason, count in job.source.drops.items()})
+        source.eval_questions.update(_rows_by_split(files, "questions"))
         _check_unchanged(job)
-        run = _run_info(job, index, tally, asked, time.monotonic() - started)
-        manifest = _manifest(job, tally, files, dropped, run)
+        manifest = _manifest(job, tally, files, source, _run_info(job, derived, tally, time.monotonic() - started))
         write_text(stage / CARD, card(manifest))
         write_text(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install(job.out, stage, manifest)
     return manifest
+
+
+def _source(job: Job, tally: Tally) -> SourceEntry:
+    """What the last read of the split asked about left behind, before another split is read."""
+    without = 0 if job.config.imported is None else job.imported.entry.num_questions_without
+    return SourceEntry(
+        dataset=job.source.dataset,
+        split=job.source.split,
+        checksums=job.checksums,
+        num_questions=tally.num_questions + without,
+        dropped=dict(sorted(job.source.drops.items())),
+        eval_questions={},
+        overlaps=job.source.overlaps,
+    )
 
 
 def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:
@@ -80,35 +114,31 @@ def _check_unchanged(job: Job) -> None:
             )
 
 
-def _manifest(job: Job, tally: Tally, files: list[FileEntry], dropped: dict[str, int], run: RunInfo) -> Manifest:
+def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo) -> Manifest:
     config, digests = job.config, config_digests(files)
+    entry = None if config.imported is None else job.imported.entry
     all_templates = (t for used in job.templates.values() for t in used.values())
     used = {t.ref: t.fingerprint for t in all_templates if tally.templates[t.ref]}
-    num_chains = tally.verdicts.total()
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
         fingerprint=digest("build/1", digests),
         teacher=job.teacher,
-        mode=job.asking.ref,
+        mode=f"import:{entry.recipe}" if entry else job.asking.ref,
         extract_version=EXTRACT_VERSION,
         templates=[TemplateEntry(template=ref, fingerprint=used[ref]) for ref in sorted(used)],
-        sampling=config.sampling,
-        samples=config.samples,
+        exemplars=config.exemplars,
+        sampling=None if entry else config.sampling,
+        samples=None if entry else config.samples,
         seed=config.seed,
-        source=SourceEntry(
-            dataset=job.source.dataset,
-            split=job.source.split,
-            checksums=job.checksums,
-            num_questions=num_chains // config.samples,
-            dropped=dict(sorted(dropped.items())),
-            eval_questions=_rows_by_split(files, "questions"),
-        ),
-        num_planned=num_chains,
+        imported=entry,
+        source=source,
+        num_planned=tally.verdicts.total(),
         verdicts={verdict.value: tally.verdicts[verdict.value] for verdict in Verdict},
         verdicts_by_target={
             target: dict(sorted(tally.by_target[target].items())) for target in sorted(tally.by_target)
         },
+        purposes=dict(sorted(tally.purposes.items())),
         flags=dict(sorted(tally.flags.items())),
         failures=dict(sorted(tally.failures.items())),
         completion_tokens=tally.completion_tokens,
@@ -128,7 +158,8 @@ def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _run_info(job: Job, index: AnswerIndex, tally: Tally, asked: int, elapsed_s: float) -> RunInfo:
+def _run_info(job: Job, derived: Derived, tally: Tally, elapsed_s: float) -> RunInfo:
+    index = derived.index
     passing = (kind.value for kind in FailureKind if kind is not FailureKind.REJECTED)
     return RunInfo(
         inputs=job.inputs,
@@ -137,9 +168,9 @@ def _run_info(job: Job, index: AnswerIndex, tally: Tally, asked: int, elapsed_s:
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         elapsed_s=round(elapsed_s, 3),
         host=socket.gethostname(),
-        asked=asked,
-        torn_lines=index.torn,
-        teachers=_teachers(index),
+        asked=derived.asked,
+        torn_lines=index.torn if index else 0,
+        teachers=_teachers(index) if index else [],
     )
 
 

@@ -48,8 +48,24 @@ def announcement(job: Job, plan: Plan, standing: Manifest | None, before: BuildC
         f"{plan.num_chains - plan.num_open_chains} answered before, {plan.num_open} to ask"
         + (f", {doubles} the same as another" if doubles else "")
     ]
-    if standing is not None:
-        differences = changes(job, standing, before)
-        why = "; ".join(differences) if differences else "code, or answers that had failed"
-        lines.append(f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}")
-    return lines
+    return lines + _replaces(job, standing, before)
+
+
+def import_announcement(job: Job, standing: Manifest | None, before: BuildConfig | None) -> list[str]:
+    """The same for rationales made elsewhere: what was read, and the first texts that found no question."""
+    entry = job.imported.entry
+    left_out = ", ".join(f"{count} {reason}" for reason, count in entry.dropped.items()) or "none"
+    lines = [
+        f"{sum(file.num_rows for file in entry.files)} rows of {len(entry.files)} files, {entry.num_texts} texts = "
+        f"{entry.num_rationales} rationales, left out: {left_out}; {entry.num_questions_without} questions got none"
+    ]
+    lines += [f"{u.file} row {u.row} (from 0): {u.reason.value}: {u.what}" for u in job.imported.unmatched]
+    return lines + _replaces(job, standing, before)
+
+
+def _replaces(job: Job, standing: Manifest | None, before: BuildConfig | None) -> list[str]:
+    if standing is None:
+        return []
+    differences = changes(job, standing, before)
+    why = "; ".join(differences) if differences else "code, or answers that had failed"
+    return [f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}"]

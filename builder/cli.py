@@ -1,17 +1,15 @@
-"""The command line: arguments → config; progress; exit codes 0 done, 1 failed, 2 usage, 130 Ctrl-C."""
+"""The command line: arguments → config; progress; exit codes (cli_errors.py)."""
 
-import shlex
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cotbuild.builder.cli_errors import errors
+from cotbuild.builder.cli_import import import_rationales
 from cotbuild.schemas.config import BuildConfig
-from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
+from cotbuild.schemas.errors import DataError
 
 app = typer.Typer(
     help="Build teacher-rationale datasets: ask a teacher for a chain of thought on each question, keep every answer.",
@@ -114,7 +112,7 @@ def generate(
         "sampling.max_tokens": max_tokens,
         "seed": seed,
     }
-    with _errors(resume=True):
+    with errors(resume=True):
         flags |= {"source.columns": columns(map or []), **exemplar_settings(exemplars)}
         resolved = build_config(config, flags, setting or [])
         if dry_run:
@@ -132,6 +130,9 @@ def generate(
             print(line)
 
 
+app.command("import")(import_rationales)
+
+
 @app.command()
 def inspect(
     directory: Dir,
@@ -141,7 +142,7 @@ def inspect(
     limit: Annotated[int, typer.Option(help="How many records to show.")] = 3,
 ) -> None:
     """Show what a build holds: counts by verdict, lengths, some records."""
-    with _errors():
+    with errors():
         from cotbuild.builder.report import inspect as lines
 
         for line in lines(directory, question_id=id, verdict=verdict, flag=flag, limit=limit):
@@ -151,7 +152,7 @@ def inspect(
 @app.command()
 def verify(directory: Dir) -> None:
     """Check a build: schema, checksums, digests, counts, duplicates, order. Exit 1 with the exact fault."""
-    with _errors():
+    with errors():
         from cotbuild.builder.verify import verify as check
 
         manifest = check(directory)
@@ -164,7 +165,7 @@ def prompts(
     template: Annotated[Text, typer.Argument(help="NAME@VERSION or a .yaml file.", show_default=False)] = None,
 ) -> None:
     """List the templates, or show one rendered."""
-    with _errors():
+    with errors():
         from cotbuild.builder.report import prompt_list, prompt_shown
 
         for line in prompt_shown(template) if template else prompt_list():
@@ -172,19 +173,33 @@ def prompts(
 
 
 @app.command()
-def sources() -> None:
-    """List the datasets that are known by name, and the shapes of file that need no mapping."""
-    with _errors():
-        from cotbuild.builder.report import source_list
+def sources(
+    name: Annotated[
+        Text, typer.Argument(help="A known dataset, a file, a folder, a Hub id.", show_default=False)
+    ] = None,
+    config_name: Annotated[Text, typer.Option(help="The Hub's config, with a Hub id.")] = None,
+    split: Annotated[Text, typer.Option(help="Split whose first row is shown.")] = None,
+    map: Annotated[Many, typer.Option(metavar="FIELD=COLUMN", help="For a file of unknown shape; repeatable.")] = None,
+) -> None:
+    """List the datasets that are known by name, or show one: a row, its fields, licence and size."""
+    with errors():
+        from cotbuild.builder.settings import build_config, columns
+        from cotbuild.builder.sources import list_sources, source_shown
 
-        for line in source_list():
+        if name is None:
+            for info in list_sources():
+                print("\n".join(info.lines()))
+            return
+        flags = {"name": name, "config_name": config_name, "split": split, "columns": columns(map or [])}
+        resolved = build_config(None, {f"source.{field}": value for field, value in flags.items()})
+        for line in source_shown(resolved.source):
             print(line)
 
 
 @app.command()
 def clean(directory: Dir) -> None:
     """Remove the answers that a --fresh run left behind."""
-    with _errors():
+    with errors():
         from cotbuild.builder.store import AnswerStore
 
         if not directory.is_dir():
@@ -193,33 +208,6 @@ def clean(directory: Dir) -> None:
         with store.hold():
             gone = store.clean()
         print(f"{directory}: removed {', '.join(gone) or 'nothing; every answer is current'}")
-
-
-@contextmanager
-def _errors(resume: bool = False) -> Iterator[None]:
-    """One line and an exit code for what a user can act on; any other fault is ours and keeps its traceback."""
-    try:
-        yield
-    except CotbuildError as error:
-        _complain(f"error: {error}")
-        if resume and not isinstance(error, (ConfigError, DataError)):
-            _complain(f"every answer had so far is kept. To go on: {_go_on()}")
-        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
-    except KeyboardInterrupt:
-        _complain(f"stopped; every answer had so far is kept. To go on: {_go_on()}" if resume else "stopped")
-        raise typer.Exit(130) from None
-    except BrokenPipeError:  # `cotbuild inspect … | head`
-        sys.stderr.close()
-        raise typer.Exit(1) from None
-
-
-def _complain(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _go_on() -> str:
-    """The same command, without the flag that would begin anew."""
-    return shlex.join(["cotbuild", *(word for word in sys.argv[1:] if word != "--fresh")])
 
 
 def main() -> None:

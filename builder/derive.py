@@ -96,6 +96,8 @@ def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
 class Tally:
     """Counts over the rows of a build, filled as they pass by."""
 
+    num_questions: int = 0
+    """Questions with at least one row."""
     verdicts: Counter[str] = field(default_factory=Counter)
     by_target: dict[str, Counter[str]] = field(default_factory=dict)
     flags: Counter[str] = field(default_factory=Counter)
@@ -107,6 +109,7 @@ class Tally:
     """Characters of a kept rationale → how many have that length."""
 
     def add(self, row: Rationale) -> None:
+        self.num_questions += row.sample_index == 0
         self.verdicts[row.verdict.value] += 1
         self.templates[row.template] += 1
         self.flags.update(flag.value for flag in row.flags)

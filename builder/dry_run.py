@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.build_dir import read_config, read_manifest
-from cotbuild.builder.changes import announcement
+from cotbuild.builder.changes import announcement, import_announcement
 from cotbuild.builder.job import known_answers, prepare
 from cotbuild.builder.plan import make_plan, open_requests
 from cotbuild.builder.store import AnswerIndex
@@ -18,6 +18,9 @@ from cotbuild.schemas.config import BuildConfig
 def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed: bool = False) -> Iterator[str]:
     """The plan as lines: counts, the tokens expected, and the first request as it will be sent."""
     job = prepare(config, out)
+    if config.imported is not None:
+        yield from import_announcement(job, read_manifest(out), read_config(out))
+        return
     index = AnswerIndex([]) if fresh else job.store.index()
     with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
         plan = make_plan(job.chains(lookup), config.samples)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 
+from cotbuild.builder.sources.overlap import normalised
 from cotbuild.prompts.template import Exemplar, Template
-from cotbuild.schemas.compare import compared
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -27,7 +27,7 @@ class Pool:
     def fill(self, template: Template, question: Question) -> Template:
         """The template with this question's exemplars. Raises ConfigError where it takes none, or there are too few."""
         drawn = self.by_kind.get(question.kind, [])
-        own = compared(question.text)
+        own = normalised(question.text)
         left_out = next((at for at, (text, _) in enumerate(drawn) if text == own), len(drawn))
         key = (template.fingerprint, question.kind.value, left_out)
         if key not in self._filled:
@@ -51,14 +51,16 @@ def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> Pool:
     for question, rationale in worked:
         if question.target is None:
             continue
-        lowest, text = by_kind.setdefault(question.kind, {}), compared(question.text)
+        lowest, text = by_kind.setdefault(question.kind, {}), normalised(question.text)
         rank = digest("exemplar/1", [config.seed, question.id])
         if text not in lowest or rank < lowest[text][0]:
             lowest[text] = (rank, question, rationale)
             if len(lowest) > config.count + 1:
                 del lowest[max(lowest, key=lambda text: lowest[text][0])]
     drawn = {kind: sorted(lowest.values(), key=_rank) for kind, lowest in by_kind.items()}
-    return Pool(config, {kind: [(compared(q.text), _exemplar(q, r)) for _, q, r in few] for kind, few in drawn.items()})
+    return Pool(
+        config, {kind: [(normalised(q.text), _exemplar(q, r)) for _, q, r in few] for kind, few in drawn.items()}
+    )
 
 
 def _rank(drawn: tuple[str, Question, str]) -> str:

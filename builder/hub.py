@@ -87,8 +87,9 @@ def hub_facts(hub_id: str, config_name: str | None, revision: str) -> HubFacts |
         card = HfApi().dataset_info(hub_id, revision=revision, timeout=30).card_data
     except (OSError, errors.HTTPError):  # type: ignore[attr-defined]
         return None
-    found = card.to_dict() if card is not None else {}
-    return HubFacts(_licence(found.get("license")), _sizes(found.get("dataset_info"), config_name))
+    if card is None:
+        return HubFacts("", {})
+    return HubFacts(_licence(card.get("license")), _sizes(card.get("dataset_info"), config_name))
 
 
 def _licence(value: object) -> str:

@@ -12,10 +12,12 @@ import cotbuild.builder
 import cotbuild.prompts
 import cotbuild.schemas
 from cotbuild.builder.exemplars import draw
+from cotbuild.builder.imports import Import, open_import, open_import_source
 from cotbuild.builder.keys import key_bytes
 from cotbuild.builder.modes import Asking
 from cotbuild.builder.plan import Chain, Lookup, walk_all
 from cotbuild.builder.sources import Source, canonical_split, open_source
+from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.store import AnswerIndex, AnswerStore
 from cotbuild.builder.teachers import teacher_identity
 from cotbuild.builder.teachers.embedded import MODEL as EMBEDDED_MODEL
@@ -47,6 +49,12 @@ class Job:
     teacher: str
 
     @cached_property
+    def imported(self) -> Import:
+        """The rationales made elsewhere; reads their files. Only where the config names some."""
+        assert self.config.imported is not None
+        return open_import(self.config.imported, self.source)
+
+    @cached_property
     def asking(self) -> Asking:
         """The way of asking. Reads the split of the exemplars, where they are drawn from one."""
         wanted = self.config.exemplars
@@ -72,6 +80,13 @@ class Job:
         return {split: self.source.checksum(split) for split in splits}
 
     @cached_property
+    def import_checksums(self) -> list[str]:
+        """Of the files of rationales, and of the file that orders them."""
+        wanted = self.config.imported
+        files = [] if wanted is None else [*wanted.files, *([wanted.order_from] if wanted.order_from else [])]
+        return [FileRows(Path(file)).checksum() for file in files]
+
+    @cached_property
     def inputs(self) -> str:
         """Digest of all that fixes the build's content but the answers: equal inputs and store mean equal rows."""
         parts = {
@@ -79,6 +94,7 @@ class Job:
             "teacher": self.teacher,
             "templates": [[p.value, t.ref, t.fingerprint] for p, used in self.templates.items() for t in used.values()],
             "source": self.checksums,
+            "imported": self.import_checksums,
             "code": code_digest(),
             "pyarrow": version("pyarrow"),
         }
@@ -93,7 +109,7 @@ class Job:
         model = self.config.teacher.model
         # Never a path: the title is published.
         teacher = EMBEDDED_MODEL if model == "embedded" else model.rstrip("/").rsplit("/", 1)[-1]
-        return f"{self.source.dataset}: rationales by {teacher}"
+        return f"{self.source.dataset}: rationales by {self.teacher if self.config.imported else teacher}"
 
 
 def prepare(config: BuildConfig, out: Path) -> Job:
@@ -102,11 +118,14 @@ def prepare(config: BuildConfig, out: Path) -> Job:
     Raises ConfigError, DataError or TeacherError in one line.
     """
     store = AnswerStore(out)
+    if config.imported is not None:
+        source = open_import_source(config.imported, config.source)
+        return Job(config, out, {}, source, store, config.imported.recipe.made_by)
     return Job(
         config=config,
         out=out,
         templates=purpose_templates(config),
-        source=open_source(config.source),
+        source=open_source(config.source, store.root),
         store=store,
         teacher=teacher_identity(config.teacher, store.root),
     )

@@ -164,11 +164,3 @@ def prompt_shown(ref: str) -> Iterator[str]:
     for message in render(template, question):
         yield f"── {message.role} ".ljust(WIDTH, "─")
         yield from message.content.splitlines()
-
-
-def source_list() -> Iterator[str]:
-    """Every source known by name, and what else `--source` takes."""
-    from cotbuild.builder.sources import list_sources
-
-    for info in list_sources():
-        yield from info.lines()

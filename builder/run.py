@@ -9,9 +9,10 @@ from typing import Protocol
 
 from cotbuild.builder.ask import OnStep, ask_all
 from cotbuild.builder.build_dir import clear_stage, read_config, read_manifest
-from cotbuild.builder.changes import announcement
+from cotbuild.builder.changes import announcement, import_announcement
 from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
 from cotbuild.builder.plan import Chain, Lookup, Plan, make_plan, open_requests
+from cotbuild.builder.sources import remember_source
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.builder.teachers import open_teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
@@ -56,17 +57,24 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
         standing = read_manifest(out)
         if standing is not None and not retry_failed and is_up_to_date(job, standing):
             return Outcome(standing, asked=0, rebuilt=False)
-        index = job.store.index()
-        plan, asked = _ask_open(job, index, standing, ui, retry_failed)
-        if asked:
+        remember_source(job.source, job.store.root)
+        # Here: pyarrow takes a while to import.
+        from cotbuild.builder.assemble import asked_for, assemble, imported
+
+        if config.imported is None:
             index = job.store.index()
-        from cotbuild.builder.assemble import assemble  # here: pyarrow takes a while to import
+            num_chains, asked = _ask_open(job, index, standing, ui, retry_failed)
+            derived = asked_for(job, job.store.index() if asked else index, num_chains, asked)
+        else:
+            for line in import_announcement(job, standing, read_config(out)):
+                ui.say(line)
+            derived = imported(job)
+        manifest = assemble(job, derived, started)
+    return Outcome(manifest, asked=derived.asked, rebuilt=True)
 
-        manifest = assemble(job, index, plan.num_chains, asked, started)
-    return Outcome(manifest, asked=asked, rebuilt=True)
 
-
-def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> tuple[Plan, int]:
+def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> tuple[int, int]:
+    """Plan, say so, and ask what is open; the number of chains, and of requests made."""
     asked = 0
     with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
         plan = make_plan(job.chains(lookup), job.config.samples)
@@ -74,7 +82,7 @@ def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, r
             ui.say(line)
         if plan.num_open:
             asked = asyncio.run(_ask(job, plan, lookup, ui))
-    return plan, asked
+    return plan.num_chains, asked
 
 
 async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.config import ExemplarsConfig
+from cotbuild.schemas.recipe import ImportEntry
 
 
 class FileEntry(Record):
@@ -36,6 +38,9 @@ class SourceEntry(Record):
     num_questions: int = Field(ge=0, description="Questions asked about.")
     dropped: dict[str, int] = Field(description="Rows left out, by reason.")
     eval_questions: dict[str, int] = Field(description="Questions without a request, per evaluation split.")
+    overlaps: dict[str, int] = Field(
+        description="Questions whose text also stands in an evaluation split; with drop_overlap, those left out."
+    )
 
 
 class RunInfo(Record):
@@ -59,19 +64,22 @@ class Manifest(Record):
     cotbuild: str = Field(description="Version of cotbuild.")
     title: str = Field(description="What the card is called.")
     fingerprint: str = Field(description="Digest over the digests of all configs: the build's content.")
-    teacher: str = Field(description="Identity of the teacher.")
+    teacher: str = Field(description="Identity of the teacher, or who wrote the imported rationales.")
     mode: str = Field(description="name@version of the way of asking.")
     extract_version: int = Field(description="Version of extraction and grading.")
     templates: list[TemplateEntry] = Field(description="Templates used, by name.")
-    sampling: Sampling = Field(description="Sampling fields.")
-    samples: int = Field(ge=1, description="Requests per question.")
+    exemplars: ExemplarsConfig | None = Field(description="How exemplars were drawn; None: the templates' own, if any.")
+    sampling: Sampling | None = Field(description="Sampling fields; None: imported.")
+    samples: int | None = Field(ge=1, description="Chains per question; None: imported, as many as there are.")
     seed: int = Field(ge=0, description="Build seed.")
+    imported: ImportEntry | None = Field(description="What was read of rationales made elsewhere; None: asked for.")
     source: SourceEntry = Field(description="Where the questions came from.")
-    num_planned: int = Field(ge=0, description="Chains planned: questions × samples.")
+    num_planned: int = Field(ge=0, description="Chains planned: questions × samples, or rationales imported.")
     verdicts: dict[str, int] = Field(description="Chains by verdict; they add up to num_planned.")
     verdicts_by_target: dict[str, dict[str, int]] = Field(
         description="For choice and yes/no questions: verdicts per kind and target, since selection biases a dataset."
     )
+    purposes: dict[str, int] = Field(description="Rationales by purpose: the target hidden (elicit) or shown.")
     flags: dict[str, int] = Field(description="Rationales by flag.")
     failures: dict[str, int] = Field(
         description="Unscored chains by kind of failure; no_target where none is published."
@@ -89,6 +97,10 @@ class Manifest(Record):
     def _counts_add_up(self) -> Self:
         if sum(self.verdicts.values()) != self.num_planned:
             raise ValueError(f"verdicts {self.verdicts} do not add up to num_planned {self.num_planned}")
-        if self.num_planned != self.source.num_questions * self.samples:
-            raise ValueError(f"num_planned is {self.num_planned}, not {self.source.num_questions} × {self.samples}")
+        if self.imported is not None:
+            expected, what = self.imported.num_rationales, "the rationales imported"
+        else:
+            expected, what = self.source.num_questions * (self.samples or 0), f"questions × {self.samples}"
+        if self.num_planned != expected:
+            raise ValueError(f"num_planned is {self.num_planned}, not {expected}, {what}")
         return self
