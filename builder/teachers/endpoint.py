@@ -1,9 +1,7 @@
-"""A teacher behind an OpenAI-compatible endpoint, over TCP or a Unix socket."""
+"""The client of one OpenAI-compatible endpoint, over TCP or a Unix socket: single attempts, no policy."""
 
-import asyncio
 import contextlib
 import json
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +11,12 @@ from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
 from cotbuild.builder.teachers.connection import CONNECT_TIMEOUT_S, open_session, parse_base_url, parse_key
+from cotbuild.builder.teachers.metrics import Load, read_load
 from cotbuild.builder.teachers.wire import (
     NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
     Retry,
-    backoff_s,
     one_line,
     read_body,
     refusal,
@@ -71,12 +69,16 @@ class _Version(BaseModel):
     version: str
 
 
-class EndpointTeacher:
-    """Asks `model` at `base_url` (the URL that ends in /v1), at most `max_attempts` times a request.
+class Unreachable(TeacherError):
+    """The server cannot be reached or is not ready: it may be so later. Any other TeacherError is a wrong setting."""
+
+
+class EndpointClient:
+    """Asks `model` at `base_url` (the URL that ends in /v1).
 
     `uds`: connect through this Unix socket instead; `base_url` then only names the path. `api_key` is sent as a bearer
-    token and stands in no error, log, provenance or repr. `backoff_s`: longest wait before the second try, doubled for
-    each further one. Raises ConfigError on a URL or key that is none.
+    token and stands in no error, log, provenance or repr. `look_timeout_s` limits every call but a completion. Raises
+    ConfigError on a URL or key that is none.
     """
 
     def __init__(
@@ -84,35 +86,27 @@ class EndpointTeacher:
         base_url: str,
         model: str,
         *,
-        window: int,
-        max_attempts: int,
         api_key: str | None = None,
         uds: Path | None = None,
-        backoff_s: float = 1.0,
+        look_timeout_s: float = LOOK_TIMEOUT_S,
     ) -> None:
         self.base = parse_base_url(base_url)
         self.model = model
-        self._window = window
-        self._max_attempts = max_attempts
+        self.version: str | None = None
+        """The engine's, where it said one when it was entered."""
         self._api_key = parse_key(api_key)
         self._uds = uds
-        self._backoff_s = backoff_s
+        self._look_timeout_s = look_timeout_s
         self._chat = self.base / "chat/completions"
-        # vLLM serves /tokenize and /version beside /v1, not under it.
+        # vLLM serves /tokenize, /version and /metrics beside /v1, not under it.
         self._root = self.base.parent if self.base.name == "v1" else self.base
         self._answered_as: str | None = None
-        self._version: str | None = None
         self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def window(self) -> int:
-        """Requests in flight."""
-        return self._window
 
     async def __aenter__(self) -> Self:
         self._session = open_session(self.base, self._api_key, self._uds)
         try:
-            self._version = await self._look_version()
+            self.version = await self._look_version()
         except BaseException:  # Ctrl-C while a server does not answer
             await self.__aexit__()
             raise
@@ -123,37 +117,24 @@ class EndpointTeacher:
         if session is not None:
             await session.close()
 
-    def provenance(self) -> dict[str, Any]:
-        """kind, url, model, and the engine's version where it says one."""
-        url = str(self.base) if self._uds is None else None
-        return {"kind": "endpoint", "url": url, "model": self.model, "engine_version": self._version}
-
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def ask(self, request: Request) -> Answer:
-        """The completion or, after `max_attempts` tries, the failure.
-
-        Raises TeacherError where no request can succeed: 401, 403, 404, a redirect, another model than before.
-        """
-        attempt = 0
-        while isinstance(outcome := await self.attempt(request), Retry):
-            attempt += 1
-            if attempt == self._max_attempts:
-                return outcome.failure(request.request_key)
-            await asyncio.sleep(backoff_s(attempt, outcome.after_s, random.random(), self._backoff_s))
-        return outcome
-
     async def attempt(self, request: Request) -> Answer | Retry:
-        """One try, without waiting. `Retry.lost` says that the connection broke: the server itself may be gone."""
+        """One try, without waiting. `Retry.lost` says that the connection broke: the server itself may be gone.
+
+        Raises TeacherError where no request can succeed here: 401, 403, 404, a redirect, another model than before.
+        """
         try:
             async with self._http.post(self._chat, data=self._encode(request), allow_redirects=False) as response:
                 raw = await response.read()
         except aiohttp.ClientPayloadError as fault:
-            return Retry(FailureKind.BAD_BODY, one_line(f"body broken off: {fault}"), lost=True)
+            return Retry(FailureKind.BAD_BODY, one_line(f"body broken off: {fault}"), lost=True, pushed_back=True)
         except aiohttp.ClientResponseError as fault:
             return Retry(FailureKind.BAD_BODY, one_line(f"not HTTP: {fault.message}"))
         except (aiohttp.ClientError, OSError) as fault:
-            return Retry(FailureKind.UNAVAILABLE, one_line(f"{type(fault).__name__}: {fault}"), lost=True)
+            refused = isinstance(fault, aiohttp.ClientConnectorError)
+            words = one_line(f"{type(fault).__name__}: {fault}")
+            return Retry(FailureKind.UNAVAILABLE, words, lost=True, pushed_back=not refused)
         if response.status != 200:
             return self._refused(response, raw, request.request_key)
         body = read_body(raw)
@@ -174,7 +155,8 @@ class EndpointTeacher:
         if status in REJECTED_STATUS:
             return Failure(request_key=request_key, kind=FailureKind.REJECTED, message=words)
         if status in RETRY_STATUS or status >= 500:
-            return Retry(FailureKind.UNAVAILABLE, words, retry_after_s(response.headers.get("Retry-After")))
+            after_s = retry_after_s(response.headers.get("Retry-After"))
+            return Retry(FailureKind.UNAVAILABLE, words, after_s, pushed_back=status == 429)
         raise self._stopped(response, raw)
 
     def _note_model(self, name: str) -> None:
@@ -188,8 +170,11 @@ class EndpointTeacher:
 
     # -- looking before asking -------------------------------------------------------------------------------------
 
-    async def check(self, sample: Request) -> str | None:
-        """See Teacher.check; max_model_len and /tokenize say whether `sample` fits, where the server has them."""
+    async def check(self, sample: Request | None) -> str | None:
+        """Raise TeacherError where the model is not served. Returns one line where `sample` will not fit.
+
+        max_model_len and /tokenize say whether it does, where the server has them. None: only look for the model.
+        """
         async with self._call("GET", self.base / "models") as (response, raw):
             if response.status != 200:
                 raise self._stopped(response, raw)
@@ -205,7 +190,7 @@ class EndpointTeacher:
                 f"{self.base}: does not serve {self.model!r}. It serves {', '.join(map(repr, limits)) or 'nothing'}. "
                 "Name one of them."
             )
-        return await self._fit(sample, limits[self.model])
+        return await self._fit(sample, limits[self.model]) if sample else None
 
     async def _fit(self, sample: Request, max_model_len: int | None) -> str | None:
         tokens = await self._tokenize([m.model_dump() for m in sample.messages], sample.chat_template_kwargs)
@@ -248,6 +233,13 @@ class EndpointTeacher:
                 return _Tokens.model_validate_json(raw)
             return None
 
+    async def load(self) -> Load | None:
+        """The server's work by its /metrics; None where it has none of vLLM's. Raises Unreachable."""
+        async with self._call("GET", self._root / "metrics") as (response, raw):
+            if response.status in NOT_READY_STATUS:
+                raise self._stopped(response, raw)
+            return read_load(raw) if response.status == 200 else None
+
     async def _look_version(self) -> str | None:
         with contextlib.suppress(TeacherError, ValidationError):  # for provenance only; `check` says what is wrong
             async with self._call("GET", self._root / "version") as (response, raw):
@@ -260,13 +252,13 @@ class EndpointTeacher:
     async def _call(
         self, method: str, url: URL, data: bytes | None = None
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, bytes]]:
-        """One small call outside the hot path; raises TeacherError where the server cannot be reached."""
-        timeout = aiohttp.ClientTimeout(total=LOOK_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        """One small call outside the hot path; raises Unreachable where the server cannot be reached."""
+        timeout = aiohttp.ClientTimeout(total=self._look_timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         try:
             async with self._http.request(method, url, data=data, timeout=timeout, allow_redirects=False) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as fault:
-            raise TeacherError(
+            raise Unreachable(
                 f"{url}: {one_line(f'{type(fault).__name__}: {fault}')}. Expected a running server. "
                 "Start it, or correct --endpoint."
             ) from fault
@@ -275,7 +267,9 @@ class EndpointTeacher:
     def _stopped(self, response: aiohttp.ClientResponse, raw: bytes) -> TeacherError:
         location = response.headers.get("Location")
         words = server_words(self._redacted(raw))
-        return refusal(str(response.url), response.status, words, self.model, self._api_key is not None, location)
+        line = refusal(str(response.url), response.status, words, self.model, self._api_key is not None, location)
+        passing = response.status in RETRY_STATUS or response.status >= 500
+        return Unreachable(line) if passing else TeacherError(line)
 
     def _redacted(self, raw: bytes) -> bytes:
         # A server may quote the key it was sent. A short one is no secret ("EMPTY") and may be any word.

@@ -9,7 +9,7 @@ from cotbuild.builder.teachers.identity import remember
 from cotbuild.schemas.config import TeacherConfig
 
 ENDPOINT_WINDOW = 128
-"""Requests in flight where the user says nothing; what a server cannot run at once it queues."""
+"""Requests in flight at one endpoint where the user says nothing; what a server cannot run at once it queues."""
 SCRIPTED_WINDOW = 128
 
 
@@ -20,11 +20,19 @@ def open_teacher(config: TeacherConfig, identity: str, store_dir: Path, say: Cal
     on, for an endpoint once its `check` has passed. Logs of a managed server go to `store_dir`/logs.
     """
     # Imported as needed: aiohttp alone takes a quarter of a second.
-    if config.endpoint is not None:
+    if config.endpoints:
+        from cotbuild.builder.teachers.pool import EndpointPool
         from cotbuild.builder.teachers.settled import SettledEndpoint
 
         key = os.environ.get("OPENAI_API_KEY")
-        return SettledEndpoint(config, identity, store_dir, window=config.window or ENDPOINT_WINDOW, api_key=key)
+        clients = [SettledEndpoint(url, config, identity, store_dir, key) for url in config.endpoints]
+        return EndpointPool(
+            clients,
+            say,
+            window=config.window or ENDPOINT_WINDOW,
+            max_attempts=config.max_attempts,
+            stall_s=config.stall_s,
+        )
     remember(config, identity, store_dir)
     if config.model == "scripted":
         from cotbuild.builder.teachers.scripted import ScriptedTeacher

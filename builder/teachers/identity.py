@@ -31,7 +31,7 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has not met it. Raises ConfigError
     where there is no such model, TeacherError where neither can be reached.
     """
-    if config.endpoint is not None:
+    if config.endpoints:
         known = load_known(store_dir).endpoints.get(teacher_name(config))
         return endpoint_identity(config, known or asyncio.run(_first_look(config)))
     if config.model == "scripted":
@@ -59,7 +59,7 @@ def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
 
 def teacher_name(config: TeacherConfig) -> str:
     """Model and stated revision. Not the URL: the same service may move."""
-    return f"{config.model}@{config.revision or (UNSTATED if config.endpoint else 'main')}"
+    return f"{config.model}@{config.revision or (UNSTATED if config.endpoints else 'main')}"
 
 
 def is_folder(model: str) -> bool:
@@ -111,12 +111,19 @@ def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
 
 
 async def _first_look(config: TeacherConfig) -> str:
-    from cotbuild.builder.teachers.endpoint import EndpointTeacher  # a quarter of a second, for aiohttp
+    """How the first endpoint that can be reached tokenizes; raises TeacherError where none can be."""
+    # Here, since aiohttp takes a quarter of a second.
+    from cotbuild.builder.teachers.endpoint import LOOK_TIMEOUT_S, EndpointClient, Unreachable
 
-    assert config.endpoint is not None
-    key = os.environ.get("OPENAI_API_KEY")
-    async with EndpointTeacher(config.endpoint, config.model, window=1, max_attempts=1, api_key=key) as teacher:
-        return await teacher.tokenize_digest() or UNTOKENIZED
+    key, timeout_s = os.environ.get("OPENAI_API_KEY"), min(LOOK_TIMEOUT_S, config.stall_s)
+    faults = []
+    for url in config.endpoints:
+        async with EndpointClient(url, config.model, api_key=key, look_timeout_s=timeout_s) as client:
+            try:
+                return await client.tokenize_digest() or UNTOKENIZED
+            except Unreachable as fault:
+                faults.append(fault)
+    raise faults[0] if len(faults) == 1 else TeacherError(" ".join(map(str, faults)))
 
 
 # -- the Hub -------------------------------------------------------------------------------------------------------

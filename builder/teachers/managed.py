@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from typing import Any, Self
 import aiohttp
 
 from cotbuild.builder.teachers.connection import open_session, parse_base_url
-from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.builder.teachers.machine import Settings, choose, look
+from cotbuild.builder.teachers.metrics import read_load
 from cotbuild.builder.teachers.server import Guarded, new_run_dir
 from cotbuild.builder.teachers.weights import Weights, find_weights
 from cotbuild.builder.teachers.wire import Retry, backoff_s
@@ -30,13 +30,12 @@ SAY_EVERY_S = 10.0
 LOOK_TIMEOUT_S = 10.0
 VERDICT_S = 10.0
 """A broken connection nearly always means that the server is gone; the guard needs a few seconds to clear up."""
-_TOKENS = re.compile(rb"^vllm:generation_tokens_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 class Life:
     """One healthy server, from the first answer on."""
 
-    def __init__(self, process: Guarded, client: EndpointTeacher, session: aiohttp.ClientSession) -> None:
+    def __init__(self, process: Guarded, client: EndpointClient, session: aiohttp.ClientSession) -> None:
         self.process = process
         self.client = client
         self.session = session  # for looks at it, apart from the requests
@@ -51,7 +50,8 @@ class Life:
     async def generated_tokens(self) -> float | None:
         """Tokens generated since the start by all engines; None where the server does not say."""
         raw = await _get(self.session, "metrics")
-        return None if raw is None else sum(map(float, _TOKENS.findall(raw)))
+        load = None if raw is None else read_load(raw)
+        return load.generated_tokens if load else None
 
     async def end(self) -> None:
         """Gone with all it started; requests in flight break off."""
@@ -175,7 +175,7 @@ class ManagedTeacher:
 
     async def _watch(self, life: Life) -> str:
         """Return why this life has to end."""
-        stall_s = self._config.server.stall_s
+        stall_s = self._config.stall_s
         tokens: float | None = None
         last = (-1, tokens)
         moved = next_look = time.monotonic()
@@ -199,7 +199,7 @@ class ManagedTeacher:
             self._command(settings, run_dir / SOCKET), self._environment(settings, run_dir), self.log, run_dir
         )
         session = open_session(parse_base_url(BASE_URL), None, run_dir / SOCKET)
-        client = EndpointTeacher(BASE_URL, self._served_name, window=1, max_attempts=1, uds=run_dir / SOCKET)
+        client = EndpointClient(BASE_URL, self._served_name, uds=run_dir / SOCKET)
         life = Life(process, client, session)
         try:
             await self._until_healthy(process, session)

@@ -46,7 +46,7 @@ def max_model_len(config_json: Path) -> int | None:
 
 def tokenizer_folder(config: TeacherConfig) -> Path | None:
     """A folder with the teacher's tokenizer, where one is on this machine already; downloads and converts nothing."""
-    if config.endpoint is not None or config.model == "scripted":
+    if config.endpoints or config.model == "scripted":
         return None
     if config.model == "embedded":
         folder = embedded_folder(cache_dir())

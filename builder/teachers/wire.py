@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cotbuild.schemas.base import explain
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Request
-from cotbuild.schemas.errors import TeacherError
 
 MAX_WORDS_CHARS = 300
 """Longest piece of a server's own words kept in a message."""
@@ -33,6 +32,7 @@ class Retry:
     message: str
     after_s: float | None = None  # the server's Retry-After
     lost: bool = False  # the connection broke or was refused: the server itself may be gone
+    pushed_back: bool = False  # a 429, or a connection broken off: there may be too much in flight
 
     def failure(self, request_key: str) -> Failure:
         """What it comes to when no attempt is left."""
@@ -133,8 +133,8 @@ def server_words(raw: bytes) -> str:
     return one_line(error or body.message or body.detail or raw.decode("utf-8", "replace"))
 
 
-def refusal(url: str, status: int, words: str, model: str, sent_key: bool, location: str | None) -> TeacherError:
-    """The error for a status after which asking makes no sense: 401, 403, 404, redirects; trouble before the start."""
+def refusal(url: str, status: int, words: str, model: str, sent_key: bool, location: str | None) -> str:
+    """The line for a status after which asking makes no sense: 401, 403, 404, redirects; trouble before the start."""
     if status in (401, 403):
         sent = "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
         todo = f"Expected access; {sent}. Set OPENAI_API_KEY to a key for this server."
@@ -144,7 +144,7 @@ def refusal(url: str, status: int, words: str, model: str, sent_key: bool, locat
         todo = "Expected a server that is ready. Wait, then run again."
     else:
         todo = f"Expected an OpenAI-compatible server with the model {model!r}. Give the URL that ends in /v1."
-    return TeacherError(f"{url}: HTTP {status}: {words or 'no words'}. {todo}")
+    return f"{url}: HTTP {status}: {words or 'no words'}. {todo}"
 
 
 def one_line(text: str) -> str:

@@ -20,9 +20,11 @@ from sums import Side, options, show, sums_job
 
 from cotbuild.builder.job import Job
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.builder.teachers.machine import choose, look
+from cotbuild.builder.teachers.factory import ENDPOINT_WINDOW
 from cotbuild.builder.teachers.managed import BASE_URL, ManagedTeacher
+from cotbuild.builder.teachers.pool import EndpointPool
 from cotbuild.builder.teachers.server import Guarded, new_run_dir
 from cotbuild.builder.teachers.weights import find_weights
 from cotbuild.schemas.completion import Completion, Request
@@ -33,7 +35,7 @@ START_TIMEOUT_S = 600.0
 
 
 @asynccontextmanager
-async def stock_server(model: str, kv_cache_gib: str, log: Path) -> AsyncIterator[EndpointTeacher]:
+async def stock_server(model: str, kv_cache_gib: str, log: Path) -> AsyncIterator[Teacher]:
     """vLLM's API server as it comes, asked through the client that the managed one is asked through."""
     run_dir = new_run_dir()
     socket = run_dir / "s"
@@ -42,14 +44,16 @@ async def stock_server(model: str, kv_cache_gib: str, log: Path) -> AsyncIterato
     env |= {name: str(run_dir) for name in ("TMPDIR", "VLLM_RPC_BASE_PATH")}
     server = Guarded(command, env, log, run_dir)
     try:
-        async with EndpointTeacher(BASE_URL, model, window=1, max_attempts=1, uds=socket) as client:
+        client = EndpointClient(BASE_URL, model, uds=socket)
+        async with client:
             await _until_served(server, client)
-            yield client
+        async with EndpointPool([client], print, window=ENDPOINT_WINDOW, max_attempts=1, stall_s=600) as teacher:
+            yield teacher
     finally:
         await server.stop()
 
 
-async def _until_served(server: Guarded, client: EndpointTeacher) -> None:
+async def _until_served(server: Guarded, client: EndpointClient) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and server.exit_code() is None:
         try:

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.endpoint import EndpointTeacher
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
 from cotbuild.schemas.config import ScriptedConfig
 from tests.http_teacher import serve
+from tests.teachers.asking import pool
 from tests.teachers.contract import WINDOW, Contract, ask_all, request
 
 
@@ -23,7 +23,7 @@ class TestEndpoint(Contract):
     @asynccontextmanager
     async def teacher(self) -> AsyncIterator[Teacher]:
         with serve() as server:
-            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=1) as teacher:
+            async with pool(server.url, window=WINDOW, max_attempts=1) as teacher:
                 yield teacher
 
 
@@ -37,14 +37,14 @@ class TestFaultyEndpoint(Contract):
     async def teacher(self) -> AsyncIterator[Teacher]:
         faults = {name: 0.5 / len(FAULTS) for name in FAULTS}
         with serve(faults=faults, latency_s=0.01) as server:
-            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=3, backoff_s=0.02) as teacher:
+            async with pool(server.url, window=WINDOW, max_attempts=3) as teacher:
                 yield teacher
 
 
 def test_window_is_used_in_full_and_never_exceeded() -> None:
     async def peak() -> int:
         with serve(latency_s=0.02) as server:
-            async with EndpointTeacher(server.url, "fake", window=WINDOW, max_attempts=1) as teacher:
+            async with pool(server.url, window=WINDOW, max_attempts=1) as teacher:
                 await ask_all(teacher, [request(i) for i in range(10 * WINDOW)])
             return int(server.stats()["peak"])
 

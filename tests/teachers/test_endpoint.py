@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from cotbuild.builder.teachers.endpoint import EndpointClient
+from cotbuild.builder.teachers.pool import EndpointPool
 from cotbuild.builder.teachers.wire import Retry, wire
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.errors import TeacherError
 from tests.http_teacher import Server, key_of, serve
-from tests.teachers.asking import use
+from tests.teachers.asking import use, use_client
 from tests.teachers.contract import ask_all, request
 
 PASSING_HTTP = ["http_429", "http_408", "http_500", "http_503"]
@@ -71,7 +72,7 @@ def test_a_refusal_of_all_requests_stops_at_once(server: Server, fault: str, wor
 
 
 def test_another_model_midway_stops(server: Server) -> None:
-    async def act(teacher: EndpointTeacher) -> None:
+    async def act(teacher: EndpointPool) -> None:
         await teacher.ask(request(0))
         server.set(answers_as="fake-v2")
         await teacher.ask(request(1))
@@ -83,7 +84,7 @@ def test_another_model_midway_stops(server: Server) -> None:
 
 
 def test_retry_after_is_honoured(server: Server) -> None:
-    async def act(teacher: EndpointTeacher) -> float:
+    async def act(teacher: EndpointPool) -> float:
         started_s = asyncio.get_running_loop().time()
         assert isinstance(await teacher.ask(request(0)), Completion)
         return asyncio.get_running_loop().time() - started_s
@@ -97,19 +98,28 @@ def test_retry_after_is_honoured(server: Server) -> None:
 )
 def test_one_attempt_says_whether_the_connection_was_lost(server: Server, fault: str, lost: bool) -> None:
     server.reset(faults={fault: 1}, times=0)
-    outcome = use(server, lambda teacher: teacher.attempt(request(0)))
+    outcome = use_client(server, lambda client: client.attempt(request(0)))
     assert isinstance(outcome, Retry)
     assert outcome.lost is lost
     assert server.stats()["requests"] == 1
 
 
-def test_a_dead_server_is_a_lost_connection_and_then_a_failure() -> None:
-    async def act(teacher: EndpointTeacher) -> None:
-        assert isinstance(await teacher.ask(request(0)), Completion)
+def test_a_dead_server_is_a_lost_connection_that_says_nothing_of_the_window() -> None:
+    async def act(client: EndpointClient) -> None:
+        assert isinstance(await client.attempt(request(0)), Completion)
         os.kill(server.pid, signal.SIGKILL)
-        outcome = await teacher.attempt(request(1))
-        assert isinstance(outcome, Retry)
-        assert outcome.lost
+        outcomes = [await client.attempt(request(1)) for _ in range(2)]
+        assert all(isinstance(o, Retry) and o.lost for o in outcomes)
+        assert isinstance(outcomes[-1], Retry)
+        assert not outcomes[-1].pushed_back  # refused
+
+    with serve() as server:
+        use_client(server, act)
+
+
+def test_a_dead_server_is_a_failure_where_attempts_run_out_first() -> None:
+    async def act(teacher: EndpointPool) -> None:
+        os.kill(server.pid, signal.SIGKILL)
         answer = await teacher.ask(request(1))
         assert isinstance(answer, Failure)
         assert answer.kind is FailureKind.UNAVAILABLE
@@ -152,7 +162,7 @@ def test_over_a_unix_socket(tmp_path: Path) -> None:
 
 
 def test_a_hanging_request_can_be_cancelled(server: Server) -> None:
-    async def act(teacher: EndpointTeacher) -> None:
+    async def act(teacher: EndpointPool) -> None:
         task = asyncio.create_task(teacher.ask(request(0)))
         await asyncio.sleep(0.2)
         assert not task.done()
@@ -166,10 +176,10 @@ def test_a_hanging_request_can_be_cancelled(server: Server) -> None:
 
 CTRL_C = """
 import asyncio, sys
-from cotbuild.builder.teachers.endpoint import EndpointTeacher
+from tests.teachers.asking import pool
 from tests.teachers.contract import ask_all, request
 async def main():
-    async with EndpointTeacher(sys.argv[1], "fake", window=8, max_attempts=3) as teacher:
+    async with pool(sys.argv[1]) as teacher:
         asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(40)]))
         await asyncio.sleep(0.3)
         print("asking", flush=True)
@@ -195,6 +205,6 @@ def test_ctrl_c_leaves_no_warning(server: Server) -> None:
 
 
 def test_use_before_entering_is_an_error() -> None:
-    teacher = EndpointTeacher("http://127.0.0.1:1/v1", "m", window=1, max_attempts=1)
+    client = EndpointClient("http://127.0.0.1:1/v1", "m")
     with pytest.raises(TeacherError, match="not entered"):
-        asyncio.run(teacher.ask(request(0)))
+        asyncio.run(client.attempt(request(0)))

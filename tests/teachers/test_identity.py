@@ -198,7 +198,7 @@ def test_an_endpoint_is_known_by_name_revision_and_tokenizer(tmp_path: Path) -> 
     with serve() as server, serve(token_salt="other") as other, serve(tokenize_status=404) as silent:
 
         def identity(url: str, revision: str | None = None) -> str:
-            return teacher_identity(TeacherConfig(model="fake", endpoint=url, revision=revision), tmp_path)
+            return teacher_identity(TeacherConfig(model="fake", endpoints=(url,), revision=revision), tmp_path)
 
         assert identity(server.url).startswith("endpoint:fake@unstated#")
         assert identity(server.url) == identity(server.url)
@@ -210,24 +210,24 @@ def test_an_endpoint_is_known_by_name_revision_and_tokenizer(tmp_path: Path) -> 
 
 def test_an_endpoint_once_asked_is_known_without_it(tmp_path: Path) -> None:
     with serve() as server:
-        config = TeacherConfig(model="fake", endpoint=server.url)
+        config = TeacherConfig(model="fake", endpoints=(server.url,))
         identity = teacher_identity(config, tmp_path)
         check(config, identity, tmp_path)
     assert teacher_identity(config, tmp_path) == identity  # the server is gone
-    moved = config.model_copy(update={"endpoint": "http://localhost:9/v1"})
+    moved = config.model_copy(update={"endpoints": ("http://localhost:9/v1",)})
     assert teacher_identity(moved, tmp_path) == identity
     with serve(token_salt="other") as server:
-        config = TeacherConfig(model="fake", endpoint=server.url)
+        config = TeacherConfig(model="fake", endpoints=(server.url,))
         with pytest.raises(TeacherError, match=r"its tokenizer is .*, at first use it was"):
             check(config, teacher_identity(config, tmp_path), tmp_path)
-        restated = TeacherConfig(model="fake", endpoint=server.url, revision="v2")
+        restated = TeacherConfig(model="fake", endpoints=(server.url,), revision="v2")
         check(restated, teacher_identity(restated, tmp_path), tmp_path)
     assert len(load_known(tmp_path).endpoints) == 2
 
 
 def test_a_server_without_the_model_is_not_remembered(tmp_path: Path) -> None:
     with serve() as server:
-        config = TeacherConfig(model="other", endpoint=server.url)
+        config = TeacherConfig(model="other", endpoints=(server.url,))
         with pytest.raises(CotbuildError):
             check(config, teacher_identity(config, tmp_path), tmp_path)
     assert not (tmp_path / TEACHER_JSON).exists()
@@ -235,7 +235,7 @@ def test_a_server_without_the_model_is_not_remembered(tmp_path: Path) -> None:
 
 def test_an_unreachable_new_endpoint_is_a_teacher_error(tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="Expected a running server"):
-        teacher_identity(TeacherConfig(model="fake", endpoint="http://127.0.0.1:9/v1"), tmp_path)
+        teacher_identity(TeacherConfig(model="fake", endpoints=("http://127.0.0.1:9/v1",)), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_broken_teacher_json(tmp_path: Path, text: str, error: type[CotbuildErro
 
 
 def test_first_use_is_kept(tmp_path: Path) -> None:
-    config = TeacherConfig(model="fake", endpoint="http://localhost:9/v1")
+    config = TeacherConfig(model="fake", endpoints=("http://localhost:9/v1",))
     for tokens in "first", "second":
         remember(config, f"endpoint:fake@unstated#{tokens}", tmp_path)
     assert json.loads((tmp_path / TEACHER_JSON).read_text())["endpoints"] == {"fake@unstated": "first"}
@@ -319,4 +319,4 @@ def test_max_model_len_of_a_broken_config(tmp_path: Path, text: str) -> None:
 def test_tokenizer_folder(model: Path) -> None:
     assert tokenizer_folder(TeacherConfig(model=str(model))) == model
     assert tokenizer_folder(TeacherConfig(model="scripted")) is None
-    assert tokenizer_folder(TeacherConfig(model="x", endpoint="http://localhost:9/v1")) is None
+    assert tokenizer_folder(TeacherConfig(model="x", endpoints=("http://localhost:9/v1",))) is None

@@ -50,10 +50,10 @@ class Stage:
         lines = self.lives_file.read_text().splitlines() if self.lives_file.exists() else []
         return [json.loads(line) for line in lines]
 
-    def open(self, *words: str, max_attempts: int = 6, **server: float) -> Teacher:
+    def open(self, *words: str, max_attempts: int = 6, stall_s: float = 120.0, **server: float) -> Teacher:
         self.script(list(words))
         settings = ServerConfig.parse(server, "test")
-        config = TeacherConfig(model=str(self.model), server=settings, max_attempts=max_attempts)
+        config = TeacherConfig(model=str(self.model), server=settings, max_attempts=max_attempts, stall_s=stall_s)
         return open_teacher(config, teacher_identity(config, self.store), self.store, self.said.append)
 
     async def ask(self, teacher: Teacher, *texts: str) -> list[Answer]:

@@ -147,6 +147,9 @@ def test_says_that_it_is_a_fake() -> None:
     assert ScriptedTeacher(ScriptedConfig(), 4).provenance() == {"kind": "scripted", "fake": True}
 
 
+TARGETS = {QuestionKind.CHOICE: "A", QuestionKind.YES_NO: "yes", QuestionKind.NUMBER: "4", QuestionKind.TEXT: "attic"}
+
+
 def question(kind: QuestionKind) -> Question:
     options = ("cupboard", "floor", "kitchen oven", "garden", "attic") if kind is QuestionKind.CHOICE else ()
     return Question(
@@ -154,7 +157,7 @@ def question(kind: QuestionKind) -> Question:
         kind=kind,
         text="Where would most people store washed plates overnight?",
         choices=tuple(Choice(label=label, text=text) for label, text in zip("ABCDE", options, strict=False)),
-        target=None,
+        target=TARGETS[kind],
         other_targets=(),
         source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
     )

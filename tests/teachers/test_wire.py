@@ -208,6 +208,6 @@ def test_backoff_doubles() -> None:
     ],
 )
 def test_a_refusal_says_what_to_do(status: int, sent_key: bool, location: str | None, words: str) -> None:
-    message = str(refusal("http://h/v1/models", status, "words of the server", "m", sent_key, location))
+    message = refusal("http://h/v1/models", status, "words of the server", "m", sent_key, location)
     assert message.startswith(f"http://h/v1/models: HTTP {status}: words of the server. Expected ")
     assert words in message

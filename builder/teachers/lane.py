@@ -1,0 +1,69 @@
+"""One endpoint of a pool: its slots, and how it fares. No IO, no clock."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from cotbuild.builder.teachers.endpoint import EndpointClient
+from cotbuild.builder.teachers.window import Window
+
+FIRST_WAIT_S = 1.0
+MAX_WAIT_S = 60.0
+
+
+class Standing(Enum):
+    """What an endpoint is trusted with."""
+
+    IN = auto()  # as many requests as its window says
+    TRIAL = auto()  # it hung, and looks well again: one request, until it has answered
+    OUT = auto()  # none
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """An endpoint's place in the pool. Times are those of the event loop's clock."""
+
+    client: EndpointClient
+    window: Window
+    standing: Standing = Standing.IN
+    in_flight: int = 0
+    """Slots taken, also by those about to ask."""
+    attempts: set[asyncio.Timeout] = field(default_factory=set)
+    """One for each attempt under way; rescheduled to now, it gives its attempt up."""
+    losses: int = 0
+    """Connections lost or refused in a row."""
+    falls: int = 0
+    """How often it was taken out since it last answered."""
+    told: bool = False
+    """Whether the user knows that it is out."""
+    paused_until_s: float = 0.0
+    moved_s: float = 0.0
+    """Its last sign of life; or, where it was idle, when it was asked again."""
+    tokens: float = 0.0
+    words: str = "no answer yet"
+    """The last it said of what is wrong."""
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return str(self.client.base)
+
+    @property
+    def size(self) -> int:
+        """Slots it has now."""
+        return {Standing.IN: self.window.size, Standing.TRIAL: 1, Standing.OUT: 0}[self.standing]
+
+    @property
+    def wait_s(self) -> float:
+        """Before the next look at it, longer after each fall."""
+        return min(FIRST_WAIT_S * 2.0 ** min(self.falls - 1, 30), MAX_WAIT_S)
+
+    def open(self, now_s: float) -> bool:
+        """Whether it may be asked at all."""
+        return self.standing is not Standing.OUT and self.paused_until_s <= now_s
+
+    def take(self, now_s: float) -> None:
+        """Take a slot."""
+        if self.in_flight == 0:
+            self.moved_s = now_s
+        self.in_flight += 1

@@ -1,0 +1,293 @@
+"""One or many endpoints as one teacher: balanced, followed, taken out where they are dead or hung, tried again.
+
+An attempt that is given up ends on our side before the request is asked of anybody else, so that of two answers to one
+request there is never more than one here. All tries of a request count, at whatever endpoint and for whatever reason.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Self
+
+from cotbuild.builder.teachers.endpoint import EndpointClient, Unreachable
+from cotbuild.builder.teachers.lane import Lane, Standing
+from cotbuild.builder.teachers.slots import Slots
+from cotbuild.builder.teachers.window import Window
+from cotbuild.builder.teachers.wire import Retry, backoff_s
+from cotbuild.schemas.completion import Answer, Completion, FailureKind, Request
+from cotbuild.schemas.errors import TeacherError
+
+DEAD_AFTER = 5
+"""Connections lost or refused in a row."""
+PATIENCE = 3
+"""Times stall_s without a sign of life from any endpoint, and none in good standing, before the run ends."""
+PAST_S = 0.001
+"""A timer may fire a clock's tick early."""
+LOOK_EVERY_S = 3.0
+"""Between looks at /metrics; more often where stall_s is short."""
+
+
+class EndpointPool:
+    """Asks `clients`, all with the same model, at most `window` requests each and `max_attempts` tries a request.
+
+    An endpoint is *dead* after DEAD_AFTER lost connections in a row, and *hung* after `stall_s` seconds in which it
+    neither finished a request nor, by vLLM's /metrics, generated a token; requests under way at a hung one are given up
+    and asked elsewhere. What was taken out is looked at again after a growing wait. One line for each going and coming
+    back is told to `say`. `backoff_s`: longest wait before a request that all endpoints have spoiled is tried again,
+    doubled for each further try.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[EndpointClient],
+        say: Callable[[str], None],
+        *,
+        window: int,
+        max_attempts: int,
+        stall_s: float,
+        backoff_s: float = 1.0,
+    ) -> None:
+        self._lanes = [Lane(client, Window(window)) for client in clients]
+        self._slots = Slots(self._lanes)
+        self._say = say
+        self._max_attempts = max_attempts
+        self._stall_s = stall_s
+        self._backoff_s = backoff_s
+        self._asking = 0
+        self._heard_s = 0.0  # last sign of life of any endpoint
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = contextlib.AsyncExitStack()
+
+    @property
+    def window(self) -> int:
+        """Requests in flight at most; how many there are now is the endpoints' matter."""
+        return sum(lane.window.maximum for lane in self._lanes)
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.TaskGroup() as entering:
+                for lane in self._lanes:
+                    entering.create_task(stack.enter_async_context(lane.client))
+            self._open = stack.pop_all()
+        self._spawn(self._watch())
+        for lane in self._lanes:
+            self._spawn(self._follow(lane))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._open.aclose()
+
+    def provenance(self) -> dict[str, Any]:
+        """kind, model, and of each endpoint its URL and its engine's version, None where it said none."""
+        endpoints = [{"url": lane.url, "engine_version": lane.client.version} for lane in self._lanes]
+        return {"kind": "endpoint", "model": self._lanes[0].client.model, "endpoints": endpoints}
+
+    async def check(self, sample: Request) -> str | None:
+        """See Teacher.check. Of several endpoints some may be out of reach: they start taken out."""
+        looks = [lane.client.check(sample) for lane in self._lanes]
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        faults = [fault for fault in found if isinstance(fault, BaseException)]
+        unready = [fault for fault in faults if isinstance(fault, Unreachable)]
+        if wrong := [fault for fault in faults if not isinstance(fault, Unreachable)]:
+            raise wrong[0]
+        if len(unready) == len(self._lanes):
+            raise unready[0] if len(unready) == 1 else TeacherError(" ".join(map(str, unready)))
+        for lane, fault in zip(self._lanes, found, strict=True):
+            if isinstance(fault, Unreachable):
+                lane.words = str(fault)
+                self._tell_out(lane)
+                self._take_out(lane, hung=False)
+        return next((line for line in found if isinstance(line, str)), None)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    async def ask(self, request: Request) -> Answer:
+        """See Teacher.ask. A spoiled request goes to an endpoint that has not spoiled it, while there is one.
+
+        Raises TeacherError where an endpoint is not what the configuration says, and where none answers any more.
+        """
+        if self._asking == 0:
+            self._heard_s = _now()
+        self._asking += 1
+        try:
+            return await self._ask(request)
+        finally:
+            self._asking -= 1
+
+    async def _ask(self, request: Request) -> Answer:
+        tries, tried = 0, set[Lane]()
+        while True:
+            lane = await self._slots.take(tried)
+            try:
+                sent_s = _now()
+                outcome = await self._attempt(lane, request)
+                self._note(lane, outcome, sent_s)
+            finally:
+                self._slots.release(lane)
+            if not isinstance(outcome, Retry):
+                return outcome
+            tries += 1
+            if tries == self._max_attempts:
+                return outcome.failure(request.request_key)
+            tried.add(lane)
+            if tried.issuperset(lane for lane in self._lanes if lane.open(_now())):
+                tried.clear()
+                await asyncio.sleep(backoff_s(tries, None, random.random(), self._backoff_s))
+
+    async def _attempt(self, lane: Lane, request: Request) -> Answer | Retry:
+        """One try, which `_give_up` can end."""
+        scope = asyncio.timeout(None)
+        lane.attempts.add(scope)
+        try:
+            async with scope:
+                return await lane.client.attempt(request)
+        except TimeoutError:  # given up: whatever the server still says goes nowhere
+            return Retry(FailureKind.UNAVAILABLE, f"no answer and no new token for {self._stall_s:g} s", lost=True)
+        finally:
+            lane.attempts.discard(scope)
+
+    def _note(self, lane: Lane, outcome: Answer | Retry, sent_s: float) -> None:
+        """Take in how one attempt went."""
+        now_s = _now()
+        if isinstance(outcome, Retry):
+            lane.words = outcome.message
+            if outcome.pushed_back:
+                lane.window.pushed_back(sent_s, now_s)
+            if outcome.after_s:
+                lane.paused_until_s = max(now_s + outcome.after_s, lane.paused_until_s)
+                asyncio.get_running_loop().call_at(lane.paused_until_s + PAST_S, self._slots.deal)
+        elif isinstance(outcome, Completion):
+            lane.window.succeeded()
+        if isinstance(outcome, Retry) and outcome.lost:
+            lane.losses += 1
+            if lane.standing is Standing.TRIAL or (lane.standing is Standing.IN and lane.losses >= DEAD_AFTER):
+                self._take_out(lane, hung=lane.standing is Standing.TRIAL)
+        else:
+            self._heard_s = lane.moved_s = now_s
+            lane.losses = lane.falls = 0
+            if lane.standing is Standing.TRIAL:
+                self._take_in(lane, Standing.IN)
+
+    # -- standing --------------------------------------------------------------------------------------------------
+
+    def _take_out(self, lane: Lane, *, hung: bool) -> None:
+        lane.standing = Standing.OUT
+        lane.falls += 1
+        if hung:
+            self._give_up(lane)
+        self._spawn(self._bring_back(lane, hung))
+        self._slots.deal()
+
+    def _take_in(self, lane: Lane, standing: Standing) -> None:
+        lane.standing = standing
+        lane.losses = 0
+        if lane.told and standing is Standing.IN:
+            lane.told = False
+            self._say(f"{lane.url}: back")
+        self._slots.deal()
+
+    async def _bring_back(self, lane: Lane, hung: bool) -> None:
+        """Look at an endpoint that is out until it is well. The first look after losses is at once, and silent."""
+        if hung or lane.told or lane.falls > 1:
+            await self._rest(lane)
+        while not await self._is_well(lane):
+            lane.falls += 1
+            await self._rest(lane)
+        self._take_in(lane, Standing.TRIAL if hung else Standing.IN)
+
+    async def _rest(self, lane: Lane) -> None:
+        self._tell_out(lane)
+        await asyncio.sleep(lane.wait_s)
+
+    async def _is_well(self, lane: Lane) -> bool:
+        try:
+            await lane.client.check(None)
+        except Unreachable as fault:
+            lane.words = str(fault)
+            return False
+        return True
+
+    def _tell_out(self, lane: Lane) -> None:
+        if not lane.told:
+            lane.told = True
+            self._say(f"{lane.url}: taken out: {lane.words}")
+
+    def _give_up(self, lane: Lane) -> None:
+        for scope in lane.attempts:
+            scope.reschedule(_now())
+
+    # -- watching --------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Find the hung; end the run where all are lost."""
+        while True:
+            await asyncio.sleep(min(1.0, self._stall_s / 4))
+            now_s = _now()
+            for lane in self._lanes:
+                if lane.attempts and now_s - lane.moved_s > self._stall_s:
+                    self._hung(lane)
+            lost = all(lane.standing is not Standing.IN for lane in self._lanes)
+            if self._asking and lost and now_s - self._heard_s > PATIENCE * self._stall_s:
+                raise self._all_lost(now_s - self._heard_s)
+
+    def _hung(self, lane: Lane) -> None:
+        if lane.standing is Standing.OUT:  # it was taken out for lost connections, with others still under way
+            self._give_up(lane)
+            return
+        lane.words = (
+            f"{len(lane.attempts)} requests under way, and no answer and no new token for {self._stall_s:g} s "
+            "(teacher.stall_s)"
+        )
+        self._take_out(lane, hung=True)
+
+    def _all_lost(self, quiet_s: float) -> TeacherError:
+        each = "; ".join(f"{lane.url}: {lane.words}" for lane in self._lanes)
+        return TeacherError(
+            f"teacher: no endpoint has answered for {quiet_s:.0f} s. {each} "
+            "Expected at least one that does. Start it, or raise teacher.stall_s for a server that is only slow."
+        )
+
+    async def _follow(self, lane: Lane) -> None:
+        """Look at the server's own metrics while it is asked, where it has them."""
+        while True:
+            await asyncio.sleep(min(LOOK_EVERY_S, self._stall_s / 4))
+            if not lane.in_flight:
+                continue
+            try:
+                load = await lane.client.load()
+            except Unreachable:
+                continue  # the requests will tell
+            if load is None:
+                return
+            if load.generated_tokens > lane.tokens:
+                self._heard_s = lane.moved_s = _now()
+            lane.tokens = load.generated_tokens
+            lane.window.looked(load.running, load.waiting)
+            self._slots.deal()
+
+    # -- tasks -----------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fail(fault)
+
+    def _fail(self, fault: BaseException) -> None:
+        """From now on nobody is answered: not those who wait, nor those whose attempts are given up here."""
+        self._slots.fail(fault)
+        for lane in self._lanes:
+            self._give_up(lane)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
