@@ -17,6 +17,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "target": ("target", "answer", "answerKey"),
     "other_targets": ("other_targets",),
     "kind": ("kind",),
+    "rationale": ("rationale",),
 }
 """Fields and the column names taken without a mapping, the first present one first."""
 

@@ -57,6 +57,7 @@ KNOWN = Known(
     revision=REVISION,
     splits=("train", "validation", "test"),
     licence="MIT",
+    kind=QuestionKind.CHOICE,
     matches=matches,
     to_question=to_question,
 )

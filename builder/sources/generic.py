@@ -6,7 +6,7 @@ from typing import Any
 
 from cotbuild.builder.sources.columns import Getter, resolve
 from cotbuild.builder.sources.known import Form
-from cotbuild.builder.sources.make import Pairs, choice_pairs, clean_field, clean_id, make_question
+from cotbuild.builder.sources.make import Pairs, choice_pairs, clean_field, clean_id, joined_texts, make_question
 from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.targets import IndexBase, choice_label, index_base, is_missing, number, texts, yes_no
 from cotbuild.schemas.config import SourceConfig
@@ -27,7 +27,9 @@ def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> Form:
         )
     plan = _Plan(get, kind, _labelled(get, sample), base=None)
     base = index_base(plan.choice_answers(sample), where)
-    return Form(replace(plan, base=base).to_question, has_id="id" in get)
+    carried = get.get("rationale")
+    rationale = None if carried is None else lambda row: joined_texts(carried(row))
+    return Form(replace(plan, base=base).to_question, "id" in get, rationale)
 
 
 def _kind(get: dict[str, Getter], forced: QuestionKind | None, sample: Sequence[Row]) -> QuestionKind | None:

@@ -32,6 +32,12 @@ def clean_field(value: object, field: str) -> str:
     return text
 
 
+def joined_texts(value: object) -> str | None:
+    """A text, or the texts of a list joined by spaces; None where there is none."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    return " ".join(text for part in parts if isinstance(part, str) and (text := clean(part))) or None
+
+
 def clean_id(value: object) -> str:
     """An id column's value: a text, or a whole number. Raises BadRow."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,5 +1,7 @@
 """OpenBookQA, main (Mihaylov and others, 2018): four choices, A to D."""
 
+import re
+
 from cotbuild.builder.sources.known import Known
 from cotbuild.builder.sources.make import LETTERS, choice_pairs, clean, clean_field, clean_id, make_question
 from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row
@@ -8,11 +10,13 @@ from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 # main on the Hub, as pinned by Hugging Face's own lighteval tasks.
 REVISION = "388097ea7776314e93a529163e0fea805b8a6454"
 
+_ID = re.compile(r"[\d-]+")
+
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has one of the three published shapes; ARC's files have the first one too."""
+    """Whether a file's first row has one of the three shapes; ARC's files have the first one and other ids."""
     inner = row.get("question")
-    published = isinstance(inner, dict) and "stem" in inner and "choices" in inner
+    published = isinstance(inner, dict) and "stem" in inner and _ID.fullmatch(str(row.get("id"))) is not None
     return published or ("question_stem" in row and "choices" in row) or ("sent1" in row and "ending0" in row)
 
 
@@ -65,6 +69,7 @@ KNOWN = Known(
     revision=REVISION,
     splits=("train", "validation", "test"),
     licence="Apache-2.0 upstream; its Hub card says unknown",
+    kind=QuestionKind.CHOICE,
     matches=matches,
     to_question=to_question,
 )

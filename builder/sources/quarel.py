@@ -68,6 +68,7 @@ KNOWN = Known(
     revision=REVISION,
     splits=("train", "validation", "test"),
     licence="CC BY 4.0",
+    kind=QuestionKind.CHOICE,
     matches=matches,
     to_question=to_question,
 )

@@ -3,25 +3,32 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple
 
-from cotbuild.builder.sources import commonsense_qa, openbookqa, quarel
-from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.generic import plan_form
 from cotbuild.builder.sources.known import Form, Known
+from cotbuild.builder.sources.overlap import Overlap
+from cotbuild.builder.sources.registry import known_shape
 from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row, Rows
 from cotbuild.builder.sources.seen import SeenIds
-from cotbuild.builder.sources.splits import canonical_split, file_of_split, split_of_file
+from cotbuild.builder.sources.slices import RowRange, draw_bound, draw_key, row_range
+from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
 
-KNOWN: dict[str, Known] = {known.name: known for known in (commonsense_qa.KNOWN, openbookqa.KNOWN, quarel.KNOWN)}
-BUNDLED_SPLITS = ("train", "test")
 SAMPLE_ROWS = 100
 """First rows of a file from which its columns, kind and labelling are told."""
+Pair = tuple[Question, Row]
+
+
+@dataclass
+class _Tally:
+    """What one pass over a split has met."""
+
+    drops: Counter[str] = field(default_factory=Counter)
+    overlaps: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -41,19 +48,47 @@ class Source:
     revision: str | None = None
     known: Known | None = None
     """Set where the form of the rows is known beforehand: on the Hub."""
+    branch: str | None = None
+    """repo@revision as configured, where that is a branch or tag that `revision` is the commit of."""
     drops: dict[str, int] = field(default_factory=dict)
-    """Bad rows left out by the last complete read, by reason; empty unless on_bad_row is drop."""
+    """Questions left out by the last complete read: bad rows by reason, overlap_SPLIT."""
+    overlaps: dict[str, int] = field(default_factory=dict)
+    """Questions of the last complete read of the split asked about that also stand in each evaluation split.
+
+    With `config.drop_overlap` these are the ones left out; one that stands in two counts in both.
+    """
 
     def read(self, split: str) -> Iterator[Question]:
         """The questions of a split in order, any number of times, a row at a time.
 
-        `config.limit` cuts the split asked about only. Raises ConfigError where the split or its columns are unknown,
-        and DataError, while reading, at a bad row (unless on_bad_row is drop) and where no question is left.
+        Of the split asked about only the part that the config names: its rows, less what overlaps, then the sample,
+        then the limit. Raises ConfigError where the split or its columns are unknown, and DataError, while reading, at
+        a bad row (unless on_bad_row is drop) and where no question is left.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        limit = self.config.limit if split == self.split else None
-        return self._questions(rows, self._form(rows), split, limit)
+        form = self._form(rows)
+        return self._asked(rows, form) if split == self.split else self._all(rows, form, split)
+
+    def whole(self, split: str) -> Iterator[Question]:
+        """All questions of a split, also of the one asked about; counts nothing. Raises what `read` raises."""
+        split = canonical_split(split)
+        rows = self.open_split(split)
+        return (question for question, _ in self._pairs(rows, self._form(rows), split, RowRange(), _Tally()))
+
+    def worked(self, split: str) -> Iterator[tuple[Question, str]]:
+        """The questions of a whole split whose rows carry a rationale, each with it.
+
+        Raises ConfigError where no row can carry one, and what `read` raises.
+        """
+        split = canonical_split(split)
+        rows = self.open_split(split)
+        form = self._form(rows)
+        rationale = form.rationale
+        if rationale is None:
+            raise ConfigError(_no_rationale(rows, self.config, is_known=self._known(rows) is not None))
+        pairs = self._pairs(rows, form, split, RowRange(), _Tally())
+        return ((question, text) for question, row in pairs if (text := rationale(row)))
 
     def checksum(self, split: str) -> str:
         """sha256 of the split's file, or repo@revision for the Hub."""
@@ -61,37 +96,90 @@ class Source:
 
     def _form(self, rows: Rows) -> Form:
         if self.known is not None:
-            return Form(self.known.to_question, has_id=True)
-        first = list(islice(rows, SAMPLE_ROWS))
-        sample = [row for row in first if not isinstance(row, BadRow)]
-        if not first:
-            raise DataError(f"{rows.where}: no rows. Expected at least one.")
-        if not sample:
-            raise DataError(f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}")
-        known = _known_shape(sample[0]) if _may_be_known(self.config) else None
-        if known is not None:
-            return Form(known.to_question, has_id="id" in sample[0])
-        return plan_form(sample, self.config, rows.where)
+            return self.known.form()
+        sample = _sample(rows)
+        known = known_shape(sample[0], self.config)
+        return plan_form(sample, self.config, rows.where) if known is None else known.form(sample[0])
 
-    def _questions(self, rows: Rows, form: Form, split: str, limit: int | None) -> Iterator[Question]:
-        drops: Counter[str] = Counter()
+    def _known(self, rows: Rows) -> Known | None:
+        return self.known or known_shape(_sample(rows)[0], self.config)
+
+    def _all(self, rows: Rows, form: Form, split: str) -> Iterator[Question]:
+        tally = _Tally()
+        for question, _ in self._pairs(rows, form, split, RowRange(), tally):
+            yield question
+        self.drops = dict(tally.drops)
+
+    def _asked(self, rows: Rows, form: Form) -> Iterator[Question]:
+        tally, config = _Tally(), self.config
+        questions = self._apart(rows, form, tally)
+        if config.sample is not None:
+            drawn = (draw_key(config.sample_seed, q.id) for q in self._apart(rows, form, _Tally()))
+            bound = draw_bound(drawn, config.sample)
+            questions = (q for q in questions if draw_key(config.sample_seed, q.id) <= bound)
+        counting = bool(self._eval_splits) and not config.drop_overlap
+        for question in islice(questions, config.limit):
+            if counting:
+                tally.overlaps.update(self._overlap.splits_with(question))
+            yield question
+        self.drops = dict(tally.drops)
+        self.overlaps = {split: tally.overlaps[split] for split in self._eval_splits}
+
+    def _apart(self, rows: Rows, form: Form, tally: _Tally) -> Iterator[Question]:
+        """The questions in the range of rows, less those that overlap where these are to be left out."""
+        found = False
+        for question, _ in self._pairs(rows, form, self.split, row_range(self.config.rows), tally):
+            splits = self._overlap.splits_with(question) if self.config.drop_overlap else []
+            if splits:
+                tally.overlaps.update(splits)
+                tally.drops[f"overlap_{splits[0]}"] += 1
+                continue
+            found = True
+            yield question
+        if not found:
+            raise DataError(
+                f"{rows.where}: every question also stands in {', '.join(tally.overlaps)}. Expected at least one that "
+                "does not. Leave out --drop-overlap."
+            )
+
+    @cached_property
+    def _eval_splits(self) -> list[str]:
+        splits = dict.fromkeys(canonical_split(split) for split in self.config.eval_splits)
+        return [split for split in splits if split != self.split]
+
+    @cached_property
+    def _overlap(self) -> Overlap:
+        return Overlap({split: self.whole(split) for split in self._eval_splits})
+
+    def _pairs(self, rows: Rows, form: Form, split: str, span: RowRange, tally: _Tally) -> Iterator[Pair]:
+        """The good rows in `span` and their questions.
+
+        The rows before it are read for their ids, so that a question has the same one in every range; their faults,
+        and all rows behind it, are nobody's concern.
+        """
         seen = SeenIds()
         kept = 0
-        for position, row in enumerate(rows):
+        for position, row in enumerate(islice(rows, span.end)):
             try:
-                question = _unique(_question(row, form, self._ref(split, position)), seen, form)
+                if isinstance(row, BadRow):
+                    raise row
+                question = _unique(form.to_question(row, self._ref(split, position)), seen, form)
             except BadRow as fault:
-                if self.config.on_bad_row == "stop":
-                    raise _stop(rows.where, position, fault) from fault
-                drops[fault.reason.value] += 1
+                if position >= span.start:
+                    self._count(fault, tally, rows.where, position)
                 continue
-            yield question
-            kept += 1
-            if kept == limit:
-                break
-        self.drops = dict(drops)
+            if position >= span.start:
+                kept += 1
+                yield question, row
         if not kept:
-            raise DataError(f"{rows.where}: all rows are bad: {dict(drops)}. Expected at least one good one.")
+            raise _nothing(rows.where, span, tally)
+
+    def _count(self, fault: BadRow, tally: _Tally, where: str, position: int) -> None:
+        if self.config.on_bad_row == "stop":
+            raise DataError(
+                f"{where} row {position} (from 0): {fault.message} Fix the row or pass --on-bad-row drop."
+            ) from fault
+        tally.drops[fault.reason.value] += 1
 
     def _ref(self, split: str, position: int) -> SourceRef:
         return SourceRef(
@@ -99,10 +187,14 @@ class Source:
         )
 
 
-def _question(row: Row | BadRow, form: Form, ref: SourceRef) -> Question:
-    if isinstance(row, BadRow):
-        raise row
-    return form.to_question(row, ref)
+def _sample(rows: Rows) -> list[Row]:
+    first = list(islice(rows, SAMPLE_ROWS))
+    sample = [row for row in first if not isinstance(row, BadRow)]
+    if not first:
+        raise DataError(f"{rows.where}: no rows. Expected at least one.")
+    if not sample:
+        raise DataError(f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}")
+    return sample
 
 
 def _unique(question: Question, seen: SeenIds, form: Form) -> Question:
@@ -114,127 +206,23 @@ def _unique(question: Question, seen: SeenIds, form: Form) -> Question:
     return question.model_copy(update={"id": f"{question.id}#{times}"})
 
 
-def _stop(where: str, position: int, fault: BadRow) -> DataError:
-    return DataError(f"{where} row {position} (from 0): {fault.message} Fix the row or pass --on-bad-row drop.")
+def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
+    if tally.drops:
+        return DataError(f"{where}: all rows are bad: {dict(tally.drops)}. Expected at least one good one.")
+    if span.start == 0:
+        return DataError(f"{where}: no rows. Expected at least one.")
+    return DataError(
+        f"{where}: it ends before row {span.start} (from 0), where --rows begins. Expected an earlier START."
+    )
 
 
-def _may_be_known(config: SourceConfig) -> bool:
-    return not config.columns and config.kind in (None, "choice")
-
-
-def _known_shape(row: Row) -> Known | None:
-    return next((known for known in KNOWN.values() if known.matches(row)), None)
-
-
-def open_source(config: SourceConfig) -> Source:
-    """The source a config names; a name that is known goes before a file of that name. Raises ConfigError."""
-    if config.name == "bundled":
-        return _open_bundled(config)
-    if config.name in KNOWN:
-        return _open_hub(config, KNOWN[config.name])
-    path = Path(config.name)
-    if path.is_dir():
-        return _open_folder(config, path)
-    if path.exists():
-        return _open_file(config, path)
-    names = ", ".join(["bundled", *KNOWN])
-    raise ConfigError(f"source {config.name!r}: no such name or file. Expected one of {names}, a file, or a folder.")
-
-
-def _open_bundled(config: SourceConfig) -> Source:
-    _refuse_mapping(config)
-
-    def open_split(split: str) -> Rows:
-        _check_split("bundled", split, BUNDLED_SPLITS)
-        return _BundledRows(split)
-
-    split = canonical_split(config.split or "train")
-    _check_split("bundled", split, BUNDLED_SPLITS)
-    return Source(config, "bundled", split, open_split)
-
-
-class _BundledRows(FileRows):
-    """One split of the bundled question set, which is one file."""
-
-    def __init__(self, split: str) -> None:
-        super().__init__(Path(__file__).with_name("bundled.jsonl"))
-        self._split = split
-
-    def __iter__(self) -> Iterator[Row | BadRow]:
-        return (row for row in super().__iter__() if isinstance(row, BadRow) or row.get("split") == self._split)
-
-
-def _open_hub(config: SourceConfig, known: Known) -> Source:
-    from cotbuild.builder.hub import HubRows
-
-    _refuse_mapping(config)
-    split = canonical_split(config.split or "train")
-    _check_split(known.name, split, known.splits)
-
-    def open_split(name: str) -> Rows:
-        _check_split(known.name, name, known.splits)
-        return HubRows(known.hub_id, known.config_name, name, known.revision)
-
-    return Source(config, known.hub_id, split, open_split, known.config_name, known.revision, known)
-
-
-def _open_folder(config: SourceConfig, folder: Path) -> Source:
-    split = canonical_split(config.split or "train")
-    file_of_split(folder, split)
-    return Source(config, folder.resolve().name, split, lambda name: FileRows(file_of_split(folder, name)))
-
-
-def _open_file(config: SourceConfig, path: Path) -> Source:
-    split = canonical_split(config.split) if config.split else split_of_file(path)
-
-    def open_split(name: str) -> Rows:
-        if name != split:
-            raise ConfigError(
-                f"{path.name}: split {name!r} of a single file, which holds {split!r}. "
-                "Expected that one. Pass the folder that holds the files of all splits as the source."
-            )
-        return FileRows(path)
-
-    return Source(config, path.name, split, open_split)
-
-
-def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
-    if split not in splits:
-        raise ConfigError(f"{name}: split {split!r}. Expected one of {', '.join(splits)} (dev is validation).")
-
-
-def _refuse_mapping(config: SourceConfig) -> None:
-    if config.columns or config.kind is not None:
-        raise ConfigError(
-            f"{config.name}: --map and --kind with a source of known shape. Expected neither. Leave them out."
+def _no_rationale(rows: Rows, config: SourceConfig, *, is_known: bool) -> str:
+    if is_known or config.name == "bundled":
+        return (
+            f"{rows.where}: its rows carry no rationales. Expected a source whose rows do, such as gsm8k or strategyqa."
         )
-
-
-class SourceInfo(NamedTuple):
-    """One entry of `cotbuild sources`."""
-
-    name: str
-    """What to type after --source."""
-    kinds: str
-    splits: tuple[str, ...]
-    """Empty for files: their names tell."""
-    licence: str
-    hub_id: str | None
-    """Hub id; None where nothing is fetched."""
-    revision: str | None
-    """The commit read from the Hub."""
-
-    def lines(self) -> Iterator[str]:
-        """The entry as a terminal shows it, at most 80 columns wide."""
-        yield f"{self.name:<16} {self.kinds}; {', '.join(self.splits) or 'split told by the name'}"
-        if self.hub_id is not None:
-            yield f"{'':<16} {self.hub_id} @ {(self.revision or '')[:12]}"
-        yield f"{'':<16} licence: {self.licence}"
-        yield f"{'':<16} --source {self.name.partition(' ')[0]}"
-
-
-def list_sources() -> list[SourceInfo]:
-    """All sources that have a name, and how to name a file."""
-    bundled = SourceInfo("bundled", "choice, yes_no, number, text", BUNDLED_SPLITS, "Apache-2.0", None, None)
-    hub = [SourceInfo(k.name, "choice", k.splits, k.licence, k.hub_id, k.revision) for k in KNOWN.values()]
-    return [bundled, *hub, SourceInfo("FILE or FOLDER", "kind told by the columns", (), "its owner's", None, None)]
+    names = list(dict.fromkeys(name for row in _sample(rows) for name in row))
+    return (
+        f"{rows.where}: no column is called rationale; there are {names}. Expected one with a rationale in its rows. "
+        "Type: --map rationale=COL"
+    )

@@ -7,7 +7,7 @@ from cotbuild.builder.sources.files import READERS
 from cotbuild.schemas.errors import ConfigError
 
 _ALIASES = {"dev": "validation", "val": "validation", "valid": "validation"}
-_STANDARD = ("train", "validation", "test")
+STANDARD_SPLITS = ("train", "validation", "test")
 
 
 def canonical_split(name: str) -> str:
@@ -43,10 +43,10 @@ def _words(path: Path) -> set[str]:
 
 
 def _standard_splits(path: Path) -> set[str]:
-    return _words(path) & set(_STANDARD)
+    return _words(path) & set(STANDARD_SPLITS)
 
 
 def _tells(path: Path, split: str) -> bool:
-    if split in _STANDARD:
+    if split in STANDARD_SPLITS:
         return _standard_splits(path) == {split}
     return split.lower() in _words(path)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cotbuild.builder.sources.source import KNOWN
+from cotbuild.builder.sources.registry import KNOWN
 
 ROOT = Path(__file__).parents[2]
 CHOICES = {"label": ["A", "B"], "text": ["a fork", "a spoon"]}

@@ -1,0 +1,53 @@
+"""Questions that also stand in an evaluation split, told by their normalised text; choices are not compared."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from cotbuild.builder.sources.seen import Digests
+from cotbuild.schemas.question import Question
+
+if TYPE_CHECKING:
+    from cotbuild.builder.sources.source import Source
+
+# Signs that may be arithmetic (- / * % and all symbols) stay: "12 - 3?" and "12 / 3?" are two questions.
+_QUOTES = re.compile("['\"`‘’‚‛“”„«»]")
+_BREAKS = re.compile(r"[\s.,;:!?()\[\]{}_…¿¡]+")
+
+
+def normalised(text: str) -> str:
+    """Case-folded NFKC text in which quotes are gone and punctuation and white space are single spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _BREAKS.sub(" ", _QUOTES.sub("", folded)).strip() or folded
+
+
+class Overlap:
+    """The texts of evaluation splits, as digests: 8 to 16 bytes a question."""
+
+    def __init__(self, questions: Mapping[str, Iterable[Question]]) -> None:
+        self._splits: dict[str, Digests] = {}
+        for split, found in questions.items():
+            self._splits[split] = digests = Digests()
+            for question in found:
+                digests.add(normalised(question.text))
+
+    def splits_with(self, question: Question) -> list[str]:
+        """The evaluation splits in which the question also stands, in the order given."""
+        if not self._splits:
+            return []
+        text = normalised(question.text)
+        return [split for split, digests in self._splits.items() if text in digests]
+
+
+def overlapping(source: "Source", split: str, eval_splits: Iterable[str]) -> dict[str, list[str]]:
+    """Ids of the questions of a whole split that also stand in each evaluation split.
+
+    Raises what reading a split raises.
+    """
+    overlap = Overlap({name: source.whole(name) for name in eval_splits})
+    found: dict[str, list[str]] = {name: [] for name in eval_splits}
+    for question in source.whole(split):
+        for name in overlap.splits_with(question):
+            found[name].append(question.id)
+    return found
