@@ -11,6 +11,7 @@ from cotbuild.schemas.base import Record
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.recipe import ImportEntry
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
 """The record behind each config."""
@@ -87,10 +88,7 @@ def _body(manifest: Manifest) -> str:
         [
             f"# {inline(manifest.title)}",
             "",
-            f"Rationales that a teacher model wrote for {manifest.source.num_questions} questions of "
-            f"{inline(manifest.source.dataset)} (split {inline(manifest.source.split)}), "
-            f"{manifest.samples} a question, made with cotbuild {inline(manifest.cotbuild)}. "
-            "Nobody has checked them by hand; the verdict only compares the answer with the target.",
+            _lead(manifest),
             "",
             *_table(("config", "split", "rows"), _config_rows(manifest)),
             "",
@@ -99,16 +97,12 @@ def _body(manifest: Manifest) -> str:
             *_table(("verdict", "rows", "share"), _verdict_rows(manifest)),
             "",
             f"Left out of the questions: {_counts(manifest.source.dropped)}. Unscored: {_counts(manifest.failures)}. "
-            f"Flags: {_counts(manifest.flags)}.",
+            f"Flags: {_counts(manifest.flags)}. Target hidden or shown: {_counts(manifest.purposes)}.",
             "",
             *_target_section(manifest),
-            "## How the teacher was asked",
-            "",
-            f"- teacher: {code(manifest.teacher)}" + _fake_note(manifest),
-            f"- mode: {code(manifest.mode)}; templates: "
-            + ", ".join(f"{code(t.template)} ({code(t.fingerprint[:12])})" for t in manifest.templates),
-            f"- sampling: {code(manifest.sampling.model_dump_json())}; build seed {manifest.seed}",
+            *(_asked(manifest) if manifest.imported is None else _imported(manifest.imported)),
             f"- source: {', '.join(f'{inline(s)} {code(c)}' for s, c in manifest.source.checksums.items())}",
+            f"- questions that also stand in an evaluation split: {_counts(manifest.source.overlaps)}",
             f"- build fingerprint: {code(manifest.fingerprint)}",
             "",
             "## Load",
@@ -123,6 +117,44 @@ def _body(manifest: Manifest) -> str:
             "",
         ]
     )
+
+
+def _lead(manifest: Manifest) -> str:
+    written = f"for {manifest.source.num_questions} questions of {inline(manifest.source.dataset)} "
+    written += f"(split {inline(manifest.source.split)})"
+    made = f"with cotbuild {inline(manifest.cotbuild)}. Nobody has checked them by hand; "
+    if manifest.imported is not None:
+        author = inline(manifest.imported.made_by)
+        lead = f"Rationales by {author} {written}, published before and brought into this form {made}"
+    else:
+        lead = f"Rationales that a teacher model wrote {written}, {manifest.samples} a question, made {made}"
+    return lead + "the verdict only compares the answer with the target."
+
+
+def _asked(manifest: Manifest) -> list[str]:
+    assert manifest.sampling is not None
+    lines = [
+        f"- teacher: {code(manifest.teacher)}" + _fake_note(manifest),
+        f"- mode: {code(manifest.mode)}; templates: "
+        + ", ".join(f"{code(t.template)} ({code(t.fingerprint[:12])})" for t in manifest.templates),
+        f"- sampling: {code(manifest.sampling.model_dump_json())}; build seed {manifest.seed}",
+    ]
+    if drawn := manifest.exemplars:
+        lines.append(f"- exemplars: {drawn.count} a prompt, drawn from {inline(drawn.split)} with seed {drawn.seed}")
+    return ["## How the teacher was asked", "", *lines]
+
+
+def _imported(entry: ImportEntry) -> list[str]:
+    left_out = f"{entry.num_texts} texts = {entry.num_rationales} rows; left out: {_counts(entry.dropped)}"
+    return [
+        "## Where the rationales come from",
+        "",
+        f"- written by: {inline(entry.made_by)}; licence as stated: {inline(entry.licence)}",
+        f"- published at: {inline(entry.url or 'not stated')}",
+        f"- read with recipe {code(entry.recipe)} ({code(entry.fingerprint[:12])}): {left_out}",
+        *(f"- file {inline(file.file)}: {file.num_rows} rows, sha256 {code(file.checksum)}" for file in entry.files),
+        f"- questions without a rationale: {entry.num_questions_without}",
+    ]
 
 
 def _fake_note(manifest: Manifest) -> str:

@@ -16,6 +16,7 @@ from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 WIDTH = 80
+_SHOWN = {Purpose.ELICIT: "hidden", Purpose.RATIONALIZE: "shown"}
 
 
 def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
@@ -23,7 +24,7 @@ def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
     manifest = outcome.manifest
     if not outcome.rebuilt:
         yield "nothing to ask, no server started: the build is up to date"
-    elif not outcome.asked:
+    elif not outcome.asked and outcome.manifest.imported is None:
         yield "nothing to ask, no server started: rebuilt from the answers at hand"
     yield from _counts(manifest)
     if manifest.run.open_failures:
@@ -37,9 +38,17 @@ def _counts(manifest: Manifest) -> Iterator[str]:
     yield f"{manifest.num_planned} rationales = {counted or 'none'}"
     if manifest.failures:
         yield "unscored: " + ", ".join(f"{count} {kind}" for kind, count in manifest.failures.items())
+    if entry := manifest.imported:
+        left_out = "".join(f" + {count} {reason}" for reason, count in entry.dropped.items())
+        yield f"{entry.num_texts} texts = {entry.num_rationales} rationales{left_out}"
+        if entry.num_questions_without:
+            yield f"{entry.num_questions_without} questions have no rationale"
     if manifest.source.dropped:
         dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.source.dropped.items())
         yield f"rows left out of the source: {dropped}"
+    for split, count in manifest.source.overlaps.items():
+        if count:
+            yield f"{count} questions also stand in {split} (--drop-overlap leaves them out)"
     for split, count in manifest.source.eval_questions.items():
         yield f"{count} questions of {split} without a request"
 
@@ -92,7 +101,10 @@ def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
     if manifest.flags:
         yield from _wrap("flags: ", ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items()))
     yield from _wrap("teacher: ", manifest.teacher)
-    yield from _wrap("templates: ", ", ".join(entry.template for entry in manifest.templates))
+    if manifest.templates:
+        yield from _wrap("templates: ", ", ".join(entry.template for entry in manifest.templates))
+    if len(manifest.purposes) > 1:
+        yield "target: " + ", ".join(f"{count} {_SHOWN[purpose]}" for purpose, count in manifest.purposes.items())
 
 
 def _rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
