@@ -67,6 +67,8 @@ def recipe_from_mapping(
 
     With a column for the answer, that one counts and not what the text says. Raises ConfigError.
     """
+    if not columns.get("text"):
+        raise ConfigError(f"--map {dict(columns)}: no column for the text. Expected --map text=COL.")
     told: Join = "id" if "id" in columns else "question" if "question" in columns else "order"
     from_text = "first" if answer_first else "last"
     value = {
