@@ -77,9 +77,10 @@ def _write_bodies(source: Path, work: Path) -> Path:
         teacher=TeacherConfig(model="scripted"),
         sampling=Sampling(max_tokens=MAX_TOKENS),
     )
-    requests = (chain.request for chain in prepare(config, work / "never").chains(lambda _: None))
+    chains = prepare(config, work / "never").chains(lambda _: None)
+    requests = (chain.open.request for chain in chains if chain.open)
     bodies = work / "bodies.jsonl"
-    bodies.write_text("".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests if request))
+    bodies.write_text("".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests))
     return bodies
 
 

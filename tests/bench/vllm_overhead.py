@@ -26,14 +26,13 @@ from sums import Side, options, show, sums_job
 
 from cotbuild.builder.ask import ask_all
 from cotbuild.builder.job import Job
-from cotbuild.builder.plan import open_requests
+from cotbuild.builder.plan import Chain, open_requests
 from cotbuild.builder.progress import Terminal
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.managed import ManagedTeacher
 from cotbuild.builder.teachers.weights import find_weights
 from cotbuild.schemas.completion import Answer, Completion
-from cotbuild.schemas.question import Question
 
 
 class Bare:
@@ -62,7 +61,7 @@ class Bare:
 @contextmanager
 def bare_engine(job: Job, env: dict[str, str], args: list[str], log: Path) -> Iterator[Bare]:
     """A bare engine that is ready; closing its stdin ends it."""
-    requests = [chain.request for chain in job.chains(lambda _: None) if chain.request]
+    requests = [chain.open.request for chain in job.chains(lambda _: None) if chain.open]
     chats = [[message.model_dump() for message in request.messages] for request in requests]
     command = [sys.executable, str(Path(__file__).with_name("bare_llm.py"))]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -80,17 +79,18 @@ async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
     """What `run._ask` does once the server is up; no lookup, so everything is asked anew into a new journal."""
     said: dict[str, Completion] = {}
     started = time.perf_counter()
-    with job.store.journal({}) as journal, Terminal().asking(job, num) as on_answer:
+    with job.store.journal({}) as journal, Terminal().asking(num) as on_step:
         stop = EarlyStop()
 
-        def kept(question: Question, answer: Answer) -> None:
-            on_answer(question, answer)
-            stop.note(answer)
+        def kept(chain: Chain, answer: Answer | None) -> None:
+            on_step(chain, answer)
+            if answer is not None:
+                stop.note(answer)
             if isinstance(answer, Completion):
-                said[question.id] = answer
+                said[chain.question.id] = answer
 
         chains = open_requests(job.chains(lambda _: None), frozenset())
-        await ask_all(teacher, job.mode, chains, lambda _: None, journal, kept)
+        await ask_all(teacher, chains, lambda _: None, journal, kept)
     seconds = time.perf_counter() - started
     if len(said) != num:
         raise SystemExit(f"{len(said)} completions, expected {num}")

@@ -80,7 +80,7 @@ async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[S
     config = job.config.teacher
     weights = await find_weights(config, job.teacher, log, print)
     kv_cache_gib = choose(look(), config.server, weights.max_len).env["VLLM_CPU_KVCACHE_SPACE"]
-    requests = [chain.request for chain in job.chains(lambda _: None) if chain.request]
+    requests = [chain.open.request for chain in job.chains(lambda _: None) if chain.open]
     pairs = []
     started = time.monotonic()
     async with stock_server(weights.model, kv_cache_gib, log) as stock:

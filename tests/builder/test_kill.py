@@ -40,8 +40,9 @@ def nonces_in_build(out: Path) -> dict[str, str]:
     job = prepare(need_config(out), out)
     keys = {}
     for chain in job.chains(lambda _: None):
-        assert chain.request is not None
-        keys[chain.request.request_key] = key_of(wire(chain.request, "fake"))
+        assert chain.open is not None
+        request = chain.open.request
+        keys[request.request_key] = key_of(wire(request, "fake"))
     return {keys[str(row["request_key"])]: str(row["completion"]).split()[0] for row in rows(out)}
 
 
