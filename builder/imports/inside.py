@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +88,3 @@ def question_row(row: Row, recipe: Recipe) -> dict[str, Any]:
 def _as_published(target: object) -> object:
     """QuaRel's published targets are (A) and (B); the rationales made for it write (a) and (b)."""
     return target.upper() if isinstance(target, str) and _BRACKETED.fullmatch(target) else target
-
-
-def whole(source: Source) -> Source:
-    """The same source with every question of the split."""
-    return replace(
-        source,
-        config=source.config.model_copy(
-            update={"rows": None, "sample": None, "limit": None, "drop_overlap": False, "eval_splits": ()}
-        ),
-    )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotbuild.builder.imports.inside import whole
 from cotbuild.builder.imports.keys import question_key, row_key
 from cotbuild.builder.imports.texts import Drops, Text, read_rows, texts_of
 from cotbuild.builder.sources import Source
@@ -34,9 +33,10 @@ class Joined:
         for path in map(Path, config.files):
             self._read(path)
         self._places: dict[str, list[int]] = {key: [] for key in self._texts}
-        num_questions = self._find(whole(source))
+        self._find(source)
         if config.recipe.join == "order":
-            self._check_count(num_questions if order is None else len(order), source)
+            num_rows = sum(1 for _ in source.open_split(source.split)) if order is None else len(order)
+            self._check_count(num_rows, source)
         self._drop_unmatched()
 
     def of(self, question: Question) -> list[Text]:
@@ -83,15 +83,12 @@ class Joined:
             raise DataError(message) from fault
         self.drops.add(file, row, DropReason.BAD_ROW, fault.message)
 
-    def _find(self, source: Source) -> int:
-        """Note where each text's questions stand; the number of rows of the split, bad ones included."""
-        count = 0
-        for question in source.read(source.split):
-            count += 1
+    def _find(self, source: Source) -> None:
+        """Note where in the split each text's questions stand."""
+        for question in source.whole(source.split):
             places = self._places.get(self._question_key(question))
             if places is not None:
                 places.append(question.source.row)
-        return count + sum(source.drops.values())
 
     def _check_count(self, expected: int, source: Source) -> None:
         found = self._num_rows()
