@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -45,6 +46,10 @@ class Dials:
     reasoning: str = ""  # name of the field the rationale is returned in, apart from the text
     faults: dict[str, float] = field(default_factory=dict)  # fault to share of keys; see FAULTS
     times: int = 1  # how often a key shows its fault; 0: always
+    hang_after: int | None = None  # so many completions are begun, then none is ever answered
+    mute: bool = False  # nothing is answered but the looks of tests; neither on a new connection
+    metrics: bool = False  # vLLM's /metrics
+    at_most: int = 0  # requests in flight, 429 to the others; 0: no limit
     retry_after: str | None = None  # header of every http_… fault
     api_key: str | None = None  # 401 without it
     answers_as: str | None = None  # the model name in answers; None: as asked
@@ -112,6 +117,7 @@ class State:
         self.log: list[tuple[str, str, bool]] = []  # key, nonce, whether it went out on an open connection
         self.num_connections = self.in_flight = self.peak = 0
         self.busy_s = 0.0
+        self.started_s: set[float] = set()  # when each request that is served now came to its turn
         self.set_dials(dials)
 
     def set_dials(self, dials: Dials) -> None:
@@ -122,6 +128,15 @@ class State:
         total = self.counts.total()
         numbers = {name: getattr(self, name) for name in ("num_connections", "in_flight", "peak", "busy_s")}
         return {"requests": total, "keys": len(self.counts), "repeated": total - len(self.counts), **numbers}
+
+
+def metrics(state: State) -> bytes:
+    """As vLLM writes them: 20 tokens a second for each request that is served."""
+    now_s, running = time.monotonic(), len(state.started_s)
+    tokens = 20 * (state.busy_s + sum(now_s - start_s for start_s in state.started_s))
+    values = {"generation_tokens_total": tokens, "num_requests_running": running}
+    values["num_requests_waiting"] = state.in_flight - running
+    return "".join(f'vllm:{name}{{engine="0"}} {float(value)}\n' for name, value in values.items()).encode()
 
 
 def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
@@ -215,8 +230,12 @@ class Connection(asyncio.Protocol):
         if dials.api_key and path.startswith("/v1") and headers.get("authorization") != f"Bearer {dials.api_key}":
             return self.error(401, f"refused: {headers.get('authorization')}")
         body = json.loads(raw or b"{}")
+        if dials.mute and path not in ("/dials", "/reset", "/stats", "/log", "/counts"):
+            await asyncio.sleep(3600)
         if path == "/v1/chat/completions":
             return await self.chat(body)
+        if path == "/metrics" and dials.metrics:
+            return self.send(metrics(state))
         if path == "/v1/models":
             model = {"object": "model", "owned_by": "cotbuild-tests", "max_model_len": dials.max_model_len}
             return self.send({"object": "list", "data": [model | {"id": name} for name in dials.models]})
@@ -235,16 +254,28 @@ class Connection(asyncio.Protocol):
             return self.error(404, f"The model {body['model']!r} does not exist.")
         state.counts[key] += 1
         fault = fault_of(dials, key, state.counts[key])
+        if dials.hang_after is not None and state.counts.total() > dials.hang_after:
+            fault = "hang"
+        if dials.at_most and state.in_flight >= dials.at_most:
+            return self.error(429, "too many requests")
         state.in_flight += 1
         state.peak = max(state.peak, state.in_flight)
         try:
             async with state.slots:
                 if wait_s := latency_s(dials, key):
-                    await asyncio.sleep(wait_s)
-                    state.busy_s += wait_s
+                    await self.serve(wait_s)
         finally:
             state.in_flight -= 1
         return await self.finish(fault, body, key)
+
+    async def serve(self, wait_s: float) -> None:
+        start_s = time.monotonic()
+        self.state.started_s.add(start_s)
+        try:
+            await asyncio.sleep(wait_s)
+            self.state.busy_s += wait_s
+        finally:
+            self.state.started_s.discard(start_s)
 
     async def finish(self, fault: str | None, body: JSON, key: str) -> None:
         dials, log = self.state.dials, self.state.log
@@ -305,9 +336,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(uds: Path | None = None, **dials: Any) -> Iterator[Server]:
+def serve(uds: Path | None = None, port: int = 0, **dials: Any) -> Iterator[Server]:
     """Run the server in another process with these dials."""
-    command = [sys.executable, __file__, *(f"{name}={json.dumps(value)}" for name, value in dials.items())]
+    command = [
+        sys.executable,
+        __file__,
+        "--port",
+        str(port),
+        *(f"{name}={json.dumps(value)}" for name, value in dials.items()),
+    ]
     command += ["--uds", str(uds)] if uds else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

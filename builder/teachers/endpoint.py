@@ -13,6 +13,7 @@ from yarl import URL
 from cotbuild.builder.teachers.connection import CONNECT_TIMEOUT_S, open_session, parse_base_url, parse_key
 from cotbuild.builder.teachers.metrics import Load, read_load
 from cotbuild.builder.teachers.wire import (
+    AWAY_STATUS,
     NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
@@ -156,7 +157,8 @@ class EndpointClient:
             return Failure(request_key=request_key, kind=FailureKind.REJECTED, message=words)
         if status in RETRY_STATUS or status >= 500:
             after_s = retry_after_s(response.headers.get("Retry-After"))
-            return Retry(FailureKind.UNAVAILABLE, words, after_s, pushed_back=status == 429)
+            away = status in AWAY_STATUS
+            return Retry(FailureKind.UNAVAILABLE, words, after_s, away=away, pushed_back=status == 429)
         raise self._stopped(response, raw)
 
     def _note_model(self, name: str) -> None:

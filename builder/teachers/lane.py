@@ -31,7 +31,7 @@ class Lane:
     attempts: set[asyncio.Timeout] = field(default_factory=set)
     """One for each attempt under way; rescheduled to now, it gives its attempt up."""
     losses: int = 0
-    """Connections lost or refused in a row."""
+    """In a row; see pool.DEAD_AFTER."""
     falls: int = 0
     """How often it was taken out since it last answered."""
     told: bool = False

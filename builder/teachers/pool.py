@@ -19,7 +19,7 @@ from cotbuild.schemas.completion import Answer, Completion, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 
 DEAD_AFTER = 5
-"""Connections lost or refused in a row."""
+"""Connections lost or refused, or a proxy's 502, 503 or 504, in a row."""
 PATIENCE = 3
 """Times stall_s without a sign of life from any endpoint, and none in good standing, before the run ends."""
 PAST_S = 0.001
@@ -31,7 +31,7 @@ LOOK_EVERY_S = 3.0
 class EndpointPool:
     """Asks `clients`, all with the same model, at most `window` requests each and `max_attempts` tries a request.
 
-    An endpoint is *dead* after DEAD_AFTER lost connections in a row, and *hung* after `stall_s` seconds in which it
+    An endpoint is *dead* after DEAD_AFTER losses in a row, and *hung* after `stall_s` seconds in which it
     neither finished a request nor, by vLLM's /metrics, generated a token; requests under way at a hung one are given up
     and asked elsewhere. What was taken out is looked at again after a growing wait. One line for each going and coming
     back is told to `say`. `backoff_s`: longest wait before a request that all endpoints have spoiled is tried again,
@@ -127,6 +127,9 @@ class EndpointPool:
                 sent_s = _now()
                 outcome = await self._attempt(lane, request)
                 self._note(lane, outcome, sent_s)
+            except TeacherError as fault:  # no request can succeed there, and that is not for a balancer to hide
+                self._fail(fault)
+                raise
             finally:
                 self._slots.release(lane)
             if not isinstance(outcome, Retry):
@@ -163,7 +166,7 @@ class EndpointPool:
                 asyncio.get_running_loop().call_at(lane.paused_until_s + PAST_S, self._slots.deal)
         elif isinstance(outcome, Completion):
             lane.window.succeeded()
-        if isinstance(outcome, Retry) and outcome.lost:
+        if isinstance(outcome, Retry) and (outcome.lost or outcome.away):
             lane.losses += 1
             if lane.standing is Standing.TRIAL or (lane.standing is Standing.IN and lane.losses >= DEAD_AFTER):
                 self._take_out(lane, hung=lane.standing is Standing.TRIAL)

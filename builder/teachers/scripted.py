@@ -13,6 +13,7 @@ from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import ScriptedConfig
 
 _OPTION = re.compile(r"^[ \t]*(?:\(([^()\s]{1,8})\)|([A-Z]|\d{1,2})[).:])[ \t]+\S", re.MULTILINE)
+_YES_NO_ASKED = re.compile(r"\byes[ -]or[ -]no\b", re.IGNORECASE)
 _NUMBER_ASKED = re.compile(r"\bnumbers?\b", re.IGNORECASE)
 _LABEL_FIRST = re.compile(r"(Answer: )?The answer is \(?(.+?)\)? because", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
@@ -71,7 +72,7 @@ def _answer(messages: Sequence[Message], asked: str, draw: int) -> str:
     if labels := [bracketed or bare for bracketed, bare in _OPTION.findall(asked)]:
         return f"({labels[draw % len(labels)]})"
     told = messages[0].content if messages[0].role == "system" else asked
-    if "yes or no" in told:
+    if _YES_NO_ASKED.search(told):
         return ("yes", "no")[draw % 2]
     if _NUMBER_ASKED.search(told):
         return str(draw % 100)

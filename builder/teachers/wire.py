@@ -20,7 +20,9 @@ REJECTED_STATUS = frozenset({400, 413, 422})
 """This request's own fault: the same bytes would be refused again."""
 RETRY_STATUS = frozenset({408, 409, 425, 429})
 """Passing trouble; so is every 5xx."""
-NOT_READY_STATUS = frozenset({429, 502, 503, 504})
+AWAY_STATUS = frozenset({502, 503, 504})
+"""Often a proxy's word that there is nobody behind it."""
+NOT_READY_STATUS = AWAY_STATUS | {429}
 """Says nothing about whether a route exists."""
 
 
@@ -32,6 +34,7 @@ class Retry:
     message: str
     after_s: float | None = None  # the server's Retry-After
     lost: bool = False  # the connection broke or was refused: the server itself may be gone
+    away: bool = False  # AWAY_STATUS: the server itself may be gone, behind a proxy
     pushed_back: bool = False  # a 429, or a connection broken off: there may be too much in flight
 
     def failure(self, request_key: str) -> Failure:

@@ -32,7 +32,12 @@ async def ask_all(teacher: Teacher, requests: list[Request]) -> list[Answer]:
         async with gate:
             return await teacher.ask(one)
 
-    return await asyncio.gather(*map(ask, requests))
+    tasks = [asyncio.create_task(ask(one)) for one in requests]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:  # where one has raised
+            task.cancel()
 
 
 Open = Callable[[], AbstractAsyncContextManager[Teacher]]
