@@ -67,7 +67,7 @@ def source_shown(config: SourceConfig) -> Iterator[str]:
     else:
         facts = hub_facts(source.dataset, source.config_name, source.revision)
         if facts is None:
-            yield "size, row         not shown: the Hub cannot be reached"
+            yield "size, row        not shown: the Hub cannot be reached"
             return
         yield from _hub_lines(source, facts, with_coordinates=info is None)
     yield from _row_lines(source)
@@ -92,7 +92,7 @@ def _hub_lines(source: Source, facts: HubFacts, *, with_coordinates: bool) -> It
     for split, (num_rows, num_bytes) in facts.sizes.items():
         yield from _wrapped(f"{split:<16} {num_rows:,} rows, {num_bytes:,} bytes")
     if not facts.sizes:
-        yield "size              not shown: its card does not say"
+        yield "size             not shown: its card does not say"
 
 
 def _row_lines(source: Source) -> Iterator[str]:

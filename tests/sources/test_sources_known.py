@@ -6,8 +6,8 @@ import pytest
 
 from cotbuild.builder.sources import arc, commonsense_qa, gsm8k, openbookqa, quarel, strategyqa, svamp
 from cotbuild.builder.sources.known import Known
-from cotbuild.builder.sources.rows import BadRow, BadRowReason
 from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.rows import BadRow, BadRowReason
 from cotbuild.schemas.question import QuestionKind, SourceRef
 
 DICTS = [{"label": "A", "text": "a fork"}, {"label": "B", "text": "a spoon"}]
