@@ -19,7 +19,7 @@ from cotbuild.schemas.recipe import DropReason, ImportConfig, ImportEntry, Impor
 
 @dataclass(frozen=True)
 class Import:
-    """What an import makes. Made by `open_import`; holds the texts of the files in memory, and no question."""
+    """What an import makes, by `open_import`; holds the texts of the files in memory (*measured*: 116 MB for 46 MB)."""
 
     config: ImportConfig
     source: Source

@@ -41,29 +41,30 @@ def write(tmp_path: Path) -> Write:
     return write_file
 
 
+def bring_in(
+    files: Path | Sequence[Path],
+    source: Path | None,
+    recipe: Recipe | dict[str, str],
+    order_from: Path | None = None,
+    **settings: Any,
+) -> Import:
+    """An import of files by a recipe or by --map options; further settings are the source's."""
+    names = [str(file) for file in ([files] if isinstance(files, Path) else files)]
+    config = ImportConfig.parse(
+        {
+            "files": names,
+            "recipe": recipe if isinstance(recipe, Recipe) else recipe_from_mapping(recipe),
+            "order_from": order_from and str(order_from),
+        },
+        "config",
+    )
+    name = {} if source is None else {"name": str(source)}
+    return open_import(config, open_import_source(config, SourceConfig.parse({**name, **settings}, "config")))
+
+
 @pytest.fixture
 def bring() -> Bring:
-    """An import of files by a recipe or by --map options; further settings are the source's."""
-
-    def bring_in(
-        files: Path | Sequence[Path],
-        source: Path | None,
-        recipe: Recipe | dict[str, str],
-        order_from: Path | None = None,
-        **settings: Any,
-    ) -> Import:
-        names = [str(file) for file in ([files] if isinstance(files, Path) else files)]
-        config = ImportConfig.parse(
-            {
-                "files": names,
-                "recipe": recipe if isinstance(recipe, Recipe) else recipe_from_mapping(recipe),
-                "order_from": order_from and str(order_from),
-            },
-            "config",
-        )
-        name = {} if source is None else {"name": str(source)}
-        return open_import(config, open_import_source(config, SourceConfig.parse({**name, **settings}, "config")))
-
+    """`bring_in`, to be asked for by name."""
     return bring_in
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import SourceRef
 from cotbuild.schemas.rationale import Purpose, Rationale, Verdict
 from tests.commands import DATA
-from tests.imports.conftest import Bring
+from tests.imports.conftest import Bring, bring_in
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 
@@ -61,11 +62,17 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_row_comes_in(bring: Bring, name: str) -> None:
+@cache
+def brought(name: str) -> tuple[Import, list[Rationale]]:
+    """A set and its rows, read once for all tests."""
     case = CASES[name]
-    found = bring(case.files, case.source, load_recipe(case.recipe), case.order_from, split=case.split)
-    rows = list(found.rows())
+    found = bring_in(case.files, case.source, load_recipe(case.recipe), case.order_from, split=case.split)
+    return found, list(found.rows())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_row_comes_in(name: str) -> None:
+    case, (found, rows) = CASES[name], brought(name)
     entry, verdicts = found.entry, Counter(row.verdict for row in rows)
     assert len(rows) == entry.num_rationales == entry.num_texts == sum(f.num_rows for f in entry.files) == case.num_rows
     assert (entry.dropped, found.unmatched, entry.num_questions_without) == ({}, [], case.without)
@@ -93,10 +100,9 @@ def _check_places(found: Import, rows: list[Rationale]) -> None:
             assert row.completion == (item if isinstance(item, str) else item["output"])
 
 
-def test_palms_options_are_those_of_the_joined_question(bring: Bring) -> None:
+def test_palms_options_are_those_of_the_joined_question() -> None:
     """Told by other means than the import's own check: the first "(c) words" of a text are its option c."""
-    found = bring(PALM_TRAIN, CSQA, load_recipe("palm_commonsense_qa"), COSE_TRAIN, split="train")
-    named = Counter(_names_own_option(row) for row in found.rows())
+    named = Counter(_names_own_option(row) for row in brought("palm train")[1])
     assert named.total() == named[True] + named[False] == 9741
     assert named[False] == 36  # options that the text spells or shortens otherwise
 
@@ -128,11 +134,11 @@ def test_palm_in_a_wrong_order_is_refused(bring: Bring, tmp_path: Path) -> None:
         bring(PALM_TRAIN[:9], CSQA, recipe, COSE_TRAIN, split="train")
 
 
-@pytest.mark.parametrize(("recipe", "files"), [("llama3_openbookqa", LLAMA3), ("chatgpt_openbookqa", CHATGPT)])
-def test_openbookqas_repeated_stems_find_the_right_question(bring: Bring, recipe: str, files: list[Path]) -> None:
+@pytest.mark.parametrize("name", ["llama3", "chatgpt"])
+def test_openbookqas_repeated_stems_find_the_right_question(name: str) -> None:
     """105 stems stand more than once, 5 with the same choices too; the file shows the choices to tell by."""
-    instructions = [row["instruction"] for row in json.loads(files[0].read_text())]
-    rows = list(bring(files, OBQA, load_recipe(recipe), split="train").rows())
+    instructions = [row["instruction"] for row in json.loads(CASES[name].files[0].read_text())]
+    rows = brought(name)[1]
     stems = Counter(row.question for row in rows)
     assert sum(count > 1 for count in stems.values()) >= 100
     for row in rows:
@@ -144,8 +150,8 @@ def test_openbookqas_repeated_stems_find_the_right_question(bring: Bring, recipe
     assert sum(count == 2 for count in by_text.values()) == 5
 
 
-def test_quarels_questions_are_those_of_the_source(bring: Bring) -> None:
-    found = bring(GPT3, None, load_recipe("gpt3_quarel"))
+def test_quarels_questions_are_those_of_the_source() -> None:
+    found, rows = brought("gpt3")
     published = json.loads(GPT3[0].read_text())
     questions = list(found.questions())
     assert len(questions) == 1930
@@ -154,15 +160,14 @@ def test_quarels_questions_are_those_of_the_source(bring: Bring) -> None:
         ref = SourceRef(dataset="q", config_name=None, split="train", revision=None, row=number)
         same = to_question({"question": row["question"], "answer": row["gold_label"].upper()}, ref)
         assert question.model_copy(update={"source": ref}) == same
-    rows = list(found.rows())
     assert Counter(Counter(row.question_id for row in rows).values()) == {5: 1930}
     right = {row.question_id for row in rows if row.verdict is Verdict.CORRECT}
     assert 1930 - len(right) == 173  # as ../shared/data/README.md counts them
     assert [row.sample_index for row in rows[:6]] == [0, 1, 2, 3, 4, 0]
 
 
-def test_cose_keeps_its_junk(bring: Bring) -> None:
-    rows = list(bring([COSE_TRAIN], CSQA, load_recipe("cose"), split="train").rows())
+def test_cose_keeps_its_junk() -> None:
+    rows = brought("cose train")[1]
     texts = Counter(row.completion for row in rows)
     assert texts.most_common(1)[0][1] == 386
     assert {row.purpose for row in rows} == {Purpose.RATIONALIZE}
