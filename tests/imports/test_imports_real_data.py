@@ -123,8 +123,8 @@ def test_palm_in_a_wrong_order_is_refused(bring: Bring, tmp_path: Path) -> None:
     ):
         bring(swapped, CSQA, recipe, COSE_TRAIN, split="train")
     by_source = recipe.model_copy(update={"order_about": None})
-    with pytest.raises(DataError, match=r"train_CoT_0.json row 0 to train_CoT_0.json row 99 "):
-        bring(PALM_TRAIN, CSQA, by_source, split="train")
+    with pytest.raises(DataError, match=r"test_CoT_0.json row 0 to test_CoT_0.json row 99 "):
+        bring(PALM_DEV, CSQA, by_source, split="dev")
     lines = COSE_DEV.read_text().splitlines(keepends=True)
     late = tmp_path / "late.jsonl"
     late.write_text("".join([*lines[:600], *lines[601:], lines[600]]))
