@@ -103,9 +103,9 @@ def _sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]
     entry = next(iter(of_config or entries), {}) if config_name is None else next(iter(of_config), {})
     splits = entry.get("splits")
     return {
-        str(split["name"]): (split["num_examples"], split["num_bytes"])
+        str(split.get("name")): (split["num_examples"], split["num_bytes"])
         for split in (splits if isinstance(splits, list) else [])
-        if isinstance(split, dict) and {"name", "num_examples", "num_bytes"} <= split.keys()
+        if isinstance(split, dict) and all(isinstance(split.get(name), int) for name in ("num_examples", "num_bytes"))
     }
 
 
