@@ -10,6 +10,7 @@ from pydantic import Field
 from cotbuild.schemas import patterns as p
 from cotbuild.schemas.base import Record
 from cotbuild.schemas.compare import grade
+from cotbuild.schemas.flags import refuses
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.statements import Statement, differ, find_statements, split_thought, turn_end
@@ -51,6 +52,8 @@ def extract(text: str, question: Question, *, answer_first: bool = False, given:
         flags.add(Flag.RUN_ON)
     if differ((s.answer for s in stated), question):
         flags.add(Flag.CONTRADICTS)
+    if refuses(low[:end], question):
+        flags.add(Flag.REFUSAL)
     return Extraction(
         answer=chosen.answer if chosen else None,
         rationale=rationale,

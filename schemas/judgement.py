@@ -4,6 +4,7 @@ from pydantic import Field
 
 from cotbuild.schemas.base import Record
 from cotbuild.schemas.extract import Extraction, extract, verdict
+from cotbuild.schemas.flags import flags_of
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.statements import differ, split_thought
@@ -52,14 +53,10 @@ def judge(
         answer=found.answer,
         reasoning=reasoning,
         verdict=result,
-        flags=tuple(sorted({*flags, *_of_rationale(rationale)})),
+        flags=tuple(sorted({*flags, *flags_of(rationale, question)})),
     )
 
 
 def _with_given(found: Extraction, given: str, question: Question) -> Extraction:
     flags = {*found.flags, Flag.CONTRADICTS} if differ((found.answer, given), question) else found.flags
     return found.model_copy(update={"answer": given, "flags": tuple(sorted(flags)), "whole": True})
-
-
-def _of_rationale(rationale: str) -> set[Flag]:
-    return set() if rationale else {Flag.EMPTY}

@@ -28,7 +28,7 @@ _ODD_ASCII = [chr(code) for code in _SPACES if code < 128 and code != 32]
 
 def fold(text: str) -> str:
     """`text` of the same length with odd spaces, quotes, dashes and full-width forms made plain."""
-    plain = text.isascii() and not any(char in text for char in _ODD_ASCII)
+    plain = text.isascii() and (text.isprintable() or not any(char in text for char in _ODD_ASCII))
     return text if plain else text.translate(FOLD)
 
 
@@ -54,7 +54,7 @@ def _preceded(noun: str) -> str:
 LOW_CUES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"answer(?<!each answer)(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
+        rf"answer(?<!each answer)(?<!/answer)(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
         *(rf"{noun}(?:{_preceded(noun)}){_SAYS}" for noun in ("option", "choice", "match")),
         r"#### ?",
         r"\\(?:boxed|fbox)\{",

@@ -77,9 +77,8 @@ def read_choice(text: str, question: Question) -> Value | None:
 
 
 def opens_with_label(text: str, question: Question) -> bool:
-    """Whether the first word is a choice's label; "The train is faster because …" opens with an option's text."""
-    found = p.LABEL.search(text)
-    return found is not None and found[0].casefold() in options_of(question).labels
+    """Whether a choice's label comes first; "The train is faster because …" opens with an option's text."""
+    return _letter(text, _skip(p.OPENING, text, 0), options_of(question)) is not None
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:

@@ -15,6 +15,7 @@ from tests.schemas.weathering import KINDS, question
 
 CORRECT, INCORRECT, NO_ANSWER = Verdict.CORRECT, Verdict.INCORRECT, Verdict.NO_ANSWER
 CUT, CONTRADICTS, EMPTY, RUN_ON = Flag.CUT, Flag.CONTRADICTS, Flag.EMPTY, Flag.RUN_ON
+NAMES_TARGET, MARKUP = Flag.NAMES_TARGET, Flag.MARKUP
 
 
 def said(text: str, kind: str = "choice", **how: Any) -> tuple[Verdict, str, tuple[Flag, ...]]:
@@ -54,7 +55,11 @@ def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
         ("It is hard.\nB", {}, (CORRECT, "It is hard.", ())),
         ("It is soft.\n(A) moss", {}, (CORRECT, "It is soft.", (CONTRADICTS,))),
         ("B because it is hard.", {"answer_first": True}, (CORRECT, "it is hard.", ())),
-        ("granite because it is hard.", {"answer_first": True}, (CORRECT, "granite because it is hard.", ())),
+        (
+            "granite because it is hard.",
+            {"answer_first": True},
+            (CORRECT, "granite because it is hard.", (NAMES_TARGET,)),
+        ),
         ("", {}, (CORRECT, "", (EMPTY,))),
     ],
 )
@@ -67,7 +72,7 @@ def test_an_answer_that_comes_from_elsewhere_counts(text: str, how: dict[str, An
 @pytest.mark.parametrize(
     ("kind", "text", "answer", "flags"),
     [
-        ("number", "Five and seven.\n12", "12", ()),
+        ("number", "Five and seven.\n12", "12", (NAMES_TARGET,)),
         ("number", "Five and seven. The answer is 12.0", "12", ()),
         ("number", "Five and eight. The answer is 13", "12", (CONTRADICTS,)),
         ("text", "It is big.", "Lake Geneva", ()),
@@ -93,7 +98,7 @@ OBJECTS = [
     ('{"rationale": "It\\nis \\"hard\\".", "answer": "granite"}', {}, (CORRECT, 'It\nis "hard".', ())),
     ('{"rationale": "It is hard. The answer is (B).", "answer": "B"}', {}, (CORRECT, "It is hard.", ())),
     ('{"rationale": "It is hard. The answer is B.", "answer": "A"}', {}, (INCORRECT, "It is hard.", (CONTRADICTS,))),
-    ('{"rationale": "granite", "answer": "A"}', {}, (INCORRECT, "granite", ())),
+    ('{"rationale": "granite", "answer": "A"}', {}, (INCORRECT, "granite", (NAMES_TARGET,))),
     ('{"rationale": "It is hard.", "answer": "F"}', {}, (NO_ANSWER, "It is hard.", ())),
     ('{"rationale": "It is hard.", "answer": null}', {}, (NO_ANSWER, "It is hard.", ())),
     ('{"rationale": "It is hard.", "answer": ["B"]}', {}, (NO_ANSWER, "It is hard.", ())),
@@ -109,12 +114,16 @@ OBJECTS = [
     ('{"rationale": "It is hard.", "answer": "B"', LENGTH, (CORRECT, "It is hard.", (CUT,))),
     ('{"answer": "B", "rationale": "It is ha', LENGTH, (CORRECT, "It is ha", (CUT,))),
     ('{"answer": "B", "rationale": "It is ha', {**LENGTH, "answer_first": True}, (CORRECT, "It is ha", (CUT,))),
-    ('{"rationale": "It is \\$5 \\(x\\) \\"so\\".", "answer": "B"}', {}, (CORRECT, 'It is \\$5 \\(x\\) "so".', ())),
+    (
+        '{"rationale": "It is \\$5 \\(x\\) \\"so\\".", "answer": "B"}',
+        {},
+        (CORRECT, 'It is \\$5 \\(x\\) "so".', (MARKUP,)),
+    ),
     ('{"ans', LENGTH, (Verdict.TRUNCATED, "", (EMPTY,))),
     ("```json\n{", LENGTH, (Verdict.TRUNCATED, "", (EMPTY,))),
     # no JSON at all
     ("It is hard. The answer is B", {}, (CORRECT, "It is hard.", ())),
-    ("In {moss, granite}, the answer is B", {}, (CORRECT, "In {moss, granite}", ())),
+    ("In {moss, granite}, the answer is B", {}, (CORRECT, "In {moss, granite}", (NAMES_TARGET,))),
     ('{"verdict": "fine"}', {}, (NO_ANSWER, '{"verdict": "fine"}', ())),
     # with an answer from elsewhere
     ('{"rationale": "It is hard."}', {"given": "B"}, (CORRECT, "It is hard.", ())),
