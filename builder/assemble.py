@@ -32,7 +32,7 @@ class Derived(NamedTuple):
     rows: Iterator[Rationale]
     num_rows: int
     asked: int
-    index: AnswerIndex | None
+    answers: AnswerIndex | None
     """Where the answers stand; None: the rationales were imported."""
 
 
@@ -159,7 +159,7 @@ def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
 
 
 def _run_info(job: Job, derived: Derived, tally: Tally, elapsed_s: float) -> RunInfo:
-    index = derived.index
+    index = derived.answers
     passing = (kind.value for kind in FailureKind if kind is not FailureKind.REJECTED)
     return RunInfo(
         inputs=job.inputs,

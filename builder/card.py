@@ -24,8 +24,12 @@ ABOUT = {
 
 def card(manifest: Manifest) -> str:
     """The whole README.md. Depends on the manifest but not on its `run`."""
-    front = yaml.safe_dump(front_matter(manifest), sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{front}---\n\n{_body(manifest)}"
+    return f"---\n{as_yaml(front_matter(manifest))}---\n\n{_body(manifest)}"
+
+
+def as_yaml(value: dict[str, Any]) -> str:
+    """YAML that gives every text back. In ASCII: PyYAML writes U+0085 as it is and reads it as a space."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000)
 
 
 def front_matter(manifest: Manifest) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from cotbuild.builder.job import Job
 from cotbuild.builder.plan import Plan
+from cotbuild.builder.words import counted
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
 
@@ -56,8 +57,9 @@ def import_announcement(job: Job, standing: Manifest | None, before: BuildConfig
     entry = job.imported.entry
     left_out = ", ".join(f"{count} {reason}" for reason, count in entry.dropped.items()) or "none"
     lines = [
-        f"{sum(file.num_rows for file in entry.files)} rows of {len(entry.files)} files, {entry.num_texts} texts = "
-        f"{entry.num_rationales} rationales, left out: {left_out}; {entry.num_questions_without} questions got none"
+        f"{counted(sum(file.num_rows for file in entry.files), 'row')} of {counted(len(entry.files), 'file')}: "
+        f"{counted(entry.num_texts, 'text')} = {counted(entry.num_rationales, 'rationale')}, left out: {left_out}; "
+        f"{counted(entry.num_questions_without, 'question')} got none"
     ]
     lines += [f"{u.file} row {u.row} (from 0): {u.reason.value}: {u.what}" for u in job.imported.unmatched]
     return lines + _replaces(job, standing, before)

@@ -85,7 +85,7 @@ def generate(
     """Ask a teacher about every question and build the dataset. Run it again to go on, or after an edit."""
     from cotbuild.builder.settings import build_config, columns, exemplar_settings
 
-    flags = {
+    flags: dict[str, object] = {
         "source.name": source,
         "source.config_name": config_name,
         "source.revision": source_revision,

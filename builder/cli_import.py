@@ -10,14 +10,14 @@ from cotbuild.schemas.errors import ConfigError
 
 Text = str | None
 Many = list[str] | None
+SHIPPED = "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
+"""Written out, so that --help reads no YAML; a test holds it equal to the recipes there are."""
 
 
 def import_rationales(
     files: Annotated[list[Path], typer.Argument(help="Files of rationales, in order.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the build.")],
-    format: Annotated[
-        Text, typer.Option(help="A recipe: NAME, NAME@VERSION or a .yaml file. Without one: --map.")
-    ] = None,
+    format: Annotated[Text, typer.Option(help=f"A recipe: {SHIPPED}, or a .yaml file. Without one: --map.")] = None,
     map: Annotated[
         Many, typer.Option(metavar="FIELD=COLUMN", help="text=…, and id=… or question=…, answer=…; repeatable.")
     ] = None,

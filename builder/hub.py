@@ -132,7 +132,7 @@ def resolve_commit(hub_id: str, revision: str) -> str:
             return cached
         raise DataError(
             f"{hub_id}: the Hub does not say which commit {revision!r} is: {_first_line(error)}. Expected a reachable "
-            "Hub. Check the connection, or pass --revision with a commit of 40 hex digits."
+            "Hub. Check the connection, or pass --source-revision with a commit of 40 hex digits."
         ) from error
     if commit is None:
         raise DataError(f"{hub_id}: the Hub names no commit for {revision!r}. Expected one. Try again later.")

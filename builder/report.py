@@ -8,6 +8,7 @@ from typing import Any
 
 from cotbuild.builder.build_dir import need_manifest
 from cotbuild.builder.run import Outcome
+from cotbuild.builder.words import counted
 from cotbuild.prompts.render import render
 from cotbuild.prompts.template import DEFAULTS, HINTED_DEFAULTS, builtin_templates, load_template
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -16,7 +17,7 @@ from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 WIDTH = 80
-_SHOWN = {Purpose.ELICIT: "hidden", Purpose.RATIONALIZE: "shown"}
+_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
 def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
@@ -34,21 +35,21 @@ def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
 
 
 def _counts(manifest: Manifest) -> Iterator[str]:
-    counted = " + ".join(f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count)
-    yield f"{manifest.num_planned} rationales = {counted or 'none'}"
+    parts = " + ".join(f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count)
+    yield f"{manifest.num_planned} rationales = {parts or 'none'}"
     if manifest.failures:
         yield "unscored: " + ", ".join(f"{count} {kind}" for kind, count in manifest.failures.items())
     if entry := manifest.imported:
         left_out = "".join(f" + {count} {reason}" for reason, count in entry.dropped.items())
-        yield f"{entry.num_texts} texts = {entry.num_rationales} rationales{left_out}"
+        yield f"{counted(entry.num_texts, 'text')} = {counted(entry.num_rationales, 'rationale')}{left_out}"
         if entry.num_questions_without:
-            yield f"{entry.num_questions_without} questions have no rationale"
+            yield f"questions without a rationale: {entry.num_questions_without}"
     if manifest.source.dropped:
         dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.source.dropped.items())
         yield f"rows left out of the source: {dropped}"
     for split, count in manifest.source.overlaps.items():
-        if count:
-            yield f"{count} questions also stand in {split} (--drop-overlap leaves them out)"
+        if count and f"overlap_{split}" not in manifest.source.dropped:
+            yield f"questions that also stand in {split}: {count} (--drop-overlap leaves them out)"
     for split, count in manifest.source.eval_questions.items():
         yield f"{count} questions of {split} without a request"
 
@@ -147,7 +148,7 @@ def prompt_list() -> Iterator[str]:
     for ref, template in builtin_templates().items():
         mark = "*" if ref in {*DEFAULTS.values(), *HINTED_DEFAULTS.values()} else " "
         yield f"{mark} {ref:<22} {template.kind.value:<7} {template.about}"
-    yield "* is the default of its kind, or of --mode rationalize. `cotbuild prompts NAME@VERSION` shows one rendered."
+    yield "* is a default of its kind (rationalize: of that mode). `cotbuild prompts NAME@VERSION` shows one."
 
 
 _EXAMPLES = {

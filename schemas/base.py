@@ -31,6 +31,8 @@ def explain(fault: ValidationError) -> str:
     first = faults[0]
     place = ".".join(str(part) for part in first["loc"]) or "record"
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    if first["type"] == "value_error":  # raised by a validator of ours, which names what is wrong
+        return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
     return f"{place} is {short(first.get('input'))}. {first['msg']}{more}."
 
 

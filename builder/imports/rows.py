@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from cotbuild.builder.derive import about_question
 from cotbuild.builder.imports.texts import Text
 from cotbuild.builder.sources.rows import BadRow
 from cotbuild.builder.sources.targets import choice_label, number, yes_no
@@ -18,11 +19,7 @@ def to_rationale(question: Question, sample_index: int, text: Text, file: Import
     return Rationale(
         question_id=question.id,
         sample_index=sample_index,
-        kind=question.kind,
-        question=question.text,
-        choices=question.choices,
-        target=question.target,
-        other_targets=question.other_targets,
+        **about_question(question),
         rationale=judged.rationale,
         answer=judged.answer,
         verdict=judged.verdict,
@@ -39,11 +36,6 @@ def to_rationale(question: Question, sample_index: int, text: Text, file: Import
         request_key=import_key(file.checksum, text),
         other_steps=(),
         origin=Origin(file=file.file, row=text.row, position=text.position),
-        dataset=question.source.dataset,
-        config_name=question.source.config_name,
-        split=question.source.split,
-        revision=question.source.revision,
-        row=question.source.row,
     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from cotbuild.schemas.base import short
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.recipe import WHOLE_ROW, DropReason, Recipe
 
+SAMPLE_ROWS = 100
+"""First rows of a file that are looked at for the columns it has."""
 SHOWN = 20
 """How many texts without a row are kept for the report."""
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -56,8 +59,25 @@ class Drops:
 
 
 def read_rows(path: Path, recipe: Recipe) -> Iterator[Row | BadRow]:
-    """The rows of one file; a row that is itself the text stands under `WHOLE_ROW`. Raises DataError, ConfigError."""
-    return iter(_bare_rows(path) if recipe.columns["text"] == WHOLE_ROW else FileRows(path))
+    """The rows of one file; a row that is itself the text stands under `WHOLE_ROW`.
+
+    Raises DataError where the file cannot be read, ConfigError where none of its first rows has a column of the recipe.
+    """
+    if recipe.columns["text"] == WHOLE_ROW:
+        return _bare_rows(path)
+    rows = iter(FileRows(path))
+    first = list(islice(rows, SAMPLE_ROWS))
+    _check_columns([row for row in first if not isinstance(row, BadRow)], recipe, path.name)
+    return chain(first, rows)
+
+
+def _check_columns(sample: list[Row], recipe: Recipe, where: str) -> None:
+    present = list(dict.fromkeys(key for row in sample for key in row))
+    for name, column in recipe.columns.items():
+        if sample and not {column, column.partition(".")[0]} & set(present):
+            raise ConfigError(
+                f"{where}: no column {column!r} for {name} in the first rows. Expected one of {present}."
+            )
 
 
 def _bare_rows(path: Path) -> Iterator[Row]:

@@ -161,7 +161,7 @@ except DataError as error:
     for how in ({"offline": True}, {"broken": True}):
         (line,) = run(unknown, **how)
         assert line.startswith("ann/sums: the Hub does not say which commit 'v1' is: ")
-        assert line.endswith("or pass --revision with a commit of 40 hex digits.")
+        assert line.endswith("or pass --source-revision with a commit of 40 hex digits.")
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
