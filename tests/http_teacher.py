@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class Dials:
     sigma: float = 0.0  # of a lognormal latency; 0: always the mean
     slots: int = 0  # requests served together, the others queue; 0: no limit
     nonce: bool = False  # each text, or rationale in a JSON object, begins with a word that no other has
+    name: str = ""  # letters in its nonces, to tell servers apart
     length: float = 0.0  # share cut with finish_reason length
     reasoning: str = ""  # name of the field the rationale is returned in, apart from the text
     faults: dict[str, float] = field(default_factory=dict)  # fault to share of keys; see FAULTS
@@ -101,9 +103,9 @@ def fault_of(dials: Dials, key: str, times_seen: int) -> str | None:
     return None
 
 
-def nonce_word(number: int) -> str:
+def nonce_word(number: int, name: str = "") -> str:
     """Letters only, so that no nonce is taken for an answer."""
-    return "nonce" + "".join(chr(ord("a") + int(digit)) for digit in str(number))
+    return "nonce" + name + "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
 class State:
@@ -288,7 +290,7 @@ class Connection(asyncio.Protocol):
         elif fault == "bad_json":
             self.send(b'{"choices": [{"mess')
         else:
-            nonce = nonce_word(len(log))
+            nonce = nonce_word(len(log), dials.name)
             answer = completion(dials, body, key, nonce)
             spoil(fault, answer)
             if fault is None:
@@ -299,6 +301,13 @@ class Connection(asyncio.Protocol):
 
 
 # -- for tests ---------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 class Server:

@@ -123,7 +123,7 @@ async def _first_look(config: TeacherConfig) -> str:
                 return await client.tokenize_digest() or UNTOKENIZED
             except Unreachable as fault:
                 faults.append(fault)
-    raise faults[0] if len(faults) == 1 else TeacherError(" ".join(map(str, faults)))
+    raise TeacherError(" ".join(map(str, faults)))
 
 
 # -- the Hub -------------------------------------------------------------------------------------------------------

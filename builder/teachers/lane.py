@@ -2,21 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.builder.teachers.window import Window
+from cotbuild.builder.teachers.wire import Retry
+from cotbuild.schemas.completion import Answer, Completion
 
 FIRST_WAIT_S = 1.0
 MAX_WAIT_S = 60.0
-
-
-class Standing(Enum):
-    """What an endpoint is trusted with."""
-
-    IN = auto()  # as many requests as its window says
-    TRIAL = auto()  # it hung, and looks well again: one request, until it has answered
-    OUT = auto()  # none
 
 
 @dataclass(eq=False, slots=True)
@@ -25,7 +18,7 @@ class Lane:
 
     client: EndpointClient
     window: Window
-    standing: Standing = Standing.IN
+    out: bool = False
     in_flight: int = 0
     """Slots taken, also by those about to ask."""
     attempts: set[asyncio.Timeout] = field(default_factory=set)
@@ -49,18 +42,35 @@ class Lane:
         return str(self.client.base)
 
     @property
-    def size(self) -> int:
-        """Slots it has now."""
-        return {Standing.IN: self.window.size, Standing.TRIAL: 1, Standing.OUT: 0}[self.standing]
-
-    @property
     def wait_s(self) -> float:
         """Before the next look at it, longer after each fall."""
         return min(FIRST_WAIT_S * 2.0 ** min(self.falls - 1, 30), MAX_WAIT_S)
 
     def open(self, now_s: float) -> bool:
         """Whether it may be asked at all."""
-        return self.standing is not Standing.OUT and self.paused_until_s <= now_s
+        return not self.out and self.paused_until_s <= now_s
+
+    @property
+    def free(self) -> bool:
+        """Whether an open one has a slot left."""
+        return self.in_flight < self.window.size
+
+    def note(self, outcome: Answer | Retry, sent_s: float, now_s: float) -> bool:
+        """Take in how the attempt begun at `sent_s` went; whether it was a sign of life."""
+        if isinstance(outcome, Completion):
+            self.window.succeeded()
+        if isinstance(outcome, Retry):
+            self.words = outcome.message
+            if outcome.pushed_back:
+                self.window.pushed_back(sent_s, now_s)
+            if outcome.after_s is not None:
+                self.paused_until_s = max(now_s + outcome.after_s, self.paused_until_s)
+            if outcome.lost or outcome.away:
+                self.losses += 1
+                return False
+        self.losses = self.falls = 0
+        self.moved_s = now_s
+        return True
 
     def take(self, now_s: float) -> None:
         """Take a slot."""

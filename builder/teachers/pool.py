@@ -11,17 +11,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 
 from cotbuild.builder.teachers.endpoint import EndpointClient, Unreachable
-from cotbuild.builder.teachers.lane import Lane, Standing
+from cotbuild.builder.teachers.lane import Lane
 from cotbuild.builder.teachers.slots import Slots
 from cotbuild.builder.teachers.window import Window
 from cotbuild.builder.teachers.wire import Retry, backoff_s
-from cotbuild.schemas.completion import Answer, Completion, FailureKind, Request
+from cotbuild.schemas.completion import Answer, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 
 DEAD_AFTER = 5
 """Connections lost or refused, or a proxy's 502, 503 or 504, in a row."""
 PATIENCE = 3
-"""Times stall_s without a sign of life from any endpoint, and none in good standing, before the run ends."""
+"""Times stall_s without a sign of life from any endpoint, all taken out, before the run ends."""
+MAX_FALLS = 6
+"""Looks in vain at each endpoint before the run ends: a minute, where connections are refused."""
 PAST_S = 0.001
 """A timer may fire a clock's tick early."""
 LOOK_EVERY_S = 3.0
@@ -56,6 +58,7 @@ class EndpointPool:
         self._backoff_s = backoff_s
         self._asking = 0
         self._heard_s = 0.0  # last sign of life of any endpoint
+        self._sample: Request | None = None  # for looks at endpoints that hung
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = contextlib.AsyncExitStack()
 
@@ -92,11 +95,10 @@ class EndpointPool:
         looks = [lane.client.check(sample) for lane in self._lanes]
         found = await asyncio.gather(*looks, return_exceptions=True)
         faults = [fault for fault in found if isinstance(fault, BaseException)]
-        unready = [fault for fault in faults if isinstance(fault, Unreachable)]
         if wrong := [fault for fault in faults if not isinstance(fault, Unreachable)]:
             raise wrong[0]
-        if len(unready) == len(self._lanes):
-            raise unready[0] if len(unready) == 1 else TeacherError(" ".join(map(str, unready)))
+        if len(faults) == len(self._lanes):
+            raise TeacherError(" ".join(map(str, faults)))
         for lane, fault in zip(self._lanes, found, strict=True):
             if isinstance(fault, Unreachable):
                 lane.words = str(fault)
@@ -113,6 +115,7 @@ class EndpointPool:
         """
         if self._asking == 0:
             self._heard_s = _now()
+        self._sample = self._sample or request
         self._asking += 1
         try:
             return await self._ask(request)
@@ -157,63 +160,58 @@ class EndpointPool:
     def _note(self, lane: Lane, outcome: Answer | Retry, sent_s: float) -> None:
         """Take in how one attempt went."""
         now_s = _now()
-        if isinstance(outcome, Retry):
-            lane.words = outcome.message
-            if outcome.pushed_back:
-                lane.window.pushed_back(sent_s, now_s)
-            if outcome.after_s:
-                lane.paused_until_s = max(now_s + outcome.after_s, lane.paused_until_s)
-                asyncio.get_running_loop().call_at(lane.paused_until_s + PAST_S, self._slots.deal)
-        elif isinstance(outcome, Completion):
-            lane.window.succeeded()
-        if isinstance(outcome, Retry) and (outcome.lost or outcome.away):
-            lane.losses += 1
-            if lane.standing is Standing.TRIAL or (lane.standing is Standing.IN and lane.losses >= DEAD_AFTER):
-                self._take_out(lane, hung=lane.standing is Standing.TRIAL)
-        else:
-            self._heard_s = lane.moved_s = now_s
-            lane.losses = lane.falls = 0
-            if lane.standing is Standing.TRIAL:
-                self._take_in(lane, Standing.IN)
+        if lane.note(outcome, sent_s, now_s):
+            self._heard_s = now_s
+        elif lane.losses >= DEAD_AFTER and not lane.out:
+            self._take_out(lane, hung=False)
+        if lane.paused_until_s > now_s:
+            asyncio.get_running_loop().call_at(lane.paused_until_s + PAST_S, self._slots.deal)
 
     # -- standing --------------------------------------------------------------------------------------------------
 
     def _take_out(self, lane: Lane, *, hung: bool) -> None:
-        lane.standing = Standing.OUT
+        lane.out = True
         lane.falls += 1
         if hung:
             self._give_up(lane)
         self._spawn(self._bring_back(lane, hung))
         self._slots.deal()
 
-    def _take_in(self, lane: Lane, standing: Standing) -> None:
-        lane.standing = standing
-        lane.losses = 0
-        if lane.told and standing is Standing.IN:
-            lane.told = False
-            self._say(f"{lane.url}: back")
-        self._slots.deal()
-
     async def _bring_back(self, lane: Lane, hung: bool) -> None:
         """Look at an endpoint that is out until it is well. The first look after losses is at once, and silent."""
         if hung or lane.told or lane.falls > 1:
             await self._rest(lane)
-        while not await self._is_well(lane):
+        while not await self._is_well(lane, hung):
             lane.falls += 1
             await self._rest(lane)
-        self._take_in(lane, Standing.TRIAL if hung else Standing.IN)
+        lane.out = False
+        lane.losses = 0
+        if lane.told:
+            lane.told = False
+            self._say(f"{lane.url}: back")
+        self._slots.deal()
 
     async def _rest(self, lane: Lane) -> None:
         self._tell_out(lane)
         await asyncio.sleep(lane.wait_s)
 
-    async def _is_well(self, lane: Lane) -> bool:
+    async def _is_well(self, lane: Lane, hung: bool) -> bool:
+        """Whether it serves the model; of one that hung, whether it generates a token too."""
         try:
             await lane.client.check(None)
         except Unreachable as fault:
             lane.words = str(fault)
             return False
-        return True
+        return not hung or await self._generates(lane)
+
+    async def _generates(self, lane: Lane) -> bool:
+        assert self._sample is not None
+        one_token = self._sample.sampling.model_copy(update={"max_tokens": 1})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._stall_s):
+                outcome = await lane.client.attempt(self._sample.model_copy(update={"sampling": one_token}))
+                return not isinstance(outcome, Retry)
+        return False
 
     def _tell_out(self, lane: Lane) -> None:
         if not lane.told:
@@ -234,17 +232,22 @@ class EndpointPool:
             for lane in self._lanes:
                 if lane.attempts and now_s - lane.moved_s > self._stall_s:
                     self._hung(lane)
-            lost = all(lane.standing is not Standing.IN for lane in self._lanes)
-            if self._asking and lost and now_s - self._heard_s > PATIENCE * self._stall_s:
-                raise self._all_lost(now_s - self._heard_s)
+            quiet_s = now_s - self._heard_s
+            if self._asking and self._is_over(quiet_s):
+                raise self._all_lost(quiet_s)
+
+    def _is_over(self, quiet_s: float) -> bool:
+        if not all(lane.out for lane in self._lanes):
+            return False
+        return quiet_s > PATIENCE * self._stall_s or all(lane.falls > MAX_FALLS for lane in self._lanes)
 
     def _hung(self, lane: Lane) -> None:
-        if lane.standing is Standing.OUT:  # it was taken out for lost connections, with others still under way
+        if lane.out:  # it was taken out for lost connections, with others still under way
             self._give_up(lane)
             return
         lane.words = (
-            f"{len(lane.attempts)} requests under way, and no answer and no new token for {self._stall_s:g} s "
-            "(teacher.stall_s)"
+            f"no answer and no new token for {self._stall_s:g} s (teacher.stall_s), requests under way: "
+            f"{len(lane.attempts)}"
         )
         self._take_out(lane, hung=True)
 

@@ -42,7 +42,7 @@ class Slots:
         """Give free slots to those who wait; to be called where a lane may have got some."""
         now_s = asyncio.get_running_loop().time()
         passed: list[tuple[asyncio.Future[Lane], set[Lane]]] = []
-        while self._waiters and any(lane.open(now_s) and lane.in_flight < lane.size for lane in self._lanes):
+        while self._waiters and any(lane.open(now_s) and lane.free for lane in self._lanes):
             turn, tried = self._waiters.popleft()
             if turn.done():
                 continue
@@ -70,5 +70,5 @@ def choose(lanes: Sequence[Lane], tried: set[Lane], now_s: float) -> Lane | None
     ready = [lane for lane in lanes if lane.open(now_s)]
     if tried:
         ready = [lane for lane in ready if lane not in tried] or ready
-    free = [lane for lane in ready if lane.in_flight < lane.size]
-    return min(free, key=lambda lane: (lane.in_flight + 1) / lane.size, default=None)
+    free = [lane for lane in ready if lane.free]
+    return min(free, key=lambda lane: (lane.in_flight + 1) / lane.window.size, default=None)

@@ -44,8 +44,9 @@ Open = Callable[[], AbstractAsyncContextManager[Teacher]]
 
 
 class Contract:
-    """The tests; `teacher` opens an entered one of window WINDOW that answers every request in the end."""
+    """The tests; `teacher` opens an entered one of that window that answers every request in the end."""
 
+    window = WINDOW
     num_requests = 3 * WINDOW
 
     @asynccontextmanager
@@ -70,7 +71,7 @@ class Contract:
 
     async def _states_its_window_and_what_it_is(self) -> None:
         async with self.teacher() as teacher:
-            assert teacher.window == WINDOW
+            assert teacher.window == self.window
             kind = teacher.provenance()["kind"]
             assert isinstance(kind, str)
             assert kind

@@ -41,6 +41,19 @@ class TestFaultyEndpoint(Contract):
                 yield teacher
 
 
+class TestThreeEndpoints(Contract):
+    """One is faulty, one has little room."""
+
+    window = 15
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        faults = {name: 0.5 / len(FAULTS) for name in FAULTS}
+        with serve(faults=faults, latency_s=0.01) as one, serve(latency_s=0.01, at_most=2) as two, serve() as three:
+            async with pool(one.url, two.url, three.url, window=5, max_attempts=9) as teacher:
+                yield teacher
+
+
 def test_window_is_used_in_full_and_never_exceeded() -> None:
     async def peak() -> int:
         with serve(latency_s=0.02) as server:

@@ -14,7 +14,7 @@ from cotbuild.builder.teachers.pool import EndpointPool
 from cotbuild.builder.teachers.wire import Retry, wire
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.errors import TeacherError
-from tests.http_teacher import Server, key_of, serve
+from tests.http_teacher import Server, free_port, key_of, serve
 from tests.teachers.asking import use, use_client
 from tests.teachers.contract import ask_all, request
 
@@ -104,17 +104,12 @@ def test_one_attempt_says_whether_the_connection_was_lost(server: Server, fault:
     assert server.stats()["requests"] == 1
 
 
-def test_a_dead_server_is_a_lost_connection_that_says_nothing_of_the_window() -> None:
-    async def act(client: EndpointClient) -> None:
-        assert isinstance(await client.attempt(request(0)), Completion)
-        os.kill(server.pid, signal.SIGKILL)
-        outcomes = [await client.attempt(request(1)) for _ in range(2)]
-        assert all(isinstance(o, Retry) and o.lost for o in outcomes)
-        assert isinstance(outcomes[-1], Retry)
-        assert not outcomes[-1].pushed_back  # refused
-
-    with serve() as server:
-        use_client(server, act)
+def test_a_connection_that_breaks_may_mean_too_much_in_flight_and_a_refused_one_does_not(server: Server) -> None:
+    server.reset(faults={"reset": 1}, times=0)
+    for one, pushed_back in ((server, True), (Server(free_port(), 0), False)):
+        outcome = use_client(one, lambda client: client.attempt(request(0)))
+        assert isinstance(outcome, Retry)
+        assert (outcome.lost, outcome.pushed_back) == (True, pushed_back)
 
 
 def test_a_dead_server_is_a_failure_where_attempts_run_out_first() -> None:

@@ -1,7 +1,6 @@
 """What the endpoint client does before the first request, and that it keeps secrets."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.schemas.completion import Completion
 from cotbuild.schemas.errors import ConfigError, TeacherError
-from tests.http_teacher import Server
+from tests.http_teacher import Server, free_port
 from tests.teachers.asking import use_client
 from tests.teachers.contract import request
 
@@ -47,12 +46,6 @@ def test_check_of_a_url_without_v1(server: Server) -> None:
 
     with pytest.raises(TeacherError, match=r"/models: HTTP 404: no /models here\. .*ends in /v1"):
         asyncio.run(run())
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def test_check_of_nothing_there() -> None:
