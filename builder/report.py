@@ -65,18 +65,19 @@ def inspect(
     manifest = need_manifest(build_dir)
     if question_id is None:
         yield from _summary(build_dir, manifest)
-    shown = 0
+    shown = found = 0
     for row in _rows(build_dir, manifest):
         if question_id not in (None, row["question_id"]) or verdict not in (None, row["verdict"]):
             continue
         if flag is not None and flag not in row["flags"]:
             continue
+        found += 1
         if question_id is None and shown == limit:
             break
         shown += 1
         yield ""
         yield from record_lines(row)
-    if shown:
+    if found:
         return
     if question_id is not None:
         raise DataError(

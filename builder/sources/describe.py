@@ -82,6 +82,12 @@ def _file_lines(source: Source) -> Iterator[str]:
         if isinstance(rows, FileRows):
             size = f"{sum(1 for _ in rows):,} rows in {rows.path.name}, {rows.path.stat().st_size:,} bytes"
             yield from _wrapped(f"{split:<16} {size}")
+    if source.config.name != "bundled":
+        known = source.shape(source.open_split(source.split))
+        licence = (
+            f"that of {known.name}, if it is a copy: {known.licence}" if known else "its owner's; the file says none"
+        )
+        yield from _wrapped(f"{'licence':<16} {licence}")
 
 
 def _hub_lines(source: Source, facts: HubFacts, *, with_coordinates: bool) -> Iterator[str]:

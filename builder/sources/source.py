@@ -86,7 +86,7 @@ class Source:
         form = self._form(rows)
         rationale = form.rationale
         if rationale is None:
-            raise ConfigError(_no_rationale(rows, self.config, is_known=self._known(rows) is not None))
+            raise ConfigError(_no_rationale(rows, self.config, is_known=self.shape(rows) is not None))
         pairs = self._pairs(rows, form, split, RowRange(), _Tally())
         return ((question, text) for question, row in pairs if (text := rationale(row)))
 
@@ -101,7 +101,8 @@ class Source:
         known = known_shape(sample[0], self.config)
         return plan_form(sample, self.config, rows.where) if known is None else known.form(sample[0])
 
-    def _known(self, rows: Rows) -> Known | None:
+    def shape(self, rows: Rows) -> Known | None:
+        """The known dataset whose form these rows have; None: none."""
         return self.known or known_shape(_sample(rows)[0], self.config)
 
     def _all(self, rows: Rows, form: Form, split: str) -> Iterator[Question]:

@@ -21,8 +21,9 @@ def test_a_file_with_its_size_first_row_and_question(write: Write) -> None:
     path = write("my_dev.jsonl", [row, {**row, "id": "b", "answer": 0}])
     lines = list(source_shown(SourceConfig(name=str(path))))
     assert lines[0] == f"validation       2 rows in my_dev.jsonl, {path.stat().st_size:,} bytes"
-    assert lines[1] == "row 0 of validation, as it comes:"
-    assert lines[2] == "  id: 'a'"
+    assert lines[1] == "licence          its owner's; the file says none"
+    assert lines[2] == "row 0 of validation, as it comes:"
+    assert lines[3] == "  id: 'a'"
     assert "the question that row 0 becomes:" in lines
     assert lines[-2:] == ["  choices: (A) one two  (B) three", "  target: B"]
     assert all(0 < len(line) <= 80 for line in lines)
@@ -38,6 +39,11 @@ def test_a_folder_shows_every_split(write: Write) -> None:
         "train            3 rows in train.jsonl",
         "test             1 rows in test.csv",
     ]
+
+
+def test_a_file_of_a_known_shape_tells_that_datasets_licence(write: Write) -> None:
+    path = write("a.jsonl", [{"question": "How many?", "answer": "2 and 3 are 5.\n#### 5"}])
+    assert "licence          that of gsm8k, if it is a copy: MIT" in source_shown(SourceConfig(name=str(path)))
 
 
 def test_the_bundled_set() -> None:
