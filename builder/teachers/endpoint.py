@@ -260,10 +260,9 @@ class EndpointClient:
             async with self._http.request(method, url, data=data, timeout=timeout, allow_redirects=False) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as fault:
-            raise Unreachable(
-                f"{url}: {one_line(f'{type(fault).__name__}: {fault}')}. Expected a running server. "
-                "Start it, or correct --endpoint."
-            ) from fault
+            silent = f"no answer within {self._look_timeout_s:g} s"
+            words = silent if isinstance(fault, TimeoutError) else one_line(f"{type(fault).__name__}: {fault}")
+            raise Unreachable(f"{url}: {words}. Expected a running server. Start it, or correct --endpoint.") from fault
         yield response, raw
 
     def _stopped(self, response: aiohttp.ClientResponse, raw: bytes) -> TeacherError:

@@ -19,7 +19,7 @@ from cotbuild.builder.teachers.embedded import embedded_model
 from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.server import Guarded, new_run_dir
-from cotbuild.schemas.completion import Completion
+from cotbuild.schemas.completion import Completion, Message
 from cotbuild.schemas.config import ServerConfig, TeacherConfig
 from tests.http_teacher import free_port
 from tests.teachers.contract import WINDOW, Contract, ask_all, request
@@ -97,19 +97,21 @@ class TestRunningVllm(Contract):
         asyncio.run(main())
 
     def test_tokens_keep_a_slow_request_from_being_taken_for_hung(self) -> None:
-        """One long text takes longer than stall_s, and nothing else is finished meanwhile."""
-        config = self.config(stall_s=1.5, max_attempts=1)
+        """Long texts take longer than stall_s, and nothing else is finished meanwhile."""
+        config = self.config(stall_s=4.0, max_attempts=1)
+        story = Message(role="user", content="Write a very long story about a river, in many chapters.")
         said: list[str] = []
 
         async def main() -> float:
             identity = await asyncio.to_thread(teacher_identity, config, self.store)
             async with open_teacher(config, identity, self.store, said.append) as teacher:
                 started_s = time.monotonic()
-                answers = await ask_all(teacher, [request(i, max_tokens=400) for i in range(WINDOW)])
-                assert all(isinstance(answer, Completion) for answer in answers)
+                requests = [request(i, max_tokens=600).model_copy(update={"messages": (story,)}) for i in range(6)]
+                answers = await ask_all(teacher, requests)
+                assert [type(answer) for answer in answers] == [Completion] * 6, answers
                 return time.monotonic() - started_s
 
-        assert asyncio.run(main()) > 3.0
+        assert asyncio.run(main()) > 8.0
         assert said == []
 
     @pytest.mark.parametrize("rationale", [True, False])
