@@ -75,9 +75,7 @@ def _check_columns(sample: list[Row], recipe: Recipe, where: str) -> None:
     present = list(dict.fromkeys(key for row in sample for key in row))
     for name, column in recipe.columns.items():
         if sample and not {column, column.partition(".")[0]} & set(present):
-            raise ConfigError(
-                f"{where}: no column {column!r} for {name} in the first rows. Expected one of {present}."
-            )
+            raise ConfigError(f"{where}: no column {column!r} for {name} in the first rows. Expected one of {present}.")
 
 
 def _bare_rows(path: Path) -> Iterator[Row]:
