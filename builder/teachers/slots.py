@@ -25,6 +25,7 @@ class Slots:
             return lane
         turn: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
         self._waiters.append((turn, tried))
+        self.deal()  # those before may wait for another lane than this one can have
         try:
             return await turn
         except asyncio.CancelledError:

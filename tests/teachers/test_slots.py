@@ -74,6 +74,19 @@ def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() ->
     assert asyncio.run(main(), debug=True) == [0, 1, 3, 4, 5]
 
 
+def test_one_that_waits_for_another_lane_is_passed_by() -> None:
+    async def main() -> None:
+        one, other = lane(window=1), lane(1, window=1)
+        slots = Slots([one, other])
+        waiting = asyncio.create_task(slots.take({one}))
+        await asyncio.sleep(0)
+        assert await slots.take(set()) is one
+        slots.release(other)
+        assert await waiting is other
+
+    asyncio.run(main(), debug=True)
+
+
 def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
     async def main() -> None:
         one = lane(window=1)
