@@ -32,8 +32,10 @@ def grade(answer: str, question: Question) -> bool:
 
 def _grade_choice(answer: str, question: Question) -> bool:
     """By option text: 42 CommonsenseQA train rows list the target's text under a second letter."""
-    texts = {choice.label: compared(choice.text) for choice in question.choices}
-    return question.target is not None and answer in texts and texts[answer] == texts[question.target]
+    texts = {choice.label: choice.text for choice in question.choices}
+    if question.target is None or answer not in texts:
+        return False
+    return answer == question.target or compared(texts[answer]) == compared(texts[question.target])
 
 
 def compared(text: str) -> str:

@@ -34,17 +34,18 @@ def flags_of(rationale: str, question: Question) -> set[Flag]:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in all; list numbers count for none."""
+    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in all, list numbers apart."""
     words = [word for word in text.lower().split() if word[-1] not in ".):" or not word[:-1].isdigit()]
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
         return False
-    last: dict[tuple[str, ...], int] = {}
-    periods = set()
+    places: dict[tuple[str, ...], list[int]] = {}
+    periods: set[int] = set()
     for i, gram in enumerate(grams):
-        periods.add(i - last.get(gram, i))
-        last[gram] = i
-    return any(_loops(words, period) for period in periods if 0 < period <= LOOP_PERIOD)
+        before = places.setdefault(gram, [])
+        periods.update(i - at for at in before[-LOOP_PERIOD:])
+        before.append(i)
+    return any(_loops(words, period) for period in sorted(periods) if period <= LOOP_PERIOD)
 
 
 def _loops(words: list[str], period: int) -> bool:
@@ -116,4 +117,4 @@ _MARKUP = re.compile(
 
 def has_markup(text: str) -> bool:
     """Whether tags, chat markers, LaTeX commands or Markdown (bold, headings, fences) stand in `text`."""
-    return _MARKUP.search(text) is not None
+    return any(mark in text for mark in "<\\*`#[") and _MARKUP.search(text) is not None  # most texts have none of them

@@ -54,7 +54,8 @@ def _preceded(noun: str) -> str:
 LOW_CUES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"answer(?<!each answer)(?<!/answer)(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
+        rf"answer(?<!each answer)(?<!/answer)"  # "2 points/answer = 48"
+        rf"(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
         *(rf"{noun}(?:{_preceded(noun)}){_SAYS}" for noun in ("option", "choice", "match")),
         r"#### ?",
         r"\\(?:boxed|fbox)\{",
