@@ -1,0 +1,79 @@
+"""What every transform is given: one rationale, what is known of its build, and chance that anybody can repeat."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Protocol
+
+from cotbuild.schemas.question import Choice, QuestionKind
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One rationale before any transform, and its question."""
+
+    question_id: str
+    sample_index: int
+    kind: QuestionKind
+    question: str
+    choices: tuple[Choice, ...]
+    target: str | None
+    label: str
+    """What the student is to say; another question has the same label where this is equal."""
+    rationale: str
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Draws for one transform of one rationale, fixed by seed, place in the chain, question and sample alone.
+
+    Not a stateful generator: any row can be derived alone, in any order, on any Python.
+    """
+
+    seed: int
+    step: int
+    """Place of the transform in its chain, from 0."""
+    question_id: str
+    sample_index: int
+
+    @cached_property
+    def _start(self) -> bytes:
+        name = self.question_id.encode()
+        return b"%d/%d/%d:%s/%d/" % (self.seed, self.step, len(name), name, self.sample_index)
+
+    def rank(self, index: int) -> bytes:
+        """32 bytes to sort the index-th of something by."""
+        return sha256(self._start + b"%d" % index).digest()
+
+    def order(self, count: int) -> list[int]:
+        """0 … count - 1 in drawn order."""
+        start = self._start
+        return sorted(range(count), key=[sha256(start + b"%d" % i).digest() for i in range(count)].__getitem__)
+
+    def number(self, index: int) -> float:
+        """The index-th number in [0, 1)."""
+        return int.from_bytes(self.rank(index)[:6], "big") / 2**48
+
+
+class Corpus(Protocol):
+    """What transforms may know of the whole build; fixed by the set of its rationales, not by their order."""
+
+    def document_frac(self, word: str) -> float:
+        """Share of rationales with this word, as `units.bare` gives it; 0: none."""
+
+    def word_at(self, point: float, *, by_count: bool) -> str:
+        """The word at `point` in [0, 1) of the vocabulary: every different word alike, or by its count."""
+
+    def another(self, subject: Subject, label: str) -> str | None:
+        """The rationale of another question: label any, same or other than the subject's; None: there is none."""
+
+    def scores(self, file: str, subject: Subject) -> Sequence[tuple[int, int, float, bool]] | None:
+        """(start, end, score, names an option) from a scores file; None: the file has none for this rationale."""
+
+    def listed(self, file: str) -> frozenset[str]:
+        """The words of a file, as `units.bare` gives them."""
+
+
+Apply = Callable[[str, Subject, Chance, Corpus], str | None]
+"""A transform with its parameters bound: from the text so far to the next; None: this row cannot have it (dropped)."""
