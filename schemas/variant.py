@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -64,7 +64,8 @@ class Cut(Record):
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
-        return _one_of(self, "count", "share", "like")
+        _check_one_of(self, "count", "share", "like")
+        return self
 
 
 class Top(Record):
@@ -101,7 +102,8 @@ class Sample(Record):
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
-        return _one_of(self, "count", "like")
+        _check_one_of(self, "count", "like")
+        return self
 
 
 class Vocabulary(Record):
@@ -284,8 +286,7 @@ class TrainingRow(Record):
     rationale_end: int | None = Field(description="Behind its last character; None: none.")
 
 
-def _one_of(record: Any, *names: str) -> Any:
+def _check_one_of(record: Record, *names: str) -> None:
     given = [name for name in names if getattr(record, name) is not None]
     if len(given) != 1:
         raise ValueError(f"{' and '.join(given) or 'none of ' + ', '.join(names)} given, expected one of {list(names)}")
-    return record
