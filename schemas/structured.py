@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from cotbuild.schemas import patterns as p
 from cotbuild.schemas.compare import compared
 from cotbuild.schemas.extract import Extraction, extract
+from cotbuild.schemas.flags import refuses
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag
 from cotbuild.schemas.reading import READERS
@@ -38,8 +39,11 @@ def read_object(text: str, question: Question) -> Extraction | None:
     if not isinstance(rationale, str):
         rationale = _FENCE.sub("", text[: found.start])  # reasoned in front of an object that holds only the answer
     said = extract(rationale, question, given=True)
-    answer = _answer(found.fields.get("answer"), question)
+    stated = found.fields.get("answer")
+    answer = _answer(stated, question)
     flags = set(said.flags)
+    if answer is None and isinstance(stated, str) and refuses(p.fold(f"answer: {stated}").lower(), question):
+        flags.add(Flag.REFUSAL)
     if differ((said.answer, answer), question):
         flags.add(Flag.CONTRADICTS)
     return Extraction(
@@ -108,5 +112,5 @@ def _answer(value: object, question: Question) -> str | None:
     for choice in question.choices:
         if compared(choice.text) == compared(said):
             return choice.label
-    value = READERS[question.kind](said, question)
-    return value.answer if value else extract(said, question).answer
+    read = READERS[question.kind](said, question)
+    return read.answer if read else extract(said, question).answer

@@ -43,6 +43,12 @@ def test_a_refusal_in_what_is_cut_or_kept(text: str) -> None:
     assert Flag.REFUSAL in judge(question(options=FEW), text, given="B").flags
 
 
+def test_an_objects_answer_may_refuse() -> None:
+    text = '{"rationale": "It is hard.", "answer": "None of the above"}'
+    assert judge(question(options=FEW), text, as_json=True).flags == (Flag.REFUSAL,)
+    assert judge(question(), text, as_json=True).answer == "E"
+
+
 # --- loops ---
 
 
