@@ -60,7 +60,7 @@ class Asking:
         """See Mode.script."""
         first = Purpose.RATIONALIZE if self.config.mode == "rationalize" else Purpose.ELICIT
         ending = yield from self._round(first, question, sample_index)
-        if self.config.mode == "elicit-then-rationalize" and ending.judge().verdict in MISSED:
+        if self.config.mode == "elicit-then-rationalize" and ending.judge(flags=False).verdict in MISSED:
             ending = yield from self._round(Purpose.RATIONALIZE, question, sample_index)
         return ending
 
@@ -113,7 +113,9 @@ class Asking:
         return self.config.longer_tokens or LONGER * self._sampling.max_tokens
 
     @staticmethod
-    def _judge(question: Question, template: Template, said: Completion, given: str | None = None) -> Judgement:
+    def _judge(
+        question: Question, template: Template, said: Completion, given: str | None = None, *, flags: bool = True
+    ) -> Judgement:
         return judge(
             question,
             said.text,
@@ -122,11 +124,14 @@ class Asking:
             answer_first=template.answer == "first",
             as_json=template.reply == "json",
             given=given,
+            flags=flags,
         )
 
-    def _judge_chosen(self, question: Question, template: Template, said: Completion, chosen: Completion) -> Judgement:
+    def _judge_chosen(
+        self, question: Question, template: Template, said: Completion, chosen: Completion, *, flags: bool = True
+    ) -> Judgement:
         answer = read_answer(chosen.text, question)
-        found = self._judge(question, template, said, answer)
+        found = self._judge(question, template, said, answer, flags=flags)
         if answer is not None:
             return found
         # The text's own statement does not stand in for a choice that was asked for and not made.

@@ -23,13 +23,19 @@ class Step(NamedTuple):
     request: Request
 
 
+class Judge(Protocol):
+    """Judges a finished chain where that is wanted; it costs more than planning does."""
+
+    def __call__(self, *, flags: bool = True) -> Judgement:
+        """`flags` False: without those of the rationale's wording, which cost as much as all the rest."""
+
+
 class Ending(NamedTuple):
     """What a finished chain came to."""
 
     step: Step
     """The one whose text holds the rationale."""
-    judge: Callable[[], Judgement]
-    """Called where it is wanted: judging costs more than planning."""
+    judge: Judge
 
 
 Script = Generator[Step, Completion, Ending]

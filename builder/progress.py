@@ -60,7 +60,7 @@ class Terminal:
                 counts.tokens += answer.completion_tokens or 0
             if chain.open is None:
                 counts.done += 1
-                verdict = chain.ending.judge().verdict if chain.ending else Verdict.UNSCORED
+                verdict = chain.ending.judge(flags=False).verdict if chain.ending else Verdict.UNSCORED
                 counts.verdicts[verdict.value] += 1
             now = time.monotonic()
             if now - shown >= every:

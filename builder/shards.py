@@ -1,10 +1,10 @@
 """Rows to parquet files with checksums, in flat memory."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,44 +30,99 @@ def write_split(
 
     Raises DataError where there are fewer or more rows than said, StoreError where a file cannot be written.
     """
-    source, entries = iter(rows), []
-    num_files = max(1, -(-num_rows // ROWS_PER_FILE))
-    (root / config_name).mkdir(parents=True, exist_ok=True)
-    for number in range(num_files):
-        path = f"{config_name}/{split}-{number:05d}-of-{num_files:05d}.parquet"
-        try:
-            count, rows_digest = _write_file(root / path, model, islice(source, ROWS_PER_FILE))
-        except OSError as error:
-            raise StoreError(f"{root / path}: {error}. Expected room to write the build.") from error
-        entries.append(
-            FileEntry(
-                path=path,
-                config_name=config_name,
-                split=split,
-                num_rows=count,
-                num_bytes=(root / path).stat().st_size,
-                sha256=file_sha256(root / path),
-                digest=rows_digest,
+    found = 0
+    with SplitWriter(root, config_name, split, model) as writer:
+        for row in rows:
+            writer.add(row)
+            found += 1
+            if found > num_rows:
+                break
+        if found != num_rows:
+            raise DataError(
+                f"{config_name}/{split}: {found} rows or more. Expected {num_rows}: the source changed meanwhile."
             )
-        )
-    found = sum(entry.num_rows for entry in entries)
-    if found != num_rows or next(source, None) is not None:
-        raise DataError(
-            f"{config_name}/{split}: {found} rows or more. Expected {num_rows}: the source changed meanwhile."
-        )
-    return entries
+    return writer.entries
 
 
-def _write_file(path: Path, model: type[Record], rows: Iterator[Record]) -> tuple[int, str]:
-    schema = arrow_schema(model).with_metadata({_FORMAT_KEY: str(FORMAT_VERSION)})
-    total, count = RowsDigest(), 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := [row.model_dump(mode="json") for row in islice(rows, ROWS_PER_GROUP)]:
-            for row in batch:
-                total.add(row)
-            writer.write_table(pa.Table.from_pylist(batch, schema))
-            count += len(batch)
-    return count, total.hexdigest()
+class SplitWriter:
+    """Writes the rows of one split as they come, in files of ROWS_PER_FILE; `entries` once it is closed.
+
+    The number of files stands in their names, so they get their names at the end. A context manager; after a fault it
+    leaves what it has written under hidden names. Raises StoreError where a file cannot be written.
+    """
+
+    def __init__(self, root: Path, config_name: str, split: str, model: type[Record]) -> None:
+        self.entries: list[FileEntry] = []
+        self._folder, self._split, self._config_name = root / config_name, split, config_name
+        self._schema = arrow_schema(model).with_metadata({_FORMAT_KEY: str(FORMAT_VERSION)})
+        self._batch: list[dict[str, Any]] = []
+        self._file: pq.ParquetWriter | None = None
+        self._written: list[tuple[int, str]] = []  # rows and digest of each finished file
+        self._count, self._digest = 0, RowsDigest()
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, row: Record) -> None:
+        """Append one row."""
+        value = row.model_dump(mode="json")
+        self._digest.add(value)
+        self._batch.append(value)
+        self._count += 1
+        if len(self._batch) == ROWS_PER_GROUP:
+            self._flush()
+            if self._count >= ROWS_PER_FILE:
+                self._finish_file()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is None:
+            if self._count or not self._written:
+                self._flush()
+                self._finish_file()
+            self._name_files()
+        elif self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def _part(self, number: int) -> Path:
+        return self._folder / f".{self._split}-{number:05d}.parquet"
+
+    def _flush(self) -> None:
+        path = self._part(len(self._written))
+        try:
+            if self._file is None:
+                self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+            self._file.write_table(pa.Table.from_pylist(self._batch, self._schema))
+        except OSError as error:
+            raise StoreError(f"{path}: {error}. Expected room to write the build.") from error
+        self._batch.clear()
+
+    def _finish_file(self) -> None:
+        assert self._file is not None
+        try:
+            self._file.close()
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error}. Expected room to write the build.") from error
+        self._written.append((self._count, self._digest.hexdigest()))
+        self._file, self._count, self._digest = None, 0, RowsDigest()
+
+    def _name_files(self) -> None:
+        total = len(self._written)
+        for number, (count, rows_digest) in enumerate(self._written):
+            path = self._folder / f"{self._split}-{number:05d}-of-{total:05d}.parquet"
+            self._part(number).replace(path)
+            self.entries.append(
+                FileEntry(
+                    path=f"{self._config_name}/{path.name}",
+                    config_name=self._config_name,
+                    split=self._split,
+                    num_rows=count,
+                    num_bytes=path.stat().st_size,
+                    sha256=file_sha256(path),
+                    digest=rows_digest,
+                )
+            )
 
 
 class RowsDigest:

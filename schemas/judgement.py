@@ -30,12 +30,14 @@ def judge(
     answer_first: bool = False,
     as_json: bool = False,
     given: str | None = None,
+    flags: bool = True,
 ) -> Judgement:
     """Extract and grade one completion; never raises.
 
     `given` is an answer that does not come from this text: a constrained choice made after it, or the target it was
     written for. `as_json`: a JSON object of rationale and answer was asked for; a text that holds none is read as free
-    text. `reasoning` is what the server returned apart; it stands in where the text has no rationale.
+    text. `reasoning` is what the server returned apart; it stands in where the text has no rationale. Without `flags`
+    those of the rationale's wording are left out, which cost as much as all the rest.
     """
     thought, own = split_thought(text)
     reasoning = reasoning or thought
@@ -46,14 +48,14 @@ def judge(
         found = extract(own, question, answer_first=answer_first, given=given is not None)
     if given is not None:
         found = _with_given(found, given, question)
-    result, flags = verdict(found, finish_reason, question, answer_first=answer_first)
+    result, said = verdict(found, finish_reason, question, answer_first=answer_first)
     rationale = found.rationale or (reasoning or "").strip()
     return Judgement(
         rationale=rationale,
         answer=found.answer,
         reasoning=reasoning,
         verdict=result,
-        flags=tuple(sorted({*flags, *flags_of(rationale, question)})),
+        flags=tuple(sorted({*said, *flags_of(rationale, question)})) if flags else said,
     )
 
 

@@ -81,7 +81,9 @@ class Top(Record):
     mentions: Literal["with", "without"] = Field(
         default="with", description="Whether words naming an option may count."
     )
-    file: str | None = Field(default=None, description="Of scores, or of words; None: by needs none.")
+    file: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9_]*$", description="Name that --file binds to a path; None: by needs none."
+    )
 
     @model_validator(mode="after")
     def _file_fits(self) -> Self:
@@ -204,6 +206,7 @@ class Placement(StrEnum):
     LABEL_ONLY = "label_only"
     PRE_COT = "pre_cot"  # rationale, then label
     POST_COT = "post_cot"  # label, then rationale
+    EXPLANATION = "explanation"  # label because rationale, one sentence
     RATIONALE_ONLY = "rationale_only"
     TWO_TASKS = "two_tasks"  # a row that predicts and a row that explains, told apart by a prefix of the prompt
     BOTH_SIDES = "both_sides"  # label, rationale, label

@@ -20,8 +20,10 @@ class Subject:
     choices: tuple[Choice, ...]
     target: str | None
     label: str
-    """What the student is to say; another question has the same label where this is equal."""
+    """The target's text, whatever form a variant writes it in; questions have the same label where this is equal."""
     rationale: str
+    answer: str | None = None
+    """What the teacher said, in the form of the target."""
 
 
 @dataclass(frozen=True)

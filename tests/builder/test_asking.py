@@ -109,7 +109,9 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(t
     write_questions(folder / "train.jsonl", TEXTS)
     write_questions(folder / "test.jsonl", [TEXTS[3].upper(), "Something else?"])
     words = ["generate", "--source", folder, "--eval-splits", "test", "--teacher", "scripted", "--out", tmp_path / "b"]
-    assert "questions that also stand in test: 1 (--drop-overlap leaves them out)" in cotbuild(*words).stdout.splitlines()
+    assert (
+        "questions that also stand in test: 1 (--drop-overlap leaves them out)" in cotbuild(*words).stdout.splitlines()
+    )
     told = cotbuild(*words, "--drop-overlap").stdout.splitlines()
     assert "rows left out of the source: 1 overlap_test" in told
     assert len(rows(tmp_path / "b")) == len(TEXTS) - 1

@@ -93,7 +93,11 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(source: Path, tmp_
         (["--format", "cose", "--made-by", "me"], 2, "--format 'cose' with --made-by"),
         (["--map", "text=why"], 2, "joins texts to questions by order. Expected --source"),
         (["--map", "text=why", "--join", "luck", "--source", "bundled"], 2, "join is 'luck'"),
-        (["--map", "text=nope", "--map", "question=q", "--source", "SOURCE"], 2, "no column 'nope' for text in the first rows. Expected one of ['q', 'why']"),
+        (
+            ["--map", "text=nope", "--map", "question=q", "--source", "SOURCE"],
+            2,
+            "no column 'nope' for text in the first rows. Expected one of ['q', 'why']",
+        ),
     ],
 )
 def test_a_wrong_use_is_one_line(source: Path, tmp_path: Path, more: list[str], code: int, message: str) -> None:

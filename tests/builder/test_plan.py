@@ -1,6 +1,7 @@
 """Plans: chains in order, seeds that depend on nothing but the question, each key once."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,7 @@ class TwoSteps:
         yield step
         step = numbered(question, 1)
         said = yield step
-        return Ending(step, lambda: judge(question, said.text))
+        return Ending(step, partial(judge, question, said.text))
 
 
 def numbered(question: Question, number: int) -> Step:
