@@ -2,7 +2,7 @@
 
 import types
 from enum import StrEnum
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
 
@@ -23,6 +23,8 @@ def arrow_type(annotation: Any) -> pa.DataType:
         inner = [arg for arg in args if arg is not type(None)]
         if len(inner) == 1:
             return arrow_type(inner[0])
+    if origin is Literal and all(isinstance(arg, str) for arg in args):
+        return pa.string()
     if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
         return pa.list_(arrow_type(args[0]))
     if isinstance(annotation, type):

@@ -98,7 +98,7 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
             (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
             sync(build_dir)
         names = {path.name for path in stage.iterdir()}
-        gone = {entry.config_name for m in replaced for entry in m.files} - names
+        gone = {entry.config_name for m in replaced for entry in m.files} - {e.config_name for e in manifest.files}
         for name in sorted(names | gone):
             _swap(build_dir / name, stage / name, stage / f".old-{name}")
         write_text(build_dir / MANIFEST, manifest.model_dump_json(indent=2) + "\n")

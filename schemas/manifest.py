@@ -8,6 +8,7 @@ from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.recipe import ImportEntry
+from cotbuild.schemas.variant import VariantsEntry
 
 
 class FileEntry(Record):
@@ -88,6 +89,7 @@ class Manifest(Record):
     rationale_chars: list[int] = Field(
         description="Length of the kept rationales: minimum, quartiles, maximum; empty: none."
     )
+    variants: VariantsEntry | None = Field(default=None, description="The variants made of them; None: none yet.")
     digests: dict[str, str] = Field(description="Per config: digest over its files' digests.")
     files: list[FileEntry] = Field(description="Every published parquet file.")
     pyarrow: str = Field(description="Version that wrote the files.")

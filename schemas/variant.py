@@ -10,6 +10,7 @@ from cotbuild.schemas.base import Record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.rationale import Flag, Verdict
 
+Task = Literal["predict", "explain"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Unit = Literal["word", "piece", "sentence"]
@@ -278,7 +279,7 @@ class TrainingRow(Record):
 
     question_id: str = Field(description="Id of the question.")
     sample_index: int = Field(ge=0, description="n-th rationale of this question.")
-    task: Literal["predict", "explain"] | None = Field(description="Of two tasks, which; None: there is one.")
+    task: Task | None = Field(description="Of two tasks, which; None: there is one.")
     prompt: str = Field(description="What the student reads.")
     completion: str = Field(description="What it is trained to say.")
     choices: tuple[str, ...] = Field(description="What it may say for a label, one an option; empty unless a choice.")
@@ -293,3 +294,47 @@ def _check_one_of(record: Record, *names: str) -> None:
     given = [name for name in names if getattr(record, name) is not None]
     if len(given) != 1:
         raise ValueError(f"{' and '.join(given) or 'none of ' + ', '.join(names)} given, expected one of {list(names)}")
+
+
+class VariantSet(Record):
+    """What `cotbuild variants` makes, resolved."""
+
+    specs: tuple[VariantSpec, ...] = Field(min_length=1, description="The variants.")
+    selection: Selection = Field(default=Selection(), description="Which rationales become rows.")
+    seed: int = Field(default=0, ge=0, description="Seed of every draw.")
+    files: dict[str, str] = Field(default={}, description="Name in a spec to sha256 of the file bound to it.")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [spec.name for spec in self.specs]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"specs name {repeated} more than once, expected different names")
+        return self
+
+
+class VariantEntry(Record):
+    """What one variant came to."""
+
+    name: str = Field(description="The variant's name, which is its config's.")
+    fingerprint: str = Field(description="Digest of spec, selection, seed, files and the rationales it was made of.")
+    num_rows: int = Field(ge=0, description="Training rows.")
+    dropped: int = Field(ge=0, description="Rationales that it cannot have; all aligned variants go without them.")
+    num_empty: int = Field(ge=0, description="Rows in which it leaves nothing of the rationale.")
+    words: float = Field(ge=0, description="Mean words of what it leaves.")
+    names_target: float = Field(ge=0, le=1, description="Share of rows that still name the target, of those looked at.")
+    names_other: float = Field(ge=0, le=1, description="Share of rows that name another option.")
+    loosely_target: float = Field(
+        ge=0, le=1, description="Share that names the target by a looser rule, stems of its content words."
+    )
+    loosely_other: float = Field(ge=0, le=1, description="Share that names another option by it.")
+
+
+class VariantsEntry(Record):
+    """The variants of a build."""
+
+    made: VariantSet = Field(description="What was asked for.")
+    rationales: str = Field(description="Digest of the rationales they were made of.")
+    num_in: int = Field(ge=0, description="Rationales there were.")
+    dropped: dict[str, int] = Field(description="Rationales left out before any transform, by reason.")
+    num_looked_at: int = Field(ge=0, description="Rows in which names were looked for, the first ones.")
+    variants: tuple[VariantEntry, ...] = Field(description="Each variant.")

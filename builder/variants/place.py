@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.variants.base import Subject
 from cotbuild.schemas.question import Choice, Question, QuestionKind
-from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, TrainingRow, VariantSpec
+from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, Task, TrainingRow, VariantSpec
 
 ANSWER, REASONING = "Answer:", "Reasoning:"
 """What the prompt ends with, and what stands between the parts of a completion; evaluation looks for them too."""
@@ -47,14 +47,17 @@ def _said(*parts: tuple[str, str]) -> Said:
     """Parts as (what, text), what being label, rationale or a separator ""; of two labels the last one counts."""
     text, spans = "", dict[str, tuple[int, int]]()
     for what, part in parts:
-        if what:
+        if what and part:
             spans[what] = (len(text), len(text) + len(part))
-        text += part
-    return Said(text, spans.get("label"), spans.get("rationale"))
+        text = text.rstrip(" ") + part if part.startswith("\n") else text + part
+    return Said(text.rstrip(" ") if text.strip() else "", spans.get("label"), spans.get("rationale"))
 
 
 def completion_of(placement: Placement, label: str, rationale: str) -> Said:
-    """What the student is trained to say; begins with a space."""
+    """What the student is trained to say; begins with white space.
+
+    Where a transform left nothing of the rationale, the separators stand as ever and nothing stands between them.
+    """
     space, label_part, rationale_part = ("", " "), ("label", label), ("rationale", rationale)
     match placement:
         case Placement.LABEL_ONLY:
@@ -91,7 +94,7 @@ def training_rows(spec: VariantSpec, subject: Subject, label: str, rationale: st
 
 
 def _row(
-    spec: VariantSpec, subject: Subject, placement: Placement, label: str, rationale: str, task: str | None
+    spec: VariantSpec, subject: Subject, placement: Placement, label: str, rationale: str, task: Task | None
 ) -> TrainingRow:
     said = completion_of(placement, label, rationale)
     prefix = {None: "", "predict": PREDICT, "explain": EXPLAIN}[task]

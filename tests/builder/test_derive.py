@@ -27,9 +27,9 @@ def row(answer: Completion | Failure, target: str | None = "B", template: str = 
 @pytest.mark.parametrize(
     ("answer", "template", "verdict", "kept", "flags"),
     [
-        (said("That one fits.\nThe answer is (B)."), "choice_few_shot@1", Verdict.CORRECT, "That one fits.", ()),
+        (said("It fits.\nThe answer is (B)."), "choice_few_shot@1", Verdict.CORRECT, "It fits.", ()),
         (said("Nothing fits."), "choice_few_shot@1", Verdict.NO_ANSWER, "Nothing fits.", ()),
-        (said("That one fits, since", "length"), "choice_few_shot@1", Verdict.TRUNCATED, "That one fits, since", ()),
+        (said("It fits, since", "length"), "choice_few_shot@1", Verdict.TRUNCATED, "It fits, since", ()),
         (
             said("Answer: The answer is B because it", "length"),
             "choice_label_first@1",
@@ -64,9 +64,9 @@ def test_an_infrastructure_failure_is_unscored_never_wrong(kind: FailureKind) ->
 
 
 def test_a_question_without_a_published_target_is_unscored_and_keeps_its_rationale() -> None:
-    found = row(said("That one fits.\nThe answer is (B)."), target=None)
+    found = row(said("It fits.\nThe answer is (B)."), target=None)
     assert (found.verdict, found.failure, found.rationale, found.answer) == (
-        Verdict.UNSCORED, None, "That one fits.", "B",
+        Verdict.UNSCORED, None, "It fits.", "B",
     )  # fmt: skip
 
 
