@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from cotbuild.builder.teachers.endpoint import EndpointClient
 from cotbuild.builder.teachers.window import Window
@@ -14,15 +15,15 @@ MAX_WAIT_S = 60.0
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """An endpoint's place in the pool. Times are those of the event loop's clock."""
+    """An endpoint's place in the pool. Times are those of time.monotonic."""
 
     client: EndpointClient
     window: Window
     out: bool = False
     in_flight: int = 0
     """Slots taken, also by those about to ask."""
-    attempts: set[asyncio.Timeout] = field(default_factory=set)
-    """One for each attempt under way; rescheduled to now, it gives its attempt up."""
+    attempts: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The tasks in the midst of an attempt; one that is taken out and cancelled gives its attempt up."""
     losses: int = 0
     """In a row; see pool.DEAD_AFTER."""
     falls: int = 0
@@ -60,7 +61,8 @@ class Lane:
         if isinstance(outcome, Completion):
             self.window.succeeded()
         if isinstance(outcome, Retry):
-            self.words = outcome.message
+            if not self.out:
+                self.words = outcome.message
             if outcome.pushed_back:
                 self.window.pushed_back(sent_s, now_s)
             if outcome.after_s is not None:

@@ -24,7 +24,7 @@ class Window:
 
     def succeeded(self) -> None:
         """A completion came; while the server's own queue is long, the window does not grow."""
-        if not self._queued:
+        if self._size < self.maximum and not self._queued:
             self._size = min(self._size + 1 / self._size, self.maximum)
 
     def pushed_back(self, sent_s: float, now_s: float) -> None:
