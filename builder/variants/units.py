@@ -15,27 +15,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotbuild.builder.durable import file_sha256
-from cotbuild.builder.teachers.cache import cache_dir
-from cotbuild.builder.teachers.embedded import embedded_folder
 from cotbuild.schemas import patterns as p
 from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# The Snowball project's English list, unaltered; BSD-3-Clause, (c) 2001 Martin Porter, (c) 2002 Richard Boulton:
-# https://github.com/snowballstem/snowball-website/blob/8ee5cf948ac1e90c4eeb4f5258b8e01950baa765/algorithms/english/stop.txt
-STOP_WORDS = frozenset(
-    "i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it "
-    "its itself they them their theirs themselves what which who whom this that these those am is are was were be been "
-    "being have has had having do does did doing would should could ought i'm you're he's she's it's we're they're i've "
-    "you've we've they've i'd you'd he'd she'd we'd they'd i'll you'll he'll she'll we'll they'll isn't aren't wasn't "
-    "weren't hasn't haven't hadn't doesn't don't didn't won't wouldn't shan't shouldn't can't cannot couldn't mustn't "
-    "let's that's who's what's here's there's when's where's why's how's a an the and but if or because as until while "
-    "of at by for with about against between into through during before after above below to from up down in out on off "
-    "over under again further then once here there when where why how all any both each few more most other some such "
-    "no nor not only own same so than too very".split()
-)
+# The Snowball project's English list, unaltered: algorithms/english/stop.txt of snowballstem/snowball-website at
+# 8ee5cf948ac1. BSD-3-Clause, (c) 2001 Martin Porter, (c) 2002 Richard Boulton.
+_SNOWBALL = """
+i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its
+itself they them their theirs themselves what which who whom this that these those am is are was were be been being
+have has had having do does did doing would should could ought i'm you're he's she's it's we're they're i've you've
+we've they've i'd you'd he'd she'd we'd they'd i'll you'll he'll she'll we'll they'll isn't aren't wasn't weren't
+hasn't haven't hadn't doesn't don't didn't won't wouldn't shan't shouldn't can't cannot couldn't mustn't let's that's
+who's what's here's there's when's where's why's how's a an the and but if or because as until while of at by for with
+about against between into through during before after above below to from up down in out on off over under again
+further then once here there when where why how all any both each few more most other some such no nor not only own
+same so than too very
+"""
+STOP_WORDS = frozenset(_SNOWBALL.split())
 """English function words, as `bare` gives them."""
 
 Split = Callable[[str], list[str]]
@@ -132,6 +131,9 @@ class Pieces:
     @classmethod
     def of(cls, tokenizer: str) -> "Pieces":
         """Of `VariantSpec.tokenizer`: embedded, or a folder. Raises ConfigError where it has no tokenizer.json."""
+        from cotbuild.builder.teachers.cache import cache_dir  # here: 0.3 s, which workers without pieces need not pay
+        from cotbuild.builder.teachers.embedded import embedded_folder
+
         embedded = tokenizer == "embedded"
         file = (embedded_folder(cache_dir()) if embedded else Path(tokenizer).expanduser()) / "tokenizer.json"
         if not file.is_file():
