@@ -1,0 +1,257 @@
+"""What transforms may know of the whole build: its words, the rationales of other questions, files bound by name.
+
+Built in one pass; nothing depends on the order of the rationales. In memory: the different words, and 56 bytes a
+rationale. The texts lie in a temporary file that has no name: it goes with the process, however that ends.
+"""
+
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotbuild.builder.keys import KEY
+from cotbuild.builder.variants.base import Subject
+from cotbuild.builder.variants.scores import ScoresFile, row_key
+from cotbuild.builder.variants.units import bare, words
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
+
+_CODE = np.dtype("<u8")
+
+
+class CorpusOf:
+    """The `Corpus` of these rationales; a context manager.
+
+    `files` are the paths of the names that transforms use. `folder` takes the texts, as large as all rationales
+    together; None: the system's temporary folder. Worker processes may share it by fork. Raises DataError where two
+    rationales are the same sample of a question, StoreError where there is no room for the texts.
+    """
+
+    def __init__(self, subjects: Iterable[Subject], files: Mapping[str, Path], folder: Path | None = None) -> None:
+        self._files = files
+        self._words = Words()
+        self._texts = Texts(folder)
+        self._scores: dict[str, ScoresFile] = {}
+        self._lists: dict[str, frozenset[str]] = {}
+        rows = _Rows()
+        try:
+            for subject in subjects:
+                self._words.add(subject.rationale)
+                self._texts.add(subject.rationale)
+                rows.add(subject)
+            self._words.close()
+            self._texts.flush()
+            self._partners = Partners(rows)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the texts' room, and close scores files."""
+        self._texts.close()
+        for file in self._scores.values():
+            file.close()
+
+    def document_frac(self, word: str) -> float:
+        return self._words.document_frac(word)
+
+    def word_at(self, point: float, *, by_count: bool) -> str:
+        return self._words.at(point, by_count=by_count)
+
+    def another(self, subject: Subject, label: str) -> str | None:
+        place = self._partners.of(subject, label)
+        return None if place is None else self._texts[place]
+
+    def scores(self, file: str, subject: Subject) -> Sequence[tuple[int, int, float, bool]] | None:
+        if file not in self._scores:
+            self._scores[file] = ScoresFile(self._path(file))
+        return self._scores[file].spans(subject)
+
+    def listed(self, file: str) -> frozenset[str]:
+        if file not in self._lists:
+            self._lists[file] = read_words(self._path(file))
+        return self._lists[file]
+
+    def _path(self, file: str) -> Path:
+        if file not in self._files:
+            raise ConfigError(f"file {file!r}: not given. Expected --file {file}=PATH.")
+        return self._files[file]
+
+
+def read_words(path: Path) -> frozenset[str]:
+    """The words of a text file, white space between them, as `units.bare` gives them. Raises DataError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}. Expected a text file of words.") from error
+    found = frozenset(map(bare, words(text))) - {""}
+    if not found:
+        raise DataError(f"{path}: no word in it. Expected words, with white space between them.")
+    return found
+
+
+class Words:
+    """How often each word stands, as it is written, and in how many texts its bare form does."""
+
+    def __init__(self) -> None:
+        self._num_texts = 0
+        self._texts_with: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._different: list[str] = []
+
+    def add(self, text: str) -> None:
+        said = words(text)
+        self._num_texts += 1
+        self._counts.update(said)
+        self._texts_with.update({bare(word) for word in set(said)} - {""})
+
+    def close(self) -> None:
+        """No more texts: put the words in order, by code points, the same on every platform."""
+        self._different = sorted(self._counts)
+        counts = np.fromiter((self._counts[word] for word in self._different), np.int64, len(self._different))
+        self._ends: NDArray[np.int64] = np.cumsum(counts)
+        self._counts.clear()
+
+    def document_frac(self, word: str) -> float:
+        return self._texts_with.get(word, 0) / self._num_texts if self._num_texts else 0.0
+
+    def at(self, point: float, *, by_count: bool) -> str:
+        """Raises DataError where there are no words at all."""
+        if not self._different:
+            raise DataError("vocabulary: the rationales have no word. Expected at least one.")
+        last = len(self._different) - 1
+        if not by_count:
+            return self._different[min(int(point * (last + 1)), last)]
+        place = np.searchsorted(self._ends, int(point * int(self._ends[-1])), side="right")
+        return self._different[min(int(place), last)]
+
+
+class Texts:
+    """Texts on disk, by number. Raises StoreError where there is no room."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._ends = array("q", [0])
+        with self._room():
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
+
+    def add(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        self._ends.append(self._ends[-1] + len(data))
+        with self._room():
+            self._file.write(data)
+
+    def flush(self) -> None:
+        with self._room():
+            self._file.flush()
+
+    def __getitem__(self, number: int) -> str:
+        start, end = self._ends[number], self._ends[number + 1]
+        # Not seek and read: forked workers share the file's position.
+        return os.pread(self._file.fileno(), end - start, start).decode("utf-8", "surrogatepass")
+
+    def close(self) -> None:
+        self._file.close()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error}. Expected room for the rationales.") from error
+
+
+class _Rows:
+    """What partners are found by, as it comes."""
+
+    def __init__(self) -> None:
+        self.keys, self.questions, self.labels = bytearray(), bytearray(), bytearray()
+
+    def add(self, subject: Subject) -> None:
+        self.keys += row_key(subject.question_id, subject.sample_index)
+        self.questions += _code(subject.question_id)
+        self.labels += _code(subject.label)
+
+
+def _code(text: str) -> bytes:
+    """8 bytes that stand for a question or a label: among a million, two meet in 1 of 30 million builds."""
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]
+
+
+class _Ring(NamedTuple):
+    """Rationales with the label wanted, in the cyclic order of their keys."""
+
+    size: int
+    start: int
+    """The first one behind the subject's own key."""
+    place: Callable[[int], int]
+    """Place among all, by number in the ring."""
+
+
+class Partners:
+    """Whose rationale stands in for another's.
+
+    All rationales stand in a circle, in the order of their keys (`row_key`, a digest of question id and sample index).
+    The partner is the next one behind the subject that has the label wanted and is of another question. So any and
+    same use every rationale about once; other uses one more often the more of its forerunners share another label.
+    """
+
+    def __init__(self, rows: _Rows) -> None:
+        keys: NDArray[np.bytes_] = np.frombuffer(rows.keys, KEY)
+        self._rows = np.argsort(keys, kind="stable")
+        self._keys = keys[self._rows]
+        if again := int(np.count_nonzero(self._keys[1:] == self._keys[:-1])):
+            raise DataError(
+                f"rationales: {again} with a question and sample_index met before. Expected different ones."
+            )
+        self._questions = np.frombuffer(rows.questions, _CODE)[self._rows]
+        labels = np.frombuffer(rows.labels, _CODE)[self._rows]
+        self._by_label = np.argsort(labels, kind="stable")
+        """Places in the circle, those of one label together and in order."""
+        self._labels = labels[self._by_label]
+
+    def of(self, subject: Subject, label: str) -> int | None:
+        """Number of the partner's text; `label`: any, same or other. None: there is none. O(log n + own samples)."""
+        key = np.frombuffer(row_key(subject.question_id, subject.sample_index), KEY)
+        behind = int(np.searchsorted(self._keys, key, side="right")[0])
+        ring = self._ring(subject, label, behind)
+        own = np.frombuffer(_code(subject.question_id), _CODE)[0]
+        for step in range(ring.size):
+            place = ring.place((ring.start + step) % ring.size)
+            if self._questions[place] != own:
+                return int(self._rows[place])
+        return None
+
+    def _ring(self, subject: Subject, label: str, behind: int) -> _Ring:
+        if label == "any":
+            return _Ring(len(self._keys), behind, lambda number: number)
+        code = np.frombuffer(_code(subject.label), _CODE)
+        low, high = (int(np.searchsorted(self._labels, code, side=side)[0]) for side in ("left", "right"))
+        alike = self._by_label[low:high]
+        before = int(np.searchsorted(alike, behind))
+        if label == "same":
+            return _Ring(len(alike), before, lambda number: int(alike[number]))
+        # Of the others the n-th stands behind n others and those alike that come before it.
+        places = range(len(alike))
+        return _Ring(
+            len(self._keys) - len(alike),
+            behind - before,
+            lambda number: number + bisect_right(places, number, key=lambda at: int(alike[at]) - at),
+        )
