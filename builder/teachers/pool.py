@@ -249,12 +249,10 @@ class EndpointPool:
     def _hung(self, lane: Lane) -> None:
         if lane.out:  # it was taken out for lost connections, with others still under way
             self._give_up(lane)
-            return
-        lane.words = (
-            f"no answer and no new token for {self._stall_s:g} s (teacher.stall_s), requests under way: "
-            f"{len(lane.attempts)}"
-        )
-        self._take_out(lane, hung=True)
+        else:
+            under_way = f"requests under way: {len(lane.attempts)}"
+            lane.words = f"no answer and no new token for {self._stall_s:g} s (teacher.stall_s), {under_way}"
+            self._take_out(lane, hung=True)
 
     def _all_lost(self, quiet_s: float) -> TeacherError:
         each = "; ".join(f"{lane.url}: {lane.words}" for lane in self._lanes)

@@ -1,19 +1,24 @@
 """The test server itself: a test that leans on a wrong server proves nothing."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.teachers.metrics import read_load
 from tests import http_teacher
 from tests.http_teacher import Dials, Server, fault_of, key_of, latency_s, nonce_word, serve
 
@@ -70,6 +75,37 @@ def test_slots_queue_what_is_too_much() -> None:
         assert time.monotonic() - started_s >= 0.6
         stats = server.stats()
         assert (stats["peak"], stats["busy_s"]) == (4, pytest.approx(1.2))
+
+
+def test_says_its_load_as_vllm_does_and_refuses_what_is_too_much() -> None:
+    with serve(latency_s=0.5, slots=1, at_most=3, metrics=True) as server, ThreadPoolExecutor(4) as threads:
+        for number in range(3):
+            threads.submit(ask, server, number)
+        while server.stats()["in_flight"] < 3:
+            pass
+        with pytest.raises(HTTPError, match="429"):
+            ask(server, 4)
+        with urlopen(f"{server.root}/metrics") as answer:
+            load = read_load(answer.read())
+        assert load is not None
+        assert (load.running, load.waiting) == (1, 2)
+        threads.shutdown()
+        with urlopen(f"{server.root}/metrics") as answer:
+            later = read_load(answer.read())
+        assert later is not None
+        assert (later.running, later.waiting) == (0, 0)
+        assert later.generated_tokens == pytest.approx(30)
+
+
+@pytest.mark.parametrize(("dials", "answered"), [({"hang_after": 2}, 2), ({"mute": True}, 0)])
+def test_falls_silent_as_dialled_and_can_still_be_looked_at(dials: dict[str, Any], answered: int) -> None:
+    with serve(**dials) as server, ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(ask, server, number) for number in range(4)]
+        wait(asking, timeout=0.5)
+        assert sum(one.done() for one in asking) == answered
+        server.set(mute=False)
+        assert server.get("/health") == {}
+        os.kill(server.pid, signal.SIGKILL)
 
 
 def test_ends_with_its_stdin_even_while_a_request_hangs() -> None:
