@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.units import bare, words
 from cotbuild.builder.variants.view import as_question, is_target, mentions_in
 from cotbuild.schemas.variant import LeakOnly, Strip
 
 What = Literal["target", "options"]
 
 ROUNDS = 5
-"""From this round on every word equal to one that goes, goes: "river river … water water" would need a round a pair."""
+"""From this round on every word like one that goes, goes: "river river … water water" would need a round a pair."""
 
 
 def strip(transform: Strip) -> Apply:
@@ -27,11 +28,11 @@ def strip(transform: Strip) -> Apply:
     """
 
     def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
-        words = text.split()
-        gone = naming(words, subject, transform.what)
+        said = words(text)
+        gone = naming(said, subject, transform.what)
         if transform.random and gone:
-            gone = _as_many(gone, len(words), chance)
-        return " ".join(word for i, word in enumerate(words) if i not in gone)
+            gone = _as_many(gone, len(said), chance)
+        return " ".join(word for i, word in enumerate(said) if i not in gone)
 
     return apply
 
@@ -40,32 +41,36 @@ def leak_only(transform: LeakOnly) -> Apply:  # noqa: ARG001
     """The words that `strip` of the target takes out, in order."""
 
     def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
-        words = text.split()
-        return " ".join(words[i] for i in sorted(naming(words, subject, "target")))
+        said = words(text)
+        return " ".join(said[i] for i in sorted(naming(said, subject, "target")))
 
     return apply
 
 
-def naming(words: Sequence[str], subject: Subject, what: What) -> frozenset[int]:
+def naming(said: Sequence[str], subject: Subject, what: What) -> frozenset[int]:
     """Places of the words that name `what`; without them `find_mentions` finds none in the words, single-spaced."""
-    left = list(range(len(words)))
+    left = list(range(len(said)))
     rounds = 0
-    while hit := _hit([words[i] for i in left], subject, what):
+    while hit := _hit([said[i] for i in left], subject, what):
         rounds += 1
-        alike = {words[left[at]] for at in hit} if rounds >= ROUNDS else ()
-        left = [i for at, i in enumerate(left) if at not in hit and words[i] not in alike]
-    return frozenset(range(len(words))).difference(left)
+        alike = {_form(said[left[at]]) for at in hit} if rounds >= ROUNDS else ()
+        left = [i for at, i in enumerate(left) if at not in hit and not (alike and _form(said[i]) in alike)]
+    return frozenset(range(len(said))).difference(left)
 
 
-def _hit(words: list[str], subject: Subject, what: What) -> set[int]:
+def _form(word: str) -> str:
+    return bare(word) or word
+
+
+def _hit(said: list[str], subject: Subject, what: What) -> set[int]:
     """Places of the words that a mention in them reaches into."""
-    found = mentions_in(" ".join(words), subject)
+    found = mentions_in(" ".join(said), subject)
     if what == "target":
         found = tuple(mention for mention in found if is_target(mention, as_question(subject)))
     if not found:
         return set()
     starts, at = [], 0
-    for word in words:
+    for word in said:
         starts.append(at)
         at += len(word) + 1
     return {
