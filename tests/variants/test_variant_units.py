@@ -1,5 +1,6 @@
 """Words, sentences and pieces of any text: what they are, and that they give the text back."""
 
+import asyncio
 import pickle
 import sys
 import time
@@ -11,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from cotbuild.builder.teachers.cache import cache_dir
-from cotbuild.builder.teachers.embedded import embedded_folder
+from cotbuild.builder.teachers.embedded import embedded_model
 from cotbuild.builder.variants.units import STOP_WORDS, Pieces, bare, sentences, share_of, word_spans, words
 from cotbuild.schemas.errors import ConfigError
 
@@ -148,8 +148,11 @@ def test_share_is_within_half_of_exact(share: float, count: int) -> None:
 # --- pieces ---
 
 
-def byte_level(file: Path, **settings: bool) -> Path:
-    """A tokenizer of bytes and a few merges, so that most characters beyond ASCII are several tokens."""
+def byte_level(file: Path, *, greedy: bool = False) -> Path:
+    """A tokenizer of bytes and a few merges, so that most characters beyond ASCII are several tokens.
+
+    `greedy`: with all that would change, add or lose text.
+    """
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -158,7 +161,7 @@ def byte_level(file: Path, **settings: bool) -> Path:
         vocab_size=280, initial_alphabet=alphabet, special_tokens=["<s>"], show_progress=False
     )
     made.train_from_iterator(["the thing there is then 😀"] * 3, trainer)
-    if settings.get("greedy"):
+    if greedy:
         made.normalizer = normalizers.NFC()
         made.post_processor = processors.TemplateProcessing(single="<s> $A <s>", special_tokens=[("<s>", 0)])
         made.enable_truncation(4)
@@ -167,26 +170,27 @@ def byte_level(file: Path, **settings: bool) -> Path:
     return file
 
 
-def dropping(file: Path) -> Path:
+def dropping(file: Path) -> None:
     """A tokenizer that drops white space and knows few words."""
     made = Tokenizer(models.WordLevel({"the": 0, "?": 1}, unk_token="?"))
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.save(str(file))
-    return file
 
 
-@pytest.fixture(scope="module", params=["bytes", "greedy", "dropping", "embedded"])
+EMBEDDED = pytest.param("embedded", marks=pytest.mark.slow)  # converted first, 25 s, where it never was
+
+
+@pytest.fixture(scope="module", params=["bytes", "greedy", "dropping", EMBEDDED])
 def pieces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pieces:
     folder = tmp_path_factory.mktemp("tokenizer")
+    if request.param == "embedded":
+        asyncio.run(embedded_model(folder / "log", print))
+        return Pieces.of("embedded")
     if request.param == "dropping":
         dropping(folder / "tokenizer.json")
-    elif request.param != "embedded":
-        byte_level(folder / "tokenizer.json", greedy=request.param == "greedy")
-    elif embedded_folder(cache_dir()).is_dir():
-        return Pieces.of("embedded")
     else:
-        pytest.skip("the embedded model was never converted here")
+        byte_level(folder / "tokenizer.json", greedy=request.param == "greedy")
     return Pieces.of(str(folder))
 
 
@@ -228,10 +232,16 @@ def test_what_a_tokenizer_drops_goes_with_the_next_piece(tmp_path: Path) -> None
     assert Pieces.of(str(tmp_path)).split(" the  Cat. ") == [" the", "  Cat", ".", " "]
 
 
-def test_embedded_pieces_are_the_students_tokens() -> None:
-    if not embedded_folder(cache_dir()).is_dir():
-        pytest.skip("the embedded model was never converted here")
+@pytest.mark.slow
+def test_embedded_pieces_are_the_students_tokens(tmp_path: Path) -> None:
+    asyncio.run(embedded_model(tmp_path / "log", print))
     assert Pieces.of("embedded").split("Hello  world 😀👍") == ["Hello", " ", " world", " 😀", "👍"]
+
+
+def test_an_embedded_model_that_was_never_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"'embedded'.*Ask the embedded teacher once"):
+        Pieces.of("embedded")
 
 
 def test_pieces_go_to_other_processes_and_are_pinned_by_their_file(tmp_path: Path) -> None:
