@@ -113,10 +113,10 @@ def test_sentences_joined_by_spaces_give_the_words(text: str) -> None:
 
 @pytest.mark.parametrize("unit", [".", ". ", ".)", "A. ", "a.", "\n", "?!\"'", ". B", ")"])
 def test_long_monotony_takes_linear_time(unit: str) -> None:
-    text = unit * 100_000 + "x"
+    text = (unit * 100_000)[:100_000] + "x"
     started = time.perf_counter()
     assert words(" ".join(sentences(text))) == words(text)
-    assert time.perf_counter() - started < 5  # 0.1-0.5 s; quadratic: 8 s for 100,000 dots
+    assert time.perf_counter() - started < 5  # 0.1 s; where every dot of a run was tried: 8 s
 
 
 # --- shares ---
