@@ -1,6 +1,6 @@
 """What transforms may know of the whole build: its words, the rationales of other questions, files bound by name.
 
-Built in one pass; nothing depends on the order of the rationales. In memory: the different words, and 56 bytes a
+Built in one pass; nothing depends on the order of the rationales. In memory: the different words, and 60 bytes a
 rationale. The texts lie in a temporary file that has no name: it goes with the process, however that ends.
 """
 
@@ -200,7 +200,7 @@ class _Ring(NamedTuple):
 
     size: int
     start: int
-    """The first one behind the subject's own key."""
+    """The one to be looked at first."""
     place: Callable[[int], int]
     """Place among all, by number in the ring."""
 
@@ -209,8 +209,10 @@ class Partners:
     """Whose rationale stands in for another's.
 
     All rationales stand in a circle, in the order of their keys (`row_key`, a digest of question id and sample index).
-    The partner is the next one behind the subject that has the label wanted and is of another question. So any and
-    same use every rationale about once; other uses one more often the more of its forerunners share another label.
+    any, same: the next one in the circle that is of another question, and has the same label. other: rationales of
+    two questions and two labels are paired and stand in for each other (`_paired`); the few left over, many only where
+    most have one label, are spread evenly over all of other labels. So each rationale is used about once, wherever the
+    labels allow it: the next one of another label would leave half of them unused where there are two labels.
     """
 
     def __init__(self, rows: _Rows) -> None:
@@ -223,35 +225,64 @@ class Partners:
             )
         self._questions = np.frombuffer(rows.questions, _CODE)[self._rows]
         labels = np.frombuffer(rows.labels, _CODE)[self._rows]
+        self._pairs = _paired(labels, self._questions)
         self._by_label = np.argsort(labels, kind="stable")
         """Places in the circle, those of one label together and in order."""
         self._labels = labels[self._by_label]
 
     def of(self, subject: Subject, label: str) -> int | None:
-        """Number of the partner's text; `label`: any, same or other. None: there is none. O(log n + own samples)."""
-        key = np.frombuffer(row_key(subject.question_id, subject.sample_index), KEY)
-        behind = int(np.searchsorted(self._keys, key, side="right")[0])
-        ring = self._ring(subject, label, behind)
-        own = np.frombuffer(_code(subject.question_id), _CODE)[0]
+        """Number of the partner's text; `label`: any, same or other. None: there is none. O(log n + own samples).
+
+        Raises KeyError where the subject is none of the rationales.
+        """
+        own = self._place(subject)
+        if label == "other" and self._pairs[own] >= 0:
+            return int(self._rows[self._pairs[own]])
+        ring = self._ring(subject, label, own)
         for step in range(ring.size):
             place = ring.place((ring.start + step) % ring.size)
-            if self._questions[place] != own:
+            if self._questions[place] != self._questions[own]:
                 return int(self._rows[place])
         return None
 
-    def _ring(self, subject: Subject, label: str, behind: int) -> _Ring:
+    def _place(self, subject: Subject) -> int:
+        key = row_key(subject.question_id, subject.sample_index)
+        place = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
+        if self._keys[place : place + 1].tobytes() != key:
+            raise KeyError(f"question {subject.question_id!r} sample {subject.sample_index} is not in the corpus")
+        return place
+
+    def _ring(self, subject: Subject, label: str, own: int) -> _Ring:
         if label == "any":
-            return _Ring(len(self._keys), behind, lambda number: number)
+            return _Ring(len(self._keys), own + 1, lambda number: number)
         code = np.frombuffer(_code(subject.label), _CODE)
         low, high = (int(np.searchsorted(self._labels, code, side=side)[0]) for side in ("left", "right"))
         alike = self._by_label[low:high]
-        before = int(np.searchsorted(alike, behind))
+        rank = int(np.searchsorted(alike, own))
         if label == "same":
-            return _Ring(len(alike), before, lambda number: int(alike[number]))
+            return _Ring(len(alike), rank + 1, lambda number: int(alike[number]))
+        size = len(self._keys) - len(alike)
         # Of the others the n-th stands behind n others and those alike that come before it.
-        places = range(len(alike))
+        ranks = range(len(alike))
         return _Ring(
-            len(self._keys) - len(alike),
-            behind - before,
-            lambda number: number + bisect_right(places, number, key=lambda at: int(alike[at]) - at),
+            size,
+            rank * size // len(alike),
+            lambda number: number + bisect_right(ranks, number, key=lambda at: int(alike[at]) - at),
         )
+
+
+def _paired(labels: NDArray[np.uint64], questions: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Partners of another label and question, each other's; -1: left over.
+
+    Those that wait for a partner have one label; the next of another label takes the last of them. So all that are left
+    have one label, but for samples of a question that met each other.
+    """
+    pairs = np.full(len(labels), -1, np.int32)
+    waiting: list[int] = []
+    for place in range(len(labels)):
+        if not waiting or labels[waiting[-1]] == labels[place]:
+            waiting.append(place)
+        elif questions[waiting[-1]] != questions[place]:
+            other = waiting.pop()
+            pairs[place], pairs[other] = other, place
+    return pairs
