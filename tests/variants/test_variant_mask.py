@@ -61,8 +61,8 @@ def gives_up(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> Non
             "Twenty-five fish live in the sea. They don’t _ a _ So the _ is _ the sea.",
         ),
         (
-            {"words": "stop", "share": 0.5, "symbol": "[MASK]"},
-            "Twenty-five fish live in [MASK] sea. [MASK] don’t like [MASK] river! So [MASK] answer [MASK] (B), the sea.",
+            {"words": "stop", "share": 0.5, "symbol": "[M]"},
+            "Twenty-five fish live in [M] sea. [M] don’t like [M] river! So [M] answer [M] (B), the sea.",
         ),
     ],
 )
