@@ -12,6 +12,7 @@ from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.recipe import ImportEntry
+from cotbuild.schemas.variant import TrainingRow, VariantEntry, VariantsEntry
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
 """The record behind each config."""
@@ -20,6 +21,19 @@ ABOUT = {
     "rationales": "everything the teacher said, one row a question and sample, whatever the verdict",
     "questions": "evaluation questions, with targets, no rationale",
 }
+
+
+def model_of(manifest: Manifest, config_name: str) -> type[Record] | None:
+    """The record behind a config; None: the build has no such config."""
+    if manifest.variants and config_name in {entry.name for entry in manifest.variants.variants}:
+        return TrainingRow
+    return MODELS.get(config_name)
+
+
+def about(manifest: Manifest, config_name: str) -> str:
+    """One line on a config."""
+    specs = manifest.variants.made.specs if manifest.variants else ()
+    return next((spec.about for spec in specs if spec.name == config_name), ABOUT.get(config_name, ""))
 
 
 def card(manifest: Manifest) -> str:
@@ -44,7 +58,7 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
         configs.append(
             {
                 "config_name": name,
-                "description": f"{ABOUT[name]}; digest {manifest.digests[name]}",
+                "description": f"{about(manifest, name)}; digest {manifest.digests[name]}",
                 "data_files": [{"split": s, "path": [e.path for e in files]} for s, files in splits.items()],
                 **({"default": True} if name == "rationales" else {}),
             }
@@ -52,7 +66,7 @@ def front_matter(manifest: Manifest) -> dict[str, Any]:
         infos.append(
             {
                 "config_name": name,
-                "features": features(arrow_schema(MODELS[name])),
+                "features": features(arrow_schema(model_of(manifest, name) or TrainingRow)),
                 "splits": [
                     {
                         "name": split,
@@ -104,6 +118,7 @@ def _body(manifest: Manifest) -> str:
             f"Flags: {_counts(manifest.flags)}. Target hidden or shown: {_counts(manifest.purposes)}.",
             "",
             *_target_section(manifest),
+            *_variant_section(manifest.variants),
             *(_asked(manifest) if manifest.imported is None else _imported(manifest.imported)),
             f"- source: {', '.join(f'{inline(s)} {code(c)}' for s, c in manifest.source.checksums.items())}",
             f"- questions that also stand in an evaluation split: {_counts(manifest.source.overlaps)}",
@@ -187,6 +202,35 @@ def _target_section(manifest: Manifest) -> list[str]:
     ]
     lead = "Keeping only correct rationales selects; this is what each target would keep."
     return ["By target:", "", *_table(("target", "rows", *manifest.verdicts), rows), "", lead, ""]
+
+
+def _variant_section(entry: VariantsEntry | None) -> list[str]:
+    if entry is None:
+        return []
+    made, header = entry.made, ("variant", "rows", "words", "names the target", "names another option", "what it is")
+    rows = [
+        (code(found.name), str(found.num_rows), f"{found.words:.1f}", *map(_share, _named(found)), inline(spec.about))
+        for found, spec in zip(entry.variants, made.specs, strict=True)
+    ]
+    return [
+        "## Variants",
+        "",
+        f"Training rows made of the rationales with verdict {', '.join(made.selection.verdicts)}, seed {made.seed}. "
+        f"Left out of {entry.num_in} rationales: {_counts(entry.dropped)}. All variants hold the same rationales, but "
+        "those whose name ends in `_all`. Words are the mean of what a variant leaves of a rationale; the shares are "
+        f"those of the first {entry.num_looked_at} rows.",
+        "",
+        *_table(header, rows),
+        "",
+    ]
+
+
+def _named(entry: VariantEntry) -> tuple[float, float]:
+    return entry.names_target, entry.names_other
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -70,4 +70,8 @@ def _replaces(job: Job, standing: Manifest | None, before: BuildConfig | None) -
         return []
     differences = changes(job, standing, before)
     why = "; ".join(differences) if differences else "code, or answers that had failed"
-    return [f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}"]
+    lines = [f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}"]
+    if standing.variants is not None:
+        gone = counted(len(standing.variants.variants), "variant")
+        lines.append(f"{job.out}: {gone} made of them will go; `cotbuild variants {job.out}` makes them anew")
+    return lines

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cotbuild.builder.ask import OnStep
@@ -71,6 +71,33 @@ class Terminal:
             yield on_step
         finally:
             self._show(counts.line(time.monotonic()), last=True)
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Show how many of a known number are done; the value is called with done and total."""
+        started = time.monotonic()
+        shown, told = started, (0, 0)
+        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+
+        def progress(done: int, total: int) -> None:
+            nonlocal shown, told
+            told = done, total
+            now = time.monotonic()
+            if now - shown >= every:
+                shown = now
+                self._show(line(now))
+
+        def line(now: float) -> str:
+            done, total = told
+            spent = max(now - started, 1e-6)
+            left = _clock(spent / done * (total - done)) if done else "?"
+            return f"{done}/{total} {what} · {done / spent:.0f}/s · {left} left"
+
+        try:
+            yield progress
+        finally:
+            if told[1]:
+                self._show(line(time.monotonic()), last=True)
 
     def _show(self, line: str, last: bool = False) -> None:
         if self._live:

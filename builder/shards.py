@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -139,15 +139,15 @@ class RowsDigest:
         return self._sum.hexdigest()
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of one of our files as plain values, in flat memory.
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of one of our files as plain values, in flat memory; `columns` None: all of them.
 
     Raises DataError where the file is not parquet, or was written by a newer cotbuild.
     """
     try:
         with pq.ParquetFile(path) as file:
             check_format(_format_of(file.schema_arrow), str(path))
-            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: {error}. Expected a parquet file of this build.") from error

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from cotbuild.builder.build_dir import CARD, need_config, need_manifest
-from cotbuild.builder.card import MODELS, front_matter
+from cotbuild.builder.card import front_matter, model_of
 from cotbuild.builder.durable import file_sha256
 from cotbuild.builder.keys import KEY, distinct
 from cotbuild.builder.shards import RowsDigest, config_digests, read_rows
@@ -19,6 +19,7 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.variant import TrainingRow
 
 
 def verify(build_dir: Path) -> Manifest:
@@ -28,7 +29,7 @@ def verify(build_dir: Path) -> Manifest:
     seen = Seen()
     for entry in manifest.files:
         _check_bytes(build_dir, entry)
-        _check_rows(build_dir, entry, seen)
+        _check_rows(build_dir, manifest, entry, seen)
     _equal(build_dir, "digests of its configs", config_digests(manifest.files), manifest.digests)
     _equal(build_dir, "fingerprint", digest("build/1", manifest.digests), manifest.fingerprint)
     _equal(build_dir, "verdicts", dict(seen.verdicts), {v: n for v, n in manifest.verdicts.items() if n})
@@ -57,6 +58,9 @@ class Seen:
             )
         elif isinstance(record, Question):
             split, name, place = record.source.split, [record.id, 0], (record.source.row, 0)
+        elif isinstance(record, TrainingRow):  # its order is checked where variants are derived again
+            self._ids += _id_key(entry, [record.question_id, record.sample_index, record.task])
+            return
         else:
             raise TypeError(f"no order for a {type(record).__name__}")
         if split != entry.split:
@@ -65,13 +69,17 @@ class Seen:
         if place <= self._last.get(series, (-1, -1)):
             raise DataError(f"{where}: row {place[0]}, sample {place[1]}. Expected the order of the source, each once.")
         self._last[series] = place
-        self._ids += hashlib.sha256(repr((*series, *name)).encode()).digest()[:16]
+        self._ids += _id_key(entry, name)
 
     def refuse_repeats(self, build_dir: Path) -> None:
         """Raise DataError where two rows of a split have one question id and sample index."""
         num_distinct, _ = distinct(self._ids)
         if repeats := len(self._ids) // KEY.itemsize - num_distinct:
             raise DataError(f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once.")
+
+
+def _id_key(entry: FileEntry, name: list[object]) -> bytes:
+    return hashlib.sha256(repr((entry.config_name, entry.split, *name)).encode()).digest()[:16]
 
 
 def _check_bytes(build_dir: Path, entry: FileEntry) -> None:
@@ -82,10 +90,11 @@ def _check_bytes(build_dir: Path, entry: FileEntry) -> None:
     _equal(path, "sha256", file_sha256(path), entry.sha256)
 
 
-def _check_rows(build_dir: Path, entry: FileEntry, seen: Seen) -> None:
-    path, model, rows_digest, count = build_dir / entry.path, MODELS.get(entry.config_name), RowsDigest(), 0
+def _check_rows(build_dir: Path, manifest: Manifest, entry: FileEntry, seen: Seen) -> None:
+    path, rows_digest, count = build_dir / entry.path, RowsDigest(), 0
+    model = model_of(manifest, entry.config_name)
     if model is None:
-        raise DataError(f"{path}: config {entry.config_name!r}. Expected one of {', '.join(MODELS)}.")
+        raise DataError(f"{path}: config {entry.config_name!r}. Expected rationales, questions or a variant.")
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
         seen.add(entry, model.parse(row, where), where)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.place import label_for
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant import Placement, VariantSpec
 
 
 class Made(NamedTuple):
@@ -35,7 +35,8 @@ class Recipe:
             if after is None:
                 return None
             text = after
-        return Made(label, text)
+        # Pieces may leave white space at the ends, which is the separators' business.
+        return Made(label, "" if self.spec.placement is Placement.LABEL_ONLY else text.strip())
 
 
 def withheld(recipes: Sequence[Recipe], made: Mapping[str, Made | None]) -> list[str]:

@@ -1,22 +1,41 @@
-"""The rationales of a build as transforms see them."""
+"""The rationales of a build as selection and transforms see them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.shards import read_rows
 from cotbuild.builder.variants.base import Subject
 from cotbuild.builder.variants.place import label_of
+from cotbuild.builder.variants.select import Candidate
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm
 
+_CANDIDATE = ("question_id", "sample_index", "verdict", "flags", "rationale")
+_SUBJECT = ("question_id", "sample_index", "kind", "question", "choices", "target", "rationale", "answer")
 
-def rationale_rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """Every row of the rationales config, in order. Raises DataError where a file cannot be read."""
+
+def candidates(build_dir: Path, manifest: Manifest) -> Iterator[Candidate]:
+    """What decides which rationales become rows, one a row. Raises DataError where a file cannot be read."""
+    for row in _rows(build_dir, manifest, _CANDIDATE):
+        yield Candidate(**{**row, "flags": tuple(row["flags"])})
+
+
+def question_ids(build_dir: Path, manifest: Manifest) -> Iterator[str]:
+    """The question of every row."""
+    return (row["question_id"] for row in _rows(build_dir, manifest, ("question_id",)))
+
+
+def subjects(build_dir: Path, manifest: Manifest) -> Iterator[Subject]:
+    """Every rationale, in the order of the build."""
+    return map(to_subject, _rows(build_dir, manifest, _SUBJECT))
+
+
+def _rows(build_dir: Path, manifest: Manifest, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     for entry in manifest.files:
         if entry.config_name == "rationales":
-            yield from read_rows(build_dir / entry.path)
+            yield from read_rows(build_dir / entry.path, columns)
 
 
 def to_subject(row: dict[str, Any]) -> Subject:

@@ -1,0 +1,107 @@
+"""Variants derived once more and compared with the rows that stand there."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cotbuild.builder.shards import read_rows
+from cotbuild.builder.variants.make import file_digests
+from cotbuild.builder.variants.making import Making
+from cotbuild.builder.variants.place import evaluation_row
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.manifest import Manifest
+
+SAMPLED = 200
+"""Rationales that are derived again where not all are; the rows of the others are only counted."""
+
+
+def check_variants(build_dir: Path, manifest: Manifest, files: Mapping[str, Path], *, everything: bool) -> int:
+    """Derive rows again, of a sample or of all rationales; how many rationales that were.
+
+    Raises DataError at the first row that differs, is missing, or is one too many, ConfigError where a file that the
+    variants were made with is not given, or another one is.
+    """
+    entry = manifest.variants
+    if entry is None:
+        return 0
+    _check_files(entry.made.files, files)
+    checked = 0
+    with Making(build_dir, manifest, entry.made, files) as making:
+        standing = {spec.name: _Standing(build_dir, manifest, spec.name) for spec in entry.made.specs}
+        every = 1 if everything else max(1, making.num_kept // SAMPLED)
+        for number, subject in enumerate(making.subjects()):
+            key = (subject.question_id, subject.sample_index)
+            found = {name: rows.take(key) for name, rows in standing.items()}
+            if number % every:
+                continue
+            checked += 1
+            made = {spec.name: rows for spec, _, rows in making.derive(subject).made}
+            for name, rows in found.items():
+                expected = [row.model_dump(mode="json") for row in made.get(name, [])]
+                if rows != expected:
+                    raise DataError(
+                        f"{build_dir}/{name}: question {key[0]!r} sample {key[1]} is {rows!r:.200}. "
+                        f"Expected {expected!r:.200}, as derived from the rationale. Run `cotbuild variants` again."
+                    )
+        for rows_left in standing.values():
+            rows_left.expect_end()
+        _check_questions(making)
+    return checked
+
+
+def _check_files(needed: Mapping[str, str], given: Mapping[str, Path]) -> None:
+    found = file_digests(given)
+    for name, checksum in needed.items():
+        if name not in found:
+            raise ConfigError(
+                f"variants were made with a file {name!r}. Expected --file {name}=PATH to derive them again."
+            )
+        if found[name] != checksum:
+            raise ConfigError(
+                f"--file {name}={given[name]}: sha256 {found[name][:12]}. Expected {checksum[:12]}, as then."
+            )
+
+
+class _Standing:
+    """The training rows of a variant, in the order of the rationales."""
+
+    def __init__(self, build_dir: Path, manifest: Manifest, name: str) -> None:
+        self._where = f"{build_dir}/{name}"
+        self._rows = _rows(build_dir, manifest, name, manifest.source.split)
+        self._next = next(self._rows, None)
+
+    def take(self, key: tuple[str, int]) -> list[dict[str, Any]]:
+        """The rows that come next, as far as they are of this rationale."""
+        rows = []
+        while self._next is not None and (self._next["question_id"], self._next["sample_index"]) == key:
+            rows.append(self._next)
+            self._next = next(self._rows, None)
+        return rows
+
+    def expect_end(self) -> None:
+        if self._next is not None:
+            name, number = self._next["question_id"], self._next["sample_index"]
+            raise DataError(
+                f"{self._where}: question {name!r} sample {number} is of no rationale that is kept, or out of order. "
+                "Expected the order of the rationales. Run `cotbuild variants` again."
+            )
+
+
+def _check_questions(making: Making) -> None:
+    for spec in making.made.specs:
+        standing: dict[str, Iterator[dict[str, Any]]] = {}
+        for split, question in making.questions():
+            if (row := evaluation_row(spec, question)) is None:
+                continue
+            rows = standing.setdefault(split, _rows(making.build_dir, making.manifest, spec.name, split))
+            if next(rows, None) != row.model_dump(mode="json"):
+                raise DataError(
+                    f"{making.build_dir}/{spec.name}/{split}: question {question.id!r} is not as derived. "
+                    "Run `cotbuild variants` again."
+                )
+
+
+def _rows(build_dir: Path, manifest: Manifest, name: str, split: str) -> Iterator[dict[str, Any]]:
+    for entry in manifest.files:
+        if (entry.config_name, entry.split) == (name, split):
+            yield from read_rows(build_dir / entry.path)
