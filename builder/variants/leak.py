@@ -66,7 +66,8 @@ def _hit(said: list[str], subject: Subject, what: What) -> set[int]:
     """Places of the words that a mention in them reaches into."""
     found = mentions_in(" ".join(said), subject)
     if what == "target":
-        found = tuple(mention for mention in found if is_target(mention, as_question(subject)))
+        question = as_question(subject)
+        found = tuple(mention for mention in found if is_target(mention, question))
     if not found:
         return set()
     starts, at = [], 0

@@ -111,7 +111,7 @@ def _tokens(text: str) -> set[str]:
 
 @lru_cache(maxsize=1 << 16)  # *measured*: 30 µs a word, and a build has few different ones
 def _stem(word: str) -> str:
-    stem: str = _ENGLISH.stemWord(word.replace(",", ""))
+    stem: str = _ENGLISH.stemWord(word.replace(",", "").replace("’", "'"))
     return stem
 
 

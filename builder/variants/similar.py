@@ -52,7 +52,7 @@ class Similar:
 
 def bands(threshold: float) -> tuple[int, int]:
     """How many bands of how many hash values: the fewest candidates with at most MISSED of the pairs left out."""
-    sizes = range(1, PERMUTATIONS + 1)
+    sizes = range(1, PERMUTATIONS // 2 + 1)  # datasketch wants two bands
     rows = max(size for size in sizes if size == 1 or (1 - threshold**size) ** (PERMUTATIONS // size) <= MISSED)
     return PERMUTATIONS // rows, rows
 

@@ -36,7 +36,7 @@ def _pairs(subject: Subject) -> _Pairs:
     return tuple((choice.label, choice.text) for choice in subject.choices)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _question(id: str, kind: QuestionKind, text: str, choices: _Pairs, target: str | None) -> Question:
     return Question(
         id=id,
@@ -49,7 +49,7 @@ def _question(id: str, kind: QuestionKind, text: str, choices: _Pairs, target: s
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _mentions(
     found_in: str, id: str, kind: QuestionKind, text: str, choices: _Pairs, target: str | None
 ) -> tuple[Mention, ...]:
