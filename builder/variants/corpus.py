@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self
@@ -115,6 +116,8 @@ class Words:
         self._texts_with: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._different: list[str] = []
+        self._ends = array("q")
+        """Words up to and with each of the different ones."""
 
     def add(self, text: str) -> None:
         said = words(text)
@@ -125,8 +128,7 @@ class Words:
     def close(self) -> None:
         """No more texts: put the words in order, by code points, the same on every platform."""
         self._different = sorted(self._counts)
-        counts = np.fromiter((self._counts[word] for word in self._different), np.int64, len(self._different))
-        self._ends: NDArray[np.int64] = np.cumsum(counts)
+        self._ends = array("q", accumulate(self._counts[word] for word in self._different))
         self._counts.clear()
 
     def document_frac(self, word: str) -> float:
@@ -139,8 +141,7 @@ class Words:
         last = len(self._different) - 1
         if not by_count:
             return self._different[min(int(point * (last + 1)), last)]
-        place = np.searchsorted(self._ends, int(point * int(self._ends[-1])), side="right")
-        return self._different[min(int(place), last)]
+        return self._different[min(bisect_right(self._ends, int(point * self._ends[-1])), last)]
 
 
 class Texts:

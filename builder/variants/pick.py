@@ -15,7 +15,7 @@ that would name one only once picked side by side make room for the next.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
@@ -78,19 +78,13 @@ def word_scores(
     for number, (start, end) in enumerate(places):
         while first < len(spans) and spans[first][1] <= start:
             first += 1
-        over = list(_until(spans, first, end))
+        last = first
+        while last < len(spans) and spans[last][0] < end:
+            last += 1
+        over = spans[first:last]
         if over and not (mentions == "without" and any(option for *_, option in over)):
             scores[number] = math.fsum(score for _, _, score, _ in over)
     return scores
-
-
-def _until(
-    spans: Sequence[tuple[int, int, float, bool]], first: int, end: int
-) -> Iterator[tuple[int, int, float, bool]]:
-    for number in range(first, len(spans)):
-        if spans[number][0] >= end:
-            return
-        yield spans[number]
 
 
 def _first(
