@@ -30,12 +30,10 @@ def mask(transform: Mask) -> Apply:
         said = words(text)
         candidates = places(said, subject)
         masked = draw(candidates, share_of(share, len(candidates)), chance)
-        if symbol is None:
-            gone = set(masked)
-            return " ".join([word for i, word in enumerate(said) if i not in gone])
+        left: list[str | None] = [*said]
         for i in masked:
-            said[i] = symbol
-        return " ".join(said)
+            left[i] = symbol
+        return " ".join(filter(None, left))
 
     return apply
 
@@ -64,6 +62,8 @@ def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
 
 
 def _scattered(candidates: list[int], count: int, chance: Chance) -> list[int]:
+    if count == len(candidates):
+        return candidates
     return [candidates[i] for i in chance.order(len(candidates))[:count]] if count else []
 
 
