@@ -7,11 +7,13 @@ stays. Taking words out may bring others together that are a mention; they go as
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.units import bare, words
-from cotbuild.builder.variants.view import as_question, is_target, mentions_in
+from cotbuild.builder.variants.view import Key, is_target, key_of, mentions_in, question_of
 from cotbuild.schemas.variant import LeakOnly, Strip
 
 What = Literal["target", "options"]
@@ -49,9 +51,15 @@ def leak_only(transform: LeakOnly) -> Apply:  # noqa: ARG001
 
 def naming(said: Sequence[str], subject: Subject, what: What) -> frozenset[int]:
     """Places of the words that name `what`; without them `find_mentions` finds none in the words, single-spaced."""
+    return _naming(" ".join(said), key_of(subject), what)
+
+
+@lru_cache(maxsize=64)  # a strip, its control and leak_only ask the same
+def _naming(text: str, key: Key, what: What) -> frozenset[int]:
+    said = text.split()
     left = list(range(len(said)))
     rounds = 0
-    while hit := _hit([said[i] for i in left], subject, what):
+    while hit := _hit([said[i] for i in left] if rounds else said, key, what):
         rounds += 1
         alike = {_form(said[left[at]]) for at in hit} if rounds >= ROUNDS else ()
         left = [i for at, i in enumerate(left) if at not in hit and not (alike and _form(said[i]) in alike)]
@@ -62,18 +70,15 @@ def _form(word: str) -> str:
     return bare(word) or word
 
 
-def _hit(said: list[str], subject: Subject, what: What) -> set[int]:
+def _hit(said: list[str], key: Key, what: What) -> set[int]:
     """Places of the words that a mention in them reaches into."""
-    found = mentions_in(" ".join(said), subject)
+    found = mentions_in(" ".join(said), key)
     if what == "target":
-        question = as_question(subject)
+        question = question_of(key)
         found = tuple(mention for mention in found if is_target(mention, question))
     if not found:
         return set()
-    starts, at = [], 0
-    for word in said:
-        starts.append(at)
-        at += len(word) + 1
+    starts = [0, *accumulate(len(word) + 1 for word in said[:-1])]
     return {
         i
         for mention in found
