@@ -8,7 +8,7 @@ from cotbuild.builder.variants.base import Subject
 from cotbuild.builder.variants.bind import bind_all
 from cotbuild.builder.variants.corpus import CorpusOf
 from cotbuild.builder.variants.derive import Recipe
-from cotbuild.builder.variants.place import training_rows
+from cotbuild.builder.variants.place import Asked, training_rows
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
@@ -38,6 +38,9 @@ EXAMPLES = (
 )
 
 
+ASKED = Asked(EXAMPLES[0].question, EXAMPLES[0].choices)
+
+
 def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
     """Each variant, what it is, and what it makes of one example; None: all that ship."""
     shown = list(builtin_variants().values()) if specs is None else list(specs)
@@ -63,7 +66,7 @@ def _example(spec: VariantSpec, corpus: CorpusOf) -> Iterator[str]:
     if made is None:
         yield "(not for this one)"
         return
-    for row in training_rows(spec, EXAMPLES[0], made.label, made.rationale):
+    for row in training_rows(spec, EXAMPLES[0], ASKED, made.label, made.rationale):
         yield " ⏎ ".join(
             [row.prompt.splitlines()[-1] + row.completion.splitlines()[0], *row.completion.splitlines()[1:]]
         )

@@ -15,7 +15,7 @@ from cotbuild.builder.variants.base import Corpus, Subject
 from cotbuild.builder.variants.bind import bind_all
 from cotbuild.builder.variants.corpus import CorpusOf
 from cotbuild.builder.variants.derive import Recipe, withheld
-from cotbuild.builder.variants.place import training_rows
+from cotbuild.builder.variants.place import Asked, training_rows
 from cotbuild.builder.variants.select import select, share_limit
 from cotbuild.builder.variants.subjects import candidates, question_ids, subjects
 from cotbuild.builder.variants.units import Pieces
@@ -85,11 +85,12 @@ class Making:
         """The rows of one rationale in every variant; the aligned ones have all of them or none."""
         found = {recipe.spec.name: recipe.make(subject, self.made.seed, self.corpus) for recipe in self._recipes}
         stopped = withheld(self._recipes, found)
+        asked = Asked(subject.question, subject.choices)
         made = []
         for recipe in self._recipes:
             one, spec = found[recipe.spec.name], recipe.spec
             if one is not None and not (stopped and spec.aligned):
-                made.append((spec, one.rationale, training_rows(spec, subject, one.label, one.rationale)))
+                made.append((spec, one.rationale, training_rows(spec, subject, asked, one.label, one.rationale)))
         return Derived(subject, made, stopped)
 
     def questions(self) -> Iterator[tuple[str, Question]]:

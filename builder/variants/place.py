@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from cotbuild.builder.variants.base import Subject
-from cotbuild.schemas.question import Choice, Question, QuestionKind
+from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, Task, TrainingRow, VariantSpec
 
 ANSWER, REASONING = "Answer:", "Reasoning:"
@@ -21,18 +21,32 @@ def label_of(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
     return text if form is LabelForm.TEXT else f"({value}) {text}"
 
 
-def labels_of(choices: tuple[Choice, ...], form: LabelForm) -> tuple[str, ...]:
-    """What may be said for a label, one an option."""
-    return tuple(label_of(choices, choice.label, form) for choice in choices)
+class Asked:
+    """A question as variants put it. Kept, since most variants of a set put it in the same way."""
 
+    def __init__(self, question: str, choices: tuple[Choice, ...]) -> None:
+        self._question, self._choices = question, choices
+        self._labels: dict[LabelForm, tuple[str, ...]] = {}
+        self._prompts: dict[tuple[bool, bool, str, str], str] = {}
 
-def prompt_of(question: str, choices: tuple[Choice, ...], spec: VariantSpec, ending: str, prefix: str = "") -> str:
-    """What the student reads. Options carry letters where the label has one."""
-    lines = [f"{prefix}Question: {question.strip()}"]
-    if choices and spec.options:
-        lettered = spec.label_form is not LabelForm.TEXT
-        lines += ["Options:", *(f"({c.label}) {c.text}" if lettered else f"- {c.text}" for c in choices)]
-    return "\n".join([*lines, ending])
+    def labels(self, form: LabelForm) -> tuple[str, ...]:
+        """What may be said for a label, one an option."""
+        if form not in self._labels:
+            self._labels[form] = tuple(label_of(self._choices, choice.label, form) for choice in self._choices)
+        return self._labels[form]
+
+    def prompt(self, spec: VariantSpec, ending: str, prefix: str = "") -> str:
+        """What the student reads. Options carry letters where the label has one."""
+        key = (spec.options, spec.label_form is not LabelForm.TEXT, ending, prefix)
+        if key not in self._prompts:
+            self._prompts[key] = self._prompt(*key)
+        return self._prompts[key]
+
+    def _prompt(self, options: bool, lettered: bool, ending: str, prefix: str) -> str:
+        lines = [f"{prefix}Question: {self._question.strip()}"]
+        if self._choices and options:
+            lines += ["Options:", *(f"({c.label}) {c.text}" if lettered else f"- {c.text}" for c in self._choices)]
+        return "\n".join([*lines, ending])
 
 
 class Said(NamedTuple):
@@ -83,29 +97,26 @@ def label_for(spec: VariantSpec, subject: Subject) -> str | None:
     return None if value is None else label_of(subject.choices, value, spec.label_form)
 
 
-def training_rows(spec: VariantSpec, subject: Subject, label: str, rationale: str) -> list[TrainingRow]:
+def training_rows(spec: VariantSpec, subject: Subject, asked: Asked, label: str, rationale: str) -> list[TrainingRow]:
     """The rows of one rationale: two where the placement is two tasks, else one."""
     if spec.placement is not Placement.TWO_TASKS:
-        return [_row(spec, subject, spec.placement, label, rationale, None)]
+        return [_row(spec, subject, asked, completion_of(spec.placement, label, rationale), None)]
     return [
-        _row(spec, subject, Placement.LABEL_ONLY, label, rationale, "predict"),
-        _row(spec, subject, Placement.RATIONALE_ONLY, label, rationale, "explain"),
+        _row(spec, subject, asked, completion_of(Placement.LABEL_ONLY, label, rationale), "predict"),
+        _row(spec, subject, asked, completion_of(Placement.RATIONALE_ONLY, label, rationale), "explain"),
     ]
 
 
-def _row(
-    spec: VariantSpec, subject: Subject, placement: Placement, label: str, rationale: str, task: Task | None
-) -> TrainingRow:
-    said = completion_of(placement, label, rationale)
+def _row(spec: VariantSpec, subject: Subject, asked: Asked, said: Said, task: Task | None) -> TrainingRow:
     prefix = {None: "", "predict": PREDICT, "explain": EXPLAIN}[task]
-    ending = REASONING if placement in (Placement.PRE_COT, Placement.RATIONALE_ONLY) else ANSWER
+    reasons = spec.placement in (Placement.PRE_COT, Placement.RATIONALE_ONLY) or task == "explain"
     return TrainingRow.model_construct(
         question_id=subject.question_id,
         sample_index=subject.sample_index,
         task=task,
-        prompt=prompt_of(subject.question, subject.choices, spec, ending, prefix),
+        prompt=asked.prompt(spec, REASONING if reasons else ANSWER, prefix),
         completion=said.text,
-        choices=labels_of(subject.choices, spec.label_form),
+        choices=asked.labels(spec.label_form),
         target=subject.target,
         label_start=said.label[0] if said.label else None,
         label_end=said.label[1] if said.label else None,
@@ -120,15 +131,16 @@ def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
         return None
     label = "" if question.target is None else label_of(question.choices, question.target, spec.label_form)
     said = completion_of(Placement.LABEL_ONLY, label, "") if label else Said("", None, None)
+    asked = Asked(question.text, question.choices)
     two_tasks = spec.placement is Placement.TWO_TASKS
     ending = REASONING if spec.placement is Placement.PRE_COT else ANSWER
     return TrainingRow(
         question_id=question.id,
         sample_index=0,
         task="predict" if two_tasks else None,
-        prompt=prompt_of(question.text, question.choices, spec, ending, PREDICT if two_tasks else ""),
+        prompt=asked.prompt(spec, ending, PREDICT if two_tasks else ""),
         completion=said.text,
-        choices=labels_of(question.choices, spec.label_form) if question.kind is QuestionKind.CHOICE else (),
+        choices=asked.labels(spec.label_form),
         target=question.target,
         label_start=said.label[0] if said.label else None,
         label_end=said.label[1] if said.label else None,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.variants.base import Subject
-from cotbuild.builder.variants.place import completion_of, evaluation_row, label_for, training_rows
+from cotbuild.builder.variants.place import Asked, completion_of, evaluation_row, label_for, training_rows
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, TrainingRow, VariantSpec
 from tests.schemas.test_records import question
@@ -32,7 +32,7 @@ ASKED = "Question: Which floats?\nOptions:\n- a stone\n- a cork\n"
 def rows(chosen: VariantSpec, rationale: str = SUBJECT.rationale) -> list[TrainingRow]:
     label = label_for(chosen, SUBJECT)
     assert label is not None
-    return training_rows(chosen, SUBJECT, label, rationale)
+    return training_rows(chosen, SUBJECT, Asked(SUBJECT.question, SUBJECT.choices), label, rationale)
 
 
 @pytest.mark.parametrize(
