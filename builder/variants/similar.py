@@ -21,6 +21,7 @@ class Similar:
 
     Candidates are found with datasketch's MinHash LSH and compared exactly, by the Jaccard similarity of their sets of
     word 3-grams, case-folded: nothing less similar is ever called similar, and MISSED bounds what is not found.
+    *Measured* at 0.8: 7 KB a text, and 0.2-0.4 ms where few share a template; many that do make many candidates.
     """
 
     def __init__(self, threshold: float) -> None:

@@ -155,6 +155,11 @@ def test_nested_mentions_take_a_moment() -> None:
     assert time.perf_counter() - start < 2
 
 
+def test_words_like_those_that_go_late_are_not_all_marks() -> None:
+    q = question(options=("x + +", "moss"), target="A")
+    assert run(STRIPS["target"], "x " * 6 + "+ " * 12 + "- . end", q) == "- . end"
+
+
 def test_places_are_those_of_the_words_given() -> None:
     said = ["a", "granite", "is", "(", "moss", ")", "or", "granite"]
     q = subject_of(question(target="B"))
