@@ -13,7 +13,7 @@ from cotbuild.builder.arrow import arrow_schema
 from cotbuild.builder.durable import file_sha256
 from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
 from cotbuild.schemas.errors import DataError, StoreError
-from cotbuild.schemas.fingerprint import canonical_json, digest
+from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
 
 ROWS_PER_FILE = 100_000
@@ -132,7 +132,7 @@ class RowsDigest:
         self._sum = hashlib.sha256(b"rows/1\n")
 
     def add(self, row: dict[str, Any]) -> None:
-        self._sum.update(canonical_json(row).encode())
+        self._sum.update(dumped_json(row).encode())
         self._sum.update(b"\n")
 
     def hexdigest(self) -> str:

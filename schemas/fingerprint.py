@@ -19,6 +19,11 @@ def canonical_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def dumped_json(value: dict[str, Any]) -> str:
+    """`canonical_json` of what a record was dumped to: JSON types alone, so unchecked, in half the time."""
+    return _ENCODER.encode(value)
+
+
 def digest(tag: str, value: object) -> str:
     """sha256 (64 hex digits) of `tag`, a newline and the canonical JSON of `value`.
 
