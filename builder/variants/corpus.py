@@ -138,10 +138,9 @@ class Words:
         """Raises DataError where there are no words at all."""
         if not self._different:
             raise DataError("vocabulary: the rationales have no word. Expected at least one.")
-        last = len(self._different) - 1
         if not by_count:
-            return self._different[min(int(point * (last + 1)), last)]
-        return self._different[min(bisect_right(self._ends, int(point * self._ends[-1])), last)]
+            return self._different[int(point * len(self._different))]
+        return self._different[bisect_right(self._ends, int(point * self._ends[-1]))]
 
 
 class Texts:

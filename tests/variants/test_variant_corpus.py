@@ -115,9 +115,11 @@ def test_every_point_is_a_word_of_the_build(rows: list[Subject], point: float) -
 
 
 @pytest.mark.parametrize("by_count", [False, True])
-def test_the_last_point_below_one_is_the_last_word(by_count: bool) -> None:
-    with CorpusOf([subject("a b c")], {}) as corpus:
-        assert corpus.word_at(1 - 2**-53, by_count=by_count) == "c"
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 1_000, 4_095])
+def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -> None:
+    said = [f"{number:04}" for number in range(count)]
+    with CorpusOf([subject(" ".join(said))], {}) as corpus:
+        assert corpus.word_at(1 - 2**-53, by_count=by_count) == said[-1]
 
 
 # --- partners ---
@@ -331,7 +333,12 @@ def test_scores_of_another_text_are_refused(
 
 
 @pytest.mark.parametrize(
-    "spans", [[(2, 2, 1.0, False)], [(3, 4, 1.0, False), (0, 1, 1.0, False)], [(0, 5, 1.0, False), (1, 3, 1.0, False)]]
+    "spans",
+    [
+        [(2, 2, 1.0, False)],
+        [(2, 3, 1.0, False), (1, 4, 1.0, False)],
+        [(0, 5, 1.0, False), (1, 3, 1.0, False)],
+    ],
 )
 def test_spans_out_of_order_are_refused(tmp_path: Path, spans: list[tuple[int, int, float, bool]]) -> None:
     with pytest.raises(ValueError, match="expected"):
