@@ -123,7 +123,7 @@ FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 # --- how far an answer reaches ---
 SENTENCE_END = re.compile(r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)|\n")
-ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z", re.IGNORECASE)
+ABBREVIATION = re.compile(r"(?<!')\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z", re.IGNORECASE)
 REASON = re.compile(
     r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas|although|rather|due)\b", re.IGNORECASE
 )

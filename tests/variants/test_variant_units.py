@@ -91,6 +91,7 @@ def test_stop_words_are_as_they_are_compared() -> None:
         ("Dr. King met J. K. Rowling vs. St. Paul.", ["Dr. King met J. K. Rowling vs. St. Paul."]),
         ("Things, e.g. Apples, i.e. Fruit.", ["Things, e.g. Apples, i.e. Fruit."]),
         ("It costs 3.5 dollars. ok", ["It costs 3.5 dollars. ok"]),
+        ("Birds can’t. Of course", ["Birds can’t.", "Of course"]),
         ("Wait... Then go", ["Wait...", "Then go"]),
         ("one\ntwo\n\n three", ["one", "two", "three"]),
         ("one\u2028two\r\nthree", ["one", "two", "three"]),
