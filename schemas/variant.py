@@ -156,7 +156,9 @@ class Strip(Record):
 
     do: Literal["strip"]
     what: Literal["target", "options"] = Field(description="Whose mentions.")
-    random: bool = Field(default=False, description="The control: as many words as that would take, drawn at random.")
+    random: bool = Field(
+        default=False, description="The control: as many words as that takes, drawn from those it leaves, if enough."
+    )
 
 
 class LeakOnly(Record):
@@ -228,6 +230,7 @@ class Selection(Record):
     )
     near_duplicates: Share | None = Field(
         default=None,
+        gt=0,
         description="Leave out rationales this similar (Jaccard of word 3-grams) to an earlier; None: keep.",
     )
 

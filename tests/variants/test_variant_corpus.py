@@ -18,17 +18,11 @@ from hypothesis import strategies as st
 from cotbuild.builder.variants.base import Subject
 from cotbuild.builder.variants.corpus import CorpusOf, read_words
 from cotbuild.builder.variants.place import label_of
-from cotbuild.builder.variants.scores import (
-    ScoredRationale,
-    ScoredSpan,
-    ScoresFile,
-    ScoresInfo,
-    rationale_digest,
-    write_scores,
-)
+from cotbuild.builder.variants.scores import ScoresFile, write_scores
 from cotbuild.builder.variants.units import bare, words
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
 from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.scores import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
 from cotbuild.schemas.variant import LabelForm
 from tests.commands import DATA
 from tests.labelled import SETS, rows_of

@@ -17,8 +17,9 @@ from cotbuild.builder.variants.derive import Recipe
 from cotbuild.builder.variants.listing import EXAMPLES
 from cotbuild.builder.variants.place import Asked, training_rows
 from cotbuild.builder.variants.registry import builtin_variants
-from cotbuild.builder.variants.scores import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest, write_scores
+from cotbuild.builder.variants.scores import write_scores
 from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.scores import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "variant_rows.jsonl"
 SUBJECTS: tuple[Subject, ...] = (

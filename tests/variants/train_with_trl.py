@@ -11,7 +11,7 @@ import sys
 from datasets import load_dataset
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
 
 def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -24,7 +24,9 @@ def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
         vocab_size=600, special_tokens=["<eos>", "<pad>"], initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>"
+    )
 
 
 def main(build: str, variant: str, out: str) -> None:
@@ -48,7 +50,8 @@ def main(build: str, variant: str, out: str) -> None:
         report_to=[],
         max_length=None,
     )
-    trainer = SFTTrainer(LlamaForCausalLM(config), args=settings, train_dataset=rows, processing_class=tokenizer)
+    model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    trainer = SFTTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer)
     batch = next(iter(trainer.get_train_dataloader()))
     labels = batch["labels"]
     supervised = [tokenizer.decode(row[row != -100]) for row in labels]
