@@ -25,6 +25,12 @@ class Shuffle(Record):
     within: Literal["rationale", "sentence"] = Field(default="rationale", description="How far it may move.")
     block: int = Field(default=1, ge=1, description="Units that move together, an n-gram block.")
 
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.unit == "sentence" and self.within == "sentence":
+            raise ValueError("unit sentence within a sentence moves nothing, expected within rationale")
+        return self
+
 
 class Reverse(Record):
     """The units from last to first."""
@@ -49,7 +55,7 @@ class Mask(Record):
     )
     share: Share = Field(default=1.0, description="Of them, rounded to a whole number, half up.")
     layout: Literal["scattered", "contiguous"] = Field(default="scattered", description="How the masked ones lie.")
-    symbol: str | None = Field(default=None, description="What stands in their place; None: nothing.")
+    symbol: str | None = Field(default=None, pattern=r"^\S+$", description="What stands in their place; None: nothing.")
 
 
 class Cut(Record):

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cotbuild.schemas.question import Choice, QuestionKind
 
@@ -26,11 +25,11 @@ class Subject:
     """What the teacher said, in the form of the target."""
 
 
-@dataclass(frozen=True)
-class Chance:
+class Chance(NamedTuple):
     """Draws for one transform of one rationale, fixed by seed, place in the chain, question and sample alone.
 
-    Not a stateful generator: any row can be derived alone, in any order, on any Python.
+    Not a stateful generator: any row can be derived alone, in any order, on any Python. A tuple, since one is made for
+    every transform of every row.
     """
 
     seed: int
@@ -39,23 +38,19 @@ class Chance:
     question_id: str
     sample_index: int
 
-    @cached_property
-    def _start(self) -> bytes:
+    def ranks(self, count: int) -> list[bytes]:
+        """32 bytes each, to sort `count` things by."""
         name = self.question_id.encode()
-        return b"%d/%d/%d:%s/%d/" % (self.seed, self.step, len(name), name, self.sample_index)
-
-    def rank(self, index: int) -> bytes:
-        """32 bytes to sort the index-th of something by."""
-        return sha256(self._start + b"%d" % index).digest()
+        start = b"%d/%d/%d:%s/%d/" % (self.seed, self.step, len(name), name, self.sample_index)
+        return [sha256(start + b"%d" % i).digest() for i in range(count)]
 
     def order(self, count: int) -> list[int]:
         """0 … count - 1 in drawn order."""
-        start = self._start
-        return sorted(range(count), key=[sha256(start + b"%d" % i).digest() for i in range(count)].__getitem__)
+        return sorted(range(count), key=self.ranks(count).__getitem__)
 
-    def number(self, index: int) -> float:
-        """The index-th number in [0, 1)."""
-        return int.from_bytes(self.rank(index)[:6], "big") / 2**48
+    def numbers(self, count: int) -> list[float]:
+        """`count` numbers in [0, 1)."""
+        return [int.from_bytes(rank[:6], "big") / 2**48 for rank in self.ranks(count)]
 
 
 class Corpus(Protocol):

@@ -19,7 +19,7 @@ def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
         model = text if leaves is None else leaves(text, subject, chance, corpus)
         if model is None:
             return None
-        return " ".join(corpus.word_at(chance.number(i), by_count=by_count) for i in range(len(words(model))))
+        return " ".join(corpus.word_at(point, by_count=by_count) for point in chance.numbers(len(words(model))))
 
     return apply
 

@@ -68,7 +68,8 @@ def _scattered(candidates: list[int], count: int, chance: Chance) -> list[int]:
 
 
 def _run(candidates: list[int], count: int, chance: Chance) -> list[int]:
-    start = int(chance.number(0) * (len(candidates) - count + 1))
+    [drawn] = chance.numbers(1)
+    start = int(drawn * (len(candidates) - count + 1))
     return candidates[start : start + count]
 
 

@@ -21,8 +21,8 @@ from sums import Side, options, show, sums_job
 from cotbuild.builder.job import Job
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.endpoint import EndpointClient
-from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.factory import ENDPOINT_WINDOW
+from cotbuild.builder.teachers.machine import choose, look
 from cotbuild.builder.teachers.managed import BASE_URL, ManagedTeacher
 from cotbuild.builder.teachers.pool import EndpointPool
 from cotbuild.builder.teachers.server import Guarded, new_run_dir

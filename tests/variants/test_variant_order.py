@@ -192,6 +192,7 @@ ALL: list[Callable[[], Apply]] = [
         lambda unit=unit, within=within: shuffle(Shuffle(do="shuffle", unit=unit, within=within), characters)
         for unit in ("word", "sentence", "piece")
         for within in ("rationale", "sentence")
+        if unit != "sentence" or within == "rationale"
     ),
     *(
         lambda unit=unit: reverse(Reverse(do="reverse", unit=unit), characters)

@@ -76,6 +76,8 @@ def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_shi
         ("{do: shuffle, block: 2}", "{do: sample}", "none of count, like given"),
         ("{do: shuffle, block: 2}", "{do: sample, count: 1, like: {do: sort}}", "count and like given"),
         ("{do: shuffle, block: 2}", "{do: top, by: scores, count: 3}", "by 'scores' and file None"),
+        ("block: 2", "unit: sentence, within: sentence", "unit sentence within a sentence moves nothing"),
+        ("{do: shuffle, block: 2}", "{do: mask, symbol: ''}", "transforms.0.mask.symbol is ''"),
         ("{do: shuffle, block: 2}", "{do: mask, share: 1.5}", "transforms.0.mask.share is 1.5"),
         ("name: post_cot_mine", "name: Post-CoT", "name is 'Post-CoT'"),
         ("variants:", "variant:", "Expected a list under `variants:`"),
