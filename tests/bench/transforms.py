@@ -3,7 +3,8 @@
     PYTHONPATH=. python tests/bench/transforms.py     # from the root; needs the real data, see tests/commands.py
 
 Two loops. "same draws" takes the same sha256 draws, so that its texts are the transform's, which is checked; "random"
-has one random.Random for all rows, so that no row can be derived alone. A ratio above 1: the transform is faster.
+has one random.Random for all rows, so that no row can be derived alone; "datasets.map" is that one in batches. A ratio
+above 1: the transform is faster.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
+from datasets import Dataset, disable_progress_bars
 from harness import alternate, load, spread, table
 from tokenizers import Tokenizer
 
@@ -80,6 +82,26 @@ def with_random(case: Case, subjects: Sequence[Subject], questions: Sequence[Que
         return order
 
     return [case.bare(one.rationale, draw, question) for one, question in zip(subjects, questions, strict=True)]
+
+
+def with_datasets(case: Case, subjects: Sequence[Subject], questions: Sequence[Question]) -> list[str]:
+    """The usual loop in `datasets.map(batched=True)`, its result kept in memory."""
+    generator = random.Random(SEED)
+
+    def draw(num: int) -> list[int]:
+        order = list(range(num))
+        generator.shuffle(order)
+        return order
+
+    def batch(rows: dict[str, list[str]], numbers: list[int]) -> dict[str, list[str]]:
+        texts = zip(rows["rationale"], numbers, strict=True)
+        return {"made": [case.bare(text, draw, questions[number]) for text, number in texts]}
+
+    rows = Dataset.from_dict({"rationale": [one.rationale for one in subjects]})
+    # A fingerprint of our own: else the time goes into pickling `questions`.
+    return list(
+        rows.map(batch, batched=True, with_indices=True, keep_in_memory=True, new_fingerprint=case.name)["made"]
+    )
 
 
 # --- the bare functions ---
@@ -209,7 +231,7 @@ def compare(case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus)
     questions = [as_question(one) for one in subjects]
     if case.is_same and ours(case, subjects, corpus) != with_same_draws(case, subjects, questions):
         raise SystemExit(f"{case.name}: the bare loop makes other texts")
-    rates, same, usual = [], [], []
+    rates, same, usual, mapped = [], [], [], []
     for number in range(pairs):
         us, them = alternate(
             number,
@@ -220,7 +242,8 @@ def compare(case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus)
         rates.append(len(subjects) / us)
         same.append(them / us)
         usual.append(plain / us)
-    return [case.name, spread(rates, ",.0f"), spread(same), spread(usual)]
+        mapped.append(seconds(lambda: with_datasets(case, subjects, questions)) / us)
+    return [case.name, spread(rates, ",.0f"), spread(same), spread(usual), spread(mapped)]
 
 
 def main() -> None:
@@ -231,13 +254,14 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name holds this")
     parser.add_argument("--tokenizer", help="embedded or a folder: pieces too")
     args = parser.parse_args()
+    disable_progress_bars()
     subjects = real_subjects(args.rows)
     words = sum(len(one.rationale.split()) for one in subjects) / len(subjects)
     print(f"{len(subjects)} rationales of {words:.1f} words, {args.pairs} pairs; {load()}", flush=True)
     cases = CASES + ([piece_case(args.tokenizer)] if args.tokenizer else [])
     corpus = cast(Corpus, None)  # none of these looks at it
     lines = [compare(case, subjects, args.pairs, corpus) for case in cases if args.only in case.name]
-    table(["transform", "rows/s", "÷ same draws", "÷ random"], lines)
+    table(["transform", "rows/s", "÷ same draws", "÷ random", "÷ datasets.map"], lines)
 
 
 if __name__ == "__main__":
