@@ -208,7 +208,7 @@ def _variant_section(entry: VariantsEntry | None) -> list[str]:
     if entry is None:
         return []
     made, header = entry.made, ("variant", "rows", "words", "names the target", "names another option", "what it is")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (code(found.name), str(found.num_rows), f"{found.words:.1f}", *_named(found), inline(spec.about))
         for found, spec in zip(entry.variants, made.specs, strict=True)
     ]
@@ -217,16 +217,16 @@ def _variant_section(entry: VariantsEntry | None) -> list[str]:
         "",
         f"Training rows made of the rationales with verdict {', '.join(made.selection.verdicts)}, seed {made.seed}. "
         f"Left out of {entry.num_in} rationales: {_counts(entry.dropped)}. All variants hold the same rationales, but "
-        "those whose name ends in `_all`. Words are the mean of what a variant leaves of a rationale. Named: the share of "
-        f"the first {entry.num_looked_at} rows that name the target, or another option, word for word, and in brackets "
-        "those that do by half of its word stems.",
+        "those whose name ends in `_all`. Words are the mean of what a variant leaves of a rationale. The shares are "
+        f"of the first {entry.num_looked_at} rows: those that name the target, or another option, word for word, and in "
+        "brackets those that do by half of its word stems.",
         "",
         *_table(header, rows),
         "",
     ]
 
 
-def _named(entry: VariantEntry) -> tuple[str, str]:
+def _named(entry: VariantEntry) -> tuple[str, ...]:
     return (
         f"{100 * entry.names_target:.1f} % ({100 * entry.loosely_target:.1f} %)",
         f"{100 * entry.names_other:.1f} % ({100 * entry.loosely_other:.1f} %)",

@@ -2,8 +2,8 @@
 
     python -m tests.bench.variant_table [--tokenizer embedded]     # from the root; needs the real data
 
-Tokens are those of the embedded model, or of a folder's tokenizer.json. Named: word for word, and in brackets by half of
-an option's word stems; target / another option.
+Tokens are those of the embedded model, or of a folder's tokenizer.json. The last two columns are the shares of rows
+that name the target and another option, word for word, and in brackets by half of its word stems.
 """
 
 import argparse
