@@ -218,8 +218,8 @@ def _variant_section(entry: VariantsEntry | None) -> list[str]:
         f"Training rows made of the rationales with verdict {', '.join(made.selection.verdicts)}, seed {made.seed}. "
         f"Left out of {entry.num_in} rationales: {_counts(entry.dropped)}. All variants hold the same rationales, but "
         "those whose name ends in `_all`. Words are the mean of what a variant leaves of a rationale. The shares are "
-        f"of the first {entry.num_looked_at} rows: those that name the target, or another option, word for word, and in "
-        "brackets those that do by half of its word stems.",
+        f"of the first {entry.num_looked_at} rows: those that name the target, or another option, word for word, and "
+        "in brackets those that do by half of its word stems.",
         "",
         *_table(header, rows),
         "",
