@@ -225,6 +225,7 @@ class Selection(Record):
     """Which rationales become rows; the same for every variant of a set."""
 
     verdicts: tuple[Verdict, ...] = Field(default=(Verdict.CORRECT,), min_length=1, description="Verdicts kept.")
+    having: tuple[Flag, ...] = Field(default=(), description="Flags that a rationale must have, all of them.")
     without: tuple[Flag, ...] = Field(default=(), description="Flags that leave a rationale out.")
     min_words: int = Field(default=1, ge=0, description="Fewest words of a rationale.")
     max_words: int | None = Field(default=None, ge=1, description="Most words; None: any number.")

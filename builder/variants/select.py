@@ -33,7 +33,7 @@ class DropReason(StrEnum):
     """Why a rationale is no row of a set."""
 
     VERDICT = "verdict"  # not one of those asked for
-    FLAG = "flag"  # has one that leaves it out
+    FLAG = "flag"  # has one that leaves it out, or not one that it must have
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     NEAR_DUPLICATE = "near_duplicate"  # of one that came earlier and was kept up to here
@@ -81,7 +81,7 @@ def _own_reason(row: Candidate, selection: Selection, similar: Similar | None) -
     """What is wrong with a row whatever else its question has."""
     if row.verdict not in selection.verdicts:
         return DropReason.VERDICT
-    if any(flag in selection.without for flag in row.flags):
+    if any(flag in selection.without for flag in row.flags) or not set(selection.having) <= set(row.flags):
         return DropReason.FLAG
     words = row.rationale.split()
     if len(words) < selection.min_words:

@@ -9,7 +9,7 @@ import yaml
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import Selection
 
-_LISTS = frozenset({"verdicts", "without"})
+_LISTS = frozenset({"verdicts", "having", "without"})
 
 
 def selection(filters: Iterable[str]) -> Selection:

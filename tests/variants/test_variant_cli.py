@@ -165,7 +165,7 @@ def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(build: Path, tmp_
     [
         (["--only", "post_cott"], 2, "variant 'post_cott': not known"),
         (["--filter", "share"], 2, "--filter 'share': Expected NAME=VALUE"),
-        (["--filter", "shares=1"], 2, "--filter 'shares=1': Expected one of verdicts, without"),
+        (["--filter", "shares=1"], 2, "--filter 'shares=1': Expected one of verdicts, having"),
         (["--filter", "verdicts=right"], 2, "verdicts.0 is 'right'"),
         (["--filter", "share=2"], 2, "share is 2"),
         (["--filter", "min_words=999"], 1, "no rationale is kept of 60"),

@@ -75,6 +75,13 @@ def test_each_reason() -> None:
     assert list(found.values()) == [None, "verdict", "flag", "too_short", "too_long", "too_short"]
 
 
+def test_flags_may_be_asked_for() -> None:
+    rows = [Candidate("a", i, "correct", flags, "x") for i, flags in enumerate([(), ("markup",), ("markup", "cut")])]
+    assert kept(rows, having=["markup"]) == {("a", 1), ("a", 2)}
+    assert kept(rows, having=["markup", "cut"]) == {("a", 2)}
+    assert kept(rows, having=["markup"], without=["cut"]) == {("a", 1)}
+
+
 def test_verdicts_are_those_asked_for() -> None:
     rows = [Candidate("a", i, verdict, (), "x") for i, verdict in enumerate(Verdict)]
     assert kept(rows) == {("a", 0)}
