@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # --no-deps: the locks are complete. --no-compile: most of what is installed is never imported.
 PIP := $(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check
+# Set, it would have each of the thousand processes that the tests start compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: demo test test-slow lint clean
