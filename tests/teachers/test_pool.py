@@ -158,11 +158,11 @@ def test_a_hung_server_is_taken_out_and_its_requests_asked_elsewhere(
     servers: list[Server], dials: dict[str, Any]
 ) -> None:
     servers[0].reset(nonce=True, **dials)
-    done = run(servers, 100, stall_s=1.0)
+    done = run(servers, 100, stall_s=2.0)
     assert_true_answers(done, servers, 100)
-    assert 1 < done.wall_s < 5
+    assert 2 < done.wall_s < 10
     assert len(done.said) == 1
-    assert "taken out: no answer and no new token for 1 s (teacher.stall_s), requests under way: " in done.said[0]
+    assert "taken out: no answer and no new token for 2 s (teacher.stall_s), requests under way: " in done.said[0]
     counts = Counter[str]()
     for server in servers:
         counts.update({entry[0] for entry in server.get("/log")})
@@ -191,6 +191,21 @@ def test_slow_is_not_hung_while_tokens_rise(servers: list[Server]) -> None:
     assert len(done.texts) == 8
     assert asked(servers)[:1] == [8]
     assert done.said == []
+
+
+def test_time_in_which_we_ourselves_did_not_run_is_nobodys_silence(servers: list[Server]) -> None:
+    said: list[str] = []
+
+    async def main() -> list[Answer]:
+        async with pool(servers[0].url, say=said.append, stall_s=1.0) as teacher:
+            asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(8)]))
+            await asyncio.sleep(0.2)
+            time.sleep(2.5)  # as on a machine that slept: no timer and no answer is seen meanwhile
+            return await asking
+
+    servers[0].reset(latency_s=3.0)
+    assert all(isinstance(answer, Completion) for answer in asyncio.run(main()))
+    assert said == []
 
 
 @pytest.mark.parametrize("dials", [{"hang_after": 0}, {"hang_after": 10}, {"mute": True}])
