@@ -57,7 +57,7 @@ CHOICE = [
     ("The answer is A granite", "B"),
     ("The answer is A. No, wait. The answer is B.", "B"),
     ("The answer is B. The answer is not A.", "B"),
-    ("The answer is not among the options. However, the closest match is B", "B"),
+    ("The answer is not among the ones shown. Still, the closest match is B", "B"),
     ("The answer is B\n\nQ: Which is soft?\nA: The answer is A", "B"),
     ("The answer is B.\n### Question 2: Which is soft?\nAnswer: A", "B"),
     ("The answer is B<|im_end|>\n<|im_start|>user\nThe answer is A", "B"),
