@@ -70,7 +70,10 @@ def brought(name: str) -> tuple[Import, list[Rationale]]:
     return found, list(found.rows())
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("cose train", "gpt3")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in CASES])
 def test_every_row_comes_in(name: str) -> None:
     case, (found, rows) = CASES[name], brought(name)
     entry, verdicts = found.entry, Counter(row.verdict for row in rows)

@@ -15,7 +15,7 @@ from tests.commands import cotbuild, published, start, write_questions
 @pytest.mark.parametrize("kills", [2, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_a_set_is_there_whole_or_not_at_all(tmp_path: Path, kills: int) -> None:
     random.seed(kills)
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(1_500)))
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(600)))
     build = tmp_path / "b"
     generate = ["generate", "--source", source, "--teacher", "scripted", "--out", build]
     cotbuild(*generate)
