@@ -4,14 +4,12 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache, cached_property
-from importlib import resources
-from pathlib import Path
 from string import Template as Text
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
+from cotbuild.prompts.declared import find_declared, parse_declared, shipped
 from cotbuild.schemas.base import Record
 from cotbuild.schemas.completion import Message
 from cotbuild.schemas.errors import ConfigError
@@ -166,43 +164,18 @@ def _need(field: str, text: str, needed: set[str], allowed: set[str] | None = No
 
 def parse_template(text: str, where: str) -> Template:
     """A template from YAML text. Raises ConfigError, with `where` in it, on any fault."""
-    try:
-        value: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: holds a {type(value).__name__}. Expected the fields of a template.")
-    return Template.parse(value, where, ConfigError)
+    return parse_declared(text, where, Template, "template")
 
 
 @cache
 def builtin_templates() -> dict[str, Template]:
     """Every template that ships with cotbuild, by name@version, in the order of their names."""
-    found = {}
-    for file in resources.files("cotbuild.prompts").joinpath("templates").iterdir():
-        if file.name.endswith(".yaml"):
-            template = parse_template(file.read_text(encoding="utf-8"), f"templates/{file.name}")
-            found[template.ref] = template
-    return dict(sorted(found.items()))
+    return shipped("cotbuild.prompts", "templates", parse_template)
 
 
 def load_template(ref: str) -> Template:
-    """A built-in template by name@version (or bare name: its newest version), or one from a .yaml file.
-
-    Raises ConfigError where there is none.
-    """
-    if ref.endswith((".yaml", ".yml")):
-        try:
-            return parse_template(Path(ref).read_text(encoding="utf-8"), ref)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"template {ref!r}: {error}. Expected a readable file of UTF-8 text.") from error
-    known = builtin_templates()
-    versions = [t for t in known.values() if t.name == ref]
-    if ref in known:
-        return known[ref]
-    if versions:
-        return max(versions, key=lambda t: t.version)
-    raise ConfigError(f"template {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}.")
+    """A built-in template by name@version or name, or one from a .yaml file; see `find_declared`."""
+    return find_declared(ref, builtin_templates(), parse_template, "template")
 
 
 def load_templates(

@@ -2,55 +2,26 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
-import yaml
-
+from cotbuild.prompts.declared import find_declared, parse_declared, shipped
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.recipe import Join, Recipe
 
 
 def parse_recipe(text: str, where: str) -> Recipe:
     """A recipe from YAML text. Raises ConfigError, with `where` in it, on any fault."""
-    try:
-        value: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: holds a {type(value).__name__}. Expected the fields of a recipe.")
-    return Recipe.parse(value, where, ConfigError)
+    return parse_declared(text, where, Recipe, "recipe")
 
 
 @cache
 def builtin_recipes() -> dict[str, Recipe]:
     """Every recipe that ships with cotbuild, by name@version, in the order of their names."""
-    found = {}
-    for file in resources.files("cotbuild.builder.imports").joinpath("recipes").iterdir():
-        if file.name.endswith(".yaml"):
-            recipe = parse_recipe(file.read_text(encoding="utf-8"), f"recipes/{file.name}")
-            found[recipe.ref] = recipe
-    return dict(sorted(found.items()))
+    return shipped("cotbuild.builder.imports", "recipes", parse_recipe)
 
 
 def load_recipe(ref: str) -> Recipe:
-    """A built-in recipe by name@version (or bare name: its newest version), or one from a .yaml file.
-
-    Raises ConfigError where there is none.
-    """
-    if ref.endswith((".yaml", ".yml")):
-        try:
-            return parse_recipe(Path(ref).read_text(encoding="utf-8"), ref)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"recipe {ref!r}: {error}. Expected a readable file of UTF-8 text.") from error
-    known = builtin_recipes()
-    versions = [recipe for recipe in known.values() if recipe.name == ref]
-    if ref in known:
-        return known[ref]
-    if versions:
-        return max(versions, key=lambda recipe: recipe.version)
-    raise ConfigError(f"recipe {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}.")
+    """A built-in recipe by name@version or name, or one from a .yaml file; see `find_declared`."""
+    return find_declared(ref, builtin_recipes(), parse_recipe, "recipe")
 
 
 def recipe_from_mapping(
