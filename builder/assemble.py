@@ -17,6 +17,7 @@ from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
 from cotbuild.builder.shards import config_digests, write_split
 from cotbuild.builder.store import AnswerIndex
+from cotbuild.prompts.template import Template
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.extract import EXTRACT_VERSION
@@ -118,7 +119,7 @@ def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntr
     config, digests = job.config, config_digests(files)
     entry = None if config.imported is None else job.imported.entry
     all_templates = (t for used in job.templates.values() for t in used.values())
-    used = {t.ref: t.fingerprint for t in all_templates if tally.templates[t.ref]}
+    used = {t.ref: t for t in all_templates if tally.templates[t.ref]}
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
@@ -126,7 +127,7 @@ def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntr
         teacher=job.teacher,
         mode=f"import:{entry.recipe}" if entry else job.asking.ref,
         extract_version=EXTRACT_VERSION,
-        templates=[TemplateEntry(template=ref, fingerprint=used[ref]) for ref in sorted(used)],
+        templates=[_template_entry(used[ref]) for ref in sorted(used)],
         exemplars=config.exemplars,
         sampling=None if entry else config.sampling,
         samples=None if entry else config.samples,
@@ -148,6 +149,11 @@ def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntr
         pyarrow=pa.__version__,
         run=run,
     )
+
+
+def _template_entry(template: Template) -> TemplateEntry:
+    content = template.model_dump(mode="json")
+    return TemplateEntry(template=template.ref, fingerprint=template.fingerprint, content=content)
 
 
 def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:

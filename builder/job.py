@@ -166,10 +166,12 @@ def known_answers(index: AnswerIndex, *, retry: bool, retry_failed: bool = False
 
 def is_up_to_date(job: Job, manifest: Manifest) -> bool:
     """Whether the build that stands there is what this job would make, with nothing left to ask."""
+    run = manifest.run
     return (
-        manifest.run.open_failures == 0
-        and manifest.run.inputs == job.inputs
-        and manifest.run.store == job.store.state()
+        run is not None
+        and run.open_failures == 0
+        and run.inputs == job.inputs
+        and run.store == job.store.state()
         and all(_has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files)
     )
 

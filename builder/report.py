@@ -28,7 +28,7 @@ def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
     elif not outcome.asked and outcome.manifest.imported is None:
         yield "nothing to ask, no server started: rebuilt from the answers at hand"
     yield from _counts(manifest)
-    if manifest.run.open_failures:
+    if manifest.run is not None and manifest.run.open_failures:
         yield f"{manifest.run.open_failures} requests failed and may pass: the same command asks them again"
     yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
     yield f"next: cotbuild inspect {out}"

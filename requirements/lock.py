@@ -1,6 +1,6 @@
 """Write cpu.lock and dev.lock from the packages of the environment that runs this.
 
-Meant for a fresh environment in which the extras `cpu` and `dev` were resolved; then `python requirements/lock.py`.
+Meant for a fresh environment in which the extras `cpu`, `student` and `dev` were resolved; then `python requirements/lock.py`.
 The locks are installed with `pip install --no-deps`, which is what leaves LEFT_OUT out.
 """
 
@@ -65,7 +65,7 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     cpu = closure(project["dependencies"] + extras["cpu"])
-    dev = {name: version for name, version in closure(extras["dev"]).items() if name not in cpu}
+    dev = {name: version for name, version in closure(extras["dev"] + extras["student"]).items() if name not in cpu}
     write(ROOT / "requirements/cpu.lock", cpu, "Core and the cpu extra, Python 3.11, Linux x86-64.")
     write(ROOT / "requirements/dev.lock", dev, "What the tests need beside cpu.lock.")
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.completion import Sampling
@@ -28,6 +28,9 @@ class TemplateEntry(Record):
 
     template: str = Field(description="name@version.")
     fingerprint: str = Field(description="Digest of all that reached the teacher through it.")
+    content: dict[str, JsonValue] | None = Field(
+        default=None, description="The template itself, as used; None: built before it was kept here."
+    )
 
 
 class SourceEntry(Record):
@@ -39,6 +42,8 @@ class SourceEntry(Record):
     num_questions: int = Field(ge=0, description="Questions asked about.")
     dropped: dict[str, int] = Field(description="Rows left out, by reason.")
     eval_questions: dict[str, int] = Field(description="Questions without a request, per evaluation split.")
+    licence: str | None = Field(default=None, description="The source's own, as stated; None: nobody says.")
+    hub_id: str | None = Field(default=None, description="The dataset on the Hub; None: not from there.")
     overlaps: dict[str, int] = Field(
         description="Questions whose text also stands in an evaluation split; with drop_overlap, those left out."
     )
@@ -93,7 +98,7 @@ class Manifest(Record):
     digests: dict[str, str] = Field(description="Per config: digest over its files' digests.")
     files: list[FileEntry] = Field(description="Every published parquet file.")
     pyarrow: str = Field(description="Version that wrote the files.")
-    run: RunInfo = Field(description="When and where.")
+    run: RunInfo | None = Field(description="When and where; None in a release.")
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> Self:

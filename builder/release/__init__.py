@@ -1,0 +1,1 @@
+"""Releases: a build published as a dataset repo, brought back, and checked from the outside."""

@@ -1,0 +1,56 @@
+"""Where releases go: a dataset repo on the Hub, or a folder. All that publishing and pulling need of either."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and the total."""
+
+
+class RemoteFile(NamedTuple):
+    """A file of a release as the target tells it, without its bytes. Of the two digests one is known."""
+
+    num_bytes: int
+    sha256: str | None
+    """Of large files on the Hub, and of all files in a folder."""
+    git_blob: str | None
+    """git's id of the blob, for the other files on the Hub: sha1 of `blob SIZE`, NUL and the bytes."""
+
+
+class State(NamedTuple):
+    """What stands at a target now."""
+
+    commit: str | None
+    """None: there is no such repo or folder yet, or it has no commit."""
+    files: Mapping[str, RemoteFile]
+    """By path, of that commit."""
+    tags: Mapping[str, str]
+    """Tag to commit."""
+
+
+class Target(Protocol):
+    """A place for releases. Every method raises PublishError in one line, which never holds a token."""
+
+    name: str
+    """As people write it: org/name, or file:PATH."""
+
+    def state(self, revision: str | None = None) -> State:
+        """What stands there; `revision`: a tag or commit, None: the newest. PublishError where that does not exist."""
+
+    def create(self, *, private: bool) -> None:
+        """Make the repo or folder; nothing where it is there already."""
+
+    def commit(
+        self, parent: str | None, add: Mapping[str, Path], delete: Iterable[str], message: str, progress: Progress
+    ) -> str:
+        """Put files, by path, and remove others, all at once or not at all; the new commit.
+
+        What an interrupted attempt brought over is not sent again. PublishError where `parent` is not the newest.
+        """
+
+    def tag(self, name: str, commit: str, message: str, *, move: bool) -> None:
+        """Name a commit; with `move` also where the name is taken by another, else a PublishError."""
+
+    def fetch(self, paths: Iterable[str], commit: str, folder: Path, progress: Progress) -> None:
+        """Bring files of a commit into a folder, each under its path; files that stand there whole are not sent."""
