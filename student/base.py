@@ -51,8 +51,9 @@ def _load_model(source: str, revision: str | None) -> PreTrainedModel:
     if (Path(source) / ADAPTER).is_file():
         from peft import AutoPeftModelForCausalLM
 
-        return AutoPeftModelForCausalLM.from_pretrained(source, dtype=dtype)
-    return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)  # type: ignore[no-any-return]
+        model: PreTrainedModel = AutoPeftModelForCausalLM.from_pretrained(source, dtype=dtype)
+        return model
+    return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
 
 
 def _shown(source: str) -> str:
