@@ -85,7 +85,7 @@ def tiny_config(family: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedCo
 def tiny_model(family: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> PreTrainedModel:
     """Random weights in float32, in evaluation mode."""
     torch.manual_seed(seed)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(tiny_config(family, tokenizer))
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(tiny_config(family, tokenizer))  # type: ignore[no-untyped-call]
     # Random weights of the usual size say next to nothing: larger ones make losses and choices differ.
     with torch.no_grad():
         for weights in model.parameters():
