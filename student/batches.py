@@ -10,7 +10,7 @@ from typing import NamedTuple, TypedDict
 import torch
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.student.loss import Weights
+from cotbuild.student.loss import Weights, weighted_losses
 
 SWITCH_TOKENS = 48
 """What one more micro-batch costs, in tokens: that much padding is cheaper than another forward and backward pass."""
@@ -96,3 +96,20 @@ def collate(rows: Sequence[Row], pad_id: int) -> MicroBatch:
         position_ids=(mask.cumsum(1) - 1).clamp(min=0),
         weights=weights[:, first:],
     )
+
+
+def micro_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
+    """Loss and its parts [3] of a micro-batch.
+
+    Logits are asked of the model's own forward, where there is loss alone: so wrappers of it stay in force, and what a
+    family does to its logits.
+    """
+    ids, wanted = batch["input_ids"], batch["weights"].shape[1]
+    out = model(
+        input_ids=ids,
+        attention_mask=batch["attention_mask"],
+        position_ids=batch["position_ids"],
+        logits_to_keep=wanted + 1,
+        use_cache=False,
+    )
+    return weighted_losses(out.logits[:, :-1], ids[:, -wanted:], batch["weights"])

@@ -1,4 +1,4 @@
-"""Rows of a variant out of the folder of a build or release: its manifest and parquet files, checked as they are read."""
+"""Rows of a variant out of the folder of a build or release: manifest and parquet files, checked as they are read."""
 
 import hashlib
 import json

@@ -184,7 +184,8 @@ def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
     updates = read_metrics(out)
     finished = run.model_copy(update={"finished": True, "result": summary(updates)})
     if trainer.is_world_process_zero():
-        (made / "training_args.bin").unlink(missing_ok=True)  # a pickle with paths of this machine
+        for name in ("training_args.bin", "README.md"):  # a pickle and peft's card, both with paths of this machine
+            (made / name).unlink(missing_ok=True)
         shutil.rmtree(out / MODEL, ignore_errors=True)
         made.replace(out / MODEL)
         plot_losses(out, updates, f"{run.data.spec.ref}, {run.config.loss.value} loss, seed {run.config.seed}")

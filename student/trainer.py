@@ -17,9 +17,8 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.student import TrainConfig
 from cotbuild.student.base import Student
-from cotbuild.student.batches import MicroBatch
+from cotbuild.student.batches import MicroBatch, micro_losses
 from cotbuild.student.examples import Examples
-from cotbuild.student.loss import weighted_losses
 from cotbuild.student.run_dir import WHOLE, Update
 from cotbuild.student.updates import UpdateBatch, Updates
 
@@ -67,7 +66,8 @@ class StudentTrainer(SFTTrainer):
             last = number == len(batches) - 1
             self.accelerator.gradient_state._set_sync_gradients(last)
             with self._exchange(model, last):
-                found = self.micro_losses(model, batch)
+                with self.compute_loss_context_manager():
+                    found = micro_losses(model, self._on_device(batch))
                 # Processes' gradients are averaged, and the weights are those of a sum.
                 self.accelerator.backward(found[0] * self.args.world_size)
             losses += found.detach()
@@ -80,21 +80,8 @@ class StudentTrainer(SFTTrainer):
             )
         return self._losses[0]
 
-    def micro_losses(self, model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
-        """Loss and parts [3] of a micro-batch. Logits are asked for where there is loss alone, of the model's forward,
-        so that wrappers of it and what families do to logits stay in force."""
-        device = self.args.device
-        ids, weights = batch["input_ids"].to(device), batch["weights"].to(device)
-        wanted = weights.shape[1]
-        with self.compute_loss_context_manager():
-            out = model(
-                input_ids=ids,
-                attention_mask=batch["attention_mask"].to(device),
-                position_ids=batch["position_ids"].to(device),
-                logits_to_keep=wanted + 1,
-                use_cache=False,
-            )
-            return weighted_losses(out.logits[:, :-1], ids[:, -wanted:], weights)
+    def _on_device(self, batch: MicroBatch) -> MicroBatch:
+        return cast(MicroBatch, {name: value.to(self.args.device) for name, value in batch.items()})  # type: ignore[attr-defined]
 
     def _exchange(self, model: torch.nn.Module, last: bool) -> contextlib.AbstractContextManager[Any]:
         """DeepSpeed does without: it is told by sync_gradients."""
