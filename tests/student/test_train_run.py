@@ -220,16 +220,6 @@ def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) ->
 @pytest.mark.slow
 def test_two_processes_train_as_one(build: Path, student: Path, tmp_path: Path) -> None:
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-    ]
     words = ["-m", "cotbuild.builder.cli", "train", build, "--student", student, *WORDS]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     both = [sys.executable, *launch, *map(str, words), "--out", str(tmp_path / "two")]
