@@ -2,9 +2,9 @@
 
     python tests/bench/train_rate.py BUILD [--variants post_cot,label_only] [--pairs 3] [--updates 4]
 
-Both sides: the same model in float32, the same rows, as many an update, the same supervised tokens, AdamW, no
-dropout, no gradient checkpointing, about --batch-tokens tokens run at once. Theirs pads each batch to its longest row, groups rows
-by length (train_sampling_strategy="group_by_length", whose window is 50 updates, wider than ours) and accumulates
+Both sides: the same model in float32, the same rows, as many an update, the same supervised tokens, AdamW, no dropout,
+no gradient checkpointing, about --batch-tokens tokens run at once. Theirs pads each batch to its longest row, groups
+rows by length (train_sampling_strategy="group_by_length", whose window is 50 updates, wider than ours) and accumulates
 gradients over as many batches as make an update. Each side is warmed up by one run; then pairs alternate. The rate is
 tokens without padding a second, over whole updates, the first one left out.
 """

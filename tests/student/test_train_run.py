@@ -254,6 +254,6 @@ def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
     folder = embedded_folder(cache_dir())
     if not folder.is_dir():
         cotbuild("train", build, "--variant", "post_cot", "--rows", "2", "--epochs", "1", "--out", tmp_path / "first")
-    config = TrainConfig(variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4)
+    config = TrainConfig(variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9)
     run = train(config, build, Base(str(folder), "embedded"), tmp_path / "run")
     assert run.result["updates"] == 2
