@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from harness import alternate, spread, table
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging
 
 from cotbuild.builder.teachers.cache import cache_dir
@@ -97,6 +98,7 @@ def theirs(student: Student, rows: list[Encoded], config: TrainConfig, updates: 
             remove_unused_columns=False,
         )
         trainer = Trainer(student.model, args, data_collator=collate, train_dataset=data)
+        trainer.remove_callback(PrinterCallback)
         clock = Clock()
         trainer.add_callback(clock)
         trainer.train()
