@@ -38,8 +38,11 @@ class Target(Protocol):
     def state(self, revision: str | None = None) -> State:
         """What stands there; `revision`: a tag or commit, None: the newest. PublishError where that does not exist."""
 
-    def create(self, *, private: bool) -> None:
-        """Make the repo or folder; nothing where it is there already."""
+    def create(self, *, private: bool) -> State:
+        """Make the repo or folder unless it is there already, and say what stands there then.
+
+        The Hub begins a repo with a commit of its own, so that `commit` has a parent there from the start.
+        """
 
     def commit(
         self, parent: str | None, add: Mapping[str, Path], delete: Iterable[str], message: str, progress: Progress
@@ -49,7 +52,7 @@ class Target(Protocol):
         What an interrupted attempt brought over is not sent again. PublishError where `parent` is not the newest.
         """
 
-    def tag(self, name: str, commit: str, message: str, *, move: bool) -> None:
+    def tag(self, name: str, commit: str, *, move: bool) -> None:
         """Name a commit; with `move` also where the name is taken by another, else a PublishError."""
 
     def fetch(self, paths: Iterable[str], commit: str, folder: Path, progress: Progress) -> None:
