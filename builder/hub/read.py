@@ -1,12 +1,13 @@
-"""The only reader of the Hugging Face Hub."""
+"""Datasets of others on the Hugging Face Hub: their rows, and what it says of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cotbuild.builder.sources.rows import BadRow, Row
-from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cotbuild.builder.sources.rows import BadRow, Row
 
 
 class HubRows:
@@ -19,7 +20,7 @@ class HubRows:
         self._split = split
         self._revision = revision
 
-    def __iter__(self) -> Iterator[Row | BadRow]:
+    def __iter__(self) -> "Iterator[Row | BadRow]":
         import datasets
         from huggingface_hub import errors
 
@@ -45,7 +46,7 @@ class HubRows:
         """repo@revision: the Hub keeps the bytes of a commit."""
         return f"{self._hub_id}@{self._revision}"
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> "Iterator[Row]":
         splits = self._splits()
         # The Hub's own name first; validation may also be called dev or val there.
         name = next((s for s in sorted(splits, key=lambda s: s != self._split) if self._is_split(s)), None)
@@ -54,6 +55,9 @@ class HubRows:
         yield from splits[name]
 
     def _is_split(self, name: str) -> bool:
+        # Here, since the package of sources asks this module for what the Hub says of them.
+        from cotbuild.builder.sources.splits import canonical_split
+
         return self._split in (name, canonical_split(name))
 
     def _splits(self) -> Any:

@@ -64,7 +64,7 @@ def _may_be_hub_id(name: str) -> bool:
 
 
 def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
-    from cotbuild.builder.hub import HubRows, resolve_commit
+    from cotbuild.builder.hub.read import HubRows, resolve_commit
 
     hub_id, revision = config.name, config.revision or "main"
     branch = None if _COMMIT.fullmatch(revision) else f"{hub_id}@{revision}"
@@ -102,7 +102,7 @@ class BundledRows(FileRows):
 
 
 def _open_known(config: SourceConfig, known: Known) -> Source:
-    from cotbuild.builder.hub import HubRows
+    from cotbuild.builder.hub.read import HubRows
 
     _refuse_mapping(config)
     split = canonical_split(config.split or "train")
