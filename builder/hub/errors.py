@@ -101,7 +101,9 @@ def _line(error: BaseException, where: str, revision: str | None) -> str:
                 f"and HF_ENDPOINT, and run again: {KEPT}"
             )
         case OSError() if error.strerror:
-            return f"a file on this machine: {error.strerror}. Expected to read or write it. Free it or make room."
+            return (
+                f"a file on this machine: {error.strerror}. Expected room and rights for it. Make them, and run again."
+            )
         case _:
             return f"the Hub refuses this: {_said(error)}. Expected it to be taken. Correct it, and run again."
 

@@ -127,8 +127,7 @@ class HubRepo:
                 done += file.num_bytes
                 # Not within a file: of its bars the client tells bytes over HTTP and over Xet in two ways of its own.
                 progress(done, total)
-        # Where the client keeps halves of files and notes on the others.
-        shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)
+        _tidy(folder / ".cache")
 
     # -- what they are made of
 
@@ -242,3 +241,10 @@ def _quiet() -> Iterator[None]:
         log.removeFilter(unsigned)
         if shown:
             enable_progress_bars()
+
+
+def _tidy(cache: Path) -> None:
+    """Remove what the client keeps in a folder: halves of files, with which it goes on after a kill, and notes."""
+    shutil.rmtree(cache / "huggingface", ignore_errors=True)
+    if cache.is_dir() and not any(cache.iterdir()):
+        cache.rmdir()
