@@ -11,7 +11,7 @@ import pytest
 
 from cotbuild.builder.release.target import RemoteFile, State
 from tests.hub.running import ROOT, SmallHub, running_hub
-from tests.hub.server import WRITER
+from tests.hub.server import SIGNATURE, USERS, WRITER
 
 Ask = Callable[..., Any]
 
@@ -47,7 +47,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Pop
         assert process.stdout is not None
         process.stdout.close()
     logged = (folder / "stderr").read_text()
-    assert "hf_" not in logged, "a token in what the client logs"
+    for secret in (*USERS, SIGNATURE):
+        assert secret not in logged, "a token in what the client logs"
     assert "Traceback" not in logged, logged
 
 

@@ -75,6 +75,19 @@ def test_what_the_hub_has_is_not_sent_again(hub: SmallHub, ask: Ask, state: Get,
     assert ask("commit", **{**commit, "parent": done}) == done
 
 
+def test_an_upload_that_breaks_off_is_sent_again(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+    parent = begun(state)
+    hub.dial(
+        {"on": "^PUT", "nth": 2, "do": "drop", "after_bytes": 10_000},
+        {"on": "^PUT", "nth": 4, "do": "status", "status": 500},
+    )
+    commit = ask("commit", parent=parent, add=release, delete=[], message="one")
+    sent = [entry["path"] for entry in hub.requests(PUT)]
+    assert len(sent) == len(set(sent)) + 2
+    assert state().commit == commit
+    assert hub.store.read("datasets/lab/x").keys() == {".gitattributes", *release}
+
+
 def test_files_that_stand_there_whole_are_not_fetched(hub: SmallHub, ask: Ask, release: Files, tmp_path: Path) -> None:
     commit = hub.store.push("datasets/lab/x", {path: local.read_bytes() for path, local in release.items()})
     folder = tmp_path / "back"
@@ -163,10 +176,8 @@ repo, add = HubRepo("lab/x"), {path: Path(local) for path, local in zip(sys.argv
 print(repo.commit(repo.create(private=False).commit, add, [], "one", lambda done, total: None))
 """
 KILLS: list[tuple[str, dict[str, Any]]] = [
-    ("before any upload", {"on": "^POST .*/batch"}),
-    ("in the middle of one", {"on": "^PUT", "nth": 3, "after_bytes": 1000}),
-    ("before the commit", {"on": "^" + COMMIT}),
-    ("after it, before the answer", {"on": "^" + COMMIT, "late": True}),
+    ("in the middle of an upload", {"on": "^PUT", "nth": 3, "after_bytes": 1000}),
+    ("after the commit, before its answer", {"on": "^" + COMMIT, "late": True}),
 ]
 
 
