@@ -17,7 +17,7 @@ MAX_ITEMS = 30
 
 def config_table(manifest: Manifest) -> list[str]:
     """Each config: what it is, and its rows by split."""
-    found = {name: rows_by_split(manifest, name) for name in manifest.digests}
+    found = {name: rows_by_split(manifest, name) for name in _ordered(manifest)}
     splits = list(dict.fromkeys(split for rows in found.values() for split in rows))
     rows = [
         (
@@ -25,15 +25,21 @@ def config_table(manifest: Manifest) -> list[str]:
             inline(about(manifest, name)),
             *(f"{found[name][s]:,}" if s in found[name] else "" for s in splits),
         )
-        for name in manifest.digests
+        for name in found
     ]
     return table(("config", "what it is", *(f"{inline(split)} rows" for split in splits)), rows)
+
+
+def _ordered(manifest: Manifest) -> list[str]:
+    """The configs as a reader meets them: the rationales, the variants in the order of their set, the rest."""
+    variants = [entry.name for entry in manifest.variants.variants] if manifest.variants else []
+    return [name for name in dict.fromkeys(["rationales", *variants, *manifest.digests]) if name in manifest.digests]
 
 
 def example_lines(manifest: Manifest, release: Release) -> list[str]:
     """The first row of each config, as JSON in a block that its text cannot leave."""
     lines = []
-    for name in manifest.digests:
+    for name in _ordered(manifest):
         if (row := release.examples.get(name)) is not None:
             shown = json.dumps(_shortened(row), indent=2, ensure_ascii=False)
             lines += folded(f"{name}: its first row", fence(shown, "json"))

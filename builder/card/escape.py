@@ -16,8 +16,8 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&$@^]")
 # Bare addresses become links in GitHub's Markdown, whatever stands around them.
 _ADDRESS = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
-_FIRST = re.compile(r"^(\d*)([-=.])")
-"""What makes a list item or a heading of a line that begins with it."""
+_FIRST = re.compile(r"^(?=[-=])|(?<=\d)(?=\.(?:\s|$))")
+"""Before what makes a list item or a heading of a line that begins with it."""
 
 
 def visible(text: str, kept: str = "") -> str:
@@ -50,7 +50,7 @@ def inline(value: str) -> str:
     """Text that can stand anywhere on one line of Markdown, also in a table cell, without becoming markup."""
     text = _MARKUP.sub(lambda found: "\\" + found[0], flat(value))
     text = _ADDRESS.sub(lambda found: "\\" + found[0], text)
-    return _FIRST.sub(r"\1\\\2", text)
+    return _FIRST.sub(r"\\", text)
 
 
 def code(value: str) -> str:

@@ -22,9 +22,10 @@ def _limits(manifest: Manifest) -> Iterator[str]:
         f"{percent(manifest.verdicts.get(Verdict.CORRECT, 0), total)} of the answers match the target. A right answer "
         "may follow from wrong reasoning, and a target may be wrong itself; nobody read them."
     )
+    none = percent(manifest.verdicts.get(Verdict.NO_ANSWER, 0), total)
     yield (
         f"The answer was taken out of the text by rules (version {manifest.extract_version}); where they found no "
-        f"single one the verdict is no_answer ({percent(manifest.verdicts.get(Verdict.NO_ANSWER, 0), total)}), never a guess."
+        f"single one the verdict is no_answer ({none}), never a guess."
     )
     if named := flags.get(Flag.NAMES_TARGET):
         yield (
@@ -64,8 +65,8 @@ def source_lines(manifest: Manifest, licence: Licence) -> list[str]:
         *(f"- {split}" for split in _checksums(manifest)),
         "",
         f"Licence of this release: {name}.",
-        *map(inline, licence.lines),
-        NOT_ADVICE,
+        "",
+        *(f"- {inline(line)}" for line in (*licence.lines, NOT_ADVICE)),
         "",
     ]
 

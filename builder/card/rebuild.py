@@ -37,7 +37,7 @@ def _command(words: list[str]) -> str:
 def _notes(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
     if config.imported is None:
         yield "# build.json stands in this repo"
-    if manifest.source.hub_id is None and manifest.source.dataset != "bundled":
+    if _is_file(manifest):
         found = ", ".join(f"{split}: {checksum}" for split, checksum in manifest.source.checksums.items())
         yield f"# {_word(manifest.source.dataset)} holds the questions; checksums {_word(found)}"
     if manifest.imported is not None:
@@ -48,14 +48,23 @@ def _notes(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
         yield f"# variants.yaml: the specs of {', '.join(own)}, from manifest.json, variants.made.specs"
 
 
+def _is_file(manifest: Manifest) -> bool:
+    return manifest.source.hub_id is None and manifest.source.dataset != "bundled"
+
+
+def _source_name(config: BuildConfig, manifest: Manifest) -> str:
+    """Of a file or folder with a ./ before it, since one may be called as a known dataset is."""
+    return f"./{_last(config.source.name)}" if _is_file(manifest) else config.source.name
+
+
 def _word(value: str) -> str:
     return " ".join(value.split())
 
 
 def _generate(config: BuildConfig, manifest: Manifest, out: str) -> list[str]:
     words = ["cotbuild", "generate", "--config", "build.json"]
-    if manifest.source.hub_id is None and manifest.source.dataset != "bundled":
-        words += ["--source", _last(config.source.name)]
+    if _is_file(manifest):
+        words += ["--source", _source_name(config, manifest)]
     if manifest.teacher.startswith("local:"):
         words += ["--teacher", _last(config.teacher.model)]
     if config.teacher.endpoints:
@@ -72,7 +81,7 @@ def _import(config: BuildConfig, manifest: Manifest, out: str) -> list[str]:
     words = ["cotbuild", "import", *map(_last, wanted.files)]
     words += ["--format", wanted.recipe.ref if shipped else "recipe.yaml"]
     if wanted.recipe.join != "inside":
-        words += ["--source", config.source.name if manifest.source.hub_id else _last(config.source.name)]
+        words += ["--source", _source_name(config, manifest)]
     if wanted.order_from is not None:
         words += ["--order-from", _last(wanted.order_from)]
     return [*words, *_source_flags(config.source), "--out", out]
