@@ -15,7 +15,20 @@ What is particular to one seed on one question is in both. Cameron, Gelbach and 
 stays, so that the error is too large rather than too small. Seeds are few, so quantiles are Student's t with
 Satterthwaite's degrees of freedom (1946), from S - 1 where runs differ most to Q - 1 where questions do.
 
-**What was measured** (tests/bench/study_simulation.py): MEASURED
+**What was measured** (tests/bench/study_simulation.py): runs 1.7 points apart (sd), 35 % right, S = 3 and 5, paired and
+not, with more or less that a run shifts in all questions together, and that recipes differ on single ones. Percent of
+the studies, lowest to highest over the settings; Monte-Carlo standard error at 5 %: 0.5 points (1,221 questions: 0.7).
+
+| | 500 questions, 32 settings | 1,221 questions, runs' shift large, 24 settings |
+|---|---|---|
+| rejects with no true effect | 0.6-5.9 | 1.8-6.7 |
+| same, percentile bootstrap of both (Owen 2007) | 0.2-8.7 | 1.5-13.0 |
+| same, McNemar pooled; on any seed | 4-38; 10-87 | 12-53; 32-98 |
+| 95 % interval holds 5 points | 94.6-99.4 | 92.5-98.4 |
+| equivalent, true difference = margin | 0-3.9 | 0.1-4.5 |
+| equivalent, no difference, S = 3; 5 | 0-16; 0-32 | 0-20; 0-37 |
+| finds 5 points, S = 3; 5 | 56-79; 72-99 | 59-83; 86-99 |
+| finds `smallest_difference`, meant: 80 | 74-87 | 70-83 |
 """
 
 from collections.abc import Sequence

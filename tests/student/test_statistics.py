@@ -1,8 +1,8 @@
-"""The statistics of a study: against values worked out by hand and by scipy, against a real bootstrap, and by simulation."""
+"""The statistics of a study: against values worked out by hand, scipy, a real bootstrap, and simulated studies."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -18,7 +18,7 @@ from cotbuild.student.statistics import (
     recipe_accuracy,
     wilson,
 )
-from tests.bench.study_simulation import compare_all, covers, draw, mcnemar_rejects, rejects, world
+from tests.simulated_studies import compare_all, covers, draw, mcnemar_rejects, rejects, world
 
 Table = NDArray[np.int64]
 
@@ -82,7 +82,6 @@ class TestCompare:
 
     def test_seeds_alone_give_the_paired_t_test(self) -> None:
         """Where all questions differ alike only seeds are left, and scipy's t-test is the answer."""
-        a = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [1, 1, 0, 0]])[:, [0, 1, 2, 3] * 1]
         counts_a, counts_b = [4, 3, 4], [1, 2, 2]
         a = np.array([np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_a)])
         b = np.array([np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_b)])
@@ -120,12 +119,12 @@ class TestCompare:
         assert other.interval_90 == (-one.interval_90[1], -one.interval_90[0])
         assert (other.p, other.df, other.standard_error) == (one.p, one.df, one.standard_error)
 
-    @given(pairs(same_seeds=True), st.booleans(), st.randoms(use_true_random=False))
+    @given(pairs(same_seeds=True), st.booleans(), st.integers(0, 1000))
     def test_the_order_of_questions_and_of_seeds_does_not_matter(
-        self, tables: tuple[Table, Table], paired: bool, random: object
+        self, tables: tuple[Table, Table], paired: bool, seed: int
     ) -> None:
         a, b = tables
-        rng = np.random.default_rng(abs(hash(str(random))) % 2**32)
+        rng = np.random.default_rng(seed)
         questions, seeds = rng.permutation(a.shape[1]), rng.permutation(len(a))
         one = compare(a, b, paired=paired)
         other = compare(a[seeds][:, questions], b[seeds][:, questions], paired=paired)
