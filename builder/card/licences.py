@@ -63,6 +63,8 @@ def normalised(stated: str | None) -> str:
 
     Only what stands before the first semicolon counts: "Apache-2.0 upstream; its Hub card says unknown".
     """
+    if stated is not None and stated.casefold() in HUB_IDS:
+        return stated.casefold()
     tokens = _tokens((stated or "").partition(";")[0])
     if not tokens or tokens in (["none"], ["not", "stated"], ["none", "stated"]):
         return "unknown"
