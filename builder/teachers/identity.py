@@ -39,6 +39,9 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
         return f"scripted:{digest('scripted', dials)}"
     if config.model == "embedded":
         return f"embedded:{embedded_digest()}"
+    absent = load_known(store_dir).folders.get(config.model)
+    if absent is not None and not Path(config.model).expanduser().is_dir():
+        return f"local:{absent}"  # of a release that was pulled: what its teacher said is known without the weights
     if is_folder(config.model):
         return f"local:{folder_digest(Path(config.model).expanduser(), cache_dir())}"
     return f"hub:{config.model}@{_commit(config, store_dir)}"
