@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cotbuild.builder.hub import HubFacts, hub_facts
+from cotbuild.builder.hub.read import HubFacts, hub_facts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.opening import BUNDLED_SPLITS, open_source
 from cotbuild.builder.sources.registry import KNOWN
