@@ -16,6 +16,7 @@ from cotbuild.builder.durable import write_text
 from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
 from cotbuild.builder.shards import config_digests, write_split
+from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.completion import FailureKind
@@ -79,8 +80,18 @@ def _source(job: Job, tally: Tally) -> SourceEntry:
         num_questions=tally.num_questions + without,
         dropped=dict(sorted(job.source.drops.items())),
         eval_questions={},
+        licence=_source_licence(job),
+        hub_id=hub_id(job.source),
         overlaps=job.source.overlaps,
     )
+
+
+def _source_licence(job: Job) -> str | None:
+    """Of questions that came with imported rationales it is theirs."""
+    imported = job.config.imported
+    if imported is not None and imported.recipe.join == "inside":
+        return imported.recipe.licence
+    return stated_licence(job.source, job.store.root)
 
 
 def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:

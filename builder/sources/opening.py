@@ -46,16 +46,30 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
 
 
 def remember_source(source: Source, store_dir: Path) -> None:
-    """Write down which commit a branch or tag meant, so that it means the same in every later run of this store.
+    """Write down what the Hub said of a dataset given by its id, so that every later run of this store finds the same.
 
-    Raises StoreError.
+    That is the commit of a branch or tag, and the licence, unless the Hub is out of reach. Raises StoreError.
     """
-    if source.branch is None or source.revision is None:
+    if source.known is not None or source.revision is None:
         return
     resolved = load_resolved(store_dir)
-    if source.branch not in resolved.hub:
-        hub = {**resolved.hub, source.branch: source.revision}
-        save_resolved(store_dir, resolved.model_copy(update={"hub": hub}))
+    hub, licences = dict(resolved.hub), dict(resolved.licences)
+    if source.branch is not None:
+        hub.setdefault(source.branch, source.revision)
+    at = f"{source.dataset}@{source.revision}"
+    if at not in licences and (said := _hub_licence(source)) is not None:
+        licences[at] = said
+    if (hub, licences) != (resolved.hub, resolved.licences):
+        save_resolved(store_dir, resolved.model_copy(update={"hub": hub, "licences": licences}))
+
+
+def _hub_licence(source: Source) -> str | None:
+    """What the dataset's card says; empty: nothing. None: the Hub is out of reach."""
+    from cotbuild.builder.hub import hub_facts
+
+    assert source.revision is not None
+    facts = hub_facts(source.dataset, source.config_name, source.revision)
+    return None if facts is None else facts.licence
 
 
 def _may_be_hub_id(name: str) -> bool:
