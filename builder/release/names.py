@@ -8,7 +8,6 @@ from cotbuild.builder.release.target import Target
 from cotbuild.schemas.errors import ConfigError, PublishError
 
 FILE = "file:"
-_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,95}")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -38,13 +37,6 @@ def at_revision(text: str) -> tuple[str, str | None]:
 def is_release_name(text: str) -> bool:
     """Whether `text` names a release elsewhere, and no folder here."""
     return text.startswith(FILE) or (not Path(text).exists() and _REPO.fullmatch(at_revision(text)[0]) is not None)
-
-
-def check_tag(tag: str) -> str:
-    """The tag; raises ConfigError on one that could be taken for something else."""
-    if _TAG.fullmatch(tag) is None or ".." in tag or tag in ("main", "HEAD") or re.fullmatch(r"[0-9a-f]{7,64}", tag):
-        raise ConfigError(f"--tag {tag!r}: Expected letters, digits and . _ + -, such as v1.0.0, and no commit's form.")
-    return tag
 
 
 def safe_path(path: str, where: str) -> PurePosixPath:
