@@ -83,7 +83,9 @@ def public_manifest(manifest: Manifest, configs: Collection[str] | None) -> Mani
     if configs is None:
         return manifest
     if unknown := sorted(set(configs) - manifest.digests.keys()):
-        raise ConfigError(f"--configs {','.join(unknown)}: no such config. Expected some of {', '.join(manifest.digests)}.")
+        raise ConfigError(
+            f"--configs {','.join(unknown)}: no such config. Expected some of {', '.join(manifest.digests)}."
+        )
     kept = {*BASE_CONFIGS, *configs}
     files = [entry for entry in manifest.files if entry.config_name in kept]
     digests = config_digests(files)
