@@ -115,7 +115,7 @@ class Tally:
     def add(self, row: Rationale) -> None:
         self.num_questions += row.sample_index == 0
         self.verdicts[row.verdict.value] += 1
-        self.asked.update((step.purpose, row.kind) for step in (row, *row.other_steps))
+        self.asked.update((purpose, row.kind) for purpose in (row.purpose, *(s.purpose for s in row.other_steps)))
         self.flags.update(flag.value for flag in row.flags)
         self.purposes[row.purpose.value] += 1
         self.completion_tokens += row.completion_tokens or 0

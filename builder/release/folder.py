@@ -6,7 +6,7 @@ PATH/.release/
   incoming/     files on their way; what an interrupted attempt brought stays whole
   pending.json  a commit that is decided: whoever comes next carries it out
 
-Only the newest state is kept. A commit is the digest over the files put here, so a tag of an older state cannot be read.
+Only the newest state is kept: a tag of an older one cannot be read. A commit is the digest over the files put here.
 """
 
 import fcntl
@@ -148,8 +148,8 @@ class FolderTarget:
         for path in add:
             if path not in state.files and (self._folder / safe_path(path, self.name)).exists():
                 raise PublishError(
-                    f"{self.name}: {path!r} stands there and is not of a release. Expected room for ours. Move it away, "
-                    "or publish to another folder."
+                    f"{self.name}: {path!r} stands there and is not of a release. Expected room for ours. Move it "
+                    "away, or publish to another folder."
                 )
 
     def _bring(self, add: Mapping[str, Path], progress: Progress) -> None:

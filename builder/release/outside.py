@@ -1,4 +1,4 @@
-"""Checks of a build or release from nothing but its own files: what `cotbuild verify` does, here and from the outside."""
+"""Checks of a build or release from nothing but its own files: what `cotbuild verify` does, here and elsewhere."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -55,8 +55,8 @@ def _check_rationales(folder: Path, manifest: Manifest, config: BuildConfig, sou
     yield f"{count} rationales: {'request keys and rows' if again.keys else 'rows'} derived again"
     if not again.keys and config.exemplars is not None:
         yield (
-            f"left out: request keys, whose exemplars were drawn from split {config.exemplars.split!r}, which is not in "
-            "the release. --source PATH checks them too"
+            f"left out: request keys, whose exemplars were drawn from split {config.exemplars.split!r}, which is not "
+            "in the release. --source PATH checks them too"
         )
 
 
@@ -88,9 +88,13 @@ def fetch_release(target: Target, revision: str | None, folder: Path, progress: 
     return state.commit, manifest
 
 
+def _silent(done: int, total: int) -> None:
+    """No progress, of a small file."""
+
+
 def _fetch_manifest(target: Target, state: State, folder: Path) -> Manifest:
     assert state.commit is not None
-    target.fetch([MANIFEST], state.commit, folder, lambda done, total: None)
+    target.fetch([MANIFEST], state.commit, folder, _silent)
     try:
         return need_manifest(folder)
     except DataError as error:
@@ -112,7 +116,7 @@ def standing_manifest(target: Target, state: State) -> Manifest | None:
 
 
 def release_paths(manifest: Manifest, state: State, where: str) -> list[str]:
-    """Every file of a release. Raises PublishError where one that the manifest names is not there, or leads out of it."""
+    """Every file of a release. Raises PublishError where one that the manifest names is missing, or leads out of it."""
     from cotbuild.builder.release.compose import PICTURES
 
     named = [MANIFEST, CONFIG, CARD, *(entry.path for entry in manifest.files)]

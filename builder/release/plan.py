@@ -54,7 +54,7 @@ def plan_release(sizes: Mapping[str, int], same: Collection[str], state: State, 
 
 
 def refuse_foreign(plan: ReleasePlan, ours: Collection[str], where: str) -> None:
-    """Raise PublishError where a file of somebody's own would be overwritten. The card is what publishing is to make."""
+    """Raise PublishError where a file of somebody's own would be overwritten, but for a card."""
     if taken := sorted(plan.changed.keys() - {*ours, CARD}):
         raise PublishError(
             f"{where}: {taken[0]!r} stands there and is not of a release of cotbuild. Expected room for ours. Move it "

@@ -76,7 +76,7 @@ def _refuse_own_folder(build_dir: Path, target: str) -> None:
 
 
 def _refuse_incomplete(build_dir: Path, wish: Wish, *, allow: bool) -> tuple[Manifest, Wish]:
-    """The manifest, and the wish marked as partial where that is so and allowed. Raises PublishError where it is not."""
+    """The manifest, and the wish, marked as partial where the build is. Raises PublishError where that must not be."""
     manifest = need_manifest(build_dir)
     left = sum(manifest.failures.get(kind, 0) for kind in FailureKind if kind is not FailureKind.REJECTED)
     if not left:
@@ -177,8 +177,8 @@ class _Publishing:
         wrong += sorted(plan.deleted.keys() & files.keys()) if sent else []
         if wrong:
             raise PublishError(
-                f"{self.target.name}: {wrong[0]!r} at {commit[:12]} is not what was published. Expected the same bytes. "
-                "Run the same command again."
+                f"{self.target.name}: {wrong[0]!r} at {commit[:12]} is not what was published. Expected the same "
+                "bytes. Run the same command again."
             )
         if not sent:
             return

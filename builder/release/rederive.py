@@ -1,6 +1,6 @@
 """Rows of `rationales` made once more from what they hold: requests from templates and questions, the rest from texts.
 
-Pure but for the reading of rows. Nothing of the build's machine is needed: that is what can be checked from the outside.
+Pure but for the reading of rows. Nothing of the build's machine is needed, so anybody can check it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,6 @@ from cotbuild.builder.exemplars import Pool
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as imported_rationale
 from cotbuild.builder.imports.texts import Text
-from cotbuild.builder.job import purpose_templates
 from cotbuild.builder.modes import Asking
 from cotbuild.builder.plan import advance, begin
 from cotbuild.builder.shards import read_rows
@@ -97,8 +96,8 @@ def may_pass(answer: Answer) -> bool:
 # -- asked for ---------------------------------------------------------------------------------------------------------
 
 
-def templates_of(manifest: Manifest, config: BuildConfig) -> dict[Purpose, dict[QuestionKind, Template]]:
-    """The templates that the manifest keeps, by what they are for; its kinds and purposes decide which are needed.
+def templates_of(manifest: Manifest) -> dict[Purpose, dict[QuestionKind, Template]]:
+    """The templates that the manifest keeps, by what they are for.
 
     Raises DataError where one is not what its fingerprint says, or of a build that kept none.
     """
@@ -140,24 +139,21 @@ class Rederiving:
             if self.keys and chain.open.request.request_key != answer.request_key:
                 raise DataError(
                     f"{where}: request_key of its {purpose.value} step is {answer.request_key[:16]!r}. Expected "
-                    f"{chain.open.request.request_key[:16]!r}, of template {chain.open.template.ref}, teacher, sampling, "
-                    "seed and question as published."
+                    f"{chain.open.request.request_key[:16]!r}, of template {chain.open.template.ref}, teacher, "
+                    "sampling, seed and question as published."
                 )
             chain = advance(chain, answer)
         if chain.open is not None:
             raise DataError(
-                f"{where}: ends after {len(answers)} steps. Expected {chain.open.purpose.value} to follow, by what they "
-                "brought."
+                f"{where}: ends after {len(answers)} steps. Expected {chain.open.purpose.value} to follow, by what "
+                "they brought."
             )
         return to_rationale(chain)
 
 
 def rederiving(manifest: Manifest, config: BuildConfig, pool: Pool | None) -> Rederiving:
     """Raises DataError where the configuration is not the one the manifest tells of."""
-    kept = templates_of(manifest, config)
-    if not kept:
-        kept = purpose_templates(config)
-    asking = Asking(config, manifest.teacher, kept, pool)
+    asking = Asking(config, manifest.teacher, templates_of(manifest), pool)
     for what, found, expected in (
         ("mode", asking.ref, manifest.mode),
         ("sampling", config.sampling, manifest.sampling),
@@ -199,8 +195,8 @@ def _file(row: Rationale, text: Text, files: Sequence[ImportFile], where: str) -
         if import_key(file.checksum, text) == row.request_key:
             return file
     raise DataError(
-        f"{where}: request_key is {row.request_key[:16]!r}. Expected that of row {text.row}, position {text.position} of "
-        f"{row.origin.file!r}, by the checksums in manifest.json."
+        f"{where}: request_key is {row.request_key[:16]!r}. Expected that of row {text.row}, position {text.position} "
+        f"of {row.origin.file!r}, by the checksums in manifest.json."
     )
 
 
@@ -208,7 +204,7 @@ def _file(row: Rationale, text: Text, files: Sequence[ImportFile], where: str) -
 
 
 def check_rows(rows: Iterable[Rationale], again: Iterable[Rationale]) -> int:
-    """Compare rows with those made `again`, duplicates flagged; how many. Raises DataError at the first that differs."""
+    """Compare rows with those made `again`, duplicates flagged; how many. Raises DataError at one that differs."""
     count = 0
     for row, made in zip(rows, flag_duplicates(again), strict=True):
         count += 1

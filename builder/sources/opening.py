@@ -65,7 +65,7 @@ def remember_source(source: Source, store_dir: Path) -> None:
 
 def _hub_licence(source: Source) -> str | None:
     """What the dataset's card says; empty: nothing. None: the Hub is out of reach."""
-    from cotbuild.builder.hub import hub_facts
+    from cotbuild.builder.hub.read import hub_facts
 
     assert source.revision is not None
     facts = hub_facts(source.dataset, source.config_name, source.revision)
