@@ -129,8 +129,7 @@ def _check_unchanged(job: Job) -> None:
 def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo) -> Manifest:
     config, digests = job.config, config_digests(files)
     entry = None if config.imported is None else job.imported.entry
-    all_templates = (t for used in job.templates.values() for t in used.values())
-    used = {t.ref: t for t in all_templates if tally.templates[t.ref]}
+    used = {t.ref: t for p, by_kind in job.templates.items() for k, t in by_kind.items() if (p, k) in tally.asked}
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,

@@ -101,9 +101,10 @@ def variant_lines(entry: VariantsEntry | None) -> list[str]:
     if entry is None:
         return []
     made, header = entry.made, ("variant", "rows", "words", "names the target", "names another option", "what it is")
+    about = {spec.name: spec.about for spec in made.specs}  # a release may hold fewer variants than were made
     rows: list[tuple[str, ...]] = [
-        (code(found.name), str(found.num_rows), f"{found.words:.1f}", *_named(found), inline(spec.about))
-        for found, spec in zip(entry.variants, made.specs, strict=True)
+        (code(found.name), str(found.num_rows), f"{found.words:.1f}", *_named(found), inline(about[found.name]))
+        for found in entry.variants
     ]
     return [
         "## Variants",

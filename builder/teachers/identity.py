@@ -39,6 +39,9 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     if config.model == "scripted":
         dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
         return f"scripted:{digest('scripted', dials)}"
+    absent = load_known(store_dir).folders.get(config.model)
+    if absent is not None and not Path(config.model).expanduser().is_dir():
+        return f"local:{absent}"  # of a release that was pulled: what its teacher said is known without the weights
     return model_identity(config.model, lambda: _commit(config, store_dir))
 
 
