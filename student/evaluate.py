@@ -85,13 +85,19 @@ def evaluate(
 
     Raises DataError, before anything is run, where a question is more than the student can read.
     """
-    prompts = [prompt_ids(student, item.row.prompt) for item in items]
-    for item, prompt in zip(items, prompts, strict=True):
-        check_fits(student.model, item.question.id, _most_tokens(student, item, len(prompt), plan))
-    left = sorted((i for i in range(len(items)) if i not in done), key=lambda i: (-len(prompts[i]), i))
+    lengths = check_all(student, items, plan)
+    left = sorted((i for i in range(len(items)) if i not in done), key=lambda i: (-lengths[i], i))
     for at in range(0, len(left), GROUP):
         group = left[at : at + GROUP]
         yield from zip(group, evaluate_group(student, [items[i] for i in group], plan), strict=True)
+
+
+def check_all(student: Student, items: Sequence[Item], plan: Plan) -> list[int]:
+    """Tokens of each prompt. Raises DataError where one, with all that follows it, is more than the student reads."""
+    lengths = [len(prompt_ids(student, item.row.prompt)) for item in items]
+    for item, length in zip(items, lengths, strict=True):
+        check_fits(student.model, item.question.id, _most_tokens(student, item, length, plan))
+    return lengths
 
 
 def evaluate_group(student: Student, items: Sequence[Item], plan: Plan) -> list[QuestionResult]:

@@ -3,20 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from scipy.stats import binomtest
-
 from cotbuild.schemas.evaluation import FORCED_CHOICE, FREE_ANSWER, Figures, Majority, QuestionResult, Share
+from cotbuild.student.statistics import wilson
 
 
 def share(found: Iterable[bool]) -> Share | None:
-    """Wilson's interval (scipy), 95 %; None: there is nothing to count."""
+    """With Wilson's interval; None: there is nothing to count."""
     values = list(found)
     if not values:
         return None
     count, of = sum(values), len(values)
-    interval = binomtest(count, of).proportion_ci(0.95, method="wilson")
-    # Its ends lie outside 0 … 1 by a float's last digit.
-    return Share(count=count, of=of, share=count / of, low=max(0.0, interval.low), high=min(1.0, interval.high))
+    # At none and all of them its ends lie outside 0 … 1 by a float's last digit.
+    low, high = (min(1.0, max(0.0, percent / 100)) for percent in wilson(count, of))
+    return Share(count=count, of=of, share=count / of, low=low, high=high)
 
 
 def figures(results: Sequence[QuestionResult], *, label_first: bool) -> Figures:
