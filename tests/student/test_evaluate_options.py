@@ -76,7 +76,7 @@ def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(family: str,
     ends = {"label_only": tokenizer.eos_token, "pre": tokenizer.eos_token, "explained": " because"}
     for options, texts in zip(asked(student, LAYOUTS[layout]), OPTIONS, strict=True):
         for option, text in zip(options, texts, strict=True):
-            assert tokenizer.decode(option.ids_T[option.start : -1]).removeprefix(" ") == text
+            assert str(tokenizer.decode(option.ids_T[option.start : -1])).removeprefix(" ") == text
             end = tokenizer.decode(option.ids_T[-1:])
             expected = ends.get(layout, "\n")
             assert expected.startswith(end), "one token, and the terminator's first"
@@ -86,7 +86,8 @@ def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(family: str,
 def test_by_hand_on_a_model_whose_logits_are_known() -> None:
     """With all weights 0 every token has the same probability, so that a score is a count of tokens."""
     student = shared_student("gpt2")
-    flat = type(student.model)(student.model.config).eval()
+    flat = type(student.model)(student.model.config)
+    flat.eval()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for weights in flat.parameters():
             weights.zero_()
