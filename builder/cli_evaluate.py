@@ -178,8 +178,9 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
 
     what, terminal = job.what(job.identity), Terminal()
     first = job.plan.layout.label_first
+    beside = _Untrained(job, out) if job.run else None
     ours = _collected(Results(out, "student", what), job, job.load, terminal)
-    untrained = _untrained(job, out, terminal) if job.run else None
+    untrained = beside.results(terminal) if beside else None
     evaluation = Evaluation(
         metric=metric(ours),
         evaluated=what,
@@ -194,15 +195,30 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
     return evaluation
 
 
-def _untrained(job: _Job, out: Path, terminal: "Terminal") -> "list[QuestionResult]":
-    """Its results on the same rows, from the user's cache where it was evaluated before; a copy stands beside ours."""
-    from cotbuild.builder.evaluations import Results, cached_untrained
-    from cotbuild.builder.teachers.cache import cache_dir
+class _Untrained:
+    """The student that a run began with, on the same rows; from the user's cache where it was evaluated before.
 
-    assert job.run is not None
-    what, plain = job.what(job.run.student), job._replace(plan=job.untrained_plan)
-    found = _collected(cached_untrained(cache_dir(), what), plain, lambda: _load_base(job), terminal)
-    return Results(out, "untrained", what).collect(lambda _: iter(enumerate(found)), lambda *_: None)
+    Raises ConfigError, before anything is run, where it has to be evaluated and nobody knows where it is.
+    """
+
+    def __init__(self, job: _Job, out: Path) -> None:
+        from cotbuild.builder.evaluations import Results, cached_untrained
+        from cotbuild.builder.teachers.cache import cache_dir
+
+        assert job.run is not None
+        what = job.what(job.run.student)
+        self._job = job._replace(plan=job.untrained_plan)
+        self._copy, self._cached = Results(out, "untrained", what), cached_untrained(cache_dir(), what)
+        had = self._copy.finished() is not None or self._cached.finished() is not None
+        self._model = None if had else _base_of(job)
+
+    def results(self, terminal: "Terminal") -> "list[QuestionResult]":
+        """In the order of the questions; a copy stands beside the student's."""
+        if (there := self._copy.finished()) is not None:
+            return there
+        model = self._model
+        found = _collected(self._cached, self._job, lambda: _load(model), terminal)
+        return self._copy.collect(lambda _: iter(enumerate(found)), lambda *_: None)
 
 
 def _collected(
@@ -214,8 +230,8 @@ def _collected(
         return results.collect(lambda done: each(load(), job.items, job.plan, done), progress)
 
 
-def _load_base(job: _Job) -> "Student":
-    """The student that the run began with. Raises ConfigError where it is another one now, or nobody knows where."""
+def _base_of(job: _Job) -> "Model":
+    """The model that the run began with. Raises ConfigError where it is another one now, or cannot be found."""
     from cotbuild.builder.progress import Terminal
     from cotbuild.builder.students import find_model
     from cotbuild.builder.teachers.identity import hub_commit
@@ -234,12 +250,13 @@ def _load_base(job: _Job) -> "Student":
             f"--base {name!r} is {model.identity[:24]!r}, the run began with {wanted[:24]!r}. Expected the same "
             "weights. Pass --base with the folder that it was trained from."
         )
-    return _load(model)
+    return model
 
 
-def _load(model: "Model") -> "Student":
+def _load(model: "Model | None") -> "Student":
     from cotbuild.student.base import load_student
 
+    assert model is not None
     return load_student(model.where, model.identity, revision=model.revision)
 
 
