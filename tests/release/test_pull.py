@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cotbuild.schemas.judgement import judge
 from cotbuild.schemas.statements import split_thought
 from tests.commands import cotbuild, rows, write_questions
-from tests.hub.running import SmallHub
 from tests.http_teacher import serve
+from tests.hub.running import SmallHub
 from tests.release.conftest import REPO, Run
 from tests.schemas.test_records import question
 
@@ -31,7 +31,7 @@ def build_again(pulled: Path, source: Path, *words: object) -> str:
 
 
 def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
-    hub: SmallHub, at_hub: Run, finished: Path, tmp_path: Path
+    at_hub: Run, finished: Path, tmp_path: Path
 ) -> None:
     at_hub("publish", finished, REPO, "--tag", "v1")
     at_hub("publish", finished, REPO, "--tag", "v2")
