@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from PIL import Image
 
 from tests.commands import cotbuild, write_questions
 from tests.http_teacher import serve
@@ -18,7 +19,10 @@ OWN = "name: own\nversion: 1\nkind: choice\nabout: Ours.\nanswer: last\nuser: 'Q
 
 
 def plain(path: Path) -> bytes:
-    """A file's bytes, those of parquet as text and with their metadata."""
+    """A file's bytes; of parquet the rows and all metadata, of a picture what it says of itself."""
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return repr(picture.info).encode()
     if path.suffix != ".parquet":
         return path.read_bytes()
     table = pq.read_table(path)
