@@ -271,7 +271,3 @@ def test_trl_trains_a_step_on_it(hub: SmallHub, at_hub: Run, build: Path, tmp_pa
 def test_the_build_stays_as_it_was(finished: Path, build: Path, tmp_path: Path) -> None:
     cotbuild("publish", build, f"file:{tmp_path / 'release'}")
     assert published(build) == published(finished)
-<<<<<<< HEAD
-    assert any((build / ".answers").iterdir())
-=======
->>>>>>> release
