@@ -34,7 +34,6 @@ def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
     at_hub: Run, finished: Path, tmp_path: Path
 ) -> None:
     at_hub("publish", finished, REPO, "--tag", "v1")
-    at_hub("publish", finished, REPO, "--tag", "v2")
     out = tmp_path / "pulled"
     said = at_hub("pull", f"{REPO}@v1", out).stdout.splitlines()
     assert said[0].startswith("brought and checked: ")
@@ -51,7 +50,7 @@ def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
     assert rows(out, "post_cot") == rows(finished, "post_cot")
 
 
-@pytest.mark.parametrize("reasoning", ["", "reasoning_content"])
+@pytest.mark.parametrize("reasoning", [pytest.param("", marks=pytest.mark.slow), "reasoning_content"])
 def test_neither_a_server_nor_the_endpoint_is_needed(tmp_path: Path, reasoning: str) -> None:
     source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(40)))
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
@@ -68,6 +67,7 @@ def test_neither_a_server_nor_the_endpoint_is_needed(tmp_path: Path, reasoning: 
     assert rows(out) == rows(build)
 
 
+@pytest.mark.slow
 def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(tmp_path: Path) -> None:
     source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(60)))
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
@@ -84,6 +84,7 @@ def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(tmp_path: Path
     assert [row["failure"] for row in rows(out)].count("rejected") == failed.count("rejected")
 
 
+@pytest.mark.slow
 def test_a_template_of_ones_own_and_a_folder_of_weights_come_along(tmp_path: Path) -> None:
     """The release names both; what they were is kept with the pulled build."""
     source = write_questions(tmp_path / "q.jsonl", ["Which floats?", "Which sinks?"])
@@ -114,6 +115,7 @@ def test_a_template_of_ones_own_and_a_folder_of_weights_come_along(tmp_path: Pat
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_an_import_comes_back_too(tmp_path: Path) -> None:
     source = write_questions(tmp_path / "q.jsonl", [f"Which of these {number} floats?" for number in range(5)])
     texts = tmp_path / "rationales.jsonl"
@@ -168,7 +170,7 @@ def test_a_manifest_that_leads_out_of_the_release_is_refused(
     assert "a file is called '../../escaped.parquet'" in refused.stderr
 
 
-@pytest.mark.parametrize("nth", [3, 9, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("nth", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_pull_that_was_killed_goes_on(hub: SmallHub, at_hub: Run, finished: Path, tmp_path: Path, nth: int) -> None:
     from tests.commands import PROGRAM
 

@@ -27,7 +27,7 @@ AT: list[tuple[str, int, bool]] = [
     (rf"^POST /api/{HUB_ID}/tag/", 1, False),
     (rf"^POST /api/{HUB_ID}/tag/", 1, True),
 ]
-FAST = {4, 7, 9}
+FAST = {7}
 
 
 def states(hub: SmallHub) -> list[set[str]]:
@@ -73,7 +73,8 @@ def is_whole(folder: Path) -> bool:
     return manifest is not None
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [12])
+@pytest.mark.slow
 def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(build: Path, tmp_path: Path, kills: int) -> None:
     random.seed(kills)
     folder, target = tmp_path / "release", f"file:{tmp_path / 'release'}"

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from tests.commands import cotbuild, write_questions
@@ -67,6 +68,7 @@ def test_paths_and_addresses_are_cut_to_names(hub: SmallHub, at_hub: Run, tmp_pa
     assert config["teacher"]["server"]["extra_args"] == []
 
 
+@pytest.mark.slow
 def test_so_are_the_files_of_an_import(tmp_path: Path) -> None:
     secret = tmp_path / "secret-folder"
     secret.mkdir()
@@ -83,6 +85,7 @@ def test_so_are_the_files_of_an_import(tmp_path: Path) -> None:
     assert config["imported"]["files"] == ["texts.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_teacher_served_under_a_path_is_refused(tmp_path: Path) -> None:
     source = write_questions(tmp_path / "q.jsonl", ["Which floats?", "Which sinks?"])
     with serve(models=["/home/ann/model"]) as server:

@@ -13,7 +13,9 @@ import pytest
 from cotbuild.builder.build_dir import CARD, read_manifest
 from cotbuild.builder.card import card
 from cotbuild.builder.durable import file_sha256
+from cotbuild.builder.release.outside import Checks, check
 from cotbuild.builder.shards import RowsDigest, config_digests
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from tests.commands import cotbuild, write_questions
@@ -99,10 +101,17 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize(("edit", "line"), EDITS.values(), ids=list(EDITS))
 def test_an_edit_is_found_and_named_in_one_line(build: Path, edit: Callable[[Path], object], line: str) -> None:
     edit(build)
+    with pytest.raises(DataError) as fault:
+        check(build, Checks())
+    assert str(fault.value).startswith(str(build))
+    assert line in str(fault.value)
+
+
+def test_the_command_line_says_it_in_one_line(build: Path) -> None:
+    EDITS["completion"][0](build)
     done = cotbuild("verify", build, code=1)
+    assert done.stderr.startswith(f"error: {build}/rationales: question ")
     assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith(f"error: {build}")
-    assert line in done.stderr
 
 
 def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
@@ -110,8 +119,8 @@ def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
     edit_row(build, RATIONALES, lambda row: row)
     edit_row(build, VARIANT, lambda row: row)
     edit_manifest(build, lambda manifest: manifest)
-    said = cotbuild("verify", build, "--all").stdout
-    assert f"{build}: 30 rationales: request keys and rows derived again" in said
+    _, lines = check(build, Checks(everything=True))
+    assert "30 rationales: request keys and rows derived again" in lines
 
 
 def test_a_release_is_checked_from_the_outside(at_hub: Run, hub: Any, build: Path, tmp_path: Path) -> None:
@@ -133,6 +142,7 @@ def test_a_release_is_checked_from_the_outside(at_hub: Run, hub: Any, build: Pat
     assert "error: lab/x: it has no revision 'v9'" in at_hub("verify", f"{REPO}@v9", code=1).stderr
 
 
+@pytest.mark.slow
 def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(tmp_path: Path) -> None:
     source = write_questions(tmp_path / "train.jsonl", (f"Which of these {n} floats?" for n in range(12)))
     worked = [{**json.loads(line), "rationale": "Wood floats."} for line in source.read_text().splitlines()]
