@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cotbuild.builder.cli_errors import errors
+from cotbuild.builder.cli_evaluate import evaluate
 from cotbuild.builder.cli_import import import_rationales
 from cotbuild.builder.cli_release import publish, pull, verify
 from cotbuild.builder.cli_train import train
@@ -137,6 +138,7 @@ app.command("import")(import_rationales)
 app.command("variants")(variants)
 app.command("diff")(diff)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 
 
 @app.command()
