@@ -34,6 +34,11 @@ class Case(NamedTuple):
     """Tokens of the label, then of each other option, with the one behind it that ends it."""
 
     @property
+    def num_tokens(self) -> int:
+        """Of the longest completion with its prompt."""
+        return len(self.prefix_ids_P) + len(self.middle_ids_M) + max(map(len, self.label_ids))
+
+    @property
     def step_tokens(self) -> int:
         """Tokens that are run for each step along the path."""
         longest = max(map(len, self.label_ids))
