@@ -8,6 +8,7 @@ import typer
 
 from cotbuild.builder.cli_errors import errors
 from cotbuild.builder.cli_import import import_rationales
+from cotbuild.builder.cli_train import train
 from cotbuild.builder.cli_variants import diff, variants
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
@@ -134,6 +135,7 @@ def generate(
 app.command("import")(import_rationales)
 app.command("variants")(variants)
 app.command("diff")(diff)
+app.command("train")(train)
 
 
 @app.command()

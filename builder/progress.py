@@ -28,11 +28,12 @@ class Counts:
         """`120/512 · correct 61, incorrect 50 · 310 tok/s · 1:05 left`."""
         spent = max(now - self.started, 1e-6)
         verdicts = ", ".join(f"{v.value} {self.verdicts[v.value]}" for v in Verdict if self.verdicts[v.value])
-        left = _clock(spent / self.done * (self.total - self.done)) if self.done else "?"
+        left = clock(spent / self.done * (self.total - self.done)) if self.done else "?"
         return f"{self.done}/{self.total} · {verdicts or 'nothing yet'} · {self.tokens / spent:.0f} tok/s · {left} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`1:05`, `2:03:04`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -73,6 +74,25 @@ class Terminal:
             self._show(counts.line(time.monotonic()), last=True)
 
     @contextmanager
+    def lines(self) -> Iterator[Callable[[str], None]]:
+        """Show the newest of the lines that the value is called with, now and then, and the last one."""
+        shown, newest = 0.0, ""
+        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+
+        def show(line: str) -> None:
+            nonlocal shown, newest
+            newest = line
+            if time.monotonic() - shown >= every:
+                shown = time.monotonic()
+                self._show(line)
+
+        try:
+            yield show
+        finally:
+            if newest:
+                self._show(newest, last=True)
+
+    @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show how many of a known number are done; the value is called with done and total."""
         started = time.monotonic()
@@ -90,7 +110,7 @@ class Terminal:
         def line(now: float) -> str:
             done, total = told
             spent = max(now - started, 1e-6)
-            left = _clock(spent / done * (total - done)) if done else "?"
+            left = clock(spent / done * (total - done)) if done else "?"
             return f"{done}/{total} {what} · {done / spent:.0f}/s · {left} left"
 
         try:

@@ -27,15 +27,17 @@ class Student(NamedTuple):
         return int(eos if pad is None else pad)
 
 
-def load_student(where: str | Path, identity: str, *, revision: str | None = None) -> Student:
-    """The model of a folder or a Hub id: in float32 on a CPU, in its own type on a GPU; LoRA with its base.
+def load_student(
+    where: str | Path, identity: str, *, revision: str | None = None, dtype: torch.dtype | None = None
+) -> Student:
+    """The model of a folder or a Hub id, LoRA with its base; `dtype` None: float32 on a CPU, its own type on a GPU.
 
     Raises ConfigError where it is no decoder, its tokenizer tells no offsets, or it has no end of text.
     """
     source = str(where)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model = _load_model(source, revision)
+        model = _load_model(source, revision, dtype)
     except (OSError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"student {_shown(source)!r}: {first} Expected a decoder that transformers reads.") from error
@@ -46,8 +48,8 @@ def load_student(where: str | Path, identity: str, *, revision: str | None = Non
     return Student(model, tokenizer, identity)
 
 
-def _load_model(source: str, revision: str | None) -> PreTrainedModel:
-    dtype = "auto" if torch.cuda.is_available() else torch.float32
+def _load_model(source: str, revision: str | None, wanted: torch.dtype | None) -> PreTrainedModel:
+    dtype = wanted or ("auto" if torch.cuda.is_available() else torch.float32)
     if (Path(source) / ADAPTER).is_file():
         from peft import AutoPeftModelForCausalLM
 

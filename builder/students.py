@@ -1,0 +1,75 @@
+"""What training, evaluation and attribution need of the builder: which model a name means, where rows come from."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from cotbuild.builder.teachers.cache import cache_dir
+from cotbuild.builder.teachers.embedded import embedded_model
+from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_identity, resolve_commit
+from cotbuild.schemas.errors import ConfigError
+
+EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy")
+"""Packages that come with cotbuild[student]."""
+
+
+class Model(NamedTuple):
+    """A model that a name means."""
+
+    where: str
+    """A folder, or a Hub id."""
+    identity: str
+    """Weights by digest or commit; no path."""
+    revision: str | None
+    """The commit, of a Hub id."""
+
+
+def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> Model:
+    """The model that `embedded`, a folder or a Hub id means; the embedded one is made where this is its first time.
+
+    Raises ConfigError where there is no such model, TeacherError where the Hub cannot be reached.
+    """
+
+    def commit() -> str:
+        stated = revision or "main"
+        return stated if COMMIT.fullmatch(stated) else resolve_commit(name, stated, "student")
+
+    identity = model_identity(name, commit, "student")
+    if identity.startswith("embedded:"):
+        log = cache_dir() / "convert.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return Model(str(asyncio.run(embedded_model(log, say))), identity, None)
+    if identity.startswith("local:"):
+        return Model(str(Path(name).expanduser()), identity, None)
+    return Model(name, identity, hub_commit(identity))
+
+
+def source_folder(source: str) -> Path:
+    """The folder of a build or release; raises ConfigError where there is none."""
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(f"{source!r}: no such folder. Expected the folder of a build or of a release.")
+    return folder
+
+
+@contextmanager
+def student_packages() -> Iterator[None]:
+    """Around the import of cotbuild.student: one line where its packages are not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA:
+            raise
+        raise ConfigError(
+            f"students need {package!r}, which is not installed. Expected the packages for students. "
+            "pip install 'cotbuild[student]'."
+        ) from error
+
+
+def is_main_process() -> bool:
+    """Whether this one speaks: of the processes that `accelerate launch` starts, the first."""
+    return os.environ.get("RANK", "0") == "0"
