@@ -16,6 +16,7 @@ from cotbuild.builder.durable import write_text
 from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
 from cotbuild.builder.shards import config_digests, write_split
+from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.store import AnswerIndex
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.completion import FailureKind
@@ -79,8 +80,18 @@ def _source(job: Job, tally: Tally) -> SourceEntry:
         num_questions=tally.num_questions + without,
         dropped=dict(sorted(job.source.drops.items())),
         eval_questions={},
+        licence=_source_licence(job),
+        hub_id=hub_id(job.source),
         overlaps=job.source.overlaps,
     )
+
+
+def _source_licence(job: Job) -> str | None:
+    """Of questions that came with imported rationales it is theirs."""
+    imported = job.config.imported
+    if imported is not None and imported.recipe.join == "inside":
+        return imported.recipe.licence
+    return stated_licence(job.source, job.store.root)
 
 
 def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:
@@ -118,8 +129,7 @@ def _check_unchanged(job: Job) -> None:
 def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo) -> Manifest:
     config, digests = job.config, config_digests(files)
     entry = None if config.imported is None else job.imported.entry
-    all_templates = (t for used in job.templates.values() for t in used.values())
-    used = {t.ref: t for t in all_templates if tally.templates[t.ref]}
+    used = {t.ref: t for p, by_kind in job.templates.items() for k, t in by_kind.items() if (p, k) in tally.asked}
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,

@@ -8,6 +8,7 @@ import typer
 
 from cotbuild.builder.cli_errors import errors
 from cotbuild.builder.cli_import import import_rationales
+from cotbuild.builder.cli_release import publish, pull, verify
 from cotbuild.builder.cli_train import train
 from cotbuild.builder.cli_variants import diff, variants
 from cotbuild.schemas.config import BuildConfig
@@ -154,26 +155,9 @@ def inspect(
             print(line)
 
 
-@app.command()
-def verify(
-    directory: Dir,
-    all: Annotated[bool, typer.Option("--all", help="Derive every row of the variants again, not a sample.")] = False,
-    file: Annotated[
-        Many, typer.Option(metavar="NAME=PATH", help="A file the variants were made with; repeatable.")
-    ] = None,
-) -> None:
-    """Check a build: schema, checksums, digests, counts, duplicates, order, variants. Exit 1 with the exact fault."""
-    with errors():
-        from cotbuild.builder.variants.check import check_variants
-        from cotbuild.builder.variants.settings import bindings
-        from cotbuild.builder.verify import verify as check
-
-        manifest = check(directory)
-        if manifest.variants is not None:
-            checked = check_variants(directory, manifest, bindings(file or []), everything=all)
-            print(f"{directory}: {checked} rationales derived again in {len(manifest.variants.variants)} variants")
-        rows = sum(entry.num_rows for entry in manifest.files)
-        print(f"{directory}: whole. {len(manifest.files)} files, {rows} rows, fingerprint {manifest.fingerprint[:16]}")
+app.command("verify")(verify)
+app.command("publish")(publish)
+app.command("pull")(pull)
 
 
 @app.command()

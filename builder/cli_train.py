@@ -22,7 +22,7 @@ Real = float | None
 
 
 def train(
-    source: Annotated[str, typer.Argument(help="Folder of a build, or ORG/NAME@TAG.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="Folder of a build, or a release: ORG/NAME@TAG.", show_default=False)],
     variant: Annotated[str, typer.Option(help="The variant to train on, such as post_cot.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; not needed with --dry-run.")] = None,
     student: Annotated[Text, typer.Option(help="embedded (default), a folder, a Hub id.")] = None,
@@ -79,7 +79,7 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     with student_packages():
         from cotbuild.student.train import Base, train
     terminal, started = Terminal(), Rate()
-    folder, model = source_folder(source), find_model(config.student, config.revision, terminal.say)
+    folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
     with terminal.lines() as show:
         return train(
             _told_of(config),
@@ -119,7 +119,8 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
 
     with student_packages():
         from cotbuild.student.train import Base, measure
-    folder, model = source_folder(source), find_model(config.student, config.revision, Terminal().say)
+    terminal = Terminal()
+    folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
     return cost_lines(measure(_told_of(config), folder, Base(*model)))
 
 

@@ -57,8 +57,11 @@ def _found(chain: Chain) -> dict[str, Any]:
     if chain.ending is None:
         failure = chain.taken[-1][1]
         assert isinstance(failure, Failure)
-        nothing = {"rationale": "", "answer": None, "verdict": Verdict.UNSCORED, "flags": (), "reasoning": None}
-        return {**nothing, "failure": failure.kind.value}
+        _, said = _said(chain)
+        nothing = {"rationale": "", "answer": None, "verdict": Verdict.UNSCORED, "flags": ()}
+        # Of a text whose answer could not be chosen: with it the row alone tells how the chain went.
+        reasoning = said.reasoning if isinstance(said, Completion) else None
+        return {**nothing, "reasoning": reasoning, "failure": failure.kind.value}
     found = chain.ending.judge()
     return {
         "rationale": found.rationale,
@@ -103,7 +106,8 @@ class Tally:
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     purposes: Counter[str] = field(default_factory=Counter)
-    templates: Counter[str] = field(default_factory=Counter)
+    asked: set[tuple[Purpose, QuestionKind]] = field(default_factory=set)
+    """What templates were used for, in any step."""
     completion_tokens: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
     """Characters of a kept rationale → how many have that length."""
@@ -111,7 +115,7 @@ class Tally:
     def add(self, row: Rationale) -> None:
         self.num_questions += row.sample_index == 0
         self.verdicts[row.verdict.value] += 1
-        self.templates[row.template] += 1
+        self.asked.update((purpose, row.kind) for purpose in (row.purpose, *(s.purpose for s in row.other_steps)))
         self.flags.update(flag.value for flag in row.flags)
         self.purposes[row.purpose.value] += 1
         self.completion_tokens += row.completion_tokens or 0

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from cotbuild.builder.release.names import at_revision, is_release_name, open_target
+from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.teachers.cache import cache_dir
 from cotbuild.builder.teachers.embedded import embedded_model
-from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_identity, resolve_commit
+from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_commit, model_identity
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.fingerprint import digest
 
 EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy")
 """Packages that come with cotbuild[student]."""
@@ -35,7 +38,7 @@ def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> M
 
     def commit() -> str:
         stated = revision or "main"
-        return stated if COMMIT.fullmatch(stated) else resolve_commit(name, stated, "student")
+        return stated if COMMIT.fullmatch(stated) else model_commit(name, stated, "student")
 
     identity = model_identity(name, commit, "student")
     if identity.startswith("embedded:"):
@@ -47,11 +50,28 @@ def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> M
     return Model(name, identity, hub_commit(identity))
 
 
-def source_folder(source: str) -> Path:
-    """The folder of a build or release; raises ConfigError where there is none."""
+def source_folder(source: str, ui: Ui) -> Path:
+    """The folder of a build, or of a release that is fetched into the cache. Raises ConfigError where there is none.
+
+    What stands in the cache whole is not fetched again. Raises PublishError where there is no such release.
+    """
+    if is_release_name(source):
+        return _fetched(source, ui)
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise ConfigError(f"{source!r}: no such folder. Expected the folder of a build or of a release.")
+    return folder
+
+
+def _fetched(release: str, ui: Ui) -> Path:
+    from cotbuild.builder.release.outside import fetch_release
+
+    name, revision = at_revision(release)
+    target = open_target(name, ui.say)
+    commit = target.state(revision).commit
+    folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]
+    with ui.counting("bytes") as progress:
+        fetch_release(target, revision if commit is None else commit, folder, progress)
     return folder
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cotbuild.builder.build_dir import CARD, need_config, need_manifest
-from cotbuild.builder.card import front_matter, model_of
+from cotbuild.builder.card import front_matter, model_of, read_front_matter
 from cotbuild.builder.durable import file_sha256
 from cotbuild.builder.keys import KEY, distinct
 from cotbuild.builder.shards import RowsDigest, config_digests, read_rows
@@ -115,13 +113,12 @@ def _check_strays(build_dir: Path, manifest: Manifest) -> None:
 def _check_card(build_dir: Path, manifest: Manifest) -> None:
     path = build_dir / CARD
     try:
-        _, front, _ = path.read_text(encoding="utf-8").split("---\n", 2)
-        found = yaml.safe_load(front)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: {' '.join(str(error).split())}. Expected a card with front matter.") from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}. Expected a card with front matter.") from error
+    found = read_front_matter(text, str(path))
     for name, expected in front_matter(manifest).items():
-        value = found.get(name) if isinstance(found, dict) else None
-        for fault in _differing(value, expected):
+        for fault in _differing(found.get(name), expected):
             raise DataError(
                 f"{path}: front matter {name}{fault}. Expected what manifest.json says. Run generate again."
             )

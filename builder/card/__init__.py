@@ -1,5 +1,26 @@
 """The card: README.md of a build and of a release."""
 
-from cotbuild.builder.card.front import MODELS, as_yaml, card, code, features, front_matter, inline, model_of
+from cotbuild.builder.card.escape import code, inline
+from cotbuild.builder.card.front import MODELS, as_yaml, features, front_matter, model_of, read_front_matter
+from cotbuild.builder.card.licences import Licence, licence_of
+from cotbuild.builder.card.page import card
+from cotbuild.builder.card.pictures import pictures
+from cotbuild.builder.card.rebuild import rebuild_commands
+from cotbuild.builder.card.release import Release
 
-__all__ = ["MODELS", "as_yaml", "card", "code", "features", "front_matter", "inline", "model_of"]
+__all__ = [
+    "MODELS",
+    "Licence",
+    "Release",
+    "as_yaml",
+    "card",
+    "code",
+    "features",
+    "front_matter",
+    "inline",
+    "licence_of",
+    "model_of",
+    "pictures",
+    "read_front_matter",
+    "rebuild_commands",
+]

@@ -1,18 +1,19 @@
-"""The card: README.md of a build, with the front matter that makes `load_dataset` see its configs."""
+"""The front matter: what the Hub and `datasets` read of a card. Pure."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
 from cotbuild.builder.arrow import arrow_schema
+from cotbuild.builder.card.escape import flat
+from cotbuild.builder.card.release import Release
 from cotbuild.schemas.base import Record
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
-from cotbuild.schemas.recipe import ImportEntry
-from cotbuild.schemas.variant import TrainingRow, VariantEntry, VariantsEntry
+from cotbuild.schemas.variant import TrainingRow
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
 """The record behind each config."""
@@ -36,55 +37,133 @@ def about(manifest: Manifest, config_name: str) -> str:
     return next((spec.about for spec in specs if spec.name == config_name), ABOUT.get(config_name, ""))
 
 
-def card(manifest: Manifest) -> str:
-    """The whole README.md. Depends on the manifest but not on its `run`."""
-    return f"---\n{as_yaml(front_matter(manifest))}---\n\n{_body(manifest)}"
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that is more than plain words, so that none holds a line break or a line of dashes."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if text.isprintable() and text.isascii() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent)
 
 
 def as_yaml(value: dict[str, Any]) -> str:
     """YAML that gives every text back. In ASCII: PyYAML writes U+0085 as it is and reads it as a space."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=float("inf"))
 
 
-def front_matter(manifest: Manifest) -> dict[str, Any]:
-    """What the Hub and `datasets` read.
+def read_front_matter(text: str, where: str) -> dict[str, Any]:
+    """The front matter of a card as plain values. Raises DataError where there is none."""
+    lines = text.split("\n")
+    try:
+        if lines[0] != "---":
+            raise ValueError(f"begins with {lines[0][:40]!r}")
+        found = yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
+        if not isinstance(found, dict):
+            raise ValueError(f"its front matter is a {type(found).__name__}")
+    except (ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{where}: {' '.join(str(error).split())}. Expected a card with front matter.") from error
+    return found
+
+
+def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str, Any]:
+    """What the Hub and `datasets` read. A release adds its licence and languages; all else depends on the manifest.
 
     For a local folder `datasets` keys its cache on `configs` and `dataset_info` alone, so a rebuilt folder would yield
     the old rows: each config's description carries the digest of its rows, which changes the key with them.
     """
-    configs, infos = [], []
-    for name in manifest.digests:
-        splits = _by_split(entry for entry in manifest.files if entry.config_name == name)
-        configs.append(
-            {
-                "config_name": name,
-                "description": f"{about(manifest, name)}; digest {manifest.digests[name]}",
-                "data_files": [{"split": s, "path": [e.path for e in files]} for s, files in splits.items()],
-                **({"default": True} if name == "rationales" else {}),
-            }
-        )
-        infos.append(
-            {
-                "config_name": name,
-                "features": features(arrow_schema(model_of(manifest, name) or TrainingRow)),
-                "splits": [
-                    {
-                        "name": split,
-                        "num_bytes": sum(e.num_bytes for e in files),
-                        "num_examples": sum(e.num_rows for e in files),
-                    }
-                    for split, files in splits.items()
-                ],
-            }
-        )
-    return {"configs": configs, "dataset_info": infos, "tags": ["cotbuild", "chain-of-thought", "distillation"]}
+    kinds = _kinds(manifest)
+    choice = "choice" in kinds
+    return {
+        **({} if release is None else _of_release(release)),
+        "pretty_name": flat(manifest.title),
+        "size_categories": [_size(sum(entry.num_rows for entry in manifest.files))],
+        "task_categories": ["question-answering", *(["multiple-choice"] if choice else []), "text-generation"],
+        **({"task_ids": ["multiple-choice-qa"]} if choice else {}),
+        "source_datasets": [_source(manifest)],
+        "tags": ["cotbuild", "chain-of-thought", "distillation"],
+        "configs": [_config(manifest, name) for name in manifest.digests],
+        "dataset_info": [_info(manifest, name) for name in manifest.digests],
+    }
 
 
-def _by_split(entries: Iterable[FileEntry]) -> dict[str, list[FileEntry]]:
+def _of_release(release: Release) -> dict[str, Any]:
+    licence = release.licence
+    named = {"license_name": licence.name, "license_link": licence.link} if licence.id == "other" else {}
+    return {
+        "license": licence.id,
+        **{key: value for key, value in named.items() if value is not None},
+        **({"language": list(release.languages)} if release.languages else {}),
+    }
+
+
+def _kinds(manifest: Manifest) -> set[str]:
+    """Kinds of the questions, as far as the manifest tells: those with few targets, and those of the templates."""
+    by_target = {target.partition(":")[0] for target in manifest.verdicts_by_target}
+    return by_target | {str(template.content.get("kind")) for template in manifest.templates if template.content}
+
+
+def _source(manifest: Manifest) -> str:
+    """In the Hub's vocabulary: the id of the dataset there, `original` for our own, else `extended`."""
+    if manifest.source.dataset == "bundled":
+        return "original"
+    return manifest.source.hub_id or "extended"
+
+
+def _size(rows: int) -> str:
+    """The Hub's category of a number of rows."""
+    bounds = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T"]
+    above = next((i for i in range(len(bounds)) if rows < 10 ** (3 + i)), len(bounds))
+    if above == 0:
+        return "n<1K"
+    return "n>1T" if above == len(bounds) else f"{bounds[above - 1]}<n<{bounds[above]}"
+
+
+def _config(manifest: Manifest, name: str) -> dict[str, Any]:
+    return {
+        "config_name": name,
+        "description": f"{about(manifest, name)}; digest {manifest.digests[name]}",
+        "data_files": [
+            {"split": split, "path": [entry.path for entry in files]}
+            for split, files in splits_of(manifest, name).items()
+        ],
+        **({"default": True} if name == "rationales" else {}),
+    }
+
+
+def _info(manifest: Manifest, name: str) -> dict[str, Any]:
+    return {
+        "config_name": name,
+        "features": features(arrow_schema(model_of(manifest, name) or TrainingRow)),
+        "splits": [
+            {
+                "name": split,
+                "num_bytes": sum(entry.num_bytes for entry in files),
+                "num_examples": sum(entry.num_rows for entry in files),
+            }
+            for split, files in splits_of(manifest, name).items()
+        ],
+    }
+
+
+def splits_of(manifest: Manifest, config_name: str) -> dict[str, list[FileEntry]]:
+    """The files of a config by split, in order."""
     splits: dict[str, list[FileEntry]] = {}
-    for entry in entries:
-        splits.setdefault(entry.split, []).append(entry)
+    for entry in manifest.files:
+        if entry.config_name == config_name:
+            splits.setdefault(entry.split, []).append(entry)
     return splits
+
+
+def rows_by_split(manifest: Manifest, config_name: str) -> dict[str, int]:
+    """Rows of a config by split."""
+    found = splits_of(manifest, config_name)
+    return {split: sum(entry.num_rows for entry in files) for split, files in found.items()}
 
 
 def features(schema: pa.Schema) -> list[dict[str, Any]]:
@@ -99,165 +178,3 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     if pa.types.is_struct(kind):
         return {"struct": [{"name": f.name, **_feature(f.type)} for f in kind]}
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind))}
-
-
-def _body(manifest: Manifest) -> str:
-    return "\n".join(
-        [
-            f"# {inline(manifest.title)}",
-            "",
-            _lead(manifest),
-            "",
-            *_table(("config", "split", "rows"), _config_rows(manifest)),
-            "",
-            "## Verdicts",
-            "",
-            *_table(("verdict", "rows", "share"), _verdict_rows(manifest)),
-            "",
-            f"Left out of the questions: {_counts(manifest.source.dropped)}. Unscored: {_counts(manifest.failures)}. "
-            f"Flags: {_counts(manifest.flags)}. Target hidden or shown: {_counts(manifest.purposes)}.",
-            "",
-            *_target_section(manifest),
-            *_variant_section(manifest.variants),
-            *(_asked(manifest) if manifest.imported is None else _imported(manifest.imported)),
-            f"- source: {', '.join(f'{inline(s)} {code(c)}' for s, c in manifest.source.checksums.items())}",
-            f"- questions that also stand in an evaluation split: {_counts(manifest.source.overlaps)}",
-            f"- build fingerprint: {code(manifest.fingerprint)}",
-            "",
-            "## Load",
-            "",
-            "```python",
-            "from datasets import load_dataset",
-            "",
-            f'rows = load_dataset("PATH_OR_REPO", "rationales", split="{manifest.source.split}")',
-            "```",
-            "",
-            "The licence of the questions is that of their source; this card does not grant one.",
-            "",
-        ]
-    )
-
-
-def _lead(manifest: Manifest) -> str:
-    written = f"for {manifest.source.num_questions} questions of {inline(manifest.source.dataset)} "
-    written += f"(split {inline(manifest.source.split)})"
-    made = f"with cotbuild {inline(manifest.cotbuild)}. Nobody has checked them by hand; "
-    if manifest.imported is not None:
-        author = inline(manifest.imported.made_by)
-        lead = f"Rationales by {author} {written}, published before and brought into this form {made}"
-    else:
-        lead = f"Rationales that a teacher model wrote {written}, {manifest.samples} a question, made {made}"
-    return lead + "the verdict only compares the answer with the target."
-
-
-def _asked(manifest: Manifest) -> list[str]:
-    assert manifest.sampling is not None
-    lines = [
-        f"- teacher: {code(manifest.teacher)}" + _fake_note(manifest),
-        f"- mode: {code(manifest.mode)}; templates: "
-        + ", ".join(f"{code(t.template)} ({code(t.fingerprint[:12])})" for t in manifest.templates),
-        f"- sampling: {code(manifest.sampling.model_dump_json())}; build seed {manifest.seed}",
-    ]
-    if drawn := manifest.exemplars:
-        lines.append(f"- exemplars: {drawn.count} a prompt, drawn from {inline(drawn.split)} with seed {drawn.seed}")
-    return ["## How the teacher was asked", "", *lines]
-
-
-def _imported(entry: ImportEntry) -> list[str]:
-    left_out = f"{entry.num_texts} texts = {entry.num_rationales} rows; left out: {_counts(entry.dropped)}"
-    return [
-        "## Where the rationales come from",
-        "",
-        f"- written by: {inline(entry.made_by)}; licence as stated: {inline(entry.licence)}",
-        f"- published at: {inline(entry.url or 'not stated')}",
-        f"- read with recipe {code(entry.recipe)} ({code(entry.fingerprint[:12])}): {left_out}",
-        *(f"- file {inline(file.file)}: {file.num_rows} rows, sha256 {code(file.checksum)}" for file in entry.files),
-        f"- questions without a rationale: {entry.num_questions_without}",
-    ]
-
-
-def _fake_note(manifest: Manifest) -> str:
-    return " (a fake for tests: these rationales are made up)" if manifest.teacher.startswith("scripted:") else ""
-
-
-def _config_rows(manifest: Manifest) -> list[tuple[str, ...]]:
-    return [
-        (code(name), inline(split), str(sum(entry.num_rows for entry in files)))
-        for name in manifest.digests
-        for split, files in _by_split(e for e in manifest.files if e.config_name == name).items()
-    ]
-
-
-def _verdict_rows(manifest: Manifest) -> list[tuple[str, ...]]:
-    total = manifest.num_planned or 1
-    return [(verdict, str(count), f"{100 * count / total:.1f} %") for verdict, count in manifest.verdicts.items()]
-
-
-def _target_section(manifest: Manifest) -> list[str]:
-    if not manifest.verdicts_by_target:
-        return []
-    rows = [
-        (inline(target), str(sum(counts.values())), *(str(counts.get(verdict, 0)) for verdict in manifest.verdicts))
-        for target, counts in manifest.verdicts_by_target.items()
-    ]
-    lead = "Keeping only correct rationales selects; this is what each target would keep."
-    return ["By target:", "", *_table(("target", "rows", *manifest.verdicts), rows), "", lead, ""]
-
-
-def _variant_section(entry: VariantsEntry | None) -> list[str]:
-    if entry is None:
-        return []
-    made, header = entry.made, ("variant", "rows", "words", "names the target", "names another option", "what it is")
-    rows: list[tuple[str, ...]] = [
-        (code(found.name), str(found.num_rows), f"{found.words:.1f}", *_named(found), inline(spec.about))
-        for found, spec in zip(entry.variants, made.specs, strict=True)
-    ]
-    return [
-        "## Variants",
-        "",
-        f"Training rows made of the rationales with verdict {', '.join(made.selection.verdicts)}, seed {made.seed}. "
-        f"Left out of {entry.num_in} rationales: {_counts(entry.dropped)}. All variants hold the same rationales, but "
-        "those whose name ends in `_all`. Words are the mean of what a variant leaves of a rationale. The shares are "
-        f"of the first {entry.num_looked_at} rows: those that name the target, or another option, word for word, and "
-        "in brackets those that do by half of its word stems.",
-        "",
-        *_table(header, rows),
-        "",
-    ]
-
-
-def _named(entry: VariantEntry) -> tuple[str, ...]:
-    return (
-        f"{100 * entry.names_target:.1f} % ({100 * entry.loosely_target:.1f} %)",
-        f"{100 * entry.names_other:.1f} % ({100 * entry.loosely_other:.1f} %)",
-    )
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return [_line(header), _line(("---",) * len(header)), *map(_line, rows)]
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{inline(name)} {count}" for name, count in counts.items()) or "none"
-
-
-def inline(value: str) -> str:
-    """Text that can stand anywhere on one line of Markdown without becoming markup."""
-    flat = " ".join(value.split())
-    return "".join("\\" + c if c in "\\`*_{}[]()<>#+!|~&$" else c for c in flat)
-
-
-def code(value: str) -> str:
-    """Text as a code span that stays inside its backticks and its table cell."""
-    flat = " ".join(value.split()).replace("|", "¦")
-    ticks = "`" * (1 + max((len(run) for run in _tick_runs(flat)), default=0))
-    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return f"{ticks}{pad}{flat}{pad}{ticks}"
-
-
-def _tick_runs(text: str) -> list[str]:
-    return "".join(c if c == "`" else " " for c in text).split()

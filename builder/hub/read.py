@@ -1,12 +1,13 @@
-"""The only reader of the Hugging Face Hub."""
+"""Datasets of others on the Hugging Face Hub: their rows, and what it says of them."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cotbuild.builder.sources.rows import BadRow, Row
-from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.builder.hub.commits import first_line
 from cotbuild.schemas.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cotbuild.builder.sources.rows import BadRow, Row
 
 
 class HubRows:
@@ -19,7 +20,7 @@ class HubRows:
         self._split = split
         self._revision = revision
 
-    def __iter__(self) -> Iterator[Row | BadRow]:
+    def __iter__(self) -> "Iterator[Row | BadRow]":
         import datasets
         from huggingface_hub import errors
 
@@ -37,7 +38,7 @@ class HubRows:
             datasets.exceptions.DatasetsError,
         ) as error:
             raise DataError(
-                f"{self.where} at {self._revision}: cannot be read from the Hub: {_first_line(error)}. "
+                f"{self.where} at {self._revision}: cannot be read from the Hub: {first_line(error)}. "
                 "Expected a reachable Hub. Check the connection, or pass the published file as the source."
             ) from error
 
@@ -45,7 +46,7 @@ class HubRows:
         """repo@revision: the Hub keeps the bytes of a commit."""
         return f"{self._hub_id}@{self._revision}"
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> "Iterator[Row]":
         splits = self._splits()
         # The Hub's own name first; validation may also be called dev or val there.
         name = next((s for s in sorted(splits, key=lambda s: s != self._split) if self._is_split(s)), None)
@@ -54,6 +55,9 @@ class HubRows:
         yield from splits[name]
 
     def _is_split(self, name: str) -> bool:
+        # Here, since the package of sources asks this module for what the Hub says of them.
+        from cotbuild.builder.sources.splits import canonical_split
+
         return self._split in (name, canonical_split(name))
 
     def _splits(self) -> Any:
@@ -107,45 +111,3 @@ def _sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]
         for split in (splits if isinstance(splits, list) else [])
         if isinstance(split, dict) and all(isinstance(split.get(name), int) for name in ("num_examples", "num_bytes"))
     }
-
-
-def resolve_commit(hub_id: str, revision: str) -> str:
-    """The commit that a branch or tag means now, from the Hub, or from its local cache where the Hub is out of reach.
-
-    Raises ConfigError where there is no such dataset or revision, DataError where nobody can tell.
-    """
-    from huggingface_hub import HfApi, errors
-
-    try:
-        commit = HfApi().dataset_info(hub_id, revision=revision, timeout=30).sha
-    except errors.RepositoryNotFoundError as error:
-        raise ConfigError(
-            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. Expected a "
-            "known name, a file, a folder, or a Hub id. Correct --source, or set HF_TOKEN."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise ConfigError(
-            f"{hub_id}: it has no revision {revision!r}. Expected a branch, a tag or a commit of 40 hex digits."
-        ) from error
-    except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined]
-        if cached := _cached_commit(hub_id, revision):
-            return cached
-        raise DataError(
-            f"{hub_id}: the Hub does not say which commit {revision!r} is: {_first_line(error)}. Expected a reachable "
-            "Hub. Check the connection, or pass --source-revision with a commit of 40 hex digits."
-        ) from error
-    if commit is None:
-        raise DataError(f"{hub_id}: the Hub names no commit for {revision!r}. Expected one. Try again later.")
-    return commit
-
-
-def _cached_commit(hub_id: str, revision: str) -> str | None:
-    """The commit by which the Hub's cache on this machine holds the dataset's card."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(hub_id, "README.md", revision=revision, repo_type="dataset")
-    return Path(found).parent.name if isinstance(found, str) else None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cotbuild.builder.hub import HubFacts, hub_facts
+from cotbuild.builder.hub.read import HubFacts, hub_facts
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.licence import BUNDLED_LICENCE, stated_licence
 from cotbuild.builder.sources.opening import BUNDLED_SPLITS, open_source
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.builder.sources.rows import BadRow
@@ -45,7 +46,7 @@ class SourceInfo(NamedTuple):
 
 def list_sources() -> list[SourceInfo]:
     """All sources that have a name, and how to name a file or a dataset on the Hub."""
-    bundled = SourceInfo("bundled", "choice, yes_no, number, text", BUNDLED_SPLITS, "Apache-2.0", None, None)
+    bundled = SourceInfo("bundled", "choice, yes_no, number, text", BUNDLED_SPLITS, BUNDLED_LICENCE, None, None)
     known = [SourceInfo(k.name, k.kind.value, k.splits, k.licence, k.hub_id, k.revision) for k in KNOWN.values()]
     told = "kind told by the columns"
     other = [SourceInfo(name, told, (), "its owner's", None, None) for name in ("FILE or FOLDER", "OWNER/NAME")]
@@ -83,10 +84,7 @@ def _file_lines(source: Source) -> Iterator[str]:
             size = f"{sum(1 for _ in rows):,} rows in {rows.path.name}, {rows.path.stat().st_size:,} bytes"
             yield from _wrapped(f"{split:<16} {size}")
     if source.config.name != "bundled":
-        known = source.shape(source.open_split(source.split))
-        licence = (
-            f"that of {known.name}, if it is a copy: {known.licence}" if known else "its owner's; the file says none"
-        )
+        licence = stated_licence(source) or "its owner's; the file says none"
         yield from _wrapped(f"{'licence':<16} {licence}")
 
 

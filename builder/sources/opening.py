@@ -13,7 +13,7 @@ from cotbuild.builder.sources.slices import row_range
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import canonical_split, file_of_split, split_of_file
 from cotbuild.schemas.config import SourceConfig
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, DataError
 
 BUNDLED_SPLITS = ("train", "test")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -46,16 +46,30 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
 
 
 def remember_source(source: Source, store_dir: Path) -> None:
-    """Write down which commit a branch or tag meant, so that it means the same in every later run of this store.
+    """Write down what the Hub said of a dataset given by its id, so that every later run of this store finds the same.
 
-    Raises StoreError.
+    That is the commit of a branch or tag, and the licence, unless the Hub is out of reach. Raises StoreError.
     """
-    if source.branch is None or source.revision is None:
+    if source.known is not None or source.revision is None:
         return
     resolved = load_resolved(store_dir)
-    if source.branch not in resolved.hub:
-        hub = {**resolved.hub, source.branch: source.revision}
-        save_resolved(store_dir, resolved.model_copy(update={"hub": hub}))
+    hub, licences = dict(resolved.hub), dict(resolved.licences)
+    if source.branch is not None:
+        hub.setdefault(source.branch, source.revision)
+    at = f"{source.dataset}@{source.revision}"
+    if at not in licences and (said := _hub_licence(source)) is not None:
+        licences[at] = said
+    if (hub, licences) != (resolved.hub, resolved.licences):
+        save_resolved(store_dir, resolved.model_copy(update={"hub": hub, "licences": licences}))
+
+
+def _hub_licence(source: Source) -> str | None:
+    """What the dataset's card says; empty: nothing. None: the Hub is out of reach."""
+    from cotbuild.builder.hub.read import hub_facts
+
+    assert source.revision is not None
+    facts = hub_facts(source.dataset, source.config_name, source.revision)
+    return None if facts is None else facts.licence
 
 
 def _may_be_hub_id(name: str) -> bool:
@@ -64,18 +78,40 @@ def _may_be_hub_id(name: str) -> bool:
 
 
 def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
-    from cotbuild.builder.hub import HubRows, resolve_commit
+    from cotbuild.builder.hub.read import HubRows
 
     hub_id, revision = config.name, config.revision or "main"
     branch = None if _COMMIT.fullmatch(revision) else f"{hub_id}@{revision}"
     stored = None if branch is None or store_dir is None else load_resolved(store_dir).hub.get(branch)
-    commit = stored or (resolve_commit(hub_id, revision) if branch else revision)
+    commit = stored or (_resolved(hub_id, revision) if branch else revision)
 
     def open_split(name: str) -> Rows:
         return HubRows(hub_id, config.config_name, name, commit)
 
     split = canonical_split(config.split or "train")
     return Source(config, hub_id, split, open_split, config.config_name, commit, branch=branch)
+
+
+def _resolved(hub_id: str, revision: str) -> str:
+    """The commit; ConfigError where there is no such dataset or revision, DataError where nobody can tell."""
+    from cotbuild.builder.hub.commits import resolve_commit
+
+    return resolve_commit(
+        "dataset",
+        hub_id,
+        revision,
+        no_repo=ConfigError(
+            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. Expected a "
+            "known name, a file, a folder, or a Hub id. Correct --source, or set HF_TOKEN."
+        ),
+        no_revision=ConfigError(
+            f"{hub_id}: it has no revision {revision!r}. Expected a branch, a tag or a commit of 40 hex digits."
+        ),
+        no_answer=lambda why: DataError(
+            f"{hub_id}: the Hub does not say which commit {revision!r} is: {why}. Expected a reachable Hub. Check the "
+            "connection, or pass --source-revision with a commit of 40 hex digits."
+        ),
+    )
 
 
 def _open_bundled(config: SourceConfig) -> Source:
@@ -102,7 +138,7 @@ class BundledRows(FileRows):
 
 
 def _open_known(config: SourceConfig, known: Known) -> Source:
-    from cotbuild.builder.hub import HubRows
+    from cotbuild.builder.hub.read import HubRows
 
     _refuse_mapping(config)
     split = canonical_split(config.split or "train")

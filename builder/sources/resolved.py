@@ -1,4 +1,4 @@
-"""source.json: the commits that branches and tags of Hub datasets meant at first use; they hold for this store."""
+"""source.json: what branches and tags of Hub datasets meant at first use, and their licences; it holds for a store."""
 
 from pathlib import Path
 
@@ -15,6 +15,7 @@ class Resolved(Record):
 
     format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
     hub: dict[str, str] = Field(default={}, description="repo@revision as configured to the commit it meant.")
+    licences: dict[str, str] = Field(default={}, description="repo@commit to what its card says; empty: it says none.")
 
 
 def load_resolved(store_dir: Path) -> Resolved:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.teachers.cache import cache_dir, checksum
 from cotbuild.builder.teachers.embedded import embedded_digest
 from cotbuild.builder.teachers.known import load_known, save_known
@@ -38,6 +39,9 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     if config.model == "scripted":
         dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
         return f"scripted:{digest('scripted', dials)}"
+    absent = load_known(store_dir).folders.get(config.model)
+    if absent is not None and not Path(config.model).expanduser().is_dir():
+        return f"local:{absent}"  # of a release that was pulled: what its teacher said is known without the weights
     return model_identity(config.model, lambda: _commit(config, store_dir))
 
 
@@ -148,46 +152,22 @@ def _commit(config: TeacherConfig, store_dir: Path) -> str:
     revision = config.revision or "main"
     if COMMIT.fullmatch(revision):
         return revision
-    return load_known(store_dir).hub.get(teacher_name(config)) or resolve_commit(config.model, revision)
+    return load_known(store_dir).hub.get(teacher_name(config)) or model_commit(config.model, revision)
 
 
-def resolve_commit(repo: str, revision: str, role: str = "teacher") -> str:
+def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
     """The commit that `revision` means now, from the Hub, or from its local cache where the Hub is out of reach."""
-    # Half a second to import, and only Hub ids need it.
-    from huggingface_hub import HfApi, errors
-
-    try:
-        commit = HfApi().model_info(repo, revision=revision, timeout=30).sha
-    except errors.RepositoryNotFoundError as fault:
-        raise ConfigError(
+    return resolve_commit(
+        "model",
+        repo,
+        revision,
+        no_repo=ConfigError(
             f"{role}: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --{role}, "
             "or set HF_TOKEN."
-        ) from fault
-    except errors.HfHubHTTPError as fault:
-        status = fault.response.status_code
-        if status == 404:
-            raise ConfigError(
-                f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."
-            ) from fault
-        raise TeacherError(
-            f"{role}: the Hub answered {status} for {repo!r}. Expected a commit. Try again later."
-        ) from fault
-    # HTTPError is its HTTP library's own, httpx or httpx2 by release.
-    except (errors.OfflineModeIsEnabled, errors.HTTPError, OSError) as fault:  # type: ignore[attr-defined]
-        if cached := cached_file(repo, revision, "config.json"):
-            return cached.parent.name
-        raise TeacherError(
-            f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {type(fault).__name__}: "
-            f"{fault}. Expected a connection. Check the network, or name a local folder."
-        ) from fault
-    if commit is None:
-        raise TeacherError(f"{role}: the Hub named no commit for {repo!r} at {revision!r}. Expected one.")
-    return commit
-
-
-def cached_file(repo: str, revision: str, name: str) -> Path | None:
-    """A file in the Hub's cache on this machine; its folder is called by the commit."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(repo, name, revision=revision)
-    return Path(found) if isinstance(found, str) else None
+        ),
+        no_revision=ConfigError(f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."),
+        no_answer=lambda why: TeacherError(
+            f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. Expected a "
+            "connection. Check the network, or name a local folder."
+        ),
+    )

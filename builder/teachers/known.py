@@ -18,6 +18,9 @@ class Known(Record):
     endpoints: dict[str, str] = Field(
         default={}, description="served name@stated revision to the digest of /tokenize, or untokenized."
     )
+    folders: dict[str, str] = Field(
+        default={}, description="Name of a model's folder that need not be here to the digest of its files."
+    )
 
 
 def load_known(store_dir: Path) -> Known:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cotbuild.builder.hub.commits import cached_file
 from cotbuild.builder.teachers.cache import cache_dir
 from cotbuild.builder.teachers.embedded import embedded_folder, embedded_model
-from cotbuild.builder.teachers.identity import cached_file, hub_commit, is_folder
+from cotbuild.builder.teachers.identity import hub_commit, is_folder
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
 
@@ -29,7 +30,7 @@ async def find_weights(config: TeacherConfig, identity: str, log: Path, say: Cal
         folder = Path(config.model).expanduser().resolve()
     else:
         commit = hub_commit(identity)
-        cached = cached_file(config.model, commit, "config.json")
+        cached = cached_file("model", config.model, commit, "config.json")
         return Weights(config.model, commit, max_model_len(cached) if cached else None)
     return Weights(str(folder), None, max_model_len(folder / "config.json"))
 
@@ -53,5 +54,5 @@ def tokenizer_folder(config: TeacherConfig) -> Path | None:
         return folder if folder.is_dir() else None
     if is_folder(config.model):
         return Path(config.model).expanduser()
-    cached = cached_file(config.model, config.revision or "main", "tokenizer.json")
+    cached = cached_file("model", config.model, config.revision or "main", "tokenizer.json")
     return cached.parent if cached else None

@@ -1,6 +1,6 @@
 """Variants derived once more and compared with the rows that stand there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ def check_variants(build_dir: Path, manifest: Manifest, files: Mapping[str, Path
     _check_files(entry.made.files, files)
     checked = 0
     with Making(build_dir, manifest, entry.made, files) as making:
-        standing = {spec.name: _Standing(build_dir, manifest, spec.name) for spec in entry.made.specs}
+        # A release may hold fewer variants than were made; which rows are aligned is decided by all of them.
+        standing = {there.name: _Standing(build_dir, manifest, there.name) for there in entry.variants}
         every = 1 if everything else max(1, making.num_kept // SAMPLED)
         for number, subject in enumerate(making.subjects()):
             key = (subject.question_id, subject.sample_index)
@@ -45,7 +46,7 @@ def check_variants(build_dir: Path, manifest: Manifest, files: Mapping[str, Path
                     )
         for rows_left in standing.values():
             rows_left.expect_end()
-        _check_questions(making)
+        _check_questions(making, standing)
     return checked
 
 
@@ -87,8 +88,10 @@ class _Standing:
             )
 
 
-def _check_questions(making: Making) -> None:
+def _check_questions(making: Making, names: Container[str]) -> None:
     for spec in making.made.specs:
+        if spec.name not in names:
+            continue
         standing: dict[str, Iterator[dict[str, Any]]] = {}
         for split, question in making.questions():
             if (row := evaluation_row(spec, question)) is None:

@@ -1,0 +1,118 @@
+"""From a build directory to the tree that goes up. `.answers/` never does, nor anything the manifest does not name."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cotbuild.builder.build_dir import CARD, CONFIG, MANIFEST, need_config
+from cotbuild.builder.card import Licence, Release, card, licence_of, pictures, rebuild_commands
+from cotbuild.builder.durable import write_text
+from cotbuild.builder.release.names import FILE
+from cotbuild.builder.release.public import last_part, public_config, public_manifest, refuse_path_as_name
+from cotbuild.builder.shards import read_rows
+from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.manifest import Manifest
+
+FIGURES = "figures"
+PICTURES = frozenset(f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants"))
+GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
+"""What a release may hold besides parquet files."""
+
+
+class Wish(NamedTuple):
+    """What the publisher decides."""
+
+    target: str
+    tag: str | None = None
+    configs: tuple[str, ...] | None = None
+    """None: all."""
+    licence: str | None = None
+    languages: tuple[str, ...] | None = None
+    """ISO 639 codes; None: English where the source is known to be, else not said."""
+    partial: str | None = None
+    """Why the card is marked as partial; None: it is not."""
+
+
+class Tree(NamedTuple):
+    """A release before it goes anywhere."""
+
+    manifest: Manifest
+    licence: Licence
+    files: Mapping[str, Path]
+    """Path in the release to the local file: parquet files stand where they were built."""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file."""
+        return {path: local.stat().st_size for path, local in self.files.items()}
+
+
+def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree:
+    """Write what is to be generated into the folder `made`. The same build and wish give the same bytes.
+
+    Raises ConfigError on an unknown config or licence, PublishError where the build holds a path in its rows.
+    """
+    refuse_path_as_name(manifest)
+    public = public_manifest(manifest, wish.configs)
+    config = public_config(need_config(build_dir), manifest)
+    drawn = {name: f"{FIGURES}/{name}.png" for name in _draw(public, build_dir, made)}
+    run = manifest.run
+    release = Release(
+        repo=_repo(wish.target),
+        licence=licence_of(_parts(manifest), wish.licence),
+        rebuild=rebuild_commands(config, public),
+        tag=wish.tag,
+        languages=_languages(manifest) if wish.languages is None else wish.languages,
+        examples=dict(_examples(public, build_dir)),
+        pictures=drawn,
+        partial=wish.partial,
+        published=None if run is None else run.finished_at[:10],
+    )
+    texts = {
+        MANIFEST: public.model_dump_json(indent=2) + "\n",
+        CONFIG: config.model_dump_json(indent=2) + "\n",
+        CARD: card(public, release),
+    }
+    for name, text in texts.items():
+        write_text(made / name, text)
+    files = {entry.path: build_dir / entry.path for entry in public.files}
+    files |= {path: made / path for path in (*texts, *drawn.values())}
+    return Tree(public, release.licence, dict(sorted(files.items())))
+
+
+def _repo(target: str) -> str:
+    """What `load_dataset` is given: org/name, or the last part of a folder's path."""
+    return last_part(target.removeprefix(FILE)) if target.startswith(FILE) else target
+
+
+def _languages(manifest: Manifest) -> tuple[str, ...]:
+    known = {"bundled", *(known.hub_id for known in KNOWN.values())}
+    return ("en",) if known & {manifest.source.dataset, manifest.source.hub_id} else ()
+
+
+def _draw(manifest: Manifest, build_dir: Path, made: Path) -> list[str]:
+    found = pictures(manifest, build_dir)
+    try:
+        for name, data in found.items():
+            place = made / FIGURES / f"{name}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{made}: {error}. Expected room for the release's pictures.") from error
+    return list(found)
+
+
+def _parts(manifest: Manifest) -> dict[str, str | None]:
+    parts = {f"the questions ({manifest.source.dataset})": manifest.source.licence}
+    if manifest.imported is not None:
+        parts[f"the rationales ({manifest.imported.made_by})"] = manifest.imported.licence
+    return parts
+
+
+def _examples(manifest: Manifest, build_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The first row of each config, of the split that was asked about where it has that."""
+    for name in manifest.digests:
+        entries = [entry for entry in manifest.files if entry.config_name == name and entry.num_rows]
+        entries.sort(key=lambda entry: entry.split != manifest.source.split)
+        if entries:
+            yield name, next(read_rows(build_dir / entries[0].path))

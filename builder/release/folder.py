@@ -1,0 +1,227 @@
+"""A folder as a target of releases: `load_dataset` reads it, and a user's own files in it stay.
+
+PATH/.release/
+  lock          held with flock while something is put
+  release.json  the files put here by us, and the tags
+  incoming/     files on their way; what an interrupted attempt brought stays whole
+  pending.json  a commit that is decided: whoever comes next carries it out
+
+Only the newest state is kept: a tag of an older one cannot be read. A commit is the digest over the files put here.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pydantic import Field
+
+from cotbuild.builder.build_dir import MANIFEST
+from cotbuild.builder.durable import file_sha256, sync
+from cotbuild.builder.release.names import safe_path
+from cotbuild.builder.release.target import Progress, RemoteFile, State
+from cotbuild.builder.remembered import load_remembered, save_remembered
+from cotbuild.schemas.base import FORMAT_VERSION, Record
+from cotbuild.schemas.errors import PublishError, StoreError
+from cotbuild.schemas.fingerprint import digest
+
+HIDDEN = ".release"
+
+
+class _Kept(Record):
+    """The content of release.json."""
+
+    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    files: tuple[str, ...] = Field(default=(), description="Paths that were put here; others are a user's own.")
+    tags: dict[str, str] = Field(default={}, description="Tag to commit.")
+
+
+class _Pending(Record):
+    """The content of pending.json."""
+
+    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    add: tuple[str, ...] = Field(default=(), description="Paths whose files wait in incoming/.")
+    delete: tuple[str, ...] = Field(default=(), description="Paths to be removed.")
+
+
+class FolderTarget:
+    """See `Target`. All at once: as a reader of manifest.json can tell, which goes first and comes last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"file:{folder}"
+        self._folder, self._hidden = folder, folder / HIDDEN
+
+    def state(self, revision: str | None = None) -> State:
+        if (self._hidden / "pending.json").is_file():
+            with self._held():
+                self._carry_out()
+        with self._mapped():
+            state = self._state()
+        commit = state.commit if revision is None else state.tags.get(revision, revision)
+        if commit == state.commit and not (revision is not None and commit is None):
+            return state
+        known = revision in state.tags
+        raise PublishError(
+            f"{self.name}: {revision!r} "
+            + ("names a state that is no longer here" if known else "is no tag of it")
+            + f". Expected one of {sorted(t for t, c in state.tags.items() if c == state.commit)}: a folder keeps its "
+            "newest state alone. Leave the tag out, or publish that build again."
+        )
+
+    def create(self, *, private: bool) -> State:  # noqa: ARG002 (a folder's permissions are its owner's business)
+        with self._mapped():
+            self._hidden.mkdir(parents=True, exist_ok=True)
+        return self.state()
+
+    def commit(
+        self,
+        parent: str | None,
+        add: Mapping[str, Path],
+        delete: Iterable[str],
+        message: str,  # noqa: ARG002 (nobody reads a folder's history)
+        progress: Progress,
+    ) -> str:
+        with self._held():
+            self._carry_out()
+            state = self._state()
+            if state.commit != parent:
+                raise PublishError(
+                    f"{self.name}: somebody published to it meanwhile: it is at {(state.commit or 'none')[:12]}. "
+                    f"Expected {(parent or 'none')[:12]}. Run again, on top of the new one."
+                )
+            self._refuse_foreign(add, state)
+            self._bring(add, progress)
+            pending = _Pending(add=tuple(sorted(add)), delete=tuple(sorted(set(delete) & state.files.keys())))
+            save_remembered(self._hidden / "pending.json", pending)
+            sync(self._hidden)
+            self._carry_out()
+            commit = self._state().commit
+        assert commit is not None
+        return commit
+
+    def tag(self, name: str, commit: str, *, move: bool) -> None:
+        with self._held():
+            kept = self._kept()
+            there = kept.tags.get(name)
+            if there not in (None, commit) and not move:
+                raise PublishError(
+                    f"{self.name}: tag {name!r} is at {(there or '')[:12]} already. Expected a new tag for "
+                    f"{commit[:12]}. Take the next version as --tag, or move it with --move-tag."
+                )
+            if there != commit:
+                save_remembered(self._file, kept.model_copy(update={"tags": {**kept.tags, name: commit}}))
+
+    def fetch(self, paths: Iterable[str], commit: str, folder: Path, progress: Progress) -> None:
+        files, wanted = self.state(commit).files, sorted(set(paths))
+        if missing := [path for path in wanted if path not in files]:
+            raise PublishError(f"{self.name}: {missing[0]!r} is not in it. Expected one of its {len(files)} files.")
+        done, total = 0, sum(files[path].num_bytes for path in wanted)
+        with self._mapped():
+            for path in wanted:
+                if not files[path].is_at(folder / path):
+                    _copy(self._folder / path, folder / path)
+                done += files[path].num_bytes
+                progress(done, total)
+
+    # -- what they are made of
+
+    @property
+    def _file(self) -> Path:
+        return self._hidden / "release.json"
+
+    def _kept(self) -> _Kept:
+        return load_remembered(self._file, _Kept)
+
+    def _state(self) -> State:
+        kept = self._kept()
+        files = {}
+        for path in kept.files:
+            place = self._folder / safe_path(path, self.name)
+            with suppress(FileNotFoundError):
+                files[path] = RemoteFile(place.stat().st_size, file_sha256(place), None)
+        commit = digest("folder/1", sorted((path, file.sha256) for path, file in files.items())) if files else None
+        return State(commit, files, kept.tags)
+
+    def _refuse_foreign(self, add: Mapping[str, Path], state: State) -> None:
+        for path in add:
+            if path not in state.files and (self._folder / safe_path(path, self.name)).exists():
+                raise PublishError(
+                    f"{self.name}: {path!r} stands there and is not of a release. Expected room for ours. Move it "
+                    "away, or publish to another folder."
+                )
+
+    def _bring(self, add: Mapping[str, Path], progress: Progress) -> None:
+        """Copy the files to incoming/, but for those that an interrupted attempt left there whole."""
+        done, total = 0, sum(local.stat().st_size for local in add.values())
+        for path, local in sorted(add.items()):
+            place = self._hidden / "incoming" / path
+            if not (place.is_file() and file_sha256(place) == file_sha256(local)):
+                _copy(local, place)
+            done += local.stat().st_size
+            progress(done, total)
+
+    def _carry_out(self) -> None:
+        """Put in place what pending.json names. Done again after a kill at any point, it comes to the same."""
+        pending = self._hidden / "pending.json"
+        if not pending.is_file():
+            return
+        todo, kept = load_remembered(pending, _Pending), self._kept()
+        ours = tuple(sorted({*kept.files, *todo.add}))
+        save_remembered(self._file, kept.model_copy(update={"files": ours}))
+        if MANIFEST in todo.add and (self._hidden / "incoming" / MANIFEST).exists():
+            (self._folder / MANIFEST).unlink(missing_ok=True)
+            sync(self._folder)
+        for path in todo.delete:
+            self._remove(path)
+        for path in sorted(todo.add, key=lambda path: path == MANIFEST):
+            self._place(path)
+        left = tuple(path for path in ours if path not in todo.delete)
+        save_remembered(self._file, kept.model_copy(update={"files": left}))
+        pending.unlink()
+        shutil.rmtree(self._hidden / "incoming", ignore_errors=True)
+
+    def _place(self, path: str) -> None:
+        place, new = self._folder / path, self._hidden / "incoming" / path
+        if new.exists():  # else a run before placed it
+            place.parent.mkdir(parents=True, exist_ok=True)
+            new.replace(place)
+            sync(place.parent)
+
+    def _remove(self, path: str) -> None:
+        place = self._folder / path
+        place.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that still holds something stays
+            place.parent.rmdir()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._mapped():
+            self._hidden.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._hidden / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            raise PublishError(str(error)) from error
+        except OSError as error:
+            raise PublishError(
+                f"{self.name}: {error.strerror or error}. Expected a folder that can be read and written, with room. "
+                "Run the same command again."
+            ) from error
+
+
+def _copy(source: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f".{place.name}.part")
+    shutil.copyfile(source, part)
+    sync(part)
+    part.replace(place)
