@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cotbuild.builder.cli_attribute import attribute
 from cotbuild.builder.cli_errors import errors
 from cotbuild.builder.cli_import import import_rationales
 from cotbuild.builder.cli_release import publish, pull, verify
@@ -137,6 +138,7 @@ app.command("import")(import_rationales)
 app.command("variants")(variants)
 app.command("diff")(diff)
 app.command("train")(train)
+app.command("attribute")(attribute)
 
 
 @app.command()

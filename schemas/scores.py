@@ -59,7 +59,10 @@ class ScoresInfo(Record):
     completeness_p95: float | None = Field(default=None, ge=0, description="95th percentile of the same.")
     compared_steps: int | None = Field(default=None, ge=1, description="More steps, to see whether these suffice.")
     rank_correlation: float | None = Field(
-        default=None, ge=-1, le=1, description="Spearman's, of a rationale's scores under both: mean; None: not measured."
+        default=None,
+        ge=-1,
+        le=1,
+        description="Spearman's, of the scores under both: mean; None: not measured.",
     )
     num_compared: int | None = Field(default=None, ge=0, description="Rationales that this is the mean of.")
 

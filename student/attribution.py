@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from pydantic import Field
 from scipy.stats import spearmanr
 
@@ -99,7 +100,7 @@ class Job(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Tokens run: a time, the question, and the rationale and its options each step and at both ends of the path."""
+        """Tokens run: a time, the question once, then rationale and options each step and at both ends."""
         return sum(len(self.case.prefix_ids_P) + (steps + 2) * self.case.step_tokens for steps in self.steps)
 
 
@@ -129,7 +130,8 @@ def attribute(
 
 
 def freeze(student: Student) -> None:
-    """No dropout, and no gradient for weights, which costs as much as that for the rationale."""
+    """On the GPU if there is one, no dropout, no gradient for weights: it costs as much as that for the rationale."""
+    student.model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     student.model.eval()  # type: ignore[no-untyped-call]
     student.model.requires_grad_(False)
 

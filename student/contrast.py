@@ -1,7 +1,7 @@
-"""A rationale and the options behind it in tokens, as attribution takes them: what stays, what moves, what is told apart.
+"""A rationale and the options behind it in tokens, as attribution takes them.
 
-    question and opening | rationale and separator | option
-    prefix: P tokens     | middle: M tokens        | label tokens of each, with the one that ends it
+question and opening | rationale and separator | option
+prefix: P tokens     | middle: M tokens        | label tokens of each, with the one that ends it
 """
 
 from collections.abc import Sequence

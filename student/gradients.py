@@ -45,9 +45,8 @@ class Contrast:
         out = self._model(inputs_embeds=middle_B_M_D, past_key_values=cache, use_cache=True, logits_to_keep=1)
         logp_B_V = out.logits[:, -1].float().log_softmax(-1)
         logp_B_O = logp_B_V[:, self._targets_O_L[:, 0]] + self._behind_first(cache, len(middle_B_M_D))
-        if logp_B_O.shape[1] == 1:
-            return logp_B_O[:, 0]
-        return logp_B_O[:, 0] - logp_B_O[:, 1:].mean(1)
+        f_B: Tensor = logp_B_O[:, 0]
+        return f_B if logp_B_O.shape[1] == 1 else f_B - logp_B_O[:, 1:].mean(1)
 
     def _behind_first(self, cache: DynamicCache, size: int) -> Tensor:
         """Σ log p of each option's tokens behind its first, B × O. Padding stands at the end, where nothing sees it."""
