@@ -1,10 +1,14 @@
 """A rationale and the options behind it in tokens, as attribution takes them.
 
 question and opening | rationale and separator | option
-prefix: P tokens     | middle: M tokens        | label tokens of each, with the one that ends it
+prefix: P tokens     | middle: M tokens        | tokens of each, with the one that ends it
+
+The middle ends where the options' tokens part: a tokenizer may keep the space before one option as a token of its own
+and make it a part of another's first.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -21,6 +25,14 @@ from cotbuild.student.layout import Span, option_completion
 YES_NO = ("yes", "no")
 
 
+class Option(NamedTuple):
+    """What follows the middle for one option."""
+
+    ids: list[int]
+    spaces: int
+    """Tokens before the label's own, which are read and not counted."""
+
+
 class Case(NamedTuple):
     """One rationale, ready for attribution."""
 
@@ -30,19 +42,23 @@ class Case(NamedTuple):
     """Characters of the rationale that a token of it covers; None: another token, which stays as it is on the path."""
     kept_M: list[bool]
     """Whether a token stays as it is: the separator's, and one that is the rationale's and the separator's at once."""
-    label_ids: list[list[int]]
-    """Tokens of the label, then of each other option, with the one behind it that ends it."""
+    options: list[Option]
+    """The label, then each other one."""
 
     @property
     def num_tokens(self) -> int:
         """Of the longest completion with its prompt."""
-        return len(self.prefix_ids_P) + len(self.middle_ids_M) + max(map(len, self.label_ids))
+        return len(self.prefix_ids_P) + len(self.middle_ids_M) + self.longest
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest option."""
+        return max(len(option.ids) for option in self.options)
 
     @property
     def step_tokens(self) -> int:
         """Tokens that are run for each step along the path."""
-        longest = max(map(len, self.label_ids))
-        return len(self.middle_ids_M) + len(self.label_ids) * (longest - 1)
+        return len(self.middle_ids_M) + len(self.options) * (self.longest - 1)
 
     def scored(self, scores_M: Sequence[float], question: Question, rationale: str) -> tuple[ScoredSpan, ...]:
         """A span for each token of the rationale; marked where it names an option."""
@@ -69,38 +85,40 @@ def answers_of(row: TrainingRow, kind: QuestionKind) -> list[str]:
 def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow, kind: QuestionKind) -> Case:
     """The row's rationale before each of its options, laid out as in training.
 
-    Raises DataError where the tokens before the label are not the same for all options.
+    Raises DataError where the rationale's tokens are not the same before all options.
     """
     rationale = row.completion[row.rationale_start : row.rationale_end]
-    read = [_before_and_label(tokenizer, layout, row.prompt, rationale, text) for text in answers_of(row, kind)]
-    before = read[0][0]
-    if any(other != before for other, _ in read):
-        raise DataError(
-            f"question {row.question_id!r} sample {row.sample_index}: its tokens before the label change with the "
-            "option. Expected a separator that keeps them apart."
-        )
-    text = row.prompt + option_completion(layout, "", rationale)[0]
+    answers = answers_of(row, kind)
+    read = [_up_to_label(tokenizer, layout, row.prompt, rationale, answer) for answer in answers]
+    ids = _common([whole[:begin] for whole, begin in read])
     start = len(row.prompt) + len(layout.opening)
-    spans, kept = _on_path(_offsets(tokenizer, text, len(before)), (start, start + len(rationale)))
+    text = row.prompt + option_completion(layout, answers[0], rationale)[0]
+    offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)["offset_mapping"]
+    if offsets[len(ids)][0] < start + len(rationale):
+        raise DataError(
+            f"question {row.question_id!r} sample {row.sample_index}: the tokens of its rationale change with the "
+            "option behind it. Expected a separator that keeps them apart."
+        )
+    spans, kept = _on_path(offsets[: len(ids)], (start, start + len(rationale)))
     first = kept.index(False) if False in kept else len(kept)
-    return Case(before[:first], before[first:], spans[first:], kept[first:], [label for _, label in read])
+    options = [Option(whole[len(ids) :], begin - len(ids)) for whole, begin in read]
+    return Case(ids[:first], ids[first:], spans[first:], kept[first:], options)
 
 
-def _before_and_label(
+def _up_to_label(
     tokenizer: PreTrainedTokenizerBase, layout: Layout, prompt: str, rationale: str, option: str
-) -> tuple[list[int], list[int]]:
+) -> tuple[list[int], int]:
+    """Tokens up to the one that ends the label, and the place of the label's first."""
     completion, span = option_completion(layout, option, rationale)
     found: Encoded = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
     begin = found.parts_T.index(Part.LABEL)
-    label = [i for i, part in zip(found.input_ids_T, found.parts_T, strict=True) if part == Part.LABEL]
-    return found.input_ids_T[:begin], label
+    return found.input_ids_T[: begin + found.parts_T.count(Part.LABEL)], begin
 
 
-def _offsets(tokenizer: PreTrainedTokenizerBase, text: str, count: int) -> list[Span]:
-    """Of the first `count` tokens, which are the same whatever option follows."""
-    read = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)
-    offsets: list[Span] = read["offset_mapping"][:count]
-    return offsets
+def _common(lists: Sequence[list[int]]) -> list[int]:
+    """The longest beginning that all share."""
+    shared = takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False))
+    return [column[0] for column in shared]
 
 
 def _on_path(offsets: Sequence[Span], rationale: Span) -> tuple[list[Span | None], list[bool]]:

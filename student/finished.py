@@ -46,18 +46,29 @@ class FinishedLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._read()
-        except BlockingIOError as error:
-            raise StoreError(f"{path}: another process writes it. Expected one at a time. Wait for it.") from error
         except OSError as error:
             raise self._failed(error) from error
+        try:
+            self._hold()
+            self._read()
+        except StoreError:
+            os.close(self._file)
+            raise
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"{self._path}: another process writes it. Expected one. Wait for it.") from error
 
     def _read(self) -> None:
-        data = self._path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.ftruncate(self._file, whole)
+        try:
+            data = self._path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                os.ftruncate(self._file, whole)
+        except OSError as error:
+            raise self._failed(error) from error
         for number, line in enumerate(data[:whole].splitlines(), 1):
             where = f"{self._path} line {number}"
             try:

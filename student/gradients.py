@@ -29,9 +29,13 @@ class Contrast:
 
     def __init__(self, model: PreTrainedModel, case: Case) -> None:
         self._model = model
-        longest = max(map(len, case.label_ids))
-        filled = torch.tensor([[*ids, *[IGNORED] * (longest - len(ids))] for ids in case.label_ids])
-        self._targets_O_L = filled.to(model.device)
+        inputs, targets = [], []
+        for ids, spaces in case.options:
+            end = case.longest - len(ids)
+            inputs.append([*ids, *[0] * end])
+            targets.append([*[IGNORED] * spaces, *ids[spaces:], *[IGNORED] * end])
+        self._inputs_O_L = torch.tensor(inputs, device=model.device)
+        self._targets_O_L = torch.tensor(targets, device=model.device)
         self._prefix = DynamicCache(config=model.config)
         if case.prefix_ids_P:
             with torch.no_grad():
@@ -43,8 +47,10 @@ class Contrast:
         cache = copy.deepcopy(self._prefix)
         cache.batch_repeat_interleave(len(middle_B_M_D))
         out = self._model(inputs_embeds=middle_B_M_D, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        first_O = self._targets_O_L[:, 0]
         logp_B_V = out.logits[:, -1].float().log_softmax(-1)
-        logp_B_O = logp_B_V[:, self._targets_O_L[:, 0]] + self._behind_first(cache, len(middle_B_M_D))
+        logp_B_O = logp_B_V[:, first_O.clamp(min=0)] * (first_O != IGNORED)
+        logp_B_O = logp_B_O + self._behind_first(cache, len(middle_B_M_D))
         f_B: Tensor = logp_B_O[:, 0]
         return f_B if logp_B_O.shape[1] == 1 else f_B - logp_B_O[:, 1:].mean(1)
 
@@ -54,7 +60,7 @@ class Contrast:
         if longest == 1:
             return torch.zeros(size, options, device=self._targets_O_L.device)
         cache.batch_repeat_interleave(options)
-        inputs_BO_L = self._targets_O_L[:, :-1].clamp(min=0).repeat(size, 1)
+        inputs_BO_L = self._inputs_O_L[:, :-1].repeat(size, 1)
         targets_BO_L = self._targets_O_L[:, 1:].repeat(size, 1)
         logits_BO_L_V = self._model(input_ids=inputs_BO_L, past_key_values=cache, use_cache=True).logits
         loss_BO_L = functional.cross_entropy(

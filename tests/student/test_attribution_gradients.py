@@ -40,13 +40,13 @@ def plain_f(student: Student, case: Case, middle_M_D: Tensor) -> Tensor:
     """f at one point of the path: every option's whole text in a pass of its own, nothing kept."""
     embed = student.model.get_input_embeddings()
     prefix, said = embed(torch.tensor(case.prefix_ids_P)), []
-    for ids in case.label_ids:
+    for ids, spaces in case.options:
         whole_1_T_D = torch.cat([prefix, middle_M_D, embed(torch.tensor(ids))])[None]
         logp_T_V = student.model(inputs_embeds=whole_1_T_D, use_cache=False).logits[0].log_softmax(-1)
         first = len(case.prefix_ids_P) + len(case.middle_ids_M)
-        said.append(sum(logp_T_V[first - 1 + i, token] for i, token in enumerate(ids)))
-    others = said[1:]
-    return said[0] - sum(others) / len(others) if others else said[0]
+        logp = [logp_T_V[first - 1 + i, token] for i, token in enumerate(ids) if i >= spaces]
+        said.append(torch.stack(logp).sum())
+    return said[0] - torch.stack(said[1:]).mean() if said[1:] else said[0]
 
 
 def riemann(student: Student, case: Case, points: list[tuple[float, float]]) -> Tensor:
@@ -105,27 +105,35 @@ def test_with_many_steps_scores_add_up_to_what_the_rationale_changes(family: str
 
 def test_without_other_options_it_is_the_log_probability_of_the_label_alone() -> None:
     student, case = case_for("gpt2", row_of(label="12", choices=()), QuestionKind.NUMBER)
-    assert len(case.label_ids) == 1
+    assert len(case.options) == 1
     found = integrated_gradients(student, case, 64, 10_000)
     assert found.f_input < 0
     assert found.scores_M == pytest.approx(riemann(student, case, gauss_legendre(64)).tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_space_before_an_option_may_be_a_token_of_its_own(family: str) -> None:
+    student, case = case_for(family, row_of(label="a stone", choices=("a stone", "neither")))
+    assert [option.spaces for option in case.options] == [0, 1]
+    found = integrated_gradients(student, case, 8, 10_000)
+    assert found.scores_M == pytest.approx(riemann(student, case, gauss_legendre(8)).tolist(), abs=1e-5)
+
+
 def test_yes_is_told_from_no() -> None:
     _, case = case_for("gpt2", row_of(label="no", choices=()), QuestionKind.YES_NO)
-    assert len(case.label_ids) == 2
+    assert len(case.options) == 2
 
 
 def test_options_of_the_same_text_count_once() -> None:
     _, case = case_for("gpt2", row_of(choices=(*OPTIONS, OPTIONS[0], OPTIONS[1])))
-    assert len(case.label_ids) == 3
+    assert len(case.options) == 3
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_stands_behind_a_label_cannot_matter_to_it(family: str) -> None:
     """Why a label-first run is refused: with the label's log probability read before the rationale, all is zero."""
     student, case = case_for(family, row_of())
-    label = case.label_ids[0]
+    label = case.options[0].ids
     first = student.model.get_input_embeddings()(torch.tensor([*case.prefix_ids_P, *label]))
     end, begin = (one[0] for one in path_ends(student, case))
     for alpha in (0.0, 0.3, 1.0):
