@@ -99,12 +99,9 @@ class _Job(NamedTuple):
         return evaluated(identity, self.items, self.plan, self.spec, canonical_split(self.asked.split))
 
     def load(self) -> "Student":
-        from cotbuild.student.base import load_student
         from cotbuild.student.run_dir import load_trained
 
-        if self.model is None:
-            return load_trained(Path(self.asked.student))
-        return load_student(self.model.where, self.model.identity, revision=self.model.revision)
+        return load_trained(Path(self.asked.student).expanduser()) if self.model is None else _load(self.model)
 
 
 def _prepare(asked: _Asked) -> _Job:
@@ -132,23 +129,20 @@ def _prepare(asked: _Asked) -> _Job:
 
 
 def _run_of(asked: _Asked) -> StudentRun | None:
+    """The finished run that is to be evaluated; None: a model is."""
     from cotbuild.builder.students import student_packages
 
     with student_packages():
-        from cotbuild.student.run_dir import open_run, read_run
+        from cotbuild.student.run_dir import finished_run, read_run
     folder = Path(asked.student).expanduser()
     if read_run(folder) is None:
         return None
-    if not open_run(folder).finished:
-        from cotbuild.student.run_dir import load_trained
-
-        load_trained(folder)  # says what to do
     if asked.variant or asked.spec or asked.revision:
         raise ConfigError(
             f"{folder}: --variant, --spec and --revision are for models. Expected none with a run, which has its own. "
             "Leave them out."
         )
-    return open_run(folder)
+    return finished_run(folder)
 
 
 def _spec_of(asked: _Asked, run: StudentRun | None) -> VariantSpec:
@@ -225,7 +219,6 @@ def _load_base(job: _Job) -> "Student":
     from cotbuild.builder.progress import Terminal
     from cotbuild.builder.students import find_model
     from cotbuild.builder.teachers.identity import hub_commit
-    from cotbuild.student.base import load_student
 
     assert job.run is not None
     wanted = job.run.student
@@ -241,6 +234,12 @@ def _load_base(job: _Job) -> "Student":
             f"--base {name!r} is {model.identity[:24]!r}, the run began with {wanted[:24]!r}. Expected the same "
             "weights. Pass --base with the folder that it was trained from."
         )
+    return _load(model)
+
+
+def _load(model: "Model") -> "Student":
+    from cotbuild.student.base import load_student
+
     return load_student(model.where, model.identity, revision=model.revision)
 
 

@@ -1,12 +1,13 @@
 """Forced choice beside lm-evaluation-harness: the same model, prompts and continuations; choices, margins and rate.
 
     pip install lm_eval       # in an environment of its own, which has cotbuild[student] too
-    python tests/bench/evaluate_rate.py QUESTIONS [--questions 500] [--pairs 3]
+    python tests/bench/evaluate_rate.py QUESTIONS [--questions 500] [--timed 60] [--pairs 3]
 
 QUESTIONS is a file or folder of OpenBookQA's test questions. Both sides are given the prompt, then each option's text
 with the end of text behind it, as continuation. Theirs is `HFLM.loglikelihood`, with the fastest batch size of 4, 8,
-16, 32 on the first questions. A choice that differs is printed with its margin: how much more likely each side finds
-its own choice than the other's. Each side is warmed up; then pairs alternate.
+16, 32 on the first questions. Choices are compared on all questions, rates on the first --timed ones. A choice that
+differs is printed with its margin: how much more likely each side finds its own choice than the other's. Each side is
+warmed up by the comparison; then pairs alternate.
 """
 
 import argparse
@@ -62,7 +63,10 @@ def fastest(student: Student, rows: Sequence[TrainingRow], end: str) -> Any:
         theirs(harness, rows, end)
         rates[size] = len(rows) / (time.perf_counter() - started), harness
     size = max(rates, key=lambda size: rates[size][0])
-    print(f"harness: batch size {size} of {', '.join(f'{size}: {rate:.1f}/s' for size, (rate, _) in rates.items())}")
+    print(
+        f"harness: batch size {size} of {', '.join(f'{size}: {rate:.1f}/s' for size, (rate, _) in rates.items())}",
+        flush=True,
+    )
     return rates[size][1]
 
 
@@ -75,13 +79,17 @@ def compare(rows: Sequence[TrainingRow], a: Scores, b: Scores) -> None:
         if i != j:
             differ += 1
             print(f"{row.question_id}: ours {i} by {one[i] - one[j]:.2e}, theirs {j} by {other[j] - other[i]:.2e}")
-    print(f"same choice on {len(rows) - differ} of {len(rows)} questions; log p differs by at most {furthest:.2e}")
+    print(
+        f"same choice on {len(rows) - differ} of {len(rows)} questions; log p differs by at most {furthest:.2e}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions")
     parser.add_argument("--questions", type=int, default=500, dest="count")
+    parser.add_argument("--timed", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--batch-tokens", type=int, default=8192)
     args = parser.parse_args()
@@ -91,24 +99,26 @@ def main() -> None:
     questions = list(islice(source.read("test"), args.count))
     rows = evaluation_rows(builtin_variants()["label_only"], questions)
     end = str(student.tokenizer.eos_token)
-    harness = fastest(student, rows[:48], end)
+    harness = fastest(student, rows[:16], end)
     compare(rows, ours(student, rows, args.batch_tokens), theirs(harness, rows, end))
+
+    timed = rows[: args.timed]
 
     def rate(side: Callable[[], Scores]) -> float:
         started = time.perf_counter()
         side()
-        return len(rows) / (time.perf_counter() - started)
+        return len(timed) / (time.perf_counter() - started)
 
     def pair(number: int) -> tuple[float, float]:
         return alternate(
             number,
-            lambda: rate(lambda: ours(student, rows, args.batch_tokens)),
-            lambda: rate(lambda: theirs(harness, rows, end)),
+            lambda: rate(lambda: ours(student, timed, args.batch_tokens)),
+            lambda: rate(lambda: theirs(harness, timed, end)),
         )
 
     pairs = [pair(number) for number in range(args.pairs)]
     rates = [spread(one[i] for one in pairs) for i in (0, 1)]
-    table(["questions", "cotbuild /s", "harness /s", "ratio"], [[len(rows), *rates, spread(a / b for a, b in pairs)]])
+    table(["questions", "cotbuild /s", "harness /s", "ratio"], [[len(timed), *rates, spread(a / b for a, b in pairs)]])
 
 
 if __name__ == "__main__":
