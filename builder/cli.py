@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cotbuild.builder.cli_attribute import attribute
 from cotbuild.builder.cli_errors import errors
 from cotbuild.builder.cli_evaluate import evaluate
 from cotbuild.builder.cli_import import import_rationales
@@ -139,6 +140,7 @@ app.command("variants")(variants)
 app.command("diff")(diff)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("attribute")(attribute)
 
 
 @app.command()

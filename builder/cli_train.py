@@ -74,20 +74,23 @@ def train(
 
 def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     from cotbuild.builder.progress import Terminal
-    from cotbuild.builder.students import find_model, is_main_process, source_folder, student_packages
+    from cotbuild.builder.students import find_model, is_main_process, remember_source, source_folder, student_packages
 
     with student_packages():
         from cotbuild.student.train import Base, train
     terminal, started = Terminal(), Rate()
     folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
     with terminal.lines() as show:
-        return train(
+        run = train(
             _told_of(config),
             folder,
             Base(*model),
             out,
             lambda update: show(started.line(update)) if is_main_process() else None,
         )
+    if is_main_process():
+        remember_source(out, source)
+    return run
 
 
 def _told_of(config: TrainConfig) -> TrainConfig:

@@ -7,16 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import Field
+
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
 from cotbuild.builder.release.publish import Ui
+from cotbuild.builder.remembered import load_remembered, save_remembered
 from cotbuild.builder.teachers.cache import cache_dir
 from cotbuild.builder.teachers.embedded import embedded_model
 from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_commit, model_identity
+from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 
 EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy")
 """Packages that come with cotbuild[student]."""
+REMEMBERED = "source.json"
 
 
 class Model(NamedTuple):
@@ -73,6 +78,27 @@ def _fetched(release: str, ui: Ui) -> Path:
     with ui.counting("bytes") as progress:
         fetch_release(target, revision if commit is None else commit, folder, progress)
     return folder
+
+
+class Remembered(Record):
+    """source.json in the folder of a run: where its rows came from, on this machine."""
+
+    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    source: str | None = Field(default=None, description="Folder of a build, or ORG/NAME@TAG; None: not known.")
+
+
+def remember_source(run: Path, source: str) -> None:
+    """So that attribution need not be told again; a folder by its whole path. Raises StoreError."""
+    told = source if is_release_name(source) else str(Path(source).expanduser().resolve())
+    save_remembered(run / REMEMBERED, Remembered(source=told))
+
+
+def remembered_source(run: Path) -> str:
+    """Raises ConfigError where the run does not say."""
+    source = load_remembered(run / REMEMBERED, Remembered).source
+    if source is None:
+        raise ConfigError(f"{run}: does not say what it was trained on. Expected the build. Pass it with --source.")
+    return source
 
 
 @contextmanager
