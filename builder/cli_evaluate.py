@@ -29,7 +29,8 @@ def evaluate(
         str, typer.Argument(help="Folder of a run; or a model: embedded, a folder, a Hub id.", show_default=False)
     ],
     source: Annotated[
-        Text, typer.Option(help="The questions: a known dataset, a file, a build, a release: ORG/NAME@TAG.")
+        Text,
+        typer.Option(help="A known dataset, a file, a build, ORG/NAME@TAG; a run's default: what it was trained on."),
     ] = None,
     split: Annotated[str, typer.Option(help="Their split: dev, test.")] = "test",
     variant: Annotated[Text, typer.Option(help="Of a model: whose prompts and labels; a run has its own.")] = None,
@@ -110,17 +111,12 @@ def _prepare(asked: _Asked) -> _Job:
     from cotbuild.builder.progress import Terminal
     from cotbuild.builder.students import find_model, student_packages
 
-    if asked.source is None:
-        raise ConfigError(
-            "no --source. Expected the questions, such as --source openbookqa, or the folder of the build, whose "
-            "evaluation splits they then are."
-        )
     terminal, run = Terminal(), _run_of(asked)
-    spec = _spec_of(asked, run)
+    spec, source = _spec_of(asked, run), _source_of(asked, run)
     with student_packages():
         from cotbuild.student.evaluate import Item, make_plan
     model = None if run else find_model(asked.student, asked.revision, terminal.say)
-    questions = evaluation_questions(asked.source, asked.split, asked.limit, terminal)
+    questions = evaluation_questions(source, asked.split, asked.limit, terminal)
     items = [Item(q, row) for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)]
     p99, seen = (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
     layout = run.layout if run else _layout_of(spec)
@@ -151,6 +147,15 @@ def _spec_of(asked: _Asked, run: StudentRun | None) -> VariantSpec:
     spec = run.data.spec if run else chosen_variant(asked.variant, asked.spec)
     evaluation_rows(spec, [])  # refuses what says no label
     return spec
+
+
+def _source_of(asked: _Asked, run: StudentRun | None) -> str:
+    """Where the questions come from; of a run by itself the evaluation splits of its build."""
+    from cotbuild.builder.students import remembered_source
+
+    if asked.source is None and run is None:
+        raise ConfigError("no --source. Expected the questions of a model, such as --source openbookqa, or a build.")
+    return asked.source or remembered_source(Path(asked.student).expanduser())
 
 
 def _layout_of(spec: VariantSpec) -> "Layout":

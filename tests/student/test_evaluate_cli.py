@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from cotbuild.builder.cli import app
 from cotbuild.builder.evaluation_table import COLUMNS
 from cotbuild.builder.evaluations import read_evaluation, read_results
+from cotbuild.builder.students import REMEMBERED, remember_source
 from cotbuild.schemas.evaluation import Evaluation
 from cotbuild.schemas.student import TrainConfig
 from cotbuild.student.evaluate import normalised_choice, raw_choice
@@ -143,7 +144,7 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     assert "holds an evaluation with rows" in refused[-1]
 
 
-def test_questions_of_a_build_are_its_evaluation_splits(made: Made) -> None:
+def test_questions_of_a_build_are_its_evaluation_splits(made: Made, post_cot: Path) -> None:
     folder = made.root / "source"
     folder.mkdir()
     write_questions(folder / "train.jsonl", [f"What is {number}?" for number in range(4)])
@@ -164,6 +165,10 @@ def test_questions_of_a_build_are_its_evaluation_splits(made: Made) -> None:
     )
     done = here("evaluate", made.tiny, "--source", build, "--split", "dev", "--out", made.root / "dev")
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, label_only@1"
+    remember_source(post_cot, str(build))
+    done = here("evaluate", post_cot, "--split", "dev", "--base", made.tiny, "--out", made.root / "dev_of_run")
+    assert done.stdout.splitlines()[0] == "source/validation: 3 questions, post_cot@1"
+    (post_cot / REMEMBERED).unlink()
     done = here("evaluate", made.tiny, "--source", build, "--split", "test", "--out", made.root / "x", code=2)
     assert "no evaluation split 'test'. Expected one of ['validation']" in done.stderr
 
@@ -179,7 +184,8 @@ def unfinished(made: Made, run: Path) -> Path:
 @pytest.mark.parametrize(
     ("student", "words", "said", "code"),
     [
-        ("run", [], "no --source. Expected the questions", 2),
+        ("run", [], "does not say what it was trained on", 2),
+        ("tiny", [], "no --source. Expected the questions", 2),
         (
             "run",
             ["--source", "QUESTIONS", "--variant", "pre_cot"],
