@@ -231,8 +231,11 @@ def _collected(
 ) -> "list[QuestionResult]":
     from cotbuild.student.evaluate import evaluate as each
 
+    if (there := results.finished()) is not None:
+        return there
+    student = load()
     with terminal.counting("questions") as progress:
-        return results.collect(lambda done: each(load(), job.items, job.plan, done), progress)
+        return results.collect(lambda done: each(student, job.items, job.plan, done), progress)
 
 
 def _base_of(job: _Job) -> "Model":

@@ -138,7 +138,14 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     assert len(dry) == 2
     out = made.root / "model"
     lines = here(*words, "--out", out).stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:5]] == ["student", "majority", "chance"]
+    assert [line.split()[0] for line in lines[2:]] == [
+        "student",
+        "majority",
+        "chance",
+        "accuracy:",
+        "normalised:",
+        str(out),
+    ]
     assert evaluation(out).untrained is None
     refused = here(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
     assert "holds an evaluation with rows" in refused[-1]
