@@ -14,8 +14,10 @@ class OptionResult(Record):
     """What a student says of one option."""
 
     name: str = Field(description="A choice's label, or yes, no.")
-    log_prob: float = Field(description="Of the label and the token that ends it, natural logarithm.")
-    label_log_prob: float = Field(description="Of the label alone.")
+    log_prob: float = Field(
+        description="Of the label and the token that ends it, behind what all options share; natural logarithm."
+    )
+    label_log_prob: float = Field(description="Without the token that ends it.")
     tokens: int = Field(ge=0, description="Tokens of the label.")
     chars: int = Field(ge=1, description="Characters of the label.")
     correct: bool = Field(description="Whether this is the target, or an option of its text.")

@@ -4,6 +4,9 @@ What the options of a question have in common is run once; each goes on from the
 
     prompt, rationale, separator | label | token that ends it
     run once a question          | run for each option
+
+A score counts every token behind what all options have in common, also one before the label. *Measured*: SmolLM2 cuts
+the space off before a digit. Left out there and counted elsewhere, it gave "1 day" 1.7 over "millions of years".
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +28,7 @@ class Option(NamedTuple):
     ids_T: list[int]
     """To the token that ends the label, which is the last one."""
     start: int
-    """The label's first token."""
+    """The label's first token; a space of its own before it is not the label's."""
     chars: int
     """Of the label, at least 1."""
 
@@ -39,9 +42,9 @@ class OptionScore(NamedTuple):
     """What a student says of an option; natural logarithms."""
 
     log_prob: float
-    """Of the label and the token that ends it."""
+    """Of what stands behind the options' common tokens: the label and the token that ends it."""
     label_log_prob: float
-    """Of the label alone."""
+    """Without the one that ends it."""
     tokens: int
     chars: int
 
@@ -92,10 +95,7 @@ def score_batch(student: Student, asked: Sequence[Sequence[Option]]) -> list[lis
     index = torch.tensor([q for q, options in enumerate(asked) for _ in options], device=student.model.device)
     tails = [option.ids_T[n:] for options, n in zip(asked, shared, strict=True) for option in options]
     found = iter(_tail_log_probs(student, prefix.pick(index), tails))
-    return [
-        [_score(option, next(found)[option.start - n :]) for option in options]
-        for options, n in zip(asked, shared, strict=True)
-    ]
+    return [[_score(option, next(found)) for option in options] for options in asked]
 
 
 def _score(option: Option, log_probs: list[float]) -> OptionScore:

@@ -37,13 +37,21 @@ def asked(student: Student, layout: Layout) -> list[list[Option]]:
     ]
 
 
-def plain(student: Student, option: Option) -> tuple[float, float]:
-    """log p with and without the terminator, of one text run alone, with neither padding nor cache."""
+def plain(student: Student, option: Option, options: list[Option]) -> tuple[float, float]:
+    """log p with and without the terminator, of one text run alone, with neither padding nor cache.
+
+    Of all that is not the same in every option.
+    """
+    begin = next(i for i in range(option.start + 1) if i == min(o.start for o in options) or _part(options, i))
     with torch.no_grad():
         logits = student.model(input_ids=torch.tensor([option.ids_T]), use_cache=False).logits[0].double()
     logp = logits.log_softmax(-1)
-    each = [float(logp[i - 1, option.ids_T[i]]) for i in range(option.start, len(option.ids_T))]
+    each = [float(logp[i - 1, option.ids_T[i]]) for i in range(begin, len(option.ids_T))]
     return sum(each), sum(each[:-1])
+
+
+def _part(options: list[Option], i: int) -> bool:
+    return len({option.ids_T[i] for option in options}) > 1
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -53,7 +61,7 @@ def test_cached_scores_are_those_of_each_text_alone(family: str, layout: str) ->
     questions = asked(student, LAYOUTS[layout])
     for scores, options in zip(score_batch(student, questions), questions, strict=True):
         for score, option in zip(scores, options, strict=True):
-            assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option), abs=1e-4)
+            assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option, options), abs=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -92,12 +100,14 @@ def test_by_hand_on_a_model_whose_logits_are_known() -> None:
         for weights in flat.parameters():
             weights.zero_()
     known = Student(flat, student.tokenizer, "flat")
+    each = -math.log(flat.config.vocab_size)
     for scores, options in zip(score_batch(known, asked(known, POST)), asked(known, POST), strict=True):
+        first = min(option.start for option in options)
         for score, option in zip(scores, options, strict=True):
-            each = -math.log(flat.config.vocab_size)
             assert score.tokens == option.tokens
-            assert score.label_log_prob == pytest.approx(option.tokens * each, rel=1e-6)
-            assert score.log_prob == pytest.approx((option.tokens + 1) * each, rel=1e-6)
+            before = option.start - first  # a space that is a token of its own
+            assert score.label_log_prob == pytest.approx((before + option.tokens) * each, rel=1e-6)
+            assert score.log_prob == pytest.approx((before + option.tokens + 1) * each, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +123,22 @@ def test_only_what_all_options_have_in_common_is_shared(ids: list[list[int]], st
     assert shared_tokens([Option(row, start, 1) for row, start in zip(ids, starts, strict=True)]) == shared
 
 
+def test_a_space_that_is_a_token_of_its_own_counts_where_other_options_have_it_in_their_first() -> None:
+    """Of the same text behind the same tokens the score is the same, wherever its label is said to begin."""
+    student = shared_student("llama")
+    whole, cut, other = Option([5, 6, 7, 8, 9], 2, 4), Option([5, 6, 7, 8, 9], 3, 4), Option([5, 6, 17, 18, 9], 2, 4)
+    scores = score_batch(student, [[whole, cut, other]])[0]
+    assert scores[0].log_prob == pytest.approx(scores[1].log_prob, abs=1e-5)
+    assert (scores[0].tokens, scores[1].tokens) == (2, 1)
+
+
 def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
     """A made-up cut: the options share the first 3 tokens alone, though the labels begin at the 6th."""
     student, chance = shared_student("llama"), random.Random(0)
     common = [chance.randrange(5, 300) for _ in range(3)]
     options = [Option(common + [chance.randrange(5, 300) for _ in range(3 + n)], 5, 4) for n in (1, 2, 5)]
     for score, option in zip(score_batch(student, [options])[0], options, strict=True):
-        assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option), abs=1e-4)
+        assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option, options), abs=1e-4)
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 60)), max_size=30), st.integers(1, 300))
