@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from cotbuild.builder.cli_attribute import attribute
 from cotbuild.builder.cli_errors import errors
+from cotbuild.builder.cli_evaluate import evaluate
 from cotbuild.builder.cli_import import import_rationales
 from cotbuild.builder.cli_release import publish, pull, verify
+from cotbuild.builder.cli_train import train
 from cotbuild.builder.cli_variants import diff, variants
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
@@ -135,6 +138,9 @@ def generate(
 app.command("import")(import_rationales)
 app.command("variants")(variants)
 app.command("diff")(diff)
+app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.command("attribute")(attribute)
 
 
 @app.command()

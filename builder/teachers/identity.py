@@ -7,6 +7,7 @@ written by `remember` once a teacher has been opened and is about to be asked fo
 import asyncio
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -38,14 +39,22 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     if config.model == "scripted":
         dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
         return f"scripted:{digest('scripted', dials)}"
-    if config.model == "embedded":
-        return f"embedded:{embedded_digest()}"
     absent = load_known(store_dir).folders.get(config.model)
     if absent is not None and not Path(config.model).expanduser().is_dir():
         return f"local:{absent}"  # of a release that was pulled: what its teacher said is known without the weights
-    if is_folder(config.model):
-        return f"local:{folder_digest(Path(config.model).expanduser(), cache_dir())}"
-    return f"hub:{config.model}@{_commit(config, store_dir)}"
+    return model_identity(config.model, lambda: _commit(config, store_dir))
+
+
+def model_identity(model: str, commit: Callable[[], str], role: str = "teacher") -> str:
+    """The identity of a model that is read here: embedded, a folder, or a Hub id, whose commit is asked for.
+
+    `role`: teacher or student, as errors and flags name it.
+    """
+    if model == "embedded":
+        return f"embedded:{embedded_digest()}"
+    if is_folder(model, role):
+        return f"local:{folder_digest(Path(model).expanduser(), cache_dir(), role)}"
+    return f"hub:{model}@{commit()}"
 
 
 def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
@@ -66,22 +75,23 @@ def teacher_name(config: TeacherConfig) -> str:
     return f"{config.model}@{config.revision or (UNSTATED if config.endpoints else 'main')}"
 
 
-def is_folder(model: str) -> bool:
+def is_folder(model: str, role: str = "teacher") -> bool:
     """Whether `model` names a folder; raises ConfigError where it is neither that nor of the form of a Hub id."""
     if Path(model).expanduser().is_dir():
         return True
     if HUB_ID.fullmatch(model) is None or model.startswith("."):
+        scripted, served = ("scripted, ", "; a served name needs --endpoint") if role == "teacher" else ("", "")
         raise ConfigError(
-            f"teacher: {model!r} is no folder here and no Hub id. Expected embedded, scripted, a folder with "
-            "config.json, or owner/name; a served name needs --endpoint."
+            f"{role}: {model!r} is no folder here and no Hub id. Expected embedded, {scripted}a folder with "
+            f"config.json, or owner/name{served}."
         )
     return False
 
 
-def folder_digest(folder: Path, cache: Path) -> str:
+def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
     """Digest of a local model's files by name and content, wherever the folder stands."""
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"teacher: {str(folder)!r} has no config.json. Expected a folder in transformers' form.")
+        raise ConfigError(f"{role}: {str(folder)!r} has no config.json. Expected a folder in transformers' form.")
     files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
@@ -142,22 +152,22 @@ def _commit(config: TeacherConfig, store_dir: Path) -> str:
     revision = config.revision or "main"
     if COMMIT.fullmatch(revision):
         return revision
-    return load_known(store_dir).hub.get(teacher_name(config)) or _resolved(config.model, revision)
+    return load_known(store_dir).hub.get(teacher_name(config)) or model_commit(config.model, revision)
 
 
-def _resolved(repo: str, revision: str) -> str:
+def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
     """The commit that `revision` means now, from the Hub, or from its local cache where the Hub is out of reach."""
     return resolve_commit(
         "model",
         repo,
         revision,
         no_repo=ConfigError(
-            f"teacher: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --teacher, "
+            f"{role}: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --{role}, "
             "or set HF_TOKEN."
         ),
-        no_revision=ConfigError(f"teacher: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."),
+        no_revision=ConfigError(f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."),
         no_answer=lambda why: TeacherError(
-            f"teacher: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. Expected a "
+            f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. Expected a "
             "connection. Check the network, or name a local folder."
         ),
     )

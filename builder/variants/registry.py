@@ -38,7 +38,7 @@ def choose_variants(only: Iterable[str] | None, files: Iterable[Path]) -> list[V
         names += variant_sets().get(name, [name])
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(
-            f"variant {unknown[0]!r}: not known. Expected one of the set {', '.join(variant_sets())}, or of "
+            f"variant {unknown[0]!r}: not known. Expected one of the sets {', '.join(variant_sets())}, or of "
             f"{', '.join(known)}."
         )
     return [known[name] for name in dict.fromkeys(names)]

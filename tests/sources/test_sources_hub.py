@@ -128,8 +128,15 @@ remember_source(open_source(sums(revision="v1")), store)
     store = tmp_path / "store"
     assert run(code, str(store)) == [f"{NEW} False", f"{OLD} False", f"{'c' * 40} False", "False"]
     known = json.loads((store / "source.json").read_text())
-    licences = {f"ann/sums@{commit}": "cc0-1.0" for commit in (NEW, OLD)}
+    licences = {f"ann/sums@{NEW}": "cc0-1.0"}  # the small Hub knows v1's commit, and nothing of it
     assert known == {"format_version": 1, "hub": {"ann/sums@main": NEW, "ann/sums@v1": OLD}, "licences": licences}
+    code = """
+from cotbuild.builder.sources.licence import hub_id, stated_licence
+store = Path(sys.argv[1])
+source = open_source(sums(), store)
+print(stated_licence(source, store), hub_id(source))
+"""
+    assert run(code, str(store), offline=True) == ["cc0-1.0 ann/sums"]
     # What is written down goes before what the Hub says, and needs no Hub.
     (store / "source.json").write_text(json.dumps({**known, "hub": {"ann/sums@main": OLD}}))
     code = "print(open_source(sums(), Path(sys.argv[1])).revision)"

@@ -93,6 +93,7 @@ def test_a_fault_in_a_declaration_is_named(tmp_path: Path, old: str, new: str, m
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match=r"variant 'post_cott': not known\. Expected one of the set paper, or of label_only"
+        ConfigError,
+        match=r"variant 'post_cott': not known\. Expected one of the sets paper, key_tokens, or of label_only",
     ):
         choose_variants(["post_cott"], [])

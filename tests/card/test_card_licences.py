@@ -1,0 +1,91 @@
+"""Licences: how they are read as people state them, and which one a release has by default."""
+
+import pytest
+
+from cotbuild.builder.card.licences import HUB_IDS, licence_of, normalised
+from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.schemas.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("CC BY-SA 4.0", "cc-by-sa-4.0"),
+        ("CC BY 4.0", "cc-by-4.0"),
+        ("Creative Commons Attribution-NonCommercial 4.0 International", "cc-by-nc-4.0"),
+        ("Creative Commons Attribution Non Commercial Share Alike 4.0", "cc-by-nc-sa-4.0"),
+        ("CC BY-SA", "other"),  # of no version: the family's name would hide what it asks
+        ("CC0", "cc0-1.0"),
+        ("Apache-2.0 upstream; its Hub card says unknown", "apache-2.0"),
+        ("that of svamp, if it is a copy: MIT", "mit"),
+        ("Apache License, Version 2.0", "apache-2.0"),
+        ("The MIT License", "mit"),
+        ("BSD-3-Clause", "bsd-3-clause"),
+        ("mit, cc-by-nc-4.0", "other"),
+        ("my own terms", "other"),
+        ("unknown", "unknown"),
+        ("none", "unknown"),
+        ("", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_licences_as_people_write_them(stated: str | None, expected: str) -> None:
+    assert normalised(stated) == expected
+
+
+@pytest.mark.parametrize("name", sorted(HUB_IDS))
+def test_the_hubs_identifiers_are_read_as_they_are(name: str) -> None:
+    assert normalised(name) == name
+
+
+def test_every_known_source_has_a_licence_that_is_read() -> None:
+    assert {normalised(known.licence) for known in KNOWN.values()} == {"mit", "apache-2.0", "cc-by-4.0", "cc-by-sa-4.0"}
+
+
+@pytest.mark.parametrize(
+    ("questions", "rationales", "expected", "said"),
+    [
+        ("MIT", "MIT", "mit", "All parts have mit."),
+        ("MIT", "Apache-2.0", "apache-2.0", "apache-2.0 asks the most of them."),
+        ("CC BY 4.0", "Apache-2.0", "cc-by-4.0", "cc-by-4.0 asks the most"),
+        ("MIT", "CC BY-SA 4.0", "cc-by-sa-4.0", "shared alike"),
+        ("CC BY-SA 3.0", "CC BY-SA 4.0", "cc-by-sa-4.0", "shared alike"),
+        ("MIT", "CC BY-NC 4.0", "cc-by-nc-4.0", "no commercial use"),
+        ("CC BY-NC 4.0", "CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0", "shared alike"),
+        ("CC BY-SA 4.0", "CC BY-NC 4.0", "other", "cannot be joined"),
+        ("CC BY-SA 4.0", "CC BY-NC-SA 4.0", "other", "cannot be joined"),
+        ("CC BY-ND 4.0", "CC BY-ND 4.0", "other", "each part keeps its own"),
+        ("MIT", "llama2", "other", "each part keeps its own"),
+        ("MIT", None, "unknown", "The licence of the rationales is unknown: nobody is known"),
+        ("CC BY-NC 4.0", "unknown", "unknown", "The licence of the questions, as stated: CC BY-NC 4.0."),
+    ],
+)
+def test_the_default_licence(questions: str, rationales: str | None, expected: str, said: str) -> None:
+    found = licence_of({"the questions": questions, "the rationales": rationales})
+    assert found.id == expected
+    assert said in " ".join(found.lines)
+    assert (found.name is not None) == (found.id == "other")
+
+
+@pytest.mark.parametrize(
+    ("stated", "given", "laxer"),
+    [
+        ("MIT", "apache-2.0", False),
+        ("MIT", "cc-by-4.0", False),
+        ("MIT", "cc0-1.0", True),
+        ("CC BY-NC 4.0", "mit", True),
+        ("CC BY-SA 4.0", "cc-by-4.0", True),
+        (None, "mit", True),
+        ("MIT", "unknown", False),
+    ],
+)
+def test_a_laxer_licence_given_is_taken_and_said(stated: str | None, given: str, laxer: bool) -> None:
+    found = licence_of({"the questions": stated}, given)
+    assert found.id == given
+    assert f"The publisher chose {given}" in found.lines[-1]
+    assert ("may allow what a part does not" in found.lines[-1]) == laxer
+
+
+def test_a_licence_that_the_hub_does_not_know_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--license 'CC BY 4\.0': .* The nearest: cc-by-4\.0\."):
+        licence_of({}, "CC BY 4.0")
