@@ -29,7 +29,8 @@ def evaluate(
         str, typer.Argument(help="Folder of a run; or a model: embedded, a folder, a Hub id.", show_default=False)
     ],
     source: Annotated[
-        Text, typer.Option(help="The questions: a known dataset, a file, a build, a release: ORG/NAME@TAG.")
+        Text,
+        typer.Option(help="A known dataset, a file, a build, ORG/NAME@TAG; a run's default: what it was trained on."),
     ] = None,
     split: Annotated[str, typer.Option(help="Their split: dev, test.")] = "test",
     variant: Annotated[Text, typer.Option(help="Of a model: whose prompts and labels; a run has its own.")] = None,
@@ -110,17 +111,12 @@ def _prepare(asked: _Asked) -> _Job:
     from cotbuild.builder.progress import Terminal
     from cotbuild.builder.students import find_model, student_packages
 
-    if asked.source is None:
-        raise ConfigError(
-            "no --source. Expected the questions, such as --source openbookqa, or the folder of the build, whose "
-            "evaluation splits they then are."
-        )
     terminal, run = Terminal(), _run_of(asked)
-    spec = _spec_of(asked, run)
+    spec, source = _spec_of(asked, run), _source_of(asked, run)
     with student_packages():
         from cotbuild.student.evaluate import Item, make_plan
     model = None if run else find_model(asked.student, asked.revision, terminal.say)
-    questions = evaluation_questions(asked.source, asked.split, asked.limit, terminal)
+    questions = evaluation_questions(source, asked.split, asked.limit, terminal)
     items = [Item(q, row) for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)]
     p99, seen = (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
     layout = run.layout if run else _layout_of(spec)
@@ -153,6 +149,15 @@ def _spec_of(asked: _Asked, run: StudentRun | None) -> VariantSpec:
     return spec
 
 
+def _source_of(asked: _Asked, run: StudentRun | None) -> str:
+    """Where the questions come from; of a run by itself the evaluation splits of its build."""
+    from cotbuild.builder.students import remembered_source
+
+    if asked.source is None and run is None:
+        raise ConfigError("no --source. Expected the questions of a model, such as --source openbookqa, or a build.")
+    return asked.source or remembered_source(Path(asked.student).expanduser())
+
+
 def _layout_of(spec: VariantSpec) -> "Layout":
     from cotbuild.builder.evaluation_items import example_row
     from cotbuild.student.layout import layout_of
@@ -178,8 +183,9 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
 
     what, terminal = job.what(job.identity), Terminal()
     first = job.plan.layout.label_first
+    beside = _Untrained(job, out) if job.run else None
     ours = _collected(Results(out, "student", what), job, job.load, terminal)
-    untrained = _untrained(job, out, terminal) if job.run else None
+    untrained = beside.results(terminal) if beside else None
     evaluation = Evaluation(
         metric=metric(ours),
         evaluated=what,
@@ -194,15 +200,30 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
     return evaluation
 
 
-def _untrained(job: _Job, out: Path, terminal: "Terminal") -> "list[QuestionResult]":
-    """Its results on the same rows, from the user's cache where it was evaluated before; a copy stands beside ours."""
-    from cotbuild.builder.evaluations import Results, cached_untrained
-    from cotbuild.builder.teachers.cache import cache_dir
+class _Untrained:
+    """The student that a run began with, on the same rows; from the user's cache where it was evaluated before.
 
-    assert job.run is not None
-    what, plain = job.what(job.run.student), job._replace(plan=job.untrained_plan)
-    found = _collected(cached_untrained(cache_dir(), what), plain, lambda: _load_base(job), terminal)
-    return Results(out, "untrained", what).collect(lambda _: iter(enumerate(found)), lambda *_: None)
+    Raises ConfigError, before anything is run, where it has to be evaluated and nobody knows where it is.
+    """
+
+    def __init__(self, job: _Job, out: Path) -> None:
+        from cotbuild.builder.evaluations import Results, cached_untrained
+        from cotbuild.builder.teachers.cache import cache_dir
+
+        assert job.run is not None
+        what = job.what(job.run.student)
+        self._job = job._replace(plan=job.untrained_plan)
+        self._copy, self._cached = Results(out, "untrained", what), cached_untrained(cache_dir(), what)
+        had = self._copy.finished() is not None or self._cached.finished() is not None
+        self._model = None if had else _base_of(job)
+
+    def results(self, terminal: "Terminal") -> "list[QuestionResult]":
+        """In the order of the questions; a copy stands beside the student's."""
+        if (there := self._copy.finished()) is not None:
+            return there
+        model = self._model
+        found = _collected(self._cached, self._job, lambda: _load(model), terminal)
+        return self._copy.collect(lambda _: iter(enumerate(found)), lambda *_: None)
 
 
 def _collected(
@@ -210,12 +231,15 @@ def _collected(
 ) -> "list[QuestionResult]":
     from cotbuild.student.evaluate import evaluate as each
 
+    if (there := results.finished()) is not None:
+        return there
+    student = load()
     with terminal.counting("questions") as progress:
-        return results.collect(lambda done: each(load(), job.items, job.plan, done), progress)
+        return results.collect(lambda done: each(student, job.items, job.plan, done), progress)
 
 
-def _load_base(job: _Job) -> "Student":
-    """The student that the run began with. Raises ConfigError where it is another one now, or nobody knows where."""
+def _base_of(job: _Job) -> "Model":
+    """The model that the run began with. Raises ConfigError where it is another one now, or cannot be found."""
     from cotbuild.builder.progress import Terminal
     from cotbuild.builder.students import find_model
     from cotbuild.builder.teachers.identity import hub_commit
@@ -234,12 +258,13 @@ def _load_base(job: _Job) -> "Student":
             f"--base {name!r} is {model.identity[:24]!r}, the run began with {wanted[:24]!r}. Expected the same "
             "weights. Pass --base with the folder that it was trained from."
         )
-    return _load(model)
+    return model
 
 
-def _load(model: "Model") -> "Student":
+def _load(model: "Model | None") -> "Student":
     from cotbuild.student.base import load_student
 
+    assert model is not None
     return load_student(model.where, model.identity, revision=model.revision)
 
 

@@ -17,7 +17,8 @@ def evaluation_lines(evaluation: Evaluation, out: Path) -> Iterator[str]:
     yield f"accuracy: {evaluation.metric}"
     if figures.normalised:
         yield f"normalised: {evaluation.normalisation}"
-    yield _seen(figures)
+    if evaluation.untrained is not None:
+        yield _seen(figures)
     if figures.accuracy is None:
         yield "no target is published of these questions: nothing is correct or wrong; the choices stand in the file"
     yield f"{out}  fingerprint {what.rows[:16]}"

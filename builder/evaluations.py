@@ -3,7 +3,6 @@
 Also of the untrained student's in the user's cache, so that ten runs of one student on the same rows pay for it once.
 """
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -45,7 +44,7 @@ class Results:
         """What a run that was cut off had; lines that are not whole are left out."""
         try:
             lines = self._journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise _unreadable(self._journal, error) from error
@@ -63,24 +62,29 @@ class Results:
             return there
         done, total = self.begun(), self._what.num_questions
         had = len(done)
-        with self._appending(fresh=not done) as file:
+        with self._opened(fresh=not done) as file:
             for place, result in run(dict(done)):
-                file.write(json.dumps({"at": place, "result": result.model_dump(mode="json")}) + "\n")
-                file.flush()
+                self._append(file, {"at": place, "result": result.model_dump(mode="json")})
                 done[place] = result
                 progress(len(done) - had, total - had)
         results = [done[i] for i in range(total)]
         self._write(results)
         return results
 
-    @contextlib.contextmanager
-    def _appending(self, *, fresh: bool) -> Iterator[IO[str]]:
+    def _opened(self, *, fresh: bool) -> IO[str]:
         try:
             self._journal.parent.mkdir(parents=True, exist_ok=True)
-            with self._journal.open("w" if fresh else "a", encoding="utf-8") as file:
-                # A line that was cut off ends here.
-                file.write(json.dumps({"evaluated": self._what.model_dump(mode="json")}) + "\n" if fresh else "\n")
-                yield file
+            file = self._journal.open("w" if fresh else "a", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(self._journal, error) from error
+        # Where it goes on, a line that was cut off ends here.
+        self._append(file, {"evaluated": self._what.model_dump(mode="json")}, before="" if fresh else "\n")
+        return file
+
+    def _append(self, file: IO[str], value: dict[str, Any], before: str = "") -> None:
+        try:
+            file.write(f"{before}{json.dumps(value)}\n")
+            file.flush()
         except OSError as error:
             raise _unwritable(self._journal, error) from error
 

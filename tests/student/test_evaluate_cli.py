@@ -1,19 +1,24 @@
 """`cotbuild evaluate` on a tiny local student: what it prints, writes, refuses; figures recomputed from its files."""
 
 import json
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from cotbuild.builder.cli import app
+from cotbuild.builder.evaluation_table import COLUMNS
 from cotbuild.builder.evaluations import read_evaluation, read_results
+from cotbuild.builder.students import REMEMBERED, remember_source
 from cotbuild.schemas.evaluation import Evaluation
 from cotbuild.schemas.student import TrainConfig
 from cotbuild.student.evaluate import normalised_choice, raw_choice
 from cotbuild.student.metrics import chance, figures, majority
+from cotbuild.student.questions import question_of
 from cotbuild.student.train import Base, train
-from tests.commands import cotbuild, write_questions
+from tests.commands import cotbuild, rows, write_questions
 from tests.student.builds import make_build
 from tests.student.tiny import save_tiny
 
@@ -25,7 +30,8 @@ class Made:
         self.root, self.cache = root, root / "cache"
         self.build = make_build(root, 40, ("pre_cot", "post_cot", "rationale_only"))
         self.tiny = save_tiny(root / "tiny", "gpt2")
-        texts = ["Which of these 3  THINGS floats? ½ 東京 🙂", *(f"What of {number}, iron?" for number in range(8))]
+        seen = question_of(str(rows(self.build, "post_cot")[0]["prompt"])).replace("these", " THESE")
+        texts = [seen, *(f"What of {number}, iron?" for number in range(8))]
         self.questions = write_questions(root / "test.jsonl", texts)
 
     def run(self, variant: str) -> Path:
@@ -37,11 +43,19 @@ class Made:
         return out
 
 
+def here(*words: object, code: int = 0) -> Result:
+    """The command in this process, which has torch at hand; the first test runs it in one of its own."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, f"{done.output}\n{done.exception!r}"
+    return done
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     root = tmp_path_factory.mktemp("evaluate")
-    os.environ["COTBUILD_CACHE"] = str(root / "cache")
-    return Made(root)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COTBUILD_CACHE", str(root / "cache"))
+        yield Made(root)
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +90,7 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(made: Made, pos
     assert found.untrained is not None
     lines = done.stdout.splitlines()
     assert lines[0] == "test.jsonl/test: 9 questions, post_cot@1"
-    assert lines[1].split() == [
-        "accuracy",
-        "95",
-        "%",
-        "normalised",
-        "free",
-        "no",
-        "answer",
-        "forced",
-        "tokens/q",
-        "q/s",
-    ]
+    assert lines[1].split() == [word for name in COLUMNS for word in name.split()]
     for line, name, part in zip(lines[2:4], ("student", "untrained"), (found.student, found.untrained), strict=True):
         assert part.accuracy is not None
         assert line.split()[:3] == [
@@ -108,16 +111,16 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(made: Made, pos
     assert "9/9 questions" in done.stderr
 
     # All of it is had: the same again without a model, and the untrained student's from the cache.
-    again = cotbuild("evaluate", post_cot, "--source", made.questions, "--split", "test")
+    again = here("evaluate", post_cot, "--source", made.questions, "--split", "test")
     assert again.stdout == done.stdout
     assert "questions ·" not in again.stderr
-    cotbuild("evaluate", post_cot, "--source", made.questions, "--split", "test", "--out", made.root / "elsewhere")
+    here("evaluate", post_cot, "--source", made.questions, "--split", "test", "--out", made.root / "elsewhere")
     assert evaluation(made.root / "elsewhere").untrained == found.untrained
 
 
 def test_before_label_students_generate_and_are_counted(made: Made) -> None:
     run, out = made.run("pre_cot"), made.root / "pre"
-    cotbuild("evaluate", run, "--source", made.questions, "--limit", 4, "--base", made.tiny, "--out", out)
+    here("evaluate", run, "--source", made.questions, "--limit", 4, "--base", made.tiny, "--out", out)
     found = evaluation(out)
     results = read_results(out / "student.parquet")
     assert len(results) == 4
@@ -129,19 +132,26 @@ def test_before_label_students_generate_and_are_counted(made: Made) -> None:
 
 def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     words = ["evaluate", made.tiny, "--source", made.questions, "--variant", "label_only"]
-    dry = cotbuild(*words, "--dry-run").stdout.splitlines()
+    dry = here(*words, "--dry-run").stdout.splitlines()
     assert re.fullmatch(r"9 questions, \d+ tokens read; at most \d+ generated", dry[0])
     assert re.fullmatch(r"about \d+:\d\d on this machine \(measured: 9 questions of these\)", dry[1])
     assert len(dry) == 2
     out = made.root / "model"
-    lines = cotbuild(*words, "--out", out).stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:5]] == ["student", "majority", "chance"]
+    lines = here(*words, "--out", out).stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == [
+        "student",
+        "majority",
+        "chance",
+        "accuracy:",
+        "normalised:",
+        str(out),
+    ]
     assert evaluation(out).untrained is None
-    refused = cotbuild(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
-    assert "holds an evaluation with rows" in refused[-2] + refused[-1]
+    refused = here(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
+    assert "holds an evaluation with rows" in refused[-1]
 
 
-def test_questions_of_a_build_are_its_evaluation_splits(made: Made) -> None:
+def test_questions_of_a_build_are_its_evaluation_splits(made: Made, post_cot: Path) -> None:
     folder = made.root / "source"
     folder.mkdir()
     write_questions(folder / "train.jsonl", [f"What is {number}?" for number in range(4)])
@@ -160,9 +170,13 @@ def test_questions_of_a_build_are_its_evaluation_splits(made: Made) -> None:
         "--out",
         build,
     )
-    done = cotbuild("evaluate", made.tiny, "--source", build, "--split", "dev", "--out", made.root / "dev")
+    done = here("evaluate", made.tiny, "--source", build, "--split", "dev", "--out", made.root / "dev")
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, label_only@1"
-    done = cotbuild("evaluate", made.tiny, "--source", build, "--split", "test", "--out", made.root / "x", code=2)
+    remember_source(post_cot, str(build))
+    done = here("evaluate", post_cot, "--split", "dev", "--base", made.tiny, "--out", made.root / "dev_of_run")
+    assert done.stdout.splitlines()[0] == "source/validation: 3 questions, post_cot@1"
+    (post_cot / REMEMBERED).unlink()
+    done = here("evaluate", made.tiny, "--source", build, "--split", "test", "--out", made.root / "x", code=2)
     assert "no evaluation split 'test'. Expected one of ['validation']" in done.stderr
 
 
@@ -177,9 +191,14 @@ def unfinished(made: Made, run: Path) -> Path:
 @pytest.mark.parametrize(
     ("student", "words", "said", "code"),
     [
-        ("run", [], "no --source. Expected the questions", 2),
-        ("run", ["--variant", "pre_cot"], "--variant, --spec and --revision are for models", 2),
-        ("run", ["--source", "QUESTIONS", "--split", "dev"], "split 'validation' of a single file", 2),
+        ("run", [], "does not say what it was trained on", 2),
+        ("tiny", [], "no --source. Expected the questions", 2),
+        (
+            "run",
+            ["--source", "QUESTIONS", "--variant", "pre_cot"],
+            "--variant, --spec and --revision are for models",
+            2,
+        ),
         (
             "run",
             ["--source", "QUESTIONS", "--base", "RUN/model", "--limit", "2", "--out", "OUT"],
@@ -201,7 +220,7 @@ def test_what_it_refuses_is_one_line(
     students = {"run": post_cot, "tiny": made.tiny, "unfinished": unfinished(made, post_cot), "nowhere": "nowhere"}
     names = {"QUESTIONS": str(made.questions), "RUN/model": str(post_cot / "model")}
     names |= {"OUT": str(made.root / "refused"), "OUT3": str(made.root / "refused3")}
-    done = cotbuild("evaluate", students[student], *(names.get(word, word) for word in words), code=code)
+    done = here("evaluate", students[student], *(names.get(word, word) for word in words), code=code)
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert said in errors[0]
