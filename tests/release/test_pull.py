@@ -170,7 +170,7 @@ def test_a_manifest_that_leads_out_of_the_release_is_refused(
     assert "a file is called '../../escaped.parquet'" in refused.stderr
 
 
-@pytest.mark.parametrize("nth", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("nth", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(11, marks=pytest.mark.slow)])
 def test_a_pull_that_was_killed_goes_on(hub: SmallHub, at_hub: Run, finished: Path, tmp_path: Path, nth: int) -> None:
     from tests.commands import PROGRAM
 
