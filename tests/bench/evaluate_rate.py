@@ -71,8 +71,11 @@ def fastest(student: Student, rows: Sequence[TrainingRow], end: str) -> Any:
 
 
 def compare(rows: Sequence[TrainingRow], a: Scores, b: Scores) -> None:
-    """Prints how many choices agree, and each that does not. What all options of a question share may be counted by
-    one side alone, such as a space before a digit: scores are compared less their question's mean."""
+    """Prints how many choices agree, and each that does not.
+
+    Scores are compared less their question's mean: what all options share, such as a space before digits, may be
+    counted by one side alone.
+    """
     differ, furthest = 0, 0.0
     for row, one, other in zip(rows, a, b, strict=True):
         gaps = [x - y for x, y in zip(one, other, strict=True)]
