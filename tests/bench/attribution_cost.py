@@ -27,8 +27,8 @@ from cotbuild.student.gradients import integrated_gradients, path_ends
 BATCH_TOKENS = 1024
 LAYOUT = Layout(order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",))
 RATIONALE = (
-    "Wood is lighter than water for its size, since it holds much air. Things that are lighter than the water they push "
-    "away stay on top of it. Iron nails and stones are far heavier, so they sink to the bottom at once."
+    "Wood is lighter than water for its size, since it holds much air. Things that are lighter than the water they "
+    "push away stay on top of it. Iron nails and stones are far heavier, so they sink to the bottom at once."
 )
 OPTIONS = ("an iron nail", "a wooden boat", "a stone", "a silver spoon")
 QUESTION = "On a warm day a child throws four things into a lake that lies behind the house. Which of them floats?"
