@@ -8,6 +8,7 @@ import typer
 
 from cotbuild.builder.cli_attribute import attribute
 from cotbuild.builder.cli_errors import errors
+from cotbuild.builder.cli_evaluate import evaluate
 from cotbuild.builder.cli_import import import_rationales
 from cotbuild.builder.cli_release import publish, pull, verify
 from cotbuild.builder.cli_train import train
@@ -138,6 +139,7 @@ app.command("import")(import_rationales)
 app.command("variants")(variants)
 app.command("diff")(diff)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 app.command("attribute")(attribute)
 
 

@@ -14,6 +14,8 @@ from cotbuild.schemas.rationale import Verdict
 
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.1
+BYTES = "bytes"
+"""Counted under a name that begins so, they are told in MB."""
 
 
 class Counts:
@@ -37,6 +39,16 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _so_far(done: int, total: int, what: str) -> str:
+    if what.startswith(BYTES):
+        return f"{done / 1e6:.1f}/{total / 1e6:.1f} MB{what.removeprefix(BYTES)}"
+    return f"{done}/{total} {what}"
+
+
+def _rate(per_s: float, what: str) -> str:
+    return f"{per_s / 1e6:.1f} MB/s" if what.startswith(BYTES) else f"{per_s:.0f}/s"
 
 
 class Terminal:
@@ -111,7 +123,7 @@ class Terminal:
             done, total = told
             spent = max(now - started, 1e-6)
             left = clock(spent / done * (total - done)) if done else "?"
-            return f"{done}/{total} {what} · {done / spent:.0f}/s · {left} left"
+            return f"{_so_far(done, total, what)} · {_rate(done / spent, what)} · {left} left"
 
         try:
             yield progress

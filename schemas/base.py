@@ -24,6 +24,13 @@ class Record(BaseModel):
         except ValidationError as fault:
             raise error(f"{where}: {explain(fault)}") from fault
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See BaseModel. What was computed of the old fields stays behind: a key or fingerprint would be of those."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
 
 def explain(fault: ValidationError) -> str:
     """The first fault of a ValidationError as one line, and how many more there are."""

@@ -72,13 +72,19 @@ def run_identity(run: StudentRun) -> str:
     return f"trained:{digest('student run/1', {**said, 'rows': run.data.fingerprint})}"
 
 
+def finished_run(folder: Path) -> StudentRun:
+    """As `open_run`; raises DataError where it is not finished too."""
+    run = open_run(folder)
+    if not run.finished:
+        raise DataError(f"{folder}: not trained to its end. Expected a finished run. Run the same command again.")
+    return run
+
+
 def load_trained(folder: Path) -> "Student":
     """The student of a finished run, with LoRA on its base. Raises DataError where the run is not finished."""
     from cotbuild.student.base import load_student  # here, since torch takes seconds, and a run is read without it
 
-    run = open_run(folder)
-    if not run.finished:
-        raise DataError(f"{folder}: not trained to its end. Expected a finished run. Run the same command again.")
+    run = finished_run(folder)
     return load_student(folder / MODEL, run_identity(run))
 
 

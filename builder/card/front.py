@@ -127,7 +127,7 @@ def _size(rows: int) -> str:
 def _config(manifest: Manifest, name: str) -> dict[str, Any]:
     return {
         "config_name": name,
-        "description": f"{about(manifest, name)}; digest {manifest.digests[name]}",
+        "description": f"{about(manifest, name).rstrip('.')}; digest {manifest.digests[name]}",
         "data_files": [
             {"split": split, "path": [entry.path for entry in files]}
             for split, files in splits_of(manifest, name).items()

@@ -21,7 +21,7 @@ HUB_IDS = frozenset(_HUB_IDS.split())
 """The identifiers that the Hub takes in a card (its documentation, page repositories-licenses)."""
 
 # Those that join freely, by how much they ask of whoever passes the data on; a release takes the highest.
-_FREE = "cc0-1.0 pddl unlicense wtfpl | isc mit zlib bsd bsd-2-clause bsd-3-clause | apache-2.0 | "
+_FREE = "cc0-1.0 pddl unlicense wtfpl | isc mit zlib bsd bsd-2-clause | bsd-3-clause | apache-2.0 | "
 _FREE += "odc-by cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0"
 _RANK = {name: rank for rank, names in enumerate(_FREE.split("|")) for name in names.split()}
 _WORDS = {

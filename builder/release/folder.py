@@ -179,8 +179,8 @@ class FolderTarget:
             self._place(path)
         left = tuple(path for path in ours if path not in todo.delete)
         save_remembered(self._file, kept.model_copy(update={"files": left}))
-        pending.unlink()
         shutil.rmtree(self._hidden / "incoming", ignore_errors=True)
+        pending.unlink()
 
     def _place(self, path: str) -> None:
         place, new = self._folder / path, self._hidden / "incoming" / path

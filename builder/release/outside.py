@@ -15,6 +15,7 @@ from cotbuild.builder.variants.check import check_variants
 from cotbuild.builder.verify import verify
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError, PublishError
+from cotbuild.schemas.extract import EXTRACT_VERSION
 from cotbuild.schemas.manifest import Manifest
 
 
@@ -40,6 +41,9 @@ def check(folder: Path, checks: Checks) -> tuple[Manifest, list[str]]:
 
 
 def _check_rationales(folder: Path, manifest: Manifest, config: BuildConfig, source: str | None) -> Iterator[str]:
+    if why := too_old(manifest):
+        yield f"left out: request keys and rows, {why}"
+        return
     rows, originals = tee(rationales(folder, manifest))
     try:
         if manifest.imported is not None:
@@ -58,6 +62,15 @@ def _check_rationales(folder: Path, manifest: Manifest, config: BuildConfig, sou
             f"left out: request keys, whose exemplars were drawn from split {config.exemplars.split!r}, which is not "
             "in the release. --source PATH checks them too"
         )
+
+
+def too_old(manifest: Manifest) -> str | None:
+    """Why this cotbuild cannot make the rows again; None: it can."""
+    if manifest.extract_version != EXTRACT_VERSION:
+        return f"judged by extraction version {manifest.extract_version}; this cotbuild has {EXTRACT_VERSION}"
+    if any(entry.content is None for entry in manifest.templates):
+        return "built before templates were kept in manifest.json"
+    return None
 
 
 def _pool(config: BuildConfig, source: str | None) -> Pool | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from cotbuild.builder.build_dir import need_manifest
 from cotbuild.builder.release.compose import GENERATED, Tree, Wish, compose
 from cotbuild.builder.release.names import FILE
-from cotbuild.builder.release.outside import Checks, check, standing_manifest
+from cotbuild.builder.release.outside import Checks, check, standing_manifest, too_old
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.release.target import Progress, RemoteFile, State, Target
 from cotbuild.builder.store import AnswerStore
@@ -62,6 +62,7 @@ def publish(
     _refuse_own_folder(build_dir, wish.target)
     with AnswerStore(build_dir).hold(), tempfile.TemporaryDirectory(prefix="cotbuild-") as made:
         manifest, wish = _refuse_incomplete(build_dir, wish, allow=how.allow_partial)
+        _refuse_old(build_dir, manifest)
         ui.say(f"{build_dir}: checking before anything is sent")
         _, checked = check(build_dir, checks)
         for line in checked:
@@ -88,6 +89,14 @@ def _refuse_incomplete(build_dir: Path, wish: Wish, *, allow: bool) -> tuple[Man
             "marked as partial with --allow-partial."
         )
     return manifest, wish._replace(partial=why)
+
+
+def _refuse_old(build_dir: Path, manifest: Manifest) -> None:
+    if why := too_old(manifest):
+        raise PublishError(
+            f"{build_dir}: {why}. Expected rows that can be checked by whoever gets them. Run `cotbuild generate` "
+            "again: it asks nothing, and builds from the answers at hand."
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,7 +90,15 @@ def test_no_published_file_but_build_json_and_run_names_this_machine(build: Path
 
 
 def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
-    assert cotbuild("verify", build).stdout.startswith(f"{build}: whole. 2 files, 96 rows, fingerprint ")
+    checked, whole = cotbuild("verify", build).stdout.splitlines()
+    assert checked == f"{build}: 72 rationales: request keys and rows derived again"
+    assert whole.startswith(f"{build}: whole. 2 files, 96 rows, fingerprint ")
+
+
+def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
+    path = copy / "README.md"
+    path.write_text(path.read_text().replace("everything the teacher said", "all it said").replace("- cotbuild\n", ""))
+    assert "whole. 2 files" in cotbuild("verify", copy).stdout
 
 
 def damage_bytes(build: Path) -> None:
@@ -119,6 +128,11 @@ def edit_card(build: Path) -> None:
     path.write_text(path.read_text().replace("num_examples: 72", "num_examples: 71"))
 
 
+def edit_digest(build: Path) -> None:
+    path = build / "README.md"
+    path.write_text(re.sub("; digest [0-9a-f]{4}", "; digest beef", path.read_text(), count=1))
+
+
 def remove(name: str) -> object:
     return lambda build: (build / name).unlink()
 
@@ -137,6 +151,7 @@ def stray(build: Path) -> None:
         (edit_manifest("fingerprint", "0"), "fingerprint is"),
         (edit_manifest("surprise", 1), "surprise is 1. Extra inputs are not permitted"),
         (edit_card, "README.md: front matter dataset_info[1].splits[0].num_examples is 71"),
+        (edit_digest, "README.md: front matter configs[0].description is 'beef"),
         (remove("manifest.json"), "no manifest.json. Expected a finished build."),
         (remove("questions/test-00000-of-00001.parquet"), "missing. Expected the 24 rows"),
         (remove("README.md"), "README.md: "),

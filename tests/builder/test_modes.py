@@ -193,6 +193,7 @@ def test_a_cut_text_is_kept_or_asked_for_once_more() -> None:
     first, second = chain.taken[0][0].request, chain.open.request
     assert (first.sampling.max_tokens, second.sampling.max_tokens) == (256, 1024)
     assert (first.messages, first.seed) == (second.messages, second.seed)
+    assert first.request_key != second.request_key
     found = row(mode, ["That one", RIGHT], finish="length")
     assert (found.verdict, found.completion) == (Verdict.CORRECT, RIGHT)
     assert [step.finish_reason for step in found.other_steps] == ["length"]

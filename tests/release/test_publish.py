@@ -82,6 +82,7 @@ def test_only_what_differs_goes_up_and_what_is_no_longer_named_goes(hub: SmallHu
     assert files_of(hub, "v1.0.0") == {path: before[path] for path in files_of(hub, "v1.0.0")}
 
 
+@pytest.mark.slow
 def test_a_tag_is_never_moved_unless_that_is_asked_for(hub: SmallHub, at_hub: Run, build: Path) -> None:
     at_hub("publish", build, REPO, "--tag", "v1")
     head, sent = hub.store.refs(HUB_ID, "heads")["main"], bytes_sent(hub)
@@ -100,6 +101,7 @@ def test_a_tag_is_never_moved_unless_that_is_asked_for(hub: SmallHub, at_hub: Ru
         assert "--tag" in at_hub("publish", build, REPO, "--tag", tag, code=2).stderr
 
 
+@pytest.mark.slow
 def test_some_configs_alone_are_a_release_that_can_be_checked(hub: SmallHub, at_hub: Run, build: Path) -> None:
     at_hub("publish", build, REPO, "--tag", "v1", "--configs", "label_only")
     names = {path.partition("/")[0] for path in files_of(hub) if path.endswith(".parquet")}
@@ -149,7 +151,14 @@ def test_what_goes_wrong_is_one_line_and_the_same_command_again_makes_it_whole(
     assert generated(build) <= files_of(hub).keys()
 
 
-@pytest.mark.parametrize("fault", [{"do": "drop", "after_bytes": 2000}, {"do": "status", "status": 500}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "drop", "after_bytes": 2000},
+        pytest.param({"do": "status", "status": 500}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.slow
 def test_an_upload_that_breaks_off_or_fails_once_is_gone_over(
     hub: SmallHub, at_hub: Run, build: Path, fault: dict[str, object]
 ) -> None:
@@ -166,6 +175,7 @@ def test_without_a_login_or_the_right_to_write_it_is_one_line(hub: SmallHub, at_
 # -- a build that is not to be published -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     build, target = tmp_path / "build", f"file:{tmp_path / 'release'}"
     refused = cotbuild("publish", build, target, code=1)
@@ -268,7 +278,7 @@ def test_trl_trains_a_step_on_it(hub: SmallHub, at_hub: Run, build: Path, tmp_pa
     assert json.loads(done.stdout.splitlines()[-1])["loss"] > 0
 
 
+@pytest.mark.slow
 def test_the_build_stays_as_it_was(finished: Path, build: Path, tmp_path: Path) -> None:
     cotbuild("publish", build, f"file:{tmp_path / 'release'}")
     assert published(build) == published(finished)
-    assert any((build / ".answers").iterdir())

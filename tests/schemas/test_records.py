@@ -123,6 +123,16 @@ def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
     assert request.request_key == digest("request/1", value)
 
 
+def test_a_changed_copy_has_a_key_of_its_own_whatever_was_computed_before() -> None:
+    """A text asked for once more with more tokens had the key of the first one, and its answer was never found."""
+    sampling = Sampling(max_tokens=8)
+    asked = request(sampling=sampling.model_dump())
+    assert asked.request_key
+    assert asked.sampling.canonical
+    longer = asked.model_copy(update={"sampling": asked.sampling.model_copy(update={"max_tokens": 9})})
+    assert longer.request_key == request(sampling=longer.sampling.model_dump()).request_key != asked.request_key
+
+
 def test_equal_requests_have_equal_keys_whatever_was_computed_before() -> None:
     one, other = request(), request()
     assert one.request_key == other.request_key

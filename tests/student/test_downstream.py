@@ -77,4 +77,5 @@ def choice(folder: Path, row: dict[str, object]) -> str:
         with torch.no_grad():
             logp = student.model(torch.tensor([whole])).logits[0].log_softmax(-1)
         said[option] = sum(float(logp[i - 1, whole[i]]) for i in range(begin, len(whole)))
-    return str(max(said, key=lambda option: said[option]))
+    best: str = max(said, key=lambda option: said[option])
+    return best

@@ -143,7 +143,8 @@ class TestCompare:
     ) -> None:
         a, b = tables
         found = compare(a, b, paired=paired and len(a) == len(b))
-        assert (found.p > 0.05) == (found.interval_95[0] < 0 < found.interval_95[1] or found.standard_error == 0)
+        same = found.difference == found.standard_error == 0
+        assert (found.p > 0.05) == (found.interval_95[0] < 0 < found.interval_95[1] or same)
         assert found.interval_95[0] <= found.interval_90[0] <= found.difference <= found.interval_90[1]
 
     def test_a_difference_without_any_spread_is_certain(self) -> None:

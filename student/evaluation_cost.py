@@ -1,0 +1,51 @@
+"""What an evaluation takes, measured on some of its own questions before it is begun."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cotbuild.student.base import Student
+from cotbuild.student.decode import prompt_ids
+from cotbuild.student.evaluate import FREE_TOKENS, Item, Plan, check_all, evaluate_group
+from cotbuild.student.options import encode_options, shared_tokens
+
+WARM, MEASURED = 2, 16
+
+
+class Cost(NamedTuple):
+    """Of all questions."""
+
+    tokens: int
+    """Read: prompts and options, what options have in common once."""
+    generated: int
+    """At most; texts may end earlier."""
+    seconds: float
+    measured: int
+    """Questions that the seconds are told from."""
+
+
+def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost:
+    """Runs a few questions, spread over all lengths, behind two to warm up. Raises DataError as `evaluate` does."""
+    lengths = check_all(student, items, plan)
+    order = sorted(range(len(items)), key=lambda i: lengths[i])
+    step = max(1, len(order) // MEASURED)
+    some = [items[i] for i in order[step // 2 :: step][:MEASURED]]
+    evaluate_group(student, some[:WARM], plan)
+    started = time.perf_counter()
+    evaluate_group(student, some, plan)
+    seconds = (time.perf_counter() - started) / len(some) * len(items)
+    read = sum(_tokens(student, item, plan) for item in items)
+    return Cost(read, sum(_generated(student, item, plan) for item in items), seconds, len(some))
+
+
+def _tokens(student: Student, item: Item, plan: Plan) -> int:
+    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels)
+    if not options:
+        return len(prompt_ids(student, item.row.prompt))
+    shared = shared_tokens(options)
+    return shared + sum(len(option.ids_T) - shared for option in options)
+
+
+def _generated(student: Student, item: Item, plan: Plan) -> int:
+    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels)
+    return plan.rationale_tokens + max((option.tokens for option in options), default=FREE_TOKENS)
