@@ -20,6 +20,8 @@ from transformers import DynamicCache, PreTrainedModel
 from cotbuild.student.base import Student
 from cotbuild.student.contrast import Case
 
+# log p in float64: measured on SmolLM2-135M against a run in float64 throughout, scores are off by 1e-4 of the largest
+# with log p in float32, by 4e-6 so, in the same time. The options' log p differ by little, and gradients by large sums.
 IGNORED = -100
 """Target of no token."""
 
@@ -48,7 +50,7 @@ class Contrast:
         cache.batch_repeat_interleave(len(middle_B_M_D))
         out = self._model(inputs_embeds=middle_B_M_D, past_key_values=cache, use_cache=True, logits_to_keep=1)
         first_O = self._targets_O_L[:, 0]
-        logp_B_V = out.logits[:, -1].float().log_softmax(-1)
+        logp_B_V = out.logits[:, -1].double().log_softmax(-1)
         logp_B_O = logp_B_V[:, first_O.clamp(min=0)] * (first_O != IGNORED)
         logp_B_O = logp_B_O + self._behind_first(cache, len(middle_B_M_D))
         f_B: Tensor = logp_B_O[:, 0]
@@ -64,7 +66,7 @@ class Contrast:
         targets_BO_L = self._targets_O_L[:, 1:].repeat(size, 1)
         logits_BO_L_V = self._model(input_ids=inputs_BO_L, past_key_values=cache, use_cache=True).logits
         loss_BO_L = functional.cross_entropy(
-            logits_BO_L_V.float().transpose(1, 2), targets_BO_L, ignore_index=IGNORED, reduction="none"
+            logits_BO_L_V.double().transpose(1, 2), targets_BO_L, ignore_index=IGNORED, reduction="none"
         )
         return -loss_BO_L.sum(1).view(size, options)
 
