@@ -87,7 +87,9 @@ LETTER_BEFORE = re.compile(
 )
 
 # In this order, so that "it wears slowly, so the" loses only "so the".
-_GAP = r"(?:(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)++|\Z)"
+# A repeated group is atomic as (?>(?:…)+) here and not as (?:…)++, which Python before 3.11.5 matches wrongly
+# (github.com/python/cpython/issues/106052).
+_GAP = r"(?:(?>(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)+)|\Z)"
 _SO_THAT = (
     r"so|therefore|thus|hence|and|then|but|finally|overall|consequently|accordingly|ultimately|to conclude|as a result"
     r"|(?:in )?(?:conclusion|summary)|this means(?: that)?|given (?:this|that)|based on (?:this|that|the above)"
@@ -114,11 +116,11 @@ BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNOR
 # --- what may stand between the introduction and the answer ---
 _MARKUP = r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
 _HEDGES = "most|likely|probably|definitely|clearly|simply|therefore|thus|indeed|that"
-OPENING = re.compile(rf"(?:{_MARKUP}-]|(?:option|choice|answer|letter|to|{_HEDGES})\b(?!['\w]))*+", re.IGNORECASE)
+OPENING = re.compile(rf"(?>(?:{_MARKUP}-]|(?:option|choice|answer|letter|to|{_HEDGES})\b(?!['\w]))*)", re.IGNORECASE)
 NUMBER_OPENING = re.compile(
-    rf"(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*+", re.IGNORECASE
+    rf"(?>(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*)", re.IGNORECASE
 )
-TEXT_OPENING = re.compile(rf"(?:{_MARKUP}]|- )*+")
+TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
 FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 # --- how far an answer reaches ---
@@ -163,7 +165,7 @@ JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 # --- numbers ---
 NUMBER = re.compile(
     r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
-    r"(?:(?P<digits>[0-9]{1,3}(?:(?:,|\{,\}|\\,)[0-9]{3})++(?![0-9])|[0-9]++)(?P<decimals>\.[0-9]++)?"
+    r"(?:(?P<digits>[0-9]{1,3}(?>(?:(?:,|\{,\}|\\,)[0-9]{3})+)(?![0-9])|[0-9]++)(?P<decimals>\.[0-9]++)?"
     r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
     r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
     re.IGNORECASE,

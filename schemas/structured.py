@@ -15,7 +15,7 @@ from cotbuild.schemas.statements import differ, split_thought
 
 # Numbers stay text: 1.10 keeps its digits, and 5,000 of them raise nothing. strict=False: raw newlines in strings.
 _DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
-_FIELD = re.compile(r'"(rationale|answer)"\s*+:\s*+(?:"((?:[^"\\]|\\.)*+)("?)|([-+\w.]++)(?=\s*[,}]))', re.DOTALL)
+_FIELD = re.compile(r'"(rationale|answer)"\s*+:\s*+(?:"((?>(?:[^"\\]|\\.)*))("?)|([-+\w.]++)(?=\s*[,}]))', re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]|(?:u[0-9a-fA-F]{0,3})?\Z)')
 _OPENED = re.compile(r'\s*+(?:```(?:json)?\s*+)?(?=\{\s*+(?:"|\Z))', re.IGNORECASE)  # cut before its first value
 _FENCE = re.compile(r"```(?:json)?\s*\Z", re.IGNORECASE)
