@@ -63,7 +63,7 @@ def test_one_fails_one_hangs_one_dies_and_every_question_is_answered_once(tmp_pa
     assert all(completed[key] <= 1 for key in built)
     # 30 % fail once, what was in flight at the hung and the dead ones is asked again, and a few more find it dead.
     assert sum(shares) - NUM <= 0.3 * shares[0] + 6 * WINDOW
-    assert wall_s < 20
+    assert wall_s < 90  # a wait for the hung one would have no end
     said = log.read_text()
     assert said.count(": taken out: ") == 2
     assert f"{hangs.url}: taken out: " in said
@@ -88,5 +88,5 @@ def test_a_server_that_accepts_and_never_speaks_ends_with_a_line(tmp_path: Path)
         started_s = time.monotonic()
         settings = ["--set", "teacher.stall_s=0.5"]
         done = cotbuild(*words([server], questions(tmp_path, 3), tmp_path / "build", *settings), code=1)
-        assert time.monotonic() - started_s < 20
+        assert time.monotonic() - started_s < 90
     assert "Expected a running server. Start it, or correct --endpoint." in done.stderr
