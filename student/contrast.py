@@ -3,12 +3,10 @@
 question and opening | rationale and separator | option
 prefix: P tokens     | middle: M tokens        | tokens of each, with the one that ends it
 
-The middle ends where the options' tokens part: a tokenizer may keep the space before one option as a token of its own
-and make it a part of another's first.
+The middle ends where the options' tokens part.
 """
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -19,18 +17,9 @@ from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.scores import ScoredSpan
 from cotbuild.schemas.student import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.encode import Encoded, Part, encode
+from cotbuild.student.answers import YES_NO
 from cotbuild.student.layout import Span, option_completion
-
-YES_NO = ("yes", "no")
-
-
-class Option(NamedTuple):
-    """What follows the middle for one option."""
-
-    ids: list[int]
-    spaces: int
-    """Tokens before the label's own, which are read and not counted."""
+from cotbuild.student.options import encode_options, shared_tokens
 
 
 class Case(NamedTuple):
@@ -42,8 +31,8 @@ class Case(NamedTuple):
     """Characters of the rationale that a token of it covers; None: another token, which stays as it is on the path."""
     kept_M: list[bool]
     """Whether a token stays as it is: the separator's, and one that is the rationale's and the separator's at once."""
-    options: list[Option]
-    """The label, then each other one."""
+    options: list[list[int]]
+    """Tokens of the label, then of each other one."""
 
     @property
     def num_tokens(self) -> int:
@@ -53,7 +42,7 @@ class Case(NamedTuple):
     @property
     def longest(self) -> int:
         """Tokens of the longest option."""
-        return max(len(option.ids) for option in self.options)
+        return max(map(len, self.options))
 
     @property
     def step_tokens(self) -> int:
@@ -89,8 +78,8 @@ def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow
     """
     rationale = row.completion[row.rationale_start : row.rationale_end]
     answers = answers_of(row, kind)
-    read = [_up_to_label(tokenizer, layout, row.prompt, rationale, answer) for answer in answers]
-    ids = _common([whole[:begin] for whole, begin in read])
+    read = encode_options(tokenizer, layout, row.prompt, answers, rationale)
+    ids = read[0].ids_T[: shared_tokens(read)]
     start = len(row.prompt) + len(layout.opening)
     text = row.prompt + option_completion(layout, answers[0], rationale)[0]
     offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)["offset_mapping"]
@@ -101,24 +90,7 @@ def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow
         )
     spans, kept = _on_path(offsets[: len(ids)], (start, start + len(rationale)))
     first = kept.index(False) if False in kept else len(kept)
-    options = [Option(whole[len(ids) :], begin - len(ids)) for whole, begin in read]
-    return Case(ids[:first], ids[first:], spans[first:], kept[first:], options)
-
-
-def _up_to_label(
-    tokenizer: PreTrainedTokenizerBase, layout: Layout, prompt: str, rationale: str, option: str
-) -> tuple[list[int], int]:
-    """Tokens up to the one that ends the label, and the place of the label's first."""
-    completion, span = option_completion(layout, option, rationale)
-    found: Encoded = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
-    begin = found.parts_T.index(Part.LABEL)
-    return found.input_ids_T[: begin + found.parts_T.count(Part.LABEL)], begin
-
-
-def _common(lists: Sequence[list[int]]) -> list[int]:
-    """The longest beginning that all share."""
-    shared = takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False))
-    return [column[0] for column in shared]
+    return Case(ids[:first], ids[first:], spans[first:], kept[first:], [option.ids_T[len(ids) :] for option in read])
 
 
 def _on_path(offsets: Sequence[Span], rationale: Span) -> tuple[list[Span | None], list[bool]]:

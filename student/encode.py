@@ -2,7 +2,9 @@
 
 Two parts: the label's tokens with the one token behind them that ends it, and all other tokens of the completion. So a
 label weighs the same wherever it stands: the end of the text ends it in `label_only`, the line break before the
-rationale in `post_cot`. The end of the text belongs to the part that it ends.
+rationale in `post_cot`. The end of the text belongs to the part that it ends. A space before the label is the label's,
+also where it is a token of its own, as in SmolLM2 before a digit: as a rationale of one token it would weigh as much as
+a whole one.
 """
 
 from collections.abc import Sequence
@@ -48,6 +50,8 @@ def encode(
         ids.append(eos)
         parts.append(Part.RATIONALE)
     for start, stop in labels:
+        while start > 0 and completion[start - 1] == " ":
+            start -= 1
         inside = [i for i in range(begin, len(spans)) if spans[i][0] < stop and spans[i][1] > start]
         for i in [*inside, inside[-1] + 1] if inside else []:
             if i < len(parts):

@@ -18,7 +18,7 @@ from cotbuild.student.options import Option, OptionScore, encode_options, score_
 from cotbuild.student.prefix import check_fits
 from cotbuild.student.questions import question_digest
 
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 """Raised when the same student and rows come to other results by more than the last digits of floats."""
 GROUP = 32
 """Questions that are run together, and kept together by a run that is cut off."""

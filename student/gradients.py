@@ -32,10 +32,10 @@ class Contrast:
     def __init__(self, model: PreTrainedModel, case: Case) -> None:
         self._model = model
         inputs, targets = [], []
-        for ids, spaces in case.options:
+        for ids in case.options:
             end = case.longest - len(ids)
             inputs.append([*ids, *[0] * end])
-            targets.append([*[IGNORED] * spaces, *ids[spaces:], *[IGNORED] * end])
+            targets.append([*ids, *[IGNORED] * end])
         self._inputs_O_L = torch.tensor(inputs, device=model.device)
         self._targets_O_L = torch.tensor(targets, device=model.device)
         self._prefix = DynamicCache(config=model.config)
@@ -49,10 +49,8 @@ class Contrast:
         cache = copy.deepcopy(self._prefix)
         cache.batch_repeat_interleave(len(middle_B_M_D))
         out = self._model(inputs_embeds=middle_B_M_D, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        first_O = self._targets_O_L[:, 0]
         logp_B_V = out.logits[:, -1].double().log_softmax(-1)
-        logp_B_O = logp_B_V[:, first_O.clamp(min=0)] * (first_O != IGNORED)
-        logp_B_O = logp_B_O + self._behind_first(cache, len(middle_B_M_D))
+        logp_B_O = logp_B_V[:, self._inputs_O_L[:, 0]] + self._behind_first(cache, len(middle_B_M_D))
         f_B: Tensor = logp_B_O[:, 0]
         return f_B if logp_B_O.shape[1] == 1 else f_B - logp_B_O[:, 1:].mean(1)
 

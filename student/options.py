@@ -5,8 +5,8 @@ What the options of a question have in common is run once; each goes on from the
     prompt, rationale, separator | label | token that ends it
     run once a question          | run for each option
 
-A score counts every token behind what all options have in common, also one before the label. *Measured*: SmolLM2 cuts
-the space off before a digit. Left out there and counted elsewhere, it gave "1 day" 1.7 over "millions of years".
+The space before a label is the label's, also where it is a token of its own: SmolLM2 cuts it off before a digit.
+*Measured*: left out there and counted elsewhere, it gave "1 day" 1.7 over "millions of years".
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Option(NamedTuple):
     ids_T: list[int]
     """To the token that ends the label, which is the last one."""
     start: int
-    """The label's first token; a space of its own before it is not the label's."""
+    """The label's first token."""
     chars: int
     """Of the label, at least 1."""
 
@@ -42,7 +42,7 @@ class OptionScore(NamedTuple):
     """What a student says of an option; natural logarithms."""
 
     log_prob: float
-    """Of what stands behind the options' common tokens: the label and the token that ends it."""
+    """Of the label and the token that ends it."""
     label_log_prob: float
     """Without the one that ends it."""
     tokens: int

@@ -40,11 +40,11 @@ def plain_f(student: Student, case: Case, middle_M_D: Tensor) -> Tensor:
     """f at one point of the path: every option's whole text in a pass of its own, nothing kept."""
     embed = student.model.get_input_embeddings()
     prefix, said = embed(torch.tensor(case.prefix_ids_P)), []
-    for ids, spaces in case.options:
+    for ids in case.options:
         whole_1_T_D = torch.cat([prefix, middle_M_D, embed(torch.tensor(ids))])[None]
         logp_T_V = student.model(inputs_embeds=whole_1_T_D, use_cache=False).logits[0].log_softmax(-1)
         first = len(case.prefix_ids_P) + len(case.middle_ids_M)
-        logp = [logp_T_V[first - 1 + i, token] for i, token in enumerate(ids) if i >= spaces]
+        logp = [logp_T_V[first - 1 + i, token] for i, token in enumerate(ids)]
         said.append(torch.stack(logp).sum())
     return said[0] - torch.stack(said[1:]).mean() if said[1:] else said[0]
 
@@ -114,7 +114,8 @@ def test_without_other_options_it_is_the_log_probability_of_the_label_alone() ->
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_space_before_an_option_may_be_a_token_of_its_own(family: str) -> None:
     student, case = case_for(family, row_of(label="a stone", choices=("a stone", "neither")))
-    assert [option.spaces for option in case.options] == [0, 1]
+    space = student.tokenizer.encode(" ", add_special_tokens=False)
+    assert [ids[: len(space)] == space for ids in case.options] == [False, True]
     found = integrated_gradients(student, case, 8, 10_000)
     assert found.scores_M == pytest.approx(riemann(student, case, gauss_legendre(8)).tolist(), abs=1e-5)
 
@@ -133,7 +134,7 @@ def test_options_of_the_same_text_count_once() -> None:
 def test_what_stands_behind_a_label_cannot_matter_to_it(family: str) -> None:
     """Why a label-first run is refused: with the label's log probability read before the rationale, all is zero."""
     student, case = case_for(family, row_of())
-    label = case.options[0].ids
+    label = case.options[0]
     first = student.model.get_input_embeddings()(torch.tensor([*case.prefix_ids_P, *label]))
     end, begin = (one[0] for one in path_ends(student, case))
     for alpha in (0.0, 0.3, 1.0):
