@@ -33,10 +33,7 @@ def _read_manifest(path: Path) -> Manifest | None:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}. Expected a manifest. Run generate again to write it anew.") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: holds a {type(value).__name__}. Expected a manifest.")
-    check_format(value.get("format_version"), str(path))
-    return Manifest.parse(value, str(path))
+    return Manifest.of_json(value, str(path))
 
 
 def read_config(build_dir: Path) -> BuildConfig | None:

@@ -38,7 +38,7 @@ class Results:
             return None
         found, rows = _read_parquet(self._parquet)
         self._check_same(self._parquet, found)
-        return [QuestionResult.parse(row, f"{self._parquet} row {number}") for number, row in enumerate(rows)]
+        return _parsed(self._parquet, rows)
 
     def begun(self) -> Done:
         """What a run that was cut off had; lines that are not whole are left out."""
@@ -138,7 +138,11 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 def read_results(path: Path) -> list[QuestionResult]:
     """The rows of a parquet file of results. Raises StoreError, DataError."""
-    return [QuestionResult.parse(row, f"{path} row {n}") for n, row in enumerate(_read_parquet(path)[1])]
+    return _parsed(path, _read_parquet(path)[1])
+
+
+def _parsed(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
+    return [QuestionResult.parse(row, f"{path} row {number}") for number, row in enumerate(rows)]
 
 
 def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:

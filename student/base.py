@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
 
@@ -34,6 +35,9 @@ def load_student(
 
     Raises ConfigError where it is no decoder, its tokenizer tells no offsets, or it has no end of text.
     """
+    # Its bars and notes would stand between our lines of progress.
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     source = str(where)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotbuild.schemas.base import check_format
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
@@ -36,10 +35,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataError(f"{folder}: no {MANIFEST}. Expected the folder of a finished build or of a release.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}. Expected a manifest. Build or fetch it again.") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: holds a {type(value).__name__}. Expected a manifest.")
-    check_format(value.get("format_version"), str(path))
-    return Manifest.parse(value, str(path))
+    return Manifest.of_json(value, str(path))
 
 
 def read_variant(folder: Path, variant: str, split: str | None = None) -> VariantRows:

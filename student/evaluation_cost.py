@@ -34,18 +34,15 @@ def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost
     started = time.perf_counter()
     evaluate_group(student, some, plan)
     seconds = (time.perf_counter() - started) / len(some) * len(items)
-    read = sum(_tokens(student, item, plan) for item in items)
-    return Cost(read, sum(_generated(student, item, plan) for item in items), seconds, len(some))
+    tokens = [_tokens(student, item, plan) for item in items]
+    return Cost(sum(read for read, _ in tokens), sum(generated for _, generated in tokens), seconds, len(some))
 
 
-def _tokens(student: Student, item: Item, plan: Plan) -> int:
+def _tokens(student: Student, item: Item, plan: Plan) -> tuple[int, int]:
+    """Read, and at most generated."""
     options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels)
     if not options:
-        return len(prompt_ids(student, item.row.prompt))
+        return len(prompt_ids(student, item.row.prompt)), plan.rationale_tokens + FREE_TOKENS
     shared = shared_tokens(options)
-    return shared + sum(len(option.ids_T) - shared for option in options)
-
-
-def _generated(student: Student, item: Item, plan: Plan) -> int:
-    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels)
-    return plan.rationale_tokens + max((option.tokens for option in options), default=FREE_TOKENS)
+    read = shared + sum(len(option.ids_T) - shared for option in options)
+    return read, plan.rationale_tokens + max(option.tokens for option in options)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import PartialState
-from transformers.utils import logging as transformers_logging
 
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.student import StudentRun, TrainConfig
@@ -18,6 +17,7 @@ from cotbuild.student.base import Student, load_student
 from cotbuild.student.data import read_variant
 from cotbuild.student.examples import Examples, make_examples
 from cotbuild.student.plot import plot_losses
+from cotbuild.student.prefix import context
 from cotbuild.student.run_dir import (
     CHECKPOINTS,
     MODEL,
@@ -114,13 +114,11 @@ def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
 
 
 def _prepare(config: TrainConfig, source: Path, base: Base) -> tuple[Student, Examples, StudentRun]:
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     found = read_variant(source, config.variant)  # before the model, which takes longer
     # All weights train in float32, on a GPU under autocast: 5e-5 of a weight is lost in bfloat16.
     dtype = torch.float32 if config.lora_rank is None else None
     student = load_student(base.where, base.identity, revision=base.revision, dtype=dtype)
-    examples = make_examples(found, student.tokenizer, config, min(config.max_tokens, _reads(student)))
+    examples = make_examples(found, student.tokenizer, config, min(config.max_tokens, context(student.model)))
     run = StudentRun(
         config=config.model_copy(update={"lr": learning_rate(config)}),
         student=base.identity,
@@ -129,11 +127,6 @@ def _prepare(config: TrainConfig, source: Path, base: Base) -> tuple[Student, Ex
         versions=versions(),
     )
     return student, examples, run
-
-
-def _reads(student: Student) -> int:
-    """Tokens the student can read at most."""
-    return int(getattr(student.model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
 
 
 def _trainer(

@@ -4,6 +4,8 @@ import re
 
 from cotbuild.schemas.errors import ConfigError
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""The form of owner/name, by which one is told from a path; the Hub itself refuses some that have it."""
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,95}")
 """Of what git takes as a tag, the part that needs no quoting anywhere."""
 COMMIT = re.compile(r"[0-9a-f]{7,40}")

@@ -1,14 +1,13 @@
 """Names: of targets, as people write them, and of files, as anybody may have written them into a manifest."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.release.target import Target
 from cotbuild.schemas.errors import ConfigError, PublishError
 
 FILE = "file:"
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def open_target(name: str, say: Callable[[str], None] = lambda _: None) -> Target:
@@ -36,7 +35,7 @@ def at_revision(text: str) -> tuple[str, str | None]:
 
 def is_release_name(text: str) -> bool:
     """Whether `text` names a release elsewhere, and no folder here."""
-    return text.startswith(FILE) or (not Path(text).exists() and _REPO.fullmatch(at_revision(text)[0]) is not None)
+    return text.startswith(FILE) or (not Path(text).exists() and HUB_ID.fullmatch(at_revision(text)[0]) is not None)
 
 
 def safe_path(path: str, where: str) -> PurePosixPath:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.sources.files import READERS, FileRows
 from cotbuild.builder.sources.known import Known
 from cotbuild.builder.sources.registry import KNOWN
@@ -16,7 +17,6 @@ from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 
 BUNDLED_SPLITS = ("train", "test")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -74,7 +74,7 @@ def _hub_licence(source: Source) -> str | None:
 
 def _may_be_hub_id(name: str) -> bool:
     """Whether a name that is no file has the form owner/name; data/train.jsonl is a file that is not there."""
-    return _HUB_ID.fullmatch(name) is not None and Path(name).suffix.lower() not in READERS
+    return HUB_ID.fullmatch(name) is not None and Path(name).suffix.lower() not in READERS
 
 
 def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
