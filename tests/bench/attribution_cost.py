@@ -59,12 +59,12 @@ def plain(student: Student, case: Case, steps: int) -> list[float]:
 
     def f(middle_B_M_D: Tensor) -> Tensor:
         said = []
-        for ids, spaces in case.options:
+        for ids in case.options:
             sides = (embed(torch.tensor([part])).expand(len(middle_B_M_D), -1, -1) for part in (case.prefix_ids_P, ids))
             whole_B_T_D = torch.cat([next(sides), middle_B_M_D, next(sides)], 1)
             logits = student.model(inputs_embeds=whole_B_T_D, use_cache=False, logits_to_keep=len(ids) + 1).logits
             logp = logits.log_softmax(-1)
-            said.append(torch.stack([logp[:, i, token] for i, token in enumerate(ids) if i >= spaces]).sum(0))
+            said.append(torch.stack([logp[:, i, token] for i, token in enumerate(ids)]).sum(0))
         return said[0] - torch.stack(said[1:]).mean(0)
 
     at_once = max(1, BATCH_TOKENS // (before + case.longest))

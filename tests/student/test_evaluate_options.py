@@ -130,7 +130,7 @@ def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(famil
     for option in encode_options(tokenizer, PRE, PROMPTS[0], ["neither", "an iron nail"], "Wood floats."):
         said = tokenizer.decode(option.ids_T[option.start : -1])
         assert said in (" neither", " an iron nail")
-        assert tokenizer.decode(option.ids_T[: option.start]).endswith("Answer:")
+        assert str(tokenizer.decode(option.ids_T[: option.start])).endswith("Answer:")
 
 
 def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:

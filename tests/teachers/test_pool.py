@@ -160,7 +160,7 @@ def test_a_hung_server_is_taken_out_and_its_requests_asked_elsewhere(
     servers[0].reset(nonce=True, **dials)
     done = run(servers, 100, stall_s=2.0)
     assert_true_answers(done, servers, 100)
-    assert 2 < done.wall_s
+    assert done.wall_s > 2
     assert len(done.said) == 1
     assert "taken out: no answer and no new token for 2 s (teacher.stall_s), requests under way: " in done.said[0]
     counts = Counter[str]()
