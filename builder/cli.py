@@ -11,6 +11,7 @@ from cotbuild.builder.cli_errors import errors
 from cotbuild.builder.cli_evaluate import evaluate
 from cotbuild.builder.cli_import import import_rationales
 from cotbuild.builder.cli_release import publish, pull, verify
+from cotbuild.builder.cli_study import app as study_app
 from cotbuild.builder.cli_train import train
 from cotbuild.builder.cli_variants import diff, variants
 from cotbuild.schemas.config import BuildConfig
@@ -141,6 +142,7 @@ app.command("diff")(diff)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("attribute")(attribute)
+app.add_typer(study_app, name="study")
 
 
 @app.command()

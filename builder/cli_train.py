@@ -10,7 +10,6 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.student import StudentRun, TrainConfig
 
 if TYPE_CHECKING:
-    from cotbuild.student.run_dir import Update
     from cotbuild.student.train import Cost
 
 DEFAULT = TrainConfig(variant="post_cot")
@@ -73,16 +72,23 @@ def train(
 
 
 def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
-    from cotbuild.builder.progress import Terminal
-    from cotbuild.builder.students import find_model, is_main_process, remember_source, source_folder, student_packages
+    from cotbuild.builder.progress import Terminal, TrainingRate
+    from cotbuild.builder.students import (
+        find_model,
+        is_main_process,
+        remember_source,
+        source_folder,
+        student_packages,
+        told_of,
+    )
 
     with student_packages():
         from cotbuild.student.train import Base, train
-    terminal, started = Terminal(), Rate()
+    terminal, started = Terminal(), TrainingRate()
     folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
     with terminal.lines() as show:
         run = train(
-            _told_of(config),
+            told_of(config),
             folder,
             Base(*model),
             out,
@@ -93,38 +99,15 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     return run
 
 
-def _told_of(config: TrainConfig) -> TrainConfig:
-    """As run.json has it: a folder by its name alone, since its path says nothing elsewhere."""
-    folder = Path(config.student).expanduser()
-    return config.model_copy(update={"student": folder.resolve().name}) if folder.is_dir() else config
-
-
-class Rate:
-    """How fast a run goes, over this session."""
-
-    def __init__(self) -> None:
-        self._updates, self._tokens, self._seconds = 0, 0, 0.0
-
-    def line(self, update: "Update") -> str:
-        """`12/125 · label 1.204, rationale 2.310 · 240 tok/s · 4:05 left`."""
-        from cotbuild.builder.progress import clock
-
-        self._updates, self._tokens = self._updates + 1, self._tokens + update.tokens
-        self._seconds += update.seconds
-        left = clock(self._seconds / self._updates * (update.steps - update.step))
-        parts = f"label {update.label_loss:.3f}, rationale {update.rationale_loss:.3f}"
-        return f"{update.step}/{update.steps} · {parts} · {self._tokens / self._seconds:.0f} tok/s · {left} left"
-
-
 def _measured(config: TrainConfig, source: str) -> list[str]:
     from cotbuild.builder.progress import Terminal
-    from cotbuild.builder.students import find_model, source_folder, student_packages
+    from cotbuild.builder.students import find_model, source_folder, student_packages, told_of
 
     with student_packages():
         from cotbuild.student.train import Base, measure
     terminal = Terminal()
     folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
-    return cost_lines(measure(_told_of(config), folder, Base(*model)))
+    return cost_lines(measure(told_of(config), folder, Base(*model)))
 
 
 def cost_lines(cost: "Cost") -> list[str]:

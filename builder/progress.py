@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from cotbuild.builder.ask import OnStep
 from cotbuild.builder.plan import Chain
@@ -49,6 +50,38 @@ def _so_far(done: int, total: int, what: str) -> str:
 
 def _rate(per_s: float, what: str) -> str:
     return f"{per_s / 1e6:.1f} MB/s" if what.startswith(BYTES) else f"{per_s:.0f}/s"
+
+
+class TrainingUpdate(Protocol):
+    """What an update of a student tells: student.run_dir.Update, which is not imported here."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def label_loss(self) -> float: ...
+    @property
+    def rationale_loss(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class TrainingRate:
+    """How fast a student trains, over this session."""
+
+    def __init__(self) -> None:
+        self._updates, self._tokens, self._seconds = 0, 0, 0.0
+
+    def line(self, update: TrainingUpdate) -> str:
+        """`12/125 · label 1.204, rationale 2.310 · 240 tok/s · 4:05 left`."""
+        self._updates, self._tokens = self._updates + 1, self._tokens + update.tokens
+        self._seconds += update.seconds
+        left = clock(self._seconds / self._updates * (update.steps - update.step))
+        parts = f"label {update.label_loss:.3f}, rationale {update.rationale_loss:.3f}"
+        return f"{update.step}/{update.steps} · {parts} · {self._tokens / self._seconds:.0f} tok/s · {left} left"
 
 
 class Terminal:

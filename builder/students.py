@@ -18,6 +18,7 @@ from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_commit,
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.student import TrainConfig
 
 EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy")
 """Packages that come with cotbuild[student]."""
@@ -99,6 +100,12 @@ def remembered_source(run: Path) -> str:
     if source is None:
         raise ConfigError(f"{run}: does not say what it was trained on. Expected the build. Pass it with --source.")
     return source
+
+
+def told_of(config: TrainConfig) -> TrainConfig:
+    """As run.json has it: a folder by its name alone, since its path says nothing elsewhere."""
+    folder = Path(config.student).expanduser()
+    return config.model_copy(update={"student": folder.resolve().name}) if folder.is_dir() else config
 
 
 @contextmanager

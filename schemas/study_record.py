@@ -12,7 +12,7 @@ from cotbuild.schemas.variant import VariantSpec
 class Answers(Record):
     """What a student said of each question, in order: a character a question. 1: yes; 0: no; -: there is none."""
 
-    choice: str = Field(description="The option chosen: 0-9a-z, its place among the options; -: no options.")
+    choice: str = Field(description="The option chosen: 0-9a-z, its place among the options; +: a later one; -: none.")
     correct: str = Field(description="By forced choice on raw log-likelihood, or the free answer.")
     normalised: str = Field(description="By forced choice on log-likelihood a character.")
     free: str = Field(description="By the free greedy answer.")

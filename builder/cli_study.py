@@ -1,0 +1,107 @@
+"""`cotbuild study`: recipes trained, compared and reported. One of the places where builder and student meet."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cotbuild.builder.cli_errors import errors
+from cotbuild.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cotbuild.builder.study.cell import Site
+
+RUN = "run"
+File = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="See `cotbuild study init`.", show_default=False)]
+
+
+class _StudyGroup(TyperGroup):
+    """`cotbuild study FILE` is `cotbuild study run FILE`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # typer keeps a click of its own, and no name for it
+        known = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().resolve_command(ctx, args if known else [RUN, *args])
+
+
+app = typer.Typer(
+    cls=_StudyGroup,
+    help="Train every variant with several seeds and say what may be said of them: cotbuild study STUDY.yaml.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def init(
+    source: Annotated[str, typer.Argument(help="Folder of a build with the paper set, or ORG/NAME@TAG.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="Rationales trained on (1000, or all).")] = None,
+) -> None:
+    """Write STUDY.yaml for the paper's design, with its controls, on a build."""
+    with errors():
+        from cotbuild.builder.build_dir import need_manifest
+        from cotbuild.builder.durable import write_text
+        from cotbuild.builder.progress import Terminal
+        from cotbuild.builder.students import source_folder
+        from cotbuild.builder.study.init import study_text
+
+        path = out / "STUDY.yaml"
+        if path.exists():
+            raise ConfigError(f"{path}: is there already. Expected another --out. Edit it, or remove it.")
+        text = study_text(need_manifest(source_folder(source, Terminal())), source, rows)
+        write_text(path, text)
+        print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
+
+
+@app.command(RUN)
+def run(
+    study: File,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is left and what it takes, measured here; write nothing.")
+    ] = False,
+    report_only: Annotated[bool, typer.Option("--report-only", help="Draw the report of the cells there are.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the weights of finished cells, in .work.")] = False,
+) -> None:
+    """Run a study, or go on with it; in several shells at once to share its cells."""
+    with errors(resume=True, kept="every finished cell is kept"):
+        from cotbuild.builder.progress import Terminal
+        from cotbuild.builder.students import student_packages
+
+        with student_packages():
+            from cotbuild.builder.study.cost import cost_lines
+            from cotbuild.builder.study.opening import open_site
+        site = open_site(study, Terminal(), keep=keep)
+        if dry_run:
+            for line in cost_lines(site):
+                print(line, flush=True)
+        elif report_only:
+            _report(site)
+        else:
+            _run(site)
+
+
+def _run(site: "Site") -> None:
+    from cotbuild.builder.study.registry import register
+    from cotbuild.builder.study.run import run_study
+
+    register(site.folder, site.study, site.dev, site.test)
+    run_study(site, lambda: _report(site))
+
+
+def _report(site: "Site") -> None:
+    """Write report/, and say on standard output how each claim stands."""
+    from cotbuild.builder.build_dir import read_manifest
+    from cotbuild.builder.study.files import REPORT, read_cells, read_record, read_touches
+    from cotbuild.builder.study.report import write_report
+    from cotbuild.builder.study.results import study_results
+    from cotbuild.builder.study.words import claim_lines
+
+    record = read_record(site.folder)
+    if record is None:
+        raise ConfigError(f"{site.folder}: no cell was begun. Expected one. Run `cotbuild study` on it first.")
+    cells, touches = read_cells(site.folder), read_touches(site.folder)
+    results = study_results(site.study, record, cells, touches, read_manifest(site.source))
+    page = write_report(site.folder / REPORT, record, results, site.study)
+    for line in claim_lines(results):
+        print(line)
+    print(page)

@@ -1,0 +1,1 @@
+"""Studies: variants × students × seeds × sizes × losses, each cell trained once, compared as declared beforehand."""
