@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.durable import locked
 from cotbuild.builder.study.asking import Asked
-from cotbuild.builder.study.files import locked, now, read_cells, read_record, read_touches, work_folder, write_record
+from cotbuild.builder.study.files import now, read_cells, read_record, read_touches, work_folder, write_record
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study import Study
