@@ -21,8 +21,9 @@ def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
     with locked(work_folder(folder) / "record.lock", wait=True):
         there = read_record(folder)
         cells = len(read_cells(folder))
-        if there is None or not (cells or read_touches(folder)):
-            new = registered(study, dev.told, test.told, now())
+        fresh = registered(study, dev.told, test.told, now())
+        if there is None or not (cells or read_touches(folder) or there.digest == fresh.digest):
+            new = fresh
         else:
             _check_questions(folder, there, dev, test)
             new = there.model_copy(update={"changes": (*there.changes, *changes(there, study, now(), cells))})
