@@ -41,6 +41,13 @@ def evaluate(
         Text, typer.Option(help="The student before training, where the run was trained from a folder.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; RUN/evaluations/… for a run.")] = None,
+    teacher_chains: Annotated[
+        bool,
+        typer.Option(
+            "--teacher-chains",
+            help="Of a run that reasons first: give it the teacher's rationales, of questions it was not trained on.",
+        ),
+    ] = False,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Most tokens held at once.")] = 8192,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it takes, measured here; write nothing.")
@@ -48,7 +55,7 @@ def evaluate(
 ) -> None:
     """Evaluate a student beside itself untrained and the majority class. Run it again to go on."""
     with errors(resume=True, kept="every finished question is kept"):
-        asked = _Asked(student, source, split, variant, spec, revision, limit, base, batch_tokens)
+        asked = _Asked(student, source, split, variant, spec, revision, limit, base, teacher_chains, batch_tokens)
         job = _prepare(asked)
         if dry_run:
             lines = _measured(job)
@@ -72,6 +79,7 @@ class _Asked(NamedTuple):
     revision: str | None
     limit: int | None
     base: str | None
+    teacher_chains: bool
     batch_tokens: int
 
 
@@ -116,12 +124,35 @@ def _prepare(asked: _Asked) -> _Job:
     with student_packages():
         from cotbuild.student.evaluate import Item, make_plan
     model = None if run else find_model(asked.student, asked.revision, terminal.say)
-    questions = evaluation_questions(source, asked.split, asked.limit, terminal)
-    items = [Item(q, row) for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)]
+    if asked.teacher_chains:
+        split, items = _with_chains(asked, run, spec, source)
+        asked = asked._replace(split=split)
+    else:
+        questions = evaluation_questions(source, asked.split, asked.limit, terminal)
+        items = [Item(q, row) for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)]
     p99, seen = (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
     layout = run.layout if run else _layout_of(spec)
     plan = make_plan(layout, p99, asked.batch_tokens, seen)
     return _Job(asked, run, model, spec, items, plan, plan._replace(seen=frozenset()))
+
+
+def _with_chains(asked: _Asked, run: StudentRun | None, spec: VariantSpec, source: str) -> "tuple[str, list[Item]]":
+    """The split that the teacher was asked about, and its questions that the run was not trained on."""
+    from cotbuild.builder.evaluation_chains import teacher_chains
+    from cotbuild.builder.evaluation_items import evaluation_rows
+    from cotbuild.builder.progress import Terminal
+    from cotbuild.student.evaluate import Item
+    from cotbuild.student.questions import question_digest
+
+    if run is None or run.layout.label_first:
+        raise ConfigError(
+            f"--teacher-chains: {asked.student} reads no rationale before its label. Expected a run that does, as of "
+            "pre_cot."
+        )
+    seen = frozenset(run.data.question_digests)
+    found = teacher_chains(source, spec, lambda text: question_digest(text) in seen, asked.limit, Terminal())
+    rows = evaluation_rows(spec, found.questions)
+    return found.split, [Item(*one) for one in zip(found.questions, rows, found.rationales, strict=True)]
 
 
 def _run_of(asked: _Asked) -> StudentRun | None:
@@ -170,7 +201,9 @@ def _default_out(student: str, job: _Job) -> Path:
         raise ConfigError("no --out. Expected a folder for the results, such as --out results/embedded; or --dry-run.")
     what = job.what(job.identity)
     limit = f"-first-{job.asked.limit}" if job.asked.limit else ""
-    return Path(student).expanduser() / "evaluations" / f"{what.dataset.replace('/', '-')}-{what.split}{limit}"
+    chains = "-teacher-chains" if what.teacher_chains else ""
+    name = f"{what.dataset.replace('/', '-')}-{what.split}{limit}{chains}"
+    return Path(student).expanduser() / "evaluations" / name
 
 
 def _evaluated(job: _Job, out: Path) -> "Evaluation":

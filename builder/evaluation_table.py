@@ -12,7 +12,8 @@ COLUMNS = ("", "accuracy", "95 %", "normalised", "free", "no answer", "forced", 
 def evaluation_lines(evaluation: Evaluation, out: Path) -> Iterator[str]:
     """The table, what it is about, where it stands."""
     what, figures = evaluation.evaluated, evaluation.student
-    yield f"{what.dataset}/{what.split}: {counted(what.num_questions, 'question')}, {what.variant}"
+    given = ", given the teacher's own rationales" if what.teacher_chains else ""
+    yield f"{what.dataset}/{what.split}: {counted(what.num_questions, 'question')}, {what.variant}{given}"
     yield from _aligned(_table(evaluation))
     yield f"accuracy: {evaluation.metric}"
     if figures.normalised:

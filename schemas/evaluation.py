@@ -91,6 +91,9 @@ class Evaluated(Record):
     num_questions: int = Field(ge=1, description="Questions.")
     layout: str = Field(description="Digest of the layout of completions.")
     rationale_tokens: int = Field(ge=0, description="Most tokens generated before the label; 0: the label comes first.")
+    teacher_chains: bool = Field(
+        default=False, description="Whether what stood before the label was the teacher's own rationale, not generated."
+    )
     version: int = Field(ge=1, description="Of the way of evaluating.")
 
 

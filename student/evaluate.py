@@ -33,6 +33,8 @@ class Item(NamedTuple):
 
     question: Question
     row: TrainingRow
+    chain: str | None = None
+    """The teacher's own rationale, to stand where the student's would; None: the student generates its own."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ def make_plan(layout: Layout, p99: int, batch_tokens: int, seen: Collection[str]
 
 def evaluated(identity: str, items: Sequence[Item], plan: Plan, spec: VariantSpec, split: str) -> Evaluated:
     """What decides the results; `items` holds at least one."""
-    rows = [[i.question.model_dump(mode="json"), i.row.model_dump(mode="json")] for i in items]
+    rows = [[i.question.model_dump(mode="json"), i.row.model_dump(mode="json"), *_given(i)] for i in items]
     return Evaluated(
         student=identity,
         dataset=items[0].question.source.dataset,
@@ -74,8 +76,13 @@ def evaluated(identity: str, items: Sequence[Item], plan: Plan, spec: VariantSpe
         num_questions=len(items),
         layout=digest("layout/1", plan.layout.model_dump(mode="json")),
         rationale_tokens=plan.rationale_tokens,
+        teacher_chains=items[0].chain is not None,
         version=EVALUATION_VERSION,
     )
+
+
+def _given(item: Item) -> list[str]:
+    return [] if item.chain is None else [item.chain]
 
 
 def evaluate(
@@ -114,7 +121,10 @@ def evaluate_group(student: Student, items: Sequence[Item], plan: Plan) -> list[
 
 
 def _rationales(student: Student, items: Sequence[Item], plan: Plan) -> list[Decoded]:
-    """What is generated before the label; of a label that comes first, nothing."""
+    """What stands before the label, generated or the teacher's; of a label that comes first, nothing."""
+    chains = [item.chain for item in items if item.chain is not None]
+    if chains:
+        return [Decoded(chain, 0, True) for chain in chains]
     if plan.layout.label_first:
         return [Decoded("", 0, False)] * len(items)
     prompts = [prompt_ids(student, item.row.prompt) for item in items]
@@ -162,7 +172,8 @@ def _answer_tokens(student: Student, options: Sequence[Option], stops: Sequence[
 def _most_tokens(student: Student, item: Item, prompt: int, plan: Plan) -> int:
     longest = max((len(student.tokenizer.encode(label)) for label in item.labels), default=FREE_TOKENS)
     between = len(student.tokenizer.encode(plan.layout.before_label + plan.layout.behind_label))
-    return prompt + plan.rationale_tokens + between + longest
+    rationale = plan.rationale_tokens if item.chain is None else len(student.tokenizer.encode(item.chain))
+    return prompt + rationale + between + longest
 
 
 def _in_order(found: Iterator[tuple[int, Decoded]], count: int) -> list[Decoded]:

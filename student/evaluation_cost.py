@@ -40,9 +40,10 @@ def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost
 
 def _tokens(student: Student, item: Item, plan: Plan) -> tuple[int, int]:
     """Read, and at most generated."""
-    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels)
+    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels, item.chain or "")
+    rationale = plan.rationale_tokens if item.chain is None else 0
     if not options:
-        return len(prompt_ids(student, item.row.prompt)), plan.rationale_tokens + FREE_TOKENS
+        return len(prompt_ids(student, item.row.prompt)), rationale + FREE_TOKENS
     shared = shared_tokens(options)
     read = shared + sum(len(option.ids_T) - shared for option in options)
-    return read, plan.rationale_tokens + max(option.tokens for option in options)
+    return read, rationale + max(option.tokens for option in options)

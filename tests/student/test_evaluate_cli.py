@@ -34,11 +34,11 @@ class Made:
         texts = [seen, *(f"What of {number}, iron?" for number in range(8))]
         self.questions = write_questions(root / "test.jsonl", texts)
 
-    def run(self, variant: str) -> Path:
+    def run(self, variant: str, rows: int | None = None) -> Path:
         from cotbuild.builder.students import find_model
 
-        config = TrainConfig(variant=variant, student="tiny", epochs=2, lr=1e-2)
-        out = self.root / f"run_{variant}"
+        config = TrainConfig(variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows)
+        out = self.root / f"run_{variant}_{rows}"
         train(config, self.build, Base(*find_model(str(self.tiny), None, print)), out)
         return out
 
@@ -128,6 +128,35 @@ def test_before_label_students_generate_and_are_counted(made: Made) -> None:
     assert found.student.forced.count == sum(result.forced for result in results)
     assert found.student.rationale_tokens_per_question == sum(r.rationale_tokens for r in results) / 4 > 0
     assert found.evaluated.rationale_tokens >= 64
+
+
+def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(made: Made) -> None:
+    run = made.run("pre_cot", rows=8)
+    remember_source(run, str(made.build))
+    done = here("evaluate", run, "--teacher-chains", "--limit", 5, "--base", made.tiny)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "train.jsonl/train: 5 questions, pre_cot@1, given the teacher's own rationales"
+    out = run / "evaluations" / "train.jsonl-train-first-5-teacher-chains"
+    found, results = evaluation(out), read_results(out / "student.parquet")
+    assert found.evaluated.teacher_chains
+    assert (found.student.seen, found.student.rationale_tokens_per_question) == (0, 0.0)
+    texts = {str(row["question_id"]): row for row in rows(made.build, "pre_cot")}
+    for result in results:
+        row = texts[result.question_id]
+        assert result.rationale
+        assert f" {result.rationale}\nAnswer:" in str(row["completion"])
+    trained = {str(row["question_id"]) for row in texts.values()} - {result.question_id for result in results}
+    assert len(trained) >= 8
+
+
+def test_teacher_chains_are_for_runs_that_reason_first(made: Made, post_cot: Path) -> None:
+    for student in (post_cot, made.tiny):
+        words = ["evaluate", student, "--teacher-chains", "--source", made.build]
+        refused = here(*words, code=2).stderr.splitlines()
+        assert refused == [
+            f"error: --teacher-chains: {student} reads no rationale before its label. Expected a run that does, as of "
+            "pre_cot."
+        ]
 
 
 def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
