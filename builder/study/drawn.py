@@ -41,7 +41,7 @@ def value_column(axes: "Axes", values: Sequence[str]) -> None:
 
 
 def side_labels(axes: "Axes", labels: Sequence[tuple[float, float, str, str]], height: float) -> None:
-    """Texts right of the axes, each with a thin line to its point: (x, y, text, colour). The limits must be set.
+    """Texts right of the axes, each with a thin line to its point: (x, y, text, colour of the line). The limits must be set.
 
     `height` of the picture, inches.
     """
@@ -54,10 +54,9 @@ def side_labels(axes: "Axes", labels: Sequence[tuple[float, float, str, str]], h
             (x, y),
             xytext=(1.04, place),
             textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "relpos": (0, 0.5)},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5)},
             va="center",
             fontsize=8,
-            color=colour,
             annotation_clip=False,
         )
 

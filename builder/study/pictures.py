@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.drawing import BLUE, COLOURS, GREY, ORANGE, png, shortened
 from cotbuild.builder.study.drawn import DrawnComparison, side_labels, value_column
+from cotbuild.builder.study.said import signed
 from cotbuild.schemas.study import Setting
 from cotbuild.schemas.study_record import Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, Standing, StudyResults, VariantFacts
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_EXPLORATORY = 20
 """Exploratory comparisons that are drawn; the page's table has all."""
+_COLOURS = tuple(colour for colour in COLOURS if colour != "#F0E442")  # yellow lines cannot be seen on white
 _STYLES = ("-", "--", ":", "-.")
 _SMALL = 8
 
@@ -95,11 +97,12 @@ def _accuracy(figure: "Figure", recipes: Sequence[RecipeResult], lines: Sequence
         axes.axvline(line.at, color=line.colour, linestyle=line.style, linewidth=1.5, label=line.label, zorder=1)
     for place, one in enumerate(recipes):
         found = one.accuracy
-        axes.plot(found.per_seed, [place] * len(found.per_seed), "o", color=GREY, alpha=0.55, markersize=4, zorder=2)
+        below = [place + 0.25] * len(found.per_seed)
+        axes.plot(found.per_seed, below, "o", color=GREY, alpha=0.6, markersize=3.5, markeredgewidth=0, zorder=2)
         if found.interval_95:
             axes.plot(found.interval_95, [place] * 2, color=BLUE, linewidth=2, zorder=3)
         axes.plot([found.mean], [place], "D", color=BLUE, markersize=6, markeredgecolor="white", zorder=4)
-    axes.plot([], [], "o", color=GREY, alpha=0.55, markersize=4, label="a seed")
+    axes.plot([], [], "o", color=GREY, alpha=0.6, markersize=3.5, markeredgewidth=0, label="a seed")
     axes.plot([], [], "D-", color=BLUE, linewidth=2, markersize=6, label="mean, 95 % interval")
     axes.margins(x=0.06)
     _name_rows(axes, [shortened(one.recipe.variant) for one in recipes])
@@ -127,7 +130,7 @@ def _forest(figure: "Figure", shown: Sequence[ComparisonResult], main: Setting, 
     reach = max(-low, high, 1.4 * margin)
     axes.set_xlim(-reach, reach)
     _name_rows(axes, [_compared(one, main) for one in shown])
-    value_column(axes, [f"{one.comparison.difference:+.1f}" if one.comparison else "not run" for one in shown])
+    value_column(axes, [signed(one.comparison.difference) if one.comparison else "not run" for one in shown])
     axes.set_xlabel("difference, points: to the right the first is better")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=_SMALL)
 
@@ -179,7 +182,9 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
     for place, (variant, recipes) in enumerate(sizes.items()):
         rows, means = [one.recipe.rows for one in recipes], [one.accuracy.mean for one in recipes]
         axes.plot(rows, means, marker="o", markersize=4, **_look(place))
-        labels.append((rows[-1], means[-1], shortened(variant), COLOURS[place % len(COLOURS)]))
+        if len(sizes) <= 6:  # more intervals would hide the lines
+            _intervals(axes, recipes, place)
+        labels.append((rows[-1], means[-1], shortened(variant), _COLOURS[place % len(_COLOURS)]))
     axes.set_xscale("log")
     ticks = sorted({one.recipe.rows for recipes in sizes.values() for one in recipes})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -190,13 +195,20 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
     axes.set_ylabel("right answers, %")
 
 
+def _intervals(axes: "Axes", recipes: Sequence[RecipeResult], place: int) -> None:
+    for one in recipes:
+        if one.accuracy.interval_95:
+            at = one.recipe.rows * (1 + 0.008 * place)  # side by side
+            axes.vlines(at, *one.accuracy.interval_95, color=_look(place)["color"], linewidth=1, alpha=0.6)
+
+
 def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
     labels = []
     for place, one in enumerate(recipes):
         assert one.curve is not None
         axes.plot(one.curve.update, one.curve.label_loss, linewidth=1.2, **_look(place))
         last = (one.curve.update[-1], one.curve.label_loss[-1])
-        labels.append((*last, shortened(one.recipe.variant), COLOURS[place % len(COLOURS)]))
+        labels.append((*last, shortened(one.recipe.variant), _COLOURS[place % len(_COLOURS)]))
     axes.margins(x=0.02, y=0.06)
     side_labels(axes, labels, _height(len(labels)))
     axes.set_xlabel("updates")
@@ -204,7 +216,7 @@ def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
 
 
 def _look(place: int) -> dict[str, str]:
-    return {"color": COLOURS[place % len(COLOURS)], "linestyle": _STYLES[place // len(COLOURS) % len(_STYLES)]}
+    return {"color": _COLOURS[place % len(_COLOURS)], "linestyle": _STYLES[place // len(_COLOURS) % len(_STYLES)]}
 
 
 def _variants(figure: "Figure", found: Sequence[VariantFacts]) -> None:

@@ -71,7 +71,7 @@ def made_tables(study: Study, keys: Sequence[CellKey], effects: Mapping[str, flo
 
 
 def made_record(study: Study, *, gate: GateResult | None = None, chance: float | None = 0.25) -> Registered:
-    targets = tuple(TARGETS[place * place % 4] for place in range(QUESTIONS))
+    targets = tuple(TARGETS[place * 7 % 13 % 4] for place in range(QUESTIONS))
     most = max(TARGETS, key=targets.count)
     asked = QuestionSet(
         rows="r" * 64,
