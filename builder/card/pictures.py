@@ -1,11 +1,11 @@
-"""Pictures of a release's figures, PNG. matplotlib is imported here alone, and only once a picture is drawn."""
+"""Pictures of a release's figures, PNG."""
 
-import io
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cotbuild.builder.drawing import BLUE, GREY, ORANGE, png, shortened, whole_numbers
 from cotbuild.builder.shards import read_rows
 from cotbuild.schemas.manifest import Manifest
 
@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of the palette of Okabe and Ito, which people with any colour vision tell apart; red or green would say good or bad.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#E69F00", "#666666"
-_WIDTH = 7.0
-"""Inches; at 120 dots an inch a picture fits a card's column."""
-_DPI = 120
 _TAIL = 0.99
 """Share of the rationales that the histogram shows in its own bins; the rest is one last bar."""
 
@@ -42,64 +37,48 @@ def word_lengths(manifest: Manifest, build_dir: Path) -> Counter[int]:
 
 def drawn(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, bytes]:
     """The same, of lengths that were counted before."""
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a person's own settings are not to change a release
-        matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
-        found = {"verdicts": _png(1.0 + 0.42 * len(manifest.verdicts), lambda figure: _verdicts(figure, manifest))}
-        if lengths:
-            found["lengths"] = _png(3.2, lambda figure: _lengths(figure.add_subplot(), lengths))
-        if manifest.variants is not None:
-            found["variants"] = _png(
-                1.4 + 0.26 * len(manifest.variants.variants), lambda figure: _variants(figure, manifest)
-            )
+    found = {"verdicts": png(1.0 + 0.42 * len(manifest.verdicts), lambda figure: _verdicts(figure, manifest))}
+    if lengths:
+        found["lengths"] = png(3.2, lambda figure: _lengths(figure.add_subplot(), lengths))
+    if manifest.variants is not None:
+        height = 1.4 + 0.26 * len(manifest.variants.variants)
+        found["variants"] = png(height, lambda figure: _variants(figure, manifest))
     return found
-
-
-def _png(height: float, draw: Callable[["Figure"], None]) -> bytes:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-    draw(figure)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
 
 
 def _verdicts(figure: "Figure", manifest: Manifest) -> None:
     axes, total = figure.add_subplot(), manifest.num_planned or 1
     names, counts = list(manifest.verdicts), list(manifest.verdicts.values())
-    bars = axes.barh(names, counts, color=_BLUE)
+    bars = axes.barh(names, counts, color=BLUE)
     axes.bar_label(bars, [f"{count:,} ({100 * count / total:.1f} %)" for count in counts], padding=4)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(counts, default=1) or 1)
     axes.set_xlabel(f"rationales, of {manifest.num_planned:,}")
     axes.set_title("Rationales by verdict", loc="left")
-    _whole_numbers(axes, "x")
+    whole_numbers(axes, "x")
 
 
 def _lengths(axes: "Axes", lengths: Mapping[int, int]) -> None:
     edges, counts, beyond = histogram(lengths)
     width = edges[1] - edges[0]
-    axes.bar(edges[:-1], counts, width=width, align="edge", color=_BLUE, edgecolor="white", linewidth=0.5)
+    axes.bar(edges[:-1], counts, width=width, align="edge", color=BLUE, edgecolor="white", linewidth=0.5)
     if beyond:
-        axes.bar([edges[-1] + width], [beyond], width=width, align="edge", color=_GREY, edgecolor="white")
+        axes.bar([edges[-1] + width], [beyond], width=width, align="edge", color=GREY, edgecolor="white")
         axes.annotate(
             f"{edges[-1]:,} words or more:\n{beyond:,}",
             (edges[-1] + 2 * width, beyond),
             xytext=(0, 18),
             textcoords="offset points",
             ha="right",
-            color=_GREY,
+            color=GREY,
         )
     middle = _median(lengths)
-    axes.axvline(middle, color=_ORANGE, linewidth=2, label=f"median: {middle:,} words")
+    axes.axvline(middle, color=ORANGE, linewidth=2, label=f"median: {middle:,} words")
     axes.legend(frameon=False, loc="upper right")
     axes.set_xlabel(f"words of a rationale, in steps of {width}" if width > 1 else "words of a rationale")
     axes.set_ylabel("rationales")
     axes.set_title(f"Length of {sum(lengths.values()):,} kept rationales", loc="left")
-    _whole_numbers(axes, "y")
+    whole_numbers(axes, "y")
 
 
 def histogram(lengths: Mapping[int, int]) -> tuple[list[int], list[int], int]:
@@ -134,16 +113,16 @@ def _variants(figure: "Figure", manifest: Manifest) -> None:
     assert manifest.variants is not None
     found = manifest.variants.variants
     left, right = figure.subplots(1, 2, sharey=True)
-    names = [_shortened(entry.name) for entry in found]
+    names = [shortened(entry.name) for entry in found]
     places = range(len(found))
-    bars = left.barh(places, [entry.words for entry in found], color=_BLUE)
+    bars = left.barh(places, [entry.words for entry in found], color=BLUE)
     left.bar_label(bars, [f"{entry.words:.0f}" for entry in found], padding=2, fontsize=8)
     left.set_yticks(places, names, fontsize=8)
     left.set_xlabel("mean words of the rationale")
     left.margins(x=0.18)
     for shift, shares, colour, label in (
-        (-0.2, [entry.names_target for entry in found], _BLUE, "the target"),
-        (0.2, [entry.names_other for entry in found], _ORANGE, "another option"),
+        (-0.2, [entry.names_target for entry in found], BLUE, "the target"),
+        (0.2, [entry.names_other for entry in found], ORANGE, "another option"),
     ):
         right.barh([place + shift for place in places], [100 * s for s in shares], 0.4, color=colour, label=label)
     right.set_xlim(0, 100)
@@ -151,15 +130,3 @@ def _variants(figure: "Figure", manifest: Manifest) -> None:
     right.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
     left.set_ylim(len(found) - 0.4, -0.6)
     left.set_title("What each variant leaves", loc="left", fontsize=10)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else name[:39] + "…"
-
-
-def _whole_numbers(axes: "Axes", which: str) -> None:
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
-
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

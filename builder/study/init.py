@@ -137,6 +137,6 @@ class _Plain(yaml.SafeDumper):
 
 
 def _yaml(value: Mapping[str, Any]) -> str:
-    return yaml.dump(
-        value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
-    ).rstrip()
+    """Lists and mappings of plain values on one line each."""
+    flow = None if isinstance(next(iter(value.values())), (dict, list)) else False
+    return yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=200, default_flow_style=flow)

@@ -135,21 +135,22 @@ def _exploratory(study: Study, record: Registered, done: Finished) -> list[Compa
     settings = dict.fromkeys(key.setting for key in done if key.rows != UNTRAINED)
     wanted = [(one, main) for one in study.comparisons if one not in declared]
     wanted += [(one, setting) for setting in settings if setting != main for one in record.study.comparisons]
-    wanted += [(one, main) for one in _against_gate(study, done, main, {(c.a, c.b) for c, _ in wanted})]
+    wanted += [(one, main) for one in _against_gate(study, done, main)]
     found = (_compared(study, done, one, setting) for one, setting in wanted)
     return [_result(one, one.comparison.p, study.margin, exploratory=True) for one in found if one.comparison]
 
 
-def _against_gate(study: Study, done: Finished, main: Setting, had: set[tuple[str, str]]) -> list[PlannedComparison]:
+def _against_gate(study: Study, done: Finished, main: Setting) -> list[PlannedComparison]:
+    """Each variant that no claim sets against the gate's."""
     base = study.gate.variant
-    had = had | {(one.a, one.b) for one in study.comparisons}
+    had = {frozenset((one.a, one.b)) for one in study.comparisons}
     variants = dict.fromkeys(one.variant for one in _recipes(study, done) if one.setting == main)
     return [
         PlannedComparison(
             name=f"{variant}_vs_{base}"[:80], says=f"{variant} beats {base}.", a=variant, b=base, claim=Claim.BEATS
         )
         for variant in variants
-        if variant != base and (variant, base) not in had
+        if variant != base and frozenset((variant, base)) not in had
     ]
 
 
