@@ -41,9 +41,9 @@ def value_column(axes: "Axes", values: Sequence[str]) -> None:
 
 
 def side_labels(axes: "Axes", labels: Sequence[tuple[float, float, str, str]], height: float) -> None:
-    """Texts right of the axes, each with a thin line to its point: (x, y, text, colour of the line). The limits must be set.
+    """Texts right of the axes, each with a thin line to its point: (x, y, text, colour of the line).
 
-    `height` of the picture, inches.
+    `height` of the picture, inches. The limits of the axes must be set.
     """
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)

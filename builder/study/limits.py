@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from cotbuild.builder.card.escape import flat
-from cotbuild.builder.study.said import listed
+from cotbuild.builder.study.said import brief, listed, setting
 from cotbuild.builder.words import counted
 from cotbuild.schemas.study_record import Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, StudyResults
@@ -35,8 +34,9 @@ def _where(record: Registered, results: StudyResults) -> Iterator[str]:
     main = record.study.main
     others = {one.recipe.student for one in results.recipes} - {main.student}
     beside = f" Beside it {counted(len(others), 'other student')} can be seen, exploratory." if others else ""
-    yield f"The claims are about one student, {flat(main.student)}, with {main.rows:,} rows and loss {main.loss.value}.{beside}"
-    yield f"One data set, {flat(record.study.source)}, and {results.num_questions:,} of its questions: others may say otherwise."
+    yield f"The claims are about one student: {setting(main)}. Another may learn otherwise.{beside}"
+    source, questions = brief(record.study.source), f"{results.num_questions:,} of its questions"
+    yield f"One data set, {source}, and {questions}: others may say otherwise."
 
 
 def _seeds(main: list[RecipeResult]) -> Iterator[str]:

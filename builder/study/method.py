@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cotbuild.builder.card.escape import flat
-from cotbuild.builder.study.said import METRICS, number, percent, signed
+from cotbuild.builder.study.said import METRICS, brief, number, percent, signed
 from cotbuild.builder.words import counted
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study import Questions
@@ -19,7 +18,7 @@ def method(record: Registered, results: StudyResults) -> list[tuple[str, str]]:
     study = record.study
     return [
         ("Registered", f"{record.at}, before the first cell; digest {record.digest}"),
-        ("Data", flat(study.source)),
+        ("Data", brief(study.source)),
         ("Gate on dev", _gate(record.gate, study.gate.variant)),
         ("Primary metric", METRICS[study.metric]),
         ("Margin", f"± {study.margin:.1f} points"),
@@ -27,7 +26,7 @@ def method(record: Registered, results: StudyResults) -> list[tuple[str, str]]:
         ("Dev questions", _questions(study.dev, record.dev)),
         ("Test questions", _questions(study.test, record.test)),
         ("Test questions asked", _touches(results)),
-        ("Settings of all cells", flat(canonical_json(study.train)) if study.train else "the defaults"),
+        ("Settings of all cells", brief(canonical_json(study.train)) if study.train else "the defaults"),
         ("Training", " ".join(_training(results)) or "none"),
     ]
 
@@ -52,7 +51,7 @@ def _statistics(paired: bool) -> str:
 
 def _questions(asked: Questions, found: QuestionSet) -> str:
     skip = f", without the first {asked.skip:,}" if asked.skip else ""
-    return f"{len(found.ids):,} of {flat(asked.split)}{skip}; digest {found.rows}"
+    return f"{len(found.ids):,} of {brief(asked.split)}{skip}; digest {found.rows}"
 
 
 def _touches(results: StudyResults) -> str:
@@ -60,7 +59,7 @@ def _touches(results: StudyResults) -> str:
     times = "time" if results.touches == 1 else "times"
     line = f"{results.touches:,} {times} for {counted(cells, 'finished cell')}"
     if results.touched_twice:
-        return f"{line}; by two different students under one name: {', '.join(map(flat, results.touched_twice))}"
+        return f"{line}; by two different students under one name: {', '.join(map(brief, results.touched_twice))}"
     return f"{line}; never by two different students under one name"
 
 

@@ -4,7 +4,7 @@ Whatever a person wrote goes through `flat` (the unseen as escapes, cut at 300 c
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from cotbuild.builder.study.limits import limits
 from cotbuild.builder.study.method import exploratory_note, method
 from cotbuild.builder.study.pictures import by_rows, drawn_comparisons, main_recipes
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study import Recipe, Setting, Study
+from cotbuild.schemas.study import Study
 from cotbuild.schemas.study_record import Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, Standing, StudyResults
 
@@ -63,7 +63,6 @@ def page(record: Registered, results: StudyResults, study: Study, pictures: Mapp
         exploratory_note=exploratory_note(others),
         said=said,
         is_interim=_is_interim,
-        setting=_setting,
         as_json=as_json,
     )
 
@@ -89,13 +88,9 @@ def _is_interim(one: ComparisonResult) -> bool:
     return one.standing is Standing.INTERIM
 
 
-def _setting(where: Setting) -> str:
-    return said.setting(Setting(student=flat(where.student), rows=where.rows, loss=where.loss))
-
-
 def as_json(value: JsonValue) -> str:
     """A value of a configuration on one line; None, as JSON has it: null."""
-    return flat(canonical_json(value))
+    return said.brief(canonical_json(value))
 
 
 def _groups(record: Registered, results: StudyResults) -> list[_Group]:
@@ -103,7 +98,9 @@ def _groups(record: Registered, results: StudyResults) -> list[_Group]:
     settings = dict.fromkeys(one.recipe.setting for one in results.recipes)
     for where in settings:
         main = "Main setting: " if where == record.study.main else ""
-        found.append(_Group(main + _setting(where), [one for one in results.recipes if one.recipe.setting == where]))
+        found.append(
+            _Group(main + said.setting(where), [one for one in results.recipes if one.recipe.setting == where])
+        )
     return found
 
 

@@ -37,7 +37,8 @@ def pictures(record: Registered, results: StudyResults) -> dict[str, bytes]:
     found = {}
     if main:
         found["accuracy"] = png(1.5 + 0.3 * len(main), lambda figure: _accuracy(figure, main, _lines(record, results)))
-    if shown := drawn_comparisons(results):
+    shown = drawn_comparisons(results)
+    if any(one.comparison for one in shown):
         found["comparisons"] = png(
             1.5 + 0.42 * len(shown), lambda figure: _forest(figure, shown, record.study.main, record.study.margin)
         )
@@ -164,9 +165,7 @@ def _tokens(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
         points = [(one.tokens_per_question, one.accuracy.mean) for one in found]
         if points:
             axes.plot(*zip(*points, strict=True), "o", color=colour, label=label, markersize=6)
-        labels += [
-            (*point, shortened(one.recipe.variant), colour) for point, one in zip(points, found, strict=True)
-        ]
+        labels += [(*point, shortened(one.recipe.variant), colour) for point, one in zip(points, found, strict=True)]
     axes.margins(x=0.1, y=0.1)
     axes.set_xlim(left=0)
     side_labels(axes, labels, _height(len(labels)))
@@ -181,10 +180,11 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
     labels = []
     for place, (variant, recipes) in enumerate(sizes.items()):
         rows, means = [one.recipe.rows for one in recipes], [one.accuracy.mean for one in recipes]
-        axes.plot(rows, means, marker="o", markersize=4, **_look(place))
+        colour, style = _look(place)
+        axes.plot(rows, means, marker="o", markersize=4, color=colour, linestyle=style)
         if len(sizes) <= 6:  # more intervals would hide the lines
-            _intervals(axes, recipes, place)
-        labels.append((rows[-1], means[-1], shortened(variant), _COLOURS[place % len(_COLOURS)]))
+            _intervals(axes, recipes, place, colour)
+        labels.append((rows[-1], means[-1], shortened(variant), colour))
     axes.set_xscale("log")
     ticks = sorted({one.recipe.rows for recipes in sizes.values() for one in recipes})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -195,28 +195,30 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
     axes.set_ylabel("right answers, %")
 
 
-def _intervals(axes: "Axes", recipes: Sequence[RecipeResult], place: int) -> None:
+def _intervals(axes: "Axes", recipes: Sequence[RecipeResult], place: int, colour: str) -> None:
     for one in recipes:
         if one.accuracy.interval_95:
             at = one.recipe.rows * (1 + 0.008 * place)  # side by side
-            axes.vlines(at, *one.accuracy.interval_95, color=_look(place)["color"], linewidth=1, alpha=0.6)
+            axes.vlines(at, *one.accuracy.interval_95, color=colour, linewidth=1, alpha=0.6)
 
 
 def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
     labels = []
     for place, one in enumerate(recipes):
         assert one.curve is not None
-        axes.plot(one.curve.update, one.curve.label_loss, linewidth=1.2, **_look(place))
+        colour, style = _look(place)
+        axes.plot(one.curve.update, one.curve.label_loss, linewidth=1.2, color=colour, linestyle=style)
         last = (one.curve.update[-1], one.curve.label_loss[-1])
-        labels.append((*last, shortened(one.recipe.variant), _COLOURS[place % len(_COLOURS)]))
+        labels.append((*last, shortened(one.recipe.variant), colour))
     axes.margins(x=0.02, y=0.06)
     side_labels(axes, labels, _height(len(labels)))
     axes.set_xlabel("updates")
     axes.set_ylabel("loss of the label's tokens, nats")
 
 
-def _look(place: int) -> dict[str, str]:
-    return {"color": _COLOURS[place % len(_COLOURS)], "linestyle": _STYLES[place // len(_COLOURS) % len(_STYLES)]}
+def _look(place: int) -> tuple[str, str]:
+    """Colour and style of a line, none twice among 28."""
+    return _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
 
 
 def _variants(figure: "Figure", found: Sequence[VariantFacts]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from cotbuild.builder.card.escape import flat
 from cotbuild.builder.words import counted
 from cotbuild.schemas.study import Metric, Setting, Study
 from cotbuild.schemas.study_results import ComparisonResult, Standing, StudyResults
@@ -14,6 +15,11 @@ METRICS = {
     Metric.NORMALISED: "forced choice by log-likelihood a character at the label",
     Metric.FREE: "the free greedy answer",
 }
+
+
+def brief(text: str) -> str:
+    """What a person wrote, on one line, cut where it is long."""
+    return flat(text)
 
 
 def percent(value: float | None) -> str:
@@ -51,7 +57,8 @@ def p_value(p: float | None) -> str:
 
 def setting(where: Setting) -> str:
     """`embedded, 500 rows, loss parts`."""
-    return f"{where.student}, {where.rows:,} rows, loss {where.loss.value}" if where.rows else f"{where.student}, untrained"
+    trained = f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
+    return f"{brief(where.student)}, {trained}"
 
 
 def listed(parts: Iterable[str]) -> str:
@@ -113,12 +120,12 @@ def found_seeds(one: ComparisonResult) -> str:
 def headline(study: Study, results: StudyResults) -> str:
     """What this study is, in a sentence."""
     cells = study.all_cells()
-    variants, students = (list(dict.fromkeys(getattr(cell, name) for cell in cells)) for name in ("variant", "student"))
-    rows = [f"{rows:,}" for rows in sorted({cell.rows for cell in cells})]
-    seeds = len({cell.seed for cell in cells})
+    students, variants = dict.fromkeys(cell.student for cell in cells), {cell.variant for cell in cells}
+    rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
     return (
-        f"{listed(students)}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of {study.source}: "
-        f"{listed(rows)} rows, {counted(seeds, 'seed')}, {results.num_questions:,} test questions."
+        f"{listed(map(brief, students))}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of "
+        f"{brief(study.source)}: {rows} rows, {counted(len({cell.seed for cell in cells}), 'seed')}, "
+        f"{results.num_questions:,} test questions."
     )
 
 

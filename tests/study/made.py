@@ -215,9 +215,7 @@ def _result(
 def _decided(one: ComparisonResult, p: float, margin: float) -> ComparisonResult:
     if one.comparison is None:
         return one
-    return one.model_copy(
-        update={"p_holm": p, "outcome": decide(one.planned.claim, one.comparison, p, margin)}
-    )
+    return one.model_copy(update={"p_holm": p, "outcome": decide(one.planned.claim, one.comparison, p, margin)})
 
 
 def whole(effects: Mapping[str, float] = EFFECTS, **fields: object) -> tuple[Registered, StudyResults, Study]:
