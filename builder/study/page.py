@@ -20,7 +20,7 @@ from cotbuild.builder.study.method import exploratory_note, method
 from cotbuild.builder.study.pictures import by_rows, drawn_comparisons, main_recipes
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study import Study
-from cotbuild.schemas.study_record import Registered
+from cotbuild.schemas.study_record import Chosen, Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, Standing, StudyResults
 
 _LONGEST = 4000
@@ -48,13 +48,12 @@ def page(record: Registered, results: StudyResults, study: Study, pictures: Mapp
         name=study.name,
         headline=said.headline(study, results),
         interim=said.interim(results),
-        stages=results.stages,
+        results=results,
         gate_failed=record.gate is not None and not record.gate.passed,
         claims=planned,
         margin=record.study.margin,
         pictures={name: _Picture(_data_url(data), alt[name]) for name, data in pictures.items()},
         groups=_groups(record, results),
-        variants=results.variants,
         limits=limits(record, results),
         changes=record.changes,
         method=method(record, results),
@@ -64,6 +63,7 @@ def page(record: Registered, results: StudyResults, study: Study, pictures: Mapp
         said=said,
         is_interim=_is_interim,
         as_json=as_json,
+        tried=_tried,
     )
 
 
@@ -91,6 +91,10 @@ def _is_interim(one: ComparisonResult) -> bool:
 def as_json(value: JsonValue) -> str:
     """A value of a configuration on one line; None, as JSON has it: null."""
     return said.brief(canonical_json(value))
+
+
+def _tried(one: Chosen) -> str:
+    return "; ".join(f"{as_json(point)}: {said.number(right)}" for point, right in one.tried)
 
 
 def _groups(record: Registered, results: StudyResults) -> list[_Group]:

@@ -1,6 +1,7 @@
 """Results in words: figures as the page shows them, and what a comparison says. Pure; all of it is computed."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.words import counted
@@ -30,6 +31,11 @@ def percent(value: float | None) -> str:
 def number(value: float | None) -> str:
     """`34.5`."""
     return NONE if value is None else f"{value:.1f}"
+
+
+def numbers(values: Iterable[float]) -> str:
+    """`33.0, 34.3`."""
+    return ", ".join(map(number, values))
 
 
 def signed(value: float) -> str:
@@ -127,6 +133,17 @@ def headline(study: Study, results: StudyResults) -> str:
         f"{brief(study.source)}: {rows} rows, {counted(len({cell.seed for cell in cells}), 'seed')}, "
         f"{results.num_questions:,} test questions."
     )
+
+
+def stages(results: StudyResults) -> str:
+    """How far each stage is."""
+    return "; ".join(f"{brief(one.name)}: {one.done} of {counted(one.total, 'cell')}" for one in results.stages) + "."
+
+
+def tally(planned: Sequence[ComparisonResult]) -> str:
+    """`3 claims: 1 supported, 2 undecided.`"""
+    found = Counter(map(outcome, planned))
+    return f"{counted(len(planned), 'claim')}: {', '.join(f'{count} {word}' for word, count in found.items())}."
 
 
 def interim(results: StudyResults) -> str | None:

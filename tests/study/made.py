@@ -183,10 +183,11 @@ def _planned(study: Study, tables: Tables) -> list[ComparisonResult]:
 
 
 def _exploratory(study: Study, tables: Tables) -> list[ComparisonResult]:
+    had = {(one.a, one.b, study.main) for one in study.comparisons}
     wanted = [
         (claim(f"{recipe.variant}_vs_{study.gate.variant}", recipe.variant, study.gate.variant), recipe.setting)
         for recipe in tables
-        if recipe.variant != study.gate.variant
+        if recipe.variant != study.gate.variant and (recipe.variant, study.gate.variant, recipe.setting) not in had
     ]
     found = [_result(study, tables, *one, exploratory=True) for one in wanted]
     return [one for one in found if one.comparison]
