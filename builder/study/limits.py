@@ -67,6 +67,6 @@ def _left_out(recipes: tuple[RecipeResult, ...]) -> Iterator[str]:
     if short:
         least = min(short, key=lambda one: one.num_rows / one.recipe.rows)
         yield (
-            f"{counted(len(short), 'recipe')} trained on fewer rows than asked for, at least {least.recipe.variant}: "
+            f"{counted(len(short), 'recipe')} trained on fewer rows than asked for, the fewest {least.recipe.variant}: "
             f"{least.num_rows:,} of {least.recipe.rows:,}."
         )

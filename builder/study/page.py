@@ -19,7 +19,7 @@ from cotbuild.builder.study.limits import limits
 from cotbuild.builder.study.method import exploratory_note, method
 from cotbuild.builder.study.pictures import by_rows, drawn_comparisons, main_recipes
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study import Study
+from cotbuild.schemas.study import Setting, Study
 from cotbuild.schemas.study_record import Chosen, Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, Standing, StudyResults
 
@@ -98,13 +98,13 @@ def _tried(one: Chosen) -> str:
 
 
 def _groups(record: Registered, results: StudyResults) -> list[_Group]:
-    found = [_Group("Not trained", list(results.untrained))] if results.untrained else []
-    settings = dict.fromkeys(one.recipe.setting for one in results.recipes)
-    for where in settings:
+    settings: dict[Setting, list[RecipeResult]] = {}
+    for one in (*results.untrained, *results.recipes):
+        settings.setdefault(one.recipe.setting, []).append(one)
+    found = []
+    for where, recipes in settings.items():
         main = "Main setting: " if where == record.study.main else ""
-        found.append(
-            _Group(main + said.setting(where), [one for one in results.recipes if one.recipe.setting == where])
-        )
+        found.append(_Group(main + said.setting(where), recipes))
     return found
 
 

@@ -166,8 +166,8 @@ def _tokens(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
         if points:
             axes.plot(*zip(*points, strict=True), "o", color=colour, label=label, markersize=6)
         labels += [(*point, shortened(one.recipe.variant), colour) for point, one in zip(points, found, strict=True)]
-    axes.margins(x=0.1, y=0.1)
-    axes.set_xlim(left=0)
+    axes.margins(y=0.1)
+    axes.set_xlim(0, 1.08 * max(x for x, *_ in labels) or 1)
     side_labels(axes, labels, _height(len(labels)))
     axes.set_xlabel("tokens generated a test question")
     axes.set_ylabel("right answers, %")

@@ -141,9 +141,10 @@ def stages(results: StudyResults) -> str:
 
 
 def tally(planned: Sequence[ComparisonResult]) -> str:
-    """`3 claims: 1 supported, 2 undecided.`"""
+    """`3 claims, so far: 1 supported, 2 undecided.`"""
     found = Counter(map(outcome, planned))
-    return f"{counted(len(planned), 'claim')}: {', '.join(f'{count} {word}' for word, count in found.items())}."
+    so_far = ", so far" if any(one.standing is Standing.INTERIM for one in planned) else ""
+    return f"{counted(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
 
 
 def interim(results: StudyResults) -> str | None:

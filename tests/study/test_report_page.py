@@ -12,6 +12,7 @@ from cotbuild.builder.card.escape import flat
 from cotbuild.builder.study.page import page
 from cotbuild.schemas.study_record import GateResult
 from cotbuild.schemas.study_results import Standing
+from cotbuild.schemas.study_statistics import Outcome
 from tests.study.hostile import TEXTS, Seen, hostile
 from tests.study.kinds import KINDS, Made, changed, half_way, nothing_run
 from tests.study.made import whole
@@ -93,7 +94,7 @@ def test_how_far_a_study_is_is_said_plainly(kind: str, says: list[str]) -> None:
 def test_claims_show_the_figures_of_their_comparisons() -> None:
     record, results, study = whole()
     seen = Seen(page(record, results, study, {}))
-    outcomes, cells = iter(seen.of("span")), seen.of("dd")
+    outcomes, cells = iter([word for word in seen.of("span") if word in list(Outcome)]), seen.of("dd")
     planned = [one for one in results.comparisons if not one.exploratory]
     for one in planned:
         found = one.comparison
