@@ -11,6 +11,8 @@ from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from cotbuild.builder.study.cell import Site
+    from cotbuild.schemas.manifest import Manifest
+    from cotbuild.schemas.study import Study
 
 RUN = "run"
 File = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="See `cotbuild study init`.", show_default=False)]
@@ -70,38 +72,47 @@ def run(
         with student_packages():
             from cotbuild.builder.study.cost import cost_lines
             from cotbuild.builder.study.opening import open_site
+        if report_only:
+            _report_only(study)
+            return
         site = open_site(study, Terminal(), keep=keep)
         if dry_run:
             for line in cost_lines(site):
                 print(line, flush=True)
-        elif report_only:
-            _report(site)
         else:
             _run(site)
 
 
 def _run(site: "Site") -> None:
+    from cotbuild.builder.build_dir import need_manifest
     from cotbuild.builder.study.registry import register
     from cotbuild.builder.study.run import run_study
 
     register(site.folder, site.study, site.dev, site.test)
-    run_study(site, lambda: _report(site))
+    run_study(site, lambda: _report(site.folder, site.study, need_manifest(site.source)))
 
 
-def _report(site: "Site") -> None:
-    """Write report/, and say on standard output how each claim stands."""
+def _report_only(path: Path) -> None:
+    """Of the cells alone; without the build what its variants hold is not told."""
     from cotbuild.builder.build_dir import read_manifest
+    from cotbuild.builder.study.files import read_study
+
+    study = read_study(path)
+    _report(path.parent, study, read_manifest(Path(study.source).expanduser()))
+
+
+def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
+    """Write report/, and say on standard output how each claim stands."""
     from cotbuild.builder.study.files import REPORT, read_cells, read_record, read_touches
     from cotbuild.builder.study.report import write_report
     from cotbuild.builder.study.results import study_results
     from cotbuild.builder.study.words import claim_lines
 
-    record = read_record(site.folder)
+    record = read_record(folder)
     if record is None:
-        raise ConfigError(f"{site.folder}: no cell was begun. Expected one. Run `cotbuild study` on it first.")
-    cells, touches = read_cells(site.folder), read_touches(site.folder)
-    results = study_results(site.study, record, cells, touches, read_manifest(site.source))
-    page = write_report(site.folder / REPORT, record, results, site.study)
+        raise ConfigError(f"{folder}: no cell was begun. Expected one. Run `cotbuild study` on it first.")
+    results = study_results(study, record, read_cells(folder), read_touches(folder), manifest)
+    page = write_report(folder / REPORT, record, results, study)
     for line in claim_lines(results):
         print(line)
     print(page)

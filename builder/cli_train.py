@@ -74,6 +74,7 @@ def train(
 def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     from cotbuild.builder.progress import Terminal, TrainingRate
     from cotbuild.builder.students import (
+        alone_in,
         find_model,
         is_main_process,
         remember_source,
@@ -86,7 +87,7 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
         from cotbuild.student.train import Base, train
     terminal, started = Terminal(), TrainingRate()
     folder, model = source_folder(source, terminal), find_model(config.student, config.revision, terminal.say)
-    with terminal.lines() as show:
+    with alone_in(out), terminal.lines() as show:
         run = train(
             told_of(config),
             folder,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from cotbuild.builder.durable import locked
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.remembered import load_remembered, save_remembered
@@ -16,7 +17,7 @@ from cotbuild.builder.teachers.cache import cache_dir
 from cotbuild.builder.teachers.embedded import embedded_model
 from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_commit, model_identity
 from cotbuild.schemas.base import FORMAT_VERSION, Record
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.student import TrainConfig
 
@@ -121,6 +122,22 @@ def student_packages() -> Iterator[None]:
             f"students need {package!r}, which is not installed. Expected the packages for students. "
             "pip install 'cotbuild[student]'."
         ) from error
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Hold the folder of a run. Raises StoreError where another command trains into it, or it cannot be made."""
+    if not is_main_process():
+        yield
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{out}: {error}. Expected a folder that can be written.") from error
+    with locked(out / ".lock", wait=False) as ours:
+        if not ours:
+            raise StoreError(f"{out}: another cotbuild is at work here. Expected one at a time. Wait, or take another.")
+        yield
 
 
 def is_main_process() -> bool:

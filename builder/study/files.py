@@ -8,11 +8,8 @@ report/         index.html and tables, drawn of these files alone
 .work/          weights of cells that are not finished; nothing else needs it
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -114,24 +111,6 @@ def work_folder(folder: Path) -> Path:
     except OSError as error:
         raise _unwritable(work, error) from error
     return work
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether the lock of that name is ours; the kernel frees it when its process ends, however it does."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 def now() -> str:

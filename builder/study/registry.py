@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.durable import locked
 from cotbuild.builder.study.asking import Asked
-from cotbuild.builder.study.files import locked, now, read_cells, read_record, read_touches, work_folder, write_record
+from cotbuild.builder.study.files import now, read_cells, read_record, read_touches, work_folder, write_record
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study import Study
@@ -20,8 +21,9 @@ def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
     with locked(work_folder(folder) / "record.lock", wait=True):
         there = read_record(folder)
         cells = len(read_cells(folder))
-        if there is None or not (cells or read_touches(folder)):
-            new = registered(study, dev.told, test.told, now())
+        fresh = registered(study, dev.told, test.told, now())
+        if there is None or not (cells or read_touches(folder) or there.digest == fresh.digest):
+            new = fresh
         else:
             _check_questions(folder, there, dev, test)
             new = there.model_copy(update={"changes": (*there.changes, *changes(there, study, now(), cells))})

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
+from cotbuild.builder.durable import locked
 from cotbuild.builder.study.cell import Site, ask_dev, finish_dev, finish_test, percent_correct
 from cotbuild.builder.study.cells import Plan, grid_points
-from cotbuild.builder.study.files import locked, read_cells, read_record, work_folder, write_record
+from cotbuild.builder.study.files import read_cells, read_record, work_folder, write_record
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.study import UNTRAINED, CellKey, Recipe, Study

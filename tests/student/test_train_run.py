@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cotbuild.builder.durable import locked
 from cotbuild.builder.teachers.cache import cache_dir
 from cotbuild.builder.teachers.embedded import embedded_folder
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -108,6 +109,15 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
     with pytest.raises(ConfigError, match="holds a run with student 'tiny:gpt2'"):
         train(CONFIG, build, Base(str(student), "another"), whole)
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def test_two_at_once_in_one_folder_are_one_too_many(build: Path, student: Path, tmp_path: Path) -> None:
+    words = ["train", build, "--student", student, "--out", tmp_path, *WORDS]
+    with locked(tmp_path / ".lock", wait=False) as ours:
+        assert ours
+        done = cotbuild(*words, code=1)
+    assert f"error: {tmp_path}: another cotbuild is at work here. Expected one at a time." in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -> None:
