@@ -8,6 +8,7 @@ import pytest
 
 from cotbuild.builder.study.report import write_report
 from cotbuild.builder.study.tables import tables
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.study_results import StudyResults
 from tests.study.hostile import TEXTS, hostile
 from tests.study.kinds import half_way, nothing_run
@@ -28,6 +29,7 @@ def test_a_report_is_the_same_bytes_every_time_and_nothing_else_is_left(tmp_path
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     assert index == tmp_path / "a" / "index.html"
     assert files.keys() == {*TABLES, "index.html", "results.json", "accuracy.png"}
+    assert StudyResults.model_validate_json(files["results.json"]) == made[1]
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
 
 
@@ -37,10 +39,10 @@ def test_a_picture_of_an_earlier_report_does_not_stay(tmp_path: Path) -> None:
     assert not (tmp_path / "accuracy.png").exists()
 
 
-def test_results_json_holds_the_results(tmp_path: Path) -> None:
-    made = half_way()
-    write_report(tmp_path, *made)
-    assert StudyResults.model_validate_json((tmp_path / "results.json").read_text(encoding="utf-8")) == made[1]
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"report: .* Expected a folder"):
+        write_report(tmp_path / "report", *nothing_run())
 
 
 def test_tables_hold_every_figure_as_it_was_computed() -> None:
