@@ -19,7 +19,7 @@ from cotbuild.builder.study.limits import limits
 from cotbuild.builder.study.method import exploratory_note, method
 from cotbuild.builder.study.pictures import by_rows, drawn_comparisons, main_recipes
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study import Setting, Study
+from cotbuild.schemas.study import Metric, Setting, Study
 from cotbuild.schemas.study_record import Chosen, Registered
 from cotbuild.schemas.study_results import ComparisonResult, RecipeResult, Standing, StudyResults
 
@@ -54,6 +54,7 @@ def page(record: Registered, results: StudyResults, study: Study, pictures: Mapp
         margin=record.study.margin,
         pictures={name: _Picture(_data_url(data), alt[name]) for name, data in pictures.items()},
         groups=_groups(record, results),
+        raw=record.study.metric is not Metric.ACCURACY,
         limits=limits(record, results),
         changes=record.changes,
         method=method(record, results),

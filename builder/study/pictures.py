@@ -147,7 +147,7 @@ def _setting(setting: Setting, main: Setting) -> str:
     parts += [setting.loss.value] if setting.loss != main.loss else []
     if setting.student != main.student:
         last = flat(setting.student).rstrip("/").rpartition("/")[2]
-        parts.append(shortened(last.encode("ascii", "backslashreplace").decode())[:24])  # other glyphs may be missing
+        parts.append(shortened(last.encode("latin-1", "backslashreplace").decode("latin-1"))[:24])  # other glyphs may be missing
     return ", ".join(parts)
 
 

@@ -109,6 +109,14 @@ def test_claims_show_the_figures_of_their_comparisons() -> None:
     assert len({one.outcome for one in planned}) > 1
 
 
+def test_another_primary_metric_is_named_and_the_usual_one_shown_beside_it() -> None:
+    record, results, study = whole(metric="free")
+    seen = Seen(page(record, results, study, {}))
+    assert "the free greedy answer" in seen.of("dd")
+    assert "Raw" in seen.of("th")
+    assert "Raw" not in Seen(shown(whole())).of("th")
+
+
 def test_interim_results_are_marked_one_by_one() -> None:
     record, results, study = half_way()
     marked = sum(one.standing is Standing.INTERIM for one in results.comparisons)
