@@ -21,7 +21,7 @@ from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.student import TrainConfig
 
-EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy")
+EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy", "jinja2", "markupsafe")
 """Packages that come with cotbuild[student]."""
 REMEMBERED = "source.json"
 
