@@ -147,7 +147,8 @@ def _setting(setting: Setting, main: Setting) -> str:
     parts += [setting.loss.value] if setting.loss != main.loss else []
     if setting.student != main.student:
         last = flat(setting.student).rstrip("/").rpartition("/")[2]
-        parts.append(shortened(last.encode("latin-1", "backslashreplace").decode("latin-1"))[:24])  # other glyphs may be missing
+        plain = last.encode("latin-1", "backslashreplace").decode("latin-1")  # the font may lack other letters
+        parts.append(shortened(plain[:24]))
     return ", ".join(parts)
 
 
