@@ -10,12 +10,17 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader, also after a power cut, sees the old text or the new one, whole."""
+    """As `write_bytes`, UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, also after a power cut, sees the old bytes or the new ones, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with part.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
