@@ -21,6 +21,7 @@ UNTRAINED = 0
 """Rows of a cell whose student was not trained."""
 OF_A_CELL = ("variant", "student", "revision", "seed", "rows", "loss")
 """Fields of TrainConfig that each cell has its own."""
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\n\r]+$")]
 
 
@@ -74,6 +75,11 @@ class Setting(Record):
     student: str = Field(min_length=1, description="embedded, a folder, or a Hub id.")
     rows: int = Field(ge=0, description="Rationales trained on; 0: not trained.")
     loss: Loss = Field(description="What is minimised.")
+
+    @property
+    def student_name(self) -> str:
+        """As a report shows it: ORG/NAME as it is, of a folder's path the last part, since reports are published."""
+        return self.student if _HUB_ID.fullmatch(self.student) else self.student.rstrip("/").rpartition("/")[2]
 
 
 class Recipe(Setting):

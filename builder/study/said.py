@@ -64,7 +64,7 @@ def p_value(p: float | None) -> str:
 def setting(where: Setting) -> str:
     """`embedded, 500 rows, loss parts`."""
     trained = f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
-    return f"{brief(where.student)}, {trained}"
+    return f"{brief(where.student_name)}, {trained}"
 
 
 def listed(parts: Iterable[str]) -> str:
@@ -126,7 +126,7 @@ def found_seeds(one: ComparisonResult) -> str:
 def headline(study: Study, results: StudyResults) -> str:
     """What this study is, in a sentence."""
     cells = study.all_cells()
-    students, variants = dict.fromkeys(cell.student for cell in cells), {cell.variant for cell in cells}
+    students, variants = dict.fromkeys(cell.student_name for cell in cells), {cell.variant for cell in cells}
     rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
     return (
         f"{listed(map(brief, students))}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of "

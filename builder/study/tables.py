@@ -56,7 +56,7 @@ _COMPARISON = (
 
 
 def _setting(one: Setting) -> dict[str, Value]:
-    return {"student": one.student, "rows": one.rows, "loss": one.loss.value}
+    return {"student": one.student_name, "rows": one.rows, "loss": one.loss.value}
 
 
 def _recipe(one: RecipeResult) -> Row:

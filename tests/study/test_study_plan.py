@@ -22,12 +22,15 @@ CLAIM = {"name": "after", "says": "x", "a": "post_cot", "b": "pre_cot", "claim":
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"comparisons": [{**CLAIM, "a": "post_cot_swapped"}]}, "comparison 'after' needs ['post_cot_swapped']"),
+        ({"comparisons": [{**CLAIM, "b": "post_cot_swapped"}]}, "comparison 'after' needs ['post_cot_swapped']"),
         ({"comparisons": [CLAIM, CLAIM]}, "comparisons ['after', 'after'] are not all named differently"),
         ({"comparisons": []}, "comparisons is []"),
         ({"comparisons": [{**CLAIM, "claim": "wins"}]}, "comparisons.0.claim is 'wins'"),
         ({"stages": [STAGE, STAGE]}, "stages ['one', 'one'] are not all named differently"),
-        ({"stages": [{**STAGE, "variants": ["pre_cot", "post_cot"]}]}, "the gate needs 'label_only'"),
+        (
+            {"stages": [{**STAGE, "variants": ["pre_cot", "post_cot"]}], "comparisons": [CLAIM]},
+            "the gate needs 'label_only', expected it in the first stage",
+        ),
         ({"stages": [{**STAGE, "seeds": []}]}, "stages.0.seeds is []"),
         ({"stages": [{**STAGE, "rows": [0]}]}, "stages.0.rows.0 is 0"),
         ({"train": {"seed": 3}}, "train and grid have 'seed', expected one of ["),
