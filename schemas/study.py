@@ -21,8 +21,12 @@ UNTRAINED = 0
 """Rows of a cell whose student was not trained."""
 OF_A_CELL = ("variant", "student", "revision", "seed", "rows", "loss")
 """Fields of TrainConfig that each cell has its own."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?", re.ASCII)
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\n\r]+$")]
+
+
+def _without_folders(name: str) -> str:
+    return name if _HUB_ID.fullmatch(name) else name.rstrip("/").rpartition("/")[2]
 
 
 class Metric(StrEnum):
@@ -79,7 +83,7 @@ class Setting(Record):
     @property
     def student_name(self) -> str:
         """As a report shows it: ORG/NAME as it is, of a folder's path the last part, since reports are published."""
-        return self.student if _HUB_ID.fullmatch(self.student) else self.student.rstrip("/").rpartition("/")[2]
+        return _without_folders(self.student)
 
 
 class Recipe(Setting):
@@ -134,6 +138,11 @@ class Study(Record):
         """The setting that the comparisons are made in: the first of the first stage."""
         first = self.stages[0]
         return Setting(student=first.students[0], rows=first.rows[0], loss=first.losses[0])
+
+    @property
+    def source_name(self) -> str:
+        """As a report shows it: see `Setting.student_name`."""
+        return _without_folders(self.source)
 
     def cells(self, stage: Stage) -> Iterator[CellKey]:
         """The cells of a stage: the gate's variant first, then seed by seed, so that a part of them compares too."""

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from typer.testing import CliRunner, Result
+
 PROGRAM = [sys.executable, "-m", "cotbuild.builder.cli"]
 """An installed cotbuild, as the README's test command makes one."""
 
@@ -16,6 +18,15 @@ def cotbuild(*words: object, code: int = 0, stdin: str | None = None) -> subproc
     done = subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, input=stdin, timeout=240)
     assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def here(*words: object, code: int = 0) -> Result:
+    """The command in this process, which may have torch at hand: a new one takes seconds to import it."""
+    from cotbuild.builder.cli import app
+
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, f"{done.output}\n{done.exception!r}"
     return done
 
 

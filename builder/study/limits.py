@@ -35,7 +35,7 @@ def _where(record: Registered, results: StudyResults) -> Iterator[str]:
     others = {one.recipe.student for one in results.recipes} - {main.student}
     beside = f" Beside it {counted(len(others), 'other student')} can be seen, exploratory." if others else ""
     yield f"The claims are about one student: {setting(main)}. Another may learn otherwise.{beside}"
-    source, questions = brief(record.study.source), f"{results.num_questions:,} of its questions"
+    source, questions = brief(record.study.source_name), f"{results.num_questions:,} of its questions"
     yield f"One data set, {source}, and {questions}: others may say otherwise."
 
 

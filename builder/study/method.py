@@ -18,7 +18,7 @@ def method(record: Registered, results: StudyResults) -> list[tuple[str, str]]:
     study = record.study
     return [
         ("Registered", f"{record.at}, before the first cell; digest {record.digest}"),
-        ("Data", brief(study.source)),
+        ("Data", brief(study.source_name)),
         ("Gate on dev", _gate(record.gate, study.gate.variant)),
         ("Primary metric", METRICS[study.metric]),
         ("Margin", f"± {study.margin:.1f} points"),

@@ -17,7 +17,7 @@ LOOK_S = 5.0
 
 
 def run_study(site: Site, after_stage: Callable[[], None]) -> None:
-    """Do what is left of all stages; `after_stage` is called behind each.
+    """Do what is left of all stages; `after_stage` is called behind each that had something left, and the last.
 
     Raises DataError, before any test question is asked, where the gate is not passed.
     """
@@ -30,8 +30,10 @@ def run_study(site: Site, after_stage: Callable[[], None]) -> None:
         keys = list(study.cells(stage))
         for key in keys:
             _choose(site, key)
+        before = len(site.paces)
         _each(site, keys, lambda key: finish_test(site, _plan(site, key)))
-        after_stage()
+        if len(site.paces) > before or stage is study.stages[-1]:
+            after_stage()
 
 
 def untrained(study: Study, student: str) -> CellKey:

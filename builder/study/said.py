@@ -130,7 +130,7 @@ def headline(study: Study, results: StudyResults) -> str:
     rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
     return (
         f"{listed(map(brief, students))}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of "
-        f"{brief(study.source)}: {rows} rows, {counted(len({cell.seed for cell in cells}), 'seed')}, "
+        f"{brief(study.source_name)}: {rows} rows, {counted(len({cell.seed for cell in cells}), 'seed')}, "
         f"{results.num_questions:,} test questions."
     )
 

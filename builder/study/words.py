@@ -12,7 +12,8 @@ def claim_lines(results: StudyResults) -> Iterator[str]:
         recipe, found = one.recipe, one.accuracy
         what = f"{recipe.variant}, {recipe.rows} rows, {recipe.loss.value}" if recipe.rows else "untrained"
         interval = f" ({found.interval_95[0]:.1f} to {found.interval_95[1]:.1f})" if found.interval_95 else ""
-        yield f"  {found.mean:5.1f} %{interval}  {what}, {recipe.student_name}: {len(one.seeds)} × {results.num_questions}"
+        asked = f"{len(one.seeds)} × {results.num_questions}"
+        yield f"  {found.mean:5.1f} %{interval}  {what}, {recipe.student_name}: {asked}"
     yield from (claim_line(one) for one in results.comparisons if not one.exploratory)
 
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from cotbuild.builder.cli import app
 from cotbuild.builder.evaluation_table import COLUMNS
 from cotbuild.builder.evaluations import read_evaluation, read_results
 from cotbuild.builder.students import REMEMBERED, remember_source
@@ -18,7 +16,7 @@ from cotbuild.student.evaluate import normalised_choice, raw_choice
 from cotbuild.student.metrics import chance, figures, majority
 from cotbuild.student.questions import question_of
 from cotbuild.student.train import Base, train
-from tests.commands import cotbuild, rows, write_questions
+from tests.commands import cotbuild, here, rows, write_questions
 from tests.student.builds import make_build
 from tests.student.tiny import save_tiny
 
@@ -41,13 +39,6 @@ class Made:
         out = self.root / f"run_{variant}_{rows}"
         train(config, self.build, Base(*find_model(str(self.tiny), None, print)), out)
         return out
-
-
-def here(*words: object, code: int = 0) -> Result:
-    """The command in this process, which has torch at hand; the first test runs it in one of its own."""
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == code, f"{done.output}\n{done.exception!r}"
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cotbuild.builder.study.files import read_cells, read_record, read_study, read_touches
-from tests.commands import cotbuild, start
+from tests.commands import cotbuild, here, start
 from tests.study.small import make_study
 
 
@@ -62,12 +62,12 @@ def test_it_ends_with_a_small_file_a_cell_and_a_report(done: Path) -> None:
 def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> None:
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
     report = {path: path.read_bytes() for path in (study.parent / "report").iterdir()}
-    again = cotbuild("study", study)
+    again = here("study", study)
     assert "training" not in again.stderr
     assert len(read_touches(study.parent)) == len(before)
     assert {path: path.read_bytes() for path in (study.parent / "cells").iterdir()} == before
     assert {path: path.read_bytes() for path in (study.parent / "report").iterdir()} == report
-    only = cotbuild("study", study, "--report-only")
+    only = here("study", study, "--report-only")
     assert again.stdout.endswith(only.stdout)
 
 
@@ -76,7 +76,7 @@ def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(s
     shutil.rmtree(folder / ".work")
     shutil.rmtree(folder / "report")
     (folder / "cells" / "post_cot.student.8.parts.s2.json").unlink()
-    done = cotbuild("study", study)
+    done = here("study", study)
     assert done.stderr.count(": training") == 1
     assert "two: 2/2 cells" in done.stdout
     assert len(read_touches(folder)) == len(read_cells(folder)) + 1
@@ -86,10 +86,10 @@ def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
     claims = yaml.safe_load(study.read_text())["comparisons"]
     late = {"name": "late", "says": "It is late.", "a": "label_only", "b": "post_cot", "claim": "as_good"}
     edit(study, comparisons=[*claims, late], margin=7.5)
-    cotbuild("study", study)
+    here("study", study)
     record = read_record(study.parent)
     assert record is not None
-    assert [(one.field, one.cells) for one in record.changes] == [("comparisons.late", 7), ("margin", 7)]
+    assert [(one.field, one.cells) for one in record.changes] == [("margin", 7), ("comparisons.late", 7)]
     results = json.loads((study.parent / "report" / "results.json").read_text())
     assert [(one["planned"]["name"], one["exploratory"]) for one in results["comparisons"]][:2] == [
         ("helps", False),
@@ -119,7 +119,7 @@ def test_what_does_not_fit_the_cells_is_refused_in_a_line(
 ) -> None:
     edit(study, **fields)
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
-    done = cotbuild("study", study, code=code)
+    done = here("study", study, code=code)
     assert said.replace("validation", "dev") in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert {path: path.read_bytes() for path in (study.parent / "cells").iterdir()} == before
@@ -128,9 +128,9 @@ def test_what_does_not_fit_the_cells_is_refused_in_a_line(
 def test_more_rows_than_there_are_and_variants_that_are_missing_are_refused(study: Path) -> None:
     stages = yaml.safe_load(study.read_text())["stages"]
     edit(study, stages=[{**stages[0], "rows": [8, 5000]}, stages[1]])
-    assert "rows 5000: variant 'label_only' has " in cotbuild("study", study, code=2).stderr
+    assert "rows 5000: variant 'label_only' has " in here("study", study, code=2).stderr
     edit(study, stages=[*stages, {**stages[1], "name": "x", "variants": ["post_cot_swapped"]}])
-    assert "no variant 'post_cot_swapped'. Expected one of" in cotbuild("study", study, code=2).stderr
+    assert "no variant 'post_cot_swapped'. Expected one of" in here("study", study, code=2).stderr
 
 
 def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(done: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(done: Path, 
     shutil.copy(done / "STUDY.yaml", path)
     stages = yaml.safe_load(path.read_text())["stages"]
     edit(path, train={"epochs": 1.0, "lr": 1e-7}, stages=[{**stages[0], "seeds": [0]}])
-    ended = cotbuild("study", path, code=1)
+    ended = here("study", path, code=1)
     assert "error: gate: label_only is " in ended.stderr
     assert "No test question was asked. Try more rows" in ended.stderr
     assert read_touches(path.parent) == []
@@ -151,17 +151,20 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(done: Path, 
 
 def test_init_writes_a_study_that_can_be_read_and_never_over_another(done: Path, tmp_path: Path) -> None:
     build = read_study(done / "STUDY.yaml").source
-    said = cotbuild("study", "init", build, "--out", tmp_path, code=2)
-    assert "no variants ['post_cot_shuffled_words']. Expected the paper set. Run `cotbuild variants" in said.stderr
+    said = here("study", "init", build, "--out", tmp_path, code=2)
+    assert (
+        "no variants ['pre_cot', 'post_cot_shuffled_words']. Expected the paper set. Run `cotbuild variants"
+        in said.stderr
+    )
     whole = tmp_path / "whole"
     shutil.copytree(build, whole)
     cotbuild("variants", whole)
-    cotbuild("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
+    here("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
     study = read_study(tmp_path / "new" / "STUDY.yaml")
     assert [stage.name for stage in study.stages] == ["headline", "more seeds", "key words", "without leaks"]
     assert [one.name for one in study.comparisons][1:3] == ["after_beats_before", "coherence_not_needed"]
     assert (study.dev.first, study.test.skip) == (12, 12)
-    again = cotbuild("study", "init", whole, "--out", tmp_path / "new", code=2)
+    again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
     assert "STUDY.yaml: is there already" in again.stderr
 
 
