@@ -169,6 +169,7 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(done: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_dry_run_says_what_is_left_and_writes_nothing(done: Path, tmp_path: Path) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
@@ -185,6 +186,7 @@ def test_a_dry_run_says_what_is_left_and_writes_nothing(done: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
@@ -206,6 +208,7 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(done: Path, tmp_path: Path) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
