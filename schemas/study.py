@@ -196,5 +196,8 @@ class Study(Record):
                     f"comparison {one.name!r} needs {missing}, which no stage trains with {self.main.student}, "
                     f"{self.main.rows} rows and loss {self.main.loss.value}, expected one that does"
                 )
+        files = {cell.name: cell.student for cell in self.all_cells()}
+        if clash := next((cell for cell in self.all_cells() if files[cell.name] != cell.student), None):
+            raise ValueError(f"students {clash.student!r} and {files[clash.name]!r}: expected last parts that differ")
         if self.gate.variant not in self.stages[0].variants:
             raise ValueError(f"the gate needs {self.gate.variant!r}, expected it in the first stage")

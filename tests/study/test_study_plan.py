@@ -31,6 +31,10 @@ CLAIM = {"name": "after", "says": "x", "a": "post_cot", "b": "pre_cot", "claim":
             {"stages": [{**STAGE, "variants": ["pre_cot", "post_cot"]}], "comparisons": [CLAIM]},
             "the gate needs 'label_only', expected it in the first stage",
         ),
+        (
+            {"stages": [{**STAGE, "students": ["a/tiny", "b/tiny"]}], "comparisons": [CLAIM]},
+            "students 'a/tiny' and 'b/tiny': expected last parts that differ",
+        ),
         ({"stages": [{**STAGE, "seeds": []}]}, "stages.0.seeds is []"),
         ({"stages": [{**STAGE, "rows": [0]}]}, "stages.0.rows.0 is 0"),
         ({"train": {"seed": 3}}, "train and grid have 'seed', expected one of ["),
