@@ -217,7 +217,7 @@ class HubRepo:
                 wait = wait_s(fault, attempt)
                 if wait is None or wait > MAX_WAIT_S or attempt == ATTEMPTS - 1:
                     raise publish_error(fault, self.name, revision) from error
-                self._say(f"{self.name}: the Hub is busy; asking again in {wait:.0f} s.")
+                self._say(f"{self.name}: the Hub is busy or out of reach; asking again in {wait:.0f} s.")
                 time.sleep(wait)
         raise AssertionError
 

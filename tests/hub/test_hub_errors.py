@@ -176,7 +176,7 @@ def test_what_passes_is_waited_for(hub: SmallHub, ask: Ask) -> None:
     )
     told: dict[str, Any] = {}
     assert ask("state", told=told)[0] == commit
-    assert told["said"] == [f"lab/x: the Hub is busy; asking again in {wait} s." for wait in (0, 2)]
+    assert told["said"] == [f"lab/x: the Hub is busy or out of reach; asking again in {wait} s." for wait in (0, 2)]
     assert len(hub.requests("GET /api/datasets/lab/x/refs")) == 3
 
 
