@@ -70,11 +70,11 @@ def run(
         from cotbuild.builder.students import student_packages
 
         with student_packages():
+            if report_only:
+                _report_only(study)
+                return
             from cotbuild.builder.study.cost import cost_lines
             from cotbuild.builder.study.opening import open_site
-        if report_only:
-            _report_only(study)
-            return
         site = open_site(study, Terminal(), keep=keep)
         if dry_run:
             for line in cost_lines(site):

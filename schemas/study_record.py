@@ -5,7 +5,7 @@ from pydantic import Field, JsonValue
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.evaluation import Evaluated, Figures, Majority
 from cotbuild.schemas.student import TrainConfig
-from cotbuild.schemas.study import CellKey, Recipe, Study
+from cotbuild.schemas.study import CellKey, Metric, Recipe, Study
 from cotbuild.schemas.variant import VariantSpec
 
 
@@ -18,6 +18,16 @@ class Answers(Record):
     free: str = Field(description="By the free greedy answer.")
     forced: str = Field(description="Whether the separator behind the rationale was put there.")
     tokens: tuple[int, ...] = Field(description="Generated: rationale and free answer.")
+
+    def right(self, metric: Metric) -> list[float]:
+        """1 or 0 a question, by a metric; where it gives none, 0."""
+        said = {Metric.ACCURACY: self.correct, Metric.NORMALISED: self.normalised, Metric.FREE: self.free}[metric]
+        return [float(one == "1") for one in said]
+
+    def percent(self, metric: Metric) -> float:
+        """Percent right."""
+        right = self.right(metric)
+        return 100 * sum(right) / len(right)
 
 
 class Measured(Record):

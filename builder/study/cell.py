@@ -12,7 +12,7 @@ from cotbuild.builder.study.asking import Asked, Subject, ask
 from cotbuild.builder.study.cells import Plan, Planner, check_same
 from cotbuild.builder.study.files import add_touch, cell_path, now, read_cell, read_cells, work_folder, write_cell
 from cotbuild.schemas.student import StudentRun
-from cotbuild.schemas.study import Metric, Study
+from cotbuild.schemas.study import Study
 from cotbuild.schemas.study_record import Cell, Curve, Measured, Training
 from cotbuild.student.base import load_student
 from cotbuild.student.run_dir import Update, load_trained, read_metrics, read_run, run_identity, versions
@@ -20,8 +20,6 @@ from cotbuild.student.train import Base, train
 
 POINTS = 60
 """Most points of a cell's curve."""
-CORRECT = {Metric.ACCURACY: "correct", Metric.NORMALISED: "normalised", Metric.FREE: "free"}
-"""Field of a cell's answers that a metric reads."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,6 @@ class Site:
     """Whether the weights of finished cells stay."""
     paces: list[tuple[str, float]] = field(default_factory=list)
     """Variant and seconds of each cell finished here."""
-
-
-def percent_correct(study: Study, found: Measured) -> float:
-    """By the primary metric."""
-    said: str = getattr(found.answers, CORRECT[study.metric])
-    return 100 * said.count("1") / len(said)
 
 
 def ask_dev(site: Site, plan: Plan) -> Measured:
@@ -162,7 +154,8 @@ def _how_far(site: Site, plan: Plan, test: Measured) -> str:
     cells, every = read_cells(site.folder), site.study.all_cells()
     left = [key for key in every if key not in cells or cells[key].test is None]
     seconds = sum(_pace(site, key.variant) for key in left)
-    said = f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {percent_correct(site.study, test):.1f} %"
+    right = test.answers.percent(site.study.metric)
+    said = f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
     return f"{said} · about {clock(seconds)} left" if left else said
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cotbuild.builder.study.cell import CORRECT
 from cotbuild.schemas.study import Study
 from cotbuild.schemas.study_record import GateResult, Measured
 from cotbuild.student.statistics import compare
@@ -12,8 +11,8 @@ from cotbuild.student.statistics import compare
 
 def gate_result(study: Study, trained: Sequence[Measured], untrained: Measured) -> GateResult:
     """The gate's variant, a run a seed, against the untrained student; of one seed the spread of runs is not known."""
-    a_SQ = np.array([_correct(study, one) for one in trained])
-    b_Q = _correct(study, untrained)
+    a_SQ = np.array([one.answers.right(study.metric) for one in trained])
+    b_Q = np.array(untrained.answers.right(study.metric))
     difference_Q = a_SQ.mean(0) - b_Q
     if len(a_SQ) > 1:
         found = compare(a_SQ, np.tile(b_Q, (len(a_SQ), 1)), paired=True)
@@ -30,8 +29,3 @@ def gate_result(study: Study, trained: Sequence[Measured], untrained: Measured) 
         standard_error=error,
         needed=needed,
     )
-
-
-def _correct(study: Study, found: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    said: str = getattr(found.answers, CORRECT[study.metric])
-    return np.array([float(one == "1") for one in said])

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cotbuild.builder.study.cell import CORRECT
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.study import UNTRAINED, CellKey, PlannedComparison, Recipe, Setting, Study
-from cotbuild.schemas.study_record import Answers, Cell, Measured, Registered, Touch
+from cotbuild.schemas.study import UNTRAINED, CellKey, Metric, PlannedComparison, Recipe, Setting, Study
+from cotbuild.schemas.study_record import Cell, Measured, Registered, Touch
 from cotbuild.schemas.study_results import (
     ComparisonResult,
     RecipeResult,
@@ -66,7 +65,7 @@ def _of(done: Finished, recipe: Recipe) -> list[Cell]:
 
 
 def _correct(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
-    return [[float(one == "1") for one in getattr(_test(cell).answers, CORRECT[study.metric])] for cell in cells]
+    return [_test(cell).answers.right(study.metric) for cell in cells]
 
 
 def _test(cell: Cell) -> Measured:
@@ -90,9 +89,9 @@ def _recipe(study: Study, done: Finished, recipe: Recipe) -> RecipeResult:
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
         accuracy=recipe_accuracy(_correct(study, cells)),
-        raw=_mean(_percent(one.answers, "correct") for one in tests),
-        normalised=_mean(_percent(one.answers, "normalised") for one in tests) if _has_options(tests) else None,
-        free=_mean(_percent(one.answers, "free") for one in tests),
+        raw=_mean(one.answers.percent(Metric.ACCURACY) for one in tests),
+        normalised=_mean(one.answers.percent(Metric.NORMALISED) for one in tests) if _has_options(tests) else None,
+        free=_mean(one.answers.percent(Metric.FREE) for one in tests),
         forced=_mean(forced) if forced else None,
         parse_failures=_mean(100 * one.parse_failures.share for one in of),
         tokens_per_question=_mean(one.tokens_per_question for one in of),
@@ -108,11 +107,6 @@ def _recipe(study: Study, done: Finished, recipe: Recipe) -> RecipeResult:
 
 def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
-
-
-def _percent(answers: Answers, field: str) -> float:
-    said: str = getattr(answers, field)
-    return 100 * said.count("1") / len(said)
 
 
 def _has_options(tests: Sequence[Measured]) -> bool:

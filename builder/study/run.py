@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cotbuild.builder.durable import locked
-from cotbuild.builder.study.cell import Site, ask_dev, finish_dev, finish_test, percent_correct
+from cotbuild.builder.study.cell import Site, ask_dev, finish_dev, finish_test
 from cotbuild.builder.study.cells import Plan, grid_points
 from cotbuild.builder.study.files import read_cells, read_record, work_folder, write_record
 from cotbuild.builder.study.gate import gate_result
@@ -98,7 +98,8 @@ def _choose(site: Site, key: CellKey) -> None:
         tried = []
         for point in points:
             site.ui.say(f"grid: {first.name} with {point}")
-            tried.append((point, percent_correct(site.study, ask_dev(site, site.planner.plan(first, point)))))
+            found = ask_dev(site, site.planner.plan(first, point))
+            tried.append((point, found.answers.percent(site.study.metric)))
         best = max(range(len(points)), key=lambda i: tried[i][1])
         chosen = Chosen(recipe=recipe, settings=points[best], tried=tuple(tried))
         _update(site, lambda record: record.model_copy(update={"chosen": (*record.chosen, chosen)}))
