@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.drawing import BLUE, GREY, ORANGE, png, shortened, whole_numbers
+from cotbuild.builder.drawing import BLUE, GREY, ORANGE, lengths_and_leaks, png, shortened, whole_numbers
 from cotbuild.builder.shards import read_rows
 from cotbuild.schemas.manifest import Manifest
 
@@ -112,21 +112,7 @@ def _median(lengths: Mapping[int, int]) -> int:
 def _variants(figure: "Figure", manifest: Manifest) -> None:
     assert manifest.variants is not None
     found = manifest.variants.variants
-    left, right = figure.subplots(1, 2, sharey=True)
-    names = [shortened(entry.name) for entry in found]
-    places = range(len(found))
-    bars = left.barh(places, [entry.words for entry in found], color=BLUE)
-    left.bar_label(bars, [f"{entry.words:.0f}" for entry in found], padding=2, fontsize=8)
-    left.set_yticks(places, names, fontsize=8)
-    left.set_xlabel("mean words of the rationale")
-    left.margins(x=0.18)
-    for shift, shares, colour, label in (
-        (-0.2, [entry.names_target for entry in found], BLUE, "the target"),
-        (0.2, [entry.names_other for entry in found], ORANGE, "another option"),
-    ):
-        right.barh([place + shift for place in places], [100 * s for s in shares], 0.4, color=colour, label=label)
-    right.set_xlim(0, 100)
-    right.set_xlabel("rows whose rationale names it, %")
-    right.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
-    left.set_ylim(len(found) - 0.4, -0.6)
-    left.set_title("What each variant leaves", loc="left", fontsize=10)
+    axes = lengths_and_leaks(figure, found)
+    axes.set_yticks(range(len(found)), [shortened(entry.name) for entry in found], fontsize=8)
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_title("What each variant leaves", loc="left", fontsize=10)

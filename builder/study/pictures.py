@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cotbuild.builder.card.escape import flat
-from cotbuild.builder.drawing import BLUE, COLOURS, GREY, ORANGE, png, shortened
+from cotbuild.builder.drawing import BLUE, COLOURS, GREY, ORANGE, lengths_and_leaks, png, shortened
 from cotbuild.builder.study.drawn import DrawnComparison, side_labels, value_column
 from cotbuild.builder.study.said import signed
 from cotbuild.schemas.study import Setting
@@ -223,18 +223,4 @@ def _look(place: int) -> tuple[str, str]:
 
 
 def _variants(figure: "Figure", found: Sequence[VariantFacts]) -> None:
-    left, right = figure.subplots(1, 2, sharey=True)
-    places = range(len(found))
-    bars = left.barh(places, [one.words for one in found], color=BLUE)
-    left.bar_label(bars, [f"{one.words:.0f}" for one in found], padding=2, fontsize=_SMALL)
-    left.set_xlabel("mean words of the rationale")
-    left.margins(x=0.18)
-    for shift, shares, colour, label in (
-        (-0.2, [one.names_target for one in found], BLUE, "the target"),
-        (0.2, [one.names_other for one in found], ORANGE, "another option"),
-    ):
-        right.barh([place + shift for place in places], [100 * s for s in shares], 0.4, color=colour, label=label)
-    right.set_xlim(0, 100)
-    right.set_xlabel("rows whose rationale names it, %")
-    right.legend(frameon=False, fontsize=_SMALL, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
-    _name_rows(left, [shortened(one.name) for one in found])
+    _name_rows(lengths_and_leaks(figure, found), [shortened(one.name) for one in found])
