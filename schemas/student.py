@@ -18,6 +18,13 @@ class Loss(StrEnum):
     PLAIN = "plain"  # mean over all supervised tokens, as the paper and most trainers have it
 
 
+class Precision(StrEnum):
+    """Of matrix products in training; weights, and what is read of a trained student, have their own."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"  # torch's autocast
+
+
 class TrainConfig(Record):
     """All that decides a training run but the data, the student's weights and the machine."""
 
@@ -40,6 +47,9 @@ class TrainConfig(Record):
     loss: Loss = Field(default=Loss.PARTS, description="What is minimised.")
     rationale_weight: float = Field(default=1.0, ge=0, description="Of the rationale's mean, with loss parts.")
     lora_rank: int | None = Field(default=None, ge=1, description="Rank of LoRA's matrices; None: all weights train.")
+    precision: Precision | None = Field(
+        default=None, description="Of matrix products; None: bfloat16 where the machine has units for it, else float32."
+    )
 
 
 class Layout(Record):

@@ -4,7 +4,7 @@ from pydantic import Field, JsonValue
 
 from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.evaluation import Evaluated, Figures, Majority
-from cotbuild.schemas.student import TrainConfig
+from cotbuild.schemas.student import Precision, TrainConfig
 from cotbuild.schemas.study import CellKey, Metric, Recipe, Study
 from cotbuild.schemas.variant import VariantSpec
 
@@ -50,6 +50,7 @@ class Training(Record):
     """How the student of a cell came to be."""
 
     config: TrainConfig = Field(description="Resolved.")
+    precision: Precision = Field(description="Of its matrix products, on the machine that trained it.")
     spec: VariantSpec = Field(description="The variant.")
     rationales: str = Field(description="Digest of the ids of the rationales, in order: the same in every variant.")
     rows: str = Field(description="Digest of the rows trained on.")

@@ -10,10 +10,14 @@ from typing import NamedTuple, TypedDict
 import torch
 
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.student import Precision
 from cotbuild.student.loss import Weights, weighted_losses
 
-SWITCH_TOKENS = 48
-"""What one more micro-batch costs, in tokens: that much padding is cheaper than another forward and backward pass."""
+SWITCH_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
+"""What one more micro-batch costs, in tokens: that much padding is cheaper than another forward and backward pass.
+
+In bfloat16 each pass casts all weights and gradients too.
+"""
 
 
 def plan_updates(keys: Sequence[str], seed: int, epochs: float, batch_rows: int) -> list[list[int]]:
@@ -36,13 +40,13 @@ class Row(NamedTuple):
     weights: Weights
 
 
-def cut(lengths: Sequence[int], batch_tokens: int, processes: int = 1) -> list[list[list[int]]]:
+def cut(lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1) -> list[list[list[int]]]:
     """For each process its micro-batches, as indices of rows; all have as many, at most `batch_tokens` tokens each.
 
     As many: sharded models wait for one another at each. A row longer than `batch_tokens` is alone. An empty list
     stands where there is nothing left to do.
     """
-    batches = _least_padding(lengths, batch_tokens)
+    batches = _least_padding(lengths, batch_tokens, switch_tokens)
     while len(batches) % processes and any(len(batch) > 1 for batch in batches):
         batch = batches.pop(max(range(len(batches)), key=lambda i: len(batches[i])))
         batches += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
@@ -51,7 +55,7 @@ def cut(lengths: Sequence[int], batch_tokens: int, processes: int = 1) -> list[l
     return [batches[process::processes] for process in range(processes)]
 
 
-def _least_padding(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+def _least_padding(lengths: Sequence[int], batch_tokens: int, switch_tokens: int) -> list[list[int]]:
     """Rows sorted by length, cut where padding and the cost of a further micro-batch are least together."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     best: list[tuple[int, int]] = [(0, 0)]  # cost of the first n rows, and where their last micro-batch begins
@@ -59,7 +63,7 @@ def _least_padding(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]
         longest = lengths[order[stop - 1]]
         fits = max(1, batch_tokens // longest)
         starts = range(max(0, stop - fits), stop)
-        best.append(min((best[start][0] + (stop - start) * longest + SWITCH_TOKENS, start) for start in starts))
+        best.append(min((best[start][0] + (stop - start) * longest + switch_tokens, start) for start in starts))
     batches: list[list[int]] = []
     stop = len(order)
     while stop:

@@ -17,6 +17,7 @@ from cotbuild.student.base import Student, load_student
 from cotbuild.student.data import read_variant
 from cotbuild.student.examples import Examples, make_examples
 from cotbuild.student.plot import plot_losses
+from cotbuild.student.precision import precision, set_attention
 from cotbuild.student.prefix import context
 from cotbuild.student.run_dir import (
     CHECKPOINTS,
@@ -67,7 +68,7 @@ class Cost(NamedTuple):
 def train(
     config: TrainConfig, source: Path, base: Base, out: Path, on_update: Callable[[Update], None] = lambda _: None
 ) -> StudentRun:
-    """Train into `out`, or go on there, or return the run that is finished there. float32 on a CPU, else bfloat16.
+    """Train into `out`, or go on there, or return the run that is finished there. See `precision` for which.
 
     Under `accelerate launch` every process calls this. A first Ctrl-C ends it behind the update at hand, with a
     checkpoint, as KeyboardInterrupt. Raises ConfigError where another run stands in `out`, DataError where the rows are
@@ -115,12 +116,14 @@ def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
 
 def _prepare(config: TrainConfig, source: Path, base: Base) -> tuple[Student, Examples, StudentRun]:
     found = read_variant(source, config.variant)  # before the model, which takes longer
-    # All weights train in float32, on a GPU under autocast: 5e-5 of a weight is lost in bfloat16.
+    # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in bfloat16.
     dtype = torch.float32 if config.lora_rank is None else None
     student = load_student(base.where, base.identity, revision=base.revision, dtype=dtype)
     examples = make_examples(found, student.tokenizer, config, min(config.max_tokens, context(student.model)))
+    longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
+    set_attention(student.model, config, longest)
     run = StudentRun(
-        config=config.model_copy(update={"lr": learning_rate(config)}),
+        config=config.model_copy(update={"lr": learning_rate(config), "precision": precision(config)}),
         student=base.identity,
         data=examples.info,
         layout=examples.layout,

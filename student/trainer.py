@@ -15,10 +15,11 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.student import TrainConfig
+from cotbuild.schemas.student import Precision, TrainConfig
 from cotbuild.student.base import Student
 from cotbuild.student.batches import MicroBatch, micro_losses
 from cotbuild.student.examples import Examples
+from cotbuild.student.precision import precision
 from cotbuild.student.run_dir import WHOLE, Update
 from cotbuild.student.updates import UpdateBatch, Updates
 
@@ -190,7 +191,7 @@ def trainer_args(config: TrainConfig, checkpoints: Path, updates: int, *, keep: 
         weight_decay=config.weight_decay,
         max_grad_norm=GRAD_NORM,
         seed=config.seed,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        bf16=precision(config) is Precision.BFLOAT16,
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
         gradient_checkpointing=config.gradient_checkpointing,

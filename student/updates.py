@@ -6,10 +6,11 @@ from typing import TypedDict
 from torch.utils.data import Dataset
 
 from cotbuild.schemas.student import TrainConfig
-from cotbuild.student.batches import MicroBatch, Row, collate, cut, plan_updates
+from cotbuild.student.batches import SWITCH_TOKENS, MicroBatch, Row, collate, cut, plan_updates
 from cotbuild.student.encode import Encoded, Part
 from cotbuild.student.examples import Examples
 from cotbuild.student.loss import Totals, token_weights
+from cotbuild.student.precision import precision
 
 
 class UpdateBatch(TypedDict):
@@ -59,7 +60,8 @@ class Updates(Dataset[UpdateBatch]):
         return sum(len(row.input_ids_T) for inner in rows for row in inner), sum(padded)
 
     def _cut(self, rows: Sequence[Encoded]) -> list[list[list[int]]]:
-        return cut([len(row.input_ids_T) for row in rows], self._config.batch_tokens, self._processes)
+        switch = SWITCH_TOKENS[precision(self._config)]
+        return cut([len(row.input_ids_T) for row in rows], self._config.batch_tokens, switch, self._processes)
 
     def _weighted(self, number: int, rows: Sequence[Encoded]) -> list[Row]:
         examples = sum(bool(self._rows[example]) for example in self._plan[number])

@@ -109,8 +109,10 @@ def _run(site: Site, plan: Plan) -> StudentRun:
 
 def _training(plan: Plan, run: StudentRun, updates: Sequence[Update]) -> Training:
     assert plan.config is not None
+    assert run.config.precision is not None, "a run's is resolved"
     return Training(
         config=plan.config,
+        precision=run.config.precision,
         spec=plan.rows.spec,
         rationales=plan.rows.rationales,
         rows=plan.rows.fingerprint,

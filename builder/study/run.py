@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from cotbuild.builder.durable import locked
 from cotbuild.builder.study.cell import Site, ask_dev, finish_dev, finish_test
-from cotbuild.builder.study.cells import Plan, grid_points
+from cotbuild.builder.study.cells import Plan, Settings, grid_points
 from cotbuild.builder.study.files import read_cells, read_record, work_folder, write_record
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.schemas.errors import DataError
@@ -14,6 +16,13 @@ from cotbuild.schemas.study_record import Cell, Chosen, Measured, Registered
 
 LOOK_S = 5.0
 """Between two looks at cells that another process is at."""
+
+
+class Task(NamedTuple):
+    """What one process does while others do other tasks; done again, it finds that it is done."""
+
+    name: str
+    do: Callable[[], None]
 
 
 def run_study(site: Site, after_stage: Callable[[], None]) -> None:
@@ -25,13 +34,12 @@ def run_study(site: Site, after_stage: Callable[[], None]) -> None:
     _hold_gate(site)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     bases = [untrained(study, student) for student in students]
-    _each(site, bases, lambda key: finish_test(site, site.planner.plan(key, {})))
+    _each(site, [Task(key.name, partial(_finish, site, key)) for key in bases])
     for stage in study.stages:
         keys = list(study.cells(stage))
-        for key in keys:
-            _choose(site, key)
+        _choose(site, keys)
         before = len(site.paces)
-        _each(site, keys, lambda key: finish_test(site, _plan(site, key)))
+        _each(site, [Task(key.name, partial(_finish, site, key)) for key in keys])
         if len(site.paces) > before or stage is study.stages[-1]:
             after_stage()
 
@@ -51,9 +59,8 @@ def _hold_gate(site: Site) -> None:
     """Decide the gate by the cells' dev answers, anew each time: they are on disk, or are had now."""
     study = site.study
     base, keys = untrained(study, study.main.student), gate_cells(study)
-    _each(site, [base], lambda key: finish_dev(site, site.planner.plan(key, {})))
-    _choose(site, keys[0])
-    _each(site, keys, lambda key: finish_dev(site, _plan(site, key)))
+    _choose(site, keys, Task(base.name, partial(_finish_dev, site, base)))
+    _each(site, [Task(key.name, partial(_finish_dev, site, key)) for key in keys])
     cells = read_cells(site.folder)
     found = gate_result(study, [_dev(cells[key]) for key in keys], _dev(cells[base]))
     _update(site, lambda record: record.model_copy(update={"gate": found}))
@@ -75,10 +82,20 @@ def _dev(cell: Cell) -> Measured:
     return cell.dev
 
 
+def _finish(site: Site, key: CellKey) -> None:
+    finish_test(site, _plan(site, key))
+
+
+def _finish_dev(site: Site, key: CellKey) -> None:
+    finish_dev(site, _plan(site, key))
+
+
 def _plan(site: Site, key: CellKey) -> Plan:
-    recipe = _main_size(site.study, key)
-    settings = next((one.settings for one in _record(site).chosen if one.recipe == recipe), {})
-    return site.planner.plan(key, settings)
+    return site.planner.plan(key, _chosen(site).get(_main_size(site.study, key), {}))
+
+
+def _chosen(site: Site) -> dict[Recipe, Settings]:
+    return {one.recipe: one.settings for one in _record(site).chosen}
 
 
 def _main_size(study: Study, key: CellKey) -> Recipe:
@@ -86,22 +103,38 @@ def _main_size(study: Study, key: CellKey) -> Recipe:
     return key.recipe.model_copy(update={"rows": study.main.rows})
 
 
-def _choose(site: Site, key: CellKey) -> None:
-    """See that the recipe has chosen from the grid, on dev with the first seed; of equals the first."""
-    recipe, points = _main_size(site.study, key), grid_points(site.study)
-    if not site.study.grid:
-        return
-    first = CellKey(**recipe.model_dump(), seed=site.study.stages[0].seeds[0])
-    with locked(work_folder(site.folder) / f"grid.{first.name}.lock", wait=True):
-        if any(one.recipe == recipe for one in _record(site).chosen):
+def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
+    """See that the recipe of each cell has chosen from the grid, and that what is to be done beside that is done."""
+    recipes = dict.fromkeys(_main_size(site.study, key) for key in keys) if site.study.grid else {}
+    left = [recipe for recipe in recipes if recipe not in _chosen(site)]
+    points = [(recipe, point) for recipe in left for point in grid_points(site.study)]
+    tried = [Task(f"grid.{_first(site, *one).fingerprint[:16]}", partial(_try, site, *one)) for one in points]
+    _each(site, [*beside, *tried])
+    for recipe in left:
+        _take_best(site, recipe)
+
+
+def _first(site: Site, recipe: Recipe, point: Settings) -> Plan:
+    """The grid is tried with the first seed."""
+    return site.planner.plan(CellKey(**recipe.model_dump(), seed=site.study.stages[0].seeds[0]), point)
+
+
+def _try(site: Site, recipe: Recipe, point: Settings) -> None:
+    if recipe not in _chosen(site):  # else its weights may be gone, with what it said of dev
+        site.ui.say(f"grid: {recipe.variant} with {point}")
+        ask_dev(site, _first(site, recipe, point))
+
+
+def _take_best(site: Site, recipe: Recipe) -> None:
+    """Of equals the first."""
+    with locked(work_folder(site.folder) / "choice.lock", wait=True):
+        if recipe in _chosen(site):
             return
-        tried = []
-        for point in points:
-            site.ui.say(f"grid: {first.name} with {point}")
-            found = ask_dev(site, site.planner.plan(first, point))
-            tried.append((point, found.answers.percent(site.study.metric)))
-        best = max(range(len(points)), key=lambda i: tried[i][1])
-        chosen = Chosen(recipe=recipe, settings=points[best], tried=tuple(tried))
+        points = grid_points(site.study)
+        answers = [ask_dev(site, _first(site, recipe, point)).answers for point in points]
+        right = [one.percent(site.study.metric) for one in answers]
+        best = points[right.index(max(right))]
+        chosen = Chosen(recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True)))
         _update(site, lambda record: record.model_copy(update={"chosen": (*record.chosen, chosen)}))
 
 
@@ -118,19 +151,19 @@ def _update(site: Site, change: Callable[[Registered], Registered]) -> None:
             write_record(site.folder, new)
 
 
-def _each(site: Site, keys: Sequence[CellKey], do: Callable[[CellKey], None]) -> None:
-    """Do each cell that no other process is at; return once none is left, whoever did it."""
-    left, told = list(keys), False
+def _each(site: Site, tasks: Sequence[Task]) -> None:
+    """Do each that no other process is at; return once none is left, whoever did it."""
+    left, told = list(tasks), False
     while left:
         busy = []
-        for key in left:
-            with locked(work_folder(site.folder) / f"{key.name}.lock", wait=False) as ours:
+        for task in left:
+            with locked(work_folder(site.folder) / f"{task.name}.lock", wait=False) as ours:
                 if ours:
-                    do(key)
+                    task.do()
                 else:
-                    busy.append(key)
+                    busy.append(task)
         if busy and not told:
-            site.ui.say(f"waiting for another process: {', '.join(key.name for key in busy)}")
+            site.ui.say(f"waiting for another process: {', '.join(task.name for task in busy)}")
             told = True
         if busy:
             time.sleep(LOOK_S)
