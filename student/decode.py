@@ -39,7 +39,8 @@ def decode(
     sizes = [(1, len(ids) + limit) for ids, limit in zip(prompts, max_tokens, strict=True)]
     for batch in batches(sizes, batch_tokens):
         with torch.inference_mode():
-            found = _decode_batch(student, [prompts[i] for i in batch], [max_tokens[i] for i in batch], stops)
+            state = run_prefix(student.model, [prompts[i] for i in batch], student.pad_id)
+            found = decode_from(student, state, [max_tokens[i] for i in batch], stops)
         yield from zip(batch, found, strict=True)
 
 
@@ -49,12 +50,11 @@ def stop_at(text: str, stops: Sequence[str]) -> int | None:
     return min((place for place in found if place >= 0), default=None)
 
 
-def _decode_batch(
-    student: Student, prompts: Sequence[list[int]], limits: Sequence[int], stops: Sequence[str]
-) -> list[Decoded]:
-    said: list[list[int]] = [[] for _ in prompts]
+def decode_from(student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]) -> list[Decoded]:
+    """What is said behind texts that were run; `state` must not be used any more."""
+    said: list[list[int]] = [[] for _ in limits]
     ended: list[Decoded | None] = [None if limit else Decoded("", 0, False) for limit in limits]
-    state, alive = run_prefix(student.model, prompts, student.pad_id), list(range(len(prompts)))
+    alive = list(range(len(limits)))
     while any(one is None for one in ended):
         next_B = state.logits_B_V.argmax(-1)
         for row, token in zip(alive, next_B.tolist(), strict=True):

@@ -14,9 +14,10 @@ from cotbuild.schemas.variant import TrainingRow, VariantSpec
 from cotbuild.student.answers import label_stops, option_names, read_answer
 from cotbuild.student.base import Student
 from cotbuild.student.decode import Decoded, decode, prompt_ids
-from cotbuild.student.options import Option, OptionScore, encode_options, score_options
+from cotbuild.student.options import Option, OptionScore, encode_options
 from cotbuild.student.prefix import check_fits
 from cotbuild.student.questions import question_digest
+from cotbuild.student.reply import Asked, reply
 
 EVALUATION_VERSION = 3
 """Raised when the same student and rows come to other results by more than the last digits of floats."""
@@ -113,11 +114,12 @@ def evaluate_group(student: Student, items: Sequence[Item], plan: Plan) -> list[
     thought = _rationales(student, items, plan)
     rationales = [one.text.strip() for one in thought]
     options = [_options(student, item, plan, rationale) for item, rationale in zip(items, rationales, strict=True)]
-    scores = _scores(student, options, plan)
-    said = _free_answers(student, items, options, rationales, plan)
+    stops = label_stops(plan.layout)
+    asked = [_asked(student, *one, plan, stops) for one in zip(items, options, rationales, strict=True)]
+    replies = reply(student, asked, stops, plan.batch_tokens)
     seconds = (time.perf_counter() - started) / len(items)
-    found = zip(items, thought, scores, said, strict=True)
-    return [_result(item, plan, one, of_options, free, seconds) for item, one, of_options, free in found]
+    found = zip(items, thought, replies, strict=True)
+    return [_result(item, plan, one, *replied, seconds) for item, one, replied in found]
 
 
 def _rationales(student: Student, items: Sequence[Item], plan: Plan) -> list[Decoded]:
@@ -136,26 +138,12 @@ def _options(student: Student, item: Item, plan: Plan, rationale: str) -> list[O
     return encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale)
 
 
-def _scores(student: Student, asked: Sequence[list[Option]], plan: Plan) -> list[list[OptionScore]]:
-    """Of each question those of its options; empty where it has none."""
-    places = [i for i, options in enumerate(asked) if options]
-    found: list[list[OptionScore]] = [[] for _ in asked]
-    for i, scores in score_options(student, [asked[place] for place in places], plan.batch_tokens):
-        found[places[i]] = scores
-    return found
-
-
-def _free_answers(
-    student: Student, items: Sequence[Item], options: Sequence[list[Option]], rationales: Sequence[str], plan: Plan
-) -> list[Decoded]:
-    """The label as it is said greedily, behind the rationale and a separator, which is put there where it is forced."""
-    prompts = [
-        prompt_ids(student, item.row.prompt + before_free_answer(plan.layout, rationale))
-        for item, rationale in zip(items, rationales, strict=True)
-    ]
-    stops = label_stops(plan.layout)
-    limits = [_answer_tokens(student, of_item, stops) for of_item in options]
-    return _in_order(decode(student, prompts, limits, stops, plan.batch_tokens), len(items))
+def _asked(
+    student: Student, item: Item, options: list[Option], rationale: str, plan: Plan, stops: Sequence[str]
+) -> Asked:
+    """The free answer stands behind the rationale and a separator, which is put there where it is forced."""
+    before = prompt_ids(student, item.row.prompt + before_free_answer(plan.layout, rationale))
+    return Asked(options, before, _answer_tokens(student, options, stops))
 
 
 def before_free_answer(layout: Layout, rationale: str) -> str:

@@ -88,14 +88,24 @@ def score_options(
 
 def score_batch(student: Student, asked: Sequence[Sequence[Option]]) -> list[list[OptionScore]]:
     """Scores of some questions at once."""
-    shared = [shared_tokens(options) for options in asked]
-    prefix = run_prefix(
-        student.model, [options[0].ids_T[:n] for options, n in zip(asked, shared, strict=True)], student.pad_id
-    )
+    shared = [options[0].ids_T[: shared_tokens(options)] for options in asked]
+    return score_from(student, run_prefix(student.model, shared, student.pad_id), list(map(len, shared)), asked)
+
+
+def score_from(
+    student: Student, prefix: Prefix, shared: Sequence[int], asked: Sequence[Sequence[Option]]
+) -> list[list[OptionScore]]:
+    """Scores of some questions, of whose options the first `shared` tokens were run; `prefix` is used up.
+
+    `shared`: at most what `shared_tokens` says.
+    """
     index = torch.tensor([q for q, options in enumerate(asked) for _ in options], device=student.model.device)
     tails = [option.ids_T[n:] for options, n in zip(asked, shared, strict=True) for option in options]
     found = iter(_tail_log_probs(student, prefix.pick(index), tails))
-    return [[_score(option, next(found)) for option in options] for options in asked]
+    return [
+        [_score(option, next(found)[shared_tokens(options) - n :]) for option in options]
+        for options, n in zip(asked, shared, strict=True)
+    ]
 
 
 def _score(option: Option, log_probs: list[float]) -> OptionScore:

@@ -1,6 +1,7 @@
 """What comes first is run once: its keys and values are kept, and anything may go on from them."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,10 @@ class Prefix(NamedTuple):
         """The prefix of these rows, any of them more than once. This one must not be used any more."""
         self.cache.batch_select_indices(rows)
         return Prefix(self.cache, self.mask_B_P[rows], self.logits_B_V[rows])
+
+    def copy(self) -> "Prefix":
+        """One that may be gone on from while this one still may."""
+        return Prefix(deepcopy(self.cache), self.mask_B_P, self.logits_B_V)
 
 
 def run_prefix(model: PreTrainedModel, ids: Sequence[Sequence[int]], pad_id: int) -> Prefix:
