@@ -218,9 +218,18 @@ def clean(directory: Dir) -> None:
 
 def main() -> None:
     """Entry point of `cotbuild`."""
-    # SIGTERM ends a run as Ctrl-C does: journal sealed, server gone, exit 130.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _end)
     app()
+
+
+def _end(number: int, frame: object) -> None:  # noqa: ARG001
+    """SIGTERM ends a run as Ctrl-C does: journal sealed, server gone, exit 130.
+
+    A shell has what it starts in the background ignore Ctrl-C; the signal that is raised here must not be.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

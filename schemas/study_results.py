@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.base import FORMAT_VERSION, Record
+from cotbuild.schemas.student import Precision
 from cotbuild.schemas.study import PlannedComparison, Recipe, Setting
 from cotbuild.schemas.study_record import Curve
 from cotbuild.schemas.study_statistics import Comparison, Outcome, RecipeAccuracy
@@ -35,6 +36,7 @@ class RecipeResult(Record):
     num_rows: int = Field(ge=0, description="Rows trained on.")
     train_tokens: int = Field(ge=0, description="Tokens read in training, a cell.")
     train_seconds: float = Field(ge=0, description="Mean, a cell, on whichever machine trained it.")
+    precisions: tuple[Precision, ...] = Field(description="Of its cells' training, each once; empty: not trained.")
     settings: dict[str, JsonValue] = Field(description="What it took of the grid; empty: none.")
     curve: Curve | None = Field(description="Of its first seed; None: not trained.")
 

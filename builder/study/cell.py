@@ -66,10 +66,15 @@ def finish_test(site: Site, plan: Plan) -> None:
     test = ask(_subject(site, plan), site.test, work, "test", site.ui)
     write_cell(site.folder, cell.model_copy(update={"test": test, "finished_at": now()}))
     if not site.keep:
-        shutil.rmtree(work, ignore_errors=True)
+        drop_weights(site, plan)
     gc.collect()
     site.paces.append((plan.key.variant, time.monotonic() - started))
     site.ui.say(_how_far(site, plan, test))
+
+
+def drop_weights(site: Site, plan: Plan) -> None:
+    """Of a student that is needed no more."""
+    shutil.rmtree(_work(site, plan), ignore_errors=True)
 
 
 def _there(site: Site, plan: Plan) -> Cell | None:

@@ -19,6 +19,7 @@ def limits(record: Registered, results: StudyResults) -> list[str]:
         *_seeds(main),
         _seen(results),
         *_left_out(results.recipes),
+        *_precisions(results.recipes),
     ]
 
 
@@ -70,3 +71,12 @@ def _left_out(recipes: tuple[RecipeResult, ...]) -> Iterator[str]:
             f"{counted(len(short), 'recipe')} trained on fewer rows than asked for, the fewest {least.recipe.variant}: "
             f"{least.num_rows:,} of {least.recipe.rows:,}."
         )
+
+
+def _precisions(recipes: tuple[RecipeResult, ...]) -> Iterator[str]:
+    """Machines differ in what they train in, unless STUDY.yaml says it."""
+    found = sorted({one for recipe in recipes for one in recipe.precisions})
+    if len(found) > 1:
+        mixed = [recipe.recipe.variant for recipe in recipes if len(recipe.precisions) > 1]
+        where = f" ({listed(dict.fromkeys(mixed))} in both)" if mixed else ""
+        yield f"Some cells were trained in {found[0].value}, others in {found[1].value}{where}."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cotbuild.builder.study.said import METRICS, brief, number, percent, signed
+from cotbuild.builder.study.said import METRICS, brief, listed, number, percent, signed
 from cotbuild.builder.words import counted
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study import Questions
@@ -67,7 +67,8 @@ def _training(results: StudyResults) -> Iterator[str]:
     if results.recipes:
         hours = sum(one.train_seconds * len(one.seeds) for one in results.recipes) / 3600
         tokens = sum(one.train_tokens * len(one.seeds) for one in results.recipes)
-        yield f"{tokens / 1e6:.1f} million tokens read, {hours:.1f} hours, over all finished cells."
+        precisions = listed(sorted({one.value for recipe in results.recipes for one in recipe.precisions}))
+        yield f"{tokens / 1e6:.1f} million tokens read, {hours:.1f} hours, over all finished cells; in {precisions}."
 
 
 def exploratory_note(found: Sequence[ComparisonResult]) -> str:

@@ -100,6 +100,7 @@ def _recipe(study: Study, done: Finished, recipe: Recipe) -> RecipeResult:
         num_rows=first.num_rows if first else 0,
         train_tokens=first.tokens if first else 0,
         train_seconds=_mean(one.seconds for one in training) if training else 0.0,
+        precisions=tuple(sorted({one.precision for one in training})),
         settings={name: first.config.model_dump(mode="json")[name] for name in study.grid} if first else {},
         curve=first.curve if first else None,
     )

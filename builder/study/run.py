@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cotbuild.builder.durable import locked
-from cotbuild.builder.study.cell import Site, ask_dev, finish_dev, finish_test
+from cotbuild.builder.study.cell import Site, ask_dev, drop_weights, finish_dev, finish_test
 from cotbuild.builder.study.cells import Plan, Settings, grid_points
 from cotbuild.builder.study.files import read_cells, read_record, work_folder, write_record
 from cotbuild.builder.study.gate import gate_result
@@ -33,13 +33,13 @@ def run_study(site: Site, after_stage: Callable[[], None]) -> None:
     study = site.study
     _hold_gate(site)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
-    bases = [untrained(study, student) for student in students]
-    _each(site, [Task(key.name, partial(_finish, site, key)) for key in bases])
+    bases = [_test_of(site, untrained(study, student)) for student in students]
     for stage in study.stages:
         keys = list(study.cells(stage))
-        _choose(site, keys)
+        _choose(site, keys, *bases)
         before = len(site.paces)
-        _each(site, [Task(key.name, partial(_finish, site, key)) for key in keys])
+        _each(site, [_test_of(site, key) for key in keys])
+        _drop_weights(site)
         if len(site.paces) > before or stage is study.stages[-1]:
             after_stage()
 
@@ -59,8 +59,8 @@ def _hold_gate(site: Site) -> None:
     """Decide the gate by the cells' dev answers, anew each time: they are on disk, or are had now."""
     study = site.study
     base, keys = untrained(study, study.main.student), gate_cells(study)
-    _choose(site, keys, Task(base.name, partial(_finish_dev, site, base)))
-    _each(site, [Task(key.name, partial(_finish_dev, site, key)) for key in keys])
+    _choose(site, keys, _dev_of(site, base))
+    _each(site, [_dev_of(site, key) for key in keys])
     cells = read_cells(site.folder)
     found = gate_result(study, [_dev(cells[key]) for key in keys], _dev(cells[base]))
     _update(site, lambda record: record.model_copy(update={"gate": found}))
@@ -82,12 +82,12 @@ def _dev(cell: Cell) -> Measured:
     return cell.dev
 
 
-def _finish(site: Site, key: CellKey) -> None:
-    finish_test(site, _plan(site, key))
+def _test_of(site: Site, key: CellKey) -> Task:
+    return Task(key.name, lambda: finish_test(site, _plan(site, key)))
 
 
-def _finish_dev(site: Site, key: CellKey) -> None:
-    finish_dev(site, _plan(site, key))
+def _dev_of(site: Site, key: CellKey) -> Task:
+    return Task(key.name, lambda: finish_dev(site, _plan(site, key)))
 
 
 def _plan(site: Site, key: CellKey) -> Plan:
@@ -136,6 +136,14 @@ def _take_best(site: Site, recipe: Recipe) -> None:
         best = points[right.index(max(right))]
         chosen = Chosen(recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True)))
         _update(site, lambda record: record.model_copy(update={"chosen": (*record.chosen, chosen)}))
+
+
+def _drop_weights(site: Site) -> None:
+    """Of the points of the grid that were not taken; called once no process is at the grid any more."""
+    for recipe, settings in _chosen(site).items():
+        for point in grid_points(site.study):
+            if point != settings and not site.keep:
+                drop_weights(site, _first(site, recipe, point))
 
 
 def _record(site: Site) -> Registered:

@@ -96,6 +96,26 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number
     assert len(rows(tmp_path / "build")) == 200
 
 
+def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    """As of a run that a script has put in the background."""
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200)))
+    log = tmp_path / "stderr"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with (
+            serve(latency_s=0.2) as server,
+            start(*arguments(server, source, tmp_path / "build"), log=log) as process,
+        ):
+            while server.stats()["requests"] < 40:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert log.read_text().splitlines()[-1].startswith("stopped; every answer had so far is kept. To go on: ")
+
+
 def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(tmp_path: Path) -> None:
     """What it left of its staging folder goes with the next run, though that finds the build up to date."""
     words = ["generate", "--teacher", "scripted", "--out", tmp_path]

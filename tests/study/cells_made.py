@@ -6,7 +6,7 @@ import numpy as np
 
 from cotbuild.builder.study.registry import registered
 from cotbuild.schemas.evaluation import Evaluated, Figures, Majority, Share
-from cotbuild.schemas.student import Loss, TrainConfig
+from cotbuild.schemas.student import Loss, Precision, TrainConfig
 from cotbuild.schemas.study import CellKey, PlannedComparison, Questions, Stage, Study
 from cotbuild.schemas.study_record import Answers, Cell, Curve, Measured, QuestionSet, Registered, Training
 from cotbuild.schemas.study_statistics import Claim
@@ -88,6 +88,7 @@ def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
     curve = Curve(update=(1, 2), label_loss=(2.0, 1.0), rationale_loss=(3.0, 2.0))
     training = Training(
         config=TrainConfig(variant=key.variant, seed=key.seed, rows=key.rows or 1),
+        precision=Precision.FLOAT32,
         spec=spec,
         rationales="0" * 64,
         rows="0" * 64,

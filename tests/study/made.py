@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cotbuild.schemas.evaluation import Majority, Share
-from cotbuild.schemas.student import Loss
+from cotbuild.schemas.student import Loss, Precision
 from cotbuild.schemas.study import CellKey, PlannedComparison, Questions, Recipe, Setting, Stage, Study
 from cotbuild.schemas.study_record import Chosen, Curve, GateResult, QuestionSet, Registered
 from cotbuild.schemas.study_results import (
@@ -152,6 +152,7 @@ def made_recipe(recipe: Recipe, answers: Correct, options: bool) -> RecipeResult
         num_rows=recipe.rows,
         train_tokens=120 * recipe.rows,
         train_seconds=700.0 if recipe.rows else 0.0,
+        precisions=(Precision.FLOAT32,) if recipe.rows else (),
         settings={"lr": 1e-4} if recipe.rows else {},
         curve=_curve(recipe.variant) if recipe.rows else None,
     )

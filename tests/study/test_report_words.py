@@ -5,6 +5,7 @@ import pytest
 from cotbuild.builder.study import said
 from cotbuild.builder.study.limits import limits
 from cotbuild.builder.study.method import method
+from cotbuild.schemas.student import Precision
 from cotbuild.schemas.study_results import ComparisonResult
 from cotbuild.schemas.study_statistics import Claim, Outcome
 from tests.study.kinds import nothing_run
@@ -78,6 +79,17 @@ def test_rows_left_out_and_cells_of_two_students_are_told() -> None:
         "by two different students under one name: post_cot.embedded.500"
         in dict(method(record, results))["Test questions asked"]
     )
+
+
+def test_cells_trained_in_two_precisions_are_told() -> None:
+    record, results, _ = whole()
+    assert not any("float32" in line for line in limits(record, results))
+    first, second, *others = results.recipes
+    both = first.model_copy(update={"precisions": (Precision.BFLOAT16, Precision.FLOAT32)})
+    mixed = results.model_copy(update={"recipes": (both, second, *others)})
+    sentence = f"Some cells were trained in bfloat16, others in float32 ({first.recipe.variant} in both)."
+    assert limits(record, mixed)[-1] == sentence
+    assert dict(method(record, mixed))["Training"].endswith("in bfloat16 and float32.")
 
 
 def test_a_study_without_cells_has_limits_too() -> None:

@@ -205,6 +205,7 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
     assert all(len(one.tried) == 2 for one in record.chosen)
     assert {cell.training.config.lr for cell in cells.values() if cell.training} == {0.01}
     assert len(read_touches(path.parent)) == len(cells)  # no point of the grid met the test questions
+    assert not list((path.parent / ".work").glob("*/"))
 
 
 @pytest.mark.slow
