@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.student import Loss
-from cotbuild.student.batches import SWITCH_TOKENS, Row, collate, cut, micro_losses, plan_updates
+from cotbuild.student.batches import Row, collate, cut, micro_losses, plan_updates
 from cotbuild.student.encode import Encoded, Part, encode
 from cotbuild.student.loss import Totals, token_weights, weighted_losses
 from tests.student.tiny import FAMILIES, TEXTS, shared_student
@@ -41,7 +41,7 @@ def test_the_order_hangs_on_seed_and_keys_not_on_where_they_stand() -> None:
 def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
     lengths: list[int], batch_tokens: int, processes: int
 ) -> None:
-    shares = cut(lengths, batch_tokens, processes)
+    shares = cut(lengths, batch_tokens, 48, processes)
     assert len(shares) == processes
     assert len({len(share) for share in shares}) == 1
     batches = [batch for share in shares for batch in share]
@@ -50,10 +50,10 @@ def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
         assert len(batch) <= 1 or len(batch) * max(lengths[i] for i in batch) <= batch_tokens
 
 
-@given(st.lists(st.integers(1, 90), min_size=1, max_size=8), st.integers(90, 300))
-def test_no_other_cut_of_the_sorted_rows_costs_less(lengths: list[int], batch_tokens: int) -> None:
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=8), st.integers(90, 300), st.integers(0, 300))
+def test_no_other_cut_of_the_sorted_rows_costs_less(lengths: list[int], batch_tokens: int, switch: int) -> None:
     def cost(batches: list[list[int]]) -> int:
-        return sum(SWITCH_TOKENS + len(batch) * max(batch) for batch in batches)
+        return sum(switch + len(batch) * max(batch) for batch in batches)
 
     ordered = sorted(lengths)
     ways = []
@@ -63,7 +63,7 @@ def test_no_other_cut_of_the_sorted_rows_costs_less(lengths: list[int], batch_to
             way = [ordered[a:b] for a, b in pairwise(edges)]
             if all(len(batch) * max(batch) <= batch_tokens for batch in way):
                 ways.append(cost(way))
-    assert cost([[lengths[i] for i in batch] for batch in cut(lengths, batch_tokens)[0]]) == min(ways)
+    assert cost([[lengths[i] for i in batch] for batch in cut(lengths, batch_tokens, switch)[0]]) == min(ways)
 
 
 def encoded(family: str) -> list[Encoded]:
