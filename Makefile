@@ -16,8 +16,9 @@ demo: $(VENV)/.cpu
 	@echo
 	@echo "next: $(BIN)/cotbuild inspect builds/demo --verdict correct"
 
+# A process a core, a file's tests in one: its fixtures are built once. Each has one thread of torch's.
 test: $(VENV)/.dev lint
-	$(PYTEST)
+	OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile
 
 test-slow: $(VENV)/.dev
 	$(PYTEST) -m slow

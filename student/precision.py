@@ -16,8 +16,8 @@ def precision(config: TrainConfig) -> Precision:
     if torch.cuda.is_available():
         fast = torch.cuda.is_bf16_supported()
     else:
-        told = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.6 tells none
-        fast = bool(told().get("amx_bf16", False))
+        told = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.6 has none
+        fast = bool(told.get("amx_bf16", False))
     return Precision.BFLOAT16 if fast else Precision.FLOAT32
 
 

@@ -1,0 +1,68 @@
+"""Precision of training: chosen by the machine or by the user, near float32 in what it computes, told afterwards."""
+
+import contextlib
+
+import pytest
+import torch
+
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.student import Precision, TrainConfig
+from cotbuild.student.batches import Row, collate, micro_losses
+from cotbuild.student.precision import SHORT_TOKENS, precision, set_attention
+from cotbuild.student.trainer import trainer_args
+from tests.student.tiny import FAMILIES, tiny_student
+
+
+def config(chosen: Precision | None) -> TrainConfig:
+    return TrainConfig(variant="post_cot", precision=chosen)
+
+
+@pytest.mark.parametrize("chosen", Precision)
+def test_a_stated_one_holds_on_any_machine(chosen: Precision, tmp_path: object) -> None:
+    assert precision(config(chosen)) is chosen
+    args = trainer_args(config(chosen), tmp_path, 3, keep=False)  # type: ignore[arg-type]
+    assert args.bf16 == (chosen is Precision.BFLOAT16)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about CPUs")
+def test_a_cpu_with_matrix_units_takes_bfloat16_by_itself() -> None:
+    has = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    assert precision(config(None)) is (Precision.BFLOAT16 if has else Precision.FLOAT32)
+
+
+def test_another_word_is_refused() -> None:
+    with pytest.raises(ConfigError, match="precision"):
+        TrainConfig.parse({"variant": "post_cot", "precision": "float16"}, "settings", ConfigError)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about CPUs")
+@pytest.mark.parametrize(
+    ("chosen", "longest", "plain"),
+    [
+        (Precision.BFLOAT16, SHORT_TOKENS, True),
+        (Precision.BFLOAT16, SHORT_TOKENS + 1, False),
+        (Precision.FLOAT32, 8, False),
+    ],
+)
+def test_attention_is_plain_for_short_rows_in_bfloat16(chosen: Precision, longest: int, plain: bool) -> None:
+    model = tiny_student("llama").model
+    set_attention(model, config(chosen), longest)
+    assert (model.config._attn_implementation == "eager") == plain
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
+    rows = [Row(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3) for n in (9, 17)]
+    found = []
+    for chosen in Precision:
+        student = tiny_student(family)
+        set_attention(student.model, config(chosen), 17)
+        low = chosen is Precision.BFLOAT16
+        with torch.autocast("cpu", dtype=torch.bfloat16) if low else contextlib.nullcontext():
+            loss = micro_losses(student.model, collate(rows, student.pad_id))[0]
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [weights.grad.flatten() for weights in student.model.parameters() if weights.grad is not None]
+        found.append((loss.item(), torch.cat(gradients)))
+    (full, gradient), (near, near_gradient) = found
+    assert near == pytest.approx(full, rel=0.03)
+    assert float(torch.nn.functional.cosine_similarity(gradient, near_gradient, dim=0)) > 0.95
