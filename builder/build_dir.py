@@ -98,7 +98,9 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
         gone = {entry.config_name for m in replaced for entry in m.files} - {e.config_name for e in manifest.files}
         for name in sorted(names | gone):
             _swap(build_dir / name, stage / name, stage / f".old-{name}")
-        write_text(build_dir / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+        # By way of the staging folder: what a kill leaves of it goes with that.
+        write_text(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+        (stage / MANIFEST).replace(build_dir / MANIFEST)
         sync(build_dir)
         (build_dir / _PREVIOUS).unlink(missing_ok=True)
     except OSError as error:
