@@ -1,5 +1,7 @@
 """What cotbuild is to vLLM: `python managed_owner.py STORE` starts the embedded teacher, asks, stops at stdin's
-end. Prints a line at each step, the answers last; test_managed_vllm.py kills it in between.
+end. Prints a line at each step, and the answers; test_managed_vllm.py kills it in between.
+
+NUMBERS: what is asked about. AT_ONCE: all of them are asked once for each number in it, so many in flight.
 """
 
 import asyncio
@@ -11,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / ".ns"))
 
 from cotbuild.builder.teachers import open_teacher, teacher_identity
-from cotbuild.schemas.completion import Completion, Message, Request, Sampling
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.schemas.completion import Answer, Completion, Message, Request, Sampling
 from cotbuild.schemas.config import TeacherConfig
 
 
@@ -26,12 +29,24 @@ async def main(store: Path) -> None:
     async with open_teacher(config, identity, store, say) as teacher:
         say("up")
         numbers = [int(word) for word in os.environ["NUMBERS"].split()]
-        answers = await asyncio.gather(*(teacher.ask(request(number, identity)) for number in numbers))
-        texts = {n: a.text for n, a in zip(numbers, answers, strict=True) if isinstance(a, Completion)}
-        print(json.dumps(texts), flush=True)
+        requests = [request(number, identity) for number in numbers]
+        for at_once in map(int, os.environ["AT_ONCE"].split()):
+            answers = await ask(teacher, requests, at_once)
+            texts = {n: a.text for n, a in zip(numbers, answers, strict=True) if isinstance(a, Completion)}
+            print(json.dumps(texts), flush=True)
         await asyncio.to_thread(sys.stdin.read)
         say("stopping")
     say("gone")
+
+
+async def ask(teacher: Teacher, requests: list[Request], at_once: int) -> list[Answer]:
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(request: Request) -> Answer:
+        async with slots:
+            return await teacher.ask(request)
+
+    return await asyncio.gather(*map(one, requests))
 
 
 def say(line: str) -> None:
