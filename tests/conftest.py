@@ -1,10 +1,12 @@
-"""In CI a skipped test is a failure unless tests/allowed_skips.txt names it."""
+"""Skips: what tests do without the published data, and which skips CI accepts."""
 
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.commands import DATA
 
 # A machine under load is not a fault of the code under test.
 settings.register_profile("cotbuild", deadline=None)
@@ -14,12 +16,23 @@ ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 _skipped: list[str] = []
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `needs_data` where there is no data, before any of its fixtures reads it.
+
+    All are skipped from this one line, so pytest's summary is one line with their number.
+    """
+    if item.get_closest_marker("needs_data") and not DATA.is_dir():
+        pytest.skip(f"no published data in {DATA}. Set COTBUILD_TEST_DATA to the folder that holds it.")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
         _skipped.append(report.nodeid)
 
 
 def _unexpected() -> list[str]:
+    """Return the skipped tests that CI does not accept: there, only tests/allowed_skips.txt may name one."""
     if os.environ.get("CI") != "true":
         return []
     allowed = {line for line in ALLOWED.read_text().splitlines() if line and not line.startswith("#")}

@@ -119,6 +119,7 @@ def test_the_help_names_every_recipe() -> None:
     assert SHIPPED.split(", ") == [recipe.name for recipe in builtin_recipes().values()]
 
 
+@pytest.mark.needs_data
 def test_a_published_set_by_its_recipe(tmp_path: Path) -> None:
     files = DATA / "rationales" / "human_cose" / "cose_dev_v1.11.jsonl"
     questions = DATA / "commonsense_qa" / "dev_rand_split.jsonl"

@@ -1,4 +1,4 @@
-"""The five published sets, every row. Nothing is copied here; see ../shared/data/README.md."""
+"""The five published sets, every row. Nothing is copied here."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from cotbuild.schemas.rationale import Purpose, Rationale, Verdict
 from tests.commands import DATA
 from tests.imports.conftest import Bring, bring_in
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+pytestmark = pytest.mark.needs_data
 
 SETS = DATA / "rationales"
 PALM = SETS / "palm_commonsense_qa"
@@ -165,7 +165,7 @@ def test_quarels_questions_are_those_of_the_source() -> None:
         assert question.model_copy(update={"source": ref}) == same
     assert Counter(Counter(row.question_id for row in rows).values()) == {5: 1930}
     right = {row.question_id for row in rows if row.verdict is Verdict.CORRECT}
-    assert 1930 - len(right) == 173  # as ../shared/data/README.md counts them
+    assert 1930 - len(right) == 173  # as the data's README.md counts them
     assert [row.sample_index for row in rows[:6]] == [0, 1, 2, 3, 4, 0]
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.labelled import Labelled, first_letter, labelled, ours, outcome
 
+pytestmark = pytest.mark.needs_data
+
 
 @pytest.fixture(scope="module")
 def texts() -> list[Labelled]:

@@ -1,7 +1,7 @@
 """Extraction on real teachers' text: a golden table read by hand, and facts about whole files.
 
 The table (tests/golden/extract_real.jsonl) holds file, row and what a person reads there; the text stays in
-../shared/data, which is not ours to copy.
+the published files, which are not ours to copy.
 """
 
 import json
@@ -16,14 +16,13 @@ import pytest
 from cotbuild.schemas.compare import grade
 from cotbuild.schemas.extract import Extraction, extract
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from tests.commands import DATA, HERE
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT.parent / "shared" / "data"
-GOLDEN = ROOT / "tests" / "golden" / "extract_real.jsonl"
+GOLDEN = HERE / "golden" / "extract_real.jsonl"
 CHATGPT = "chatgpt_openbookqa/openbookQA_ChatGPT_0_shot_without_gt_ranked.json"
 LLAMA = "llama3_openbookqa/obqa_llama_level1_ranked.json"
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: real rationales not checked")
+pytestmark = pytest.mark.needs_data
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ from cotbuild.schemas.judgement import Judgement, judge
 from cotbuild.schemas.mentions import find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag, Verdict
+from tests.commands import DATA
 from tests.schemas.test_extract_real import (
     CHATGPT,
-    DATA,
     LLAMA,
     choice_question,
     gsm8k,
@@ -24,7 +24,7 @@ from tests.schemas.test_extract_real import (
     question,
 )
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: real rationales not checked")
+pytestmark = pytest.mark.needs_data
 
 
 def quarel() -> Iterable[tuple[str, Question, str | None]]:

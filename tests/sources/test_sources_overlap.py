@@ -11,9 +11,9 @@ from cotbuild.builder.sources import open_source, overlapping
 from cotbuild.builder.sources.overlap import normalised
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import DataError
+from tests.commands import DATA
 
 Write = Callable[..., Path]
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_ids_of_what_overlaps(write: Write) -> None:
     assert overlapping(source, "train", ["dev", "test"]) == {"dev": ["q1"], "test": ["q1", "q4"]}
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+@pytest.mark.needs_data
 @pytest.mark.parametrize(
     ("name", "split", "counts"),
     [

@@ -1,8 +1,7 @@
-"""Every row of the published files loads, dirt included. Nothing is copied here; see ../shared/data/README.md."""
+"""Every row of the published files loads, dirt included. Nothing is copied here."""
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,9 @@ from cotbuild.builder.sources import open_source
 from cotbuild.builder.sources.overlap import normalised
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.question import Question, QuestionKind
+from tests.commands import DATA
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+pytestmark = pytest.mark.needs_data
 
 
 def read(name: str, split: str) -> list[Question]:

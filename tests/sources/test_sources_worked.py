@@ -8,10 +8,9 @@ import pytest
 from cotbuild.builder.sources import open_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
+from tests.commands import DATA
 
 Write = Callable[..., Path]
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-real = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 
 
 def test_a_column_called_rationale_needs_no_mapping(write: Write) -> None:
@@ -46,13 +45,13 @@ def test_the_bundled_set_carries_none() -> None:
         open_source(SourceConfig()).worked("train")
 
 
-@real
+@pytest.mark.needs_data
 def test_commonsense_qa_carries_none() -> None:
     with pytest.raises(ConfigError, match=r"dev_rand_split.jsonl: its rows carry no rationales"):
         open_source(SourceConfig(name=str(DATA / "commonsense_qa"))).worked("dev")
 
 
-@real
+@pytest.mark.needs_data
 @pytest.mark.parametrize(("split", "count"), [("train", 7473), ("test", 1319)])
 def test_every_gsm8k_row_carries_one_without_calculator_or_answer(split: str, count: int) -> None:
     texts = [text for _, text in open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked(split)]
@@ -60,7 +59,7 @@ def test_every_gsm8k_row_carries_one_without_calculator_or_answer(split: str, co
     assert not any("<<" in text or ">>" in text or "####" in text for text in texts)
 
 
-@real
+@pytest.mark.needs_data
 def test_strategyqa_rationales_are_its_facts() -> None:
     worked = list(open_source(SourceConfig(name=str(DATA / "strategyqa"))).worked("train"))
     assert len(worked) == 2061

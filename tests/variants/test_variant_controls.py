@@ -14,7 +14,7 @@ from cotbuild.builder.variants.corpus import CorpusOf
 from cotbuild.builder.variants.pick import sample
 from cotbuild.builder.variants.units import words
 from cotbuild.schemas.variant import Constant, Cut, Echo, Filler, Sample, Swap, Vocabulary
-from tests.variants.test_variant_corpus import needs_data, real_subjects, subject
+from tests.variants.test_variant_corpus import real_subjects, subject
 
 BUILD = [
     subject("Cold water runs down, and the river takes it.", "q0"),
@@ -143,7 +143,7 @@ def test_a_question_without_words_echoes_nothing() -> None:
         assert echo(Echo(do="echo"))("a b", subject("a b", question=" "), draws(), corpus) == ""
 
 
-@needs_data
+@pytest.mark.needs_data
 def test_real_rationales_have_controls_of_their_length() -> None:
     rows = list(real_subjects())
     said = {word for row in rows for word in words(row.rationale)}

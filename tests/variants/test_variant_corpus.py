@@ -24,13 +24,11 @@ from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, Store
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.scores import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
 from cotbuild.schemas.variant import LabelForm
-from tests.commands import DATA
 from tests.labelled import SETS, rows_of
 
 RELATIONS = ("any", "same", "other")
 CHOICES = tuple(Choice(label=label, text=text) for label, text in (("A", "river"), ("B", "pet shop"), ("C", "attic")))
 INFO = ScoresInfo(student="embedded", method="integrated_gradients", steps=32, baseline="pad")
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: real rationales not checked")
 
 
 def subject(rationale: str, question_id: str = "q", sample_index: int = 0, **other: Any) -> Subject:
@@ -204,7 +202,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@needs_data
+@pytest.mark.needs_data
 def test_partners_of_real_rationales() -> None:
     rows = list(real_subjects())
     labels = Counter(row.label for row in rows)

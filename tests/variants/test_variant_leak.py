@@ -16,7 +16,6 @@ from cotbuild.schemas.mentions import find_mentions
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.variant import LeakOnly, Strip
-from tests.commands import DATA
 from tests.labelled import SETS, SetOf, rows_of
 from tests.schemas.test_mentions import OPTION, TEXTS
 from tests.schemas.weathering import KINDS, question
@@ -187,7 +186,7 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
     return counts
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: no real rationales to strip")
+@pytest.mark.needs_data
 @pytest.mark.parametrize(
     ("which", "as_is"), [(SETS[1], (166, 51)), (SETS[2], (201, 193)), (SETS[3], (74, 11)), (SETS[4], (252, 82))]
 )
@@ -200,7 +199,7 @@ def test_real_rationales_name_nothing_when_stripped(which: SetOf, as_is: tuple[i
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: no real rationales to strip")
+@pytest.mark.needs_data
 @pytest.mark.parametrize("which", SETS, ids=lambda which: which.recipe)
 def test_no_real_rationale_names_anything_when_stripped(which: SetOf) -> None:
     counts = strip_all([row for _, row in rows_of(which)])

@@ -19,7 +19,7 @@ from cotbuild.builder.variants.scores import write_scores
 from cotbuild.builder.variants.units import STOP_WORDS, bare, word_spans, words
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import Sample, Top
-from tests.variants.test_variant_corpus import INFO, needs_data, real_subjects, scored, subject
+from tests.variants.test_variant_corpus import INFO, real_subjects, scored, subject
 
 TEXT = "Cold water runs. The pet, shop and the river: cold water fills the river, an attic has none."
 BUILD = [
@@ -242,7 +242,7 @@ def test_the_order_of_rows_changes_nothing(tmp_path_factory: pytest.TempPathFact
 REAL = "9b1dcf1dc8426902f2d5b82847a9129f711955a71feef097adb338fd5714cf1a"
 
 
-@needs_data
+@pytest.mark.needs_data
 def test_real_rationales() -> None:
     """1,221 PaLM rationales: digest over what four transforms keep of each."""
     rows = list(real_subjects())

@@ -14,7 +14,6 @@ from cotbuild.builder.variants.residue import names, names_loosely
 from cotbuild.builder.variants.view import as_question
 from cotbuild.schemas.mentions import names_target
 from cotbuild.schemas.variant import Strip
-from tests.commands import DATA
 from tests.labelled import SETS, SetOf, rows_of
 from tests.schemas.test_mentions import OPTION, TEXTS
 from tests.schemas.weathering import KINDS, question
@@ -111,7 +110,7 @@ def test_100_kb_take_a_moment(unit: str) -> None:
 REAL = {1: (240, 78, 75), 2: (276, 147, 146), 3: (157, 85, 85), 4: (265, 32, 28)}
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: no residue in real rationales measured")
+@pytest.mark.needs_data
 @pytest.mark.parametrize(("which", "expected"), [(SETS[at], counts) for at, counts in REAL.items()])
 def test_what_is_left_in_real_rationales(which: SetOf, expected: tuple[int, int, int]) -> None:
     """Of 300 rationales, how many name the target loosely: as they are, without the target, without any option."""

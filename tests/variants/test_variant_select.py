@@ -16,7 +16,6 @@ from cotbuild.builder.variants.select import Candidate, DropReason, select, shar
 from cotbuild.builder.variants.similar import GRAM, Similar, bands
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
-from tests.commands import DATA
 from tests.labelled import SETS, rows_of
 
 Key = tuple[str, int]
@@ -259,7 +258,7 @@ def test_without_datasketch_one_line_says_what_to_do() -> None:
     assert done.stdout.startswith("near_duplicates 0.8: datasketch is not installed. Install it with"), done.stderr
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent: nothing selected of real rationales")
+@pytest.mark.needs_data
 def test_five_chains_a_question() -> None:
     """The first 500 GPT-3 rationales, 100 questions."""
     rows = [
