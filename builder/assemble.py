@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from cotbuild.builder.derive import Tally, flag_duplicates, to_rationale
 from cotbuild.builder.durable import write_text
 from cotbuild.builder.job import Job, cotbuild_version, known_answers
 from cotbuild.builder.journal import read_header
+from cotbuild.builder.kept_variants import keep_variants
 from cotbuild.builder.shards import config_digests, write_split
 from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.store import AnswerIndex
@@ -48,10 +49,11 @@ def imported(job: Job) -> Derived:
     return Derived(job.imported.rows(), job.imported.num_rows, 0, None)
 
 
-def assemble(job: Job, derived: Derived, started: float) -> Manifest:
+def assemble(job: Job, derived: Derived, started: float, say: Callable[[str], None]) -> Manifest:
     """Write every row and put the files in place. Raises DataError where the source changed meanwhile.
 
-    `started`: time.monotonic() at the start of the run.
+    Variants of the build that is replaced are kept if the rows they were derived from come out unchanged; `say` gets
+    a line before they are deleted. `started`: time.monotonic() at the start of the run.
     """
     tally = Tally()
     with staging(job.out) as stage:
@@ -64,6 +66,7 @@ def assemble(job: Job, derived: Derived, started: float) -> Manifest:
         source.eval_questions.update(_rows_by_split(files, "questions"))
         _check_unchanged(job)
         manifest = _manifest(job, tally, files, source, _run_info(job, derived, tally, time.monotonic() - started))
+        manifest = keep_variants(job.out, manifest, say)
         write_text(stage / CARD, card(manifest))
         write_text(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install(job.out, stage, manifest)

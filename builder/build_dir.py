@@ -26,6 +26,14 @@ def read_manifest(build_dir: Path) -> Manifest | None:
     return _read_manifest(build_dir / MANIFEST)
 
 
+def read_last_manifest(build_dir: Path) -> Manifest | None:
+    """Read the build's manifest, or the one that a killed replacement took away; None if there is neither.
+
+    The files that the latter names may be gone or replaced. Raises DataError on one that cannot be read.
+    """
+    return read_manifest(build_dir) or _read_manifest(build_dir / _PREVIOUS)
+
+
 def _read_manifest(path: Path) -> Manifest | None:
     try:
         value = json.loads(path.read_bytes())

@@ -72,6 +72,6 @@ def _replaces(job: Job, standing: Manifest | None, before: BuildConfig | None) -
     why = "; ".join(differences) if differences else "code, or answers that had failed"
     lines = [f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}"]
     if standing.variants is not None:
-        gone = counted(len(standing.variants.variants), "variant")
-        lines.append(f"{job.out}: {gone} made of them will go; `cotbuild variants {job.out}` makes them anew")
+        variants = counted(len(standing.variants.variants), "variant")
+        lines.append(f"{job.out}: {variants} will be kept if the rationales and questions come out unchanged")
     return lines

@@ -1,6 +1,5 @@
 """A build resolved: everything that decides its requests and rows, before anybody is asked."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +7,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import cotbuild.builder
-import cotbuild.prompts
-import cotbuild.schemas
+from cotbuild.builder.code_digest import code_digest
 from cotbuild.builder.exemplars import draw
 from cotbuild.builder.imports import Import, open_import, open_import_source
 from cotbuild.builder.keys import key_bytes
@@ -181,21 +178,6 @@ def _has_size(path: Path, num_bytes: int) -> bool:
         return path.stat().st_size == num_bytes
     except OSError:
         return False
-
-
-def code_digest() -> str:
-    """Digest of the code that plans and derives, so that an edited helper never leaves stale rows behind.
-
-    Without that of variants, which are made of the rows and change none.
-    """
-    total = hashlib.sha256(b"code/1\n")
-    for package in (cotbuild.schemas, cotbuild.prompts, cotbuild.builder):
-        root = Path(package.__path__[0])
-        for path in sorted(root.rglob("*.py")):
-            if path.parent == root / "variants":
-                continue
-            total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()
 
 
 def cotbuild_version() -> str:

@@ -69,7 +69,7 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
             for line in import_announcement(job, standing, read_config(out)):
                 ui.say(line)
             derived = imported(job)
-        manifest = assemble(job, derived, started)
+        manifest = assemble(job, derived, started, ui.say)
     return Outcome(manifest, asked=derived.asked, rebuilt=True)
 
 

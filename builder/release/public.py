@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from pathlib import PurePath, PureWindowsPath
 
+from cotbuild.builder.kept_variants import BASE_CONFIGS
 from cotbuild.builder.shards import config_digests
 from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.builder.variants.make import BASE_CONFIGS
 from cotbuild.schemas.config import BuildConfig, ServerConfig, SourceConfig, TeacherConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.fingerprint import digest

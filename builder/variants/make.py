@@ -7,18 +7,16 @@ from pathlib import Path
 from cotbuild.builder.build_dir import CARD, clear_stage, install, need_manifest, staging
 from cotbuild.builder.card import card
 from cotbuild.builder.durable import file_sha256, write_text
-from cotbuild.builder.shards import SplitWriter, config_digests
+from cotbuild.builder.kept_variants import BASE_CONFIGS, with_variants
+from cotbuild.builder.shards import SplitWriter
 from cotbuild.builder.store import AnswerStore
 from cotbuild.builder.variants.making import Making
 from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.builder.variants.tally import LOOKED_AT, VariantTally
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.variant import TrainingRow, VariantsEntry, VariantSet
 
-BASE_CONFIGS = frozenset({"rationales", "questions"})
-"""Configs of a build that are no variants."""
 Progress = Callable[[int, int], None]
 """Called with rationales done and the total."""
 
@@ -36,7 +34,7 @@ def make_variants(build_dir: Path, made: VariantSet, files: Mapping[str, Path], 
         with Making(build_dir, manifest, made, files) as making, staging(build_dir) as stage:
             variants, entries = _write(making, stage, progress)
             base = [entry for entry in manifest.files if entry.config_name in BASE_CONFIGS]
-            new = _with_variants(manifest, variants, [*base, *entries])
+            new = with_variants(manifest, variants, [*base, *entries])
             write_text(stage / CARD, card(new))
             install(build_dir, stage, new)
     return new
@@ -99,9 +97,3 @@ def _write_questions(making: Making, stage: Path) -> list[FileEntry]:
                     writers[spec.name, split] = stack.enter_context(writer)
                 writers[spec.name, split].add(row)
     return [entry for writer in writers.values() for entry in writer.entries]
-
-
-def _with_variants(manifest: Manifest, variants: VariantsEntry, files: list[FileEntry]) -> Manifest:
-    digests = config_digests(files)
-    changes = {"variants": variants, "files": files, "digests": digests, "fingerprint": digest("build/1", digests)}
-    return manifest.model_copy(update=changes)

@@ -148,6 +148,24 @@ def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path:
     assert not (out / ".staging").exists()
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_variants_outlive_kills_while_an_equal_build_is_written(tmp_path: Path, kills: int) -> None:
+    random.seed(kills)
+    out = tmp_path / "build"
+    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(1500)))
+    words = ["generate", "--teacher", "scripted", "--out", out, "--source", source]
+    cotbuild(*words)
+    cotbuild("variants", out, "--only", "post_cot,label_only")
+    before = published(out)
+    for _ in range(kills):
+        with start(*words, "--retry-failed") as process:
+            time.sleep(random.uniform(0.3, 2))
+            process.kill()
+    cotbuild(*words, "--retry-failed")
+    assert published(out) == before
+    cotbuild("verify", out)
+
+
 def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
     """A limit the kernel enforces on each file stands in for the disk: writes fail in the middle of the run."""
     source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(400)))

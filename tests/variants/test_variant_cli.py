@@ -82,14 +82,17 @@ def test_other_variants_take_the_place_of_those_that_stood_there(build: Path) ->
     cotbuild("verify", build)
 
 
-def test_a_new_generate_says_that_the_variants_go_and_an_idle_one_leaves_them(build: Path, made: Path) -> None:
+def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an_idle_one_leaves_them(
+    build: Path, made: Path
+) -> None:
     variants(build)
     words = ["--source", made.parent, "--eval-splits", "dev", "--teacher", "scripted", "--out", build]
     idle = cotbuild("generate", *words, "--samples", 2)
     assert "up to date" in idle.stdout
     assert (build / "post_cot").exists()
     less = cotbuild("generate", *words, "--samples", 1)
-    assert "8 variants made of them will go" in less.stderr
+    assert "8 variants will be kept if the rationales and questions come out unchanged" in less.stderr
+    assert "this deletes 8 variants: the rationales they were derived from changed" in less.stderr
     assert not (build / "post_cot").exists()
     cotbuild("verify", build)
 
