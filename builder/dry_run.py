@@ -9,7 +9,7 @@ from cotbuild.builder.changes import announcement, import_announcement
 from cotbuild.builder.job import known_answers, prepare
 from cotbuild.builder.plan import make_plan, open_requests
 from cotbuild.builder.store import AnswerIndex
-from cotbuild.builder.teachers import tokenizer_folder
+from cotbuild.builder.teachers import refuse_recorded, tokenizer_folder
 from cotbuild.builder.teachers.wire import wire
 from cotbuild.builder.tokens import prompt_tokens
 from cotbuild.schemas.config import BuildConfig
@@ -28,6 +28,7 @@ def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed
         if plan.first is None:
             yield "nothing to ask: no server would be started"
             return
+        refuse_recorded(config.teacher)
         opened = open_requests(job.chains(lookup), plan.repeats)
         requests = (chain.open.request for chain in opened if chain.open)
         prompts = prompt_tokens(requests, plan.num_open, plan.open_chars, tokenizer_folder(config.teacher))

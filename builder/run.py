@@ -14,7 +14,7 @@ from cotbuild.builder.job import Job, is_up_to_date, known_answers, prepare
 from cotbuild.builder.plan import Chain, Lookup, Plan, make_plan, open_requests
 from cotbuild.builder.sources import remember_source
 from cotbuild.builder.store import AnswerIndex
-from cotbuild.builder.teachers import open_teacher
+from cotbuild.builder.teachers import open_teacher, refuse_recorded
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.config import BuildConfig
@@ -52,6 +52,7 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
     job = prepare(config, out)
     with job.store.hold():
         if fresh:
+            refuse_recorded(config.teacher)  # before the answers at hand are set aside
             job.store.new_generation()
         clear_stage(out)  # also where the run before was killed right after its manifest, and nothing is left to do
         standing = read_manifest(out)

@@ -19,7 +19,15 @@ def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[st
     Raises ConfigError with the name of the field at fault.
     """
     values = _read(file) if file is not None else {}
+    extra = list(extra)
+    names_model = flags.get("teacher.model") is not None or any(_names(setting, "teacher.model") for setting in extra)
+    if names_model and isinstance(teacher := values.get("teacher"), dict):
+        teacher.pop("recorded", None)  # the identity of the file's teacher, and this is another, or here
     return filled(BuildConfig, values, flags, extra, str(file) if file is not None else "settings")
+
+
+def _names(setting: str, name: str) -> bool:
+    return setting.partition("=")[0] == name
 
 
 def filled(

@@ -96,6 +96,12 @@ class TeacherConfig(Record):
     revision: str | None = Field(
         default=None, description="Commit or tag of a Hub id; for an endpoint, what the user states."
     )
+    recorded: str | None = Field(
+        default=None,
+        exclude_if=lambda identity: identity is None,
+        description="Identity of a pulled release's teacher, which cannot be asked: only endpoints, or naming a model "
+        "anew, make it one that can. None: resolved from the model.",
+    )
     window: int | None = Field(default=None, ge=1, description="Most requests in flight at one server; None: chosen.")
     max_attempts: int = Field(default=6, ge=1, description="Tries of one request before it counts as failed.")
     stall_s: float = Field(

@@ -27,7 +27,7 @@ class FileEntry(Record):
 class TemplateEntry(Record):
     """A template that was used."""
 
-    template: str = Field(description="name@version.")
+    template: str = Field(pattern=r"^[a-z][a-z0-9_]*@[1-9][0-9]*$", description="name@version.")
     fingerprint: str = Field(description="Digest of all that reached the teacher through it.")
     content: dict[str, JsonValue] | None = Field(
         default=None, description="The template itself, as used; None: built before it was kept here."

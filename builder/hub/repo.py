@@ -59,6 +59,9 @@ class HubRepo:
 
     # -- Target
 
+    def recover(self) -> None:
+        """Do nothing: the Hub makes a commit at once or not at all."""
+
     def state(self, revision: str | None = None) -> State:
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 

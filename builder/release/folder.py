@@ -4,7 +4,9 @@ PATH/.release/
   lock          held with flock while something is put
   release.json  the files put here by us, and the tags
   incoming/     files on their way; what an interrupted attempt brought stays whole
-  pending.json  a commit that is decided: whoever comes next carries it out
+  pending.json  a commit that is decided: the next publish carries it out; until then readers are told so
+
+Whoever brought the folder here may have written any of these, and links: every path goes through places.py.
 
 Only the newest state is kept: a tag of an older one cannot be read. A commit is the digest over the files put here.
 """
@@ -12,15 +14,16 @@ Only the newest state is kept: a tag of an older one cannot be read. A commit is
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
 from cotbuild.builder.build_dir import MANIFEST
 from cotbuild.builder.durable import file_sha256, sync
 from cotbuild.builder.release.names import safe_path
+from cotbuild.builder.release.places import plain_place, safe_place
 from cotbuild.builder.release.target import Progress, RemoteFile, State
 from cotbuild.builder.remembered import load_remembered, save_remembered
 from cotbuild.schemas.base import FORMAT_VERSION, Record
@@ -51,13 +54,22 @@ class FolderTarget:
 
     def __init__(self, folder: Path) -> None:
         self.name = f"file:{folder}"
-        self._folder, self._hidden = folder, folder / HIDDEN
+        self._folder = folder
 
-    def state(self, revision: str | None = None) -> State:
-        if (self._hidden / "pending.json").is_file():
+    def recover(self) -> None:
+        with self._mapped():
+            is_pending = self._pending.is_file()
+        if is_pending:
             with self._held():
                 self._carry_out()
+
+    def state(self, revision: str | None = None) -> State:
         with self._mapped():
+            if self._pending.is_file():
+                raise PublishError(
+                    f"{self.name}: a publish into this folder was interrupted, or is still under way. Run the same "
+                    "`cotbuild publish` again: it finishes it."
+                )
             state = self._state()
         commit = state.commit if revision is None else state.tags.get(revision, revision)
         if commit == state.commit and not (revision is not None and commit is None):
@@ -72,7 +84,7 @@ class FolderTarget:
 
     def create(self, *, private: bool) -> State:  # noqa: ARG002 (a folder's permissions are its owner's business)
         with self._mapped():
-            self._hidden.mkdir(parents=True, exist_ok=True)
+            self._lock.parent.mkdir(parents=True, exist_ok=True)
         return self.state()
 
     def commit(
@@ -91,11 +103,11 @@ class FolderTarget:
                     f"{self.name}: somebody published to it meanwhile: it is at {(state.commit or 'none')[:12]}. "
                     f"Expected {(parent or 'none')[:12]}. Run again, on top of the new one."
                 )
-            self._refuse_foreign(add, state)
+            self._refuse_foreign(add, state.files.keys())
             self._bring(add, progress)
             pending = _Pending(add=tuple(sorted(add)), delete=tuple(sorted(set(delete) & state.files.keys())))
-            save_remembered(self._hidden / "pending.json", pending)
-            sync(self._hidden)
+            save_remembered(self._pending, pending)
+            sync(self._pending.parent)
             self._carry_out()
             commit = self._state().commit
         assert commit is not None
@@ -129,7 +141,27 @@ class FolderTarget:
 
     @property
     def _file(self) -> Path:
-        return self._hidden / "release.json"
+        return self._in_hidden("release.json")
+
+    @property
+    def _pending(self) -> Path:
+        return self._in_hidden("pending.json")
+
+    @property
+    def _lock(self) -> Path:
+        return self._in_hidden("lock")
+
+    def _in_hidden(self, *parts: str) -> Path:
+        """The place of a file of ours in .release; raises PublishError where a link stands there or on the way."""
+        return plain_place(self._folder, PurePosixPath(HIDDEN, *parts), self.name)
+
+    def _incoming(self, path: str) -> Path:
+        """The place where a file of the release waits."""
+        return self._in_hidden("incoming", *safe_path(path, self.name).parts)
+
+    def _place(self, path: str) -> Path:
+        """The place of a file of the release."""
+        return safe_place(self._folder, path, self.name)
 
     def _kept(self) -> _Kept:
         return load_remembered(self._file, _Kept)
@@ -138,15 +170,16 @@ class FolderTarget:
         kept = self._kept()
         files = {}
         for path in kept.files:
-            place = self._folder / safe_path(path, self.name)
+            place = self._place(path)
             with suppress(FileNotFoundError):
                 files[path] = RemoteFile(place.stat().st_size, file_sha256(place), None)
         commit = digest("folder/1", sorted((path, file.sha256) for path, file in files.items())) if files else None
         return State(commit, files, kept.tags)
 
-    def _refuse_foreign(self, add: Mapping[str, Path], state: State) -> None:
-        for path in add:
-            if path not in state.files and (self._folder / safe_path(path, self.name)).exists():
+    def _refuse_foreign(self, paths: Iterable[str], ours: Collection[str]) -> None:
+        """Raise PublishError where a file stands at one of the paths that is not among `ours`."""
+        for path in paths:
+            if path not in ours and self._place(path).exists():
                 raise PublishError(
                     f"{self.name}: {path!r} stands there and is not of a release. Expected room for ours. Move it "
                     "away, or publish to another folder."
@@ -156,7 +189,7 @@ class FolderTarget:
         """Copy the files to incoming/, but for those that an interrupted attempt left there whole."""
         done, total = 0, sum(local.stat().st_size for local in add.values())
         for path, local in sorted(add.items()):
-            place = self._hidden / "incoming" / path
+            place = self._incoming(path)
             if not (place.is_file() and file_sha256(place) == file_sha256(local)):
                 _copy(local, place)
             done += local.stat().st_size
@@ -164,33 +197,41 @@ class FolderTarget:
 
     def _carry_out(self) -> None:
         """Put in place what pending.json names. Done again after a kill at any point, it comes to the same."""
-        pending = self._hidden / "pending.json"
-        if not pending.is_file():
+        if not self._pending.is_file():
             return
-        todo, kept = load_remembered(pending, _Pending), self._kept()
+        todo, kept = load_remembered(self._pending, _Pending), self._kept()
+        self._refuse_unsafe(todo, kept)
         ours = tuple(sorted({*kept.files, *todo.add}))
         save_remembered(self._file, kept.model_copy(update={"files": ours}))
-        if MANIFEST in todo.add and (self._hidden / "incoming" / MANIFEST).exists():
-            (self._folder / MANIFEST).unlink(missing_ok=True)
+        if MANIFEST in todo.add and self._incoming(MANIFEST).exists():
+            self._place(MANIFEST).unlink(missing_ok=True)
             sync(self._folder)
         for path in todo.delete:
             self._remove(path)
         for path in sorted(todo.add, key=lambda path: path == MANIFEST):
-            self._place(path)
+            self._install(path)
         left = tuple(path for path in ours if path not in todo.delete)
         save_remembered(self._file, kept.model_copy(update={"files": left}))
-        shutil.rmtree(self._hidden / "incoming", ignore_errors=True)
-        pending.unlink()
+        shutil.rmtree(self._pending.with_name("incoming"), ignore_errors=True)
+        self._pending.unlink()
 
-    def _place(self, path: str) -> None:
-        place, new = self._folder / path, self._hidden / "incoming" / path
-        if new.exists():  # else a run before placed it
+    def _refuse_unsafe(self, todo: _Pending, kept: _Kept) -> None:
+        """Raise PublishError before anything is done where pending.json names what no publish of ours would."""
+        for path in todo.add:
+            self._incoming(path)
+        self._refuse_foreign((*todo.add, *todo.delete), kept.files)
+        for path in kept.files:
+            self._place(path)
+
+    def _install(self, path: str) -> None:
+        place, new = self._place(path), self._incoming(path)
+        if new.exists():  # else a run before installed it
             place.parent.mkdir(parents=True, exist_ok=True)
             new.replace(place)
             sync(place.parent)
 
     def _remove(self, path: str) -> None:
-        place = self._folder / path
+        place = self._place(path)
         place.unlink(missing_ok=True)
         with suppress(OSError):  # a folder that still holds something stays
             place.parent.rmdir()
@@ -198,8 +239,9 @@ class FolderTarget:
     @contextmanager
     def _held(self) -> Iterator[None]:
         with self._mapped():
-            self._hidden.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self._hidden / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            lock = self._lock
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 yield
@@ -222,6 +264,7 @@ class FolderTarget:
 def _copy(source: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.part")
+    part.unlink(missing_ok=True)  # a link there would be written through
     shutil.copyfile(source, part)
     sync(part)
     part.replace(place)

@@ -40,7 +40,9 @@ def is_release_name(text: str) -> bool:
 
 def safe_path(path: str, where: str) -> PurePosixPath:
     """A path inside a release. Raises PublishError on one that leads out of it, or to a hidden file."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or "\\" in path or any(part.startswith(".") for part in parts):
+    plain = PurePosixPath(path)
+    leads_out = plain.is_absolute() or any(part.startswith(".") for part in plain.parts)
+    is_odd = not plain.parts or plain.as_posix() != path or "\\" in path or "\0" in path
+    if leads_out or is_odd:
         raise PublishError(f"{where}: a file is called {path!r}. Expected a plain path inside the release.")
-    return PurePosixPath(path)
+    return plain

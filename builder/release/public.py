@@ -1,11 +1,16 @@
-"""What of a build's configuration and manifest may be read by anybody: no path, address or machine of ours. Pure."""
+"""What of a configuration and manifest may leave this machine, and what of anybody's configuration may come in. Pure.
+
+Out: no path, address or machine of ours. In: nothing that reaches, starts or reads anything here.
+"""
 
 from collections.abc import Collection
 from pathlib import PurePath, PureWindowsPath
 
+from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.kept_variants import BASE_CONFIGS
 from cotbuild.builder.shards import config_digests
 from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.schemas.base import Record
 from cotbuild.schemas.config import BuildConfig, ServerConfig, SourceConfig, TeacherConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.fingerprint import digest
@@ -30,19 +35,55 @@ def public_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
     return config.model_copy(update=changes)
 
 
+def received_config(config: BuildConfig, manifest: Manifest) -> tuple[BuildConfig, list[str]]:
+    """The configuration of somebody's release as it may be used here, and the names of the settings that were cut.
+
+    The teacher keeps its name and, as recorded, the identity that enters the request keys, but no means of asking it:
+    whoever wants more asked names a teacher. Paths are cut to names, as in `public_config`.
+    """
+    public = public_config(config, manifest)
+    teacher = {"endpoints": (), "recorded": manifest.teacher, "model": _name_of_model(public.teacher.model)}
+    source = {"name": _name_of_source(public.source.name)}
+    received = public.model_copy(
+        update={
+            "source": public.source.model_copy(update=source),
+            "teacher": public.teacher.model_copy(update=teacher),
+        }
+    )
+    cut = [f"source.{name}" for name in _differing(config.source, received.source)]
+    cut += [f"teacher.{name}" for name in _differing(config.teacher, received.teacher) if name != "recorded"]
+    if config.imported is not None and received.imported is not None:
+        cut += [f"imported.{name}" for name in _differing(config.imported, received.imported)]
+    return received, cut
+
+
+def _differing(one: Record, other: Record) -> list[str]:
+    return [name for name in type(one).model_fields if getattr(one, name) != getattr(other, name)]
+
+
+def _name_of_model(model: str) -> str:
+    return last_part(model) if _is_path(model) else model
+
+
+def _name_of_source(name: str) -> str:
+    is_known = name in ("bundled", *KNOWN) or HUB_ID.fullmatch(name) is not None
+    return name if is_known else last_part(name)
+
+
 def _source(source: SourceConfig, manifest: Manifest) -> SourceConfig:
     if source.name in ("bundled", *KNOWN):
         return source
     found = manifest.source
     if found.hub_id is None:
         return source.model_copy(update={"name": found.dataset})
-    return source.model_copy(update={"revision": found.checksums[found.split].rpartition("@")[2]})
+    commit = found.checksums.get(found.split, "").rpartition("@")[2]
+    return source.model_copy(update={"revision": commit or source.revision})
 
 
 def _teacher(teacher: TeacherConfig, identity: str) -> TeacherConfig:
     # How a server was set for its machine is no business of readers, and may hold paths.
-    changes: dict[str, object] = {"server": ServerConfig()}
-    if teacher.endpoints:
+    changes: dict[str, object] = {"server": ServerConfig(), "recorded": None}
+    if teacher.endpoints or identity.startswith("endpoint:"):  # a pulled build's teacher has none
         changes["endpoints"] = (NO_ADDRESS,)
     elif identity.startswith("local:"):
         changes["model"] = last_part(teacher.model)
@@ -62,10 +103,15 @@ def last_part(path: str) -> str:
     return PureWindowsPath(PurePath(path).name).name or path
 
 
+def _is_path(name: str) -> bool:
+    """Whether a model's name is a path or address, and no name in a hub's or server's form."""
+    return name.startswith(("/", "~", ".")) or "\\" in name or "://" in name
+
+
 def refuse_path_as_name(manifest: Manifest) -> None:
     """Raise PublishError where the teacher was served under a path: it stands in every row and every request_key."""
     served = manifest.teacher.removeprefix("endpoint:")
-    if served != manifest.teacher and (served.startswith(("/", "~", ".")) or "\\" in served or "://" in served):
+    if served != manifest.teacher and _is_path(served):
         raise PublishError(
             f"teacher {served.partition('@')[0]!r}: a path of the machine that served it, which stands in every row. "
             "Expected a name. Serve it under one (--served-model-name) and build again."

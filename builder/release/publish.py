@@ -108,6 +108,8 @@ class _Publishing:
     ui: Ui
 
     def run(self, show: Callable[[str], None]) -> Published:
+        if not self.how.dry_run:
+            self.target.recover()
         state = self.target.state()
         plan = self._plan(state)
         self._show(plan, show)

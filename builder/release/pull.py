@@ -10,8 +10,9 @@ from cotbuild.builder.build_dir import CONFIG, install, need_config, read_manife
 from cotbuild.builder.durable import write_text
 from cotbuild.builder.journal import Journal
 from cotbuild.builder.release.outside import fetch_release
+from cotbuild.builder.release.public import received_config
 from cotbuild.builder.release.publish import Ui
-from cotbuild.builder.release.rederive import answers_of, may_pass, rationales
+from cotbuild.builder.release.rederive import answers_of, may_pass, rationales, template_of
 from cotbuild.builder.release.target import Target
 from cotbuild.builder.store import ANSWERS, AnswerStore
 from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in
@@ -49,15 +50,17 @@ def pull(target: Target, revision: str | None, out: Path, ui: Ui) -> tuple[Manif
                     f"{manifest.fingerprint[:16]}. Choose another folder."
                 )
             return manifest, False
-        config = need_config(stage)
+        config, cut = received_config(need_config(stage), manifest)
         try:
             if manifest.imported is None:
                 _fill_store(out, stage, manifest, config, target.name)
-                write_text(stage / CONFIG, _localised(config, manifest, out).model_dump_json(indent=2) + "\n")
+                config = _localised(config, manifest, out)
+            write_text(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
             install(out, stage, manifest)
         except OSError as error:
             raise StoreError(f"{out}: {error}. Expected room for a build. Run the same command again.") from error
         _drop_stage(stage)
+    ui.say(f"{out / CONFIG}: left out, as theirs and not yours: {', '.join(['how to reach the teacher', *cut])}")
     return manifest, True
 
 
@@ -82,7 +85,11 @@ def _fetch(target: Target, revision: str | None, out: Path, ui: Ui) -> Manifest:
     with ui.counting("bytes") as progress:
         commit, _ = fetch_release(target, revision, stage, progress)
     ui.say(f"{target.name}: commit {commit[:12]}")
-    return verify(stage)
+    manifest = verify(stage)
+    for entry in manifest.templates:
+        if entry.content is not None:
+            template_of(entry)  # raises where the content is not what the fingerprint says
+    return manifest
 
 
 def _forget(out: Path) -> None:
@@ -138,6 +145,7 @@ def _localised(config: BuildConfig, manifest: Manifest, out: Path) -> BuildConfi
 
 
 def _template_ref(entry: TemplateEntry, config: BuildConfig, out: Path) -> str:
+    """What names the template in build.json. Its name is a plain one, by TemplateEntry's pattern, so it stays here."""
     if entry.content is None or _ships(entry, config):
         return entry.template
     place = out.resolve() / ANSWERS / "templates" / f"{entry.template}.yaml"

@@ -20,7 +20,7 @@ from cotbuild.prompts.template import Template
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import OtherStep, Purpose, Rationale
 from cotbuild.schemas.recipe import ImportFile
@@ -103,16 +103,22 @@ def templates_of(manifest: Manifest) -> dict[Purpose, dict[QuestionKind, Templat
     """
     found: dict[Purpose, dict[QuestionKind, Template]] = {}
     for entry in manifest.templates:
-        where = f"manifest.json: template {entry.template}"
-        template = Template.parse(entry.content or {}, where)
-        if (template.fingerprint, template.ref) != (entry.fingerprint, entry.template):
-            raise DataError(
-                f"{where}: its content has fingerprint {template.fingerprint[:16]!r}. Expected "
-                f"{entry.fingerprint[:16]!r}: it was edited. Restore it, or build again."
-            )
+        template = template_of(entry)
         purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
         found.setdefault(purpose, {})[template.kind] = template
     return found
+
+
+def template_of(entry: TemplateEntry) -> Template:
+    """The template that an entry of the manifest keeps. Raises DataError where it is not what its fingerprint says."""
+    where = f"manifest.json: template {entry.template}"
+    template = Template.parse(entry.content or {}, where)
+    if (template.fingerprint, template.ref) != (entry.fingerprint, entry.template):
+        raise DataError(
+            f"{where}: its content has fingerprint {template.fingerprint[:16]!r}. Expected "
+            f"{entry.fingerprint[:16]!r}: it was edited. Restore it, or build again."
+        )
+    return template
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,14 @@ class Target(Protocol):
     name: str
     """As people write it: org/name, or file:PATH."""
 
+    def recover(self) -> None:
+        """Finish a commit that was interrupted once it was decided, if there is one. Only a publish calls this."""
+
     def state(self, revision: str | None = None) -> State:
-        """What stands there; `revision`: a tag or commit, None: the newest. PublishError where that does not exist."""
+        """What stands there; `revision`: a tag or commit, None: the newest. Changes nothing.
+
+        PublishError where that does not exist, or a commit was interrupted that `recover` would finish.
+        """
 
     def create(self, *, private: bool) -> State:
         """Make the repo or folder unless it is there already, and say what stands there then.

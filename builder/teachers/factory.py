@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.identity import remember
+from cotbuild.builder.teachers.identity import refuse_recorded, remember
 from cotbuild.schemas.config import TeacherConfig
 
 ENDPOINT_WINDOW = 128
@@ -17,8 +17,10 @@ def open_teacher(config: TeacherConfig, identity: str, store_dir: Path, say: Cal
     """The teacher to enter with `async with`; `identity` is what `teacher_identity` said.
 
     Call it only where something is to be asked: what the identity took to find out is kept in teacher.json from here
-    on, for an endpoint once its `check` has passed. Logs of a managed server go to `store_dir`/logs.
+    on, for an endpoint once its `check` has passed. Logs of a managed server go to `store_dir`/logs. Raises ConfigError
+    for a teacher that is only recorded.
     """
+    refuse_recorded(config)
     # Imported as needed: aiohttp alone takes a quarter of a second.
     if config.endpoints:
         from cotbuild.builder.teachers.pool import EndpointPool

@@ -30,12 +30,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     """The identity, which never holds a path or a URL. Not to be called from a running event loop.
 
-    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has not met it. Raises ConfigError
-    where there is no such model, TeacherError where neither can be reached.
+    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has not met it; neither for a
+    recorded teacher. Raises ConfigError where there is no such model, TeacherError where neither can be reached.
     """
     if config.endpoints:
         known = load_known(store_dir).endpoints.get(teacher_name(config))
         return endpoint_identity(config, known or asyncio.run(_first_look(config)))
+    if config.recorded is not None:
+        return config.recorded
     if config.model == "scripted":
         dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
         return f"scripted:{digest('scripted', dials)}"
@@ -68,6 +70,15 @@ def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
         return
     if new != known:
         save_known(store_dir, new)
+
+
+def refuse_recorded(config: TeacherConfig) -> None:
+    """Raise ConfigError where the teacher is known by its recorded identity alone, and something is to be asked."""
+    if config.recorded is not None and not config.endpoints:
+        raise ConfigError(
+            f"teacher: requests are left to ask, and {config.model!r} came with a pulled release, which does not say "
+            "how to reach it. Add --teacher MODEL to load one here, or --endpoint URL of a server that has it."
+        )
 
 
 def teacher_name(config: TeacherConfig) -> str:
