@@ -9,12 +9,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cotbuild.prompts.declared import find_declared, parse_declared, shipped
-from cotbuild.schemas.base import Record
+from cotbuild.prompts.versioned import find_declared, parse_declared, shipped
 from cotbuild.schemas.completion import Message
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.record import Record
 
 DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
 """The template of each kind where the user names none."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from cotbuild.schemas.base import Record
 from cotbuild.schemas.fingerprint import canonical_json, digest_text
+from cotbuild.schemas.record import Record
 
 REQUEST_VERSION = 1
 MAX_SEED = 2**53 - 1

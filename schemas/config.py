@@ -4,10 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.completion import MAX_SEED, Sampling
+from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.schemas.recipe import ImportConfig
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 
 class SourceConfig(Record):

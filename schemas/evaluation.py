@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from cotbuild.schemas.base import FORMAT_VERSION, Record
 from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 FORCED_CHOICE = "forced choice: the option whose label and terminator are likeliest, raw log-likelihood"
 FREE_ANSWER = "free greedy answer, compared as answers are graded"

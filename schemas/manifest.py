@@ -4,11 +4,11 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.recipe import ImportEntry
+from cotbuild.schemas.import_recipe import ImportEntry
+from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
 from cotbuild.schemas.variant import VariantsEntry
 
 

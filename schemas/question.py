@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from cotbuild.schemas.base import Record
+from cotbuild.schemas.record import Record
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 

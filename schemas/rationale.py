@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cotbuild.schemas.base import Record
 from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.record import Record
 
 
 class Verdict(StrEnum):

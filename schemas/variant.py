@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from cotbuild.schemas.base import Record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.rationale import Flag, Verdict
+from cotbuild.schemas.record import Record
 
 Task = Literal["predict", "explain"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.student import Layout, PartName
+from cotbuild.schemas.training import Layout, PartName
 from cotbuild.schemas.variant import TrainingRow
 
 Span = tuple[int, int]

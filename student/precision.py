@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedModel
 
-from cotbuild.schemas.student import Precision, TrainConfig
+from cotbuild.schemas.training import Precision, TrainConfig
 
 SHORT_TOKENS = 256
 """Longest row of which all attention scores are kept: rows x heads x 256 x 256 of them."""

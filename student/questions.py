@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from cotbuild.schemas.compare import compared
+from cotbuild.schemas.answers.compare import compared
 
 _PROMPT = re.compile(
     r"(?:\[\w+\] )?Question: (?P<text>.*?)(?:\nOptions:\n(?:- |\(\S+\) ).*)?\n(?:Answer|Reasoning):", re.DOTALL

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.commands import DATA
+from tests.support.commands import DATA
 
 # A machine under load is not a fault of the code under test.
 settings.register_profile("cotbuild", deadline=None)

@@ -10,7 +10,14 @@ ROOT = Path(__file__).parent.parent
 
 def run_without_data(folder: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
     """Run a test file that needs data in a process for which there is none."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/schemas/test_extract_labelled.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "tests/schemas/answers/test_extract_labelled.py",
+    ]
     environment = {**os.environ, "COTBUILD_TEST_DATA": str(folder / "nowhere"), "CI": ci}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
 
@@ -26,4 +33,7 @@ def test_a_skip_is_one_line_that_says_what_to_set(tmp_path: Path) -> None:
 def test_in_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
     done = run_without_data(tmp_path, ci="true")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stdout.count("skipped, and not in allowed_skips.txt: tests/schemas/test_extract_labelled.py::") == 3
+    assert (
+        done.stdout.count("skipped, and not in allowed_skips.txt: tests/schemas/answers/test_extract_labelled.py::")
+        == 3
+    )

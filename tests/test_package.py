@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_package_and_data_file(installed: Path, tmp_path: 
 
 
 def test_the_wheels_command_answers(installed: Path, tmp_path: Path) -> None:
-    words = [str(installed), "-m", "cotbuild.builder.cli", "--help"]
+    words = [str(installed), "-m", "cotbuild", "--help"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert "generate" in done.stdout
@@ -69,6 +69,6 @@ def test_a_users_folder_of_the_same_name_is_no_matter(tmp_path: Path) -> None:
     for name in ("prompts", "schemas"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError")
-    words = [sys.executable, "-m", "cotbuild.builder.cli", "prompts"]
+    words = [sys.executable, "-m", "cotbuild", "prompts"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,6 @@ from cotbuild.builder.card.front import MODELS, as_yaml, features, front_matter,
 from cotbuild.builder.card.licences import Licence, licence_of
 from cotbuild.builder.card.page import card
 from cotbuild.builder.card.pictures import pictures
-from cotbuild.builder.card.rebuild import rebuild_commands
 from cotbuild.builder.card.release import Release
 
 __all__ = [
@@ -22,5 +21,4 @@ __all__ = [
     "model_of",
     "pictures",
     "read_front_matter",
-    "rebuild_commands",
 ]

@@ -2,9 +2,9 @@
 
 from cotbuild.builder.card.escape import code, counts, fence, folded, inline
 from cotbuild.prompts.template import Exemplar, Template
+from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import Choice, QuestionKind
-from cotbuild.schemas.recipe import ImportEntry
 
 _OPTIONS = (Choice(label="A", text="‹option A›"), Choice(label="B", text="‹option B›"))
 _ANSWERS = {QuestionKind.CHOICE: "A", QuestionKind.YES_NO: "yes", QuestionKind.NUMBER: "1", QuestionKind.TEXT: "‹text›"}

@@ -5,14 +5,14 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from cotbuild.builder.arrow import arrow_schema
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.card.release import Release
-from cotbuild.schemas.base import Record
+from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import TrainingRow
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.drawing import BLUE, GREY, ORANGE, lengths_and_leaks, png, shortened, whole_numbers
-from cotbuild.builder.shards import read_rows
+from cotbuild.builder.card.plots import BLUE, GREY, ORANGE, lengths_and_leaks, png, shortened, whole_numbers
+from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from cotbuild.builder.hub.errors import (
     wait_s,
 )
 from cotbuild.builder.hub.names import repo_name, tag_name
-from cotbuild.builder.release.target import Progress, RemoteFile, State
+from cotbuild.builder.hub.target import Progress, RemoteFile, State
 from cotbuild.schemas.errors import PublishError
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Imports: rationales made elsewhere, brought in with the same answers, verdicts and provenance as asked ones."""
 
-from cotbuild.builder.imports.imported import Import, open_import
-from cotbuild.builder.imports.inside import open_import_source
-from cotbuild.builder.imports.recipe import builtin_recipes, load_recipe, recipe_from_mapping
-from cotbuild.builder.imports.texts import Unmatched
+from cotbuild.builder.imports.embedded_questions import open_import_source
+from cotbuild.builder.imports.read import Unmatched
+from cotbuild.builder.imports.recipes import builtin_recipes, load_recipe, recipe_from_mapping
+from cotbuild.builder.imports.run import Import, open_import
 
 __all__ = [
     "Import",

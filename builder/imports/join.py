@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.imports.keys import question_key, row_key
-from cotbuild.builder.imports.texts import Drops, Text, read_rows, texts_of
+from cotbuild.builder.imports.read import Drops, Text, read_rows, texts_of
 from cotbuild.builder.sources import Source
+from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
-from cotbuild.builder.sources.rows import BadRow, Row
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.import_recipe import DropReason, ImportConfig, ImportFile
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.recipe import DropReason, ImportConfig, ImportFile
 
 
 class Joined:

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cotbuild.builder.imports.inside import Numbers
-from cotbuild.builder.imports.texts import get
+from cotbuild.builder.imports.embedded_questions import Numbers
+from cotbuild.builder.imports.read import get
+from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import choice_pairs, clean_field, clean_id
-from cotbuild.builder.sources.rows import BadRow, Row
-from cotbuild.schemas.compare import compared
+from cotbuild.schemas.answers.compare import compared
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.import_recipe import Recipe
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.recipe import Recipe
 
 RowKey = Callable[[Row, int], str]
 """A row and its number over all files to its key; raises BadRow."""

@@ -2,15 +2,15 @@
 
 from typing import NamedTuple
 
-from cotbuild.builder.derive import about_question
-from cotbuild.builder.imports.texts import Text
-from cotbuild.builder.sources.rows import BadRow
+from cotbuild.builder.generate.rows import about_question
+from cotbuild.builder.imports.read import Text
+from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.targets import choice_label, number, yes_no
+from cotbuild.schemas.answers.grade import Judgement, judge
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.judgement import Judgement, judge
+from cotbuild.schemas.import_recipe import ImportFile, Recipe
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Origin, Purpose, Rationale, Verdict
-from cotbuild.schemas.recipe import ImportFile, Recipe
 
 
 def to_rationale(question: Question, sample_index: int, text: Text, file: ImportFile, recipe: Recipe) -> Rationale:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotbuild.builder.build_dir import CARD, CONFIG, MANIFEST, need_config
-from cotbuild.builder.card import Licence, Release, card, licence_of, pictures, rebuild_commands
-from cotbuild.builder.durable import write_text
+from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST, need_config
+from cotbuild.builder.card import Licence, Release, card, licence_of, pictures
 from cotbuild.builder.release.names import FILE
-from cotbuild.builder.release.public import last_part, public_config, public_manifest, refuse_path_as_name
-from cotbuild.builder.shards import read_rows
+from cotbuild.builder.release.rebuild import rebuild_commands
+from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest, refuse_path_as_name
 from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.storage.durable import write_text
+from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.manifest import Manifest
 

@@ -20,15 +20,15 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from cotbuild.builder.build_dir import MANIFEST
-from cotbuild.builder.durable import file_sha256, sync
+from cotbuild.builder.build.directory import MANIFEST
+from cotbuild.builder.hub.target import Progress, RemoteFile, State
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.places import plain_place, safe_place
-from cotbuild.builder.release.target import Progress, RemoteFile, State
-from cotbuild.builder.remembered import load_remembered, save_remembered
-from cotbuild.schemas.base import FORMAT_VERSION, Record
+from cotbuild.builder.storage.durable import file_sha256, sync
+from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 HIDDEN = ".release"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.release.target import Target
+from cotbuild.builder.hub.target import Target
 from cotbuild.schemas.errors import ConfigError, PublishError
 
 FILE = "file:"

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from cotbuild.builder.build_dir import CARD
-from cotbuild.builder.release.target import State
+from cotbuild.builder.build.directory import CARD
+from cotbuild.builder.hub.target import State
 from cotbuild.schemas.errors import PublishError
 
 SHOWN = 12

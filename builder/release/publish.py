@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from cotbuild.builder.build_dir import need_manifest
+from cotbuild.builder.build.directory import need_manifest
+from cotbuild.builder.hub.target import Progress, RemoteFile, State, Target
+from cotbuild.builder.release.check import Checks, check, standing_manifest, too_old
 from cotbuild.builder.release.compose import GENERATED, Tree, Wish, compose
 from cotbuild.builder.release.names import FILE
-from cotbuild.builder.release.outside import Checks, check, standing_manifest, too_old
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
-from cotbuild.builder.release.target import Progress, RemoteFile, State, Target
-from cotbuild.builder.store import AnswerStore
+from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import Manifest

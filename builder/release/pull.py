@@ -6,18 +6,18 @@ from pathlib import Path
 
 import yaml
 
-from cotbuild.builder.build_dir import CONFIG, install, need_config, read_manifest
-from cotbuild.builder.durable import write_text
-from cotbuild.builder.journal import Journal
-from cotbuild.builder.release.outside import fetch_release
-from cotbuild.builder.release.public import received_config
+from cotbuild.builder.build.directory import CONFIG, install, need_config, read_manifest
+from cotbuild.builder.build.verify import verify
+from cotbuild.builder.hub.target import Target
+from cotbuild.builder.release.check import fetch_release
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.release.rederive import answers_of, may_pass, rationales, template_of
-from cotbuild.builder.release.target import Target
-from cotbuild.builder.store import ANSWERS, AnswerStore
+from cotbuild.builder.release.sanitize import received_config
+from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
+from cotbuild.builder.storage.durable import write_text
+from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in
 from cotbuild.builder.teachers.known import load_known, save_known
-from cotbuild.builder.verify import verify
 from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PublishError, StoreError

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.derive import flag_duplicates, to_rationale
-from cotbuild.builder.exemplars import Pool
+from cotbuild.builder.generate.chains import advance, begin
+from cotbuild.builder.generate.exemplars import Pool
+from cotbuild.builder.generate.modes import Asking
+from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
+from cotbuild.builder.imports.read import Text
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as imported_rationale
-from cotbuild.builder.imports.texts import Text
-from cotbuild.builder.modes import Asking
-from cotbuild.builder.plan import advance, begin
-from cotbuild.builder.shards import read_rows
+from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.prompts.template import Template
+from cotbuild.schemas.answers.statements import split_thought
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.import_recipe import ImportFile
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import OtherStep, Purpose, Rationale
-from cotbuild.schemas.recipe import ImportFile
-from cotbuild.schemas.statements import split_thought
 
 NO_WORDS = "as published; the server's own words are not kept in a release"
 

@@ -1,7 +1,7 @@
 """Sources: where questions come from. `open_source` is all that the builder needs."""
 
 from cotbuild.builder.sources.describe import SourceInfo, list_sources, source_shown
-from cotbuild.builder.sources.opening import open_source, remember_source
+from cotbuild.builder.sources.open import open_source, remember_source
 from cotbuild.builder.sources.overlap import overlapping
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import canonical_split

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cotbuild.builder.sources.rows import Row
+from cotbuild.builder.sources.base import Row
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError
 

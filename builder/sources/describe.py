@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cotbuild.builder.hub.read import HubFacts, hub_facts
+from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.hub import HubFacts, hub_facts
 from cotbuild.builder.sources.licence import BUNDLED_LICENCE, stated_licence
-from cotbuild.builder.sources.opening import BUNDLED_SPLITS, open_source
+from cotbuild.builder.sources.open import BUNDLED_SPLITS, open_source
 from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.builder.sources.rows import BadRow
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import STANDARD_SPLITS
 from cotbuild.schemas.config import SourceConfig

@@ -7,9 +7,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row
-from cotbuild.schemas.base import short
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.record import short
 
 _BOM = b"\xef\xbb\xbf"
 Reader = Callable[[Path], Iterator[Row | BadRow]]

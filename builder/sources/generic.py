@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.columns import Getter, resolve
 from cotbuild.builder.sources.known import Form
 from cotbuild.builder.sources.make import Pairs, choice_pairs, clean_field, clean_id, joined_texts, make_question
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.targets import IndexBase, choice_label, index_base, is_missing, number, texts, yes_no
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError

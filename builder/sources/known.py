@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cotbuild.builder.sources.rows import Row
+from cotbuild.builder.sources.base import Row
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
 ToQuestion = Callable[[Row, SourceRef], Question]

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cotbuild.builder.sources.rows import BadRow, BadRowReason
-from cotbuild.schemas.base import explain, short
+from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import explain, short
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Pairs = Sequence[tuple[str, str]]

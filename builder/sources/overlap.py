@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.sources.seen import Digests
+from cotbuild.builder.sources.ids import Digests
 from cotbuild.schemas.question import Question
 
 if TYPE_CHECKING:

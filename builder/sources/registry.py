@@ -1,8 +1,8 @@
 """The datasets that are known by name."""
 
-from cotbuild.builder.sources import arc, commonsense_qa, gsm8k, openbookqa, quarel, strategyqa, svamp
+from cotbuild.builder.sources.base import Row
+from cotbuild.builder.sources.datasets import arc, commonsense_qa, gsm8k, openbookqa, quarel, strategyqa, svamp
 from cotbuild.builder.sources.known import Known
-from cotbuild.builder.sources.rows import Row
 from cotbuild.schemas.config import SourceConfig
 
 KNOWN: dict[str, Known] = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cotbuild.builder.remembered import load_remembered, save_remembered
-from cotbuild.schemas.base import FORMAT_VERSION, Record
+from cotbuild.builder.storage.remembered import load_remembered, save_remembered
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 SOURCE_JSON = "source.json"
 

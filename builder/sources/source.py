@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, Rows
 from cotbuild.builder.sources.generic import plan_form
+from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.builder.sources.known import Form, Known
 from cotbuild.builder.sources.overlap import Overlap
 from cotbuild.builder.sources.registry import known_shape
-from cotbuild.builder.sources.rows import BadRow, BadRowReason, Row, Rows
-from cotbuild.builder.sources.seen import SeenIds
 from cotbuild.builder.sources.slices import RowRange, draw_bound, draw_key, row_range
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.config import SourceConfig

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.make import Pairs, clean
-from cotbuild.builder.sources.rows import BadRow, BadRowReason
-from cotbuild.schemas.base import short
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.record import short
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _NUMBER = re.compile(r"([-+−]?)[$€£¥]?\s?([-+−]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s?%?", re.ASCII)

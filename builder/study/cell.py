@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotbuild.builder.progress import Terminal, TrainingRate, clock
-from cotbuild.builder.study.asking import Asked, Subject, ask
-from cotbuild.builder.study.cells import Plan, Planner, check_same
-from cotbuild.builder.study.files import add_touch, cell_path, now, read_cell, read_cells, work_folder, write_cell
-from cotbuild.schemas.student import StudentRun
-from cotbuild.schemas.study import Study
-from cotbuild.schemas.study_record import Cell, Curve, Measured, Training
-from cotbuild.student.base import load_student
-from cotbuild.student.run_dir import Update, load_trained, read_metrics, read_run, run_identity, versions
-from cotbuild.student.train import Base, train
+from cotbuild.builder.study.evaluate import Asked, Subject, ask
+from cotbuild.builder.study.folder import add_touch, cell_path, now, read_cell, read_cells, work_folder, write_cell
+from cotbuild.builder.study.plan import Plan, Planner, check_same
+from cotbuild.builder.terminal import Terminal, TrainingRate, clock
+from cotbuild.schemas.study.declaration import Study
+from cotbuild.schemas.study.record import Cell, Curve, Measured, Training
+from cotbuild.schemas.training import StudentRun
+from cotbuild.student.model import load_student
+from cotbuild.student.training.run_dir import Update, load_trained, read_metrics, read_run, run_identity, versions
+from cotbuild.student.training.train import Base, train
 
 POINTS = 60
 """Most points of a cell's curve."""

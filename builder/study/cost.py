@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 
-from cotbuild.builder.evaluation_items import evaluation_rows
-from cotbuild.builder.progress import clock
-from cotbuild.builder.study.asking import BATCH_TOKENS, Asked
+from cotbuild.builder.evaluation.questions import evaluation_rows
 from cotbuild.builder.study.cell import Site
-from cotbuild.builder.study.cells import Plan, grid_points
-from cotbuild.builder.study.files import read_cells
+from cotbuild.builder.study.evaluate import BATCH_TOKENS, Asked
+from cotbuild.builder.study.folder import read_cells
+from cotbuild.builder.study.plan import Plan, grid_points
 from cotbuild.builder.study.run import gate_cells
-from cotbuild.builder.words import counted
-from cotbuild.schemas.study import CellKey, Recipe
-from cotbuild.student.base import Student, load_student
-from cotbuild.student.data import read_variant
-from cotbuild.student.evaluate import Item, make_plan
-from cotbuild.student.evaluation_cost import evaluation_cost
-from cotbuild.student.examples import make_examples
+from cotbuild.builder.terminal import clock
+from cotbuild.builder.wording import counted
+from cotbuild.schemas.study.declaration import CellKey, Recipe
+from cotbuild.student.evaluation.cost import evaluation_cost
+from cotbuild.student.evaluation.evaluate import Item, make_plan
+from cotbuild.student.model import Student, load_student
 from cotbuild.student.prefix import context
-from cotbuild.student.train import Base, measure
-from cotbuild.student.updates import Updates
+from cotbuild.student.training.data import read_variant
+from cotbuild.student.training.examples import make_examples
+from cotbuild.student.training.train import Base, measure
+from cotbuild.student.training.updates import Updates
 
 
 def cost_lines(site: Site) -> Iterator[str]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cotbuild.schemas.study import Study
-from cotbuild.schemas.study_record import GateResult, Measured
-from cotbuild.student.statistics import compare
+from cotbuild.builder.study.statistics import compare
+from cotbuild.schemas.study.declaration import Study
+from cotbuild.schemas.study.record import GateResult, Measured
 
 
 def gate_result(study: Study, trained: Sequence[Measured], untrained: Measured) -> GateResult:

@@ -7,7 +7,7 @@ import yaml
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.study import Study
+from cotbuild.schemas.study.declaration import Study
 
 MOST_ROWS = 1000
 HALF = 500

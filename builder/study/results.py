@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cotbuild.builder.study.statistics import compare, decide, equivalent, holm, recipe_accuracy
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.study import UNTRAINED, CellKey, Metric, PlannedComparison, Recipe, Setting, Study
-from cotbuild.schemas.study_record import Cell, Measured, Registered, Touch
-from cotbuild.schemas.study_results import (
+from cotbuild.schemas.study.comparison import Claim, Comparison
+from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Metric, PlannedComparison, Recipe, Setting, Study
+from cotbuild.schemas.study.record import Cell, Measured, Registered, Touch
+from cotbuild.schemas.study.results import (
     ComparisonResult,
     RecipeResult,
     StageResult,
@@ -16,8 +18,6 @@ from cotbuild.schemas.study_results import (
     StudyResults,
     VariantFacts,
 )
-from cotbuild.schemas.study_statistics import Claim, Comparison
-from cotbuild.student.statistics import compare, decide, equivalent, holm, recipe_accuracy
 
 Finished = dict[CellKey, Cell]
 """Cells with test answers."""

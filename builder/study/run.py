@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from cotbuild.builder.durable import locked
+from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.study.cell import Site, ask_dev, drop_weights, finish_dev, finish_test
-from cotbuild.builder.study.cells import Plan, Settings, grid_points
-from cotbuild.builder.study.files import read_cells, read_record, work_folder, write_record
+from cotbuild.builder.study.folder import read_cells, read_record, work_folder, write_record
 from cotbuild.builder.study.gate import gate_result
+from cotbuild.builder.study.plan import Plan, Settings, grid_points
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.study import UNTRAINED, CellKey, Recipe, Study
-from cotbuild.schemas.study_record import Cell, Chosen, Measured, Registered
+from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Recipe, Study
+from cotbuild.schemas.study.record import Cell, Chosen, Measured, Registered
 
 LOOK_S = 5.0
 """Between two looks at cells that another process is at."""

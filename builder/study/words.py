@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cotbuild.schemas.study_results import ComparisonResult, Standing, StudyResults
+from cotbuild.schemas.study.results import ComparisonResult, Standing, StudyResults
 
 
 def claim_lines(results: StudyResults) -> Iterator[str]:

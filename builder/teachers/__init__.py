@@ -1,7 +1,7 @@
 """Teachers: one protocol, several ways to reach a model."""
 
-from cotbuild.builder.teachers.factory import open_teacher
 from cotbuild.builder.teachers.identity import refuse_recorded, teacher_identity
+from cotbuild.builder.teachers.open import open_teacher
 from cotbuild.builder.teachers.weights import tokenizer_folder
 
 __all__ = ["open_teacher", "refuse_recorded", "teacher_identity", "tokenizer_folder"]

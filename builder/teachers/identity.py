@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from cotbuild.builder.hub.commits import resolve_commit
-from cotbuild.builder.teachers.cache import cache_dir, checksum
-from cotbuild.builder.teachers.embedded import embedded_digest
+from cotbuild.builder.storage.cache import cache_dir, checksum
 from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.builder.teachers.vllm.embedded import embedded_digest
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
 from cotbuild.schemas.fingerprint import digest
@@ -138,7 +138,7 @@ def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
 async def _first_look(config: TeacherConfig) -> str:
     """How the first endpoint that can be reached tokenizes; raises TeacherError where none can be."""
     # Here, since aiohttp takes a quarter of a second.
-    from cotbuild.builder.teachers.endpoint import LOOK_TIMEOUT_S, EndpointClient, Unreachable
+    from cotbuild.builder.teachers.http.client import LOOK_TIMEOUT_S, EndpointClient, Unreachable
 
     key, timeout_s = os.environ.get("OPENAI_API_KEY"), min(LOOK_TIMEOUT_S, config.stall_s)
     faults = []

@@ -4,10 +4,10 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.shards import read_rows
-from cotbuild.builder.variants.make import file_digests
-from cotbuild.builder.variants.making import Making
+from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.variants.deriver import Making
 from cotbuild.builder.variants.place import evaluation_row
+from cotbuild.builder.variants.write import file_digests
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 

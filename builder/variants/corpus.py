@@ -20,10 +20,10 @@ from typing import IO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cotbuild.builder.keys import KEY
-from cotbuild.builder.variants.base import Subject
+from cotbuild.builder.storage.keys import KEY
+from cotbuild.builder.variants.example import Subject
 from cotbuild.builder.variants.scores import ScoresFile, row_key
-from cotbuild.builder.variants.units import bare, words
+from cotbuild.builder.variants.transforms.units import bare, words
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 
 _CODE = np.dtype("<u8")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.place import label_for
 from cotbuild.schemas.variant import Placement, VariantSpec
 

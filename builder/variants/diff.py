@@ -7,8 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build_dir import need_manifest
-from cotbuild.builder.shards import read_rows
+from cotbuild.builder.build.directory import need_manifest
+from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 

@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cotbuild.builder.variants.base import Subject
-from cotbuild.builder.variants.bind import bind_all
+from cotbuild.builder.variants.compile import bind_all
 from cotbuild.builder.variants.corpus import CorpusOf
 from cotbuild.builder.variants.derive import Recipe
+from cotbuild.builder.variants.example import Subject
 from cotbuild.builder.variants.place import Asked, training_rows
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.errors import ConfigError

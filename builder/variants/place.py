@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from cotbuild.builder.variants.base import Subject
+from cotbuild.builder.variants.example import Subject
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, Task, TrainingRow, VariantSpec
 

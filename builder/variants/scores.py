@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cotbuild.builder.arrow import arrow_schema
-from cotbuild.builder.durable import sync
-from cotbuild.builder.keys import KEY
-from cotbuild.builder.shards import ROWS_PER_GROUP
-from cotbuild.builder.variants.base import Subject
-from cotbuild.schemas.base import check_format
+from cotbuild.builder.storage.arrow import arrow_schema
+from cotbuild.builder.storage.durable import sync
+from cotbuild.builder.storage.keys import KEY
+from cotbuild.builder.storage.parquet import ROWS_PER_GROUP
+from cotbuild.builder.variants.example import Subject
+from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError, StoreError
-from cotbuild.schemas.scores import ScoredRationale, ScoresInfo, rationale_digest
+from cotbuild.schemas.record import check_format
 
 _INFO_KEY = b"cotbuild.scores"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.shards import read_rows
-from cotbuild.builder.variants.base import Subject
+from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.variants.example import Subject
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.select import Candidate
 from cotbuild.schemas.manifest import Manifest

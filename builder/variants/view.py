@@ -3,10 +3,10 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from cotbuild.builder.variants.base import Subject
-from cotbuild.schemas.mentions import Mention, find_mentions
+from cotbuild.builder.variants.example import Subject
+from cotbuild.schemas.answers.mentions import Mention, find_mentions
+from cotbuild.schemas.answers.readers import options_of
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
-from cotbuild.schemas.reading import options_of
 
 _NO_SOURCE = SourceRef(dataset="-", config_name=None, split="-", revision=None, row=0)  # mentions ask for none
 

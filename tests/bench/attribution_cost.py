@@ -15,14 +15,14 @@ import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor
 
-from cotbuild.builder.students import find_model
+from cotbuild.builder.evaluation.models import find_model
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.schemas.student import Layout
+from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution import freeze
-from cotbuild.student.base import Student, load_student
-from cotbuild.student.contrast import Case, case_of
-from cotbuild.student.gradients import integrated_gradients, path_ends
+from cotbuild.student.attribution.attribute import freeze
+from cotbuild.student.attribution.contrast import Case, case_of
+from cotbuild.student.attribution.gradients import integrated_gradients, path_ends
+from cotbuild.student.model import Student, load_student
 
 BATCH_TOKENS = 1024
 LAYOUT = Layout(order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",))

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.commands import DATA, PROGRAM
+from tests.support.commands import DATA, PROGRAM
 
 DECODINGS = ("free", "json", "choice")
 

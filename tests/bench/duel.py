@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from harness import COTBUILD, ROOT, Run, alternate, run, write_questions
 
-from cotbuild.builder.job import prepare
-from cotbuild.builder.teachers.wire import wire
+from cotbuild.builder.generate.jobs import prepare
+from cotbuild.builder.teachers.http.wire import wire
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 

@@ -21,16 +21,16 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers.utils import logging
 
-from cotbuild.builder.evaluation_items import evaluation_rows, example_row
-from cotbuild.builder.sources.opening import open_source
-from cotbuild.builder.teachers.cache import cache_dir
-from cotbuild.builder.teachers.embedded import embedded_folder
+from cotbuild.builder.evaluation.questions import evaluation_rows, example_row
+from cotbuild.builder.sources.open import open_source
+from cotbuild.builder.storage.cache import cache_dir
+from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.base import Student, load_student
+from cotbuild.student.evaluation.options import encode_options, score_options
 from cotbuild.student.layout import layout_of
-from cotbuild.student.options import encode_options, score_options
+from cotbuild.student.model import Student, load_student
 
 Scores = list[list[float]]
 

@@ -1,6 +1,6 @@
 """Extraction against what people read: 400 real rationales, labelled before anybody looked at our output.
 
-    python -m tests.bench.extraction            # from the root; needs the real data, see tests/commands.py
+    python -m tests.bench.extraction            # from the root; needs the real data, see tests/support/commands.py
 
 Wrong: an answer that the text does not state. Miss: none, where the text states one. Beside it the usual rule, the
 first letter of an option found in the text.
@@ -8,7 +8,7 @@ first letter of an option found in the text.
 
 from collections import Counter
 
-from tests.labelled import first_letter, labelled, ours, outcome, score
+from tests.support.labelled import first_letter, labelled, ours, outcome, score
 
 
 def main() -> None:

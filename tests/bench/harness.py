@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 # Set, it would have every process here compile all it imports, which no installed tool does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-COTBUILD = [sys.executable, "-m", "cotbuild.builder.cli"]
+COTBUILD = [sys.executable, "-m", "cotbuild"]
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests/.ns python -m tests.bench.study_simulation [--studies 2000] [--questions 500]     # from the root
 
-The world is that of tests/simulated_studies.py: `run share` of the variance between runs moves all questions together,
+The world is that of tests/support/simulated_studies.py: `run share` of the variance between runs moves all questions together,
 `own` is the share of difficulty's variance that is a recipe's own, r is how alike paired runs are.
 
 Columns, percent of the studies. With no true effect, how often 95 % tests reject:
@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cotbuild.student.statistics import MARGIN
-from tests.simulated_studies import (
+from cotbuild.builder.study.statistics import MARGIN
+from tests.support.simulated_studies import (
     compare_all,
     covers,
     draw,

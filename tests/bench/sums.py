@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness import load, spread, table
 
-from cotbuild.builder.job import Job, prepare
+from cotbuild.builder.generate.jobs import Job, prepare
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 

@@ -21,15 +21,15 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging
 
-from cotbuild.builder.teachers.cache import cache_dir
-from cotbuild.builder.teachers.embedded import embedded_folder
-from cotbuild.schemas.student import Loss, TrainConfig
-from cotbuild.student.base import Student, load_student
-from cotbuild.student.data import read_variant
-from cotbuild.student.encode import Encoded, Part
-from cotbuild.student.examples import Examples, make_examples
-from cotbuild.student.run_dir import Update
-from cotbuild.student.trainer import StudentTrainer, trainer_args
+from cotbuild.builder.storage.cache import cache_dir
+from cotbuild.builder.teachers.vllm.embedded import embedded_folder
+from cotbuild.schemas.training import Loss, TrainConfig
+from cotbuild.student.model import Student, load_student
+from cotbuild.student.tokenize_parts import Encoded, Part
+from cotbuild.student.training.data import read_variant
+from cotbuild.student.training.examples import Examples, make_examples
+from cotbuild.student.training.run_dir import Update
+from cotbuild.student.training.trainer import StudentTrainer, trainer_args
 
 
 class Clock(TrainerCallback):

@@ -1,6 +1,6 @@
 """Rows a second of each transform of a variant, beside a bare Python loop that does the same to the same texts.
 
-    PYTHONPATH=. python tests/bench/transforms.py     # from the root; needs the real data, see tests/commands.py
+    PYTHONPATH=. python tests/bench/transforms.py     # from the root; needs the real data, see tests/support/commands.py
 
 Two loops. "same draws" takes the same sha256 draws, so that its texts are the transform's, which is checked; "random"
 has one random.Random for all rows, so that no row can be derived alone; "datasets.map" is that one in batches. A ratio
@@ -19,17 +19,17 @@ from datasets import Dataset, disable_progress_bars
 from harness import alternate, load, spread, table
 from tokenizers import Tokenizer
 
-from cotbuild.builder.variants.base import Apply, Chance, Corpus, Subject
-from cotbuild.builder.variants.mask import cut, is_content, mask
-from cotbuild.builder.variants.order import reverse, shuffle, sort
+from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.place import label_of
-from cotbuild.builder.variants.units import Pieces, sentences
+from cotbuild.builder.variants.transforms.mask import cut, is_content, mask
+from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
+from cotbuild.builder.variants.transforms.units import Pieces, sentences
 from cotbuild.builder.variants.view import as_question
-from cotbuild.schemas.judgement import judge
-from cotbuild.schemas.mentions import find_mentions
+from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import Cut, LabelForm, Mask, Reverse, Shuffle, Sort
-from tests.labelled import SETS, rows_of
+from tests.support.labelled import SETS, rows_of
 
 SEED, STEP = 1, 0
 Draw = Callable[[int], list[int]]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cotbuild.builder.variants.units import Pieces
-from tests.commands import DATA, cotbuild
+from cotbuild.builder.variants.transforms.units import Pieces
+from tests.support.commands import DATA, cotbuild
 
 RATIONALES = DATA / "rationales"
 CSQA, OBQA = DATA / "commonsense_qa" / "train_rand_split.jsonl", DATA / "openbookqa" / "train.jsonl"

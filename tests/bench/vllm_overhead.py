@@ -24,14 +24,14 @@ from typing import Any
 from harness import spread
 from sums import Side, options, show, sums_job
 
-from cotbuild.builder.ask import ask_all
-from cotbuild.builder.job import Job
-from cotbuild.builder.plan import Chain, open_requests
-from cotbuild.builder.progress import Terminal
+from cotbuild.builder.generate.ask import ask_all
+from cotbuild.builder.generate.chains import Chain, open_requests
+from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.builder.teachers.machine import choose, look
-from cotbuild.builder.teachers.managed import ManagedTeacher
+from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
+from cotbuild.builder.teachers.vllm.tuning import choose, look
 from cotbuild.builder.teachers.weights import find_weights
+from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.completion import Answer, Completion
 
 

@@ -18,14 +18,14 @@ from pathlib import Path
 from harness import spread
 from sums import Side, options, show, sums_job
 
-from cotbuild.builder.job import Job
+from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.endpoint import EndpointClient
-from cotbuild.builder.teachers.factory import ENDPOINT_WINDOW
-from cotbuild.builder.teachers.machine import choose, look
-from cotbuild.builder.teachers.managed import BASE_URL, ManagedTeacher
-from cotbuild.builder.teachers.pool import EndpointPool
-from cotbuild.builder.teachers.server import Guarded, new_run_dir
+from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.pool import EndpointPool
+from cotbuild.builder.teachers.open import ENDPOINT_WINDOW
+from cotbuild.builder.teachers.vllm.managed import BASE_URL, ManagedTeacher
+from cotbuild.builder.teachers.vllm.process import Guarded, new_run_dir
+from cotbuild.builder.teachers.vllm.tuning import choose, look
 from cotbuild.builder.teachers.weights import find_weights
 from cotbuild.schemas.completion import Completion, Request
 from cotbuild.schemas.errors import TeacherError

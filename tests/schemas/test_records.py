@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cotbuild.builder.arrow import arrow_schema, arrow_type
-from cotbuild.schemas.base import FORMAT_VERSION, Record, check_format
+from cotbuild.builder.storage.arrow import arrow_schema, arrow_type
 from cotbuild.schemas.completion import MAX_SEED, Completion, Failure, Message, Request, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -15,6 +14,7 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
 
 RECORDS = [Question, Request, Completion, Failure, Rationale, Manifest, BuildConfig, Sampling]
 

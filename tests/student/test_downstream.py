@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cotbuild.schemas.student import Layout
-from cotbuild.student.base import load_student
+from cotbuild.schemas.training import Layout
 from cotbuild.student.layout import option_completion
-from tests.commands import cotbuild, rows, write_questions
-from tests.student.tiny import save_tiny
+from cotbuild.student.model import load_student
+from tests.support.commands import cotbuild, rows, write_questions
+from tests.support.tiny import save_tiny
 
 README = Path(__file__).parents[2] / "README.md"
 POST_COT = Layout(order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",))

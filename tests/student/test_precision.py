@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.student import Precision, TrainConfig
-from cotbuild.student.batches import Row, collate, micro_losses
+from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.student.precision import SHORT_TOKENS, precision, set_attention
-from cotbuild.student.trainer import trainer_args
-from tests.student.tiny import FAMILIES, tiny_student
+from cotbuild.student.training.batches import Row, collate, micro_losses
+from cotbuild.student.training.trainer import trainer_args
+from tests.support.tiny import FAMILIES, tiny_student
 
 
 def config(chosen: Precision | None) -> TrainConfig:

@@ -1,0 +1,1 @@
+"""The folder of a build: open it, check it, read it."""

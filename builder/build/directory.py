@@ -1,0 +1,130 @@
+"""The build directory: replaced as a whole, or not at all as far as a reader of manifest.json can tell."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cotbuild.builder.storage.answer_store import ANSWERS
+from cotbuild.builder.storage.durable import sync, write_text
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.record import check_format
+
+MANIFEST = "manifest.json"
+CONFIG = "build.json"
+CARD = "README.md"
+_STAGING = ".staging"
+_PREVIOUS = Path(ANSWERS) / "previous-manifest.json"
+"""The manifest that an unfinished replacement took away: it names the files that may have to go."""
+
+
+def read_manifest(build_dir: Path) -> Manifest | None:
+    """The build's manifest; None where the build is not whole. Raises DataError on one that cannot be read."""
+    return _read_manifest(build_dir / MANIFEST)
+
+
+def read_last_manifest(build_dir: Path) -> Manifest | None:
+    """Read the build's manifest, or the one that a killed replacement took away; None if there is neither.
+
+    The files that the latter names may be gone or replaced. Raises DataError on one that cannot be read.
+    """
+    return read_manifest(build_dir) or _read_manifest(build_dir / _PREVIOUS)
+
+
+def _read_manifest(path: Path) -> Manifest | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}. Expected a manifest. Run generate again to write it anew.") from error
+    return Manifest.of_json(value, str(path))
+
+
+def read_config(build_dir: Path) -> BuildConfig | None:
+    """The configuration of the build that stands there; None where there is none or it cannot be read."""
+    try:
+        return need_config(build_dir)
+    except DataError:
+        return None
+
+
+def need_manifest(build_dir: Path) -> Manifest:
+    """The manifest of a whole build; raises DataError where there is none."""
+    manifest = read_manifest(build_dir)
+    if manifest is None:
+        raise DataError(
+            f"{build_dir}: no manifest.json. Expected a finished build. "
+            f"Run `cotbuild generate --out {build_dir} …` to its end."
+        )
+    return manifest
+
+
+def need_config(build_dir: Path) -> BuildConfig:
+    """The resolved configuration of a build; raises DataError where it is missing or broken."""
+    path = build_dir / CONFIG
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}. Expected the build's configuration.") from error
+    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+    return BuildConfig.parse(value, str(path))
+
+
+@contextmanager
+def staging(build_dir: Path) -> Iterator[Path]:
+    """An empty hidden folder to write a build into; gone afterwards."""
+    stage = build_dir / _STAGING
+    clear_stage(build_dir)
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+    finally:
+        clear_stage(build_dir)
+
+
+def clear_stage(build_dir: Path) -> None:
+    """Remove what a killed run left of a build it was writing."""
+    shutil.rmtree(build_dir / _STAGING, ignore_errors=True)
+
+
+def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
+    """Put the staged files in place of the build that stands there. manifest.json comes last.
+
+    Only what an earlier manifest of ours named is removed; a user's own files stay. Raises StoreError.
+    """
+    try:
+        _sync_tree(stage)
+        replaced = [m for m in (_read_manifest(build_dir / _PREVIOUS), read_manifest(build_dir)) if m is not None]
+        if (build_dir / MANIFEST).exists():
+            (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
+            sync(build_dir)
+        names = {path.name for path in stage.iterdir()}
+        gone = {entry.config_name for m in replaced for entry in m.files} - {e.config_name for e in manifest.files}
+        for name in sorted(names | gone):
+            _swap(build_dir / name, stage / name, stage / f".old-{name}")
+        # By way of the staging folder: what a kill leaves of it goes with that.
+        write_text(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+        (stage / MANIFEST).replace(build_dir / MANIFEST)
+        sync(build_dir)
+        (build_dir / _PREVIOUS).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{build_dir}: {error}. Expected room to write the build. Run the same command again."
+        ) from error
+
+
+def _swap(place: Path, new: Path, old: Path) -> None:
+    if place.exists():
+        place.replace(old)
+    if new.exists():
+        new.replace(place)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        sync(path)
+    sync(folder)

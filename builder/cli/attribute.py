@@ -1,0 +1,188 @@
+"""`cotbuild attribute`: scores of a rationale's tokens. One of the places where builder and student meet."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from cotbuild.builder.cli.errors import errors
+from cotbuild.schemas.attribution import ScoresInfo
+from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.variant import TrainingRow, VariantSet
+
+if TYPE_CHECKING:
+    from cotbuild.student.attribution.attribute import Asked, Job, Settings
+    from cotbuild.student.model import Student
+    from cotbuild.student.training.data import VariantRows
+
+SCORES, FOLDER = "scores.parquet", "attribution"
+BATCH_TOKENS = 1024
+COLUMNS = ("question_id", "sample_index", "kind", "question", "choices", "target", "rationale")
+
+
+def attribute(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that reads the rationale first.", show_default=False)],
+    source: Annotated[str | None, typer.Option(help="Build it was trained on; default: where it was then.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the integral.")] = 16,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many rationales, as --rows of train.")] = None,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Most tokens run at once.")] = BATCH_TOKENS,
+    out: Annotated[Path | None, typer.Option(help=f"The scores file; default: {SCORES} in the run.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it takes, measured here; write nothing.")
+    ] = False,
+) -> None:
+    """Score each token of the rationales by how much it speaks for the label. Run it again to go on."""
+    with errors(resume=True, kept="every rationale attributed so far is kept"):
+        prepared = _prepare(run, source, steps, limit)
+        if dry_run:
+            from cotbuild.student.attribution.attribute import tokens_per_s
+
+            rate = tokens_per_s(prepared.student, prepared.jobs, batch_tokens)
+            lines = cost_lines(prepared, rate)
+        else:
+            path = out or run / SCORES
+            info = _attribute(prepared, run, path, batch_tokens)
+            lines = closing_lines(prepared, info, path)
+        for line in lines:
+            print(line)
+
+
+class Prepared(NamedTuple):
+    """What is to be done, before anything is."""
+
+    student: "Student"
+    settings: "Settings"
+    jobs: Sequence["Job"]
+    too_long: int
+    """Rationales left out for the student's max_tokens."""
+    rows: "VariantRows"
+    """All rows of the variant, in the order of the build."""
+    folder: Path
+    """Of the build."""
+
+
+def _prepare(run: Path, source: str | None, steps: int, limit: int | None) -> Prepared:
+    from cotbuild.builder.evaluation.models import remembered_source, source_folder, student_packages
+    from cotbuild.builder.terminal import Terminal
+
+    with student_packages():
+        from cotbuild.student.attribution.attribute import check_can, jobs_of, settings_of
+        from cotbuild.student.training.data import choose_rationales, read_variant
+        from cotbuild.student.training.run_dir import load_trained, open_run
+    trained = open_run(run)
+    check_can(trained, str(run))
+    folder = source_folder(source or remembered_source(run), Terminal())
+    found = read_variant(folder, trained.config.variant, trained.data.split)
+    if (digest := found.manifest.digests[found.spec.name]) != trained.data.config_digest:
+        raise DataError(
+            f"{folder}: the rows of {found.spec.name!r} have digest {digest[:16]!r}, those that {run} was trained on "
+            f"{trained.data.config_digest[:16]!r}. Expected the same. Derive them as they were, or pass --source."
+        )
+    chosen = [row for rows in choose_rationales(found.rows, limit) for row in rows]
+    asked = _asked(folder, found, chosen)
+    student = load_trained(run)
+    settings = settings_of(trained, student, steps)
+    jobs = jobs_of(student, settings, asked, trained.config.max_tokens)
+    if not jobs:
+        raise DataError(f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute.")
+    return Prepared(student, settings, jobs, len(asked) - len(jobs), found, folder)
+
+
+def _asked(folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]) -> list["Asked"]:
+    """The chosen rows that have a label and a rationale, in their order, with what `rationales` says of them."""
+    from cotbuild.builder.storage.parquet import read_rows
+    from cotbuild.builder.variants.view import Key, question_of
+    from cotbuild.schemas.question import QuestionKind
+    from cotbuild.student.attribution.attribute import Asked
+
+    wanted = {
+        (row.question_id, row.sample_index): row
+        for row in chosen
+        if row.label_start is not None and row.rationale_start is not None
+    }
+    asked = {}
+    for entry in found.manifest.files:
+        if (entry.config_name, entry.split) != ("rationales", found.split):
+            continue
+        for value in read_rows(folder / entry.path, COLUMNS):
+            key = value["question_id"], value["sample_index"]
+            if key in wanted:
+                choices = tuple((choice["label"], choice["text"]) for choice in value["choices"])
+                about = Key(key[0], QuestionKind(value["kind"]), value["question"], choices, value["target"])
+                asked[key] = Asked(wanted[key], question_of(about), value["rationale"])
+    if missing := [key for key in wanted if key not in asked]:
+        raise DataError(
+            f"{folder}: no rationale of question {missing[0][0]!r} sample {missing[0][1]}. Expected one for each row "
+            f"of {found.spec.name!r}. Run `cotbuild verify {folder}`."
+        )
+    return [asked[key] for key in wanted]
+
+
+def _attribute(prepared: Prepared, run: Path, path: Path, batch_tokens: int) -> ScoresInfo:
+    from cotbuild.builder.terminal import Terminal
+    from cotbuild.builder.variants.scores import write_scores
+    from cotbuild.student.attribution.attribute import attribute, scores_info
+    from cotbuild.student.attribution.log import FinishedLog
+
+    with (
+        FinishedLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log,
+        Terminal().counting("tokens") as progress,
+    ):
+        finished = attribute(prepared.student, prepared.jobs, log, batch_tokens, progress)
+    info = scores_info(prepared.settings, finished)
+    place = {(row.question_id, row.sample_index): number for number, row in enumerate(prepared.rows.rows)}
+    write_scores(path, info, [row.scored for row in sorted(finished, key=lambda row: place[row.key])])
+    return info
+
+
+def cost_lines(prepared: Prepared, tokens_per_s: float) -> list[str]:
+    """What `--dry-run` prints."""
+    from cotbuild.builder.terminal import clock
+    from cotbuild.builder.wording import counted
+    from cotbuild.student.attribution.attribute import MEASURED, MORE
+
+    jobs, steps = prepared.jobs, prepared.settings.steps
+    each = sum(job.case.step_tokens for job in jobs) / len(jobs)
+    compared = sum(len(job.steps) > 1 for job in jobs)
+    tokens = sum(job.tokens for job in jobs)
+    return [
+        f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}: {steps} steps of {each:.0f} tokens; "
+        f"{compared} of them again with {steps * MORE} steps, to compare",
+        f"{tokens} tokens",
+        f"about {clock(tokens / tokens_per_s)} on this machine, {tokens_per_s:.0f} tok/s "
+        f"(measured: at most {MEASURED} rationales, behind one to warm up)",
+    ]
+
+
+def closing_lines(prepared: Prepared, info: ScoresInfo, path: Path) -> list[str]:
+    """What the command ends with: how many, how good, where, the next command."""
+    from cotbuild.builder.wording import counted
+
+    jobs, rows = prepared.jobs, prepared.rows
+    lines = [f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"]
+    if info.completeness_median is not None and info.completeness_p95 is not None:
+        errors_ = f"median {info.completeness_median:.1%}, 95th percentile {info.completeness_p95:.1%}"
+        lines.append(f"completeness error, as a share of what f changes: {errors_}")
+    if info.rank_correlation is not None:
+        mean = f"mean over {counted(info.num_compared or 0, 'rationale')}"
+        lines.append(f"rank correlation with {info.compared_steps} steps: {info.rank_correlation:.3f}, {mean}")
+    if without := len(rows.rows) - len(jobs):
+        lines.append(f"{counted(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them")
+    made = rows.manifest.variants
+    assert made is not None  # the run was trained on one of them
+    words = ["cotbuild", "variants", str(prepared.folder), "--only", f"{rows.spec.name},key_tokens"]
+    return [*lines, str(path), f"next: {shlex.join([*words, *_as_before(made.made), '--file', f'scores={path}'])}"]
+
+
+def _as_before(made: VariantSet) -> list[str]:
+    """Flags of `cotbuild variants` that choose the same rationales and draw the same again."""
+    flags = ["--seed", str(made.seed)] if made.seed else []
+    for name, value in made.selection.model_dump(mode="json", exclude_defaults=True).items():
+        flags += ["--filter", f"{name}={','.join(value) if isinstance(value, list) else value}"]
+    return flags
+
+
+def _left_out(prepared: Prepared) -> str:
+    return f" ({prepared.too_long} too long left out)" if prepared.too_long else ""

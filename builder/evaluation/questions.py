@@ -1,0 +1,89 @@
+"""What is evaluated: questions of a source or a build, and the variant whose prompts and labels they get."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from cotbuild.builder.build.directory import MANIFEST, need_manifest
+from cotbuild.builder.evaluation.models import source_folder
+from cotbuild.builder.release.publish import Ui
+from cotbuild.builder.sources.open import open_source
+from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.variants.place import completion_of, evaluation_row
+from cotbuild.builder.variants.registry import choose_variants
+from cotbuild.schemas.config import SourceConfig
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
+
+DEFAULT_VARIANT = "label_only"
+
+
+def evaluation_questions(source: str, split: str, limit: int | None, ui: Ui) -> list[Question]:
+    """The first `limit` questions of a split: of a build, of a release (ORG/NAME@TAG), or of any source.
+
+    Raises ConfigError where there is no such split, DataError where it is empty.
+    """
+    if "@" in source or source.startswith("file:") or (Path(source).expanduser() / MANIFEST).is_file():
+        questions = _of_build(source_folder(source, ui), canonical_split(split))
+    else:
+        questions = open_source(SourceConfig(name=source, split=split)).read(split)
+    found = list(islice(questions, limit))
+    if not found:
+        raise DataError(f"{source}: no questions in {split!r}. Expected some to evaluate on.")
+    return found
+
+
+def _of_build(folder: Path, split: str) -> Iterator[Question]:
+    entries = [entry for entry in need_manifest(folder).files if entry.config_name == "questions"]
+    splits = sorted({entry.split for entry in entries})
+    if split not in splits:
+        raise ConfigError(
+            f"{folder}: no evaluation split {split!r}. Expected one of {splits}. Pass the questions' own --source, or "
+            f"build with --eval-splits {split}."
+        )
+    for entry in entries:
+        if entry.split == split:
+            for number, row in enumerate(read_rows(folder / entry.path)):
+                yield Question.parse(row, f"{entry.path} row {number}")
+
+
+def evaluation_rows(spec: VariantSpec, questions: list[Question]) -> list[TrainingRow]:
+    """A row a question. Raises ConfigError for rationale_only."""
+    if spec.placement is Placement.RATIONALE_ONLY:
+        raise ConfigError(
+            f"variant {spec.name!r} is trained to say no label. Expected one that says a label. There is nothing to "
+            "evaluate."
+        )
+    rows = (evaluation_row(spec, question) for question in questions)
+    return [row for row in rows if row is not None]
+
+
+def chosen_variant(name: str | None, file: Path | None) -> VariantSpec:
+    """The variant of --variant and --spec. Raises ConfigError where they name none or several."""
+    only = [name] if name else None if file else [DEFAULT_VARIANT]
+    specs = choose_variants(only, [file] if file else [])
+    if len(specs) != 1:
+        raise ConfigError(f"--variant names {[spec.name for spec in specs]}. Expected one of them.")
+    return specs[0]
+
+
+def example_row(spec: VariantSpec) -> TrainingRow:
+    """A row as a student of this variant would be trained on, of which its layout can be told."""
+    placement = Placement.LABEL_ONLY if spec.placement is Placement.TWO_TASKS else spec.placement
+    said = completion_of(placement, "label", "rationale")
+    label, rationale = said.label or (None, None), said.rationale or (None, None)
+    return TrainingRow(
+        question_id="example",
+        sample_index=0,
+        task=None,
+        prompt="Question",
+        completion=said.text,
+        choices=(),
+        target=None,
+        label_start=label[0],
+        label_end=label[1],
+        rationale_start=rationale[0],
+        rationale_end=rationale[1],
+    )

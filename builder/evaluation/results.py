@@ -1,0 +1,170 @@
+"""The folder of an evaluation: a journal while it runs, then a parquet file of its results.
+
+Also of the untrained student's in the user's cache, so that ten runs of one student on the same rows pay for it once.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cotbuild.builder.storage.arrow import arrow_schema
+from cotbuild.builder.storage.durable import write_text
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
+from cotbuild.schemas.evaluation import Evaluated, Evaluation, QuestionResult
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.record import check_format
+
+RECORD = "evaluation.json"
+_EVALUATED = b"cotbuild.evaluated"
+Done = dict[int, QuestionResult]
+"""Results by the place of their question."""
+
+
+class Results:
+    """The results of one student in `folder`: NAME.parquet, until then .NAME.jsonl. Raises StoreError on any fault."""
+
+    def __init__(self, folder: Path, name: str, what: Evaluated) -> None:
+        self._parquet, self._journal = folder / f"{name}.parquet", folder / f".{name}.jsonl"
+        self._what = what
+
+    def finished(self) -> list[QuestionResult] | None:
+        """All results in order; None: not all are had. Raises ConfigError where those of another evaluation stand."""
+        if not self._parquet.exists():
+            return None
+        found, rows = _read_parquet(self._parquet)
+        self._check_same(self._parquet, found)
+        return _parsed(self._parquet, rows)
+
+    def begun(self) -> Done:
+        """What a run that was cut off had; lines that are not whole are left out."""
+        try:
+            lines = self._journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise _unreadable(self._journal, error) from error
+        values = [value for value in map(_whole, lines) if value is not None]
+        if values:
+            self._check_same(self._journal, values[0].get("evaluated"))
+        where = str(self._journal)
+        return {value["at"]: QuestionResult.parse(value["result"], where) for value in values if "result" in value}
+
+    def collect(
+        self, run: Callable[[Done], Iterator[tuple[int, QuestionResult]]], progress: Callable[[int, int], None]
+    ) -> list[QuestionResult]:
+        """All results in order: those that are had already, then those that `run` gives of the others."""
+        if (there := self.finished()) is not None:
+            return there
+        done, total = self.begun(), self._what.num_questions
+        had = len(done)
+        with self._opened(fresh=not done) as file:
+            for place, result in run(dict(done)):
+                self._append(file, {"at": place, "result": result.model_dump(mode="json")})
+                done[place] = result
+                progress(len(done) - had, total - had)
+        results = [done[i] for i in range(total)]
+        self._write(results)
+        return results
+
+    def _opened(self, *, fresh: bool) -> IO[str]:
+        try:
+            self._journal.parent.mkdir(parents=True, exist_ok=True)
+            file = self._journal.open("w" if fresh else "a", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(self._journal, error) from error
+        # Where it goes on, a line that was cut off ends here.
+        self._append(file, {"evaluated": self._what.model_dump(mode="json")}, before="" if fresh else "\n")
+        return file
+
+    def _append(self, file: IO[str], value: dict[str, Any], before: str = "") -> None:
+        try:
+            file.write(f"{before}{json.dumps(value)}\n")
+            file.flush()
+        except OSError as error:
+            raise _unwritable(self._journal, error) from error
+
+    def _write(self, results: list[QuestionResult]) -> None:
+        schema = arrow_schema(QuestionResult).with_metadata({_EVALUATED: self._what.model_dump_json().encode()})
+        rows = [result.model_dump(mode="json") for result in results]
+        part = self._parquet.with_name(f".{self._parquet.name}.{os.getpid()}")
+        try:
+            pq.write_table(pa.Table.from_pylist(rows, schema), part, compression="zstd")
+            part.replace(self._parquet)
+            self._journal.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self._parquet, error) from error
+
+    def _check_same(self, path: Path, found: object) -> None:
+        mine = self._what.model_dump(mode="json")
+        if not isinstance(found, dict) or found == mine:
+            return
+        field = next(name for name in mine if found.get(name) != mine[name])
+        raise ConfigError(
+            f"{path.parent}: holds an evaluation with {field} {found.get(field)!r}, now it is {mine[field]!r}. "
+            "Expected the same to go on with it. Pass another --out, or remove it."
+        )
+
+
+def cached_untrained(cache: Path, what: Evaluated) -> Results:
+    """The untrained student's results in the user's cache, by all that decides them."""
+    key = digest("evaluation/1", what.model_dump(mode="json"))
+    return Results(cache / "evaluations" / key[:16], "untrained", what)
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write evaluation.json, whole or not at all. Raises StoreError."""
+    path = folder / RECORD
+    try:
+        write_text(path, evaluation.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """What evaluation.json says. Raises DataError."""
+    path = folder / RECORD
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}. Expected an evaluation. See `cotbuild evaluate`.") from error
+    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+    return Evaluation.parse(value, str(path))
+
+
+def read_results(path: Path) -> list[QuestionResult]:
+    """The rows of a parquet file of results. Raises StoreError, DataError."""
+    return _parsed(path, _read_parquet(path)[1])
+
+
+def _parsed(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
+    return [QuestionResult.parse(row, f"{path} row {number}") for number, row in enumerate(rows)]
+
+
+def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+    said = (table.schema.metadata or {}).get(_EVALUATED, b"null")
+    return json.loads(said), table.to_pylist()
+
+
+def _whole(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: {error}. Expected what cotbuild wrote. Remove it to begin anew.")
+
+
+def _unwritable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: {error}. Expected room to write the evaluation.")

@@ -1,0 +1,24 @@
+"""STUDY.yaml, the build and the models that it names, as something that can be run."""
+
+from pathlib import Path
+
+from cotbuild.builder.evaluation.models import find_model, source_folder
+from cotbuild.builder.study.cell import Site
+from cotbuild.builder.study.evaluate import check_apart, read_questions
+from cotbuild.builder.study.folder import read_study
+from cotbuild.builder.study.plan import Planner
+from cotbuild.builder.terminal import Terminal
+
+
+def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> Site:
+    """Raises ConfigError and DataError where something that STUDY.yaml names is not there, or is not as it must be."""
+    study = read_study(path)
+    source = source_folder(study.source, ui)
+    dev, test = (read_questions(str(source), wanted, ui) for wanted in (study.dev, study.test))
+    check_apart(dev, test)
+    students = dict.fromkeys(cell.student for cell in study.all_cells())
+    models = {student: find_model(student, None, ui.say) for student in students}
+    planner = Planner(study, source, models, test.told.rows)
+    for key in study.all_cells():
+        planner.plan(key, {name: values[0] for name, values in study.grid.items()})  # refuses what cannot be trained
+    return Site(path.parent, study, source, planner, dev, test, ui, keep)

@@ -1,0 +1,1 @@
+"""Teachers behind an OpenAI-compatible HTTP server."""

@@ -1,0 +1,1 @@
+"""The vLLM server that cotbuild starts itself."""

@@ -1,0 +1,1 @@
+"""What a variant does to the text of a rationale."""

@@ -1,0 +1,68 @@
+"""Controls: as many words as the rationale has, or as another transform leaves of it, but of no or other meaning. Pure.
+
+Counts are matched in words (`units.words`), exactly. `leaves` is a transform's `like`, bound; it has the same draws.
+"""
+
+from itertools import cycle, islice
+
+from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.transforms.units import words
+from cotbuild.schemas.variant import Constant, Echo, Filler, Swap, Transform, Vocabulary
+
+
+def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
+    """Words drawn from all rationales of the build, as they stand there, each draw apart: one may come twice."""
+    check_bound(transform.like, leaves)
+    by_count = transform.weights == "corpus"
+
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+        model = text if leaves is None else leaves(text, subject, chance, corpus)
+        if model is None:
+            return None
+        return " ".join(corpus.word_at(point, by_count=by_count) for point in chance.numbers(len(words(model))))
+
+    return apply
+
+
+def swap(transform: Swap) -> Apply:
+    """Another question's rationale, as the teacher wrote it. None: no other question has such a label."""
+
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:  # noqa: ARG001
+        return corpus.another(subject, transform.label)
+
+    return apply
+
+
+def filler(transform: Filler, leaves: Apply | None = None) -> Apply:
+    """One word over and over."""
+    check_bound(transform.like, leaves)
+
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+        model = text if leaves is None else leaves(text, subject, chance, corpus)
+        return None if model is None else " ".join([transform.word] * len(words(model)))
+
+    return apply
+
+
+def echo(transform: Echo) -> Apply:  # noqa: ARG001
+    """The question's words from first to last, over and over, the last round cut short; "" where it has none."""
+
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+        return " ".join(islice(cycle(words(subject.question)), len(words(text))))
+
+    return apply
+
+
+def constant(transform: Constant) -> Apply:
+    """The same text, whatever the rationale."""
+
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+        return transform.text
+
+    return apply
+
+
+def check_bound(like: Transform | None, leaves: Apply | None) -> None:
+    """Raise TypeError where `like` is given and was not bound, or the other way round."""
+    if (like is None) != (leaves is None):
+        raise TypeError(f"like {like!r}: leaves is {leaves!r}. Expected like bound, or neither.")

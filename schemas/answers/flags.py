@@ -1,0 +1,120 @@
+"""The quality flags that a text alone decides: exact rules, each linear in the text, and each cheap. Pure."""
+
+import re
+
+from cotbuild.schemas.answers.mentions import names_target
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import Flag
+
+LOOP_TIMES = 3
+"""A block of words stands so often in a row before it is a loop …"""
+LOOP_WORDS = 12
+"""… and the loop is at least so many words long: "very, very, very" is none."""
+LOOP_PERIOD = 50
+"""Most words of a block."""
+SUM_WORDS = 60
+"""The same for a sum: GSM8K's own rationales hold "5 cars + 5 cars + 5 cars"."""
+
+_GRAM = (
+    4  # a loop repeats some 4-gram at least LOOP_WORDS - 7 times, as a look at every period would cost 20 times more
+)
+_SUM = frozenset("+-*x×=") | {"plus", "times"}
+
+
+def flags_of(rationale: str, question: Question) -> set[Flag]:
+    """The flags of a rationale as kept."""
+    if not rationale:
+        return {Flag.EMPTY}
+    found = {
+        Flag.REPEATS_ITSELF: repeats_itself(rationale),
+        Flag.MARKUP: has_markup(rationale),
+        Flag.NAMES_TARGET: names_target(rationale, question),
+    }
+    return {flag for flag, stands in found.items() if stands}
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in all, list numbers apart."""
+    words = [word for word in text.lower().split() if word[-1] not in ".):" or not word[:-1].isdigit()]
+    grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+    if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
+        return False
+    places: dict[tuple[str, ...], list[int]] = {}
+    periods: set[int] = set()
+    for i, gram in enumerate(grams):
+        before = places.setdefault(gram, [])
+        periods.update(i - at for at in before[-LOOP_PERIOD:])
+        before.append(i)
+    return any(_loops(words, period) for period in sorted(periods) if period <= LOOP_PERIOD)
+
+
+def _loops(words: list[str], period: int) -> bool:
+    run = 0
+    for i in range(period, len(words)):
+        run = run + 1 if words[i] == words[i - period] else 0
+        if run >= max(period * (LOOP_TIMES - 1), LOOP_WORDS - period) and (
+            run >= SUM_WORDS - period or _SUM.isdisjoint(words[i - period : i])
+        ):
+            return True
+    return False
+
+
+# --- refusals: on folded, lower-cased text; a literal first word keeps each scan fast ---
+
+_OFFERED = r"(?:answer |given |listed |provided |available |presented |possible |above |the |these |those )"
+_NO_CHOICE = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # "none of the other options" and "none of the options A, C or D" leave one
+        rf"none of (?<!implies none of ){_OFFERED}{{1,4}}(?:choices|options|answers|alternatives)\b"
+        r"(?!,? \(?(?:[a-h]\b(?!, b, c)|except|other than|but\b|besides|apart))",
+        r"answer(?: choice)?(?: is|:)[ :*_\"'(<]{0,4}(?:none\b(?! other)"
+        r"|(?:also )?not (?:among|provided|listed|given|available|present|included|one of|determinable))",
+        r"no (?<!\wno )(?:single |one )?(?:correct|right|suitable|valid|appropriate) (?:answer|option|choice)s?\b",
+        r"no (?<!\wno )(?:given |listed |provided |answer )?(?:option|choice)s? (?:(?:given|listed|provided|here) )?"
+        r"(?:is|are|fits?|match(?:es)?|seems?|directly|correctly|exactly)\b",
+    )
+)
+_ANSWERING = (
+    r"(?:(?:answer|respond|assist|comply|choose|help with)(?! but)\b"
+    r"|(?:provide|give|determine|select|generate|write|offer) (?:an?|the|any|that|this|you)\b)"
+)
+_CANNOT = r"(?:cannot|can't|am unable|am not able|do not|don't|could not|couldn't|won't|will not)"
+_DECLINES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"cannot (?<=\bi cannot ){_ANSWERING}",
+        rf"can't (?<=\bi can't ){_ANSWERING}",
+        rf"unable to (?:(?<=\bi am unable to )|(?<=\bi'm unable to )){_ANSWERING}",
+        r"cannot be (?:(?<=answer cannot be )|(?<=question cannot be ))(?:determined|answered|given)\b",
+        rf"sorry(?:(?<=\bi'm sorry)|(?<=\bi am sorry)|(?<=\Asorry)),? (?:but )?(?:i {_CANNOT}\b|(?:this|that|it) )",
+        r"as an ai(?:,| language| model| assistant)",
+        r"don't know(?<=\bi don't know)(?: the answer\b| which\b|\.?\s*\Z)",
+    )
+)
+
+
+def refuses(low: str, question: Question) -> bool:
+    """Whether a text, folded and in lower case, declines to answer or says that no choice is right."""
+    if any(pattern.search(low) for pattern in _DECLINES):
+        return True
+    if any("none" in choice.text.lower() for choice in question.choices):
+        return False  # "none of these" is a choice
+    return any(pattern.search(low) for pattern in _NO_CHOICE)
+
+
+# --- markup ---
+
+_MARKUP = re.compile(
+    r"</?[a-z]>|</?[a-z]{2}[\w :'-]{0,40}/?>|<[a-z]{1,20} [a-z-]{1,20}=[^<>]{0,200}>"  # tags; "x <y and y> z" is none
+    r"|<\|[a-z_]{1,30}\|>|\[/?INST\]|<</?SYS>>"  # chat markers
+    r"|\\[a-z]{2,20}\{|\\(?:times|cdot|div|pm|leq?|geq?|neq?|approx|ldots|quad|rightarrow)\b|\\[()\[\]]"  # LaTeX
+    r"|\*\*(?<![\w)]\*\*)(?=[^\s*])[^*\n]{1,300}\*\*"  # bold; 2**3 is arithmetic
+    r"|`{3}|(?<![^\n])#{1,6} (?=\S)",  # fences, headings
+    re.IGNORECASE,
+)
+
+
+def has_markup(text: str) -> bool:
+    """Whether tags, chat markers, LaTeX commands or Markdown (bold, headings, fences) stand in `text`."""
+    return any(mark in text for mark in "<\\*`#[") and _MARKUP.search(text) is not None  # most texts have none of them

@@ -1,0 +1,1 @@
+"""Attribute a student's label to the tokens of its rationale."""

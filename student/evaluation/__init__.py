@@ -1,0 +1,1 @@
+"""Score a student's options and answers."""

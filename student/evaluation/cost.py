@@ -1,0 +1,49 @@
+"""What an evaluation takes, measured on some of its own questions before it is begun."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cotbuild.student.evaluation.decode import prompt_ids
+from cotbuild.student.evaluation.evaluate import FREE_TOKENS, Item, Plan, check_all, evaluate_group
+from cotbuild.student.evaluation.options import encode_options, shared_tokens
+from cotbuild.student.model import Student
+
+WARM, MEASURED = 2, 16
+
+
+class Cost(NamedTuple):
+    """Of all questions."""
+
+    tokens: int
+    """Read: prompts and options, what options have in common once."""
+    generated: int
+    """At most; texts may end earlier."""
+    seconds: float
+    measured: int
+    """Questions that the seconds are told from."""
+
+
+def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost:
+    """Runs a few questions, spread over all lengths, behind two to warm up. Raises DataError as `evaluate` does."""
+    lengths = check_all(student, items, plan)
+    order = sorted(range(len(items)), key=lambda i: lengths[i])
+    step = max(1, len(order) // MEASURED)
+    some = [items[i] for i in order[step // 2 :: step][:MEASURED]]
+    evaluate_group(student, some[:WARM], plan)
+    started = time.perf_counter()
+    evaluate_group(student, some, plan)
+    seconds = (time.perf_counter() - started) / len(some) * len(items)
+    tokens = [_tokens(student, item, plan) for item in items]
+    return Cost(sum(read for read, _ in tokens), sum(generated for _, generated in tokens), seconds, len(some))
+
+
+def _tokens(student: Student, item: Item, plan: Plan) -> tuple[int, int]:
+    """Read, and at most generated."""
+    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels, item.chain or "")
+    rationale = plan.rationale_tokens if item.chain is None else 0
+    if not options:
+        return len(prompt_ids(student, item.row.prompt)), rationale + FREE_TOKENS
+    shared = shared_tokens(options)
+    read = shared + sum(len(option.ids_T) - shared for option in options)
+    return read, rationale + max(option.tokens for option in options)

@@ -1,0 +1,67 @@
+"""Rows of a variant as examples in tokens: one example a rationale, with one row or, of two tasks, two."""
+
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig
+from cotbuild.schemas.variant import TrainingRow
+from cotbuild.student.layout import label_spans, layout_of
+from cotbuild.student.questions import question_digest, question_of
+from cotbuild.student.tokenize_parts import Encoded, Part, encode
+from cotbuild.student.training.data import VariantRows, choose_rationales, rows_fingerprint
+
+
+class Examples(NamedTuple):
+    """What a student is trained on."""
+
+    keys: list[str]
+    """One a rationale, of its ids."""
+    rows: list[list[Encoded]]
+    """Of each rationale; none where one is too long, so that it keeps its place and the order stays every variant's."""
+    info: RowsInfo
+    layout: Layout
+
+
+def make_examples(
+    found: VariantRows, tokenizer: PreTrainedTokenizerBase, config: TrainConfig, max_tokens: int
+) -> Examples:
+    """Choose and encode; raises DataError where every rationale has a row longer than `max_tokens`."""
+    chosen = choose_rationales(found.rows, config.rows)
+    encoded = [[encode(tokenizer, row.prompt, row.completion, label_spans(row)) for row in rows] for rows in chosen]
+    fits = [all(len(row.input_ids_T) <= max_tokens for row in rows) for rows in encoded]
+    kept = [row for rows, fit in zip(chosen, fits, strict=True) if fit for row in rows]
+    if not kept:
+        raise DataError(
+            f"variant {found.spec.name!r}: every row has more than {max_tokens} tokens. Expected some that fit. "
+            "Raise max_tokens, where the student can read so much."
+        )
+    rows = [rows if fit else [] for rows, fit in zip(encoded, fits, strict=True)]
+    info = RowsInfo(
+        build=found.manifest.fingerprint,
+        config_digest=found.manifest.digests[found.spec.name],
+        split=found.split,
+        spec=found.spec,
+        fingerprint=rows_fingerprint(kept),
+        num_rows=len(kept),
+        too_long=sum(map(len, chosen)) - len(kept),
+        rationale_tokens_p99=_p99([_before_label(row) for inner in rows for row in inner]),
+        question_digests=tuple(sorted({question_digest(question_of(row.prompt)) for row in kept})),
+    )
+    return Examples([_key(inner[0]) for inner in chosen], rows, info, layout_of(kept))
+
+
+def _key(row: TrainingRow) -> str:
+    return f"{row.sample_index} {row.question_id}"
+
+
+def _before_label(row: Encoded) -> int:
+    """Tokens between prompt and label; 0 where the label comes first or there is none."""
+    if Part.LABEL not in row.parts_T:
+        return 0
+    return row.parts_T.index(Part.LABEL) - row.parts_T.count(Part.PROMPT)
+
+
+def _p99(values: list[int]) -> int:
+    return sorted(values)[min(len(values) - 1, len(values) * 99 // 100)]

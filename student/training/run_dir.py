@@ -1,0 +1,180 @@
+"""The folder of a training run.
+
+run.json      what was asked, of which student and rows; `finished` once model/ is whole
+metrics.jsonl a line an update
+loss.png      both parts of the loss over the updates
+model/        the trained student in transformers' form; with LoRA its matrices alone, in peft's
+checkpoints/  what a run that was cut off goes on from; gone once it is finished
+"""
+
+import json
+import os
+import secrets
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.record import check_format, short
+from cotbuild.schemas.training import StudentRun
+
+if TYPE_CHECKING:
+    from cotbuild.student.model import Student
+
+RUN, METRICS, PLOT, MODEL, CHECKPOINTS = "run.json", "metrics.jsonl", "loss.png", "model", "checkpoints"
+WHOLE = "whole"
+"""Stands in a checkpoint that was written to its end."""
+LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
+
+
+class Update(NamedTuple):
+    """A line of metrics.jsonl. Both parts are means over the update's examples, whichever loss is minimised."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    label_loss: float
+    rationale_loss: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    """Of this update, without padding."""
+    seconds: float
+    tokens_per_s: float
+
+
+def open_run(folder: Path) -> StudentRun:
+    """What run.json says, finished or not; raises DataError where there is none or it cannot be read."""
+    run = read_run(folder)
+    if run is None:
+        raise DataError(f"{folder}: no {RUN}. Expected the folder of a training run. See `cotbuild train`.")
+    return run
+
+
+def read_run(folder: Path) -> StudentRun | None:
+    """As `open_run`; None where there is none."""
+    path = folder / RUN
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {error}. Expected a training run's record. Train into another folder.") from error
+    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+    return StudentRun.parse(value, str(path))
+
+
+def run_identity(run: StudentRun) -> str:
+    """Who the trained student is: `trained:` and a digest of what it was trained from, on, and how. No path."""
+    said = run.model_dump(mode="json", include={"config", "student"})
+    return f"trained:{digest('student run/1', {**said, 'rows': run.data.fingerprint})}"
+
+
+def finished_run(folder: Path) -> StudentRun:
+    """As `open_run`; raises DataError where it is not finished too."""
+    run = open_run(folder)
+    if not run.finished:
+        raise DataError(f"{folder}: not trained to its end. Expected a finished run. Run the same command again.")
+    return run
+
+
+def load_trained(folder: Path) -> "Student":
+    """The student of a finished run, with LoRA on its base. Raises DataError where the run is not finished."""
+    from cotbuild.student.model import load_student  # here, since torch takes seconds, and a run is read without it
+
+    run = finished_run(folder)
+    return load_student(folder / MODEL, run_identity(run))
+
+
+def write_run(folder: Path, run: StudentRun) -> None:
+    """Write run.json, whole or not at all. Raises StoreError."""
+    path = folder / RUN
+    part = path.with_name(f".{RUN}.{secrets.token_hex(4)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8") as file:
+            file.write(run.model_dump_json(indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error}. Expected room to write the run.") from error
+
+
+def check_same(folder: Path, there: StudentRun, new: StudentRun) -> None:
+    """Raise ConfigError where another run stands in the folder, naming the first field in which they differ."""
+    for name in ("config", "student", "data", "layout"):
+        fields = _flat(name, getattr(there, name)), _flat(name, getattr(new, name))
+        for field, value in fields[1].items():
+            if fields[0].get(field) != value:
+                raise ConfigError(
+                    f"{folder}: holds a run with {field} {short(fields[0].get(field))}, now it is {short(value)}. "
+                    "Expected the same to go on with it. Train into another --out, or remove it."
+                )
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    if not hasattr(value, "model_dump"):
+        return {name: value}
+    return {f"{name}.{key}": inner for key, inner in value.model_dump(mode="json").items()}
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole."""
+    marks = (folder / CHECKPOINTS).glob(f"checkpoint-*/{WHOLE}")
+    return max((mark.parent for mark in marks), key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def versions() -> dict[str, str]:
+    """Of cotbuild and the libraries that matter to a run."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from a checkout
+            found[name] = "unknown"
+    return found
+
+
+# -- metrics -------------------------------------------------------------------------------------------------------
+
+
+def read_metrics(folder: Path, upto: int | None = None) -> list[Update]:
+    """The updates so far, in order; `upto`: only up to this one. A line that was cut off by a kill is left out."""
+    try:
+        lines = (folder / METRICS).read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    updates = [Update(**json.loads(line)) for line in lines]
+    return [update for update in updates if upto is None or update.step <= upto]
+
+
+def write_metrics(folder: Path, updates: list[Update]) -> None:
+    """Begin metrics.jsonl with these: what came after the checkpoint that is gone on from will come again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / METRICS).write_text("".join(map(_line, updates)), encoding="utf-8")
+
+
+def add_metrics(folder: Path, update: Update) -> None:
+    """Append a line. Raises StoreError."""
+    try:
+        with (folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(_line(update))
+    except OSError as error:
+        raise StoreError(f"{folder / METRICS}: {error}. Expected room to write the run.") from error
+
+
+def _line(update: Update) -> str:
+    return json.dumps(update._asdict()) + "\n"
+
+
+def summary(updates: list[Update]) -> dict[str, Any]:
+    """What a run came to; losses are means over the last tenth of its updates."""
+    last = updates[-max(1, len(updates) // 10) :]
+    losses = {
+        name: sum(getattr(u, name) for u in last) / len(last) for name in ("loss", "label_loss", "rationale_loss")
+    }
+    tokens, seconds = sum(u.tokens for u in updates), sum(u.seconds for u in updates)
+    return {"updates": len(updates), "tokens": tokens, "seconds": round(seconds, 2), **losses}

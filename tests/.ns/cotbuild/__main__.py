@@ -1,0 +1,1 @@
+../../../builder/_root/__main__.py

@@ -1,0 +1,39 @@
+"""What `cotbuild train` refuses, in one line and before anything is loaded or written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import cotbuild
+
+WITHOUT = "import sys; sys.modules[{0!r}] = None; from cotbuild.builder.cli.app import app; app(sys.argv[1:])"
+
+
+@pytest.mark.parametrize("package", ["torch"])
+def test_without_the_packages_for_students_it_says_what_to_install(package: str, tmp_path: Path) -> None:
+    words = ["train", str(tmp_path), "--variant", "post_cot", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", WITHOUT.format(package), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"error: students need {package!r}, which is not installed. Expected the packages for students. "
+        "pip install 'cotbuild[student]'."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "x", "--full", "--lora", "4"], "--full and --lora 4"),
+        ([], "no --out. Expected a folder for the run"),
+        (["--out", "x", "--loss", "sum"], "loss is 'sum'"),
+        (["--out", "x", "--set", "warmup=1"], "warmup"),
+        (["--out", "x", "--batch-rows", "0"], "batch_rows is 0"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(words: list[str], said: str, tmp_path: Path) -> None:
+    done = cotbuild("train", tmp_path, "--variant", "post_cot", *words, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,192 @@
+"""`cotbuild variants`, `diff` and `verify`: what is made of a build, what is said, how a wrong use is answered."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.commands import cotbuild, published, rows, write_questions
+
+TEXTS = [f"Which of these {number} things floats?" for number in range(30)]
+SET = "label_only,pre_cot,post_cot,post_cot_shuffled_words,post_cot_swapped,two_tasks,rationale_only,label_only_all"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of 30 questions with two rationales each, and an evaluation split."""
+    folder = tmp_path_factory.mktemp("variants")
+    write_questions(folder / "train.jsonl", TEXTS)
+    write_questions(folder / "dev.jsonl", ["Which is dry?", "Which is wet?"])
+    words = ["--source", folder, "--eval-splits", "dev", "--teacher", "scripted", "--samples", 2]
+    cotbuild("generate", *words, "--out", folder / "b")
+    return folder / "b"
+
+
+@pytest.fixture
+def build(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "b"))
+
+
+def variants(build: Path, *more: object, only: str = SET) -> list[str]:
+    return cotbuild("variants", build, "--only", only, *more).stdout.splitlines()
+
+
+def test_a_set_holds_the_same_rationales_in_every_variant(build: Path) -> None:
+    said = variants(build)
+    manifest = json.loads((build / "manifest.json").read_text())
+    kept = manifest["verdicts"]["correct"]
+    dropped = " + ".join(f"{n} {reason}" for reason, n in manifest["variants"]["dropped"].items())
+    assert said[0] == f"60 rationales = {kept} kept + {dropped}"
+    assert said[-1] == f"next: cotbuild diff {build} post_cot post_cot_shuffled_words"
+    keys = {
+        name: [(row["question_id"], row["sample_index"]) for row in rows(build, name) if row["task"] != "explain"]
+        for name in SET.split(",")
+    }
+    train = {name: found[:kept] for name, found in keys.items()}
+    assert all(found == train["post_cot"] for found in train.values())
+    assert train["post_cot"] == [
+        (row["question_id"], row["sample_index"]) for row in rows(build) if row["verdict"] == "correct"
+    ]
+    cotbuild("verify", build, "--all")
+
+
+def test_evaluation_splits_carry_prompt_choices_and_target_and_no_rationale(build: Path) -> None:
+    variants(build)
+    assert not (build / "rationale_only" / "validation-00000-of-00001.parquet").exists()
+    for name in ("post_cot", "pre_cot", "two_tasks"):
+        found = pq.read_table(build / name / "validation-00000-of-00001.parquet").to_pylist()
+        assert [row["completion"] for row in found] == [" that", " that"]
+        assert all(row["rationale_start"] is None and row["choices"] == ["this", "that", "neither"] for row in found)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_other_rows(build: Path) -> None:
+    variants(build)
+    before = published(build)
+    variants(build)
+    assert published(build) == before
+    variants(build, "--seed", 1)
+    after = published(build)
+    changed = {name.partition("/")[0] for name in before if before[name] != after.get(name) and "/" in name}
+    assert changed == {"post_cot_shuffled_words"}
+
+
+def test_other_variants_take_the_place_of_those_that_stood_there(build: Path) -> None:
+    base = set(published(build))
+    variants(build)
+    variants(build, only="label_only")
+    assert set(published(build)) - base == {
+        "label_only/train-00000-of-00001.parquet", "label_only/validation-00000-of-00001.parquet",
+    }  # fmt: skip
+    cotbuild("verify", build)
+
+
+def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an_idle_one_leaves_them(
+    build: Path, made: Path
+) -> None:
+    variants(build)
+    words = ["--source", made.parent, "--eval-splits", "dev", "--teacher", "scripted", "--out", build]
+    idle = cotbuild("generate", *words, "--samples", 2)
+    assert "up to date" in idle.stdout
+    assert (build / "post_cot").exists()
+    less = cotbuild("generate", *words, "--samples", 1)
+    assert "8 variants will be kept if the rationales and questions come out unchanged" in less.stderr
+    assert "this deletes 8 variants: the rationales they were derived from changed" in less.stderr
+    assert not (build / "post_cot").exists()
+    cotbuild("verify", build)
+
+
+def test_filters_choose_rationales_and_every_one_left_out_is_counted(build: Path) -> None:
+    said = variants(build, "--filter", "verdicts=correct,incorrect", "--filter", "per_question=1", only="post_cot")
+    manifest = json.loads((build / "manifest.json").read_text())["variants"]
+    kept = manifest["variants"][0]["num_rows"]
+    assert kept + sum(manifest["dropped"].values()) == manifest["num_in"] == 60
+    assert said[0].startswith(f"60 rationales = {kept} kept")
+    found = [row["question_id"] for row in rows(build, "post_cot")][:kept]
+    assert len(set(found)) == len(found)
+
+
+def test_a_damaged_row_is_found_by_deriving_it_again(build: Path) -> None:
+    variants(build)
+    for name in ("post_cot", "post_cot_shuffled_words"):
+        path = build / name / "train-00000-of-00001.parquet"
+        other = build / "pre_cot" / "train-00000-of-00001.parquet"
+        before = path.read_bytes()
+        path.write_bytes(other.read_bytes())
+        assert f"{name}/train-00000-of-00001.parquet: " in cotbuild("verify", build, code=1).stderr
+        path.write_bytes(before)
+    manifest = json.loads((build / "manifest.json").read_text())
+    manifest["variants"]["made"]["seed"] = 7  # all checksums fit, the rows do not
+    (build / "manifest.json").write_text(json.dumps(manifest))
+    assert "as derived from the rationale" in cotbuild("verify", build, "--all", code=1).stderr
+
+
+def test_diff_shows_both_sides_with_what_differs_marked(build: Path) -> None:
+    variants(build)
+    said = cotbuild("diff", build, "post_cot", "post_cot_shuffled_words", "--limit", 1).stdout
+    assert "Question: " in said
+    assert "│ post_cot_shuffled_words" in said
+    assert "[" in said
+    assert max(map(len, said.splitlines())) <= 100
+    same = cotbuild("diff", build, "label_only", "label_only_all", "--limit", 1).stdout
+    assert "[" not in same
+
+
+def test_the_list_explains_every_variant_with_an_example() -> None:
+    said = cotbuild("variants", "--list").stdout
+    assert "post_cot_reversed: The label, then the words from last to first." in said
+    assert "sinks. stone A floats." in said
+    assert "set paper: label_only, pre_cot, post_cot" in said
+    assert max(len(line) for line in said.splitlines() if not line.startswith("set ")) <= 110
+
+
+def test_a_variant_of_ones_own(build: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(
+        "variants:\n"
+        "  - {name: mine, about: Mine., placement: post_cot, transforms: [{do: reverse}, {do: cut, count: 2}]}\n"
+    )
+    cotbuild("variants", build, "--spec", spec)
+    assert {row["completion"].count(" ") for row in rows(build, "mine") if row["rationale_start"]} == {3}  # type: ignore[attr-defined]
+    cotbuild("verify", build, "--all")
+
+
+def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(build: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("question everyday reading")
+    assert "--file words=PATH" in cotbuild("variants", build, "--only", "post_cot_listed", code=2).stderr
+    variants(build, "--file", f"words={words}", only="post_cot_listed")
+    assert "--file words=PATH" in cotbuild("verify", build, code=2).stderr
+    cotbuild("verify", build, "--file", f"words={words}")
+    words.write_text("other")
+    assert "Expected" in cotbuild("verify", build, "--file", f"words={words}", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--only", "post_cott"], 2, "variant 'post_cott': not known"),
+        (["--filter", "share"], 2, "--filter 'share': Expected NAME=VALUE"),
+        (["--filter", "shares=1"], 2, "--filter 'shares=1': Expected one of verdicts, having"),
+        (["--filter", "verdicts=right"], 2, "verdicts.0 is 'right'"),
+        (["--filter", "share=2"], 2, "share is 2"),
+        (["--filter", "min_words=999"], 1, "no rationale is kept of 60"),
+        (["--file", "words"], 2, "--file 'words': Expected NAME=VALUE"),
+        (["--file", "words=nope.txt"], 1, "nope.txt: No such file"),
+    ],
+)
+def test_a_wrong_use_is_one_line_and_leaves_the_build_as_it_was(
+    build: Path, words: list[str], code: int, message: str
+) -> None:
+    before = published(build)
+    done = cotbuild("variants", build, *words, code=code)
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert published(build) == before
+    assert not (build / ".staging").exists()
+
+
+def test_without_a_build_there_are_no_variants(tmp_path: Path) -> None:
+    assert "no manifest.json" in cotbuild("variants", tmp_path / "none", code=1).stderr
+    assert "no folder of a build" in cotbuild("variants", code=2).stderr

@@ -1,0 +1,115 @@
+"""The digest of the code that derives rows: what enters it, what changes it."""
+
+import ast
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.generate.code_digest import DERIVING, NOT_DERIVING, code_digest, deriving_files
+from tests.support.source_tree import copy_source_tree
+
+ENTRY_MODULES = ("cotbuild.builder.generate.assemble", "cotbuild.builder.generate.jobs")
+"""Where deriving begins."""
+
+
+def is_within(module: str, listed: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in listed)
+
+
+def imported_modules(module: str) -> set[str]:
+    """The modules of cotbuild that a module imports anywhere in its code; packages on the way to them included."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    named = set()
+    for node in ast.walk(ast.parse(Path(spec.origin).read_bytes())):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    found = set()
+    for name in named:
+        parts = name.split(".")
+        if parts[0] != "cotbuild":
+            continue
+        for length in range(3, len(parts) + 1):
+            candidate = ".".join(parts[:length])
+            if is_module(candidate):
+                found.add(candidate)
+    return found
+
+
+def is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # an attribute of a module
+        return False
+
+
+def reached_modules() -> set[str]:
+    """All that the entry modules import, directly or not; what derives nothing is in it, its imports are not."""
+    reached: set[str] = set()
+    open_modules = list(ENTRY_MODULES)
+    while open_modules:
+        module = open_modules.pop()
+        if module in reached:
+            continue
+        reached.add(module)
+        if not is_within(module, NOT_DERIVING):
+            open_modules += imported_modules(module)
+    return reached
+
+
+def test_every_module_that_deriving_imports_is_listed() -> None:
+    unlisted = {module for module in reached_modules() if not is_within(module, DERIVING + NOT_DERIVING)}
+    assert unlisted <= {"cotbuild.schemas", "cotbuild.prompts"}
+
+
+@pytest.mark.parametrize("listed", DERIVING + NOT_DERIVING)
+def test_every_listed_module_is_imported(listed: str) -> None:
+    assert any(is_within(module, (listed,)) for module in reached_modules())
+
+
+def test_files_of_packages_and_modules_enter_it_once() -> None:
+    names = [name for name, _ in deriving_files()]
+    paths = [path for _, path in deriving_files()]
+    assert "cotbuild.builder.generate.rows" in names
+    assert "cotbuild.builder.sources/datasets/arc.py" in names
+    assert "cotbuild.schemas/__init__.py" in names
+    assert len(set(paths)) == len(paths)
+
+
+def digest_of(tree: Path, hash_seed: int = 0) -> str:
+    command = [
+        sys.executable,
+        "-c",
+        "from cotbuild.builder.generate.code_digest import code_digest; print(code_digest())",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes_it"),
+    [
+        ("def to_rationale(", "# A comment.\n\n\ndef to_rationale(", False),
+        ('"""The published row of one finished chain."""', '"""Return the row.\n\n    More.\n    """', False),
+        ("    step, answer = _said(chain)\n", "    # Why.\n    step, answer = _said(chain)  # what\n", False),
+        ('"rationale": "", "answer"', '"rationale": "-", "answer"', True),
+        ("found = chain.ending.judge()", "found = chain.ending.judges()", True),
+    ],
+)
+def test_comments_and_docstrings_do_not_change_it_and_code_does(
+    tmp_path: Path, old: str, new: str, changes_it: bool
+) -> None:
+    tree = copy_source_tree(tmp_path / "tree")
+    assert digest_of(tree, hash_seed=1) == code_digest()
+    path = tree / "cotbuild" / "builder" / "generate" / "rows.py"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    assert (digest_of(tree, hash_seed=2) != code_digest()) == changes_it

@@ -1,0 +1,120 @@
+"""The store: the answer that counts, one run at a time, generations."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
+from cotbuild.builder.storage.journal import Journal
+from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
+from cotbuild.schemas.errors import StoreError
+
+
+def key(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def answer(number: int, kind: str, text: str) -> Answer:
+    if kind == "C":
+        return Completion(request_key=key(number), text=text, finish_reason="stop")
+    return Failure(request_key=key(number), kind=FailureKind(kind), message=text)
+
+
+KINDS = ["C", "rejected", "unavailable"]
+steps = st.lists(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(KINDS)), max_size=8), max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(runs=steps)
+def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[int, str]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("journals")
+    expected: dict[int, tuple[int, int, str]] = {}
+    paths = []
+    for run, answers in enumerate(runs):
+        paths.append(folder / f"{run}.journal")
+        with Journal(paths[-1], {}) as journal:
+            for position, (number, kind) in enumerate(answers):
+                text = f"run {run} position {position}"
+                journal.append(answer(number, kind, text))
+                candidate = (KINDS.index(kind), run * 100 + position, text)
+                expected[number] = min(expected.get(number, candidate), candidate)
+    index = AnswerIndex(paths)
+    with index.reader() as reader:
+        for number in range(6):
+            place = index.find(bytes.fromhex(key(number)[:32]))
+            if number not in expected:
+                assert place is None
+                continue
+            assert place is not None
+            found = reader.read(place)
+            assert (found.text if isinstance(found, Completion) else found.message) == expected[number][2]
+            assert index.failed(place) == (expected[number][0] > 0)
+            assert index.may_pass(place) == (expected[number][0] == 2)
+
+
+@given(st.sets(st.binary(min_size=16, max_size=16), max_size=50))
+def test_find_is_exact_for_any_bytes(tmp_path_factory: pytest.TempPathFactory, keys: set[bytes]) -> None:
+    """numpy strips trailing NULs from bytes: keys that end in them must be found all the same."""
+    keys |= {bytes(16), b"\xff" * 16, b"\x01" + bytes(15), bytes(15) + b"\x01"}
+    path = tmp_path_factory.mktemp("j") / "a.journal"
+    with Journal(path, {}) as journal:
+        for one in keys:
+            journal.append(Completion(request_key=one.hex() * 2, text="", finish_reason="stop"))
+    index = AnswerIndex([path])
+    assert all(index.find(one) is not None for one in keys)
+    assert index.find(b"\x02" + bytes(14) + b"\x03") is None or b"\x02" + bytes(14) + b"\x03" in keys
+
+
+def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from cotbuild.builder.storage.answer_store import AnswerStore\n"
+        "with AnswerStore(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(StoreError, match=rf"another cotbuild is at work here, pid {holder.pid}"),
+            AnswerStore(tmp_path).hold(),
+        ):
+            pass
+        holder.kill()
+    with AnswerStore(tmp_path).hold():  # a killed holder holds nothing
+        pass
+
+
+def test_a_fresh_generation_hides_the_old_one_until_clean_removes_it(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path)
+    with store.hold():
+        with store.journal({}) as journal:
+            journal.append(answer(1, "C", "old"))
+        before = store.state()
+        store.new_generation()
+        assert store.index().find(bytes.fromhex(key(1)[:32])) is None
+        assert store.state() != before
+        assert store.clean() == ["gen-0001"]
+        assert [path.name for path in store.generations] == ["gen-0002"]
+
+
+def test_the_state_changes_with_every_answer(tmp_path: Path) -> None:
+    store, states = AnswerStore(tmp_path), []
+    with store.hold(), store.journal({}) as journal:
+        for number in range(3):
+            states.append(store.state())
+            journal.append(answer(number, "C", ""))
+    assert len({*states, store.state()}) == 4
+
+
+def test_an_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("")
+    with pytest.raises(StoreError, match="Expected a folder that can be written"), AnswerStore(tmp_path / "x").hold():
+        pass

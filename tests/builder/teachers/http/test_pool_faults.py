@@ -1,0 +1,130 @@
+"""Faults that a pool meets: what is asked elsewhere, what ends the run, what is nobody else's."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotbuild.builder.teachers import open_teacher, teacher_identity
+from cotbuild.builder.teachers.http.pool import EndpointPool
+from cotbuild.schemas.completion import Completion, Failure
+from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.errors import TeacherError
+from tests.support.asking import pool
+from tests.support.http_teacher import Server, free_port
+from tests.support.pooling import asked, assert_true_answers, run
+from tests.support.teacher_contract import ask_all, request
+
+PASSING = (
+    "http_429",
+    "http_408",
+    "http_500",
+    "http_503",
+    "reset",
+    "half_body",
+    "bad_json",
+    "no_choices",
+    "null_finish",
+    "abort",
+)
+
+
+@pytest.mark.parametrize("fault", [*PASSING, "hang"])
+def test_what_one_of_two_spoils_the_other_answers(servers: list[Server], fault: str) -> None:
+    servers[0].reset(nonce=True, name="spoils", faults={fault: 1}, times=0)
+    done = run(servers[:2], 24, max_attempts=2, window=12, stall_s=0.5)
+    assert_true_answers(done, servers, 24)
+    assert max(servers[0].counts().values(), default=1) <= 1 + (
+        fault == "hang"
+    )  # where it hung it is looked at once more
+    assert sum(asked(servers)) <= 48 + 3
+
+
+@pytest.mark.parametrize("fault", ["http_400", "http_413", "http_422", "content_filter"])
+def test_a_requests_own_fault_is_not_taken_elsewhere(servers: list[Server], fault: str) -> None:
+    for server in servers[:2]:
+        server.reset(faults={fault: 1}, times=0)
+    done = run(servers[:2], 20)
+    assert [type(answer) for answer in done.answers] == [Failure] * 20
+    assert sum(asked(servers)) == 20
+
+
+def test_another_model_midway_at_one_of_several_stops(servers: list[Server]) -> None:
+    servers[1].reset(answers_as="fake-1", latency_s=0.01)
+
+    async def main() -> None:
+        async with pool(servers[0].url, servers[1].url) as teacher:
+            await ask_all(teacher, [request(i) for i in range(32)])
+            await asyncio.to_thread(servers[1].set, answers_as="fake-2")
+            await ask_all(teacher, [request(i) for i in range(32, 64)])
+
+    with pytest.raises(TeacherError, match=rf"{servers[1].url}/chat/completions: answered as 'fake-2', before as"):
+        asyncio.run(main())
+
+
+def test_a_request_goes_elsewhere_first(servers: list[Server]) -> None:
+    """Two of three always fail; each request meets each of them at most once."""
+    for server in servers[:2]:
+        server.reset(faults={"http_500": 1}, times=0)
+    done = run(servers, 60, max_attempts=3, window=30)
+    assert len(done.texts) == 60
+    assert all(max(server.counts().values()) == 1 for server in servers)
+
+
+def test_a_request_that_every_endpoint_spoils_fails_after_max_attempts(servers: list[Server]) -> None:
+    for server in servers:
+        server.reset(faults={"bad_json": 1}, times=0)
+    done = run(servers, 1, max_attempts=5)
+    assert isinstance(done.answers[0], Failure)
+    assert sum(asked(servers)) == 5
+
+
+def test_other_weights_at_one_endpoint_are_an_error(servers: list[Server], tmp_path: Path) -> None:
+    servers[2].reset(token_salt="other")
+    config = TeacherConfig(model="fake", endpoints=tuple(server.url for server in servers))
+    identity = teacher_identity(config, tmp_path)
+
+    async def main() -> None:
+        async with open_teacher(config, identity, tmp_path, print) as teacher:
+            await teacher.check(request(0))
+
+    with pytest.raises(TeacherError, match=rf"{servers[2].url}: its tokenizer is"):
+        asyncio.run(main())
+
+
+def test_identity_is_that_of_the_first_in_reach(servers: list[Server], tmp_path: Path) -> None:
+    def identity(*urls: str) -> str:
+        return teacher_identity(TeacherConfig(model="fake", endpoints=urls), tmp_path)
+
+    nowhere = Server(free_port(), 0).url
+    assert identity(nowhere, servers[0].url) == identity(servers[0].url)
+    with pytest.raises(TeacherError, match="Expected a running server"):
+        identity(nowhere, nowhere)
+
+
+def test_provenance_names_each(servers: list[Server]) -> None:
+    async def main() -> dict[str, Any]:
+        async with pool(servers[0].url, Server(free_port(), 0).url) as teacher:
+            return teacher.provenance()
+
+    facts = asyncio.run(main())
+    assert (facts["kind"], facts["model"]) == ("endpoint", "fake")
+    assert facts["endpoints"][0] == {"url": servers[0].url, "engine_version": "fake-1"}
+    assert facts["endpoints"][1]["engine_version"] is None
+
+
+def test_nothing_lives_on(servers: list[Server]) -> None:
+    async def main() -> None:
+        servers[0].reset(hang_after=0)
+        teacher: EndpointPool
+        async with pool(*(server.url for server in servers), stall_s=0.5) as teacher:
+            tasks = [asyncio.create_task(teacher.ask(request(i))) for i in range(60)]  # more than there are slots
+            await asyncio.sleep(0.6)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert isinstance(await teacher.ask(request(0)), Completion)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main(), debug=True)

