@@ -1,4 +1,6 @@
-"""Progress on stderr: a live bar on a terminal, else one line at most every five seconds."""
+"""Progress on stderr: a live bar on a terminal, else one line at most every five
+seconds.
+"""
 
 import shutil
 import sys
@@ -30,7 +32,11 @@ class Counts:
     def line(self, now: float) -> str:
         """`120/512 · correct 61, incorrect 50 · 310 tok/s · 1:05 left`."""
         spent = max(now - self.started, 1e-6)
-        verdicts = ", ".join(f"{v.value} {self.verdicts[v.value]}" for v in Verdict if self.verdicts[v.value])
+        verdicts = ", ".join(
+            f"{v.value} {self.verdicts[v.value]}"
+            for v in Verdict
+            if self.verdicts[v.value]
+        )
         left = clock(spent / self.done * (self.total - self.done)) if self.done else "?"
         return f"{self.done}/{self.total} · {verdicts or 'nothing yet'} · {self.tokens / spent:.0f} tok/s · {left} left"
 
@@ -53,7 +59,9 @@ def _rate(per_s: float, what: str) -> str:
 
 
 class TrainingUpdate(Protocol):
-    """What an update of a student tells: student.run_dir.Update, which is not imported here."""
+    """What an update of a student tells: student.run_dir.Update, which is not imported
+    here.
+    """
 
     @property
     def step(self) -> int: ...
@@ -95,7 +103,10 @@ class Terminal:
 
     @contextmanager
     def asking(self, total: int) -> Iterator[OnStep]:
-        """Show how far the chains are. Each is judged here a first time, for the counts alone."""
+        """Show how far the chains are.
+
+        Each is judged here a first time, for the counts alone.
+        """
         counts = Counts(total, time.monotonic())
         shown = 0.0
         every = BAR_EVERY_S if self._live else LINE_EVERY_S
@@ -106,7 +117,11 @@ class Terminal:
                 counts.tokens += answer.completion_tokens or 0
             if chain.open is None:
                 counts.done += 1
-                verdict = chain.ending.judge(flags=False).verdict if chain.ending else Verdict.UNSCORED
+                verdict = (
+                    chain.ending.judge(flags=False).verdict
+                    if chain.ending
+                    else Verdict.UNSCORED
+                )
                 counts.verdicts[verdict.value] += 1
             now = time.monotonic()
             if now - shown >= every:
@@ -120,7 +135,9 @@ class Terminal:
 
     @contextmanager
     def lines(self) -> Iterator[Callable[[str], None]]:
-        """Show the newest of the lines that the value is called with, now and then, and the last one."""
+        """Show the newest of the lines that the value is called with, now and then, and
+        the last one.
+        """
         shown, newest = 0.0, ""
         every = BAR_EVERY_S if self._live else LINE_EVERY_S
 
@@ -139,7 +156,9 @@ class Terminal:
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Show how many of a known number are done; the value is called with done and total."""
+        """Show how many of a known number are done; the value is called with done and
+        total.
+        """
         started = time.monotonic()
         shown, told = started, (0, 0)
         every = BAR_EVERY_S if self._live else LINE_EVERY_S
@@ -166,7 +185,14 @@ class Terminal:
 
     def _show(self, line: str, last: bool = False) -> None:
         if self._live:
-            width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be overwritten
-            print(f"\r\x1b[2K{line[:width]}", end="\n" if last else "", file=sys.stderr, flush=True)
+            width = (
+                shutil.get_terminal_size().columns - 1
+            )  # a wrapped line could not be overwritten
+            print(
+                f"\r\x1b[2K{line[:width]}",
+                end="\n" if last else "",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             self.say(line)

@@ -1,4 +1,6 @@
 """cotbuild.prompts."""
 
 if not __name__.startswith("cotbuild."):
-    raise ImportError(f"import cotbuild.prompts, not {__name__}: a second copy would have classes of its own")
+    raise ImportError(
+        f"import cotbuild.prompts, not {__name__}: a second copy would have classes of its own"
+    )

@@ -1,4 +1,6 @@
-"""Structured output: the JSON schemas a server holds an answer to, and the turn that asks for a constrained answer."""
+"""Structured output: the JSON schemas a server holds an answer to, and the turn that
+asks for a constrained answer.
+"""
 
 from pydantic import JsonValue
 
@@ -16,8 +18,12 @@ _CHOOSE = {
 }
 
 
-def answer_format(question: Question, *, answer_first: bool = False) -> dict[str, JsonValue]:
-    """`response_format` for a rationale and an answer that is one of the question's own, in the order they are said."""
+def answer_format(
+    question: Question, *, answer_first: bool = False
+) -> dict[str, JsonValue]:
+    """`response_format` for a rationale and an answer that is one of the question's
+    own, in the order they are said.
+    """
     rationale: tuple[str, JsonValue] = ("rationale", {"type": "string"})
     answer: tuple[str, JsonValue] = ("answer", _answer_schema(question))
     return _format(dict([answer, rationale] if answer_first else [rationale, answer]))
@@ -29,10 +35,15 @@ def choice_format(question: Question) -> dict[str, JsonValue]:
 
 
 def choose_turns(question: Question, said: str) -> tuple[Message, ...]:
-    """The turns that follow a free text: what was said, and the question which answer it comes to."""
+    """The turns that follow a free text: what was said, and the question which answer
+    it comes to.
+    """
     ask = f'{_CHOOSE[question.kind]}, in JSON, as {{"answer": "…"}}.'
     # Some servers refuse an empty assistant turn.
-    return (Message(role="assistant", content=said or "…"), Message(role="user", content=ask))
+    return (
+        Message(role="assistant", content=said or "…"),
+        Message(role="user", content=ask),
+    )
 
 
 def _answer_schema(question: Question) -> JsonValue:
@@ -46,11 +57,15 @@ def _answer_schema(question: Question) -> JsonValue:
 
 
 def _format(properties: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    # The form of OpenAI's API, which vLLM, SGLang and llama.cpp take too; vLLM's own structured_outputs would bind us.
+    # The form of OpenAI's API, which vLLM, SGLang and llama.cpp take too; vLLM's own
+    # structured_outputs would bind us.
     schema: JsonValue = {
         "type": "object",
         "properties": properties,
         "required": list(properties),
         "additionalProperties": False,
     }
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": schema},
+    }

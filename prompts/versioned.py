@@ -1,4 +1,6 @@
-"""Things declared in YAML, a file a version: those that ship and a user's own, found by name@version or by file."""
+"""Things declared in YAML, a file a version: those that ship and a user's own, found by
+name@version or by file.
+"""
 
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -30,11 +32,17 @@ V = TypeVar("V", bound=Versioned)
 def parse_declared(text: str, where: str, model: type[R], what: str) -> R:
     """A record from YAML text. Raises ConfigError, with `where` in it, on any fault."""
     try:
-        value: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        value: Any = yaml.load(
+            text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigError(
+            f"{where}: not YAML: {' '.join(str(error).split())}."
+        ) from error
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: holds a {type(value).__name__}. Expected the fields of a {what}.")
+        raise ConfigError(
+            f"{where}: holds a {type(value).__name__}. Expected the fields of a {what}."
+        )
     return model.parse(value, where, ConfigError)
 
 
@@ -48,8 +56,11 @@ def shipped(package: str, folder: str, parse: Callable[[str, str], V]) -> dict[s
     return dict(sorted(found.items()))
 
 
-def find_declared(ref: str, known: Mapping[str, V], parse: Callable[[str, str], V], what: str) -> V:
-    """A known one by name@version (or bare name: its newest version), or one from a .yaml file.
+def find_declared(
+    ref: str, known: Mapping[str, V], parse: Callable[[str, str], V], what: str
+) -> V:
+    """A known one by name@version (or bare name: its newest version), or one from a
+    .yaml file.
 
     Raises ConfigError where there is none.
     """
@@ -57,9 +68,13 @@ def find_declared(ref: str, known: Mapping[str, V], parse: Callable[[str, str], 
         try:
             return parse(Path(ref).read_text(encoding="utf-8"), ref)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{what} {ref!r}: {error}. Expected a readable file of UTF-8 text.") from error
+            raise ConfigError(
+                f"{what} {ref!r}: {error}. Expected a readable file of UTF-8 text."
+            ) from error
     if ref in known:
         return known[ref]
     if versions := [one for one in known.values() if one.name == ref]:
         return max(versions, key=lambda one: one.version)
-    raise ConfigError(f"{what} {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}.")
+    raise ConfigError(
+        f"{what} {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}."
+    )

@@ -1,12 +1,19 @@
-"""The exception tree. Every message reads: where: what, with the value. What was expected. What to do."""
+"""The exception tree.
+
+Every message reads: where: what, with the value. What was expected. What to do.
+"""
 
 
 class CotbuildError(Exception):
-    """Base of every error a user can act on; the command line prints it without a traceback."""
+    """Base of every error a user can act on; the command line prints it without a
+    traceback.
+    """
 
 
 class ConfigError(CotbuildError, ValueError):
-    """The configuration, a template or a flag is wrong; nothing was asked and nothing written."""
+    """The configuration, a template or a flag is wrong; nothing was asked and nothing
+    written.
+    """
 
 
 class DataError(CotbuildError, ValueError):

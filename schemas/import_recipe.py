@@ -1,4 +1,6 @@
-"""Recipe: how files of rationales made elsewhere are read; ImportConfig: which files; ImportEntry: what came of it."""
+"""Recipe: how files of rationales made elsewhere are read; ImportConfig: which files;
+ImportEntry: what came of it.
+"""
 
 from enum import StrEnum
 from functools import cached_property
@@ -22,14 +24,24 @@ Join = Literal["id", "question", "order", "inside"]
 
 
 class Recipe(Record):
-    """How the rows of files of rationales belong to questions, and where in a row the text stands."""
+    """How the rows of files of rationales belong to questions, and where in a row the
+    text stands.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="What it is called.")
     version: int = Field(ge=1, description="Counts up with every change.")
-    about: str = Field(min_length=1, description="One line for people; not part of the fingerprint.")
-    made_by: str = Field(min_length=1, description="Who wrote the rationales: a model's name, or people.")
-    licence: str = Field(min_length=1, description="As stated by the publisher; unknown where none is.")
-    url: str | None = Field(default=None, description="Where they were published, at a commit.")
+    about: str = Field(
+        min_length=1, description="One line for people; not part of the fingerprint."
+    )
+    made_by: str = Field(
+        min_length=1, description="Who wrote the rationales: a model's name, or people."
+    )
+    licence: str = Field(
+        min_length=1, description="As stated by the publisher; unknown where none is."
+    )
+    url: str | None = Field(
+        default=None, description="Where they were published, at a commit."
+    )
     join: Join = Field(
         description="How a row finds its question: by id, by the question's text, as row n of all files to question n, "
         "or the rows bring their questions themselves."
@@ -39,10 +51,15 @@ class Recipe(Record):
         "'.' for the row itself; answer; and of the question id, question, choices, target, other_targets, kind."
     )
     question_form: str = Field(
-        default="$question", description="How the question column writes a question: $question and $choices."
+        default="$question",
+        description="How the question column writes a question: $question and $choices.",
     )
-    choice_form: str = Field(default="$label: $text", description="How it writes one of $choices.")
-    choice_separator: str = Field(default=", ", description="What stands between two of $choices.")
+    choice_form: str = Field(
+        default="$label: $text", description="How it writes one of $choices."
+    )
+    choice_separator: str = Field(
+        default=", ", description="What stands between two of $choices."
+    )
     order_about: str | None = Field(
         default=None,
         description="For people: the file whose ids stand in the order of the rows; None: the source's own order.",
@@ -60,19 +77,29 @@ class Recipe(Record):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the rows made."""
-        return digest("recipe/1", self.model_dump(mode="json", exclude={"about", "order_about"}))
+        return digest(
+            "recipe/1", self.model_dump(mode="json", exclude={"about", "order_about"})
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if unknown := sorted(set(self.columns) - set(_FIELDS)):
-            raise ValueError(f"columns names {unknown}, expected some of {list(_FIELDS)}")
+            raise ValueError(
+                f"columns names {unknown}, expected some of {list(_FIELDS)}"
+            )
         needed = {"text", *([_NEEDED[self.join]] if self.join in _NEEDED else [])}
         if missing := sorted(name for name in needed if not self.columns.get(name)):
             raise ValueError(f"columns lacks {missing}, which join {self.join!r} needs")
-        if self.columns["text"] == WHOLE_ROW and (len(self.columns) > 1 or self.join != "order"):
-            raise ValueError(f"the text is the whole row {WHOLE_ROW!r}, expected join order and no other column")
+        if self.columns["text"] == WHOLE_ROW and (
+            len(self.columns) > 1 or self.join != "order"
+        ):
+            raise ValueError(
+                f"the text is the whole row {WHOLE_ROW!r}, expected join order and no other column"
+            )
         if (self.answer == "column") != ("answer" in self.columns):
-            raise ValueError("answer 'column' and a column for answer go together, expected both or neither")
+            raise ValueError(
+                "answer 'column' and a column for answer go together, expected both or neither"
+            )
         self._check_forms()
         return self
 
@@ -83,7 +110,9 @@ class Recipe(Record):
         ):
             form = Text(getattr(self, field))
             if not form.is_valid():
-                raise ValueError(f"{field} has a lone $, expected $name, or $$ for a dollar sign")
+                raise ValueError(
+                    f"{field} has a lone $, expected $name, or $$ for a dollar sign"
+                )
             names = set(form.get_identifiers())
             if not needed <= names <= allowed:
                 raise ValueError(
@@ -93,7 +122,8 @@ class Recipe(Record):
     def write_question(self, question: Question) -> str:
         """The question as the files' question column would write it."""
         choices = self.choice_separator.join(
-            self._choice_form.substitute(label=choice.label, text=choice.text) for choice in question.choices
+            self._choice_form.substitute(label=choice.label, text=choice.text)
+            for choice in question.choices
         )
         return self._question_form.substitute(question=question.text, choices=choices)
 
@@ -109,19 +139,26 @@ class Recipe(Record):
 class ImportConfig(Record):
     """What an import reads."""
 
-    files: tuple[str, ...] = Field(min_length=1, description="Files of rationales, in order.")
+    files: tuple[str, ...] = Field(
+        min_length=1, description="Files of rationales, in order."
+    )
     recipe: Recipe = Field(description="How to read them, resolved.")
     order_from: str | None = Field(
-        default=None, description="File whose ids stand in the order of the rows; None: the source's own order."
+        default=None,
+        description="File whose ids stand in the order of the rows; None: the source's own order.",
     )
 
     @model_validator(mode="after")
     def _order_is_known(self) -> Self:
         recipe = self.recipe
         if self.order_from is not None and recipe.join != "order":
-            raise ValueError(f"order_from is for join order, and {recipe.ref} joins by {recipe.join}; leave it out")
+            raise ValueError(
+                f"order_from is for join order, and {recipe.ref} joins by {recipe.join}; leave it out"
+            )
         if self.order_from is None and recipe.order_about is not None:
-            raise ValueError(f"{recipe.ref} needs order_from: the rows stand in the order of {recipe.order_about}")
+            raise ValueError(
+                f"{recipe.ref} needs order_from: the rows stand in the order of {recipe.order_about}"
+            )
         return self
 
 
@@ -131,7 +168,9 @@ class DropReason(StrEnum):
     BAD_ROW = "bad_row"  # unreadable, without a text, or without what the join needs
     NO_QUESTION = "no_question"  # the split has no such question
     AMBIGUOUS = "ambiguous"  # several questions are written like this, and not one text for each
-    LEFT_OUT = "left_out"  # the split has the question, but it was left out of the build
+    LEFT_OUT = (
+        "left_out"  # the split has the question, but it was left out of the build
+    )
 
 
 class ImportFile(Record):
@@ -146,20 +185,29 @@ class ImportEntry(Record):
     """What was imported, and what became of every text."""
 
     files: tuple[ImportFile, ...] = Field(description="The files, in order.")
-    order_from: ImportFile | None = Field(description="The file that gave the order; None: none did.")
+    order_from: ImportFile | None = Field(
+        description="The file that gave the order; None: none did."
+    )
     recipe: str = Field(description="name@version of the recipe.")
     fingerprint: str = Field(description="The recipe's fingerprint.")
     made_by: str = Field(description="Who wrote the rationales.")
     licence: str = Field(description="Licence of the rationales, as stated.")
     url: str | None = Field(description="Where they were published; None: not stated.")
-    num_texts: int = Field(ge=0, description="Texts in the files; a row without one counts as one.")
+    num_texts: int = Field(
+        ge=0, description="Texts in the files; a row without one counts as one."
+    )
     num_rationales: int = Field(ge=0, description="Rows made.")
     dropped: dict[str, int] = Field(description="Texts that became no row, by reason.")
-    num_questions_without: int = Field(ge=0, description="Questions of the build that got none.")
-    num_telling: int = Field(
-        ge=0, description="Rows whose text shares more words with its own question than with the one before, or less."
+    num_questions_without: int = Field(
+        ge=0, description="Questions of the build that got none."
     )
-    num_closer: int = Field(ge=0, description="Those of them that share more with their own.")
+    num_telling: int = Field(
+        ge=0,
+        description="Rows whose text shares more words with its own question than with the one before, or less.",
+    )
+    num_closer: int = Field(
+        ge=0, description="Those of them that share more with their own."
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -168,7 +216,11 @@ class ImportEntry(Record):
                 f"{self.num_texts} texts are not {self.num_rationales} rationales and the dropped {self.dropped}"
             )
         if unknown := sorted(set(self.dropped) - set(DropReason)):
-            raise ValueError(f"dropped for {unknown}, expected reasons {[reason.value for reason in DropReason]}")
+            raise ValueError(
+                f"dropped for {unknown}, expected reasons {[reason.value for reason in DropReason]}"
+            )
         if not self.num_closer <= self.num_telling <= self.num_rationales:
-            raise ValueError(f"{self.num_closer} closer of {self.num_telling} telling of {self.num_rationales} rows")
+            raise ValueError(
+                f"{self.num_closer} closer of {self.num_telling} telling of {self.num_rationales} rows"
+            )
         return self

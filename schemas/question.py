@@ -22,17 +22,25 @@ class QuestionKind(StrEnum):
 class Choice(Record):
     """One option of a multiple-choice question."""
 
-    label: NonEmpty = Field(description="What names the option, as shown to the teacher: A, B, … or 1, 2, ….")
+    label: NonEmpty = Field(
+        description="What names the option, as shown to the teacher: A, B, … or 1, 2, …."
+    )
     text: NonEmpty = Field(description="The option itself.")
 
 
 class SourceRef(Record):
     """Where a question came from, in the Hub's coordinates."""
 
-    dataset: NonEmpty = Field(description="Hub id of the dataset, name of the bundled set, or file name; no path.")
-    config_name: str | None = Field(description="The Hub's config; None where the dataset has only one.")
+    dataset: NonEmpty = Field(
+        description="Hub id of the dataset, name of the bundled set, or file name; no path."
+    )
+    config_name: str | None = Field(
+        description="The Hub's config; None where the dataset has only one."
+    )
     split: NonEmpty = Field(description="Split name; dev sets are called validation.")
-    revision: str | None = Field(description="Resolved commit on the Hub; None for a file.")
+    revision: str | None = Field(
+        description="Resolved commit on the Hub; None for a file."
+    )
     row: int = Field(ge=0, description="Position of the row in its split, from 0.")
 
 
@@ -42,11 +50,15 @@ class Question(Record):
     id: NonEmpty = Field(description="Stable key within the build.")
     kind: QuestionKind = Field(description="How it is answered.")
     text: NonEmpty = Field(description="The question as asked, without its choices.")
-    choices: tuple[Choice, ...] = Field(description="The options in order; empty unless kind is choice.")
+    choices: tuple[Choice, ...] = Field(
+        description="The options in order; empty unless kind is choice."
+    )
     target: str | None = Field(
         description="Reference answer: a choice's label, yes or no, a number in plain digits, text. None: unpublished."
     )
-    other_targets: tuple[str, ...] = Field(description="Further accepted answers of a text question; else empty.")
+    other_targets: tuple[str, ...] = Field(
+        description="Further accepted answers of a text question; else empty."
+    )
     source: SourceRef = Field(description="Where it came from.")
 
     @property
@@ -59,19 +71,31 @@ class Question(Record):
         labels = [choice.label for choice in self.choices]
         if self.kind is QuestionKind.CHOICE:
             if len(labels) < 2:
-                raise ValueError(f"question {self.id!r} has {len(labels)} choices, expected at least 2")
+                raise ValueError(
+                    f"question {self.id!r} has {len(labels)} choices, expected at least 2"
+                )
             if len(set(labels)) != len(labels):
-                raise ValueError(f"question {self.id!r} has choices {labels}, expected different labels")
+                raise ValueError(
+                    f"question {self.id!r} has choices {labels}, expected different labels"
+                )
             if self.target is not None and self.target not in labels:
-                raise ValueError(f"question {self.id!r} has target {self.target!r}, not one of its choices {labels}")
+                raise ValueError(
+                    f"question {self.id!r} has target {self.target!r}, not one of its choices {labels}"
+                )
         elif labels:
             raise ValueError(
                 f"question {self.id!r} is of kind {self.kind.value} and has choices {labels}, expected none"
             )
         if self.kind is QuestionKind.YES_NO and self.target not in ("yes", "no", None):
-            raise ValueError(f"question {self.id!r} has target {self.target!r}, expected 'yes' or 'no'")
+            raise ValueError(
+                f"question {self.id!r} has target {self.target!r}, expected 'yes' or 'no'"
+            )
         if self.target is not None and not self.target.strip():
-            raise ValueError(f"question {self.id!r} has the empty target {self.target!r}")
+            raise ValueError(
+                f"question {self.id!r} has the empty target {self.target!r}"
+            )
         if self.other_targets and self.kind is not QuestionKind.TEXT:
-            raise ValueError(f"question {self.id!r} is of kind {self.kind.value}, expected one target")
+            raise ValueError(
+                f"question {self.id!r} is of kind {self.kind.value}, expected one target"
+            )
         return self

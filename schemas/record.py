@@ -1,4 +1,6 @@
-"""What all records share: frozen, unknown fields refused, a format version checked before anything else."""
+"""What all records share: frozen, unknown fields refused, a format version checked
+before anything else.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -8,24 +10,40 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cotbuild.schemas.errors import CotbuildError, DataError
 
 FORMAT_VERSION = 1
-"""Version of everything cotbuild writes: journals, shards, manifest.json, build.json."""
+"""Version of everything cotbuild writes: journals, shards, manifest.json, build.json.
+"""
 
 
 class Record(BaseModel):
     """A frozen Pydantic model that refuses unknown fields and coercion of wrong types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
     @classmethod
-    def parse(cls, value: Mapping[str, Any], where: str, error: type[CotbuildError] = DataError) -> Self:
-        """Build from plain JSON values; a fault becomes one line that starts with `where`."""
+    def parse(
+        cls,
+        value: Mapping[str, Any],
+        where: str,
+        error: type[CotbuildError] = DataError,
+    ) -> Self:
+        """Build from plain JSON values; a fault becomes one line that starts with
+        `where`.
+        """
         try:
             return cls.model_validate(value, strict=False)
         except ValidationError as fault:
             raise error(f"{where}: {explain(fault)}") from fault
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """See BaseModel. What was computed of the old fields stays behind: a key or fingerprint would be of those."""
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """See BaseModel.
+
+        What was computed of the old fields stays behind: a key or fingerprint would be
+        of those.
+        """
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -38,7 +56,9 @@ def explain(fault: ValidationError) -> str:
     first = faults[0]
     place = ".".join(str(part) for part in first["loc"]) or "record"
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    if first["type"] == "value_error":  # raised by a validator of ours, which names what is wrong
+    if (
+        first["type"] == "value_error"
+    ):  # raised by a validator of ours, which names what is wrong
         return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
     return f"{place} is {short(first.get('input'))}. {first['msg']}{more}."
 
@@ -52,7 +72,9 @@ def short(value: object) -> str:
 def check_format(found: object, where: str) -> None:
     """Raise DataError unless `found` is a format version this code reads."""
     if type(found) is not int or found < 1:
-        raise DataError(f"{where}: format version {found!r}. Expected a whole number from 1 to {FORMAT_VERSION}.")
+        raise DataError(
+            f"{where}: format version {found!r}. Expected a whole number from 1 to {FORMAT_VERSION}."
+        )
     if found > FORMAT_VERSION:
         raise DataError(
             f"{where}: format version {found}, written by a newer cotbuild. Expected at most {FORMAT_VERSION}. "

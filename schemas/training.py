@@ -19,36 +19,79 @@ class Loss(StrEnum):
 
 
 class Precision(StrEnum):
-    """Of matrix products in training; weights, and what is read of a trained student, have their own."""
+    """Of matrix products in training; weights, and what is read of a trained student,
+    have their own.
+    """
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"  # torch's autocast
 
 
 class TrainConfig(Record):
-    """All that decides a training run but the data, the student's weights and the machine."""
+    """All that decides a training run but the data, the student's weights and the
+    machine.
+    """
 
     variant: str = Field(description="Config of the build that is trained on.")
-    student: str = Field(default="embedded", min_length=1, description="embedded, a folder, or a Hub id.")
-    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub id; None: main.")
-    seed: int = Field(default=0, ge=0, description="Seed of the order of rows, of dropout and of LoRA's first weights.")
+    student: str = Field(
+        default="embedded", min_length=1, description="embedded, a folder, or a Hub id."
+    )
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of a Hub id; None: main."
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="Seed of the order of rows, of dropout and of LoRA's first weights.",
+    )
     rows: int | None = Field(
-        default=None, ge=1, description="Only so many rationales, the first drawn by id; None: all."
+        default=None,
+        ge=1,
+        description="Only so many rationales, the first drawn by id; None: all.",
     )
     epochs: float = Field(default=2.0, gt=0, description="Passes over the rows.")
-    lr: float | None = Field(default=None, gt=0, description="Peak learning rate; None: 5e-5, with LoRA 2e-4.")
-    warmup_frac: float = Field(default=0.05, ge=0, lt=1, description="Of the steps, in which the rate rises.")
+    lr: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak learning rate; None: 5e-5, with LoRA 2e-4.",
+    )
+    warmup_frac: float = Field(
+        default=0.05, ge=0, lt=1, description="Of the steps, in which the rate rises."
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's.")
-    batch_rows: int = Field(default=16, ge=1, description="Rationales an update; the same for every variant.")
-    batch_tokens: int = Field(default=2048, ge=1, description="Most tokens, padding included, that are run at once.")
-    gradient_checkpointing: bool = Field(default=False, description="Less memory, a third slower, the same result.")
-    checkpoint_every: int | None = Field(default=None, ge=1, description="Updates between two; None: ten in a run.")
-    max_tokens: int = Field(default=1024, ge=8, description="Longest row; longer ones are left out and counted.")
+    batch_rows: int = Field(
+        default=16,
+        ge=1,
+        description="Rationales an update; the same for every variant.",
+    )
+    batch_tokens: int = Field(
+        default=2048,
+        ge=1,
+        description="Most tokens, padding included, that are run at once.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Less memory, a third slower, the same result."
+    )
+    checkpoint_every: int | None = Field(
+        default=None, ge=1, description="Updates between two; None: ten in a run."
+    )
+    max_tokens: int = Field(
+        default=1024,
+        ge=8,
+        description="Longest row; longer ones are left out and counted.",
+    )
     loss: Loss = Field(default=Loss.PARTS, description="What is minimised.")
-    rationale_weight: float = Field(default=1.0, ge=0, description="Of the rationale's mean, with loss parts.")
-    lora_rank: int | None = Field(default=None, ge=1, description="Rank of LoRA's matrices; None: all weights train.")
+    rationale_weight: float = Field(
+        default=1.0, ge=0, description="Of the rationale's mean, with loss parts."
+    )
+    lora_rank: int | None = Field(
+        default=None,
+        ge=1,
+        description="Rank of LoRA's matrices; None: all weights train.",
+    )
     precision: Precision | None = Field(
-        default=None, description="Of matrix products; None: bfloat16 where the machine has units for it, else float32."
+        default=None,
+        description="Of matrix products; None: bfloat16 where the machine has units for it, else float32.",
     )
 
 
@@ -58,7 +101,9 @@ class Layout(Record):
     Of `label rationale label` the first label is what is evaluated.
     """
 
-    order: tuple[PartName, ...] = Field(min_length=1, description="The parts as they come.")
+    order: tuple[PartName, ...] = Field(
+        min_length=1, description="The parts as they come."
+    )
     opening: str = Field(description="Before the first part.")
     joints: tuple[str, ...] = Field(description="Between one part and the next.")
 
@@ -75,7 +120,9 @@ class Layout(Record):
 
     @property
     def before_label(self) -> str:
-        """What stands between the rationale and the label, or before a label that comes first."""
+        """What stands between the rationale and the label, or before a label that comes
+        first.
+        """
         at = self.order.index("label")
         return self.joints[at - 1] if at else self.opening
 
@@ -84,26 +131,44 @@ class RowsInfo(Record):
     """The rows a student was trained on."""
 
     build: str = Field(description="Fingerprint of the build or release.")
-    config_digest: str = Field(description="Digest of the config's rows, as in the manifest.")
+    config_digest: str = Field(
+        description="Digest of the config's rows, as in the manifest."
+    )
     split: str = Field(description="The split trained on.")
     spec: VariantSpec = Field(description="The variant.")
-    fingerprint: str = Field(description="Digest of the rows really trained on, in order.")
+    fingerprint: str = Field(
+        description="Digest of the rows really trained on, in order."
+    )
     num_rows: int = Field(ge=1, description="Rows trained on.")
     too_long: int = Field(ge=0, description="Rows left out for max_tokens.")
     rationale_tokens_p99: int = Field(
-        ge=0, description="99th percentile of the tokens between prompt and label; 0: none."
+        ge=0,
+        description="99th percentile of the tokens between prompt and label; 0: none.",
     )
-    question_digests: tuple[str, ...] = Field(description="16 hex digits of each different normalised question text.")
+    question_digests: tuple[str, ...] = Field(
+        description="16 hex digits of each different normalised question text."
+    )
 
 
 class StudentRun(Record):
-    """run.json: a training run. Where `finished`, the model folder holds its student."""
+    """run.json: a training run.
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    Where `finished`, the model folder holds its student.
+    """
+
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     config: TrainConfig = Field(description="What was asked for, resolved.")
-    student: str = Field(description="Identity of the student before training: weights by digest or commit.")
+    student: str = Field(
+        description="Identity of the student before training: weights by digest or commit."
+    )
     data: RowsInfo = Field(description="What it was trained on.")
     layout: Layout = Field(description="How its completions are put together.")
-    versions: dict[str, str] = Field(description="Of cotbuild and the libraries that matter.")
+    versions: dict[str, str] = Field(
+        description="Of cotbuild and the libraries that matter."
+    )
     finished: bool = Field(default=False, description="Whether it trained to its end.")
-    result: dict[str, JsonValue] = Field(default={}, description="Steps, tokens, seconds, last losses.")
+    result: dict[str, JsonValue] = Field(
+        default={}, description="Steps, tokens, seconds, last losses."
+    )

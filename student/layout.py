@@ -1,4 +1,6 @@
-"""The layout of a variant's completions, told by its rows, and completions put together by it. Pure."""
+"""The layout of a variant's completions, told by its rows, and completions put together
+by it. Pure.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +14,9 @@ Span = tuple[int, int]
 
 
 def label_spans(row: TrainingRow) -> list[Span]:
-    """Where the completion says the label: once, or twice where it stands on both sides of the rationale."""
+    """Where the completion says the label: once, or twice where it stands on both sides
+    of the rationale.
+    """
     if row.label_start is None or row.label_end is None:
         return []
     last = (row.label_start, row.label_end)
@@ -29,17 +33,22 @@ def label_spans(row: TrainingRow) -> list[Span]:
 
 
 def layout_of(rows: Iterable[TrainingRow]) -> Layout:
-    """The layout that most rows have, of those that say a label; of rows that say none, theirs.
+    """The layout that most rows have, of those that say a label; of rows that say none,
+    theirs.
 
-    Rows whose rationale is empty tell nothing of their order and count only where all are so. Raises DataError where
-    there is no row.
+    Rows whose rationale is empty tell nothing of their order and count only where all
+    are so. Raises DataError where there is no row.
     """
     found = Counter(_of_row(row) for row in rows)
     if not found:
         raise DataError("no rows. Expected at least one to tell a layout from.")
-    with_label = {layout: count for layout, count in found.items() if "label" in layout[0]} or dict(found)
+    with_label = {
+        layout: count for layout, count in found.items() if "label" in layout[0]
+    } or dict(found)
     # Most parts first: a row without a rationale looks like label_only.
-    order, opening, joints = max(with_label, key=lambda layout: (len(layout[0]), with_label[layout]))
+    order, opening, joints = max(
+        with_label, key=lambda layout: (len(layout[0]), with_label[layout])
+    )
     return Layout(order=order, opening=opening, joints=joints)
 
 
@@ -50,13 +59,26 @@ def _of_row(row: TrainingRow) -> tuple[tuple[PartName, ...], str, tuple[str, ...
     parts.sort()
     spans = [span for span, _ in parts]
     joints = tuple(row.completion[one[1] : other[0]] for one, other in pairwise(spans))
-    return tuple(name for _, name in parts), row.completion[: spans[0][0]] if spans else "", joints
+    return (
+        tuple(name for _, name in parts),
+        row.completion[: spans[0][0]] if spans else "",
+        joints,
+    )
 
 
-def option_completion(layout: Layout, option: str, rationale: str = "") -> tuple[str, Span]:
+def option_completion(
+    layout: Layout, option: str, rationale: str = ""
+) -> tuple[str, Span]:
     """A completion up to behind the label, with `option` for it, and the label's span.
 
     Where the label comes first `rationale` is not used.
     """
-    before = layout.opening if layout.label_first else f"{layout.opening}{rationale}{layout.before_label}"
-    return f"{before}{option}{layout.behind_label}", (len(before), len(before) + len(option))
+    before = (
+        layout.opening
+        if layout.label_first
+        else f"{layout.opening}{rationale}{layout.before_label}"
+    )
+    return f"{before}{option}{layout.behind_label}", (
+        len(before),
+        len(before) + len(option),
+    )

@@ -1,4 +1,6 @@
-"""What comes first is run once: its keys and values are kept, and anything may go on from them."""
+"""What comes first is run once: its keys and values are kept, and anything may go on
+from them.
+"""
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -11,7 +13,9 @@ from cotbuild.schemas.errors import DataError
 
 
 class Prefix(NamedTuple):
-    """Texts that were run, padded on the left, so that whatever follows stands in the same column for all."""
+    """Texts that were run, padded on the left, so that whatever follows stands in the
+    same column for all.
+    """
 
     cache: DynamicCache
     mask_B_P: torch.Tensor
@@ -19,7 +23,10 @@ class Prefix(NamedTuple):
     """Of what follows the last token."""
 
     def pick(self, rows: torch.Tensor) -> "Prefix":
-        """The prefix of these rows, any of them more than once. This one must not be used any more."""
+        """The prefix of these rows, any of them more than once.
+
+        This one must not be used any more.
+        """
         self.cache.batch_select_indices(rows)
         return Prefix(self.cache, self.mask_B_P[rows], self.logits_B_V[rows])
 
@@ -28,12 +35,17 @@ class Prefix(NamedTuple):
         return Prefix(deepcopy(self.cache), self.mask_B_P, self.logits_B_V)
 
 
-def run_prefix(model: PreTrainedModel, ids: Sequence[Sequence[int]], pad_id: int) -> Prefix:
+def run_prefix(
+    model: PreTrainedModel, ids: Sequence[Sequence[int]], pad_id: int
+) -> Prefix:
     """Run texts together, each of one token or more."""
     width = max(map(len, ids))
     padded = [[pad_id] * (width - len(row)) + list(row) for row in ids]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in ids]
-    ids_B_P, mask_B_P = torch.tensor(padded, device=model.device), torch.tensor(mask, device=model.device)
+    ids_B_P, mask_B_P = (
+        torch.tensor(padded, device=model.device),
+        torch.tensor(mask, device=model.device),
+    )
     cache = DynamicCache(config=model.config)
     out = model(
         input_ids=ids_B_P,
@@ -46,8 +58,16 @@ def run_prefix(model: PreTrainedModel, ids: Sequence[Sequence[int]], pad_id: int
     return Prefix(cache, mask_B_P, out.logits[:, -1].float())
 
 
-def go_on(model: PreTrainedModel, prefix: Prefix, ids_B_L: torch.Tensor, mask_B_L: torch.Tensor) -> torch.Tensor:
-    """Logits [B, L, V] of further tokens; the prefix's cache grows by them. Padding stands on their right."""
+def go_on(
+    model: PreTrainedModel,
+    prefix: Prefix,
+    ids_B_L: torch.Tensor,
+    mask_B_L: torch.Tensor,
+) -> torch.Tensor:
+    """Logits [B, L, V] of further tokens; the prefix's cache grows by them.
+
+    Padding stands on their right.
+    """
     mask_B_T = torch.cat([prefix.mask_B_P, mask_B_L], 1)
     out = model(
         input_ids=ids_B_L,
@@ -67,11 +87,16 @@ def positions(mask_B_T: torch.Tensor) -> torch.Tensor:
 
 def context(model: PreTrainedModel) -> int:
     """Tokens that the model can read; 2^31 where its configuration tells none."""
-    return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+    return int(
+        getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        or 2**31
+    )
 
 
 def check_fits(model: PreTrainedModel, question_id: str, tokens: int) -> None:
-    """Raise DataError where a question with all that follows it is more than the student can read."""
+    """Raise DataError where a question with all that follows it is more than the
+    student can read.
+    """
     if tokens > context(model):
         raise DataError(
             f"question {question_id!r}: up to {tokens} tokens with what follows it. Expected at most {context(model)}, "
@@ -80,9 +105,11 @@ def check_fits(model: PreTrainedModel, question_id: str, tokens: int) -> None:
 
 
 def batches(sizes: Sequence[tuple[int, int]], budget: int) -> Iterator[list[int]]:
-    """Indices in batches that hold at most `budget` tokens, longest first: what does not fit fails at once.
+    """Indices in batches that hold at most `budget` tokens, longest first: what does
+    not fit fails at once.
 
-    `sizes`: for each its rows, and tokens a row, to which all rows of a batch are padded. One alone may be larger.
+    `sizes`: for each its rows, and tokens a row, to which all rows of a batch are
+    padded. One alone may be larger.
     """
     batch, rows, width = list[int](), 0, 0
     for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], i)):

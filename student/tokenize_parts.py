@@ -1,10 +1,12 @@
-"""Texts to tokens, each told to which part of the loss it belongs. Pure, given a tokenizer.
+"""Texts to tokens, each told to which part of the loss it belongs. Pure, given a
+tokenizer.
 
-Two parts: the label's tokens with the one token behind them that ends it, and all other tokens of the completion. So a
-label weighs the same wherever it stands: the end of the text ends it in `label_only`, the line break before the
-rationale in `post_cot`. The end of the text belongs to the part that it ends. A space before the label is the label's,
-also where it is a token of its own, as in SmolLM2 before a digit: as a rationale of one token it would weigh as much as
-a whole one.
+Two parts: the label's tokens with the one token behind them that ends it, and all other
+tokens of the completion. So a label weighs the same wherever it stands: the end of the
+text ends it in `label_only`, the line break before the rationale in `post_cot`. The end
+of the text belongs to the part that it ends. A space before the label is the label's,
+also where it is a token of its own, as in SmolLM2 before a digit: as a rationale of one
+token it would weigh as much as a whole one.
 """
 
 from collections.abc import Sequence
@@ -32,17 +34,31 @@ class Encoded(NamedTuple):
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str, labels: Sequence[Span], *, end: bool = True
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    completion: str,
+    labels: Sequence[Span],
+    *,
+    end: bool = True,
 ) -> Encoded:
-    """Tokens of prompt and completion together, so that they are cut as in running text; `end`: with one EOS behind.
+    """Tokens of prompt and completion together, so that they are cut as in running
+    text; `end`: with one EOS behind.
 
-    `labels`: spans in the completion. A token that a label only begins or ends in is the label's.
+    `labels`: spans in the completion. A token that a label only begins or ends in is
+    the label's.
     """
-    read = tokenizer(prompt + completion, return_offsets_mapping=True, return_attention_mask=False)
+    read = tokenizer(
+        prompt + completion, return_offsets_mapping=True, return_attention_mask=False
+    )
     ids: list[int] = list(read["input_ids"])
-    spans: list[Span] = [(start - len(prompt), stop - len(prompt)) for start, stop in read["offset_mapping"]]
+    spans: list[Span] = [
+        (start - len(prompt), stop - len(prompt))
+        for start, stop in read["offset_mapping"]
+    ]
     eos = tokenizer.eos_token_id
-    while ids and ids[-1] == eos and spans[-1][0] == spans[-1][1]:  # put there by the tokenizer itself
+    while (
+        ids and ids[-1] == eos and spans[-1][0] == spans[-1][1]
+    ):  # put there by the tokenizer itself
         ids, spans = ids[:-1], spans[:-1]
     begin = next((i for i, (_, stop) in enumerate(spans) if stop > 0), len(ids))
     parts = [Part.PROMPT] * begin + [Part.RATIONALE] * (len(ids) - begin)
@@ -52,7 +68,11 @@ def encode(
     for start, stop in labels:
         while start > 0 and completion[start - 1] == " ":
             start -= 1
-        inside = [i for i in range(begin, len(spans)) if spans[i][0] < stop and spans[i][1] > start]
+        inside = [
+            i
+            for i in range(begin, len(spans))
+            if spans[i][0] < stop and spans[i][1] > start
+        ]
         for i in [*inside, inside[-1] + 1] if inside else []:
             if i < len(parts):
                 parts[i] = Part.LABEL

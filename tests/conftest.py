@@ -18,12 +18,16 @@ _skipped: list[str] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test marked `needs_data` where there is no data, before any of its fixtures reads it.
+    """Skip a test marked `needs_data` where there is no data, before any of its
+    fixtures reads it.
 
-    All are skipped from this one line, so pytest's summary is one line with their number.
+    All are skipped from this one line, so pytest's summary is one line with their
+    number.
     """
     if item.get_closest_marker("needs_data") and not DATA.is_dir():
-        pytest.skip(f"no published data in {DATA}. Set COTBUILD_TEST_DATA to the folder that holds it.")
+        pytest.skip(
+            f"no published data in {DATA}. Set COTBUILD_TEST_DATA to the folder that holds it."
+        )
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -32,10 +36,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _unexpected() -> list[str]:
-    """Return the skipped tests that CI does not accept: there, only tests/allowed_skips.txt may name one."""
+    """Return the skipped tests that CI does not accept: there, only
+    tests/allowed_skips.txt may name one.
+    """
     if os.environ.get("CI") != "true":
         return []
-    allowed = {line for line in ALLOWED.read_text().splitlines() if line and not line.startswith("#")}
+    allowed = {
+        line
+        for line in ALLOWED.read_text().splitlines()
+        if line and not line.startswith("#")
+    }
     return [name for name in _skipped if name not in allowed]
 
 
@@ -46,4 +56,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name in _unexpected():
-        terminalreporter.write_line(f"skipped, and not in {ALLOWED.name}: {name}", red=True)
+        terminalreporter.write_line(
+            f"skipped, and not in {ALLOWED.name}: {name}", red=True
+        )

@@ -1,4 +1,6 @@
-"""Tests of the published data are skipped without it, in one line that says how to run them; CI fails."""
+"""Tests of the published data are skipped without it, in one line that says how to run
+them; CI fails.
+"""
 
 import os
 import subprocess
@@ -18,8 +20,14 @@ def run_without_data(folder: Path, *, ci: str) -> subprocess.CompletedProcess[st
         "no:cacheprovider",
         "tests/schemas/answers/test_extract_labelled.py",
     ]
-    environment = {**os.environ, "COTBUILD_TEST_DATA": str(folder / "nowhere"), "CI": ci}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    environment = {
+        **os.environ,
+        "COTBUILD_TEST_DATA": str(folder / "nowhere"),
+        "CI": ci,
+    }
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120
+    )
 
 
 def test_a_skip_is_one_line_that_says_what_to_set(tmp_path: Path) -> None:
@@ -27,13 +35,17 @@ def test_a_skip_is_one_line_that_says_what_to_set(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
     assert line.startswith("SKIPPED [3] ")
-    assert f"no published data in {tmp_path / 'nowhere'}. Set COTBUILD_TEST_DATA" in line
+    assert (
+        f"no published data in {tmp_path / 'nowhere'}. Set COTBUILD_TEST_DATA" in line
+    )
 
 
 def test_in_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
     done = run_without_data(tmp_path, ci="true")
     assert done.returncode == 1, done.stdout + done.stderr
     assert (
-        done.stdout.count("skipped, and not in allowed_skips.txt: tests/schemas/answers/test_extract_labelled.py::")
+        done.stdout.count(
+            "skipped, and not in allowed_skips.txt: tests/schemas/answers/test_extract_labelled.py::"
+        )
         == 3
     )

@@ -27,25 +27,56 @@ print(len(builtin_templates()), len(builtin_recipes()), questions, cotbuild.sche
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel in it; the dependencies are those of the environment that runs the tests."""
+    """A new environment with the wheel in it; the dependencies are those of the
+    environment that runs the tests.
+    """
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(ROOT),
+    ]
     built = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    target = ["--target", str(site), "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *target, str(wheel)], check=True, timeout=240)
+    target = [
+        "--target",
+        str(site),
+        "--no-deps",
+        "--no-index",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *target, str(wheel)],
+        check=True,
+        timeout=240,
+    )
     (theirs,) = {path for path in sys.path if path.endswith("site-packages")}
-    # After the wheel's own folder, and without running .pth files: an editable install there must not be seen.
+    # After the wheel's own folder, and without running .pth files: an editable install
+    # there must not be seen.
     (site / "dependencies.pth").write_text(theirs + "\n")
     return python
 
 
-def test_the_wheel_holds_every_package_and_data_file(installed: Path, tmp_path: Path) -> None:
-    done = subprocess.run([installed, "-c", CHECK], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+def test_the_wheel_holds_every_package_and_data_file(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [installed, "-c", CHECK],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     *counts, place = done.stdout.split()
     assert counts == ["13", "5", "72"]  # templates, recipes, questions
@@ -54,14 +85,26 @@ def test_the_wheel_holds_every_package_and_data_file(installed: Path, tmp_path: 
 
 def test_the_wheels_command_answers(installed: Path, tmp_path: Path) -> None:
     words = [str(installed), "-m", "cotbuild", "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120, env=dict(os.environ))
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        env=dict(os.environ),
+    )
     assert done.returncode == 0, done.stderr
     assert "generate" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["schemas", "prompts", "builder", "student"])
 def test_a_bare_import_from_the_checkout_is_refused(name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert f"ImportError: import cotbuild.{name}, not {name}" in done.stderr
 
 
@@ -70,5 +113,7 @@ def test_a_users_folder_of_the_same_name_is_no_matter(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError")
     words = [sys.executable, "-m", "cotbuild", "prompts"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    done = subprocess.run(
+        words, capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
     assert done.returncode == 0, done.stderr

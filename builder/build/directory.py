@@ -1,4 +1,6 @@
-"""The build directory: replaced as a whole, or not at all as far as a reader of manifest.json can tell."""
+"""The build directory: replaced as a whole, or not at all as far as a reader of
+manifest.json can tell.
+"""
 
 import json
 import shutil
@@ -18,18 +20,24 @@ CONFIG = "build.json"
 CARD = "README.md"
 _STAGING = ".staging"
 _PREVIOUS = Path(ANSWERS) / "previous-manifest.json"
-"""The manifest that an unfinished replacement took away: it names the files that may have to go."""
+"""The manifest that an unfinished replacement took away: it names the files that may
+have to go.
+"""
 
 
 def read_manifest(build_dir: Path) -> Manifest | None:
-    """The build's manifest; None where the build is not whole. Raises DataError on one that cannot be read."""
+    """The build's manifest; None where the build is not whole. Raises DataError on one
+    that cannot be read.
+    """
     return _read_manifest(build_dir / MANIFEST)
 
 
 def read_last_manifest(build_dir: Path) -> Manifest | None:
-    """Read the build's manifest, or the one that a killed replacement took away; None if there is neither.
+    """Read the build's manifest, or the one that a killed replacement took away; None
+    if there is neither.
 
-    The files that the latter names may be gone or replaced. Raises DataError on one that cannot be read.
+    The files that the latter names may be gone or replaced. Raises DataError on one
+    that cannot be read.
     """
     return read_manifest(build_dir) or _read_manifest(build_dir / _PREVIOUS)
 
@@ -40,12 +48,16 @@ def _read_manifest(path: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected a manifest. Run generate again to write it anew.") from error
+        raise DataError(
+            f"{path}: {error}. Expected a manifest. Run generate again to write it anew."
+        ) from error
     return Manifest.of_json(value, str(path))
 
 
 def read_config(build_dir: Path) -> BuildConfig | None:
-    """The configuration of the build that stands there; None where there is none or it cannot be read."""
+    """The configuration of the build that stands there; None where there is none or it
+    cannot be read.
+    """
     try:
         return need_config(build_dir)
     except DataError:
@@ -64,13 +76,19 @@ def need_manifest(build_dir: Path) -> Manifest:
 
 
 def need_config(build_dir: Path) -> BuildConfig:
-    """The resolved configuration of a build; raises DataError where it is missing or broken."""
+    """The resolved configuration of a build; raises DataError where it is missing or
+    broken.
+    """
     path = build_dir / CONFIG
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected the build's configuration.") from error
-    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+        raise DataError(
+            f"{path}: {error}. Expected the build's configuration."
+        ) from error
+    check_format(
+        value.get("format_version") if isinstance(value, dict) else None, str(path)
+    )
     return BuildConfig.parse(value, str(path))
 
 
@@ -92,18 +110,26 @@ def clear_stage(build_dir: Path) -> None:
 
 
 def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
-    """Put the staged files in place of the build that stands there. manifest.json comes last.
+    """Put the staged files in place of the build that stands there. manifest.json comes
+    last.
 
-    Only what an earlier manifest of ours named is removed; a user's own files stay. Raises StoreError.
+    Only what an earlier manifest of ours named is removed; a user's own files stay.
+    Raises StoreError.
     """
     try:
         _sync_tree(stage)
-        replaced = [m for m in (_read_manifest(build_dir / _PREVIOUS), read_manifest(build_dir)) if m is not None]
+        replaced = [
+            m
+            for m in (_read_manifest(build_dir / _PREVIOUS), read_manifest(build_dir))
+            if m is not None
+        ]
         if (build_dir / MANIFEST).exists():
             (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
             sync(build_dir)
         names = {path.name for path in stage.iterdir()}
-        gone = {entry.config_name for m in replaced for entry in m.files} - {e.config_name for e in manifest.files}
+        gone = {entry.config_name for m in replaced for entry in m.files} - {
+            e.config_name for e in manifest.files
+        }
         for name in sorted(names | gone):
             _swap(build_dir / name, stage / name, stage / f".old-{name}")
         # By way of the staging folder: what a kill leaves of it goes with that.

@@ -1,4 +1,6 @@
-"""What the command line shows of a build, a template, the sources: lines of at most 80 columns."""
+"""What the command line shows of a build, a template, the sources: lines of at most 80
+columns.
+"""
 
 import textwrap
 from collections.abc import Iterator
@@ -10,7 +12,12 @@ from cotbuild.builder.build.directory import need_manifest
 from cotbuild.builder.generate.run import Outcome
 from cotbuild.builder.wording import counted
 from cotbuild.prompts.render import render
-from cotbuild.prompts.template import DEFAULTS, HINTED_DEFAULTS, builtin_templates, load_template
+from cotbuild.prompts.template import (
+    DEFAULTS,
+    HINTED_DEFAULTS,
+    builtin_templates,
+    load_template,
+)
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -21,7 +28,9 @@ _SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
 def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
-    """The last lines of a run: counts that add up, where it is, its fingerprint, the next command."""
+    """The last lines of a run: counts that add up, where it is, its fingerprint, the
+    next command.
+    """
     manifest = outcome.manifest
     if not outcome.rebuilt:
         yield "nothing to ask, no server started: the build is up to date"
@@ -35,17 +44,25 @@ def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
 
 
 def _counts(manifest: Manifest) -> Iterator[str]:
-    parts = " + ".join(f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count)
+    parts = " + ".join(
+        f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count
+    )
     yield f"{manifest.num_planned} rationales = {parts or 'none'}"
     if manifest.failures:
-        yield "unscored: " + ", ".join(f"{count} {kind}" for kind, count in manifest.failures.items())
+        yield "unscored: " + ", ".join(
+            f"{count} {kind}" for kind, count in manifest.failures.items()
+        )
     if entry := manifest.imported:
-        left_out = "".join(f" + {count} {reason}" for reason, count in entry.dropped.items())
+        left_out = "".join(
+            f" + {count} {reason}" for reason, count in entry.dropped.items()
+        )
         yield f"{counted(entry.num_texts, 'text')} = {counted(entry.num_rationales, 'rationale')}{left_out}"
         if entry.num_questions_without:
             yield f"questions without a rationale: {entry.num_questions_without}"
     if manifest.source.dropped:
-        dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.source.dropped.items())
+        dropped = ", ".join(
+            f"{count} {reason}" for reason, count in manifest.source.dropped.items()
+        )
         yield f"rows left out of the source: {dropped}"
     for split, count in manifest.source.overlaps.items():
         if count and f"overlap_{split}" not in manifest.source.dropped:
@@ -55,10 +72,15 @@ def _counts(manifest: Manifest) -> Iterator[str]:
 
 
 def inspect(
-    build_dir: Path, *, question_id: str | None, verdict: str | None, flag: str | None, limit: int
+    build_dir: Path,
+    *,
+    question_id: str | None,
+    verdict: str | None,
+    flag: str | None,
+    limit: int,
 ) -> Iterator[str]:
-    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown verdict or flag, DataError on no such
-    id.
+    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown
+    verdict or flag, DataError on no such id.
     """
     _check("--verdict", verdict, Verdict)
     _check("--flag", flag, Flag)
@@ -67,7 +89,10 @@ def inspect(
         yield from _summary(build_dir, manifest)
     shown = found = 0
     for row in _rows(build_dir, manifest):
-        if question_id not in (None, row["question_id"]) or verdict not in (None, row["verdict"]):
+        if question_id not in (None, row["question_id"]) or verdict not in (
+            None,
+            row["verdict"],
+        ):
             continue
         if flag is not None and flag not in row["flags"]:
             continue
@@ -101,12 +126,19 @@ def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
         yield f"rationale length: median {median} characters, half within {q1}–{q3}, all within {low}–{high}"
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
-        yield from _wrap("flags: ", ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items()))
+        yield from _wrap(
+            "flags: ",
+            ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items()),
+        )
     yield from _wrap("teacher: ", manifest.teacher)
     if manifest.templates:
-        yield from _wrap("templates: ", ", ".join(entry.template for entry in manifest.templates))
+        yield from _wrap(
+            "templates: ", ", ".join(entry.template for entry in manifest.templates)
+        )
     if len(manifest.purposes) > 1:
-        yield "target: " + ", ".join(f"{count} {_SHOWN[purpose]}" for purpose, count in manifest.purposes.items())
+        yield "target: " + ", ".join(
+            f"{count} {_SHOWN[purpose]}" for purpose, count in manifest.purposes.items()
+        )
 
 
 def _rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
@@ -128,7 +160,9 @@ def record_lines(row: dict[str, Any]) -> Iterator[str]:
         yield f"failed     {row['failure']}"
         return
     if row["purpose"] == Purpose.RATIONALIZE:
-        yield "asked      with the target shown" + (", after it went wrong" if row["other_steps"] else "")
+        yield "asked      with the target shown" + (
+            ", after it went wrong" if row["other_steps"] else ""
+        )
     yield from _wrap("rationale  ", row["rationale"] or "(none)")
     if row["answer"] is None:
         yield from _wrap("completion ", row["completion"])
@@ -139,7 +173,11 @@ def record_lines(row: dict[str, Any]) -> Iterator[str]:
 
 def _wrap(label: str, text: str) -> Iterator[str]:
     indent = " " * len(label)
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, WIDTH - len(label))] or [""]
+    lines = [
+        line
+        for part in text.splitlines()
+        for line in textwrap.wrap(part, WIDTH - len(label))
+    ] or [""]
     for number, line in enumerate(lines):
         yield (indent if number else label) + line
 
@@ -153,9 +191,17 @@ def prompt_list() -> Iterator[str]:
 
 
 _EXAMPLES = {
-    QuestionKind.CHOICE: ("Which of these floats on water?", ("a stone", "a cork", "a nail"), "B"),
+    QuestionKind.CHOICE: (
+        "Which of these floats on water?",
+        ("a stone", "a cork", "a nail"),
+        "B",
+    ),
     QuestionKind.YES_NO: ("Is a whale a mammal?", (), "yes"),
-    QuestionKind.NUMBER: ("Ida has 3 boxes of 12 eggs. How many eggs has she?", (), "36"),
+    QuestionKind.NUMBER: (
+        "Ida has 3 boxes of 12 eggs. How many eggs has she?",
+        (),
+        "36",
+    ),
     QuestionKind.TEXT: ("What is the capital of France?", (), "Paris"),
 }
 
@@ -168,10 +214,15 @@ def prompt_shown(ref: str) -> Iterator[str]:
         id="example",
         kind=template.kind,
         text=text,
-        choices=tuple(Choice(label=chr(ord("A") + i), text=option) for i, option in enumerate(options)),
+        choices=tuple(
+            Choice(label=chr(ord("A") + i), text=option)
+            for i, option in enumerate(options)
+        ),
         target=target,
         other_targets=(),
-        source=SourceRef(dataset="example", config_name=None, split="train", revision=None, row=0),
+        source=SourceRef(
+            dataset="example", config_name=None, split="train", revision=None, row=0
+        ),
     )
     yield f"{template.ref}  {template.kind.value}  answer {template.answer}  fingerprint {template.fingerprint[:16]}"
     yield template.about

@@ -1,4 +1,6 @@
-"""Keep the variants of a build across a rebuild that changes none of the rows they were derived from."""
+"""Keep the variants of a build across a rebuild that changes none of the rows they were
+derived from.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,15 @@ BASE_CONFIGS = frozenset({"rationales", "questions"})
 """Configs of every build; the others are variants, derived from these."""
 
 
-def keep_variants(build_dir: Path, rebuilt: Manifest, say: Callable[[str], None]) -> Manifest:
-    """Return `rebuilt` with the variants of the build it replaces, or without any after a line to `say` why not.
+def keep_variants(
+    build_dir: Path, rebuilt: Manifest, say: Callable[[str], None]
+) -> Manifest:
+    """Return `rebuilt` with the variants of the build it replaces, or without any after
+    a line to `say` why not.
 
-    Call it before the rebuilt files are installed, which deletes what the returned manifest does not name. After a
-    kill during the last replacement it looks at the manifest from before. Raises DataError on a broken manifest.
+    Call it before the rebuilt files are installed, which deletes what the returned
+    manifest does not name. After a kill during the last replacement it looks at the
+    manifest from before. Raises DataError on a broken manifest.
     """
     replaced = read_last_manifest(build_dir)
     if replaced is None or replaced.variants is None:
@@ -28,19 +34,32 @@ def keep_variants(build_dir: Path, rebuilt: Manifest, say: Callable[[str], None]
     reason = _reason_to_delete(build_dir, files, replaced, rebuilt)
     if reason is not None:
         variants = counted(len(replaced.variants.variants), "variant")
-        say(f"{build_dir}: this deletes {variants}: {reason}. `cotbuild variants {build_dir}` derives new ones")
+        say(
+            f"{build_dir}: this deletes {variants}: {reason}. `cotbuild variants {build_dir}` derives new ones"
+        )
         return rebuilt
     return with_variants(rebuilt, replaced.variants, [*rebuilt.files, *files])
 
 
-def with_variants(manifest: Manifest, variants: VariantsEntry, files: list[FileEntry]) -> Manifest:
-    """Return the manifest with these variants; `files` are all of the build, those of the base configs included."""
+def with_variants(
+    manifest: Manifest, variants: VariantsEntry, files: list[FileEntry]
+) -> Manifest:
+    """Return the manifest with these variants; `files` are all of the build, those of
+    the base configs included.
+    """
     digests = config_digests(files)
-    changes = {"variants": variants, "files": files, "digests": digests, "fingerprint": digest("build/1", digests)}
+    changes = {
+        "variants": variants,
+        "files": files,
+        "digests": digests,
+        "fingerprint": digest("build/1", digests),
+    }
     return manifest.model_copy(update=changes)
 
 
-def _reason_to_delete(build_dir: Path, files: list[FileEntry], replaced: Manifest, rebuilt: Manifest) -> str | None:
+def _reason_to_delete(
+    build_dir: Path, files: list[FileEntry], replaced: Manifest, rebuilt: Manifest
+) -> str | None:
     for name in sorted(BASE_CONFIGS, reverse=True):
         if replaced.digests.get(name) != rebuilt.digests.get(name):
             return f"the {name} they were derived from changed"
@@ -51,7 +70,8 @@ def _reason_to_delete(build_dir: Path, files: list[FileEntry], replaced: Manifes
 
 
 def _is_intact(build_dir: Path, entry: FileEntry) -> bool:
-    # By checksum: a kill while variants were replaced leaves files that their manifest does not describe.
+    # By checksum: a kill while variants were replaced leaves files that their manifest
+    # does not describe.
     try:
         return file_sha256(build_dir / entry.path) == entry.sha256
     except OSError:

@@ -1,4 +1,6 @@
-"""Check a finished build from its own files: bytes, schema, digests, counts, duplicates, order."""
+"""Check a finished build from its own files: bytes, schema, digests, counts,
+duplicates, order.
+"""
 
 import hashlib
 from collections import Counter
@@ -21,16 +23,34 @@ from cotbuild.schemas.variant import TrainingRow
 
 
 def verify(build_dir: Path) -> Manifest:
-    """The manifest of a build that is whole. Raises DataError with the first fault: where, what, what was expected."""
+    """The manifest of a build that is whole.
+
+    Raises DataError with the first fault: where, what, what was expected.
+    """
     manifest = need_manifest(build_dir)
     need_config(build_dir)
     seen = Seen()
     for entry in manifest.files:
         _check_bytes(build_dir, entry)
         _check_rows(build_dir, manifest, entry, seen)
-    _equal(build_dir, "digests of its configs", config_digests(manifest.files), manifest.digests)
-    _equal(build_dir, "fingerprint", digest("build/1", manifest.digests), manifest.fingerprint)
-    _equal(build_dir, "verdicts", dict(seen.verdicts), {v: n for v, n in manifest.verdicts.items() if n})
+    _equal(
+        build_dir,
+        "digests of its configs",
+        config_digests(manifest.files),
+        manifest.digests,
+    )
+    _equal(
+        build_dir,
+        "fingerprint",
+        digest("build/1", manifest.digests),
+        manifest.fingerprint,
+    )
+    _equal(
+        build_dir,
+        "verdicts",
+        dict(seen.verdicts),
+        {v: n for v, n in manifest.verdicts.items() if n},
+    )
     seen.refuse_repeats(build_dir)
     _check_strays(build_dir, manifest)
     _check_card(build_dir, manifest)
@@ -55,9 +75,17 @@ class Seen:
                 (record.row, record.sample_index),
             )
         elif isinstance(record, Question):
-            split, name, place = record.source.split, [record.id, 0], (record.source.row, 0)
-        elif isinstance(record, TrainingRow):  # its order is checked where variants are derived again
-            self._ids += _id_key(entry, [record.question_id, record.sample_index, record.task])
+            split, name, place = (
+                record.source.split,
+                [record.id, 0],
+                (record.source.row, 0),
+            )
+        elif isinstance(
+            record, TrainingRow
+        ):  # its order is checked where variants are derived again
+            self._ids += _id_key(
+                entry, [record.question_id, record.sample_index, record.task]
+            )
             return
         else:
             raise TypeError(f"no order for a {type(record).__name__}")
@@ -65,34 +93,48 @@ class Seen:
             raise DataError(f"{where}: split is {split!r}. Expected {entry.split!r}.")
         series = (entry.config_name, entry.split)
         if place <= self._last.get(series, (-1, -1)):
-            raise DataError(f"{where}: row {place[0]}, sample {place[1]}. Expected the order of the source, each once.")
+            raise DataError(
+                f"{where}: row {place[0]}, sample {place[1]}. Expected the order of the source, each once."
+            )
         self._last[series] = place
         self._ids += _id_key(entry, name)
 
     def refuse_repeats(self, build_dir: Path) -> None:
-        """Raise DataError where two rows of a split have one question id and sample index."""
+        """Raise DataError where two rows of a split have one question id and sample
+        index.
+        """
         num_distinct, _ = distinct(self._ids)
         if repeats := len(self._ids) // KEY.itemsize - num_distinct:
-            raise DataError(f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once.")
+            raise DataError(
+                f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once."
+            )
 
 
 def _id_key(entry: FileEntry, name: list[object]) -> bytes:
-    return hashlib.sha256(repr((entry.config_name, entry.split, *name)).encode()).digest()[:16]
+    return hashlib.sha256(
+        repr((entry.config_name, entry.split, *name)).encode()
+    ).digest()[:16]
 
 
 def _check_bytes(build_dir: Path, entry: FileEntry) -> None:
     path = build_dir / entry.path
     if not path.is_file():
-        raise DataError(f"{path}: missing. Expected the {entry.num_rows} rows that manifest.json names.")
+        raise DataError(
+            f"{path}: missing. Expected the {entry.num_rows} rows that manifest.json names."
+        )
     _equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
     _equal(path, "sha256", file_sha256(path), entry.sha256)
 
 
-def _check_rows(build_dir: Path, manifest: Manifest, entry: FileEntry, seen: Seen) -> None:
+def _check_rows(
+    build_dir: Path, manifest: Manifest, entry: FileEntry, seen: Seen
+) -> None:
     path, rows_digest, count = build_dir / entry.path, RowsDigest(), 0
     model = model_of(manifest, entry.config_name)
     if model is None:
-        raise DataError(f"{path}: config {entry.config_name!r}. Expected rationales, questions or a variant.")
+        raise DataError(
+            f"{path}: config {entry.config_name!r}. Expected rationales, questions or a variant."
+        )
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
         seen.add(entry, model.parse(row, where), where)
@@ -107,7 +149,9 @@ def _check_strays(build_dir: Path, manifest: Manifest) -> None:
     for config_name in manifest.digests:
         for path in sorted((build_dir / config_name).iterdir()):
             if path.relative_to(build_dir).as_posix() not in named:
-                raise DataError(f"{path}: not named in manifest.json. Expected only the build's own files. Remove it.")
+                raise DataError(
+                    f"{path}: not named in manifest.json. Expected only the build's own files. Remove it."
+                )
 
 
 def _check_card(build_dir: Path, manifest: Manifest) -> None:
@@ -115,9 +159,14 @@ def _check_card(build_dir: Path, manifest: Manifest) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected a card with front matter.") from error
+        raise DataError(
+            f"{path}: {error}. Expected a card with front matter."
+        ) from error
     found, expected = read_front_matter(text, str(path)), front_matter(manifest)
-    for name in ("configs", "dataset_info"):  # what `datasets` reads; how the rest is worded another cotbuild may say
+    for name in (
+        "configs",
+        "dataset_info",
+    ):  # what `datasets` reads; how the rest is worded another cotbuild may say
         for fault in _differing(_unworded(found.get(name)), _unworded(expected[name])):
             raise DataError(
                 f"{path}: front matter {name}{fault}. Expected what manifest.json says. Run generate again."
@@ -126,19 +175,32 @@ def _check_card(build_dir: Path, manifest: Manifest) -> None:
 
 def _unworded(entries: Any) -> Any:
     """Entries whose descriptions are cut down to the digest in them."""
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) for entry in entries
+    ):
         return entries
     return [
-        {name: str(value).rpartition(" ")[2] if name == "description" else value for name, value in entry.items()}
+        {
+            name: str(value).rpartition(" ")[2] if name == "description" else value
+            for name, value in entry.items()
+        }
         for entry in entries
     ]
 
 
 def _differing(found: Any, expected: Any, path: str = "") -> Iterator[str]:
-    if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
+    if (
+        isinstance(found, dict)
+        and isinstance(expected, dict)
+        and found.keys() == expected.keys()
+    ):
         for key in expected:
             yield from _differing(found[key], expected[key], f"{path}.{key}")
-    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+    elif (
+        isinstance(found, list)
+        and isinstance(expected, list)
+        and len(found) == len(expected)
+    ):
         for i, (one, other) in enumerate(zip(found, expected, strict=True)):
             yield from _differing(one, other, f"{path}[{i}]")
     elif found != expected:
@@ -147,4 +209,6 @@ def _differing(found: Any, expected: Any, path: str = "") -> Iterator[str]:
 
 def _equal(where: Path, what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise DataError(f"{where}: {what} is {found!r}. Expected {expected!r}, as manifest.json says.")
+        raise DataError(
+            f"{where}: {what} is {found!r}. Expected {expected!r}, as manifest.json says."
+        )

@@ -1,7 +1,14 @@
 """The card: README.md of a build and of a release."""
 
 from cotbuild.builder.card.escape import code, inline
-from cotbuild.builder.card.front import MODELS, as_yaml, features, front_matter, model_of, read_front_matter
+from cotbuild.builder.card.front import (
+    MODELS,
+    as_yaml,
+    features,
+    front_matter,
+    model_of,
+    read_front_matter,
+)
 from cotbuild.builder.card.licences import Licence, licence_of
 from cotbuild.builder.card.page import card
 from cotbuild.builder.card.pictures import pictures

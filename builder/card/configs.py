@@ -27,13 +27,25 @@ def config_table(manifest: Manifest) -> list[str]:
         )
         for name in found
     ]
-    return table(("config", "what it is", *(f"{inline(split)} rows" for split in splits)), rows)
+    return table(
+        ("config", "what it is", *(f"{inline(split)} rows" for split in splits)), rows
+    )
 
 
 def _ordered(manifest: Manifest) -> list[str]:
-    """The configs as a reader meets them: the rationales, the variants in the order of their set, the rest."""
-    variants = [entry.name for entry in manifest.variants.variants] if manifest.variants else []
-    return [name for name in dict.fromkeys(["rationales", *variants, *manifest.digests]) if name in manifest.digests]
+    """The configs as a reader meets them: the rationales, the variants in the order of
+    their set, the rest.
+    """
+    variants = (
+        [entry.name for entry in manifest.variants.variants]
+        if manifest.variants
+        else []
+    )
+    return [
+        name
+        for name in dict.fromkeys(["rationales", *variants, *manifest.digests])
+        if name in manifest.digests
+    ]
 
 
 def example_lines(manifest: Manifest, release: Release) -> list[str]:
@@ -50,7 +62,10 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, str):
         return cut(value, MAX_VALUE)
     if isinstance(value, Mapping):
-        return {cut(str(name), MAX_VALUE): _shortened(inner) for name, inner in value.items()}
+        return {
+            cut(str(name), MAX_VALUE): _shortened(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         more = [f"… (cut: {len(value):,} entries)"] if len(value) > MAX_ITEMS else []
         return [_shortened(inner) for inner in value[:MAX_ITEMS]] + more

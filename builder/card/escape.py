@@ -1,4 +1,6 @@
-"""Values from data and configuration as Markdown, HTML and BibTeX that they cannot leave. Pure."""
+"""Values from data and configuration as Markdown, HTML and BibTeX that they cannot
+leave. Pure.
+"""
 
 import html
 import re
@@ -11,7 +13,9 @@ MAX_BLOCK = 20_000
 """The same of a block, such as a prompt."""
 
 _JOINERS = "\u200c\u200d"
-"""Format characters that Persian, Indic scripts and emoji need; all others are shown as escapes."""
+"""Format characters that Persian, Indic scripts and emoji need; all others are shown as
+escapes.
+"""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&$@^]")
 # Bare addresses become links in GitHub's Markdown, whatever stands around them.
@@ -21,7 +25,8 @@ _FIRST = re.compile(r"^(?=[-=])|(?<=\d)(?=\.(?:\s|$))")
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""The text with what a reader cannot see as escapes, `\u202e`: controls, bidi marks, separators, lone surrogates.
+    r"""The text with what a reader cannot see as escapes, `\u202e`: controls, bidi
+    marks, separators, lone surrogates.
 
     `kept`: controls that stay.
     """
@@ -29,7 +34,11 @@ def visible(text: str, kept: str = "") -> str:
 
 
 def _is_hidden(c: str) -> bool:
-    return (not c.isascii() and c not in _JOINERS and unicodedata.category(c) in _HIDDEN) or c < " " or c == "\x7f"
+    return (
+        (not c.isascii() and c not in _JOINERS and unicodedata.category(c) in _HIDDEN)
+        or c < " "
+        or c == "\x7f"
+    )
 
 
 def _escaped(c: str) -> str:
@@ -38,7 +47,11 @@ def _escaped(c: str) -> str:
 
 def cut(text: str, limit: int) -> str:
     """The text, or its first `limit` characters and how many there were."""
-    return text if len(text) <= limit else f"{text[:limit]} … (cut: {len(text):,} characters)"
+    return (
+        text
+        if len(text) <= limit
+        else f"{text[:limit]} … (cut: {len(text):,} characters)"
+    )
 
 
 def flat(value: str, limit: int = MAX_INLINE) -> str:
@@ -47,7 +60,9 @@ def flat(value: str, limit: int = MAX_INLINE) -> str:
 
 
 def inline(value: str) -> str:
-    """Text that can stand anywhere on one line of Markdown, also in a table cell, without becoming markup."""
+    """Text that can stand anywhere on one line of Markdown, also in a table cell,
+    without becoming markup.
+    """
     text = _MARKUP.sub(lambda found: "\\" + found[0], flat(value))
     text = _ADDRESS.sub(lambda found: "\\" + found[0], text)
     return _FIRST.sub(r"\\", text)
@@ -55,22 +70,39 @@ def inline(value: str) -> str:
 
 def code(value: str) -> str:
     """Text as a code span that stays inside its backticks and its table cell."""
-    text = flat(value).replace("|", "¦") or " "  # two backticks alone would be no span, and could open one
+    text = (
+        flat(value).replace("|", "¦") or " "
+    )  # two backticks alone would be no span, and could open one
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
 
 
 def fence(text: str, language: str = "", limit: int = MAX_BLOCK) -> list[str]:
-    """A fenced block that its text cannot close, line by line; it must begin at the left margin."""
+    """A fenced block that its text cannot close, line by line; it must begin at the
+    left margin.
+    """
     shown = visible(cut(text, limit).replace("\r\n", "\n"), kept="\n\t")
-    ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    ticks = "`" * max(
+        3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0)
+    )
     return [ticks + language, *shown.split("\n"), ticks]
 
 
 def folded(summary: str, lines: Iterable[str]) -> list[str]:
-    """A block that opens at a click. `lines` are Markdown; the summary is plain text."""
-    return ["<details>", f"<summary>{html.escape(flat(summary))}</summary>", "", *lines, "", "</details>", ""]
+    """A block that opens at a click.
+
+    `lines` are Markdown; the summary is plain text.
+    """
+    return [
+        "<details>",
+        f"<summary>{html.escape(flat(summary))}</summary>",
+        "",
+        *lines,
+        "",
+        "</details>",
+        "",
+    ]
 
 
 _BIBTEX = {
@@ -85,8 +117,11 @@ _BIBTEX = {
 
 
 def bibtex(value: str) -> str:
-    """Text inside the braces of a BibTeX field: it keeps them balanced and starts no command, entry or comment."""
-    # Braces are spelt out: one counts for BibTeX even behind a backslash, and a lone one would swallow the entry.
+    """Text inside the braces of a BibTeX field: it keeps them balanced and starts no
+    command, entry or comment.
+    """
+    # Braces are spelt out: one counts for BibTeX even behind a backslash, and a lone
+    # one would swallow the entry.
     return "".join(_BIBTEX.get(c, c) for c in flat(value))
 
 
@@ -101,7 +136,10 @@ def _line(cells: Iterable[str]) -> str:
 
 def counts(found: dict[str, int]) -> str:
     """Names with their counts on a line."""
-    return ", ".join(f"{inline(name)} {count:,}" for name, count in found.items()) or "none"
+    return (
+        ", ".join(f"{inline(name)} {count:,}" for name, count in found.items())
+        or "none"
+    )
 
 
 def percent(part: float, whole: float = 1) -> str:

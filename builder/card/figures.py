@@ -18,11 +18,16 @@ ALT = {
 
 def verdict_table(manifest: Manifest) -> list[str]:
     """Rows and shares by verdict."""
-    return table(("verdict", "rows", "share"), _shares(manifest.verdicts, manifest.num_planned))
+    return table(
+        ("verdict", "rows", "share"), _shares(manifest.verdicts, manifest.num_planned)
+    )
 
 
 def _shares(found: Mapping[str, int], total: int) -> list[tuple[str, ...]]:
-    return [(inline(name), str(count), percent(count, total)) for name, count in found.items()]
+    return [
+        (inline(name), str(count), percent(count, total))
+        for name, count in found.items()
+    ]
 
 
 def target_lines(manifest: Manifest) -> list[str]:
@@ -30,20 +35,49 @@ def target_lines(manifest: Manifest) -> list[str]:
     if not manifest.verdicts_by_target:
         return []
     rows = [
-        (inline(target), str(sum(found.values())), *(str(found.get(verdict, 0)) for verdict in manifest.verdicts))
+        (
+            inline(target),
+            str(sum(found.values())),
+            *(str(found.get(verdict, 0)) for verdict in manifest.verdicts),
+        )
         for target, found in manifest.verdicts_by_target.items()
     ]
-    note = "Keeping only correct rationales selects; this is what each target would keep."
-    return ["By target:", "", *table(("target", "rows", *manifest.verdicts), rows), "", note, ""]
+    note = (
+        "Keeping only correct rationales selects; this is what each target would keep."
+    )
+    return [
+        "By target:",
+        "",
+        *table(("target", "rows", *manifest.verdicts), rows),
+        "",
+        note,
+        "",
+    ]
 
 
 def figure_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[str]:
     """The figures of a release, with their pictures."""
-    lines = ["## Figures", "", *verdict_table(manifest), "", *_picture("verdicts", pictures)]
+    lines = [
+        "## Figures",
+        "",
+        *verdict_table(manifest),
+        "",
+        *_picture("verdicts", pictures),
+    ]
     if manifest.flags:
         lines += ["Flags; a rationale may have several:", ""]
-        lines += [*table(("flag", "rows", "share"), _shares(manifest.flags, manifest.num_planned)), ""]
-    lines += [_in_words(manifest), "", *_picture("lengths", pictures), *variant_lines(manifest.variants)]
+        lines += [
+            *table(
+                ("flag", "rows", "share"), _shares(manifest.flags, manifest.num_planned)
+            ),
+            "",
+        ]
+    lines += [
+        _in_words(manifest),
+        "",
+        *_picture("lengths", pictures),
+        *variant_lines(manifest.variants),
+    ]
     return lines + (_picture("variants", pictures) if manifest.variants else [])
 
 
@@ -54,7 +88,9 @@ def _picture(name: str, pictures: Mapping[str, str]) -> list[str]:
 def _in_words(manifest: Manifest) -> str:
     cut = manifest.verdicts.get(Verdict.TRUNCATED, 0) + manifest.flags.get("cut", 0)
     said = f"Cut by the limit on tokens: {cut:,} of {manifest.num_planned:,}. Unscored: {counts(manifest.failures)}. "
-    said += f"Target hidden (elicit) or shown (rationalize): {counts(manifest.purposes)}. "
+    said += (
+        f"Target hidden (elicit) or shown (rationalize): {counts(manifest.purposes)}. "
+    )
     if not manifest.rationale_chars:
         return said + "No rationale was kept."
     low, first, middle, third, high = manifest.rationale_chars
@@ -65,12 +101,20 @@ def _in_words(manifest: Manifest) -> str:
 
 
 def selection_lines(manifest: Manifest) -> list[str]:
-    """What the variants' choice of rationales, or a choice of correct ones, leaves out, by target and reason."""
+    """What the variants' choice of rationales, or a choice of correct ones, leaves out,
+    by target and reason.
+    """
     entry = manifest.variants
-    kept = [verdict.value for verdict in (entry.made.selection.verdicts if entry else (Verdict.CORRECT,))]
+    kept = [
+        verdict.value
+        for verdict in (entry.made.selection.verdicts if entry else (Verdict.CORRECT,))
+    ]
     lines = ["## What selection leaves out", ""]
     if entry is None:
-        lines += ["Every rationale is in this release. Keeping only correct ones would keep, by target:", ""]
+        lines += [
+            "Every rationale is in this release. Keeping only correct ones would keep, by target:",
+            "",
+        ]
     else:
         lines += [
             f"The variants hold rationales with verdict {', '.join(kept)}. Left out of {entry.num_in:,}, by reason: "
@@ -79,20 +123,43 @@ def selection_lines(manifest: Manifest) -> list[str]:
             "",
         ]
     if not manifest.verdicts_by_target:
-        return [*lines, "The questions are not of a kind with few targets, so there are no counts by target.", ""]
+        return [
+            *lines,
+            "The questions are not of a kind with few targets, so there are no counts by target.",
+            "",
+        ]
     return [*lines, *_by_target(manifest, kept), ""]
 
 
 def _withheld(entry: VariantsEntry) -> str:
-    return counts({found.name: found.dropped for found in entry.variants if found.dropped})
+    return counts(
+        {found.name: found.dropped for found in entry.variants if found.dropped}
+    )
 
 
 def _by_target(manifest: Manifest, kept: list[str]) -> list[str]:
     rows = []
     for target, found in manifest.verdicts_by_target.items():
-        total, keeps = sum(found.values()), sum(found.get(verdict, 0) for verdict in kept)
-        rows.append((inline(target), f"{total:,}", f"{keeps:,}", f"{total - keeps:,}", percent(total - keeps, total)))
-    header = ("target", "rationales", f"kept by verdict ({', '.join(kept)})", "left out", "share left out")
+        total, keeps = (
+            sum(found.values()),
+            sum(found.get(verdict, 0) for verdict in kept),
+        )
+        rows.append(
+            (
+                inline(target),
+                f"{total:,}",
+                f"{keeps:,}",
+                f"{total - keeps:,}",
+                percent(total - keeps, total),
+            )
+        )
+    header = (
+        "target",
+        "rationales",
+        f"kept by verdict ({', '.join(kept)})",
+        "left out",
+        "share left out",
+    )
     return table(header, rows)
 
 
@@ -100,10 +167,28 @@ def variant_lines(entry: VariantsEntry | None) -> list[str]:
     """What each variant came to: rows, words, leaks."""
     if entry is None:
         return []
-    made, header = entry.made, ("variant", "rows", "words", "names the target", "names another option", "what it is")
-    about = {spec.name: spec.about for spec in made.specs}  # a release may hold fewer variants than were made
+    made, header = (
+        entry.made,
+        (
+            "variant",
+            "rows",
+            "words",
+            "names the target",
+            "names another option",
+            "what it is",
+        ),
+    )
+    about = {
+        spec.name: spec.about for spec in made.specs
+    }  # a release may hold fewer variants than were made
     rows: list[tuple[str, ...]] = [
-        (code(found.name), str(found.num_rows), f"{found.words:.1f}", *_named(found), inline(about[found.name]))
+        (
+            code(found.name),
+            str(found.num_rows),
+            f"{found.words:.1f}",
+            *_named(found),
+            inline(about[found.name]),
+        )
         for found in entry.variants
     ]
     return [

@@ -26,7 +26,9 @@ ABOUT = {
 
 def model_of(manifest: Manifest, config_name: str) -> type[Record] | None:
     """The record behind a config; None: the build has no such config."""
-    if manifest.variants and config_name in {entry.name for entry in manifest.variants.variants}:
+    if manifest.variants and config_name in {
+        entry.name for entry in manifest.variants.variants
+    }:
         return TrainingRow
     return MODELS.get(config_name)
 
@@ -34,11 +36,16 @@ def model_of(manifest: Manifest, config_name: str) -> type[Record] | None:
 def about(manifest: Manifest, config_name: str) -> str:
     """One line on a config."""
     specs = manifest.variants.made.specs if manifest.variants else ()
-    return next((spec.about for spec in specs if spec.name == config_name), ABOUT.get(config_name, ""))
+    return next(
+        (spec.about for spec in specs if spec.name == config_name),
+        ABOUT.get(config_name, ""),
+    )
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that is more than plain words, so that none holds a line break or a line of dashes."""
+    """Quotes every text that is more than plain words, so that none holds a line break
+    or a line of dashes.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
@@ -53,12 +60,20 @@ _Dumper.add_representer(str, _represent)
 
 
 def as_yaml(value: dict[str, Any]) -> str:
-    """YAML that gives every text back. In ASCII: PyYAML writes U+0085 as it is and reads it as a space."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=float("inf"))
+    """YAML that gives every text back.
+
+    In ASCII: PyYAML writes U+0085 as it is and reads it as a space.
+    """
+    return yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=float("inf")
+    )
 
 
 def read_front_matter(text: str, where: str) -> dict[str, Any]:
-    """The front matter of a card as plain values. Raises DataError where there is none."""
+    """The front matter of a card as plain values.
+
+    Raises DataError where there is none.
+    """
     lines = text.split("\n")
     try:
         if lines[0] != "---":
@@ -67,15 +82,19 @@ def read_front_matter(text: str, where: str) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError(f"its front matter is a {type(found).__name__}")
     except (ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{where}: {' '.join(str(error).split())}. Expected a card with front matter.") from error
+        raise DataError(
+            f"{where}: {' '.join(str(error).split())}. Expected a card with front matter."
+        ) from error
     return found
 
 
 def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str, Any]:
-    """What the Hub and `datasets` read. A release adds its licence and languages; all else depends on the manifest.
+    """What the Hub and `datasets` read. A release adds its licence and languages; all
+    else depends on the manifest.
 
-    For a local folder `datasets` keys its cache on `configs` and `dataset_info` alone, so a rebuilt folder would yield
-    the old rows: each config's description carries the digest of its rows, which changes the key with them.
+    For a local folder `datasets` keys its cache on `configs` and `dataset_info` alone,
+    so a rebuilt folder would yield the old rows: each config's description carries the
+    digest of its rows, which changes the key with them.
     """
     kinds = _kinds(manifest)
     choice = "choice" in kinds
@@ -83,7 +102,11 @@ def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str
         **({} if release is None else _of_release(release)),
         "pretty_name": flat(manifest.title),
         "size_categories": [_size(sum(entry.num_rows for entry in manifest.files))],
-        "task_categories": ["question-answering", *(["multiple-choice"] if choice else []), "text-generation"],
+        "task_categories": [
+            "question-answering",
+            *(["multiple-choice"] if choice else []),
+            "text-generation",
+        ],
         **({"task_ids": ["multiple-choice-qa"]} if choice else {}),
         "source_datasets": [_source(manifest)],
         "tags": ["cotbuild", "chain-of-thought", "distillation"],
@@ -94,7 +117,11 @@ def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str
 
 def _of_release(release: Release) -> dict[str, Any]:
     licence = release.licence
-    named = {"license_name": licence.name, "license_link": licence.link} if licence.id == "other" else {}
+    named = (
+        {"license_name": licence.name, "license_link": licence.link}
+        if licence.id == "other"
+        else {}
+    )
     return {
         "license": licence.id,
         **{key: value for key, value in named.items() if value is not None},
@@ -103,13 +130,21 @@ def _of_release(release: Release) -> dict[str, Any]:
 
 
 def _kinds(manifest: Manifest) -> set[str]:
-    """Kinds of the questions, as far as the manifest tells: those with few targets, and those of the templates."""
+    """Kinds of the questions, as far as the manifest tells: those with few targets, and
+    those of the templates.
+    """
     by_target = {target.partition(":")[0] for target in manifest.verdicts_by_target}
-    return by_target | {str(template.content.get("kind")) for template in manifest.templates if template.content}
+    return by_target | {
+        str(template.content.get("kind"))
+        for template in manifest.templates
+        if template.content
+    }
 
 
 def _source(manifest: Manifest) -> str:
-    """In the Hub's vocabulary: the id of the dataset there, `original` for our own, else `extended`."""
+    """In the Hub's vocabulary: the id of the dataset there, `original` for our own,
+    else `extended`.
+    """
     if manifest.source.dataset == "bundled":
         return "original"
     return manifest.source.hub_id or "extended"
@@ -163,11 +198,16 @@ def splits_of(manifest: Manifest, config_name: str) -> dict[str, list[FileEntry]
 def rows_by_split(manifest: Manifest, config_name: str) -> dict[str, int]:
     """Rows of a config by split."""
     found = splits_of(manifest, config_name)
-    return {split: sum(entry.num_rows for entry in files) for split, files in found.items()}
+    return {
+        split: sum(entry.num_rows for entry in files) for split, files in found.items()
+    }
 
 
 def features(schema: pa.Schema) -> list[dict[str, Any]]:
-    """An arrow schema in the form of `dataset_info.features`. Spelt out because importing `datasets` takes seconds."""
+    """An arrow schema in the form of `dataset_info.features`.
+
+    Spelt out because importing `datasets` takes seconds.
+    """
     return [{"name": field.name, **_feature(field.type)} for field in schema]
 
 

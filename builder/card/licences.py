@@ -1,4 +1,7 @@
-"""Which licence a release has by default, from those its parts state. Pure; a reading of labels, no legal advice."""
+"""Which licence a release has by default, from those its parts state.
+
+Pure; a reading of labels, no legal advice.
+"""
 
 import re
 from collections.abc import Mapping
@@ -18,12 +21,17 @@ agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc lppl-1.3c ms-pl mpl
 osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license llama2 gemma unknown other
 """
 HUB_IDS = frozenset(_HUB_IDS.split())
-"""The identifiers that the Hub takes in a card (its documentation, page repositories-licenses)."""
+"""The identifiers that the Hub takes in a card (its documentation, page
+repositories-licenses).
+"""
 
-# Those that join freely, by how much they ask of whoever passes the data on; a release takes the highest.
+# Those that join freely, by how much they ask of whoever passes the data on; a release
+# takes the highest.
 _FREE = "cc0-1.0 pddl unlicense wtfpl | isc mit zlib bsd bsd-2-clause | bsd-3-clause | apache-2.0 | "
 _FREE += "odc-by cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0"
-_RANK = {name: rank for rank, names in enumerate(_FREE.split("|")) for name in names.split()}
+_RANK = {
+    name: rank for rank, names in enumerate(_FREE.split("|")) for name in names.split()
+}
 _WORDS = {
     "licence": "",
     "license": "",
@@ -59,9 +67,11 @@ class Licence(NamedTuple):
 
 
 def normalised(stated: str | None) -> str:
-    """The Hub's identifier for a licence as people write it; `unknown` where none is stated, `other` where none fits.
+    """The Hub's identifier for a licence as people write it; `unknown` where none is
+    stated, `other` where none fits.
 
-    Only what stands before the first semicolon counts: "Apache-2.0 upstream; its Hub card says unknown".
+    Only what stands before the first semicolon counts: "Apache-2.0 upstream; its Hub
+    card says unknown".
     """
     if stated is not None and stated.casefold() in HUB_IDS:
         return stated.casefold()
@@ -79,27 +89,37 @@ def normalised(stated: str | None) -> str:
 
 def _tokens(text: str) -> list[str]:
     words = " ".join(re.findall(r"[a-z0-9.+]+", text.casefold()))
-    joined = re.sub(r"\b(share|non|no|creative) (alike|commercial|derivatives|commons)\b", r"\1-\2", words)
+    joined = re.sub(
+        r"\b(share|non|no|creative) (alike|commercial|derivatives|commons)\b",
+        r"\1-\2",
+        words,
+    )
     plain = (_WORDS.get(word, word).strip(".") for word in joined.split())
     return [part for word in plain if word for part in word.split("-")]
 
 
 def _leading(tokens: list[str]) -> tuple[str | None, int]:
-    """The longest identifier that the tokens begin with, and how many of them it takes; None, 1: none."""
+    """The longest identifier that the tokens begin with, and how many of them it takes;
+    None, 1: none.
+    """
     for length in range(min(len(tokens), 5), 0, -1):
         name = "-".join(tokens[:length])
         if name in HUB_IDS:
-            # "CC BY-SA" without a version names no licence of the list, and its family would hide what it asks.
-            return ("other" if name == "cc" and _CC_TERM & set(tokens[1:2]) else name), length
+            # "CC BY-SA" without a version names no licence of the list, and its family
+            # would hide what it asks.
+            return (
+                "other" if name == "cc" and _CC_TERM & set(tokens[1:2]) else name
+            ), length
     return None, 1
 
 
 def licence_of(parts: Mapping[str, str | None], given: str | None = None) -> Licence:
-    """The licence of a release made of `parts`: what each is, such as "the questions", to its licence as stated.
+    """The licence of a release made of `parts`: what each is, such as "the questions",
+    to its licence as stated.
 
-    `given`: what the publisher chose, an identifier of the Hub's. One that is laxer than a part is taken, and said
-    plainly in `lines`, since a rights holder may license anew and only they know. Raises ConfigError where the Hub has
-    no such identifier.
+    `given`: what the publisher chose, an identifier of the Hub's. One that is laxer
+    than a part is taken, and said plainly in `lines`, since a rights holder may license
+    anew and only they know. Raises ConfigError where the Hub has no such identifier.
     """
     if given is not None and given not in HUB_IDS:
         raise ConfigError(
@@ -132,7 +152,10 @@ def _joined(ids: Mapping[str, str]) -> tuple[str, str]:
     """The licence that fits all parts, and why."""
     names = sorted(set(ids.values()))
     if "unknown" in names:
-        return "unknown", "A part's licence is unknown, so that of the whole is unknown."
+        return (
+            "unknown",
+            "A part's licence is unknown, so that of the whole is unknown.",
+        )
     if len(names) == 1 and names[0] != "other" and not _forbids_derived(names[0]):
         return names[0], f"All parts have {names[0]}."
     strange = [name for name in names if name not in _RANK and not _binds(name)]
@@ -145,14 +168,19 @@ def _joined(ids: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _strictest(names: list[str]) -> tuple[str, str]:
-    """Of licences that join freely or bind: the one that binds the others, if there is one."""
+    """Of licences that join freely or bind: the one that binds the others, if there is
+    one.
+    """
     alike = [name for name in names if _shares_alike(name)]
     bound = [name for name in names if _is_non_commercial(name)]
     both = f"The parts have {', '.join(names)}"
     if alike:
         latest = _latest(alike)
         if latest is None or (bound and not _is_non_commercial(latest)):
-            return "other", f"{both}, which cannot be joined under one licence; each part keeps its own."
+            return (
+                "other",
+                f"{both}, which cannot be joined under one licence; each part keeps its own.",
+            )
         return latest, f"{both}; {latest} asks that what is made of it is shared alike."
     if bound:
         latest = max(bound)
@@ -162,7 +190,9 @@ def _strictest(names: list[str]) -> tuple[str, str]:
 
 
 def _latest(alike: list[str]) -> str | None:
-    """The latest version of the one Creative Commons family there is; None: there are several."""
+    """The latest version of the one Creative Commons family there is; None: there are
+    several.
+    """
     families = {name.rpartition("-")[0] for name in alike}
     return max(alike) if len(families) == 1 else None
 

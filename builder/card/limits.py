@@ -10,7 +10,9 @@ from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 
 def limit_lines(manifest: Manifest) -> list[str]:
-    """What a reader should know before they build on it; each sentence from the manifest's own figures."""
+    """What a reader should know before they build on it; each sentence from the
+    manifest's own figures.
+    """
     return ["## Known limits", "", *(f"- {limit}" for limit in _limits(manifest)), ""]
 
 
@@ -50,13 +52,24 @@ def _limits(manifest: Manifest) -> Iterator[str]:
 
 
 def source_lines(manifest: Manifest, licence: Licence) -> list[str]:
-    """What it was made of, with the licences as stated, and how that of the release follows."""
+    """What it was made of, with the licences as stated, and how that of the release
+    follows.
+    """
     rows = [_questions(manifest)]
     if (entry := manifest.imported) is not None:
-        rows.append(("rationales", inline(entry.made_by), inline(entry.licence), inline(entry.url or "not stated")))
+        rows.append(
+            (
+                "rationales",
+                inline(entry.made_by),
+                inline(entry.licence),
+                inline(entry.url or "not stated"),
+            )
+        )
     elif not is_fake(manifest):
         rows.append(("rationales", code(manifest.teacher), "see the teacher's own", ""))
-    name = f"{code(licence.id)}" + (f" ({inline(licence.name)})" if licence.name else "")
+    name = f"{code(licence.id)}" + (
+        f" ({inline(licence.name)})" if licence.name else ""
+    )
     return [
         "## Sources and licences",
         "",
@@ -75,7 +88,12 @@ def _questions(manifest: Manifest) -> tuple[str, ...]:
     source = manifest.source
     where = code(source.hub_id) if source.hub_id is not None else "a file"
     where = "ships with cotbuild" if source.dataset == "bundled" else where
-    return "questions", inline(source.dataset), inline(source.licence or "unknown: nobody says"), where
+    return (
+        "questions",
+        inline(source.dataset),
+        inline(source.licence or "unknown: nobody says"),
+        where,
+    )
 
 
 def _checksums(manifest: Manifest) -> Iterator[str]:

@@ -3,7 +3,13 @@
 from cotbuild.builder.card.asked import asked_lines, imported_lines
 from cotbuild.builder.card.configs import config_table, example_lines
 from cotbuild.builder.card.escape import code, counts, inline, table
-from cotbuild.builder.card.figures import figure_lines, selection_lines, target_lines, variant_lines, verdict_table
+from cotbuild.builder.card.figures import (
+    figure_lines,
+    selection_lines,
+    target_lines,
+    variant_lines,
+    verdict_table,
+)
 from cotbuild.builder.card.front import as_yaml, front_matter, rows_by_split
 from cotbuild.builder.card.limits import limit_lines, source_lines
 from cotbuild.builder.card.release import Release
@@ -12,14 +18,25 @@ from cotbuild.schemas.manifest import Manifest
 
 
 def card(manifest: Manifest, release: Release | None = None) -> str:
-    """The whole README.md; without a release the short one of a build's folder. Nothing of the manifest's `run`."""
+    """The whole README.md; without a release the short one of a build's folder.
+
+    Nothing of the manifest's `run`.
+    """
     body = _local(manifest) if release is None else _released(manifest, release)
-    return f"---\n{as_yaml(front_matter(manifest, release))}---\n\n" + "\n".join(body) + "\n"
+    return (
+        f"---\n{as_yaml(front_matter(manifest, release))}---\n\n"
+        + "\n".join(body)
+        + "\n"
+    )
 
 
 def _local(manifest: Manifest) -> list[str]:
     names = manifest.digests
-    rows = [(code(n), inline(split), str(count)) for n in names for split, count in rows_by_split(manifest, n).items()]
+    rows = [
+        (code(n), inline(split), str(count))
+        for n in names
+        for split, count in rows_by_split(manifest, n).items()
+    ]
     return [
         f"# {inline(manifest.title)}",
         "",
@@ -36,7 +53,11 @@ def _local(manifest: Manifest) -> list[str]:
         "",
         *target_lines(manifest),
         *variant_lines(manifest.variants),
-        *(asked_lines(manifest) if manifest.imported is None else imported_lines(manifest.imported)),
+        *(
+            asked_lines(manifest)
+            if manifest.imported is None
+            else imported_lines(manifest.imported)
+        ),
         f"- source: {', '.join(f'{inline(s)} {code(c)}' for s, c in manifest.source.checksums.items())}",
         f"- questions that also stand in an evaluation split: {counts(manifest.source.overlaps)}",
         f"- build fingerprint: {code(manifest.fingerprint)}",
@@ -53,7 +74,11 @@ def _released(manifest: Manifest, release: Release) -> list[str]:
     return [
         f"# {inline(manifest.title)}",
         "",
-        *([f"> **This release is partial**: {inline(release.partial)}", ""] if release.partial is not None else []),
+        *(
+            [f"> **This release is partial**: {inline(release.partial)}", ""]
+            if release.partial is not None
+            else []
+        ),
         lead(manifest),
         "",
         "## What is in it",
@@ -71,8 +96,16 @@ def _released(manifest: Manifest, release: Release) -> list[str]:
 
 
 def _origin(manifest: Manifest, release: Release) -> list[str]:
-    lines = asked_lines(manifest, whole=True) if manifest.imported is None else imported_lines(manifest.imported)
-    date = [f"- released: {inline(release.published)}"] if release.published is not None else []
+    lines = (
+        asked_lines(manifest, whole=True)
+        if manifest.imported is None
+        else imported_lines(manifest.imported)
+    )
+    date = (
+        [f"- released: {inline(release.published)}"]
+        if release.published is not None
+        else []
+    )
     return [*lines, *date, f"- build fingerprint: {code(manifest.fingerprint)}", ""]
 
 
@@ -84,7 +117,9 @@ def lead(manifest: Manifest) -> str:
     """What it is, in three sentences."""
     written = f"for {manifest.source.num_questions} questions of {inline(manifest.source.dataset)} "
     written += f"(split {inline(manifest.source.split)})"
-    made = f"with cotbuild {inline(manifest.cotbuild)}. Nobody has checked them by hand; "
+    made = (
+        f"with cotbuild {inline(manifest.cotbuild)}. Nobody has checked them by hand; "
+    )
     if manifest.imported is not None:
         author = inline(manifest.imported.made_by)
         said = f"Rationales by {author} {written}, published before and brought into this form {made}"

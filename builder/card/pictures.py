@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.card.plots import BLUE, GREY, ORANGE, lengths_and_leaks, png, shortened, whole_numbers
+from cotbuild.builder.card.plots import (
+    BLUE,
+    GREY,
+    ORANGE,
+    lengths_and_leaks,
+    png,
+    shortened,
+    whole_numbers,
+)
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
 
@@ -14,13 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TAIL = 0.99
-"""Share of the rationales that the histogram shows in its own bins; the rest is one last bar."""
+"""Share of the rationales that the histogram shows in its own bins; the rest is one
+last bar.
+"""
 
 
 def pictures(manifest: Manifest, build_dir: Path) -> dict[str, bytes]:
-    """Name to PNG: verdicts; lengths, where a rationale was kept; variants, where there are some.
+    """Name to PNG: verdicts; lengths, where a rationale was kept; variants, where there
+    are some.
 
-    The same build gives the same bytes under one matplotlib. Raises DataError where the rationales cannot be read.
+    The same build gives the same bytes under one matplotlib. Raises DataError where the
+    rationales cannot be read.
     """
     return drawn(manifest, word_lengths(manifest, build_dir))
 
@@ -30,16 +42,26 @@ def word_lengths(manifest: Manifest, build_dir: Path) -> Counter[int]:
     found: Counter[int] = Counter()
     for entry in manifest.files:
         if entry.config_name == "rationales":
-            texts = (row["rationale"] for row in read_rows(build_dir / entry.path, ["rationale"]))
+            texts = (
+                row["rationale"]
+                for row in read_rows(build_dir / entry.path, ["rationale"])
+            )
             found.update(len(text.split()) for text in texts if text)
     return found
 
 
 def drawn(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, bytes]:
     """The same, of lengths that were counted before."""
-    found = {"verdicts": png(1.0 + 0.42 * len(manifest.verdicts), lambda figure: _verdicts(figure, manifest))}
+    found = {
+        "verdicts": png(
+            1.0 + 0.42 * len(manifest.verdicts),
+            lambda figure: _verdicts(figure, manifest),
+        )
+    }
     if lengths:
-        found["lengths"] = png(3.2, lambda figure: _lengths(figure.add_subplot(), lengths))
+        found["lengths"] = png(
+            3.2, lambda figure: _lengths(figure.add_subplot(), lengths)
+        )
     if manifest.variants is not None:
         height = 1.4 + 0.26 * len(manifest.variants.variants)
         found["variants"] = png(height, lambda figure: _variants(figure, manifest))
@@ -50,7 +72,11 @@ def _verdicts(figure: "Figure", manifest: Manifest) -> None:
     axes, total = figure.add_subplot(), manifest.num_planned or 1
     names, counts = list(manifest.verdicts), list(manifest.verdicts.values())
     bars = axes.barh(names, counts, color=BLUE)
-    axes.bar_label(bars, [f"{count:,} ({100 * count / total:.1f} %)" for count in counts], padding=4)
+    axes.bar_label(
+        bars,
+        [f"{count:,} ({100 * count / total:.1f} %)" for count in counts],
+        padding=4,
+    )
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(counts, default=1) or 1)
     axes.set_xlabel(f"rationales, of {manifest.num_planned:,}")
@@ -61,9 +87,24 @@ def _verdicts(figure: "Figure", manifest: Manifest) -> None:
 def _lengths(axes: "Axes", lengths: Mapping[int, int]) -> None:
     edges, counts, beyond = histogram(lengths)
     width = edges[1] - edges[0]
-    axes.bar(edges[:-1], counts, width=width, align="edge", color=BLUE, edgecolor="white", linewidth=0.5)
+    axes.bar(
+        edges[:-1],
+        counts,
+        width=width,
+        align="edge",
+        color=BLUE,
+        edgecolor="white",
+        linewidth=0.5,
+    )
     if beyond:
-        axes.bar([edges[-1] + width], [beyond], width=width, align="edge", color=GREY, edgecolor="white")
+        axes.bar(
+            [edges[-1] + width],
+            [beyond],
+            width=width,
+            align="edge",
+            color=GREY,
+            edgecolor="white",
+        )
         axes.annotate(
             f"{edges[-1]:,} words or more:\n{beyond:,}",
             (edges[-1] + 2 * width, beyond),
@@ -75,14 +116,20 @@ def _lengths(axes: "Axes", lengths: Mapping[int, int]) -> None:
     middle = _median(lengths)
     axes.axvline(middle, color=ORANGE, linewidth=2, label=f"median: {middle:,} words")
     axes.legend(frameon=False, loc="upper right")
-    axes.set_xlabel(f"words of a rationale, in steps of {width}" if width > 1 else "words of a rationale")
+    axes.set_xlabel(
+        f"words of a rationale, in steps of {width}"
+        if width > 1
+        else "words of a rationale"
+    )
     axes.set_ylabel("rationales")
     axes.set_title(f"Length of {sum(lengths.values()):,} kept rationales", loc="left")
     whole_numbers(axes, "y")
 
 
 def histogram(lengths: Mapping[int, int]) -> tuple[list[int], list[int], int]:
-    """Edges of equal whole bins from 0 that hold all but the longest hundredth, the count in each, and those beyond."""
+    """Edges of equal whole bins from 0 that hold all but the longest hundredth, the
+    count in each, and those beyond.
+    """
     total, seen, last = sum(lengths.values()), 0, 0
     for length in sorted(lengths):
         seen, last = seen + lengths[length], length
@@ -113,6 +160,8 @@ def _variants(figure: "Figure", manifest: Manifest) -> None:
     assert manifest.variants is not None
     found = manifest.variants.variants
     axes = lengths_and_leaks(figure, found)
-    axes.set_yticks(range(len(found)), [shortened(entry.name) for entry in found], fontsize=8)
+    axes.set_yticks(
+        range(len(found)), [shortened(entry.name) for entry in found], fontsize=8
+    )
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_title("What each variant leaves", loc="left", fontsize=10)

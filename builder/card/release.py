@@ -9,7 +9,9 @@ from cotbuild.builder.card.licences import Licence
 
 @dataclass(frozen=True)
 class Release:
-    """What the publisher decides, and what is read of the files; nothing here changes a row."""
+    """What the publisher decides, and what is read of the files; nothing here changes a
+    row.
+    """
 
     repo: str
     """What `load_dataset` is given: org/name, or a folder's name."""

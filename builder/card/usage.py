@@ -36,7 +36,12 @@ def rebuild_lines(manifest: Manifest, release: Release) -> list[str]:
     """Loading, training, checking, bringing back and making again."""
     name = f"{release.repo}@{release.tag}" if release.tag else release.repo
     split = manifest.source.split
-    lines = ["## Load and train", "", *load_lines(release.repo, release.tag, "rationales", split), ""]
+    lines = [
+        "## Load and train",
+        "",
+        *load_lines(release.repo, release.tag, "rationales", split),
+        "",
+    ]
     if (config_name := _trained(manifest)) is not None:
         lines += ["With TRL alone:", "", *_training(release, config_name, split), ""]
     return [
@@ -46,7 +51,10 @@ def rebuild_lines(manifest: Manifest, release: Release) -> list[str]:
         "Digests, counts, the key of every request and the variants are checked from the outside; what is brought back "
         "asks its teacher nothing again:",
         "",
-        *fence(f"cotbuild verify {_shell(name)}\ncotbuild pull {_shell(name)} pulled", "bash"),
+        *fence(
+            f"cotbuild verify {_shell(name)}\ncotbuild pull {_shell(name)} pulled",
+            "bash",
+        ),
         "",
         "From nothing but the sources:",
         "",
@@ -56,8 +64,14 @@ def rebuild_lines(manifest: Manifest, release: Release) -> list[str]:
 
 
 def _trained(manifest: Manifest) -> str | None:
-    """The variant of the training example: post_cot where there is one; None: there are no variants."""
-    names = [entry.name for entry in manifest.variants.variants] if manifest.variants else []
+    """The variant of the training example: post_cot where there is one; None: there are
+    no variants.
+    """
+    names = (
+        [entry.name for entry in manifest.variants.variants]
+        if manifest.variants
+        else []
+    )
     return "post_cot" if "post_cot" in names else next(iter(names), None)
 
 
@@ -84,8 +98,12 @@ def cite_lines(manifest: Manifest, release: Release) -> list[str]:
         "title": bibtex(manifest.title),
         **({"author": f"{{{bibtex(owner)}}}"} if slash else {}),
         **({"year": _year(release)} if _year(release) else {}),
-        "howpublished": bibtex(f"Dataset {release.repo}" + (f", {release.tag}" if release.tag else "")),
-        "note": bibtex(f"Made with cotbuild {manifest.cotbuild}; fingerprint {manifest.fingerprint[:16]}"),
+        "howpublished": bibtex(
+            f"Dataset {release.repo}" + (f", {release.tag}" if release.tag else "")
+        ),
+        "note": bibtex(
+            f"Made with cotbuild {manifest.cotbuild}; fingerprint {manifest.fingerprint[:16]}"
+        ),
     }
     entry = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
     found = f"@misc{{cotbuild{manifest.fingerprint[:8]},\n{entry}\n}}"

@@ -13,17 +13,26 @@ from cotbuild.schemas.record import Record
 Config = TypeVar("Config", bound=Record)
 
 
-def build_config(file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()) -> BuildConfig:
-    """The file's values, overridden by `flags` (dotted name → value; None: not given), then by `extra` (NAME=VALUE).
+def build_config(
+    file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()
+) -> BuildConfig:
+    """The file's values, overridden by `flags` (dotted name → value; None: not given),
+    then by `extra` (NAME=VALUE).
 
     Raises ConfigError with the name of the field at fault.
     """
     values = _read(file) if file is not None else {}
     extra = list(extra)
-    names_model = flags.get("teacher.model") is not None or any(_names(setting, "teacher.model") for setting in extra)
+    names_model = flags.get("teacher.model") is not None or any(
+        _names(setting, "teacher.model") for setting in extra
+    )
     if names_model and isinstance(teacher := values.get("teacher"), dict):
-        teacher.pop("recorded", None)  # the identity of the file's teacher, and this is another, or here
-    return filled(BuildConfig, values, flags, extra, str(file) if file is not None else "settings")
+        teacher.pop(
+            "recorded", None
+        )  # the identity of the file's teacher, and this is another, or here
+    return filled(
+        BuildConfig, values, flags, extra, str(file) if file is not None else "settings"
+    )
 
 
 def _names(setting: str, name: str) -> bool:
@@ -31,16 +40,24 @@ def _names(setting: str, name: str) -> bool:
 
 
 def filled(
-    form: type[Config], values: dict[str, Any], flags: Mapping[str, Any], extra: Iterable[str], where: str
+    form: type[Config],
+    values: dict[str, Any],
+    flags: Mapping[str, Any],
+    extra: Iterable[str],
+    where: str,
 ) -> Config:
-    """A configuration of `values`, overridden by `flags`, then by `extra`, as `build_config` has it."""
+    """A configuration of `values`, overridden by `flags`, then by `extra`, as
+    `build_config` has it.
+    """
     for name, value in flags.items():
         if value is not None:
             _put(values, name, value)
     for setting in extra:
         name, equals, text = setting.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--set {setting!r}: Expected NAME=VALUE, such as teacher.server.max_num_seqs=64.")
+            raise ConfigError(
+                f"--set {setting!r}: Expected NAME=VALUE, such as teacher.server.max_num_seqs=64."
+            )
         _put(values, name, _yaml(text, f"--set {name}"))
     return form.parse(values, where, ConfigError)
 
@@ -51,7 +68,9 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}. Expected a readable YAML file.") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{file}: holds a {type(values).__name__}. Expected the fields of a build, such as source.")
+        raise ConfigError(
+            f"{file}: holds a {type(values).__name__}. Expected the fields of a build, such as source."
+        )
     return values
 
 
@@ -59,7 +78,9 @@ def _yaml(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigError(
+            f"{where}: not YAML: {' '.join(str(error).split())}."
+        ) from error
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
@@ -75,12 +96,16 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
 
 
 def columns(pairs: Iterable[str]) -> dict[str, str] | None:
-    """`--map question=stem` as a mapping; None where none was given. Raises ConfigError on another form."""
+    """`--map question=stem` as a mapping; None where none was given. Raises ConfigError
+    on another form.
+    """
     mapping = {}
     for pair in pairs:
         field, equals, column = pair.partition("=")
         if not equals or not field or not column:
-            raise ConfigError(f"--map {pair!r}: Expected FIELD=COLUMN, such as question=stem.")
+            raise ConfigError(
+                f"--map {pair!r}: Expected FIELD=COLUMN, such as question=stem."
+            )
         mapping[field] = column
     return mapping or None
 
@@ -91,5 +116,7 @@ def exemplar_settings(text: str | None) -> dict[str, Any]:
         return {}
     split, colon, count = text.partition(":")
     if not split or (colon and not count.isdecimal()):
-        raise ConfigError(f"--exemplars {text!r}: Expected SPLIT or SPLIT:COUNT, such as train:3.")
+        raise ConfigError(
+            f"--exemplars {text!r}: Expected SPLIT or SPLIT:COUNT, such as train:3."
+        )
     return {"exemplars.split": split, "exemplars.count": int(count) if count else None}

@@ -1,4 +1,7 @@
-"""`cotbuild attribute`: scores of a rationale's tokens. One of the places where builder and student meet."""
+"""`cotbuild attribute`: scores of a rationale's tokens.
+
+One of the places where builder and student meet.
+"""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -19,21 +22,51 @@ if TYPE_CHECKING:
 
 SCORES, FOLDER = "scores.parquet", "attribution"
 BATCH_TOKENS = 1024
-COLUMNS = ("question_id", "sample_index", "kind", "question", "choices", "target", "rationale")
+COLUMNS = (
+    "question_id",
+    "sample_index",
+    "kind",
+    "question",
+    "choices",
+    "target",
+    "rationale",
+)
 
 
 def attribute(
-    run: Annotated[Path, typer.Argument(help="Folder of a run that reads the rationale first.", show_default=False)],
-    source: Annotated[str | None, typer.Option(help="Build it was trained on; default: where it was then.")] = None,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a run that reads the rationale first.", show_default=False
+        ),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(help="Build it was trained on; default: where it was then."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the integral.")] = 16,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many rationales, as --rows of train.")] = None,
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Most tokens run at once.")] = BATCH_TOKENS,
-    out: Annotated[Path | None, typer.Option(help=f"The scores file; default: {SCORES} in the run.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many rationales, as --rows of train."),
+    ] = None,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens run at once.")
+    ] = BATCH_TOKENS,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"The scores file; default: {SCORES} in the run."),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it takes, measured here; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what it takes, measured here; write nothing."
+        ),
     ] = False,
 ) -> None:
-    """Score each token of the rationales by how much it speaks for the label. Run it again to go on."""
+    """Score each token of the rationales by how much it speaks for the label.
+
+    Run it again to go on.
+    """
     with errors(resume=True, kept="every rationale attributed so far is kept"):
         prepared = _prepare(run, source, steps, limit)
         if dry_run:
@@ -64,18 +97,28 @@ class Prepared(NamedTuple):
 
 
 def _prepare(run: Path, source: str | None, steps: int, limit: int | None) -> Prepared:
-    from cotbuild.builder.evaluation.models import remembered_source, source_folder, student_packages
+    from cotbuild.builder.evaluation.models import (
+        remembered_source,
+        source_folder,
+        student_packages,
+    )
     from cotbuild.builder.terminal import Terminal
 
     with student_packages():
-        from cotbuild.student.attribution.attribute import check_can, jobs_of, settings_of
+        from cotbuild.student.attribution.attribute import (
+            check_can,
+            jobs_of,
+            settings_of,
+        )
         from cotbuild.student.training.data import choose_rationales, read_variant
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
     check_can(trained, str(run))
     folder = source_folder(source or remembered_source(run), Terminal())
     found = read_variant(folder, trained.config.variant, trained.data.split)
-    if (digest := found.manifest.digests[found.spec.name]) != trained.data.config_digest:
+    if (
+        digest := found.manifest.digests[found.spec.name]
+    ) != trained.data.config_digest:
         raise DataError(
             f"{folder}: the rows of {found.spec.name!r} have digest {digest[:16]!r}, those that {run} was trained on "
             f"{trained.data.config_digest[:16]!r}. Expected the same. Derive them as they were, or pass --source."
@@ -86,12 +129,18 @@ def _prepare(run: Path, source: str | None, steps: int, limit: int | None) -> Pr
     settings = settings_of(trained, student, steps)
     jobs = jobs_of(student, settings, asked, trained.config.max_tokens)
     if not jobs:
-        raise DataError(f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute.")
+        raise DataError(
+            f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute."
+        )
     return Prepared(student, settings, jobs, len(asked) - len(jobs), found, folder)
 
 
-def _asked(folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]) -> list["Asked"]:
-    """The chosen rows that have a label and a rationale, in their order, with what `rationales` says of them."""
+def _asked(
+    folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]
+) -> list["Asked"]:
+    """The chosen rows that have a label and a rationale, in their order, with what
+    `rationales` says of them.
+    """
     from cotbuild.builder.storage.parquet import read_rows
     from cotbuild.builder.variants.view import Key, question_of
     from cotbuild.schemas.question import QuestionKind
@@ -109,8 +158,16 @@ def _asked(folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]) ->
         for value in read_rows(folder / entry.path, COLUMNS):
             key = value["question_id"], value["sample_index"]
             if key in wanted:
-                choices = tuple((choice["label"], choice["text"]) for choice in value["choices"])
-                about = Key(key[0], QuestionKind(value["kind"]), value["question"], choices, value["target"])
+                choices = tuple(
+                    (choice["label"], choice["text"]) for choice in value["choices"]
+                )
+                about = Key(
+                    key[0],
+                    QuestionKind(value["kind"]),
+                    value["question"],
+                    choices,
+                    value["target"],
+                )
                 asked[key] = Asked(wanted[key], question_of(about), value["rationale"])
     if missing := [key for key in wanted if key not in asked]:
         raise DataError(
@@ -120,7 +177,9 @@ def _asked(folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]) ->
     return [asked[key] for key in wanted]
 
 
-def _attribute(prepared: Prepared, run: Path, path: Path, batch_tokens: int) -> ScoresInfo:
+def _attribute(
+    prepared: Prepared, run: Path, path: Path, batch_tokens: int
+) -> ScoresInfo:
     from cotbuild.builder.terminal import Terminal
     from cotbuild.builder.variants.scores import write_scores
     from cotbuild.student.attribution.attribute import attribute, scores_info
@@ -130,10 +189,19 @@ def _attribute(prepared: Prepared, run: Path, path: Path, batch_tokens: int) -> 
         FinishedLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log,
         Terminal().counting("tokens") as progress,
     ):
-        finished = attribute(prepared.student, prepared.jobs, log, batch_tokens, progress)
+        finished = attribute(
+            prepared.student, prepared.jobs, log, batch_tokens, progress
+        )
     info = scores_info(prepared.settings, finished)
-    place = {(row.question_id, row.sample_index): number for number, row in enumerate(prepared.rows.rows)}
-    write_scores(path, info, [row.scored for row in sorted(finished, key=lambda row: place[row.key])])
+    place = {
+        (row.question_id, row.sample_index): number
+        for number, row in enumerate(prepared.rows.rows)
+    }
+    write_scores(
+        path,
+        info,
+        [row.scored for row in sorted(finished, key=lambda row: place[row.key])],
+    )
     return info
 
 
@@ -161,26 +229,49 @@ def closing_lines(prepared: Prepared, info: ScoresInfo, path: Path) -> list[str]
     from cotbuild.builder.wording import counted
 
     jobs, rows = prepared.jobs, prepared.rows
-    lines = [f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"]
+    lines = [
+        f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"
+    ]
     if info.completeness_median is not None and info.completeness_p95 is not None:
         errors_ = f"median {info.completeness_median:.1%}, 95th percentile {info.completeness_p95:.1%}"
         lines.append(f"completeness error, as a share of what f changes: {errors_}")
     if info.rank_correlation is not None:
         mean = f"mean over {counted(info.num_compared or 0, 'rationale')}"
-        lines.append(f"rank correlation with {info.compared_steps} steps: {info.rank_correlation:.3f}, {mean}")
+        lines.append(
+            f"rank correlation with {info.compared_steps} steps: {info.rank_correlation:.3f}, {mean}"
+        )
     if without := len(rows.rows) - len(jobs):
-        lines.append(f"{counted(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them")
+        lines.append(
+            f"{counted(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them"
+        )
     made = rows.manifest.variants
     assert made is not None  # the run was trained on one of them
-    words = ["cotbuild", "variants", str(prepared.folder), "--only", f"{rows.spec.name},key_tokens"]
-    return [*lines, str(path), f"next: {shlex.join([*words, *_as_before(made.made), '--file', f'scores={path}'])}"]
+    words = [
+        "cotbuild",
+        "variants",
+        str(prepared.folder),
+        "--only",
+        f"{rows.spec.name},key_tokens",
+    ]
+    return [
+        *lines,
+        str(path),
+        f"next: {shlex.join([*words, *_as_before(made.made), '--file', f'scores={path}'])}",
+    ]
 
 
 def _as_before(made: VariantSet) -> list[str]:
-    """Flags of `cotbuild variants` that choose the same rationales and draw the same again."""
+    """Flags of `cotbuild variants` that choose the same rationales and draw the same
+    again.
+    """
     flags = ["--seed", str(made.seed)] if made.seed else []
-    for name, value in made.selection.model_dump(mode="json", exclude_defaults=True).items():
-        flags += ["--filter", f"{name}={','.join(value) if isinstance(value, list) else value}"]
+    for name, value in made.selection.model_dump(
+        mode="json", exclude_defaults=True
+    ).items():
+        flags += [
+            "--filter",
+            f"{name}={','.join(value) if isinstance(value, list) else value}",
+        ]
     return flags
 
 

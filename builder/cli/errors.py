@@ -1,4 +1,6 @@
-"""Exit codes: 0 done, 1 failed, 2 usage, 130 Ctrl-C; a fault that a user can act on is one line on stderr."""
+"""Exit codes: 0 done, 1 failed, 2 usage, 130 Ctrl-C; a fault that a user can act on is
+one line on stderr.
+"""
 
 import shlex
 import sys
@@ -11,8 +13,11 @@ from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 
 
 @contextmanager
-def errors(resume: bool = False, kept: str = "every answer had so far is kept") -> Iterator[None]:
-    """One line and an exit code for what a user can act on; any other fault is ours and keeps its traceback.
+def errors(
+    resume: bool = False, kept: str = "every answer had so far is kept"
+) -> Iterator[None]:
+    """One line and an exit code for what a user can act on; any other fault is ours and
+    keeps its traceback.
 
     `resume`: the same command goes on, and nothing is lost of what `kept` says.
     """
@@ -37,4 +42,6 @@ def _complain(line: str) -> None:
 
 def _go_on() -> str:
     """The same command, without the flag that would begin anew."""
-    return shlex.join(["cotbuild", *(word for word in sys.argv[1:] if word != "--fresh")])
+    return shlex.join(
+        ["cotbuild", *(word for word in sys.argv[1:] if word != "--fresh")]
+    )

@@ -1,4 +1,7 @@
-"""`cotbuild evaluate`: how good a student is. One of the places where builder and student meet."""
+"""`cotbuild evaluate`: how good a student is.
+
+One of the places where builder and student meet.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,21 +29,43 @@ Number = int | None
 
 def evaluate(
     student: Annotated[
-        str, typer.Argument(help="Folder of a run; or a model: embedded, a folder, a Hub id.", show_default=False)
+        str,
+        typer.Argument(
+            help="Folder of a run; or a model: embedded, a folder, a Hub id.",
+            show_default=False,
+        ),
     ],
     source: Annotated[
         Text,
-        typer.Option(help="A known dataset, a file, a build, ORG/NAME@TAG; a run's default: what it was trained on."),
+        typer.Option(
+            help="A known dataset, a file, a build, ORG/NAME@TAG; a run's default: what it was trained on."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Their split: dev, test.")] = "test",
-    variant: Annotated[Text, typer.Option(help="Of a model: whose prompts and labels; a run has its own.")] = None,
-    spec: Annotated[Path | None, typer.Option(help="Of a model: YAML file with a variant of your own.")] = None,
-    revision: Annotated[Text, typer.Option(help="Branch, tag or commit of a Hub id.")] = None,
-    limit: Annotated[Number, typer.Option(min=1, help="Only the first so many questions.")] = None,
-    base: Annotated[
-        Text, typer.Option(help="The student before training, where the run was trained from a folder.")
+    variant: Annotated[
+        Text,
+        typer.Option(help="Of a model: whose prompts and labels; a run has its own."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; RUN/evaluations/… for a run.")] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="Of a model: YAML file with a variant of your own."),
+    ] = None,
+    revision: Annotated[
+        Text, typer.Option(help="Branch, tag or commit of a Hub id.")
+    ] = None,
+    limit: Annotated[
+        Number, typer.Option(min=1, help="Only the first so many questions.")
+    ] = None,
+    base: Annotated[
+        Text,
+        typer.Option(
+            help="The student before training, where the run was trained from a folder."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the results; RUN/evaluations/… for a run."),
+    ] = None,
     teacher_chains: Annotated[
         bool,
         typer.Option(
@@ -48,14 +73,33 @@ def evaluate(
             help="Of a run that reasons first: give it the teacher's rationales, of questions it was not trained on.",
         ),
     ] = False,
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Most tokens held at once.")] = 8192,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens held at once.")
+    ] = 8192,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it takes, measured here; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what it takes, measured here; write nothing."
+        ),
     ] = False,
 ) -> None:
-    """Evaluate a student beside itself untrained and the majority class. Run it again to go on."""
+    """Evaluate a student beside itself untrained and the majority class.
+
+    Run it again to go on.
+    """
     with errors(resume=True, kept="every finished question is kept"):
-        asked = _Asked(student, source, split, variant, spec, revision, limit, base, teacher_chains, batch_tokens)
+        asked = _Asked(
+            student,
+            source,
+            split,
+            variant,
+            spec,
+            revision,
+            limit,
+            base,
+            teacher_chains,
+            batch_tokens,
+        )
         job = _prepare(asked)
         if dry_run:
             lines = _measured(job)
@@ -99,24 +143,43 @@ class _Job(NamedTuple):
     def identity(self) -> str:
         from cotbuild.student.training.run_dir import run_identity
 
-        return run_identity(self.run) if self.run else self.model.identity if self.model else ""
+        return (
+            run_identity(self.run)
+            if self.run
+            else self.model.identity
+            if self.model
+            else ""
+        )
 
     def what(self, identity: str) -> "Evaluated":
         from cotbuild.builder.sources.splits import canonical_split
         from cotbuild.student.evaluation.evaluate import evaluated
 
-        return evaluated(identity, self.items, self.plan, self.spec, canonical_split(self.asked.split))
+        return evaluated(
+            identity,
+            self.items,
+            self.plan,
+            self.spec,
+            canonical_split(self.asked.split),
+        )
 
     def load(self) -> "Student":
         from cotbuild.student.training.run_dir import load_trained
 
-        return load_trained(Path(self.asked.student).expanduser()) if self.model is None else _load(self.model)
+        return (
+            load_trained(Path(self.asked.student).expanduser())
+            if self.model is None
+            else _load(self.model)
+        )
 
 
 def _prepare(asked: _Asked) -> _Job:
     """Raises ConfigError and DataError; loads no model."""
     from cotbuild.builder.evaluation.models import find_model, student_packages
-    from cotbuild.builder.evaluation.questions import evaluation_questions, evaluation_rows
+    from cotbuild.builder.evaluation.questions import (
+        evaluation_questions,
+        evaluation_rows,
+    )
     from cotbuild.builder.terminal import Terminal
 
     terminal, run = Terminal(), _run_of(asked)
@@ -129,15 +192,24 @@ def _prepare(asked: _Asked) -> _Job:
         asked = asked._replace(split=split)
     else:
         questions = evaluation_questions(source, asked.split, asked.limit, terminal)
-        items = [Item(q, row) for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)]
-    p99, seen = (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
+        items = [
+            Item(q, row)
+            for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)
+        ]
+    p99, seen = (
+        (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
+    )
     layout = run.layout if run else _layout_of(spec)
     plan = make_plan(layout, p99, asked.batch_tokens, seen)
     return _Job(asked, run, model, spec, items, plan, plan._replace(seen=frozenset()))
 
 
-def _with_chains(asked: _Asked, run: StudentRun | None, spec: VariantSpec, source: str) -> "tuple[str, list[Item]]":
-    """The split that the teacher was asked about, and its questions that the run was not trained on."""
+def _with_chains(
+    asked: _Asked, run: StudentRun | None, spec: VariantSpec, source: str
+) -> "tuple[str, list[Item]]":
+    """The split that the teacher was asked about, and its questions that the run was
+    not trained on.
+    """
     from cotbuild.builder.evaluation.questions import evaluation_rows
     from cotbuild.builder.evaluation.teacher_rationales import teacher_chains
     from cotbuild.builder.terminal import Terminal
@@ -150,9 +222,17 @@ def _with_chains(asked: _Asked, run: StudentRun | None, spec: VariantSpec, sourc
             "pre_cot."
         )
     seen = frozenset(run.data.question_digests)
-    found = teacher_chains(source, spec, lambda text: question_digest(text) in seen, asked.limit, Terminal())
+    found = teacher_chains(
+        source,
+        spec,
+        lambda text: question_digest(text) in seen,
+        asked.limit,
+        Terminal(),
+    )
     rows = evaluation_rows(spec, found.questions)
-    return found.split, [Item(*one) for one in zip(found.questions, rows, found.rationales, strict=True)]
+    return found.split, [
+        Item(*one) for one in zip(found.questions, rows, found.rationales, strict=True)
+    ]
 
 
 def _run_of(asked: _Asked) -> StudentRun | None:
@@ -181,11 +261,15 @@ def _spec_of(asked: _Asked, run: StudentRun | None) -> VariantSpec:
 
 
 def _source_of(asked: _Asked, run: StudentRun | None) -> str:
-    """Where the questions come from; of a run by itself the evaluation splits of its build."""
+    """Where the questions come from; of a run by itself the evaluation splits of its
+    build.
+    """
     from cotbuild.builder.evaluation.models import remembered_source
 
     if asked.source is None and run is None:
-        raise ConfigError("no --source. Expected the questions of a model, such as --source openbookqa, or a build.")
+        raise ConfigError(
+            "no --source. Expected the questions of a model, such as --source openbookqa, or a build."
+        )
     return asked.source or remembered_source(Path(asked.student).expanduser())
 
 
@@ -198,7 +282,9 @@ def _layout_of(spec: VariantSpec) -> "Layout":
 
 def _default_out(student: str, job: _Job) -> Path:
     if job.run is None:
-        raise ConfigError("no --out. Expected a folder for the results, such as --out results/embedded; or --dry-run.")
+        raise ConfigError(
+            "no --out. Expected a folder for the results, such as --out results/embedded; or --dry-run."
+        )
     what = job.what(job.identity)
     limit = f"-first-{job.asked.limit}" if job.asked.limit else ""
     chains = "-teacher-chains" if what.teacher_chains else ""
@@ -234,9 +320,11 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
 
 
 class _Untrained:
-    """The student that a run began with, on the same rows; from the user's cache where it was evaluated before.
+    """The student that a run began with, on the same rows; from the user's cache where
+    it was evaluated before.
 
-    Raises ConfigError, before anything is run, where it has to be evaluated and nobody knows where it is.
+    Raises ConfigError, before anything is run, where it has to be evaluated and nobody
+    knows where it is.
     """
 
     def __init__(self, job: _Job, out: Path) -> None:
@@ -246,7 +334,10 @@ class _Untrained:
         assert job.run is not None
         what = job.what(job.run.student)
         self._job = job._replace(plan=job.untrained_plan)
-        self._copy, self._cached = Results(out, "untrained", what), cached_untrained(cache_dir(), what)
+        self._copy, self._cached = (
+            Results(out, "untrained", what),
+            cached_untrained(cache_dir(), what),
+        )
         had = self._copy.finished() is not None or self._cached.finished() is not None
         self._model = None if had else _base_of(job)
 
@@ -268,11 +359,16 @@ def _collected(
         return there
     student = load()
     with terminal.counting("questions") as progress:
-        return results.collect(lambda done: each(student, job.items, job.plan, done), progress)
+        return results.collect(
+            lambda done: each(student, job.items, job.plan, done), progress
+        )
 
 
 def _base_of(job: _Job) -> "Model":
-    """The model that the run began with. Raises ConfigError where it is another one now, or cannot be found."""
+    """The model that the run began with.
+
+    Raises ConfigError where it is another one now, or cannot be found.
+    """
     from cotbuild.builder.evaluation.models import find_model
     from cotbuild.builder.teachers.identity import hub_commit
     from cotbuild.builder.terminal import Terminal
@@ -285,7 +381,9 @@ def _base_of(job: _Job) -> "Model":
             f"the untrained student is a folder {name!r}, whose place the run does not hold. Expected it beside the "
             "trained one. Pass --base FOLDER."
         )
-    model = find_model(name, hub_commit(wanted) if wanted.startswith("hub:") else None, Terminal().say)
+    model = find_model(
+        name, hub_commit(wanted) if wanted.startswith("hub:") else None, Terminal().say
+    )
     if model.identity != wanted:
         raise ConfigError(
             f"--base {name!r} is {model.identity[:24]!r}, the run began with {wanted[:24]!r}. Expected the same "
@@ -313,5 +411,12 @@ def _measured(job: _Job) -> Iterator[str]:
     yield f"{counted(len(job.items), 'question')}, {cost.tokens} tokens read; at most {cost.generated} generated"
     yield f"about {clock(cost.seconds)} on this machine (measured: {counted(cost.measured, 'question')} of these)"
     if job.run is not None:
-        cached = cached_untrained(cache_dir(), job.what(job.run.student)).finished() is not None
-        yield "the untrained student was evaluated on them before" if cached else "the untrained student: as much again"
+        cached = (
+            cached_untrained(cache_dir(), job.what(job.run.student)).finished()
+            is not None
+        )
+        yield (
+            "the untrained student was evaluated on them before"
+            if cached
+            else "the untrained student: as much again"
+        )

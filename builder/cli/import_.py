@@ -10,45 +10,95 @@ from cotbuild.schemas.errors import ConfigError
 
 Text = str | None
 Many = list[str] | None
-SHIPPED = "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
-"""Written out, so that --help reads no YAML; a test holds it equal to the recipes there are."""
+SHIPPED = (
+    "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
+)
+"""Written out, so that --help reads no YAML; a test holds it equal to the recipes there
+are.
+"""
 
 
 def import_rationales(
-    files: Annotated[list[Path], typer.Argument(help="Files of rationales, in order.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Files of rationales, in order.", show_default=False),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the build.")],
-    format: Annotated[Text, typer.Option(help=f"A recipe: {SHIPPED}, or a .yaml file. Without one: --map.")] = None,
+    format: Annotated[
+        Text,
+        typer.Option(help=f"A recipe: {SHIPPED}, or a .yaml file. Without one: --map."),
+    ] = None,
     map: Annotated[
-        Many, typer.Option(metavar="FIELD=COLUMN", help="text=…, and id=… or question=…, answer=…; repeatable.")
+        Many,
+        typer.Option(
+            metavar="FIELD=COLUMN",
+            help="text=…, and id=… or question=…, answer=…; repeatable.",
+        ),
     ] = None,
     join: Annotated[
-        Text, typer.Option(help="With --map: id, question, order or inside, if columns do not tell.")
+        Text,
+        typer.Option(
+            help="With --map: id, question, order or inside, if columns do not tell."
+        ),
     ] = None,
-    made_by: Annotated[Text, typer.Option(help="With --map: who wrote the rationales.")] = None,
+    made_by: Annotated[
+        Text, typer.Option(help="With --map: who wrote the rationales.")
+    ] = None,
     licence: Annotated[Text, typer.Option(help="With --map: their licence.")] = None,
-    url: Annotated[Text, typer.Option(help="With --map: where they were published.")] = None,
+    url: Annotated[
+        Text, typer.Option(help="With --map: where they were published.")
+    ] = None,
     answer_first: Annotated[
-        bool, typer.Option("--answer-first", help="With --map: texts begin with their answer.")
+        bool,
+        typer.Option(
+            "--answer-first", help="With --map: texts begin with their answer."
+        ),
     ] = False,
     target_shown: Annotated[
-        bool, typer.Option("--target-shown", help="With --map: the writer was shown the target.")
+        bool,
+        typer.Option(
+            "--target-shown", help="With --map: the writer was shown the target."
+        ),
     ] = False,
     order_from: Annotated[
-        Path | None, typer.Option(help="File whose ids stand in the order of the rows, for a join by order.")
+        Path | None,
+        typer.Option(
+            help="File whose ids stand in the order of the rows, for a join by order."
+        ),
     ] = None,
-    source: Annotated[Text, typer.Option(help="The questions: a known dataset, a file, a folder, a Hub id.")] = None,
+    source: Annotated[
+        Text,
+        typer.Option(
+            help="The questions: a known dataset, a file, a folder, a Hub id."
+        ),
+    ] = None,
     split: Annotated[Text, typer.Option(help="Split of the questions.")] = None,
     source_map: Annotated[
-        Many, typer.Option(metavar="FIELD=COLUMN", help="For a source of unknown shape; repeatable.")
+        Many,
+        typer.Option(
+            metavar="FIELD=COLUMN", help="For a source of unknown shape; repeatable."
+        ),
     ] = None,
-    eval_splits: Annotated[Text, typer.Option(help="Splits that enter without a rationale: dev,test.")] = None,
-    on_bad_row: Annotated[Text, typer.Option(help="stop (default), or drop and count.")] = None,
+    eval_splits: Annotated[
+        Text, typer.Option(help="Splits that enter without a rationale: dev,test.")
+    ] = None,
+    on_bad_row: Annotated[
+        Text, typer.Option(help="stop (default), or drop and count.")
+    ] = None,
     setting: Annotated[
-        Many, typer.Option("--set", metavar="NAME=VALUE", help="Any other, as source.limit=100.")
+        Many,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other, as source.limit=100."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported; write nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be imported; write nothing."),
+    ] = False,
 ) -> None:
-    """Bring rationales made elsewhere into a build, with the same answers, verdicts and flags as asked ones."""
+    """Bring rationales made elsewhere into a build, with the same answers, verdicts and
+    flags as asked ones.
+    """
     from cotbuild.builder.cli.args import build_config, columns
 
     with errors():
@@ -85,11 +135,23 @@ def import_rationales(
 
 
 def _recipe(
-    format: str | None, columns: dict[str, str] | None, mapped: dict[str, Any], answer_first: bool, target_shown: bool
+    format: str | None,
+    columns: dict[str, str] | None,
+    mapped: dict[str, Any],
+    answer_first: bool,
+    target_shown: bool,
 ) -> Any:
-    from cotbuild.builder.imports import builtin_recipes, load_recipe, recipe_from_mapping
+    from cotbuild.builder.imports import (
+        builtin_recipes,
+        load_recipe,
+        recipe_from_mapping,
+    )
 
-    given = [f"--{name.replace('_', '-')}" for name, value in mapped.items() if value is not None]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in mapped.items()
+        if value is not None
+    ]
     given += ["--answer-first"] * answer_first + ["--target-shown"] * target_shown
     if format is None and columns is None:
         raise ConfigError(
@@ -98,9 +160,13 @@ def _recipe(
         )
     if format is not None and (columns is not None or given):
         both = ", ".join([*(["--map"] if columns is not None else []), *given])
-        raise ConfigError(f"--format {format!r} with {both}. Expected one or the other: a recipe says all of it.")
+        raise ConfigError(
+            f"--format {format!r} with {both}. Expected one or the other: a recipe says all of it."
+        )
     if format is not None:
         return load_recipe(format)
     assert columns is not None
     said = {name: value for name, value in mapped.items() if value is not None}
-    return recipe_from_mapping(columns, answer_first=answer_first, target_shown=target_shown, **said)
+    return recipe_from_mapping(
+        columns, answer_first=answer_first, target_shown=target_shown, **said
+    )

@@ -16,32 +16,75 @@ if TYPE_CHECKING:
 Text = str | None
 Many = list[str] | None
 Files = Annotated[
-    Many, typer.Option(metavar="NAME=PATH", help="A file the variants were made with; repeatable.", show_default=False)
+    Many,
+    typer.Option(
+        metavar="NAME=PATH",
+        help="A file the variants were made with; repeatable.",
+        show_default=False,
+    ),
 ]
-Source = Annotated[Text, typer.Option(help="The questions' source, for exemplars that were drawn from a split of it.")]
-All = Annotated[bool, typer.Option("--all", help="Derive every row of the variants again, not a sample.")]
+Source = Annotated[
+    Text,
+    typer.Option(
+        help="The questions' source, for exemplars that were drawn from a split of it."
+    ),
+]
+All = Annotated[
+    bool,
+    typer.Option("--all", help="Derive every row of the variants again, not a sample."),
+]
 
 
 def publish(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a build.", show_default=False)],
-    target: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or file:PATH.", show_default=False)],
-    tag: Annotated[Text, typer.Option(help="Name of this release, such as v1.0.0.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="If the repo is made: for you alone.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the plan; send nothing.")] = False,
-    configs: Annotated[
-        Text, typer.Option(help="Only these variants: a,b. rationales and questions always go along.")
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of a build.", show_default=False),
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(help="ORG/NAME on the Hub, or file:PATH.", show_default=False),
+    ],
+    tag: Annotated[
+        Text, typer.Option(help="Name of this release, such as v1.0.0.")
     ] = None,
-    license: Annotated[Text, typer.Option(help="The Hub's identifier; default: what the sources allow.")] = None,
-    language: Annotated[Text, typer.Option(help="ISO 639 codes, such as en,de; default: where it is known.")] = None,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Also while requests are left that failed; the card says so.")
+    private: Annotated[
+        bool, typer.Option("--private", help="If the repo is made: for you alone.")
     ] = False,
-    move_tag: Annotated[bool, typer.Option("--move-tag", help="Let an existing --tag name this release.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and show the plan; send nothing.")
+    ] = False,
+    configs: Annotated[
+        Text,
+        typer.Option(
+            help="Only these variants: a,b. rationales and questions always go along."
+        ),
+    ] = None,
+    license: Annotated[
+        Text,
+        typer.Option(help="The Hub's identifier; default: what the sources allow."),
+    ] = None,
+    language: Annotated[
+        Text,
+        typer.Option(help="ISO 639 codes, such as en,de; default: where it is known."),
+    ] = None,
+    allow_partial: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial",
+            help="Also while requests are left that failed; the card says so.",
+        ),
+    ] = False,
+    move_tag: Annotated[
+        bool,
+        typer.Option("--move-tag", help="Let an existing --tag name this release."),
+    ] = False,
     message: Annotated[Text, typer.Option(help="Message of the commit.")] = None,
     file: Files = None,
     source: Source = None,
 ) -> None:
-    """Check a build and publish it as a dataset: one commit with what differs, a tag, and all of it read back."""
+    """Check a build and publish it as a dataset: one commit with what differs, a tag,
+    and all of it read back.
+    """
     with errors():
         from cotbuild.builder.hub.names import repo_name, tag_name
         from cotbuild.builder.release.check import Checks
@@ -61,7 +104,13 @@ def publish(
             licence=license,
             languages=tuple(language.split(",")) if language else None,
         )
-        how = How(private=private, dry_run=dry_run, allow_partial=allow_partial, move_tag=move_tag, message=message)
+        how = How(
+            private=private,
+            dry_run=dry_run,
+            allow_partial=allow_partial,
+            move_tag=move_tag,
+            message=message,
+        )
         checks = Checks(files=bindings(file or []), source=source)
         done = run(directory, open_target(name, ui.say), wish, how, checks, ui, print)
         for line in _closing_lines(done, wish.target, tag):
@@ -76,11 +125,16 @@ def _closing_lines(done: "Published", target: str, tag: str | None) -> list[str]
     if not done.sent and not done.tagged:
         first = f"nothing to publish: {at} is this release already"
     else:
-        what = [f"{len(done.plan.sent)} files"] * done.sent + [f"tag {tag}"] * done.tagged
+        what = [f"{len(done.plan.sent)} files"] * done.sent + [
+            f"tag {tag}"
+        ] * done.tagged
         first = f"published {' and '.join(what)}; read back and compared"
     where = target.removeprefix("file:")
     revision = f', revision="{tag}"' if tag and where == target else ""
-    config = next((name for name in ("post_cot", *manifest.digests) if name in manifest.digests), "rationales")
+    config = next(
+        (name for name in ("post_cot", *manifest.digests) if name in manifest.digests),
+        "rationales",
+    )
     return [
         first,
         f"{at}  commit {done.commit[:12]}  fingerprint {manifest.fingerprint[:16]}",
@@ -89,10 +143,18 @@ def _closing_lines(done: "Published", target: str, tag: str | None) -> list[str]
 
 
 def pull(
-    release: Annotated[str, typer.Argument(help="ORG/NAME[@TAG], or file:PATH[@TAG].", show_default=False)],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for it.", show_default=False)],
+    release: Annotated[
+        str,
+        typer.Argument(help="ORG/NAME[@TAG], or file:PATH[@TAG].", show_default=False),
+    ],
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A new folder for it.", show_default=False),
+    ],
 ) -> None:
-    """Bring a release back as a build, with all its teacher said: building it again asks nothing."""
+    """Bring a release back as a build, with all its teacher said: building it again
+    asks nothing.
+    """
     with errors():
         from cotbuild.builder.release.names import at_revision, open_target
         from cotbuild.builder.release.pull import pull as run
@@ -103,11 +165,15 @@ def pull(
         manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
         said = "brought and checked" if brought else "there already"
-        print(f"{said}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs")
+        print(
+            f"{said}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs"
+        )
         print(f"{directory}  fingerprint {manifest.fingerprint[:16]}")
         if manifest.imported is None:
             out = shlex.quote(str(directory))
-            print(f"next: cotbuild generate --config {out}/build.json --source QUESTIONS --out {out}")
+            print(
+                f"next: cotbuild generate --config {out}/build.json --source QUESTIONS --out {out}"
+            )
         else:
             print(f"next: cotbuild inspect {directory}")
 
@@ -116,15 +182,19 @@ def verify(
     directory: Annotated[
         str,
         typer.Argument(
-            metavar="DIR", help="Folder of a build, or a release: ORG/NAME@TAG, file:PATH.", show_default=False
+            metavar="DIR",
+            help="Folder of a build, or a release: ORG/NAME@TAG, file:PATH.",
+            show_default=False,
         ),
     ],
     all: All = False,
     file: Files = None,
     source: Source = None,
 ) -> None:
-    """Check a build or a release from its own files: schema, checksums, digests, counts, duplicates, order, request
-    keys, rows made of the teacher's texts once more, variants. Exit 1 with the exact fault."""
+    """Check a build or a release from its own files: schema, checksums, digests,
+    counts, duplicates, order, request keys, rows made of the teacher's texts once more,
+    variants. Exit 1 with the exact fault.
+    """
     with errors():
         from cotbuild.builder.release.check import Checks, check
         from cotbuild.builder.release.names import is_release_name
@@ -138,7 +208,9 @@ def verify(
         for line in lines:
             print(f"{directory}: {line}")
         rows = sum(entry.num_rows for entry in manifest.files)
-        print(f"{directory}: whole. {len(manifest.files)} files, {rows} rows, fingerprint {manifest.fingerprint[:16]}")
+        print(
+            f"{directory}: whole. {len(manifest.files)} files, {rows} rows, fingerprint {manifest.fingerprint[:16]}"
+        )
 
 
 def _verify_elsewhere(name: str, checks: "Checks") -> "tuple[Manifest, list[str]]":
@@ -149,4 +221,6 @@ def _verify_elsewhere(name: str, checks: "Checks") -> "tuple[Manifest, list[str]
     ui = Terminal()
     target, revision = at_revision(name)
     with ui.counting("bytes") as progress:
-        return verify_release(open_target(target, ui.say), revision, checks, progress, ui.say)
+        return verify_release(
+            open_target(target, ui.say), revision, checks, progress, ui.say
+        )

@@ -1,4 +1,7 @@
-"""`cotbuild study`: recipes trained, compared and reported. One of the places where builder and student meet."""
+"""`cotbuild study`: recipes trained, compared and reported.
+
+One of the places where builder and student meet.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,13 +18,20 @@ if TYPE_CHECKING:
     from cotbuild.schemas.study.declaration import Study
 
 RUN = "run"
-File = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="See `cotbuild study init`.", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY.yaml", help="See `cotbuild study init`.", show_default=False
+    ),
+]
 
 
 class _StudyGroup(TyperGroup):
     """`cotbuild study FILE` is `cotbuild study run FILE`."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # typer keeps a click of its own, and no name for it
+    def resolve_command(
+        self, ctx: Any, args: list[str]
+    ) -> Any:  # typer keeps a click of its own, and no name for it
         known = args and (args[0] in self.commands or args[0].startswith("-"))
         return super().resolve_command(ctx, args if known else [RUN, *args])
 
@@ -35,9 +45,14 @@ app = typer.Typer(
 
 @app.command()
 def init(
-    source: Annotated[str, typer.Argument(help="Folder of a build with the paper set, or ORG/NAME@TAG.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Folder of a build with the paper set, or ORG/NAME@TAG."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
-    rows: Annotated[int | None, typer.Option(min=1, help="Rationales trained on (1000, or all).")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Rationales trained on (1000, or all).")
+    ] = None,
 ) -> None:
     """Write STUDY.yaml for the paper's design, with its controls, on a build."""
     with errors():
@@ -49,8 +64,12 @@ def init(
 
         path = out / "STUDY.yaml"
         if path.exists():
-            raise ConfigError(f"{path}: is there already. Expected another --out. Edit it, or remove it.")
-        text = study_text(need_manifest(source_folder(source, Terminal())), source, rows)
+            raise ConfigError(
+                f"{path}: is there already. Expected another --out. Edit it, or remove it."
+            )
+        text = study_text(
+            need_manifest(source_folder(source, Terminal())), source, rows
+        )
         write_text(path, text)
         print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
 
@@ -59,10 +78,20 @@ def init(
 def run(
     study: File,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what is left and what it takes, measured here; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what is left and what it takes, measured here; write nothing.",
+        ),
     ] = False,
-    report_only: Annotated[bool, typer.Option("--report-only", help="Draw the report of the cells there are.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the weights of finished cells, in .work.")] = False,
+    report_only: Annotated[
+        bool,
+        typer.Option("--report-only", help="Draw the report of the cells there are."),
+    ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Keep the weights of finished cells, in .work."),
+    ] = False,
 ) -> None:
     """Run a study, or go on with it; in several shells at once to share its cells."""
     with errors(resume=True, kept="every finished cell is kept"):
@@ -89,7 +118,9 @@ def _run(site: "Site") -> None:
     from cotbuild.builder.study.run import run_study
 
     register(site.folder, site.study, site.dev, site.test)
-    run_study(site, lambda: _report(site.folder, site.study, need_manifest(site.source)))
+    run_study(
+        site, lambda: _report(site.folder, site.study, need_manifest(site.source))
+    )
 
 
 def _report_only(path: Path) -> None:
@@ -103,15 +134,24 @@ def _report_only(path: Path) -> None:
 
 def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
     """Write report/, and say on standard output how each claim stands."""
-    from cotbuild.builder.study.folder import REPORT, read_cells, read_record, read_touches
+    from cotbuild.builder.study.folder import (
+        REPORT,
+        read_cells,
+        read_record,
+        read_touches,
+    )
     from cotbuild.builder.study.report.write import write_report
     from cotbuild.builder.study.results import study_results
     from cotbuild.builder.study.words import claim_lines
 
     record = read_record(folder)
     if record is None:
-        raise ConfigError(f"{folder}: no cell was begun. Expected one. Run `cotbuild study` on it first.")
-    results = study_results(study, record, read_cells(folder), read_touches(folder), manifest)
+        raise ConfigError(
+            f"{folder}: no cell was begun. Expected one. Run `cotbuild study` on it first."
+        )
+    results = study_results(
+        study, record, read_cells(folder), read_touches(folder), manifest
+    )
     page = write_report(folder / REPORT, record, results, study)
     for line in claim_lines(results):
         print(line)

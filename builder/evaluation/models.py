@@ -1,4 +1,6 @@
-"""What training, evaluation and attribution need of the builder: which model a name means, where rows come from."""
+"""What training, evaluation and attribution need of the builder: which model a name
+means, where rows come from.
+"""
 
 import asyncio
 import os
@@ -14,14 +16,29 @@ from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.storage.remembered import load_remembered, save_remembered
-from cotbuild.builder.teachers.identity import COMMIT, hub_commit, model_commit, model_identity
+from cotbuild.builder.teachers.identity import (
+    COMMIT,
+    hub_commit,
+    model_commit,
+    model_identity,
+)
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.training import TrainConfig
 
-EXTRA = ("torch", "transformers", "trl", "peft", "accelerate", "captum", "scipy", "jinja2", "markupsafe")
+EXTRA = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "captum",
+    "scipy",
+    "jinja2",
+    "markupsafe",
+)
 """Packages that come with cotbuild[student]."""
 REMEMBERED = "source.json"
 
@@ -38,14 +55,20 @@ class Model(NamedTuple):
 
 
 def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> Model:
-    """The model that `embedded`, a folder or a Hub id means; the embedded one is made where this is its first time.
+    """The model that `embedded`, a folder or a Hub id means; the embedded one is made
+    where this is its first time.
 
-    Raises ConfigError where there is no such model, TeacherError where the Hub cannot be reached.
+    Raises ConfigError where there is no such model, TeacherError where the Hub cannot
+    be reached.
     """
 
     def commit() -> str:
         stated = revision or "main"
-        return stated if COMMIT.fullmatch(stated) else model_commit(name, stated, "student")
+        return (
+            stated
+            if COMMIT.fullmatch(stated)
+            else model_commit(name, stated, "student")
+        )
 
     identity = model_identity(name, commit, "student")
     if identity.startswith("embedded:"):
@@ -58,15 +81,19 @@ def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> M
 
 
 def source_folder(source: str, ui: Ui) -> Path:
-    """The folder of a build, or of a release that is fetched into the cache. Raises ConfigError where there is none.
+    """The folder of a build, or of a release that is fetched into the cache. Raises
+    ConfigError where there is none.
 
-    What stands in the cache whole is not fetched again. Raises PublishError where there is no such release.
+    What stands in the cache whole is not fetched again. Raises PublishError where there
+    is no such release.
     """
     if is_release_name(source):
         return _fetched(source, ui)
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        raise ConfigError(f"{source!r}: no such folder. Expected the folder of a build or of a release.")
+        raise ConfigError(
+            f"{source!r}: no such folder. Expected the folder of a build or of a release."
+        )
     return folder
 
 
@@ -85,13 +112,22 @@ def _fetched(release: str, ui: Ui) -> Path:
 class Remembered(Record):
     """source.json in the folder of a run: where its rows came from, on this machine."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
-    source: str | None = Field(default=None, description="Folder of a build, or ORG/NAME@TAG; None: not known.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
+    source: str | None = Field(
+        default=None, description="Folder of a build, or ORG/NAME@TAG; None: not known."
+    )
 
 
 def remember_source(run: Path, source: str) -> None:
-    """So that attribution need not be told again; a folder by its whole path. Raises StoreError."""
-    told = source if is_release_name(source) else str(Path(source).expanduser().resolve())
+    """So that attribution need not be told again; a folder by its whole path.
+
+    Raises StoreError.
+    """
+    told = (
+        source if is_release_name(source) else str(Path(source).expanduser().resolve())
+    )
     save_remembered(run / REMEMBERED, Remembered(source=told))
 
 
@@ -99,19 +135,29 @@ def remembered_source(run: Path) -> str:
     """Raises ConfigError where the run does not say."""
     source = load_remembered(run / REMEMBERED, Remembered).source
     if source is None:
-        raise ConfigError(f"{run}: does not say what it was trained on. Expected the build. Pass it with --source.")
+        raise ConfigError(
+            f"{run}: does not say what it was trained on. Expected the build. Pass it with --source."
+        )
     return source
 
 
 def told_of(config: TrainConfig) -> TrainConfig:
-    """As run.json has it: a folder by its name alone, since its path says nothing elsewhere."""
+    """As run.json has it: a folder by its name alone, since its path says nothing
+    elsewhere.
+    """
     folder = Path(config.student).expanduser()
-    return config.model_copy(update={"student": folder.resolve().name}) if folder.is_dir() else config
+    return (
+        config.model_copy(update={"student": folder.resolve().name})
+        if folder.is_dir()
+        else config
+    )
 
 
 @contextmanager
 def student_packages() -> Iterator[None]:
-    """Around the import of cotbuild.student: one line where its packages are not installed."""
+    """Around the import of cotbuild.student: one line where its packages are not
+    installed.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
@@ -126,20 +172,29 @@ def student_packages() -> Iterator[None]:
 
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
-    """Hold the folder of a run. Raises StoreError where another command trains into it, or it cannot be made."""
+    """Hold the folder of a run.
+
+    Raises StoreError where another command trains into it, or it cannot be made.
+    """
     if not is_main_process():
         yield
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{out}: {error}. Expected a folder that can be written.") from error
+        raise StoreError(
+            f"{out}: {error}. Expected a folder that can be written."
+        ) from error
     with locked(out / ".lock", wait=False) as ours:
         if not ours:
-            raise StoreError(f"{out}: another cotbuild is at work here. Expected one at a time. Wait, or take another.")
+            raise StoreError(
+                f"{out}: another cotbuild is at work here. Expected one at a time. Wait, or take another."
+            )
         yield
 
 
 def is_main_process() -> bool:
-    """Whether this one speaks: of the processes that `accelerate launch` starts, the first."""
+    """Whether this one speaks: of the processes that `accelerate launch` starts, the
+    first.
+    """
     return os.environ.get("RANK", "0") == "0"

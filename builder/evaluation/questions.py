@@ -1,4 +1,6 @@
-"""What is evaluated: questions of a source or a build, and the variant whose prompts and labels they get."""
+"""What is evaluated: questions of a source or a build, and the variant whose prompts
+and labels they get.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -20,23 +22,36 @@ from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
 DEFAULT_VARIANT = "label_only"
 
 
-def evaluation_questions(source: str, split: str, limit: int | None, ui: Ui) -> list[Question]:
-    """The first `limit` questions of a split: of a build, of a release (ORG/NAME@TAG), or of any source.
+def evaluation_questions(
+    source: str, split: str, limit: int | None, ui: Ui
+) -> list[Question]:
+    """The first `limit` questions of a split: of a build, of a release (ORG/NAME@TAG),
+    or of any source.
 
     Raises ConfigError where there is no such split, DataError where it is empty.
     """
-    if "@" in source or source.startswith("file:") or (Path(source).expanduser() / MANIFEST).is_file():
+    if (
+        "@" in source
+        or source.startswith("file:")
+        or (Path(source).expanduser() / MANIFEST).is_file()
+    ):
         questions = _of_build(source_folder(source, ui), canonical_split(split))
     else:
         questions = open_source(SourceConfig(name=source, split=split)).read(split)
     found = list(islice(questions, limit))
     if not found:
-        raise DataError(f"{source}: no questions in {split!r}. Expected some to evaluate on.")
+        raise DataError(
+            f"{source}: no questions in {split!r}. Expected some to evaluate on."
+        )
     return found
 
 
 def _of_build(folder: Path, split: str) -> Iterator[Question]:
-    entries = [entry for entry in need_manifest(folder).files if entry.config_name == "questions"]
+    entries = [
+        entry
+        for entry in need_manifest(folder).files
+        if entry.config_name == "questions"
+    ]
     splits = sorted({entry.split for entry in entries})
     if split not in splits:
         raise ConfigError(
@@ -61,17 +76,28 @@ def evaluation_rows(spec: VariantSpec, questions: list[Question]) -> list[Traini
 
 
 def chosen_variant(name: str | None, file: Path | None) -> VariantSpec:
-    """The variant of --variant and --spec. Raises ConfigError where they name none or several."""
+    """The variant of --variant and --spec.
+
+    Raises ConfigError where they name none or several.
+    """
     only = [name] if name else None if file else [DEFAULT_VARIANT]
     specs = choose_variants(only, [file] if file else [])
     if len(specs) != 1:
-        raise ConfigError(f"--variant names {[spec.name for spec in specs]}. Expected one of them.")
+        raise ConfigError(
+            f"--variant names {[spec.name for spec in specs]}. Expected one of them."
+        )
     return specs[0]
 
 
 def example_row(spec: VariantSpec) -> TrainingRow:
-    """A row as a student of this variant would be trained on, of which its layout can be told."""
-    placement = Placement.LABEL_ONLY if spec.placement is Placement.TWO_TASKS else spec.placement
+    """A row as a student of this variant would be trained on, of which its layout can
+    be told.
+    """
+    placement = (
+        Placement.LABEL_ONLY
+        if spec.placement is Placement.TWO_TASKS
+        else spec.placement
+    )
     said = completion_of(placement, "label", "rationale")
     label, rationale = said.label or (None, None), said.rationale or (None, None)
     return TrainingRow(

@@ -1,6 +1,8 @@
-"""The folder of an evaluation: a journal while it runs, then a parquet file of its results.
+"""The folder of an evaluation: a journal while it runs, then a parquet file of its
+results.
 
-Also of the untrained student's in the user's cache, so that ten runs of one student on the same rows pay for it once.
+Also of the untrained student's in the user's cache, so that ten runs of one student on
+the same rows pay for it once.
 """
 
 import json
@@ -26,14 +28,21 @@ Done = dict[int, QuestionResult]
 
 
 class Results:
-    """The results of one student in `folder`: NAME.parquet, until then .NAME.jsonl. Raises StoreError on any fault."""
+    """The results of one student in `folder`: NAME.parquet, until then .NAME.jsonl.
+    Raises StoreError on any fault.
+    """
 
     def __init__(self, folder: Path, name: str, what: Evaluated) -> None:
-        self._parquet, self._journal = folder / f"{name}.parquet", folder / f".{name}.jsonl"
+        self._parquet, self._journal = (
+            folder / f"{name}.parquet",
+            folder / f".{name}.jsonl",
+        )
         self._what = what
 
     def finished(self) -> list[QuestionResult] | None:
-        """All results in order; None: not all are had. Raises ConfigError where those of another evaluation stand."""
+        """All results in order; None: not all are had. Raises ConfigError where those
+        of another evaluation stand.
+        """
         if not self._parquet.exists():
             return None
         found, rows = _read_parquet(self._parquet)
@@ -43,7 +52,9 @@ class Results:
     def begun(self) -> Done:
         """What a run that was cut off had; lines that are not whole are left out."""
         try:
-            lines = self._journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+            lines = self._journal.read_text(encoding="utf-8", errors="replace").split(
+                "\n"
+            )[:-1]
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
@@ -52,19 +63,29 @@ class Results:
         if values:
             self._check_same(self._journal, values[0].get("evaluated"))
         where = str(self._journal)
-        return {value["at"]: QuestionResult.parse(value["result"], where) for value in values if "result" in value}
+        return {
+            value["at"]: QuestionResult.parse(value["result"], where)
+            for value in values
+            if "result" in value
+        }
 
     def collect(
-        self, run: Callable[[Done], Iterator[tuple[int, QuestionResult]]], progress: Callable[[int, int], None]
+        self,
+        run: Callable[[Done], Iterator[tuple[int, QuestionResult]]],
+        progress: Callable[[int, int], None],
     ) -> list[QuestionResult]:
-        """All results in order: those that are had already, then those that `run` gives of the others."""
+        """All results in order: those that are had already, then those that `run` gives
+        of the others.
+        """
         if (there := self.finished()) is not None:
             return there
         done, total = self.begun(), self._what.num_questions
         had = len(done)
         with self._opened(fresh=not done) as file:
             for place, result in run(dict(done)):
-                self._append(file, {"at": place, "result": result.model_dump(mode="json")})
+                self._append(
+                    file, {"at": place, "result": result.model_dump(mode="json")}
+                )
                 done[place] = result
                 progress(len(done) - had, total - had)
         results = [done[i] for i in range(total)]
@@ -78,7 +99,11 @@ class Results:
         except OSError as error:
             raise _unwritable(self._journal, error) from error
         # Where it goes on, a line that was cut off ends here.
-        self._append(file, {"evaluated": self._what.model_dump(mode="json")}, before="" if fresh else "\n")
+        self._append(
+            file,
+            {"evaluated": self._what.model_dump(mode="json")},
+            before="" if fresh else "\n",
+        )
         return file
 
     def _append(self, file: IO[str], value: dict[str, Any], before: str = "") -> None:
@@ -89,7 +114,9 @@ class Results:
             raise _unwritable(self._journal, error) from error
 
     def _write(self, results: list[QuestionResult]) -> None:
-        schema = arrow_schema(QuestionResult).with_metadata({_EVALUATED: self._what.model_dump_json().encode()})
+        schema = arrow_schema(QuestionResult).with_metadata(
+            {_EVALUATED: self._what.model_dump_json().encode()}
+        )
         rows = [result.model_dump(mode="json") for result in results]
         part = self._parquet.with_name(f".{self._parquet.name}.{os.getpid()}")
         try:
@@ -131,8 +158,12 @@ def read_evaluation(folder: Path) -> Evaluation:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected an evaluation. See `cotbuild evaluate`.") from error
-    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+        raise DataError(
+            f"{path}: {error}. Expected an evaluation. See `cotbuild evaluate`."
+        ) from error
+    check_format(
+        value.get("format_version") if isinstance(value, dict) else None, str(path)
+    )
     return Evaluation.parse(value, str(path))
 
 
@@ -142,7 +173,10 @@ def read_results(path: Path) -> list[QuestionResult]:
 
 
 def _parsed(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
-    return [QuestionResult.parse(row, f"{path} row {number}") for number, row in enumerate(rows)]
+    return [
+        QuestionResult.parse(row, f"{path} row {number}")
+        for number, row in enumerate(rows)
+    ]
 
 
 def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
@@ -163,7 +197,9 @@ def _whole(line: str) -> dict[str, Any] | None:
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: {error}. Expected what cotbuild wrote. Remove it to begin anew.")
+    return StoreError(
+        f"{path}: {error}. Expected what cotbuild wrote. Remove it to begin anew."
+    )
 
 
 def _unwritable(path: Path, error: Exception) -> StoreError:

@@ -6,7 +6,17 @@ from pathlib import Path
 from cotbuild.builder.wording import counted
 from cotbuild.schemas.evaluation import Evaluation, Figures, Share
 
-COLUMNS = ("", "accuracy", "95 %", "normalised", "free", "no answer", "forced", "tokens/q", "q/s")
+COLUMNS = (
+    "",
+    "accuracy",
+    "95 %",
+    "normalised",
+    "free",
+    "no answer",
+    "forced",
+    "tokens/q",
+    "q/s",
+)
 
 
 def evaluation_lines(evaluation: Evaluation, out: Path) -> Iterator[str]:
@@ -32,13 +42,23 @@ def _table(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
         yield _row("untrained", evaluation.untrained)
     if evaluation.majority is not None:
         of = evaluation.majority.accuracy
-        yield (f"majority ({evaluation.majority.target:.12})", _percent(of), _interval(of), *[""] * 6)
+        yield (
+            f"majority ({evaluation.majority.target:.12})",
+            _percent(of),
+            _interval(of),
+            *[""] * 6,
+        )
     if evaluation.chance is not None:
         yield ("chance", f"{evaluation.chance:.1%}", *[""] * 7)
 
 
 def _row(name: str, of: Figures) -> tuple[str, ...]:
-    shares = (_percent(of.normalised), _percent(of.free), _percent(of.parse_failures), _percent(of.forced))
+    shares = (
+        _percent(of.normalised),
+        _percent(of.free),
+        _percent(of.parse_failures),
+        _percent(of.forced),
+    )
     rates = (f"{of.tokens_per_question:.1f}", f"{of.questions_per_s:.1f}")
     return (name, _percent(of.accuracy), _interval(of.accuracy), *shares, *rates)
 
@@ -55,7 +75,13 @@ def _aligned(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     table = list(rows)
     widths = [max(len(row[i]) for row in table) for i in range(len(COLUMNS))]
     for first, *others in table:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        cells = [
+            first.ljust(widths[0]),
+            *(
+                cell.rjust(width)
+                for cell, width in zip(others, widths[1:], strict=True)
+            ),
+        ]
         yield "  ".join(cells).rstrip()
 
 

@@ -1,4 +1,6 @@
-"""Questions with the teacher's own chains: those of the split it was asked about that a student was not trained on."""
+"""Questions with the teacher's own chains: those of the split it was asked about that a
+student was not trained on.
+"""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -24,10 +26,18 @@ class Chains(NamedTuple):
     rationales: list[str]
 
 
-def teacher_chains(source: str, spec: VariantSpec, seen: Callable[[str], bool], limit: int | None, ui: Ui) -> Chains:
-    """The first `limit` questions that are not `seen`, by text, each with its first rationale.
+def teacher_chains(
+    source: str,
+    spec: VariantSpec,
+    seen: Callable[[str], bool],
+    limit: int | None,
+    ui: Ui,
+) -> Chains:
+    """The first `limit` questions that are not `seen`, by text, each with its first
+    rationale.
 
-    Raises ConfigError where the source has not the variant, DataError where every question was seen.
+    Raises ConfigError where the source has not the variant, DataError where every
+    question was seen.
     """
     folder = source_folder(source, ui)
     manifest = need_manifest(folder)
@@ -43,13 +53,19 @@ def teacher_chains(source: str, spec: VariantSpec, seen: Callable[[str], bool], 
             f"{folder}: the student was trained on every question of {spec.name!r}. Expected some that it was not "
             "trained on. Train with --rows."
         )
-    return Chains(manifest.source.split, [question for question, _ in found], [chain for _, chain in found])
+    return Chains(
+        manifest.source.split,
+        [question for question, _ in found],
+        [chain for _, chain in found],
+    )
 
 
 def _unseen(
     folder: Path, manifest: Manifest, spec: VariantSpec, seen: Callable[[str], bool]
 ) -> Iterator[tuple[Question, str]]:
-    questions = {row.question_id: question_of(row) for row in rationales(folder, manifest)}
+    questions = {
+        row.question_id: question_of(row) for row in rationales(folder, manifest)
+    }
     had: set[str] = set()
     for row in _rows(folder, manifest, spec):
         question = questions[row.question_id]

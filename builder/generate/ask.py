@@ -1,4 +1,6 @@
-"""One window of requests that slides over the whole plan; each answer is in the journal before it counts."""
+"""One window of requests that slides over the whole plan; each answer is in the journal
+before it counts.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -10,15 +12,24 @@ from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.errors import CotbuildError
 
 OnStep = Callable[[Chain, Answer | None], None]
-"""Called with a chain that has gone a step on, and with the answer, None where that was known already."""
+"""Called with a chain that has gone a step on, and with the answer, None where that was
+known already.
+"""
 
 
-async def ask_all(teacher: Teacher, chains: Iterator[Chain], lookup: Lookup, journal: Journal, on_step: OnStep) -> None:
-    """Finish every chain, `teacher.window` at a time. `chains` is drawn from as slots come free, so it may be endless.
+async def ask_all(
+    teacher: Teacher,
+    chains: Iterator[Chain],
+    lookup: Lookup,
+    journal: Journal,
+    on_step: OnStep,
+) -> None:
+    """Finish every chain, `teacher.window` at a time. `chains` is drawn from as slots
+    come free, so it may be endless.
 
-    `lookup` knows what was answered before by request_key: a later step of a chain may be there already. Raises what
-    `teacher` and `on_step` raise, and StoreError where an answer cannot be kept; what was answered before stands in
-    the journal.
+    `lookup` knows what was answered before by request_key: a later step of a chain may
+    be there already. Raises what `teacher` and `on_step` raise, and StoreError where an
+    answer cannot be kept; what was answered before stands in the journal.
     """
 
     async def follow(chain: Chain) -> None:

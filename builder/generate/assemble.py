@@ -1,4 +1,6 @@
-"""From a job and its answers to a finished build directory; deterministic but for the manifest's `run`."""
+"""From a job and its answers to a finished build directory; deterministic but for the
+manifest's `run`.
+"""
 
 import socket
 import time
@@ -24,7 +26,13 @@ from cotbuild.schemas.answers.extract import EXTRACT_VERSION
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import canonical_json, digest
-from cotbuild.schemas.manifest import FileEntry, Manifest, RunInfo, SourceEntry, TemplateEntry
+from cotbuild.schemas.manifest import (
+    FileEntry,
+    Manifest,
+    RunInfo,
+    SourceEntry,
+    TemplateEntry,
+)
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
 
@@ -49,23 +57,40 @@ def imported(job: Job) -> Derived:
     return Derived(job.imported.rows(), job.imported.num_rows, 0, None)
 
 
-def assemble(job: Job, derived: Derived, started: float, say: Callable[[str], None]) -> Manifest:
-    """Write every row and put the files in place. Raises DataError where the source changed meanwhile.
+def assemble(
+    job: Job, derived: Derived, started: float, say: Callable[[str], None]
+) -> Manifest:
+    """Write every row and put the files in place. Raises DataError where the source
+    changed meanwhile.
 
-    Variants of the build that is replaced are kept if the rows they were derived from come out unchanged; `say` gets
-    a line before they are deleted. `started`: time.monotonic() at the start of the run.
+    Variants of the build that is replaced are kept if the rows they were derived from
+    come out unchanged; `say` gets a line before they are deleted. `started`:
+    time.monotonic() at the start of the run.
     """
     tally = Tally()
     with staging(job.out) as stage:
         rows = _counted(flag_duplicates(derived.rows), tally)
-        files = write_split(stage, "rationales", job.source.split, Rationale, rows, derived.num_rows)
+        files = write_split(
+            stage, "rationales", job.source.split, Rationale, rows, derived.num_rows
+        )
         source = _source(job, tally)
         for split in job.eval_splits:
             files += _questions(job, stage, split)
-            source.dropped.update({f"{split} {reason}": count for reason, count in job.source.drops.items()})
+            source.dropped.update(
+                {
+                    f"{split} {reason}": count
+                    for reason, count in job.source.drops.items()
+                }
+            )
         source.eval_questions.update(_rows_by_split(files, "questions"))
         _check_unchanged(job)
-        manifest = _manifest(job, tally, files, source, _run_info(job, derived, tally, time.monotonic() - started))
+        manifest = _manifest(
+            job,
+            tally,
+            files,
+            source,
+            _run_info(job, derived, tally, time.monotonic() - started),
+        )
         manifest = keep_variants(job.out, manifest, say)
         write_text(stage / CARD, card(manifest))
         write_text(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
@@ -74,8 +99,12 @@ def assemble(job: Job, derived: Derived, started: float, say: Callable[[str], No
 
 
 def _source(job: Job, tally: Tally) -> SourceEntry:
-    """What the last read of the split asked about left behind, before another split is read."""
-    without = 0 if job.config.imported is None else job.imported.entry.num_questions_without
+    """What the last read of the split asked about left behind, before another split is
+    read.
+    """
+    without = (
+        0 if job.config.imported is None else job.imported.entry.num_questions_without
+    )
     return SourceEntry(
         dataset=job.source.dataset,
         split=job.source.split,
@@ -116,11 +145,15 @@ def _counted(rows: Iterable[Rationale], tally: Tally) -> Iterator[Rationale]:
 
 def _questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
     count = sum(1 for _ in job.source.read(split))
-    return write_split(stage, "questions", split, Question, job.source.read(split), count)
+    return write_split(
+        stage, "questions", split, Question, job.source.read(split), count
+    )
 
 
 def _check_unchanged(job: Job) -> None:
-    """Raise DataError where a source file was edited while it was read: its checksum would be of other rows."""
+    """Raise DataError where a source file was edited while it was read: its checksum
+    would be of other rows.
+    """
     for split, before in job.checksums.items():
         if job.source.checksum(split) != before:
             raise DataError(
@@ -129,10 +162,17 @@ def _check_unchanged(job: Job) -> None:
             )
 
 
-def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo) -> Manifest:
+def _manifest(
+    job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo
+) -> Manifest:
     config, digests = job.config, config_digests(files)
     entry = None if config.imported is None else job.imported.entry
-    used = {t.ref: t for p, by_kind in job.templates.items() for k, t in by_kind.items() if (p, k) in tally.asked}
+    used = {
+        t.ref: t
+        for p, by_kind in job.templates.items()
+        for k, t in by_kind.items()
+        if (p, k) in tally.asked
+    }
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
@@ -150,7 +190,8 @@ def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntr
         num_planned=tally.verdicts.total(),
         verdicts={verdict.value: tally.verdicts[verdict.value] for verdict in Verdict},
         verdicts_by_target={
-            target: dict(sorted(tally.by_target[target].items())) for target in sorted(tally.by_target)
+            target: dict(sorted(tally.by_target[target].items()))
+            for target in sorted(tally.by_target)
         },
         purposes=dict(sorted(tally.purposes.items())),
         flags=dict(sorted(tally.flags.items())),
@@ -166,7 +207,9 @@ def _manifest(job: Job, tally: Tally, files: list[FileEntry], source: SourceEntr
 
 def _template_entry(template: Template) -> TemplateEntry:
     content = template.model_dump(mode="json")
-    return TemplateEntry(template=template.ref, fingerprint=template.fingerprint, content=content)
+    return TemplateEntry(
+        template=template.ref, fingerprint=template.fingerprint, content=content
+    )
 
 
 def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
@@ -194,6 +237,12 @@ def _run_info(job: Job, derived: Derived, tally: Tally, elapsed_s: float) -> Run
 
 
 def _teachers(index: AnswerIndex) -> list[dict[str, Any]]:
-    """Provenance of the servers that answered, each once, in the order of their first journal."""
-    found = (header["teacher"] for header in map(read_header, index.journals) if "teacher" in header)
+    """Provenance of the servers that answered, each once, in the order of their first
+    journal.
+    """
+    found = (
+        header["teacher"]
+        for header in map(read_header, index.journals)
+        if "teacher" in header
+    )
     return list({canonical_json(about): about for about in found}.values())

@@ -1,4 +1,7 @@
-"""From questions to requests: pure. A question's work is a chain of requests that its mode decides one by one."""
+"""From questions to requests: pure.
+
+A question's work is a chain of requests that its mode decides one by one.
+"""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +30,9 @@ class Judge(Protocol):
     """Judges a finished chain where that is wanted; it costs more than planning does."""
 
     def __call__(self, *, flags: bool = True) -> Judgement:
-        """`flags` False: without those of the rationale's wording, which cost as much as all the rest."""
+        """`flags` False: without those of the rationale's wording, which cost as much
+        as all the rest.
+        """
 
 
 class Ending(NamedTuple):
@@ -39,11 +44,16 @@ class Ending(NamedTuple):
 
 
 Script = Generator[Step, Completion, Ending]
-"""A chain as a coroutine: it yields what to ask next, is sent the completion, and returns what it came to."""
+"""A chain as a coroutine: it yields what to ask next, is sent the completion, and
+returns what it came to.
+"""
 
 
 class Mode(Protocol):
-    """A way of asking. Pure: the same answers lead to the same requests. Versioned in `ref`."""
+    """A way of asking.
+
+    Pure: the same answers lead to the same requests. Versioned in `ref`.
+    """
 
     @property
     def ref(self) -> str:
@@ -58,7 +68,9 @@ class Mode(Protocol):
 
 
 class Chain(NamedTuple):
-    """One (question, sample_index): what was answered so far, and what is to be asked next."""
+    """One (question, sample_index): what was answered so far, and what is to be asked
+    next.
+    """
 
     question: Question
     sample_index: int
@@ -76,7 +88,10 @@ def begin(mode: Mode, question: Question, sample_index: int) -> Chain:
 
 
 def advance(chain: Chain, answer: Answer) -> Chain:
-    """The chain with its open step answered. A failure ends it. Uses up `chain`: its script goes on."""
+    """The chain with its open step answered.
+
+    A failure ends it. Uses up `chain`: its script goes on.
+    """
     assert chain.open is not None
     chain = chain._replace(taken=(*chain.taken, (chain.open, answer)), open=None)
     if isinstance(answer, Failure):
@@ -90,12 +105,17 @@ def advance(chain: Chain, answer: Answer) -> Chain:
 def walk(mode: Mode, question: Question, sample_index: int, lookup: Lookup) -> Chain:
     """Follow a chain through the answers that `lookup` has, by request_key."""
     chain = begin(mode, question, sample_index)
-    while chain.open is not None and (answer := lookup(chain.open.request.request_key)) is not None:
+    while (
+        chain.open is not None
+        and (answer := lookup(chain.open.request.request_key)) is not None
+    ):
         chain = advance(chain, answer)
     return chain
 
 
-def walk_all(mode: Mode, questions: Iterable[Question], lookup: Lookup) -> Iterator[Chain]:
+def walk_all(
+    mode: Mode, questions: Iterable[Question], lookup: Lookup
+) -> Iterator[Chain]:
     """Every chain of a build, in plan order: questions as they come, samples within."""
     for question in questions:
         for sample_index in range(mode.samples):
@@ -109,7 +129,9 @@ class Plan:
     num_questions: int = 0
     num_chains: int = 0
     num_open: int = 0
-    """Requests to make, as far as can be told; two chains with one request_key count once."""
+    """Requests to make, as far as can be told; two chains with one request_key count
+    once.
+    """
     num_open_chains: int = 0
     open_chars: int = 0
     """Characters in the messages of the open requests."""
@@ -140,7 +162,9 @@ def make_plan(chains: Iterable[Chain], samples: int) -> Plan:
     return plan
 
 
-def open_requests(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[Chain]:
+def open_requests(
+    chains: Iterable[Chain], repeats: frozenset[bytes]
+) -> Iterator[Chain]:
     """The chains with an open request, each request_key once."""
     seen: set[bytes] = set()
     for chain in chains:

@@ -1,4 +1,6 @@
-"""The digest of the code that derives rows: a build is up to date only as long as that code is the same."""
+"""The digest of the code that derives rows: a build is up to date only as long as that
+code is the same.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -26,9 +28,11 @@ DERIVING = (
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
 )
-"""Modules, and packages with all that is in them, whose code plans requests and derives rows.
+"""Modules, and packages with all that is in them, whose code plans requests and derives
+rows.
 
-A test follows the imports of `assemble` and `job`: a module that is missing here, or listed without need, fails it.
+A test follows the imports of `assemble` and `job`: a module that is missing here, or
+listed without need, fails it.
 """
 
 NOT_DERIVING = (
@@ -42,10 +46,12 @@ NOT_DERIVING = (
 
 
 def code_digest() -> str:
-    """Return the digest of the code in DERIVING, so that an edited helper never leaves stale rows behind.
+    """Return the digest of the code in DERIVING, so that an edited helper never leaves
+    stale rows behind.
 
-    Of the compiled code without line numbers, docstrings and asserts: comments and layout do not change it, another
-    minor version of Python may. It takes 90 ms for 9,000 lines, where parsing to an AST and dumping that takes 330.
+    Of the compiled code without line numbers, docstrings and asserts: comments and
+    layout do not change it, another minor version of Python may. It takes 90 ms for
+    9,000 lines, where parsing to an AST and dumping that takes 330.
     """
     total = hashlib.sha256(b"code/2\n")
     for name, path in deriving_files():
@@ -55,11 +61,15 @@ def code_digest() -> str:
 
 
 def deriving_files() -> Iterator[tuple[str, Path]]:
-    """Yield each file of DERIVING with its name: that of the listed module, then the path inside of a package."""
+    """Yield each file of DERIVING with its name: that of the listed module, then the
+    path inside of a package.
+    """
     for module in DERIVING:
         spec = find_spec(module)
         if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"{module!r} is listed in DERIVING but does not exist", name=module)
+            raise ModuleNotFoundError(
+                f"{module!r} is listed in DERIVING but does not exist", name=module
+            )
         if spec.submodule_search_locations is None:
             yield module, Path(spec.origin)
             continue
@@ -69,7 +79,9 @@ def deriving_files() -> Iterator[tuple[str, Path]]:
 
 
 def _content(code: CodeType) -> tuple[object, ...]:
-    """All of a code object that decides what it does; nothing of where in which file it stands."""
+    """All of a code object that decides what it does; nothing of where in which file it
+    stands.
+    """
     return (
         code.co_name,
         code.co_flags,

@@ -15,8 +15,12 @@ from cotbuild.builder.teachers.token_estimate import prompt_tokens
 from cotbuild.schemas.config import BuildConfig
 
 
-def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed: bool = False) -> Iterator[str]:
-    """The plan as lines: counts, the tokens expected, and the first request as it will be sent."""
+def dry_run(
+    config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed: bool = False
+) -> Iterator[str]:
+    """The plan as lines: counts, the tokens expected, and the first request as it will
+    be sent.
+    """
     job = prepare(config, out)
     if config.imported is not None:
         yield from import_announcement(job, read_manifest(out), read_config(out))
@@ -31,9 +35,13 @@ def dry_run(config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed
         refuse_recorded(config.teacher)
         opened = open_requests(job.chains(lookup), plan.repeats)
         requests = (chain.open.request for chain in opened if chain.open)
-        prompts = prompt_tokens(requests, plan.num_open, plan.open_chars, tokenizer_folder(config.teacher))
+        prompts = prompt_tokens(
+            requests, plan.num_open, plan.open_chars, tokenizer_folder(config.teacher)
+        )
     yield f"tokens: {prompts} in prompts, at most {plan.num_open * config.sampling.max_tokens:,} generated"
     if job.asking.may_go_on:
         yield "these are first steps: what they bring decides how many second ones follow"
     yield "the first request, as it will be sent:"
-    yield json.dumps(wire(plan.first, config.teacher.model), indent=2, ensure_ascii=False)
+    yield json.dumps(
+        wire(plan.first, config.teacher.model), indent=2, ensure_ascii=False
+    )

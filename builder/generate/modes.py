@@ -1,6 +1,8 @@
-"""Ways of asking: the target hidden, shown, or shown where that went wrong; in free text, in JSON, held to choices.
+"""Ways of asking: the target hidden, shown, or shown where that went wrong; in free
+text, in JSON, held to choices.
 
-The rule that decides the next request is versioned in `Asking.ref`: a changed rule may ask what was not asked before.
+The rule that decides the next request is versioned in `Asking.ref`: a changed rule may
+ask what was not asked before.
 """
 
 from collections.abc import Mapping
@@ -10,7 +12,12 @@ from functools import cached_property, partial
 from cotbuild.builder.generate.chains import Ending, Script, Step
 from cotbuild.builder.generate.exemplars import Pool
 from cotbuild.prompts.render import render
-from cotbuild.prompts.response_format import CHOOSE_TOKENS, answer_format, choice_format, choose_turns
+from cotbuild.prompts.response_format import (
+    CHOOSE_TOKENS,
+    answer_format,
+    choice_format,
+    choose_turns,
+)
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import Judgement, judge
 from cotbuild.schemas.answers.json_answer import read_answer
@@ -27,12 +34,17 @@ RULE = 1
 LONGER = 4
 """Times max_tokens, for a text asked for once more because it was cut."""
 MISSED = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNCATED})
-"""Verdicts after which elicit-then-rationalize shows the target and asks again, as STaR does (arXiv 2203.14465)."""
+"""Verdicts after which elicit-then-rationalize shows the target and asks again, as STaR
+does (arXiv 2203.14465).
+"""
 
 
 @dataclass(frozen=True)
 class Asking:
-    """The ways of asking that BuildConfig names. `templates` has one per purpose that the mode needs."""
+    """The ways of asking that BuildConfig names.
+
+    `templates` has one per purpose that the mode needs.
+    """
 
     config: BuildConfig
     teacher: str
@@ -54,24 +66,37 @@ class Asking:
     def may_go_on(self) -> bool:
         """Whether a chain may have more than one request."""
         config = self.config
-        return config.decode == "choice" or config.on_length == "longer" or config.mode == "elicit-then-rationalize"
+        return (
+            config.decode == "choice"
+            or config.on_length == "longer"
+            or config.mode == "elicit-then-rationalize"
+        )
 
     def script(self, question: Question, sample_index: int) -> Script:
         """See Mode.script."""
-        first = Purpose.RATIONALIZE if self.config.mode == "rationalize" else Purpose.ELICIT
+        first = (
+            Purpose.RATIONALIZE if self.config.mode == "rationalize" else Purpose.ELICIT
+        )
         ending = yield from self._round(first, question, sample_index)
-        if self.config.mode == "elicit-then-rationalize" and ending.judge(flags=False).verdict in MISSED:
+        if (
+            self.config.mode == "elicit-then-rationalize"
+            and ending.judge(flags=False).verdict in MISSED
+        ):
             ending = yield from self._round(Purpose.RATIONALIZE, question, sample_index)
         return ending
 
     def _round(self, purpose: Purpose, question: Question, sample_index: int) -> Script:
-        """A rationale; once more if it was cut and the policy says so; for decode choice, then the answer."""
+        """A rationale; once more if it was cut and the policy says so; for decode
+        choice, then the answer.
+        """
         template = self._template(purpose, question)
         step = Step(purpose, template, self._request(template, question, sample_index))
         said = yield step
         if said.finish_reason == "length" and self.config.on_length == "longer":
             sampling = self._sampling.model_copy(update={"max_tokens": self._longer})
-            step = step._replace(request=step.request.model_copy(update={"sampling": sampling}))
+            step = step._replace(
+                request=step.request.model_copy(update={"sampling": sampling})
+            )
             said = yield step
         if self.config.decode != "choice":
             return Ending(step, partial(self._judge, question, template, said))
@@ -87,17 +112,27 @@ class Asking:
             response_format=choice_format(question),
         )
         chosen = yield Step(Purpose.CHOOSE, step.template, request)
-        return Ending(step, partial(self._judge_chosen, question, step.template, said, chosen))
+        return Ending(
+            step, partial(self._judge_chosen, question, step.template, said, chosen)
+        )
 
-    def _request(self, template: Template, question: Question, sample_index: int) -> Request:
+    def _request(
+        self, template: Template, question: Question, sample_index: int
+    ) -> Request:
         greedy = self._sampling.temperature == 0
         as_json = template.reply == "json"
         return Request(
             messages=render(template, question),
             teacher=self.teacher,
             sampling=self._sampling,
-            seed=None if greedy else request_seed(self.config.seed, question.id, sample_index),
-            response_format=answer_format(question, answer_first=template.answer == "first") if as_json else None,
+            seed=None
+            if greedy
+            else request_seed(self.config.seed, question.id, sample_index),
+            response_format=answer_format(
+                question, answer_first=template.answer == "first"
+            )
+            if as_json
+            else None,
         )
 
     def _template(self, purpose: Purpose, question: Question) -> Template:
@@ -114,7 +149,12 @@ class Asking:
 
     @staticmethod
     def _judge(
-        question: Question, template: Template, said: Completion, given: str | None = None, *, flags: bool = True
+        question: Question,
+        template: Template,
+        said: Completion,
+        given: str | None = None,
+        *,
+        flags: bool = True,
     ) -> Judgement:
         return judge(
             question,
@@ -128,17 +168,27 @@ class Asking:
         )
 
     def _judge_chosen(
-        self, question: Question, template: Template, said: Completion, chosen: Completion, *, flags: bool = True
+        self,
+        question: Question,
+        template: Template,
+        said: Completion,
+        chosen: Completion,
+        *,
+        flags: bool = True,
     ) -> Judgement:
         answer = read_answer(chosen.text, question)
         found = self._judge(question, template, said, answer, flags=flags)
         if answer is not None:
             return found
-        # The text's own statement does not stand in for a choice that was asked for and not made.
+        # The text's own statement does not stand in for a choice that was asked for and
+        # not made.
         verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
         return found.model_copy(update={"answer": None, "verdict": verdict})
 
 
 def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:
     """0 … 2^53 - 1, the same on any platform and whatever the order of the questions."""
-    return int(digest("seed/1", [build_seed, question_id, sample_index])[:16], 16) & MAX_SEED
+    return (
+        int(digest("seed/1", [build_seed, question_id, sample_index])[:16], 16)
+        & MAX_SEED
+    )

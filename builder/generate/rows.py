@@ -25,7 +25,9 @@ def to_rationale(chain: Chain) -> Rationale:
         purpose=step.purpose,
         template=step.template.ref,
         request_key=answer.request_key,
-        other_steps=tuple(_other(*taken) for taken in chain.taken if taken[1] is not answer),
+        other_steps=tuple(
+            _other(*taken) for taken in chain.taken if taken[1] is not answer
+        ),
         origin=None,
     )
 
@@ -47,10 +49,16 @@ def about_question(question: Question) -> dict[str, Any]:
 
 
 def _said(chain: Chain) -> tuple[Step, Answer]:
-    """The step whose text holds the rationale; of a chain that failed, the last rationale asked for."""
+    """The step whose text holds the rationale; of a chain that failed, the last
+    rationale asked for.
+    """
     if chain.ending is not None:
         return next(taken for taken in chain.taken if taken[0] is chain.ending.step)
-    return next(taken for taken in reversed(chain.taken) if taken[0].purpose is not Purpose.CHOOSE)
+    return next(
+        taken
+        for taken in reversed(chain.taken)
+        if taken[0].purpose is not Purpose.CHOOSE
+    )
 
 
 def _found(chain: Chain) -> dict[str, Any]:
@@ -58,8 +66,14 @@ def _found(chain: Chain) -> dict[str, Any]:
         failure = chain.taken[-1][1]
         assert isinstance(failure, Failure)
         _, said = _said(chain)
-        nothing = {"rationale": "", "answer": None, "verdict": Verdict.UNSCORED, "flags": ()}
-        # Of a text whose answer could not be chosen: with it the row alone tells how the chain went.
+        nothing = {
+            "rationale": "",
+            "answer": None,
+            "verdict": Verdict.UNSCORED,
+            "flags": (),
+        }
+        # Of a text whose answer could not be chosen: with it the row alone tells how
+        # the chain went.
         reasoning = said.reasoning if isinstance(said, Completion) else None
         return {**nothing, "reasoning": reasoning, "failure": failure.kind.value}
     found = chain.ending.judge()
@@ -78,12 +92,20 @@ def _text(answer: Answer) -> dict[str, Any]:
     names = ("finish_reason", "prompt_tokens", "completion_tokens")
     if isinstance(answer, Failure):
         return {"completion": None, **dict.fromkeys(names)}
-    return {"completion": answer.text, **{name: getattr(answer, name) for name in names}}
+    return {
+        "completion": answer.text,
+        **{name: getattr(answer, name) for name in names},
+    }
 
 
 def _other(step: Step, answer: Answer) -> OtherStep:
     reasoning = answer.reasoning if isinstance(answer, Completion) else None
-    return OtherStep(purpose=step.purpose, request_key=answer.request_key, reasoning=reasoning, **_text(answer))
+    return OtherStep(
+        purpose=step.purpose,
+        request_key=answer.request_key,
+        reasoning=reasoning,
+        **_text(answer),
+    )
 
 
 def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
@@ -91,7 +113,9 @@ def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
     seen = SeenIds()
     for row in rows:
         if row.rationale and seen.count(" ".join(row.rationale.casefold().split())) > 1:
-            row = row.model_copy(update={"flags": tuple(sorted({*row.flags, Flag.DUPLICATE}))})
+            row = row.model_copy(
+                update={"flags": tuple(sorted({*row.flags, Flag.DUPLICATE}))}
+            )
         yield row
 
 
@@ -115,25 +139,40 @@ class Tally:
     def add(self, row: Rationale) -> None:
         self.num_questions += row.sample_index == 0
         self.verdicts[row.verdict.value] += 1
-        self.asked.update((purpose, row.kind) for purpose in (row.purpose, *(s.purpose for s in row.other_steps)))
+        self.asked.update(
+            (purpose, row.kind)
+            for purpose in (row.purpose, *(s.purpose for s in row.other_steps))
+        )
         self.flags.update(flag.value for flag in row.flags)
         self.purposes[row.purpose.value] += 1
         self.completion_tokens += row.completion_tokens or 0
-        self.completion_tokens += sum(step.completion_tokens or 0 for step in row.other_steps)
+        self.completion_tokens += sum(
+            step.completion_tokens or 0 for step in row.other_steps
+        )
         if row.verdict is Verdict.UNSCORED:
             self.failures[row.failure or "no_target"] += 1
         if row.rationale:
             self.lengths[len(row.rationale)] += 1
-        if row.target is not None and row.kind in (QuestionKind.CHOICE, QuestionKind.YES_NO):
-            self.by_target.setdefault(f"{row.kind.value}: {row.target}", Counter())[row.verdict.value] += 1
+        if row.target is not None and row.kind in (
+            QuestionKind.CHOICE,
+            QuestionKind.YES_NO,
+        ):
+            self.by_target.setdefault(f"{row.kind.value}: {row.target}", Counter())[
+                row.verdict.value
+            ] += 1
 
     def length_quartiles(self) -> list[int]:
-        """Minimum, quartiles and maximum of the kept rationales' length in characters; empty where there are none."""
+        """Minimum, quartiles and maximum of the kept rationales' length in characters;
+        empty where there are none.
+        """
         total = sum(self.lengths.values())
         if not total:
             return []
         ordered = sorted(self.lengths.items())
-        return [_nth(ordered, rank) for rank in (0, total // 4, total // 2, 3 * total // 4, total - 1)]
+        return [
+            _nth(ordered, rank)
+            for rank in (0, total // 4, total // 2, 3 * total // 4, total - 1)
+        ]
 
 
 def _nth(ordered: list[tuple[int, int]], rank: int) -> int:

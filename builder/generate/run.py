@@ -9,7 +9,13 @@ from typing import Protocol
 
 from cotbuild.builder.build.directory import clear_stage, read_config, read_manifest
 from cotbuild.builder.generate.ask import OnStep, ask_all
-from cotbuild.builder.generate.chains import Chain, Lookup, Plan, make_plan, open_requests
+from cotbuild.builder.generate.chains import (
+    Chain,
+    Lookup,
+    Plan,
+    make_plan,
+    open_requests,
+)
 from cotbuild.builder.generate.changes import announcement, import_announcement
 from cotbuild.builder.generate.jobs import Job, is_up_to_date, known_answers, prepare
 from cotbuild.builder.sources import remember_source
@@ -42,11 +48,19 @@ class Outcome:
     """False where the build that stood there was already what was asked for."""
 
 
-def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, retry_failed: bool = False) -> Outcome:
+def generate(
+    config: BuildConfig,
+    out: Path,
+    ui: Ui,
+    *,
+    fresh: bool = False,
+    retry_failed: bool = False,
+) -> Outcome:
     """Bring `out` to what `config` says, asking only what the store does not know.
 
-    `fresh` begins the answers anew; `retry_failed` asks again also what the server refused. Raises a CotbuildError in
-    one line; every answer had until then stays in the store.
+    `fresh` begins the answers anew; `retry_failed` asks again also what the server
+    refused. Raises a CotbuildError in one line; every answer had until then stays in
+    the store.
     """
     started = time.monotonic()
     job = prepare(config, out)
@@ -54,7 +68,9 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
         if fresh:
             refuse_recorded(config.teacher)  # before the answers at hand are set aside
             job.store.new_generation()
-        clear_stage(out)  # also where the run before was killed right after its manifest, and nothing is left to do
+        clear_stage(
+            out
+        )  # also where the run before was killed right after its manifest, and nothing is left to do
         standing = read_manifest(out)
         if standing is not None and not retry_failed and is_up_to_date(job, standing):
             return Outcome(standing, asked=0, rebuilt=False)
@@ -65,7 +81,9 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
         if config.imported is None:
             index = job.store.index()
             num_chains, asked = _ask_open(job, index, standing, ui, retry_failed)
-            derived = asked_for(job, job.store.index() if asked else index, num_chains, asked)
+            derived = asked_for(
+                job, job.store.index() if asked else index, num_chains, asked
+            )
         else:
             for line in import_announcement(job, standing, read_config(out)):
                 ui.say(line)
@@ -74,7 +92,9 @@ def generate(config: BuildConfig, out: Path, ui: Ui, *, fresh: bool = False, ret
     return Outcome(manifest, asked=derived.asked, rebuilt=True)
 
 
-def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool) -> tuple[int, int]:
+def _ask_open(
+    job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool
+) -> tuple[int, int]:
     """Plan, say so, and ask what is open; the number of chains, and of requests made."""
     asked = 0
     with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
@@ -89,13 +109,18 @@ def _ask_open(job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, r
 async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:
     """Ask all that is open; the number of requests that were made."""
     assert plan.longest is not None
-    async with open_teacher(job.config.teacher, job.teacher, job.store.root, ui.say) as teacher:
+    async with open_teacher(
+        job.config.teacher, job.teacher, job.store.root, ui.say
+    ) as teacher:
         if warning := await teacher.check(plan.longest):
             ui.say(f"question {plan.longest_id!r}: {warning}")
         about = teacher.provenance()
         stop = EarlyStop(plan.num_chains - plan.num_open_chains)
         asked = 0
-        with job.store.journal({"teacher": about}) as journal, ui.asking(plan.num_open) as show:
+        with (
+            job.store.journal({"teacher": about}) as journal,
+            ui.asking(plan.num_open) as show,
+        ):
 
             def on_step(chain: Chain, answer: Answer | None) -> None:
                 nonlocal asked
@@ -104,12 +129,25 @@ async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:
                     asked += 1
                     stop.note(answer)
 
-            await ask_all(teacher, open_requests(job.chains(lookup), plan.repeats), lookup, journal, on_step)
-            # Two questions that differ in their target alone share the first request of their chains, so one of them
-            # was left out above: it goes on from the answer the other one had.
+            await ask_all(
+                teacher,
+                open_requests(job.chains(lookup), plan.repeats),
+                lookup,
+                journal,
+                on_step,
+            )
+            # Two questions that differ in their target alone share the first request of
+            # their chains, so one of them was left out above: it goes on from the
+            # answer the other one had.
             while plan.repeats and (rest := _left_open(job)).num_open:
                 with known_answers(job.store.index(), retry=False) as known:
-                    await ask_all(teacher, open_requests(job.chains(known), rest.repeats), known, journal, on_step)
+                    await ask_all(
+                        teacher,
+                        open_requests(job.chains(known), rest.repeats),
+                        known,
+                        journal,
+                        on_step,
+                    )
     return asked
 
 

@@ -1,4 +1,6 @@
-"""Which commit a branch or tag of a repo on the Hub means now, and what of a repo this machine's cache holds."""
+"""Which commit a branch or tag of a repo on the Hub means now, and what of a repo this
+machine's cache holds.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,9 @@ from cotbuild.schemas.errors import CotbuildError
 
 RepoType = Literal["dataset", "model"]
 ALWAYS_THERE = {"dataset": "README.md", "model": "config.json"}
-"""A file that whoever used a repo here has in the cache, in a folder called by the commit."""
+"""A file that whoever used a repo here has in the cache, in a folder called by the
+commit.
+"""
 
 
 def resolve_commit(
@@ -22,13 +26,18 @@ def resolve_commit(
 ) -> str:
     """The commit, from the Hub, or from the cache where the Hub is out of reach.
 
-    Raises the one of the caller's errors that fits; `no_answer` is given the client's words.
+    Raises the one of the caller's errors that fits; `no_answer` is given the client's
+    words.
     """
     # Half a second to import, and only Hub ids need it.
     from huggingface_hub import HfApi, errors
 
     try:
-        commit = HfApi().repo_info(repo_id, repo_type=repo_type, revision=revision, timeout=30).sha
+        commit = (
+            HfApi()
+            .repo_info(repo_id, repo_type=repo_type, revision=revision, timeout=30)
+            .sha
+        )
     except errors.RepositoryNotFoundError as error:
         raise no_repo from error
     except errors.RevisionNotFoundError as error:
@@ -43,11 +52,15 @@ def resolve_commit(
     return commit
 
 
-def cached_file(repo_type: RepoType, repo_id: str, revision: str, name: str) -> Path | None:
+def cached_file(
+    repo_type: RepoType, repo_id: str, revision: str, name: str
+) -> Path | None:
     """A file in the Hub's cache on this machine; its folder is called by the commit."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo_id, name, revision=revision, repo_type=repo_type)
+    found = try_to_load_from_cache(
+        repo_id, name, revision=revision, repo_type=repo_type
+    )
     return Path(found) if isinstance(found, str) else None
 
 

@@ -13,7 +13,10 @@ KEPT = "what was uploaded is kept."
 
 
 def foreign_errors() -> tuple[type[Exception], ...]:
-    """What the client may raise. ValueError: a refused card or object; RuntimeError: round a failed upload, and Xet."""
+    """What the client may raise.
+
+    ValueError: a refused card or object; RuntimeError: round a failed upload, and Xet.
+    """
     from huggingface_hub import errors
 
     # HTTPError is its HTTP library's own, httpx or httpx2 by release.
@@ -24,7 +27,10 @@ def cause(error: BaseException) -> BaseException:
     """The error that the client met, out of what it wrapped round it."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    while isinstance(error, RuntimeError | LocalEntryNotFoundError) and error.__cause__ is not None:
+    while (
+        isinstance(error, RuntimeError | LocalEntryNotFoundError)
+        and error.__cause__ is not None
+    ):
         error = error.__cause__
     return error
 
@@ -36,12 +42,15 @@ def status_of(error: BaseException) -> int | None:
 
 
 def wait_s(error: BaseException, attempt: int) -> float | None:
-    """Seconds to wait before asking once more; None: that would not help. `attempt` counts from 0."""
+    """Seconds to wait before asking once more; None: that would not help. `attempt`
+    counts from 0.
+    """
     from huggingface_hub import errors
 
     status = status_of(error)
     if status is None:
-        # Of the client's own errors only those of the connection; offline mode is none of them.
+        # Of the client's own errors only those of the connection; offline mode is none
+        # of them.
         return 2.0**attempt if isinstance(error, errors.HTTPError) else None  # type: ignore[attr-defined]
     if status != 429 and (status < 500 or status in TOO_MUCH):
         return None
@@ -63,8 +72,13 @@ def retry_after_s(error: BaseException) -> float | None:
     return float(told) if told.isdigit() else None
 
 
-def publish_error(error: BaseException, where: str, revision: str | None = None) -> PublishError:
-    """One line for what `cause` gave. `where`: the repo's name; `revision`: the one that was asked for."""
+def publish_error(
+    error: BaseException, where: str, revision: str | None = None
+) -> PublishError:
+    """One line for what `cause` gave.
+
+    `where`: the repo's name; `revision`: the one that was asked for.
+    """
     return PublishError(f"{where}: {_line(error, where, revision)}")
 
 
@@ -101,22 +115,22 @@ def _line(error: BaseException, where: str, revision: str | None) -> str:
                 f"and HF_ENDPOINT, and run again: {KEPT}"
             )
         case OSError() if error.strerror:
-            return (
-                f"a file on this machine: {error.strerror}. Expected room and rights for it. Make them, and run again."
-            )
+            return f"a file on this machine: {error.strerror}. Expected room and rights for it. Make them, and run again."
         case _:
             return f"the Hub refuses this: {_said(error)}. Expected it to be taken. Correct it, and run again."
 
 
-_NO_LOGIN = (
-    "the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run `hf auth login`, or set HF_TOKEN."
-)
+_NO_LOGIN = "the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run `hf auth login`, or set HF_TOKEN."
 
 
 def _status_line(error: BaseException, where: str) -> str:
     status, said = status_of(error), _said(error)
     if status == 401:
-        return _NO_LOGIN if "credentials" not in said else _NO_LOGIN.replace("knows of no", "does not know this")
+        return (
+            _NO_LOGIN
+            if "credentials" not in said
+            else _NO_LOGIN.replace("knows of no", "does not know this")
+        )
     if status == 403:
         return (
             f"the Hub forbids this to the login: {said}. Expected a token that may write in {where.partition('/')[0]!r}"
@@ -142,7 +156,11 @@ def _status_line(error: BaseException, where: str) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """The words of the Hub or of its client in one line, without what could be secret or of this machine."""
+    """The words of the Hub or of its client in one line, without what could be secret
+    or of this machine.
+    """
     words = getattr(error, "server_message", None) or str(error) or type(error).__name__
-    words = re.sub(r"\bhf_\w+|(?<=\w://)\S+|(?<!\S)['\"]?/\S+", "…", " ".join(words.split()))
+    words = re.sub(
+        r"\bhf_\w+|(?<=\w://)\S+|(?<!\S)['\"]?/\S+", "…", " ".join(words.split())
+    )
     return (words if len(words) <= 300 else words[:299] + "…").rstrip(".")

@@ -5,7 +5,9 @@ import re
 from cotbuild.schemas.errors import ConfigError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-"""The form of owner/name, by which one is told from a path; the Hub itself refuses some that have it."""
+"""The form of owner/name, by which one is told from a path; the Hub itself refuses some
+that have it.
+"""
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,95}")
 """Of what git takes as a tag, the part that needs no quoting anywhere."""
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -13,12 +15,17 @@ PREFIXES = ("hf://datasets/", "datasets/")
 
 
 def repo_name(text: str) -> str:
-    """ORG/NAME of a dataset repo, from how it is written in a command, a URI or a path of the Hub's pages."""
+    """ORG/NAME of a dataset repo, from how it is written in a command, a URI or a path
+    of the Hub's pages.
+    """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     name = text.strip().strip("/")
-    name = next((name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)), name)
+    name = next(
+        (name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)),
+        name,
+    )
     try:
         validate_repo_id(name)
     except HFValidationError as error:

@@ -1,8 +1,14 @@
-"""Imports: rationales made elsewhere, brought in with the same answers, verdicts and provenance as asked ones."""
+"""Imports: rationales made elsewhere, brought in with the same answers, verdicts and
+provenance as asked ones.
+"""
 
 from cotbuild.builder.imports.embedded_questions import open_import_source
 from cotbuild.builder.imports.read import Unmatched
-from cotbuild.builder.imports.recipes import builtin_recipes, load_recipe, recipe_from_mapping
+from cotbuild.builder.imports.recipes import (
+    builtin_recipes,
+    load_recipe,
+    recipe_from_mapping,
+)
 from cotbuild.builder.imports.run import Import, open_import
 
 __all__ = [

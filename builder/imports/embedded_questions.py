@@ -19,14 +19,18 @@ _BRACKETED = re.compile(r"\([a-z]\)")
 
 
 def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
-    """The questions an import is for: the source named, or that of the files where they bring their questions.
+    """The questions an import is for: the source named, or that of the files where they
+    bring their questions.
 
-    Of the latter `source` gives the split, slices, kind and on_bad_row, and its name is not read. Raises ConfigError.
+    Of the latter `source` gives the split, slices, kind and on_bad_row, and its name is
+    not read. Raises ConfigError.
     """
     if config.recipe.join != "inside":
         return open_source(source)
     if source.columns:
-        raise ConfigError(f"{config.recipe.ref}: columns {source.columns} of the source. Expected them in the recipe.")
+        raise ConfigError(
+            f"{config.recipe.ref}: columns {source.columns} of the source. Expected them in the recipe."
+        )
     files = [Path(file) for file in config.files]
     split = canonical_split(source.split) if source.split else split_of_file(files[0])
     if "target" not in config.recipe.columns:
@@ -34,14 +38,18 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
 
     def open_split(name: str) -> "InsideRows":
         if name != split:
-            raise ConfigError(f"{files[0].name}: split {name!r}. Expected {split!r}: the files hold one split.")
+            raise ConfigError(
+                f"{files[0].name}: split {name!r}. Expected {split!r}: the files hold one split."
+            )
         return InsideRows(files, config.recipe)
 
     return Source(source, files[0].name, split, open_split)
 
 
 class InsideRows:
-    """The different questions of the files, in the order of their first rows; rows that are unreadable hold none."""
+    """The different questions of the files, in the order of their first rows; rows that
+    are unreadable hold none.
+    """
 
     def __init__(self, files: list[Path], recipe: Recipe) -> None:
         self._files = files
@@ -73,18 +81,28 @@ class Numbers:
         return len(self._numbers)
 
     def of(self, row: Row) -> int:
-        return self._numbers.setdefault(repr(question_row(row, self._recipe)), len(self._numbers))
+        return self._numbers.setdefault(
+            repr(question_row(row, self._recipe)), len(self._numbers)
+        )
 
 
 def question_row(row: Row, recipe: Recipe) -> dict[str, Any]:
     """What a row says of its question, under the names that every source reads."""
     columns = recipe.columns
-    found = {field: get(row, columns[field]) for field in QUESTION_FIELDS if field in columns}
+    found = {
+        field: get(row, columns[field]) for field in QUESTION_FIELDS if field in columns
+    }
     if "target" in found:
         found["answer"] = _as_published(found.pop("target"))
     return found
 
 
 def _as_published(target: object) -> object:
-    """QuaRel's published targets are (A) and (B); the rationales made for it write (a) and (b)."""
-    return target.upper() if isinstance(target, str) and _BRACKETED.fullmatch(target) else target
+    """QuaRel's published targets are (A) and (B); the rationales made for it write (a)
+    and (b).
+    """
+    return (
+        target.upper()
+        if isinstance(target, str) and _BRACKETED.fullmatch(target)
+        else target
+    )

@@ -14,14 +14,19 @@ from cotbuild.schemas.question import Question
 
 
 class Joined:
-    """The texts of all files by question. They are held in memory; of the questions only where a text's stands.
+    """The texts of all files by question. They are held in memory; of the questions
+    only where a text's stands.
 
-    A text is looked up in the whole split, whatever slice of it the build takes: which of two questions written alike a
-    text is for must not depend on the slice. Of those the n-th text, in file order, is for the n-th question, provided
-    that there are as many texts as questions; else nobody can tell, and the texts are dropped as ambiguous.
+    A text is looked up in the whole split, whatever slice of it the build takes: which
+    of two questions written alike a text is for must not depend on the slice. Of those
+    the n-th text, in file order, is for the n-th question, provided that there are as
+    many texts as questions; else nobody can tell, and the texts are dropped as
+    ambiguous.
     """
 
-    def __init__(self, config: ImportConfig, source: Source, order: list[str] | None) -> None:
+    def __init__(
+        self, config: ImportConfig, source: Source, order: list[str] | None
+    ) -> None:
         self.drops = Drops()
         self.files: list[ImportFile] = []
         self.num_texts = 0
@@ -35,7 +40,11 @@ class Joined:
         self._places: dict[str, list[int]] = {key: [] for key in self._texts}
         self._find(source)
         if config.recipe.join == "order":
-            num_rows = sum(1 for _ in source.open_split(source.split)) if order is None else len(order)
+            num_rows = (
+                sum(1 for _ in source.open_split(source.split))
+                if order is None
+                else len(order)
+            )
             self._check_count(num_rows, source)
         self._drop_unmatched()
 
@@ -57,14 +66,23 @@ class Joined:
                     self._bad(path.name, rows - 1, found)
                 else:
                     key, text, answer = found
-                    place = Text(first + rows - 1, len(self.files), rows - 1, number, text, answer)
+                    place = Text(
+                        first + rows - 1,
+                        len(self.files),
+                        rows - 1,
+                        number,
+                        text,
+                        answer,
+                    )
                     self._texts.setdefault(key, []).append(place)
         self.files.append(ImportFile(file=path.name, checksum=checksum, num_rows=rows))
 
     def _num_rows(self) -> int:
         return sum(file.num_rows for file in self.files)
 
-    def _row_texts(self, row: Row | BadRow, number: int) -> Iterator[tuple[str, str, object] | BadRow]:
+    def _row_texts(
+        self, row: Row | BadRow, number: int
+    ) -> Iterator[tuple[str, str, object] | BadRow]:
         """Key, text and answer of each text of a row."""
         if isinstance(row, BadRow):
             yield row

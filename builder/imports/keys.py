@@ -1,4 +1,6 @@
-"""What rows and questions are joined by: a key of each, equal where they belong together. Pure but for order files."""
+"""What rows and questions are joined by: a key of each, equal where they belong
+together. Pure but for order files.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +33,9 @@ def row_key(recipe: Recipe, order: list[str] | None) -> RowKey:
         case "order" if order is None:
             return lambda _, number: str(number)
         case "order":
-            return lambda _, number: order[number] if number < len(order) else ""  # a wrong count is refused later
+            return lambda _, number: (
+                order[number] if number < len(order) else ""
+            )  # a wrong count is refused later
 
 
 def question_key(recipe: Recipe, order: list[str] | None) -> Callable[[Question], str]:
@@ -44,14 +48,24 @@ def question_key(recipe: Recipe, order: list[str] | None) -> Callable[[Question]
 
 
 def _written(row: Row, columns: dict[str, str]) -> str:
-    """The row's question as compared, with the choices where they have a column of their own."""
+    """The row's question as compared, with the choices where they have a column of
+    their own.
+    """
     text = clean_field(get(row, columns["question"]), "question")
-    options = [text for _, text in choice_pairs(get(row, columns["choices"]))] if "choices" in columns else []
+    options = (
+        [text for _, text in choice_pairs(get(row, columns["choices"]))]
+        if "choices" in columns
+        else []
+    )
     return "\n".join(map(compared, [text, *options]))
 
 
 def _asked(question: Question, recipe: Recipe) -> str:
-    options = [choice.text for choice in question.choices] if "choices" in recipe.columns else []
+    options = (
+        [choice.text for choice in question.choices]
+        if "choices" in recipe.columns
+        else []
+    )
     return "\n".join(map(compared, [recipe.write_question(question), *options]))
 
 
@@ -64,5 +78,7 @@ def read_order(path: Path) -> list[str]:
                 raise row
             ids.append(clean_id(row.get("id")))
         except BadRow as fault:
-            raise DataError(f"{path.name} row {number} (from 0): {fault.message}") from fault
+            raise DataError(
+                f"{path.name} row {number} (from 0): {fault.message}"
+            ) from fault
     return ids

@@ -1,4 +1,6 @@
-"""Recipes: those that ship with cotbuild, a user's own file, or a mapping from the command line."""
+"""Recipes: those that ship with cotbuild, a user's own file, or a mapping from the
+command line.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,12 +17,16 @@ def parse_recipe(text: str, where: str) -> Recipe:
 
 @cache
 def builtin_recipes() -> dict[str, Recipe]:
-    """Every recipe that ships with cotbuild, by name@version, in the order of their names."""
+    """Every recipe that ships with cotbuild, by name@version, in the order of their
+    names.
+    """
     return shipped("cotbuild.builder.imports", "recipes", parse_recipe)
 
 
 def load_recipe(ref: str) -> Recipe:
-    """A built-in recipe by name@version or name, or one from a .yaml file; see `find_declared`."""
+    """A built-in recipe by name@version or name, or one from a .yaml file; see
+    `find_declared`.
+    """
     return find_declared(ref, builtin_recipes(), parse_recipe, "recipe")
 
 
@@ -34,13 +40,19 @@ def recipe_from_mapping(
     answer_first: bool = False,
     target_shown: bool = False,
 ) -> Recipe:
-    """The recipe `--map FIELD=COLUMN` stands for; `join` None: by id, else by question, else by order.
+    """The recipe `--map FIELD=COLUMN` stands for; `join` None: by id, else by question,
+    else by order.
 
-    With a column for the answer, that one counts and not what the text says. Raises ConfigError.
+    With a column for the answer, that one counts and not what the text says. Raises
+    ConfigError.
     """
     if not columns.get("text"):
-        raise ConfigError(f"--map {dict(columns)}: no column for the text. Expected --map text=COL.")
-    told: Join = "id" if "id" in columns else "question" if "question" in columns else "order"
+        raise ConfigError(
+            f"--map {dict(columns)}: no column for the text. Expected --map text=COL."
+        )
+    told: Join = (
+        "id" if "id" in columns else "question" if "question" in columns else "order"
+    )
     from_text = "first" if answer_first else "last"
     value = {
         "name": "mapping",

@@ -13,7 +13,9 @@ from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Origin, Purpose, Rationale, Verdict
 
 
-def to_rationale(question: Question, sample_index: int, text: Text, file: ImportFile, recipe: Recipe) -> Rationale:
+def to_rationale(
+    question: Question, sample_index: int, text: Text, file: ImportFile, recipe: Recipe
+) -> Rationale:
     """The published row of one text of a question."""
     judged = _judged(question, text, recipe)
     return Rationale(
@@ -53,7 +55,13 @@ class Stated(NamedTuple):
 def _judged(question: Question, text: Text, recipe: Recipe) -> Judgement:
     stated = _stated(question, text, recipe)
     given = stated.answer if stated else None
-    judged = judge(question, text.text, finish_reason=None, answer_first=recipe.answer == "first", given=given)
+    judged = judge(
+        question,
+        text.text,
+        finish_reason=None,
+        answer_first=recipe.answer == "first",
+        given=given,
+    )
     if stated is None or stated.answer is not None:
         return judged
     verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
@@ -68,11 +76,17 @@ def _stated(question: Question, text: Text, recipe: Recipe) -> Stated | None:
 
 
 def answer_of(value: object, question: Question) -> str | None:
-    """An answer column's value in the form of the target; None: it is none of the question's answers."""
+    """An answer column's value in the form of the target; None: it is none of the
+    question's answers.
+    """
     match question.kind:
         case QuestionKind.CHOICE:
             try:
-                return choice_label(value, [(choice.label, choice.text) for choice in question.choices], None)
+                return choice_label(
+                    value,
+                    [(choice.label, choice.text) for choice in question.choices],
+                    None,
+                )
             except BadRow:
                 return None
         case QuestionKind.YES_NO:

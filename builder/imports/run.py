@@ -1,10 +1,17 @@
-"""Import: the rationales of files made elsewhere, joined to the questions of a source, as rows of a build."""
+"""Import: the rationales of files made elsewhere, joined to the questions of a source,
+as rows of a build.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotbuild.builder.imports.check_join import LEAST_FRAC, closer, misfit, question_words
+from cotbuild.builder.imports.check_join import (
+    LEAST_FRAC,
+    closer,
+    misfit,
+    question_words,
+)
 from cotbuild.builder.imports.join import Joined
 from cotbuild.builder.imports.keys import read_order
 from cotbuild.builder.imports.read import Text, Unmatched
@@ -12,21 +19,30 @@ from cotbuild.builder.imports.rows import to_rationale
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import DropReason, ImportConfig, ImportEntry, ImportFile
+from cotbuild.schemas.import_recipe import (
+    DropReason,
+    ImportConfig,
+    ImportEntry,
+    ImportFile,
+)
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 
 
 @dataclass(frozen=True)
 class Import:
-    """What an import makes, by `open_import`; holds the texts of the files in memory (*measured*: 116 MB for 46 MB)."""
+    """What an import makes, by `open_import`; holds the texts of the files in memory
+    (*measured*: 116 MB for 46 MB).
+    """
 
     config: ImportConfig
     source: Source
     entry: ImportEntry
     """What was read, and what became of it."""
     unmatched: list[Unmatched]
-    """The first texts without a row; not those whose question was left out of the build."""
+    """The first texts without a row; not those whose question was left out of the
+    build.
+    """
     _joined: Joined = field(repr=False)
 
     @property
@@ -34,22 +50,34 @@ class Import:
         return self.entry.num_rationales
 
     def questions(self) -> Iterator[Question]:
-        """Every question of the build, with or without a rationale, any number of times."""
+        """Every question of the build, with or without a rationale, any number of
+        times.
+        """
         return self.source.read(self.source.split)
 
     def rows(self) -> Iterator[Rationale]:
-        """The rows, any number of times: by question as in the source, then by sample_index, as in the files."""
+        """The rows, any number of times: by question as in the source, then by
+        sample_index, as in the files.
+        """
         for question in self.questions():
             for sample_index, text in enumerate(self._joined.of(question)):
-                yield to_rationale(question, sample_index, text, self.entry.files[text.file], self.config.recipe)
+                yield to_rationale(
+                    question,
+                    sample_index,
+                    text,
+                    self.entry.files[text.file],
+                    self.config.recipe,
+                )
 
 
 def open_import(config: ImportConfig, source: Source) -> Import:
-    """Read the files and find each text's question in `source`, which `open_import_source` makes.
+    """Read the files and find each text's question in `source`, which
+    `open_import_source` makes.
 
-    The source is read twice here, and once by each `rows()`. A text without a question is counted and not fatal. Raises
-    DataError where a file cannot be read, at a bad row unless the source's on_bad_row is drop, where no text has a
-    question, and where texts joined by order or id are not about their questions.
+    The source is read twice here, and once by each `rows()`. A text without a question
+    is counted and not fatal. Raises DataError where a file cannot be read, at a bad row
+    unless the source's on_bad_row is drop, where no text has a question, and where
+    texts joined by order or id are not about their questions.
     """
     order = None if config.order_from is None else read_order(Path(config.order_from))
     joined = Joined(config, source, order)
@@ -68,7 +96,9 @@ class _Found:
 
     texts: list[Text] = field(default_factory=list)
     closer: list[bool | None] = field(default_factory=list)
-    """Of each text whether it is closer to its question than to another; None: it does not tell."""
+    """Of each text whether it is closer to its question than to another; None: it does
+    not tell.
+    """
     num_without: int = 0
 
 
@@ -78,7 +108,10 @@ def _survey(joined: Joined, source: Source) -> _Found:
         texts, words = joined.of(question), question_words(question)
         found.num_without += not texts
         found.texts += texts
-        found.closer += [None if before is None else closer(text.text, words, before) for text in texts]
+        found.closer += [
+            None if before is None else closer(text.text, words, before)
+            for text in texts
+        ]
         before = words
     return found
 
@@ -94,11 +127,15 @@ def _nothing(config: ImportConfig, joined: Joined, source: Source) -> DataError:
 
 
 def _check_fit(config: ImportConfig, joined: Joined, found: _Found) -> None:
-    """Raise DataError where texts are no closer to the questions they were joined to than to others.
+    """Raise DataError where texts are no closer to the questions they were joined to
+    than to others.
 
-    Ids can mislead as well as the order: those that count from 1 are found in every split.
+    Ids can mislead as well as the order: those that count from 1 are found in every
+    split.
     """
-    in_files = sorted(zip(found.texts, found.closer, strict=True), key=lambda pair: pair[0][:4])
+    in_files = sorted(
+        zip(found.texts, found.closer, strict=True), key=lambda pair: pair[0][:4]
+    )
     block = misfit([fit for _, fit in in_files])
     if block is None:
         return
@@ -112,13 +149,17 @@ def _check_fit(config: ImportConfig, joined: Joined, found: _Found) -> None:
     )
 
 
-def _entry(config: ImportConfig, joined: Joined, found: _Found, num_ordered: int) -> ImportEntry:
+def _entry(
+    config: ImportConfig, joined: Joined, found: _Found, num_ordered: int
+) -> ImportEntry:
     recipe, dropped = config.recipe, dict(joined.drops.counts)
     if left_out := joined.num_texts - sum(dropped.values()) - len(found.texts):
         dropped[DropReason.LEFT_OUT] = left_out
     return ImportEntry(
         files=tuple(joined.files),
-        order_from=None if config.order_from is None else _order_file(Path(config.order_from), num_ordered),
+        order_from=None
+        if config.order_from is None
+        else _order_file(Path(config.order_from), num_ordered),
         recipe=recipe.ref,
         fingerprint=recipe.fingerprint,
         made_by=recipe.made_by,
@@ -134,4 +175,6 @@ def _entry(config: ImportConfig, joined: Joined, found: _Found, num_ordered: int
 
 
 def _order_file(path: Path, num_rows: int) -> ImportFile:
-    return ImportFile(file=path.name, checksum=FileRows(path).checksum(), num_rows=num_rows)
+    return ImportFile(
+        file=path.name, checksum=FileRows(path).checksum(), num_rows=num_rows
+    )

@@ -1,1 +1,3 @@
-"""Releases: a build published as a dataset repo, brought back, and checked from the outside."""
+"""Releases: a build published as a dataset repo, brought back, and checked from the
+outside.
+"""

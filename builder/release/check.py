@@ -1,4 +1,6 @@
-"""Checks of a build or release from nothing but its own files: what `cotbuild verify` does, here and elsewhere."""
+"""Checks of a build or release from nothing but its own files: what `cotbuild verify`
+does, here and elsewhere.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -6,12 +8,23 @@ from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST, need_config, need_manifest
+from cotbuild.builder.build.directory import (
+    CARD,
+    CONFIG,
+    MANIFEST,
+    need_config,
+    need_manifest,
+)
 from cotbuild.builder.build.verify import verify
 from cotbuild.builder.generate.exemplars import Pool, draw
 from cotbuild.builder.hub.target import Progress, State, Target
 from cotbuild.builder.release.names import safe_path
-from cotbuild.builder.release.rederive import check_rows, imported_row, rationales, rederiving
+from cotbuild.builder.release.rederive import (
+    check_rows,
+    imported_row,
+    rationales,
+    rederiving,
+)
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.extract import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig
@@ -31,25 +44,41 @@ class Checks(NamedTuple):
 
 
 def check(folder: Path, checks: Checks) -> tuple[Manifest, list[str]]:
-    """The manifest of a build that holds, and what was checked, a line each. Raises DataError with the first fault."""
+    """The manifest of a build that holds, and what was checked, a line each.
+
+    Raises DataError with the first fault.
+    """
     manifest = verify(folder)
-    lines = list(_check_rationales(folder, manifest, need_config(folder), checks.source))
+    lines = list(
+        _check_rationales(folder, manifest, need_config(folder), checks.source)
+    )
     if manifest.variants is not None:
-        done = check_variants(folder, manifest, checks.files, everything=checks.everything)
-        lines.append(f"{done} rationales derived again in {len(manifest.variants.variants)} variants")
+        done = check_variants(
+            folder, manifest, checks.files, everything=checks.everything
+        )
+        lines.append(
+            f"{done} rationales derived again in {len(manifest.variants.variants)} variants"
+        )
     return manifest, lines
 
 
-def _check_rationales(folder: Path, manifest: Manifest, config: BuildConfig, source: str | None) -> Iterator[str]:
+def _check_rationales(
+    folder: Path, manifest: Manifest, config: BuildConfig, source: str | None
+) -> Iterator[str]:
     if why := too_old(manifest):
         yield f"left out: request keys and rows, {why}"
         return
     rows, originals = tee(rationales(folder, manifest))
     try:
         if manifest.imported is not None:
-            count = check_rows(rows, (imported_row(row, manifest, config) for row in originals))
+            count = check_rows(
+                rows, (imported_row(row, manifest, config) for row in originals)
+            )
             yield f"{count} imported rationales: keys and rows derived again"
-            if config.imported is not None and config.imported.recipe.answer == "column":
+            if (
+                config.imported is not None
+                and config.imported.recipe.answer == "column"
+            ):
                 yield "left out: the answers, which a column of the files said; they are taken as published"
             return
         again = rederiving(manifest, config, _pool(config, source))
@@ -84,20 +113,28 @@ def _pool(config: BuildConfig, source: str | None) -> Pool | None:
     return draw(wanted, found.worked(wanted.split))
 
 
-def fetch_release(target: Target, revision: str | None, folder: Path, progress: Progress) -> tuple[str, Manifest]:
-    """Bring a whole release into `folder`, where what stands whole is not sent again; its commit and manifest.
+def fetch_release(
+    target: Target, revision: str | None, folder: Path, progress: Progress
+) -> tuple[str, Manifest]:
+    """Bring a whole release into `folder`, where what stands whole is not sent again;
+    its commit and manifest.
 
-    Raises PublishError where there is no release, or files come over with other bytes than the target lists.
+    Raises PublishError where there is no release, or files come over with other bytes
+    than the target lists.
     """
     state = target.state(revision)
     if state.commit is None or MANIFEST not in state.files:
-        raise PublishError(f"{target.name}: no release there. Expected a manifest.json, as `cotbuild publish` puts it.")
+        raise PublishError(
+            f"{target.name}: no release there. Expected a manifest.json, as `cotbuild publish` puts it."
+        )
     manifest = _fetch_manifest(target, state, folder)
     paths = release_paths(manifest, state, target.name)
     target.fetch(paths, state.commit, folder, progress)
     for path in paths:
         if not state.files[path].is_at(folder / path):
-            raise PublishError(f"{target.name}: {path!r} came over with other bytes than are listed. Run again.")
+            raise PublishError(
+                f"{target.name}: {path!r} came over with other bytes than are listed. Run again."
+            )
     return state.commit, manifest
 
 
@@ -129,21 +166,34 @@ def standing_manifest(target: Target, state: State) -> Manifest | None:
 
 
 def release_paths(manifest: Manifest, state: State, where: str) -> list[str]:
-    """Every file of a release. Raises PublishError where one that the manifest names is missing, or leads out of it."""
+    """Every file of a release.
+
+    Raises PublishError where one that the manifest names is missing, or leads out of
+    it.
+    """
     from cotbuild.builder.release.compose import PICTURES
 
     named = [MANIFEST, CONFIG, CARD, *(entry.path for entry in manifest.files)]
     for path in named:
         safe_path(path, where)
     if missing := [path for path in named if path not in state.files]:
-        raise PublishError(f"{where}: {missing[0]!r} is missing. Expected every file that manifest.json names.")
+        raise PublishError(
+            f"{where}: {missing[0]!r} is missing. Expected every file that manifest.json names."
+        )
     return [*named, *sorted(PICTURES & state.files.keys())]
 
 
 def verify_release(
-    target: Target, revision: str | None, checks: Checks, progress: Progress, say: Callable[[str], None]
+    target: Target,
+    revision: str | None,
+    checks: Checks,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> tuple[Manifest, list[str]]:
-    """Fetch a release and check it as `check` does. Raises PublishError or DataError with the first fault."""
+    """Fetch a release and check it as `check` does.
+
+    Raises PublishError or DataError with the first fault.
+    """
     with tempfile.TemporaryDirectory(prefix="cotbuild-") as name:
         folder = Path(name)
         commit, _ = fetch_release(target, revision, folder, progress)
@@ -151,4 +201,8 @@ def verify_release(
         try:
             return check(folder, checks)
         except DataError as error:
-            raise DataError(str(error).replace(str(folder), f"{target.name}@{revision or commit[:12]}")) from error
+            raise DataError(
+                str(error).replace(
+                    str(folder), f"{target.name}@{revision or commit[:12]}"
+                )
+            ) from error

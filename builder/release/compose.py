@@ -1,4 +1,7 @@
-"""From a build directory to the tree that goes up. `.answers/` never does, nor anything the manifest does not name."""
+"""From a build directory to the tree that goes up.
+
+`.answers/` never does, nor anything the manifest does not name.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,7 +11,12 @@ from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST, need_config
 from cotbuild.builder.card import Licence, Release, card, licence_of, pictures
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.rebuild import rebuild_commands
-from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest, refuse_path_as_name
+from cotbuild.builder.release.sanitize import (
+    last_part,
+    public_config,
+    public_manifest,
+    refuse_path_as_name,
+)
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.builder.storage.durable import write_text
 from cotbuild.builder.storage.parquet import read_rows
@@ -16,7 +24,9 @@ from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.manifest import Manifest
 
 FIGURES = "figures"
-PICTURES = frozenset(f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants"))
+PICTURES = frozenset(
+    f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
+)
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
 """What a release may hold besides parquet files."""
 
@@ -41,7 +51,8 @@ class Tree(NamedTuple):
     manifest: Manifest
     licence: Licence
     files: Mapping[str, Path]
-    """Path in the release to the local file: parquet files stand where they were built."""
+    """Path in the release to the local file: parquet files stand where they were built.
+    """
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each file."""
@@ -49,9 +60,11 @@ class Tree(NamedTuple):
 
 
 def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree:
-    """Write what is to be generated into the folder `made`. The same build and wish give the same bytes.
+    """Write what is to be generated into the folder `made`. The same build and wish
+    give the same bytes.
 
-    Raises ConfigError on an unknown config or licence, PublishError where the build holds a path in its rows.
+    Raises ConfigError on an unknown config or licence, PublishError where the build
+    holds a path in its rows.
     """
     refuse_path_as_name(manifest)
     public = public_manifest(manifest, wish.configs)
@@ -99,21 +112,33 @@ def _draw(manifest: Manifest, build_dir: Path, made: Path) -> list[str]:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
     except OSError as error:
-        raise StoreError(f"{made}: {error}. Expected room for the release's pictures.") from error
+        raise StoreError(
+            f"{made}: {error}. Expected room for the release's pictures."
+        ) from error
     return list(found)
 
 
 def _parts(manifest: Manifest) -> dict[str, str | None]:
     parts = {f"the questions ({manifest.source.dataset})": manifest.source.licence}
     if manifest.imported is not None:
-        parts[f"the rationales ({manifest.imported.made_by})"] = manifest.imported.licence
+        parts[f"the rationales ({manifest.imported.made_by})"] = (
+            manifest.imported.licence
+        )
     return parts
 
 
-def _examples(manifest: Manifest, build_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The first row of each config, of the split that was asked about where it has that."""
+def _examples(
+    manifest: Manifest, build_dir: Path
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The first row of each config, of the split that was asked about where it has
+    that.
+    """
     for name in manifest.digests:
-        entries = [entry for entry in manifest.files if entry.config_name == name and entry.num_rows]
+        entries = [
+            entry
+            for entry in manifest.files
+            if entry.config_name == name and entry.num_rows
+        ]
         entries.sort(key=lambda entry: entry.split != manifest.source.split)
         if entries:
             yield name, next(read_rows(build_dir / entries[0].path))

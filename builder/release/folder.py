@@ -1,4 +1,5 @@
-"""A folder as a target of releases: `load_dataset` reads it, and a user's own files in it stay.
+"""A folder as a target of releases: `load_dataset` reads it, and a user's own files in
+it stay.
 
 PATH/.release/
   lock          held with flock while something is put
@@ -6,9 +7,11 @@ PATH/.release/
   incoming/     files on their way; what an interrupted attempt brought stays whole
   pending.json  a commit that is decided: the next publish carries it out; until then readers are told so
 
-Whoever brought the folder here may have written any of these, and links: every path goes through places.py.
+Whoever brought the folder here may have written any of these, and links: every path
+goes through places.py.
 
-Only the newest state is kept: a tag of an older one cannot be read. A commit is the digest over the files put here.
+Only the newest state is kept: a tag of an older one cannot be read. A commit is the
+digest over the files put here.
 """
 
 import fcntl
@@ -36,21 +39,32 @@ HIDDEN = ".release"
 class _Kept(Record):
     """The content of release.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
-    files: tuple[str, ...] = Field(default=(), description="Paths that were put here; others are a user's own.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
+    files: tuple[str, ...] = Field(
+        default=(), description="Paths that were put here; others are a user's own."
+    )
     tags: dict[str, str] = Field(default={}, description="Tag to commit.")
 
 
 class _Pending(Record):
     """The content of pending.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
-    add: tuple[str, ...] = Field(default=(), description="Paths whose files wait in incoming/.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
+    add: tuple[str, ...] = Field(
+        default=(), description="Paths whose files wait in incoming/."
+    )
     delete: tuple[str, ...] = Field(default=(), description="Paths to be removed.")
 
 
 class FolderTarget:
-    """See `Target`. All at once: as a reader of manifest.json can tell, which goes first and comes last."""
+    """See `Target`.
+
+    All at once: as a reader of manifest.json can tell, which goes first and comes last.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.name = f"file:{folder}"
@@ -71,7 +85,9 @@ class FolderTarget:
                     "`cotbuild publish` again: it finishes it."
                 )
             state = self._state()
-        commit = state.commit if revision is None else state.tags.get(revision, revision)
+        commit = (
+            state.commit if revision is None else state.tags.get(revision, revision)
+        )
         if commit == state.commit and not (revision is not None and commit is None):
             return state
         known = revision in state.tags
@@ -105,7 +121,10 @@ class FolderTarget:
                 )
             self._refuse_foreign(add, state.files.keys())
             self._bring(add, progress)
-            pending = _Pending(add=tuple(sorted(add)), delete=tuple(sorted(set(delete) & state.files.keys())))
+            pending = _Pending(
+                add=tuple(sorted(add)),
+                delete=tuple(sorted(set(delete) & state.files.keys())),
+            )
             save_remembered(self._pending, pending)
             sync(self._pending.parent)
             self._carry_out()
@@ -123,12 +142,19 @@ class FolderTarget:
                     f"{commit[:12]}. Take the next version as --tag, or move it with --move-tag."
                 )
             if there != commit:
-                save_remembered(self._file, kept.model_copy(update={"tags": {**kept.tags, name: commit}}))
+                save_remembered(
+                    self._file,
+                    kept.model_copy(update={"tags": {**kept.tags, name: commit}}),
+                )
 
-    def fetch(self, paths: Iterable[str], commit: str, folder: Path, progress: Progress) -> None:
+    def fetch(
+        self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
+    ) -> None:
         files, wanted = self.state(commit).files, sorted(set(paths))
         if missing := [path for path in wanted if path not in files]:
-            raise PublishError(f"{self.name}: {missing[0]!r} is not in it. Expected one of its {len(files)} files.")
+            raise PublishError(
+                f"{self.name}: {missing[0]!r} is not in it. Expected one of its {len(files)} files."
+            )
         done, total = 0, sum(files[path].num_bytes for path in wanted)
         with self._mapped():
             for path in wanted:
@@ -152,7 +178,9 @@ class FolderTarget:
         return self._in_hidden("lock")
 
     def _in_hidden(self, *parts: str) -> Path:
-        """The place of a file of ours in .release; raises PublishError where a link stands there or on the way."""
+        """The place of a file of ours in .release; raises PublishError where a link
+        stands there or on the way.
+        """
         return plain_place(self._folder, PurePosixPath(HIDDEN, *parts), self.name)
 
     def _incoming(self, path: str) -> Path:
@@ -173,11 +201,19 @@ class FolderTarget:
             place = self._place(path)
             with suppress(FileNotFoundError):
                 files[path] = RemoteFile(place.stat().st_size, file_sha256(place), None)
-        commit = digest("folder/1", sorted((path, file.sha256) for path, file in files.items())) if files else None
+        commit = (
+            digest(
+                "folder/1", sorted((path, file.sha256) for path, file in files.items())
+            )
+            if files
+            else None
+        )
         return State(commit, files, kept.tags)
 
     def _refuse_foreign(self, paths: Iterable[str], ours: Collection[str]) -> None:
-        """Raise PublishError where a file stands at one of the paths that is not among `ours`."""
+        """Raise PublishError where a file stands at one of the paths that is not among
+        `ours`.
+        """
         for path in paths:
             if path not in ours and self._place(path).exists():
                 raise PublishError(
@@ -186,7 +222,9 @@ class FolderTarget:
                 )
 
     def _bring(self, add: Mapping[str, Path], progress: Progress) -> None:
-        """Copy the files to incoming/, but for those that an interrupted attempt left there whole."""
+        """Copy the files to incoming/, but for those that an interrupted attempt left
+        there whole.
+        """
         done, total = 0, sum(local.stat().st_size for local in add.values())
         for path, local in sorted(add.items()):
             place = self._incoming(path)
@@ -196,7 +234,10 @@ class FolderTarget:
             progress(done, total)
 
     def _carry_out(self) -> None:
-        """Put in place what pending.json names. Done again after a kill at any point, it comes to the same."""
+        """Put in place what pending.json names.
+
+        Done again after a kill at any point, it comes to the same.
+        """
         if not self._pending.is_file():
             return
         todo, kept = load_remembered(self._pending, _Pending), self._kept()
@@ -216,7 +257,9 @@ class FolderTarget:
         self._pending.unlink()
 
     def _refuse_unsafe(self, todo: _Pending, kept: _Kept) -> None:
-        """Raise PublishError before anything is done where pending.json names what no publish of ours would."""
+        """Raise PublishError before anything is done where pending.json names what no
+        publish of ours would.
+        """
         for path in todo.add:
             self._incoming(path)
         self._refuse_foreign((*todo.add, *todo.delete), kept.files)

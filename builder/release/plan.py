@@ -36,25 +36,39 @@ class ReleasePlan:
             files: dict[str, int] = getattr(self, kind)
             yield f"{kind:<9} {len(files)} files, {sum(files.values()):,} bytes"
             if kind != "unchanged":
-                yield from (f"  {path}  {size:,}" for path, size in list(files.items())[:SHOWN])
+                yield from (
+                    f"  {path}  {size:,}" for path, size in list(files.items())[:SHOWN]
+                )
                 if len(files) > SHOWN:
                     yield f"  … and {len(files) - SHOWN} more"
 
 
-def plan_release(sizes: Mapping[str, int], same: Collection[str], state: State, ours: Collection[str]) -> ReleasePlan:
-    """`sizes`: the release's files; `same`: those that stand at the target with the same bytes; `ours`: what a release
-    that stands there put there. All else at the target is somebody's own and stays.
+def plan_release(
+    sizes: Mapping[str, int], same: Collection[str], state: State, ours: Collection[str]
+) -> ReleasePlan:
+    """`sizes`: the release's files; `same`: those that stand at the target with the
+    same bytes; `ours`: what a release that stands there put there. All else at the
+    target is somebody's own and stays.
     """
     return ReleasePlan(
         new={path: size for path, size in sizes.items() if path not in state.files},
-        changed={path: size for path, size in sizes.items() if path in state.files and path not in same},
+        changed={
+            path: size
+            for path, size in sizes.items()
+            if path in state.files and path not in same
+        },
         unchanged={path: size for path, size in sizes.items() if path in same},
-        deleted={path: state.files[path].num_bytes for path in sorted({*ours} & state.files.keys() - sizes.keys())},
+        deleted={
+            path: state.files[path].num_bytes
+            for path in sorted({*ours} & state.files.keys() - sizes.keys())
+        },
     )
 
 
 def refuse_foreign(plan: ReleasePlan, ours: Collection[str], where: str) -> None:
-    """Raise PublishError where a file of somebody's own would be overwritten, but for a card."""
+    """Raise PublishError where a file of somebody's own would be overwritten, but for a
+    card.
+    """
     if taken := sorted(plan.changed.keys() - {*ours, CARD}):
         raise PublishError(
             f"{where}: {taken[0]!r} stands there and is not of a release of cotbuild. Expected room for ours. Move it "

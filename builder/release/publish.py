@@ -52,15 +52,25 @@ class Published(NamedTuple):
 
 
 def publish(
-    build_dir: Path, target: Target, wish: Wish, how: How, checks: Checks, ui: Ui, show: Callable[[str], None]
+    build_dir: Path,
+    target: Target,
+    wish: Wish,
+    how: How,
+    checks: Checks,
+    ui: Ui,
+    show: Callable[[str], None],
 ) -> Published:
     """Bring a build to a target. `show` is told the plan, before anything is sent.
 
-    Raises DataError where the build is not whole or was edited, PublishError where it is incomplete, a tag is taken, or
-    the target refuses. Whatever the moment it is stopped: the target holds the release before or this one, whole.
+    Raises DataError where the build is not whole or was edited, PublishError where it
+    is incomplete, a tag is taken, or the target refuses. Whatever the moment it is
+    stopped: the target holds the release before or this one, whole.
     """
     _refuse_own_folder(build_dir, wish.target)
-    with AnswerStore(build_dir).hold(), tempfile.TemporaryDirectory(prefix="cotbuild-") as made:
+    with (
+        AnswerStore(build_dir).hold(),
+        tempfile.TemporaryDirectory(prefix="cotbuild-") as made,
+    ):
         manifest, wish = _refuse_incomplete(build_dir, wish, allow=how.allow_partial)
         _refuse_old(build_dir, manifest)
         ui.say(f"{build_dir}: checking before anything is sent")
@@ -72,14 +82,26 @@ def publish(
 
 
 def _refuse_own_folder(build_dir: Path, target: str) -> None:
-    if target.startswith(FILE) and Path(target.removeprefix(FILE)).resolve() == build_dir.resolve():
+    if (
+        target.startswith(FILE)
+        and Path(target.removeprefix(FILE)).resolve() == build_dir.resolve()
+    ):
         raise ConfigError(f"{target!r}: the build itself. Expected another folder.")
 
 
-def _refuse_incomplete(build_dir: Path, wish: Wish, *, allow: bool) -> tuple[Manifest, Wish]:
-    """The manifest, and the wish, marked as partial where the build is. Raises PublishError where that must not be."""
+def _refuse_incomplete(
+    build_dir: Path, wish: Wish, *, allow: bool
+) -> tuple[Manifest, Wish]:
+    """The manifest, and the wish, marked as partial where the build is.
+
+    Raises PublishError where that must not be.
+    """
     manifest = need_manifest(build_dir)
-    left = sum(manifest.failures.get(kind, 0) for kind in FailureKind if kind is not FailureKind.REJECTED)
+    left = sum(
+        manifest.failures.get(kind, 0)
+        for kind in FailureKind
+        if kind is not FailureKind.REJECTED
+    )
     if not left:
         return manifest, wish
     why = f"{left} of {manifest.num_planned} rationales failed and may pass when they are asked again"
@@ -124,11 +146,21 @@ class _Publishing:
             plan = self._plan(state)
         commit = self._send(state, plan)
         self._read_back(commit, plan, plan.sent)
-        return Published(self.tree.manifest, plan, commit, not plan.is_empty, self._tag(state, commit))
+        return Published(
+            self.tree.manifest,
+            plan,
+            commit,
+            not plan.is_empty,
+            self._tag(state, commit),
+        )
 
     def _plan(self, state: State) -> ReleasePlan:
         standing = standing_manifest(self.target, state)
-        ours = set() if standing is None else {*GENERATED, *(entry.path for entry in standing.files)}
+        ours = (
+            set()
+            if standing is None
+            else {*GENERATED, *(entry.path for entry in standing.files)}
+        )
         plan = plan_release(self.tree.sizes(), self._same(state), state, ours)
         refuse_foreign(plan, ours, self.target.name)
         return plan
@@ -140,13 +172,16 @@ class _Publishing:
         return path in files and files[path].is_at(self.tree.files[path])
 
     def _show(self, plan: ReleasePlan, show: Callable[[str], None]) -> None:
-        show(f"{self.target.name}  tag {self.wish.tag or 'none'}  licence {self.tree.licence.id}")
+        show(
+            f"{self.target.name}  tag {self.wish.tag or 'none'}  licence {self.tree.licence.id}"
+        )
         show(f"configs: {', '.join(self.tree.manifest.digests)}")
         for line in plan.lines():
             show(line)
 
     def _taken(self, state: State, plan: ReleasePlan) -> str | None:
-        """The commit of the tag, where it is this very release; None: there is something to do.
+        """The commit of the tag, where it is this very release; None: there is
+        something to do.
 
         Raises PublishError where the tag names another release and is not to be moved.
         """
@@ -171,18 +206,28 @@ class _Publishing:
         except PublishError:  # a folder keeps no older state
             return False
         standing = standing_manifest(self.target, state)
-        return standing == self.tree.manifest and len(self._same(state)) == len(self.tree.files)
+        return standing == self.tree.manifest and len(self._same(state)) == len(
+            self.tree.files
+        )
 
     def _send(self, state: State, plan: ReleasePlan) -> str:
         if plan.is_empty and state.commit is not None:
             return state.commit
-        message = self.how.message or f"{self.wish.tag or 'Release'}: fingerprint {self.tree.manifest.fingerprint[:16]}"
+        message = (
+            self.how.message
+            or f"{self.wish.tag or 'Release'}: fingerprint {self.tree.manifest.fingerprint[:16]}"
+        )
         add = {path: self.tree.files[path] for path in plan.sent}
         with self.ui.counting("bytes") as progress:
-            return self.target.commit(state.commit, add, plan.deleted, message, progress)
+            return self.target.commit(
+                state.commit, add, plan.deleted, message, progress
+            )
 
     def _read_back(self, commit: str, plan: ReleasePlan, sent: Collection[str]) -> None:
-        """Ask the target what stands there now, and fetch what was sent. Raises PublishError where a byte differs."""
+        """Ask the target what stands there now, and fetch what was sent.
+
+        Raises PublishError where a byte differs.
+        """
         files = self.target.state(commit).files
         wrong = [path for path in self.tree.files if not self._is_there(path, files)]
         wrong += sorted(plan.deleted.keys() & files.keys()) if sent else []
@@ -193,11 +238,16 @@ class _Publishing:
             )
         if not sent:
             return
-        with tempfile.TemporaryDirectory(prefix="cotbuild-") as name, self.ui.counting("bytes read back") as progress:
+        with (
+            tempfile.TemporaryDirectory(prefix="cotbuild-") as name,
+            self.ui.counting("bytes read back") as progress,
+        ):
             self.target.fetch(sent, commit, Path(name), progress)
             for path in sent:
                 if not files[path].is_at(Path(name) / path):
-                    raise PublishError(f"{self.target.name}: {path!r} reads back with other bytes. Run again.")
+                    raise PublishError(
+                        f"{self.target.name}: {path!r} reads back with other bytes. Run again."
+                    )
 
     def _tag(self, state: State, commit: str) -> bool:
         tag = self.wish.tag

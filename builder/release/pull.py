@@ -1,4 +1,6 @@
-"""Pulling: a release back as a build directory, with a store of all that its teacher said."""
+"""Pulling: a release back as a build directory, with a store of all that its teacher
+said.
+"""
 
 import shutil
 from contextlib import suppress
@@ -11,7 +13,12 @@ from cotbuild.builder.build.verify import verify
 from cotbuild.builder.hub.target import Target
 from cotbuild.builder.release.check import fetch_release
 from cotbuild.builder.release.publish import Ui
-from cotbuild.builder.release.rederive import answers_of, may_pass, rationales, template_of
+from cotbuild.builder.release.rederive import (
+    answers_of,
+    may_pass,
+    rationales,
+    template_of,
+)
 from cotbuild.builder.release.sanitize import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.durable import write_text
@@ -24,14 +31,19 @@ from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 
 PULLING = ".pulling"
-"""Files on their way; it goes at the very end, so where it stands a pull was interrupted and may go on."""
+"""Files on their way; it goes at the very end, so where it stands a pull was
+interrupted and may go on.
+"""
 
 
-def pull(target: Target, revision: str | None, out: Path, ui: Ui) -> tuple[Manifest, bool]:
+def pull(
+    target: Target, revision: str | None, out: Path, ui: Ui
+) -> tuple[Manifest, bool]:
     """Bring a release to `out`; its manifest, and False where it stood there already.
 
-    `generate` with its build.json and the same source then asks only what had failed and may pass, and makes the same
-    rows. Raises PublishError where `out` holds something else or there is no release, DataError where it is not whole.
+    `generate` with its build.json and the same source then asks only what had failed
+    and may pass, and makes the same rows. Raises PublishError where `out` holds
+    something else or there is no release, DataError where it is not whole.
     """
     _refuse_other(out)
     stage = out / PULLING
@@ -58,14 +70,20 @@ def pull(target: Target, revision: str | None, out: Path, ui: Ui) -> tuple[Manif
             write_text(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
             install(out, stage, manifest)
         except OSError as error:
-            raise StoreError(f"{out}: {error}. Expected room for a build. Run the same command again.") from error
+            raise StoreError(
+                f"{out}: {error}. Expected room for a build. Run the same command again."
+            ) from error
         _drop_stage(stage)
-    ui.say(f"{out / CONFIG}: left out, as theirs and not yours: {', '.join(['how to reach the teacher', *cut])}")
+    ui.say(
+        f"{out / CONFIG}: left out, as theirs and not yours: {', '.join(['how to reach the teacher', *cut])}"
+    )
     return manifest, True
 
 
 def _refuse_other(out: Path) -> None:
-    """Raise PublishError where the folder holds what is no build and no interrupted pull."""
+    """Raise PublishError where the folder holds what is no build and no interrupted
+    pull.
+    """
     if out.exists() and not out.is_dir():
         raise PublishError(f"{out}: a file. Expected a folder that is new or empty.")
     inside = {path.name for path in out.iterdir()} if out.exists() else set()
@@ -74,7 +92,9 @@ def _refuse_other(out: Path) -> None:
             f"{out}: holds {sorted(inside - {ANSWERS})[0]!r} and is no build. Expected a folder that is new or empty."
         )
     if inside == {ANSWERS} and AnswerStore(out).journals:
-        raise PublishError(f"{out}: holds answers of a build that is not finished. Expected a new or empty folder.")
+        raise PublishError(
+            f"{out}: holds answers of a build that is not finished. Expected a new or empty folder."
+        )
 
 
 def _fetch(target: Target, revision: str | None, out: Path, ui: Ui) -> Manifest:
@@ -88,7 +108,9 @@ def _fetch(target: Target, revision: str | None, out: Path, ui: Ui) -> Manifest:
     manifest = verify(stage)
     for entry in manifest.templates:
         if entry.content is not None:
-            template_of(entry)  # raises where the content is not what the fingerprint says
+            template_of(
+                entry
+            )  # raises where the content is not what the fingerprint says
     return manifest
 
 
@@ -105,8 +127,12 @@ def _drop_stage(stage: Path) -> None:
 # -- the store ---------------------------------------------------------------------------------------------------------
 
 
-def _fill_store(out: Path, stage: Path, manifest: Manifest, config: BuildConfig, origin: str) -> None:
-    """A journal of every answer in `rationales`, in place whole or not at all; and who the teacher was."""
+def _fill_store(
+    out: Path, stage: Path, manifest: Manifest, config: BuildConfig, origin: str
+) -> None:
+    """A journal of every answer in `rationales`, in place whole or not at all; and who
+    the teacher was.
+    """
     store = AnswerStore(out)
     if not store.generations:
         store.new_generation()
@@ -123,15 +149,28 @@ def _fill_store(out: Path, stage: Path, manifest: Manifest, config: BuildConfig,
 
 
 def _remember_teacher(root: Path, config: BuildConfig, identity: str) -> None:
-    """What it took a server, the Hub or the weights to find out, so that none is needed where nothing is to ask."""
+    """What it took a server, the Hub or the weights to find out, so that none is needed
+    where nothing is to ask.
+    """
     known, teacher = load_known(root), config.teacher
     if identity.startswith("endpoint:"):
-        known = known.model_copy(update={"endpoints": {**known.endpoints, teacher_name(teacher): tokens_in(identity)}})
+        known = known.model_copy(
+            update={
+                "endpoints": {
+                    **known.endpoints,
+                    teacher_name(teacher): tokens_in(identity),
+                }
+            }
+        )
     elif identity.startswith("hub:"):
-        known = known.model_copy(update={"hub": {**known.hub, teacher_name(teacher): hub_commit(identity)}})
+        known = known.model_copy(
+            update={"hub": {**known.hub, teacher_name(teacher): hub_commit(identity)}}
+        )
     elif identity.startswith("local:"):
         digest = identity.removeprefix("local:")
-        known = known.model_copy(update={"folders": {**known.folders, teacher.model: digest}})
+        known = known.model_copy(
+            update={"folders": {**known.folders, teacher.model: digest}}
+        )
     save_known(root, known)
 
 
@@ -139,13 +178,18 @@ def _remember_teacher(root: Path, config: BuildConfig, identity: str) -> None:
 
 
 def _localised(config: BuildConfig, manifest: Manifest, out: Path) -> BuildConfig:
-    """The configuration with templates that do not ship written to files, and named by them."""
+    """The configuration with templates that do not ship written to files, and named by
+    them.
+    """
     refs = [_template_ref(entry, config, out) for entry in manifest.templates]
     return config.model_copy(update={"templates": tuple(refs)})
 
 
 def _template_ref(entry: TemplateEntry, config: BuildConfig, out: Path) -> str:
-    """What names the template in build.json. Its name is a plain one, by TemplateEntry's pattern, so it stays here."""
+    """What names the template in build.json.
+
+    Its name is a plain one, by TemplateEntry's pattern, so it stays here.
+    """
     if entry.content is None or _ships(entry, config):
         return entry.template
     place = out.resolve() / ANSWERS / "templates" / f"{entry.template}.yaml"
@@ -154,7 +198,9 @@ def _template_ref(entry: TemplateEntry, config: BuildConfig, out: Path) -> str:
 
 
 def _ships(entry: TemplateEntry, config: BuildConfig) -> bool:
-    """Whether the template of that name that ships here comes to the same, with what the build changes of it."""
+    """Whether the template of that name that ships here comes to the same, with what
+    the build changes of it.
+    """
     shipped: Template | None = builtin_templates().get(entry.template)
     if shipped is None:
         return False

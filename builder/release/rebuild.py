@@ -1,4 +1,7 @@
-"""The commands that make a build again, as a shell takes them. Pure; paths are cut to their last part."""
+"""The commands that make a build again, as a shell takes them.
+
+Pure; paths are cut to their last part.
+"""
 
 import json
 import shlex
@@ -18,11 +21,20 @@ _FLAGS = {"name", "columns", "split", "eval_splits", "on_bad_row"}
 """Fields of the source that `cotbuild import` has a flag for."""
 
 
-def rebuild_commands(config: BuildConfig, manifest: Manifest, out: str = "rebuilt") -> str:
-    """One command a line, `#` before what has to be at hand for them. `out`: the folder they write."""
+def rebuild_commands(
+    config: BuildConfig, manifest: Manifest, out: str = "rebuilt"
+) -> str:
+    """One command a line, `#` before what has to be at hand for them.
+
+    `out`: the folder they write.
+    """
     lines = [*_notes(config, manifest)]
     lines.append(
-        _command(_generate(config, manifest, out) if config.imported is None else _import(config, manifest, out))
+        _command(
+            _generate(config, manifest, out)
+            if config.imported is None
+            else _import(config, manifest, out)
+        )
     )
     if manifest.variants is not None:
         lines.append(_command(_variants(manifest.variants.made, out)))
@@ -30,20 +42,31 @@ def rebuild_commands(config: BuildConfig, manifest: Manifest, out: str = "rebuil
 
 
 def _command(words: list[str]) -> str:
-    # A line break in a value would read as a command of its own, and # at the start of a line as a comment.
-    return shlex.join(json.dumps(word) if any(not c.isprintable() for c in word) else word for word in words)
+    # A line break in a value would read as a command of its own, and # at the start of
+    # a line as a comment.
+    return shlex.join(
+        json.dumps(word) if any(not c.isprintable() for c in word) else word
+        for word in words
+    )
 
 
 def _notes(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
     if config.imported is None:
         yield "# build.json stands in this repo"
     if _is_file(manifest):
-        found = ", ".join(f"{split}: {checksum}" for split, checksum in manifest.source.checksums.items())
+        found = ", ".join(
+            f"{split}: {checksum}"
+            for split, checksum in manifest.source.checksums.items()
+        )
         yield f"# {_word(manifest.source.dataset)} holds the questions; checksums {_word(found)}"
     if manifest.imported is not None:
         for file in manifest.imported.files:
             yield f"# {_word(file.file)}: sha256 {_word(file.checksum)}"
-    own = [spec.name for spec in _own(manifest.variants.made)] if manifest.variants else []
+    own = (
+        [spec.name for spec in _own(manifest.variants.made)]
+        if manifest.variants
+        else []
+    )
     if own:
         yield f"# variants.yaml: the specs of {', '.join(own)}, from manifest.json, variants.made.specs"
 
@@ -53,8 +76,12 @@ def _is_file(manifest: Manifest) -> bool:
 
 
 def _source_name(config: BuildConfig, manifest: Manifest) -> str:
-    """Of a file or folder with a ./ before it, since one may be called as a known dataset is."""
-    return f"./{_last(config.source.name)}" if _is_file(manifest) else config.source.name
+    """Of a file or folder with a ./ before it, since one may be called as a known
+    dataset is.
+    """
+    return (
+        f"./{_last(config.source.name)}" if _is_file(manifest) else config.source.name
+    )
 
 
 def _word(value: str) -> str:
@@ -118,7 +145,9 @@ def _own(made: VariantSet) -> list[VariantSpec]:
 def _only(made: VariantSet) -> list[str]:
     """The name of the set they are, where they are one, else their names."""
     names = [spec.name for spec in made.specs]
-    return next(([name] for name, members in variant_sets().items() if members == names), names)
+    return next(
+        ([name] for name, members in variant_sets().items() if members == names), names
+    )
 
 
 def _changed(record: Record) -> dict[str, str]:
@@ -126,7 +155,11 @@ def _changed(record: Record) -> dict[str, str]:
     found = {}
     for name, value in record:
         if value != type(record).model_fields[name].default:
-            found[name] = ",".join(map(str, value)) if isinstance(value, tuple) else _scalar(value)
+            found[name] = (
+                ",".join(map(str, value))
+                if isinstance(value, tuple)
+                else _scalar(value)
+            )
     return found
 
 
@@ -135,5 +168,7 @@ def _scalar(value: object) -> str:
 
 
 def _last(name: str) -> str:
-    """The last part of a path, of whatever system; a bare name or a name of ours as it is."""
+    """The last part of a path, of whatever system; a bare name or a name of ours as it
+    is.
+    """
     return PureWindowsPath(PurePath(name).name).name or name

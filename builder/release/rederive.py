@@ -1,6 +1,8 @@
-"""Rows of `rationales` made once more from what they hold: requests from templates and questions, the rest from texts.
+"""Rows of `rationales` made once more from what they hold: requests from templates and
+questions, the rest from texts.
 
-Pure but for the reading of rows. Nothing of the build's machine is needed, so anybody can check it.
+Pure but for the reading of rows. Nothing of the build's machine is needed, so anybody
+can check it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +32,10 @@ NO_WORDS = "as published; the server's own words are not kept in a release"
 
 
 def rationales(folder: Path, manifest: Manifest) -> Iterator[Rationale]:
-    """The rows of a build or release in order. Raises DataError where a file cannot be read."""
+    """The rows of a build or release in order.
+
+    Raises DataError where a file cannot be read.
+    """
     for entry in manifest.files:
         if entry.config_name == "rationales":
             for number, row in enumerate(read_rows(folder / entry.path)):
@@ -43,7 +48,11 @@ def rationales(folder: Path, manifest: Manifest) -> Iterator[Rationale]:
 def question_of(row: Rationale) -> Question:
     """The question a row is about."""
     source = SourceRef(
-        dataset=row.dataset, config_name=row.config_name, split=row.split, revision=row.revision, row=row.row
+        dataset=row.dataset,
+        config_name=row.config_name,
+        split=row.split,
+        revision=row.revision,
+        row=row.row,
     )
     names = ("kind", "choices", "target", "other_targets")
     said = {name: getattr(row, name) for name in names}
@@ -51,11 +60,15 @@ def question_of(row: Rationale) -> Question:
 
 
 def answers_of(row: Rationale) -> list[tuple[Purpose, Answer]]:
-    """What the teacher answered to each step of a row's chain, in the order it was asked.
+    """What the teacher answered to each step of a row's chain, in the order it was
+    asked.
 
-    The step that holds the rationale stands apart in the row: it was the last but for the choice that may follow it.
+    The step that holds the rationale stands apart in the row: it was the last but for
+    the choice that may follow it.
     """
-    others = [(step.purpose, _answer(step, step.reasoning, row)) for step in row.other_steps]
+    others = [
+        (step.purpose, _answer(step, step.reasoning, row)) for step in row.other_steps
+    ]
     main = (row.purpose, _answer(row, _apart(row), row))
     if row.completion is not None and others and others[-1][0] is Purpose.CHOOSE:
         return [*others[:-1], main, others[-1]]
@@ -63,19 +76,31 @@ def answers_of(row: Rationale) -> list[tuple[Purpose, Answer]]:
 
 
 def _apart(row: Rationale) -> str | None:
-    """What the server returned apart. A row tells that and a <think> block of its text as one.
+    """What the server returned apart. A row tells that and a <think> block of its text
+    as one.
 
-    Where they are equal None is meant: `judge` finds the block by itself, and comes to the same in either case.
+    Where they are equal None is meant: `judge` finds the block by itself, and comes to
+    the same in either case.
     """
-    if row.reasoning is not None and row.completion is not None and row.reasoning == split_thought(row.completion)[0]:
+    if (
+        row.reasoning is not None
+        and row.completion is not None
+        and row.reasoning == split_thought(row.completion)[0]
+    ):
         return None
     return row.reasoning
 
 
-def _answer(step: Rationale | OtherStep, reasoning: str | None, row: Rationale) -> Answer:
+def _answer(
+    step: Rationale | OtherStep, reasoning: str | None, row: Rationale
+) -> Answer:
     where = f"question {row.question_id!r} sample {row.sample_index}"
     if step.completion is None:
-        value: dict[str, Any] = {"request_key": step.request_key, "kind": row.failure, "message": NO_WORDS}
+        value: dict[str, Any] = {
+            "request_key": step.request_key,
+            "kind": row.failure,
+            "message": NO_WORDS,
+        }
         return Failure.parse(value, where)
     value = {
         "request_key": step.request_key,
@@ -110,7 +135,10 @@ def templates_of(manifest: Manifest) -> dict[Purpose, dict[QuestionKind, Templat
 
 
 def template_of(entry: TemplateEntry) -> Template:
-    """The template that an entry of the manifest keeps. Raises DataError where it is not what its fingerprint says."""
+    """The template that an entry of the manifest keeps.
+
+    Raises DataError where it is not what its fingerprint says.
+    """
     where = f"manifest.json: template {entry.template}"
     template = Template.parse(entry.content or {}, where)
     if (template.fingerprint, template.ref) != (entry.fingerprint, entry.template):
@@ -127,10 +155,15 @@ class Rederiving:
 
     asking: Asking
     keys: bool
-    """Whether requests can be made again: not where exemplars were drawn from a split that is not at hand."""
+    """Whether requests can be made again: not where exemplars were drawn from a split
+    that is not at hand.
+    """
 
     def row(self, row: Rationale) -> Rationale:
-        """The row, made of its own question and texts. Raises DataError where its requests are others."""
+        """The row, made of its own question and texts.
+
+        Raises DataError where its requests are others.
+        """
         where = f"question {row.question_id!r} sample {row.sample_index}"
         answers = answers_of(row)
         chain = begin(self.asking, question_of(row), row.sample_index)
@@ -155,7 +188,9 @@ class Rederiving:
         return to_rationale(chain)
 
 
-def rederiving(manifest: Manifest, config: BuildConfig, pool: Pool | None) -> Rederiving:
+def rederiving(
+    manifest: Manifest, config: BuildConfig, pool: Pool | None
+) -> Rederiving:
     """Raises DataError where the configuration is not the one the manifest tells of."""
     asking = Asking(config, manifest.teacher, templates_of(manifest), pool)
     for what, found, expected in (
@@ -166,7 +201,9 @@ def rederiving(manifest: Manifest, config: BuildConfig, pool: Pool | None) -> Re
         ("exemplars", config.exemplars, manifest.exemplars),
     ):
         if found != expected:
-            raise DataError(f"build.json: {what} is {found!r:.120}. Expected {expected!r:.120}, as manifest.json says.")
+            raise DataError(
+                f"build.json: {what} is {found!r:.120}. Expected {expected!r:.120}, as manifest.json says."
+            )
     return Rederiving(asking, keys=config.exemplars is None or pool is not None)
 
 
@@ -174,24 +211,34 @@ def rederiving(manifest: Manifest, config: BuildConfig, pool: Pool | None) -> Re
 
 
 def imported_row(row: Rationale, manifest: Manifest, config: BuildConfig) -> Rationale:
-    """An imported row, made of its text once more; its answer is taken as it is where a column of the files said it."""
+    """An imported row, made of its text once more; its answer is taken as it is where a
+    column of the files said it.
+    """
     where = f"question {row.question_id!r} sample {row.sample_index}"
     assert config.imported is not None
     assert manifest.imported is not None
     if row.origin is None or row.completion is None:
-        raise DataError(f"{where}: no origin or text. Expected both, of an imported rationale.")
+        raise DataError(
+            f"{where}: no origin or text. Expected both, of an imported rationale."
+        )
     origin, recipe = row.origin, config.imported.recipe
     text = Text(0, 0, origin.row, origin.position, row.completion, None)
     file = _file(row, text, manifest.imported.files, where)
     if recipe.answer == "column":
         text = text._replace(answer=row.answer)
     made = imported_rationale(question_of(row), row.sample_index, text, file, recipe)
-    if recipe.answer == "column" and row.answer is None:  # what the column said, if anything, is not published
-        return made.model_copy(update={"answer": None, "verdict": row.verdict, "flags": row.flags})
+    if (
+        recipe.answer == "column" and row.answer is None
+    ):  # what the column said, if anything, is not published
+        return made.model_copy(
+            update={"answer": None, "verdict": row.verdict, "flags": row.flags}
+        )
     return made
 
 
-def _file(row: Rationale, text: Text, files: Sequence[ImportFile], where: str) -> ImportFile:
+def _file(
+    row: Rationale, text: Text, files: Sequence[ImportFile], where: str
+) -> ImportFile:
     """The file a row came from: two may have one name, and the key tells them apart."""
     assert row.origin is not None
     named = [file for file in files if file.file == row.origin.file]
@@ -208,13 +255,20 @@ def _file(row: Rationale, text: Text, files: Sequence[ImportFile], where: str) -
 
 
 def check_rows(rows: Iterable[Rationale], again: Iterable[Rationale]) -> int:
-    """Compare rows with those made `again`, duplicates flagged; how many. Raises DataError at one that differs."""
+    """Compare rows with those made `again`, duplicates flagged; how many.
+
+    Raises DataError at one that differs.
+    """
     count = 0
     for row, made in zip(rows, flag_duplicates(again), strict=True):
         count += 1
         if row == made:
             continue
-        name = next(name for name in type(row).model_fields if getattr(row, name) != getattr(made, name))
+        name = next(
+            name
+            for name in type(row).model_fields
+            if getattr(row, name) != getattr(made, name)
+        )
         raise DataError(
             f"question {row.question_id!r} sample {row.sample_index}: {name} is {getattr(row, name)!r:.120}. Expected "
             f"{getattr(made, name)!r:.120}, as derived from its texts. The row was edited, or another cotbuild made it."

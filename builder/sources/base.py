@@ -23,9 +23,11 @@ class BadRowReason(StrEnum):
 
 
 class BadRow(Exception):
-    """One row's fault: what is wrong with the value, and what was expected. The reader of the split adds the place.
+    """One row's fault: what is wrong with the value, and what was expected. The reader
+    of the split adds the place.
 
-    Row iterators yield it rather than raise it, because a generator that raises is finished.
+    Row iterators yield it rather than raise it, because a generator that raises is
+    finished.
     """
 
     def __init__(self, reason: BadRowReason, message: str) -> None:
@@ -39,7 +41,9 @@ class Rows(Protocol):
 
     @property
     def where(self) -> str:
-        """What an error calls it: a file's name without its folder, or a place on the Hub."""
+        """What an error calls it: a file's name without its folder, or a place on the
+        Hub.
+        """
 
     def __iter__(self) -> Iterator[Row | BadRow]: ...
 

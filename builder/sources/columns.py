@@ -1,4 +1,6 @@
-"""Which column holds what, in files of unknown shape; where that cannot be told, the line to type."""
+"""Which column holds what, in files of unknown shape; where that cannot be told, the
+line to type.
+"""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -23,40 +25,74 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 _GUESSES: dict[str, tuple[str, ...]] = {
     "id": ("qid", "question_id", "uid", "idx"),
-    "question": ("question", "query", "problem", "prompt", "question_stem", "stem", "input", "text", "body"),
+    "question": (
+        "question",
+        "query",
+        "problem",
+        "prompt",
+        "question_stem",
+        "stem",
+        "input",
+        "text",
+        "body",
+    ),
     "choices": ("choices", "options", "endings", "candidates", "alternatives"),
-    "target": ("target", "answer", "answerkey", "label", "gold", "correct", "solution", "output", "response", "truth"),
+    "target": (
+        "target",
+        "answer",
+        "answerkey",
+        "label",
+        "gold",
+        "correct",
+        "solution",
+        "output",
+        "response",
+        "truth",
+    ),
 }
 
 
-def resolve(columns: Mapping[str, str], sample: Sequence[Row], where: str) -> dict[str, Getter]:
-    """Field to getter of its raw value; `columns` is what the user said, and goes before names taken by themselves.
+def resolve(
+    columns: Mapping[str, str], sample: Sequence[Row], where: str
+) -> dict[str, Getter]:
+    """Field to getter of its raw value; `columns` is what the user said, and goes
+    before names taken by themselves.
 
-    A column may be dotted ("question.stem") to reach into nested fields. "a,b,c" names several: as choices these are
-    the options in order, as question their texts are joined by a space. "" says that the file has no such column.
-    Raises ConfigError where question or target cannot be told, with the --map options to type.
+    A column may be dotted ("question.stem") to reach into nested fields. "a,b,c" names
+    several: as choices these are the options in order, as question their texts are
+    joined by a space. "" says that the file has no such column. Raises ConfigError
+    where question or target cannot be told, with the --map options to type.
     """
     present = list(dict.fromkeys(name for row in sample for name in row))
     _check_fields(columns, where)
-    found = {field: columns.get(field, next((n for n in names if n in present), "")) for field, names in NAMES.items()}
+    found = {
+        field: columns.get(field, next((n for n in names if n in present), ""))
+        for field, names in NAMES.items()
+    }
     missing = [f for f in ("question", "target") if not found[f] and f not in columns]
     if not found["question"] or missing or _overlooked_choices(columns, found, sample):
         raise _unknown_shape(found, columns, present, sample, where)
     for name in filter(None, columns.values()):
         _check_present(name, present, where)
-    return {field: _getter(name, field, present) for field, name in found.items() if name}
+    return {
+        field: _getter(name, field, present) for field, name in found.items() if name
+    }
 
 
 def _check_fields(columns: Mapping[str, str], where: str) -> None:
     for field in columns:
         if field not in NAMES:
-            raise ConfigError(f"{where}: --map {field}={columns[field]}. Expected one of the fields {list(NAMES)}.")
+            raise ConfigError(
+                f"{where}: --map {field}={columns[field]}. Expected one of the fields {list(NAMES)}."
+            )
 
 
 def _check_present(name: str, present: Sequence[str], where: str) -> None:
     for part in _parts(name, present):
         if part not in present and part.partition(".")[0] not in present:
-            raise ConfigError(f"{where}: no column {part!r} in the first rows. Expected one of {list(present)}.")
+            raise ConfigError(
+                f"{where}: no column {part!r} in the first rows. Expected one of {list(present)}."
+            )
 
 
 def _parts(name: str, present: Sequence[str]) -> list[str]:
@@ -70,7 +106,9 @@ def _getter(name: str, field: str, present: Sequence[str]) -> Getter:
     getters = [_path_getter(part, present) for part in parts]
     if field == "choices":
         return lambda row: _without_empty_end([get(row) for get in getters])
-    return lambda row: " ".join(str(value).strip() for get in getters if not is_missing(value := get(row)))
+    return lambda row: " ".join(
+        str(value).strip() for get in getters if not is_missing(value := get(row))
+    )
 
 
 def _path_getter(path: str, present: Sequence[str]) -> Getter:
@@ -93,9 +131,17 @@ def _without_empty_end(values: list[Any]) -> list[Any]:
     return values
 
 
-def _overlooked_choices(columns: Mapping[str, str], found: Mapping[str, str], sample: Sequence[Row]) -> bool:
-    """Whether there are options under another name: a target "B" alone would make a nonsense text question."""
-    return not found["choices"] and "choices" not in columns and bool(_guess("choices", _nested(sample)))
+def _overlooked_choices(
+    columns: Mapping[str, str], found: Mapping[str, str], sample: Sequence[Row]
+) -> bool:
+    """Whether there are options under another name: a target "B" alone would make a
+    nonsense text question.
+    """
+    return (
+        not found["choices"]
+        and "choices" not in columns
+        and bool(_guess("choices", _nested(sample)))
+    )
 
 
 def _nested(sample: Sequence[Row]) -> list[str]:
@@ -103,19 +149,32 @@ def _nested(sample: Sequence[Row]) -> list[str]:
 
 
 def _unknown_shape(
-    found: Mapping[str, str], columns: Mapping[str, str], present: Sequence[str], sample: Sequence[Row], where: str
+    found: Mapping[str, str],
+    columns: Mapping[str, str],
+    present: Sequence[str],
+    sample: Sequence[Row],
+    where: str,
 ) -> ConfigError:
-    unknown = [f for f in ("question", "target") if not found[f] and columns.get(f) != ""]
+    unknown = [
+        f for f in ("question", "target") if not found[f] and columns.get(f) != ""
+    ]
     free = [name for name in present if name not in found.values()]
     wanted: dict[str, str] = {}
     for field in unknown:
         guess = _guess(field, [name for name in free if name not in wanted.values()])
         wanted[field] = guess or "COL"
-    if not found["choices"] and "choices" not in columns and (options := _guess("choices", _nested(sample))):
+    if (
+        not found["choices"]
+        and "choices" not in columns
+        and (options := _guess("choices", _nested(sample)))
+    ):
         wanted["choices"] = options
         unknown.append("choices")
     said = {field: name for field, name in columns.items() if field not in wanted}
-    line = " ".join(f"--map {shlex.quote(f'{field}={name}')}" for field, name in {**said, **wanted}.items())
+    line = " ".join(
+        f"--map {shlex.quote(f'{field}={name}')}"
+        for field, name in {**said, **wanted}.items()
+    )
     without = " (--map target= where the file has none)" if "target" in unknown else ""
     return ConfigError(
         f"{where}: no column is called {' or '.join(unknown) or 'question'}; there are {list(present)}. "
@@ -124,7 +183,9 @@ def _unknown_shape(
 
 
 def _guess(field: str, present: Sequence[str]) -> str:
-    """The likeliest column: a known name in any capitals, else a name that has one of them as a part; "" for none."""
+    """The likeliest column: a known name in any capitals, else a name that has one of
+    them as a part; "" for none.
+    """
     lowered = {name.lower(): name for name in present}
     whole = [lowered[name] for name in _GUESSES[field] if name in lowered]
     part = [lowered[low] for name in _GUESSES[field] for low in lowered if name in low]

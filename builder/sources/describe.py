@@ -1,4 +1,7 @@
-"""What `cotbuild sources` shows: every source there is, or one of them with a real row. Lines of at most 80 columns."""
+"""What `cotbuild sources` shows: every source there is, or one of them with a real row.
+
+Lines of at most 80 columns.
+"""
 
 import textwrap
 from collections.abc import Iterator
@@ -46,18 +49,33 @@ class SourceInfo(NamedTuple):
 
 def list_sources() -> list[SourceInfo]:
     """All sources that have a name, and how to name a file or a dataset on the Hub."""
-    bundled = SourceInfo("bundled", "choice, yes_no, number, text", BUNDLED_SPLITS, BUNDLED_LICENCE, None, None)
-    known = [SourceInfo(k.name, k.kind.value, k.splits, k.licence, k.hub_id, k.revision) for k in KNOWN.values()]
+    bundled = SourceInfo(
+        "bundled",
+        "choice, yes_no, number, text",
+        BUNDLED_SPLITS,
+        BUNDLED_LICENCE,
+        None,
+        None,
+    )
+    known = [
+        SourceInfo(k.name, k.kind.value, k.splits, k.licence, k.hub_id, k.revision)
+        for k in KNOWN.values()
+    ]
     told = "kind told by the columns"
-    other = [SourceInfo(name, told, (), "its owner's", None, None) for name in ("FILE or FOLDER", "OWNER/NAME")]
+    other = [
+        SourceInfo(name, told, (), "its owner's", None, None)
+        for name in ("FILE or FOLDER", "OWNER/NAME")
+    ]
     return [bundled, *known, *other]
 
 
 def source_shown(config: SourceConfig) -> Iterator[str]:
-    """One source: kind, splits, licence, size, its first row as it comes and the Question this becomes.
+    """One source: kind, splits, licence, size, its first row as it comes and the
+    Question this becomes.
 
-    A known dataset is shown without size and row where the Hub cannot be reached. Raises what `open_source` and
-    `Source.read` raise, after the row where the row is the fault.
+    A known dataset is shown without size and row where the Hub cannot be reached.
+    Raises what `open_source` and `Source.read` raise, after the row where the row is
+    the fault.
     """
     source = open_source(config)
     info = next((info for info in list_sources() if info.name == config.name), None)
@@ -88,7 +106,9 @@ def _file_lines(source: Source) -> Iterator[str]:
         yield from _wrapped(f"{'licence':<16} {licence}")
 
 
-def _hub_lines(source: Source, facts: HubFacts, *, with_coordinates: bool) -> Iterator[str]:
+def _hub_lines(
+    source: Source, facts: HubFacts, *, with_coordinates: bool
+) -> Iterator[str]:
     if with_coordinates:
         config_name = f" {source.config_name}" if source.config_name else ""
         yield from _wrapped(f"{source.dataset}{config_name} @ {source.revision}")
@@ -101,7 +121,9 @@ def _hub_lines(source: Source, facts: HubFacts, *, with_coordinates: bool) -> It
 
 def _row_lines(source: Source) -> Iterator[str]:
     rows = source.open_split(source.split)
-    found = next(((i, row) for i, row in enumerate(rows) if not isinstance(row, BadRow)), None)
+    found = next(
+        ((i, row) for i, row in enumerate(rows) if not isinstance(row, BadRow)), None
+    )
     if found is not None:
         yield f"row {found[0]} of {source.split}, as it comes:"
         for name, value in found[1].items():
@@ -115,15 +137,25 @@ def _row_lines(source: Source) -> Iterator[str]:
 
 
 def _fields(question: Question) -> dict[str, str]:
-    choices = "  ".join(f"({choice.label}) {choice.text}" for choice in question.choices)
+    choices = "  ".join(
+        f"({choice.label}) {choice.text}" for choice in question.choices
+    )
     return {
         "id": question.id,
         "kind": question.kind.value,
         "text": question.text,
         **({"choices": choices} if choices else {}),
-        "target": "not published" if question.target is None else " | ".join(question.targets),
+        "target": "not published"
+        if question.target is None
+        else " | ".join(question.targets),
     }
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", drop_whitespace=True, replace_whitespace=True)
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        subsequent_indent="    ",
+        drop_whitespace=True,
+        replace_whitespace=True,
+    )

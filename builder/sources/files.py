@@ -1,4 +1,7 @@
-"""Readers of JSON Lines, JSON, CSV and Parquet files. One row's fault is yielded as a BadRow, a file's fault raises."""
+"""Readers of JSON Lines, JSON, CSV and Parquet files.
+
+One row's fault is yielded as a BadRow, a file's fault raises.
+"""
 
 import hashlib
 import json
@@ -16,7 +19,10 @@ Reader = Callable[[Path], Iterator[Row | BadRow]]
 
 
 class FileRows:
-    """The rows of one file. Raises DataError where the file as a whole cannot be read."""
+    """The rows of one file.
+
+    Raises DataError where the file as a whole cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,14 +41,19 @@ def open_file(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:
-        raise DataError(f"{path.name}: cannot be read: {error.strerror}. Expected a readable file.") from error
+        raise DataError(
+            f"{path.name}: cannot be read: {error.strerror}. Expected a readable file."
+        ) from error
 
 
 def _reader(path: Path) -> Reader:
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        raise DataError(f"{path.name}: ending {suffix!r}. Expected one of {', '.join(READERS)}.")
-    # A JSON document is often called .jsonl and the other way round: the content decides.
+        raise DataError(
+            f"{path.name}: ending {suffix!r}. Expected one of {', '.join(READERS)}."
+        )
+    # A JSON document is often called .jsonl and the other way round: the content
+    # decides.
     if suffix in _JSON_SUFFIXES:
         return read_json if _is_document(path) else read_jsonl
     return READERS[suffix]
@@ -65,14 +76,19 @@ def _parse_line(line: bytes, number: int, start: int) -> Row | BadRow:
     except UnicodeDecodeError as error:
         return BadRow(BadRowReason.NOT_UTF8, not_utf8(error, start))
     except (ValueError, RecursionError) as error:
-        return BadRow(BadRowReason.BAD_JSON, f"line {number} is not JSON: {error}. Expected one JSON object.")
+        return BadRow(
+            BadRowReason.BAD_JSON,
+            f"line {number} is not JSON: {error}. Expected one JSON object.",
+        )
     return _as_row(row)
 
 
 def _as_row(value: Any) -> Row | BadRow:
     if isinstance(value, dict):
         return value
-    return BadRow(BadRowReason.NOT_A_ROW, f"the row is {short(value)}. Expected a JSON object.")
+    return BadRow(
+        BadRowReason.NOT_A_ROW, f"the row is {short(value)}. Expected a JSON object."
+    )
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -87,16 +103,23 @@ def not_utf8(error: UnicodeDecodeError, start: int) -> str:
 
 
 def read_json(path: Path) -> Iterator[Row | BadRow]:
-    """One document: an array of rows, or one object whose values are rows. It is held in memory."""
+    """One document: an array of rows, or one object whose values are rows.
+
+    It is held in memory.
+    """
     with open_file(path) as file:
         content = file.read()
     data = content.removeprefix(_BOM)
     try:
         document = _DECODER.decode(data.decode())
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: {not_utf8(error, len(content) - len(data))}") from error
+        raise DataError(
+            f"{path.name}: {not_utf8(error, len(content) - len(data))}"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name}: not JSON: {error}. Expected an array or an object of rows.") from error
+        raise DataError(
+            f"{path.name}: not JSON: {error}. Expected an array or an object of rows."
+        ) from error
     if isinstance(document, dict):
         if not _is_object_of_rows(document):
             raise DataError(
@@ -109,7 +132,9 @@ def read_json(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _is_document(path: Path) -> bool:
-    """Whether the file is one JSON array or object of rows rather than JSON Lines; reads two lines of it."""
+    """Whether the file is one JSON array or object of rows rather than JSON Lines;
+    reads two lines of it.
+    """
     with open_file(path) as file:
         lines = (line.removeprefix(_BOM).strip() for line in file)
         first, second = (next((line for line in lines if line), b"") for _ in range(2))
@@ -122,11 +147,17 @@ def _is_document(path: Path) -> bool:
 
 
 def _is_object_of_rows(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) > 0 and all(isinstance(row, dict) for row in value.values())
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(row, dict) for row in value.values())
+    )
 
 
 def read_csv(path: Path) -> Iterator[Row | BadRow]:
-    """A CSV (.tsv: tab-separated) file with a header line; quoted fields may hold line breaks."""
+    """A CSV (.tsv: tab-separated) file with a header line; quoted fields may hold line
+    breaks.
+    """
     import csv
 
     csv.field_size_limit(2**31 - 1)  # the default of 128 KiB refuses long contexts
@@ -141,7 +172,10 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
                     continue
                 if len(fields) != len(header):
                     what = f"the row that ends in line {lines.line_num} has {len(fields)} fields"
-                    yield BadRow(BadRowReason.RAGGED_ROW, f"{what}. Expected {len(header)}, as in the header.")
+                    yield BadRow(
+                        BadRowReason.RAGGED_ROW,
+                        f"{what}. Expected {len(header)}, as in the header.",
+                    )
                 else:
                     yield dict(zip(header, fields, strict=True))
         except csv.Error as error:
@@ -151,20 +185,25 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _text_lines(file: BufferedReader, path: Path) -> Iterator[str]:
-    # Not io.TextIOWrapper: its UnicodeDecodeError counts from the start of a chunk, not of the file.
+    # Not io.TextIOWrapper: its UnicodeDecodeError counts from the start of a chunk, not
+    # of the file.
     start = 0
     for line in file:
         try:
             text = line.decode()
         except UnicodeDecodeError as error:
-            raise DataError(f"{path.name}: {not_utf8(error, start)} Save the file as UTF-8.") from error
+            raise DataError(
+                f"{path.name}: {not_utf8(error, start)} Save the file as UTF-8."
+            ) from error
         yield text.removeprefix("\ufeff") if start == 0 else text
         start += len(line)
 
 
 def _check_header(header: list[str], path: Path) -> None:
     if header and (len(set(header)) < len(header) or "" in header):
-        raise DataError(f"{path.name}: header {header!r}. Expected a different, not empty name for each column.")
+        raise DataError(
+            f"{path.name}: header {header!r}. Expected a different, not empty name for each column."
+        )
 
 
 def read_parquet(path: Path) -> Iterator[Row | BadRow]:
@@ -178,7 +217,9 @@ def read_parquet(path: Path) -> Iterator[Row | BadRow]:
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0]
-        raise DataError(f"{path.name}: not Parquet, or damaged: {first_line}. Expected a Parquet file.") from error
+        raise DataError(
+            f"{path.name}: not Parquet, or damaged: {first_line}. Expected a Parquet file."
+        ) from error
 
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")

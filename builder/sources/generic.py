@@ -1,4 +1,6 @@
-"""Files of any shape: one plan a split, made from its first rows, so that no row changes what another one means."""
+"""Files of any shape: one plan a split, made from its first rows, so that no row
+changes what another one means.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,17 +9,34 @@ from typing import Any
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.columns import Getter, resolve
 from cotbuild.builder.sources.known import Form
-from cotbuild.builder.sources.make import Pairs, choice_pairs, clean_field, clean_id, joined_texts, make_question
-from cotbuild.builder.sources.targets import IndexBase, choice_label, index_base, is_missing, number, texts, yes_no
+from cotbuild.builder.sources.make import (
+    Pairs,
+    choice_pairs,
+    clean_field,
+    clean_id,
+    joined_texts,
+    make_question,
+)
+from cotbuild.builder.sources.targets import (
+    IndexBase,
+    choice_label,
+    index_base,
+    is_missing,
+    number,
+    texts,
+    yes_no,
+)
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
 
 def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> Form:
-    """How the rows of a file become questions, told from `sample`, its first rows (at least one).
+    """How the rows of a file become questions, told from `sample`, its first rows (at
+    least one).
 
-    Raises ConfigError where columns cannot be told, DataError where the sample can be read in two ways.
+    Raises ConfigError where columns cannot be told, DataError where the sample can be
+    read in two ways.
     """
     get = resolve(config.columns, sample, where)
     kind = _kind(get, config.kind, sample)
@@ -32,13 +51,19 @@ def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> Form:
     return Form(replace(plan, base=base).to_question, "id" in get, rationale)
 
 
-def _kind(get: dict[str, Getter], forced: QuestionKind | None, sample: Sequence[Row]) -> QuestionKind | None:
-    """The kind of all questions; None: each row's kind column tells. A forced kind goes before the column."""
+def _kind(
+    get: dict[str, Getter], forced: QuestionKind | None, sample: Sequence[Row]
+) -> QuestionKind | None:
+    """The kind of all questions; None: each row's kind column tells. A forced kind goes
+    before the column.
+    """
     if forced is not None or "kind" in get:
         return forced
     if "choices" in get and any(not is_missing(get["choices"](row)) for row in sample):
         return QuestionKind.CHOICE
-    values = [value for row in sample if not is_missing(value := _raw(get, "target", row))]
+    values = [
+        value for row in sample if not is_missing(value := _raw(get, "target", row))
+    ]
     if values and all(yes_no(value) for value in values):
         return QuestionKind.YES_NO
     if values and all(number(value) for value in values):
@@ -59,7 +84,9 @@ class _Plan:
     get: dict[str, Getter]
     kind: QuestionKind | None
     labelled: bool
-    """Whether the split's targets are published; then a row without one is bad, else the target is None."""
+    """Whether the split's targets are published; then a row without one is bad, else
+    the target is None.
+    """
     base: IndexBase | None
 
     def to_question(self, row: Row, ref: SourceRef) -> Question:
@@ -78,7 +105,12 @@ class _Plan:
         for row in sample:
             try:
                 if (self.kind or self._row_kind(row)) is QuestionKind.CHOICE:
-                    answers.append((_raw(self.get, "target", row), choice_pairs(self._choices(row))))
+                    answers.append(
+                        (
+                            _raw(self.get, "target", row),
+                            choice_pairs(self._choices(row)),
+                        )
+                    )
             except BadRow:
                 continue  # reading the row will say so
         return answers
@@ -89,30 +121,45 @@ class _Plan:
             return QuestionKind(value)
         except ValueError as error:
             kinds = [kind.value for kind in QuestionKind]
-            message = f"kind is {value!r}. Expected one of {kinds}, or --kind for all rows."
+            message = (
+                f"kind is {value!r}. Expected one of {kinds}, or --kind for all rows."
+            )
             raise BadRow(BadRowReason.BAD_QUESTION, message) from error
 
     def _choices(self, row: Row) -> Any:
         value = _raw(self.get, "choices", row)
         if is_missing(value):
-            raise BadRow(BadRowReason.BAD_CHOICES, f"choices is {value!r}. Expected choices in every row.")
+            raise BadRow(
+                BadRowReason.BAD_CHOICES,
+                f"choices is {value!r}. Expected choices in every row.",
+            )
         return value
 
-    def _targets(self, row: Row, kind: QuestionKind, pairs: Pairs) -> tuple[str | None, tuple[str, ...]]:
+    def _targets(
+        self, row: Row, kind: QuestionKind, pairs: Pairs
+    ) -> tuple[str | None, tuple[str, ...]]:
         value = _raw(self.get, "target", row)
         if is_missing(value):
             if self.labelled:
-                raise BadRow(BadRowReason.NO_TARGET, f"target is {value!r}. Expected one, as in the first rows.")
+                raise BadRow(
+                    BadRowReason.NO_TARGET,
+                    f"target is {value!r}. Expected one, as in the first rows.",
+                )
             return None, ()
         if kind is QuestionKind.CHOICE:
             return choice_label(value, pairs, self.base), ()
         if kind is QuestionKind.TEXT:
             more = _raw(self.get, "other_targets", row)
             target, others = texts(value)
-            return target, others if is_missing(more) or not more else (*others, *_others(more))
+            return target, others if is_missing(more) or not more else (
+                *others,
+                *_others(more),
+            )
         plain = yes_no(value) if kind is QuestionKind.YES_NO else number(value)
         if plain is None:
-            expected = "yes, no, true or false" if kind is QuestionKind.YES_NO else "a number"
+            expected = (
+                "yes, no, true or false" if kind is QuestionKind.YES_NO else "a number"
+            )
             raise BadRow(
                 BadRowReason.BAD_TARGET,
                 f"target is {value!r}. Expected {expected}: the file's questions are of kind {kind.value} "
@@ -135,6 +182,7 @@ def _json_list(value: Any) -> Any:
             return json.loads(value)
         except (ValueError, RecursionError) as error:
             raise BadRow(
-                BadRowReason.BAD_TARGET, f"other_targets is {value!r}. Expected a list of texts, in CSV as JSON."
+                BadRowReason.BAD_TARGET,
+                f"other_targets is {value!r}. Expected a list of texts, in CSV as JSON.",
             ) from error
     return value

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class HubRows:
     """The rows of one split of a Hub dataset at a fixed commit, streamed."""
 
-    def __init__(self, hub_id: str, config_name: str | None, split: str, revision: str) -> None:
+    def __init__(
+        self, hub_id: str, config_name: str | None, split: str, revision: str
+    ) -> None:
         self.where = f"{hub_id}/{split}"
         self._hub_id = hub_id
         self._config_name = config_name
@@ -28,8 +30,9 @@ class HubRows:
             yield from self._rows()
         except ConfigError:
             raise
-        # OSError: no connection, HfHubHTTPError, not found; ValueError: also what pyarrow raises; RuntimeError: a
-        # dataset that is a script. HTTPError is the HTTP library's own, httpx or httpx2 by release.
+        # OSError: no connection, HfHubHTTPError, not found; ValueError: also what
+        # pyarrow raises; RuntimeError: a dataset that is a script. HTTPError is the
+        # HTTP library's own, httpx or httpx2 by release.
         except (
             OSError,
             ValueError,
@@ -49,13 +52,23 @@ class HubRows:
     def _rows(self) -> "Iterator[Row]":
         splits = self._splits()
         # The Hub's own name first; validation may also be called dev or val there.
-        name = next((s for s in sorted(splits, key=lambda s: s != self._split) if self._is_split(s)), None)
+        name = next(
+            (
+                s
+                for s in sorted(splits, key=lambda s: s != self._split)
+                if self._is_split(s)
+            ),
+            None,
+        )
         if name is None:
-            raise ConfigError(f"{self._hub_id}: split {self._split!r}. Expected one of {', '.join(splits)}.")
+            raise ConfigError(
+                f"{self._hub_id}: split {self._split!r}. Expected one of {', '.join(splits)}."
+            )
         yield from splits[name]
 
     def _is_split(self, name: str) -> bool:
-        # Here, since the package of sources asks this module for what the Hub says of them.
+        # Here, since the package of sources asks this module for what the Hub says of
+        # them.
         from cotbuild.builder.sources.splits import canonical_split
 
         return self._split in (name, canonical_split(name))
@@ -64,10 +77,16 @@ class HubRows:
         import datasets
 
         try:
-            return datasets.load_dataset(self._hub_id, self._config_name, revision=self._revision, streaming=True)
+            return datasets.load_dataset(
+                self._hub_id, self._config_name, revision=self._revision, streaming=True
+            )
         except ValueError as error:
-            names = datasets.get_dataset_config_names(self._hub_id, revision=self._revision)
-            if self._config_name in names or (self._config_name is None and len(names) < 2):
+            names = datasets.get_dataset_config_names(
+                self._hub_id, revision=self._revision
+            )
+            if self._config_name in names or (
+                self._config_name is None and len(names) < 2
+            ):
                 raise
             raise ConfigError(
                 f"{self._hub_id}: config_name {self._config_name!r}. Expected one of its configs {names}. "
@@ -93,21 +112,45 @@ def hub_facts(hub_id: str, config_name: str | None, revision: str) -> HubFacts |
         return None
     if card is None:
         return HubFacts("", {})
-    return HubFacts(_licence(card.get("license")), _sizes(card.get("dataset_info"), config_name))
+    return HubFacts(
+        _licence(card.get("license")), _sizes(card.get("dataset_info"), config_name)
+    )
 
 
 def _licence(value: object) -> str:
-    return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value or "")
+    return (
+        ", ".join(str(part) for part in value)
+        if isinstance(value, list)
+        else str(value or "")
+    )
 
 
 def _sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]:
-    """From the card's `dataset_info`: one mapping, or a list of one a config. A card may hold anything."""
-    entries = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
-    of_config = [entry for entry in entries if entry.get("config_name", config_name) == config_name]
-    entry = next(iter(of_config or entries), {}) if config_name is None else next(iter(of_config), {})
+    """From the card's `dataset_info`: one mapping, or a list of one a config.
+
+    A card may hold anything.
+    """
+    entries = [
+        entry
+        for entry in (value if isinstance(value, list) else [value])
+        if isinstance(entry, dict)
+    ]
+    of_config = [
+        entry
+        for entry in entries
+        if entry.get("config_name", config_name) == config_name
+    ]
+    entry = (
+        next(iter(of_config or entries), {})
+        if config_name is None
+        else next(iter(of_config), {})
+    )
     splits = entry.get("splits")
     return {
         str(split.get("name")): (split["num_examples"], split["num_bytes"])
         for split in (splits if isinstance(splits, list) else [])
-        if isinstance(split, dict) and all(isinstance(split.get(name), int) for name in ("num_examples", "num_bytes"))
+        if isinstance(split, dict)
+        and all(
+            isinstance(split.get(name), int) for name in ("num_examples", "num_bytes")
+        )
     }

@@ -5,7 +5,8 @@ from hashlib import blake2b
 
 
 class Digests:
-    """A set of strings that keeps 8 to 16 bytes each: a hash table of 64-bit digests with linear probing.
+    """A set of strings that keeps 8 to 16 bytes each: a hash table of 64-bit digests
+    with linear probing.
 
     At a million strings two different ones share a digest with a chance of 3 in 10^8.
     """
@@ -52,11 +53,15 @@ class Digests:
 
 
 def _key(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) or 1  # 0 marks a free slot
+    return (
+        int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) or 1
+    )  # 0 marks a free slot
 
 
 class SeenIds(Digests):
-    """How often each id was seen; of two different ids with one digest the later would count as a repeat."""
+    """How often each id was seen; of two different ids with one digest the later would
+    count as a repeat.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,7 +16,9 @@ class Form(NamedTuple):
 
     to_question: ToQuestion
     has_id: bool
-    """Whether rows bring their ids; otherwise ids are made from content and repeats are numbered."""
+    """Whether rows bring their ids; otherwise ids are made from content and repeats are
+    numbered.
+    """
     rationale: ToRationale | None = None
     """None: no row carries one."""
 
@@ -40,6 +42,10 @@ class Known(NamedTuple):
     rationale: ToRationale | None = None
 
     def form(self, first: Row | None = None) -> Form:
-        """The form of a published file that begins with row `first`; None: of the Hub's rows."""
-        has_id = self.id_column is not None and (first is None or self.id_column in first)
+        """The form of a published file that begins with row `first`; None: of the Hub's
+        rows.
+        """
+        has_id = self.id_column is not None and (
+            first is None or self.id_column in first
+        )
         return Form(self.to_question, has_id, self.rationale)

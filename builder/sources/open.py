@@ -12,7 +12,11 @@ from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.builder.sources.resolved import load_resolved, save_resolved
 from cotbuild.builder.sources.slices import row_range
 from cotbuild.builder.sources.source import Source
-from cotbuild.builder.sources.splits import canonical_split, file_of_split, split_of_file
+from cotbuild.builder.sources.splits import (
+    canonical_split,
+    file_of_split,
+    split_of_file,
+)
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 
@@ -21,10 +25,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
-    """The source a config names: a known name, else a file or folder of that name, else a dataset on the Hub.
+    """The source a config names: a known name, else a file or folder of that name, else
+    a dataset on the Hub.
 
-    Only the last asks the Hub: what its branch or tag means now, unless `store_dir` remembers what it meant before (see
-    `remember_source`). Raises ConfigError, DataError where the Hub cannot be reached, StoreError.
+    Only the last asks the Hub: what its branch or tag means now, unless `store_dir`
+    remembers what it meant before (see `remember_source`). Raises ConfigError,
+    DataError where the Hub cannot be reached, StoreError.
     """
     row_range(config.rows)
     name, path = config.name, Path(config.name)
@@ -46,9 +52,11 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
 
 
 def remember_source(source: Source, store_dir: Path) -> None:
-    """Write down what the Hub said of a dataset given by its id, so that every later run of this store finds the same.
+    """Write down what the Hub said of a dataset given by its id, so that every later
+    run of this store finds the same.
 
-    That is the commit of a branch or tag, and the licence, unless the Hub is out of reach. Raises StoreError.
+    That is the commit of a branch or tag, and the licence, unless the Hub is out of
+    reach. Raises StoreError.
     """
     if source.known is not None or source.revision is None:
         return
@@ -60,7 +68,9 @@ def remember_source(source: Source, store_dir: Path) -> None:
     if at not in licences and (said := _hub_licence(source)) is not None:
         licences[at] = said
     if (hub, licences) != (resolved.hub, resolved.licences):
-        save_resolved(store_dir, resolved.model_copy(update={"hub": hub, "licences": licences}))
+        save_resolved(
+            store_dir, resolved.model_copy(update={"hub": hub, "licences": licences})
+        )
 
 
 def _hub_licence(source: Source) -> str | None:
@@ -73,8 +83,12 @@ def _hub_licence(source: Source) -> str | None:
 
 
 def _may_be_hub_id(name: str) -> bool:
-    """Whether a name that is no file has the form owner/name; data/train.jsonl is a file that is not there."""
-    return HUB_ID.fullmatch(name) is not None and Path(name).suffix.lower() not in READERS
+    """Whether a name that is no file has the form owner/name; data/train.jsonl is a
+    file that is not there.
+    """
+    return (
+        HUB_ID.fullmatch(name) is not None and Path(name).suffix.lower() not in READERS
+    )
 
 
 def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
@@ -82,18 +96,26 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
 
     hub_id, revision = config.name, config.revision or "main"
     branch = None if _COMMIT.fullmatch(revision) else f"{hub_id}@{revision}"
-    stored = None if branch is None or store_dir is None else load_resolved(store_dir).hub.get(branch)
+    stored = (
+        None
+        if branch is None or store_dir is None
+        else load_resolved(store_dir).hub.get(branch)
+    )
     commit = stored or (_resolved(hub_id, revision) if branch else revision)
 
     def open_split(name: str) -> Rows:
         return HubRows(hub_id, config.config_name, name, commit)
 
     split = canonical_split(config.split or "train")
-    return Source(config, hub_id, split, open_split, config.config_name, commit, branch=branch)
+    return Source(
+        config, hub_id, split, open_split, config.config_name, commit, branch=branch
+    )
 
 
 def _resolved(hub_id: str, revision: str) -> str:
-    """The commit; ConfigError where there is no such dataset or revision, DataError where nobody can tell."""
+    """The commit; ConfigError where there is no such dataset or revision, DataError
+    where nobody can tell.
+    """
     from cotbuild.builder.hub.commits import resolve_commit
 
     return resolve_commit(
@@ -134,7 +156,11 @@ class BundledRows(FileRows):
         self._split = split
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        return (row for row in super().__iter__() if isinstance(row, BadRow) or row.get("split") == self._split)
+        return (
+            row
+            for row in super().__iter__()
+            if isinstance(row, BadRow) or row.get("split") == self._split
+        )
 
 
 def _open_known(config: SourceConfig, known: Known) -> Source:
@@ -148,13 +174,26 @@ def _open_known(config: SourceConfig, known: Known) -> Source:
         _check_split(known.name, name, known.splits)
         return HubRows(known.hub_id, known.config_name, name, known.revision)
 
-    return Source(config, known.hub_id, split, open_split, known.config_name, known.revision, known)
+    return Source(
+        config,
+        known.hub_id,
+        split,
+        open_split,
+        known.config_name,
+        known.revision,
+        known,
+    )
 
 
 def _open_folder(config: SourceConfig, folder: Path) -> Source:
     split = canonical_split(config.split or "train")
     file_of_split(folder, split)
-    return Source(config, folder.resolve().name, split, lambda name: FileRows(file_of_split(folder, name)))
+    return Source(
+        config,
+        folder.resolve().name,
+        split,
+        lambda name: FileRows(file_of_split(folder, name)),
+    )
 
 
 def _open_file(config: SourceConfig, path: Path) -> Source:
@@ -173,7 +212,9 @@ def _open_file(config: SourceConfig, path: Path) -> Source:
 
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
     if split not in splits:
-        raise ConfigError(f"{name}: split {split!r}. Expected one of {', '.join(splits)} (dev is validation).")
+        raise ConfigError(
+            f"{name}: split {split!r}. Expected one of {', '.join(splits)} (dev is validation)."
+        )
 
 
 def _refuse_mapping(config: SourceConfig) -> None:
@@ -184,7 +225,9 @@ def _refuse_mapping(config: SourceConfig) -> None:
 
 
 def _refuse_coordinates(config: SourceConfig) -> None:
-    """config_name and revision say nothing about a file, and a known dataset's are fixed."""
+    """config_name and revision say nothing about a file, and a known dataset's are
+    fixed.
+    """
     given = {"config_name": config.config_name, "revision": config.revision}
     said = {field: value for field, value in given.items() if value is not None}
     if said:

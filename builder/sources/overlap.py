@@ -1,4 +1,6 @@
-"""Questions that also stand in an evaluation split, told by their normalised text; choices are not compared."""
+"""Questions that also stand in an evaluation split, told by their normalised text;
+choices are not compared.
+"""
 
 import re
 import unicodedata
@@ -11,13 +13,16 @@ from cotbuild.schemas.question import Question
 if TYPE_CHECKING:
     from cotbuild.builder.sources.source import Source
 
-# Signs that may be arithmetic (- / * % and all symbols) stay: "12 - 3?" and "12 / 3?" are two questions.
+# Signs that may be arithmetic (- / * % and all symbols) stay: "12 - 3?" and "12 / 3?"
+# are two questions.
 _QUOTES = re.compile("['\"`‘’‚‛“”„«»]")
 _BREAKS = re.compile(r"[\s.,;:!?()\[\]{}_…¿¡]+")
 
 
 def normalised(text: str) -> str:
-    """Case-folded NFKC text in which quotes are gone and punctuation and white space are single spaces."""
+    """Case-folded NFKC text in which quotes are gone and punctuation and white space
+    are single spaces.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _BREAKS.sub(" ", _QUOTES.sub("", folded)).strip() or folded
 
@@ -40,7 +45,9 @@ class Overlap:
         return [split for split, digests in self._splits.items() if text in digests]
 
 
-def overlapping(source: "Source", split: str, eval_splits: Iterable[str]) -> dict[str, list[str]]:
+def overlapping(
+    source: "Source", split: str, eval_splits: Iterable[str]
+) -> dict[str, list[str]]:
     """Ids of the questions of a whole split that also stand in each evaluation split.
 
     Raises what reading a split raises.

@@ -1,7 +1,15 @@
 """The datasets that are known by name."""
 
 from cotbuild.builder.sources.base import Row
-from cotbuild.builder.sources.datasets import arc, commonsense_qa, gsm8k, openbookqa, quarel, strategyqa, svamp
+from cotbuild.builder.sources.datasets import (
+    arc,
+    commonsense_qa,
+    gsm8k,
+    openbookqa,
+    quarel,
+    strategyqa,
+    svamp,
+)
 from cotbuild.builder.sources.known import Known
 from cotbuild.schemas.config import SourceConfig
 
@@ -21,7 +29,9 @@ KNOWN: dict[str, Known] = {
 
 
 def known_shape(first: Row, config: SourceConfig) -> Known | None:
-    """The dataset whose published shape a file's first row has; None too where the user mapped columns or a kind."""
+    """The dataset whose published shape a file's first row has; None too where the user
+    mapped columns or a kind.
+    """
     found = next((known for known in KNOWN.values() if known.matches(first)), None)
     if found is None or config.columns or config.kind not in (None, found.kind):
         return None

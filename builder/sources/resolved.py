@@ -1,4 +1,6 @@
-"""source.json: what branches and tags of Hub datasets meant at first use, and their licences; it holds for a store."""
+"""source.json: what branches and tags of Hub datasets meant at first use, and their
+licences; it holds for a store.
+"""
 
 from pathlib import Path
 
@@ -13,13 +15,23 @@ SOURCE_JSON = "source.json"
 class Resolved(Record):
     """The content of source.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
-    hub: dict[str, str] = Field(default={}, description="repo@revision as configured to the commit it meant.")
-    licences: dict[str, str] = Field(default={}, description="repo@commit to what its card says; empty: it says none.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
+    hub: dict[str, str] = Field(
+        default={}, description="repo@revision as configured to the commit it meant."
+    )
+    licences: dict[str, str] = Field(
+        default={},
+        description="repo@commit to what its card says; empty: it says none.",
+    )
 
 
 def load_resolved(store_dir: Path) -> Resolved:
-    """What source.json says; empty where there is none. Raises StoreError where it cannot be read."""
+    """What source.json says; empty where there is none.
+
+    Raises StoreError where it cannot be read.
+    """
     return load_remembered(store_dir / SOURCE_JSON, Resolved)
 
 

@@ -16,7 +16,10 @@ class RowRange(NamedTuple):
 
 
 def row_range(text: str | None) -> RowRange:
-    """The range that START:END names; either side may be empty. Raises ConfigError where no row can be in it."""
+    """The range that START:END names; either side may be empty.
+
+    Raises ConfigError where no row can be in it.
+    """
     first, _, last = (text or ":").partition(":")
     found = RowRange(int(first or 0), int(last) if last else None)
     if found.end is not None and found.end <= found.start:
@@ -28,12 +31,18 @@ def row_range(text: str | None) -> RowRange:
 
 
 def draw_key(seed: int, question_id: str) -> int:
-    """A question's place in the draw: 64 bits of a sha256, so that neither file order nor its other rows matter."""
-    return int.from_bytes(sha256(f"sample/1\n{seed}\n{question_id}".encode()).digest()[:8])
+    """A question's place in the draw: 64 bits of a sha256, so that neither file order
+    nor its other rows matter.
+    """
+    return int.from_bytes(
+        sha256(f"sample/1\n{seed}\n{question_id}".encode()).digest()[:8]
+    )
 
 
 def draw_bound(keys: Iterable[int], count: int) -> int:
-    """The count-th smallest key, the largest possible one where there are fewer; 16 bytes of memory per drawn key."""
+    """The count-th smallest key, the largest possible one where there are fewer; 16
+    bytes of memory per drawn key.
+    """
     import numpy as np
 
     room = max(2 * count, 4096)
@@ -41,7 +50,12 @@ def draw_bound(keys: Iterable[int], count: int) -> int:
     for key in keys:
         kept.append(key)
         if len(kept) == room:
-            kept = array("Q", np.partition(np.frombuffer(kept, dtype=np.uint64), count - 1)[:count].tobytes())
+            kept = array(
+                "Q",
+                np.partition(np.frombuffer(kept, dtype=np.uint64), count - 1)[
+                    :count
+                ].tobytes(),
+            )
     if len(kept) < count:
         return 2**64 - 1
     return int(np.partition(np.frombuffer(kept, dtype=np.uint64), count - 1)[count - 1])

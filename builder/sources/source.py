@@ -35,12 +35,14 @@ class _Tally:
 class Source:
     """The questions of one dataset. Made by `open_source`.
 
-    Ids are unique within a split, not across splits: files often count each split from 1.
+    Ids are unique within a split, not across splits: files often count each split from
+    1.
     """
 
     config: SourceConfig
     dataset: str
-    """Hub id, name of the bundled set, or name of the file or folder without its path."""
+    """Hub id, name of the bundled set, or name of the file or folder without its path.
+    """
     split: str
     """The split asked about."""
     open_split: Callable[[str], Rows]
@@ -49,32 +51,50 @@ class Source:
     known: Known | None = None
     """Set where the form of the rows is known beforehand: on the Hub."""
     branch: str | None = None
-    """repo@revision as configured, where that is a branch or tag that `revision` is the commit of."""
+    """repo@revision as configured, where that is a branch or tag that `revision` is the
+    commit of.
+    """
     drops: dict[str, int] = field(default_factory=dict)
-    """Questions left out by the last complete read: bad rows by reason, overlap_SPLIT."""
+    """Questions left out by the last complete read: bad rows by reason, overlap_SPLIT.
+    """
     overlaps: dict[str, int] = field(default_factory=dict)
-    """Questions of the last complete read of the split asked about that also stand in each evaluation split.
+    """Questions of the last complete read of the split asked about that also stand in
+    each evaluation split.
 
-    With `config.drop_overlap` these are the ones left out; one that stands in two counts in both.
+    With `config.drop_overlap` these are the ones left out; one that stands in two
+    counts in both.
     """
 
     def read(self, split: str) -> Iterator[Question]:
         """The questions of a split in order, any number of times, a row at a time.
 
-        Of the split asked about only the part that the config names: its rows, less what overlaps, then the sample,
-        then the limit. Raises ConfigError where the split or its columns are unknown, and DataError, while reading, at
-        a bad row (unless on_bad_row is drop) and where no question is left.
+        Of the split asked about only the part that the config names: its rows, less
+        what overlaps, then the sample, then the limit. Raises ConfigError where the
+        split or its columns are unknown, and DataError, while reading, at a bad row
+        (unless on_bad_row is drop) and where no question is left.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
         form = self._form(rows)
-        return self._asked(rows, form) if split == self.split else self._all(rows, form, split)
+        return (
+            self._asked(rows, form)
+            if split == self.split
+            else self._all(rows, form, split)
+        )
 
     def whole(self, split: str) -> Iterator[Question]:
-        """All questions of a split, also of the one asked about; counts nothing. Raises what `read` raises."""
+        """All questions of a split, also of the one asked about; counts nothing.
+
+        Raises what `read` raises.
+        """
         split = canonical_split(split)
         rows = self.open_split(split)
-        return (question for question, _ in self._pairs(rows, self._form(rows), split, RowRange(), _Tally()))
+        return (
+            question
+            for question, _ in self._pairs(
+                rows, self._form(rows), split, RowRange(), _Tally()
+            )
+        )
 
     def worked(self, split: str) -> Iterator[tuple[Question, str]]:
         """The questions of a whole split whose rows carry a rationale, each with it.
@@ -86,7 +106,9 @@ class Source:
         form = self._form(rows)
         rationale = form.rationale
         if rationale is None:
-            raise ConfigError(_no_rationale(rows, self.config, is_known=self.shape(rows) is not None))
+            raise ConfigError(
+                _no_rationale(rows, self.config, is_known=self.shape(rows) is not None)
+            )
         pairs = self._pairs(rows, form, split, RowRange(), _Tally())
         return ((question, text) for question, row in pairs if (text := rationale(row)))
 
@@ -99,7 +121,11 @@ class Source:
             return self.known.form()
         sample = _sample(rows)
         known = known_shape(sample[0], self.config)
-        return plan_form(sample, self.config, rows.where) if known is None else known.form(sample[0])
+        return (
+            plan_form(sample, self.config, rows.where)
+            if known is None
+            else known.form(sample[0])
+        )
 
     def shape(self, rows: Rows) -> Known | None:
         """The known dataset whose form these rows have; None: none."""
@@ -115,9 +141,14 @@ class Source:
         tally, config = _Tally(), self.config
         questions = self._apart(rows, form, tally)
         if config.sample is not None:
-            drawn = (draw_key(config.sample_seed, q.id) for q in self._apart(rows, form, _Tally()))
+            drawn = (
+                draw_key(config.sample_seed, q.id)
+                for q in self._apart(rows, form, _Tally())
+            )
             bound = draw_bound(drawn, config.sample)
-            questions = (q for q in questions if draw_key(config.sample_seed, q.id) <= bound)
+            questions = (
+                q for q in questions if draw_key(config.sample_seed, q.id) <= bound
+            )
         counting = bool(self._eval_splits) and not config.drop_overlap
         for question in islice(questions, config.limit):
             if counting:
@@ -127,10 +158,16 @@ class Source:
         self.overlaps = {split: tally.overlaps[split] for split in self._eval_splits}
 
     def _apart(self, rows: Rows, form: Form, tally: _Tally) -> Iterator[Question]:
-        """The questions in the range of rows, less those that overlap where these are to be left out."""
+        """The questions in the range of rows, less those that overlap where these are
+        to be left out.
+        """
         found = False
-        for question, _ in self._pairs(rows, form, self.split, row_range(self.config.rows), tally):
-            splits = self._overlap.splits_with(question) if self.config.drop_overlap else []
+        for question, _ in self._pairs(
+            rows, form, self.split, row_range(self.config.rows), tally
+        ):
+            splits = (
+                self._overlap.splits_with(question) if self.config.drop_overlap else []
+            )
             if splits:
                 tally.overlaps.update(splits)
                 tally.drops[f"overlap_{splits[0]}"] += 1
@@ -145,18 +182,22 @@ class Source:
 
     @cached_property
     def _eval_splits(self) -> list[str]:
-        splits = dict.fromkeys(canonical_split(split) for split in self.config.eval_splits)
+        splits = dict.fromkeys(
+            canonical_split(split) for split in self.config.eval_splits
+        )
         return [split for split in splits if split != self.split]
 
     @cached_property
     def _overlap(self) -> Overlap:
         return Overlap({split: self.whole(split) for split in self._eval_splits})
 
-    def _pairs(self, rows: Rows, form: Form, split: str, span: RowRange, tally: _Tally) -> Iterator[Pair]:
+    def _pairs(
+        self, rows: Rows, form: Form, split: str, span: RowRange, tally: _Tally
+    ) -> Iterator[Pair]:
         """The good rows in `span` and their questions.
 
-        The rows before it are read for their ids, so that a question has the same one in every range; their faults,
-        and all rows behind it, are nobody's concern.
+        The rows before it are read for their ids, so that a question has the same one
+        in every range; their faults, and all rows behind it, are nobody's concern.
         """
         seen = SeenIds()
         kept = 0
@@ -164,7 +205,9 @@ class Source:
             try:
                 if isinstance(row, BadRow):
                     raise row
-                question = _unique(form.to_question(row, self._ref(split, position)), seen, form)
+                question = _unique(
+                    form.to_question(row, self._ref(split, position)), seen, form
+                )
             except BadRow as fault:
                 if position >= span.start:
                     self._count(fault, tally, rows.where, position)
@@ -184,7 +227,11 @@ class Source:
 
     def _ref(self, split: str, position: int) -> SourceRef:
         return SourceRef(
-            dataset=self.dataset, config_name=self.config_name, split=split, revision=self.revision, row=position
+            dataset=self.dataset,
+            config_name=self.config_name,
+            split=split,
+            revision=self.revision,
+            row=position,
         )
 
 
@@ -194,7 +241,9 @@ def _sample(rows: Rows) -> list[Row]:
     if not first:
         raise DataError(f"{rows.where}: no rows. Expected at least one.")
     if not sample:
-        raise DataError(f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}")
+        raise DataError(
+            f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}"
+        )
     return sample
 
 
@@ -203,13 +252,18 @@ def _unique(question: Question, seen: SeenIds, form: Form) -> Question:
     if times == 1:
         return question
     if form.has_id:
-        raise BadRow(BadRowReason.DUPLICATE_ID, f"id {question.id!r} stands in an earlier row too. Expected it once.")
+        raise BadRow(
+            BadRowReason.DUPLICATE_ID,
+            f"id {question.id!r} stands in an earlier row too. Expected it once.",
+        )
     return question.model_copy(update={"id": f"{question.id}#{times}"})
 
 
 def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
     if tally.drops:
-        return DataError(f"{where}: all rows are bad: {dict(tally.drops)}. Expected at least one good one.")
+        return DataError(
+            f"{where}: all rows are bad: {dict(tally.drops)}. Expected at least one good one."
+        )
     if span.start == 0:
         return DataError(f"{where}: no rows. Expected at least one.")
     return DataError(
@@ -219,9 +273,7 @@ def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
 
 def _no_rationale(rows: Rows, config: SourceConfig, *, is_known: bool) -> str:
     if is_known or config.name == "bundled":
-        return (
-            f"{rows.where}: its rows carry no rationales. Expected a source whose rows do, such as gsm8k or strategyqa."
-        )
+        return f"{rows.where}: its rows carry no rationales. Expected a source whose rows do, such as gsm8k or strategyqa."
     names = list(dict.fromkeys(name for row in _sample(rows) for name in row))
     return (
         f"{rows.where}: no column is called rationale; there are {names}. Expected one with a rationale in its rows. "

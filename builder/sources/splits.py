@@ -1,4 +1,6 @@
-"""Split names: dev and val are validation, everywhere; a file's split stands in its name."""
+"""Split names: dev and val are validation, everywhere; a file's split stands in its
+name.
+"""
 
 import re
 from pathlib import Path
@@ -16,16 +18,28 @@ def canonical_split(name: str) -> str:
 
 
 def split_of_file(path: Path) -> str:
-    """The split a file's name tells, train where it tells none. Raises ConfigError where it tells two."""
+    """The split a file's name tells, train where it tells none.
+
+    Raises ConfigError where it tells two.
+    """
     found = _standard_splits(path)
     if len(found) > 1:
-        raise ConfigError(f"{path.name}: the name tells {sorted(found)}. Expected one split. Pass --split NAME.")
+        raise ConfigError(
+            f"{path.name}: the name tells {sorted(found)}. Expected one split. Pass --split NAME."
+        )
     return found.pop() if found else "train"
 
 
 def file_of_split(folder: Path, split: str) -> Path:
-    """The one file of `folder` whose name tells `split`. Raises ConfigError where there is none, or more than one."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in READERS and path.is_file())
+    """The one file of `folder` whose name tells `split`.
+
+    Raises ConfigError where there is none, or more than one.
+    """
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in READERS and path.is_file()
+    )
     found = [path for path in files if _tells(path, split)]
     if len(found) == 1:
         return found[0]
@@ -39,7 +53,9 @@ def file_of_split(folder: Path, split: str) -> Path:
 
 
 def _words(path: Path) -> set[str]:
-    return {canonical_split(word) for word in re.split(r"[^a-z0-9]+", path.name.lower())}
+    return {
+        canonical_split(word) for word in re.split(r"[^a-z0-9]+", path.name.lower())
+    }
 
 
 def _standard_splits(path: Path) -> set[str]:

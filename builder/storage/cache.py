@@ -11,7 +11,10 @@ from cotbuild.schemas.errors import ConfigError, StoreError
 
 
 def cache_dir() -> Path:
-    """$COTBUILD_CACHE, else cotbuild under $XDG_CACHE_HOME or ~/.cache. Raises ConfigError on a relative one."""
+    """$COTBUILD_CACHE, else cotbuild under $XDG_CACHE_HOME or ~/.cache.
+
+    Raises ConfigError on a relative one.
+    """
     stated = os.environ.get("COTBUILD_CACHE")
     # The XDG specification has relative values ignored.
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -22,22 +25,30 @@ def cache_dir() -> Path:
 
 
 def checksum(path: Path, cache: Path) -> str:
-    """sha256 of the file's bytes, 64 hex digits, remembered in `cache` by (path, size, mtime).
+    """sha256 of the file's bytes, 64 hex digits, remembered in `cache` by (path, size,
+    mtime).
 
-    Raises StoreError where the file cannot be read. A cache that cannot be written only costs the reading.
+    Raises StoreError where the file cannot be read. A cache that cannot be written only
+    costs the reading.
     """
     try:
         path = path.resolve(strict=True)
         stat = path.stat()
         facts = {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-        note = cache / "checksums" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+        note = (
+            cache
+            / "checksums"
+            / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
+        )
         known = _recall(note, facts)
         if known is None:
             known = file_sha256(path)
             with contextlib.suppress(OSError):
                 write_text(note, json.dumps(facts | {"sha256": known}))
     except OSError as fault:
-        raise StoreError(f"{path}: {fault.strerror}. Expected a file that can be read.") from fault
+        raise StoreError(
+            f"{path}: {fault.strerror}. Expected a file that can be read."
+        ) from fault
     return known
 
 

@@ -1,4 +1,6 @@
-"""Files that survive: written whole or not at all, synced by name, told apart by checksum. OSError as it comes."""
+"""Files that survive: written whole or not at all, synced by name, told apart by
+checksum. OSError as it comes.
+"""
 
 import fcntl
 import hashlib
@@ -15,7 +17,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, also after a power cut, sees the old bytes or the new ones, whole."""
+    """Write a file so that a reader, also after a power cut, sees the old bytes or the
+    new ones, whole.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -45,7 +49,9 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether the lock of that name is ours; the kernel frees it when its process ends, however it does."""
+    """Whether the lock of that name is ours; the kernel frees it when its process ends,
+    however it does.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

@@ -1,7 +1,9 @@
-"""Journals: append-only logs of answers, one a run, that lose nothing but what a kill cut in half.
+"""Journals: append-only logs of answers, one a run, that lose nothing but what a kill
+cut in half.
 
-A line is `crc32 status key time json`: the crc covers all that follows it, the status is one letter, the key 64 hex
-digits, so that a journal can be indexed without parsing its JSON.
+A line is `crc32 status key time json`: the crc covers all that follows it, the status
+is one letter, the key 64 hex digits, so that a journal can be indexed without parsing
+its JSON.
 """
 
 import contextlib
@@ -26,7 +28,9 @@ HEADER, COMPLETION, FINAL_FAILURE, FAILURE = b"HCRF"
 _KEY = slice(11, 75)
 _JSON = 90
 SYNC_EVERY_S = 1.0
-"""An fsync takes about 4 ms here: one a record would cap a run at 250 requests/s, one a second costs nothing."""
+"""An fsync takes about 4 ms here: one a record would cap a run at 250 requests/s, one a
+second costs nothing.
+"""
 
 
 class Line(NamedTuple):
@@ -38,20 +42,36 @@ class Line(NamedTuple):
 
 
 def encode_line(status: int, key: str, body: str) -> bytes:
-    """One line, newline included. The time is for people: nothing is derived from it."""
+    """One line, newline included.
+
+    The time is for people: nothing is derived from it.
+    """
     rest = f"{chr(status)} {key} {time.time():014.3f} {body}".encode()
     return b"%08x %s\n" % (zlib.crc32(rest), rest)
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """An answer as a line; its JSON is the record's, without the key, which the line holds already."""
-    status = COMPLETION if isinstance(answer, Completion) else FINAL_FAILURE if answer.final else FAILURE
-    body = {name: value for name, value in answer.__dict__.items() if name != "request_key"}
+    """An answer as a line; its JSON is the record's, without the key, which the line
+    holds already.
+    """
+    status = (
+        COMPLETION
+        if isinstance(answer, Completion)
+        else FINAL_FAILURE
+        if answer.final
+        else FAILURE
+    )
+    body = {
+        name: value for name, value in answer.__dict__.items() if name != "request_key"
+    }
     return encode_line(status, answer.request_key, json.dumps(body, ensure_ascii=False))
 
 
 def decode_answer(line: bytes) -> Answer:
-    """The answer a line holds. The line must be whole; a fault in its JSON raises DataError."""
+    """The answer a line holds.
+
+    The line must be whole; a fault in its JSON raises DataError.
+    """
     key = line[_KEY].decode()
     value = {"request_key": key, **json.loads(line[_JSON:])}
     if line[9] == COMPLETION:
@@ -63,7 +83,8 @@ def decode_answer(line: bytes) -> Answer:
 def read_lines(path: Path) -> Iterator[Line | None]:
     """Every whole line but the header, in order; None at the end for a torn last line.
 
-    Raises StoreError, with file and offset, on a bad line that is not the last, and on a newer format.
+    Raises StoreError, with file and offset, on a bad line that is not the last, and on
+    a newer format.
     """
     size = path.stat().st_size
     with path.open("rb", buffering=1 << 20) as file:
@@ -74,7 +95,9 @@ def read_lines(path: Path) -> Iterator[Line | None]:
                 if end == size:
                     yield None
                     return
-                raise StoreError(f"{path}: offset {offset}: damaged line. Expected a whole answer. Restore the file.")
+                raise StoreError(
+                    f"{path}: offset {offset}: damaged line. Expected a whole answer. Restore the file."
+                )
             if raw[9] == HEADER:
                 _check_header(raw, path)
             else:
@@ -112,17 +135,30 @@ class Journal:
         self._broken: StoreError | None = None
         self._closing = threading.Event()
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-            self._write(encode_line(HEADER, "0" * 64, json.dumps({"format_version": FORMAT_VERSION, **about})))
+            self._file = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
+            )
+            self._write(
+                encode_line(
+                    HEADER,
+                    "0" * 64,
+                    json.dumps({"format_version": FORMAT_VERSION, **about}),
+                )
+            )
             os.fsync(self._file)
             sync(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
-        self._syncer = threading.Thread(target=self._sync_now_and_then, daemon=True, name="journal-sync")
+        self._syncer = threading.Thread(
+            target=self._sync_now_and_then, daemon=True, name="journal-sync"
+        )
         self._syncer.start()
 
     def append(self, answer: Answer) -> None:
-        """Write one answer with one write(2). Raises StoreError, with the journal cut back to its last whole line."""
+        """Write one answer with one write(2).
+
+        Raises StoreError, with the journal cut back to its last whole line.
+        """
         if self._broken is not None:
             raise self._broken
         self._write(encode_answer(answer))
@@ -133,7 +169,11 @@ class Journal:
         except OSError as error:
             raise self._cut_back(error) from error
         if written != len(line):
-            raise self._cut_back(OSError(f"only {written} of {len(line)} bytes were written: the disk is full"))
+            raise self._cut_back(
+                OSError(
+                    f"only {written} of {len(line)} bytes were written: the disk is full"
+                )
+            )
         self._whole += written
         self._dirty = True
 
@@ -149,7 +189,9 @@ class Journal:
                 self._dirty = False
                 try:
                     os.fsync(self._file)
-                except OSError as error:  # what was lost is unknown: stop at the next append
+                except (
+                    OSError
+                ) as error:  # what was lost is unknown: stop at the next append
                     self._broken = _failed(self.path, error)
                     return
 
@@ -169,15 +211,22 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if error is None:
             self.close()
             return
-        with contextlib.suppress(StoreError):  # the error under way says why the run ends
+        with contextlib.suppress(
+            StoreError
+        ):  # the error under way says why the run ends
             self.close()
 
 
 def _failed(path: Path, error: OSError) -> StoreError:
     why = error.strerror or str(error)
-    return StoreError(f"{path}: {why}. Expected room to write answers. Make room and run the same command again.")
+    return StoreError(
+        f"{path}: {why}. Expected room to write answers. Make room and run the same command again."
+    )

@@ -24,11 +24,18 @@ _FORMAT_KEY = b"cotbuild.format_version"
 
 
 def write_split(
-    root: Path, config_name: str, split: str, model: type[Record], rows: Iterable[Record], num_rows: int
+    root: Path,
+    config_name: str,
+    split: str,
+    model: type[Record],
+    rows: Iterable[Record],
+    num_rows: int,
 ) -> list[FileEntry]:
-    """Write `num_rows` rows as `root/config_name/split-…-of-….parquet`; one entry a file.
+    """Write `num_rows` rows as `root/config_name/split-…-of-….parquet`; one entry a
+    file.
 
-    Raises DataError where there are fewer or more rows than said, StoreError where a file cannot be written.
+    Raises DataError where there are fewer or more rows than said, StoreError where a
+    file cannot be written.
     """
     found = 0
     with SplitWriter(root, config_name, split, model) as writer:
@@ -45,19 +52,31 @@ def write_split(
 
 
 class SplitWriter:
-    """Writes the rows of one split as they come, in files of ROWS_PER_FILE; `entries` once it is closed.
+    """Writes the rows of one split as they come, in files of ROWS_PER_FILE; `entries`
+    once it is closed.
 
-    The number of files stands in their names, so they get their names at the end. A context manager; after a fault it
-    leaves what it has written under hidden names. Raises StoreError where a file cannot be written.
+    The number of files stands in their names, so they get their names at the end. A
+    context manager; after a fault it leaves what it has written under hidden names.
+    Raises StoreError where a file cannot be written.
     """
 
-    def __init__(self, root: Path, config_name: str, split: str, model: type[Record]) -> None:
+    def __init__(
+        self, root: Path, config_name: str, split: str, model: type[Record]
+    ) -> None:
         self.entries: list[FileEntry] = []
-        self._folder, self._split, self._config_name = root / config_name, split, config_name
-        self._schema = arrow_schema(model).with_metadata({_FORMAT_KEY: str(FORMAT_VERSION)})
+        self._folder, self._split, self._config_name = (
+            root / config_name,
+            split,
+            config_name,
+        )
+        self._schema = arrow_schema(model).with_metadata(
+            {_FORMAT_KEY: str(FORMAT_VERSION)}
+        )
         self._batch: list[dict[str, Any]] = []
         self._file: pq.ParquetWriter | None = None
-        self._written: list[tuple[int, str]] = []  # rows and digest of each finished file
+        self._written: list[
+            tuple[int, str]
+        ] = []  # rows and digest of each finished file
         self._count, self._digest = 0, RowsDigest()
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -95,7 +114,9 @@ class SplitWriter:
                 self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
             self._file.write_table(pa.Table.from_pylist(self._batch, self._schema))
         except OSError as error:
-            raise StoreError(f"{path}: {error}. Expected room to write the build.") from error
+            raise StoreError(
+                f"{path}: {error}. Expected room to write the build."
+            ) from error
         self._batch.clear()
 
     def _finish_file(self) -> None:
@@ -103,7 +124,9 @@ class SplitWriter:
         try:
             self._file.close()
         except OSError as error:
-            raise StoreError(f"{self._folder}: {error}. Expected room to write the build.") from error
+            raise StoreError(
+                f"{self._folder}: {error}. Expected room to write the build."
+            ) from error
         self._written.append((self._count, self._digest.hexdigest()))
         self._file, self._count, self._digest = None, 0, RowsDigest()
 
@@ -126,7 +149,9 @@ class SplitWriter:
 
 
 class RowsDigest:
-    """Digest over rows in order, each as canonical JSON: independent of pyarrow and of how rows are grouped."""
+    """Digest over rows in order, each as canonical JSON: independent of pyarrow and of
+    how rows are grouped.
+    """
 
     def __init__(self) -> None:
         self._sum = hashlib.sha256(b"rows/1\n")
@@ -139,8 +164,11 @@ class RowsDigest:
         return self._sum.hexdigest()
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of one of our files as plain values, in flat memory; `columns` None: all of them.
+def read_rows(
+    path: Path, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of one of our files as plain values, in flat memory; `columns` None: all
+    of them.
 
     Raises DataError where the file is not parquet, or was written by a newer cotbuild.
     """
@@ -150,7 +178,9 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
             for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: {error}. Expected a parquet file of this build.") from error
+        raise DataError(
+            f"{path}: {error}. Expected a parquet file of this build."
+        ) from error
 
 
 def _format_of(schema: pa.Schema) -> object:
@@ -159,8 +189,12 @@ def _format_of(schema: pa.Schema) -> object:
 
 
 def config_digests(entries: Iterable[FileEntry]) -> dict[str, str]:
-    """Per config: digest over the row digests of its files, in the order of their paths."""
+    """Per config: digest over the row digests of its files, in the order of their
+    paths.
+    """
     by_config: dict[str, list[list[str]]] = {}
     for entry in sorted(entries, key=lambda entry: entry.path):
         by_config.setdefault(entry.config_name, []).append([entry.path, entry.digest])
-    return {name: digest("config/1", files) for name, files in sorted(by_config.items())}
+    return {
+        name: digest("config/1", files) for name, files in sorted(by_config.items())
+    }

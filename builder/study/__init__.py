@@ -1,1 +1,3 @@
-"""Studies: variants × students × seeds × sizes × losses, each cell trained once, compared as declared beforehand."""
+"""Studies: variants × students × seeds × sizes × losses, each cell trained once,
+compared as declared beforehand.
+"""

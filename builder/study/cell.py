@@ -1,4 +1,6 @@
-"""One cell: trained, asked, written down; what a call that was cut off had is not done again."""
+"""One cell: trained, asked, written down; what a call that was cut off had is not done
+again.
+"""
 
 import gc
 import shutil
@@ -8,14 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotbuild.builder.study.evaluate import Asked, Subject, ask
-from cotbuild.builder.study.folder import add_touch, cell_path, now, read_cell, read_cells, work_folder, write_cell
+from cotbuild.builder.study.folder import (
+    add_touch,
+    cell_path,
+    now,
+    read_cell,
+    read_cells,
+    work_folder,
+    write_cell,
+)
 from cotbuild.builder.study.plan import Plan, Planner, check_same
 from cotbuild.builder.terminal import Terminal, TrainingRate, clock
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import Cell, Curve, Measured, Training
 from cotbuild.schemas.training import StudentRun
 from cotbuild.student.model import load_student
-from cotbuild.student.training.run_dir import Update, load_trained, read_metrics, read_run, run_identity, versions
+from cotbuild.student.training.run_dir import (
+    Update,
+    load_trained,
+    read_metrics,
+    read_run,
+    run_identity,
+    versions,
+)
 from cotbuild.student.training.train import Base, train
 
 POINTS = 60
@@ -41,7 +58,9 @@ class Site:
 
 
 def ask_dev(site: Site, plan: Plan) -> Measured:
-    """The answers to the dev questions of the student that is planned, trained where it is not yet."""
+    """The answers to the dev questions of the student that is planned, trained where it
+    is not yet.
+    """
     return ask(_subject(site, plan), site.dev, _work(site, plan), "dev", site.ui)
 
 
@@ -55,7 +74,9 @@ def finish_dev(site: Site, plan: Plan) -> None:
 
 
 def finish_test(site: Site, plan: Plan) -> None:
-    """See that the cell is written with its answers to the test questions, which are asked once; its weights go."""
+    """See that the cell is written with its answers to the test questions, which are
+    asked once; its weights go.
+    """
     there, started = _there(site, plan), time.monotonic()
     if there is not None and there.test is not None:
         return
@@ -64,7 +85,9 @@ def finish_test(site: Site, plan: Plan) -> None:
     if not any((work / name).exists() for name in (".test.jsonl", "test.parquet")):
         add_touch(site.folder, cell)
     test = ask(_subject(site, plan), site.test, work, "test", site.ui)
-    write_cell(site.folder, cell.model_copy(update={"test": test, "finished_at": now()}))
+    write_cell(
+        site.folder, cell.model_copy(update={"test": test, "finished_at": now()})
+    )
     if not site.keep:
         drop_weights(site, plan)
     gc.collect()
@@ -89,7 +112,9 @@ def _begun(site: Site, plan: Plan) -> Cell:
         key=plan.key,
         fingerprint=plan.fingerprint,
         identity=plan.model.identity,
-        training=_training(plan, _run(site, plan), read_metrics(_work(site, plan))) if plan.config else None,
+        training=_training(plan, _run(site, plan), read_metrics(_work(site, plan)))
+        if plan.config
+        else None,
         versions=versions(),
         finished_at=now(),
     )
@@ -109,7 +134,13 @@ def _run(site: Site, plan: Plan) -> StudentRun:
         return there
     site.ui.say(f"{plan.key.name}: training")
     with site.ui.lines() as show:
-        return train(plan.config, site.source, Base(*plan.model), out, lambda update: show(rate.line(update)))
+        return train(
+            plan.config,
+            site.source,
+            Base(*plan.model),
+            out,
+            lambda update: show(rate.line(update)),
+        )
 
 
 def _training(plan: Plan, run: StudentRun, updates: Sequence[Update]) -> Training:
@@ -137,8 +168,13 @@ def curve(updates: Sequence[Update]) -> Curve:
     parts = [updates[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
     return Curve(
         update=tuple(ends),
-        label_loss=tuple(round(sum(one.label_loss for one in part) / len(part), 4) for part in parts),
-        rationale_loss=tuple(round(sum(one.rationale_loss for one in part) / len(part), 4) for part in parts),
+        label_loss=tuple(
+            round(sum(one.label_loss for one in part) / len(part), 4) for part in parts
+        ),
+        rationale_loss=tuple(
+            round(sum(one.rationale_loss for one in part) / len(part), 4)
+            for part in parts
+        ),
     )
 
 
@@ -147,25 +183,41 @@ def _subject(site: Site, plan: Plan) -> Subject:
     if plan.config is None:
         identity = model.identity
         return Subject(
-            identity, spec, layout, 0, (), lambda: load_student(model.where, identity, revision=model.revision)
+            identity,
+            spec,
+            layout,
+            0,
+            (),
+            lambda: load_student(model.where, identity, revision=model.revision),
         )
     run, out = _run(site, plan), _work(site, plan)
     data = run.data
     return Subject(
-        run_identity(run), spec, run.layout, data.rationale_tokens_p99, data.question_digests, lambda: load_trained(out)
+        run_identity(run),
+        spec,
+        run.layout,
+        data.rationale_tokens_p99,
+        data.question_digests,
+        lambda: load_trained(out),
     )
 
 
 def _how_far(site: Site, plan: Plan, test: Measured) -> str:
-    """`4/12 cells · post_cot.embedded.500.parts.s0: 31.8 % · about 1:02:00 left`, by the pace of such cells here."""
+    """`4/12 cells · post_cot.embedded.500.parts.s0: 31.8 % · about 1:02:00 left`, by
+    the pace of such cells here.
+    """
     cells, every = read_cells(site.folder), site.study.all_cells()
     left = [key for key in every if key not in cells or cells[key].test is None]
     seconds = sum(_pace(site, key.variant) for key in left)
     right = test.answers.percent(site.study.metric)
-    said = f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
+    said = (
+        f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
+    )
     return f"{said} · about {clock(seconds)} left" if left else said
 
 
 def _pace(site: Site, variant: str) -> float:
-    own = [seconds for of, seconds in site.paces if of == variant] or [seconds for _, seconds in site.paces]
+    own = [seconds for of, seconds in site.paces if of == variant] or [
+        seconds for _, seconds in site.paces
+    ]
     return sum(own) / len(own)

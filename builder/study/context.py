@@ -11,14 +11,20 @@ from cotbuild.builder.terminal import Terminal
 
 
 def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> Site:
-    """Raises ConfigError and DataError where something that STUDY.yaml names is not there, or is not as it must be."""
+    """Raises ConfigError and DataError where something that STUDY.yaml names is not
+    there, or is not as it must be.
+    """
     study = read_study(path)
     source = source_folder(study.source, ui)
-    dev, test = (read_questions(str(source), wanted, ui) for wanted in (study.dev, study.test))
+    dev, test = (
+        read_questions(str(source), wanted, ui) for wanted in (study.dev, study.test)
+    )
     check_apart(dev, test)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     models = {student: find_model(student, None, ui.say) for student in students}
     planner = Planner(study, source, models, test.told.rows)
     for key in study.all_cells():
-        planner.plan(key, {name: values[0] for name, values in study.grid.items()})  # refuses what cannot be trained
+        planner.plan(
+            key, {name: values[0] for name, values in study.grid.items()}
+        )  # refuses what cannot be trained
     return Site(path.parent, study, source, planner, dev, test, ui, keep)

@@ -22,9 +22,15 @@ from cotbuild.student.training.updates import Updates
 
 
 def cost_lines(site: Site) -> Iterator[str]:
-    """A line as it is known: cells by stage, then the time of what is left, a recipe each, then of all."""
+    """A line as it is known: cells by stage, then the time of what is left, a recipe
+    each, then of all.
+    """
     cells = read_cells(site.folder)
-    left = [key for key in site.study.all_cells() if key not in cells or cells[key].test is None]
+    left = [
+        key
+        for key in site.study.all_cells()
+        if key not in cells or cells[key].test is None
+    ]
     for stage in site.study.stages:
         keys = list(site.study.cells(stage))
         yield f"{stage.name}: {counted(len(keys), 'cell')}, {sum(key not in left for key in keys)} of them done"
@@ -42,8 +48,12 @@ def cost_lines(site: Site) -> Iterator[str]:
     yield f"about {clock(total)} on this machine, in one process, measured on rows and questions of the study"
 
 
-def _said(recipe: Recipe, cells: int, training: float, asking: float, extra: float) -> str:
-    what = f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}"
+def _said(
+    recipe: Recipe, cells: int, training: float, asking: float, extra: float
+) -> str:
+    what = (
+        f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}"
+    )
     on_dev = f", and {clock(extra)} for gate and grid on dev" if extra else ""
     return f"{what}: {counted(cells, 'cell')} of {clock(training)} training and {clock(asking)} asking{on_dev}"
 
@@ -53,12 +63,18 @@ def _plan(site: Site, key: CellKey) -> Plan:
 
 
 def _extra(site: Site, recipe: Recipe, training: float, asking: float) -> float:
-    """Seconds on dev: of the grid, whose best run is the first cell's; of the gate's cells."""
+    """Seconds on dev: of the grid, whose best run is the first cell's; of the gate's
+    cells.
+    """
     if recipe.setting != site.study.main:
         return 0.0
     points = len(grid_points(site.study))
     grid = (points - 1) * training + points * asking if points > 1 else 0.0
-    return grid + (len(gate_cells(site.study)) * asking if recipe.variant == site.study.gate.variant else 0.0)
+    return grid + (
+        len(gate_cells(site.study)) * asking
+        if recipe.variant == site.study.gate.variant
+        else 0.0
+    )
 
 
 class _Costs:
@@ -84,18 +100,30 @@ class _Costs:
         which = plan.key.student, p99
         if which not in self._per_question:
             rows = evaluation_rows(plan.rows.spec, asked.questions)
-            items = [Item(question, row) for question, row in zip(asked.questions, rows, strict=True)]
-            cost = evaluation_cost(self._student(plan), items, make_plan(plan.rows.layout, p99, BATCH_TOKENS))
+            items = [
+                Item(question, row)
+                for question, row in zip(asked.questions, rows, strict=True)
+            ]
+            cost = evaluation_cost(
+                self._student(plan),
+                items,
+                make_plan(plan.rows.layout, p99, BATCH_TOKENS),
+            )
             self._per_question[which] = cost.seconds / len(items)
         return self._per_question[which] * len(asked.questions)
 
     def _told(self, plan: Plan) -> tuple[int, int]:
         """Tokens of all passes, and the 99th percentile of those before the label."""
         assert plan.config is not None
-        student, found = self._student(plan), read_variant(self._site.source, plan.key.variant)
+        student, found = (
+            self._student(plan),
+            read_variant(self._site.source, plan.key.variant),
+        )
         limit = min(plan.config.max_tokens, context(student.model))
         examples = make_examples(found, student.tokenizer, plan.config, limit)
-        return Updates(examples, plan.config, student.pad_id).tokens()[0], examples.info.rationale_tokens_p99
+        return Updates(examples, plan.config, student.pad_id).tokens()[
+            0
+        ], examples.info.rationale_tokens_p99
 
     def _student(self, plan: Plan) -> Student:
         model = plan.model

@@ -50,12 +50,20 @@ class Subject(NamedTuple):
 
 
 def read_questions(source: str, wanted: Questions, ui: Terminal) -> Asked:
-    """Raises ConfigError and DataError where there are none such, or a target is not published."""
+    """Raises ConfigError and DataError where there are none such, or a target is not
+    published.
+    """
     until = None if wanted.first is None else wanted.skip + wanted.first
     found = evaluation_questions(source, wanted.split, until, ui)[wanted.skip :]
-    where = f"{wanted.split} without its first {wanted.skip}" if wanted.skip else wanted.split
+    where = (
+        f"{wanted.split} without its first {wanted.skip}"
+        if wanted.skip
+        else wanted.split
+    )
     if len(found) < 2:
-        raise DataError(f"{where}: {len(found)} questions. Expected at least 2. Correct `skip` in STUDY.yaml.")
+        raise DataError(
+            f"{where}: {len(found)} questions. Expected at least 2. Correct `skip` in STUDY.yaml."
+        )
     if unknown := [question.id for question in found if question.target is None]:
         raise DataError(
             f"{where}: {len(unknown)} questions have no published target, such as {unknown[0]!r}. Expected one for "
@@ -81,7 +89,10 @@ def _told(questions: Sequence[Question]) -> QuestionSet:
     accuracy = share(bool(grade(best, question)) for question in questions)
     assert accuracy is not None, "at least two questions"
     return QuestionSet(
-        rows=digest("study questions/1", [question.model_dump(mode="json") for question in questions]),
+        rows=digest(
+            "study questions/1",
+            [question.model_dump(mode="json") for question in questions],
+        ),
         ids=tuple(question.id for question in questions),
         targets=tuple(targets),
         majority=Majority(target=best, accuracy=accuracy),
@@ -93,14 +104,23 @@ def _chance(questions: Sequence[Question]) -> float | None:
     names = [option_names(question) for question in questions]
     if not all(names):
         return None
-    right = (sum(bool(grade(n, q)) for n in of) / len(of) for q, of in zip(questions, names, strict=True))
+    right = (
+        sum(bool(grade(n, q)) for n in of) / len(of)
+        for q, of in zip(questions, names, strict=True)
+    )
     return sum(right) / len(questions)
 
 
-def ask(subject: Subject, asked: Asked, folder: Path, name: str, ui: Terminal) -> Measured:
-    """Answers to all questions; what a call that was cut off had in `folder` is not asked again."""
+def ask(
+    subject: Subject, asked: Asked, folder: Path, name: str, ui: Terminal
+) -> Measured:
+    """Answers to all questions; what a call that was cut off had in `folder` is not
+    asked again.
+    """
     rows = evaluation_rows(subject.spec, asked.questions)
-    items = [Item(question, row) for question, row in zip(asked.questions, rows, strict=True)]
+    items = [
+        Item(question, row) for question, row in zip(asked.questions, rows, strict=True)
+    ]
     plan = make_plan(subject.layout, subject.p99, BATCH_TOKENS, subject.seen)
     what = evaluated(subject.identity, items, plan, subject.spec, asked.split)
     results = Results(folder, name, what)
@@ -108,8 +128,14 @@ def ask(subject: Subject, asked: Asked, folder: Path, name: str, ui: Terminal) -
     if found is None:
         student = subject.load()
         with ui.counting(f"{name} questions") as progress:
-            found = results.collect(lambda done: evaluate(student, items, plan, done), progress)
-    return Measured(evaluated=what, figures=figures(found, label_first=plan.layout.label_first), answers=answers(found))
+            found = results.collect(
+                lambda done: evaluate(student, items, plan, done), progress
+            )
+    return Measured(
+        evaluated=what,
+        figures=figures(found, label_first=plan.layout.label_first),
+        answers=answers(found),
+    )
 
 
 def answers(found: Sequence[QuestionResult]) -> Answers:

@@ -1,10 +1,9 @@
 """The folder of a study.
 
-STUDY.yaml      what was declared
-study.json      as it stood before the first cell; the gate, the grid, and what has changed since
-cells/          a small file a cell: all that resume needs, on any machine
-touches.jsonl   a line each time that a cell began to ask the test questions
-report/         index.html and tables, drawn of these files alone
+STUDY.yaml      what was declared study.json      as it stood before the first cell; the
+gate, the grid, and what has changed since cells/          a small file a cell: all that
+resume needs, on any machine touches.jsonl   a line each time that a cell began to ask
+the test questions report/         index.html and tables, drawn of these files alone
 .work/          weights of cells that are not finished; nothing else needs it
 """
 
@@ -22,7 +21,14 @@ from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
 from cotbuild.schemas.study.record import Cell, Registered, Touch
 
-STUDY, RECORD, TOUCHES, CELLS, REPORT, WORK = "STUDY.yaml", "study.json", "touches.jsonl", "cells", "report", ".work"
+STUDY, RECORD, TOUCHES, CELLS, REPORT, WORK = (
+    "STUDY.yaml",
+    "study.json",
+    "touches.jsonl",
+    "cells",
+    "report",
+    ".work",
+)
 R = TypeVar("R", bound=Record)
 
 
@@ -31,11 +37,17 @@ def read_study(path: Path) -> Study:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigError(
+            f"{path}: not YAML: {' '.join(str(error).split())}."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}. Expected a study. `cotbuild study init SOURCE` writes one.") from error
+        raise ConfigError(
+            f"{path}: {error}. Expected a study. `cotbuild study init SOURCE` writes one."
+        ) from error
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: holds a {type(value).__name__}. Expected a study. See `cotbuild study init`.")
+        raise ConfigError(
+            f"{path}: holds a {type(value).__name__}. Expected a study. See `cotbuild study init`."
+        )
     try:
         check_format(value.get("format_version"), str(path))
     except DataError as error:
@@ -78,7 +90,9 @@ def cell_path(folder: Path, key: CellKey) -> Path:
 
 def add_touch(folder: Path, cell: Cell) -> None:
     """Record that the cell begins to ask the test questions. Raises StoreError."""
-    line = Touch(cell=cell.key.name, fingerprint=cell.fingerprint, at=now()).model_dump_json()
+    line = Touch(
+        cell=cell.key.name, fingerprint=cell.fingerprint, at=now()
+    ).model_dump_json()
     path = folder / TOUCHES
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -90,14 +104,21 @@ def add_touch(folder: Path, cell: Cell) -> None:
 
 
 def read_touches(folder: Path) -> list[Touch]:
-    """All of them, in order. Raises DataError; a last line that a kill cut off is left out."""
+    """All of them, in order.
+
+    Raises DataError; a last line that a kill cut off is left out.
+    """
     path = folder / TOUCHES
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         return []
     try:
-        return [Touch.parse(json.loads(line), f"{path} line {n}") for n, line in enumerate(lines, 1) if line]
+        return [
+            Touch.parse(json.loads(line), f"{path} line {n}")
+            for n, line in enumerate(lines, 1)
+            if line
+        ]
     except ValueError as error:
         raise DataError(f"{path}: {error}. Expected a JSON object a line.") from error
 
@@ -122,16 +143,22 @@ def _read(path: Path, form: type[R]) -> R:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected a file of a study. Move it away to make it anew.") from error
+        raise DataError(
+            f"{path}: {error}. Expected a file of a study. Move it away to make it anew."
+        ) from error
     if not isinstance(value, dict):
-        raise DataError(f"{path}: holds a {type(value).__name__}. Expected a file of a study. Move it away.")
+        raise DataError(
+            f"{path}: holds a {type(value).__name__}. Expected a file of a study. Move it away."
+        )
     check_format(value.get("format_version"), str(path))
     return form.parse(value, str(path))
 
 
 def _write(path: Path, record: Record) -> None:
     try:
-        write_text(path, json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n")
+        write_text(
+            path, json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
+        )
     except OSError as error:
         raise _unwritable(path, error) from error
 

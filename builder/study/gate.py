@@ -1,4 +1,6 @@
-"""The gate: whether a study can say anything, decided on dev before any test question is asked. Pure."""
+"""The gate: whether a study can say anything, decided on dev before any test question
+is asked. Pure.
+"""
 
 from collections.abc import Sequence
 
@@ -9,8 +11,12 @@ from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import GateResult, Measured
 
 
-def gate_result(study: Study, trained: Sequence[Measured], untrained: Measured) -> GateResult:
-    """The gate's variant, a run a seed, against the untrained student; of one seed the spread of runs is not known."""
+def gate_result(
+    study: Study, trained: Sequence[Measured], untrained: Measured
+) -> GateResult:
+    """The gate's variant, a run a seed, against the untrained student; of one seed the
+    spread of runs is not known.
+    """
     a_SQ = np.array([one.answers.right(study.metric) for one in trained])
     b_Q = np.array(untrained.answers.right(study.metric))
     difference_Q = a_SQ.mean(0) - b_Q

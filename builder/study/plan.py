@@ -1,4 +1,6 @@
-"""What each cell is: its configuration and its rows, told by STUDY.yaml, the build and what the grid gave."""
+"""What each cell is: its configuration and its rows, told by STUDY.yaml, the build and
+what the grid gave.
+"""
 
 from collections.abc import Mapping
 from itertools import product
@@ -16,7 +18,11 @@ from cotbuild.schemas.training import Layout, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
 from cotbuild.student.layout import layout_of
-from cotbuild.student.training.data import choose_rationales, read_variant, rows_fingerprint
+from cotbuild.student.training.data import (
+    choose_rationales,
+    read_variant,
+    rows_fingerprint,
+)
 from cotbuild.student.training.trainer import learning_rate
 
 Settings = Mapping[str, JsonValue]
@@ -44,11 +50,21 @@ class Plan(NamedTuple):
 
 
 class Planner:
-    """Plans of a study's cells. Raises ConfigError and DataError where the build has not what they need."""
+    """Plans of a study's cells.
 
-    def __init__(self, study: Study, source: Path, models: Mapping[str, Model], test: str) -> None:
+    Raises ConfigError and DataError where the build has not what they need.
+    """
+
+    def __init__(
+        self, study: Study, source: Path, models: Mapping[str, Model], test: str
+    ) -> None:
         """`test`: digest of the test questions."""
-        self._study, self._source, self._models, self._test = study, source, models, test
+        self._study, self._source, self._models, self._test = (
+            study,
+            source,
+            models,
+            test,
+        )
         self._rows: dict[tuple[str, int], Rows] = {}
 
     def plan(self, key: CellKey, settings: Settings) -> Plan:
@@ -82,10 +98,17 @@ class Planner:
         found = read_variant(self._source, variant)
         chosen = choose_rationales(found.rows, rows)
         if len(chosen) < rows:
-            raise ConfigError(f"rows {rows}: variant {variant!r} has {len(chosen)} rationales. Expected at most these.")
+            raise ConfigError(
+                f"rows {rows}: variant {variant!r} has {len(chosen)} rationales. Expected at most these."
+            )
         flat = [row for inner in chosen for row in inner]
         ids = [[inner[0].question_id, inner[0].sample_index] for inner in chosen]
-        return Rows(found.spec, layout_of(flat), digest("rationales/1", ids), rows_fingerprint(flat))
+        return Rows(
+            found.spec,
+            layout_of(flat),
+            digest("rationales/1", ids),
+            rows_fingerprint(flat),
+        )
 
 
 def _config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:
@@ -96,16 +119,32 @@ def _config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:
 
 def grid_points(study: Study) -> list[dict[str, JsonValue]]:
     """Every point of the grid; one without settings where there is no grid."""
-    return [dict(zip(study.grid, values, strict=True)) for values in product(*study.grid.values())]
+    return [
+        dict(zip(study.grid, values, strict=True))
+        for values in product(*study.grid.values())
+    ]
 
 
 def check_same(plan: Plan, cell: Cell, where: Path) -> None:
-    """Raises ConfigError where the cell in that file is not the one that is planned now, naming what differs."""
+    """Raises ConfigError where the cell in that file is not the one that is planned
+    now, naming what differs.
+    """
     if cell.fingerprint == plan.fingerprint:
         return
     was, now = _told(cell), _of_plan(plan)
-    found = next(((name, was.get(name), now[name]) for name in now if was.get(name) != now[name]), None)
-    what = f"{found[0]} {found[1]!r}, now it is {found[2]!r}" if found else "other questions or an older evaluation"
+    found = next(
+        (
+            (name, was.get(name), now[name])
+            for name in now
+            if was.get(name) != now[name]
+        ),
+        None,
+    )
+    what = (
+        f"{found[0]} {found[1]!r}, now it is {found[2]!r}"
+        if found
+        else "other questions or an older evaluation"
+    )
     raise ConfigError(
         f"{where}: a cell with {what}. Expected the cell that STUDY.yaml and the build declare. "
         "Change it back, or move the file away to train it anew."
@@ -116,11 +155,21 @@ def _told(cell: Cell) -> dict[str, JsonValue]:
     if cell.training is None:
         return {"student": cell.identity}
     config = cell.training.config.model_dump(mode="json")
-    return {"student": cell.identity, "spec": cell.training.spec.ref, "row_digest": cell.training.rows, **config}
+    return {
+        "student": cell.identity,
+        "spec": cell.training.spec.ref,
+        "row_digest": cell.training.rows,
+        **config,
+    }
 
 
 def _of_plan(plan: Plan) -> dict[str, JsonValue]:
     if plan.config is None:
         return {"student": plan.model.identity}
     config = plan.config.model_dump(mode="json")
-    return {"student": plan.model.identity, "spec": plan.rows.spec.ref, "row_digest": plan.rows.fingerprint, **config}
+    return {
+        "student": plan.model.identity,
+        "spec": plan.rows.spec.ref,
+        "row_digest": plan.rows.fingerprint,
+        **config,
+    }

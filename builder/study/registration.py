@@ -6,7 +6,14 @@ from typing import Any
 
 from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.study.evaluate import Asked
-from cotbuild.builder.study.folder import now, read_cells, read_record, read_touches, work_folder, write_record
+from cotbuild.builder.study.folder import (
+    now,
+    read_cells,
+    read_record,
+    read_touches,
+    work_folder,
+    write_record,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import Study
@@ -14,7 +21,8 @@ from cotbuild.schemas.study.record import Change, QuestionSet, Registered
 
 
 def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
-    """See that study.json holds what STUDY.yaml declared before the first cell, and every change since.
+    """See that study.json holds what STUDY.yaml declared before the first cell, and
+    every change since.
 
     Raises ConfigError where the questions are other ones than then.
     """
@@ -22,36 +30,60 @@ def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
         there = read_record(folder)
         cells = len(read_cells(folder))
         fresh = registered(study, dev.told, test.told, now())
-        if there is None or not (cells or read_touches(folder) or there.digest == fresh.digest):
+        if there is None or not (
+            cells or read_touches(folder) or there.digest == fresh.digest
+        ):
             new = fresh
         else:
             _check_questions(folder, there, dev, test)
-            new = there.model_copy(update={"changes": (*there.changes, *changes(there, study, now(), cells))})
+            new = there.model_copy(
+                update={
+                    "changes": (*there.changes, *changes(there, study, now(), cells))
+                }
+            )
         if new != there:
             write_record(folder, new)
         return new
 
 
-def registered(study: Study, dev: QuestionSet, test: QuestionSet, at: str) -> Registered:
+def registered(
+    study: Study, dev: QuestionSet, test: QuestionSet, at: str
+) -> Registered:
     """A study as it stands before its first cell."""
-    return Registered(digest=digest("study/1", study.model_dump(mode="json")), at=at, study=study, dev=dev, test=test)
+    return Registered(
+        digest=digest("study/1", study.model_dump(mode="json")),
+        at=at,
+        study=study,
+        dev=dev,
+        test=test,
+    )
 
 
 def changes(record: Registered, study: Study, at: str, cells: int) -> list[Change]:
-    """Fields in which `study` differs from what stood there last, but `source`: its rows and questions have digests."""
+    """Fields in which `study` differs from what stood there last, but `source`: its
+    rows and questions have digests.
+    """
     last = _flat(record.study.model_dump(mode="json"))
     for change in record.changes:
         last[change.field] = change.now
     current = _flat(study.model_dump(mode="json"))
     return [
-        Change(field=name, was=last.get(name), now=current.get(name), seen_at=at, cells=cells)
+        Change(
+            field=name,
+            was=last.get(name),
+            now=current.get(name),
+            seen_at=at,
+            cells=cells,
+        )
         for name in dict.fromkeys([*last, *current])
         if last.get(name) != current.get(name) and name != "source"
     ]
 
 
 def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry a comparison, a stage, a setting; by name, so that a new one in between changes no other."""
+    """One entry a comparison, a stage, a setting; by name, so that a new one in between
+    changes no other.
+    """
     found: dict[str, Any] = {}
     for name, inner in value.items():
         if name in ("comparisons", "stages"):

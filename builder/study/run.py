@@ -1,4 +1,6 @@
-"""Running a study: the gate on dev, then stage by stage, cell by cell; several processes may run one together."""
+"""Running a study: the gate on dev, then stage by stage, cell by cell; several
+processes may run one together.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,8 +8,19 @@ from functools import partial
 from typing import NamedTuple
 
 from cotbuild.builder.storage.durable import locked
-from cotbuild.builder.study.cell import Site, ask_dev, drop_weights, finish_dev, finish_test
-from cotbuild.builder.study.folder import read_cells, read_record, work_folder, write_record
+from cotbuild.builder.study.cell import (
+    Site,
+    ask_dev,
+    drop_weights,
+    finish_dev,
+    finish_test,
+)
+from cotbuild.builder.study.folder import (
+    read_cells,
+    read_record,
+    work_folder,
+    write_record,
+)
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.builder.study.plan import Plan, Settings, grid_points
 from cotbuild.schemas.errors import DataError
@@ -19,14 +32,17 @@ LOOK_S = 5.0
 
 
 class Task(NamedTuple):
-    """What one process does while others do other tasks; done again, it finds that it is done."""
+    """What one process does while others do other tasks; done again, it finds that it
+    is done.
+    """
 
     name: str
     do: Callable[[], None]
 
 
 def run_study(site: Site, after_stage: Callable[[], None]) -> None:
-    """Do what is left of all stages; `after_stage` is called behind each that had something left, and the last.
+    """Do what is left of all stages; `after_stage` is called behind each that had
+    something left, and the last.
 
     Raises DataError, before any test question is asked, where the gate is not passed.
     """
@@ -46,17 +62,29 @@ def run_study(site: Site, after_stage: Callable[[], None]) -> None:
 
 def untrained(study: Study, student: str) -> CellKey:
     """The cell of the untrained student, asked as the gate's variant is."""
-    return CellKey(variant=study.gate.variant, student=student, rows=UNTRAINED, loss=study.main.loss, seed=0)
+    return CellKey(
+        variant=study.gate.variant,
+        student=student,
+        rows=UNTRAINED,
+        loss=study.main.loss,
+        seed=0,
+    )
 
 
 def gate_cells(study: Study) -> list[CellKey]:
     """The cells of the first stage that decide the gate."""
     first = study.cells(study.stages[0])
-    return [cell for cell in first if cell.variant == study.gate.variant and cell.setting == study.main]
+    return [
+        cell
+        for cell in first
+        if cell.variant == study.gate.variant and cell.setting == study.main
+    ]
 
 
 def _hold_gate(site: Site) -> None:
-    """Decide the gate by the cells' dev answers, anew each time: they are on disk, or are had now."""
+    """Decide the gate by the cells' dev answers, anew each time: they are on disk, or
+    are had now.
+    """
     study = site.study
     base, keys = untrained(study, study.main.student), gate_cells(study)
     _choose(site, keys, _dev_of(site, base))
@@ -99,16 +127,27 @@ def _chosen(site: Site) -> dict[Recipe, Settings]:
 
 
 def _main_size(study: Study, key: CellKey) -> Recipe:
-    """The recipe whose choice holds for this cell: the grid is tried at the main size alone."""
+    """The recipe whose choice holds for this cell: the grid is tried at the main size
+    alone.
+    """
     return key.recipe.model_copy(update={"rows": study.main.rows})
 
 
 def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
-    """See that the recipe of each cell has chosen from the grid, and that what is to be done beside that is done."""
-    recipes = dict.fromkeys(_main_size(site.study, key) for key in keys) if site.study.grid else {}
+    """See that the recipe of each cell has chosen from the grid, and that what is to be
+    done beside that is done.
+    """
+    recipes = (
+        dict.fromkeys(_main_size(site.study, key) for key in keys)
+        if site.study.grid
+        else {}
+    )
     left = [recipe for recipe in recipes if recipe not in _chosen(site)]
     points = [(recipe, point) for recipe in left for point in grid_points(site.study)]
-    tried = [Task(f"grid.{_first(site, *one).fingerprint[:16]}", partial(_try, site, *one)) for one in points]
+    tried = [
+        Task(f"grid.{_first(site, *one).fingerprint[:16]}", partial(_try, site, *one))
+        for one in points
+    ]
     _each(site, [*beside, *tried])
     for recipe in left:
         _take_best(site, recipe)
@@ -116,11 +155,15 @@ def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
 
 def _first(site: Site, recipe: Recipe, point: Settings) -> Plan:
     """The grid is tried with the first seed."""
-    return site.planner.plan(CellKey(**recipe.model_dump(), seed=site.study.stages[0].seeds[0]), point)
+    return site.planner.plan(
+        CellKey(**recipe.model_dump(), seed=site.study.stages[0].seeds[0]), point
+    )
 
 
 def _try(site: Site, recipe: Recipe, point: Settings) -> None:
-    if recipe not in _chosen(site):  # else its weights may be gone, with what it said of dev
+    if recipe not in _chosen(
+        site
+    ):  # else its weights may be gone, with what it said of dev
         site.ui.say(f"grid: {recipe.variant} with {point}")
         ask_dev(site, _first(site, recipe, point))
 
@@ -131,15 +174,26 @@ def _take_best(site: Site, recipe: Recipe) -> None:
         if recipe in _chosen(site):
             return
         points = grid_points(site.study)
-        answers = [ask_dev(site, _first(site, recipe, point)).answers for point in points]
+        answers = [
+            ask_dev(site, _first(site, recipe, point)).answers for point in points
+        ]
         right = [one.percent(site.study.metric) for one in answers]
         best = points[right.index(max(right))]
-        chosen = Chosen(recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True)))
-        _update(site, lambda record: record.model_copy(update={"chosen": (*record.chosen, chosen)}))
+        chosen = Chosen(
+            recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True))
+        )
+        _update(
+            site,
+            lambda record: record.model_copy(
+                update={"chosen": (*record.chosen, chosen)}
+            ),
+        )
 
 
 def _drop_weights(site: Site) -> None:
-    """Of the points of the grid that were not taken; called once no process is at the grid any more."""
+    """Of the points of the grid that were not taken; called once no process is at the
+    grid any more.
+    """
     for recipe, settings in _chosen(site).items():
         for point in grid_points(site.study):
             if point != settings and not site.keep:
@@ -165,13 +219,17 @@ def _each(site: Site, tasks: Sequence[Task]) -> None:
     while left:
         busy = []
         for task in left:
-            with locked(work_folder(site.folder) / f"{task.name}.lock", wait=False) as ours:
+            with locked(
+                work_folder(site.folder) / f"{task.name}.lock", wait=False
+            ) as ours:
                 if ours:
                     task.do()
                 else:
                     busy.append(task)
         if busy and not told:
-            site.ui.say(f"waiting for another process: {', '.join(task.name for task in busy)}")
+            site.ui.say(
+                f"waiting for another process: {', '.join(task.name for task in busy)}"
+            )
             told = True
         if busy:
             time.sleep(LOOK_S)

@@ -1,8 +1,9 @@
-"""The statistics of a study: what may be said of two recipes after a few seeds on the same questions. Pure.
+"""The statistics of a study: what may be said of two recipes after a few seeds on the
+same questions. Pure.
 
-A *cell* is one trained student: right (1) or wrong (0) on each of Q questions. A *recipe* is S cells that differ in
-their seed alone: correct_SQ. Columns are questions, the same ones in the same order wherever two tables meet; which
-order does not matter.
+A *cell* is one trained student: right (1) or wrong (0) on each of Q questions. A
+*recipe* is S cells that differ in their seed alone: correct_SQ. Columns are questions,
+the same ones in the same order wherever two tables meet; which order does not matter.
 
 **The standard error** is that of a bootstrap over seeds and over questions, in closed form: for a mean, what infinitely
 many resamples give is known, so none are drawn and nothing depends on a generator. Two variances are added:
@@ -11,9 +12,10 @@ many resamples give is known, so none are drawn and nothing depends on a generat
   that draws S - 1 of S seeds (McCarthy and Snowden 1985); drawing S would give a third too little at S = 3.
 - of questions: s² of the questions' means over seeds (of their differences) / Q. The same questions for both recipes.
 
-What is particular to one seed on one question is in both. Cameron, Gelbach and Miller (2011) subtract it once; here it
-stays, so that the error is too large rather than too small. Seeds are few, so quantiles are Student's t with
-Satterthwaite's degrees of freedom (1946), from S - 1 where runs differ most to Q - 1 where questions do.
+What is particular to one seed on one question is in both. Cameron, Gelbach and Miller
+(2011) subtract it once; here it stays, so that the error is too large rather than too
+small. Seeds are few, so quantiles are Student's t with Satterthwaite's degrees of
+freedom (1946), from S - 1 where runs differ most to Q - 1 where questions do.
 
 **What was measured** (tests/bench/study_simulation.py): runs 1.7 points apart (sd), 35 % right, S = 3 and 5, paired and
 not, with more or less that a run shifts in all questions together, and that recipes differ on single ones. Percent of
@@ -51,10 +53,14 @@ from cotbuild.schemas.study.comparison import (
 Floats = NDArray[np.float64]
 
 MARGIN = 2.0
-"""Points within which two recipes count as equally good, where the study file names no other margin."""
+"""Points within which two recipes count as equally good, where the study file names no
+other margin.
+"""
 
 LEVEL = 0.05
-"""Of tests, two-sided; equivalence is two one-sided tests at this level (Schuirmann 1987), hence the 90 % interval."""
+"""Of tests, two-sided; equivalence is two one-sided tests at this level (Schuirmann
+1987), hence the 90 % interval.
+"""
 
 POWER = 0.8
 """Chance to find the smallest difference that a design is said to be able to show."""
@@ -63,11 +69,13 @@ POWER = 0.8
 def compare(a_SQ: ArrayLike, b_SQ: ArrayLike, *, paired: bool) -> Comparison:
     """Recipe A against recipe B on the same questions; see the module for how.
 
-    `paired`: row n of both was trained with the same seed, so on the same questions in the same order. It helps where
-    runs of one seed are alike and costs degrees of freedom where they are not: decide it before the first cell. A
-    student that has no seeds, such as one that was not trained, goes in paired, its one row repeated.
+    `paired`: row n of both was trained with the same seed, so on the same questions in
+    the same order. It helps where runs of one seed are alike and costs degrees of
+    freedom where they are not: decide it before the first cell. A student that has no
+    seeds, such as one that was not trained, goes in paired, its one row repeated.
 
-    Raises DataError where a recipe has one seed, the questions differ in number, or a value is neither 0 nor 1.
+    Raises DataError where a recipe has one seed, the questions differ in number, or a
+    value is neither 0 nor 1.
     """
     a, b = _recipe(a_SQ, "recipe A"), _recipe(b_SQ, "recipe B")
     _check_pair(a, b, paired)
@@ -83,14 +91,18 @@ def compare(a_SQ: ArrayLike, b_SQ: ArrayLike, *, paired: bool) -> Comparison:
         interval_95=_interval(difference, error, df, 0.95),
         interval_90=_interval(difference, error, df, 0.90),
         p=_two_sided(difference, error, df),
-        smallest_difference=100 * error * float(special.stdtrit(df, 1 - LEVEL / 2) + special.stdtrit(df, POWER)),
+        smallest_difference=100
+        * error
+        * float(special.stdtrit(df, 1 - LEVEL / 2) + special.stdtrit(df, POWER)),
     )
 
 
 def recipe_accuracy(correct_SQ: ArrayLike) -> RecipeAccuracy:
-    """Percent right of each seed, their mean and its 95 % interval over other seeds and other questions.
+    """Percent right of each seed, their mean and its 95 % interval over other seeds and
+    other questions.
 
-    Intervals of two recipes may overlap where the recipes differ: their questions are the same. Use `compare`.
+    Intervals of two recipes may overlap where the recipes differ: their questions are
+    the same. Use `compare`.
     """
     recipe = _recipe(correct_SQ, "recipe")
     mean, interval = float(recipe.mean()), None
@@ -98,40 +110,52 @@ def recipe_accuracy(correct_SQ: ArrayLike) -> RecipeAccuracy:
         low, high = _interval(mean, *_error([recipe], recipe.mean(0)), 0.95)
         interval = (max(low, 0.0), min(high, 100.0))
     return RecipeAccuracy(
-        per_seed=tuple(100 * float(one) for one in recipe.mean(1)), mean=100 * mean, interval_95=interval
+        per_seed=tuple(100 * float(one) for one in recipe.mean(1)),
+        mean=100 * mean,
+        interval_95=interval,
     )
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): p-values to be read at the level of the whole family, in the same order."""
+    """Holm's step-down correction (1979): p-values to be read at the level of the whole
+    family, in the same order.
+    """
     for at, p in enumerate(ps):
         if not 0 <= p <= 1:
             raise DataError(f"p-value {at} of the family is {p!r}. Expected 0 to 1.")
     order = np.argsort(ps, kind="stable")
-    stepped = np.maximum.accumulate(np.asarray(ps, dtype=float)[order] * np.arange(len(ps), 0, -1))
+    stepped = np.maximum.accumulate(
+        np.asarray(ps, dtype=float)[order] * np.arange(len(ps), 0, -1)
+    )
     corrected = np.empty(len(ps))
     corrected[order] = np.minimum(stepped, 1)
     return [float(p) for p in corrected]
 
 
 def equivalent(comparison: Comparison, margin: float = MARGIN) -> bool:
-    """Whether the whole 90 % interval lies within ± `margin` points: TOST at 5 % a side (Schuirmann 1987)."""
+    """Whether the whole 90 % interval lies within ± `margin` points: TOST at 5 % a side
+    (Schuirmann 1987).
+    """
     low, high = comparison.interval_90
     return -margin < low and high < margin
 
 
-def decide(claim: Claim, comparison: Comparison, p_holm: float, margin: float = MARGIN) -> Outcome:
+def decide(
+    claim: Claim, comparison: Comparison, p_holm: float, margin: float = MARGIN
+) -> Outcome:
     """How a claim on recipes A and B ends.
 
-    A *wins* where the difference is above 0 and `p_holm`, its p-value after `holm` over all comparisons that the study
-    named beforehand, is at most 5 %; B likewise below 0. The margin is not corrected for the size of the family.
+    A *wins* where the difference is above 0 and `p_holm`, its p-value after `holm` over
+    all comparisons that the study named beforehand, is at most 5 %; B likewise below 0.
+    The margin is not corrected for the size of the family.
 
     | claim | supported | contradicted | undecided |
     |---|---|---|---|
     | A beats B | A wins | B wins, or equivalent | else |
     | A is as good as B | equivalent, or A wins | B wins and not equivalent | else |
 
-    So a difference that is certain and smaller than the margin supports both. That nobody wins supports nothing.
+    So a difference that is certain and smaller than the margin supports both. That
+    nobody wins supports nothing.
     """
     wins = p_holm <= LEVEL and comparison.difference > 0
     loses = p_holm <= LEVEL and comparison.difference < 0
@@ -142,28 +166,45 @@ def decide(claim: Claim, comparison: Comparison, p_holm: float, margin: float = 
 
 
 def compare_checkpoints(a_Q: ArrayLike, b_Q: ArrayLike) -> CheckpointComparison:
-    """One run against one run: McNemar's exact test (1947), a sign test of the questions that one alone got right.
+    """One run against one run: McNemar's exact test (1947), a sign test of the
+    questions that one alone got right.
 
-    It knows no spread between runs, so it says nothing of recipes: with no true effect and several seeds, pooling them
-    into one such test or taking the best of them rejects far too often (module docstring).
+    It knows no spread between runs, so it says nothing of recipes: with no true effect
+    and several seeds, pooling them into one such test or taking the best of them
+    rejects far too often (module docstring).
     """
     a, b = _checkpoint(a_Q, "checkpoint A"), _checkpoint(b_Q, "checkpoint B")
     _check_questions(len(a), len(b))
     only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
-    p = float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    p = (
+        float(stats.binomtest(only_a, only_a + only_b).pvalue)
+        if only_a + only_b
+        else 1.0
+    )
     return CheckpointComparison(
-        num_questions=len(a), difference=100 * float(a.mean() - b.mean()), only_a=only_a, only_b=only_b, p=p
+        num_questions=len(a),
+        difference=100 * float(a.mean() - b.mean()),
+        only_a=only_a,
+        only_b=only_b,
+        p=p,
     )
 
 
 def wilson(num_correct: int, num_questions: int) -> Interval:
-    """95 % interval (1927) of one checkpoint's accuracy, percent, over other questions. Not of its recipe's."""
-    found = stats.binomtest(num_correct, num_questions).proportion_ci(0.95, method="wilson")
+    """95 % interval (1927) of one checkpoint's accuracy, percent, over other questions.
+
+    Not of its recipe's.
+    """
+    found = stats.binomtest(num_correct, num_questions).proportion_ci(
+        0.95, method="wilson"
+    )
     return (100 * float(found.low), 100 * float(found.high))
 
 
 def _error(parts: Sequence[Floats], question_Q: Floats) -> tuple[float, float]:
-    """Standard error and degrees of freedom of a mean: `parts`, tables (S, Q) of independent seeds; question means."""
+    """Standard error and degrees of freedom of a mean: `parts`, tables (S, Q) of
+    independent seeds; question means.
+    """
     terms = [(part.mean(1).var(ddof=1) / len(part), len(part) - 1) for part in parts]
     terms.append((question_Q.var(ddof=1) / len(question_Q), len(question_Q) - 1))
     variance = float(sum(term for term, _ in terms))
@@ -188,12 +229,18 @@ def _recipe(correct_SQ: ArrayLike, where: str) -> Floats:
     try:
         table = np.asarray(correct_SQ, dtype=float)
     except (TypeError, ValueError) as error:  # rows of several lengths, or no numbers
-        raise DataError(f"{where}: {error}. Expected a table (seeds, questions) of 0 and 1.") from error
+        raise DataError(
+            f"{where}: {error}. Expected a table (seeds, questions) of 0 and 1."
+        ) from error
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
-        raise DataError(f"{where}: shape {table.shape}. Expected (seeds, questions), at least 1 seed and 2 questions.")
+        raise DataError(
+            f"{where}: shape {table.shape}. Expected (seeds, questions), at least 1 seed and 2 questions."
+        )
     wrong = table[(table != 0) & (table != 1)]
     if wrong.size:
-        raise DataError(f"{where}: {short(float(wrong[0]))} for a question. Expected 1, right, or 0, wrong.")
+        raise DataError(
+            f"{where}: {short(float(wrong[0]))} for a question. Expected 1, right, or 0, wrong."
+        )
     return table
 
 
@@ -219,4 +266,6 @@ def _check_pair(a: Floats, b: Floats, paired: bool) -> None:
 
 def _check_questions(a: int, b: int) -> None:
     if a != b:
-        raise DataError(f"comparison: A answered {a} questions, B {b}. Expected the same questions in the same order.")
+        raise DataError(
+            f"comparison: A answered {a} questions, B {b}. Expected the same questions in the same order."
+        )

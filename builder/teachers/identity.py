@@ -1,7 +1,9 @@
-"""Who the teacher is, known without a server: the `teacher` that enters every request_key.
+"""Who the teacher is, known without a server: the `teacher` that enters every
+request_key.
 
-teacher.json in the store keeps what had to be asked for. It is read by `teacher_identity`, which writes nothing, and
-written by `remember` once a teacher has been opened and is about to be asked for the first time.
+teacher.json in the store keeps what had to be asked for. It is read by
+`teacher_identity`, which writes nothing, and written by `remember` once a teacher has
+been opened and is about to be asked for the first time.
 """
 
 import asyncio
@@ -21,17 +23,33 @@ from cotbuild.schemas.errors import ConfigError, TeacherError
 from cotbuild.schemas.fingerprint import digest
 
 UNSTATED, UNTOKENIZED = "unstated", "untokenized"
-MODEL_SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json", ".jinja", ".model", ".txt", ".py"})
-"""Weights, config, tokenizer, chat template, code; not a model's README and pictures."""
+MODEL_SUFFIXES = frozenset(
+    {
+        ".safetensors",
+        ".bin",
+        ".pt",
+        ".pth",
+        ".gguf",
+        ".json",
+        ".jinja",
+        ".model",
+        ".txt",
+        ".py",
+    }
+)
+"""Weights, config, tokenizer, chat template, code; not a model's README and pictures.
+"""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
-    """The identity, which never holds a path or a URL. Not to be called from a running event loop.
+    """The identity, which never holds a path or a URL. Not to be called from a running
+    event loop.
 
-    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has not met it; neither for a
-    recorded teacher. Raises ConfigError where there is no such model, TeacherError where neither can be reached.
+    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has
+    not met it; neither for a recorded teacher. Raises ConfigError where there is no
+    such model, TeacherError where neither can be reached.
     """
     if config.endpoints:
         known = load_known(store_dir).endpoints.get(teacher_name(config))
@@ -48,7 +66,8 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
 
 
 def model_identity(model: str, commit: Callable[[], str], role: str = "teacher") -> str:
-    """The identity of a model that is read here: embedded, a folder, or a Hub id, whose commit is asked for.
+    """The identity of a model that is read here: embedded, a folder, or a Hub id, whose
+    commit is asked for.
 
     `role`: teacher or student, as errors and flags name it.
     """
@@ -60,12 +79,18 @@ def model_identity(model: str, commit: Callable[[], str], role: str = "teacher")
 
 
 def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
-    """Keep in teacher.json what `teacher_identity` had to ask for, if anything; raises StoreError."""
+    """Keep in teacher.json what `teacher_identity` had to ask for, if anything; raises
+    StoreError.
+    """
     known, name = load_known(store_dir), teacher_name(config)
     if identity.startswith("endpoint:"):
-        new = known.model_copy(update={"endpoints": {name: tokens_in(identity), **known.endpoints}})
+        new = known.model_copy(
+            update={"endpoints": {name: tokens_in(identity), **known.endpoints}}
+        )
     elif identity.startswith("hub:"):
-        new = known.model_copy(update={"hub": {name: hub_commit(identity), **known.hub}})
+        new = known.model_copy(
+            update={"hub": {name: hub_commit(identity), **known.hub}}
+        )
     else:
         return
     if new != known:
@@ -73,7 +98,9 @@ def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
 
 
 def refuse_recorded(config: TeacherConfig) -> None:
-    """Raise ConfigError where the teacher is known by its recorded identity alone, and something is to be asked."""
+    """Raise ConfigError where the teacher is known by its recorded identity alone, and
+    something is to be asked.
+    """
     if config.recorded is not None and not config.endpoints:
         raise ConfigError(
             f"teacher: requests are left to ask, and {config.model!r} came with a pulled release, which does not say "
@@ -87,11 +114,17 @@ def teacher_name(config: TeacherConfig) -> str:
 
 
 def is_folder(model: str, role: str = "teacher") -> bool:
-    """Whether `model` names a folder; raises ConfigError where it is neither that nor of the form of a Hub id."""
+    """Whether `model` names a folder; raises ConfigError where it is neither that nor
+    of the form of a Hub id.
+    """
     if Path(model).expanduser().is_dir():
         return True
     if HUB_ID.fullmatch(model) is None or model.startswith("."):
-        scripted, served = ("scripted, ", "; a served name needs --endpoint") if role == "teacher" else ("", "")
+        scripted, served = (
+            ("scripted, ", "; a served name needs --endpoint")
+            if role == "teacher"
+            else ("", "")
+        )
         raise ConfigError(
             f"{role}: {model!r} is no folder here and no Hub id. Expected embedded, {scripted}a folder with "
             f"config.json, or owner/name{served}."
@@ -102,11 +135,17 @@ def is_folder(model: str, role: str = "teacher") -> bool:
 def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
     """Digest of a local model's files by name and content, wherever the folder stands."""
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"{role}: {str(folder)!r} has no config.json. Expected a folder in transformers' form.")
+        raise ConfigError(
+            f"{role}: {str(folder)!r} has no config.json. Expected a folder in transformers' form."
+        )
     files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.suffix in MODEL_SUFFIXES and path.is_file() and not any(part.startswith(".") for part in name.parts):
+        if (
+            path.suffix in MODEL_SUFFIXES
+            and path.is_file()
+            and not any(part.startswith(".") for part in name.parts)
+        ):
             files[name.as_posix()] = checksum(path, cache)
     return digest("model folder", files)
 
@@ -115,7 +154,9 @@ def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
 
 
 def endpoint_identity(config: TeacherConfig, tokens: str) -> str:
-    """`tokens`: the digest of what /tokenize makes of the fixed conversations, or untokenized."""
+    """`tokens`: the digest of what /tokenize makes of the fixed conversations, or
+    untokenized.
+    """
     return f"endpoint:{teacher_name(config)}#{tokens}"
 
 
@@ -125,7 +166,9 @@ def tokens_in(identity: str) -> str:
 
 
 def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
-    """Raise TeacherError where a server that now tokenizes as `found` is not the one of `identity`."""
+    """Raise TeacherError where a server that now tokenizes as `found` is not the one of
+    `identity`.
+    """
     stored = tokens_in(identity)
     # A server that has learnt /tokenize since has not shown to be another one.
     if stored not in (found or UNTOKENIZED, UNTOKENIZED):
@@ -136,14 +179,25 @@ def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
 
 
 async def _first_look(config: TeacherConfig) -> str:
-    """How the first endpoint that can be reached tokenizes; raises TeacherError where none can be."""
+    """How the first endpoint that can be reached tokenizes; raises TeacherError where
+    none can be.
+    """
     # Here, since aiohttp takes a quarter of a second.
-    from cotbuild.builder.teachers.http.client import LOOK_TIMEOUT_S, EndpointClient, Unreachable
+    from cotbuild.builder.teachers.http.client import (
+        LOOK_TIMEOUT_S,
+        EndpointClient,
+        Unreachable,
+    )
 
-    key, timeout_s = os.environ.get("OPENAI_API_KEY"), min(LOOK_TIMEOUT_S, config.stall_s)
+    key, timeout_s = (
+        os.environ.get("OPENAI_API_KEY"),
+        min(LOOK_TIMEOUT_S, config.stall_s),
+    )
     faults = []
     for url in config.endpoints:
-        async with EndpointClient(url, config.model, api_key=key, look_timeout_s=timeout_s) as client:
+        async with EndpointClient(
+            url, config.model, api_key=key, look_timeout_s=timeout_s
+        ) as client:
             try:
                 return await client.tokenize_digest() or UNTOKENIZED
             except Unreachable as fault:
@@ -163,11 +217,15 @@ def _commit(config: TeacherConfig, store_dir: Path) -> str:
     revision = config.revision or "main"
     if COMMIT.fullmatch(revision):
         return revision
-    return load_known(store_dir).hub.get(teacher_name(config)) or model_commit(config.model, revision)
+    return load_known(store_dir).hub.get(teacher_name(config)) or model_commit(
+        config.model, revision
+    )
 
 
 def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
-    """The commit that `revision` means now, from the Hub, or from its local cache where the Hub is out of reach."""
+    """The commit that `revision` means now, from the Hub, or from its local cache where
+    the Hub is out of reach.
+    """
     return resolve_commit(
         "model",
         repo,
@@ -176,7 +234,9 @@ def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
             f"{role}: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --{role}, "
             "or set HF_TOKEN."
         ),
-        no_revision=ConfigError(f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."),
+        no_revision=ConfigError(
+            f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."
+        ),
         no_answer=lambda why: TeacherError(
             f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. Expected a "
             "connection. Check the network, or name a local folder."

@@ -1,4 +1,6 @@
-"""teacher.json: what was found out about teachers once, at first use, and holds for this store."""
+"""teacher.json: what was found out about teachers once, at first use, and holds for
+this store.
+"""
 
 from pathlib import Path
 
@@ -13,18 +15,27 @@ TEACHER_JSON = "teacher.json"
 class Known(Record):
     """The content of teacher.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
-    hub: dict[str, str] = Field(default={}, description="repo@revision as configured to the commit it meant.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
+    hub: dict[str, str] = Field(
+        default={}, description="repo@revision as configured to the commit it meant."
+    )
     endpoints: dict[str, str] = Field(
-        default={}, description="served name@stated revision to the digest of /tokenize, or untokenized."
+        default={},
+        description="served name@stated revision to the digest of /tokenize, or untokenized.",
     )
     folders: dict[str, str] = Field(
-        default={}, description="Name of a model's folder that need not be here to the digest of its files."
+        default={},
+        description="Name of a model's folder that need not be here to the digest of its files.",
     )
 
 
 def load_known(store_dir: Path) -> Known:
-    """What teacher.json says; empty where there is none. Raises StoreError where it cannot be read."""
+    """What teacher.json says; empty where there is none.
+
+    Raises StoreError where it cannot be read.
+    """
     return load_remembered(store_dir / TEACHER_JSON, Known)
 
 

@@ -9,16 +9,22 @@ from cotbuild.builder.teachers.identity import refuse_recorded, remember
 from cotbuild.schemas.config import TeacherConfig
 
 ENDPOINT_WINDOW = 128
-"""Requests in flight at one endpoint where the user says nothing; what a server cannot run at once it queues."""
+"""Requests in flight at one endpoint where the user says nothing; what a server cannot
+run at once it queues.
+"""
 SCRIPTED_WINDOW = 128
 
 
-def open_teacher(config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]) -> Teacher:
-    """The teacher to enter with `async with`; `identity` is what `teacher_identity` said.
+def open_teacher(
+    config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]
+) -> Teacher:
+    """The teacher to enter with `async with`; `identity` is what `teacher_identity`
+    said.
 
-    Call it only where something is to be asked: what the identity took to find out is kept in teacher.json from here
-    on, for an endpoint once its `check` has passed. Logs of a managed server go to `store_dir`/logs. Raises ConfigError
-    for a teacher that is only recorded.
+    Call it only where something is to be asked: what the identity took to find out is
+    kept in teacher.json from here on, for an endpoint once its `check` has passed. Logs
+    of a managed server go to `store_dir`/logs. Raises ConfigError for a teacher that is
+    only recorded.
     """
     refuse_recorded(config)
     # Imported as needed: aiohttp alone takes a quarter of a second.
@@ -27,7 +33,10 @@ def open_teacher(config: TeacherConfig, identity: str, store_dir: Path, say: Cal
         from cotbuild.builder.teachers.verified import SettledEndpoint
 
         key = os.environ.get("OPENAI_API_KEY")
-        clients = [SettledEndpoint(url, config, identity, store_dir, key) for url in config.endpoints]
+        clients = [
+            SettledEndpoint(url, config, identity, store_dir, key)
+            for url in config.endpoints
+        ]
         return EndpointPool(
             clients,
             say,

@@ -1,4 +1,7 @@
-"""A teacher that is no model: for dry runs and tests. What it says depends on the request alone."""
+"""A teacher that is no model: for dry runs and tests.
+
+What it says depends on the request alone.
+"""
 
 import asyncio
 import json
@@ -9,13 +12,24 @@ from typing import Any, Self
 
 from pydantic import JsonValue
 
-from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request
+from cotbuild.schemas.completion import (
+    Answer,
+    Completion,
+    Failure,
+    FailureKind,
+    Message,
+    Request,
+)
 from cotbuild.schemas.config import ScriptedConfig
 
-_OPTION = re.compile(r"^[ \t]*(?:\(([^()\s]{1,8})\)|([A-Z]|\d{1,2})[).:])[ \t]+\S", re.MULTILINE)
+_OPTION = re.compile(
+    r"^[ \t]*(?:\(([^()\s]{1,8})\)|([A-Z]|\d{1,2})[).:])[ \t]+\S", re.MULTILINE
+)
 _YES_NO_ASKED = re.compile(r"\byes[ -]or[ -]no\b", re.IGNORECASE)
 _NUMBER_ASKED = re.compile(r"\bnumbers?\b", re.IGNORECASE)
-_LABEL_FIRST = re.compile(r"(Answer: )?The answer is \(?(.+?)\)? because", re.IGNORECASE)
+_LABEL_FIRST = re.compile(
+    r"(Answer: )?The answer is \(?(.+?)\)? because", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _OPENINGS = (
     "First look at what is asked about {0} and {1}.",
@@ -42,29 +56,47 @@ class Draft:
     rationale: str
 
 
-def compose(messages: Sequence[Message], key: str, response_format: Mapping[str, Any] | None = None) -> Draft:
-    """A rationale and an answer in the form the chat asks for, chosen by `key` (64 hex digits).
+def compose(
+    messages: Sequence[Message],
+    key: str,
+    response_format: Mapping[str, Any] | None = None,
+) -> Draft:
+    """A rationale and an answer in the form the chat asks for, chosen by `key` (64 hex
+    digits).
 
-    It sees what a teacher sees: options such as "(A) text" in the last turn, else whether yes or no, or a number, is
-    asked for; an earlier assistant turn that says the answer first; and above all a `response_format` of type
-    json_schema, whose properties `rationale` and `answer` are filled in the schema's order.
+    It sees what a teacher sees: options such as "(A) text" in the last turn, else
+    whether yes or no, or a number, is asked for; an earlier assistant turn that says
+    the answer first; and above all a `response_format` of type json_schema, whose
+    properties `rationale` and `answer` are filled in the schema's order.
     """
     asked = messages[-1].content
     draw_answer = int(key[:8], 16)
     answer = _answer(messages, asked, draw_answer)
     words = _topic(asked)
     draw = int(key[8:16], 16)
-    rationale = " ".join(bank[draw // 3**i % 3] for i, bank in enumerate((_OPENINGS, _MIDDLES, _ENDS))).format(
-        words[draw // 27 % len(words)], words[draw // 81 % len(words)]
-    )
+    rationale = " ".join(
+        bank[draw // 3**i % 3] for i, bank in enumerate((_OPENINGS, _MIDDLES, _ENDS))
+    ).format(words[draw // 27 % len(words)], words[draw // 81 % len(words)])
     if response_format is not None and response_format.get("type") == "json_schema":
         properties = response_format["json_schema"]["schema"]["properties"]
-        values = {"rationale": rationale, "answer": _fitting(properties["answer"], answer.strip("()"), draw_answer)}
+        values = {
+            "rationale": rationale,
+            "answer": _fitting(properties["answer"], answer.strip("()"), draw_answer),
+        }
         fields = {name: values[name] for name in properties}
-        return Draft(json.dumps(fields, ensure_ascii=False, separators=(",", ":")), rationale)
-    if len(messages) > 1 and messages[-2].role == "assistant" and _LABEL_FIRST.match(messages[-2].content):
+        return Draft(
+            json.dumps(fields, ensure_ascii=False, separators=(",", ":")), rationale
+        )
+    if (
+        len(messages) > 1
+        and messages[-2].role == "assistant"
+        and _LABEL_FIRST.match(messages[-2].content)
+    ):
         label = answer.strip("()")
-        return Draft(f"Answer: The answer is {label} because {rationale[0].lower()}{rationale[1:]}", rationale)
+        return Draft(
+            f"Answer: The answer is {label} because {rationale[0].lower()}{rationale[1:]}",
+            rationale,
+        )
     return Draft(f"{rationale}\nThe answer is {answer}.", rationale)
 
 
@@ -93,7 +125,9 @@ def _topic(asked: str) -> list[str]:
 
 
 class ScriptedTeacher:
-    """Answers at once or after `latency_s`; the shares of its config are those of all possible requests."""
+    """Answers at once or after `latency_s`; the shares of its config are those of all
+    possible requests.
+    """
 
     def __init__(self, config: ScriptedConfig, window: int) -> None:
         self._config = config
@@ -116,20 +150,30 @@ class ScriptedTeacher:
 
     async def ask(self, request: Request) -> Answer:
         """A completion or failure that is a function of the request and the dials."""
-        await asyncio.sleep(self._config.latency_s)  # at 0 it still lets other tasks run
+        await asyncio.sleep(
+            self._config.latency_s
+        )  # at 0 it still lets other tasks run
         return self._answer(request)
 
     def _answer(self, request: Request) -> Answer:
         key, dials = request.request_key, self._config
         draw = int(key[16:29], 16) / 16**13
         if draw < (bound := dials.rejected_frac):
-            return Failure(request_key=key, kind=FailureKind.REJECTED, message="scripted: HTTP 400")
+            return Failure(
+                request_key=key, kind=FailureKind.REJECTED, message="scripted: HTTP 400"
+            )
         if draw < (bound := bound + dials.unavailable_frac):
-            return Failure(request_key=key, kind=FailureKind.UNAVAILABLE, message="scripted: HTTP 503")
+            return Failure(
+                request_key=key,
+                kind=FailureKind.UNAVAILABLE,
+                message="scripted: HTTP 503",
+            )
         draft = compose(request.messages, key, request.response_format)
         if draw < (bound := bound + dials.length_frac):
             return _completion(request, draft.text[: len(draft.text) // 2], cut=True)
-        if draw < bound + dials.no_answer_frac:  # whatever the response_format, as from a server that ignores it
+        if (
+            draw < bound + dials.no_answer_frac
+        ):  # whatever the response_format, as from a server that ignores it
             return _completion(request, f"{draft.rationale} But it is hard to say.")
         return _completion(request, draft.text)
 

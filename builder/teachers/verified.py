@@ -9,9 +9,18 @@ from cotbuild.schemas.config import TeacherConfig
 
 
 class SettledEndpoint(EndpointClient):
-    """Its `check` also makes sure that the server is the one `identity` names, and has the store remember it."""
+    """Its `check` also makes sure that the server is the one `identity` names, and has
+    the store remember it.
+    """
 
-    def __init__(self, url: str, config: TeacherConfig, identity: str, store_dir: Path, api_key: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        config: TeacherConfig,
+        identity: str,
+        store_dir: Path,
+        api_key: str | None,
+    ) -> None:
         timeout_s = min(LOOK_TIMEOUT_S, config.stall_s)
         super().__init__(url, config.model, api_key=api_key, look_timeout_s=timeout_s)
         self._config = config

@@ -19,11 +19,17 @@ class Weights:
 
     model: str
     commit: str | None  # None for a folder
-    max_len: int | None  # tokens of context the model was made for; None: unknown before it is downloaded
+    max_len: (
+        int | None
+    )  # tokens of context the model was made for; None: unknown before it is downloaded
 
 
-async def find_weights(config: TeacherConfig, identity: str, log: Path, say: Callable[[str], None]) -> Weights:
-    """The weights that `identity` names; converts the embedded model where that was not done yet."""
+async def find_weights(
+    config: TeacherConfig, identity: str, log: Path, say: Callable[[str], None]
+) -> Weights:
+    """The weights that `identity` names; converts the embedded model where that was not
+    done yet.
+    """
     if config.model == "embedded":
         folder = await embedded_model(log, say)
     elif is_folder(config.model):
@@ -36,17 +42,25 @@ async def find_weights(config: TeacherConfig, identity: str, log: Path, say: Cal
 
 
 def max_model_len(config_json: Path) -> int | None:
-    """`max_position_embeddings`, also of the text part of a model that sees; None where the file says none."""
+    """`max_position_embeddings`, also of the text part of a model that sees; None where
+    the file says none.
+    """
     try:
         facts = json.loads(config_json.read_text(encoding="utf-8"))
-        length = facts.get("max_position_embeddings") or facts.get("text_config", {}).get("max_position_embeddings")
+        length = facts.get("max_position_embeddings") or facts.get(
+            "text_config", {}
+        ).get("max_position_embeddings")
     except (OSError, ValueError, AttributeError) as fault:
-        raise ConfigError(f"{config_json}: {fault}. Expected the JSON object of transformers.") from fault
+        raise ConfigError(
+            f"{config_json}: {fault}. Expected the JSON object of transformers."
+        ) from fault
     return length if type(length) is int else None
 
 
 def tokenizer_folder(config: TeacherConfig) -> Path | None:
-    """A folder with the teacher's tokenizer, where one is on this machine already; downloads and converts nothing."""
+    """A folder with the teacher's tokenizer, where one is on this machine already;
+    downloads and converts nothing.
+    """
     if config.endpoints or config.model == "scripted":
         return None
     if config.model == "embedded":
@@ -54,5 +68,7 @@ def tokenizer_folder(config: TeacherConfig) -> Path | None:
         return folder if folder.is_dir() else None
     if is_folder(config.model):
         return Path(config.model).expanduser()
-    cached = cached_file("model", config.model, config.revision or "main", "tokenizer.json")
+    cached = cached_file(
+        "model", config.model, config.revision or "main", "tokenizer.json"
+    )
     return cached.parent if cached else None

@@ -1,1 +1,4 @@
-"""Variants: training rows derived from rationales. Pure but for `derive`, which reads and writes a build."""
+"""Variants: training rows derived from rationales.
+
+Pure but for `derive`, which reads and writes a build.
+"""

@@ -12,14 +12,20 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 
 SAMPLED = 200
-"""Rationales that are derived again where not all are; the rows of the others are only counted."""
+"""Rationales that are derived again where not all are; the rows of the others are only
+counted.
+"""
 
 
-def check_variants(build_dir: Path, manifest: Manifest, files: Mapping[str, Path], *, everything: bool) -> int:
-    """Derive rows again, of a sample or of all rationales; how many rationales that were.
+def check_variants(
+    build_dir: Path, manifest: Manifest, files: Mapping[str, Path], *, everything: bool
+) -> int:
+    """Derive rows again, of a sample or of all rationales; how many rationales that
+    were.
 
-    Raises DataError at the first row that differs, is missing, or is one too many, ConfigError where a file that the
-    variants were made with is not given, or another one is.
+    Raises DataError at the first row that differs, is missing, or is one too many,
+    ConfigError where a file that the variants were made with is not given, or another
+    one is.
     """
     entry = manifest.variants
     if entry is None:
@@ -27,8 +33,12 @@ def check_variants(build_dir: Path, manifest: Manifest, files: Mapping[str, Path
     _check_files(entry.made.files, files)
     checked = 0
     with Making(build_dir, manifest, entry.made, files) as making:
-        # A release may hold fewer variants than were made; which rows are aligned is decided by all of them.
-        standing = {there.name: _Standing(build_dir, manifest, there.name) for there in entry.variants}
+        # A release may hold fewer variants than were made; which rows are aligned is
+        # decided by all of them.
+        standing = {
+            there.name: _Standing(build_dir, manifest, there.name)
+            for there in entry.variants
+        }
         every = 1 if everything else max(1, making.num_kept // SAMPLED)
         for number, subject in enumerate(making.subjects()):
             key = (subject.question_id, subject.sample_index)
@@ -74,7 +84,10 @@ class _Standing:
     def take(self, key: tuple[str, int]) -> list[dict[str, Any]]:
         """The rows that come next, as far as they are of this rationale."""
         rows = []
-        while self._next is not None and (self._next["question_id"], self._next["sample_index"]) == key:
+        while (
+            self._next is not None
+            and (self._next["question_id"], self._next["sample_index"]) == key
+        ):
             rows.append(self._next)
             self._next = next(self._rows, None)
         return rows
@@ -96,7 +109,9 @@ def _check_questions(making: Making, names: Container[str]) -> None:
         for split, question in making.questions():
             if (row := evaluation_row(spec, question)) is None:
                 continue
-            rows = standing.setdefault(split, _rows(making.build_dir, making.manifest, spec.name, split))
+            rows = standing.setdefault(
+                split, _rows(making.build_dir, making.manifest, spec.name, split)
+            )
             if next(rows, None) != row.model_dump(mode="json"):
                 raise DataError(
                     f"{making.build_dir}/{spec.name}/{split}: question {question.id!r} is not as derived. "
@@ -104,7 +119,9 @@ def _check_questions(making: Making, names: Container[str]) -> None:
                 )
 
 
-def _rows(build_dir: Path, manifest: Manifest, name: str, split: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    build_dir: Path, manifest: Manifest, name: str, split: str
+) -> Iterator[dict[str, Any]]:
     for entry in manifest.files:
         if (entry.config_name, entry.split) == (name, split):
             yield from read_rows(build_dir / entry.path)

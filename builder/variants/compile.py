@@ -24,7 +24,10 @@ from cotbuild.schemas.variant import (
 
 
 def bind_all(spec: VariantSpec) -> list[Apply]:
-    """The transforms of a variant, ready to be applied. Raises ConfigError where its tokenizer cannot be had."""
+    """The transforms of a variant, ready to be applied.
+
+    Raises ConfigError where its tokenizer cannot be had.
+    """
     split = Pieces.of(spec.tokenizer).split if spec.tokenizer is not None else None
     return [bind(transform, split) for transform in spec.transforms]
 

@@ -1,7 +1,9 @@
-"""What transforms may know of the whole build: its words, the rationales of other questions, files bound by name.
+"""What transforms may know of the whole build: its words, the rationales of other
+questions, files bound by name.
 
-Built in one pass; nothing depends on the order of the rationales. In memory: the different words, and 60 bytes a
-rationale. The texts lie in a temporary file that has no name: it goes with the process, however that ends.
+Built in one pass; nothing depends on the order of the rationales. In memory: the
+different words, and 60 bytes a rationale. The texts lie in a temporary file that has no
+name: it goes with the process, however that ends.
 """
 
 import os
@@ -32,12 +34,18 @@ _CODE = np.dtype("<u8")
 class CorpusOf:
     """The `Corpus` of these rationales; a context manager.
 
-    `files` are the paths of the names that transforms use. `folder` takes the texts, as large as all rationales
-    together; None: the system's temporary folder. Worker processes may share it by fork. Raises DataError where two
-    rationales are the same sample of a question, StoreError where there is no room for the texts.
+    `files` are the paths of the names that transforms use. `folder` takes the texts, as
+    large as all rationales together; None: the system's temporary folder. Worker
+    processes may share it by fork. Raises DataError where two rationales are the same
+    sample of a question, StoreError where there is no room for the texts.
     """
 
-    def __init__(self, subjects: Iterable[Subject], files: Mapping[str, Path], folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        subjects: Iterable[Subject],
+        files: Mapping[str, Path],
+        folder: Path | None = None,
+    ) -> None:
         self._files = files
         self._words = Words()
         self._texts = Texts(folder)
@@ -60,7 +68,10 @@ class CorpusOf:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -80,7 +91,9 @@ class CorpusOf:
         place = self._partners.of(subject, label)
         return None if place is None else self._texts[place]
 
-    def scores(self, file: str, subject: Subject) -> Sequence[tuple[int, int, float, bool]] | None:
+    def scores(
+        self, file: str, subject: Subject
+    ) -> Sequence[tuple[int, int, float, bool]] | None:
         if file not in self._scores:
             self._scores[file] = ScoresFile(self._path(file))
         return self._scores[file].spans(subject)
@@ -97,19 +110,26 @@ class CorpusOf:
 
 
 def read_words(path: Path) -> frozenset[str]:
-    """The words of a text file, white space between them, as `units.bare` gives them. Raises DataError."""
+    """The words of a text file, white space between them, as `units.bare` gives them.
+
+    Raises DataError.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}. Expected a text file of words.") from error
     found = frozenset(map(bare, words(text))) - {""}
     if not found:
-        raise DataError(f"{path}: no word in it. Expected words, with white space between them.")
+        raise DataError(
+            f"{path}: no word in it. Expected words, with white space between them."
+        )
     return found
 
 
 class Words:
-    """How often each word stands, as it is written, and in how many texts its bare form does."""
+    """How often each word stands, as it is written, and in how many texts its bare form
+    does.
+    """
 
     def __init__(self) -> None:
         self._num_texts = 0
@@ -126,18 +146,26 @@ class Words:
         self._texts_with.update({bare(word) for word in set(said)} - {""})
 
     def close(self) -> None:
-        """No more texts: put the words in order, by code points, the same on every platform."""
+        """No more texts: put the words in order, by code points, the same on every
+        platform.
+        """
         self._different = sorted(self._counts)
-        self._ends = array("q", accumulate(self._counts[word] for word in self._different))
+        self._ends = array(
+            "q", accumulate(self._counts[word] for word in self._different)
+        )
         self._counts.clear()
 
     def document_frac(self, word: str) -> float:
-        return self._texts_with.get(word, 0) / self._num_texts if self._num_texts else 0.0
+        return (
+            self._texts_with.get(word, 0) / self._num_texts if self._num_texts else 0.0
+        )
 
     def at(self, point: float, *, by_count: bool) -> str:
         """Raises DataError where there are no words at all."""
         if not self._different:
-            raise DataError("vocabulary: the rationales have no word. Expected at least one.")
+            raise DataError(
+                "vocabulary: the rationales have no word. Expected at least one."
+            )
         if not by_count:
             return self._different[int(point * len(self._different))]
         return self._different[bisect_right(self._ends, int(point * self._ends[-1]))]
@@ -165,7 +193,9 @@ class Texts:
     def __getitem__(self, number: int) -> str:
         start, end = self._ends[number], self._ends[number + 1]
         # Not seek and read: forked workers share the file's position.
-        return os.pread(self._file.fileno(), end - start, start).decode("utf-8", "surrogatepass")
+        return os.pread(self._file.fileno(), end - start, start).decode(
+            "utf-8", "surrogatepass"
+        )
 
     def close(self) -> None:
         self._file.close()
@@ -175,7 +205,9 @@ class Texts:
         try:
             yield
         except OSError as error:
-            raise StoreError(f"{self._folder}: {error}. Expected room for the rationales.") from error
+            raise StoreError(
+                f"{self._folder}: {error}. Expected room for the rationales."
+            ) from error
 
 
 class _Rows:
@@ -191,7 +223,9 @@ class _Rows:
 
 
 def _code(text: str) -> bytes:
-    """8 bytes that stand for a question or a label: among a million, two meet in 1 of 30 million builds."""
+    """8 bytes that stand for a question or a label: among a million, two meet in 1 of
+    30 million builds.
+    """
     return sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]
 
 
@@ -208,11 +242,13 @@ class _Ring(NamedTuple):
 class Partners:
     """Whose rationale stands in for another's.
 
-    All rationales stand in a circle, in the order of their keys (`row_key`, a digest of question id and sample index).
-    any, same: the next one in the circle that is of another question, and has the same label. other: rationales of
-    two questions and two labels are paired and stand in for each other (`_paired`); the few left over, many only where
-    most have one label, are spread evenly over all of other labels. So each rationale is used about once, wherever the
-    labels allow it: the next one of another label would leave half of them unused where there are two labels.
+    All rationales stand in a circle, in the order of their keys (`row_key`, a digest of
+    question id and sample index). any, same: the next one in the circle that is of
+    another question, and has the same label. other: rationales of two questions and two
+    labels are paired and stand in for each other (`_paired`); the few left over, many
+    only where most have one label, are spread evenly over all of other labels. So each
+    rationale is used about once, wherever the labels allow it: the next one of another
+    label would leave half of them unused where there are two labels.
     """
 
     def __init__(self, rows: _Rows) -> None:
@@ -231,7 +267,8 @@ class Partners:
         self._labels = labels[self._by_label]
 
     def of(self, subject: Subject, label: str) -> int | None:
-        """Number of the partner's text; `label`: any, same or other. None: there is none. O(log n + own samples).
+        """Number of the partner's text; `label`: any, same or other. None: there is
+        none. O(log n + own samples).
 
         Raises KeyError where the subject is none of the rationales.
         """
@@ -249,33 +286,44 @@ class Partners:
         key = row_key(subject.question_id, subject.sample_index)
         place = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
         if self._keys[place : place + 1].tobytes() != key:
-            raise KeyError(f"question {subject.question_id!r} sample {subject.sample_index} is not in the corpus")
+            raise KeyError(
+                f"question {subject.question_id!r} sample {subject.sample_index} is not in the corpus"
+            )
         return place
 
     def _ring(self, subject: Subject, label: str, own: int) -> _Ring:
         if label == "any":
             return _Ring(len(self._keys), own + 1, lambda number: number)
         code = np.frombuffer(_code(subject.label), _CODE)
-        low, high = (int(np.searchsorted(self._labels, code, side=side)[0]) for side in ("left", "right"))
+        low, high = (
+            int(np.searchsorted(self._labels, code, side=side)[0])
+            for side in ("left", "right")
+        )
         alike = self._by_label[low:high]
         rank = int(np.searchsorted(alike, own))
         if label == "same":
             return _Ring(len(alike), rank + 1, lambda number: int(alike[number]))
         size = len(self._keys) - len(alike)
-        # Of the others the n-th stands behind n others and those alike that come before it.
+        # Of the others the n-th stands behind n others and those alike that come before
+        # it.
         ranks = range(len(alike))
         return _Ring(
             size,
             rank * size // len(alike),
-            lambda number: number + bisect_right(ranks, number, key=lambda at: int(alike[at]) - at),
+            lambda number: (
+                number + bisect_right(ranks, number, key=lambda at: int(alike[at]) - at)
+            ),
         )
 
 
-def _paired(labels: NDArray[np.uint64], questions: NDArray[np.uint64]) -> NDArray[np.int32]:
+def _paired(
+    labels: NDArray[np.uint64], questions: NDArray[np.uint64]
+) -> NDArray[np.int32]:
     """Partners of another label and question, each other's; -1: left over.
 
-    Those that wait for a partner have one label; the next of another label takes the last of them. So all that are left
-    have one label, but for samples of a question that met each other.
+    Those that wait for a partner have one label; the next of another label takes the
+    last of them. So all that are left have one label, but for samples of a question
+    that met each other.
     """
     pairs = np.full(len(labels), -1, np.int32)
     waiting: list[int] = []

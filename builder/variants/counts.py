@@ -8,7 +8,9 @@ from cotbuild.builder.variants.view import as_question
 from cotbuild.schemas.variant import VariantEntry, VariantSpec
 
 LOOKED_AT = 20_000
-"""Rows in which names are looked for, the first ones: a third of a millisecond each, in every variant."""
+"""Rows in which names are looked for, the first ones: a third of a millisecond each, in
+every variant.
+"""
 
 
 @dataclass

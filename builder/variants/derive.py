@@ -1,4 +1,7 @@
-"""From a rationale to what every variant of a set makes of it. Pure: given the rationale, the set and the corpus."""
+"""From a rationale to what every variant of a set makes of it.
+
+Pure: given the rationale, the set and the corpus.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,9 +39,15 @@ class Recipe:
                 return None
             text = after
         # Pieces may leave white space at the ends, which is the separators' business.
-        return Made(label, "" if self.spec.placement is Placement.LABEL_ONLY else text.strip())
+        return Made(
+            label, "" if self.spec.placement is Placement.LABEL_ONLY else text.strip()
+        )
 
 
 def withheld(recipes: Sequence[Recipe], made: Mapping[str, Made | None]) -> list[str]:
     """The aligned variants that cannot have this rationale."""
-    return [recipe.spec.name for recipe in recipes if recipe.spec.aligned and made[recipe.spec.name] is None]
+    return [
+        recipe.spec.name
+        for recipe in recipes
+        if recipe.spec.aligned and made[recipe.spec.name] is None
+    ]

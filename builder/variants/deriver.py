@@ -33,17 +33,25 @@ class Derived(NamedTuple):
     made: list[tuple[VariantSpec, str, list[TrainingRow]]]
     """Variant, the rationale as it leaves it, its rows."""
     withheld: list[str]
-    """The aligned variants that cannot have it, for which all aligned ones go without."""
+    """The aligned variants that cannot have it, for which all aligned ones go without.
+    """
 
 
 class Making:
     """Reads a build and derives rows; writes nothing. A context manager.
 
-    `files` are paths of the names that specs use. Memory is that of the corpus and a bit a rationale. Raises DataError
-    where the build's files cannot be read or nothing is kept, ConfigError where a file or tokenizer is missing.
+    `files` are paths of the names that specs use. Memory is that of the corpus and a
+    bit a rationale. Raises DataError where the build's files cannot be read or nothing
+    is kept, ConfigError where a file or tokenizer is missing.
     """
 
-    def __init__(self, build_dir: Path, manifest: Manifest, made: VariantSet, files: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        build_dir: Path,
+        manifest: Manifest,
+        made: VariantSet,
+        files: Mapping[str, Path],
+    ) -> None:
         self.build_dir, self.manifest, self.made = build_dir, manifest, made
         self._recipes = [Recipe(spec, bind_all(spec)) for spec in made.specs]
         self._files = files
@@ -57,7 +65,9 @@ class Making:
                 f"{self.build_dir}: no rationale is kept of {self.num_in}: {dict(self.dropped)}. "
                 "Expected at least one. Choose another --filter."
             )
-        self.corpus: Corpus = self._open.enter_context(CorpusOf(self.subjects(), self._files))
+        self.corpus: Corpus = self._open.enter_context(
+            CorpusOf(self.subjects(), self._files)
+        )
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -65,8 +75,12 @@ class Making:
 
     def _outcomes(self) -> Iterator[bool]:
         selection, seed = self.made.selection, self.made.seed
-        limit = share_limit(question_ids(self.build_dir, self.manifest), selection.share, seed)
-        for reason in select(candidates(self.build_dir, self.manifest), selection, seed, limit):
+        limit = share_limit(
+            question_ids(self.build_dir, self.manifest), selection.share, seed
+        )
+        for reason in select(
+            candidates(self.build_dir, self.manifest), selection, seed, limit
+        ):
             self.num_in += 1
             if reason is not None:
                 self.dropped[reason.value] += 1
@@ -82,15 +96,26 @@ class Making:
         return compress(subjects(self.build_dir, self.manifest), self._kept)
 
     def derive(self, subject: Subject) -> Derived:
-        """The rows of one rationale in every variant; the aligned ones have all of them or none."""
-        found = {recipe.spec.name: recipe.make(subject, self.made.seed, self.corpus) for recipe in self._recipes}
+        """The rows of one rationale in every variant; the aligned ones have all of them
+        or none.
+        """
+        found = {
+            recipe.spec.name: recipe.make(subject, self.made.seed, self.corpus)
+            for recipe in self._recipes
+        }
         stopped = withheld(self._recipes, found)
         asked = Asked(subject.question, subject.choices)
         made = []
         for recipe in self._recipes:
             one, spec = found[recipe.spec.name], recipe.spec
             if one is not None and not (stopped and spec.aligned):
-                made.append((spec, one.rationale, training_rows(spec, subject, asked, one.label, one.rationale)))
+                made.append(
+                    (
+                        spec,
+                        one.rationale,
+                        training_rows(spec, subject, asked, one.label, one.rationale),
+                    )
+                )
         return Derived(subject, made, stopped)
 
     def questions(self) -> Iterator[tuple[str, Question]]:
@@ -108,9 +133,13 @@ class Making:
             "selection": made.selection.model_dump(mode="json"),
             "seed": made.seed,
             "files": made.files,
-            "tokenizer": None if spec.tokenizer is None else Pieces.of(spec.tokenizer).digest,
+            "tokenizer": None
+            if spec.tokenizer is None
+            else Pieces.of(spec.tokenizer).digest,
             "rationales": self.manifest.digests["rationales"],
             # An aligned variant goes without what another one cannot have.
-            "beside": sorted(other.fingerprint for other in made.specs if other.aligned) if spec.aligned else [],
+            "beside": sorted(other.fingerprint for other in made.specs if other.aligned)
+            if spec.aligned
+            else [],
         }
         return digest("variant-made/1", decided_by)

@@ -17,10 +17,14 @@ COLUMN = WIDTH // 2 - 2
 Key = tuple[str, int, str | None]
 
 
-def diff_lines(build_dir: Path, one: str, other: str, *, question_id: str | None, limit: int) -> Iterator[str]:
-    """Up to `limit` rows that both have, prompt once, completions in two columns, words that differ in [brackets].
+def diff_lines(
+    build_dir: Path, one: str, other: str, *, question_id: str | None, limit: int
+) -> Iterator[str]:
+    """Up to `limit` rows that both have, prompt once, completions in two columns, words
+    that differ in [brackets].
 
-    Raises ConfigError where there is no such variant, DataError where they share no such row.
+    Raises ConfigError where there is no such variant, DataError where they share no
+    such row.
     """
     manifest = need_manifest(build_dir)
     for name in (one, other):
@@ -38,11 +42,17 @@ def diff_lines(build_dir: Path, one: str, other: str, *, question_id: str | None
         yield from _row_lines(row, match, one, other)
     if not shown:
         wanted = f"question {question_id!r}" if question_id is not None else "row"
-        raise DataError(f"{build_dir}: no {wanted} in both {one} and {other}. Expected one. See `cotbuild inspect`.")
+        raise DataError(
+            f"{build_dir}: no {wanted} in both {one} and {other}. Expected one. See `cotbuild inspect`."
+        )
 
 
 def _check(manifest: Manifest, name: str) -> None:
-    known = [entry.name for entry in manifest.variants.variants] if manifest.variants else []
+    known = (
+        [entry.name for entry in manifest.variants.variants]
+        if manifest.variants
+        else []
+    )
     if name not in known:
         raise ConfigError(
             f"variant {name!r}: not in this build. Expected one of {', '.join(known) or 'none; make them first'}."
@@ -64,7 +74,10 @@ class _ByKey:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any] | None:
         key = _key(row)
-        while key not in self._passed and (following := next(self._rows, None)) is not None:
+        while (
+            key not in self._passed
+            and (following := next(self._rows, None)) is not None
+        ):
             self._passed[_key(following)] = following
         return self._passed.pop(key, None)
 
@@ -73,7 +86,9 @@ def _key(row: dict[str, Any]) -> Key:
     return row["question_id"], row["sample_index"], row["task"]
 
 
-def _row_lines(row: dict[str, Any], match: dict[str, Any], one: str, other: str) -> Iterator[str]:
+def _row_lines(
+    row: dict[str, Any], match: dict[str, Any], one: str, other: str
+) -> Iterator[str]:
     mark = "" if row["sample_index"] == 0 else f" sample {row['sample_index']}"
     yield f"── {row['question_id']}{mark} ".ljust(WIDTH, "─")
     for line in row["prompt"].splitlines():
@@ -85,21 +100,33 @@ def _row_lines(row: dict[str, Any], match: dict[str, Any], one: str, other: str)
 
 
 def _column(text: str) -> list[str]:
-    return [line for part in text.splitlines() for line in textwrap.wrap(part.strip(), COLUMN) or [""]]
+    return [
+        line
+        for part in text.splitlines()
+        for line in textwrap.wrap(part.strip(), COLUMN) or [""]
+    ]
 
 
 def marked(one: str, other: str) -> tuple[str, str]:
-    """Both texts with the runs of words in [brackets] that the other has not at that place; line ends are kept."""
+    """Both texts with the runs of words in [brackets] that the other has not at that
+    place; line ends are kept.
+    """
     first, second = _tokens(one), _tokens(other)
     left, right = [], []
-    for what, a, b, c, d in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+    for what, a, b, c, d in SequenceMatcher(
+        None, first, second, autojunk=False
+    ).get_opcodes():
         left.append(_run(first[a:b], what != "equal"))
         right.append(_run(second[c:d], what != "equal"))
     return _joined(left), _joined(right)
 
 
 def _tokens(text: str) -> list[str]:
-    return text.replace("\n", " \n ").replace("  ", " ").strip(" ").split(" ") if text.strip() else []
+    return (
+        text.replace("\n", " \n ").replace("  ", " ").strip(" ").split(" ")
+        if text.strip()
+        else []
+    )
 
 
 def _run(tokens: Sequence[str], differs: bool) -> str:

@@ -1,4 +1,6 @@
-"""What the command line says of variants: each in a line with an example, and what a set came to."""
+"""What the command line says of variants: each in a line with an example, and what a
+set came to.
+"""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +20,26 @@ from cotbuild.schemas.variant import VariantSpec
 WIDTH = 100
 
 
-def _subject(number: int, question: str, options: tuple[str, str], target: str, rationale: str) -> Subject:
-    choices = tuple(Choice(label=label, text=text) for label, text in zip("AB", options, strict=True))
+def _subject(
+    number: int, question: str, options: tuple[str, str], target: str, rationale: str
+) -> Subject:
+    choices = tuple(
+        Choice(label=label, text=text)
+        for label, text in zip("AB", options, strict=True)
+    )
     label = options["AB".index(target)]
     kind = QuestionKind.CHOICE
-    return Subject(f"example-{number}", 0, kind, question, choices, target, label, rationale, target)
+    return Subject(
+        f"example-{number}",
+        0,
+        kind,
+        question,
+        choices,
+        target,
+        label,
+        rationale,
+        target,
+    )
 
 
 EXAMPLES = (
@@ -33,8 +50,20 @@ EXAMPLES = (
         "A",
         "Light things stay on top. A cork is lighter than water, so a cork floats. A stone sinks.",
     ),
-    _subject(1, "What melts in the sun?", ("ice", "iron"), "A", "The sun warms things. Ice turns to water when warm."),
-    _subject(2, "Which plant has thorns?", ("a rose", "a fern"), "A", "Thorns keep animals off. A rose has them."),
+    _subject(
+        1,
+        "What melts in the sun?",
+        ("ice", "iron"),
+        "A",
+        "The sun warms things. Ice turns to water when warm.",
+    ),
+    _subject(
+        2,
+        "Which plant has thorns?",
+        ("a rose", "a fern"),
+        "A",
+        "Thorns keep animals off. A rose has them.",
+    ),
 )
 
 
@@ -51,7 +80,9 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
         for spec in shown:
             yield f"{spec.name}: {spec.about}"
             for text in _example(spec, corpus):
-                yield from textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="        ")
+                yield from textwrap.wrap(
+                    text, WIDTH, initial_indent="    ", subsequent_indent="        "
+                )
     if specs is None:
         for name, names in variant_sets().items():
             yield f"set {name}: {', '.join(names)}"
@@ -60,7 +91,9 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
 def _example(spec: VariantSpec, corpus: CorpusOf) -> Iterator[str]:
     try:
         made = Recipe(spec, bind_all(spec)).make(EXAMPLES[0], 0, corpus)
-    except ConfigError as error:  # no scores or word list is given, or no tokenizer is at hand
+    except (
+        ConfigError
+    ) as error:  # no scores or word list is given, or no tokenizer is at hand
         yield f"(needs a file: {error})"
         return
     if made is None:
@@ -68,16 +101,23 @@ def _example(spec: VariantSpec, corpus: CorpusOf) -> Iterator[str]:
         return
     for row in training_rows(spec, EXAMPLES[0], ASKED, made.label, made.rationale):
         yield " ⏎ ".join(
-            [row.prompt.splitlines()[-1] + row.completion.splitlines()[0], *row.completion.splitlines()[1:]]
+            [
+                row.prompt.splitlines()[-1] + row.completion.splitlines()[0],
+                *row.completion.splitlines()[1:],
+            ]
         )
 
 
 def closing_lines(manifest: Manifest, build_dir: Path) -> Iterator[str]:
-    """What a run came to: rows that add up, a line a variant, where it is, the next command."""
+    """What a run came to: rows that add up, a line a variant, where it is, the next
+    command.
+    """
     entry = manifest.variants
     assert entry is not None
     kept = entry.num_in - sum(entry.dropped.values())
-    left_out = "".join(f" + {count} {reason}" for reason, count in entry.dropped.items())
+    left_out = "".join(
+        f" + {count} {reason}" for reason, count in entry.dropped.items()
+    )
     yield f"{entry.num_in} rationales = {kept} kept{left_out}"
     for found in entry.variants:
         lost = f"; cannot have {found.dropped}" if found.dropped else ""

@@ -1,20 +1,33 @@
-"""Labels, prompts and completions: where the rationale stands in what a student reads and is trained to say. Pure."""
+"""Labels, prompts and completions: where the rationale stands in what a student reads
+and is trained to say. Pure.
+"""
 
 from typing import NamedTuple
 
 from cotbuild.builder.variants.example import Subject
 from cotbuild.schemas.question import Choice, Question
-from cotbuild.schemas.variant import LabelForm, LabelSource, Placement, Task, TrainingRow, VariantSpec
+from cotbuild.schemas.variant import (
+    LabelForm,
+    LabelSource,
+    Placement,
+    Task,
+    TrainingRow,
+    VariantSpec,
+)
 
 ANSWER, REASONING = "Answer:", "Reasoning:"
-"""What the prompt ends with, and what stands between the parts of a completion; evaluation looks for them too."""
+"""What the prompt ends with, and what stands between the parts of a completion;
+evaluation looks for them too.
+"""
 BECAUSE = " because "
 PREDICT, EXPLAIN = "[predict] ", "[explain] "
 """Prefixes of the two tasks, as in "distilling step-by-step" (arXiv 2305.02301)."""
 
 
 def label_of(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
-    """An answer in the form a student says it; `value` is a choice's label, or text where there are no choices."""
+    """An answer in the form a student says it; `value` is a choice's label, or text
+    where there are no choices.
+    """
     text = next((choice.text for choice in choices if choice.label == value), None)
     if text is None or form is LabelForm.LETTER:
         return value
@@ -22,7 +35,10 @@ def label_of(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
 
 
 class Asked:
-    """A question as variants put it. Kept, since most variants of a set put it in the same way."""
+    """A question as variants put it.
+
+    Kept, since most variants of a set put it in the same way.
+    """
 
     def __init__(self, question: str, choices: tuple[Choice, ...]) -> None:
         self._question, self._choices = question, choices
@@ -32,7 +48,9 @@ class Asked:
     def labels(self, form: LabelForm) -> tuple[str, ...]:
         """What may be said for a label, one an option."""
         if form not in self._labels:
-            self._labels[form] = tuple(label_of(self._choices, choice.label, form) for choice in self._choices)
+            self._labels[form] = tuple(
+                label_of(self._choices, choice.label, form) for choice in self._choices
+            )
         return self._labels[form]
 
     def prompt(self, spec: VariantSpec, ending: str, prefix: str = "") -> str:
@@ -45,7 +63,13 @@ class Asked:
     def _prompt(self, options: bool, lettered: bool, ending: str, prefix: str) -> str:
         lines = [f"{prefix}Question: {self._question.strip()}"]
         if self._choices and options:
-            lines += ["Options:", *(f"({c.label}) {c.text}" if lettered else f"- {c.text}" for c in self._choices)]
+            lines += [
+                "Options:",
+                *(
+                    f"({c.label}) {c.text}" if lettered else f"- {c.text}"
+                    for c in self._choices
+                ),
+            ]
         return "\n".join([*lines, ending])
 
 
@@ -58,21 +82,32 @@ class Said(NamedTuple):
 
 
 def _said(*parts: tuple[str, str]) -> Said:
-    """Parts as (what, text), what being label, rationale or a separator ""; of two labels the last one counts."""
+    """Parts as (what, text), what being label, rationale or a separator ""; of two
+    labels the last one counts.
+    """
     text, spans = "", dict[str, tuple[int, int]]()
     for what, part in parts:
         if what and part:
             spans[what] = (len(text), len(text) + len(part))
         text = text.rstrip(" ") + part if part.startswith("\n") else text + part
-    return Said(text.rstrip(" ") if text.strip() else "", spans.get("label"), spans.get("rationale"))
+    return Said(
+        text.rstrip(" ") if text.strip() else "",
+        spans.get("label"),
+        spans.get("rationale"),
+    )
 
 
 def completion_of(placement: Placement, label: str, rationale: str) -> Said:
     """What the student is trained to say; begins with white space.
 
-    Where a transform left nothing of the rationale, the separators stand as ever and nothing stands between them.
+    Where a transform left nothing of the rationale, the separators stand as ever and
+    nothing stands between them.
     """
-    space, label_part, rationale_part = ("", " "), ("label", label), ("rationale", rationale)
+    space, label_part, rationale_part = (
+        ("", " "),
+        ("label", label),
+        ("rationale", rationale),
+    )
     match placement:
         case Placement.LABEL_ONLY:
             return _said(space, label_part)
@@ -88,28 +123,59 @@ def completion_of(placement: Placement, label: str, rationale: str) -> Said:
             first = ("", f" {label}\n{REASONING} ")
             return _said(first, rationale_part, ("", f"\n{ANSWER} "), label_part)
         case Placement.TWO_TASKS:
-            raise AssertionError("two tasks are two rows, placed as label_only and rationale_only")
+            raise AssertionError(
+                "two tasks are two rows, placed as label_only and rationale_only"
+            )
 
 
 def label_for(spec: VariantSpec, subject: Subject) -> str | None:
     """The label of a row; None: there is none, as of a question without a target."""
-    value = subject.target if spec.label_source is LabelSource.TARGET else subject.answer
+    value = (
+        subject.target if spec.label_source is LabelSource.TARGET else subject.answer
+    )
     return None if value is None else label_of(subject.choices, value, spec.label_form)
 
 
-def training_rows(spec: VariantSpec, subject: Subject, asked: Asked, label: str, rationale: str) -> list[TrainingRow]:
+def training_rows(
+    spec: VariantSpec, subject: Subject, asked: Asked, label: str, rationale: str
+) -> list[TrainingRow]:
     """The rows of one rationale: two where the placement is two tasks, else one."""
     if spec.placement is not Placement.TWO_TASKS:
-        return [_row(spec, subject, asked, completion_of(spec.placement, label, rationale), None)]
+        return [
+            _row(
+                spec,
+                subject,
+                asked,
+                completion_of(spec.placement, label, rationale),
+                None,
+            )
+        ]
     return [
-        _row(spec, subject, asked, completion_of(Placement.LABEL_ONLY, label, rationale), "predict"),
-        _row(spec, subject, asked, completion_of(Placement.RATIONALE_ONLY, label, rationale), "explain"),
+        _row(
+            spec,
+            subject,
+            asked,
+            completion_of(Placement.LABEL_ONLY, label, rationale),
+            "predict",
+        ),
+        _row(
+            spec,
+            subject,
+            asked,
+            completion_of(Placement.RATIONALE_ONLY, label, rationale),
+            "explain",
+        ),
     ]
 
 
-def _row(spec: VariantSpec, subject: Subject, asked: Asked, said: Said, task: Task | None) -> TrainingRow:
+def _row(
+    spec: VariantSpec, subject: Subject, asked: Asked, said: Said, task: Task | None
+) -> TrainingRow:
     prefix = {None: "", "predict": PREDICT, "explain": EXPLAIN}[task]
-    reasons = spec.placement in (Placement.PRE_COT, Placement.RATIONALE_ONLY) or task == "explain"
+    reasons = (
+        spec.placement in (Placement.PRE_COT, Placement.RATIONALE_ONLY)
+        or task == "explain"
+    )
     return TrainingRow.model_construct(
         question_id=subject.question_id,
         sample_index=subject.sample_index,
@@ -126,11 +192,21 @@ def _row(spec: VariantSpec, subject: Subject, asked: Asked, said: Said, task: Ta
 
 
 def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
-    """The row of an evaluation question: the prompt of training, and the label alone; None for rationale_only."""
+    """The row of an evaluation question: the prompt of training, and the label alone;
+    None for rationale_only.
+    """
     if spec.placement is Placement.RATIONALE_ONLY:
         return None
-    label = "" if question.target is None else label_of(question.choices, question.target, spec.label_form)
-    said = completion_of(Placement.LABEL_ONLY, label, "") if label else Said("", None, None)
+    label = (
+        ""
+        if question.target is None
+        else label_of(question.choices, question.target, spec.label_form)
+    )
+    said = (
+        completion_of(Placement.LABEL_ONLY, label, "")
+        if label
+        else Said("", None, None)
+    )
     asked = Asked(question.text, question.choices)
     two_tasks = spec.placement is Placement.TWO_TASKS
     ending = REASONING if spec.placement is Placement.PRE_COT else ANSWER

@@ -1,8 +1,10 @@
-"""Scores files: how much each part of a rationale mattered to a student. What attribution writes, what `top` reads.
+"""Scores files: how much each part of a rationale mattered to a student. What
+attribution writes, what `top` reads.
 
-One parquet file, a row a rationale in the order of the build, its spans in the order of the text. What made the scores
-stands once, as JSON in the file's metadata. Offsets count characters of the rationale as published; its digest tells
-one that has changed since.
+One parquet file, a row a rationale in the order of the build, its spans in the order of
+the text. What made the scores stands once, as JSON in the file's metadata. Offsets
+count characters of the rationale as published; its digest tells one that has changed
+since.
 """
 
 import json
@@ -36,7 +38,10 @@ def row_key(question_id: str, sample_index: int) -> bytes:
 
 
 def write_scores(path: Path, info: ScoresInfo, rows: Iterable[ScoredRationale]) -> int:
-    """Write a scores file, whole or not at all; how many rows. Raises StoreError where it cannot be written."""
+    """Write a scores file, whole or not at all; how many rows.
+
+    Raises StoreError where it cannot be written.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:
@@ -47,25 +52,33 @@ def write_scores(path: Path, info: ScoresInfo, rows: Iterable[ScoredRationale]) 
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"{path}: {error}. Expected room to write the scores.") from error
+        raise StoreError(
+            f"{path}: {error}. Expected room to write the scores."
+        ) from error
     return count
 
 
 def _write(path: Path, info: ScoresInfo, rows: Iterator[ScoredRationale]) -> int:
-    schema = arrow_schema(ScoredRationale).with_metadata({_INFO_KEY: info.model_dump_json()})
+    schema = arrow_schema(ScoredRationale).with_metadata(
+        {_INFO_KEY: info.model_dump_json()}
+    )
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := [row.model_dump(mode="json") for row in islice(rows, ROWS_PER_GROUP)]:
+        while batch := [
+            row.model_dump(mode="json") for row in islice(rows, ROWS_PER_GROUP)
+        ]:
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
     return count
 
 
 class ScoresFile:
-    """A scores file, any row at hand: 24 bytes a row in memory, and the group of 1,000 rows last asked for.
+    """A scores file, any row at hand: 24 bytes a row in memory, and the group of 1,000
+    rows last asked for.
 
-    Fast for who asks in the order of the file; in any other order each row costs the reading of its group. Raises
-    DataError where the file is no such file, or has two rows for one rationale.
+    Fast for who asks in the order of the file; in any other order each row costs the
+    reading of its group. Raises DataError where the file is no such file, or has two
+    rows for one rationale.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,9 +98,11 @@ class ScoresFile:
         self._file.close()
 
     def spans(self, subject: Subject) -> Sequence[tuple[int, int, float, bool]] | None:
-        """(start, end, score, names an option) in order; None: the file has no row for this rationale.
+        """(start, end, score, names an option) in order; None: the file has no row for
+        this rationale.
 
-        Raises DataError, with file and row, where the row is not for the rationale's text as it is.
+        Raises DataError, with file and row, where the row is not for the rationale's
+        text as it is.
         """
         key = row_key(subject.question_id, subject.sample_index)
         at = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
@@ -105,10 +120,14 @@ class ScoresFile:
             try:
                 self._group = (group, self._file.read_row_group(group))
             except (pa.ArrowException, OSError) as error:
-                raise DataError(f"{where}: {error}. Expected a whole scores file.") from error
+                raise DataError(
+                    f"{where}: {error}. Expected a whole scores file."
+                ) from error
         table = self._group[1]
         assert table is not None
-        row: dict[str, object] = table.slice(number - int(self._starts[group]), 1).to_pylist()[0]
+        row: dict[str, object] = table.slice(
+            number - int(self._starts[group]), 1
+        ).to_pylist()[0]
         return row
 
 
@@ -130,11 +149,15 @@ def _info_of(schema: pa.Schema, path: Path) -> ScoresInfo:
     text = (schema.metadata or {}).get(_INFO_KEY)
     expected = arrow_schema(ScoredRationale)
     if text is None or not schema.equals(expected):
-        raise DataError(f"{path}: columns {schema.names}. Expected a scores file, as attribution writes it.")
+        raise DataError(
+            f"{path}: columns {schema.names}. Expected a scores file, as attribution writes it."
+        )
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path}: metadata {text[:80]!r} is not JSON. Expected what made the scores.") from error
+        raise DataError(
+            f"{path}: metadata {text[:80]!r} is not JSON. Expected what made the scores."
+        ) from error
     where = f"{path}: metadata"
     if not isinstance(value, dict):
         raise DataError(f"{where} is {value!r:.80}. Expected what made the scores.")
@@ -142,14 +165,20 @@ def _info_of(schema: pa.Schema, path: Path) -> ScoresInfo:
     return ScoresInfo.parse(value, where)
 
 
-def _index(file: pq.ParquetFile, path: Path) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+def _index(
+    file: pq.ParquetFile, path: Path
+) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Keys in order, and the row of each."""
     keys = bytearray()
     for batch in file.iter_batches(columns=["question_id", "sample_index"]):
         ids, indexes = (batch.column(i).to_pylist() for i in range(2))
-        for number, (question_id, sample_index) in enumerate(zip(ids, indexes, strict=True), len(keys) // 16):
+        for number, (question_id, sample_index) in enumerate(
+            zip(ids, indexes, strict=True), len(keys) // 16
+        ):
             if question_id is None or sample_index is None:
-                raise DataError(f"{path} row {number}: no question_id or sample_index. Expected both.")
+                raise DataError(
+                    f"{path} row {number}: no question_id or sample_index. Expected both."
+                )
             keys += row_key(question_id, sample_index)
     found: NDArray[np.bytes_] = np.frombuffer(bytes(keys), KEY)
     order = np.argsort(found, kind="stable")
@@ -157,5 +186,7 @@ def _index(file: pq.ParquetFile, path: Path) -> tuple[NDArray[np.bytes_], NDArra
     again = np.flatnonzero(found[1:] == found[:-1])
     if len(again):
         one, other = order[again[0]], order[again[0] + 1]
-        raise DataError(f"{path} row {other}: the rationale of row {one} again. Expected one row a rationale.")
+        raise DataError(
+            f"{path} row {other}: the rationale of row {one} again. Expected one row a rationale."
+        )
     return found, order

@@ -1,8 +1,10 @@
-"""Which rationales become rows: one outcome a rationale, in the order they come, in flat memory.
+"""Which rationales become rows: one outcome a rationale, in the order they come, in
+flat memory.
 
-In this order, each on what the one before left: verdict, flags, words, near-duplicates, rationales a question, share of
-the questions. Neither draw looks at what the teacher said, nor at how much is drawn, so more holds less: a share of
-20 % every row of 10 %, and two rationales a question the one of those questions that have two.
+In this order, each on what the one before left: verdict, flags, words, near-duplicates,
+rationales a question, share of the questions. Neither draw looks at what the teacher
+said, nor at how much is drawn, so more holds less: a share of 20 % every row of 10 %,
+and two rationales a question the one of those questions that have two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,20 +38,28 @@ class DropReason(StrEnum):
     FLAG = "flag"  # has one that leaves it out, or not one that it must have
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
-    NEAR_DUPLICATE = "near_duplicate"  # of one that came earlier and was kept up to here
+    NEAR_DUPLICATE = (
+        "near_duplicate"  # of one that came earlier and was kept up to here
+    )
     TOO_FEW = "too_few"  # its question has fewer rationales left than are drawn
     NOT_DRAWN = "not_drawn"  # others of its question are
     QUESTION_NOT_DRAWN = "question_not_drawn"  # others are
 
 
-def select(rows: Iterable[Candidate], selection: Selection, seed: int, limit: int) -> Iterator[DropReason | None]:
+def select(
+    rows: Iterable[Candidate], selection: Selection, seed: int, limit: int
+) -> Iterator[DropReason | None]:
     """One outcome a row, in order; None: kept. A `Counter` of them adds up to the rows.
 
-    `limit` is `share_limit` of all the build's questions. A question's rows must come together. Memory is that of one
-    question's rows, and with near_duplicates what `Similar` says. Raises ConfigError where that needs a package that is
-    not installed.
+    `limit` is `share_limit` of all the build's questions. A question's rows must come
+    together. Memory is that of one question's rows, and with near_duplicates what
+    `Similar` says. Raises ConfigError where that needs a package that is not installed.
     """
-    similar = Similar(selection.near_duplicates) if selection.near_duplicates is not None else None
+    similar = (
+        Similar(selection.near_duplicates)
+        if selection.near_duplicates is not None
+        else None
+    )
     for question_id, group in groupby(rows, key=lambda row: row.question_id):
         drawn = _rank(seed, "share", question_id) <= limit
         outcomes = [(row, _own_reason(row, selection, similar)) for row in group]
@@ -64,12 +74,17 @@ def select(rows: Iterable[Candidate], selection: Selection, seed: int, limit: in
 def share_limit(question_ids: Iterable[str], share: float, seed: int) -> int:
     """The highest rank that a question of this `share` has; 8 bytes a question.
 
-    So many questions as `share` is of the different ids, rounded half up, at least one where there is any; their order
-    says nothing. (Two ids of one rank could both get in: once in 10^7 builds of a million questions.)
+    So many questions as `share` is of the different ids, rounded half up, at least one
+    where there is any; their order says nothing. (Two ids of one rank could both get
+    in: once in 10^7 builds of a million questions.)
     """
     if share >= 1:
         return _HIGHEST
-    ranks = np.unique(np.fromiter((_rank(seed, "share", name) for name in question_ids), dtype=np.uint64))
+    ranks = np.unique(
+        np.fromiter(
+            (_rank(seed, "share", name) for name in question_ids), dtype=np.uint64
+        )
+    )
     count = max(1, floor(share * len(ranks) + 0.5))
     return int(ranks[count - 1]) if len(ranks) else _HIGHEST
 
@@ -77,18 +92,26 @@ def share_limit(question_ids: Iterable[str], share: float, seed: int) -> int:
 _HIGHEST = 2**64 - 1
 
 
-def _own_reason(row: Candidate, selection: Selection, similar: Similar | None) -> DropReason | None:
+def _own_reason(
+    row: Candidate, selection: Selection, similar: Similar | None
+) -> DropReason | None:
     """What is wrong with a row whatever else its question has."""
     if row.verdict not in selection.verdicts:
         return DropReason.VERDICT
-    if any(flag in selection.without for flag in row.flags) or not set(selection.having) <= set(row.flags):
+    if any(flag in selection.without for flag in row.flags) or not set(
+        selection.having
+    ) <= set(row.flags):
         return DropReason.FLAG
     words = row.rationale.split()
     if len(words) < selection.min_words:
         return DropReason.TOO_SHORT
     if selection.max_words is not None and len(words) > selection.max_words:
         return DropReason.TOO_LONG
-    return DropReason.NEAR_DUPLICATE if similar is not None and similar.to_earlier(words) else None
+    return (
+        DropReason.NEAR_DUPLICATE
+        if similar is not None and similar.to_earlier(words)
+        else None
+    )
 
 
 def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:
@@ -97,7 +120,9 @@ def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:
         return {row.sample_index for row in rows}
     if len(rows) < count:
         return set()
-    ranked = sorted(rows, key=lambda row: _rank(seed, "sample", row.question_id, row.sample_index))
+    ranked = sorted(
+        rows, key=lambda row: _rank(seed, "sample", row.question_id, row.sample_index)
+    )
     return {row.sample_index for row in ranked[:count]}
 
 

@@ -18,14 +18,21 @@ def selection(filters: Iterable[str]) -> Selection:
     for text in filters:
         name, value = _pair(text, "--filter", "share=0.1")
         if name not in Selection.model_fields:
-            raise ConfigError(f"--filter {text!r}: Expected one of {', '.join(Selection.model_fields)}.")
+            raise ConfigError(
+                f"--filter {text!r}: Expected one of {', '.join(Selection.model_fields)}."
+            )
         values[name] = value.split(",") if name in _LISTS else yaml.safe_load(value)
     return Selection.parse(values, "--filter", ConfigError)
 
 
 def bindings(files: Iterable[str]) -> dict[str, Path]:
     """`--file NAME=PATH`."""
-    return {name: Path(path) for name, path in (_pair(text, "--file", "scores=scores.parquet") for text in files)}
+    return {
+        name: Path(path)
+        for name, path in (
+            _pair(text, "--file", "scores=scores.parquet") for text in files
+        )
+    }
 
 
 def _pair(text: str, option: str, example: str) -> tuple[str, str]:

@@ -12,7 +12,9 @@ GRAM = 3
 """Words of a gram; a text of fewer is one gram."""
 PERMUTATIONS = 128
 MISSED = 0.05
-"""So many of the pairs exactly as similar as the threshold may not be found; far fewer of the more similar."""
+"""So many of the pairs exactly as similar as the threshold may not be found; far fewer
+of the more similar.
+"""
 _SEED = 1
 
 
@@ -34,17 +36,24 @@ class Similar:
                 "Install it with pip install 'cotbuild[dedup]', or leave near_duplicates out."
             ) from exc
         self._threshold = threshold
-        self._empty = MinHash(PERMUTATIONS, seed=_SEED, scheme="affine32", hashfunc=_as_it_is)
+        self._empty = MinHash(
+            PERMUTATIONS, seed=_SEED, scheme="affine32", hashfunc=_as_it_is
+        )
         self._index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(threshold))
         self._grams: list[npt.NDArray[np.uint32]] = []
 
     def to_earlier(self, words: Sequence[str]) -> bool:
-        """Whether the text is as similar as that to one kept so far; if not, it is kept."""
+        """Whether the text is as similar as that to one kept so far; if not, it is
+        kept.
+        """
         grams = _grams(words)
         sketch = self._empty.copy()
         sketch.update_batch(grams)
         wanted = set(grams.tolist())
-        if any(_jaccard(wanted, self._grams[at]) >= self._threshold for at in self._index.query(sketch)):
+        if any(
+            _jaccard(wanted, self._grams[at]) >= self._threshold
+            for at in self._index.query(sketch)
+        ):
             return True
         self._index.insert(len(self._grams), sketch, check_duplication=False)
         self._grams.append(grams)
@@ -52,16 +61,25 @@ class Similar:
 
 
 def bands(threshold: float) -> tuple[int, int]:
-    """How many bands of how many hash values: the fewest candidates with at most MISSED of the pairs left out."""
+    """How many bands of how many hash values: the fewest candidates with at most MISSED
+    of the pairs left out.
+    """
     sizes = range(1, PERMUTATIONS // 2 + 1)  # datasketch wants two bands
-    rows = max(size for size in sizes if size == 1 or (1 - threshold**size) ** (PERMUTATIONS // size) <= MISSED)
+    rows = max(
+        size
+        for size in sizes
+        if size == 1 or (1 - threshold**size) ** (PERMUTATIONS // size) <= MISSED
+    )
     return PERMUTATIONS // rows, rows
 
 
 def _grams(words: Sequence[str]) -> npt.NDArray[np.uint32]:
     low = [word.casefold() for word in words]
     grams = {" ".join(low[i : i + GRAM]) for i in range(max(1, len(low) - GRAM + 1))}
-    hashes = b"".join(blake2b(gram.encode(errors="surrogatepass"), digest_size=4).digest() for gram in grams)
+    hashes = b"".join(
+        blake2b(gram.encode(errors="surrogatepass"), digest_size=4).digest()
+        for gram in grams
+    )
     return np.unique(np.frombuffer(hashes, dtype="<u4"))
 
 

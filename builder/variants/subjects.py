@@ -13,11 +13,23 @@ from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm
 
 _CANDIDATE = ("question_id", "sample_index", "verdict", "flags", "rationale")
-_SUBJECT = ("question_id", "sample_index", "kind", "question", "choices", "target", "rationale", "answer")
+_SUBJECT = (
+    "question_id",
+    "sample_index",
+    "kind",
+    "question",
+    "choices",
+    "target",
+    "rationale",
+    "answer",
+)
 
 
 def candidates(build_dir: Path, manifest: Manifest) -> Iterator[Candidate]:
-    """What decides which rationales become rows, one a row. Raises DataError where a file cannot be read."""
+    """What decides which rationales become rows, one a row.
+
+    Raises DataError where a file cannot be read.
+    """
     for row in _rows(build_dir, manifest, _CANDIDATE):
         yield Candidate(**{**row, "flags": tuple(row["flags"])})
 
@@ -32,7 +44,9 @@ def subjects(build_dir: Path, manifest: Manifest) -> Iterator[Subject]:
     return map(to_subject, _rows(build_dir, manifest, _SUBJECT))
 
 
-def _rows(build_dir: Path, manifest: Manifest, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    build_dir: Path, manifest: Manifest, columns: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     for entry in manifest.files:
         if entry.config_name == "rationales":
             yield from read_rows(build_dir / entry.path, columns)
@@ -40,7 +54,9 @@ def _rows(build_dir: Path, manifest: Manifest, columns: Sequence[str]) -> Iterat
 
 def to_subject(row: dict[str, Any]) -> Subject:
     """A published rationale as a transform's subject."""
-    choices = tuple(Choice.model_construct(label=c["label"], text=c["text"]) for c in row["choices"])
+    choices = tuple(
+        Choice.model_construct(label=c["label"], text=c["text"]) for c in row["choices"]
+    )
     target = row["target"]
     return Subject(
         question_id=row["question_id"],

@@ -1,4 +1,7 @@
-"""What the finders of mentions are asked about a Subject. Transforms of one rationale share what was found."""
+"""What the finders of mentions are asked about a Subject.
+
+Transforms of one rationale share what was found.
+"""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,11 +11,15 @@ from cotbuild.schemas.answers.mentions import Mention, find_mentions
 from cotbuild.schemas.answers.readers import options_of
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 
-_NO_SOURCE = SourceRef(dataset="-", config_name=None, split="-", revision=None, row=0)  # mentions ask for none
+_NO_SOURCE = SourceRef(
+    dataset="-", config_name=None, split="-", revision=None, row=0
+)  # mentions ask for none
 
 
 class Key(NamedTuple):
-    """What of a Subject its question is made of: hashing the models themselves costs 20 µs."""
+    """What of a Subject its question is made of: hashing the models themselves costs 20
+    µs.
+    """
 
     id: str
     kind: QuestionKind
@@ -24,11 +31,15 @@ class Key(NamedTuple):
 def key_of(subject: Subject) -> Key:
     """Equal for the rationales of one question."""
     choices = tuple((choice.label, choice.text) for choice in subject.choices)
-    return Key(subject.question_id, subject.kind, subject.question, choices, subject.target)
+    return Key(
+        subject.question_id, subject.kind, subject.question, choices, subject.target
+    )
 
 
 def as_question(subject: Subject) -> Question:
-    """The subject's question, as `find_mentions` takes it; its source is not the real one."""
+    """The subject's question, as `find_mentions` takes it; its source is not the real
+    one.
+    """
     return question_of(key_of(subject))
 
 
@@ -57,5 +68,7 @@ def question_of(key: Key) -> Question:
 
 @lru_cache(maxsize=64)
 def mentions_in(text: str, key: Key) -> tuple[Mention, ...]:
-    """`find_mentions`, once for all transforms that ask about the same text one after the other."""
+    """`find_mentions`, once for all transforms that ask about the same text one after
+    the other.
+    """
     return find_mentions(text, question_of(key))

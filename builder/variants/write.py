@@ -1,10 +1,18 @@
-"""`cotbuild variants`: from a build's rationales to training rows beside them, and a manifest that names both."""
+"""`cotbuild variants`: from a build's rationales to training rows beside them, and a
+manifest that names both.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from cotbuild.builder.build.directory import CARD, clear_stage, install, need_manifest, staging
+from cotbuild.builder.build.directory import (
+    CARD,
+    clear_stage,
+    install,
+    need_manifest,
+    staging,
+)
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import card
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -21,19 +29,30 @@ Progress = Callable[[int, int], None]
 """Called with rationales done and the total."""
 
 
-def make_variants(build_dir: Path, made: VariantSet, files: Mapping[str, Path], progress: Progress) -> Manifest:
-    """Derive a set of variants and put it beside the rationales, in place of the variants that stood there.
+def make_variants(
+    build_dir: Path, made: VariantSet, files: Mapping[str, Path], progress: Progress
+) -> Manifest:
+    """Derive a set of variants and put it beside the rationales, in place of the
+    variants that stood there.
 
-    Raises DataError where there is no whole build or nothing is kept, ConfigError, StoreError.
+    Raises DataError where there is no whole build or nothing is kept, ConfigError,
+    StoreError.
     """
     if taken := sorted({spec.name for spec in made.specs} & BASE_CONFIGS):
-        raise ConfigError(f"variant {taken[0]!r}: a config of every build. Expected another name.")
+        raise ConfigError(
+            f"variant {taken[0]!r}: a config of every build. Expected another name."
+        )
     with AnswerStore(build_dir).hold():
         clear_stage(build_dir)
         manifest = need_manifest(build_dir)
-        with Making(build_dir, manifest, made, files) as making, staging(build_dir) as stage:
+        with (
+            Making(build_dir, manifest, made, files) as making,
+            staging(build_dir) as stage,
+        ):
             variants, entries = _write(making, stage, progress)
-            base = [entry for entry in manifest.files if entry.config_name in BASE_CONFIGS]
+            base = [
+                entry for entry in manifest.files if entry.config_name in BASE_CONFIGS
+            ]
             new = with_variants(manifest, variants, [*base, *entries])
             write_text(stage / CARD, card(new))
             install(build_dir, stage, new)
@@ -45,15 +64,21 @@ def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
     try:
         return {name: file_sha256(path) for name, path in sorted(files.items())}
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}. Expected a file that can be read.") from error
+        raise DataError(
+            f"{error.filename}: {error.strerror}. Expected a file that can be read."
+        ) from error
 
 
-def _write(making: Making, stage: Path, progress: Progress) -> tuple[VariantsEntry, list[FileEntry]]:
+def _write(
+    making: Making, stage: Path, progress: Progress
+) -> tuple[VariantsEntry, list[FileEntry]]:
     tallies = {spec.name: VariantTally() for spec in making.made.specs}
     total, done = making.num_kept, 0
     with ExitStack() as stack:
         writers = {
-            spec.name: stack.enter_context(SplitWriter(stage, spec.name, making.manifest.source.split, TrainingRow))
+            spec.name: stack.enter_context(
+                SplitWriter(stage, spec.name, making.manifest.source.split, TrainingRow)
+            )
             for spec in making.made.specs
         }
         for subject in making.subjects():
@@ -79,7 +104,10 @@ def _write(making: Making, stage: Path, progress: Progress) -> tuple[VariantsEnt
         num_in=making.num_in,
         dropped=dict(sorted(making.dropped.items())),
         num_looked_at=min(LOOKED_AT, total),
-        variants=tuple(tallies[spec.name].entry(spec, making.fingerprint(spec)) for spec in making.made.specs),
+        variants=tuple(
+            tallies[spec.name].entry(spec, making.fingerprint(spec))
+            for spec in making.made.specs
+        ),
     )
     return variants, entries
 

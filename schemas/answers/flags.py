@@ -1,4 +1,6 @@
-"""The quality flags that a text alone decides: exact rules, each linear in the text, and each cheap. Pure."""
+"""The quality flags that a text alone decides: exact rules, each linear in the text,
+and each cheap. Pure.
+"""
 
 import re
 
@@ -15,9 +17,7 @@ LOOP_PERIOD = 50
 SUM_WORDS = 60
 """The same for a sum: GSM8K's own rationales hold "5 cars + 5 cars + 5 cars"."""
 
-_GRAM = (
-    4  # a loop repeats some 4-gram at least LOOP_WORDS - 7 times, as a look at every period would cost 20 times more
-)
+_GRAM = 4  # a loop repeats some 4-gram at least LOOP_WORDS - 7 times, as a look at every period would cost 20 times more
 _SUM = frozenset("+-*x×=") | {"plus", "times"}
 
 
@@ -34,8 +34,14 @@ def flags_of(rationale: str, question: Question) -> set[Flag]:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in all, list numbers apart."""
-    words = [word for word in text.lower().split() if word[-1] not in ".):" or not word[:-1].isdigit()]
+    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in
+    all, list numbers apart.
+    """
+    words = [
+        word
+        for word in text.lower().split()
+        if word[-1] not in ".):" or not word[:-1].isdigit()
+    ]
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
         return False
@@ -45,7 +51,9 @@ def repeats_itself(text: str) -> bool:
         before = places.setdefault(gram, [])
         periods.update(i - at for at in before[-LOOP_PERIOD:])
         before.append(i)
-    return any(_loops(words, period) for period in sorted(periods) if period <= LOOP_PERIOD)
+    return any(
+        _loops(words, period) for period in sorted(periods) if period <= LOOP_PERIOD
+    )
 
 
 def _loops(words: list[str], period: int) -> bool:
@@ -95,7 +103,9 @@ _DECLINES = tuple(
 
 
 def refuses(low: str, question: Question) -> bool:
-    """Whether a text, folded and in lower case, declines to answer or says that no choice is right."""
+    """Whether a text, folded and in lower case, declines to answer or says that no
+    choice is right.
+    """
     if any(pattern.search(low) for pattern in _DECLINES):
         return True
     if any("none" in choice.text.lower() for choice in question.choices):
@@ -116,5 +126,9 @@ _MARKUP = re.compile(
 
 
 def has_markup(text: str) -> bool:
-    """Whether tags, chat markers, LaTeX commands or Markdown (bold, headings, fences) stand in `text`."""
-    return any(mark in text for mark in "<\\*`#[") and _MARKUP.search(text) is not None  # most texts have none of them
+    """Whether tags, chat markers, LaTeX commands or Markdown (bold, headings, fences)
+    stand in `text`.
+    """
+    return (
+        any(mark in text for mark in "<\\*`#[") and _MARKUP.search(text) is not None
+    )  # most texts have none of them

@@ -1,4 +1,6 @@
-"""Reading the JSON object a teacher was asked for, {"rationale": …, "answer": …}: whole, fenced, or cut short. Pure."""
+"""Reading the JSON object a teacher was asked for, {"rationale": …, "answer": …}:
+whole, fenced, or cut short. Pure.
+"""
 
 import json
 import re
@@ -13,11 +15,19 @@ from cotbuild.schemas.answers.statements import differ, split_thought
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag
 
-# Numbers stay text: 1.10 keeps its digits, and 5,000 of them raise nothing. strict=False: raw newlines in strings.
-_DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=str, parse_constant=str)
-_FIELD = re.compile(r'"(rationale|answer)"\s*+:\s*+(?:"((?>(?:[^"\\]|\\.)*))("?)|([-+\w.]++)(?=\s*[,}]))', re.DOTALL)
+# Numbers stay text: 1.10 keeps its digits, and 5,000 of them raise nothing.
+# strict=False: raw newlines in strings.
+_DECODER = json.JSONDecoder(
+    strict=False, parse_int=str, parse_float=str, parse_constant=str
+)
+_FIELD = re.compile(
+    r'"(rationale|answer)"\s*+:\s*+(?:"((?>(?:[^"\\]|\\.)*))("?)|([-+\w.]++)(?=\s*[,}]))',
+    re.DOTALL,
+)
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]|(?:u[0-9a-fA-F]{0,3})?\Z)')
-_OPENED = re.compile(r'\s*+(?:```(?:json)?\s*+)?(?=\{\s*+(?:"|\Z))', re.IGNORECASE)  # cut before its first value
+_OPENED = re.compile(
+    r'\s*+(?:```(?:json)?\s*+)?(?=\{\s*+(?:"|\Z))', re.IGNORECASE
+)  # cut before its first value
 _FENCE = re.compile(r"```(?:json)?\s*\Z", re.IGNORECASE)
 _LITERALS = {"true": True, "false": False, "null": None}
 
@@ -31,28 +41,41 @@ class Object(NamedTuple):
 
 
 def read_object(text: str, question: Question) -> Extraction | None:
-    """What the object in `text` says; None: there is none with a `rationale` or an `answer`. Never raises."""
+    """What the object in `text` says; None: there is none with a `rationale` or an
+    `answer`. Never raises.
+    """
     found = _decode(text)
     if found is None:
         return None
     rationale = found.fields.get("rationale")
     if not isinstance(rationale, str):
-        rationale = _FENCE.sub("", text[: found.start])  # reasoned in front of an object that holds only the answer
+        rationale = _FENCE.sub(
+            "", text[: found.start]
+        )  # reasoned in front of an object that holds only the answer
     said = extract(rationale, question, given=True)
     stated = found.fields.get("answer")
     answer = _answer(stated, question)
     flags = set(said.flags)
-    if answer is None and isinstance(stated, str) and refuses(p.fold(f"answer: {stated}").lower(), question):
+    if (
+        answer is None
+        and isinstance(stated, str)
+        and refuses(p.fold(f"answer: {stated}").lower(), question)
+    ):
         flags.add(Flag.REFUSAL)
     if differ((said.answer, answer), question):
         flags.add(Flag.CONTRADICTS)
     return Extraction(
-        answer=answer, rationale=said.rationale, flags=tuple(sorted(flags)), whole=found.closed or answer is not None
+        answer=answer,
+        rationale=said.rationale,
+        flags=tuple(sorted(flags)),
+        whole=found.closed or answer is not None,
     )
 
 
 def read_answer(text: str, question: Question) -> str | None:
-    """The answer of a constrained choice, {"answer": "B"}; of free text, what `extract` takes from it."""
+    """The answer of a constrained choice, {"answer": "B"}; of free text, what `extract`
+    takes from it.
+    """
     own = split_thought(text)[1]
     found = read_object(own, question) or extract(own, question)
     return found.answer
@@ -64,15 +87,24 @@ def _decode(text: str) -> Object | None:
         return None
     try:
         value, _ = _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError):  # no JSON from here on: cut, badly escaped, or behind a brace of prose
+    except (
+        ValueError,
+        RecursionError,
+    ):  # no JSON from here on: cut, badly escaped, or behind a brace of prose
         return _decode_part(text)
     if not value.keys() & {"rationale", "answer"}:
         return None
-    return Object({key: _text(value[key]) for key in ("rationale", "answer") if key in value}, start, True)
+    return Object(
+        {key: _text(value[key]) for key in ("rationale", "answer") if key in value},
+        start,
+        True,
+    )
 
 
 def _decode_part(text: str) -> Object | None:
-    """The fields that a pattern finds: a rationale though it was cut, an answer only where it was closed."""
+    """The fields that a pattern finds: a rationale though it was cut, an answer only
+    where it was closed.
+    """
     fields: dict[str, Any] = {}
     start = -1
     for found in _FIELD.finditer(text):
@@ -93,8 +125,14 @@ def _unescape(escape: re.Match[str]) -> str:
 
 
 def _text(value: object) -> object:
-    """A string without halves of surrogate pairs, which no file can hold; anything else as it is."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+    """A string without halves of surrogate pairs, which no file can hold; anything else
+    as it is.
+    """
+    return (
+        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _answer(value: object, question: Question) -> str | None:

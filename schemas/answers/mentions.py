@@ -1,8 +1,10 @@
-"""Where a text names an option of its question, or its target. Pure; offsets are into the text as given.
+"""Where a text names an option of its question, or its target. Pure; offsets are into
+the text as given.
 
-A mention is the option's words at word borders, whatever their case, or its letter in an answer context: "(B)", "B:",
-"B)", "option B", "answer is B", "B is correct"; never the article "A". Of questions without choices: the target's
-words, its value however the number is written in digits, or yes and no where they stand as an answer.
+A mention is the option's words at word borders, whatever their case, or its letter in
+an answer context: "(B)", "B:", "B)", "option B", "answer is B", "B is correct"; never
+the article "A". Of questions without choices: the target's words, its value however the
+number is written in digits, or yes and no where they stand as an answer.
 """
 
 import itertools
@@ -26,7 +28,10 @@ class Mention(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """An answer's words. A compiled pattern would cost 80 µs an option, and most questions are read once."""
+    """An answer's words.
+
+    A compiled pattern would cost 80 µs an option, and most questions are read once.
+    """
 
     label: str
     first: str  # that every place of it begins with
@@ -34,11 +39,15 @@ class _Name(NamedTuple):
     article: bool  # whether an article before the words belongs to them
 
 
-_Place = tuple[int, int, str, bool]  # start, end, label, whether an article before it belongs to it
+_Place = tuple[
+    int, int, str, bool
+]  # start, end, label, whether an article before it belongs to it
 
 _EDGE = " \n.,;:!?\"'()[]*"
 _WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W_]+")
-_GAP = re.compile(r"[ \n'\"*_-]{1,4}")  # between two words: "pet, shop" and "pet. Shop" are no "pet shop"
+_GAP = re.compile(
+    r"[ \n'\"*_-]{1,4}"
+)  # between two words: "pet, shop" and "pet. Shop" are no "pet shop"
 _COMMON = frozenset((*p.ARTICLES, "i"))  # an option "A" is found by its letter alone
 _ARTICLE = re.compile(r"(?:a|an|the)[ \n]+(?=\S)")
 _ARTICLE_BEFORE = re.compile(r"(?<![^\W_])(?:a|an|the)[ \n]{1,2}\Z")
@@ -50,13 +59,16 @@ _CUE = re.compile(
     r"(?:option|choice|answer)s?(?: (?:is|was|are|must be|would be|should be|could be))?[ :]{1,2}"
     r"[*_\"'(\[{$<]{0,3}(?:(?:either|both|option|choice) )?([^\W_]{1,2})(?![\w'-])"
 )
-_NEXT = re.compile(r"[)\]}*_\"']{0,3}(?:,? (?:and|or|nor)|,|/|&) ?[(\[{*_\"']{0,3}([^\W_]{1,2})(?![\w'-])")
+_NEXT = re.compile(
+    r"[)\]}*_\"']{0,3}(?:,? (?:and|or|nor)|,|/|&) ?[(\[{*_\"']{0,3}([^\W_]{1,2})(?![\w'-])"
+)
 _IS_ONE = re.compile(
     r" is (?<=(?<![\w'])([A-Z]) is )(?:clearly |definitely |not )?(?:the )?(?:most |only )?"
     r"(?:in)?(?:correct|wrong|best|right|accurate|likely|logical|appropriate|suitable)\b"
 )
 
-# "no" is a common word: yes and no count where they open a sentence, stand in marks, or follow "answer is".
+# "no" is a common word: yes and no count where they open a sentence, stand in marks, or
+# follow "answer is".
 _YES_NO = re.compile(
     r"(?:(?:\A|[.!?\n]|\bso|\bthus|\btherefore|\bhence|answers?(?:[ :]| is| was| would be| must be| should be)?)"
     r"[ ,:*_\"'(]{0,4}|[*\"'(])(yes|no|true|false)(?=[ *_\"')]{0,3}(?:[.,;:!)*\"'\n]|\Z|because\b|since\b))"
@@ -64,7 +76,9 @@ _YES_NO = re.compile(
 
 
 def find_mentions(text: str, question: Question) -> tuple[Mention, ...]:
-    """The mentions in order, none over another; of two that overlap the longer one, then the earlier."""
+    """The mentions in order, none over another; of two that overlap the longer one,
+    then the earlier.
+    """
     view = p.fold(text)
     low = view.lower()
     places = sorted(_FINDERS[question.kind](view, low, question), key=_longest_first)
@@ -73,7 +87,9 @@ def find_mentions(text: str, question: Question) -> tuple[Mention, ...]:
     for start, end, label, article in places:
         if any(taken[start:end]):
             continue
-        if article and (before := _ARTICLE_BEFORE.search(low, max(0, start - 6), start)):
+        if article and (
+            before := _ARTICLE_BEFORE.search(low, max(0, start - 6), start)
+        ):
             start = start if any(taken[before.start() : start]) else before.start()
         taken[start:end] = b"\1" * (end - start)
         mentions.append(Mention(start, end, label))
@@ -81,7 +97,9 @@ def find_mentions(text: str, question: Question) -> tuple[Mention, ...]:
 
 
 def names_target(text: str, question: Question) -> bool:
-    """Whether a mention in `text` is one of the target, under any letter that has its text."""
+    """Whether a mention in `text` is one of the target, under any letter that has its
+    text.
+    """
     if question.target is None:
         return False
     target = _first_labels(question).get(question.target, question.target)
@@ -142,7 +160,10 @@ def _name(label: str, text: str) -> _Name:
     words = list(_WORD.finditer(low))
     if not words:
         return _Name(label, low, (), False)
-    rest = [(low[before.end() : word.start()], word[0]) for before, word in itertools.pairwise(words)]
+    rest = [
+        (low[before.end() : word.start()], word[0])
+        for before, word in itertools.pairwise(words)
+    ]
     if tail := low[words[-1].end() :]:
         rest.append(("", tail))  # C++
     return _Name(label, low[: words[0].end()], tuple(rest), bool(article))
@@ -162,7 +183,9 @@ def _in_choice(view: str, low: str, question: Question) -> Iterator[_Place]:
     options, firsts = options_of(question), _first_labels(question)
     for choice in question.choices:
         words = options.words[choice.label]
-        if words and all(word in low or not word.isascii() for word in words):  # one in five is worth a closer look
+        if words and all(
+            word in low or not word.isascii() for word in words
+        ):  # one in five is worth a closer look
             yield from _places(low, _name(firsts[choice.label], choice.text))
     for start, end, letter in _letters(view, low):
         if label := options.labels.get(letter.casefold()):
@@ -177,7 +200,9 @@ def _letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:
         start, end = found.span(1)
         if found[0] == ")" and found[1].isalpha():  # "1) First …" counts steps
             yield start, end + 1, found[1]
-        elif found[1].isupper() and (found[0] == ":" or _lists(view, start, found.end())):
+        elif found[1].isupper() and (
+            found[0] == ":" or _lists(view, start, found.end())
+        ):
             yield start, end, found[1]
     for found in _IS_ONE.finditer(view):
         yield *found.span(1), found[1]
@@ -188,7 +213,11 @@ def _letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:
 
 def _lists(view: str, start: int, end: int) -> bool:
     """Whether "B." opens a line, as an item of a list does."""
-    return view[max(0, start - 1) : start] in ("", "\n") and view[end : end + 1] in (" ", "\n", "*")
+    return view[max(0, start - 1) : start] in ("", "\n") and view[end : end + 1] in (
+        " ",
+        "\n",
+        "*",
+    )
 
 
 def _series(view: str, found: re.Match[str] | None) -> Iterator[tuple[int, int, str]]:
@@ -199,10 +228,16 @@ def _series(view: str, found: re.Match[str] | None) -> Iterator[tuple[int, int, 
 
 
 def _is_word(view: str, start: int, end: int) -> bool:
-    """Whether the letter is an article or a pronoun: "the answer is A rock", "an option I have"."""
+    """Whether the letter is an article or a pronoun: "the answer is A rock", "an option
+    I have".
+    """
     if view[start:end] not in ("a", "A", "i", "I") or p.AFTER_LETTER.match(view, end):
         return False
-    named = view[max(0, start - 8) : start].lower().endswith(("option ", "options ", "choice ", "choices "))
+    named = (
+        view[max(0, start - 8) : start]
+        .lower()
+        .endswith(("option ", "options ", "choice ", "choices "))
+    )
     return not (named and (view[start] == "A" or view.startswith(" is ", end)))
 
 
@@ -210,13 +245,22 @@ def _in_number(view: str, low: str, question: Question) -> Iterator[_Place]:  # 
     value = None if question.target is None else number_value(question.target)
     digits = _significant(str(question.target))
     for found in p.NUMBER.finditer(view) if value is not None else ():
-        if (found["rest"] or _significant(found[0]) == digits) and number_value(plain_number(found)) == value:
+        if (found["rest"] or _significant(found[0]) == digits) and number_value(
+            plain_number(found)
+        ) == value:
             scale = p.SCALE.match(view, found.end())
-            yield found.start(), scale.end() if scale else found.end(), str(question.target), False
+            yield (
+                found.start(),
+                scale.end() if scale else found.end(),
+                str(question.target),
+                False,
+            )
 
 
 def _significant(number: str) -> str:
-    """The digits that 1,200 and 1200.00 share: nine in ten numbers of a chain are told apart by them."""
+    """The digits that 1,200 and 1200.00 share: nine in ten numbers of a chain are told
+    apart by them.
+    """
     return "".join(filter(str.isdigit, number)).strip("0")
 
 

@@ -1,17 +1,23 @@
-"""What an answer statement looks like: the compiled patterns and the one-to-one folding that `extract` reads through.
+"""What an answer statement looks like: the compiled patterns and the one-to-one folding
+that `extract` reads through.
 
-Every pattern is linear: repeats are possessive, bounded, or over characters that cannot follow them, since teachers do
-emit 100 KB of one character. Patterns named LOW_ are for lower-cased text; a literal first word keeps the scan fast.
+Every pattern is linear: repeats are possessive, bounded, or over characters that cannot
+follow them, since teachers do emit 100 KB of one character. Patterns named LOW_ are for
+lower-cased text; a literal first word keeps the scan fast.
 """
 
 import re
 
 from cotbuild.schemas.question import QuestionKind
 
-# One character to one character, so that a span found in the folded text holds in the original. U+0130 is the only
-# character whose lower() is longer than itself.
+# One character to one character, so that a span found in the folded text holds in the
+# original. U+0130 is the only character whose lower() is longer than itself.
 _LINE_ENDS = "\n\x85\u2028\u2029"
-_SPACES = [code for code in range(0x3001) if chr(code).isspace() and chr(code) not in _LINE_ENDS]
+_SPACES = [
+    code
+    for code in range(0x3001)
+    if chr(code).isspace() and chr(code) not in _LINE_ENDS
+]
 _UNSEEN = map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad")
 _FOLDED = {
     **dict.fromkeys([*_SPACES, *_UNSEEN], " "),
@@ -27,8 +33,12 @@ _ODD_ASCII = [chr(code) for code in _SPACES if code < 128 and code != 32]
 
 
 def fold(text: str) -> str:
-    """`text` of the same length with odd spaces, quotes, dashes and full-width forms made plain."""
-    plain = text.isascii() and (text.isprintable() or not any(char in text for char in _ODD_ASCII))
+    """`text` of the same length with odd spaces, quotes, dashes and full-width forms
+    made plain.
+    """
+    plain = text.isascii() and (
+        text.isprintable() or not any(char in text for char in _ODD_ASCII)
+    )
     return text if plain else text.translate(FOLD)
 
 
@@ -43,11 +53,24 @@ THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 # "The answer must be a planet", which opens most PaLM chains, is a demand and no answer, even where an option fits it.
 _IS = r"(?:is|was|would be|will be|can only be|(?:must|should|has to|could) be(?! an? | the ))\b"
 _SAYS = rf"(?:[*_]{{0,3}} ?[:=]|[ *_]{{1,4}}{_IS}(?: indeed\b)?|is(?=[a-z]\b))"
-_PRAISE = ("correct", "best", "right", "final", "closest", "likely", "appropriate", "suitable", "accurate", "logical")
+_PRAISE = (
+    "correct",
+    "best",
+    "right",
+    "final",
+    "closest",
+    "likely",
+    "appropriate",
+    "suitable",
+    "accurate",
+    "logical",
+)
 
 
 def _preceded(noun: str) -> str:
-    """Look-behinds put after the noun: the scan then starts from a literal word, three times faster."""
+    """Look-behinds put after the noun: the scan then starts from a literal word, three
+    times faster.
+    """
     return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
 
 
@@ -56,23 +79,33 @@ LOW_CUES = tuple(
     for pattern in (
         rf"answer(?<!each answer)(?<!/answer)"  # "2 points/answer = 48"
         rf"(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
-        *(rf"{noun}(?:{_preceded(noun)}){_SAYS}" for noun in ("option", "choice", "match")),
+        *(
+            rf"{noun}(?:{_preceded(noun)}){_SAYS}"
+            for noun in ("option", "choice", "match")
+        ),
         r"#### ?",
         r"\\(?:boxed|fbox)\{",
         r"<answer>",
     )
 )
 _SO = r"\b(?:so|therefore|thus|hence)\b,? "
-# Letters only: "so it is stronger" is reasoning, and repeats an option in 9 of 9,650 GPT-3 rationales on QuaRel.
-_LETTER = r"(?=[ *_(\"'\[]{0,5}(?:(?:option|choice) )?[(\[*]{0,3}(?!a )[^\W_](?![\w'-]))"
+# Letters only: "so it is stronger" is reasoning, and repeats an option in 9 of 9,650
+# GPT-3 rationales on QuaRel.
+_LETTER = (
+    r"(?=[ *_(\"'\[]{0,5}(?:(?:option|choice) )?[(\[*]{0,3}(?!a )[^\W_](?![\w'-]))"
+)
 LOW_WEAK_CUES: dict[QuestionKind, tuple[re.Pattern[str], ...]] = {
     QuestionKind.CHOICE: (
         re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
-        re.compile(r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?" + _LETTER),
+        re.compile(
+            r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?" + _LETTER
+        ),
     ),
     QuestionKind.YES_NO: (
         re.compile(_SO + r"(?:it is )?(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"),
-        re.compile(r"(?<=[.!?\n])(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"),
+        re.compile(
+            r"(?<=[.!?\n])(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+        ),
     ),
     QuestionKind.NUMBER: (),
     QuestionKind.TEXT: (),
@@ -86,9 +119,9 @@ LETTER_BEFORE = re.compile(
     r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer |[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
 )
 
-# In this order, so that "it wears slowly, so the" loses only "so the".
-# A repeated group is atomic as (?>(?:…)+) here and not as (?:…)++, which Python before 3.11.5 matches wrongly
-# (github.com/python/cpython/issues/106052).
+# In this order, so that "it wears slowly, so the" loses only "so the". A repeated group
+# is atomic as (?>(?:…)+) here and not as (?:…)++, which Python before 3.11.5 matches
+# wrongly (github.com/python/cpython/issues/106052).
 _GAP = r"(?:(?>(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)+)|\Z)"
 _SO_THAT = (
     r"so|therefore|thus|hence|and|then|but|finally|overall|consequently|accordingly|ultimately|to conclude|as a result"
@@ -114,20 +147,30 @@ SCAFFOLD = re.compile(
 BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
 
 # --- what may stand between the introduction and the answer ---
-_MARKUP = r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
+_MARKUP = (
+    r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
+)
 _HEDGES = "most|likely|probably|definitely|clearly|simply|therefore|thus|indeed|that"
-OPENING = re.compile(rf"(?>(?:{_MARKUP}-]|(?:option|choice|answer|letter|to|{_HEDGES})\b(?!['\w]))*)", re.IGNORECASE)
+OPENING = re.compile(
+    rf"(?>(?:{_MARKUP}-]|(?:option|choice|answer|letter|to|{_HEDGES})\b(?!['\w]))*)",
+    re.IGNORECASE,
+)
 NUMBER_OPENING = re.compile(
-    rf"(?>(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*)", re.IGNORECASE
+    rf"(?>(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*)",
+    re.IGNORECASE,
 )
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
 FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 # --- how far an answer reaches ---
 SENTENCE_END = re.compile(r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)|\n")
-ABBREVIATION = re.compile(r"(?<!')\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z", re.IGNORECASE)
+ABBREVIATION = re.compile(
+    r"(?<!')\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z",
+    re.IGNORECASE,
+)
 REASON = re.compile(
-    r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas|although|rather|due)\b", re.IGNORECASE
+    r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas|although|rather|due)\b",
+    re.IGNORECASE,
 )
 
 # --- choices ---
@@ -144,7 +187,9 @@ AFTER_OPTION = re.compile(
     r"|while|rather)\b)",
     re.IGNORECASE,
 )
-DENIED = re.compile(r"[)\]*_\"' ]*+(?:is|are|would be) (?:incorrect|wrong|not|false|unlikely)\b")
+DENIED = re.compile(
+    r"[)\]*_\"' ]*+(?:is|are|would be) (?:incorrect|wrong|not|false|unlikely)\b"
+)
 CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n]|\Z)")
 NO_SINGLE = re.compile(
     r"(?:either|neither|both|none|nothing|unclear|unknown|undetermined|indeterminate|impossible|unable|unavailable|n/a"
@@ -186,13 +231,18 @@ LINE_LABEL = re.compile(r"(?:\A|\n)[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]")
 LOW_REFUSAL = re.compile(
     r"\W*(?:i |sorry|unknown|unsure|not |there is no|no answer|cannot|can't|it is not|it depends|none\b)"
 )
-NUMBER_LINE = re.compile(r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE)
+NUMBER_LINE = re.compile(
+    r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE
+)
 ARTICLES = ("a", "an", "the")
 EDGE = " \n*_$\"'`<>()[]{}:=~#\\"
 
 
 def sentence_end(text: str, start: int) -> int:
-    """Where the sentence at `start` ends, before its final mark; "St. Louis" and "J. K. Rowling" go on."""
+    """Where the sentence at `start` ends, before its final mark; "St.
+
+    Louis" and "J. K. Rowling" go on.
+    """
     for mark in SENTENCE_END.finditer(text, start):
         if (
             mark[0] != "."
@@ -204,7 +254,9 @@ def sentence_end(text: str, start: int) -> int:
 
 
 def clause(text: str, start: int) -> str:
-    """From `start` to the end of the sentence or to the reason given for it, whichever comes first."""
+    """From `start` to the end of the sentence or to the reason given for it, whichever
+    comes first.
+    """
     end = sentence_end(text, start)
     reason = REASON.search(text, start + 1, end)
     return text[start : reason.start() if reason else end]

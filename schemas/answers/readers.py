@@ -1,4 +1,7 @@
-"""Reading one answer at one place: what stands behind "The answer is". One reader per kind of question, all pure."""
+"""Reading one answer at one place: what stands behind "The answer is".
+
+One reader per kind of question, all pure.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +15,10 @@ from cotbuild.schemas.question import Question, QuestionKind
 
 
 class Value(NamedTuple):
-    """What a place says. A reader returns None instead where the place says nothing about an answer."""
+    """What a place says.
+
+    A reader returns None instead where the place says nothing about an answer.
+    """
 
     answer: str | None  # None: it says that there is no single answer
     end: int  # offset behind it, in the text read
@@ -25,13 +31,19 @@ class Options(NamedTuple):
     labels: dict[str, str]  # case-folded label to label
     texts: dict[str, str]  # label to option text as graded
     words: dict[str, list[str]]  # label to the option's words without articles
-    firsts: frozenset[str]  # first words of the options: most places are told apart by them
+    firsts: frozenset[
+        str
+    ]  # first words of the options: most places are told apart by them
     longest: int  # most words of any option
 
 
 @lru_cache(maxsize=256)  # the samples of one question come one after the other
 def _prepare(choices: tuple[tuple[str, str], ...]) -> Options:
-    labels = {found[0].casefold(): label for label, _ in choices if (found := p.LABEL.search(label))}
+    labels = {
+        found[0].casefold(): label
+        for label, _ in choices
+        if (found := p.LABEL.search(label))
+    }
     words = {label: _words(text) for label, text in choices}
     texts = {label: compared(text) for label, text in choices}
     return Options(
@@ -44,12 +56,16 @@ def _prepare(choices: tuple[tuple[str, str], ...]) -> Options:
 
 
 def options_of(question: Question) -> Options:
-    """The question's choices, prepared; hashing the models themselves costs 20 µs a call, their strings 1 µs."""
+    """The question's choices, prepared; hashing the models themselves costs 20 µs a
+    call, their strings 1 µs.
+    """
     return _prepare(tuple((choice.label, choice.text) for choice in question.choices))
 
 
 def read_choice(text: str, question: Question) -> Value | None:
-    """A label, an option's text, or both; several options, or a label beside another option's text, are no answer."""
+    """A label, an option's text, or both; several options, or a label beside another
+    option's text, are no answer.
+    """
     options = options_of(question)
     start = _skip(p.OPENING, text, 0)
     named = _letter(text, start, options)
@@ -65,7 +81,9 @@ def read_choice(text: str, question: Question) -> Value | None:
         if beside := _option(text, behind, options):
             if options.texts[beside[0]] == options.texts[label]:
                 end = beside[1]
-            elif not set(text[end:behind]) & set(".,\n") and p.CLAUSE_ENDS.match(text, beside[1]):
+            elif not set(text[end:behind]) & set(".,\n") and p.CLAUSE_ENDS.match(
+                text, beside[1]
+            ):
                 return Value(None, beside[1], True)
     if p.DENIED.match(text, end):
         return None  # "The answer is B: air heads is incorrect"
@@ -77,7 +95,9 @@ def read_choice(text: str, question: Question) -> Value | None:
 
 
 def opens_with_label(text: str, question: Question) -> bool:
-    """Whether a choice's label comes first; "The train is faster because …" opens with an option's text."""
+    """Whether a choice's label comes first; "The train is faster because …" opens with
+    an option's text.
+    """
     return _letter(text, _skip(p.OPENING, text, 0), options_of(question)) is not None
 
 
@@ -88,7 +108,9 @@ def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def _letter(text: str, start: int, options: Options) -> tuple[str, int] | None:
-    """A choice's label at `start` and the offset behind it, unless it reads as a word: "A", "I", the 1 of 1.5."""
+    """A choice's label at `start` and the offset behind it, unless it reads as a word:
+    "A", "I", the 1 of 1.5.
+    """
     found = p.LABEL.match(text, start)
     label = found and options.labels.get(found[0].casefold())
     if not found or not label or p.NUMBER_GOES_ON.match(text, found.end()):
@@ -101,13 +123,20 @@ def _letter(text: str, start: int, options: Options) -> tuple[str, int] | None:
 
 
 def _names_another(text: str, after: int, label: str, options: Options) -> bool:
-    """Whether a further option is joined on in the same sentence: "(a) fort or (e) museum", "B, C and D"."""
+    """Whether a further option is joined on in the same sentence: "(a) fort or (e)
+    museum", "B, C and D".
+    """
     clause = p.clause(text, after)
-    named = [options.labels.get((m[1] or m[2]).casefold()) for m in p.JOINED.finditer(clause)]
+    named = [
+        options.labels.get((m[1] or m[2]).casefold()) for m in p.JOINED.finditer(clause)
+    ]
     if joint := p.JOINT.match(clause):
         joined = _option(clause, joint.end(), options)
         named.append(joined and joined[0])
-    return any(other is not None and options.texts[other] != options.texts[label] for other in named)
+    return any(
+        other is not None and options.texts[other] != options.texts[label]
+        for other in named
+    )
 
 
 def _goes_on_listing(text: str, end: int, label: str, options: Options) -> bool:
@@ -119,16 +148,24 @@ def _goes_on_listing(text: str, end: int, label: str, options: Options) -> bool:
 
 
 def _option(text: str, start: int, options: Options) -> tuple[str, int] | None:
-    """The option whose whole text stands at `start`, the longest if several do, and the offset behind it."""
+    """The option whose whole text stands at `start`, the longest if several do, and the
+    offset behind it.
+    """
     first = next(_tokens(text, start), None)
     if first is None or first[0] not in options.firsts:
         return None
     said = list(islice(_tokens(text, start), options.longest))
     words = [word for word, _ in said]
-    fitting = [label for label, option in options.words.items() if words[: len(option)] == option]
+    fitting = [
+        label
+        for label, option in options.words.items()
+        if words[: len(option)] == option
+    ]
     if not fitting:
         return None
-    label = max(fitting, key=lambda label: len(options.words[label]))  # the first of equals
+    label = max(
+        fitting, key=lambda label: len(options.words[label])
+    )  # the first of equals
     end = said[len(options.words[label]) - 1][1]
     return (label, end) if p.AFTER_OPTION.match(text, end) else None
 
@@ -150,7 +187,9 @@ def read_yes_no(text: str, question: Question) -> Value | None:  # noqa: ARG001
     """yes, no, true or false."""
     start = _skip(p.OPENING, text, 0)
     if found := p.YES_NO.match(text, start):
-        return Value("yes" if found["yes"] else "no", found.end(), found.end() < len(text))
+        return Value(
+            "yes" if found["yes"] else "no", found.end(), found.end() < len(text)
+        )
     return _refusal(text, start)
 
 
@@ -160,7 +199,9 @@ def _refusal(text: str, start: int) -> Value | None:
 
 
 def read_number(text: str, question: Question) -> Value | None:  # noqa: ARG001
-    """The number that follows, the one behind the last "=", or the only one of the clause."""
+    """The number that follows, the one behind the last "=", or the only one of the
+    clause.
+    """
     start = _skip(p.NUMBER_OPENING, text, 0)
     if refusal := _refusal(text, start):
         return refusal
@@ -172,7 +213,9 @@ def read_number(text: str, question: Question) -> Value | None:  # noqa: ARG001
         return None
     if p.SEVERAL.match(clause, found.end()):
         return Value(None, found.end(), True)
-    return Value(plain_number(found), found.end(), bool(text[found.end() :].strip(" .,")))
+    return Value(
+        plain_number(found), found.end(), bool(text[found.end() :].strip(" .,"))
+    )
 
 
 def _one_number(clause: str, start: int) -> re.Match[str] | None:
@@ -180,21 +223,31 @@ def _one_number(clause: str, start: int) -> re.Match[str] | None:
     equals = clause.rfind("=")
     if equals >= start:
         return next((n for n in numbers if n.start() > equals), None)
-    if numbers and (numbers[0].start() == start or len({plain_number(n) for n in numbers}) == 1):
+    if numbers and (
+        numbers[0].start() == start or len({plain_number(n) for n in numbers}) == 1
+    ):
         return numbers[0]
     return None
 
 
 def plain_number(found: re.Match[str]) -> str:
-    """A NUMBER match in plain digits: no commas or currency, "2 million" multiplied out, fractions as written."""
+    """A NUMBER match in plain digits: no commas or currency, "2 million" multiplied
+    out, fractions as written.
+    """
     signs = f"{found['sign'] or ''}{found['sign2'] or ''}".strip()
     sign = "-" if signs not in ("", "+") else ""
-    digits = re.sub(r"[^0-9]", "", found["digits"] or "0") + (found["decimals"] or found["leading"] or "")
+    digits = re.sub(r"[^0-9]", "", found["digits"] or "0") + (
+        found["decimals"] or found["leading"] or ""
+    )
     scale = p.SCALE.match(found.string, found.end())
     if scale and not found["rest"]:
         whole, _, part = digits.partition(".")
         zeros = p.SCALES[scale[1].lower()]
-        digits = whole + part[:zeros].ljust(zeros, "0") + ("." + part[zeros:] if part[zeros:] else "")
+        digits = (
+            whole
+            + part[:zeros].ljust(zeros, "0")
+            + ("." + part[zeros:] if part[zeros:] else "")
+        )
     return sign + digits + (found["rest"] or "")
 
 

@@ -1,4 +1,7 @@
-"""Where a teacher's text states an answer. Offsets are into the text as `patterns.fold` and lower() leave it."""
+"""Where a teacher's text states an answer.
+
+Offsets are into the text as `patterns.fold` and lower() leave it.
+"""
 
 import re
 from collections.abc import Hashable, Iterable
@@ -7,7 +10,12 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import compared, normalise_text, number_value
-from cotbuild.schemas.answers.readers import READERS, Value, opens_with_label, options_of
+from cotbuild.schemas.answers.readers import (
+    READERS,
+    Value,
+    opens_with_label,
+    options_of,
+)
 from cotbuild.schemas.question import Question, QuestionKind
 
 _MAX_CUES = 64  # at either end of the text: bounds the work on degenerate repeats
@@ -28,7 +36,10 @@ class Statement(NamedTuple):
 
 
 def turn_end(low: str, question: Question) -> int:
-    """Where run-on text begins: an invented next question, or a chat marker. Restating this question is no run-on."""
+    """Where run-on text begins: an invented next question, or a chat marker.
+
+    Restating this question is no run-on.
+    """
     marks = [mark for mark in islice(p.LOW_RUN_ON.finditer(low), 3) if mark.start()]
     if not marks:
         return len(low)
@@ -40,10 +51,11 @@ def turn_end(low: str, question: Question) -> int:
 
 
 def split_thought(text: str) -> tuple[str | None, str]:
-    """What stands in <think> blocks, None where nothing does, and the text without them.
+    """What stands in <think> blocks, None where nothing does, and the text without
+    them.
 
-    A closing tag with none before it ends a thought that the chat template opened; one that never closes reaches to the
-    end of the text.
+    A closing tag with none before it ends a thought that the chat template opened; one
+    that never closes reaches to the end of the text.
     """
     marks = list(p.THINK.finditer(text)) if "<" in text else []
     if not marks:
@@ -61,20 +73,32 @@ def split_thought(text: str) -> tuple[str | None, str]:
 # --- statements ---
 
 
-def find_statements(view: str, low: str, question: Question, answer_first: bool, given: bool) -> list[Statement]:
-    """All answer statements in order; weaker forms count only where no strong one names an answer.
+def find_statements(
+    view: str, low: str, question: Question, answer_first: bool, given: bool
+) -> list[Statement]:
+    """All answer statements in order; weaker forms count only where no strong one names
+    an answer.
 
-    With `given` the answer does not come from here, so a line of prose that reads as one ("house") is none.
+    With `given` the answer does not come from here, so a line of prose that reads as
+    one ("house") is none.
     """
     stated = _cued(view, low, 0, question, p.LOW_CUES, answer_first)
-    if answer_first and not (stated and question.kind is QuestionKind.TEXT):  # any prose would do as a text's head
+    if answer_first and not (
+        stated and question.kind is QuestionKind.TEXT
+    ):  # any prose would do as a text's head
         head = _head(view, question)
-        if head and not (given and _is_prose(view, question)) and not _lists_options(view, question):
+        if (
+            head
+            and not (given and _is_prose(view, question))
+            and not _lists_options(view, question)
+        ):
             return [head, *(s for s in stated if s.start >= head.after)]
     if any(s.answer is not None for s in stated):
         return stated
     behind = max((s.end for s in stated), default=0)
-    weak = _cued(view, low, behind, question, p.LOW_WEAK_CUES[question.kind], answer_first)
+    weak = _cued(
+        view, low, behind, question, p.LOW_WEAK_CUES[question.kind], answer_first
+    )
     if question.kind is QuestionKind.CHOICE:
         weak += _called_correct(view, low, behind, question)
     return sorted([*stated, *weak], key=_start) or _alone(view, question, given)
@@ -85,7 +109,12 @@ def _start(stated: Statement) -> int:
 
 
 def _cued(
-    view: str, low: str, begin: int, question: Question, cues: tuple[re.Pattern[str], ...], answer_first: bool
+    view: str,
+    low: str,
+    begin: int,
+    question: Question,
+    cues: tuple[re.Pattern[str], ...],
+    answer_first: bool,
 ) -> list[Statement]:
     found = sorted(m.span() for cue in cues for m in cue.finditer(low, begin))
     found = found[:_MAX_CUES] if answer_first else found[-_MAX_CUES:]
@@ -109,42 +138,74 @@ def _introduces(gap: str) -> bool:
 
 def _statement(view: str, start: int, pos: int, value: Value) -> Statement:
     after = pos + value.end
-    return Statement(start, after, p.sentence_end(view, after), value.answer, value.closed)
+    return Statement(
+        start, after, p.sentence_end(view, after), value.answer, value.closed
+    )
 
 
-def _called_correct(view: str, low: str, begin: int, question: Question) -> list[Statement]:
+def _called_correct(
+    view: str, low: str, begin: int, question: Question
+) -> list[Statement]:
     """Letters called correct: "Option B is correct", "(B) is the best answer"."""
     stated = []
     for mark in islice(p.LOW_IS_CORRECT.finditer(low, begin), _MAX_CUES):
         name = p.LETTER_BEFORE.search(view, max(begin, mark.start() - 20), mark.start())
         value = name and READERS[question.kind](f"({name[1] or name[2]})", question)
         if name and value:
-            stated.append(Statement(name.start(), mark.end(), p.sentence_end(view, mark.end() - 1), value.answer, True))
+            stated.append(
+                Statement(
+                    name.start(),
+                    mark.end(),
+                    p.sentence_end(view, mark.end() - 1),
+                    value.answer,
+                    True,
+                )
+            )
     return stated
 
 
 def _head(view: str, question: Question) -> Statement | None:
-    """An answer that the text opens with, alone before its reason: "(B) because …", "Yes, …", "B. …"."""
+    """An answer that the text opens with, alone before its reason: "(B) because …",
+    "Yes, …", "B. …".
+    """
     clause = p.clause(view[:_REACH], 0)
     value = READERS[question.kind](clause, question)
     if value is None or value.answer is None:
         return None
-    if question.kind is not QuestionKind.YES_NO and not _is_bare(clause, value, question.kind):
+    if question.kind is not QuestionKind.YES_NO and not _is_bare(
+        clause, value, question.kind
+    ):
         return None
-    return Statement(0, value.end, len(clause), value.answer, value.closed or len(clause) < len(view))
+    return Statement(
+        0, value.end, len(clause), value.answer, value.closed or len(clause) < len(view)
+    )
 
 
 def _alone(view: str, question: Question, given: bool) -> list[Statement]:
-    """Lines, or a first clause, that are nothing but an answer; none where they differ, as in a list of the options."""
+    """Lines, or a first clause, that are nothing but an answer; none where they differ,
+    as in a list of the options.
+    """
     lines = list(p.LINE.finditer(view))
     kind = question.kind
     stated = []
-    for line in lines if len(lines) <= 2 * _MAX_CUES else [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]:
+    for line in (
+        lines
+        if len(lines) <= 2 * _MAX_CUES
+        else [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]
+    ):
         if given and _is_prose(line[0], question):
             continue
         value = READERS[kind](line[0][:_REACH], question)
         if value and value.answer is not None and _is_bare(line[0], value, kind):
-            stated.append(Statement(line.start(), line.start() + value.end, line.end(), value.answer, value.closed))
+            stated.append(
+                Statement(
+                    line.start(),
+                    line.start() + value.end,
+                    line.end(),
+                    value.answer,
+                    value.closed,
+                )
+            )
     if kind is QuestionKind.TEXT and len(lines) > 1:
         stated = []  # any short line of prose would do
     head = None if kind is QuestionKind.NUMBER else _head(view, question)
@@ -156,7 +217,9 @@ def _alone(view: str, question: Question, given: bool) -> list[Statement]:
 
 
 def _is_prose(line: str, question: Question) -> bool:
-    """Whether a line that could be an answer opens with neither a choice's label nor yes or no."""
+    """Whether a line that could be an answer opens with neither a choice's label nor
+    yes or no.
+    """
     if question.kind is QuestionKind.CHOICE:
         return not opens_with_label(line, question)
     return question.kind is not QuestionKind.YES_NO
@@ -167,21 +230,34 @@ def _lists_options(view: str, question: Question) -> bool:
     if question.kind is not QuestionKind.CHOICE:
         return False
     labels = options_of(question).labels
-    return len({labels.get(m[1].casefold()) for m in p.LINE_LABEL.finditer(view)} - {None}) > 1
+    return (
+        len({labels.get(m[1].casefold()) for m in p.LINE_LABEL.finditer(view)} - {None})
+        > 1
+    )
 
 
 def _is_bare(line: str, value: Value, kind: QuestionKind) -> bool:
     rest = line[value.end :]
     if kind is QuestionKind.TEXT:
-        return len(line.split()) <= 8 and not p.LOW_REFUSAL.match(line.lower()) and not rest.strip(p.EDGE + ".!")
+        return (
+            len(line.split()) <= 8
+            and not p.LOW_REFUSAL.match(line.lower())
+            and not rest.strip(p.EDGE + ".!")
+        )
     if kind is QuestionKind.NUMBER:
         words = rest.strip(p.EDGE + ".%").split()
-        return p.NUMBER_LINE.match(line) is not None and len(words) <= 2 and all(w.isalpha() for w in words)
+        return (
+            p.NUMBER_LINE.match(line) is not None
+            and len(words) <= 2
+            and all(w.isalpha() for w in words)
+        )
     return not rest.strip(p.EDGE + ".,;!")
 
 
 def differ(answers: Iterable[str | None], question: Question) -> bool:
-    """Whether more than one answer is among them; letters with the same option text are one, as are 12 and 12.0."""
+    """Whether more than one answer is among them; letters with the same option text are
+    one, as are 12 and 12.0.
+    """
     said = {answer for answer in answers if answer is not None}
     return len(said) > 1 and len({_meaning(answer, question) for answer in said}) > 1
 

@@ -1,4 +1,6 @@
-"""What a study leaves on disk: a small file a cell, and the record of what was fixed, decided and changed."""
+"""What a study leaves on disk: a small file a cell, and the record of what was fixed,
+decided and changed.
+"""
 
 from pydantic import Field, JsonValue
 
@@ -10,18 +12,32 @@ from cotbuild.schemas.variant import VariantSpec
 
 
 class Answers(Record):
-    """What a student said of each question, in order: a character a question. 1: yes; 0: no; -: there is none."""
+    """What a student said of each question, in order: a character a question. 1: yes;
+    0: no; -: there is none.
+    """
 
-    choice: str = Field(description="The option chosen: 0-9a-z, its place among the options; +: a later one; -: none.")
-    correct: str = Field(description="By forced choice on raw log-likelihood, or the free answer.")
-    normalised: str = Field(description="By forced choice on log-likelihood a character.")
+    choice: str = Field(
+        description="The option chosen: 0-9a-z, its place among the options; +: a later one; -: none."
+    )
+    correct: str = Field(
+        description="By forced choice on raw log-likelihood, or the free answer."
+    )
+    normalised: str = Field(
+        description="By forced choice on log-likelihood a character."
+    )
     free: str = Field(description="By the free greedy answer.")
-    forced: str = Field(description="Whether the separator behind the rationale was put there.")
+    forced: str = Field(
+        description="Whether the separator behind the rationale was put there."
+    )
     tokens: tuple[int, ...] = Field(description="Generated: rationale and free answer.")
 
     def right(self, metric: Metric) -> list[float]:
         """1 or 0 a question, by a metric; where it gives none, 0."""
-        said = {Metric.ACCURACY: self.correct, Metric.NORMALISED: self.normalised, Metric.FREE: self.free}[metric]
+        said = {
+            Metric.ACCURACY: self.correct,
+            Metric.NORMALISED: self.normalised,
+            Metric.FREE: self.free,
+        }[metric]
         return [float(one == "1") for one in said]
 
     def percent(self, metric: Metric) -> float:
@@ -33,46 +49,67 @@ class Answers(Record):
 class Measured(Record):
     """A student on dev or test."""
 
-    evaluated: Evaluated = Field(description="What was evaluated; its `rows` tell the questions.")
+    evaluated: Evaluated = Field(
+        description="What was evaluated; its `rows` tell the questions."
+    )
     figures: Figures = Field(description="What it comes to.")
     answers: Answers = Field(description="By question.")
 
 
 class Curve(Record):
-    """How training went, at most 60 points, each a mean over the updates since the last."""
+    """How training went, at most 60 points, each a mean over the updates since the
+    last.
+    """
 
     update: tuple[int, ...] = Field(description="Updates done.")
     label_loss: tuple[float, ...] = Field(description="Mean over a label's tokens.")
-    rationale_loss: tuple[float, ...] = Field(description="Mean over a rationale's tokens.")
+    rationale_loss: tuple[float, ...] = Field(
+        description="Mean over a rationale's tokens."
+    )
 
 
 class Training(Record):
     """How the student of a cell came to be."""
 
     config: TrainConfig = Field(description="Resolved.")
-    precision: Precision = Field(description="Of its matrix products, on the machine that trained it.")
+    precision: Precision = Field(
+        description="Of its matrix products, on the machine that trained it."
+    )
     spec: VariantSpec = Field(description="The variant.")
-    rationales: str = Field(description="Digest of the ids of the rationales, in order: the same in every variant.")
+    rationales: str = Field(
+        description="Digest of the ids of the rationales, in order: the same in every variant."
+    )
     rows: str = Field(description="Digest of the rows trained on.")
     num_rows: int = Field(ge=1, description="Rows trained on.")
     too_long: int = Field(ge=0, description="Rows left out for max_tokens.")
     updates: int = Field(ge=1, description="Updates.")
-    tokens: int = Field(ge=1, description="Tokens read, over all passes, without padding.")
+    tokens: int = Field(
+        ge=1, description="Tokens read, over all passes, without padding."
+    )
     seconds: float = Field(ge=0, description="On the machine that trained it.")
     curve: Curve = Field(description="Its loss.")
 
 
 class Cell(Record):
-    """cells/NAME.json: all that is kept of a trained student; no weights. What resume needs on another machine."""
+    """cells/NAME.json: all that is kept of a trained student; no weights.
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    What resume needs on another machine.
+    """
+
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     key: CellKey = Field(description="Which cell.")
     fingerprint: str = Field(description="Digest of all that decides its answers.")
-    identity: str = Field(description="The student before training: weights by digest or commit.")
+    identity: str = Field(
+        description="The student before training: weights by digest or commit."
+    )
     training: Training | None = Field(description="None: the untrained student.")
     dev: Measured | None = Field(default=None, description="None: not asked.")
     test: Measured | None = Field(default=None, description="None: not asked yet.")
-    versions: dict[str, str] = Field(description="Of cotbuild and the libraries that matter.")
+    versions: dict[str, str] = Field(
+        description="Of cotbuild and the libraries that matter."
+    )
     finished_at: str = Field(description="UTC, ISO 8601.")
 
 
@@ -82,8 +119,12 @@ class QuestionSet(Record):
     rows: str = Field(description="Digest of the questions, in order.")
     ids: tuple[str, ...] = Field(min_length=2, description="In order.")
     targets: tuple[str, ...] = Field(description="Reference answers.")
-    majority: Majority = Field(description="Answering each with the most frequent target.")
-    chance: float | None = Field(description="What guessing comes to; None: questions without options.")
+    majority: Majority = Field(
+        description="Answering each with the most frequent target."
+    )
+    chance: float | None = Field(
+        description="What guessing comes to; None: questions without options."
+    )
 
 
 class Change(Record):
@@ -100,7 +141,9 @@ class GateResult(Record):
     """How the gate ended, on dev."""
 
     passed: bool = Field(description="Whether it held.")
-    trained: tuple[float, ...] = Field(description="Percent right of the gate's variant, a seed each.")
+    trained: tuple[float, ...] = Field(
+        description="Percent right of the gate's variant, a seed each."
+    )
     untrained: float = Field(description="Percent right of the untrained student.")
     difference: float = Field(description="Points.")
     standard_error: float = Field(ge=0, description="Points, over seeds and questions.")
@@ -112,21 +155,31 @@ class Chosen(Record):
 
     recipe: Recipe = Field(description="For whom.")
     settings: dict[str, JsonValue] = Field(description="What it took.")
-    tried: tuple[tuple[dict[str, JsonValue], float], ...] = Field(description="Each point and its percent right.")
+    tried: tuple[tuple[dict[str, JsonValue], float], ...] = Field(
+        description="Each point and its percent right."
+    )
 
 
 class Registered(Record):
-    """study.json: what stood in STUDY.yaml before the first cell, and what has come since."""
+    """study.json: what stood in STUDY.yaml before the first cell, and what has come
+    since.
+    """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Version of this form.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     digest: str = Field(description="Of `study`.")
     at: str = Field(description="UTC, ISO 8601.")
     study: Study = Field(description="As it stood.")
     dev: QuestionSet = Field(description="Its questions.")
     test: QuestionSet = Field(description="Its questions.")
-    changes: tuple[Change, ...] = Field(default=(), description="In the order in which they were seen.")
+    changes: tuple[Change, ...] = Field(
+        default=(), description="In the order in which they were seen."
+    )
     gate: GateResult | None = Field(default=None, description="None: not decided yet.")
-    chosen: tuple[Chosen, ...] = Field(default=(), description="Of the grid; empty: a grid of one point.")
+    chosen: tuple[Chosen, ...] = Field(
+        default=(), description="Of the grid; empty: a grid of one point."
+    )
 
 
 class Touch(Record):

@@ -1,7 +1,8 @@
-"""Attribution of a run: what each token of a rationale adds to the label's log probability against the other options.
+"""Attribution of a run: what each token of a rationale adds to the label's log
+probability against the other options.
 
-Only a student that reads the rationale before it says the label can be asked: in any other the label cannot depend on
-tokens behind it, and every score is exactly zero.
+Only a student that reads the rationale before it says the label can be asked: in any
+other the label cannot depend on tokens behind it, and every score is exactly zero.
 """
 
 import time
@@ -13,7 +14,12 @@ import torch
 from pydantic import Field
 from scipy.stats import spearmanr
 
-from cotbuild.schemas.attribution import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
+from cotbuild.schemas.attribution import (
+    ScoredRationale,
+    ScoredSpan,
+    ScoresInfo,
+    rationale_digest,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
@@ -37,7 +43,9 @@ Progress = Callable[[int, int], None]
 
 
 class Asked(NamedTuple):
-    """A row that the student was trained on, its question, and the rationale as published."""
+    """A row that the student was trained on, its question, and the rationale as
+    published.
+    """
 
     row: TrainingRow
     question: Question
@@ -55,7 +63,9 @@ class Settings(Record):
     rows: str = Field(description="Digest of the variant's rows.")
     layout: Layout = Field(description="How its completions are put together.")
     steps: int = Field(ge=1, description="Steps along the path.")
-    baseline: str = Field(description="What stands for a rationale's token at the beginning of the path.")
+    baseline: str = Field(
+        description="What stands for a rationale's token at the beginning of the path."
+    )
 
     @property
     def key(self) -> str:
@@ -75,10 +85,14 @@ def settings_of(run: StudentRun, student: Student, steps: int) -> Settings:
 
 
 def check_can(run: StudentRun, where: str) -> None:
-    """Raises ConfigError where a run's student says the label first, says none, or read other rationales."""
+    """Raises ConfigError where a run's student says the label first, says none, or read
+    other rationales.
+    """
     spec = run.data.spec
     if "label" not in run.layout.order:
-        raise ConfigError(f"{where}: variant {spec.name!r} says no label. Expected one that does, such as pre_cot.")
+        raise ConfigError(
+            f"{where}: variant {spec.name!r} says no label. Expected one that does, such as pre_cot."
+        )
     if run.layout.label_first:
         raise ConfigError(
             f"{where}: variant {spec.name!r} says the label first, which cannot depend on the tokens behind it: every "
@@ -92,7 +106,9 @@ def check_can(run: StudentRun, where: str) -> None:
 
 
 class Job(NamedTuple):
-    """A rationale to attribute, and with how many steps: once, or a second time to compare."""
+    """A rationale to attribute, and with how many steps: once, or a second time to
+    compare.
+    """
 
     asked: Asked
     case: Case
@@ -100,12 +116,21 @@ class Job(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Tokens run: a time, the question once, then rationale and options each step and at both ends."""
-        return sum(len(self.case.prefix_ids_P) + (steps + 2) * self.case.step_tokens for steps in self.steps)
+        """Tokens run: a time, the question once, then rationale and options each step
+        and at both ends.
+        """
+        return sum(
+            len(self.case.prefix_ids_P) + (steps + 2) * self.case.step_tokens
+            for steps in self.steps
+        )
 
 
-def jobs_of(student: Student, settings: Settings, asked: Sequence[Asked], max_tokens: int) -> list[Job]:
-    """A job a rationale, the first COMPARED with two numbers of steps; none for rows of over `max_tokens`."""
+def jobs_of(
+    student: Student, settings: Settings, asked: Sequence[Asked], max_tokens: int
+) -> list[Job]:
+    """A job a rationale, the first COMPARED with two numbers of steps; none for rows of
+    over `max_tokens`.
+    """
     jobs: list[Job] = []
     for one in asked:
         case = case_of(student.tokenizer, settings.layout, one.row, one.question.kind)
@@ -116,7 +141,11 @@ def jobs_of(student: Student, settings: Settings, asked: Sequence[Asked], max_to
 
 
 def attribute(
-    student: Student, jobs: Sequence[Job], log: FinishedLog, batch_tokens: int, progress: Progress
+    student: Student,
+    jobs: Sequence[Job],
+    log: FinishedLog,
+    batch_tokens: int,
+    progress: Progress,
 ) -> list[Finished]:
     """Attribute the rationales that are not finished; all of them, in order."""
     freeze(student)
@@ -130,7 +159,9 @@ def attribute(
 
 
 def freeze(student: Student) -> None:
-    """On the GPU if there is one, no dropout, no gradient for weights: it costs as much as that for the rationale."""
+    """On the GPU if there is one, no dropout, no gradient for weights: it costs as much
+    as that for the rationale.
+    """
     student.model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
     student.model.eval()  # type: ignore[no-untyped-call]
     student.model.requires_grad_(False)
@@ -139,7 +170,9 @@ def freeze(student: Student) -> None:
 def tokens_per_s(student: Student, jobs: Sequence[Job], batch_tokens: int) -> float:
     """Measured on jobs of middling cost, after some that do not count."""
     freeze(student)
-    middling = sorted(jobs, key=lambda job: job.case.step_tokens)[len(jobs) // 2 :][: WARM + MEASURED]
+    middling = sorted(jobs, key=lambda job: job.case.step_tokens)[len(jobs) // 2 :][
+        : WARM + MEASURED
+    ]
     for job in middling[:WARM]:
         _finished(student, job, batch_tokens)
     measured = middling[WARM:] or middling
@@ -151,8 +184,12 @@ def tokens_per_s(student: Student, jobs: Sequence[Job], batch_tokens: int) -> fl
 
 def scores_info(settings: Settings, finished: Sequence[Finished]) -> ScoresInfo:
     """What stands in the scores file of how they were made, and how good they are."""
-    errors = [row.completeness_error for row in finished if row.completeness_error is not None]
-    ranks = [row.rank_correlation for row in finished if row.rank_correlation is not None]
+    errors = [
+        row.completeness_error for row in finished if row.completeness_error is not None
+    ]
+    ranks = [
+        row.rank_correlation for row in finished if row.rank_correlation is not None
+    ]
     return ScoresInfo(
         student=settings.student,
         method=METHOD,
@@ -168,7 +205,10 @@ def scores_info(settings: Settings, finished: Sequence[Finished]) -> ScoresInfo:
 
 def _finished(student: Student, job: Job, batch_tokens: int) -> Finished:
     row, question, rationale = job.asked
-    found = [integrated_gradients(student, job.case, steps, batch_tokens) for steps in job.steps]
+    found = [
+        integrated_gradients(student, job.case, steps, batch_tokens)
+        for steps in job.steps
+    ]
     spans, *more = (job.case.scored(one.scores_M, question, rationale) for one in found)
     return Finished(
         scored=ScoredRationale(
@@ -182,7 +222,9 @@ def _finished(student: Student, job: Job, batch_tokens: int) -> Finished:
     )
 
 
-def _rank_correlation(some: Sequence[ScoredSpan], others: Sequence[ScoredSpan]) -> float | None:
+def _rank_correlation(
+    some: Sequence[ScoredSpan], others: Sequence[ScoredSpan]
+) -> float | None:
     """None: not defined, where all scores of one are equal."""
     one, other = ([span.score for span in spans] for spans in (some, others))
     if len(set(one)) < 2 or len(set(other)) < 2:

@@ -1,7 +1,7 @@
 """A rationale and the options behind it in tokens, as attribution takes them.
 
-question and opening | rationale and separator | option
-prefix: P tokens     | middle: M tokens        | tokens of each, with the one that ends it
+question and opening | rationale and separator | option prefix: P tokens     | middle: M
+tokens        | tokens of each, with the one that ends it
 
 The middle ends where the options' tokens part.
 """
@@ -28,9 +28,13 @@ class Case(NamedTuple):
     prefix_ids_P: list[int]
     middle_ids_M: list[int]
     spans_M: list[Span | None]
-    """Characters of the rationale that a token of it covers; None: another token, which stays as it is on the path."""
+    """Characters of the rationale that a token of it covers; None: another token, which
+    stays as it is on the path.
+    """
     kept_M: list[bool]
-    """Whether a token stays as it is: the separator's, and one that is the rationale's and the separator's at once."""
+    """Whether a token stays as it is: the separator's, and one that is the rationale's
+    and the separator's at once.
+    """
     options: list[list[int]]
     """Tokens of the label, then of each other one."""
 
@@ -49,9 +53,14 @@ class Case(NamedTuple):
         """Tokens that are run for each step along the path."""
         return len(self.middle_ids_M) + len(self.options) * (self.longest - 1)
 
-    def scored(self, scores_M: Sequence[float], question: Question, rationale: str) -> tuple[ScoredSpan, ...]:
+    def scored(
+        self, scores_M: Sequence[float], question: Question, rationale: str
+    ) -> tuple[ScoredSpan, ...]:
         """A span for each token of the rationale; marked where it names an option."""
-        named = [(mention.start, mention.end) for mention in find_mentions(rationale, question)]
+        named = [
+            (mention.start, mention.end)
+            for mention in find_mentions(rationale, question)
+        ]
         return tuple(
             ScoredSpan(
                 start=span[0],
@@ -65,13 +74,20 @@ class Case(NamedTuple):
 
 
 def answers_of(row: TrainingRow, kind: QuestionKind) -> list[str]:
-    """The label, then the other options as texts, each once; of questions without options the label alone."""
+    """The label, then the other options as texts, each once; of questions without
+    options the label alone.
+    """
     label = row.completion[row.label_start : row.label_end]
     options = YES_NO if kind is QuestionKind.YES_NO else row.choices
     return list(dict.fromkeys([label, *options]))
 
 
-def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow, kind: QuestionKind) -> Case:
+def case_of(
+    tokenizer: PreTrainedTokenizerBase,
+    layout: Layout,
+    row: TrainingRow,
+    kind: QuestionKind,
+) -> Case:
     """The row's rationale before each of its options, laid out as in training.
 
     Raises DataError where the rationale's tokens are not the same before all options.
@@ -82,7 +98,9 @@ def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow
     ids = read[0].ids_T[: shared_tokens(read)]
     start = len(row.prompt) + len(layout.opening)
     text = row.prompt + option_completion(layout, answers[0], rationale)[0]
-    offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)["offset_mapping"]
+    offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)[
+        "offset_mapping"
+    ]
     if offsets[len(ids)][0] < start + len(rationale):
         raise DataError(
             f"question {row.question_id!r} sample {row.sample_index}: the tokens of its rationale change with the "
@@ -90,14 +108,25 @@ def case_of(tokenizer: PreTrainedTokenizerBase, layout: Layout, row: TrainingRow
         )
     spans, kept = _on_path(offsets[: len(ids)], (start, start + len(rationale)))
     first = kept.index(False) if False in kept else len(kept)
-    return Case(ids[:first], ids[first:], spans[first:], kept[first:], [option.ids_T[len(ids) :] for option in read])
+    return Case(
+        ids[:first],
+        ids[first:],
+        spans[first:],
+        kept[first:],
+        [option.ids_T[len(ids) :] for option in read],
+    )
 
 
-def _on_path(offsets: Sequence[Span], rationale: Span) -> tuple[list[Span | None], list[bool]]:
+def _on_path(
+    offsets: Sequence[Span], rationale: Span
+) -> tuple[list[Span | None], list[bool]]:
     spans: list[Span | None] = []
     kept = []
     for start, end in offsets:
-        inside = max(start, rationale[0]) - rationale[0], min(end, rationale[1]) - rationale[0]
+        inside = (
+            max(start, rationale[0]) - rationale[0],
+            min(end, rationale[1]) - rationale[0],
+        )
         spans.append(inside if inside[0] < inside[1] else None)
         kept.append(spans[-1] is None or end > rationale[1])
     return spans, kept

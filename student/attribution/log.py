@@ -1,4 +1,6 @@
-"""What attribution has finished, one JSON line a rationale: appended, synced, and read again by the next run."""
+"""What attribution has finished, one JSON line a rationale: appended, synced, and read
+again by the next run.
+"""
 
 import fcntl
 import json
@@ -36,8 +38,8 @@ class Finished(Record):
 class FinishedLog:
     """An append-only file of them. A context manager; one process at a time.
 
-    A torn last line, as a kill leaves it, is cut off. Raises StoreError where another line is damaged, another process
-    writes, or the disk does not let it.
+    A torn last line, as a kill leaves it, is cut off. Raises StoreError where another
+    line is damaged, another process writes, or the disk does not let it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +61,9 @@ class FinishedLog:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StoreError(f"{self._path}: another process writes it. Expected one. Wait for it.") from error
+            raise StoreError(
+                f"{self._path}: another process writes it. Expected one. Wait for it."
+            ) from error
 
     def _read(self) -> None:
         try:
@@ -74,7 +78,9 @@ class FinishedLog:
             try:
                 value = json.loads(line)
             except ValueError as error:
-                raise StoreError(f"{where}: {error}. Expected JSON. Remove the file to begin anew.") from error
+                raise StoreError(
+                    f"{where}: {error}. Expected JSON. Remove the file to begin anew."
+                ) from error
             row = Finished.parse(value, where, StoreError)
             self.rows[row.key] = row
 
@@ -90,10 +96,17 @@ class FinishedLog:
         self.rows[row.key] = row
 
     def _failed(self, error: OSError) -> StoreError:
-        return StoreError(f"{self._path}: {error}. Expected a file that can be written. Run the same command again.")
+        return StoreError(
+            f"{self._path}: {error}. Expected a file that can be written. Run the same command again."
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         os.close(self._file)

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cotbuild.student.evaluation.decode import prompt_ids
-from cotbuild.student.evaluation.evaluate import FREE_TOKENS, Item, Plan, check_all, evaluate_group
+from cotbuild.student.evaluation.evaluate import (
+    FREE_TOKENS,
+    Item,
+    Plan,
+    check_all,
+    evaluate_group,
+)
 from cotbuild.student.evaluation.options import encode_options, shared_tokens
 from cotbuild.student.model import Student
 
@@ -25,7 +31,10 @@ class Cost(NamedTuple):
 
 
 def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost:
-    """Runs a few questions, spread over all lengths, behind two to warm up. Raises DataError as `evaluate` does."""
+    """Runs a few questions, spread over all lengths, behind two to warm up.
+
+    Raises DataError as `evaluate` does.
+    """
     lengths = check_all(student, items, plan)
     order = sorted(range(len(items)), key=lambda i: lengths[i])
     step = max(1, len(order) // MEASURED)
@@ -35,12 +44,19 @@ def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost
     evaluate_group(student, some, plan)
     seconds = (time.perf_counter() - started) / len(some) * len(items)
     tokens = [_tokens(student, item, plan) for item in items]
-    return Cost(sum(read for read, _ in tokens), sum(generated for _, generated in tokens), seconds, len(some))
+    return Cost(
+        sum(read for read, _ in tokens),
+        sum(generated for _, generated in tokens),
+        seconds,
+        len(some),
+    )
 
 
 def _tokens(student: Student, item: Item, plan: Plan) -> tuple[int, int]:
     """Read, and at most generated."""
-    options = encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels, item.chain or "")
+    options = encode_options(
+        student.tokenizer, plan.layout, item.row.prompt, item.labels, item.chain or ""
+    )
     rationale = plan.rationale_tokens if item.chain is None else 0
     if not options:
         return len(prompt_ids(student, item.row.prompt)), rationale + FREE_TOKENS

@@ -1,4 +1,6 @@
-"""Greedy decoding of many texts at once, each until what ends it, with the keys and values of all before it kept."""
+"""Greedy decoding of many texts at once, each until what ends it, with the keys and
+values of all before it kept.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +12,9 @@ from cotbuild.student.prefix import Prefix, batches, go_on, run_prefix
 from cotbuild.student.tokenize_parts import encode
 
 SHRINK = 0.75
-"""Texts that are done are run on until this share is left: dropping one copies the keys and values of all others."""
+"""Texts that are done are run on until this share is left: dropping one copies the keys
+and values of all others.
+"""
 
 
 class Decoded(NamedTuple):
@@ -30,30 +34,47 @@ def prompt_ids(student: Student, prompt: str) -> list[int]:
 
 
 def decode(
-    student: Student, prompts: Sequence[list[int]], max_tokens: Sequence[int], stops: Sequence[str], batch_tokens: int
+    student: Student,
+    prompts: Sequence[list[int]],
+    max_tokens: Sequence[int],
+    stops: Sequence[str],
+    batch_tokens: int,
 ) -> Iterator[tuple[int, Decoded]]:
-    """(prompt, what is said behind it) as they are had; each ends at a stop, the end of text, or its `max_tokens`.
+    """(prompt, what is said behind it) as they are had; each ends at a stop, the end of
+    text, or its `max_tokens`.
 
-    `batch_tokens`: most tokens whose keys and values are held at once; more only for one prompt.
+    `batch_tokens`: most tokens whose keys and values are held at once; more only for
+    one prompt.
     """
-    sizes = [(1, len(ids) + limit) for ids, limit in zip(prompts, max_tokens, strict=True)]
+    sizes = [
+        (1, len(ids) + limit) for ids, limit in zip(prompts, max_tokens, strict=True)
+    ]
     for batch in batches(sizes, batch_tokens):
         with torch.inference_mode():
-            state = run_prefix(student.model, [prompts[i] for i in batch], student.pad_id)
+            state = run_prefix(
+                student.model, [prompts[i] for i in batch], student.pad_id
+            )
             found = decode_from(student, state, [max_tokens[i] for i in batch], stops)
         yield from zip(batch, found, strict=True)
 
 
 def stop_at(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first stop begins. Only one with a line break may begin the text: " because" may open an answer."""
+    """Where the first stop begins.
+
+    Only one with a line break may begin the text: " because" may open an answer.
+    """
     found = [text.find(stop, 0 if stop.startswith("\n") else 1) for stop in stops]
     return min((place for place in found if place >= 0), default=None)
 
 
-def decode_from(student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]) -> list[Decoded]:
+def decode_from(
+    student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]
+) -> list[Decoded]:
     """What is said behind texts that were run; `state` must not be used any more."""
     said: list[list[int]] = [[] for _ in limits]
-    ended: list[Decoded | None] = [None if limit else Decoded("", 0, False) for limit in limits]
+    ended: list[Decoded | None] = [
+        None if limit else Decoded("", 0, False) for limit in limits
+    ]
     alive = list(range(len(limits)))
     while any(one is None for one in ended):
         next_B = state.logits_B_V.argmax(-1)
@@ -64,7 +85,11 @@ def decode_from(student: Student, state: Prefix, limits: Sequence[int], stops: S
         left = [i for i, row in enumerate(alive) if ended[row] is None]
         if left and len(left) <= SHRINK * len(alive):
             keep = torch.tensor(left, device=next_B.device)
-            state, next_B, alive = state.pick(keep), next_B[keep], [alive[i] for i in left]
+            state, next_B, alive = (
+                state.pick(keep),
+                next_B[keep],
+                [alive[i] for i in left],
+            )
         if left:
             state = _step(student, state, next_B)
     return [one for one in ended if one is not None]
@@ -73,13 +98,23 @@ def decode_from(student: Student, state: Prefix, limits: Sequence[int], stops: S
 def _step(student: Student, state: Prefix, next_B: torch.Tensor) -> Prefix:
     one_B_1 = torch.ones_like(next_B)[:, None]
     logits_B_1_V = go_on(student.model, state, next_B[:, None], one_B_1)
-    return Prefix(state.cache, torch.cat([state.mask_B_P, one_B_1], 1), logits_B_1_V[:, -1].float())
+    return Prefix(
+        state.cache,
+        torch.cat([state.mask_B_P, one_B_1], 1),
+        logits_B_1_V[:, -1].float(),
+    )
 
 
-def _ended(student: Student, ids: list[int], limit: int, stops: Sequence[str]) -> Decoded | None:
+def _ended(
+    student: Student, ids: list[int], limit: int, stops: Sequence[str]
+) -> Decoded | None:
     """What was said, where its last token ends it."""
     tokenizer = student.tokenizer
-    text = str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    text = str(
+        tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+    )
     place = stop_at(text, stops)
     if place is not None:
         return Decoded(text[:place], len(ids), True)

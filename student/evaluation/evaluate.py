@@ -1,4 +1,6 @@
-"""Evaluation of a student, question by question: forced choice at the label's place, and what it says by itself."""
+"""Evaluation of a student, question by question: forced choice at the label's place,
+and what it says by itself.
+"""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -13,20 +15,28 @@ from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow, VariantSpec
 from cotbuild.student.evaluation.decode import Decoded, decode, prompt_ids
 from cotbuild.student.evaluation.options import Option, OptionScore, encode_options
-from cotbuild.student.evaluation.parse_answer import label_stops, option_names, read_answer
+from cotbuild.student.evaluation.parse_answer import (
+    label_stops,
+    option_names,
+    read_answer,
+)
 from cotbuild.student.evaluation.score import Asked, reply
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import check_fits
 from cotbuild.student.questions import question_digest
 
 EVALUATION_VERSION = 3
-"""Raised when the same student and rows come to other results by more than the last digits of floats."""
+"""Raised when the same student and rows come to other results by more than the last
+digits of floats.
+"""
 GROUP = 32
 """Questions that are run together, and kept together by a run that is cut off."""
 FREE_TOKENS = 32
 """Most tokens of a free answer to a question without options."""
 LEAST_RATIONALE = 64
-"""Most tokens before the label are never fewer than this, however short the rationales of training were."""
+"""Most tokens before the label are never fewer than this, however short the rationales
+of training were.
+"""
 
 
 class Item(NamedTuple):
@@ -35,7 +45,9 @@ class Item(NamedTuple):
     question: Question
     row: TrainingRow
     chain: str | None = None
-    """The teacher's own rationale, to stand where the student's would; None: the student generates its own."""
+    """The teacher's own rationale, to stand where the student's would; None: the
+    student generates its own.
+    """
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -55,19 +67,34 @@ class Plan(NamedTuple):
     """Digests of the questions that the student was trained on."""
 
 
-def make_plan(layout: Layout, p99: int, batch_tokens: int, seen: Collection[str] = ()) -> Plan:
-    """`p99`: of the tokens before the label in training. Raises ConfigError where the student says no label."""
+def make_plan(
+    layout: Layout, p99: int, batch_tokens: int, seen: Collection[str] = ()
+) -> Plan:
+    """`p99`: of the tokens before the label in training.
+
+    Raises ConfigError where the student says no label.
+    """
     if "label" not in layout.order:
         raise ConfigError(
             "a student that was trained to say no label (rationale_only). Expected one that says a label. "
             "There is nothing to evaluate."
         )
-    return Plan(layout, 0 if layout.label_first else max(p99, LEAST_RATIONALE), batch_tokens, frozenset(seen))
+    return Plan(
+        layout,
+        0 if layout.label_first else max(p99, LEAST_RATIONALE),
+        batch_tokens,
+        frozenset(seen),
+    )
 
 
-def evaluated(identity: str, items: Sequence[Item], plan: Plan, spec: VariantSpec, split: str) -> Evaluated:
+def evaluated(
+    identity: str, items: Sequence[Item], plan: Plan, spec: VariantSpec, split: str
+) -> Evaluated:
     """What decides the results; `items` holds at least one."""
-    rows = [[i.question.model_dump(mode="json"), i.row.model_dump(mode="json"), *_given(i)] for i in items]
+    rows = [
+        [i.question.model_dump(mode="json"), i.row.model_dump(mode="json"), *_given(i)]
+        for i in items
+    ]
     return Evaluated(
         student=identity,
         dataset=items[0].question.source.dataset,
@@ -89,33 +116,53 @@ def _given(item: Item) -> list[str]:
 def evaluate(
     student: Student, items: Sequence[Item], plan: Plan, done: Collection[int] = ()
 ) -> Iterator[tuple[int, QuestionResult]]:
-    """(place in `items`, result) as they are had, GROUP at a time, longest prompts first; not of those `done`.
+    """(place in `items`, result) as they are had, GROUP at a time, longest prompts
+    first; not of those `done`.
 
-    Raises DataError, before anything is run, where a question is more than the student can read.
+    Raises DataError, before anything is run, where a question is more than the student
+    can read.
     """
     lengths = check_all(student, items, plan)
-    left = sorted((i for i in range(len(items)) if i not in done), key=lambda i: (-lengths[i], i))
+    left = sorted(
+        (i for i in range(len(items)) if i not in done), key=lambda i: (-lengths[i], i)
+    )
     for at in range(0, len(left), GROUP):
         group = left[at : at + GROUP]
-        yield from zip(group, evaluate_group(student, [items[i] for i in group], plan), strict=True)
+        yield from zip(
+            group, evaluate_group(student, [items[i] for i in group], plan), strict=True
+        )
 
 
 def check_all(student: Student, items: Sequence[Item], plan: Plan) -> list[int]:
-    """Tokens of each prompt. Raises DataError where one, with all that follows it, is more than the student reads."""
+    """Tokens of each prompt.
+
+    Raises DataError where one, with all that follows it, is more than the student
+    reads.
+    """
     lengths = [len(prompt_ids(student, item.row.prompt)) for item in items]
     for item, length in zip(items, lengths, strict=True):
-        check_fits(student.model, item.question.id, _most_tokens(student, item, length, plan))
+        check_fits(
+            student.model, item.question.id, _most_tokens(student, item, length, plan)
+        )
     return lengths
 
 
-def evaluate_group(student: Student, items: Sequence[Item], plan: Plan) -> list[QuestionResult]:
+def evaluate_group(
+    student: Student, items: Sequence[Item], plan: Plan
+) -> list[QuestionResult]:
     """The results of some questions that are run together."""
     started = time.perf_counter()
     thought = _rationales(student, items, plan)
     rationales = [one.text.strip() for one in thought]
-    options = [_options(student, item, plan, rationale) for item, rationale in zip(items, rationales, strict=True)]
+    options = [
+        _options(student, item, plan, rationale)
+        for item, rationale in zip(items, rationales, strict=True)
+    ]
     stops = label_stops(plan.layout)
-    asked = [_asked(student, *one, plan, stops) for one in zip(items, options, rationales, strict=True)]
+    asked = [
+        _asked(student, *one, plan, stops)
+        for one in zip(items, options, rationales, strict=True)
+    ]
     replies = reply(student, asked, stops, plan.batch_tokens)
     seconds = (time.perf_counter() - started) / len(items)
     found = zip(items, thought, replies, strict=True)
@@ -123,44 +170,83 @@ def evaluate_group(student: Student, items: Sequence[Item], plan: Plan) -> list[
 
 
 def _rationales(student: Student, items: Sequence[Item], plan: Plan) -> list[Decoded]:
-    """What stands before the label, generated or the teacher's; of a label that comes first, nothing."""
+    """What stands before the label, generated or the teacher's; of a label that comes
+    first, nothing.
+    """
     chains = [item.chain for item in items if item.chain is not None]
     if chains:
         return [Decoded(chain, 0, True) for chain in chains]
     if plan.layout.label_first:
         return [Decoded("", 0, False)] * len(items)
     prompts = [prompt_ids(student, item.row.prompt) for item in items]
-    limits, stops = [plan.rationale_tokens] * len(items), [plan.layout.before_label.rstrip()]
-    return _in_order(decode(student, prompts, limits, stops, plan.batch_tokens), len(items))
+    limits, stops = (
+        [plan.rationale_tokens] * len(items),
+        [plan.layout.before_label.rstrip()],
+    )
+    return _in_order(
+        decode(student, prompts, limits, stops, plan.batch_tokens), len(items)
+    )
 
 
 def _options(student: Student, item: Item, plan: Plan, rationale: str) -> list[Option]:
-    return encode_options(student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale)
+    return encode_options(
+        student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale
+    )
 
 
 def _asked(
-    student: Student, item: Item, options: list[Option], rationale: str, plan: Plan, stops: Sequence[str]
+    student: Student,
+    item: Item,
+    options: list[Option],
+    rationale: str,
+    plan: Plan,
+    stops: Sequence[str],
 ) -> Asked:
-    """The free answer stands behind the rationale and a separator, which is put there where it is forced."""
-    before = prompt_ids(student, item.row.prompt + before_free_answer(plan.layout, rationale))
+    """The free answer stands behind the rationale and a separator, which is put there
+    where it is forced.
+    """
+    before = prompt_ids(
+        student, item.row.prompt + before_free_answer(plan.layout, rationale)
+    )
     return Asked(options, before, _answer_tokens(student, options, stops))
 
 
 def before_free_answer(layout: Layout, rationale: str) -> str:
-    """What stands between prompt and label, without the space that is the label's first token."""
-    return "" if layout.label_first else f"{layout.opening}{rationale}{layout.before_label}".rstrip(" ")
+    """What stands between prompt and label, without the space that is the label's first
+    token.
+    """
+    return (
+        ""
+        if layout.label_first
+        else f"{layout.opening}{rationale}{layout.before_label}".rstrip(" ")
+    )
 
 
-def _answer_tokens(student: Student, options: Sequence[Option], stops: Sequence[str]) -> int:
+def _answer_tokens(
+    student: Student, options: Sequence[Option], stops: Sequence[str]
+) -> int:
     """Enough for any option and what ends it."""
-    longest_stop = max(len(student.tokenizer.encode(stop, add_special_tokens=False)) for stop in stops)
-    return max((option.tokens for option in options), default=FREE_TOKENS) + longest_stop
+    longest_stop = max(
+        len(student.tokenizer.encode(stop, add_special_tokens=False)) for stop in stops
+    )
+    return (
+        max((option.tokens for option in options), default=FREE_TOKENS) + longest_stop
+    )
 
 
 def _most_tokens(student: Student, item: Item, prompt: int, plan: Plan) -> int:
-    longest = max((len(student.tokenizer.encode(label)) for label in item.labels), default=FREE_TOKENS)
-    between = len(student.tokenizer.encode(plan.layout.before_label + plan.layout.behind_label))
-    rationale = plan.rationale_tokens if item.chain is None else len(student.tokenizer.encode(item.chain))
+    longest = max(
+        (len(student.tokenizer.encode(label)) for label in item.labels),
+        default=FREE_TOKENS,
+    )
+    between = len(
+        student.tokenizer.encode(plan.layout.before_label + plan.layout.behind_label)
+    )
+    rationale = (
+        plan.rationale_tokens
+        if item.chain is None
+        else len(student.tokenizer.encode(item.chain))
+    )
     return prompt + rationale + between + longest
 
 
@@ -170,7 +256,12 @@ def _in_order(found: Iterator[tuple[int, Decoded]], count: int) -> list[Decoded]
 
 
 def _result(
-    item: Item, plan: Plan, thought: Decoded, scores: Sequence[OptionScore], free: Decoded, seconds: float
+    item: Item,
+    plan: Plan,
+    thought: Decoded,
+    scores: Sequence[OptionScore],
+    free: Decoded,
+    seconds: float,
 ) -> QuestionResult:
     question, names = item.question, option_names(item.question)
     options = tuple(
@@ -210,9 +301,17 @@ def raw_choice(options: Sequence[OptionResult]) -> str | None:
 
 def normalised_choice(options: Sequence[OptionResult]) -> str | None:
     """The option likeliest by log-likelihood a character, the first of equals."""
-    return max(options, key=lambda option: option.log_prob / option.chars).name if options else None
+    return (
+        max(options, key=lambda option: option.log_prob / option.chars).name
+        if options
+        else None
+    )
 
 
 def _graded(answer: str | None, question: Question) -> bool | None:
     """None: no target."""
-    return None if question.target is None else answer is not None and grade(answer, question)
+    return (
+        None
+        if question.target is None
+        else answer is not None and grade(answer, question)
+    )

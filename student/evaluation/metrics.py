@@ -4,7 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.study.statistics import wilson
-from cotbuild.schemas.evaluation import FORCED_CHOICE, FREE_ANSWER, Figures, Majority, QuestionResult, Share
+from cotbuild.schemas.evaluation import (
+    FORCED_CHOICE,
+    FREE_ANSWER,
+    Figures,
+    Majority,
+    QuestionResult,
+    Share,
+)
 
 
 def share(found: Iterable[bool]) -> Share | None:
@@ -29,24 +36,31 @@ def figures(results: Sequence[QuestionResult], *, label_first: bool) -> Figures:
         accuracy=_of_known(result.correct for result in results),
         normalised=_of_known(result.correct_normalised for result in results),
         free=_of_known(result.correct_free for result in results),
-        unseen=_of_known(result.correct for result in results if not result.seen) if seen else None,
+        unseen=_of_known(result.correct for result in results if not result.seen)
+        if seen
+        else None,
         forced=None if label_first else share(result.forced for result in results),
         parse_failures=failures,
         seen=seen,
         tokens_per_question=sum(generated) / len(results),
-        rationale_tokens_per_question=sum(result.rationale_tokens for result in results) / len(results),
+        rationale_tokens_per_question=sum(result.rationale_tokens for result in results)
+        / len(results),
         seconds=seconds,
         questions_per_s=len(results) / seconds if seconds else 0.0,
     )
 
 
 def majority(results: Sequence[QuestionResult]) -> Majority | None:
-    """The most frequent target, the first by name of equally frequent ones, on the same questions."""
+    """The most frequent target, the first by name of equally frequent ones, on the same
+    questions.
+    """
     targets = Counter(result.target for result in results if result.target is not None)
     if not targets:
         return None
     best = min(targets, key=lambda target: (-targets[target], target))
-    accuracy = share(_has(result, best) for result in results if result.target is not None)
+    accuracy = share(
+        _has(result, best) for result in results if result.target is not None
+    )
     assert accuracy is not None, "targets are not empty"
     return Majority(target=best, accuracy=accuracy)
 
@@ -57,16 +71,23 @@ def _has(result: QuestionResult, answer: str) -> bool:
 
 
 def chance(results: Sequence[QuestionResult]) -> float | None:
-    """What guessing among the options comes to; None where some question with a target has no options."""
+    """What guessing among the options comes to; None where some question with a target
+    has no options.
+    """
     known = [result for result in results if result.target is not None]
     if not known or not all(result.options for result in known):
         return None
-    return sum(sum(o.correct for o in result.options) / len(result.options) for result in known) / len(known)
+    return sum(
+        sum(o.correct for o in result.options) / len(result.options) for result in known
+    ) / len(known)
 
 
 def metric(results: Sequence[QuestionResult]) -> str:
     """The name of the primary metric of these questions."""
-    names = {bool(result.options): FORCED_CHOICE if result.options else FREE_ANSWER for result in results}
+    names = {
+        bool(result.options): FORCED_CHOICE if result.options else FREE_ANSWER
+        for result in results
+    }
     return "; without options: ".join(names[key] for key in sorted(names, reverse=True))
 
 

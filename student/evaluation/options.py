@@ -1,4 +1,5 @@
-"""Log-likelihood of each option at the label's place: log p(label, the one token behind that ends it | all before).
+"""Log-likelihood of each option at the label's place: log p(label, the one token behind
+that ends it | all before).
 
 What the options of a question have in common is run once; each goes on from there.
 
@@ -50,13 +51,25 @@ class OptionScore(NamedTuple):
 
 
 def encode_options(
-    tokenizer: PreTrainedTokenizerBase, layout: Layout, prompt: str, options: Sequence[str], rationale: str = ""
+    tokenizer: PreTrainedTokenizerBase,
+    layout: Layout,
+    prompt: str,
+    options: Sequence[str],
+    rationale: str = "",
 ) -> list[Option]:
-    """The options behind a prompt, with `rationale` before them where the layout has it there."""
+    """The options behind a prompt, with `rationale` before them where the layout has it
+    there.
+    """
     return [_encode(tokenizer, layout, prompt, option, rationale) for option in options]
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, layout: Layout, prompt: str, option: str, rationale: str) -> Option:
+def _encode(
+    tokenizer: PreTrainedTokenizerBase,
+    layout: Layout,
+    prompt: str,
+    option: str,
+    rationale: str,
+) -> Option:
     completion, span = option_completion(layout, option, rationale)
     found = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
     label = [i for i, part in enumerate(found.parts_T) if part == Part.LABEL]
@@ -64,7 +77,9 @@ def _encode(tokenizer: PreTrainedTokenizerBase, layout: Layout, prompt: str, opt
 
 
 def shared_tokens(options: Sequence[Option]) -> int:
-    """Leading tokens that all options of a question have in common, none of them a label's."""
+    """Leading tokens that all options of a question have in common, none of them a
+    label's.
+    """
     least = min(option.start for option in options)
     for i in range(least):
         if len({option.ids_T[i] for option in options}) > 1:
@@ -77,33 +92,58 @@ def score_options(
 ) -> Iterator[tuple[int, list[OptionScore]]]:
     """(question, scores of its options) as they are had, longest questions first.
 
-    `batch_tokens`: most tokens, padding included, whose keys and values are held at once; more only for one question.
+    `batch_tokens`: most tokens, padding included, whose keys and values are held at
+    once; more only for one question.
     """
-    sizes = [(len(options), max(len(option.ids_T) for option in options)) for options in asked]
+    sizes = [
+        (len(options), max(len(option.ids_T) for option in options))
+        for options in asked
+    ]
     for batch in batches(sizes, batch_tokens):
         with torch.inference_mode():
             scores = score_batch(student, [asked[i] for i in batch])
         yield from zip(batch, scores, strict=True)
 
 
-def score_batch(student: Student, asked: Sequence[Sequence[Option]]) -> list[list[OptionScore]]:
+def score_batch(
+    student: Student, asked: Sequence[Sequence[Option]]
+) -> list[list[OptionScore]]:
     """Scores of some questions at once."""
     shared = [options[0].ids_T[: shared_tokens(options)] for options in asked]
-    return score_from(student, run_prefix(student.model, shared, student.pad_id), list(map(len, shared)), asked)
+    return score_from(
+        student,
+        run_prefix(student.model, shared, student.pad_id),
+        list(map(len, shared)),
+        asked,
+    )
 
 
 def score_from(
-    student: Student, prefix: Prefix, shared: Sequence[int], asked: Sequence[Sequence[Option]]
+    student: Student,
+    prefix: Prefix,
+    shared: Sequence[int],
+    asked: Sequence[Sequence[Option]],
 ) -> list[list[OptionScore]]:
-    """Scores of some questions, of whose options the first `shared` tokens were run; `prefix` is used up.
+    """Scores of some questions, of whose options the first `shared` tokens were run;
+    `prefix` is used up.
 
     `shared`: at most what `shared_tokens` says.
     """
-    index = torch.tensor([q for q, options in enumerate(asked) for _ in options], device=student.model.device)
-    tails = [option.ids_T[n:] for options, n in zip(asked, shared, strict=True) for option in options]
+    index = torch.tensor(
+        [q for q, options in enumerate(asked) for _ in options],
+        device=student.model.device,
+    )
+    tails = [
+        option.ids_T[n:]
+        for options, n in zip(asked, shared, strict=True)
+        for option in options
+    ]
     found = iter(_tail_log_probs(student, prefix.pick(index), tails))
     return [
-        [_score(option, next(found)[shared_tokens(options) - n :]) for option in options]
+        [
+            _score(option, next(found)[shared_tokens(options) - n :])
+            for option in options
+        ]
         for options, n in zip(asked, shared, strict=True)
     ]
 
@@ -112,17 +152,30 @@ def _score(option: Option, log_probs: list[float]) -> OptionScore:
     return OptionScore(sum(log_probs), sum(log_probs[:-1]), option.tokens, option.chars)
 
 
-def _tail_log_probs(student: Student, prefix: Prefix, tails: Sequence[Sequence[int]]) -> list[list[float]]:
+def _tail_log_probs(
+    student: Student, prefix: Prefix, tails: Sequence[Sequence[int]]
+) -> list[list[float]]:
     """log p of each token of each tail, given all before it."""
     width = max(map(len, tails))
     device = student.model.device
-    ids_B_L = torch.tensor([[*tail, *[student.pad_id] * (width - len(tail))] for tail in tails], device=device)
-    mask_B_L = torch.tensor([[1] * len(tail) + [0] * (width - len(tail)) for tail in tails], device=device)
+    ids_B_L = torch.tensor(
+        [[*tail, *[student.pad_id] * (width - len(tail))] for tail in tails],
+        device=device,
+    )
+    mask_B_L = torch.tensor(
+        [[1] * len(tail) + [0] * (width - len(tail)) for tail in tails], device=device
+    )
     logits_B_1_V = prefix.logits_B_V[:, None]
-    first_B_1 = logits_B_1_V.gather(2, ids_B_L[:, :1, None])[..., 0] - logits_B_1_V.logsumexp(2)
+    first_B_1 = logits_B_1_V.gather(2, ids_B_L[:, :1, None])[
+        ..., 0
+    ] - logits_B_1_V.logsumexp(2)
     if width == 1:
         return [row[:1] for row in first_B_1.tolist()]
-    logits_B_L_V = go_on(student.model, prefix, ids_B_L[:, :-1], mask_B_L[:, :-1]).float()
-    rest_B_L = logits_B_L_V.gather(2, ids_B_L[:, 1:, None])[..., 0] - logits_B_L_V.logsumexp(2)
+    logits_B_L_V = go_on(
+        student.model, prefix, ids_B_L[:, :-1], mask_B_L[:, :-1]
+    ).float()
+    rest_B_L = logits_B_L_V.gather(2, ids_B_L[:, 1:, None])[
+        ..., 0
+    ] - logits_B_L_V.logsumexp(2)
     found: list[list[float]] = torch.cat([first_B_1, rest_B_L], 1).tolist()
     return [row[: len(tail)] for row, tail in zip(found, tails, strict=True)]

@@ -12,14 +12,18 @@ YES_NO = ("yes", "no")
 
 
 def option_names(question: Question) -> tuple[str, ...]:
-    """What options are called: labels of choices, or yes and no; none where an answer is a number or text."""
+    """What options are called: labels of choices, or yes and no; none where an answer
+    is a number or text.
+    """
     if question.kind is QuestionKind.YES_NO:
         return YES_NO
     return tuple(choice.label for choice in question.choices)
 
 
 def label_stops(layout: Layout) -> tuple[str, ...]:
-    """What ends a label: the line, since no label holds a line break, or what stands behind it in training."""
+    """What ends a label: the line, since no label holds a line break, or what stands
+    behind it in training.
+    """
     behind = layout.behind_label.rstrip()
     return ("\n",) if not behind or behind.startswith("\n") else ("\n", behind)
 
@@ -27,7 +31,8 @@ def label_stops(layout: Layout) -> tuple[str, ...]:
 def read_answer(said: str, question: Question, labels: Sequence[str]) -> str | None:
     """The answer in the form of the target; None where none, or several, are named.
 
-    `labels`: the options as the student was trained to say them. Those count as a whole; then as a teacher's do.
+    `labels`: the options as the student was trained to say them. Those count as a
+    whole; then as a teacher's do.
     """
     said = said.strip()
     for name, label in zip(option_names(question), labels, strict=True):

@@ -1,4 +1,5 @@
-"""What a student says of questions at the label's place: how likely each option is, and its own answer.
+"""What a student says of questions at the label's place: how likely each option is, and
+its own answer.
 
 The free answer and the options go on from the same tokens, which are run once.
 """
@@ -9,7 +10,13 @@ from typing import NamedTuple
 import torch
 
 from cotbuild.student.evaluation.decode import Decoded, decode, decode_from
-from cotbuild.student.evaluation.options import Option, OptionScore, score_from, score_options, shared_tokens
+from cotbuild.student.evaluation.options import (
+    Option,
+    OptionScore,
+    score_from,
+    score_options,
+    shared_tokens,
+)
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import batches, run_prefix
 
@@ -32,8 +39,13 @@ class Reply(NamedTuple):
     free: Decoded
 
 
-def reply(student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int) -> list[Reply]:
-    """In the order of `asked`. `batch_tokens`: most tokens whose keys and values are held at once, twice over."""
+def reply(
+    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
+) -> list[Reply]:
+    """In the order of `asked`.
+
+    `batch_tokens`: most tokens whose keys and values are held at once, twice over.
+    """
     together = [i for i, one in enumerate(asked) if _goes_on_alike(one)]
     apart = [i for i in range(len(asked)) if i not in set(together)]
     found: dict[int, Reply] = {}
@@ -44,39 +56,67 @@ def reply(student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_
 
 
 def _goes_on_alike(one: Asked) -> bool:
-    """Whether all options begin with the tokens before the free answer: a tokenizer may join what stands there."""
+    """Whether all options begin with the tokens before the free answer: a tokenizer may
+    join what stands there.
+    """
     n = len(one.before_T)
     if not one.options or shared_tokens(one.options) < n:
         return False
     return one.options[0].ids_T[:n] == one.before_T
 
 
-def _together(student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int) -> list[Reply]:
+def _together(
+    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
+) -> list[Reply]:
     found: dict[int, Reply] = {}
-    for batch in batches([(1, len(one.before_T) + one.limit) for one in asked], batch_tokens):
+    for batch in batches(
+        [(1, len(one.before_T) + one.limit) for one in asked], batch_tokens
+    ):
         with torch.inference_mode():
             replies = _of_batch(student, [asked[i] for i in batch], stops, batch_tokens)
         found |= dict(zip(batch, replies, strict=True))
     return [found[i] for i in range(len(asked))]
 
 
-def _of_batch(student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int) -> list[Reply]:
+def _of_batch(
+    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
+) -> list[Reply]:
     prefix = run_prefix(student.model, [one.before_T for one in asked], student.pad_id)
     scores: dict[int, list[OptionScore]] = {}
-    sizes = [(len(one.options), max(len(option.ids_T) for option in one.options)) for one in asked]
+    sizes = [
+        (len(one.options), max(len(option.ids_T) for option in one.options))
+        for one in asked
+    ]
     for part in batches(sizes, batch_tokens):
         some = [asked[i] for i in part]
         state = prefix.copy().pick(torch.tensor(part, device=student.model.device))
-        of_part = score_from(student, state, [len(one.before_T) for one in some], [one.options for one in some])
+        of_part = score_from(
+            student,
+            state,
+            [len(one.before_T) for one in some],
+            [one.options for one in some],
+        )
         scores |= dict(zip(part, of_part, strict=True))
     free = decode_from(student, prefix, [one.limit for one in asked], stops)
     return [Reply(scores[i], said) for i, said in enumerate(free)]
 
 
-def _apart(student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int) -> list[Reply]:
+def _apart(
+    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
+) -> list[Reply]:
     places = [i for i, one in enumerate(asked) if one.options]
     scores: list[list[OptionScore]] = [[] for _ in asked]
-    for i, of_options in score_options(student, [asked[place].options for place in places], batch_tokens):
+    for i, of_options in score_options(
+        student, [asked[place].options for place in places], batch_tokens
+    ):
         scores[places[i]] = of_options
-    free = dict(decode(student, [one.before_T for one in asked], [one.limit for one in asked], stops, batch_tokens))
+    free = dict(
+        decode(
+            student,
+            [one.before_T for one in asked],
+            [one.limit for one in asked],
+            stops,
+            batch_tokens,
+        )
+    )
     return [Reply(scores[i], free[i]) for i in range(len(asked))]

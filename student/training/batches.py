@@ -1,6 +1,8 @@
-"""Which rows make an update, in which order, and how an update is cut into micro-batches. Pure.
+"""Which rows make an update, in which order, and how an update is cut into
+micro-batches. Pure.
 
-The order hangs on seed and ids alone: every variant sees the same rationales, in the same order, in as many updates.
+The order hangs on seed and ids alone: every variant sees the same rationales, in the
+same order, in as many updates.
 """
 
 import math
@@ -14,16 +16,21 @@ from cotbuild.schemas.training import Precision
 from cotbuild.student.training.loss import Weights, weighted_losses
 
 SWITCH_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
-"""What one more micro-batch costs, in tokens: that much padding is cheaper than another forward and backward pass.
+"""What one more micro-batch costs, in tokens: that much padding is cheaper than another
+forward and backward pass.
 
 In bfloat16 each pass casts all weights and gradients too.
 """
 
 
-def plan_updates(keys: Sequence[str], seed: int, epochs: float, batch_rows: int) -> list[list[int]]:
-    """For each update the indices of its examples, `batch_rows` of them; the last one has what is left.
+def plan_updates(
+    keys: Sequence[str], seed: int, epochs: float, batch_rows: int
+) -> list[list[int]]:
+    """For each update the indices of its examples, `batch_rows` of them; the last one
+    has what is left.
 
-    Passes follow one another without a gap, each in an order of its own, told by the digest of seed, pass and key.
+    Passes follow one another without a gap, each in an order of its own, told by the
+    digest of seed, pass and key.
     """
     order: list[int] = []
     for number in range(math.ceil(epochs)):
@@ -40,11 +47,14 @@ class Row(NamedTuple):
     weights: Weights
 
 
-def cut(lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1) -> list[list[list[int]]]:
-    """For each process its micro-batches, as indices of rows; all have as many, at most `batch_tokens` tokens each.
+def cut(
+    lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1
+) -> list[list[list[int]]]:
+    """For each process its micro-batches, as indices of rows; all have as many, at most
+    `batch_tokens` tokens each.
 
-    As many: sharded models wait for one another at each. A row longer than `batch_tokens` is alone. An empty list
-    stands where there is nothing left to do.
+    As many: sharded models wait for one another at each. A row longer than
+    `batch_tokens` is alone. An empty list stands where there is nothing left to do.
     """
     batches = _least_padding(lengths, batch_tokens, switch_tokens)
     while len(batches) % processes and any(len(batch) > 1 for batch in batches):
@@ -55,15 +65,26 @@ def cut(lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes
     return [batches[process::processes] for process in range(processes)]
 
 
-def _least_padding(lengths: Sequence[int], batch_tokens: int, switch_tokens: int) -> list[list[int]]:
-    """Rows sorted by length, cut where padding and the cost of a further micro-batch are least together."""
+def _least_padding(
+    lengths: Sequence[int], batch_tokens: int, switch_tokens: int
+) -> list[list[int]]:
+    """Rows sorted by length, cut where padding and the cost of a further micro-batch
+    are least together.
+    """
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    best: list[tuple[int, int]] = [(0, 0)]  # cost of the first n rows, and where their last micro-batch begins
+    best: list[tuple[int, int]] = [
+        (0, 0)
+    ]  # cost of the first n rows, and where their last micro-batch begins
     for stop in range(1, len(order) + 1):
         longest = lengths[order[stop - 1]]
         fits = max(1, batch_tokens // longest)
         starts = range(max(0, stop - fits), stop)
-        best.append(min((best[start][0] + (stop - start) * longest + switch_tokens, start) for start in starts))
+        best.append(
+            min(
+                (best[start][0] + (stop - start) * longest + switch_tokens, start)
+                for start in starts
+            )
+        )
     batches: list[list[int]] = []
     stop = len(order)
     while stop:
@@ -74,7 +95,9 @@ def _least_padding(lengths: Sequence[int], batch_tokens: int, switch_tokens: int
 
 
 class MicroBatch(TypedDict):
-    """Rows padded on the left, so that what is supervised stands at the right edge, the last K tokens."""
+    """Rows padded on the left, so that what is supervised stands at the right edge, the
+    last K tokens.
+    """
 
     input_ids: torch.Tensor  # [B, T]
     attention_mask: torch.Tensor  # [B, T]
@@ -83,7 +106,11 @@ class MicroBatch(TypedDict):
 
 
 def collate(rows: Sequence[Row], pad_id: int) -> MicroBatch:
-    """Rows as tensors. K is the longest completion's, of T tokens the first one never counts: nothing predicts it."""
+    """Rows as tensors.
+
+    K is the longest completion's, of T tokens the first one never counts: nothing
+    predicts it.
+    """
     width = max(len(row.input_ids_T) for row in rows)
     ids = torch.full((len(rows), width), pad_id)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
@@ -105,8 +132,8 @@ def collate(rows: Sequence[Row], pad_id: int) -> MicroBatch:
 def micro_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
     """Loss and its parts [3] of a micro-batch.
 
-    Logits are asked of the model's own forward, where there is loss alone: so wrappers of it stay in force, and what a
-    family does to its logits.
+    Logits are asked of the model's own forward, where there is loss alone: so wrappers
+    of it stay in force, and what a family does to its logits.
     """
     ids, wanted = batch["input_ids"], batch["weights"].shape[1]
     out = model(

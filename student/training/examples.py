@@ -1,4 +1,6 @@
-"""Rows of a variant as examples in tokens: one example a rationale, with one row or, of two tasks, two."""
+"""Rows of a variant as examples in tokens: one example a rationale, with one row or, of
+two tasks, two.
+"""
 
 from typing import NamedTuple
 
@@ -10,7 +12,11 @@ from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.layout import label_spans, layout_of
 from cotbuild.student.questions import question_digest, question_of
 from cotbuild.student.tokenize_parts import Encoded, Part, encode
-from cotbuild.student.training.data import VariantRows, choose_rationales, rows_fingerprint
+from cotbuild.student.training.data import (
+    VariantRows,
+    choose_rationales,
+    rows_fingerprint,
+)
 
 
 class Examples(NamedTuple):
@@ -19,17 +25,30 @@ class Examples(NamedTuple):
     keys: list[str]
     """One a rationale, of its ids."""
     rows: list[list[Encoded]]
-    """Of each rationale; none where one is too long, so that it keeps its place and the order stays every variant's."""
+    """Of each rationale; none where one is too long, so that it keeps its place and the
+    order stays every variant's.
+    """
     info: RowsInfo
     layout: Layout
 
 
 def make_examples(
-    found: VariantRows, tokenizer: PreTrainedTokenizerBase, config: TrainConfig, max_tokens: int
+    found: VariantRows,
+    tokenizer: PreTrainedTokenizerBase,
+    config: TrainConfig,
+    max_tokens: int,
 ) -> Examples:
-    """Choose and encode; raises DataError where every rationale has a row longer than `max_tokens`."""
+    """Choose and encode; raises DataError where every rationale has a row longer than
+    `max_tokens`.
+    """
     chosen = choose_rationales(found.rows, config.rows)
-    encoded = [[encode(tokenizer, row.prompt, row.completion, label_spans(row)) for row in rows] for rows in chosen]
+    encoded = [
+        [
+            encode(tokenizer, row.prompt, row.completion, label_spans(row))
+            for row in rows
+        ]
+        for rows in chosen
+    ]
     fits = [all(len(row.input_ids_T) <= max_tokens for row in rows) for rows in encoded]
     kept = [row for rows, fit in zip(chosen, fits, strict=True) if fit for row in rows]
     if not kept:
@@ -46,8 +65,12 @@ def make_examples(
         fingerprint=rows_fingerprint(kept),
         num_rows=len(kept),
         too_long=sum(map(len, chosen)) - len(kept),
-        rationale_tokens_p99=_p99([_before_label(row) for inner in rows for row in inner]),
-        question_digests=tuple(sorted({question_digest(question_of(row.prompt)) for row in kept})),
+        rationale_tokens_p99=_p99(
+            [_before_label(row) for inner in rows for row in inner]
+        ),
+        question_digests=tuple(
+            sorted({question_digest(question_of(row.prompt)) for row in kept})
+        ),
     )
     return Examples([_key(inner[0]) for inner in chosen], rows, info, layout_of(kept))
 

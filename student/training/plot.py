@@ -12,8 +12,13 @@ def plot_losses(folder: Path, updates: list[Update], title: str) -> None:
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     steps = [update.step for update in updates]
-    parts = {"label": [u.label_loss for u in updates], "rationale": [u.rationale_loss for u in updates]}
-    for color, (name, values) in zip(("tab:blue", "tab:orange"), parts.items(), strict=True):
+    parts = {
+        "label": [u.label_loss for u in updates],
+        "rationale": [u.rationale_loss for u in updates],
+    }
+    for color, (name, values) in zip(
+        ("tab:blue", "tab:orange"), parts.items(), strict=True
+    ):
         if any(values):
             axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.35)
             axes.plot(steps, _smooth(values), color=color, linewidth=1.8, label=name)
@@ -27,6 +32,7 @@ def plot_losses(folder: Path, updates: list[Update], title: str) -> None:
 def _smooth(values: list[float]) -> list[float]:
     width = max(1, len(values) // 20)
     return [
-        sum(values[max(0, i - width + 1) : i + 1]) / len(values[max(0, i - width + 1) : i + 1])
+        sum(values[max(0, i - width + 1) : i + 1])
+        / len(values[max(0, i - width + 1) : i + 1])
         for i in range(len(values))
     ]

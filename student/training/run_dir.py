@@ -1,10 +1,10 @@
 """The folder of a training run.
 
 run.json      what was asked, of which student and rows; `finished` once model/ is whole
-metrics.jsonl a line an update
-loss.png      both parts of the loss over the updates
-model/        the trained student in transformers' form; with LoRA its matrices alone, in peft's
-checkpoints/  what a run that was cut off goes on from; gone once it is finished
+metrics.jsonl a line an update loss.png      both parts of the loss over the updates
+model/        the trained student in transformers' form; with LoRA its matrices alone,
+in peft's checkpoints/  what a run that was cut off goes on from; gone once it is
+finished
 """
 
 import json
@@ -22,14 +22,23 @@ from cotbuild.schemas.training import StudentRun
 if TYPE_CHECKING:
     from cotbuild.student.model import Student
 
-RUN, METRICS, PLOT, MODEL, CHECKPOINTS = "run.json", "metrics.jsonl", "loss.png", "model", "checkpoints"
+RUN, METRICS, PLOT, MODEL, CHECKPOINTS = (
+    "run.json",
+    "metrics.jsonl",
+    "loss.png",
+    "model",
+    "checkpoints",
+)
 WHOLE = "whole"
 """Stands in a checkpoint that was written to its end."""
 LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
 
 
 class Update(NamedTuple):
-    """A line of metrics.jsonl. Both parts are means over the update's examples, whichever loss is minimised."""
+    """A line of metrics.jsonl.
+
+    Both parts are means over the update's examples, whichever loss is minimised.
+    """
 
     step: int
     steps: int
@@ -46,10 +55,14 @@ class Update(NamedTuple):
 
 
 def open_run(folder: Path) -> StudentRun:
-    """What run.json says, finished or not; raises DataError where there is none or it cannot be read."""
+    """What run.json says, finished or not; raises DataError where there is none or it
+    cannot be read.
+    """
     run = read_run(folder)
     if run is None:
-        raise DataError(f"{folder}: no {RUN}. Expected the folder of a training run. See `cotbuild train`.")
+        raise DataError(
+            f"{folder}: no {RUN}. Expected the folder of a training run. See `cotbuild train`."
+        )
     return run
 
 
@@ -61,13 +74,19 @@ def read_run(folder: Path) -> StudentRun | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}. Expected a training run's record. Train into another folder.") from error
-    check_format(value.get("format_version") if isinstance(value, dict) else None, str(path))
+        raise DataError(
+            f"{path}: {error}. Expected a training run's record. Train into another folder."
+        ) from error
+    check_format(
+        value.get("format_version") if isinstance(value, dict) else None, str(path)
+    )
     return StudentRun.parse(value, str(path))
 
 
 def run_identity(run: StudentRun) -> str:
-    """Who the trained student is: `trained:` and a digest of what it was trained from, on, and how. No path."""
+    """Who the trained student is: `trained:` and a digest of what it was trained from,
+    on, and how. No path.
+    """
     said = run.model_dump(mode="json", include={"config", "student"})
     return f"trained:{digest('student run/1', {**said, 'rows': run.data.fingerprint})}"
 
@@ -76,13 +95,20 @@ def finished_run(folder: Path) -> StudentRun:
     """As `open_run`; raises DataError where it is not finished too."""
     run = open_run(folder)
     if not run.finished:
-        raise DataError(f"{folder}: not trained to its end. Expected a finished run. Run the same command again.")
+        raise DataError(
+            f"{folder}: not trained to its end. Expected a finished run. Run the same command again."
+        )
     return run
 
 
 def load_trained(folder: Path) -> "Student":
-    """The student of a finished run, with LoRA on its base. Raises DataError where the run is not finished."""
-    from cotbuild.student.model import load_student  # here, since torch takes seconds, and a run is read without it
+    """The student of a finished run, with LoRA on its base.
+
+    Raises DataError where the run is not finished.
+    """
+    from cotbuild.student.model import (
+        load_student,  # here, since torch takes seconds, and a run is read without it
+    )
 
     run = finished_run(folder)
     return load_student(folder / MODEL, run_identity(run))
@@ -104,7 +130,9 @@ def write_run(folder: Path, run: StudentRun) -> None:
 
 
 def check_same(folder: Path, there: StudentRun, new: StudentRun) -> None:
-    """Raise ConfigError where another run stands in the folder, naming the first field in which they differ."""
+    """Raise ConfigError where another run stands in the folder, naming the first field
+    in which they differ.
+    """
     for name in ("config", "student", "data", "layout"):
         fields = _flat(name, getattr(there, name)), _flat(name, getattr(new, name))
         for field, value in fields[1].items():
@@ -118,13 +146,19 @@ def check_same(folder: Path, there: StudentRun, new: StudentRun) -> None:
 def _flat(name: str, value: Any) -> dict[str, Any]:
     if not hasattr(value, "model_dump"):
         return {name: value}
-    return {f"{name}.{key}": inner for key, inner in value.model_dump(mode="json").items()}
+    return {
+        f"{name}.{key}": inner for key, inner in value.model_dump(mode="json").items()
+    }
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole."""
     marks = (folder / CHECKPOINTS).glob(f"checkpoint-*/{WHOLE}")
-    return max((mark.parent for mark in marks), key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(
+        (mark.parent for mark in marks),
+        key=lambda path: int(path.name.rpartition("-")[2]),
+        default=None,
+    )
 
 
 def versions() -> dict[str, str]:
@@ -142,7 +176,9 @@ def versions() -> dict[str, str]:
 
 
 def read_metrics(folder: Path, upto: int | None = None) -> list[Update]:
-    """The updates so far, in order; `upto`: only up to this one. A line that was cut off by a kill is left out."""
+    """The updates so far, in order; `upto`: only up to this one. A line that was cut
+    off by a kill is left out.
+    """
     try:
         lines = (folder / METRICS).read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
@@ -152,7 +188,9 @@ def read_metrics(folder: Path, upto: int | None = None) -> list[Update]:
 
 
 def write_metrics(folder: Path, updates: list[Update]) -> None:
-    """Begin metrics.jsonl with these: what came after the checkpoint that is gone on from will come again."""
+    """Begin metrics.jsonl with these: what came after the checkpoint that is gone on
+    from will come again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS).write_text("".join(map(_line, updates)), encoding="utf-8")
 
@@ -163,7 +201,9 @@ def add_metrics(folder: Path, update: Update) -> None:
         with (folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(_line(update))
     except OSError as error:
-        raise StoreError(f"{folder / METRICS}: {error}. Expected room to write the run.") from error
+        raise StoreError(
+            f"{folder / METRICS}: {error}. Expected room to write the run."
+        ) from error
 
 
 def _line(update: Update) -> str:
@@ -174,7 +214,13 @@ def summary(updates: list[Update]) -> dict[str, Any]:
     """What a run came to; losses are means over the last tenth of its updates."""
     last = updates[-max(1, len(updates) // 10) :]
     losses = {
-        name: sum(getattr(u, name) for u in last) / len(last) for name in ("loss", "label_loss", "rationale_loss")
+        name: sum(getattr(u, name) for u in last) / len(last)
+        for name in ("loss", "label_loss", "rationale_loss")
     }
     tokens, seconds = sum(u.tokens for u in updates), sum(u.seconds for u in updates)
-    return {"updates": len(updates), "tokens": tokens, "seconds": round(seconds, 2), **losses}
+    return {
+        "updates": len(updates),
+        "tokens": tokens,
+        "seconds": round(seconds, 2),
+        **losses,
+    }

@@ -1,4 +1,6 @@
-"""Training a student on a variant, from rows to a run's folder; the same call goes on with a run that was cut off."""
+"""Training a student on a variant, from rows to a run's folder; the same call goes on
+with a run that was cut off.
+"""
 
 import contextlib
 import shutil
@@ -33,7 +35,12 @@ from cotbuild.student.training.run_dir import (
     write_metrics,
     write_run,
 )
-from cotbuild.student.training.trainer import StopWhenAsked, StudentTrainer, learning_rate, trainer_args
+from cotbuild.student.training.trainer import (
+    StopWhenAsked,
+    StudentTrainer,
+    learning_rate,
+    trainer_args,
+)
 from cotbuild.student.training.updates import Updates
 
 MEASURED = 3
@@ -66,13 +73,19 @@ class Cost(NamedTuple):
 
 
 def train(
-    config: TrainConfig, source: Path, base: Base, out: Path, on_update: Callable[[Update], None] = lambda _: None
+    config: TrainConfig,
+    source: Path,
+    base: Base,
+    out: Path,
+    on_update: Callable[[Update], None] = lambda _: None,
 ) -> StudentRun:
-    """Train into `out`, or go on there, or return the run that is finished there. See `precision` for which.
+    """Train into `out`, or go on there, or return the run that is finished there. See
+    `precision` for which.
 
-    Under `accelerate launch` every process calls this. A first Ctrl-C ends it behind the update at hand, with a
-    checkpoint, as KeyboardInterrupt. Raises ConfigError where another run stands in `out`, DataError where the rows are
-    not what they should be, StoreError where the folder cannot be written.
+    Under `accelerate launch` every process calls this. A first Ctrl-C ends it behind
+    the update at hand, with a checkpoint, as KeyboardInterrupt. Raises ConfigError
+    where another run stands in `out`, DataError where the rows are not what they should
+    be, StoreError where the folder cannot be written.
     """
     student, examples, run = _prepare(config, source, base)
     there = read_run(out)
@@ -82,7 +95,9 @@ def train(
             return there
     state = PartialState()
     checkpoint = last_checkpoint(out)
-    done = read_metrics(out, upto=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+    done = read_metrics(
+        out, upto=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    )
     state.wait_for_everyone()  # all have read before one writes
     if state.is_main_process:
         write_run(out, run)
@@ -95,35 +110,65 @@ def train(
     with _disk(out):
         trainer = _trainer(student, examples, run.config, out / CHECKPOINTS, tell)
         with _ends_at_an_update(trainer):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            trainer.train(
+                resume_from_checkpoint=str(checkpoint) if checkpoint else None
+            )
         return _finish(trainer, out, run)
 
 
 def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
-    """What training will take: a few updates are run on real rows, and nothing is written. Raises as `train` does."""
+    """What training will take: a few updates are run on real rows, and nothing is
+    written. Raises as `train` does.
+    """
     student, examples, run = _prepare(config, source, base)
     updates = Updates(examples, run.config, student.pad_id)
     tokens, padded = updates.tokens()
     told: list[Update] = []
     with tempfile.TemporaryDirectory() as folder:
-        trainer = _trainer(student, examples, run.config, Path(folder), told.append, only=min(MEASURED, len(updates)))
+        trainer = _trainer(
+            student,
+            examples,
+            run.config,
+            Path(folder),
+            told.append,
+            only=min(MEASURED, len(updates)),
+        )
         trainer.train()
     timed = told[1:] or told
-    spent = sum(update.seconds for update in timed) / sum(update.tokens for update in timed)
+    spent = sum(update.seconds for update in timed) / sum(
+        update.tokens for update in timed
+    )
     info = run.data
-    return Cost(info.num_rows, info.too_long, len(updates), tokens, padded, spent * tokens, len(timed))
+    return Cost(
+        info.num_rows,
+        info.too_long,
+        len(updates),
+        tokens,
+        padded,
+        spent * tokens,
+        len(timed),
+    )
 
 
-def _prepare(config: TrainConfig, source: Path, base: Base) -> tuple[Student, Examples, StudentRun]:
+def _prepare(
+    config: TrainConfig, source: Path, base: Base
+) -> tuple[Student, Examples, StudentRun]:
     found = read_variant(source, config.variant)  # before the model, which takes longer
-    # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in bfloat16.
+    # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in
+    # bfloat16.
     dtype = torch.float32 if config.lora_rank is None else None
-    student = load_student(base.where, base.identity, revision=base.revision, dtype=dtype)
-    examples = make_examples(found, student.tokenizer, config, min(config.max_tokens, context(student.model)))
+    student = load_student(
+        base.where, base.identity, revision=base.revision, dtype=dtype
+    )
+    examples = make_examples(
+        found, student.tokenizer, config, min(config.max_tokens, context(student.model))
+    )
     longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
     set_attention(student.model, config, longest)
     run = StudentRun(
-        config=config.model_copy(update={"lr": learning_rate(config), "precision": precision(config)}),
+        config=config.model_copy(
+            update={"lr": learning_rate(config), "precision": precision(config)}
+        ),
         student=base.identity,
         data=examples.info,
         layout=examples.layout,
@@ -148,7 +193,8 @@ def _trainer(
 
 @contextlib.contextmanager
 def _ends_at_an_update(trainer: StudentTrainer) -> Iterator[None]:
-    """SIGINT has the run end behind its update, and comes as KeyboardInterrupt then; a second one does so at once.
+    """SIGINT has the run end behind its update, and comes as KeyboardInterrupt then; a
+    second one does so at once.
 
     Of several processes each would stop at another update: there it comes at once.
     """
@@ -173,18 +219,27 @@ def _ends_at_an_update(trainer: StudentTrainer) -> Iterator[None]:
 
 
 def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
-    """Put the student in its place, draw the plot, and say in run.json that it is finished."""
+    """Put the student in its place, draw the plot, and say in run.json that it is
+    finished.
+    """
     made = out / f".{MODEL}"
     trainer.save_model(str(made))
     trainer.accelerator.wait_for_everyone()
     updates = read_metrics(out)
     finished = run.model_copy(update={"finished": True, "result": summary(updates)})
     if trainer.is_world_process_zero():
-        for name in ("training_args.bin", "README.md"):  # a pickle and peft's card, both with paths of this machine
+        for name in (
+            "training_args.bin",
+            "README.md",
+        ):  # a pickle and peft's card, both with paths of this machine
             (made / name).unlink(missing_ok=True)
         shutil.rmtree(out / MODEL, ignore_errors=True)
         made.replace(out / MODEL)
-        plot_losses(out, updates, f"{run.data.spec.ref}, {run.config.loss.value} loss, seed {run.config.seed}")
+        plot_losses(
+            out,
+            updates,
+            f"{run.data.spec.ref}, {run.config.loss.value} loss, seed {run.config.seed}",
+        )
         write_run(out, finished)
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return finished
@@ -197,4 +252,6 @@ def _disk(out: Path) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"{out}: {error}. Expected room to write the run. Run the same command again.") from error
+        raise StoreError(
+            f"{out}: {error}. Expected room to write the run. Run the same command again."
+        ) from error

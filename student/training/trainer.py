@@ -1,4 +1,6 @@
-"""TRL's trainer with our updates: accelerate, peft, checkpoints and schedule are theirs, an update's loss is ours."""
+"""TRL's trainer with our updates: accelerate, peft, checkpoints and schedule are
+theirs, an update's loss is ours.
+"""
 
 import contextlib
 import math
@@ -10,7 +12,13 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
@@ -34,23 +42,38 @@ class StudentTrainer(SFTTrainer):
     """An item of its data loader is a whole update, cut into micro-batches here."""
 
     def __init__(
-        self, student: Student, examples: Examples, config: TrainConfig, args: SFTConfig, on_update: OnUpdate
+        self,
+        student: Student,
+        examples: Examples,
+        config: TrainConfig,
+        args: SFTConfig,
+        on_update: OnUpdate,
     ) -> None:
         self._config, self._on_update = config, on_update
         self._losses, self._tokens, self._since = torch.zeros(3), 0, time.monotonic()
         super().__init__(
             model=student.model,
             args=args,
-            train_dataset=Dataset.from_dict({"key": examples.keys}),  # only to satisfy it: see get_train_dataloader
+            train_dataset=Dataset.from_dict(
+                {"key": examples.keys}
+            ),  # only to satisfy it: see get_train_dataloader
             data_collator=_only_item,
             processing_class=student.tokenizer,
             peft_config=_lora(student.model, config),
         )
-        self.updates = Updates(examples, config, student.pad_id, self.args.process_index, self.args.world_size)
+        self.updates = Updates(
+            examples,
+            config,
+            student.pad_id,
+            self.args.process_index,
+            self.args.world_size,
+        )
         self.remove_callback(PrinterCallback)  # prints to stdout
 
     def get_train_dataloader(self) -> DataLoader[UpdateBatch]:
-        """Updates in order, once: not accelerate's, since each process takes its own share of every update."""
+        """Updates in order, once: not accelerate's, since each process takes its own
+        share of every update.
+        """
         return DataLoader(self.updates, batch_size=1, collate_fn=_only_item)
 
     def training_step(
@@ -59,7 +82,9 @@ class StudentTrainer(SFTTrainer):
         inputs: dict[str, Any],
         num_items_in_batch: object = None,  # noqa: ARG002
     ) -> torch.Tensor:
-        """Run the micro-batches of an `UpdateBatch` backward; gradients are exchanged at the last one."""
+        """Run the micro-batches of an `UpdateBatch` backward; gradients are exchanged
+        at the last one.
+        """
         model.train()
         losses = torch.zeros(3, device=self.args.device)
         batches: list[MicroBatch] = inputs["micro_batches"]
@@ -82,13 +107,20 @@ class StudentTrainer(SFTTrainer):
         return self._losses[0]
 
     def _on_device(self, batch: MicroBatch) -> MicroBatch:
-        return cast(MicroBatch, {name: value.to(self.args.device) for name, value in batch.items()})  # type: ignore[attr-defined]
+        return cast(
+            MicroBatch,
+            {name: value.to(self.args.device) for name, value in batch.items()},
+        )  # type: ignore[attr-defined]
 
-    def _exchange(self, model: torch.nn.Module, last: bool) -> contextlib.AbstractContextManager[Any]:
+    def _exchange(
+        self, model: torch.nn.Module, last: bool
+    ) -> contextlib.AbstractContextManager[Any]:
         """DeepSpeed does without: it is told by sync_gradients."""
         if last or self.is_deepspeed_enabled:
             return contextlib.nullcontext()
-        return cast(contextlib.AbstractContextManager[Any], self.accelerator.no_sync(model))
+        return cast(
+            contextlib.AbstractContextManager[Any], self.accelerator.no_sync(model)
+        )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """An update that is done, told to `on_update` in the main process."""
@@ -124,11 +156,17 @@ class StudentTrainer(SFTTrainer):
         """None: a checkpoint is no release."""
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
-        """As theirs, with a mark behind it that tells a whole one from one that was cut off."""
+        """As theirs, with a mark behind it that tells a whole one from one that was cut
+        off.
+        """
         super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            (Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}" / WHOLE).touch()
+            (
+                Path(str(self.args.output_dir))
+                / f"checkpoint-{self.state.global_step}"
+                / WHOLE
+            ).touch()
 
 
 class StopWhenAsked(TrainerCallback):
@@ -154,16 +192,24 @@ def _only_item(items: list[Any]) -> Any:
 
 
 def _lora(model: PreTrainedModel, config: TrainConfig) -> Any:
-    """LoRA on every linear layer but the head, scaled by 2, without dropout; None: all weights train."""
+    """LoRA on every linear layer but the head, scaled by 2, without dropout; None: all
+    weights train.
+    """
     if config.lora_rank is None:
         return None
     from peft import LoraConfig
     from transformers.pytorch_utils import Conv1D
 
-    transposed = any(isinstance(module, Conv1D) for module in model.modules())  # GPT-2's way to be linear
+    transposed = any(
+        isinstance(module, Conv1D) for module in model.modules()
+    )  # GPT-2's way to be linear
     rank = config.lora_rank
     return LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM", fan_in_fan_out=transposed
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        fan_in_fan_out=transposed,
     )
 
 
@@ -174,10 +220,14 @@ def learning_rate(config: TrainConfig) -> float:
     return FULL_LR if config.lora_rank is None else LORA_LR
 
 
-def trainer_args(config: TrainConfig, checkpoints: Path, updates: int, *, keep: bool = True) -> SFTConfig:
-    """AdamW; the rate rises in a line over `warmup_frac` of the updates, then falls in a line to 0.
+def trainer_args(
+    config: TrainConfig, checkpoints: Path, updates: int, *, keep: bool = True
+) -> SFTConfig:
+    """AdamW; the rate rises in a line over `warmup_frac` of the updates, then falls in
+    a line to 0.
 
-    In a line, not a cosine: of the two usual ones it has no more to choose. `keep` False: no checkpoint is written.
+    In a line, not a cosine: of the two usual ones it has no more to choose. `keep`
+    False: no checkpoint is written.
     """
     gpu = torch.accelerator.is_available()
     return SFTConfig(

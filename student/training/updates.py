@@ -1,4 +1,6 @@
-"""The updates of a run as a data set of torch, item n being update n: what the trainer goes through once, in order."""
+"""The updates of a run as a data set of torch, item n being update n: what the trainer
+goes through once, in order.
+"""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -8,7 +10,14 @@ from torch.utils.data import Dataset
 from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.precision import precision
 from cotbuild.student.tokenize_parts import Encoded, Part
-from cotbuild.student.training.batches import SWITCH_TOKENS, MicroBatch, Row, collate, cut, plan_updates
+from cotbuild.student.training.batches import (
+    SWITCH_TOKENS,
+    MicroBatch,
+    Row,
+    collate,
+    cut,
+    plan_updates,
+)
 from cotbuild.student.training.examples import Examples
 from cotbuild.student.training.loss import Totals, token_weights
 
@@ -24,13 +33,24 @@ class Updates(Dataset[UpdateBatch]):
     """All updates of a run, of which process `process` of `processes` runs its share."""
 
     def __init__(
-        self, examples: Examples, config: TrainConfig, pad_id: int, process: int = 0, processes: int = 1
+        self,
+        examples: Examples,
+        config: TrainConfig,
+        pad_id: int,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         self._rows, self._config, self._pad_id = examples.rows, config, pad_id
         self._process, self._processes = process, processes
-        self._plan = plan_updates(examples.keys, config.seed, config.epochs, config.batch_rows)
-        # What a process runs where an update has too few rows for it; it counts nothing.
-        self._shortest = min((row for rows in examples.rows for row in rows), key=lambda row: len(row.input_ids_T))
+        self._plan = plan_updates(
+            examples.keys, config.seed, config.epochs, config.batch_rows
+        )
+        # What a process runs where an update has too few rows for it; it counts
+        # nothing.
+        self._shortest = min(
+            (row for rows in examples.rows for row in rows),
+            key=lambda row: len(row.input_ids_T),
+        )
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -38,10 +58,17 @@ class Updates(Dataset[UpdateBatch]):
     def __getitem__(self, number: int) -> UpdateBatch:
         rows = self.rows(number)
         weighted = self._weighted(number, rows)
-        nothing = Row(self._shortest.input_ids_T, ([0.0] * len(self._shortest.input_ids_T),) * 3)
+        nothing = Row(
+            self._shortest.input_ids_T, ([0.0] * len(self._shortest.input_ids_T),) * 3
+        )
         batches = self._cut(rows)[self._process] or [[]]
-        micro = [collate([weighted[i] for i in batch] or [nothing], self._pad_id) for batch in batches]
-        return UpdateBatch(micro_batches=micro, tokens=sum(len(row.input_ids_T) for row in rows))
+        micro = [
+            collate([weighted[i] for i in batch] or [nothing], self._pad_id)
+            for batch in batches
+        ]
+        return UpdateBatch(
+            micro_batches=micro, tokens=sum(len(row.input_ids_T) for row in rows)
+        )
 
     def rows(self, number: int) -> list[Encoded]:
         """The rows of an update, of all processes."""
@@ -61,13 +88,25 @@ class Updates(Dataset[UpdateBatch]):
 
     def _cut(self, rows: Sequence[Encoded]) -> list[list[list[int]]]:
         switch = SWITCH_TOKENS[precision(self._config)]
-        return cut([len(row.input_ids_T) for row in rows], self._config.batch_tokens, switch, self._processes)
+        return cut(
+            [len(row.input_ids_T) for row in rows],
+            self._config.batch_tokens,
+            switch,
+            self._processes,
+        )
 
     def _weighted(self, number: int, rows: Sequence[Encoded]) -> list[Row]:
         examples = sum(bool(self._rows[example]) for example in self._plan[number])
-        totals = Totals(examples, sum(part != Part.PROMPT for row in rows for part in row.parts_T))
+        totals = Totals(
+            examples, sum(part != Part.PROMPT for row in rows for part in row.parts_T)
+        )
         config = self._config
         return [
-            Row(row.input_ids_T, token_weights(row.parts_T, totals, config.loss, config.rationale_weight))
+            Row(
+                row.input_ids_T,
+                token_weights(
+                    row.parts_T, totals, config.loss, config.rationale_weight
+                ),
+            )
             for row in rows
         ]

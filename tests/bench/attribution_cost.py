@@ -1,10 +1,12 @@
-"""What attribution gains by running the question once and the rationale once a step, beside the plain way.
+"""What attribution gains by running the question once and the rationale once a step,
+beside the plain way.
 
     python -m tests.bench.attribution_cost [PAIRS] [STEPS]
 
-The plain way runs question, rationale and option for every option and step, with captum too, padded to one length in
-batches of as many tokens. Both in turn, in one process, on the embedded student. Prints seconds, their ratio, and the
-largest difference of a token's score as a share of the largest score.
+The plain way runs question, rationale and option for every option and step, with captum
+too, padded to one length in batches of as many tokens. Both in turn, in one process, on
+the embedded student. Prints seconds, their ratio, and the largest difference of a
+token's score as a share of the largest score.
 """
 
 import sys
@@ -60,16 +62,25 @@ def plain(student: Student, case: Case, steps: int) -> list[float]:
     def f(middle_B_M_D: Tensor) -> Tensor:
         said = []
         for ids in case.options:
-            sides = (embed(torch.tensor([part])).expand(len(middle_B_M_D), -1, -1) for part in (case.prefix_ids_P, ids))
+            sides = (
+                embed(torch.tensor([part])).expand(len(middle_B_M_D), -1, -1)
+                for part in (case.prefix_ids_P, ids)
+            )
             whole_B_T_D = torch.cat([next(sides), middle_B_M_D, next(sides)], 1)
-            logits = student.model(inputs_embeds=whole_B_T_D, use_cache=False, logits_to_keep=len(ids) + 1).logits
+            logits = student.model(
+                inputs_embeds=whole_B_T_D, use_cache=False, logits_to_keep=len(ids) + 1
+            ).logits
             logp = logits.log_softmax(-1)
-            said.append(torch.stack([logp[:, i, token] for i, token in enumerate(ids)]).sum(0))
+            said.append(
+                torch.stack([logp[:, i, token] for i, token in enumerate(ids)]).sum(0)
+            )
         return said[0] - torch.stack(said[1:]).mean(0)
 
     at_once = max(1, BATCH_TOKENS // (before + case.longest))
     ends = path_ends(student, case)
-    found = IntegratedGradients(f).attribute(*ends, n_steps=steps, internal_batch_size=at_once)
+    found = IntegratedGradients(f).attribute(
+        *ends, n_steps=steps, internal_batch_size=at_once
+    )
     scores: list[float] = found[0].sum(-1).tolist()
     return scores
 
@@ -81,7 +92,9 @@ def main(pairs: int, steps: int) -> None:
     case = case_of(student.tokenizer, LAYOUT, row(), QuestionKind.CHOICE)
     plain_tokens = steps * sum(case.num_tokens for _ in case.options)
     ours_tokens = len(case.prefix_ids_P) + steps * case.step_tokens
-    print(f"tokens of {steps} steps: plain {plain_tokens}, ours {ours_tokens}, {plain_tokens / ours_tokens:.1f} times")
+    print(
+        f"tokens of {steps} steps: plain {plain_tokens}, ours {ours_tokens}, {plain_tokens / ours_tokens:.1f} times"
+    )
     integrated_gradients(student, case, 2, BATCH_TOKENS)
     ratios = []
     for _ in range(pairs):
@@ -92,8 +105,13 @@ def main(pairs: int, steps: int) -> None:
         spent = between - begun, time.monotonic() - between
         ratios.append(spent[1] / spent[0])
         largest = max(map(abs, theirs))
-        differ = max(abs(one - other) for one, other in zip(ours, theirs, strict=True)) / largest
-        print(f"ours {spent[0]:.2f} s, plain {spent[1]:.2f} s, {ratios[-1]:.1f} times; scores differ by {differ:.1e}")
+        differ = (
+            max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
+            / largest
+        )
+        print(
+            f"ours {spent[0]:.2f} s, plain {spent[1]:.2f} s, {ratios[-1]:.1f} times; scores differ by {differ:.1e}"
+        )
     print(f"median {median(ratios):.1f} times")
 
 

@@ -1,4 +1,6 @@
-"""cotbuild and the floor in turn against a mock endpoint, which itself says how long it was asked."""
+"""cotbuild and the floor in turn against a mock endpoint, which itself says how long it
+was asked.
+"""
 
 import argparse
 import json
@@ -42,8 +44,12 @@ class Side(NamedTuple):
 
 def parser(doc: str | None, requests: int, window: int) -> argparse.ArgumentParser:
     """The options both duels share."""
-    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--mock", type=Path, default=ROOT.parent / "shared/rivals/mock_openai.py")
+    options = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--mock", type=Path, default=ROOT.parent / "shared/rivals/mock_openai.py"
+    )
     options.add_argument("--requests", type=int, default=requests)
     options.add_argument("--window", type=int, default=window)
     options.add_argument("--pairs", type=int, default=5)
@@ -51,23 +57,57 @@ def parser(doc: str | None, requests: int, window: int) -> argparse.ArgumentPars
 
 
 def duel(args: argparse.Namespace, *dials: object) -> list[tuple[Side, Side]]:
-    """(cotbuild, floor) for each pair, after one to warm up. Each pair has its own questions, and so latencies."""
+    """(cotbuild, floor) for each pair, after one to warm up.
+
+    Each pair has its own questions, and so latencies.
+    """
     with tempfile.TemporaryDirectory() as folder, _mock(args.mock, *dials) as port:
-        return [_pair(number, args, port, Path(folder)) for number in range(args.pairs + 1)][1:]
+        return [
+            _pair(number, args, port, Path(folder)) for number in range(args.pairs + 1)
+        ][1:]
 
 
-def _pair(number: int, args: argparse.Namespace, port: int, work: Path) -> tuple[Side, Side]:
-    source = write_questions(work / "questions.jsonl", args.requests, first=number * args.requests)
+def _pair(
+    number: int, args: argparse.Namespace, port: int, work: Path
+) -> tuple[Side, Side]:
+    source = write_questions(
+        work / "questions.jsonl", args.requests, first=number * args.requests
+    )
     bodies, out = _write_bodies(source, work), work / "build"
-    ours: list[object] = [*COTBUILD, "generate", "--source", source, "--out", out, "--max-tokens", MAX_TOKENS]
-    ours += ["--teacher", MODEL, "--endpoint", f"http://127.0.0.1:{port}/v1", "--window", args.window]
-    theirs = [sys.executable, Path(__file__).with_name("floor.py"), port, args.window, bodies, work / "floor"]
+    ours: list[object] = [
+        *COTBUILD,
+        "generate",
+        "--source",
+        source,
+        "--out",
+        out,
+        "--max-tokens",
+        MAX_TOKENS,
+    ]
+    ours += [
+        "--teacher",
+        MODEL,
+        "--endpoint",
+        f"http://127.0.0.1:{port}/v1",
+        "--window",
+        args.window,
+    ]
+    theirs = [
+        sys.executable,
+        Path(__file__).with_name("floor.py"),
+        port,
+        args.window,
+        bodies,
+        work / "floor",
+    ]
 
     def cotbuild() -> Side:
         shutil.rmtree(out, ignore_errors=True)
         return _side(port, run(ours, CLIENT_CPU), args.requests)
 
-    return alternate(number, cotbuild, lambda: _side(port, run(theirs, CLIENT_CPU), args.requests))
+    return alternate(
+        number, cotbuild, lambda: _side(port, run(theirs, CLIENT_CPU), args.requests)
+    )
 
 
 def _write_bodies(source: Path, work: Path) -> Path:
@@ -80,7 +120,9 @@ def _write_bodies(source: Path, work: Path) -> Path:
     chains = prepare(config, work / "never").chains(lambda _: None)
     requests = (chain.open.request for chain in chains if chain.open)
     bodies = work / "bodies.jsonl"
-    bodies.write_text("".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests))
+    bodies.write_text(
+        "".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests)
+    )
     return bodies
 
 
@@ -88,7 +130,9 @@ def _side(port: int, done: Run, num: int) -> Side:
     stats = _get(port, "stats")
     _get(port, "reset")
     if stats["ok"] != num or stats["dup"]:
-        raise SystemExit(f"expected {num} answers, each asked once; the mock says {stats}")
+        raise SystemExit(
+            f"expected {num} answers, each asked once; the mock says {stats}"
+        )
     return Side(done, num, stats["wall"], stats["busy"])
 
 
@@ -97,7 +141,18 @@ def _mock(script: Path, *dials: object) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    words = ["taskset", "-c", MOCK_CPU, sys.executable, script, "--port", port, "--ttl", 3600, *dials]
+    words = [
+        "taskset",
+        "-c",
+        MOCK_CPU,
+        sys.executable,
+        script,
+        "--port",
+        port,
+        "--ttl",
+        3600,
+        *dials,
+    ]
     with subprocess.Popen([*map(str, words)], stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)
@@ -118,5 +173,7 @@ def _wait_for(port: int) -> None:
 
 
 def _get(port: int, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{port}/{path}", timeout=10
+    ) as answer:
         return dict(json.load(answer))

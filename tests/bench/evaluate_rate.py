@@ -1,13 +1,16 @@
-"""Forced choice beside lm-evaluation-harness: the same model, prompts and continuations; choices, margins and rate.
+"""Forced choice beside lm-evaluation-harness: the same model, prompts and
+continuations; choices, margins and rate.
 
     pip install lm_eval       # in an environment of its own, which has cotbuild[student] too
     python tests/bench/evaluate_rate.py QUESTIONS [--questions 500] [--timed 60] [--pairs 3]
 
-QUESTIONS is a file or folder of OpenBookQA's test questions. Both sides are given the prompt, then each option's text
-with the end of text behind it, as continuation. Theirs is `HFLM.loglikelihood`, with the fastest batch size of 4, 8,
-16, 32 on the first questions. Choices are compared on all questions, rates on the first --timed ones. A choice that
-differs is printed with its margin: how much more likely each side finds its own choice than the other's. Each side is
-warmed up by the comparison; then pairs alternate.
+QUESTIONS is a file or folder of OpenBookQA's test questions. Both sides are given the
+prompt, then each option's text with the end of text behind it, as continuation. Theirs
+is `HFLM.loglikelihood`, with the fastest batch size of 4, 8, 16, 32 on the first
+questions. Choices are compared on all questions, rates on the first --timed ones. A
+choice that differs is printed with its margin: how much more likely each side finds its
+own choice than the other's. Each side is warmed up by the comparison; then pairs
+alternate.
 """
 
 import argparse
@@ -38,7 +41,10 @@ Scores = list[list[float]]
 def ours(student: Student, rows: Sequence[TrainingRow], batch_tokens: int) -> Scores:
     """log p of each option, tokenization included."""
     layout = layout_of([example_row(builtin_variants()["label_only"])])
-    asked = [encode_options(student.tokenizer, layout, row.prompt, row.choices) for row in rows]
+    asked = [
+        encode_options(student.tokenizer, layout, row.prompt, row.choices)
+        for row in rows
+    ]
     found = dict(score_options(student, asked, batch_tokens))
     return [[score.log_prob for score in found[i]] for i in range(len(rows))]
 
@@ -47,7 +53,8 @@ def theirs(harness: Any, rows: Sequence[TrainingRow], end: str) -> Scores:
     """The same of the harness."""
     pairs = [(row.prompt, f" {choice}{end}") for row in rows for choice in row.choices]
     requests = [
-        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=number) for number, pair in enumerate(pairs)
+        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=number)
+        for number, pair in enumerate(pairs)
     ]
     found = iter(harness.loglikelihood(requests, disable_tqdm=True))
     return [[float(next(found)[0]) for _ in row.choices] for row in rows]
@@ -57,7 +64,9 @@ def fastest(student: Student, rows: Sequence[TrainingRow], end: str) -> Any:
     """The harness with the batch size that is fastest on these rows."""
     rates = {}
     for size in (4, 8, 16, 32):
-        harness = HFLM(pretrained=student.model, tokenizer=student.tokenizer, batch_size=size)
+        harness = HFLM(
+            pretrained=student.model, tokenizer=student.tokenizer, batch_size=size
+        )
         theirs(harness, rows[:4], end)
         started = time.perf_counter()
         theirs(harness, rows, end)
@@ -73,8 +82,8 @@ def fastest(student: Student, rows: Sequence[TrainingRow], end: str) -> Any:
 def compare(rows: Sequence[TrainingRow], a: Scores, b: Scores) -> None:
     """Prints how many choices agree, and each that does not.
 
-    Scores are compared less their question's mean: what all options share, such as a space before digits, may be
-    counted by one side alone.
+    Scores are compared less their question's mean: what all options share, such as a
+    space before digits, may be counted by one side alone.
     """
     differ, furthest = 0, 0.0
     for row, one, other in zip(rows, a, b, strict=True):
@@ -83,13 +92,19 @@ def compare(rows: Sequence[TrainingRow], a: Scores, b: Scores) -> None:
         i, j = one.index(max(one)), other.index(max(other))
         if i != j:
             differ += 1
-            print(f"{row.question_id}: ours {i} by {one[i] - one[j]:.2e}, theirs {j} by {other[j] - other[i]:.2e}")
+            print(
+                f"{row.question_id}: ours {i} by {one[i] - one[j]:.2e}, theirs {j} by {other[j] - other[i]:.2e}"
+            )
     same = f"same choice on {len(rows) - differ} of {len(rows)} questions"
-    print(f"{same}; between options log p differs by at most {furthest:.2e}", flush=True)
+    print(
+        f"{same}; between options log p differs by at most {furthest:.2e}", flush=True
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("questions")
     parser.add_argument("--questions", type=int, default=500, dest="count")
     parser.add_argument("--timed", type=int, default=60)
@@ -121,7 +136,10 @@ def main() -> None:
 
     pairs = [pair(number) for number in range(args.pairs)]
     rates = [spread(one[i] for one in pairs) for i in (0, 1)]
-    table(["questions", "cotbuild /s", "harness /s", "ratio"], [[len(timed), *rates, spread(a / b for a, b in pairs)]])
+    table(
+        ["questions", "cotbuild /s", "harness /s", "ratio"],
+        [[len(timed), *rates, spread(a / b for a, b in pairs)]],
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The floor: the least that asks and keeps an answer. A window of bare aiohttp posts, one line written for each.
+"""The floor: the least that asks and keeps an answer. A window of bare aiohttp posts,
+one line written for each.
 
     floor.py PORT WINDOW BODIES OUT
 
@@ -15,19 +16,38 @@ from typing import Any, TextIO
 import aiohttp
 
 
-async def worker(session: aiohttp.ClientSession, url: str, bodies: Iterator[dict[str, Any]], out: TextIO) -> None:
+async def worker(
+    session: aiohttp.ClientSession,
+    url: str,
+    bodies: Iterator[dict[str, Any]],
+    out: TextIO,
+) -> None:
     for body in bodies:
         async with session.post(url, json=body) as response:
             answer = await response.json()
             response.raise_for_status()
-        out.write(json.dumps({"text": answer["choices"][0]["message"]["content"], "usage": answer["usage"]}) + "\n")
+        out.write(
+            json.dumps(
+                {
+                    "text": answer["choices"][0]["message"]["content"],
+                    "usage": answer["usage"],
+                }
+            )
+            + "\n"
+        )
         out.flush()
 
 
-async def ask_all(port: int, window: int, bodies: Iterator[dict[str, Any]], out: TextIO) -> None:
+async def ask_all(
+    port: int, window: int, bodies: Iterator[dict[str, Any]], out: TextIO
+) -> None:
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(worker(session, url, bodies, out) for _ in range(window)))
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0)
+    ) as session:
+        await asyncio.gather(
+            *(worker(session, url, bodies, out) for _ in range(window))
+        )
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
-"""Peak memory of `cotbuild generate` with the scripted teacher as the questions, of about 1 KB each, grow in number.
+"""Peak memory of `cotbuild generate` with the scripted teacher as the questions, of
+about 1 KB each, grow in number.
 
-The peak is the kernel's (ru_maxrss) over the whole run: plan, answers, index, derivation.
+The peak is the kernel's (ru_maxrss) over the whole run: plan, answers, index,
+derivation.
 """
 
 import argparse
@@ -15,8 +17,12 @@ PADDING = 760
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rows", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--rows", type=int, nargs="+", default=[1_000, 100_000, 1_000_000]
+    )
     args = options.parse_args()
     print(load())
     rows = []
@@ -29,12 +35,31 @@ def main() -> None:
                     f"{folder}: {free >> 20} MB free. Expected {needed >> 20} MB for {num} rows. Set TMPDIR."
                 )
             out = Path(folder, "build")
-            done = run([*COTBUILD, "generate", "--source", source, "--teacher", "scripted", "--out", out])
+            done = run(
+                [
+                    *COTBUILD,
+                    "generate",
+                    "--source",
+                    source,
+                    "--teacher",
+                    "scripted",
+                    "--out",
+                    out,
+                ]
+            )
             size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
             rows.append((num, done, size / num))
     least = rows[0][1].rss_mb
     table(
-        ["questions", "peak RSS, MB", "growth, MB", "wall, s", "rows/s", "CPU, s", "disk, bytes/row"],
+        [
+            "questions",
+            "peak RSS, MB",
+            "growth, MB",
+            "wall, s",
+            "rows/s",
+            "CPU, s",
+            "disk, bytes/row",
+        ],
         (
             [
                 num,

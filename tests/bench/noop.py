@@ -1,6 +1,8 @@
-"""Start-up of `cotbuild --help`, and a run that finds nothing to do, beside Python itself starting.
+"""Start-up of `cotbuild --help`, and a run that finds nothing to do, beside Python
+itself starting.
 
-The build is made once with the scripted teacher; each round then runs all three, one after the other.
+The build is made once with the scripted teacher; each round then runs all three, one
+after the other.
 """
 
 import argparse
@@ -12,14 +14,25 @@ from harness import COTBUILD, load, run, spread, table, write_questions
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--rounds", type=int, default=9)
     args = options.parse_args()
     before = load()
     with tempfile.TemporaryDirectory() as folder:
         source = write_questions(Path(folder, "questions.jsonl"), args.rows)
-        again = [*COTBUILD, "generate", "--source", source, "--teacher", "scripted", "--out", Path(folder, "build")]
+        again = [
+            *COTBUILD,
+            "generate",
+            "--source",
+            source,
+            "--teacher",
+            "scripted",
+            "--out",
+            Path(folder, "build"),
+        ]
         made = run(again)
         sides: dict[str, list[object]] = {
             "python -c pass": [sys.executable, "-c", "pass"],
@@ -37,7 +50,11 @@ def main() -> None:
     table(
         ["command", "s", "more than Python, s"],
         (
-            [name, spread(found, ".3f"), spread((a - b for a, b in zip(found, floor, strict=True)), ".3f")]
+            [
+                name,
+                spread(found, ".3f"),
+                spread((a - b for a, b in zip(found, floor, strict=True)), ".3f"),
+            ]
             for name, found in walls.items()
         ),
     )

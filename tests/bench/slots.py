@@ -1,7 +1,9 @@
-"""Slots used under a heavy tail: a mock endpoint of 64 slots whose latencies are lognormal, as a server's are.
+"""Slots used under a heavy tail: a mock endpoint of 64 slots whose latencies are
+lognormal, as a server's are.
 
-Slot use = busy time of all slots / (slots x time asked). What is missing is mostly the end, where the longest requests
-run alone: the bare loop beside it, with the same requests, has that too.
+Slot use = busy time of all slots / (slots x time asked). What is missing is mostly the
+end, where the longest requests run alone: the bare loop beside it, with the same
+requests, has that too.
 """
 
 from duel import Side, duel, parser
@@ -24,12 +26,18 @@ def main() -> None:
     def used(side: Side) -> float:
         return 100 * side.busy_s / (slots * side.asking_s)
 
-    pairs = duel(args, "--latency", args.latency, "--sigma", args.sigma, "--slots", args.slots)
+    pairs = duel(
+        args, "--latency", args.latency, "--sigma", args.sigma, "--slots", args.slots
+    )
     sides = {"cotbuild": [a for a, _ in pairs], "floor": [b for _, b in pairs]}
     table(
         ["side", "slots used, %", "asking, s"],
         (
-            [name, spread(map(used, found), ".1f"), spread(side.asking_s for side in found)]
+            [
+                name,
+                spread(map(used, found), ".1f"),
+                spread(side.asking_s for side in found),
+            ]
             for name, found in sides.items()
         ),
     )

@@ -1,18 +1,21 @@
-"""Do the statistics of a study hold? Simulated studies in which the truth is known, put through `compare`.
+"""Do the statistics of a study hold? Simulated studies in which the truth is known, put
+through `compare`.
 
     PYTHONPATH=tests/.ns python -m tests.bench.study_simulation [--studies 2000] [--questions 500]     # from the root
 
-The world is that of tests/support/simulated_studies.py: `run share` of the variance between runs moves all questions together,
-`own` is the share of difficulty's variance that is a recipe's own, r is how alike paired runs are.
+The world is that of tests/support/simulated_studies.py: `run share` of the variance
+between runs moves all questions together, `own` is the share of difficulty's variance
+that is a recipe's own, r is how alike paired runs are.
 
 Columns, percent of the studies. With no true effect, how often 95 % tests reject:
 - reject: `compare`;
 - boot: the percentile bootstrap that draws seeds and questions (Owen 2007); boot-1: the same, one seed fewer drawn;
 - pooled: McNemar's test over all seeds together; any-seed: at least one of McNemar's tests, one a seed.
 
-With 5 points: power; cover, the 95 % intervals that hold the 5. Found equivalent within 2 points: false-eq, where the
-true difference is 2; true-eq, where it is 0. smallest: points, the mean of the differences said to be shown with power
-80 %; at-it: the power really had there.
+With 5 points: power; cover, the 95 % intervals that hold the 5. Found equivalent within
+2 points: false-eq, where the true difference is 2; true-eq, where it is 0. smallest:
+points, the mean of the differences said to be shown with power 80 %; at-it: the power
+really had there.
 """
 
 import argparse
@@ -53,20 +56,30 @@ def settings(shares: list[float]) -> Iterator[Setting]:
     for seeds in (3, 5):
         for paired, correlation in ((True, 0.0), (True, 0.5), (False, 0.0)):
             for share in shares:
-                if correlation == 0 or share > 0:  # without a common part there is nothing to be alike
+                if (
+                    correlation == 0 or share > 0
+                ):  # without a common part there is nothing to be alike
                     for own in (0.0, 0.15):
                         yield Setting(seeds, paired, correlation, share, own)
 
 
-def measure(setting: Setting, questions: int, studies: int, rng: np.random.Generator) -> list[float]:
+def measure(
+    setting: Setting, questions: int, studies: int, rng: np.random.Generator
+) -> list[float]:
     """The columns: shares, but for the smallest difference."""
     here = world(questions, setting.run_share, setting.own, setting.run_correlation)
     null = draw(here, rng, studies, setting.seeds, 0)
     no_effect = compare_all(*null, setting.paired)
-    effect = compare_all(*draw(here, rng, studies, setting.seeds, EFFECT), setting.paired)
-    at_margin = compare_all(*draw(here, rng, studies, setting.seeds, MARGIN / 100), setting.paired)
+    effect = compare_all(
+        *draw(here, rng, studies, setting.seeds, EFFECT), setting.paired
+    )
+    at_margin = compare_all(
+        *draw(here, rng, studies, setting.seeds, MARGIN / 100), setting.paired
+    )
     smallest = float(np.mean([one.smallest_difference for one in effect]))
-    at_smallest = compare_all(*draw(here, rng, studies, setting.seeds, smallest / 100), setting.paired)
+    at_smallest = compare_all(
+        *draw(here, rng, studies, setting.seeds, smallest / 100), setting.paired
+    )
     return [
         rejects(no_effect),
         percentile_rejects(*null, setting.paired, rng),
@@ -83,7 +96,9 @@ def measure(setting: Setting, questions: int, studies: int, rng: np.random.Gener
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--questions", type=int, default=500)
     parser.add_argument("--run-shares", type=float, nargs="+", default=[0.0, 0.4, 0.8])
@@ -96,9 +111,13 @@ def main() -> None:
         f"{errors[0]:.1f} points at 5 %, {errors[1]:.1f} at 50 %"
     )
     print(f"{'seeds':<6}{'runs':<13}{'run share':>9}{'own':>6} |", end="")
-    print("  reject   boot  boot-1  pooled  any-seed |  power   cover  false-eq  true-eq |  smallest  at-it")
+    print(
+        "  reject   boot  boot-1  pooled  any-seed |  power   cover  false-eq  true-eq |  smallest  at-it"
+    )
     for one in settings(args.run_shares):
-        found = [100 * value for value in measure(one, args.questions, args.studies, rng)]
+        found = [
+            100 * value for value in measure(one, args.questions, args.studies, rng)
+        ]
         runs = f"paired r={one.run_correlation}" if one.paired else "unpaired"
         print(f"{one.seeds:<6}{runs:<13}{one.run_share:>9}{one.own:>6} |", end="")
         print(

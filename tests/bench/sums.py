@@ -1,4 +1,6 @@
-"""What the two vLLM benchmarks share: short questions for the embedded teacher, and the table of two sides."""
+"""What the two vLLM benchmarks share: short questions for the embedded teacher, and the
+table of two sides.
+"""
 
 import argparse
 import json
@@ -26,22 +28,31 @@ class Side(NamedTuple):
         return self.tokens / self.seconds
 
 
-def options(about: str | None, *, questions: int, max_tokens: int, log_of: str) -> argparse.Namespace:
+def options(
+    about: str | None, *, questions: int, max_tokens: int, log_of: str
+) -> argparse.Namespace:
     """The command line's sizes; says what will be run."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--questions", type=int, default=questions)
     parser.add_argument("--max-tokens", type=int, default=max_tokens)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--log", type=Path, help=f"for what the {log_of} says")
     args = parser.parse_args()
-    print(f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}", flush=True)
+    print(
+        f"{args.questions} questions, at most {args.max_tokens} tokens each, temperature 0; {load()}",
+        flush=True,
+    )
     return args
 
 
 def sums_job(args: argparse.Namespace, folder: Path) -> Job:
     """The embedded teacher over `args.questions` sums, greedy."""
     config = BuildConfig(
-        source=SourceConfig(name=str(write_sums(folder / "sums.jsonl", args.questions))),
+        source=SourceConfig(
+            name=str(write_sums(folder / "sums.jsonl", args.questions))
+        ),
         teacher=TeacherConfig(model="embedded"),
         templates=("number_zero_shot@1",),
         system="You do sums.",
@@ -55,7 +66,9 @@ def write_sums(path: Path, num: int) -> Path:
     with path.open("w") as file:
         for n in range(num):
             a, b = 12 + n % 61, 3 + n // 61
-            file.write(json.dumps({"question": f"What is {a} + {b}?", "answer": a + b}) + "\n")
+            file.write(
+                json.dumps({"question": f"What is {a} + {b}?", "answer": a + b}) + "\n"
+            )
     return path
 
 

@@ -1,12 +1,15 @@
-"""Training rate beside transformers.Trainer in its best documented setting, on the embedded student and real rows.
+"""Training rate beside transformers.Trainer in its best documented setting, on the
+embedded student and real rows.
 
     python tests/bench/train_rate.py BUILD [--variants post_cot,label_only] [--pairs 3] [--updates 4]
 
-Both sides: the same model in float32, the same rows, as many an update, the same supervised tokens, AdamW, no dropout,
-no gradient checkpointing, about --batch-tokens tokens run at once. Theirs pads each batch to its longest row, groups
-rows by length (train_sampling_strategy="group_by_length", whose window is 50 updates, wider than ours) and accumulates
-gradients over as many batches as make an update. Each side is warmed up by one run; then pairs alternate. The rate is
-tokens without padding a second, over whole updates, the first one left out.
+Both sides: the same model in float32, the same rows, as many an update, the same
+supervised tokens, AdamW, no dropout, no gradient checkpointing, about --batch-tokens
+tokens run at once. Theirs pads each batch to its longest row, groups rows by length
+(train_sampling_strategy="group_by_length", whose window is 50 updates, wider than ours)
+and accumulates gradients over as many batches as make an update. Each side is warmed up
+by one run; then pairs alternate. The rate is tokens without padding a second, over
+whole updates, the first one left out.
 """
 
 import argparse
@@ -42,7 +45,9 @@ class Clock(TrainerCallback):
         self.ends.append(time.perf_counter())
 
 
-def ours(student: Student, examples: Examples, config: TrainConfig, updates: int) -> float:
+def ours(
+    student: Student, examples: Examples, config: TrainConfig, updates: int
+) -> float:
     """Tokens a second."""
     told: list[Update] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -54,8 +59,13 @@ def ours(student: Student, examples: Examples, config: TrainConfig, updates: int
     return sum(update.tokens for update in told[1:]) / (clock.ends[-1] - clock.ends[0])
 
 
-def theirs(student: Student, rows: list[Encoded], config: TrainConfig, updates: int) -> float:
-    """Tokens a second. Its own batches hold as many rows as `batch_tokens` of rows of mean length."""
+def theirs(
+    student: Student, rows: list[Encoded], config: TrainConfig, updates: int
+) -> float:
+    """Tokens a second.
+
+    Its own batches hold as many rows as `batch_tokens` of rows of mean length.
+    """
     mean = sum(len(row.input_ids_T) for row in rows) / len(rows)
     at_once = max(1, min(config.batch_rows, int(config.batch_tokens / mean)))
     while config.batch_rows % at_once:
@@ -67,7 +77,9 @@ def theirs(student: Student, rows: list[Encoded], config: TrainConfig, updates: 
         width = max(len(row["input_ids"]) for row in batch)
         filled = {"input_ids": student.pad_id, "labels": -100, "attention_mask": 0}
         return {
-            name: torch.tensor([row[name] + [fill] * (width - len(row[name])) for row in batch])
+            name: torch.tensor(
+                [row[name] + [fill] * (width - len(row[name])) for row in batch]
+            )
             for name, fill in filled.items()
         }
 
@@ -75,7 +87,8 @@ def theirs(student: Student, rows: list[Encoded], config: TrainConfig, updates: 
         {
             "input_ids": row.input_ids_T,
             "labels": [
-                -100 if part == Part.PROMPT else i for i, part in zip(row.input_ids_T, row.parts_T, strict=True)
+                -100 if part == Part.PROMPT else i
+                for i, part in zip(row.input_ids_T, row.parts_T, strict=True)
             ],
             "attention_mask": [1] * len(row.input_ids_T),
         }
@@ -97,7 +110,9 @@ def theirs(student: Student, rows: list[Encoded], config: TrainConfig, updates: 
             dataloader_pin_memory=False,
             remove_unused_columns=False,
         )
-        trainer = Trainer(student.model, args, data_collator=collate, train_dataset=data)
+        trainer = Trainer(
+            student.model, args, data_collator=collate, train_dataset=data
+        )
         trainer.remove_callback(PrinterCallback)
         clock = Clock()
         trainer.add_callback(clock)
@@ -119,7 +134,9 @@ def compared(build: Path, variant: str, args: argparse.Namespace) -> list[str]:
         batch_tokens=args.batch_tokens,
         lr=5e-5,
     )
-    examples = make_examples(read_variant(build, variant), student.tokenizer, config, 1024)
+    examples = make_examples(
+        read_variant(build, variant), student.tokenizer, config, 1024
+    )
     rows = [row for inner in examples.rows for row in inner]
     sides: tuple[Callable[[], float], Callable[[], float]] = (
         lambda: ours(student, examples, config, args.updates),
@@ -128,13 +145,23 @@ def compared(build: Path, variant: str, args: argparse.Namespace) -> list[str]:
     alternate(0, *sides)  # warm-up
     pairs = [alternate(n, *sides) for n in range(args.pairs)]
     tokens = sum(len(row.input_ids_T) for row in rows) / len(rows)
-    supervised = sum(part != Part.PROMPT for row in rows for part in row.parts_T) / len(rows)
+    supervised = sum(part != Part.PROMPT for row in rows for part in row.parts_T) / len(
+        rows
+    )
     rates = [spread((pair[i] for pair in pairs), ".0f") for i in (0, 1)]
-    return [variant, f"{tokens:.0f}", f"{supervised:.0f}", *rates, spread(a / b for a, b in pairs)]
+    return [
+        variant,
+        f"{tokens:.0f}",
+        f"{supervised:.0f}",
+        *rates,
+        spread(a / b for a, b in pairs),
+    ]
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("build", type=Path)
     options.add_argument("--variants", default="post_cot,label_only")
     options.add_argument("--pairs", type=int, default=3)
@@ -144,8 +171,18 @@ def main() -> None:
     args = options.parse_args()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    head = ["variant", "tokens a row", "supervised", "cotbuild tok/s", "Trainer tok/s", "ratio"]
-    table(head, [compared(args.build, variant, args) for variant in args.variants.split(",")])
+    head = [
+        "variant",
+        "tokens a row",
+        "supervised",
+        "cotbuild tok/s",
+        "Trainer tok/s",
+        "ratio",
+    ]
+    table(
+        head,
+        [compared(args.build, variant, args) for variant in args.variants.split(",")],
+    )
 
 
 if __name__ == "__main__":

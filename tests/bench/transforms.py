@@ -1,10 +1,12 @@
-"""Rows a second of each transform of a variant, beside a bare Python loop that does the same to the same texts.
+"""Rows a second of each transform of a variant, beside a bare Python loop that does the
+same to the same texts.
 
     PYTHONPATH=. python tests/bench/transforms.py     # from the root; needs the real data, see tests/support/commands.py
 
-Two loops. "same draws" takes the same sha256 draws, so that its texts are the transform's, which is checked; "random"
-has one random.Random for all rows, so that no row can be derived alone; "datasets.map" is that one in batches. A ratio
-above 1: the transform is faster.
+Two loops. "same draws" takes the same sha256 draws, so that its texts are the
+transform's, which is checked; "random" has one random.Random for all rows, so that no
+row can be derived alone; "datasets.map" is that one in batches. A ratio above 1: the
+transform is faster.
 """
 
 import argparse
@@ -53,12 +55,19 @@ class Case(NamedTuple):
 def ours(case: Case, subjects: Sequence[Subject], corpus: Corpus) -> list[str | None]:
     """As `derive` does it."""
     return [
-        case.apply(one.rationale, one, Chance(SEED, STEP, one.question_id, one.sample_index), corpus)
+        case.apply(
+            one.rationale,
+            one,
+            Chance(SEED, STEP, one.question_id, one.sample_index),
+            corpus,
+        )
         for one in subjects
     ]
 
 
-def with_same_draws(case: Case, subjects: Sequence[Subject], questions: Sequence[Question]) -> list[str]:
+def with_same_draws(
+    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+) -> list[str]:
     """A loop whose rows can be derived alone."""
     made = []
     for one, question in zip(subjects, questions, strict=True):
@@ -66,13 +75,20 @@ def with_same_draws(case: Case, subjects: Sequence[Subject], questions: Sequence
         start = b"%d/%d/%d:%s/%d/" % (SEED, STEP, len(name), name, one.sample_index)
 
         def draw(num: int, start: bytes = start) -> list[int]:
-            return sorted(range(num), key=[sha256(start + b"%d" % i).digest() for i in range(num)].__getitem__)
+            return sorted(
+                range(num),
+                key=[
+                    sha256(start + b"%d" % i).digest() for i in range(num)
+                ].__getitem__,
+            )
 
         made.append(case.bare(one.rationale, draw, question))
     return made
 
 
-def with_random(case: Case, subjects: Sequence[Subject], questions: Sequence[Question]) -> list[str]:
+def with_random(
+    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+) -> list[str]:
     """The usual loop."""
     generator = random.Random(SEED)
 
@@ -81,10 +97,15 @@ def with_random(case: Case, subjects: Sequence[Subject], questions: Sequence[Que
         generator.shuffle(order)
         return order
 
-    return [case.bare(one.rationale, draw, question) for one, question in zip(subjects, questions, strict=True)]
+    return [
+        case.bare(one.rationale, draw, question)
+        for one, question in zip(subjects, questions, strict=True)
+    ]
 
 
-def with_datasets(case: Case, subjects: Sequence[Subject], questions: Sequence[Question]) -> list[str]:
+def with_datasets(
+    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+) -> list[str]:
     """The usual loop in `datasets.map(batched=True)`, its result kept in memory."""
     generator = random.Random(SEED)
 
@@ -95,12 +116,20 @@ def with_datasets(case: Case, subjects: Sequence[Subject], questions: Sequence[Q
 
     def batch(rows: dict[str, list[str]], numbers: list[int]) -> dict[str, list[str]]:
         texts = zip(rows["rationale"], numbers, strict=True)
-        return {"made": [case.bare(text, draw, questions[number]) for text, number in texts]}
+        return {
+            "made": [case.bare(text, draw, questions[number]) for text, number in texts]
+        }
 
     rows = Dataset.from_dict({"rationale": [one.rationale for one in subjects]})
     # A fingerprint of our own: else the time goes into pickling `questions`.
     return list(
-        rows.map(batch, batched=True, with_indices=True, keep_in_memory=True, new_fingerprint=case.name)["made"]
+        rows.map(
+            batch,
+            batched=True,
+            with_indices=True,
+            keep_in_memory=True,
+            new_fingerprint=case.name,
+        )["made"]
     )
 
 
@@ -162,13 +191,36 @@ def bare_cut(text: str, draw: Draw, question: Question) -> str:  # noqa: ARG001
 
 CASES = [
     Case("shuffle words", shuffle(Shuffle(do="shuffle")), bare_shuffle),
-    Case("shuffle sentences", shuffle(Shuffle(do="shuffle", unit="sentence")), bare_shuffle_sentences),
-    Case("shuffle within sentences", shuffle(Shuffle(do="shuffle", within="sentence")), bare_shuffle_within, False),
-    Case("shuffle blocks of 3", shuffle(Shuffle(do="shuffle", block=3)), bare_shuffle_blocks),
-    Case("reverse", reverse(Reverse(do="reverse")), lambda text, *_: " ".join(text.split()[::-1])),
-    Case("sort", sort(Sort(do="sort")), lambda text, *_: " ".join(sorted(text.split(), key=str.casefold))),
+    Case(
+        "shuffle sentences",
+        shuffle(Shuffle(do="shuffle", unit="sentence")),
+        bare_shuffle_sentences,
+    ),
+    Case(
+        "shuffle within sentences",
+        shuffle(Shuffle(do="shuffle", within="sentence")),
+        bare_shuffle_within,
+        False,
+    ),
+    Case(
+        "shuffle blocks of 3",
+        shuffle(Shuffle(do="shuffle", block=3)),
+        bare_shuffle_blocks,
+    ),
+    Case(
+        "reverse",
+        reverse(Reverse(do="reverse")),
+        lambda text, *_: " ".join(text.split()[::-1]),
+    ),
+    Case(
+        "sort",
+        sort(Sort(do="sort")),
+        lambda text, *_: " ".join(sorted(text.split(), key=str.casefold)),
+    ),
     Case("mask half", mask(Mask(do="mask", share=0.5, symbol="_")), bare_mask),
-    Case("drop content words", mask(Mask(do="mask", words="content")), bare_drop_content),
+    Case(
+        "drop content words", mask(Mask(do="mask", words="content")), bare_drop_content
+    ),
     Case("drop mentions", mask(Mask(do="mask", words="mention")), bare_drop_mentions),
     Case("first half", cut(Cut(do="cut", share=0.5)), bare_cut),
 ]
@@ -190,18 +242,26 @@ def piece_case(tokenizer: str) -> Case:
             end = stop
         return "".join([made[i] for i in draw(len(made))])
 
-    return Case("shuffle pieces", shuffle(Shuffle(do="shuffle", unit="piece"), pieces.split), bare)
+    return Case(
+        "shuffle pieces",
+        shuffle(Shuffle(do="shuffle", unit="piece"), pieces.split),
+        bare,
+    )
 
 
 # --- the run ---
 
 
 def real_subjects(num: int) -> list[Subject]:
-    """PaLM's rationales on CommonsenseQA as an import reads them, again from the first where they run out."""
+    """PaLM's rationales on CommonsenseQA as an import reads them, again from the first
+    where they run out.
+    """
     found = []
     for which in SETS[:2]:
         for question, row in rows_of(which):
-            rationale = judge(question, row.completion or "", finish_reason=None).rationale
+            rationale = judge(
+                question, row.completion or "", finish_reason=None
+            ).rationale
             label = label_of(question.choices, question.target or "", LabelForm.TEXT)
             found.append((question, label, rationale))
     return [
@@ -215,7 +275,9 @@ def real_subjects(num: int) -> list[Subject]:
             label,
             rationale,
         )
-        for number, (question, label, rationale) in enumerate(islice(found * (num // len(found) + 1), num))
+        for number, (question, label, rationale) in enumerate(
+            islice(found * (num // len(found) + 1), num)
+        )
     ]
 
 
@@ -226,10 +288,17 @@ def seconds(call: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def compare(case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus) -> list[object]:
-    """A line of the table. Raises SystemExit where the bare loop does something else."""
+def compare(
+    case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus
+) -> list[object]:
+    """A line of the table.
+
+    Raises SystemExit where the bare loop does something else.
+    """
     questions = [as_question(one) for one in subjects]
-    if case.is_same and ours(case, subjects, corpus) != with_same_draws(case, subjects, questions):
+    if case.is_same and ours(case, subjects, corpus) != with_same_draws(
+        case, subjects, questions
+    ):
         raise SystemExit(f"{case.name}: the bare loop makes other texts")
     rates, same, usual, mapped = [], [], [], []
     for number in range(pairs):
@@ -243,12 +312,20 @@ def compare(case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus)
         same.append(them / us)
         usual.append(plain / us)
         mapped.append(seconds(lambda: with_datasets(case, subjects, questions)) / us)
-    return [case.name, spread(rates, ",.0f"), spread(same), spread(usual), spread(mapped)]
+    return [
+        case.name,
+        spread(rates, ",.0f"),
+        spread(same),
+        spread(usual),
+        spread(mapped),
+    ]
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose name holds this")
@@ -257,10 +334,17 @@ def main() -> None:
     disable_progress_bars()
     subjects = real_subjects(args.rows)
     words = sum(len(one.rationale.split()) for one in subjects) / len(subjects)
-    print(f"{len(subjects)} rationales of {words:.1f} words, {args.pairs} pairs; {load()}", flush=True)
+    print(
+        f"{len(subjects)} rationales of {words:.1f} words, {args.pairs} pairs; {load()}",
+        flush=True,
+    )
     cases = CASES + ([piece_case(args.tokenizer)] if args.tokenizer else [])
     corpus = cast(Corpus, None)  # none of these looks at it
-    lines = [compare(case, subjects, args.pairs, corpus) for case in cases if args.only in case.name]
+    lines = [
+        compare(case, subjects, args.pairs, corpus)
+        for case in cases
+        if args.only in case.name
+    ]
     table(["transform", "rows/s", "÷ same draws", "÷ random", "÷ datasets.map"], lines)
 
 

@@ -1,11 +1,15 @@
-"""cotbuild's managed vLLM beside a bare `vllm.LLM.generate`: same weights, engine settings, prompts and sampling.
+"""cotbuild's managed vLLM beside a bare `vllm.LLM.generate`: same weights, engine
+settings, prompts and sampling.
 
-cotbuild's side is what `generate` does while it asks: plan, requests over the Unix socket, validation, progress,
-journal with its last fsync. Starting either engine is not in it. The bare side gets all prompts at once, templated
-beforehand; it is a process of its own, and only one side works at a time. Both have answered all the questions once
-before the first pair, so whatever the prefix cache can hold it holds on both sides (on a CPU next to nothing: it keeps
-whole blocks of 128 tokens, and these prompts are shorter). Compared are seconds a generated token, since the two may
-end a text at different places. Prompts and answers are short, which is hard on cotbuild: more requests a token.
+cotbuild's side is what `generate` does while it asks: plan, requests over the Unix
+socket, validation, progress, journal with its last fsync. Starting either engine is not
+in it. The bare side gets all prompts at once, templated beforehand; it is a process of
+its own, and only one side works at a time. Both have answered all the questions once
+before the first pair, so whatever the prefix cache can hold it holds on both sides (on
+a CPU next to nothing: it keeps whole blocks of 128 tokens, and these prompts are
+shorter). Compared are seconds a generated token, since the two may end a text at
+different places. Prompts and answers are short, which is hard on cotbuild: more
+requests a token.
 """
 
 import argparse
@@ -59,16 +63,37 @@ class Bare:
 
 
 @contextmanager
-def bare_engine(job: Job, env: dict[str, str], args: list[str], log: Path) -> Iterator[Bare]:
+def bare_engine(
+    job: Job, env: dict[str, str], args: list[str], log: Path
+) -> Iterator[Bare]:
     """A bare engine that is ready; closing its stdin ends it."""
-    requests = [chain.open.request for chain in job.chains(lambda _: None) if chain.open]
-    chats = [[message.model_dump() for message in request.messages] for request in requests]
+    requests = [
+        chain.open.request for chain in job.chains(lambda _: None) if chain.open
+    ]
+    chats = [
+        [message.model_dump() for message in request.messages] for request in requests
+    ]
     command = [sys.executable, str(Path(__file__).with_name("bare_llm.py"))]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with log.open("a") as err, subprocess.Popen(command, stderr=err, env={**os.environ, **env}, **pipes) as process:
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "text": True,
+    }
+    with (
+        log.open("a") as err,
+        subprocess.Popen(
+            command, stderr=err, env={**os.environ, **env}, **pipes
+        ) as process,
+    ):
         bare = Bare(process)
         try:
-            bare.say({"args": args, "chats": chats, "sampling": job.config.sampling.model_dump(mode="json")})
+            bare.say(
+                {
+                    "args": args,
+                    "chats": chats,
+                    "sampling": job.config.sampling.model_dump(mode="json"),
+                }
+            )
             yield bare
         finally:
             assert process.stdin
@@ -76,7 +101,9 @@ def bare_engine(job: Job, env: dict[str, str], args: list[str], log: Path) -> It
 
 
 async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
-    """What `run._ask` does once the server is up; no lookup, so everything is asked anew into a new journal."""
+    """What `run._ask` does once the server is up; no lookup, so everything is asked
+    anew into a new journal.
+    """
     said: dict[str, Completion] = {}
     started = time.perf_counter()
     with job.store.journal({}) as journal, Terminal().asking(num) as on_step:
@@ -95,10 +122,14 @@ async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
     if len(said) != num:
         raise SystemExit(f"{len(said)} completions, expected {num}")
     texts = [said[chain.question.id].text for chain in job.chains(lambda _: None)]
-    return Side(seconds, sum(answer.completion_tokens or 0 for answer in said.values()), texts)
+    return Side(
+        seconds, sum(answer.completion_tokens or 0 for answer in said.values()), texts
+    )
 
 
-async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[Side, Side]]:
+async def measure(
+    job: Job, args: argparse.Namespace, log: Path
+) -> list[tuple[Side, Side]]:
     """(cotbuild, bare) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher
     weights = await find_weights(config, job.teacher, log, print)
@@ -106,15 +137,26 @@ async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[S
     words = ["--model", weights.model, *settings.args]
     pairs = []
     with bare_engine(job, {**settings.env, "HF_HUB_OFFLINE": "1"}, words, log) as bare:
-        async with ManagedTeacher(config, job.teacher, job.store.logs, print) as teacher:
+        async with ManagedTeacher(
+            config, job.teacher, job.store.logs, print
+        ) as teacher:
             for number in range(args.pairs + 1):
                 if number % 2:
-                    ours, theirs = await ask(teacher, job, args.questions), bare.generate()
+                    ours, theirs = (
+                        await ask(teacher, job, args.questions),
+                        bare.generate(),
+                    )
                 else:
-                    theirs, ours = bare.generate(), await ask(teacher, job, args.questions)
+                    theirs, ours = (
+                        bare.generate(),
+                        await ask(teacher, job, args.questions),
+                    )
                 if number:  # the first pair warms up
                     pairs.append((ours, theirs))
-                    print(f"pair {number}: cotbuild {ours.rate:.0f} tok/s, bare {theirs.rate:.0f} tok/s", flush=True)
+                    print(
+                        f"pair {number}: cotbuild {ours.rate:.0f} tok/s, bare {theirs.rate:.0f} tok/s",
+                        flush=True,
+                    )
     return pairs
 
 
@@ -123,10 +165,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = sums_job(args, Path(folder))
         with job.store.hold():
-            pairs = asyncio.run(measure(job, args, args.log or Path(folder, "bare.log")))
-    show({"cotbuild": [a for a, _ in pairs], "bare LLM.generate": [b for _, b in pairs]})
-    same = sum(a == b for ours, theirs in pairs for a, b in zip(ours.texts, theirs.texts, strict=True))
-    print(f"texts that are the same on both sides: {same} of {len(pairs) * args.questions}")
+            pairs = asyncio.run(
+                measure(job, args, args.log or Path(folder, "bare.log"))
+            )
+    show(
+        {"cotbuild": [a for a, _ in pairs], "bare LLM.generate": [b for _, b in pairs]}
+    )
+    same = sum(
+        a == b
+        for ours, theirs in pairs
+        for a, b in zip(ours.texts, theirs.texts, strict=True)
+    )
+    print(
+        f"texts that are the same on both sides: {same} of {len(pairs) * args.questions}"
+    )
     print(
         f"seconds a token, cotbuild/bare over {len(pairs)} pairs: {spread((b.rate / a.rate for a, b in pairs), '.3f')}"
     )

@@ -1,8 +1,10 @@
-"""The settings cotbuild gives its managed vLLM beside vLLM's stock ones: same weights, requests, client and machine.
+"""The settings cotbuild gives its managed vLLM beside vLLM's stock ones: same weights,
+requests, client and machine.
 
-Stock is `api_server --model FOLDER --uds SOCKET` and no library preloaded, but for the KV cache, which is kept as small
-as ours: by default it may take most of the memory, and two servers are alive here. Only one is asked at a time, both
-through the same client. What each came up with (dtype, compiled or not) is printed from its own log.
+Stock is `api_server --model FOLDER --uds SOCKET` and no library preloaded, but for the
+KV cache, which is kept as small as ours: by default it may take most of the memory, and
+two servers are alive here. Only one is asked at a time, both through the same client.
+What each came up with (dtype, compiled or not) is printed from its own log.
 """
 
 import argparse
@@ -35,19 +37,37 @@ START_TIMEOUT_S = 600.0
 
 
 @asynccontextmanager
-async def stock_server(model: str, kv_cache_gib: str, log: Path) -> AsyncIterator[Teacher]:
-    """vLLM's API server as it comes, asked through the client that the managed one is asked through."""
+async def stock_server(
+    model: str, kv_cache_gib: str, log: Path
+) -> AsyncIterator[Teacher]:
+    """vLLM's API server as it comes, asked through the client that the managed one is
+    asked through.
+    """
     run_dir = new_run_dir()
     socket = run_dir / "s"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--uds", str(socket)]
-    env = {"VLLM_CPU_KVCACHE_SPACE": kv_cache_gib, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        model,
+        "--uds",
+        str(socket),
+    ]
+    env = {
+        "VLLM_CPU_KVCACHE_SPACE": kv_cache_gib,
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
     env |= {name: str(run_dir) for name in ("TMPDIR", "VLLM_RPC_BASE_PATH")}
     server = Guarded(command, env, log, run_dir)
     try:
         client = EndpointClient(BASE_URL, model, uds=socket)
         async with client:
             await _until_served(server, client)
-        async with EndpointPool([client], print, window=ENDPOINT_WINDOW, max_attempts=1, stall_s=600) as teacher:
+        async with EndpointPool(
+            [client], print, window=ENDPOINT_WINDOW, max_attempts=1, stall_s=600
+        ) as teacher:
             yield teacher
     finally:
         await server.stop()
@@ -72,28 +92,52 @@ async def ask(teacher: Teacher, requests: list[Request]) -> Side:
     said = [answer for answer in answers if isinstance(answer, Completion)]
     if len(said) != len(requests):
         raise SystemExit(f"{len(said)} of {len(requests)} answered: {answers[0]!r}")
-    return Side(seconds, sum(answer.completion_tokens or 0 for answer in said), [answer.text for answer in said])
+    return Side(
+        seconds,
+        sum(answer.completion_tokens or 0 for answer in said),
+        [answer.text for answer in said],
+    )
 
 
-async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[Side, Side]]:
+async def measure(
+    job: Job, args: argparse.Namespace, log: Path
+) -> list[tuple[Side, Side]]:
     """(managed, stock) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher
     weights = await find_weights(config, job.teacher, log, print)
-    kv_cache_gib = choose(look(), config.server, weights.max_len).env["VLLM_CPU_KVCACHE_SPACE"]
-    requests = [chain.open.request for chain in job.chains(lambda _: None) if chain.open]
+    kv_cache_gib = choose(look(), config.server, weights.max_len).env[
+        "VLLM_CPU_KVCACHE_SPACE"
+    ]
+    requests = [
+        chain.open.request for chain in job.chains(lambda _: None) if chain.open
+    ]
     pairs = []
     started = time.monotonic()
     async with stock_server(weights.model, kv_cache_gib, log) as stock:
-        print(f"stock: up after {time.monotonic() - started:.0f} s; {_came_up_with(log)}", flush=True)
-        async with ManagedTeacher(config, job.teacher, job.store.logs, print) as managed:
+        print(
+            f"stock: up after {time.monotonic() - started:.0f} s; {_came_up_with(log)}",
+            flush=True,
+        )
+        async with ManagedTeacher(
+            config, job.teacher, job.store.logs, print
+        ) as managed:
             for number in range(args.pairs + 1):
                 if number % 2:
-                    ours, theirs = await ask(managed, requests), await ask(stock, requests)
+                    ours, theirs = (
+                        await ask(managed, requests),
+                        await ask(stock, requests),
+                    )
                 else:
-                    theirs, ours = await ask(stock, requests), await ask(managed, requests)
+                    theirs, ours = (
+                        await ask(stock, requests),
+                        await ask(managed, requests),
+                    )
                 if number:
                     pairs.append((ours, theirs))
-                    print(f"pair {number}: managed {ours.rate:.0f} tok/s, stock {theirs.rate:.0f} tok/s", flush=True)
+                    print(
+                        f"pair {number}: managed {ours.rate:.0f} tok/s, stock {theirs.rate:.0f} tok/s",
+                        flush=True,
+                    )
         print(f"managed: {_came_up_with(managed.log)}")
     return pairs
 
@@ -101,7 +145,10 @@ async def measure(job: Job, args: argparse.Namespace, log: Path) -> list[tuple[S
 def _came_up_with(log: Path) -> str:
     """dtype and whether it compiles, in the engine's own words."""
     text = log.read_text(errors="replace")
-    words = [re.search(rf"\b{name}=([^,)\s]+)", text) for name in ("dtype", "enforce_eager", "enable_chunked_prefill")]
+    words = [
+        re.search(rf"\b{name}=([^,)\s]+)", text)
+        for name in ("dtype", "enforce_eager", "enable_chunked_prefill")
+    ]
     return ", ".join(word[0] for word in words if word)
 
 
@@ -110,8 +157,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = sums_job(args, Path(folder))
         pairs = asyncio.run(measure(job, args, args.log or Path(folder, "stock.log")))
-    show({"cotbuild's settings": [a for a, _ in pairs], "stock settings": [b for _, b in pairs]})
-    print(f"tok/s, cotbuild's/stock over {len(pairs)} pairs: {spread(a.rate / b.rate for a, b in pairs)}")
+    show(
+        {
+            "cotbuild's settings": [a for a, _ in pairs],
+            "stock settings": [b for _, b in pairs],
+        }
+    )
+    print(
+        f"tok/s, cotbuild's/stock over {len(pairs)} pairs: {spread(a.rate / b.rate for a, b in pairs)}"
+    )
 
 
 if __name__ == "__main__":

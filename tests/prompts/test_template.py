@@ -28,15 +28,21 @@ user: "$question\\n$choices"
 """
 
 
-def ask(kind: QuestionKind, text: str = "Why?", options: tuple[str, ...] = ("this", "that")) -> Question:
+def ask(
+    kind: QuestionKind, text: str = "Why?", options: tuple[str, ...] = ("this", "that")
+) -> Question:
     return Question(
         id="q",
         kind=kind,
         text=text,
-        choices=tuple(Choice(label="AB"[i], text=o) for i, o in enumerate(options)) if kind == "choice" else (),
+        choices=tuple(Choice(label="AB"[i], text=o) for i, o in enumerate(options))
+        if kind == "choice"
+        else (),
         target={"choice": "A", "yes_no": "no", "number": "7", "text": "so"}[kind.value],
         other_targets=(),
-        source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
+        source=SourceRef(
+            dataset="d", config_name=None, split="train", revision=None, row=0
+        ),
     )
 
 
@@ -68,8 +74,12 @@ FINGERPRINTS = {
 
 
 def test_no_shipped_template_changed_under_its_version() -> None:
-    """A changed template is a new version: builds made with the old one must stay what they were."""
-    assert {ref: template.fingerprint[:16] for ref, template in builtin_templates().items()} == FINGERPRINTS
+    """A changed template is a new version: builds made with the old one must stay what
+    they were.
+    """
+    assert {
+        ref: template.fingerprint[:16] for ref, template in builtin_templates().items()
+    } == FINGERPRINTS
 
 
 def test_every_kind_has_zero_shot_few_shot_and_a_default() -> None:
@@ -89,13 +99,17 @@ def test_the_label_first_form_shows_two_exemplars_that_begin_with_the_answer() -
 
 
 @given(st.text(), st.text())
-def test_values_are_put_in_once_and_never_read_as_templates(text: str, option: str) -> None:
+def test_values_are_put_in_once_and_never_read_as_templates(
+    text: str, option: str
+) -> None:
     template = parse_template(MINIMAL, "t")
     shown = template.ask(text, [Choice.model_construct(label="A", text=option)])
     assert shown == f"{text}\n(A) {option}"
 
 
-def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fingerprint() -> None:
+def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fingerprint() -> (
+    None
+):
     before = load_template("choice_few_shot@1")
     assert before.opening  # cached before the copy is made
     after = before.changed(system="Be brief.")
@@ -108,12 +122,27 @@ def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fin
     [
         ('user: "$question"', r"user does not use \$choices"),
         ('user: "$choices"', r"user does not use \$question"),
-        ('user: "$question $choices $hint"', r"user uses \$hint, which no question has"),
+        (
+            'user: "$question $choices $hint"',
+            r"user uses \$hint, which no question has",
+        ),
         ('user: "$question $choices costs $5"', r"user has a lone \$"),
-        ('user: "$question $choices"\nchoice_line: "$text"', r"choice_line does not use \$label"),
-        ('user: "$question $choices"\nassistant: "$rationale $answer"', "assistant and exemplars go together"),
-        ('user: "$question $choices"\ntemperature: 1', "temperature is 1. Extra inputs"),
-        ('user: "$question $choices"\nkind: number', r"uses \$choices, which no question has"),
+        (
+            'user: "$question $choices"\nchoice_line: "$text"',
+            r"choice_line does not use \$label",
+        ),
+        (
+            'user: "$question $choices"\nassistant: "$rationale $answer"',
+            "assistant and exemplars go together",
+        ),
+        (
+            'user: "$question $choices"\ntemperature: 1',
+            "temperature is 1. Extra inputs",
+        ),
+        (
+            'user: "$question $choices"\nkind: number',
+            r"uses \$choices, which no question has",
+        ),
         ("user: [", "t: not YAML"),
     ],
 )
@@ -126,7 +155,10 @@ def test_a_template_with_a_fault_is_refused_by_name(change: str, message: str) -
 @pytest.mark.parametrize(
     ("exemplar", "message"),
     [
-        ("{question: q, choices: [a, b], answer: C, rationale: r}", "answer 'C', not one of its letters"),
+        (
+            "{question: q, choices: [a, b], answer: C, rationale: r}",
+            "answer 'C', not one of its letters",
+        ),
         ("{question: q, choices: [a, b], answer: A}", r"exemplars\.0\.rationale"),
     ],
 )

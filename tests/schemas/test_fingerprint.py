@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import canonical_json, digest
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
 
 
 class Colour(StrEnum):
@@ -31,7 +41,16 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), {1: 2}, {"a": {None: 1}}, [object()], {"a": b"x"}, {"a": {1, 2}}, Colour.RED],
+    [
+        float("nan"),
+        float("inf"),
+        {1: 2},
+        {"a": {None: 1}},
+        [object()],
+        {"a": b"x"},
+        {"a": {1, 2}},
+        Colour.RED,
+    ],
 )
 def test_what_json_cannot_hold_exactly_is_refused(value: Any) -> None:
     with pytest.raises(DataError, match="canonical JSON"):
@@ -47,6 +66,9 @@ def test_tags_keep_kinds_apart() -> None:
     assert digest("a", 1) != digest("b", 1)
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), ("1", 1), ([], {}), ("é", "e\u0301"), (None, "null")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (1, True), ("1", 1), ([], {}), ("é", "e\u0301"), (None, "null")],
+)
 def test_different_values_have_different_digests(one: Any, other: Any) -> None:
     assert digest("t", one) != digest("t", other)

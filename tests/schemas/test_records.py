@@ -1,4 +1,6 @@
-"""Records: frozen, closed, with one clear line for each fault, and the same arrow schema as their fields."""
+"""Records: frozen, closed, with one clear line for each fault, and the same arrow
+schema as their fields.
+"""
 
 import pyarrow as pa
 import pytest
@@ -7,7 +9,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cotbuild.builder.storage.arrow import arrow_schema, arrow_type
-from cotbuild.schemas.completion import MAX_SEED, Completion, Failure, Message, Request, Sampling
+from cotbuild.schemas.completion import (
+    MAX_SEED,
+    Completion,
+    Failure,
+    Message,
+    Request,
+    Sampling,
+)
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
@@ -16,11 +25,26 @@ from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
 
-RECORDS = [Question, Request, Completion, Failure, Rationale, Manifest, BuildConfig, Sampling]
+RECORDS = [
+    Question,
+    Request,
+    Completion,
+    Failure,
+    Rationale,
+    Manifest,
+    BuildConfig,
+    Sampling,
+]
 
 
 def question(**changes: object) -> Question:
-    source = {"dataset": "d", "config_name": None, "split": "train", "revision": None, "row": 0}
+    source = {
+        "dataset": "d",
+        "config_name": None,
+        "split": "train",
+        "revision": None,
+        "row": 0,
+    }
     value = {
         "id": "q1",
         "kind": "choice",
@@ -35,20 +59,32 @@ def question(**changes: object) -> Question:
 
 @pytest.mark.parametrize("model", RECORDS)
 def test_every_field_of_every_record_is_described(model: type[Record]) -> None:
-    assert [name for name, field in model.model_fields.items() if not field.description] == []
+    assert [
+        name for name, field in model.model_fields.items() if not field.description
+    ] == []
 
 
 @pytest.mark.parametrize("model", RECORDS)
-def test_where_a_field_may_be_none_its_description_says_what_that_means(model: type[Record]) -> None:
-    optional = [n for n, f in model.model_fields.items() if "None" in str(f.annotation) and "NoneType" not in n]
-    assert [n for n in optional if "None" not in (model.model_fields[n].description or "")] == []
+def test_where_a_field_may_be_none_its_description_says_what_that_means(
+    model: type[Record],
+) -> None:
+    optional = [
+        n
+        for n, f in model.model_fields.items()
+        if "None" in str(f.annotation) and "NoneType" not in n
+    ]
+    assert [
+        n for n in optional if "None" not in (model.model_fields[n].description or "")
+    ] == []
 
 
 def test_records_are_frozen_and_closed() -> None:
     record = question()
     with pytest.raises(ValidationError):
         record.id = "other"  # type: ignore[misc]
-    with pytest.raises(DataError, match=r"test: extra is 1\. Extra inputs are not permitted\."):
+    with pytest.raises(
+        DataError, match=r"test: extra is 1\. Extra inputs are not permitted\."
+    ):
         question(extra=1)
 
 
@@ -56,18 +92,32 @@ def test_records_are_frozen_and_closed() -> None:
     ("changes", "message"),
     [
         ({"target": "E"}, r"has target 'E', not one of its choices \['A', 'B'\]"),
-        ({"choices": [{"label": "A", "text": "this"}]}, "has 1 choices, expected at least 2"),
-        ({"choices": [{"label": "A", "text": "x"}, {"label": "A", "text": "y"}]}, "expected different labels"),
+        (
+            {"choices": [{"label": "A", "text": "this"}]},
+            "has 1 choices, expected at least 2",
+        ),
+        (
+            {"choices": [{"label": "A", "text": "x"}, {"label": "A", "text": "y"}]},
+            "expected different labels",
+        ),
         ({"kind": "text"}, "is of kind text and has choices"),
-        ({"kind": "yes_no", "choices": [], "target": "maybe"}, "has target 'maybe', expected 'yes' or 'no'"),
+        (
+            {"kind": "yes_no", "choices": [], "target": "maybe"},
+            "has target 'maybe', expected 'yes' or 'no'",
+        ),
         ({"kind": "number", "choices": [], "target": " "}, "has the empty target"),
-        ({"kind": "number", "choices": [], "target": "3", "other_targets": ["4"]}, "expected one target"),
+        (
+            {"kind": "number", "choices": [], "target": "3", "other_targets": ["4"]},
+            "expected one target",
+        ),
         ({"text": "  "}, "text is '  '"),
         ({"id": ""}, "id is ''"),
         ({"kind": "essay"}, "kind is 'essay'"),
     ],
 )
-def test_a_question_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
+def test_a_question_that_cannot_be_is_refused(
+    changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         question(**changes)
 
@@ -105,7 +155,10 @@ def test_every_field_of_a_request_is_in_its_key(changes: dict[str, object]) -> N
 
 def test_the_request_key_is_what_it_always_was() -> None:
     """A golden key: if this changes, every store in the world is asked again."""
-    assert request().request_key == "b072adf5c57a71106faf6c85b3bf7c238a16a68e17420028d6f98f05a94a2b54"
+    assert (
+        request().request_key
+        == "b072adf5c57a71106faf6c85b3bf7c238a16a68e17420028d6f98f05a94a2b54"
+    )
 
 
 @given(st.builds(
@@ -119,18 +172,28 @@ def test_the_request_key_is_what_it_always_was() -> None:
 ))  # fmt: skip
 def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
     value = request.model_dump(mode="json")
-    value["messages"] = [[message["role"], message["content"]] for message in value["messages"]]
+    value["messages"] = [
+        [message["role"], message["content"]] for message in value["messages"]
+    ]
     assert request.request_key == digest("request/1", value)
 
 
 def test_a_changed_copy_has_a_key_of_its_own_whatever_was_computed_before() -> None:
-    """A text asked for once more with more tokens had the key of the first one, and its answer was never found."""
+    """A text asked for once more with more tokens had the key of the first one, and its
+    answer was never found.
+    """
     sampling = Sampling(max_tokens=8)
     asked = request(sampling=sampling.model_dump())
     assert asked.request_key
     assert asked.sampling.canonical
-    longer = asked.model_copy(update={"sampling": asked.sampling.model_copy(update={"max_tokens": 9})})
-    assert longer.request_key == request(sampling=longer.sampling.model_dump()).request_key != asked.request_key
+    longer = asked.model_copy(
+        update={"sampling": asked.sampling.model_copy(update={"max_tokens": 9})}
+    )
+    assert (
+        longer.request_key
+        == request(sampling=longer.sampling.model_dump()).request_key
+        != asked.request_key
+    )
 
 
 def test_equal_requests_have_equal_keys_whatever_was_computed_before() -> None:
@@ -141,7 +204,11 @@ def test_equal_requests_have_equal_keys_whatever_was_computed_before() -> None:
 
 @pytest.mark.parametrize(
     ("version", "message"),
-    [(FORMAT_VERSION + 1, "written by a newer cotbuild"), (0, "Expected a whole number"), ("1", "Expected a whole")],
+    [
+        (FORMAT_VERSION + 1, "written by a newer cotbuild"),
+        (0, "Expected a whole number"),
+        ("1", "Expected a whole"),
+    ],
 )
 def test_other_format_versions_are_refused(version: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -150,7 +217,9 @@ def test_other_format_versions_are_refused(version: object, message: str) -> Non
 
 def test_more_than_one_sample_at_temperature_0_is_refused() -> None:
     with pytest.raises(ConfigError, match="samples is 2 at temperature 0"):
-        BuildConfig.parse({"samples": 2, "sampling": {"temperature": 0}}, "build.yaml", ConfigError)
+        BuildConfig.parse(
+            {"samples": 2, "sampling": {"temperature": 0}}, "build.yaml", ConfigError
+        )
 
 
 @pytest.mark.parametrize(
@@ -160,10 +229,15 @@ def test_more_than_one_sample_at_temperature_0_is_refused() -> None:
         (QuestionKind, pa.string()),
         (int, pa.int64()),
         (tuple[str, ...], pa.list_(pa.string())),
-        (tuple[Choice, ...], pa.list_(pa.struct([("label", pa.string()), ("text", pa.string())]))),
+        (
+            tuple[Choice, ...],
+            pa.list_(pa.struct([("label", pa.string()), ("text", pa.string())])),
+        ),
     ],
 )
-def test_arrow_types_follow_the_annotations(annotation: object, expected: pa.DataType) -> None:
+def test_arrow_types_follow_the_annotations(
+    annotation: object, expected: pa.DataType
+) -> None:
     assert arrow_type(annotation) == expected
 
 

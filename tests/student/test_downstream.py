@@ -1,4 +1,6 @@
-"""The README's lines for who has nothing of ours, run as they stand but for three names."""
+"""The README's lines for who has nothing of ours, run as they stand but for three
+names.
+"""
 
 import os
 import re
@@ -21,7 +23,11 @@ POST_COT = Layout(order=("label", "rationale"), opening=" ", joints=("\nReasonin
 
 def block() -> str:
     """The section's only lines of Python."""
-    section = README.read_text().partition("\n## Training sets from the rationales\n")[2].partition("\n## ")[0]
+    section = (
+        README.read_text()
+        .partition("\n## Training sets from the rationales\n")[2]
+        .partition("\n## ")[0]
+    )
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     return str(code)
 
@@ -29,7 +35,10 @@ def block() -> str:
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("downstream")
-    write_questions(folder / "train.jsonl", [f"Which of these {number} things floats?" for number in range(24)])
+    write_questions(
+        folder / "train.jsonl",
+        [f"Which of these {number} things floats?" for number in range(24)],
+    )
     write_questions(folder / "dev.jsonl", ["Which is dry?", "Which is wet?"])
     words = ["--source", folder, "--eval-splits", "dev", "--teacher", "scripted"]
     cotbuild("generate", *words, "--out", folder / "b")
@@ -40,25 +49,44 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """In a process that cannot import cotbuild."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    env |= {"HF_HOME": str(cwd / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    env |= {
+        "HF_HOME": str(cwd / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
     script = cwd / "downstream.py"
     script.write_text("import sys; sys.modules['cotbuild'] = None\n" + code)
-    return subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=env, cwd=cwd, timeout=280)
+    return subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=cwd,
+        timeout=280,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "gemma"])
-def test_the_readmes_lines_train_and_choose(build: Path, family: str, tmp_path: Path) -> None:
+def test_the_readmes_lines_train_and_choose(
+    build: Path, family: str, tmp_path: Path
+) -> None:
     student = save_tiny(tmp_path / "student", family)
     code = block()
-    for old, new in (("builds/mine", build), ("HuggingFaceTB/SmolLM2-135M", student), ("runs/post_cot", "out")):
+    for old, new in (
+        ("builds/mine", build),
+        ("HuggingFaceTB/SmolLM2-135M", student),
+        ("runs/post_cot", "out"),
+    ):
         assert code.count(f'"{old}"') == 1
         code = code.replace(f'"{old}"', repr(str(new)))
     after = "\ntrainer.save_model('out'); tokenizer.save_pretrained('out')\nprint(trainer.state.global_step)\n"
     done = run(code + after, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     *chosen, steps = done.stdout.splitlines()[-3:]
-    assert int(steps) == 2 * -(-len([r for r in rows(build) if r["verdict"] == "correct"]) // 8)
+    assert int(steps) == 2 * -(
+        -len([r for r in rows(build) if r["verdict"] == "correct"]) // 8
+    )
     asked = [row for row in rows(build, "post_cot") if row["rationale_start"] is None]
     assert [line.split(" ", 1) for line in chosen] == [
         [row["question_id"], choice(tmp_path / "out", row)] for row in asked
@@ -66,7 +94,9 @@ def test_the_readmes_lines_train_and_choose(build: Path, family: str, tmp_path: 
 
 
 def choice(folder: Path, row: dict[str, object]) -> str:
-    """What our own layout and reading of tokens come to, with the weights that those lines trained."""
+    """What our own layout and reading of tokens come to, with the weights that those
+    lines trained.
+    """
     student = load_student(folder, "trained")
     said = {}
     for option in row["choices"]:  # type: ignore[attr-defined]
@@ -76,6 +106,8 @@ def choice(folder: Path, row: dict[str, object]) -> str:
         begin = len(student.tokenizer(prompt).input_ids)
         with torch.no_grad():
             logp = student.model(torch.tensor([whole])).logits[0].log_softmax(-1)
-        said[option] = sum(float(logp[i - 1, whole[i]]) for i in range(begin, len(whole)))
+        said[option] = sum(
+            float(logp[i - 1, whole[i]]) for i in range(begin, len(whole))
+        )
     best: str = max(said, key=lambda option: said[option])
     return best

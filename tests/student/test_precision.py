@@ -1,4 +1,6 @@
-"""Precision of training: chosen by the machine or by the user, near float32 in what it computes, told afterwards."""
+"""Precision of training: chosen by the machine or by the user, near float32 in what it
+computes, told afterwards.
+"""
 
 import contextlib
 
@@ -32,7 +34,9 @@ def test_a_cpu_with_matrix_units_takes_bfloat16_by_itself() -> None:
 
 def test_another_word_is_refused() -> None:
     with pytest.raises(ConfigError, match="precision"):
-        TrainConfig.parse({"variant": "post_cot", "precision": "float16"}, "settings", ConfigError)
+        TrainConfig.parse(
+            {"variant": "post_cot", "precision": "float16"}, "settings", ConfigError
+        )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about CPUs")
@@ -44,7 +48,9 @@ def test_another_word_is_refused() -> None:
         (Precision.FLOAT32, 8, False),
     ],
 )
-def test_attention_is_plain_for_short_rows_in_bfloat16(chosen: Precision, longest: int, plain: bool) -> None:
+def test_attention_is_plain_for_short_rows_in_bfloat16(
+    chosen: Precision, longest: int, plain: bool
+) -> None:
     model = tiny_student("llama").model
     set_attention(model, config(chosen), longest)
     assert (model.config._attn_implementation == "eager") == plain
@@ -52,17 +58,31 @@ def test_attention_is_plain_for_short_rows_in_bfloat16(chosen: Precision, longes
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
-    rows = [Row(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3) for n in (9, 17)]
+    rows = [
+        Row(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3)
+        for n in (9, 17)
+    ]
     found = []
     for chosen in Precision:
         student = tiny_student(family)
         set_attention(student.model, config(chosen), 17)
         low = chosen is Precision.BFLOAT16
-        with torch.autocast("cpu", dtype=torch.bfloat16) if low else contextlib.nullcontext():
+        with (
+            torch.autocast("cpu", dtype=torch.bfloat16)
+            if low
+            else contextlib.nullcontext()
+        ):
             loss = micro_losses(student.model, collate(rows, student.pad_id))[0]
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [weights.grad.flatten() for weights in student.model.parameters() if weights.grad is not None]
+        gradients = [
+            weights.grad.flatten()
+            for weights in student.model.parameters()
+            if weights.grad is not None
+        ]
         found.append((loss.item(), torch.cat(gradients)))
     (full, gradient), (near, near_gradient) = found
     assert near == pytest.approx(full, rel=0.03)
-    assert float(torch.nn.functional.cosine_similarity(gradient, near_gradient, dim=0)) > 0.95
+    assert (
+        float(torch.nn.functional.cosine_similarity(gradient, near_gradient, dim=0))
+        > 0.95
+    )

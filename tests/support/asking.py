@@ -11,16 +11,28 @@ from tests.support.http_teacher import Server
 T = TypeVar("T")
 
 
-def pool(*urls: str, say: Callable[[str], None] = print, **options: Any) -> EndpointPool:
+def pool(
+    *urls: str, say: Callable[[str], None] = print, **options: Any
+) -> EndpointPool:
     """A pool of these endpoints, to be entered, with waits short enough for a test."""
     client = {name: options.pop(name) for name in ("api_key", "uds") if name in options}
-    clients = [EndpointClient(url, options.get("model", "fake"), look_timeout_s=2.0, **client) for url in urls]
+    clients = [
+        EndpointClient(url, options.get("model", "fake"), look_timeout_s=2.0, **client)
+        for url in urls
+    ]
     options.pop("model", None)
-    settings: dict[str, Any] = {"window": 8, "max_attempts": 2, "stall_s": 60.0, "backoff_s": 0.02}
+    settings: dict[str, Any] = {
+        "window": 8,
+        "max_attempts": 2,
+        "stall_s": 60.0,
+        "backoff_s": 0.02,
+    }
     return EndpointPool(clients, say, **(settings | options))
 
 
-def use(server: Server, act: Callable[[EndpointPool], Awaitable[T]], **options: Any) -> T:
+def use(
+    server: Server, act: Callable[[EndpointPool], Awaitable[T]], **options: Any
+) -> T:
     """What `act` returns, with an entered pool of this one server."""
 
     async def run() -> T:
@@ -30,11 +42,15 @@ def use(server: Server, act: Callable[[EndpointPool], Awaitable[T]], **options: 
     return asyncio.run(run(), debug=True)
 
 
-def use_client(server: Server, act: Callable[[EndpointClient], Awaitable[T]], **options: Any) -> T:
+def use_client(
+    server: Server, act: Callable[[EndpointClient], Awaitable[T]], **options: Any
+) -> T:
     """The same with a client alone."""
 
     async def run() -> T:
-        async with EndpointClient(server.url, **({"model": "fake"} | options)) as client:
+        async with EndpointClient(
+            server.url, **({"model": "fake"} | options)
+        ) as client:
             return await act(client)
 
     return asyncio.run(run(), debug=True)

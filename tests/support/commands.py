@@ -13,16 +13,28 @@ PROGRAM = [sys.executable, "-m", "cotbuild"]
 """An installed cotbuild, as the README's test command makes one."""
 
 
-def cotbuild(*words: object, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def cotbuild(
+    *words: object, code: int = 0, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run to the end and check the exit code; stdout and stderr are in the value."""
-    done = subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, input=stdin, timeout=240)
-    assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    done = subprocess.run(
+        [*PROGRAM, *map(str, words)],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=240,
+    )
+    assert done.returncode == code, (
+        f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
 
 def here(*words: object, code: int = 0) -> Result:
-    """The command in this process, which may have torch at hand: a new one takes seconds to import it."""
+    """The command in this process, which may have torch at hand: a new one takes
+    seconds to import it.
+    """
     from cotbuild.builder.cli.app import app
 
     done = CliRunner().invoke(app, [str(word) for word in words])
@@ -34,13 +46,20 @@ def start(*words: object, log: Path | None = None) -> subprocess.Popen[str]:
     """Start in a session of its own, as a terminal would; stderr goes to `log`."""
     with (log or Path(os.devnull)).open("a") as err:  # the process keeps its own handle
         return subprocess.Popen(
-            [*PROGRAM, *map(str, words)], stdout=subprocess.DEVNULL, stderr=err, text=True, start_new_session=True
+            [*PROGRAM, *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+            text=True,
+            start_new_session=True,
         )
 
 
 def write_questions(path: Path, texts: Iterable[str]) -> Path:
     """A JSON Lines file of multiple-choice questions, target B, without ids."""
-    rows = [{"question": text, "choices": ["this", "that", "neither"], "answer": "B"} for text in texts]
+    rows = [
+        {"question": text, "choices": ["this", "that", "neither"], "answer": "B"}
+        for text in texts
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -71,5 +90,7 @@ def rows(build_dir: Path, config_name: str = "rationales") -> list[dict[str, obj
 
 
 HERE = Path(__file__).parents[1]
-DATA = Path(os.environ.get("COTBUILD_TEST_DATA", HERE.parent.parent / "shared" / "data"))
+DATA = Path(
+    os.environ.get("COTBUILD_TEST_DATA", HERE.parent.parent / "shared" / "data")
+)
 """Real question sets and rationales; not part of the tree."""

@@ -1,4 +1,6 @@
-"""What cotbuild is to a server: `python dummy_owner.py RUN_DIR LOG` starts one and stops it once its stdin ends."""
+"""What cotbuild is to a server: `python dummy_owner.py RUN_DIR LOG` starts one and
+stops it once its stdin ends.
+"""
 
 import asyncio
 import sys
@@ -9,7 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / ".ns"))
 from cotbuild.builder.teachers.vllm.process import Guarded
 
 run_dir, log = map(Path, sys.argv[1:])
-command = [sys.executable, str(Path(__file__).with_name("dummy_server.py")), str(run_dir)]
+command = [
+    sys.executable,
+    str(Path(__file__).with_name("dummy_server.py")),
+    str(run_dir),
+]
 server = Guarded(command, {}, log, run_dir, grace_s=0.3)
 print(server.guard_pid, flush=True)
 sys.stdin.read()

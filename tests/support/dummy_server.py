@@ -1,7 +1,9 @@
-"""A server that is hard to get rid of: `python dummy_server.py FOLDER` ignores SIGTERM, and so do its descendants.
+"""A server that is hard to get rid of: `python dummy_server.py FOLDER` ignores SIGTERM,
+and so do its descendants.
 
-It listens on FOLDER/s, has a child with a child of its own, one of them in a session of its own; each leaves files of
-three kinds in /dev/shm. $DUMMY_PIDS grows by a line a process, $DUMMY_PIDS.shm by one a file.
+It listens on FOLDER/s, has a child with a child of its own, one of them in a session of
+its own; each leaves files of three kinds in /dev/shm. $DUMMY_PIDS grows by a line a
+process, $DUMMY_PIDS.shm by one a file.
 """
 
 import mmap
@@ -18,7 +20,10 @@ folder = Path(sys.argv[1])
 depth = int(sys.argv[2]) if len(sys.argv) > 2 else 0
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if depth < 2:
-    subprocess.Popen([sys.executable, __file__, str(folder), str(depth + 1)], start_new_session=depth == 1)
+    subprocess.Popen(
+        [sys.executable, __file__, str(folder), str(depth + 1)],
+        start_new_session=depth == 1,
+    )
 shm = [Path(f"/dev/shm/psm_cotbuild_test_{os.getpid()}")]
 shm.append(Path(f"/dev/shm/__KMP_REGISTERED_LIB_{os.getpid()}_{os.getuid()}"))
 lock = multiprocessing.get_context("spawn").Lock()

@@ -1,4 +1,5 @@
-"""Evaluates as test_evaluate_run.py does, with a rest behind each question, so that a signal comes in the middle.
+"""Evaluates as test_evaluate_run.py does, with a rest behind each question, so that a
+signal comes in the middle.
 
 python -m tests.support.evaluate_slowly OUT
 """

@@ -1,8 +1,10 @@
-"""Stands in for vllm.entrypoints.openai.api_server: a real process on a Unix socket that lives as FAKE_VLLM says.
+"""Stands in for vllm.entrypoints.openai.api_server: a real process on a Unix socket
+that lives as FAKE_VLLM says.
 
-FAKE_VLLM is a JSON list, one word a life, the last one for all that follow: ok, die:N (SIGKILL instead of the next
-after N completions), poison (SIGKILL at a request that says so, once another was completed), stall, busy (slow, but
-tokens rise), exit, mute (never listens). FAKE_VLLM_LIVES is a file that grows by a line a life, our arguments.
+FAKE_VLLM is a JSON list, one word a life, the last one for all that follow: ok, die:N
+(SIGKILL instead of the next after N completions), poison (SIGKILL at a request that
+says so, once another was completed), stall, busy (slow, but tokens rise), exit, mute
+(never listens). FAKE_VLLM_LIVES is a file that grows by a line a life, our arguments.
 """
 
 import argparse
@@ -31,10 +33,18 @@ class Fake:
         return web.json_response({"version": "0.0"})
 
     async def models(self, _: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": args.served_model_name, "max_model_len": args.max_model_len}]})
+        return web.json_response(
+            {
+                "data": [
+                    {"id": args.served_model_name, "max_model_len": args.max_model_len}
+                ]
+            }
+        )
 
     async def metrics(self, _: web.Request) -> web.Response:
-        return web.Response(text=f'# HELP x\nvllm:generation_tokens_total{{engine="0"}} {float(self.tokens)}\n')
+        return web.Response(
+            text=f'# HELP x\nvllm:generation_tokens_total{{engine="0"}} {float(self.tokens)}\n'
+        )
 
     async def complete(self, request: web.Request) -> web.Response:
         text = json.dumps(await request.json())
@@ -55,7 +65,9 @@ class Fake:
         self.completions += 1
         self.tokens += 3
         choice = {"finish_reason": "stop", "message": {"content": "so"}}
-        return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 2, "completion_tokens": 3}})
+        return web.json_response(
+            {"choices": [choice], "usage": {"prompt_tokens": 2, "completion_tokens": 3}}
+        )
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""A small OpenAI-compatible HTTP server that is no model, for tests: a real process with real faults on dials.
+"""A small OpenAI-compatible HTTP server that is no model, for tests: a real process
+with real faults on dials.
 
     python tests/support/http_teacher.py --port 8400 latency_s=0.05 'faults={"http_500": 0.1}'
 
-It counts requests by key (`key_of` the body) and, with `nonce`, answers each one differently. It ends when its stdin
-does, so that no test leaves it behind. asyncio's protocol and not a web framework: it must outrun the client.
+It counts requests by key (`key_of` the body) and, with `nonce`, answers each one
+differently. It ends when its stdin does, so that no test leaves it behind. asyncio's
+protocol and not a web framework: it must outrun the client.
 """
 
 import argparse
@@ -35,7 +37,9 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Dials:
-    """How the server behaves; set as name=JSON on the command line, in `serve(…)`, or by POST /dials while it runs."""
+    """How the server behaves; set as name=JSON on the command line, in `serve(…)`, or
+    by POST /dials while it runs.
+    """
 
     models: tuple[str, ...] = ("fake",)
     max_model_len: int | None = 4096  # None: not said, and no /tokenize
@@ -45,11 +49,19 @@ class Dials:
     nonce: bool = False  # each text, or rationale in a JSON object, begins with a word that no other has
     name: str = ""  # letters in its nonces, to tell servers apart
     length: float = 0.0  # share cut with finish_reason length
-    reasoning: str = ""  # name of the field the rationale is returned in, apart from the text
-    faults: dict[str, float] = field(default_factory=dict)  # fault to share of keys; see FAULTS
+    reasoning: str = (
+        ""  # name of the field the rationale is returned in, apart from the text
+    )
+    faults: dict[str, float] = field(
+        default_factory=dict
+    )  # fault to share of keys; see FAULTS
     times: int = 1  # how often a key shows its fault; 0: always
-    hang_after: int | None = None  # so many completions are begun, then none is ever answered
-    mute: bool = False  # nothing is answered but the looks of tests; neither on a new connection
+    hang_after: int | None = (
+        None  # so many completions are begun, then none is ever answered
+    )
+    mute: bool = (
+        False  # nothing is answered but the looks of tests; neither on a new connection
+    )
     metrics: bool = False  # vLLM's /metrics
     at_most: int = 0  # requests in flight, 429 to the others; 0: no limit
     retry_after: str | None = None  # header of every http_… fault
@@ -80,14 +92,19 @@ def key_of(body: JSON) -> str:
 
 def share_of(key: str, salt: str) -> float:
     """A number in [0, 1) fixed by key and salt."""
-    return int.from_bytes(hashlib.sha256(f"{salt}{key}".encode()).digest()[:6], "big") / 2**48
+    return (
+        int.from_bytes(hashlib.sha256(f"{salt}{key}".encode()).digest()[:6], "big")
+        / 2**48
+    )
 
 
 def latency_s(dials: Dials, key: str) -> float:
     """The key's latency, with the mean the dial says."""
     if dials.sigma == 0 or dials.latency_s == 0:
         return dials.latency_s
-    z = statistics.NormalDist().inv_cdf(min(max(share_of(key, "latency"), 1e-9), 1 - 1e-9))
+    z = statistics.NormalDist().inv_cdf(
+        min(max(share_of(key, "latency"), 1e-9), 1 - 1e-9)
+    )
     return dials.latency_s * math.exp(dials.sigma * z - dials.sigma**2 / 2)
 
 
@@ -116,20 +133,34 @@ class State:
 
     def reset(self, dials: Dials) -> None:
         self.counts: Counter[str] = Counter()
-        self.log: list[tuple[str, str, bool]] = []  # key, nonce, whether it went out on an open connection
+        self.log: list[
+            tuple[str, str, bool]
+        ] = []  # key, nonce, whether it went out on an open connection
         self.num_connections = self.in_flight = self.peak = 0
         self.busy_s = 0.0
-        self.started_s: set[float] = set()  # when each request that is served now came to its turn
+        self.started_s: set[float] = (
+            set()
+        )  # when each request that is served now came to its turn
         self.set_dials(dials)
 
     def set_dials(self, dials: Dials) -> None:
         self.dials = dials
-        self.slots = asyncio.Semaphore(dials.slots) if dials.slots else contextlib.nullcontext()
+        self.slots = (
+            asyncio.Semaphore(dials.slots) if dials.slots else contextlib.nullcontext()
+        )
 
     def stats(self) -> JSON:
         total = self.counts.total()
-        numbers = {name: getattr(self, name) for name in ("num_connections", "in_flight", "peak", "busy_s")}
-        return {"requests": total, "keys": len(self.counts), "repeated": total - len(self.counts), **numbers}
+        numbers = {
+            name: getattr(self, name)
+            for name in ("num_connections", "in_flight", "peak", "busy_s")
+        }
+        return {
+            "requests": total,
+            "keys": len(self.counts),
+            "repeated": total - len(self.counts),
+            **numbers,
+        }
 
 
 def metrics(state: State) -> bytes:
@@ -138,7 +169,9 @@ def metrics(state: State) -> bytes:
     tokens = 20 * (state.busy_s + sum(now_s - start_s for start_s in state.started_s))
     values = {"generation_tokens_total": tokens, "num_requests_running": running}
     values["num_requests_waiting"] = state.in_flight - running
-    return "".join(f'vllm:{name}{{engine="0"}} {float(value)}\n' for name, value in values.items()).encode()
+    return "".join(
+        f'vllm:{name}{{engine="0"}} {float(value)}\n' for name, value in values.items()
+    ).encode()
 
 
 def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
@@ -149,10 +182,15 @@ def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
     if dials.reasoning:
         text = text.replace(draft.rationale, "").strip()
     if dials.nonce and text.startswith("{"):
-        text = text.replace('{"rationale":"', f'{{"rationale":"{nonce} ')  # an object without a rationale has no room
+        text = text.replace(
+            '{"rationale":"', f'{{"rationale":"{nonce} '
+        )  # an object without a rationale has no room
     elif dials.nonce:
         text = f"{nonce} {text}"
-    message: JSON = {"role": "assistant", "content": text[: len(text) // 2] if cut else text}
+    message: JSON = {
+        "role": "assistant",
+        "content": text[: len(text) // 2] if cut else text,
+    }
     if dials.reasoning:
         message[dials.reasoning] = draft.rationale
     return {
@@ -161,7 +199,13 @@ def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
         "created": 0,
         "model": dials.answers_as or body["model"],
         "system_fingerprint": "fake",
-        "choices": [{"index": 0, "message": message, "finish_reason": "length" if cut else "stop"}],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": "length" if cut else "stop",
+            }
+        ],
         "usage": {
             "prompt_tokens": sum(len(m.content.split()) for m in messages),
             "completion_tokens": len(text.split()),
@@ -183,9 +227,15 @@ def spoil(fault: str | None, answer: JSON) -> None:
 
 def tokenize(dials: Dials, body: JSON) -> JSON:
     """vLLM's /tokenize: one token a word."""
-    words = [word for m in body["messages"] for word in (m["role"], *m["content"].split())]
+    words = [
+        word for m in body["messages"] for word in (m["role"], *m["content"].split())
+    ]
     tokens = [int(share_of(word, dials.token_salt) * 50_000) for word in words]
-    return {"count": len(tokens), "max_model_len": dials.max_model_len, "tokens": tokens}
+    return {
+        "count": len(tokens),
+        "max_model_len": dials.max_model_len,
+        "tokens": tokens,
+    }
 
 
 class Connection(asyncio.Protocol):
@@ -208,7 +258,10 @@ class Connection(asyncio.Protocol):
             return
         start, _, fields = head.decode("latin-1").partition("\r\n")
         method, path, _ = start.split(" ")
-        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in fields.split("\r\n"))}
+        headers = {
+            k.lower(): v.strip()
+            for k, _, v in (line.partition(":") for line in fields.split("\r\n"))
+        }
         length = int(headers.get("content-length", 0))
         if len(rest) < length:
             return
@@ -217,7 +270,13 @@ class Connection(asyncio.Protocol):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def send(self, body: Any, status: int = 200, retry_after: str | None = None, share_sent: float = 1) -> None:
+    def send(
+        self,
+        body: Any,
+        status: int = 200,
+        retry_after: str | None = None,
+        share_sent: float = 1,
+    ) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         extra = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
         head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n{extra}\r\n"
@@ -225,11 +284,21 @@ class Connection(asyncio.Protocol):
             self.transport.write(head.encode() + raw[: int(len(raw) * share_sent)])
 
     def error(self, status: int, words: str) -> None:
-        self.send({"error": {"message": words, "code": status}}, status, self.state.dials.retry_after)
+        self.send(
+            {"error": {"message": words, "code": status}},
+            status,
+            self.state.dials.retry_after,
+        )
 
-    async def answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> None:
+    async def answer(
+        self, method: str, path: str, headers: dict[str, str], raw: bytes
+    ) -> None:
         state, dials = self.state, self.state.dials
-        if dials.api_key and path.startswith("/v1") and headers.get("authorization") != f"Bearer {dials.api_key}":
+        if (
+            dials.api_key
+            and path.startswith("/v1")
+            and headers.get("authorization") != f"Bearer {dials.api_key}"
+        ):
             return self.error(401, f"refused: {headers.get('authorization')}")
         body = json.loads(raw or b"{}")
         if dials.mute and path not in ("/dials", "/reset", "/stats", "/log", "/counts"):
@@ -239,16 +308,35 @@ class Connection(asyncio.Protocol):
         if path == "/metrics" and dials.metrics:
             return self.send(metrics(state))
         if path == "/v1/models":
-            model = {"object": "model", "owned_by": "cotbuild-tests", "max_model_len": dials.max_model_len}
-            return self.send({"object": "list", "data": [model | {"id": name} for name in dials.models]})
+            model = {
+                "object": "model",
+                "owned_by": "cotbuild-tests",
+                "max_model_len": dials.max_model_len,
+            }
+            return self.send(
+                {
+                    "object": "list",
+                    "data": [model | {"id": name} for name in dials.models],
+                }
+            )
         if path == "/tokenize" and dials.max_model_len:
             return self.send(tokenize(dials, body), dials.tokenize_status)
         if method == "POST" and path in ("/dials", "/reset"):
-            state.set_dials(replace(dials, **body)) if path == "/dials" else state.reset(Dials(**body))
+            state.set_dials(
+                replace(dials, **body)
+            ) if path == "/dials" else state.reset(Dials(**body))
             return self.send(asdict(state.dials))
-        looks: dict[str, object] = {"/health": {}, "/version": {"version": "fake-1"}, "/stats": state.stats()}
+        looks: dict[str, object] = {
+            "/health": {},
+            "/version": {"version": "fake-1"},
+            "/stats": state.stats(),
+        }
         looks |= {"/log": state.log, "/counts": state.counts}
-        return self.send(looks[path]) if path in looks else self.error(404, f"no {path} here")
+        return (
+            self.send(looks[path])
+            if path in looks
+            else self.error(404, f"no {path} here")
+        )
 
     async def chat(self, body: JSON) -> None:
         state, dials, key = self.state, self.state.dials, key_of(body)
@@ -320,7 +408,9 @@ class Server:
 
     def get(self, path: str, data: JSON | None = None) -> Any:
         raw = None if data is None else json.dumps(data).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.root + path, raw), timeout=30) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.root + path, raw), timeout=30
+        ) as answer:
             return json.load(answer)
 
     def stats(self) -> JSON:
@@ -355,7 +445,9 @@ def serve(uds: Path | None = None, port: int = 0, **dials: Any) -> Iterator[Serv
         *(f"{name}={json.dumps(value)}" for name, value in dials.items()),
     ]
     command += ["--uds", str(uds)] if uds else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -367,7 +459,9 @@ def serve(uds: Path | None = None, port: int = 0, **dials: Any) -> Iterator[Serv
 async def run(port: int, uds: str | None, dials: Dials) -> None:
     """Serve until stdin ends."""
     loop, state = asyncio.get_running_loop(), State(dials)
-    server = await loop.create_server(lambda: Connection(state), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(
+        lambda: Connection(state), "127.0.0.1", port, backlog=4096
+    )
     if uds:
         await loop.create_unix_server(lambda: Connection(state), uds, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -382,7 +476,10 @@ def main() -> None:
     parser.add_argument("--uds")
     parser.add_argument("dials", nargs="*", metavar="NAME=JSON")
     args = parser.parse_args()
-    given = {name: json.loads(value) for name, _, value in (dial.partition("=") for dial in args.dials)}
+    given = {
+        name: json.loads(value)
+        for name, _, value in (dial.partition("=") for dial in args.dials)
+    }
     asyncio.run(run(args.port, args.uds, Dials(**given)))
 
 

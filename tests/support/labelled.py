@@ -1,4 +1,6 @@
-"""400 real rationales that people labelled by reading, and the sets they come from, imported as a user would."""
+"""400 real rationales that people labelled by reading, and the sets they come from,
+imported as a user would.
+"""
 
 import json
 import re
@@ -44,7 +46,11 @@ SETS = (
     ),
     SetOf(
         "chatgpt_openbookqa",
-        [RATIONALES / "chatgpt_openbookqa" / "openbookQA_ChatGPT_0_shot_without_gt_ranked.json"],
+        [
+            RATIONALES
+            / "chatgpt_openbookqa"
+            / "openbookQA_ChatGPT_0_shot_without_gt_ranked.json"
+        ],
         DATA / "openbookqa" / "train.jsonl",
     ),
     SetOf(
@@ -75,7 +81,9 @@ def rows_of(which: SetOf) -> Iterator[tuple[Question, Rationale]]:
         recipe=recipe,
         order_from=str(which.order_from) if which.order_from else None,
     )
-    source = open_import_source(config, SourceConfig(name=str(which.source) if which.source else "bundled"))
+    source = open_import_source(
+        config, SourceConfig(name=str(which.source) if which.source else "bundled")
+    )
     questions = {question.id: question for question in source.read(source.split)}
     for row in open_import(config, source).rows():
         yield questions[row.question_id], row
@@ -87,14 +95,20 @@ def labelled() -> list[Labelled]:
     for which in SETS:
         for question, row in rows_of(which):
             assert row.origin is not None
-            found[row.origin.file, row.origin.row] = (which.recipe, question, row.completion or "")
+            found[row.origin.file, row.origin.row] = (
+                which.recipe,
+                question,
+                row.completion or "",
+            )
     texts = []
     for name in LABELS:
         for line in (HERE / "golden" / name).read_text(encoding="utf-8").splitlines():
             label = json.loads(line)
             place = (Path(label["file"]).name, label["row"])
             recipe, question, text = found[place]
-            texts.append(Labelled(recipe, label["draw"], place, question, text, label["answer"]))
+            texts.append(
+                Labelled(recipe, label["draw"], place, question, text, label["answer"])
+            )
     return texts
 
 
@@ -104,10 +118,14 @@ def ours(one: Labelled) -> str | None:
 
 
 def first_letter(one: Labelled) -> str | None:
-    """The usual rule: the first letter of an option that stands alone, bracketed or not."""
+    """The usual rule: the first letter of an option that stands alone, bracketed or
+    not.
+    """
     labels = {choice.label for choice in one.question.choices}
     letters = re.findall(r"\(?\b([A-Ea-e])\b\)?", one.text)
-    return next((letter.upper() for letter in letters if letter.upper() in labels), None)
+    return next(
+        (letter.upper() for letter in letters if letter.upper() in labels), None
+    )
 
 
 def outcome(found: str | None, expected: str | None) -> str:
@@ -115,7 +133,9 @@ def outcome(found: str | None, expected: str | None) -> str:
     return "right" if found == expected else "miss" if found is None else "wrong"
 
 
-def score(texts: list[Labelled], rule: Callable[[Labelled], str | None]) -> dict[tuple[str, str], Counter[str]]:
+def score(
+    texts: list[Labelled], rule: Callable[[Labelled], str | None]
+) -> dict[tuple[str, str], Counter[str]]:
     """Outcomes by set and draw."""
     scores: dict[tuple[str, str], Counter[str]] = {}
     for one in texts:

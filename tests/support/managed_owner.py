@@ -1,7 +1,9 @@
-"""What cotbuild is to vLLM: `python managed_owner.py STORE` starts the embedded teacher, asks, stops at stdin's
-end. Prints a line at each step, and the answers; test_managed_vllm.py kills it in between.
+"""What cotbuild is to vLLM: `python managed_owner.py STORE` starts the embedded
+teacher, asks, stops at stdin's end. Prints a line at each step, and the answers;
+test_managed_vllm.py kills it in between.
 
-NUMBERS: what is asked about. AT_ONCE: all of them are asked once for each number in it, so many in flight.
+NUMBERS: what is asked about. AT_ONCE: all of them are asked once for each number in it,
+so many in flight.
 """
 
 import asyncio
@@ -19,8 +21,15 @@ from cotbuild.schemas.config import TeacherConfig
 
 
 def request(number: int, identity: str) -> Request:
-    message = Message(role="user", content=f"Write two sentences about the number {number}.")
-    return Request(messages=(message,), teacher=identity, sampling=Sampling(max_tokens=48), seed=1000 + number)
+    message = Message(
+        role="user", content=f"Write two sentences about the number {number}."
+    )
+    return Request(
+        messages=(message,),
+        teacher=identity,
+        sampling=Sampling(max_tokens=48),
+        seed=1000 + number,
+    )
 
 
 async def main(store: Path) -> None:
@@ -32,7 +41,11 @@ async def main(store: Path) -> None:
         requests = [request(number, identity) for number in numbers]
         for at_once in map(int, os.environ["AT_ONCE"].split()):
             answers = await ask(teacher, requests, at_once)
-            texts = {n: a.text for n, a in zip(numbers, answers, strict=True) if isinstance(a, Completion)}
+            texts = {
+                n: a.text
+                for n, a in zip(numbers, answers, strict=True)
+                if isinstance(a, Completion)
+            }
             print(json.dumps(texts), flush=True)
         await asyncio.to_thread(sys.stdin.read)
         say("stopping")

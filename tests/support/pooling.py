@@ -21,7 +21,9 @@ class Run:
 
     @property
     def texts(self) -> list[str]:
-        return [answer.text for answer in self.answers if isinstance(answer, Completion)]
+        return [
+            answer.text for answer in self.answers if isinstance(answer, Completion)
+        ]
 
 
 def run(servers: list[Server], num: int, *, check: bool = False, **options: Any) -> Run:
@@ -29,7 +31,9 @@ def run(servers: list[Server], num: int, *, check: bool = False, **options: Any)
     done = Run()
 
     async def main() -> None:
-        async with pool(*(server.url for server in servers), say=done.said.append, **options) as teacher:
+        async with pool(
+            *(server.url for server in servers), say=done.said.append, **options
+        ) as teacher:
             if check:
                 await teacher.check(request(0))
             started_s = time.monotonic()
@@ -49,7 +53,9 @@ def asked(servers: list[Server]) -> list[int]:
 
 
 def assert_true_answers(done: Run, servers: list[Server], num: int) -> None:
-    """Every request has one answer, and it is a text that a server wrote for just this request."""
+    """Every request has one answer, and it is a text that a server wrote for just this
+    request.
+    """
     assert len(done.texts) == num
     wrote = {(entry[0], entry[1]) for server in servers for entry in server.get("/log")}
     for number, answer in enumerate(done.answers):

@@ -19,7 +19,13 @@ QUESTIONS = [
         "A",
         "Wind lifts cloth, and a peg holds it. The answer is A.",
     ),
-    ("q2", "What does a kite need?", ["a cellar", "wind"], "B", "Kites rise on moving air, on wind. The answer is B."),
+    (
+        "q2",
+        "What does a kite need?",
+        ["a cellar", "wind"],
+        "B",
+        "Kites rise on moving air, on wind. The answer is B.",
+    ),
     (
         "q3",
         "Where does moss like to grow?",
@@ -41,7 +47,13 @@ QUESTIONS = [
         "A",
         "A bell is struck, and rings, so it rings. The answer is A.",
     ),
-    ("q6", "Which of them swims?", ["a hammer", "a trout"], "B", "A trout has fins; a hammer sinks. The answer is B."),
+    (
+        "q6",
+        "Which of them swims?",
+        ["a hammer", "a trout"],
+        "B",
+        "A trout has fins; a hammer sinks. The answer is B.",
+    ),
 ]
 
 
@@ -54,22 +66,46 @@ def generated(folder: Path) -> Path:
 
 def imported(folder: Path) -> Path:
     """A build of rationales of our own writing with the paper's variants."""
-    questions, texts, out = folder / "garden.jsonl", folder / "said.jsonl", folder / "imported"
-    asked = [{"id": i, "question": q, "choices": c, "answer": a} for i, q, c, a, _ in QUESTIONS]
+    questions, texts, out = (
+        folder / "garden.jsonl",
+        folder / "said.jsonl",
+        folder / "imported",
+    )
+    asked = [
+        {"id": i, "question": q, "choices": c, "answer": a}
+        for i, q, c, a, _ in QUESTIONS
+    ]
     questions.write_text("".join(json.dumps(row) + "\n" for row in asked))
-    texts.write_text("".join(json.dumps({"id": i, "said": said}) + "\n" for i, *_, said in QUESTIONS))
-    words = ["--map", "text=said", "--map", "id=id", "--made-by", "people of ours", "--licence", "CC BY-SA 4.0"]
+    texts.write_text(
+        "".join(json.dumps({"id": i, "said": said}) + "\n" for i, *_, said in QUESTIONS)
+    )
+    words = [
+        "--map",
+        "text=said",
+        "--map",
+        "id=id",
+        "--made-by",
+        "people of ours",
+        "--licence",
+        "CC BY-SA 4.0",
+    ]
     cotbuild("import", texts, *words, "--source", questions, "--out", out)
     cotbuild("variants", out)
     return out
 
 
 def released(build: Path, **changes: Any) -> tuple[Manifest, Release]:
-    """The build's manifest and a release of it, without what differs between versions of cotbuild or pyarrow."""
+    """The build's manifest and a release of it, without what differs between versions
+    of cotbuild or pyarrow.
+    """
     manifest = need_manifest(build)
     files = [entry.model_copy(update={"num_bytes": 1}) for entry in manifest.files]
-    manifest = manifest.model_copy(update={"files": files, "cotbuild": "0", "run": None})
-    firsts = {entry.config_name: build / entry.path for entry in reversed(manifest.files)}
+    manifest = manifest.model_copy(
+        update={"files": files, "cotbuild": "0", "run": None}
+    )
+    firsts = {
+        entry.config_name: build / entry.path for entry in reversed(manifest.files)
+    }
     parts = {"the questions": manifest.source.licence}
     if manifest.imported is not None:
         parts["the rationales"] = manifest.imported.licence
@@ -80,7 +116,9 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, Release]:
         "rebuild": rebuild_commands(need_config(build), manifest),
         "languages": ("en",),
         "examples": {name: next(read_rows(path)) for name, path in firsts.items()},
-        "pictures": {name: f"pictures/{name}.png" for name in ("verdicts", "lengths", "variants")},
+        "pictures": {
+            name: f"pictures/{name}.png" for name in ("verdicts", "lengths", "variants")
+        },
         "published": "2026-11-24",
     }
     return manifest, Release(**{**given, **changes})

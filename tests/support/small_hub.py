@@ -1,4 +1,6 @@
-"""A small Hub on loopback: the few answers of the real one that reading a dataset needs."""
+"""A small Hub on loopback: the few answers of the real one that reading a dataset
+needs.
+"""
 
 import io
 import json
@@ -22,15 +24,45 @@ ROWS: dict[str, dict[str, Any]] = {
         "choices": CHOICES,
         "answerKey": "",
     },
-    "openbookqa": {"id": "7-1", "question_stem": "What stirs tea?", "choices": CHOICES, "answerKey": "B"},
-    "arc_challenge": {"id": "Mercury_1", "question": "What stirs tea?", "choices": CHOICES, "answerKey": "A"},
-    "arc_easy": {"id": "Mercury_2", "question": "What stirs tea?", "choices": CHOICES, "answerKey": "B"},
-    "strategyqa": {"qid": "s1", "term": "Tea", "question": "Is tea wet?", "answer": False, "facts": "Tea is wet."},
+    "openbookqa": {
+        "id": "7-1",
+        "question_stem": "What stirs tea?",
+        "choices": CHOICES,
+        "answerKey": "B",
+    },
+    "arc_challenge": {
+        "id": "Mercury_1",
+        "question": "What stirs tea?",
+        "choices": CHOICES,
+        "answerKey": "A",
+    },
+    "arc_easy": {
+        "id": "Mercury_2",
+        "question": "What stirs tea?",
+        "choices": CHOICES,
+        "answerKey": "B",
+    },
+    "strategyqa": {
+        "qid": "s1",
+        "term": "Tea",
+        "question": "Is tea wet?",
+        "answer": False,
+        "facts": "Tea is wet.",
+    },
     "gsm8k": {"question": "One and 1,000?", "answer": "It is 1,001.\n#### 1,001"},
-    "svamp": {"ID": "chal-1", "Body": "Ann has 2 cups.", "Question": "How many?", "Answer": "2", "Equation": "2.0"},
+    "svamp": {
+        "ID": "chal-1",
+        "Body": "Ann has 2 cups.",
+        "Question": "How many?",
+        "Answer": "2",
+        "Equation": "2.0",
+    },
 }
 NEW, OLD = "a" * 40, "b" * 40
-TRAIN: Rows = [{"key": f"k{i}", "frage": f"What is {i}?", "antwort": i, "why": f"It is {i}."} for i in range(5)]
+TRAIN: Rows = [
+    {"key": f"k{i}", "frage": f"What is {i}?", "antwort": i, "why": f"It is {i}."}
+    for i in range(5)
+]
 DEV: Rows = [{"key": "d", "frage": "What is 3", "antwort": 3, "why": None}]
 
 
@@ -52,22 +84,31 @@ def known_repos() -> dict[str, tuple[str, dict[str, bytes]]]:
     configs: dict[str, dict[str, dict[str, Rows]]] = {}
     for name, row in ROWS.items():
         known = KNOWN[name]
-        configs.setdefault(known.hub_id, {})[known.config_name or "default"] = {"test": [row]}
+        configs.setdefault(known.hub_id, {})[known.config_name or "default"] = {
+            "test": [row]
+        }
     revisions = {known.hub_id: known.revision for known in KNOWN.values()}
-    return {hub_id: (revisions[hub_id], repo(found)) for hub_id, found in configs.items()}
+    return {
+        hub_id: (revisions[hub_id], repo(found)) for hub_id, found in configs.items()
+    }
 
 
 SIZE = "license: cc0-1.0\ndataset_info:\n  splits:\n  - name: train\n    num_bytes: 1234\n    num_examples: 5\n"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """resolve, tree and revision of some datasets at their commits; 404 for anything else."""
+    """resolve, tree and revision of some datasets at their commits; 404 for anything
+    else.
+    """
 
     protocol_version = "HTTP/1.1"
     repos: ClassVar = {
         **known_repos(),
         "ann/sums": (NEW, repo({"default": {"train": TRAIN, "dev": DEV}}, SIZE)),
-        "ann/two": (NEW, repo({"easy": {"train": TRAIN}, "hard": {"train": TRAIN[:2]}})),
+        "ann/two": (
+            NEW,
+            repo({"easy": {"train": TRAIN}, "hard": {"train": TRAIN[:2]}}),
+        ),
         "ann/tea": (NEW, repo({"default": {"test": [ROWS["commonsense_qa"]]}})),
         "ann/locked": (NEW, {}),
     }
@@ -91,10 +132,14 @@ class Hub(BaseHTTPRequestHandler):
                 (f"/api/datasets/{hub_id}/revision/{revision}", self.info),
             ):
                 if path.startswith(prefix):
-                    return answer(path.removeprefix(prefix).strip("/"), files, hub_id, revision)
+                    return answer(
+                        path.removeprefix(prefix).strip("/"), files, hub_id, revision
+                    )
         return self.send(404, b"", {"X-Error-Code": "RepoNotFound"})
 
-    def resolve(self, name: str, files: dict[str, bytes], _: str, revision: str) -> None:
+    def resolve(
+        self, name: str, files: dict[str, bytes], _: str, revision: str
+    ) -> None:
         if name not in files:
             return self.send(404, b"", {"X-Error-Code": "EntryNotFound"})
         data, wanted = files[name], self.headers.get("Range")
@@ -103,7 +148,9 @@ class Hub(BaseHTTPRequestHandler):
             return self.send(200, data, headers)
         first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
         part = data[first : last + 1]
-        return self.send(206, part, {**headers, "Content-Range": f"bytes {first}-{last}/{len(data)}"})
+        return self.send(
+            206, part, {**headers, "Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        )
 
     def tree(self, folder: str, files: dict[str, bytes], *_: str) -> None:
         entries: list[dict[str, object]] = [
@@ -112,13 +159,26 @@ class Hub(BaseHTTPRequestHandler):
             if str(Path(path).parent) == (folder or ".")
         ]
         if not folder:
-            entries.append({"type": "directory", "path": "data", "size": 0, "oid": "0" * 40})
-        self.send(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+            entries.append(
+                {"type": "directory", "path": "data", "size": 0, "oid": "0" * 40}
+            )
+        self.send(
+            200, json.dumps(entries).encode(), {"Content-Type": "application/json"}
+        )
 
     def info(self, _: str, files: dict[str, bytes], hub_id: str, revision: str) -> None:
         siblings = [{"rfilename": path} for path in files]
-        card = yaml.safe_load(files["README.md"].decode().split("---")[1]) if files else {}
-        body = {"id": hub_id, "sha": revision, "private": False, "siblings": siblings, "tags": [], "cardData": card}
+        card = (
+            yaml.safe_load(files["README.md"].decode().split("---")[1]) if files else {}
+        )
+        body = {
+            "id": hub_id,
+            "sha": revision,
+            "private": False,
+            "siblings": siblings,
+            "tags": [],
+            "cardData": card,
+        }
         self.send(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def copy_source_tree(folder: Path) -> Path:
-    """Copy the packages to `folder/cotbuild`; `folder` on PYTHONPATH then comes before the installed ones."""
+    """Copy the packages to `folder/cotbuild`; `folder` on PYTHONPATH then comes before
+    the installed ones.
+    """
     skip = shutil.ignore_patterns("__pycache__")
     for package in ("schemas", "prompts", "builder", "student"):
         shutil.copytree(ROOT / package, folder / "cotbuild" / package, ignore=skip)
@@ -24,6 +26,8 @@ def cotbuild_from(tree: Path, *words: object) -> subprocess.CompletedProcess[str
     """Run the command line of a copied tree to a successful end."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     command = [*PROGRAM, *map(str, words)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     return done

@@ -4,13 +4,34 @@ from pathlib import Path
 
 from tests.support.commands import cotbuild, write_questions
 
-VARIANTS = ("label_only", "pre_cot", "post_cot", "explanation", "both_sides", "two_tasks", "rationale_only")
+VARIANTS = (
+    "label_only",
+    "pre_cot",
+    "post_cot",
+    "explanation",
+    "both_sides",
+    "two_tasks",
+    "rationale_only",
+)
 
 
-def make_build(folder: Path, questions: int = 40, variants: tuple[str, ...] = VARIANTS) -> Path:
+def make_build(
+    folder: Path, questions: int = 40, variants: tuple[str, ...] = VARIANTS
+) -> Path:
     """A build of a scripted teacher, about half of whose rationales are right."""
-    texts = [f"Which of these {number} things floats? ½ 東京 🙂" for number in range(questions)]
+    texts = [
+        f"Which of these {number} things floats? ½ 東京 🙂"
+        for number in range(questions)
+    ]
     write_questions(folder / "train.jsonl", texts)
-    cotbuild("generate", "--source", folder / "train.jsonl", "--teacher", "scripted", "--out", folder / "b")
+    cotbuild(
+        "generate",
+        "--source",
+        folder / "train.jsonl",
+        "--teacher",
+        "scripted",
+        "--out",
+        folder / "b",
+    )
     cotbuild("variants", folder / "b", "--only", ",".join(variants))
     return folder / "b"

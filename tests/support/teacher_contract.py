@@ -1,6 +1,8 @@
-"""What every teacher must do, whatever it is: `Contract` is inherited by one test class a teacher.
+"""What every teacher must do, whatever it is: `Contract` is inherited by one test class
+a teacher.
 
-A new teacher joins with a class that overrides `teacher`; see test_contract.py. A slow one marks its class.
+A new teacher joins with a class that overrides `teacher`; see test_contract.py. A slow
+one marks its class.
 """
 
 import asyncio
@@ -44,7 +46,9 @@ Open = Callable[[], AbstractAsyncContextManager[Teacher]]
 
 
 class Contract:
-    """The tests; `teacher` opens an entered one of that window that answers every request in the end."""
+    """The tests; `teacher` opens an entered one of that window that answers every
+    request in the end.
+    """
 
     window = WINDOW
     num_requests = 3 * WINDOW
@@ -88,11 +92,16 @@ class Contract:
 
     async def _can_be_asked_again_after_a_cancel(self) -> None:
         async with self.teacher() as teacher:
-            tasks = [asyncio.create_task(teacher.ask(request(i))) for i in range(teacher.window)]
+            tasks = [
+                asyncio.create_task(teacher.ask(request(i)))
+                for i in range(teacher.window)
+            ]
             await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(isinstance(o, asyncio.CancelledError | Completion) for o in outcomes)
+            assert all(
+                isinstance(o, asyncio.CancelledError | Completion) for o in outcomes
+            )
             assert isinstance(await teacher.ask(request(0)), Completion)
         assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing of it lives on

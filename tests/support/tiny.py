@@ -1,7 +1,9 @@
-"""Students of five families, a few thousand random weights each, with tokenizers made on the spot. No download.
+"""Students of five families, a few thousand random weights each, with tokenizers made
+on the spot. No download.
 
-What families differ in is there: gpt2 and phi have no token for padding, gemma begins each text with one, llama and
-qwen2 have a chat template, gpt2 numbers positions by a table, gemma (2) caps its logits and looks back over a window.
+What families differ in is there: gpt2 and phi have no token for padding, gemma begins
+each text with one, llama and qwen2 have a chat template, gpt2 numbers positions by a
+table, gemma (2) caps its logits and looks back over a window.
 """
 
 from functools import cache
@@ -35,7 +37,9 @@ CHAT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end
 
 
 def tiny_tokenizer(family: str) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of about 400 tokens with the special tokens that the family has."""
+    """A byte-level BPE tokenizer of about 400 tokens with the special tokens that the
+    family has.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -47,14 +51,19 @@ def tiny_tokenizer(family: str) -> PreTrainedTokenizerFast:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=[*special.values(), *(["<|im_start|>"] if family in CHATS else [])],
+        special_tokens=[
+            *special.values(),
+            *(["<|im_start|>"] if family in CHATS else []),
+        ],
         initial_alphabet=alphabet,
         show_progress=False,
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     if family in BEGINS:
         begin = ("<bos>", tokenizer.token_to_id("<bos>"))
-        tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[begin])
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<bos> $A", special_tokens=[begin]
+        )
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)  # type: ignore[no-untyped-call]
     if family in CHATS:
         made.chat_template = CHAT
@@ -63,30 +72,56 @@ def tiny_tokenizer(family: str) -> PreTrainedTokenizerFast:
 
 def tiny_config(family: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
     """Two layers, 32 wide, no dropout."""
-    ids: dict[str, Any] = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id}
+    ids: dict[str, Any] = {
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+    }
     ids |= {"pad_token_id": tokenizer.pad_token_id, "vocab_size": len(tokenizer)}
-    usual: dict[str, Any] = {**ids, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-    usual |= {"intermediate_size": 64, "num_key_value_heads": 2, "max_position_embeddings": 512}
+    usual: dict[str, Any] = {
+        **ids,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    usual |= {
+        "intermediate_size": 64,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+    }
     match family:
         case "gpt2":
-            sizes: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
-            return GPT2Config(**ids, **sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+            sizes: dict[str, Any] = {
+                "n_embd": 32,
+                "n_layer": 2,
+                "n_head": 4,
+                "n_positions": 512,
+            }
+            return GPT2Config(
+                **ids, **sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0
+            )
         case "llama":
             return LlamaConfig(**usual, tie_word_embeddings=True)
         case "phi":
             return PhiConfig(**usual)
         case "gemma":
-            return Gemma2Config(**usual, final_logit_softcapping=1.0, sliding_window=16, head_dim=8)
+            return Gemma2Config(
+                **usual, final_logit_softcapping=1.0, sliding_window=16, head_dim=8
+            )
         case "qwen2":
             return Qwen2Config(**usual)
     raise ValueError(f"family {family!r}, expected one of {FAMILIES}")
 
 
-def tiny_model(family: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> PreTrainedModel:
+def tiny_model(
+    family: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0
+) -> PreTrainedModel:
     """Random weights in float32, in evaluation mode."""
     torch.manual_seed(seed)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(tiny_config(family, tokenizer))  # type: ignore[no-untyped-call]
-    # Random weights of the usual size say next to nothing: larger ones make losses and choices differ.
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(
+        tiny_config(family, tokenizer)
+    )  # type: ignore[no-untyped-call]
+    # Random weights of the usual size say next to nothing: larger ones make losses and
+    # choices differ.
     with torch.no_grad():
         for weights in model.parameters():
             if weights.dim() > 1:
@@ -98,7 +133,9 @@ def tiny_model(family: str, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -
 def tiny_student(family: str, seed: int = 0) -> Student:
     """A student with weights of its own: training it changes no other test's."""
     tokenizer = tiny_tokenizer(family)
-    return Student(tiny_model(family, tokenizer, seed), tokenizer, f"tiny:{family}:{seed}")
+    return Student(
+        tiny_model(family, tokenizer, seed), tokenizer, f"tiny:{family}:{seed}"
+    )
 
 
 def save_tiny(folder: Path, family: str = "llama", seed: int = 0) -> Path:

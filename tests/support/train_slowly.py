@@ -1,4 +1,5 @@
-"""Trains as test_train_run.py does, with a rest behind each update, so that a signal comes in the middle.
+"""Trains as test_train_run.py does, with a rest behind each update, so that a signal
+comes in the middle.
 
 python -m tests.support.train_slowly BUILD STUDENT OUT
 """

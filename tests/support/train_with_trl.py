@@ -1,8 +1,10 @@
-"""Trains one step of a tiny model on a variant, with TRL and `datasets` alone: what a downstream user does.
+"""Trains one step of a tiny model on a variant, with TRL and `datasets` alone: what a
+downstream user does.
 
     python tests/support/train_with_trl.py BUILD VARIANT OUT
 
-Prints, as JSON, the completions of the first batch and what its supervised tokens decode to.
+Prints, as JSON, the completions of the first batch and what its supervised tokens
+decode to.
 """
 
 import json
@@ -21,7 +23,10 @@ def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=["<eos>", "<pad>"], initial_alphabet=alphabet, show_progress=False
+        vocab_size=600,
+        special_tokens=["<eos>", "<pad>"],
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
@@ -51,13 +56,26 @@ def main(build: str, variant: str, out: str) -> None:
         max_length=None,
     )
     model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
-    trainer = SFTTrainer(model, args=settings, train_dataset=rows, processing_class=tokenizer)
+    trainer = SFTTrainer(
+        model, args=settings, train_dataset=rows, processing_class=tokenizer
+    )
     batch = next(iter(trainer.get_train_dataloader()))
     labels = batch["labels"]
     supervised = [tokenizer.decode(row[row != -100]) for row in labels]
-    read = [tokenizer.decode(ids[(row == -100)]) for ids, row in zip(batch["input_ids"], labels, strict=True)]
+    read = [
+        tokenizer.decode(ids[(row == -100)])
+        for ids, row in zip(batch["input_ids"], labels, strict=True)
+    ]
     trainer.train()
-    print(json.dumps({"supervised": supervised, "read": read, "loss": trainer.state.log_history[-1]["train_loss"]}))
+    print(
+        json.dumps(
+            {
+                "supervised": supervised,
+                "read": read,
+                "loss": trainer.state.log_history[-1]["train_loss"],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,10 @@ def question(
     target: str | None = "",
     other_targets: tuple[str, ...] = (),
 ) -> Question:
-    choices = tuple(Choice(label=label, text=text) for label, text in zip(labels, options, strict=False))
+    choices = tuple(
+        Choice(label=label, text=text)
+        for label, text in zip(labels, options, strict=False)
+    )
     return Question(
         id="q",
         kind=QuestionKind(kind),
@@ -22,5 +25,7 @@ def question(
         choices=choices if kind == "choice" else (),
         target=TARGETS[kind] if target == "" else target,
         other_targets=other_targets,
-        source=SourceRef(dataset="own", config_name=None, split="train", revision=None, row=0),
+        source=SourceRef(
+            dataset="own", config_name=None, split="train", revision=None, row=0
+        ),
     )

@@ -7,11 +7,13 @@ from cotbuild.builder.sources.known import Known
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# main on the Hub: "Convert dataset to Parquet (#4)", the form `datasets` 4 and later can read.
+# main on the Hub: "Convert dataset to Parquet (#4)", the form `datasets` 4 and later
+# can read.
 REVISION = "52be7f062d2c13d401a9e53b6963d8fbcc4abeb4"
 
 _PARTS = re.compile(r"(.*?)\(A\)(.*?)\(B\)(.*)", re.DOTALL)
-# What joins two options in a sentence and belongs to neither: a final "." or "?", and "or", "or the", "or in the".
+# What joins two options in a sentence and belongs to neither: a final "." or "?", and
+# "or", "or the", "or in the".
 _JOINT = re.compile(r"(?:\s+or(?:\s+(?:in|on|the|a|an))*)?[\s.,;:?!/]*$")
 
 
@@ -26,17 +28,22 @@ def matches(row: Row) -> bool:
 def to_question(row: Row, ref: SourceRef) -> Question:
     """One Question from a row of either form. Raises BadRow.
 
-    Published by the rationale-distillation work around the paper, one JSON object keyed "0", "1", …:
-    {"question": "Tea is _____ than ice (A) warmer or (B) colder.", "rationale": "dummy", "answer": "(A)"}; no id.
-    Official and Hub: {"id": "Q1", "question": "Tea is _____ than ice (A) warmer or (B) colder.", "answer_index": 0, …}
+    Published by the rationale-distillation work around the paper, one JSON object keyed
+    "0", "1", …: {"question": "Tea is _____ than ice (A) warmer or (B) colder.",
+    "rationale": "dummy", "answer": "(A)"}; no id. Official and Hub: {"id": "Q1",
+    "question": "Tea is _____ than ice (A) warmer or (B) colder.", "answer_index": 0, …}
 
-    The question's text is what stands before (A). The choices lose what joins them in the sentence: outer white space,
-    a final . , ; : ? ! or /, and a final "or", "or the", "or in the". Blanks (_____) and inner spaces stay.
+    The question's text is what stands before (A). The choices lose what joins them in
+    the sentence: outer white space, a final . , ; : ? ! or /, and a final "or", "or
+    the", "or in the". Blanks (_____) and inner spaces stay.
     """
     text = clean_field(row.get("question"), "question")
     parts = _PARTS.fullmatch(text)
     if parts is None:
-        raise BadRow(BadRowReason.BAD_CHOICES, f"question is {text!r}. Expected its choices in it, as (A) … (B) ….")
+        raise BadRow(
+            BadRowReason.BAD_CHOICES,
+            f"question is {text!r}. Expected its choices in it, as (A) … (B) ….",
+        )
     stem, first, second = parts.groups()
     return make_question(
         clean_id(row["id"]) if "id" in row else None,
@@ -58,7 +65,10 @@ def _target(row: Row) -> str:
     for form, label in ((0, "A"), (1, "B"), ("(A)", "A"), ("(B)", "B")):
         if type(answer) is type(form) and answer == form:
             return label
-    raise BadRow(BadRowReason.BAD_TARGET, f"answer is {answer!r}. Expected '(A)', '(B)', or answer_index 0 or 1.")
+    raise BadRow(
+        BadRowReason.BAD_TARGET,
+        f"answer is {answer!r}. Expected '(A)', '(B)', or answer_index 0 or 1.",
+    )
 
 
 KNOWN = Known(

@@ -1,15 +1,21 @@
-"""StrategyQA (Geva and others, 2021): yes or no, with the facts that lead to the answer.
+"""StrategyQA (Geva and others, 2021): yes or no, with the facts that lead to the
+answer.
 
 Dirt that is kept as it is: one question stands under two ids.
 """
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.known import Known
-from cotbuild.builder.sources.make import clean_field, clean_id, joined_texts, make_question
+from cotbuild.builder.sources.make import (
+    clean_field,
+    clean_id,
+    joined_texts,
+    make_question,
+)
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# The authors put nothing on the Hub; this copy of their 2,290 labelled rows, which its maker split anew into 1,603 and
-# 687, is the one that papers load.
+# The authors put nothing on the Hub; this copy of their 2,290 labelled rows, which its
+# maker split anew into 1,603 and 687, is the one that papers load.
 REVISION = "705562638fe1d8ca6bb98c66fc8f94d45fda8c83"
 
 
@@ -22,12 +28,14 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     """One Question from a row of either form. Raises BadRow.
 
     Published: {"qid": "2bc9", "term": "Tea", "question": "Is tea wet?", "answer": true,
-    "facts": ["Tea is a drink.", "Drinks are wet."], "decomposition": [...], "evidence": [...], …}
-    Hub: the same without the last two; facts may be one text.
+    "facts": ["Tea is a drink.", "Drinks are wet."], "decomposition": [...], "evidence":
+    [...], …} Hub: the same without the last two; facts may be one text.
     """
     answer = row.get("answer")
     if not isinstance(answer, bool):
-        raise BadRow(BadRowReason.BAD_TARGET, f"answer is {answer!r}. Expected true or false.")
+        raise BadRow(
+            BadRowReason.BAD_TARGET, f"answer is {answer!r}. Expected true or false."
+        )
     return make_question(
         clean_id(row.get("qid")),
         QuestionKind.YES_NO,

@@ -34,9 +34,16 @@ def _smallest(one: ComparisonResult) -> str:
 def _where(record: Registered, results: StudyResults) -> Iterator[str]:
     main = record.study.main
     others = {one.recipe.student for one in results.recipes} - {main.student}
-    beside = f" Beside it {counted(len(others), 'other student')} can be seen, exploratory." if others else ""
+    beside = (
+        f" Beside it {counted(len(others), 'other student')} can be seen, exploratory."
+        if others
+        else ""
+    )
     yield f"The claims are about one student: {setting(main)}. Another may learn otherwise.{beside}"
-    source, questions = brief(record.study.source_name), f"{results.num_questions:,} of its questions"
+    source, questions = (
+        brief(record.study.source_name),
+        f"{results.num_questions:,} of its questions",
+    )
     yield f"One data set, {source}, and {questions}: others may say otherwise."
 
 
@@ -77,6 +84,8 @@ def _precisions(recipes: tuple[RecipeResult, ...]) -> Iterator[str]:
     """Machines differ in what they train in, unless STUDY.yaml says it."""
     found = sorted({one for recipe in recipes for one in recipe.precisions})
     if len(found) > 1:
-        mixed = [recipe.recipe.variant for recipe in recipes if len(recipe.precisions) > 1]
+        mixed = [
+            recipe.recipe.variant for recipe in recipes if len(recipe.precisions) > 1
+        ]
         where = f" ({listed(dict.fromkeys(mixed))} in both)" if mixed else ""
         yield f"Some cells were trained in {found[0].value}, others in {found[1].value}{where}."

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from cotbuild.builder.study.report.wording import METRICS, brief, listed, number, percent, signed
+from cotbuild.builder.study.report.wording import (
+    METRICS,
+    brief,
+    listed,
+    number,
+    percent,
+    signed,
+)
 from cotbuild.builder.wording import counted
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import Questions
@@ -26,7 +33,10 @@ def method(record: Registered, results: StudyResults) -> list[tuple[str, str]]:
         ("Dev questions", _questions(study.dev, record.dev)),
         ("Test questions", _questions(study.test, record.test)),
         ("Test questions asked", _touches(results)),
-        ("Settings of all cells", brief(canonical_json(study.train)) if study.train else "the defaults"),
+        (
+            "Settings of all cells",
+            brief(canonical_json(study.train)) if study.train else "the defaults",
+        ),
         ("Training", " ".join(_training(results)) or "none"),
     ]
 
@@ -65,9 +75,15 @@ def _touches(results: StudyResults) -> str:
 
 def _training(results: StudyResults) -> Iterator[str]:
     if results.recipes:
-        hours = sum(one.train_seconds * len(one.seeds) for one in results.recipes) / 3600
+        hours = (
+            sum(one.train_seconds * len(one.seeds) for one in results.recipes) / 3600
+        )
         tokens = sum(one.train_tokens * len(one.seeds) for one in results.recipes)
-        precisions = listed(sorted({one.value for recipe in results.recipes for one in recipe.precisions}))
+        precisions = listed(
+            sorted(
+                {one.value for recipe in results.recipes for one in recipe.precisions}
+            )
+        )
         yield f"{tokens / 1e6:.1f} million tokens read, {hours:.1f} hours, over all finished cells; in {precisions}."
 
 

@@ -1,6 +1,8 @@
-"""The page of a study: what the template is given, and the page itself. Pure but for reading the template.
+"""The page of a study: what the template is given, and the page itself. Pure but for
+reading the template.
 
-Whatever a person wrote goes through `flat` (the unseen as escapes, cut at 300 characters) and Jinja2's autoescape.
+Whatever a person wrote goes through `flat` (the unseen as escapes, cut at 300
+characters) and Jinja2's autoescape.
 """
 
 import base64
@@ -22,10 +24,17 @@ from cotbuild.builder.study.report.plots import by_rows, drawn_comparisons, main
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import Metric, Setting, Study
 from cotbuild.schemas.study.record import Chosen, Registered
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, Standing, StudyResults
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    RecipeResult,
+    Standing,
+    StudyResults,
+)
 
 _LONGEST = 4000
-"""Characters of one text on the page; the longest computed sentence names every variant of a study."""
+"""Characters of one text on the page; the longest computed sentence names every variant
+of a study.
+"""
 
 
 class _Group(NamedTuple):
@@ -40,7 +49,12 @@ class _Picture(NamedTuple):
     alt: str
 
 
-def page(record: Registered, results: StudyResults, study: Study, pictures: Mapping[str, bytes]) -> str:
+def page(
+    record: Registered,
+    results: StudyResults,
+    study: Study,
+    pictures: Mapping[str, bytes],
+) -> str:
     """index.html, the pictures inside."""
     alt = _alts(record, results)
     planned = [one for one in results.comparisons if not one.exploratory]
@@ -53,7 +67,10 @@ def page(record: Registered, results: StudyResults, study: Study, pictures: Mapp
         gate_failed=record.gate is not None and not record.gate.passed,
         claims=planned,
         margin=record.study.margin,
-        pictures={name: _Picture(_data_url(data), alt[name]) for name, data in pictures.items()},
+        pictures={
+            name: _Picture(_data_url(data), alt[name])
+            for name, data in pictures.items()
+        },
         groups=_groups(record, results),
         raw=record.study.metric is not Metric.ACCURACY,
         limits=limits(record, results),
@@ -76,14 +93,26 @@ def _data_url(png: bytes) -> Markup:
 @cache
 def _template() -> Template:
     here = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
-    return here.from_string(resources.files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8"))
+    return here.from_string(
+        resources.files(__package__)
+        .joinpath("page.html.jinja")
+        .read_text(encoding="utf-8")
+    )
 
 
 def _shown(value: object) -> object:
     """A text as one line without anything that a reader cannot see."""
-    return flat(value, _LONGEST) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return (
+        flat(value, _LONGEST)
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    )
 
 
 def _is_interim(one: ComparisonResult) -> bool:
@@ -96,7 +125,9 @@ def as_json(value: JsonValue) -> str:
 
 
 def _tried(one: Chosen) -> str:
-    return "; ".join(f"{as_json(point)}: {said.number(right)}" for point, right in one.tried)
+    return "; ".join(
+        f"{as_json(point)}: {said.number(right)}" for point, right in one.tried
+    )
 
 
 def _groups(record: Registered, results: StudyResults) -> list[_Group]:
@@ -112,12 +143,27 @@ def _groups(record: Registered, results: StudyResults) -> list[_Group]:
 
 def _alts(record: Registered, results: StudyResults) -> dict[str, str]:
     main, sizes = main_recipes(record, results), by_rows(record, results)
-    untrained = [one for one in results.untrained if one.recipe.student == record.study.main.student]
+    untrained = [
+        one
+        for one in results.untrained
+        if one.recipe.student == record.study.main.student
+    ]
     shown = drawn_comparisons(results)
     return {
-        **({"accuracy": alts.accuracy(record, main, untrained), "tokens": alts.tokens(main)} if main else {}),
+        **(
+            {
+                "accuracy": alts.accuracy(record, main, untrained),
+                "tokens": alts.tokens(main),
+            }
+            if main
+            else {}
+        ),
         "comparisons": alts.comparisons(shown),
         "rows": alts.rows(sizes),
-        **({"losses": alts.losses(main)} if any(one.curve and one.curve.update for one in main) else {}),
+        **(
+            {"losses": alts.losses(main)}
+            if any(one.curve and one.curve.update for one in main)
+            else {}
+        ),
         "variants": alts.variants(results.variants),
     }

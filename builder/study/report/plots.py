@@ -1,15 +1,35 @@
-"""Pictures of a study's results, PNG: the same results give the same bytes under one matplotlib."""
+"""Pictures of a study's results, PNG: the same results give the same bytes under one
+matplotlib.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cotbuild.builder.card.escape import flat
-from cotbuild.builder.card.plots import BLUE, COLOURS, GREY, ORANGE, lengths_and_leaks, png, shortened
-from cotbuild.builder.study.report.drawn import DrawnComparison, side_labels, value_column
+from cotbuild.builder.card.plots import (
+    BLUE,
+    COLOURS,
+    GREY,
+    ORANGE,
+    lengths_and_leaks,
+    png,
+    shortened,
+)
+from cotbuild.builder.study.report.drawn import (
+    DrawnComparison,
+    side_labels,
+    value_column,
+)
 from cotbuild.builder.study.report.wording import signed
 from cotbuild.schemas.study.declaration import Setting
 from cotbuild.schemas.study.record import Registered
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, Standing, StudyResults, VariantFacts
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    RecipeResult,
+    Standing,
+    StudyResults,
+    VariantFacts,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +37,9 @@ if TYPE_CHECKING:
 
 MOST_EXPLORATORY = 20
 """Exploratory comparisons that are drawn; the page's table has all."""
-_COLOURS = tuple(colour for colour in COLOURS if colour != "#F0E442")  # yellow lines cannot be seen on white
+_COLOURS = tuple(
+    colour for colour in COLOURS if colour != "#F0E442"
+)  # yellow lines cannot be seen on white
 _STYLES = ("-", "--", ":", "-.")
 _SMALL = 8
 
@@ -32,24 +54,41 @@ class _Line(NamedTuple):
 
 
 def pictures(record: Registered, results: StudyResults) -> dict[str, bytes]:
-    """Name to PNG: accuracy, comparisons, tokens, rows, losses, variants; those left out that there is nothing for."""
+    """Name to PNG: accuracy, comparisons, tokens, rows, losses, variants; those left
+    out that there is nothing for.
+    """
     main = main_recipes(record, results)
     found = {}
     if main:
-        found["accuracy"] = png(1.5 + 0.3 * len(main), lambda figure: _accuracy(figure, main, _lines(record, results)))
+        found["accuracy"] = png(
+            1.5 + 0.3 * len(main),
+            lambda figure: _accuracy(figure, main, _lines(record, results)),
+        )
     shown = drawn_comparisons(results)
     if any(one.comparison for one in shown):
         found["comparisons"] = png(
-            1.5 + 0.42 * len(shown), lambda figure: _forest(figure, shown, record.study.main, record.study.margin)
+            1.5 + 0.42 * len(shown),
+            lambda figure: _forest(
+                figure, shown, record.study.main, record.study.margin
+            ),
         )
     if main:
-        found["tokens"] = png(_height(len(main)), lambda figure: _tokens(figure.add_subplot(), main))
+        found["tokens"] = png(
+            _height(len(main)), lambda figure: _tokens(figure.add_subplot(), main)
+        )
     if sizes := by_rows(record, results):
-        found["rows"] = png(_height(len(sizes)), lambda figure: _rows(figure.add_subplot(), sizes))
+        found["rows"] = png(
+            _height(len(sizes)), lambda figure: _rows(figure.add_subplot(), sizes)
+        )
     if curves := [one for one in main if one.curve and one.curve.update]:
-        found["losses"] = png(_height(len(curves)), lambda figure: _losses(figure.add_subplot(), curves))
+        found["losses"] = png(
+            _height(len(curves)), lambda figure: _losses(figure.add_subplot(), curves)
+        )
     if results.variants:
-        found["variants"] = png(1.4 + 0.3 * len(results.variants), lambda figure: _variants(figure, results.variants))
+        found["variants"] = png(
+            1.4 + 0.3 * len(results.variants),
+            lambda figure: _variants(figure, results.variants),
+        )
     return found
 
 
@@ -66,7 +105,9 @@ def drawn_comparisons(results: StudyResults) -> list[ComparisonResult]:
 
 
 def by_rows(record: Registered, results: StudyResults) -> dict[str, list[RecipeResult]]:
-    """Variant to its recipes by rising rows, with student and loss of the main setting; two sizes at least."""
+    """Variant to its recipes by rising rows, with student and loss of the main setting;
+    two sizes at least.
+    """
     main, found = record.study.main, dict[str, list[RecipeResult]]()
     for one in sorted(results.recipes, key=lambda one: one.recipe.rows):
         if (one.recipe.student, one.recipe.loss) == (main.student, main.loss):
@@ -80,31 +121,80 @@ def _height(labels: int) -> float:
 
 
 def _lines(record: Registered, results: StudyResults) -> list[_Line]:
-    untrained = [one for one in results.untrained if one.recipe.student == record.study.main.student]
+    untrained = [
+        one
+        for one in results.untrained
+        if one.recipe.student == record.study.main.student
+    ]
     lines = [
-        _Line(one.accuracy.mean, f"untrained student {one.accuracy.mean:.1f} %", ORANGE, "-") for one in untrained[:1]
+        _Line(
+            one.accuracy.mean,
+            f"untrained student {one.accuracy.mean:.1f} %",
+            ORANGE,
+            "-",
+        )
+        for one in untrained[:1]
     ]
     majority = 100 * record.test.majority.accuracy.share
-    lines.append(_Line(majority, f"most frequent answer {majority:.1f} %", "#CC79A7", "--"))
+    lines.append(
+        _Line(majority, f"most frequent answer {majority:.1f} %", "#CC79A7", "--")
+    )
     if record.test.chance is not None:
         chance = 100 * record.test.chance
         lines.append(_Line(chance, f"chance {chance:.1f} %", GREY, ":"))
     return lines
 
 
-def _accuracy(figure: "Figure", recipes: Sequence[RecipeResult], lines: Sequence[_Line]) -> None:
+def _accuracy(
+    figure: "Figure", recipes: Sequence[RecipeResult], lines: Sequence[_Line]
+) -> None:
     axes = figure.add_subplot()
     for line in lines:
-        axes.axvline(line.at, color=line.colour, linestyle=line.style, linewidth=1.5, label=line.label, zorder=1)
+        axes.axvline(
+            line.at,
+            color=line.colour,
+            linestyle=line.style,
+            linewidth=1.5,
+            label=line.label,
+            zorder=1,
+        )
     for place, one in enumerate(recipes):
         found = one.accuracy
         below = [place + 0.25] * len(found.per_seed)
-        axes.plot(found.per_seed, below, "o", color=GREY, alpha=0.6, markersize=3.5, markeredgewidth=0, zorder=2)
+        axes.plot(
+            found.per_seed,
+            below,
+            "o",
+            color=GREY,
+            alpha=0.6,
+            markersize=3.5,
+            markeredgewidth=0,
+            zorder=2,
+        )
         if found.interval_95:
             axes.plot(found.interval_95, [place] * 2, color=BLUE, linewidth=2, zorder=3)
-        axes.plot([found.mean], [place], "D", color=BLUE, markersize=6, markeredgecolor="white", zorder=4)
-    axes.plot([], [], "o", color=GREY, alpha=0.6, markersize=3.5, markeredgewidth=0, label="a seed")
-    axes.plot([], [], "D-", color=BLUE, linewidth=2, markersize=6, label="mean, 95 % interval")
+        axes.plot(
+            [found.mean],
+            [place],
+            "D",
+            color=BLUE,
+            markersize=6,
+            markeredgecolor="white",
+            zorder=4,
+        )
+    axes.plot(
+        [],
+        [],
+        "o",
+        color=GREY,
+        alpha=0.6,
+        markersize=3.5,
+        markeredgewidth=0,
+        label="a seed",
+    )
+    axes.plot(
+        [], [], "D-", color=BLUE, linewidth=2, markersize=6, label="mean, 95 % interval"
+    )
     axes.margins(x=0.06)
     _name_rows(axes, [shortened(one.recipe.variant) for one in recipes])
     value_column(axes, [f"{one.accuracy.mean:.1f}" for one in recipes])
@@ -112,9 +202,18 @@ def _accuracy(figure: "Figure", recipes: Sequence[RecipeResult], lines: Sequence
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=_SMALL)
 
 
-def _forest(figure: "Figure", shown: Sequence[ComparisonResult], main: Setting, margin: float) -> None:
+def _forest(
+    figure: "Figure", shown: Sequence[ComparisonResult], main: Setting, margin: float
+) -> None:
     axes = figure.add_subplot()
-    axes.axvspan(-margin, margin, color=ORANGE, alpha=0.18, linewidth=0, label=f"margin, ± {margin:g} points")
+    axes.axvspan(
+        -margin,
+        margin,
+        color=ORANGE,
+        alpha=0.18,
+        linewidth=0,
+        label=f"margin, ± {margin:g} points",
+    )
     axes.axvline(0, color="black", linewidth=1)
     for place, one in enumerate(shown):
         DrawnComparison(place, one).draw(axes)
@@ -131,7 +230,13 @@ def _forest(figure: "Figure", shown: Sequence[ComparisonResult], main: Setting, 
     reach = max(-low, high, 1.4 * margin)
     axes.set_xlim(-reach, reach)
     _name_rows(axes, [_compared(one, main) for one in shown])
-    value_column(axes, [signed(one.comparison.difference) if one.comparison else "not run" for one in shown])
+    value_column(
+        axes,
+        [
+            signed(one.comparison.difference) if one.comparison else "not run"
+            for one in shown
+        ],
+    )
     axes.set_xlabel("difference, points: to the right the first is better")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=_SMALL)
 
@@ -147,7 +252,9 @@ def _setting(setting: Setting, main: Setting) -> str:
     parts += [setting.loss.value] if setting.loss != main.loss else []
     if setting.student != main.student:
         last = flat(setting.student).rstrip("/").rpartition("/")[2]
-        plain = last.encode("latin-1", "backslashreplace").decode("latin-1")  # the font may lack other letters
+        plain = last.encode("latin-1", "backslashreplace").decode(
+            "latin-1"
+        )  # the font may lack other letters
         parts.append(shortened(plain[:24]))
     return ", ".join(parts)
 
@@ -161,18 +268,34 @@ def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 def _tokens(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
     labels = []
-    for first, colour, label in ((True, BLUE, "label first"), (False, ORANGE, "rationale before the label")):
-        found = [one for one in recipes if (one.rationale_tokens_per_question == 0) is first]
+    for first, colour, label in (
+        (True, BLUE, "label first"),
+        (False, ORANGE, "rationale before the label"),
+    ):
+        found = [
+            one for one in recipes if (one.rationale_tokens_per_question == 0) is first
+        ]
         points = [(one.tokens_per_question, one.accuracy.mean) for one in found]
         if points:
-            axes.plot(*zip(*points, strict=True), "o", color=colour, label=label, markersize=6)
-        labels += [(*point, shortened(one.recipe.variant), colour) for point, one in zip(points, found, strict=True)]
+            axes.plot(
+                *zip(*points, strict=True), "o", color=colour, label=label, markersize=6
+            )
+        labels += [
+            (*point, shortened(one.recipe.variant), colour)
+            for point, one in zip(points, found, strict=True)
+        ]
     axes.margins(y=0.1)
     axes.set_xlim(0, 1.08 * max(x for x, *_ in labels) or 1)
     side_labels(axes, labels, _height(len(labels)))
     axes.set_xlabel("tokens generated a test question")
     axes.set_ylabel("right answers, %")
-    axes.legend(frameon=False, fontsize=_SMALL, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+    axes.legend(
+        frameon=False,
+        fontsize=_SMALL,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=2,
+    )
 
 
 def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
@@ -180,7 +303,10 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
 
     labels = []
     for place, (variant, recipes) in enumerate(sizes.items()):
-        rows, means = [one.recipe.rows for one in recipes], [one.accuracy.mean for one in recipes]
+        rows, means = (
+            [one.recipe.rows for one in recipes],
+            [one.accuracy.mean for one in recipes],
+        )
         colour, style = _look(place)
         axes.plot(rows, means, marker="o", markersize=4, color=colour, linestyle=style)
         if len(sizes) <= 6:  # more intervals would hide the lines
@@ -196,11 +322,15 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
     axes.set_ylabel("right answers, %")
 
 
-def _intervals(axes: "Axes", recipes: Sequence[RecipeResult], place: int, colour: str) -> None:
+def _intervals(
+    axes: "Axes", recipes: Sequence[RecipeResult], place: int, colour: str
+) -> None:
     for one in recipes:
         if one.accuracy.interval_95:
             at = one.recipe.rows * (1 + 0.008 * place)  # side by side
-            axes.vlines(at, *one.accuracy.interval_95, color=colour, linewidth=1, alpha=0.6)
+            axes.vlines(
+                at, *one.accuracy.interval_95, color=colour, linewidth=1, alpha=0.6
+            )
 
 
 def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
@@ -208,7 +338,13 @@ def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
     for place, one in enumerate(recipes):
         assert one.curve is not None
         colour, style = _look(place)
-        axes.plot(one.curve.update, one.curve.label_loss, linewidth=1.2, color=colour, linestyle=style)
+        axes.plot(
+            one.curve.update,
+            one.curve.label_loss,
+            linewidth=1.2,
+            color=colour,
+            linestyle=style,
+        )
         last = (one.curve.update[-1], one.curve.label_loss[-1])
         labels.append((*last, shortened(one.recipe.variant), colour))
     axes.margins(x=0.02, y=0.06)
@@ -219,7 +355,9 @@ def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
 
 def _look(place: int) -> tuple[str, str]:
     """Colour and style of a line, none twice among 28."""
-    return _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+    return _COLOURS[place % len(_COLOURS)], _STYLES[
+        place // len(_COLOURS) % len(_STYLES)
+    ]
 
 
 def _variants(figure: "Figure", found: Sequence[VariantFacts]) -> None:

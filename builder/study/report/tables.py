@@ -1,4 +1,7 @@
-"""A study's results as CSV. A text that a spreadsheet would run as a formula begins with an apostrophe. Pure."""
+"""A study's results as CSV.
+
+A text that a spreadsheet would run as a formula begins with an apostrophe. Pure.
+"""
 
 import csv
 import io
@@ -6,7 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cotbuild.builder.card.escape import visible
 from cotbuild.schemas.study.declaration import Setting
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults, VariantFacts
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    RecipeResult,
+    StudyResults,
+    VariantFacts,
+)
 
 Value = str | int | float | bool | None
 Row = Mapping[str, Value]
@@ -21,7 +29,10 @@ def tables(results: StudyResults) -> dict[str, str]:
         "recipes.csv": as_csv(_RECIPE, map(_recipe, recipes)),
         "seeds.csv": as_csv(_SEED, (row for one in recipes for row in _seeds(one))),
         "comparisons.csv": as_csv(_COMPARISON, map(_comparison, results.comparisons)),
-        "variants.csv": as_csv(tuple(VariantFacts.model_fields), (one.model_dump() for one in results.variants)),
+        "variants.csv": as_csv(
+            tuple(VariantFacts.model_fields),
+            (one.model_dump() for one in results.variants),
+        ),
     }
 
 
@@ -38,7 +49,11 @@ def as_csv(header: Iterable[str], rows: Iterable[Row]) -> str:
 def _cell(value: Value) -> Value:
     if not isinstance(value, str):
         return value
-    return "'" + visible(value, kept="\n\t") if value.startswith(_FORMULA) else visible(value, kept="\n\t")
+    return (
+        "'" + visible(value, kept="\n\t")
+        if value.startswith(_FORMULA)
+        else visible(value, kept="\n\t")
+    )
 
 
 _SETTING = ("student", "rows", "loss")
@@ -74,7 +89,12 @@ def _recipe(one: RecipeResult) -> Row:
 
 def _seeds(one: RecipeResult) -> Iterator[Row]:
     for seed, accuracy in zip(one.seeds, one.accuracy.per_seed, strict=True):
-        yield {**_setting(one.recipe), "variant": one.recipe.variant, "seed": seed, "accuracy": accuracy}
+        yield {
+            **_setting(one.recipe),
+            "variant": one.recipe.variant,
+            "seed": seed,
+            "accuracy": accuracy,
+        }
 
 
 def _comparison(one: ComparisonResult) -> Row:
@@ -93,7 +113,15 @@ def _comparison(one: ComparisonResult) -> Row:
         "equivalent": one.equivalent,
     }
     if found:
-        same = ("difference", "p", "num_questions", "paired", "standard_error", "df", "smallest_difference")
+        same = (
+            "difference",
+            "p",
+            "num_questions",
+            "paired",
+            "standard_error",
+            "df",
+            "smallest_difference",
+        )
         row |= {name: getattr(found, name) for name in same}
         row |= dict(zip(("low_95", "high_95"), found.interval_95, strict=True))
         row |= dict(zip(("low_90", "high_90"), found.interval_90, strict=True))

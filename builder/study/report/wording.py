@@ -1,4 +1,7 @@
-"""Results in words: figures as the page shows them, and what a comparison says. Pure; all of it is computed."""
+"""Results in words: figures as the page shows them, and what a comparison says.
+
+Pure; all of it is computed.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -63,7 +66,9 @@ def p_value(p: float | None) -> str:
 
 def setting(where: Setting) -> str:
     """`embedded, 500 rows, loss parts`."""
-    trained = f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
+    trained = (
+        f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
+    )
     return f"{brief(where.student_name)}, {trained}"
 
 
@@ -81,7 +86,11 @@ def outcome(one: ComparisonResult) -> str:
 def difference(one: ComparisonResult) -> str:
     """`+4.2 points (95 % interval +1.0 to +7.4)`."""
     found = one.comparison
-    return NONE if found is None else f"{signed(found.difference)} points (95 % interval {points(found.interval_95)})"
+    return (
+        NONE
+        if found is None
+        else f"{signed(found.difference)} points (95 % interval {points(found.interval_95)})"
+    )
 
 
 def meaning(one: ComparisonResult, margin: float) -> str:
@@ -102,7 +111,11 @@ def meaning(one: ComparisonResult, margin: float) -> str:
 
 def _same(one: ComparisonResult) -> bool:
     """Whether it ended as it did because the two are equivalent."""
-    because = Outcome.SUPPORTED if one.planned.claim is Claim.AS_GOOD else Outcome.CONTRADICTED
+    because = (
+        Outcome.SUPPORTED
+        if one.planned.claim is Claim.AS_GOOD
+        else Outcome.CONTRADICTED
+    )
     return bool(one.equivalent) and one.outcome is because
 
 
@@ -119,14 +132,19 @@ def found_seeds(one: ComparisonResult) -> str:
     if one.comparison is None:
         return NONE
     of_a, of_b = one.comparison.num_seeds
-    paired = "; runs of one seed set against each other" if one.comparison.paired else ""
+    paired = (
+        "; runs of one seed set against each other" if one.comparison.paired else ""
+    )
     return f"{of_a} of {one.planned.a}, {of_b} of {one.planned.b}{paired}"
 
 
 def headline(study: Study, results: StudyResults) -> str:
     """What this study is, in a sentence."""
     cells = study.all_cells()
-    students, variants = dict.fromkeys(cell.student_name for cell in cells), {cell.variant for cell in cells}
+    students, variants = (
+        dict.fromkeys(cell.student_name for cell in cells),
+        {cell.variant for cell in cells},
+    )
     rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
     return (
         f"{listed(map(brief, students))}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of "
@@ -137,13 +155,21 @@ def headline(study: Study, results: StudyResults) -> str:
 
 def stages(results: StudyResults) -> str:
     """How far each stage is."""
-    return "; ".join(f"{brief(one.name)}: {one.done} of {counted(one.total, 'cell')}" for one in results.stages) + "."
+    return (
+        "; ".join(
+            f"{brief(one.name)}: {one.done} of {counted(one.total, 'cell')}"
+            for one in results.stages
+        )
+        + "."
+    )
 
 
 def tally(planned: Sequence[ComparisonResult]) -> str:
     """`3 claims, so far: 1 supported, 2 undecided.`"""
     found = Counter(map(outcome, planned))
-    so_far = ", so far" if any(one.standing is Standing.INTERIM for one in planned) else ""
+    so_far = (
+        ", so far" if any(one.standing is Standing.INTERIM for one in planned) else ""
+    )
     return f"{counted(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
 
 

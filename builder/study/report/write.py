@@ -1,4 +1,7 @@
-"""report/: a study's results as a page, tables and a picture. The same record and results give the same bytes."""
+"""report/: a study's results as a page, tables and a picture.
+
+The same record and results give the same bytes.
+"""
 
 from pathlib import Path
 
@@ -14,8 +17,11 @@ from cotbuild.schemas.study.results import StudyResults
 PAGE, RESULTS, PICTURE = "index.html", "results.json", "accuracy.png"
 
 
-def write_report(folder: Path, registered: Registered, results: StudyResults, study: Study) -> Path:
-    """Write it, the page last, and return the page's path. `study`: as it stands now. Raises StoreError.
+def write_report(
+    folder: Path, registered: Registered, results: StudyResults, study: Study
+) -> Path:
+    """Write it, the page last, and return the page's path. `study`: as it stands now.
+    Raises StoreError.
 
     PICTURE is written once a recipe of the main setting has answers.
     """
@@ -31,5 +37,7 @@ def write_report(folder: Path, registered: Registered, results: StudyResults, st
         if PICTURE not in files:
             (folder / PICTURE).unlink(missing_ok=True)  # of an earlier report
     except OSError as error:
-        raise StoreError(f"{folder}: {error}. Expected a folder that can be written to. Run it again.") from error
+        raise StoreError(
+            f"{folder}: {error}. Expected a folder that can be written to. Run it again."
+        ) from error
     return folder / PAGE

@@ -23,7 +23,9 @@ class Lane:
     in_flight: int = 0
     """Slots taken, also by those about to ask."""
     attempts: set[asyncio.Task[Any]] = field(default_factory=set)
-    """The tasks in the midst of an attempt; one that is taken out and cancelled gives its attempt up."""
+    """The tasks in the midst of an attempt; one that is taken out and cancelled gives
+    its attempt up.
+    """
     losses: int = 0
     """In a row; see pool.DEAD_AFTER."""
     falls: int = 0
@@ -57,7 +59,9 @@ class Lane:
         return self.in_flight < self.window.size
 
     def note(self, outcome: Answer | Retry, sent_s: float, now_s: float) -> bool:
-        """Take in how the attempt begun at `sent_s` went; whether it was a sign of life."""
+        """Take in how the attempt begun at `sent_s` went; whether it was a sign of
+        life.
+        """
         if isinstance(outcome, Completion):
             self.window.succeeded()
         if isinstance(outcome, Retry):

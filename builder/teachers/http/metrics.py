@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 _LINE = re.compile(
-    rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting)(?:\{[^}]*\})? (\S+)$", re.MULTILINE
+    rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting)(?:\{[^}]*\})? (\S+)$",
+    re.MULTILINE,
 )
 
 
@@ -24,5 +25,8 @@ def read_load(raw: bytes) -> Load | None:
         sums[name] = sums.get(name, 0.0) + float(value)
     if b"generation_tokens_total" not in sums:
         return None
-    queue = (sums.get(name, 0.0) for name in (b"num_requests_running", b"num_requests_waiting"))
+    queue = (
+        sums.get(name, 0.0)
+        for name in (b"num_requests_running", b"num_requests_waiting")
+    )
     return Load(sums[b"generation_tokens_total"], *queue)

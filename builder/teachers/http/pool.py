@@ -1,7 +1,9 @@
-"""One or many endpoints as one teacher: balanced, followed, taken out where they are dead or hung, tried again.
+"""One or many endpoints as one teacher: balanced, followed, taken out where they are
+dead or hung, tried again.
 
-An attempt that is given up ends on our side before the request is asked of anybody else, so that of two answers to one
-request there is never more than one here. All tries of a request count, at whatever endpoint and for whatever reason.
+An attempt that is given up ends on our side before the request is asked of anybody
+else, so that of two answers to one request there is never more than one here. All tries
+of a request count, at whatever endpoint and for whatever reason.
 """
 
 import asyncio
@@ -22,9 +24,13 @@ from cotbuild.schemas.errors import TeacherError
 DEAD_AFTER = 5
 """Connections lost or refused, or a proxy's 502, 503 or 504, in a row."""
 PATIENCE = 3
-"""Times stall_s without a sign of life from any endpoint, all taken out, before the run ends."""
+"""Times stall_s without a sign of life from any endpoint, all taken out, before the run
+ends.
+"""
 MAX_FALLS = 6
-"""Looks in vain at each endpoint before the run ends: a minute, where connections are refused."""
+"""Looks in vain at each endpoint before the run ends: a minute, where connections are
+refused.
+"""
 PAST_S = 0.001
 """A timer may fire a clock's tick early."""
 LATE_S = 0.1
@@ -34,13 +40,15 @@ LOOK_EVERY_S = 3.0
 
 
 class EndpointPool:
-    """Asks `clients`, all with the same model, at most `window` requests each and `max_attempts` tries a request.
+    """Asks `clients`, all with the same model, at most `window` requests each and
+    `max_attempts` tries a request.
 
-    An endpoint is *dead* after DEAD_AFTER losses in a row, and *hung* after `stall_s` seconds in which it
-    neither finished a request nor, by vLLM's /metrics, generated a token; requests under way at a hung one are given up
-    and asked elsewhere. What was taken out is looked at again after a growing wait. One line for each going and coming
-    back is told to `say`. `backoff_s`: longest wait before a request that all endpoints have spoiled is tried again,
-    doubled for each further try.
+    An endpoint is *dead* after DEAD_AFTER losses in a row, and *hung* after `stall_s`
+    seconds in which it neither finished a request nor, by vLLM's /metrics, generated a
+    token; requests under way at a hung one are given up and asked elsewhere. What was
+    taken out is looked at again after a growing wait. One line for each going and
+    coming back is told to `say`. `backoff_s`: longest wait before a request that all
+    endpoints have spoiled is tried again, doubled for each further try.
     """
 
     def __init__(
@@ -89,12 +97,24 @@ class EndpointPool:
         await self._open.aclose()
 
     def provenance(self) -> dict[str, Any]:
-        """kind, model, and of each endpoint its URL and its engine's version, None where it said none."""
-        endpoints = [{"url": lane.url, "engine_version": lane.client.version} for lane in self._lanes]
-        return {"kind": "endpoint", "model": self._lanes[0].client.model, "endpoints": endpoints}
+        """kind, model, and of each endpoint its URL and its engine's version, None
+        where it said none.
+        """
+        endpoints = [
+            {"url": lane.url, "engine_version": lane.client.version}
+            for lane in self._lanes
+        ]
+        return {
+            "kind": "endpoint",
+            "model": self._lanes[0].client.model,
+            "endpoints": endpoints,
+        }
 
     async def check(self, sample: Request) -> str | None:
-        """See Teacher.check. Of several endpoints some may be out of reach: they start taken out."""
+        """See Teacher.check.
+
+        Of several endpoints some may be out of reach: they start taken out.
+        """
         looks = [lane.client.check(sample) for lane in self._lanes]
         found = await asyncio.gather(*looks, return_exceptions=True)
         faults = [fault for fault in found if isinstance(fault, BaseException)]
@@ -112,9 +132,11 @@ class EndpointPool:
     # -- asking ----------------------------------------------------------------------------------------------------
 
     async def ask(self, request: Request) -> Answer:
-        """See Teacher.ask. A spoiled request goes to an endpoint that has not spoiled it, while there is one.
+        """See Teacher.ask. A spoiled request goes to an endpoint that has not spoiled
+        it, while there is one.
 
-        Raises TeacherError where an endpoint is not what the configuration says, and where none answers any more.
+        Raises TeacherError where an endpoint is not what the configuration says, and
+        where none answers any more.
         """
         if self._asking == 0:
             self._heard_s = time.monotonic()
@@ -144,9 +166,13 @@ class EndpointPool:
             if tries == self._max_attempts:
                 return outcome.failure(request.request_key)
             tried.add(lane)
-            if tried.issuperset(lane for lane in self._lanes if lane.open(time.monotonic())):
+            if tried.issuperset(
+                lane for lane in self._lanes if lane.open(time.monotonic())
+            ):
                 tried.clear()
-                await asyncio.sleep(backoff_s(tries, None, random.random(), self._backoff_s))
+                await asyncio.sleep(
+                    backoff_s(tries, None, random.random(), self._backoff_s)
+                )
 
     async def _attempt(self, lane: Lane, request: Request) -> Answer | Retry:
         """One try, which `_give_up` can end."""
@@ -159,7 +185,11 @@ class EndpointPool:
             if task in lane.attempts or task.uncancel() > 0:
                 raise  # Ctrl-C, perhaps while it was given up
             # Whatever the server still says goes nowhere.
-            return Retry(FailureKind.UNAVAILABLE, f"no answer and no new token for {self._stall_s:g} s", lost=True)
+            return Retry(
+                FailureKind.UNAVAILABLE,
+                f"no answer and no new token for {self._stall_s:g} s",
+                lost=True,
+            )
         finally:
             lane.attempts.discard(task)
 
@@ -171,7 +201,9 @@ class EndpointPool:
         elif lane.losses >= DEAD_AFTER and not lane.out:
             self._take_out(lane, hung=False)
         if lane.paused_until_s > now_s:
-            asyncio.get_running_loop().call_later(lane.paused_until_s - now_s + PAST_S, self._slots.deal)
+            asyncio.get_running_loop().call_later(
+                lane.paused_until_s - now_s + PAST_S, self._slots.deal
+            )
 
     # -- standing --------------------------------------------------------------------------------------------------
 
@@ -184,7 +216,10 @@ class EndpointPool:
         self._slots.deal()
 
     async def _bring_back(self, lane: Lane, hung: bool) -> None:
-        """Look at an endpoint that is out until it is well. The first look after losses is at once, and silent."""
+        """Look at an endpoint that is out until it is well.
+
+        The first look after losses is at once, and silent.
+        """
         if hung or lane.told or lane.falls > 1:
             await self._rest(lane)
         while not await self._is_well(lane, hung):
@@ -202,7 +237,9 @@ class EndpointPool:
         await asyncio.sleep(lane.wait_s)
 
     async def _is_well(self, lane: Lane, hung: bool) -> bool:
-        """Whether it serves the model; of one that hung, whether it generates a token too."""
+        """Whether it serves the model; of one that hung, whether it generates a token
+        too.
+        """
         try:
             await lane.client.check(None)
         except Unreachable as fault:
@@ -215,7 +252,9 @@ class EndpointPool:
         one_token = self._sample.sampling.model_copy(update={"max_tokens": 1})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._stall_s):
-                outcome = await lane.client.attempt(self._sample.model_copy(update={"sampling": one_token}))
+                outcome = await lane.client.attempt(
+                    self._sample.model_copy(update={"sampling": one_token})
+                )
                 return not isinstance(outcome, Retry)
         return False
 
@@ -225,7 +264,8 @@ class EndpointPool:
             self._say(f"{lane.url}: taken out: {lane.words}")
 
     def _give_up(self, lane: Lane) -> None:
-        # As asyncio.timeout does it; one around each attempt was measured to cost 3 % of the client's time.
+        # As asyncio.timeout does it; one around each attempt was measured to cost 3 %
+        # of the client's time.
         while lane.attempts:
             lane.attempts.pop().cancel()
 
@@ -247,7 +287,9 @@ class EndpointPool:
                 raise self._all_lost(quiet_s)
 
     def _forgive(self, late_s: float) -> None:
-        """Time in which this process itself did not run, as on a machine that slept, is nobody's silence."""
+        """Time in which this process itself did not run, as on a machine that slept, is
+        nobody's silence.
+        """
         if late_s > LATE_S:
             self._heard_s += late_s
             for lane in self._lanes:
@@ -256,10 +298,14 @@ class EndpointPool:
     def _is_over(self, quiet_s: float) -> bool:
         if not all(lane.out for lane in self._lanes):
             return False
-        return quiet_s > PATIENCE * self._stall_s or all(lane.falls > MAX_FALLS for lane in self._lanes)
+        return quiet_s > PATIENCE * self._stall_s or all(
+            lane.falls > MAX_FALLS for lane in self._lanes
+        )
 
     def _hung(self, lane: Lane) -> None:
-        if lane.out:  # it was taken out for lost connections, with others still under way
+        if (
+            lane.out
+        ):  # it was taken out for lost connections, with others still under way
             self._give_up(lane)
         else:
             under_way = f"requests under way: {len(lane.attempts)}"
@@ -304,7 +350,9 @@ class EndpointPool:
             self._fail(fault)
 
     def _fail(self, fault: BaseException) -> None:
-        """From now on nobody is answered: not those who wait, nor those whose attempts are given up here."""
+        """From now on nobody is answered: not those who wait, nor those whose attempts
+        are given up here.
+        """
         self._slots.fail(fault)
         for lane in self._lanes:
             self._give_up(lane)

@@ -17,7 +17,10 @@ class Slots:
         self._fault: BaseException | None = None
 
     async def take(self, tried: set[Lane]) -> Lane:
-        """A lane with a slot taken in it, once there is one; see `choose`. Raises what `fail` was told."""
+        """A lane with a slot taken in it, once there is one; see `choose`.
+
+        Raises what `fail` was told.
+        """
         if self._fault is not None:
             raise self._fault
         now_s = time.monotonic()
@@ -41,10 +44,14 @@ class Slots:
             self.deal()
 
     def deal(self) -> None:
-        """Give free slots to those who wait; to be called where a lane may have got some."""
+        """Give free slots to those who wait; to be called where a lane may have got
+        some.
+        """
         now_s = time.monotonic()
         passed: list[tuple[asyncio.Future[Lane], set[Lane]]] = []
-        while self._waiters and any(lane.open(now_s) and lane.free for lane in self._lanes):
+        while self._waiters and any(
+            lane.open(now_s) and lane.free for lane in self._lanes
+        ):
             turn, tried = self._waiters.popleft()
             if turn.done():
                 continue
@@ -65,14 +72,20 @@ class Slots:
 
 
 def choose(lanes: Sequence[Lane], tried: set[Lane], now_s: float) -> Lane | None:
-    """The least loaded of the lanes with a free slot, relative to their windows; None: wait for one.
+    """The least loaded of the lanes with a free slot, relative to their windows; None:
+    wait for one.
 
-    Those in `tried` have spoiled the request that asks: they come only where no other lane is open.
+    Those in `tried` have spoiled the request that asks: they come only where no other
+    lane is open.
     """
-    if len(lanes) == 1:  # the usual case, and choosing is a tenth of the pool's work on a request
+    if (
+        len(lanes) == 1
+    ):  # the usual case, and choosing is a tenth of the pool's work on a request
         return lanes[0] if lanes[0].open(now_s) and lanes[0].free else None
     ready = [lane for lane in lanes if lane.open(now_s)]
     if tried:
         ready = [lane for lane in ready if lane not in tried] or ready
     free = [lane for lane in ready if lane.free]
-    return min(free, key=lambda lane: (lane.in_flight + 1) / lane.window.size, default=None)
+    return min(
+        free, key=lambda lane: (lane.in_flight + 1) / lane.window.size, default=None
+    )

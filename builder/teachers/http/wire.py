@@ -1,4 +1,6 @@
-"""The OpenAI chat wire form: a Request to JSON, an HTTP answer to a Completion, and when to ask again. Pure."""
+"""The OpenAI chat wire form: a Request to JSON, an HTTP answer to a Completion, and
+when to ask again. Pure.
+"""
 
 import time
 from dataclasses import dataclass
@@ -7,14 +9,22 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Request
+from cotbuild.schemas.completion import (
+    Answer,
+    Completion,
+    Failure,
+    FailureKind,
+    Request,
+)
 from cotbuild.schemas.record import explain
 
 MAX_WORDS_CHARS = 300
 """Longest piece of a server's own words kept in a message."""
 MAX_BACKOFF_S = 60.0
 MAX_RETRY_AFTER_S = 300.0
-"""A server that asks for a longer pause is asked again after this one: the next run is there for the rest."""
+"""A server that asks for a longer pause is asked again after this one: the next run is
+there for the rest.
+"""
 
 REJECTED_STATUS = frozenset({400, 413, 422})
 """This request's own fault: the same bytes would be refused again."""
@@ -33,9 +43,13 @@ class Retry:
     kind: FailureKind
     message: str
     after_s: float | None = None  # the server's Retry-After
-    lost: bool = False  # the connection broke or was refused: the server itself may be gone
+    lost: bool = (
+        False  # the connection broke or was refused: the server itself may be gone
+    )
     away: bool = False  # AWAY_STATUS: the server itself may be gone, behind a proxy
-    pushed_back: bool = False  # a 429, or a connection broken off: there may be too much in flight
+    pushed_back: bool = (
+        False  # a 429, or a connection broken off: there may be too much in flight
+    )
 
     def failure(self, request_key: str) -> Failure:
         """What it comes to when no attempt is left."""
@@ -43,7 +57,9 @@ class Retry:
 
 
 def wire(request: Request, model: str) -> dict[str, Any]:
-    """The JSON body of one chat completion, every sampling field explicit (vLLM takes top_k 0 as off)."""
+    """The JSON body of one chat completion, every sampling field explicit (vLLM takes
+    top_k 0 as off).
+    """
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -61,7 +77,9 @@ def wire(request: Request, model: str) -> dict[str, Any]:
 class _Message(BaseModel):
     content: str | None = None
     reasoning: str | None = None
-    reasoning_content: str | None = None  # vLLM's older name, still SGLang's and DeepSeek's
+    reasoning_content: str | None = (
+        None  # vLLM's older name, still SGLang's and DeepSeek's
+    )
 
 
 class _Choice(BaseModel):
@@ -83,31 +101,42 @@ class ChatBody(BaseModel):
 
 
 def read_body(raw: bytes) -> ChatBody | Retry:
-    """Validate the body of a 200; anything but a whole completion is worth another attempt."""
+    """Validate the body of a 200; anything but a whole completion is worth another
+    attempt.
+    """
     try:
         return ChatBody.model_validate_json(raw)
     except ValidationError as fault:
-        return Retry(FailureKind.BAD_BODY, one_line(f"not a chat completion: {explain(fault)}"))
+        return Retry(
+            FailureKind.BAD_BODY, one_line(f"not a chat completion: {explain(fault)}")
+        )
 
 
 def to_answer(body: ChatBody, request_key: str) -> Answer | Retry:
     """The first choice as a Completion.
 
-    finish_reason abort (vLLM, shutting down) is asked again. Any other than stop and length (content_filter,
-    tool_calls, repetition) is the server's refusal to finish this text: final, like a 400, and not a verdict.
+    finish_reason abort (vLLM, shutting down) is asked again. Any other than stop and
+    length (content_filter, tool_calls, repetition) is the server's refusal to finish
+    this text: final, like a 400, and not a verdict.
     """
     choice, usage = body.choices[0], body.usage
     reason = choice.finish_reason
     if reason == "abort":
-        return Retry(FailureKind.BAD_BODY, "finish_reason is 'abort'. Expected stop or length.")
+        return Retry(
+            FailureKind.BAD_BODY, "finish_reason is 'abort'. Expected stop or length."
+        )
     if reason != "stop" and reason != "length":
         words = one_line(f"finish_reason is {reason!r}. Expected stop or length.")
-        return Failure(request_key=request_key, kind=FailureKind.REJECTED, message=words)
+        return Failure(
+            request_key=request_key, kind=FailureKind.REJECTED, message=words
+        )
     message = choice.message
     return Completion(
         request_key=request_key,
         text=message.content or "",
-        reasoning=message.reasoning if message.reasoning is not None else message.reasoning_content,
+        reasoning=message.reasoning
+        if message.reasoning is not None
+        else message.reasoning_content,
         finish_reason="stop" if reason == "stop" else "length",
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
@@ -133,13 +162,21 @@ def server_words(raw: bytes) -> str:
     except ValidationError:
         return one_line(raw[: 4 * MAX_WORDS_CHARS].decode("utf-8", "replace"))
     error = body.error.message if isinstance(body.error, _ErrorObject) else body.error
-    return one_line(error or body.message or body.detail or raw.decode("utf-8", "replace"))
+    return one_line(
+        error or body.message or body.detail or raw.decode("utf-8", "replace")
+    )
 
 
-def refusal(url: str, status: int, words: str, model: str, sent_key: bool, location: str | None) -> str:
-    """The line for a status after which asking makes no sense: 401, 403, 404, redirects; trouble before the start."""
+def refusal(
+    url: str, status: int, words: str, model: str, sent_key: bool, location: str | None
+) -> str:
+    """The line for a status after which asking makes no sense: 401, 403, 404,
+    redirects; trouble before the start.
+    """
     if status in (401, 403):
-        sent = "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
+        sent = (
+            "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
+        )
         todo = f"Expected access; {sent}. Set OPENAI_API_KEY to a key for this server."
     elif 300 <= status < 400:
         todo = f"Expected no redirect. Give the final URL, {location!r}."
@@ -153,28 +190,41 @@ def refusal(url: str, status: int, words: str, model: str, sent_key: bool, locat
 def one_line(text: str) -> str:
     """White space folded, control characters out, cut at MAX_WORDS_CHARS."""
     folded = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return folded if len(folded) <= MAX_WORDS_CHARS else folded[: MAX_WORDS_CHARS - 1] + "…"
+    return (
+        folded
+        if len(folded) <= MAX_WORDS_CHARS
+        else folded[: MAX_WORDS_CHARS - 1] + "…"
+    )
 
 
 def retry_after_s(value: str | None, now_s: float | None = None) -> float | None:
-    """Seconds a Retry-After header asks for (a number or an HTTP date), from 0 to MAX_RETRY_AFTER_S; None: not said."""
+    """Seconds a Retry-After header asks for (a number or an HTTP date), from 0 to
+    MAX_RETRY_AFTER_S; None: not said.
+    """
     if value is None:
         return None
     try:
         wait_s = float(value)
     except ValueError:
         try:
-            wait_s = parsedate_to_datetime(value).timestamp() - (time.time() if now_s is None else now_s)
+            wait_s = parsedate_to_datetime(value).timestamp() - (
+                time.time() if now_s is None else now_s
+            )
         except ValueError:
             return None
     return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
-def backoff_s(attempt: int, after_s: float | None, jitter: float, first_s: float = 1.0) -> float:
-    """Seconds to wait after the attempt-th (from 1) failed: first_s, doubled each time up to MAX_BACKOFF_S.
+def backoff_s(
+    attempt: int, after_s: float | None, jitter: float, first_s: float = 1.0
+) -> float:
+    """Seconds to wait after the attempt-th (from 1) failed: first_s, doubled each time
+    up to MAX_BACKOFF_S.
 
-    Times 0.5 to 1 by `jitter` in [0, 1), so that a window of requests does not come back at once; on top of a
-    Retry-After where there is one.
+    Times 0.5 to 1 by `jitter` in [0, 1), so that a window of requests does not come
+    back at once; on top of a Retry-After where there is one.
     """
-    wait_s = min(first_s * 2.0 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (0.5 + jitter / 2)
+    wait_s = min(first_s * 2.0 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (
+        0.5 + jitter / 2
+    )
     return wait_s if after_s is None else after_s + wait_s * 0.5

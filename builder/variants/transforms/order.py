@@ -1,4 +1,7 @@
-"""The same units in another order. Pure. White space between words and between sentences becomes single spaces."""
+"""The same units in another order.
+
+Pure. White space between words and between sentences becomes single spaces.
+"""
 
 from typing import NamedTuple
 
@@ -15,25 +18,32 @@ class Cutting(NamedTuple):
 
 
 def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> Apply:
-    """Blocks of `block` units in drawn order, the last one as long as is left; inside of a block nothing moves.
+    """Blocks of `block` units in drawn order, the last one as long as is left; inside
+    of a block nothing moves.
 
-    Every order is as likely as another, the one there was among them: of two words one rationale in two stays as it is,
-    of four one in 24. Within sentences, no block reaches over a sentence's end and the sentences stay where they are.
+    Every order is as likely as another, the one there was among them: of two words one
+    rationale in two stays as it is, of four one in 24. Within sentences, no block
+    reaches over a sentence's end and the sentences stay where they are.
     """
     split, joint = _cutting(transform.unit, pieces)
     size = transform.block
 
-    def whole(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def whole(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         blocks = _blocks(split(text), size, joint)
         return joint.join([blocks[i] for i in chance.order(len(blocks))])
 
-    def by_sentence(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
-        cut = [_blocks(split(sentence), size, joint) for sentence in units.sentences(text)]
+    def by_sentence(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+        cut = [
+            _blocks(split(sentence), size, joint) for sentence in units.sentences(text)
+        ]
         blocks = [block for sentence in cut for block in sentence]
         home = [number for number, sentence in enumerate(cut) for _ in sentence]
-        # One draw for all, then every sentence's own in the order drawn: no two sentences share a draw.
+        # One draw for all, then every sentence's own in the order drawn: no two
+        # sentences share a draw.
         drawn = iter(sorted(chance.order(len(blocks)), key=home.__getitem__))
-        return " ".join([joint.join([blocks[next(drawn)] for _ in sentence]) for sentence in cut])
+        return " ".join(
+            [joint.join([blocks[next(drawn)] for _ in sentence]) for sentence in cut]
+        )
 
     return by_sentence if transform.within == "sentence" else whole
 
@@ -42,17 +52,19 @@ def reverse(transform: Reverse, pieces: units.Split | None = None) -> Apply:
     """The units from last to first."""
     split, joint = _cutting(transform.unit, pieces)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         return joint.join(split(text)[::-1])
 
     return apply
 
 
 def sort(transform: Sort, pieces: units.Split | None = None) -> Apply:
-    """By the code points of the case-folded unit, marks and spaces of a piece counted; equal ones stay in order."""
+    """By the code points of the case-folded unit, marks and spaces of a piece counted;
+    equal ones stay in order.
+    """
     split, joint = _cutting(transform.unit, pieces)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:  # noqa: ARG001
+    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
         return joint.join(sorted(split(text), key=str.casefold))
 
     return apply
@@ -65,7 +77,9 @@ def _cutting(unit: Unit, pieces: units.Split | None) -> Cutting:
     if unit == "sentence":
         return Cutting(units.sentences, " ")
     if pieces is None:
-        raise TypeError("unit 'piece': no tokenizer was given. Expected the split of a units.Pieces.")
+        raise TypeError(
+            "unit 'piece': no tokenizer was given. Expected the split of a units.Pieces."
+        )
     return Cutting(pieces, "")
 
 

@@ -1,16 +1,20 @@
 """The words that matter most by some measure, and as many drawn at random. Pure.
 
-Candidates. By scores every word that a scored span touches is one, wherever it stands. By tfidf, question, options and
-list, which measure a word and not its place, each different word (`units.bare`) is one, where it stands first: fifteen
-key words are fifteen different words. Where fewer qualify than are asked for, all of them are kept.
+Candidates. By scores every word that a scored span touches is one, wherever it stands.
+By tfidf, question, options and list, which measure a word and not its place, each
+different word (`units.bare`) is one, where it stands first: fifteen key words are
+fifteen different words. Where fewer qualify than are asked for, all of them are kept.
 
-Measures. scores: the sum of the scores of the spans that overlap the word, signs kept. tfidf: tf × ln(1 / df), tf the
-times the word stands in the rationale, df the share of the build's rationales that have it; a word that none has, as an
-earlier transform may make it, gets 0. question, options, list: all that qualify alike, which are the words, stop words
-apart, that stand in the question, in an option, in the file. Of equal words the earlier goes first.
+Measures. scores: the sum of the scores of the spans that overlap the word, signs kept.
+tfidf: tf × ln(1 / df), tf the times the word stands in the rationale, df the share of
+the build's rationales that have it; a word that none has, as an earlier transform may
+make it, gets 0. question, options, list: all that qualify alike, which are the words,
+stop words apart, that stand in the question, in an option, in the file. Of equal words
+the earlier goes first.
 
-Without mentions, words that name an option (`leak.naming`) are no candidates, nor are those that a span marks so. Words
-that would name one only once picked side by side make room for the next.
+Without mentions, words that name an option (`leak.naming`) are no candidates, nor are
+those that a span marks so. Words that would name one only once picked side by side make
+room for the next.
 """
 
 import math
@@ -21,7 +25,12 @@ from typing import Literal
 from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.transforms.controls import check_bound
 from cotbuild.builder.variants.transforms.leak import naming
-from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, word_spans, words
+from cotbuild.builder.variants.transforms.units import (
+    STOP_WORDS,
+    bare,
+    word_spans,
+    words,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import Sample, Top
 
@@ -29,29 +38,40 @@ Scored = Mapping[int, float]
 """Candidates: place among the words to score."""
 
 ROUNDS = 5
-"""Times that words picked side by side may name an option and make room for the next; then they go for nothing."""
+"""Times that words picked side by side may name an option and make room for the next;
+then they go for nothing.
+"""
 
 
 def top(transform: Top) -> Apply:
     """The best `count` words. None: the scores file has none for this rationale."""
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:  # noqa: ARG001
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         said = words(text)
         scores = _measured(transform, text, said, subject, corpus)
         if scores is None:
             return None
         ranked = sorted(scores, key=lambda place: (-scores[place], place))
         picked = _first(transform.count, ranked, said, subject, transform.mentions)
-        return " ".join(said[place] for place in (sorted(picked) if transform.order == "text" else picked))
+        return " ".join(
+            said[place]
+            for place in (sorted(picked) if transform.order == "text" else picked)
+        )
 
     return apply
 
 
 def sample(transform: Sample, leaves: Apply | None = None) -> Apply:
-    """Random words in the order of the text: `count`, or as many as `leaves` leaves of it. None: where it is None."""
+    """Random words in the order of the text: `count`, or as many as `leaves` leaves of
+    it. None: where it is None.
+    """
     check_bound(transform.like, leaves)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str | None:
+    def apply(
+        text: str, subject: Subject, chance: Chance, corpus: Corpus
+    ) -> str | None:
         count = transform.count
         if leaves is not None:
             model = leaves(text, subject, chance, corpus)
@@ -59,7 +79,9 @@ def sample(transform: Sample, leaves: Apply | None = None) -> Apply:
                 return None
             count = len(words(model))
         said = words(text)
-        picked = _first(count or 0, chance.order(len(said)), said, subject, transform.mentions)
+        picked = _first(
+            count or 0, chance.order(len(said)), said, subject, transform.mentions
+        )
         return " ".join(said[place] for place in sorted(picked))
 
     return apply
@@ -70,9 +92,11 @@ def word_scores(
     spans: Sequence[tuple[int, int, float, bool]],
     mentions: Literal["with", "without"],
 ) -> dict[int, float]:
-    """Score of each word, given as (start, end), that a span touches; both in order of their starts and of their ends.
+    """Score of each word, given as (start, end), that a span touches; both in order of
+    their starts and of their ends.
 
-    A span over two words counts for both. Without mentions, words under a span that names an option are left out.
+    A span over two words counts for both. Without mentions, words under a span that
+    names an option are left out.
     """
     scores, first = {}, 0
     for number, (start, end) in enumerate(places):
@@ -88,9 +112,15 @@ def word_scores(
 
 
 def _first(
-    count: int, ranked: Sequence[int], said: Sequence[str], subject: Subject, mentions: Literal["with", "without"]
+    count: int,
+    ranked: Sequence[int],
+    said: Sequence[str],
+    subject: Subject,
+    mentions: Literal["with", "without"],
 ) -> list[int]:
-    """The first `count` of `ranked`, best first; without mentions, those of them that name no option together."""
+    """The first `count` of `ranked`, best first; without mentions, those of them that
+    name no option together.
+    """
     if mentions == "with":
         return list(ranked[:count])
     named = naming(said, subject, "options")
@@ -105,23 +135,35 @@ def _first(
     return [place for place in picked if place not in together]
 
 
-def _naming_among(picked: Sequence[int], said: Sequence[str], subject: Subject) -> frozenset[int]:
-    """Those of the picked words that name an option when they stand side by side, in the order of the text."""
+def _naming_among(
+    picked: Sequence[int], said: Sequence[str], subject: Subject
+) -> frozenset[int]:
+    """Those of the picked words that name an option when they stand side by side, in
+    the order of the text.
+    """
     in_order = sorted(picked)
-    return frozenset(in_order[at] for at in naming([said[place] for place in in_order], subject, "options"))
+    return frozenset(
+        in_order[at]
+        for at in naming([said[place] for place in in_order], subject, "options")
+    )
 
 
 # --- measures ---
 
 
-def _measured(transform: Top, text: str, said: Sequence[str], subject: Subject, corpus: Corpus) -> Scored | None:
+def _measured(
+    transform: Top, text: str, said: Sequence[str], subject: Subject, corpus: Corpus
+) -> Scored | None:
     if transform.by == "scores":
         return _by_scores(transform, text, subject, corpus)
     forms = [bare(word) for word in said]
     firsts = {form: place for place, form in reversed(list(enumerate(forms))) if form}
     if transform.by == "tfidf":
         counts = Counter(forms)
-        return {place: counts[form] * _rarity(corpus.document_frac(form)) for form, place in firsts.items()}
+        return {
+            place: counts[form] * _rarity(corpus.document_frac(form))
+            for form, place in firsts.items()
+        }
     wanted = _WANTED[transform.by](transform, subject, corpus)
     return {place: 1.0 for form, place in firsts.items() if form in wanted}
 
@@ -130,14 +172,20 @@ def _rarity(frac: float) -> float:
     return math.log(1 / frac) if frac else 0.0
 
 
-def _by_scores(transform: Top, text: str, subject: Subject, corpus: Corpus) -> Scored | None:
+def _by_scores(
+    transform: Top, text: str, subject: Subject, corpus: Corpus
+) -> Scored | None:
     if text != subject.rationale:
         raise ConfigError(
             f"question {subject.question_id!r} sample {subject.sample_index}: top by scores after another transform. "
             "Expected it first: scores are for places in the rationale as it was."
         )
     spans = corpus.scores(str(transform.file), subject)
-    return None if spans is None else word_scores(word_spans(text), spans, transform.mentions)
+    return (
+        None
+        if spans is None
+        else word_scores(word_spans(text), spans, transform.mentions)
+    )
 
 
 def _forms(text: str) -> frozenset[str]:
@@ -146,6 +194,8 @@ def _forms(text: str) -> frozenset[str]:
 
 _WANTED: dict[str, Callable[[Top, Subject, Corpus], frozenset[str]]] = {
     "question": lambda _, subject, __: _forms(subject.question),
-    "options": lambda _, subject, __: _forms(" ".join(choice.text for choice in subject.choices)),
+    "options": lambda _, subject, __: _forms(
+        " ".join(choice.text for choice in subject.choices)
+    ),
     "list": lambda transform, _, corpus: corpus.listed(str(transform.file)),
 }

@@ -21,7 +21,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
     """A build with two variants and an evaluation split; its questions stand beside it."""
-    write_questions(tmp_path / "train.jsonl", (f"Which of these {number} floats?" for number in range(20)))
+    write_questions(
+        tmp_path / "train.jsonl",
+        (f"Which of these {number} floats?" for number in range(20)),
+    )
     write_questions(tmp_path / "dev.jsonl", ["Which is dry?", "Which is wet?"])
     cotbuild(*generate(tmp_path / "b"))
     cotbuild("variants", tmp_path / "b", "--only", "post_cot,label_only")
@@ -29,12 +32,26 @@ def build(tmp_path: Path) -> Path:
 
 
 def generate(build: Path) -> list[object]:
-    return ["generate", "--source", build.parent, "--eval-splits", "dev", "--teacher", "scripted", "--out", build]
+    return [
+        "generate",
+        "--source",
+        build.parent,
+        "--eval-splits",
+        "dev",
+        "--teacher",
+        "scripted",
+        "--out",
+        build,
+    ]
 
 
 def modified(build: Path) -> dict[Path, int]:
     """Times of all files and folders but the lock, which every run takes."""
-    return {path: path.stat().st_mtime_ns for path in build.rglob("*") if path.name != "lock"}
+    return {
+        path: path.stat().st_mtime_ns
+        for path in build.rglob("*")
+        if path.name != "lock"
+    }
 
 
 def edit(tree: Path, module: str, old: str, new: str) -> None:
@@ -44,7 +61,9 @@ def edit(tree: Path, module: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_edits_of_the_source_delete_variants_only_where_rows_change(build: Path, tree: Path) -> None:
+def test_edits_of_the_source_delete_variants_only_where_rows_change(
+    build: Path, tree: Path
+) -> None:
     before, when = published(build), modified(build)
 
     page = tree / "cotbuild" / "builder" / "study" / "report" / "page.py"
@@ -65,7 +84,12 @@ def test_edits_of_the_source_delete_variants_only_where_rows_change(build: Path,
         assert path.stat().st_mtime_ns == when[path]
     cotbuild("verify", build, "--all")
 
-    edit(tree, "generate/rows.py", '"rationale": found.rationale,', '"rationale": found.rationale + "!",')
+    edit(
+        tree,
+        "generate/rows.py",
+        '"rationale": found.rationale,',
+        '"rationale": found.rationale + "!",',
+    )
     other = cotbuild_from(tree, *generate(build))
     assert DELETED + "the rationales they were derived from changed" in other.stderr
     assert not list(build.glob("*_*"))
@@ -92,13 +116,23 @@ def test_a_damaged_variant_is_not_kept(build: Path) -> None:
     path = build / "post_cot" / "train-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     done = cotbuild(*generate(build))
-    assert DELETED + "post_cot/train-00000-of-00001.parquet is missing or damaged" in done.stderr
+    assert (
+        DELETED + "post_cot/train-00000-of-00001.parquet is missing or damaged"
+        in done.stderr
+    )
     cotbuild("verify", build)
 
 
-@pytest.mark.parametrize("moved_away", [[], ["README.md"], ["README.md", "build.json", "questions", "rationales"]])
-def test_variants_outlive_a_kill_while_the_build_is_replaced(build: Path, moved_away: list[str]) -> None:
-    """The state between any two steps of the replacement: the manifest is away, some files are in the stage."""
+@pytest.mark.parametrize(
+    "moved_away",
+    [[], ["README.md"], ["README.md", "build.json", "questions", "rationales"]],
+)
+def test_variants_outlive_a_kill_while_the_build_is_replaced(
+    build: Path, moved_away: list[str]
+) -> None:
+    """The state between any two steps of the replacement: the manifest is away, some
+    files are in the stage.
+    """
     before = published(build)
     stage = build / ".staging"
     stage.mkdir()
@@ -112,7 +146,9 @@ def test_variants_outlive_a_kill_while_the_build_is_replaced(build: Path, moved_
     cotbuild("verify", build, "--all")
 
 
-def test_variants_mixed_by_a_kill_while_they_were_replaced_are_not_kept(build: Path) -> None:
+def test_variants_mixed_by_a_kill_while_they_were_replaced_are_not_kept(
+    build: Path,
+) -> None:
     """Files of the new set stand where the manifest of the old one is the last."""
     (build / "manifest.json").replace(build / ".answers" / "previous-manifest.json")
     name = "train-00000-of-00001.parquet"

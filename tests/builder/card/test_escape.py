@@ -1,4 +1,6 @@
-"""Values from data and configuration cannot leave their place: Markdown, HTML, YAML, BibTeX."""
+"""Values from data and configuration cannot leave their place: Markdown, HTML, YAML,
+BibTeX.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -11,7 +13,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cotbuild.builder.card import as_yaml, code, inline, read_front_matter
-from cotbuild.builder.card.escape import MAX_INLINE, bibtex, fence, folded, table, visible
+from cotbuild.builder.card.escape import (
+    MAX_INLINE,
+    bibtex,
+    fence,
+    folded,
+    table,
+    visible,
+)
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 HOSTILE = [
@@ -37,7 +46,11 @@ HOSTILE = [
     "}, x = {",
     "x" * 1_000_000,
 ]
-TEXTS = st.one_of(st.text(), st.sampled_from(HOSTILE), st.lists(st.sampled_from(HOSTILE[:-1])).map(" ".join))
+TEXTS = st.one_of(
+    st.text(),
+    st.sampled_from(HOSTILE),
+    st.lists(st.sampled_from(HOSTILE[:-1])).map(" ".join),
+)
 
 
 def shown(markdown: str) -> str:
@@ -53,7 +66,11 @@ def shown(markdown: str) -> str:
 def test_inline_is_plain_text_and_reads_as_the_value(value: str) -> None:
     expected = visible(" ".join(value.split()))
     found = shown(inline(value))
-    assert found == expected if len(value) <= MAX_INLINE else found.endswith(f" … (cut: {len(value):,} characters)")
+    assert (
+        found == expected
+        if len(value) <= MAX_INLINE
+        else found.endswith(f" … (cut: {len(value):,} characters)")
+    )
 
 
 @given(TEXTS)
@@ -74,7 +91,9 @@ def test_a_table_has_just_the_cells_meant(values: list[str], as_code: bool) -> N
 
 @given(TEXTS, TEXTS)
 def test_a_folded_block_holds_its_text(value: str, summary: str) -> None:
-    tokens = MARKDOWN.parse("\n".join([*folded(summary, fence(value, "json")), "# after"]))
+    tokens = MARKDOWN.parse(
+        "\n".join([*folded(summary, fence(value, "json")), "# after"])
+    )
     assert [token.type for token in tokens[:3]] == ["html_block", "fence", "html_block"]
     assert tokens[4].content == "after"
     tags: list[str] = []
@@ -103,8 +122,15 @@ SAFE = TEXTS.filter(lambda text: all(not 0xD800 <= ord(c) <= 0xDFFF for c in tex
 
 
 @settings(max_examples=40)  # PyYAML takes seconds for a megabyte
-@given(st.dictionaries(st.sampled_from(["pretty_name", "license_name", "x"]), SAFE | st.lists(SAFE, max_size=2)))
-def test_front_matter_gives_values_back_to_every_reader(values: dict[str, object]) -> None:
+@given(
+    st.dictionaries(
+        st.sampled_from(["pretty_name", "license_name", "x"]),
+        SAFE | st.lists(SAFE, max_size=2),
+    )
+)
+def test_front_matter_gives_values_back_to_every_reader(
+    values: dict[str, object],
+) -> None:
     values = {"license": "mit", **values}
     text = f"---\n{as_yaml(values)}---\n\n# Card\n\n---\n"
     assert read_front_matter(text, "card") == values
@@ -115,7 +141,9 @@ def test_front_matter_gives_values_back_to_every_reader(values: dict[str, object
     assert yaml.safe_load(as_yaml(values)) == values
 
 
-@pytest.mark.parametrize("c", ["\0", "\x1b", "\u2028", "\u202e", "\u2066", "\ufeff", "\ud800", "\x7f"])
+@pytest.mark.parametrize(
+    "c", ["\0", "\x1b", "\u2028", "\u202e", "\u2066", "\ufeff", "\ud800", "\x7f"]
+)
 def test_what_cannot_be_seen_is_shown(c: str) -> None:
     assert visible(f"a{c}b") == f"a\\u{ord(c):04x}b"
 

@@ -1,4 +1,6 @@
-"""Licences: how they are read as people state them, and which one a release has by default."""
+"""Licences: how they are read as people state them, and which one a release has by
+default.
+"""
 
 import pytest
 
@@ -12,9 +14,18 @@ from cotbuild.schemas.errors import ConfigError
     [
         ("CC BY-SA 4.0", "cc-by-sa-4.0"),
         ("CC BY 4.0", "cc-by-4.0"),
-        ("Creative Commons Attribution-NonCommercial 4.0 International", "cc-by-nc-4.0"),
-        ("Creative Commons Attribution Non Commercial Share Alike 4.0", "cc-by-nc-sa-4.0"),
-        ("CC BY-SA", "other"),  # of no version: the family's name would hide what it asks
+        (
+            "Creative Commons Attribution-NonCommercial 4.0 International",
+            "cc-by-nc-4.0",
+        ),
+        (
+            "Creative Commons Attribution Non Commercial Share Alike 4.0",
+            "cc-by-nc-sa-4.0",
+        ),
+        (
+            "CC BY-SA",
+            "other",
+        ),  # of no version: the family's name would hide what it asks
         ("CC0", "cc0-1.0"),
         ("Apache-2.0 upstream; its Hub card says unknown", "apache-2.0"),
         ("that of svamp, if it is a copy: MIT", "mit"),
@@ -39,7 +50,12 @@ def test_the_hubs_identifiers_are_read_as_they_are(name: str) -> None:
 
 
 def test_every_known_source_has_a_licence_that_is_read() -> None:
-    assert {normalised(known.licence) for known in KNOWN.values()} == {"mit", "apache-2.0", "cc-by-4.0", "cc-by-sa-4.0"}
+    assert {normalised(known.licence) for known in KNOWN.values()} == {
+        "mit",
+        "apache-2.0",
+        "cc-by-4.0",
+        "cc-by-sa-4.0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -56,11 +72,23 @@ def test_every_known_source_has_a_licence_that_is_read() -> None:
         ("CC BY-SA 4.0", "CC BY-NC-SA 4.0", "other", "cannot be joined"),
         ("CC BY-ND 4.0", "CC BY-ND 4.0", "other", "each part keeps its own"),
         ("MIT", "llama2", "other", "each part keeps its own"),
-        ("MIT", None, "unknown", "The licence of the rationales is unknown: nobody is known"),
-        ("CC BY-NC 4.0", "unknown", "unknown", "The licence of the questions, as stated: CC BY-NC 4.0."),
+        (
+            "MIT",
+            None,
+            "unknown",
+            "The licence of the rationales is unknown: nobody is known",
+        ),
+        (
+            "CC BY-NC 4.0",
+            "unknown",
+            "unknown",
+            "The licence of the questions, as stated: CC BY-NC 4.0.",
+        ),
     ],
 )
-def test_the_default_licence(questions: str, rationales: str | None, expected: str, said: str) -> None:
+def test_the_default_licence(
+    questions: str, rationales: str | None, expected: str, said: str
+) -> None:
     found = licence_of({"the questions": questions, "the rationales": rationales})
     assert found.id == expected
     assert said in " ".join(found.lines)
@@ -79,7 +107,9 @@ def test_the_default_licence(questions: str, rationales: str | None, expected: s
         ("MIT", "unknown", False),
     ],
 )
-def test_a_laxer_licence_given_is_taken_and_said(stated: str | None, given: str, laxer: bool) -> None:
+def test_a_laxer_licence_given_is_taken_and_said(
+    stated: str | None, given: str, laxer: bool
+) -> None:
     found = licence_of({"the questions": stated}, given)
     assert found.id == given
     assert f"The publisher chose {given}" in found.lines[-1]
@@ -87,5 +117,7 @@ def test_a_laxer_licence_given_is_taken_and_said(stated: str | None, given: str,
 
 
 def test_a_licence_that_the_hub_does_not_know_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--license 'CC BY 4\.0': .* The nearest: cc-by-4\.0\."):
+    with pytest.raises(
+        ConfigError, match=r"--license 'CC BY 4\.0': .* The nearest: cc-by-4\.0\."
+    ):
         licence_of({}, "CC BY 4.0")

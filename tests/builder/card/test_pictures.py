@@ -1,4 +1,6 @@
-"""Pictures of a release: the same bytes every time, no trace of a clock or a program, bins that lose nothing."""
+"""Pictures of a release: the same bytes every time, no trace of a clock or a program,
+bins that lose nothing.
+"""
 
 from pathlib import Path
 
@@ -16,9 +18,14 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.mark.parametrize(
     ("build", "names"),
-    [("generated_build", {"verdicts", "lengths"}), ("imported_build", {"verdicts", "lengths", "variants"})],
+    [
+        ("generated_build", {"verdicts", "lengths"}),
+        ("imported_build", {"verdicts", "lengths", "variants"}),
+    ],
 )
-def test_pictures_are_the_same_bytes_every_time(build: str, names: set[str], request: pytest.FixtureRequest) -> None:
+def test_pictures_are_the_same_bytes_every_time(
+    build: str, names: set[str], request: pytest.FixtureRequest
+) -> None:
     folder: Path = request.getfixturevalue(build)
     first = pictures(need_manifest(folder), folder)
     assert first.keys() == names

@@ -1,4 +1,6 @@
-"""`cotbuild attribute`: from a trained run to scores to variants; gone on with after a kill; what it refuses."""
+"""`cotbuild attribute`: from a trained run to scores to variants; gone on with after a
+kill; what it refuses.
+"""
 
 import json
 import os
@@ -46,35 +48,58 @@ def subject_of(row: dict[str, object]) -> Subject:
     """As far as the file of scores asks."""
     index, rationale = row["sample_index"], str(row["rationale"])
     assert isinstance(index, int)
-    return Subject(str(row["question_id"]), index, QuestionKind.CHOICE, "", (), None, "", rationale)
+    return Subject(
+        str(row["question_id"]), index, QuestionKind.CHOICE, "", (), None, "", rationale
+    )
 
 
-def test_scores_become_key_words_and_their_controls(build: Path, run: Path, tmp_path: Path) -> None:
+def test_scores_become_key_words_and_their_controls(
+    build: Path, run: Path, tmp_path: Path
+) -> None:
     before = rows(build, "pre_cot")
     out = tmp_path / "scores.parquet"
-    said = cotbuild("attribute", run, "--limit", LIMIT, "--steps", 4, "--out", out).stdout.splitlines()
+    said = cotbuild(
+        "attribute", run, "--limit", LIMIT, "--steps", 4, "--out", out
+    ).stdout.splitlines()
     info = json.loads(pq.read_metadata(out).metadata[b"cotbuild.scores"])
-    assert (info["method"], info["steps"], info["compared_steps"]) == ("integrated_gradients", 4, 16)
+    assert (info["method"], info["steps"], info["compared_steps"]) == (
+        "integrated_gradients",
+        4,
+        16,
+    )
     assert (info["baseline"], info["num_compared"]) == ("embedding of <eos>", LIMIT)
     assert info["student"].startswith("trained:")
     assert 0 <= info["completeness_median"] <= info["completeness_p95"]
     assert -1 <= info["rank_correlation"] <= 1
     assert said[0] == f"{LIMIT} rationales; 4 steps, baseline embedding of <eos>"
-    assert said[3] == f"{len(before) - LIMIT} rows of pre_cot without scores: every aligned variant drops them"
-    assert said[-1] == f"next: cotbuild variants {build} --only pre_cot,key_tokens --file scores={out}"
+    assert (
+        said[3]
+        == f"{len(before) - LIMIT} rows of pre_cot without scores: every aligned variant drops them"
+    )
+    assert (
+        said[-1]
+        == f"next: cotbuild variants {build} --only pre_cot,key_tokens --file scores={out}"
+    )
     cotbuild(*said[-1].removeprefix("next: cotbuild ").split())
 
     scored = {row["question_id"] for row in pq.read_table(out).to_pylist()}
-    texts = {row["question_id"]: row for row in rows(build) if row["question_id"] in scored}
+    texts = {
+        row["question_id"]: row for row in rows(build) if row["question_id"] in scored
+    }
     file = ScoresFile(out)
     for name in ("post_cot_attributed_15", "post_cot_attributed_15_no_options"):
         made = {row["question_id"]: rationale_of(row) for row in rows(build, name)}
-        control = {row["question_id"]: rationale_of(row) for row in rows(build, f"{name}_random")}
+        control = {
+            row["question_id"]: rationale_of(row)
+            for row in rows(build, f"{name}_random")
+        }
         assert made.keys() == control.keys() == scored
         for key, row in texts.items():
             assert len(words(made[key])) == len(words(control[key]))
             if name == "post_cot_attributed_15":
-                assert made[key] == " ".join(fifteen_best(str(row["rationale"]), file, subject_of(row)))
+                assert made[key] == " ".join(
+                    fifteen_best(str(row["rationale"]), file, subject_of(row))
+                )
     cotbuild("variants", build, "--only", "pre_cot,post_cot")  # as other tests find it
     assert rows(build, "pre_cot") == before
 
@@ -92,7 +117,9 @@ def fifteen_best(rationale: str, file: ScoresFile, subject: Subject) -> list[str
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_ends_as_if_it_had_not_been(run: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
+    run: Path, tmp_path: Path
+) -> None:
     command = ["attribute", run, "--steps", 8, "--out", tmp_path / "scores.parquet"]
     log = run / "attribution"
     known = set(log.glob("*"))
@@ -117,7 +144,9 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(run: Path, tmp_pat
     assert gone_on.equals(whole)
     build = Path(json.loads((run / "source.json").read_text())["source"])
     keys = [(row["question_id"], row["sample_index"]) for row in rows(build, "pre_cot")]
-    assert [(row["question_id"], row["sample_index"]) for row in whole.to_pylist()] == keys
+    assert [
+        (row["question_id"], row["sample_index"]) for row in whole.to_pylist()
+    ] == keys
 
 
 def lines(log: Path, known: set[Path]) -> int:
@@ -127,16 +156,22 @@ def lines(log: Path, known: set[Path]) -> int:
 @pytest.mark.slow
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    said = cotbuild("attribute", run, "--steps", 4, "--limit", LIMIT, "--dry-run").stdout.splitlines()
+    said = cotbuild(
+        "attribute", run, "--steps", 4, "--limit", LIMIT, "--dry-run"
+    ).stdout.splitlines()
     assert said[0].startswith(f"{LIMIT} rationales: 4 steps of ")
     assert said[0].endswith(f"{LIMIT} of them again with 16 steps, to compare")
     assert said[1].endswith(" tokens")
     assert "on this machine" in said[2]
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in run.rglob("*") if path.is_file()
+    } == before
 
 
 @pytest.mark.slow
-def test_a_run_that_says_the_label_first_is_refused_in_a_line(build: Path, student: Path, tmp_path: Path) -> None:
+def test_a_run_that_says_the_label_first_is_refused_in_a_line(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
     post_cot = train(build, "post_cot", student, tmp_path / "run")
     done = cotbuild("attribute", post_cot, code=2)
     assert done.stderr.splitlines() == [

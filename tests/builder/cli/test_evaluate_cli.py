@@ -1,4 +1,6 @@
-"""`cotbuild evaluate` on a tiny local student: what it prints, writes, refuses; figures recomputed from its files."""
+"""`cotbuild evaluate` on a tiny local student: what it prints, writes, refuses; figures
+recomputed from its files.
+"""
 
 import json
 import re
@@ -28,14 +30,18 @@ class Made:
         self.root, self.cache = root, root / "cache"
         self.build = make_build(root, 40, ("pre_cot", "post_cot", "rationale_only"))
         self.tiny = save_tiny(root / "tiny", "gpt2")
-        seen = question_of(str(rows(self.build, "post_cot")[0]["prompt"])).replace("these", " THESE")
+        seen = question_of(str(rows(self.build, "post_cot")[0]["prompt"])).replace(
+            "these", " THESE"
+        )
         texts = [seen, *(f"What of {number}, iron?" for number in range(8))]
         self.questions = write_questions(root / "test.jsonl", texts)
 
     def run(self, variant: str, rows: int | None = None) -> Path:
         from cotbuild.builder.evaluation.models import find_model
 
-        config = TrainConfig(variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows)
+        config = TrainConfig(
+            variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows
+        )
         out = self.root / f"run_{variant}_{rows}"
         train(config, self.build, Base(*find_model(str(self.tiny), None, print)), out)
         return out
@@ -73,8 +79,19 @@ def evaluation(folder: Path) -> Evaluation:
     return found
 
 
-def test_a_run_is_shown_beside_itself_untrained_and_the_majority(made: Made, post_cot: Path) -> None:
-    words = ["evaluate", post_cot, "--source", made.questions, "--split", "test", "--base", made.tiny]
+def test_a_run_is_shown_beside_itself_untrained_and_the_majority(
+    made: Made, post_cot: Path
+) -> None:
+    words = [
+        "evaluate",
+        post_cot,
+        "--source",
+        made.questions,
+        "--split",
+        "test",
+        "--base",
+        made.tiny,
+    ]
     done = cotbuild(*words)
     out = post_cot / "evaluations" / "test.jsonl-test"
     found = evaluation(out)
@@ -82,7 +99,12 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(made: Made, pos
     lines = done.stdout.splitlines()
     assert lines[0] == "test.jsonl/test: 9 questions, post_cot@1"
     assert lines[1].split() == [word for name in COLUMNS for word in name.split()]
-    for line, name, part in zip(lines[2:4], ("student", "untrained"), (found.student, found.untrained), strict=True):
+    for line, name, part in zip(
+        lines[2:4],
+        ("student", "untrained"),
+        (found.student, found.untrained),
+        strict=True,
+    ):
         assert part.accuracy is not None
         assert line.split()[:3] == [
             name,
@@ -94,39 +116,71 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(made: Made, pos
     assert lines[5] == "chance           33.3%"
     assert lines[6].startswith("accuracy: forced choice: ")
     assert lines[7] == "normalised: log-likelihood / characters of the label"
-    assert lines[8].startswith("1 question of these were trained on; accuracy on the others ")
+    assert lines[8].startswith(
+        "1 question of these were trained on; accuracy on the others "
+    )
     assert lines[9] == f"{out}  fingerprint {found.evaluated.rows[:16]}"
     assert len(lines) == 10
     assert found.student.seen == 1
     assert str(made.root) not in (out / "evaluation.json").read_text()
     assert "9/9 questions" in done.stderr
 
-    # All of it is had: the same again without a model, and the untrained student's from the cache.
+    # All of it is had: the same again without a model, and the untrained student's from
+    # the cache.
     again = here("evaluate", post_cot, "--source", made.questions, "--split", "test")
     assert again.stdout == done.stdout
     assert "questions ·" not in again.stderr
-    here("evaluate", post_cot, "--source", made.questions, "--split", "test", "--out", made.root / "elsewhere")
+    here(
+        "evaluate",
+        post_cot,
+        "--source",
+        made.questions,
+        "--split",
+        "test",
+        "--out",
+        made.root / "elsewhere",
+    )
     assert evaluation(made.root / "elsewhere").untrained == found.untrained
 
 
 def test_before_label_students_generate_and_are_counted(made: Made) -> None:
     run, out = made.run("pre_cot"), made.root / "pre"
-    here("evaluate", run, "--source", made.questions, "--limit", 4, "--base", made.tiny, "--out", out)
+    here(
+        "evaluate",
+        run,
+        "--source",
+        made.questions,
+        "--limit",
+        4,
+        "--base",
+        made.tiny,
+        "--out",
+        out,
+    )
     found = evaluation(out)
     results = read_results(out / "student.parquet")
     assert len(results) == 4
     assert found.student.forced is not None
     assert found.student.forced.count == sum(result.forced for result in results)
-    assert found.student.rationale_tokens_per_question == sum(r.rationale_tokens for r in results) / 4 > 0
+    assert (
+        found.student.rationale_tokens_per_question
+        == sum(r.rationale_tokens for r in results) / 4
+        > 0
+    )
     assert found.evaluated.rationale_tokens >= 64
 
 
-def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(made: Made) -> None:
+def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(
+    made: Made,
+) -> None:
     run = made.run("pre_cot", rows=8)
     remember_source(run, str(made.build))
     done = here("evaluate", run, "--teacher-chains", "--limit", 5, "--base", made.tiny)
     lines = done.stdout.splitlines()
-    assert lines[0] == "train.jsonl/train: 5 questions, pre_cot@1, given the teacher's own rationales"
+    assert (
+        lines[0]
+        == "train.jsonl/train: 5 questions, pre_cot@1, given the teacher's own rationales"
+    )
     out = run / "evaluations" / "train.jsonl-train-first-5-teacher-chains"
     found, results = evaluation(out), read_results(out / "student.parquet")
     assert found.evaluated.teacher_chains
@@ -136,11 +190,15 @@ def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(made: 
         row = texts[result.question_id]
         assert result.rationale
         assert f" {result.rationale}\nAnswer:" in str(row["completion"])
-    trained = {str(row["question_id"]) for row in texts.values()} - {result.question_id for result in results}
+    trained = {str(row["question_id"]) for row in texts.values()} - {
+        result.question_id for result in results
+    }
     assert len(trained) >= 8
 
 
-def test_teacher_chains_are_for_runs_that_reason_first(made: Made, post_cot: Path) -> None:
+def test_teacher_chains_are_for_runs_that_reason_first(
+    made: Made, post_cot: Path
+) -> None:
     for student in (post_cot, made.tiny):
         words = ["evaluate", student, "--teacher-chains", "--source", made.build]
         refused = here(*words, code=2).stderr.splitlines()
@@ -151,10 +209,19 @@ def test_teacher_chains_are_for_runs_that_reason_first(made: Made, post_cot: Pat
 
 
 def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
-    words = ["evaluate", made.tiny, "--source", made.questions, "--variant", "label_only"]
+    words = [
+        "evaluate",
+        made.tiny,
+        "--source",
+        made.questions,
+        "--variant",
+        "label_only",
+    ]
     dry = here(*words, "--dry-run").stdout.splitlines()
     assert re.fullmatch(r"9 questions, \d+ tokens read; at most \d+ generated", dry[0])
-    assert re.fullmatch(r"about \d+:\d\d on this machine \(measured: 9 questions of these\)", dry[1])
+    assert re.fullmatch(
+        r"about \d+:\d\d on this machine \(measured: 9 questions of these\)", dry[1]
+    )
     assert len(dry) == 2
     out = made.root / "model"
     lines = here(*words, "--out", out).stdout.splitlines()
@@ -171,10 +238,14 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     assert "holds an evaluation with rows" in refused[-1]
 
 
-def test_questions_of_a_build_are_its_evaluation_splits(made: Made, post_cot: Path) -> None:
+def test_questions_of_a_build_are_its_evaluation_splits(
+    made: Made, post_cot: Path
+) -> None:
     folder = made.root / "source"
     folder.mkdir()
-    write_questions(folder / "train.jsonl", [f"What is {number}?" for number in range(4)])
+    write_questions(
+        folder / "train.jsonl", [f"What is {number}?" for number in range(4)]
+    )
     write_questions(folder / "dev.jsonl", [f"Who is {number}?" for number in range(3)])
     build = made.root / "with_dev"
     cotbuild(
@@ -190,13 +261,41 @@ def test_questions_of_a_build_are_its_evaluation_splits(made: Made, post_cot: Pa
         "--out",
         build,
     )
-    done = here("evaluate", made.tiny, "--source", build, "--split", "dev", "--out", made.root / "dev")
+    done = here(
+        "evaluate",
+        made.tiny,
+        "--source",
+        build,
+        "--split",
+        "dev",
+        "--out",
+        made.root / "dev",
+    )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, label_only@1"
     remember_source(post_cot, str(build))
-    done = here("evaluate", post_cot, "--split", "dev", "--base", made.tiny, "--out", made.root / "dev_of_run")
+    done = here(
+        "evaluate",
+        post_cot,
+        "--split",
+        "dev",
+        "--base",
+        made.tiny,
+        "--out",
+        made.root / "dev_of_run",
+    )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, post_cot@1"
     (post_cot / REMEMBERED).unlink()
-    done = here("evaluate", made.tiny, "--source", build, "--split", "test", "--out", made.root / "x", code=2)
+    done = here(
+        "evaluate",
+        made.tiny,
+        "--source",
+        build,
+        "--split",
+        "test",
+        "--out",
+        made.root / "x",
+        code=2,
+    )
     assert "no evaluation split 'test'. Expected one of ['validation']" in done.stderr
 
 
@@ -221,26 +320,70 @@ def unfinished(made: Made, run: Path) -> Path:
         ),
         (
             "run",
-            ["--source", "QUESTIONS", "--base", "RUN/model", "--limit", "2", "--out", "OUT"],
+            [
+                "--source",
+                "QUESTIONS",
+                "--base",
+                "RUN/model",
+                "--limit",
+                "2",
+                "--out",
+                "OUT",
+            ],
             "the run began with",
             2,
         ),
-        ("run", ["--source", "QUESTIONS", "--limit", "3", "--out", "OUT3"], "Pass --base FOLDER", 2),
+        (
+            "run",
+            ["--source", "QUESTIONS", "--limit", "3", "--out", "OUT3"],
+            "Pass --base FOLDER",
+            2,
+        ),
         ("unfinished", ["--source", "QUESTIONS"], "not trained to its end", 1),
-        ("tiny", ["--source", "QUESTIONS"], "no --out. Expected a folder for the results", 2),
-        ("tiny", ["--source", "QUESTIONS", "--variant", "rationale_only"], "trained to say no label", 2),
-        ("tiny", ["--source", "QUESTIONS", "--variant", "paper"], "--variant names [", 2),
-        ("tiny", ["--source", "QUESTIONS", "--variant", "what"], "variant 'what': not known", 2),
+        (
+            "tiny",
+            ["--source", "QUESTIONS"],
+            "no --out. Expected a folder for the results",
+            2,
+        ),
+        (
+            "tiny",
+            ["--source", "QUESTIONS", "--variant", "rationale_only"],
+            "trained to say no label",
+            2,
+        ),
+        (
+            "tiny",
+            ["--source", "QUESTIONS", "--variant", "paper"],
+            "--variant names [",
+            2,
+        ),
+        (
+            "tiny",
+            ["--source", "QUESTIONS", "--variant", "what"],
+            "variant 'what': not known",
+            2,
+        ),
         ("nowhere", ["--source", "QUESTIONS"], "nowhere", 2),
     ],
 )
 def test_what_it_refuses_is_one_line(
     made: Made, post_cot: Path, student: str, words: list[str], said: str, code: int
 ) -> None:
-    students = {"run": post_cot, "tiny": made.tiny, "unfinished": unfinished(made, post_cot), "nowhere": "nowhere"}
+    students = {
+        "run": post_cot,
+        "tiny": made.tiny,
+        "unfinished": unfinished(made, post_cot),
+        "nowhere": "nowhere",
+    }
     names = {"QUESTIONS": str(made.questions), "RUN/model": str(post_cot / "model")}
     names |= {"OUT": str(made.root / "refused"), "OUT3": str(made.root / "refused3")}
-    done = here("evaluate", students[student], *(names.get(word, word) for word in words), code=code)
+    done = here(
+        "evaluate",
+        students[student],
+        *(names.get(word, word) for word in words),
+        code=code,
+    )
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert said in errors[0]

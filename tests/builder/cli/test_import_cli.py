@@ -1,4 +1,6 @@
-"""`cotbuild import`: what is said, what is written, and what a wrong use is answered with."""
+"""`cotbuild import`: what is said, what is written, and what a wrong use is answered
+with.
+"""
 
 import json
 from pathlib import Path
@@ -18,15 +20,32 @@ def source(tmp_path: Path) -> Path:
 
 
 def write_rationales(path: Path, pairs: list[tuple[str, str | list[str]]]) -> Path:
-    path.write_text("".join(json.dumps({"q": question, "why": text}) + "\n" for question, text in pairs))
+    path.write_text(
+        "".join(
+            json.dumps({"q": question, "why": text}) + "\n" for question, text in pairs
+        )
+    )
     return path
 
 
 def words(files: Path, source: Path, out: Path) -> list[object]:
-    return ["import", files, "--map", "text=why", "--map", "question=q", "--source", source, "--out", out]
+    return [
+        "import",
+        files,
+        "--map",
+        "text=why",
+        "--map",
+        "question=q",
+        "--source",
+        source,
+        "--out",
+        out,
+    ]
 
 
-def test_an_import_says_what_became_of_every_text_and_runs_once(source: Path, tmp_path: Path) -> None:
+def test_an_import_says_what_became_of_every_text_and_runs_once(
+    source: Path, tmp_path: Path
+) -> None:
     pairs: list[tuple[str, str | list[str]]] = [
         (TEXTS[0], ["It floats. The answer is B.", "It sinks. The answer is (A)."]),
         (TEXTS[2], "it   FLOATS. The answer is B."),
@@ -61,24 +80,47 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(source: Path, tm
     write_rationales(files, pairs)
     cotbuild(*words(files, source, out))
     assert published(out) == before
-    assert cotbuild("generate", "--config", out / "build.json", "--out", tmp_path / "c").stderr == done.stderr
+    assert (
+        cotbuild(
+            "generate", "--config", out / "build.json", "--out", tmp_path / "c"
+        ).stderr
+        == done.stderr
+    )
     assert published(tmp_path / "c") == before
 
 
-def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(source: Path, tmp_path: Path) -> None:
+def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
+    source: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "b"
     generate = ["generate", "--source", source, "--teacher", "scripted", "--out", out]
     cotbuild(*generate)
     before = published(out)
-    cotbuild(*words(write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")]), source, out))
+    cotbuild(
+        *words(
+            write_rationales(
+                tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")]
+            ),
+            source,
+            out,
+        )
+    )
     assert published(out) != before
     assert "nothing to ask" in cotbuild(*generate).stdout
     assert published(out) == before
 
 
-def test_the_card_says_who_wrote_them_and_under_which_licence(source: Path, tmp_path: Path) -> None:
+def test_the_card_says_who_wrote_them_and_under_which_licence(
+    source: Path, tmp_path: Path
+) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
-    cotbuild(*words(files, source, tmp_path / "b"), "--made-by", "A. Person", "--licence", "CC BY 4.0")
+    cotbuild(
+        *words(files, source, tmp_path / "b"),
+        "--made-by",
+        "A. Person",
+        "--licence",
+        "CC BY 4.0",
+    )
     card = (tmp_path / "b" / "README.md").read_text()
     assert "written by: A. Person; licence as stated: CC BY 4.0" in card
     assert str(tmp_path) not in card
@@ -88,11 +130,27 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(source: Path, tmp_
     ("more", "code", "message"),
     [
         ([], 2, "neither --format nor --map"),
-        (["--format", "nope"], 2, "recipe 'nope': not known. Expected a .yaml file or one of chatgpt_openbookqa@1"),
-        (["--format", "cose", "--map", "text=why"], 2, "--format 'cose' with --map. Expected one or the other"),
+        (
+            ["--format", "nope"],
+            2,
+            "recipe 'nope': not known. Expected a .yaml file or one of chatgpt_openbookqa@1",
+        ),
+        (
+            ["--format", "cose", "--map", "text=why"],
+            2,
+            "--format 'cose' with --map. Expected one or the other",
+        ),
         (["--format", "cose", "--made-by", "me"], 2, "--format 'cose' with --made-by"),
-        (["--map", "text=why"], 2, "joins texts to questions by order. Expected --source"),
-        (["--map", "text=why", "--join", "luck", "--source", "bundled"], 2, "join is 'luck'"),
+        (
+            ["--map", "text=why"],
+            2,
+            "joins texts to questions by order. Expected --source",
+        ),
+        (
+            ["--map", "text=why", "--join", "luck", "--source", "bundled"],
+            2,
+            "join is 'luck'",
+        ),
         (
             ["--map", "text=nope", "--map", "question=q", "--source", "SOURCE"],
             2,
@@ -100,7 +158,9 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(source: Path, tmp_
         ),
     ],
 )
-def test_a_wrong_use_is_one_line(source: Path, tmp_path: Path, more: list[str], code: int, message: str) -> None:
+def test_a_wrong_use_is_one_line(
+    source: Path, tmp_path: Path, more: list[str], code: int, message: str
+) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So.")])
     more = [str(source) if word == "SOURCE" else word for word in more]
     done = cotbuild("import", files, *more, "--out", tmp_path / "b", code=code)
@@ -111,7 +171,9 @@ def test_a_wrong_use_is_one_line(source: Path, tmp_path: Path, more: list[str], 
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
     done = cotbuild(*words(files, source, tmp_path / "b"), "--dry-run")
-    assert done.stdout.startswith("1 row of 1 file: 1 text = 1 rationale, left out: none; 2 questions got none")
+    assert done.stdout.startswith(
+        "1 row of 1 file: 1 text = 1 rationale, left out: none; 2 questions got none"
+    )
     assert not (tmp_path / "b").exists()
 
 
@@ -123,6 +185,18 @@ def test_the_help_names_every_recipe() -> None:
 def test_a_published_set_by_its_recipe(tmp_path: Path) -> None:
     files = DATA / "rationales" / "human_cose" / "cose_dev_v1.11.jsonl"
     questions = DATA / "commonsense_qa" / "dev_rand_split.jsonl"
-    done = cotbuild("import", files, "--format", "cose", "--source", questions, "--out", tmp_path / "b")
-    assert done.stdout.splitlines()[:2] == ["1221 rationales = 1221 correct", "1221 texts = 1221 rationales"]
+    done = cotbuild(
+        "import",
+        files,
+        "--format",
+        "cose",
+        "--source",
+        questions,
+        "--out",
+        tmp_path / "b",
+    )
+    assert done.stdout.splitlines()[:2] == [
+        "1221 rationales = 1221 correct",
+        "1221 texts = 1221 rationales",
+    ]
     assert all(row["purpose"] == "rationalize" for row in rows(tmp_path / "b"))

@@ -1,4 +1,6 @@
-"""`cotbuild study` as a user has it: real training of a tiny student, real files, real kills."""
+"""`cotbuild study` as a user has it: real training of a tiny student, real files, real
+kills.
+"""
 
 import json
 import os
@@ -11,7 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from cotbuild.builder.study.folder import read_cells, read_record, read_study, read_touches
+from cotbuild.builder.study.folder import (
+    read_cells,
+    read_record,
+    read_study,
+    read_touches,
+)
 from tests.support.commands import cotbuild, here, start
 from tests.support.studies.small import make_study
 
@@ -45,18 +52,25 @@ def test_it_ends_with_a_small_file_a_cell_and_a_report(done: Path) -> None:
         "label_only.student.8.parts.s1",
         "label_only.student.untrained",
     ]
-    assert len({cell.training.rationales for cell in cells.values() if cell.training}) == 1
+    assert (
+        len({cell.training.rationales for cell in cells.values() if cell.training}) == 1
+    )
     assert len({cell.training.updates for cell in cells.values() if cell.training}) == 1
     assert max(path.stat().st_size for path in (done / "cells").iterdir()) < 50_000
     assert not list((done / ".work").glob("*/"))
-    assert sorted(touch.cell for touch in read_touches(done)) == sorted(key.name for key in cells)
+    assert sorted(touch.cell for touch in read_touches(done)) == sorted(
+        key.name for key in cells
+    )
     record = read_record(done)
     assert record is not None
     assert record.gate is not None
     assert record.gate.passed
     assert record.changes == ()
     assert (done / "report" / "index.html").is_file()
-    assert not any(str(done.parent) in path.read_text() for path in (done / "report").glob("*.html"))
+    assert not any(
+        str(done.parent) in path.read_text()
+        for path in (done / "report").glob("*.html")
+    )
 
 
 def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> None:
@@ -65,13 +79,19 @@ def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> 
     again = here("study", study)
     assert "training" not in again.stderr
     assert len(read_touches(study.parent)) == len(before)
-    assert {path: path.read_bytes() for path in (study.parent / "cells").iterdir()} == before
-    assert {path: path.read_bytes() for path in (study.parent / "report").iterdir()} == report
+    assert {
+        path: path.read_bytes() for path in (study.parent / "cells").iterdir()
+    } == before
+    assert {
+        path: path.read_bytes() for path in (study.parent / "report").iterdir()
+    } == report
     only = here("study", study, "--report-only")
     assert again.stdout.endswith(only.stdout)
 
 
-def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(study: Path) -> None:
+def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(
+    study: Path,
+) -> None:
     folder = study.parent
     shutil.rmtree(folder / ".work")
     shutil.rmtree(folder / "report")
@@ -84,14 +104,25 @@ def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(s
 
 def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
     claims = yaml.safe_load(study.read_text())["comparisons"]
-    late = {"name": "late", "says": "It is late.", "a": "label_only", "b": "post_cot", "claim": "as_good"}
+    late = {
+        "name": "late",
+        "says": "It is late.",
+        "a": "label_only",
+        "b": "post_cot",
+        "claim": "as_good",
+    }
     edit(study, comparisons=[*claims, late], margin=7.5)
     here("study", study)
     record = read_record(study.parent)
     assert record is not None
-    assert [(one.field, one.cells) for one in record.changes] == [("margin", 7), ("comparisons.late", 7)]
+    assert [(one.field, one.cells) for one in record.changes] == [
+        ("margin", 7),
+        ("comparisons.late", 7),
+    ]
     results = json.loads((study.parent / "report" / "results.json").read_text())
-    assert [(one["planned"]["name"], one["exploratory"]) for one in results["comparisons"]][:2] == [
+    assert [
+        (one["planned"]["name"], one["exploratory"]) for one in results["comparisons"]
+    ][:2] == [
         ("helps", False),
         ("late", True),
     ]
@@ -108,9 +139,17 @@ def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
             2,
             "label_only.student.8.parts.s0.json: a cell with epochs 2.0, now",
         ),
-        ({"test": {"split": "dev", "skip": 12}}, 2, "test holds 12 other questions than before the first cell (14"),
+        (
+            {"test": {"split": "dev", "skip": 12}},
+            2,
+            "test holds 12 other questions than before the first cell (14",
+        ),
         ({"test": {"split": "dev", "skip": 6}}, 2, "dev and test share 4 questions"),
-        ({"test": {"split": "dev", "skip": 23}}, 1, "validation without its first 23: 1 questions. Expected at least"),
+        (
+            {"test": {"split": "dev", "skip": 23}},
+            1,
+            "validation without its first 23: 1 questions. Expected at least",
+        ),
         ({"source": "nowhere"}, 2, "'nowhere': no such folder"),
     ],
 )
@@ -121,19 +160,34 @@ def test_what_does_not_fit_the_cells_is_refused_in_a_line(
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
     done = here("study", study, code=code)
     assert said.replace("validation", "dev") in done.stderr
-    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
-    assert {path: path.read_bytes() for path in (study.parent / "cells").iterdir()} == before
+    assert (
+        len([line for line in done.stderr.splitlines() if line.startswith("error: ")])
+        == 1
+    )
+    assert {
+        path: path.read_bytes() for path in (study.parent / "cells").iterdir()
+    } == before
 
 
-def test_more_rows_than_there_are_and_variants_that_are_missing_are_refused(study: Path) -> None:
+def test_more_rows_than_there_are_and_variants_that_are_missing_are_refused(
+    study: Path,
+) -> None:
     stages = yaml.safe_load(study.read_text())["stages"]
     edit(study, stages=[{**stages[0], "rows": [8, 5000]}, stages[1]])
     assert "rows 5000: variant 'label_only' has " in here("study", study, code=2).stderr
-    edit(study, stages=[*stages, {**stages[1], "name": "x", "variants": ["post_cot_swapped"]}])
-    assert "no variant 'post_cot_swapped'. Expected one of" in here("study", study, code=2).stderr
+    edit(
+        study,
+        stages=[*stages, {**stages[1], "name": "x", "variants": ["post_cot_swapped"]}],
+    )
+    assert (
+        "no variant 'post_cot_swapped'. Expected one of"
+        in here("study", study, code=2).stderr
+    )
 
 
-def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(done: Path, tmp_path: Path) -> None:
+def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(
+    done: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
     shutil.copy(done / "STUDY.yaml", path)
@@ -149,7 +203,9 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(done: Path, 
     assert not record.gate.passed
 
 
-def test_init_writes_a_study_that_can_be_read_and_never_over_another(done: Path, tmp_path: Path) -> None:
+def test_init_writes_a_study_that_can_be_read_and_never_over_another(
+    done: Path, tmp_path: Path
+) -> None:
     build = read_study(done / "STUDY.yaml").source
     said = here("study", "init", build, "--out", tmp_path, code=2)
     assert (
@@ -161,8 +217,16 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(done: Path,
     cotbuild("variants", whole)
     here("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
     study = read_study(tmp_path / "new" / "STUDY.yaml")
-    assert [stage.name for stage in study.stages] == ["headline", "more seeds", "key words", "without leaks"]
-    assert [one.name for one in study.comparisons][1:3] == ["after_beats_before", "coherence_not_needed"]
+    assert [stage.name for stage in study.stages] == [
+        "headline",
+        "more seeds",
+        "key words",
+        "without leaks",
+    ]
+    assert [one.name for one in study.comparisons][1:3] == [
+        "after_beats_before",
+        "coherence_not_needed",
+    ]
     assert (study.dev.first, study.test.skip) == (12, 12)
     again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
     assert "STUDY.yaml: is there already" in again.stderr
@@ -170,7 +234,9 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(done: Path,
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_dry_run_says_what_is_left_and_writes_nothing(done: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_is_left_and_writes_nothing(
+    done: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
     shutil.copy(done / "STUDY.yaml", path)
@@ -193,7 +259,10 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
     shutil.copy(done / "STUDY.yaml", path)
     stages = yaml.safe_load(path.read_text())["stages"]
     edit(
-        path, train={"epochs": 2.0, "batch_rows": 4}, grid={"lr": [1e-7, 0.01]}, stages=[{**stages[0], "seeds": [0, 1]}]
+        path,
+        train={"epochs": 2.0, "batch_rows": 4},
+        grid={"lr": [1e-7, 0.01]},
+        stages=[{**stages[0], "seeds": [0, 1]}],
     )
     cotbuild("study", path)
     record, cells = read_record(path.parent), read_cells(path.parent)
@@ -203,14 +272,20 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
         ("post_cot", 0.01),
     }
     assert all(len(one.tried) == 2 for one in record.chosen)
-    assert {cell.training.config.lr for cell in cells.values() if cell.training} == {0.01}
-    assert len(read_touches(path.parent)) == len(cells)  # no point of the grid met the test questions
+    assert {cell.training.config.lr for cell in cells.values() if cell.training} == {
+        0.01
+    }
+    assert len(read_touches(path.parent)) == len(
+        cells
+    )  # no point of the grid met the test questions
     assert not list((path.parent / ".work").glob("*/"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(done: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(
+    done: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "s" / "STUDY.yaml"
     path.parent.mkdir()
     shutil.copy(done / "STUDY.yaml", path)
@@ -221,7 +296,9 @@ def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(d
             os.killpg(one.pid, signal.SIGKILL)
             one.wait()
     both = [start("study", path, log=tmp_path / "log") for _ in range(2)]
-    assert [one.wait(timeout=600) for one in both] == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    assert [one.wait(timeout=600) for one in both] == [0, 0], (
+        tmp_path / "log"
+    ).read_text()[-3000:]
     mine, theirs = read_cells(path.parent), read_cells(done)
     assert mine.keys() == theirs.keys()
     for key, cell in mine.items():

@@ -12,8 +12,17 @@ WITHOUT = "import sys; sys.modules[{0!r}] = None; from cotbuild.builder.cli.app 
 
 
 @pytest.mark.parametrize("package", ["torch"])
-def test_without_the_packages_for_students_it_says_what_to_install(package: str, tmp_path: Path) -> None:
-    words = ["train", str(tmp_path), "--variant", "post_cot", "--out", str(tmp_path / "run")]
+def test_without_the_packages_for_students_it_says_what_to_install(
+    package: str, tmp_path: Path
+) -> None:
+    words = [
+        "train",
+        str(tmp_path),
+        "--variant",
+        "post_cot",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     command = [sys.executable, "-c", WITHOUT.format(package), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
@@ -33,7 +42,9 @@ def test_without_the_packages_for_students_it_says_what_to_install(package: str,
         (["--out", "x", "--batch-rows", "0"], "batch_rows is 0"),
     ],
 )
-def test_wrong_settings_are_told_in_a_line(words: list[str], said: str, tmp_path: Path) -> None:
+def test_wrong_settings_are_told_in_a_line(
+    words: list[str], said: str, tmp_path: Path
+) -> None:
     done = cotbuild("train", tmp_path, "--variant", "post_cot", *words, code=2)
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,4 +1,6 @@
-"""`cotbuild variants`, `diff` and `verify`: what is made of a build, what is said, how a wrong use is answered."""
+"""`cotbuild variants`, `diff` and `verify`: what is made of a build, what is said, how
+a wrong use is answered.
+"""
 
 import json
 import shutil
@@ -19,7 +21,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("variants")
     write_questions(folder / "train.jsonl", TEXTS)
     write_questions(folder / "dev.jsonl", ["Which is dry?", "Which is wet?"])
-    words = ["--source", folder, "--eval-splits", "dev", "--teacher", "scripted", "--samples", 2]
+    words = [
+        "--source",
+        folder,
+        "--eval-splits",
+        "dev",
+        "--teacher",
+        "scripted",
+        "--samples",
+        2,
+    ]
     cotbuild("generate", *words, "--out", folder / "b")
     return folder / "b"
 
@@ -37,38 +48,60 @@ def test_a_set_holds_the_same_rationales_in_every_variant(build: Path) -> None:
     said = variants(build)
     manifest = json.loads((build / "manifest.json").read_text())
     kept = manifest["verdicts"]["correct"]
-    dropped = " + ".join(f"{n} {reason}" for reason, n in manifest["variants"]["dropped"].items())
+    dropped = " + ".join(
+        f"{n} {reason}" for reason, n in manifest["variants"]["dropped"].items()
+    )
     assert said[0] == f"60 rationales = {kept} kept + {dropped}"
     assert said[-1] == f"next: cotbuild diff {build} post_cot post_cot_shuffled_words"
     keys = {
-        name: [(row["question_id"], row["sample_index"]) for row in rows(build, name) if row["task"] != "explain"]
+        name: [
+            (row["question_id"], row["sample_index"])
+            for row in rows(build, name)
+            if row["task"] != "explain"
+        ]
         for name in SET.split(",")
     }
     train = {name: found[:kept] for name, found in keys.items()}
     assert all(found == train["post_cot"] for found in train.values())
     assert train["post_cot"] == [
-        (row["question_id"], row["sample_index"]) for row in rows(build) if row["verdict"] == "correct"
+        (row["question_id"], row["sample_index"])
+        for row in rows(build)
+        if row["verdict"] == "correct"
     ]
     cotbuild("verify", build, "--all")
 
 
-def test_evaluation_splits_carry_prompt_choices_and_target_and_no_rationale(build: Path) -> None:
+def test_evaluation_splits_carry_prompt_choices_and_target_and_no_rationale(
+    build: Path,
+) -> None:
     variants(build)
     assert not (build / "rationale_only" / "validation-00000-of-00001.parquet").exists()
     for name in ("post_cot", "pre_cot", "two_tasks"):
-        found = pq.read_table(build / name / "validation-00000-of-00001.parquet").to_pylist()
+        found = pq.read_table(
+            build / name / "validation-00000-of-00001.parquet"
+        ).to_pylist()
         assert [row["completion"] for row in found] == [" that", " that"]
-        assert all(row["rationale_start"] is None and row["choices"] == ["this", "that", "neither"] for row in found)
+        assert all(
+            row["rationale_start"] is None
+            and row["choices"] == ["this", "that", "neither"]
+            for row in found
+        )
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_other_rows(build: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_one_other_rows(
+    build: Path,
+) -> None:
     variants(build)
     before = published(build)
     variants(build)
     assert published(build) == before
     variants(build, "--seed", 1)
     after = published(build)
-    changed = {name.partition("/")[0] for name in before if before[name] != after.get(name) and "/" in name}
+    changed = {
+        name.partition("/")[0]
+        for name in before
+        if before[name] != after.get(name) and "/" in name
+    }
     assert changed == {"post_cot_shuffled_words"}
 
 
@@ -86,19 +119,43 @@ def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an
     build: Path, made: Path
 ) -> None:
     variants(build)
-    words = ["--source", made.parent, "--eval-splits", "dev", "--teacher", "scripted", "--out", build]
+    words = [
+        "--source",
+        made.parent,
+        "--eval-splits",
+        "dev",
+        "--teacher",
+        "scripted",
+        "--out",
+        build,
+    ]
     idle = cotbuild("generate", *words, "--samples", 2)
     assert "up to date" in idle.stdout
     assert (build / "post_cot").exists()
     less = cotbuild("generate", *words, "--samples", 1)
-    assert "8 variants will be kept if the rationales and questions come out unchanged" in less.stderr
-    assert "this deletes 8 variants: the rationales they were derived from changed" in less.stderr
+    assert (
+        "8 variants will be kept if the rationales and questions come out unchanged"
+        in less.stderr
+    )
+    assert (
+        "this deletes 8 variants: the rationales they were derived from changed"
+        in less.stderr
+    )
     assert not (build / "post_cot").exists()
     cotbuild("verify", build)
 
 
-def test_filters_choose_rationales_and_every_one_left_out_is_counted(build: Path) -> None:
-    said = variants(build, "--filter", "verdicts=correct,incorrect", "--filter", "per_question=1", only="post_cot")
+def test_filters_choose_rationales_and_every_one_left_out_is_counted(
+    build: Path,
+) -> None:
+    said = variants(
+        build,
+        "--filter",
+        "verdicts=correct,incorrect",
+        "--filter",
+        "per_question=1",
+        only="post_cot",
+    )
     manifest = json.loads((build / "manifest.json").read_text())["variants"]
     kept = manifest["variants"][0]["num_rows"]
     assert kept + sum(manifest["dropped"].values()) == manifest["num_in"] == 60
@@ -114,17 +171,25 @@ def test_a_damaged_row_is_found_by_deriving_it_again(build: Path) -> None:
         other = build / "pre_cot" / "train-00000-of-00001.parquet"
         before = path.read_bytes()
         path.write_bytes(other.read_bytes())
-        assert f"{name}/train-00000-of-00001.parquet: " in cotbuild("verify", build, code=1).stderr
+        assert (
+            f"{name}/train-00000-of-00001.parquet: "
+            in cotbuild("verify", build, code=1).stderr
+        )
         path.write_bytes(before)
     manifest = json.loads((build / "manifest.json").read_text())
     manifest["variants"]["made"]["seed"] = 7  # all checksums fit, the rows do not
     (build / "manifest.json").write_text(json.dumps(manifest))
-    assert "as derived from the rationale" in cotbuild("verify", build, "--all", code=1).stderr
+    assert (
+        "as derived from the rationale"
+        in cotbuild("verify", build, "--all", code=1).stderr
+    )
 
 
 def test_diff_shows_both_sides_with_what_differs_marked(build: Path) -> None:
     variants(build)
-    said = cotbuild("diff", build, "post_cot", "post_cot_shuffled_words", "--limit", 1).stdout
+    said = cotbuild(
+        "diff", build, "post_cot", "post_cot_shuffled_words", "--limit", 1
+    ).stdout
     assert "Question: " in said
     assert "│ post_cot_shuffled_words" in said
     assert "[" in said
@@ -138,7 +203,10 @@ def test_the_list_explains_every_variant_with_an_example() -> None:
     assert "post_cot_reversed: The label, then the words from last to first." in said
     assert "sinks. stone A floats." in said
     assert "set paper: label_only, pre_cot, post_cot" in said
-    assert max(len(line) for line in said.splitlines() if not line.startswith("set ")) <= 110
+    assert (
+        max(len(line) for line in said.splitlines() if not line.startswith("set "))
+        <= 110
+    )
 
 
 def test_a_variant_of_ones_own(build: Path, tmp_path: Path) -> None:
@@ -148,19 +216,31 @@ def test_a_variant_of_ones_own(build: Path, tmp_path: Path) -> None:
         "  - {name: mine, about: Mine., placement: post_cot, transforms: [{do: reverse}, {do: cut, count: 2}]}\n"
     )
     cotbuild("variants", build, "--spec", spec)
-    assert {row["completion"].count(" ") for row in rows(build, "mine") if row["rationale_start"]} == {3}  # type: ignore[attr-defined]
+    assert {
+        row["completion"].count(" ")
+        for row in rows(build, "mine")
+        if row["rationale_start"]
+    } == {3}  # type: ignore[attr-defined]
     cotbuild("verify", build, "--all")
 
 
-def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(build: Path, tmp_path: Path) -> None:
+def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(
+    build: Path, tmp_path: Path
+) -> None:
     words = tmp_path / "words.txt"
     words.write_text("question everyday reading")
-    assert "--file words=PATH" in cotbuild("variants", build, "--only", "post_cot_listed", code=2).stderr
+    assert (
+        "--file words=PATH"
+        in cotbuild("variants", build, "--only", "post_cot_listed", code=2).stderr
+    )
     variants(build, "--file", f"words={words}", only="post_cot_listed")
     assert "--file words=PATH" in cotbuild("verify", build, code=2).stderr
     cotbuild("verify", build, "--file", f"words={words}")
     words.write_text("other")
-    assert "Expected" in cotbuild("verify", build, "--file", f"words={words}", code=2).stderr
+    assert (
+        "Expected"
+        in cotbuild("verify", build, "--file", f"words={words}", code=2).stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +248,11 @@ def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(build: Path, tmp_
     [
         (["--only", "post_cott"], 2, "variant 'post_cott': not known"),
         (["--filter", "share"], 2, "--filter 'share': Expected NAME=VALUE"),
-        (["--filter", "shares=1"], 2, "--filter 'shares=1': Expected one of verdicts, having"),
+        (
+            ["--filter", "shares=1"],
+            2,
+            "--filter 'shares=1': Expected one of verdicts, having",
+        ),
         (["--filter", "verdicts=right"], 2, "verdicts.0 is 'right'"),
         (["--filter", "share=2"], 2, "share is 2"),
         (["--filter", "min_words=999"], 1, "no rationale is kept of 60"),

@@ -1,4 +1,6 @@
-"""The sliding window: every chain followed to its end, nothing asked that is known, faults as they are."""
+"""The sliding window: every chain followed to its end, nothing asked that is known,
+faults as they are.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -90,7 +92,9 @@ def test_later_steps_are_asked_and_not_when_they_are_known(tmp_path: Path) -> No
     answers, _ = run(tmp_path / "a", walk_all(mode, QUESTIONS, no_answer))
     assert len(answers) == 40
     known = {answer.request_key: answer for answer in answers}
-    firsts = {request.request_key for request in opened(walk_all(mode, QUESTIONS, no_answer))}
+    firsts = {
+        request.request_key for request in opened(walk_all(mode, QUESTIONS, no_answer))
+    }
     seconds = {key: answer for key, answer in known.items() if key not in firsts}
     again, _ = run(tmp_path / "b", walk_all(mode, QUESTIONS, seconds.get), seconds.get)
     assert {answer.request_key for answer in again} == firsts
@@ -99,5 +103,7 @@ def test_later_steps_are_asked_and_not_when_they_are_known(tmp_path: Path) -> No
 
 def test_a_failed_step_ends_its_chain(tmp_path: Path) -> None:
     mode = TwoSteps()
-    answers, _ = run(tmp_path / "a", walk_all(mode, QUESTIONS, no_answer), rejected_frac=1.0)
+    answers, _ = run(
+        tmp_path / "a", walk_all(mode, QUESTIONS, no_answer), rejected_frac=1.0
+    )
     assert len(answers) == 20

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.generate.code_digest import DERIVING, NOT_DERIVING, code_digest, deriving_files
+from cotbuild.builder.generate.code_digest import (
+    DERIVING,
+    NOT_DERIVING,
+    code_digest,
+    deriving_files,
+)
 from tests.support.source_tree import copy_source_tree
 
 ENTRY_MODULES = ("cotbuild.builder.generate.assemble", "cotbuild.builder.generate.jobs")
@@ -21,7 +26,9 @@ def is_within(module: str, listed: tuple[str, ...]) -> bool:
 
 
 def imported_modules(module: str) -> set[str]:
-    """The modules of cotbuild that a module imports anywhere in its code; packages on the way to them included."""
+    """The modules of cotbuild that a module imports anywhere in its code; packages on
+    the way to them included.
+    """
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
@@ -30,7 +37,10 @@ def imported_modules(module: str) -> set[str]:
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            named |= {
+                node.module,
+                *(f"{node.module}.{alias.name}" for alias in node.names),
+            }
     found = set()
     for name in named:
         parts = name.split(".")
@@ -51,7 +61,9 @@ def is_module(name: str) -> bool:
 
 
 def reached_modules() -> set[str]:
-    """All that the entry modules import, directly or not; what derives nothing is in it, its imports are not."""
+    """All that the entry modules import, directly or not; what derives nothing is in
+    it, its imports are not.
+    """
     reached: set[str] = set()
     open_modules = list(ENTRY_MODULES)
     while open_modules:
@@ -65,7 +77,11 @@ def reached_modules() -> set[str]:
 
 
 def test_every_module_that_deriving_imports_is_listed() -> None:
-    unlisted = {module for module in reached_modules() if not is_within(module, DERIVING + NOT_DERIVING)}
+    unlisted = {
+        module
+        for module in reached_modules()
+        if not is_within(module, DERIVING + NOT_DERIVING)
+    }
     assert unlisted <= {"cotbuild.schemas", "cotbuild.prompts"}
 
 
@@ -89,16 +105,30 @@ def digest_of(tree: Path, hash_seed: int = 0) -> str:
         "-c",
         "from cotbuild.builder.generate.code_digest import code_digest; print(code_digest())",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONHASHSEED": str(hash_seed)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "PYTHONHASHSEED": str(hash_seed),
+    }
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "changes_it"),
     [
         ("def to_rationale(", "# A comment.\n\n\ndef to_rationale(", False),
-        ('"""The published row of one finished chain."""', '"""Return the row.\n\n    More.\n    """', False),
-        ("    step, answer = _said(chain)\n", "    # Why.\n    step, answer = _said(chain)  # what\n", False),
+        (
+            '"""The published row of one finished chain."""',
+            '"""Return the row.\n\n    More.\n    """',
+            False,
+        ),
+        (
+            "    step, answer = _said(chain)\n",
+            "    # Why.\n    step, answer = _said(chain)  # what\n",
+            False,
+        ),
         ('"rationale": "", "answer"', '"rationale": "-", "answer"', True),
         ("found = chain.ending.judge()", "found = chain.ending.judges()", True),
     ],

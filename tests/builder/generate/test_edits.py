@@ -1,4 +1,6 @@
-"""What is asked again after an edit: exactly what it touches, counted at a server in another process."""
+"""What is asked again after an edit: exactly what it touches, counted at a server in
+another process.
+"""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +45,17 @@ class Bench:
     def run(self, *more: object, teacher: str = "fake", url: str | None = None) -> int:
         before = int(self.server.stats()["requests"])
         endpoint = ["--teacher", teacher, "--endpoint", url or self.server.url]
-        words = ["generate", "--source", self.source, "--template", self.template, *endpoint, "--out", self.out, *more]
+        words = [
+            "generate",
+            "--source",
+            self.source,
+            "--template",
+            self.template,
+            *endpoint,
+            "--out",
+            self.out,
+            *more,
+        ]
         self.last = cotbuild(*words)
         return int(self.server.stats()["requests"]) - before
 
@@ -57,7 +69,9 @@ def bench(tmp_path: Path, server: Server) -> Bench:
     made = Bench(tmp_path, server)
     assert made.run() == 20
     assert made.run() == 0
-    assert "nothing to ask, no server started: the build is up to date" in made.last.stdout
+    assert (
+        "nothing to ask, no server started: the build is up to date" in made.last.stdout
+    )
     return made
 
 
@@ -70,11 +84,15 @@ def bench(tmp_path: Path, server: Server) -> Bench:
         ("about: a test", "about: the same for people", 0),
     ],
 )
-def test_an_edit_asks_exactly_what_it_touches(bench: Bench, old: str, new: str, asked: int) -> None:
+def test_an_edit_asks_exactly_what_it_touches(
+    bench: Bench, old: str, new: str, asked: int
+) -> None:
     bench.edit(old, new)
     assert bench.run() == asked
     if asked:
-        assert "this run replaces the 20 rationales there. Changed: " in bench.last.stderr
+        assert (
+            "this run replaces the 20 rationales there. Changed: " in bench.last.stderr
+        )
     bench.edit(new, old)
     assert bench.run() == 0  # the answers to the old form are still known
 
@@ -94,7 +112,9 @@ def test_an_edit_asks_exactly_what_it_touches(bench: Bench, old: str, new: str, 
         (["--fresh"], 20),
     ],
 )
-def test_a_changed_setting_asks_exactly_what_it_touches(bench: Bench, flags: list[object], asked: int) -> None:
+def test_a_changed_setting_asks_exactly_what_it_touches(
+    bench: Bench, flags: list[object], asked: int
+) -> None:
     assert bench.run(*flags) == asked
     assert bench.run() == 0 or flags == ["--fresh"]
 
@@ -104,10 +124,21 @@ def test_another_model_is_another_teacher(bench: Bench) -> None:
     assert bench.run(teacher="fake") == 0
 
 
-def test_source_bytes_in_another_order_or_with_new_rows_ask_the_new_ones_alone(bench: Bench) -> None:
+def test_source_bytes_in_another_order_or_with_new_rows_ask_the_new_ones_alone(
+    bench: Bench,
+) -> None:
     before = {str(row["question_id"]): row["completion"] for row in rows(bench.out)}
     lines = bench.source.read_text().splitlines(keepends=True)
-    extra = json.dumps({"question": "Which is new?", "choices": ["this", "that", "neither"], "answer": "A"}) + "\n"
+    extra = (
+        json.dumps(
+            {
+                "question": "Which is new?",
+                "choices": ["this", "that", "neither"],
+                "answer": "A",
+            }
+        )
+        + "\n"
+    )
     bench.source.write_text("".join([extra, *reversed(lines)]))
     assert bench.run() == 1
     after = {str(row["question_id"]): row["completion"] for row in rows(bench.out)}
@@ -125,13 +156,17 @@ def test_a_target_edited_asks_nothing_and_changes_the_verdict(bench: Bench) -> N
     assert {row["question_id"]: row["verdict"] for row in rows(bench.out)} != before
 
 
-def test_the_same_answers_give_the_same_bytes_in_another_folder(bench: Bench, tmp_path: Path) -> None:
+def test_the_same_answers_give_the_same_bytes_in_another_folder(
+    bench: Bench, tmp_path: Path
+) -> None:
     first = published(bench.out)
     (bench.out / "manifest.json").unlink()
     assert bench.run() == 0
     assert published(bench.out) == first
     assert "rebuilt from the answers at hand" in bench.last.stdout
-    assert tmp_path.name not in json.dumps({name: len(data) for name, data in first.items()})
+    assert tmp_path.name not in json.dumps(
+        {name: len(data) for name, data in first.items()}
+    )
 
 
 def test_a_dry_run_asks_and_writes_nothing(bench: Bench) -> None:

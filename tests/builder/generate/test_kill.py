@@ -1,4 +1,6 @@
-"""Real kill -9 at random moments, against a server in another process that never gives one answer twice."""
+"""Real kill -9 at random moments, against a server in another process that never gives
+one answer twice.
+"""
 
 import os
 import random
@@ -10,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PROGRAM, cotbuild, published, rows, start, write_questions
+from tests.support.commands import (
+    PROGRAM,
+    cotbuild,
+    published,
+    rows,
+    start,
+    write_questions,
+)
 from tests.support.http_teacher import Server, key_of, serve
 
 WINDOW = 16
@@ -22,10 +31,16 @@ def arguments(server: Server, source: Path, out: Path) -> list[object]:
 
 
 def kill_when_asked(process_words: list[object], server: Server, goal: int) -> None:
-    """Start a run and kill it once the server has had `goal` requests, or after a while in start-up."""
+    """Start a run and kill it once the server has had `goal` requests, or after a while
+    in start-up.
+    """
     with start(*process_words) as process:
         deadline = time.monotonic() + random.uniform(0.3, 6)
-        while process.poll() is None and server.stats()["requests"] < goal and time.monotonic() < deadline:
+        while (
+            process.poll() is None
+            and server.stats()["requests"] < goal
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -43,20 +58,34 @@ def nonces_in_build(out: Path) -> dict[str, str]:
         assert chain.open is not None
         request = chain.open.request
         keys[request.request_key] = key_of(wire(request, "fake"))
-    return {keys[str(row["request_key"])]: str(row["completion"]).split()[0] for row in rows(out)}
+    return {
+        keys[str(row["request_key"])]: str(row["completion"]).split()[0]
+        for row in rows(out)
+    }
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
-def test_after_any_number_of_kills_the_first_answers_stand(tmp_path: Path, kills: int) -> None:
-    """Every answer delivered before a kill stands in the build, except at most a window's worth a kill."""
+@pytest.mark.parametrize(
+    "kills", [6, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+def test_after_any_number_of_kills_the_first_answers_stand(
+    tmp_path: Path, kills: int
+) -> None:
+    """Every answer delivered before a kill stands in the build, except at most a
+    window's worth a kill.
+    """
     random.seed(kills)
     num_questions = 40 * kills
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(num_questions)))
+    source = write_questions(
+        tmp_path / "q.jsonl",
+        (f"Which of these is number {i}?" for i in range(num_questions)),
+    )
     out = tmp_path / "build"
     with serve(nonce=True, latency_s=0.1, sigma=0.7) as server:
         words = arguments(server, source, out)
         for _ in range(kills):
-            kill_when_asked(words, server, server.stats()["requests"] + random.randint(1, 70))
+            kill_when_asked(
+                words, server, server.stats()["requests"] + random.randint(1, 70)
+            )
         cotbuild(*words)
         asked = server.stats()["requests"]
         assert num_questions <= asked <= num_questions + kills * WINDOW
@@ -75,8 +104,12 @@ def test_after_any_number_of_kills_the_first_answers_stand(tmp_path: Path, kills
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number: signal.Signals) -> None:
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200)))
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
+    tmp_path: Path, signal_number: signal.Signals
+) -> None:
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200))
+    )
     log = tmp_path / "stderr"
     with serve(latency_s=0.2) as server:
         words = arguments(server, source, tmp_path / "build")
@@ -86,7 +119,9 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number
             process.send_signal(signal_number)
             assert process.wait(20) == 130
         last = log.read_text().splitlines()[-1]
-        assert last.startswith("stopped; every answer had so far is kept. To go on: cotbuild generate --source ")
+        assert last.startswith(
+            "stopped; every answer had so far is kept. To go on: cotbuild generate --source "
+        )
         assert "--fresh" not in last
         assert "Traceback" not in log.read_text()
         asked = server.stats()["requests"]
@@ -98,7 +133,9 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, signal_number
 
 def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
     """As of a run that a script has put in the background."""
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200)))
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200))
+    )
     log = tmp_path / "stderr"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -113,11 +150,19 @@ def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None
             assert process.wait(20) == 130
     finally:
         signal.signal(signal.SIGINT, before)
-    assert log.read_text().splitlines()[-1].startswith("stopped; every answer had so far is kept. To go on: ")
+    assert (
+        log.read_text()
+        .splitlines()[-1]
+        .startswith("stopped; every answer had so far is kept. To go on: ")
+    )
 
 
-def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(tmp_path: Path) -> None:
-    """What it left of its staging folder goes with the next run, though that finds the build up to date."""
+def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(
+    tmp_path: Path,
+) -> None:
+    """What it left of its staging folder goes with the next run, though that finds the
+    build up to date.
+    """
     words = ["generate", "--teacher", "scripted", "--out", tmp_path]
     cotbuild(*words)
     (tmp_path / ".staging" / ".old-rationales").mkdir(parents=True)
@@ -126,12 +171,18 @@ def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(tmp_path: 
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path: Path, kills: int) -> None:
-    """Whatever the moment: a manifest that stands tells the truth, and the next run makes the build whole."""
+def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(
+    tmp_path: Path, kills: int
+) -> None:
+    """Whatever the moment: a manifest that stands tells the truth, and the next run
+    makes the build whole.
+    """
     random.seed(kills)
     out, sources = tmp_path / "build", [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     for source, number in zip(sources, (1500, 2000), strict=True):
-        write_questions(source, (f"Which of these is number {i}?" for i in range(number)))
+        write_questions(
+            source, (f"Which of these is number {i}?" for i in range(number))
+        )
     words = ["generate", "--teacher", "scripted", "--out", out, "--source"]
     for source in sources:
         cotbuild(*words, source)
@@ -149,10 +200,14 @@ def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(tmp_path:
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
-def test_variants_outlive_kills_while_an_equal_build_is_written(tmp_path: Path, kills: int) -> None:
+def test_variants_outlive_kills_while_an_equal_build_is_written(
+    tmp_path: Path, kills: int
+) -> None:
     random.seed(kills)
     out = tmp_path / "build"
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(1500)))
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(1500))
+    )
     words = ["generate", "--teacher", "scripted", "--out", out, "--source", source]
     cotbuild(*words)
     cotbuild("variants", out, "--only", "post_cot,label_only")
@@ -167,8 +222,12 @@ def test_variants_outlive_kills_while_an_equal_build_is_written(tmp_path: Path, 
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A limit the kernel enforces on each file stands in for the disk: writes fail in the middle of the run."""
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(400)))
+    """A limit the kernel enforces on each file stands in for the disk: writes fail in
+    the middle of the run.
+    """
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(400))
+    )
     with serve(nonce=True) as server:
         words = [str(word) for word in arguments(server, source, tmp_path / "build")]
         limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", *PROGRAM, *words]
@@ -177,7 +236,9 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
         error, resume = done.stderr.splitlines()[-2:]
         assert error.startswith("error: ")
         assert error.endswith("Make room and run the same command again.")
-        assert resume.startswith("every answer had so far is kept. To go on: cotbuild generate --source")
+        assert resume.startswith(
+            "every answer had so far is kept. To go on: cotbuild generate --source"
+        )
         answered = set(server.first_nonces().values())
         assert 20 < len(answered) < 400
         cotbuild(*words)
@@ -186,10 +247,25 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_server_that_dies_midway_ends_the_run_with_a_line(tmp_path: Path) -> None:
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(2000)))
-    words = ["generate", "--source", source, "--teacher", "fake", "--window", WINDOW, "--out", tmp_path / "build"]
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(2000))
+    )
+    words = [
+        "generate",
+        "--source",
+        source,
+        "--teacher",
+        "fake",
+        "--window",
+        WINDOW,
+        "--out",
+        tmp_path / "build",
+    ]
     words += ["--set", "teacher.stall_s=1", "--endpoint"]
-    with serve(latency_s=0.05) as server, start(*words, server.url, log=tmp_path / "stderr") as process:
+    with (
+        serve(latency_s=0.05) as server,
+        start(*words, server.url, log=tmp_path / "stderr") as process,
+    ):
         while server.stats()["requests"] < 300:
             time.sleep(0.02)
         os.kill(server.pid, signal.SIGKILL)

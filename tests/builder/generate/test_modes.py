@@ -18,7 +18,10 @@ from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
 
-RIGHT, WRONG = "That one fits.\nThe answer is (B).", "This one fits.\nThe answer is (A)."
+RIGHT, WRONG = (
+    "That one fits.\nThe answer is (B).",
+    "This one fits.\nThe answer is (A).",
+)
 
 
 def asking(**settings: Any) -> Asking:
@@ -26,18 +29,36 @@ def asking(**settings: Any) -> Asking:
     return Asking(config, "t", purpose_templates(config))
 
 
-def follow(mode: Asking, texts: Sequence[str], asked: Question | None = None, finish: str = "stop") -> Chain:
-    """The chain after these texts; the first one has the finish_reason `finish`, the others stop."""
+def follow(
+    mode: Asking,
+    texts: Sequence[str],
+    asked: Question | None = None,
+    finish: str = "stop",
+) -> Chain:
+    """The chain after these texts; the first one has the finish_reason `finish`, the
+    others stop.
+    """
     chain = begin(mode, asked or question(), 0)
     for number, text in enumerate(texts):
-        assert chain.open is not None, f"finished after {number} of {len(texts)} answers"
+        assert chain.open is not None, (
+            f"finished after {number} of {len(texts)} answers"
+        )
         reason = finish if number == 0 else "stop"
-        value = {"request_key": chain.open.request.request_key, "text": text, "finish_reason": reason}
+        value = {
+            "request_key": chain.open.request.request_key,
+            "text": text,
+            "finish_reason": reason,
+        }
         chain = advance(chain, Completion.model_validate(value))
     return chain
 
 
-def row(mode: Asking, texts: Sequence[str], asked: Question | None = None, finish: str = "stop") -> Rationale:
+def row(
+    mode: Asking,
+    texts: Sequence[str],
+    asked: Question | None = None,
+    finish: str = "stop",
+) -> Rationale:
     chain = follow(mode, texts, asked, finish)
     assert chain.open is None
     return to_rationale(chain)
@@ -67,9 +88,17 @@ def test_a_rationalized_row_says_so_and_is_still_judged() -> None:
 def test_only_what_went_wrong_is_asked_again_with_the_target() -> None:
     mode = asking(mode="elicit-then-rationalize")
     right = row(mode, [RIGHT])
-    assert (right.purpose, right.other_steps, right.verdict) == (Purpose.ELICIT, (), Verdict.CORRECT)
+    assert (right.purpose, right.other_steps, right.verdict) == (
+        Purpose.ELICIT,
+        (),
+        Verdict.CORRECT,
+    )
     again = row(mode, [WRONG, RIGHT])
-    assert (again.purpose, again.verdict, again.completion) == (Purpose.RATIONALIZE, Verdict.CORRECT, RIGHT)
+    assert (again.purpose, again.verdict, again.completion) == (
+        Purpose.RATIONALIZE,
+        Verdict.CORRECT,
+        RIGHT,
+    )
     [first] = again.other_steps
     assert (first.purpose, first.completion) == (Purpose.ELICIT, WRONG)
     assert first.request_key != again.request_key
@@ -83,8 +112,14 @@ def test_no_answer_is_asked_again_too(text: str) -> None:
 
 def test_without_a_target_nothing_is_shown() -> None:
     unknown = question(target=None)
-    assert row(asking(mode="elicit-then-rationalize"), [WRONG], unknown).verdict is Verdict.UNSCORED
-    with pytest.raises(DataError, match=r"'q1?' has no target, and template choice_rationalize@1 shows it"):
+    assert (
+        row(asking(mode="elicit-then-rationalize"), [WRONG], unknown).verdict
+        is Verdict.UNSCORED
+    )
+    with pytest.raises(
+        DataError,
+        match=r"'q1?' has no target, and template choice_rationalize@1 shows it",
+    ):
         follow(asking(mode="rationalize"), [], unknown)
 
 
@@ -95,13 +130,18 @@ def test_without_a_target_nothing_is_shown() -> None:
         ("rationalize", "choice_few_shot@1", "hides the target"),
     ],
 )
-def test_a_template_for_another_mode_is_refused(mode: str, template: str, message: str) -> None:
+def test_a_template_for_another_mode_is_refused(
+    mode: str, template: str, message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         asking(mode=mode, templates=[template])
 
 
 def test_both_steps_may_have_their_own_template() -> None:
-    mode = asking(mode="elicit-then-rationalize", templates=["choice_zero_shot@1", "choice_rationalize@1"])
+    mode = asking(
+        mode="elicit-then-rationalize",
+        templates=["choice_zero_shot@1", "choice_rationalize@1"],
+    )
     assert row(mode, [RIGHT]).template == "choice_zero_shot@1"
     assert row(mode, [WRONG, WRONG]).template == "choice_rationalize@1"
 
@@ -114,16 +154,25 @@ def test_json_is_asked_for_shown_and_read() -> None:
     request = follow(mode, []).open.request  # type: ignore[union-attr]
     assert request.response_format is not None
     schema: Any = request.response_format["json_schema"]
-    assert schema["schema"]["properties"]["answer"] == {"type": "string", "enum": ["A", "B"]}
+    assert schema["schema"]["properties"]["answer"] == {
+        "type": "string",
+        "enum": ["A", "B"],
+    }
     assert list(schema["schema"]["properties"]) == ["rationale", "answer"]
     assert request.messages[-1].content.endswith(ASK_JSON)
     assert request.messages[2].content.startswith('{"rationale":"')
     found = row(mode, ['{"rationale":"That one fits.","answer":"B"}'])
-    assert (found.rationale, found.answer, found.verdict) == ("That one fits.", "B", Verdict.CORRECT)
+    assert (found.rationale, found.answer, found.verdict) == (
+        "That one fits.",
+        "B",
+        Verdict.CORRECT,
+    )
 
 
 def test_the_answer_comes_first_where_the_template_says_so() -> None:
-    request = follow(asking(decode="json", templates=["choice_label_first@1"]), []).open.request  # type: ignore[union-attr]
+    request = follow(
+        asking(decode="json", templates=["choice_label_first@1"]), []
+    ).open.request  # type: ignore[union-attr]
     schema: Any = request.response_format["json_schema"]  # type: ignore[index]
     assert list(schema["schema"]["properties"]) == ["answer", "rationale"]
 
@@ -152,8 +201,14 @@ def test_a_free_rationale_is_followed_by_a_constrained_choice() -> None:
     assert request.messages[-2].content == "That one fits."
     assert (request.sampling.temperature, request.seed) == (0, None)
     found = row(mode, ["That one fits.", '{"answer":"B"}'])
-    assert (found.completion, found.answer, found.verdict) == ("That one fits.", "B", Verdict.CORRECT)
-    assert [(step.purpose, step.completion) for step in found.other_steps] == [(Purpose.CHOOSE, '{"answer":"B"}')]
+    assert (found.completion, found.answer, found.verdict) == (
+        "That one fits.",
+        "B",
+        Verdict.CORRECT,
+    )
+    assert [(step.purpose, step.completion) for step in found.other_steps] == [
+        (Purpose.CHOOSE, '{"answer":"B"}')
+    ]
 
 
 def test_a_choice_that_contradicts_the_text_is_flagged() -> None:
@@ -169,11 +224,17 @@ def test_a_choice_that_was_not_made_is_no_answer_whatever_the_text_says() -> Non
 
 def test_a_wrong_choice_is_what_shows_the_target() -> None:
     mode = asking(decode="choice", mode="elicit-then-rationalize")
-    found = row(mode, ["This one.", '{"answer":"A"}', "That one, of course.", '{"answer":"B"}'])
+    found = row(
+        mode, ["This one.", '{"answer":"A"}', "That one, of course.", '{"answer":"B"}']
+    )
     assert (found.purpose, found.verdict, found.completion) == (
         Purpose.RATIONALIZE, Verdict.CORRECT, "That one, of course.",
     )  # fmt: skip
-    assert [step.purpose for step in found.other_steps] == [Purpose.ELICIT, Purpose.CHOOSE, Purpose.CHOOSE]
+    assert [step.purpose for step in found.other_steps] == [
+        Purpose.ELICIT,
+        Purpose.CHOOSE,
+        Purpose.CHOOSE,
+    ]
 
 
 def test_a_thought_is_not_shown_to_the_one_who_chooses() -> None:
@@ -205,7 +266,9 @@ def test_a_text_that_is_cut_again_is_not_asked_for_a_third_time() -> None:
     for _ in range(2):
         assert chain.open is not None
         key = chain.open.request.request_key
-        chain = advance(chain, Completion(request_key=key, text="That", finish_reason="length"))
+        chain = advance(
+            chain, Completion(request_key=key, text="That", finish_reason="length")
+        )
     assert chain.open is None
     assert to_rationale(chain).verdict is Verdict.TRUNCATED
 
@@ -222,13 +285,24 @@ def test_a_text_that_is_cut_again_is_not_asked_for_a_third_time() -> None:
     ],
 )
 def test_a_failed_step_leaves_the_chain_unscored_and_loses_no_text(
-    settings: dict[str, str], texts: list[str], purposes: list[Purpose], completion: str | None
+    settings: dict[str, str],
+    texts: list[str],
+    purposes: list[Purpose],
+    completion: str | None,
 ) -> None:
     chain = follow(asking(**settings), texts)
     assert chain.open is not None
-    failure = Failure(request_key=chain.open.request.request_key, kind=FailureKind.UNAVAILABLE, message="no")
+    failure = Failure(
+        request_key=chain.open.request.request_key,
+        kind=FailureKind.UNAVAILABLE,
+        message="no",
+    )
     found = to_rationale(advance(chain, failure))
-    assert (found.verdict, found.failure, found.answer) == (Verdict.UNSCORED, "unavailable", None)
+    assert (found.verdict, found.failure, found.answer) == (
+        Verdict.UNSCORED,
+        "unavailable",
+        None,
+    )
     assert [step.purpose for step in found.other_steps] == purposes
     assert found.completion == completion
 
@@ -238,7 +312,10 @@ def test_a_failed_step_leaves_the_chain_unscored_and_loses_no_text(
     [
         ({}, "elicit@1"),
         ({"mode": "rationalize", "decode": "json"}, "rationalize+json@1"),
-        ({"mode": "elicit-then-rationalize", "on_length": "longer"}, "elicit-then-rationalize+longer@1"),
+        (
+            {"mode": "elicit-then-rationalize", "on_length": "longer"},
+            "elicit-then-rationalize+longer@1",
+        ),
     ],
 )
 def test_the_way_of_asking_has_a_name(settings: dict[str, str], ref: str) -> None:
@@ -249,7 +326,9 @@ def test_the_way_of_asking_has_a_name(settings: dict[str, str], ref: str) -> Non
 
 
 def worked(number: int, text: str | None = None) -> tuple[Question, str]:
-    source = SourceRef(dataset="d", config_name=None, split="train", revision=None, row=number)
+    source = SourceRef(
+        dataset="d", config_name=None, split="train", revision=None, row=number
+    )
     text = text or f"How many is {number} and {number}?"
     asked = Question(
         id=str(number), kind=QuestionKind.NUMBER, text=text, choices=(), target=str(2 * number), other_targets=(),
@@ -261,14 +340,27 @@ def worked(number: int, text: str | None = None) -> tuple[Question, str]:
 POOL = [worked(number) for number in range(30)]
 
 
-def drawing(seed: int = 0, pool: Sequence[tuple[Question, str]] = POOL) -> Callable[[Question], list[str]]:
-    config = BuildConfig.model_validate({"exemplars": {"split": "train", "count": 3, "seed": seed}}, strict=False)
-    mode = Asking(config, "t", purpose_templates(config), draw(config.exemplars or ExemplarsConfig(split="x"), pool))
+def drawing(
+    seed: int = 0, pool: Sequence[tuple[Question, str]] = POOL
+) -> Callable[[Question], list[str]]:
+    config = BuildConfig.model_validate(
+        {"exemplars": {"split": "train", "count": 3, "seed": seed}}, strict=False
+    )
+    mode = Asking(
+        config,
+        "t",
+        purpose_templates(config),
+        draw(config.exemplars or ExemplarsConfig(split="x"), pool),
+    )
 
     def shown(asked: Question) -> list[str]:
         chain = begin(mode, asked, 0)
         assert chain.open is not None
-        return [m.content.splitlines()[0] for m in chain.open.request.messages if m.role == "user"][:-1]
+        return [
+            m.content.splitlines()[0]
+            for m in chain.open.request.messages
+            if m.role == "user"
+        ][:-1]
 
     return shown
 
@@ -290,7 +382,19 @@ def test_a_question_is_never_its_own_exemplar_nor_its_duplicates() -> None:
 
 def test_repeated_questions_stand_in_the_pool_once() -> None:
     asked, _ = worked(99)
-    assert len(set(drawing(pool=[*POOL[:5], *(worked(n, POOL[0][0].text) for n in range(50, 90))])(asked))) == 3
+    assert (
+        len(
+            set(
+                drawing(
+                    pool=[
+                        *POOL[:5],
+                        *(worked(n, POOL[0][0].text) for n in range(50, 90)),
+                    ]
+                )(asked)
+            )
+        )
+        == 3
+    )
 
 
 def test_a_pool_that_is_too_small_says_so() -> None:
@@ -300,8 +404,14 @@ def test_a_pool_that_is_too_small_says_so() -> None:
 
 def test_a_template_without_exemplars_takes_none() -> None:
     config = BuildConfig.model_validate(
-        {"exemplars": {"split": "train"}, "templates": ["number_zero_shot@1"]}, strict=False
+        {"exemplars": {"split": "train"}, "templates": ["number_zero_shot@1"]},
+        strict=False,
     )
-    mode = Asking(config, "t", purpose_templates(config), draw(ExemplarsConfig(split="train"), POOL))
+    mode = Asking(
+        config,
+        "t",
+        purpose_templates(config),
+        draw(ExemplarsConfig(split="train"), POOL),
+    )
     with pytest.raises(ConfigError, match="number_zero_shot@1 has no exemplars"):
         begin(mode, worked(99)[0], 0)

@@ -1,4 +1,6 @@
-"""A finished build: what `datasets` makes of it, what verify finds in a damaged one, what the card can bear."""
+"""A finished build: what `datasets` makes of it, what verify finds in a damaged one,
+what the card can bear.
+"""
 
 import json
 import os
@@ -31,11 +33,17 @@ print(json.dumps({split: [row[sys.argv[3]] for row in rows] for split, rows in f
 """
 
 
-def loaded(build_dir: Path, config_name: str, column: str, cache: Path) -> dict[str, list[object]]:
-    """A column as `datasets` gives it in a fresh process that shares a cache with the others."""
+def loaded(
+    build_dir: Path, config_name: str, column: str, cache: Path
+) -> dict[str, list[object]]:
+    """A column as `datasets` gives it in a fresh process that shares a cache with the
+    others.
+    """
     environment = {**os.environ, "HF_DATASETS_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", LOAD, str(build_dir), config_name, column]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -52,9 +60,17 @@ def copy(build: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(build, tmp_path / "copy"))
 
 
-def test_datasets_loads_the_folder_also_after_a_rebuild_and_beside_a_namesake(tmp_path: Path) -> None:
-    """For a local folder the cache of `datasets` is keyed on the card alone: a rebuilt one must not yield old rows."""
-    cache, here, there = tmp_path / "cache", tmp_path / "x" / "demo", tmp_path / "y" / "demo"
+def test_datasets_loads_the_folder_also_after_a_rebuild_and_beside_a_namesake(
+    tmp_path: Path,
+) -> None:
+    """For a local folder the cache of `datasets` is keyed on the card alone: a rebuilt
+    one must not yield old rows.
+    """
+    cache, here, there = (
+        tmp_path / "cache",
+        tmp_path / "x" / "demo",
+        tmp_path / "y" / "demo",
+    )
     words = ["generate", "--teacher", "scripted", "--eval-splits", "test", "--out"]
     cotbuild(*words, here, "--limit", 8)
     first = loaded(here, "rationales", "completion", cache)
@@ -62,10 +78,16 @@ def test_datasets_loads_the_folder_also_after_a_rebuild_and_beside_a_namesake(tm
     assert first["train"] == [row["completion"] for row in rows(here)]
     cotbuild(*words, here, "--limit", 8, "--seed", 1)
     second = loaded(here, "rationales", "completion", cache)
-    assert second["train"] == [row["completion"] for row in rows(here)] != first["train"]
+    assert (
+        second["train"] == [row["completion"] for row in rows(here)] != first["train"]
+    )
     cotbuild(*words, there, "--limit", 8, "--seed", 2)
-    assert loaded(there, "rationales", "completion", cache)["train"] == [row["completion"] for row in rows(there)]
-    assert loaded(here, "questions", "id", cache) == {"test": [row["id"] for row in rows(here, "questions")]}
+    assert loaded(there, "rationales", "completion", cache)["train"] == [
+        row["completion"] for row in rows(there)
+    ]
+    assert loaded(here, "questions", "id", cache) == {
+        "test": [row["id"] for row in rows(here, "questions")]
+    }
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -83,7 +105,9 @@ def test_evaluation_questions_carry_targets_and_no_rationale(build: Path) -> Non
     assert "rationale" not in found[0]
 
 
-def test_no_published_file_but_build_json_and_run_names_this_machine(build: Path) -> None:
+def test_no_published_file_but_build_json_and_run_names_this_machine(
+    build: Path,
+) -> None:
     for name, data in published(build).items():
         assert str(build.parent).encode() not in data, name
         assert os.uname().nodename.encode() not in data, name
@@ -97,7 +121,11 @@ def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
 
 def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
     path = copy / "README.md"
-    path.write_text(path.read_text().replace("everything the teacher said", "all it said").replace("- cotbuild\n", ""))
+    path.write_text(
+        path.read_text()
+        .replace("everything the teacher said", "all it said")
+        .replace("- cotbuild\n", "")
+    )
     assert "whole. 2 files" in cotbuild("verify", copy).stdout
 
 
@@ -130,7 +158,9 @@ def edit_card(build: Path) -> None:
 
 def edit_digest(build: Path) -> None:
     path = build / "README.md"
-    path.write_text(re.sub("; digest [0-9a-f]{4}", "; digest beef", path.read_text(), count=1))
+    path.write_text(
+        re.sub("; digest [0-9a-f]{4}", "; digest beef", path.read_text(), count=1)
+    )
 
 
 def remove(name: str) -> object:
@@ -146,14 +176,23 @@ def stray(build: Path) -> None:
     [
         (damage_bytes, "rationales/train-00000-of-00001.parquet: sha256 is"),
         (drop_a_row, "rationales/train-00000-of-00001.parquet: size in bytes is"),
-        (edit_manifest("format_version", 99), "format version 99, written by a newer cotbuild"),
+        (
+            edit_manifest("format_version", 99),
+            "format version 99, written by a newer cotbuild",
+        ),
         (edit_manifest("num_planned", 71), "do not add up to num_planned 71"),
         (edit_manifest("fingerprint", "0"), "fingerprint is"),
         (edit_manifest("surprise", 1), "surprise is 1. Extra inputs are not permitted"),
-        (edit_card, "README.md: front matter dataset_info[1].splits[0].num_examples is 71"),
+        (
+            edit_card,
+            "README.md: front matter dataset_info[1].splits[0].num_examples is 71",
+        ),
         (edit_digest, "README.md: front matter configs[0].description is 'beef"),
         (remove("manifest.json"), "no manifest.json. Expected a finished build."),
-        (remove("questions/test-00000-of-00001.parquet"), "missing. Expected the 24 rows"),
+        (
+            remove("questions/test-00000-of-00001.parquet"),
+            "missing. Expected the 24 rows",
+        ),
         (remove("README.md"), "README.md: "),
         (remove("build.json"), "build.json: "),
         (stray, "train-00001-of-00002.parquet: not named in manifest.json"),
@@ -168,26 +207,47 @@ def test_verify_names_the_exact_fault(copy: Path, damage: object, message: str) 
 
 
 def rewrite(build: Path, order: list[int]) -> None:
-    """Put other rows into a build with all its checksums right, as a faulty writer would."""
+    """Put other rows into a build with all its checksums right, as a faulty writer
+    would.
+    """
     from cotbuild.builder.storage.parquet import config_digests, read_rows
     from cotbuild.schemas.fingerprint import digest
     from cotbuild.schemas.rationale import Rationale
 
-    manifest = Manifest.parse(json.loads((build / "manifest.json").read_text()), "manifest")
+    manifest = Manifest.parse(
+        json.loads((build / "manifest.json").read_text()), "manifest"
+    )
     (entry,) = [file for file in manifest.files if file.config_name == "rationales"]
     records = [Rationale.parse(row, "row") for row in read_rows(build / entry.path)]
-    files = write_split(build, "rationales", "train", Rationale, (records[i] for i in order), len(order))
-    files = [*files, *(file for file in manifest.files if file.config_name != "rationales")]
+    files = write_split(
+        build, "rationales", "train", Rationale, (records[i] for i in order), len(order)
+    )
+    files = [
+        *files,
+        *(file for file in manifest.files if file.config_name != "rationales"),
+    ]
     digests = config_digests(files)
-    update = {"files": files, "digests": digests, "fingerprint": digest("build/1", digests)}
-    (build / "manifest.json").write_text(manifest.model_copy(update=update).model_dump_json())
+    update = {
+        "files": files,
+        "digests": digests,
+        "fingerprint": digest("build/1", digests),
+    }
+    (build / "manifest.json").write_text(
+        manifest.model_copy(update=update).model_dump_json()
+    )
 
 
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ([1, 0, *range(2, 72)], "row 1: row 0, sample 0. Expected the order of the source, each once."),
-        ([0, 0, *range(2, 72)], "row 1: row 0, sample 0. Expected the order of the source, each once."),
+        (
+            [1, 0, *range(2, 72)],
+            "row 1: row 0, sample 0. Expected the order of the source, each once.",
+        ),
+        (
+            [0, 0, *range(2, 72)],
+            "row 1: row 0, sample 0. Expected the order of the source, each once.",
+        ),
         (list(range(71)), "verdicts is"),
     ],
 )
@@ -201,7 +261,9 @@ def test_verify_sees_rows_repeated_reordered_or_lost_behind_right_checksums(
 def test_a_split_with_more_or_fewer_rows_than_said_is_refused(tmp_path: Path) -> None:
     records = [question(id=str(i)) for i in range(7)]
     for said in (6, 8):
-        with pytest.raises(DataError, match=f"Expected {said}: the source changed meanwhile"):
+        with pytest.raises(
+            DataError, match=f"Expected {said}: the source changed meanwhile"
+        ):
             write_split(tmp_path, "questions", "train", Question, iter(records), said)
 
 

@@ -17,7 +17,9 @@ Ask = Callable[..., Any]
 
 
 class Refused(Exception):
-    """What HubRepo raised: its line, and the traceback that a user might paste somewhere."""
+    """What HubRepo raised: its line, and the traceback that a user might paste
+    somewhere.
+    """
 
     def __init__(self, line: str, traceback: str) -> None:
         super().__init__(line)
@@ -32,14 +34,22 @@ def hub(tmp_path: Path) -> Iterator[SmallHub]:
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Popen[str]"]:
+def client(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator["subprocess.Popen[str]"]:
     folder = tmp_path_factory.mktemp("client")
     with (folder / "stderr").open("w") as stderr:
         words = [sys.executable, "-m", "tests.support.hub.client"]
-        env = {"PATH": "/usr/bin:/bin", "HF_HOME": str(folder), "HF_HUB_DISABLE_XET": "1"}
+        env = {
+            "PATH": "/usr/bin:/bin",
+            "HF_HOME": str(folder),
+            "HF_HUB_DISABLE_XET": "1",
+        }
         env["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests' / '.ns'}"
         pipe = subprocess.PIPE
-        process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=stderr, text=True, env=env, cwd=ROOT)
+        process = subprocess.Popen(
+            words, stdin=pipe, stdout=pipe, stderr=stderr, text=True, env=env, cwd=ROOT
+        )
         yield process
         assert process.stdin is not None
         process.stdin.close()
@@ -54,12 +64,26 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator["subprocess.Pop
 
 @pytest.fixture
 def ask(hub: SmallHub, client: "subprocess.Popen[str]") -> Ask:
-    """What a method of HubRepo returns for lab/x. `told` is filled with what it said, and how it got on."""
+    """What a method of HubRepo returns for lab/x.
+
+    `told` is filled with what it said, and how it got on.
+    """
 
     def of_client(
-        method: str, *, repo: str = "lab/x", token: str = WRITER, told: dict[str, Any] | None = None, **args: Any
+        method: str,
+        *,
+        repo: str = "lab/x",
+        token: str = WRITER,
+        told: dict[str, Any] | None = None,
+        **args: Any,
     ) -> Any:
-        wanted = {"endpoint": hub.url, "token": token, "repo": repo, "method": method, "args": args}
+        wanted = {
+            "endpoint": hub.url,
+            "token": token,
+            "repo": repo,
+            "method": method,
+            "args": args,
+        }
         assert client.stdin is not None
         assert client.stdout is not None
         print(json.dumps(wanted, default=str), file=client.stdin, flush=True)
@@ -77,7 +101,9 @@ def ask(hub: SmallHub, client: "subprocess.Popen[str]") -> Ask:
 def state(ask: Ask) -> Callable[..., State]:
     def of_target(method: str = "state", **args: Any) -> State:
         commit, files, tags = ask(method, **args)
-        return State(commit, {path: RemoteFile(*file) for path, file in files.items()}, tags)
+        return State(
+            commit, {path: RemoteFile(*file) for path, file in files.items()}, tags
+        )
 
     return of_target
 
@@ -88,9 +114,17 @@ def release(tmp_path: Path) -> dict[str, Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    splits = "".join(f"  - split: {split}\n    path: post_cot/{split}.parquet\n" for split in ("train", "test"))
+    splits = "".join(
+        f"  - split: {split}\n    path: post_cot/{split}.parquet\n"
+        for split in ("train", "test")
+    )
     card = f"---\nlicense: mit\nconfigs:\n- config_name: post_cot\n  data_files:\n{splits}---\n# Tea\n"
-    paths = ("README.md", "manifest.json", "post_cot/train.parquet", "post_cot/test.parquet")
+    paths = (
+        "README.md",
+        "manifest.json",
+        "post_cot/train.parquet",
+        "post_cot/test.parquet",
+    )
     files = {path: tmp_path / "build" / path for path in paths}
     files["post_cot/train.parquet"].parent.mkdir(parents=True)
     files["README.md"].write_text(card)

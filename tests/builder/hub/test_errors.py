@@ -83,13 +83,23 @@ LINES: list[tuple[str, Call, Fault, str]] = [
     (
         "asked too often, for longer than anybody waits",
         STATE,
-        {"on": "/refs", "do": "status", "status": 429, "headers": {"Retry-After": "3600"}},
+        {
+            "on": "/refs",
+            "do": "status",
+            "status": 429,
+            "headers": {"Retry-After": "3600"},
+        },
         f"the Hub takes no more requests for 3600 s. Expected a pause. Run again after it: {KEPT}",
     ),
     (
         "the same in the header of its own",
         STATE,
-        {"on": "/refs", "do": "status", "status": 429, "headers": {"ratelimit": '"api";r=0;t=240'}},
+        {
+            "on": "/refs",
+            "do": "status",
+            "status": 429,
+            "headers": {"ratelimit": '"api";r=0;t=240'},
+        },
         f"the Hub takes no more requests for 240 s. Expected a pause. Run again after it: {KEPT}",
     ),
     (
@@ -115,7 +125,11 @@ LINES: list[tuple[str, Call, Fault, str]] = [
     (
         "an object over the quota",
         COMMIT,
-        {"on": "/batch", "do": "lfs_error", "error": "storage limit reached, see https://hub.example/pay?sig=s3cret"},
+        {
+            "on": "/batch",
+            "do": "lfs_error",
+            "error": "storage limit reached, see https://hub.example/pay?sig=s3cret",
+        },
         "the Hub refuses this: LFS batch API returned errors: Encountered error for file with OID {oid}: `storage "
         "limit reached, see https://…. Expected it to be taken. Correct it, and run again.",
     ),
@@ -128,7 +142,12 @@ LINES: list[tuple[str, Call, Fault, str]] = [
     (
         "a request that is refused",
         COMMIT,
-        {"on": "/commit/", "do": "status", "status": 400, "error": "by hf_s3cret at /home/ann/x"},
+        {
+            "on": "/commit/",
+            "do": "status",
+            "status": 400,
+            "error": "by hf_s3cret at /home/ann/x",
+        },
         "the Hub refuses this (400): by … at …. Expected it to be taken. Correct it, and run again.",
     ),
     (
@@ -140,8 +159,12 @@ LINES: list[tuple[str, Call, Fault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "fault", "line"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
-def test_each_fault_is_one_line(hub: SmallHub, ask: Ask, tmp_path: Path, call: Call, fault: Fault, line: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "fault", "line"), [row[1:] for row in LINES], ids=[row[0] for row in LINES]
+)
+def test_each_fault_is_one_line(
+    hub: SmallHub, ask: Ask, tmp_path: Path, call: Call, fault: Fault, line: str
+) -> None:
     call = dict(call)
     card, shard = tmp_path / "README.md", tmp_path / "a.parquet"
     shard.write_bytes(b"shard")
@@ -150,10 +173,15 @@ def test_each_fault_is_one_line(hub: SmallHub, ask: Ask, tmp_path: Path, call: C
     repo = call.get("repo", "lab/x")
     commit = hub.store.push("datasets/lab/x", {"README.md": b"x"})
     if repo in ("lab/gated", "lab/evil"):
-        commit = hub.store.push(f"datasets/{repo}", {"README.md": b"x", "../../etc/passwd": b"x"})
+        commit = hub.store.push(
+            f"datasets/{repo}", {"README.md": b"x", "../../etc/passwd": b"x"}
+        )
         hub.store.create(f"datasets/{repo}", gated=repo == "lab/gated")
     if call["method"] == "commit":
-        call |= {"parent": commit, "add": {"README.md": str(card), "a.parquet": str(shard)}}
+        call |= {
+            "parent": commit,
+            "add": {"README.md": str(card), "a.parquet": str(shard)},
+        }
     if call["method"] == "fetch":
         call["commit"] = commit
     hub.dial(*[fault] if fault else [])
@@ -176,7 +204,10 @@ def test_what_passes_is_waited_for(hub: SmallHub, ask: Ask) -> None:
     )
     told: dict[str, Any] = {}
     assert ask("state", told=told)[0] == commit
-    assert told["said"] == [f"lab/x: the Hub is busy or out of reach; asking again in {wait} s." for wait in (0, 2)]
+    assert told["said"] == [
+        f"lab/x: the Hub is busy or out of reach; asking again in {wait} s."
+        for wait in (0, 2)
+    ]
     assert len(hub.requests("GET /api/datasets/lab/x/refs")) == 3
 
 
@@ -189,36 +220,76 @@ except PublishError as error:
     print(error)
 """
 PLACES: list[tuple[dict[str, str], str]] = [
-    ({"HF_TOKEN": ""}, "lab/x: the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run "),
-    ({"HF_HUB_OFFLINE": "1"}, "lab/x: HF_HUB_OFFLINE is set. Expected a Hub that may be asked. Unset it, and run a"),
-    ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "lab/x: the Hub cannot be reached: ConnectError. Expected a connection. "),
+    (
+        {"HF_TOKEN": ""},
+        "lab/x: the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run ",
+    ),
+    (
+        {"HF_HUB_OFFLINE": "1"},
+        "lab/x: HF_HUB_OFFLINE is set. Expected a Hub that may be asked. Unset it, and run a",
+    ),
+    (
+        {"HF_ENDPOINT": "http://127.0.0.1:9"},
+        "lab/x: the Hub cannot be reached: ConnectError. Expected a connection. ",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("env", "line"), PLACES, ids=["no login", "offline", "no connection"])
+@pytest.mark.parametrize(
+    ("env", "line"), PLACES, ids=["no login", "offline", "no connection"]
+)
 def test_of_the_place_too(hub: SmallHub, env: dict[str, str], line: str) -> None:
     words = [sys.executable, "-c", CODE]
-    done = subprocess.run(words, env={**hub.env, **env}, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words,
+        env={**hub.env, **env},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith(line)
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
 
 
 def test_a_full_disk_names_no_path() -> None:
-    line = str(publish_error(OSError(28, "No space left on device", "/home/ann/build/a.parquet"), "lab/x"))
-    assert line.startswith("lab/x: a file on this machine: No space left on device. Expected room and rights for it.")
+    line = str(
+        publish_error(
+            OSError(28, "No space left on device", "/home/ann/build/a.parquet"), "lab/x"
+        )
+    )
+    assert line.startswith(
+        "lab/x: a file on this machine: No space left on device. Expected room and rights for it."
+    )
     assert "/home" not in line
 
 
-@pytest.mark.parametrize("text", ["lab/x", " lab/x ", "datasets/lab/x", "hf://datasets/lab/x", "lab/x/"])
+@pytest.mark.parametrize(
+    "text", ["lab/x", " lab/x ", "datasets/lab/x", "hf://datasets/lab/x", "lab/x/"]
+)
 def test_how_a_repo_is_written(text: str) -> None:
     assert repo_name(text) == "lab/x"
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "a/b/c", "lab/a--b", "lab/..", "lab/x.git", "läb/x", "lab/x y", "lab/" + "x" * 97]
+    "text",
+    [
+        "",
+        "x",
+        "a/b/c",
+        "lab/a--b",
+        "lab/..",
+        "lab/x.git",
+        "läb/x",
+        "lab/x y",
+        "lab/" + "x" * 97,
+    ],
 )
 def test_what_is_no_repo(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^repo .*: no name of a dataset on the Hub. Expected ORG/NAME"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^repo .*: no name of a dataset on the Hub. Expected ORG/NAME",
+    ):
         repo_name(text)
 
 
@@ -228,18 +299,39 @@ def test_tags(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-v", "v1..2", "v1.", "v.lock", "main", "HEAD", "a b", "a/b", "é", "c0ffee1", "v" * 97, "v\n"]
+    "text",
+    [
+        "",
+        "-v",
+        "v1..2",
+        "v1.",
+        "v.lock",
+        "main",
+        "HEAD",
+        "a b",
+        "a/b",
+        "é",
+        "c0ffee1",
+        "v" * 97,
+        "v\n",
+    ],
 )
 def test_what_is_no_tag(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"^tag .*: not to be used. .* Correct --tag.$"):
+    with pytest.raises(
+        ConfigError, match=r"^tag .*: not to be used. .* Correct --tag.$"
+    ):
         tag_name(text)
 
 
 @given(data=st.binary(max_size=64), other=st.binary(max_size=64))
-def test_a_file_is_told_by_its_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes, other: bytes) -> None:
+def test_a_file_is_told_by_its_bytes(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, other: bytes
+) -> None:
     path = tmp_path_factory.mktemp("file") / "a"
     sha256 = RemoteFile(len(data), hashlib.sha256(data).hexdigest(), None)
-    blob = RemoteFile(len(data), None, hashlib.sha1(b"blob %d\0%b" % (len(data), data)).hexdigest())
+    blob = RemoteFile(
+        len(data), None, hashlib.sha1(b"blob %d\0%b" % (len(data), data)).hexdigest()
+    )
     assert not sha256.is_at(path)
     path.write_bytes(other)
     assert sha256.is_at(path) is blob.is_at(path) is (data == other)

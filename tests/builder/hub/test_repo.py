@@ -24,7 +24,9 @@ def begun(state: Get, *, private: bool = False) -> str:
     return commit
 
 
-def test_a_release_goes_up_and_comes_back(hub: SmallHub, ask: Ask, state: Get, release: Files, tmp_path: Path) -> None:
+def test_a_release_goes_up_and_comes_back(
+    hub: SmallHub, ask: Ask, state: Get, release: Files, tmp_path: Path
+) -> None:
     assert state() == State(None, {}, {})
     parent = begun(state)
     assert list(state().files) == [".gitattributes"]
@@ -37,7 +39,10 @@ def test_a_release_goes_up_and_comes_back(hub: SmallHub, ask: Ask, state: Get, r
     assert there.commit == first
     assert set(there.files) == {".gitattributes", *add}
     assert all(there.files[path].is_at(local) for path, local in add.items())
-    assert (there.files["README.md"].sha256, there.files["post_cot/test.parquet"].git_blob) == (None, None)
+    assert (
+        there.files["README.md"].sha256,
+        there.files["post_cot/test.parquet"].git_blob,
+    ) == (None, None)
 
     ask("tag", name="v1.0.0", commit=first, move=False)
     release["manifest.json"].write_text('{"two": 2}')
@@ -52,19 +57,28 @@ def test_a_release_goes_up_and_comes_back(hub: SmallHub, ask: Ask, state: Get, r
     assert {path: (folder / path).read_bytes() for path in release} == {
         path: local.read_bytes() for path, local in release.items()
     }
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "manifest.json", "post_cot"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "manifest.json",
+        "post_cot",
+    ]
     total = sum(path.stat().st_size for path in release.values())
     assert told["progress"][-1] == [total, total]
 
 
-def test_what_the_hub_has_is_not_sent_again(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+def test_what_the_hub_has_is_not_sent_again(
+    hub: SmallHub, ask: Ask, state: Get, release: Files
+) -> None:
     parent = begun(state)
     hub.dial({"on": "^" + COMMIT, "do": "status", "status": 400, "error": "not today"})
     commit = {"parent": parent, "add": release, "delete": [], "message": "one"}
     with pytest.raises(Refused, match="not today"):
         ask("commit", **commit)
     sent = hub.requests(PUT)
-    in_parts, whole = (release[f"post_cot/{split}.parquet"].stat().st_size for split in ("train", "test"))
+    in_parts, whole = (
+        release[f"post_cot/{split}.parquet"].stat().st_size
+        for split in ("train", "test")
+    )
     assert sorted(entry["num_bytes"] for entry in sent) == sorted(
         [50_000] * (in_parts // 50_000) + [in_parts % 50_000, whole]
     )
@@ -75,7 +89,9 @@ def test_what_the_hub_has_is_not_sent_again(hub: SmallHub, ask: Ask, state: Get,
     assert ask("commit", **{**commit, "parent": done}) == done
 
 
-def test_an_upload_that_breaks_off_is_sent_again(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+def test_an_upload_that_breaks_off_is_sent_again(
+    hub: SmallHub, ask: Ask, state: Get, release: Files
+) -> None:
     parent = begun(state)
     hub.dial(
         {"on": "^PUT", "nth": 2, "do": "drop", "after_bytes": 10_000},
@@ -88,8 +104,12 @@ def test_an_upload_that_breaks_off_is_sent_again(hub: SmallHub, ask: Ask, state:
     assert hub.store.read("datasets/lab/x").keys() == {".gitattributes", *release}
 
 
-def test_files_that_stand_there_whole_are_not_fetched(hub: SmallHub, ask: Ask, release: Files, tmp_path: Path) -> None:
-    commit = hub.store.push("datasets/lab/x", {path: local.read_bytes() for path, local in release.items()})
+def test_files_that_stand_there_whole_are_not_fetched(
+    hub: SmallHub, ask: Ask, release: Files, tmp_path: Path
+) -> None:
+    commit = hub.store.push(
+        "datasets/lab/x", {path: local.read_bytes() for path, local in release.items()}
+    )
     folder = tmp_path / "back"
     # No answer at first to one of them, of which the client asks again.
     hub.dial({"on": "^GET .*/train.parquet", "do": "drop"})
@@ -100,20 +120,32 @@ def test_files_that_stand_there_whole_are_not_fetched(hub: SmallHub, ask: Ask, r
     (folder / "post_cot/test.parquet").unlink()
     ask("fetch", paths=list(release), commit=commit, folder=folder)
     again = hub.requests("GET /datasets/lab/x/resolve/")[len(fetched) :]
-    assert [entry["path"].rpartition("/")[2] for entry in again] == ["README.md", "test.parquet"]
-    assert all((folder / path).read_bytes() == local.read_bytes() for path, local in release.items())
+    assert [entry["path"].rpartition("/")[2] for entry in again] == [
+        "README.md",
+        "test.parquet",
+    ]
+    assert all(
+        (folder / path).read_bytes() == local.read_bytes()
+        for path, local in release.items()
+    )
 
 
-def test_a_push_in_between_is_noticed(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+def test_a_push_in_between_is_noticed(
+    hub: SmallHub, ask: Ask, state: Get, release: Files
+) -> None:
     parent = begun(state)
     commit = {"parent": parent, "add": release, "delete": [], "message": "one"}
     hub.dial({"on": "^" + COMMIT, "do": "sneak"})
-    with pytest.raises(Refused, match=r"^PublishError: lab/x: somebody pushed to it meanwhile, and nothing was over"):
+    with pytest.raises(
+        Refused,
+        match=r"^PublishError: lab/x: somebody pushed to it meanwhile, and nothing was over",
+    ):
         ask("commit", **commit)
     assert set(hub.store.read("datasets/lab/x")) == {".gitattributes", "sneaked.txt"}
     sent = hub.requests(PUT)
     with pytest.raises(
-        Refused, match=rf"somebody pushed to it meanwhile: the newest commit is .* Expected {parent[:12]}"
+        Refused,
+        match=rf"somebody pushed to it meanwhile: the newest commit is .* Expected {parent[:12]}",
     ):
         ask("commit", **commit)
     with pytest.raises(Refused, match="Expected none"):
@@ -123,7 +155,9 @@ def test_a_push_in_between_is_noticed(hub: SmallHub, ask: Ask, state: Get, relea
     assert set(state().files) == {".gitattributes", "sneaked.txt", *release}
 
 
-def test_a_commit_whose_answer_was_lost_is_ours(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+def test_a_commit_whose_answer_was_lost_is_ours(
+    hub: SmallHub, ask: Ask, state: Get, release: Files
+) -> None:
     parent = begun(state)
     hub.dial({"on": "^" + COMMIT, "do": "drop", "late": True})
     commit = ask("commit", parent=parent, add=release, delete=[], message="one")
@@ -136,7 +170,10 @@ def test_tags(hub: SmallHub, ask: Ask, state: Get) -> None:
     second = hub.store.push("datasets/lab/x", {"a.txt": b"b"})
     ask("tag", name="v1.0", commit=first, move=False)
     ask("tag", name="v1.0", commit=first, move=False)
-    with pytest.raises(Refused, match=rf"lab/x: tag 'v1.0' is at commit {first[:12]} already. .* --move-tag"):
+    with pytest.raises(
+        Refused,
+        match=rf"lab/x: tag 'v1.0' is at commit {first[:12]} already. .* --move-tag",
+    ):
         ask("tag", name="v1.0", commit=second, move=False)
     assert state().tags == {"v1.0": first}
     ask("tag", name="v1.0", commit=second, move=True)
@@ -150,14 +187,24 @@ def test_private_repos(hub: SmallHub, ask: Ask, state: Get) -> None:
     commit = begun(state, private=True)
     assert state(token=READER).commit == commit
     assert state(token=STRANGER) == State(None, {}, {})
-    with pytest.raises(Refused, match="lab/x: no such dataset on the Hub, or it is private"):
-        ask("fetch", paths=[".gitattributes"], commit=commit, folder="nowhere", token=STRANGER)
+    with pytest.raises(
+        Refused, match="lab/x: no such dataset on the Hub, or it is private"
+    ):
+        ask(
+            "fetch",
+            paths=[".gitattributes"],
+            commit=commit,
+            folder="nowhere",
+            token=STRANGER,
+        )
     # To create it again changes nothing.
     assert state("create", private=False).commit == commit
     assert hub.store.repo("datasets/lab/x") == ("datasets/lab/x", True, False)
 
 
-def test_a_hub_that_was_killed_goes_on(hub: SmallHub, ask: Ask, state: Get, release: Files) -> None:
+def test_a_hub_that_was_killed_goes_on(
+    hub: SmallHub, ask: Ask, state: Get, release: Files
+) -> None:
     parent = begun(state)
     hub.kill()
     hub.start()
@@ -165,7 +212,10 @@ def test_a_hub_that_was_killed_goes_on(hub: SmallHub, ask: Ask, state: Get, rele
     hub.kill()
     hub.start()
     assert state().commit == commit
-    assert hub.store.read("datasets/lab/x")["README.md"] == release["README.md"].read_bytes()
+    assert (
+        hub.store.read("datasets/lab/x")["README.md"]
+        == release["README.md"].read_bytes()
+    )
 
 
 COMMITS = """
@@ -181,27 +231,45 @@ KILLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def test_killed_at_any_time_a_rerun_makes_it_whole(hub: SmallHub, release: Files, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", COMMITS, *(str(word) for file in release.items() for word in file)]
+def test_killed_at_any_time_a_rerun_makes_it_whole(
+    hub: SmallHub, release: Files, tmp_path: Path
+) -> None:
+    words = [
+        sys.executable,
+        "-c",
+        COMMITS,
+        *(str(word) for file in release.items() for word in file),
+    ]
     for n, (when, fault) in enumerate(KILLS):
         release["post_cot/train.parquet"].write_bytes(bytes([n]) * 200_000)
         hub.store.create("datasets/lab/x")
         before = hub.store.read("datasets/lab/x")
         pid_file = tmp_path / f"pid{n}"
         hub.dial({"do": "kill", "pid_file": str(pid_file), **fault})
-        with subprocess.Popen(words, env=hub.env, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            words, env=hub.env, cwd=ROOT, stdout=subprocess.PIPE
+        ) as process:
             pid_file.write_text(str(process.pid))
         assert process.returncode == -9, when
-        whole = {".gitattributes": before[".gitattributes"], **{p: f.read_bytes() for p, f in release.items()}}
-        assert hub.store.read("datasets/lab/x") == (whole if fault.get("late") else before), when
-        rerun = subprocess.run(words, env=hub.env, cwd=ROOT, capture_output=True, text=True, check=True)
+        whole = {
+            ".gitattributes": before[".gitattributes"],
+            **{p: f.read_bytes() for p, f in release.items()},
+        }
+        assert hub.store.read("datasets/lab/x") == (
+            whole if fault.get("late") else before
+        ), when
+        rerun = subprocess.run(
+            words, env=hub.env, cwd=ROOT, capture_output=True, text=True, check=True
+        )
         assert rerun.stdout.strip() == hub.store.resolve("datasets/lab/x", "main"), when
         assert hub.store.read("datasets/lab/x") == whole, when
 
 
 def test_a_tag_loads_with_nothing_but_datasets(hub: SmallHub, release: Files) -> None:
     hub.store.create("datasets/lab/x", private=True)
-    commit = hub.store.push("datasets/lab/x", {path: local.read_bytes() for path, local in release.items()})
+    commit = hub.store.push(
+        "datasets/lab/x", {path: local.read_bytes() for path, local in release.items()}
+    )
     hub.store.tag("datasets/lab/x", "v1.0.0", commit)
     hub.store.push("datasets/lab/x", {"README.md": b"---\nconfigs: []\n---\n"})
     code = """
@@ -210,6 +278,15 @@ for streaming in (False, True):
     loaded = datasets.load_dataset("lab/x", "post_cot", revision="v1.0.0", streaming=streaming)
     print({split: [len(list(rows)), next(iter(rows))] for split, rows in loaded.items()})
 """
-    done = subprocess.run([sys.executable, "-c", code], env=hub.env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=hub.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     row = {"prompt": "0 cups?"}
-    assert done.stdout.splitlines() == [str({"train": [20_000, row], "test": [3, row]})] * 2
+    assert (
+        done.stdout.splitlines()
+        == [str({"train": [20_000, row], "test": [3, row]})] * 2
+    )

@@ -10,7 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cotbuild.builder.imports import Import, open_import, open_import_source, recipe_from_mapping
+from cotbuild.builder.imports import (
+    Import,
+    open_import,
+    open_import_source,
+    recipe_from_mapping,
+)
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.import_recipe import ImportConfig, Recipe
 
@@ -48,18 +53,25 @@ def bring_in(
     order_from: Path | None = None,
     **settings: Any,
 ) -> Import:
-    """An import of files by a recipe or by --map options; further settings are the source's."""
+    """An import of files by a recipe or by --map options; further settings are the
+    source's.
+    """
     names = [str(file) for file in ([files] if isinstance(files, Path) else files)]
     config = ImportConfig.parse(
         {
             "files": names,
-            "recipe": recipe if isinstance(recipe, Recipe) else recipe_from_mapping(recipe),
+            "recipe": recipe
+            if isinstance(recipe, Recipe)
+            else recipe_from_mapping(recipe),
             "order_from": order_from and str(order_from),
         },
         "config",
     )
     name = {} if source is None else {"name": str(source)}
-    return open_import(config, open_import_source(config, SourceConfig.parse({**name, **settings}, "config")))
+    return open_import(
+        config,
+        open_import_source(config, SourceConfig.parse({**name, **settings}, "config")),
+    )
 
 
 @pytest.fixture
@@ -77,4 +89,10 @@ def asked(write: Write) -> Path:
         ("q3", "Tea is drunk", ["hot", "cold"], "A"),
         ("q4", "Tea is drunk", ["hot", "cold"], "B"),
     ]
-    return write("tea.jsonl", [dict(zip(("id", "question", "choices", "answer"), row, strict=True)) for row in rows])
+    return write(
+        "tea.jsonl",
+        [
+            dict(zip(("id", "question", "choices", "answer"), row, strict=True))
+            for row in rows
+        ],
+    )

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.imports.check_join import BLOCK, LEAST_FRAC, LEAST_TELLING, closer, misfit
+from cotbuild.builder.imports.check_join import (
+    BLOCK,
+    LEAST_FRAC,
+    LEAST_TELLING,
+    closer,
+    misfit,
+)
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportEntry
 from tests.builder.imports.conftest import Bring, Write
@@ -23,12 +29,16 @@ from tests.builder.imports.conftest import Bring, Write
         ("", {"fox"}, {"hen"}, None),
     ],
 )
-def test_closer(text: str, own: set[str], other: set[str], expected: bool | None) -> None:
+def test_closer(
+    text: str, own: set[str], other: set[str], expected: bool | None
+) -> None:
     assert closer(text, own, other) is expected
 
 
 @given(st.lists(st.sampled_from([True, False, None]), max_size=350))
-def test_a_misfit_is_the_first_block_that_tells_and_does_not_fit(found: list[bool | None]) -> None:
+def test_a_misfit_is_the_first_block_that_tells_and_does_not_fit(
+    found: list[bool | None],
+) -> None:
     bad = [
         start
         for start in range(0, len(found), BLOCK)
@@ -43,20 +53,33 @@ def test_a_misfit_is_the_first_block_that_tells_and_does_not_fit(found: list[boo
 
 @pytest.mark.parametrize("shift", [0, 1, 7])
 @pytest.mark.parametrize("join", ["id", "order"])
-def test_rows_out_of_place_are_refused(write: Write, bring: Bring, join: str, shift: int) -> None:
+def test_rows_out_of_place_are_refused(
+    write: Write, bring: Bring, join: str, shift: int
+) -> None:
     """From row 100 on every text is `shift` rows late, as where one was lost."""
     draw = Random(1)
-    pairs = [(f"animal{draw.randrange(8)}", f"place{draw.randrange(8)}") for _ in range(300)]
-    questions = [{"id": str(i), "question": f"Would {a} go to {b}?", "answer": "yes"} for i, (a, b) in enumerate(pairs)]
+    pairs = [
+        (f"animal{draw.randrange(8)}", f"place{draw.randrange(8)}") for _ in range(300)
+    ]
+    questions = [
+        {"id": str(i), "question": f"Would {a} go to {b}?", "answer": "yes"}
+        for i, (a, b) in enumerate(pairs)
+    ]
     about = pairs[:100] + pairs[100 + shift :] + pairs[100 : 100 + shift]
-    rows = [{"id": str(i), "t": f"Anyone knows {b} for its {a}. The answer is yes."} for i, (a, b) in enumerate(about)]
+    rows = [
+        {"id": str(i), "t": f"Anyone knows {b} for its {a}. The answer is yes."}
+        for i, (a, b) in enumerate(about)
+    ]
     columns = {"text": "t", **({"id": "id"} if join == "id" else {})}
     source, files = write("s.jsonl", questions), write("r.jsonl", rows)
     if not shift:
         entry = bring(files, source, columns).entry
         assert entry.num_closer == entry.num_telling > 250
         return
-    with pytest.raises(DataError, match=rf"r.jsonl row 100 to r.jsonl row 199 .*by {join} than with another. Expected"):
+    with pytest.raises(
+        DataError,
+        match=rf"r.jsonl row 100 to r.jsonl row 199 .*by {join} than with another. Expected",
+    ):
         bring(files, source, columns)
 
 
@@ -81,7 +104,10 @@ ENTRY: dict[str, Any] = {
     ("change", "message"),
     [
         ({}, None),
-        ({"num_texts": 4}, r"4 texts are not 2 rationales and the dropped {'no_question': 1}"),
+        (
+            {"num_texts": 4},
+            r"4 texts are not 2 rationales and the dropped {'no_question': 1}",
+        ),
         ({"dropped": {}}, "3 texts are not 2"),
         ({"dropped": {"lost": 1}}, r"dropped for \['lost'\]"),
         ({"num_closer": 3}, "3 closer of 2 telling"),

@@ -1,4 +1,6 @@
-"""Releases that somebody altered after they were published: reading one changes and reaches nothing here."""
+"""Releases that somebody altered after they were published: reading one changes and
+reaches nothing here.
+"""
 
 import json
 import os
@@ -57,7 +59,9 @@ def contents(folder: Path) -> dict[str, bytes | str]:
 
 
 def put_pending(release: Path, add: list[str], delete: list[str]) -> None:
-    """Leave a decided commit; what it adds waits in incoming/, by whatever path leads there."""
+    """Leave a decided commit; what it adds waits in incoming/, by whatever path leads
+    there.
+    """
     incoming = release / ".release" / "incoming"
     incoming.mkdir(parents=True)
     for path in add:
@@ -78,7 +82,9 @@ def silent(done: int, total: int) -> None:
     """No progress."""
 
 
-def test_no_command_but_publish_carries_out_a_pending_commit(finished: Path, release: Path, tmp_path: Path) -> None:
+def test_no_command_but_publish_carries_out_a_pending_commit(
+    finished: Path, release: Path, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     put_pending(release, ["../../outside/over.txt"], [str(outside / "mine.txt")])
@@ -87,12 +93,18 @@ def test_no_command_but_publish_carries_out_a_pending_commit(finished: Path, rel
     before = contents(tmp_path)
     for words in readers(finished, release, tmp_path / "out"):
         refused = cotbuild(*words, code=1).stderr.splitlines()
-        assert refused[-1].startswith(f"error: file:{release}: a publish into this folder was interrupted"), words
+        assert refused[-1].startswith(
+            f"error: file:{release}: a publish into this folder was interrupted"
+        ), words
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     assert contents(tmp_path) == before
-    refused = cotbuild("publish", finished, f"file:{release}", code=1).stderr.splitlines()
+    refused = cotbuild(
+        "publish", finished, f"file:{release}", code=1
+    ).stderr.splitlines()
     assert refused[-1].startswith(f"error: file:{release}: a file is called ")
-    assert contents(outside) == {str(outside / name): b"mine" for name in ("mine.txt", "over.txt")}
+    assert contents(outside) == {
+        str(outside / name): b"mine" for name in ("mine.txt", "over.txt")
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,12 +126,16 @@ def test_a_pending_commit_touches_nothing_outside_the_release(
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    put_pending(release, add, [path.replace("OUTSIDE", str(outside)) for path in delete])
+    put_pending(
+        release, add, [path.replace("OUTSIDE", str(outside)) for path in delete]
+    )
     (outside / "mine.txt").write_text("mine")
     (release / "linked").symlink_to(outside)
     (release / "notes.txt").write_text("mine")
     before, target = contents(tmp_path), FolderTarget(release)
-    with pytest.raises(PublishError, match="a publish into this folder was interrupted"):
+    with pytest.raises(
+        PublishError, match="a publish into this folder was interrupted"
+    ):
         target.state()
     assert contents(tmp_path) == before
     with pytest.raises(PublishError):
@@ -127,14 +143,20 @@ def test_a_pending_commit_touches_nothing_outside_the_release(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("place", [".release", ".release/incoming", ".release/lock", "post_cot"])
-def test_a_publish_does_not_write_through_a_link(finished: Path, tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    "place", [".release", ".release/incoming", ".release/lock", "post_cot"]
+)
+def test_a_publish_does_not_write_through_a_link(
+    finished: Path, tmp_path: Path, place: str
+) -> None:
     release, outside = tmp_path / "release", tmp_path / "outside"
     outside.mkdir()
     (release / place).parent.mkdir(parents=True)
     (release / place).symlink_to(outside)
     name = "post_cot/train-00000-of-00001.parquet"
-    with pytest.raises(PublishError, match=r"not a folder of the release|not a regular file"):
+    with pytest.raises(
+        PublishError, match=r"not a folder of the release|not a regular file"
+    ):
         FolderTarget(release).commit(None, {name: finished / name}, [], "", silent)
     assert contents(outside) == {}
 
@@ -145,7 +167,10 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
     cotbuild("variants", build, "--only", "post_cot,pre_cot")
     target = FolderTarget(release)
     state = target.state()
-    add = {path.relative_to(build).as_posix(): path for path in sorted((build / "pre_cot").iterdir())}
+    add = {
+        path.relative_to(build).as_posix(): path
+        for path in sorted((build / "pre_cot").iterdir())
+    }
 
     class KilledError(Exception):
         pass
@@ -157,7 +182,9 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
         patch.setattr(FolderTarget, "_install", kill)
         with pytest.raises(KilledError):
             target.commit(state.commit, add, [], "", silent)
-    with pytest.raises(PublishError, match="a publish into this folder was interrupted"):
+    with pytest.raises(
+        PublishError, match="a publish into this folder was interrupted"
+    ):
         target.state()
     before = contents(release)
     assert "was interrupted" in cotbuild("verify", f"file:{release}", code=1).stderr
@@ -179,19 +206,29 @@ def put_link(place: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [put_pipe, put_link])
-def test_what_is_no_regular_file_is_not_read(release: Path, tmp_path: Path, put: Callable[[Path], None]) -> None:
+def test_what_is_no_regular_file_is_not_read(
+    release: Path, tmp_path: Path, put: Callable[[Path], None]
+) -> None:
     picture = release / "figures" / "lengths.png"
     picture.unlink()
     put(picture)
-    for words in (["verify", f"file:{release}"], ["pull", f"file:{release}", tmp_path / "out"]):
-        assert "'figures/lengths.png' is not a regular file" in cotbuild(*words, code=1).stderr
+    for words in (
+        ["verify", f"file:{release}"],
+        ["pull", f"file:{release}", tmp_path / "out"],
+    ):
+        assert (
+            "'figures/lengths.png' is not a regular file"
+            in cotbuild(*words, code=1).stderr
+        )
 
 
 def test_a_place_in_a_release_lies_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "really"
     folder.mkdir()
     (tmp_path / "folder").symlink_to(folder)
-    assert safe_place(tmp_path / "folder", "a/b", "x") == tmp_path / "folder" / "a" / "b", "its own link is its owner's"
+    assert (
+        safe_place(tmp_path / "folder", "a/b", "x") == tmp_path / "folder" / "a" / "b"
+    ), "its own link is its owner's"
     (folder / "a").write_text("")
     with pytest.raises(PublishError, match="'a' on the way to 'a/b' is not a folder"):
         safe_place(folder, "a/b", "x")
@@ -203,30 +240,47 @@ def test_a_place_in_a_release_lies_in_it(tmp_path: Path) -> None:
 # -- templates ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["/a/own@1", "../../own@1", "own@1/../x@1", ".own@1", "own", "own@1\n", "own@01"])
+@pytest.mark.parametrize(
+    "name",
+    ["/a/own@1", "../../own@1", "own@1/../x@1", ".own@1", "own", "own@1\n", "own@01"],
+)
 def test_a_template_is_called_by_a_plain_name(name: str) -> None:
     assert TemplateEntry(template="own_2@10", fingerprint="f").template == "own_2@10"
     with pytest.raises(ValidationError, match="should match pattern"):
         TemplateEntry(template=name, fingerprint="f")
 
 
-def test_a_template_is_written_only_inside_the_pulled_build(release: Path, tmp_path: Path) -> None:
+def test_a_template_is_written_only_inside_the_pulled_build(
+    release: Path, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "own.yaml").write_text("mine")
-    edit_json(release / "manifest.json", lambda m: m["templates"][0].update(template=str(outside / "own")))
-    for words in (["verify", f"file:{release}"], ["pull", f"file:{release}", tmp_path / "out"]):
+    edit_json(
+        release / "manifest.json",
+        lambda m: m["templates"][0].update(template=str(outside / "own")),
+    )
+    for words in (
+        ["verify", f"file:{release}"],
+        ["pull", f"file:{release}", tmp_path / "out"],
+    ):
         assert "templates.0.template is " in cotbuild(*words, code=1).stderr
     assert contents(outside) == {str(outside / "own.yaml"): b"mine"}
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_a_template_that_does_not_have_its_fingerprint_is_not_pulled(release: Path, tmp_path: Path) -> None:
+def test_a_template_that_does_not_have_its_fingerprint_is_not_pulled(
+    release: Path, tmp_path: Path
+) -> None:
     edit_json(
-        release / "manifest.json", lambda manifest: manifest["templates"][0]["content"].update(system="Be wrong.")
+        release / "manifest.json",
+        lambda manifest: manifest["templates"][0]["content"].update(system="Be wrong."),
     )
     refused = cotbuild("pull", f"file:{release}", tmp_path / "out", code=1).stderr
-    assert "manifest.json: template choice_few_shot@1: its content has fingerprint " in refused
+    assert (
+        "manifest.json: template choice_few_shot@1: its content has fingerprint "
+        in refused
+    )
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert not (tmp_path / "out" / ".answers" / "templates").exists()
 
@@ -242,7 +296,11 @@ def listener() -> Iterator[socket.socket]:
 
 
 def journals(out: Path) -> dict[str, bytes | str]:
-    return {path: data for path, data in contents(out / ".answers").items() if path.endswith(".journal")}
+    return {
+        path: data
+        for path, data in contents(out / ".answers").items()
+        if path.endswith(".journal")
+    }
 
 
 def nobody_came(listener: socket.socket) -> bool:
@@ -255,11 +313,21 @@ def nobody_came(listener: socket.socket) -> bool:
 
 def hostile_teacher(url: str) -> JSON:
     server = {"extra_args": ["--trust-remote-code", "--middleware", "evil.mod"]}
-    return {"model": "/home/you/model", "endpoints": [url], "revision": "r", "server": server, "recorded": "other"}
+    return {
+        "model": "/home/you/model",
+        "endpoints": [url],
+        "revision": "r",
+        "server": server,
+        "recorded": "other",
+    }
 
 
 def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
-    finished: Path, release: Path, tmp_path: Path, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    finished: Path,
+    release: Path,
+    tmp_path: Path,
+    listener: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -272,15 +340,31 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
     out = tmp_path / "out"
     said = cotbuild("pull", f"file:{release}", out)
     cut = "source.name, teacher.model, teacher.endpoints, teacher.server"
-    assert f"{out}/build.json: left out, as theirs and not yours: how to reach the teacher, {cut}" in said.stderr
+    assert (
+        f"{out}/build.json: left out, as theirs and not yours: how to reach the teacher, {cut}"
+        in said.stderr
+    )
     text = (out / "build.json").read_text()
     assert not [word for word in ("127.0.0.1", "evil", "/home/you") if word in text]
-    manifest, config = (json.loads((out / name).read_text()) for name in ("manifest.json", "build.json"))
+    manifest, config = (
+        json.loads((out / name).read_text()) for name in ("manifest.json", "build.json")
+    )
     assert config["teacher"]["recorded"] == manifest["teacher"]
     assert config["teacher"]["endpoints"] == []
 
-    again = ["generate", "--config", out / "build.json", "--source", finished.parent, "--out", out]
-    assert "nothing to ask: no server would be started" in cotbuild(*again, "--dry-run").stdout
+    again = [
+        "generate",
+        "--config",
+        out / "build.json",
+        "--source",
+        finished.parent,
+        "--out",
+        out,
+    ]
+    assert (
+        "nothing to ask: no server would be started"
+        in cotbuild(*again, "--dry-run").stdout
+    )
     assert cotbuild(*again).stdout.startswith("nothing to ask, no server started")
     assert rows(out) == rows(finished)
     before = journals(out)
@@ -300,24 +384,64 @@ def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
 ) -> None:
     out = tmp_path / "out"
     cotbuild("pull", f"file:{release}", out)
-    again = ["generate", "--config", out / "build.json", "--source", finished.parent, "--out", out, "--samples", "2"]
+    again = [
+        "generate",
+        "--config",
+        out / "build.json",
+        "--source",
+        finished.parent,
+        "--out",
+        out,
+        "--samples",
+        "2",
+    ]
     # Named once more it is the same teacher, by its dials: what it answered stands.
-    assert "60 requests: 30 answered before" in cotbuild(*again, "--teacher", "scripted", "--dry-run").stdout
-    assert "60 requests: 30 answered before" in cotbuild(*again, "--set", "teacher.model=scripted").stderr
+    assert (
+        "60 requests: 30 answered before"
+        in cotbuild(*again, "--teacher", "scripted", "--dry-run").stdout
+    )
+    assert (
+        "60 requests: 30 answered before"
+        in cotbuild(*again, "--set", "teacher.model=scripted").stderr
+    )
     assert "recorded" not in json.loads((out / "build.json").read_text())["teacher"]
 
 
-def test_a_build_of_an_endpoint_comes_back_and_goes_out_as_it_was(finished: Path, tmp_path: Path) -> None:
-    build, folder, out, again = (tmp_path / name for name in ("build", "release", "out", "again"))
+def test_a_build_of_an_endpoint_comes_back_and_goes_out_as_it_was(
+    finished: Path, tmp_path: Path
+) -> None:
+    build, folder, out, again = (
+        tmp_path / name for name in ("build", "release", "out", "again")
+    )
     source = finished.parent / "train.jsonl"
     with serve() as server:
-        cotbuild("generate", "--source", source, "--teacher", "fake", "--endpoint", server.url, "--out", build)
+        cotbuild(
+            "generate",
+            "--source",
+            source,
+            "--teacher",
+            "fake",
+            "--endpoint",
+            server.url,
+            "--out",
+            build,
+        )
         cotbuild("publish", build, f"file:{folder}")
         cotbuild("pull", f"file:{folder}", out)
         cotbuild("publish", out, f"file:{again}")
         for name in ("build.json", "manifest.json"):
             assert (again / name).read_bytes() == (folder / name).read_bytes()
-        words = ["generate", "--config", out / "build.json", "--source", source, "--out", out, "--samples", "2"]
+        words = [
+            "generate",
+            "--config",
+            out / "build.json",
+            "--source",
+            source,
+            "--out",
+            out,
+            "--samples",
+            "2",
+        ]
         asked = server.stats()["requests"]
         cotbuild(*words, "--endpoint", server.url)
         assert server.stats()["requests"] == 2 * asked

@@ -1,4 +1,6 @@
-"""kill -9 while a release is published: it is as before or whole, and the same command again makes it whole."""
+"""kill -9 while a release is published: it is as before or whole, and the same command
+again makes it whole.
+"""
 
 import random
 import subprocess
@@ -32,7 +34,10 @@ FAST = {7}
 
 def states(hub: SmallHub) -> list[set[str]]:
     """The files of every commit that was ever the newest, oldest first."""
-    found, commit = [], hub.store.refs(HUB_ID, "heads").get("main") if hub.store.repo(HUB_ID) else None
+    found, commit = (
+        [],
+        hub.store.refs(HUB_ID, "heads").get("main") if hub.store.repo(HUB_ID) else None,
+    )
     while commit is not None:
         found.append(set(hub.store.files(HUB_ID, commit)))
         commit = hub.store.info(HUB_ID, commit)["parent"]
@@ -41,15 +46,29 @@ def states(hub: SmallHub) -> list[set[str]]:
 
 @pytest.mark.parametrize(
     ("on", "nth", "late"),
-    [pytest.param(*at, marks=[] if n in FAST else pytest.mark.slow) for n, at in enumerate(AT)],
+    [
+        pytest.param(*at, marks=[] if n in FAST else pytest.mark.slow)
+        for n, at in enumerate(AT)
+    ],
 )
 def test_killed_at_a_request_and_run_again_it_is_whole(
-    hub: SmallHub, at_hub: Run, build: Path, tmp_path: Path, on: str, nth: int, late: bool
+    hub: SmallHub,
+    at_hub: Run,
+    build: Path,
+    tmp_path: Path,
+    on: str,
+    nth: int,
+    late: bool,
 ) -> None:
     words = ["publish", str(build), REPO, "--tag", "v1.0.0"]
     pid = tmp_path / "pid"
     hub.dial({"on": on, "do": "kill", "nth": nth, "late": late, "pid_file": str(pid)})
-    process = subprocess.Popen([*PROGRAM, *words], env=hub.env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*PROGRAM, *words],
+        env=hub.env,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     pid.write_text(str(process.pid))
     assert process.wait(120) == -9
     hub.dial()
@@ -60,7 +79,9 @@ def test_killed_at_a_request_and_run_again_it_is_whole(
     manifest = read_manifest(build)
     assert manifest is not None
     assert {entry.path for entry in manifest.files} <= later[0]
-    assert hub.store.refs(HUB_ID, "tags") == {"v1.0.0": hub.store.refs(HUB_ID, "heads")["main"]}
+    assert hub.store.refs(HUB_ID, "tags") == {
+        "v1.0.0": hub.store.refs(HUB_ID, "heads")["main"]
+    }
     at_hub("verify", f"{REPO}@v1.0.0")
     assert "nothing to publish" in at_hub(*words).stdout
 
@@ -75,7 +96,9 @@ def is_whole(folder: Path) -> bool:
 
 @pytest.mark.parametrize("kills", [12])
 @pytest.mark.slow
-def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(build: Path, tmp_path: Path, kills: int) -> None:
+def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(
+    build: Path, tmp_path: Path, kills: int
+) -> None:
     random.seed(kills)
     folder, target = tmp_path / "release", f"file:{tmp_path / 'release'}"
     cotbuild("publish", build, target, "--tag", "v0")
@@ -83,7 +106,12 @@ def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(build: Path, tmp_p
     cotbuild("publish", build, target)
     took_s = time.monotonic() - begin
     for number in range(kills):
-        cotbuild("variants", build, "--only", "post_cot,pre_cot" if number % 2 == 0 else "post_cot,label_only")
+        cotbuild(
+            "variants",
+            build,
+            "--only",
+            "post_cot,pre_cot" if number % 2 == 0 else "post_cot,label_only",
+        )
         with start("publish", build, target, "--tag", f"v1.{number}") as process:
             time.sleep(took_s * random.uniform(0.6, 1.1))
             process.kill()

@@ -1,4 +1,6 @@
-"""cotbuild publish, by the real command line and the real client, to a folder and to a real small Hub."""
+"""cotbuild publish, by the real command line and the real client, to a folder and to a
+real small Hub.
+"""
 
 import json
 import subprocess
@@ -57,33 +59,54 @@ def test_a_release_is_one_commit_and_a_tag_and_publishing_it_again_does_nothing(
     ]
 
     before = bytes_sent(hub)
-    assert at_hub(*words).stdout.splitlines()[-3] == "nothing to publish: lab/x@v1.0.0 is this release already"
+    assert (
+        at_hub(*words).stdout.splitlines()[-3]
+        == "nothing to publish: lab/x@v1.0.0 is this release already"
+    )
     # Also where somebody has put a file of their own beside it since.
     hub.store.push(HUB_ID, {"notes.txt": b"mine"})
     assert "nothing to publish" in at_hub(*words).stdout
-    assert (bytes_sent(hub), hub.store.refs(HUB_ID, "tags")) == (before, {"v1.0.0": head})
+    assert (bytes_sent(hub), hub.store.refs(HUB_ID, "tags")) == (
+        before,
+        {"v1.0.0": head},
+    )
 
 
-def test_only_what_differs_goes_up_and_what_is_no_longer_named_goes(hub: SmallHub, at_hub: Run, build: Path) -> None:
+def test_only_what_differs_goes_up_and_what_is_no_longer_named_goes(
+    hub: SmallHub, at_hub: Run, build: Path
+) -> None:
     at_hub("publish", build, REPO, "--tag", "v1.0.0")
     hub.store.push(HUB_ID, {"notes.txt": b"mine", "label_only/extra.txt": b"mine too"})
     before, sent = files_of(hub), bytes_sent(hub)
     cotbuild("variants", build, "--only", "post_cot,pre_cot")
     done = at_hub("publish", build, REPO, "--tag", "v1.1.0")
     after = files_of(hub)
-    assert after.keys() == {".gitattributes", "notes.txt", "label_only/extra.txt", *generated(build)}
+    assert after.keys() == {
+        ".gitattributes",
+        "notes.txt",
+        "label_only/extra.txt",
+        *generated(build),
+    }
     new = {path for path in after if path.startswith("pre_cot/")}
     assert {path for path in after if after[path] != before.get(path)} == new | {
         "manifest.json", "README.md", "figures/variants.png",
     }  # fmt: skip
-    assert {path for path in before if path not in after} == {p for p in before if p.startswith("label_only/t")}
+    assert {path for path in before if path not in after} == {
+        p for p in before if p.startswith("label_only/t")
+    }
     assert f"new       {len(new)} files" in done.stdout
-    assert bytes_sent(hub) - sent == sum(len(after[path]) for path in new | {"figures/variants.png"})
-    assert files_of(hub, "v1.0.0") == {path: before[path] for path in files_of(hub, "v1.0.0")}
+    assert bytes_sent(hub) - sent == sum(
+        len(after[path]) for path in new | {"figures/variants.png"}
+    )
+    assert files_of(hub, "v1.0.0") == {
+        path: before[path] for path in files_of(hub, "v1.0.0")
+    }
 
 
 @pytest.mark.slow
-def test_a_tag_is_never_moved_unless_that_is_asked_for(hub: SmallHub, at_hub: Run, build: Path) -> None:
+def test_a_tag_is_never_moved_unless_that_is_asked_for(
+    hub: SmallHub, at_hub: Run, build: Path
+) -> None:
     at_hub("publish", build, REPO, "--tag", "v1")
     head, sent = hub.store.refs(HUB_ID, "heads")["main"], bytes_sent(hub)
     cotbuild("variants", build, "--only", "pre_cot")
@@ -102,22 +125,34 @@ def test_a_tag_is_never_moved_unless_that_is_asked_for(hub: SmallHub, at_hub: Ru
 
 
 @pytest.mark.slow
-def test_some_configs_alone_are_a_release_that_can_be_checked(hub: SmallHub, at_hub: Run, build: Path) -> None:
+def test_some_configs_alone_are_a_release_that_can_be_checked(
+    hub: SmallHub, at_hub: Run, build: Path
+) -> None:
     at_hub("publish", build, REPO, "--tag", "v1", "--configs", "label_only")
-    names = {path.partition("/")[0] for path in files_of(hub) if path.endswith(".parquet")}
+    names = {
+        path.partition("/")[0] for path in files_of(hub) if path.endswith(".parquet")
+    }
     assert names == {"rationales", "questions", "label_only"}
     assert "in 1 variants" in at_hub("verify", f"{REPO}@v1", "--all").stdout
     unknown = at_hub("publish", build, REPO, "--configs", "nope", code=2)
-    assert "error: --configs nope: no such config. Expected some of label_only, post_cot" in unknown.stderr
+    assert (
+        "error: --configs nope: no such config. Expected some of label_only, post_cot"
+        in unknown.stderr
+    )
     # The other variant comes along later, and goes again.
     at_hub("publish", build, REPO, "--tag", "v2")
     assert "in 2 variants" in at_hub("verify", f"{REPO}@v2", "--all").stdout
 
 
-def test_a_file_of_somebody_elses_is_not_overwritten(hub: SmallHub, at_hub: Run, build: Path) -> None:
+def test_a_file_of_somebody_elses_is_not_overwritten(
+    hub: SmallHub, at_hub: Run, build: Path
+) -> None:
     hub.store.push(HUB_ID, {"README.md": b"# mine", "build.json": b"{}"})
     refused = at_hub("publish", build, REPO, code=1)
-    assert "error: lab/x: 'build.json' stands there and is not of a release of cotbuild." in refused.stderr
+    assert (
+        "error: lab/x: 'build.json' stands there and is not of a release of cotbuild."
+        in refused.stderr
+    )
     assert files_of(hub)["build.json"] == b"{}"
 
 
@@ -126,12 +161,19 @@ def test_a_file_of_somebody_elses_is_not_overwritten(hub: SmallHub, at_hub: Run,
     [
         ({"on": COMMIT, "do": "sneak"}, "somebody pushed to it meanwhile"),
         pytest.param(
-            {"on": COMMIT, "do": "status", "status": 429, "headers": {"Retry-After": "900"}},
+            {
+                "on": COMMIT,
+                "do": "status",
+                "status": 429,
+                "headers": {"Retry-After": "900"},
+            },
             "takes no more requests for 900 s",
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            {"on": COMMIT, "do": "status", "status": 500, "times": 99}, "fails with 500", marks=pytest.mark.slow
+            {"on": COMMIT, "do": "status", "status": 500, "times": 99},
+            "fails with 500",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -167,8 +209,13 @@ def test_an_upload_that_breaks_off_or_fails_once_is_gone_over(
     assert generated(build) <= files_of(hub).keys()
 
 
-def test_without_a_login_or_the_right_to_write_it_is_one_line(hub: SmallHub, at_hub: Run, build: Path) -> None:
-    assert "error: lab/x: the Hub knows of no login." in at_hub("publish", build, REPO, code=1, HF_TOKEN="").stderr
+def test_without_a_login_or_the_right_to_write_it_is_one_line(
+    hub: SmallHub, at_hub: Run, build: Path
+) -> None:
+    assert (
+        "error: lab/x: the Hub knows of no login."
+        in at_hub("publish", build, REPO, code=1, HF_TOKEN="").stderr
+    )
     assert hub.store.repo(HUB_ID) is None
 
 
@@ -179,38 +226,53 @@ def test_without_a_login_or_the_right_to_write_it_is_one_line(hub: SmallHub, at_
 def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     build, target = tmp_path / "build", f"file:{tmp_path / 'release'}"
     refused = cotbuild("publish", build, target, code=1)
-    assert f"error: {build}: no manifest.json. Expected a finished build." in refused.stderr
+    assert (
+        f"error: {build}: no manifest.json. Expected a finished build."
+        in refused.stderr
+    )
     words = ("generate", "--teacher", "scripted", "--out", build, "--limit", "40")
     cotbuild(*words, "--set", "teacher.scripted.unavailable_frac=0.2")
     refused = cotbuild("publish", build, target, code=1)
-    assert "of 40 rationales failed and may pass when they are asked again. Expected a complete build." in (
-        refused.stderr
+    assert (
+        "of 40 rationales failed and may pass when they are asked again. Expected a complete build."
+        in (refused.stderr)
     )
     assert not (tmp_path / "release").exists()
     cotbuild("publish", build, target, "--allow-partial")
     assert "This release is partial" in (tmp_path / "release" / "README.md").read_text()
-    assert "rationales: request keys and rows derived again" in cotbuild("verify", target).stdout
+    assert (
+        "rationales: request keys and rows derived again"
+        in cotbuild("verify", target).stdout
+    )
 
 
-def test_an_edited_build_is_refused_with_the_exact_fault_and_nothing_is_sent(build: Path, tmp_path: Path) -> None:
+def test_an_edited_build_is_refused_with_the_exact_fault_and_nothing_is_sent(
+    build: Path, tmp_path: Path
+) -> None:
     path = build / "post_cot" / "train-00000-of-00001.parquet"
     data = bytearray(path.read_bytes())
     data[200] ^= 1
     path.write_bytes(data)
     for flags in ([], ["--allow-partial"]):
-        refused = cotbuild("publish", build, f"file:{tmp_path / 'release'}", *flags, code=1)
+        refused = cotbuild(
+            "publish", build, f"file:{tmp_path / 'release'}", *flags, code=1
+        )
         assert f"error: {path}: sha256 is '" in refused.stderr
     assert not (tmp_path / "release").exists()
 
 
 def test_a_build_is_not_published_into_itself(build: Path) -> None:
-    assert "the build itself" in cotbuild("publish", build, f"file:{build}", code=2).stderr
+    assert (
+        "the build itself" in cotbuild("publish", build, f"file:{build}", code=2).stderr
+    )
 
 
 # -- a folder ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_takes_a_release_and_keeps_what_is_its_owners(build: Path, tmp_path: Path) -> None:
+def test_a_folder_takes_a_release_and_keeps_what_is_its_owners(
+    build: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "release"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
@@ -225,11 +287,16 @@ def test_a_folder_takes_a_release_and_keeps_what_is_its_owners(build: Path, tmp_
     cotbuild(*words, "v2")
     assert not (folder / "label_only").exists()
     assert (folder / "notes.txt").read_text() == "mine"
-    assert "names a state that is no longer here" in cotbuild("verify", f"file:{folder}@v1", code=1).stderr
+    assert (
+        "names a state that is no longer here"
+        in cotbuild("verify", f"file:{folder}@v1", code=1).stderr
+    )
     assert "whole" in cotbuild("verify", f"file:{folder}@v2").stdout
 
 
-def test_a_file_that_stands_in_the_way_is_left_alone(build: Path, tmp_path: Path) -> None:
+def test_a_file_that_stands_in_the_way_is_left_alone(
+    build: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "release"
     folder.mkdir()
     (folder / "README.md").write_text("mine")
@@ -252,15 +319,25 @@ print(json.dumps(found))
 """
 
 
-def test_it_loads_with_datasets_alone(hub: SmallHub, at_hub: Run, build: Path, tmp_path: Path) -> None:
+def test_it_loads_with_datasets_alone(
+    hub: SmallHub, at_hub: Run, build: Path, tmp_path: Path
+) -> None:
     at_hub("publish", build, REPO, "--tag", "v1.0.0")
     env = {k: v for k, v in hub.env.items() if k != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, env=env, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["False"] == found["True"]
     assert found["True"].keys() == {"train", "test"}
-    assert sorted(map(str, found["True"]["train"] + found["True"]["test"])) == sorted(map(str, rows(build, "post_cot")))
+    assert sorted(map(str, found["True"]["train"] + found["True"]["test"])) == sorted(
+        map(str, rows(build, "post_cot"))
+    )
     assert list(found["True"]["train"][0]) == [
         "question_id", "sample_index", "task", "prompt", "completion", "choices", "target",
         "label_start", "label_end", "rationale_start", "rationale_end",
@@ -268,12 +345,16 @@ def test_it_loads_with_datasets_alone(hub: SmallHub, at_hub: Run, build: Path, t
 
 
 @pytest.mark.slow
-def test_trl_trains_a_step_on_it(hub: SmallHub, at_hub: Run, build: Path, tmp_path: Path) -> None:
+def test_trl_trains_a_step_on_it(
+    hub: SmallHub, at_hub: Run, build: Path, tmp_path: Path
+) -> None:
     at_hub("publish", build, REPO)
     script = Path(__file__).parents[2] / "support" / "train_with_trl.py"
     env = {**hub.env, "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, str(script), REPO, "post_cot", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1])["loss"] > 0
 

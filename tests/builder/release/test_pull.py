@@ -18,16 +18,27 @@ from tests.support.commands import cotbuild, rows, write_questions
 from tests.support.http_teacher import serve
 from tests.support.hub.running import SmallHub
 
-STEPS = ["--mode", "elicit-then-rationalize", "--decode", "choice", "--on-length", "longer"]
+STEPS = [
+    "--mode",
+    "elicit-then-rationalize",
+    "--decode",
+    "choice",
+    "--on-length",
+    "longer",
+]
 
 
 def asks_nothing(said: str) -> bool:
-    return said.startswith("nothing to ask, no server started: rebuilt from the answers at hand")
+    return said.startswith(
+        "nothing to ask, no server started: rebuilt from the answers at hand"
+    )
 
 
 def build_again(pulled: Path, source: Path, *words: object) -> str:
     config = pulled / "build.json"
-    return cotbuild("generate", "--config", config, "--source", source, "--out", pulled, *words).stdout
+    return cotbuild(
+        "generate", "--config", config, "--source", source, "--out", pulled, *words
+    ).stdout
 
 
 def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
@@ -50,15 +61,25 @@ def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
     assert rows(out, "post_cot") == rows(finished, "post_cot")
 
 
-@pytest.mark.parametrize("reasoning", [pytest.param("", marks=pytest.mark.slow), "reasoning_content"])
-def test_neither_a_server_nor_the_endpoint_is_needed(tmp_path: Path, reasoning: str) -> None:
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(40)))
+@pytest.mark.parametrize(
+    "reasoning", [pytest.param("", marks=pytest.mark.slow), "reasoning_content"]
+)
+def test_neither_a_server_nor_the_endpoint_is_needed(
+    tmp_path: Path, reasoning: str
+) -> None:
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(40))
+    )
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
-    with serve(length=0.2, reasoning=reasoning, faults={"http_400": 0.05}, times=0) as server:
+    with serve(
+        length=0.2, reasoning=reasoning, faults={"http_400": 0.05}, times=0
+    ) as server:
         endpoint = ["--teacher", "fake", "--endpoint", server.url, "--revision", "r1"]
         cotbuild("generate", "--source", source, *endpoint, *STEPS, "--out", build)
         port = server.port
-    assert {row["reasoning"] is not None for row in rows(build) if not row["failure"]} == {bool(reasoning)}
+    assert {
+        row["reasoning"] is not None for row in rows(build) if not row["failure"]
+    } == {bool(reasoning)}
     cotbuild("publish", build, f"file:{folder}")
     for path in folder.rglob("*"):
         assert path.is_dir() or str(port).encode() not in path.read_bytes(), path
@@ -68,12 +89,25 @@ def test_neither_a_server_nor_the_endpoint_is_needed(tmp_path: Path, reasoning: 
 
 
 @pytest.mark.slow
-def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(tmp_path: Path) -> None:
-    source = write_questions(tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(60)))
+def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(60))
+    )
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
     with serve(faults={"http_503": 0.2, "http_400": 0.2}, times=0) as server:
         words: list[Any] = ["--teacher", "fake", "--endpoint", server.url]
-        cotbuild("generate", "--source", source, *words, "--set", "teacher.max_attempts=1", "--out", build)
+        cotbuild(
+            "generate",
+            "--source",
+            source,
+            *words,
+            "--set",
+            "teacher.max_attempts=1",
+            "--out",
+            build,
+        )
         failed = [row["failure"] for row in rows(build)]
         assert {"unavailable", "rejected"} <= set(failed)
         cotbuild("publish", build, f"file:{folder}", "--allow-partial")
@@ -81,15 +115,21 @@ def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(tmp_path: Path
         server.reset()
         build_again(out, source, "--endpoint", server.url)
         assert server.stats()["requests"] == failed.count("unavailable")
-    assert [row["failure"] for row in rows(out)].count("rejected") == failed.count("rejected")
+    assert [row["failure"] for row in rows(out)].count("rejected") == failed.count(
+        "rejected"
+    )
 
 
 @pytest.mark.slow
-def test_a_template_of_ones_own_and_a_folder_of_weights_come_along(tmp_path: Path) -> None:
+def test_a_template_of_ones_own_and_a_folder_of_weights_come_along(
+    tmp_path: Path,
+) -> None:
     """The release names both; what they were is kept with the pulled build."""
     source = write_questions(tmp_path / "q.jsonl", ["Which floats?", "Which sinks?"])
     own = tmp_path / "own.yaml"
-    own.write_text("name: own\nversion: 3\nkind: choice\nabout: Ours.\nanswer: last\nuser: 'Q: $question $choices ?'\n")
+    own.write_text(
+        "name: own\nversion: 3\nkind: choice\nabout: Ours.\nanswer: last\nuser: 'Q: $question $choices ?'\n"
+    )
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
     cotbuild(
         "generate",
@@ -117,17 +157,36 @@ def test_a_template_of_ones_own_and_a_folder_of_weights_come_along(tmp_path: Pat
 
 @pytest.mark.slow
 def test_an_import_comes_back_too(tmp_path: Path) -> None:
-    source = write_questions(tmp_path / "q.jsonl", [f"Which of these {number} floats?" for number in range(5)])
+    source = write_questions(
+        tmp_path / "q.jsonl",
+        [f"Which of these {number} floats?" for number in range(5)],
+    )
     texts = tmp_path / "rationales.jsonl"
     given = [
-        {"q": f"Which of these {n} floats?", "why": f"Wood number {n} floats. The answer is (B)."} for n in range(5)
+        {
+            "q": f"Which of these {n} floats?",
+            "why": f"Wood number {n} floats. The answer is (B).",
+        }
+        for n in range(5)
     ]
     texts.write_text("".join(json.dumps(row) + "\n" for row in given))
     build, folder, out = tmp_path / "build", tmp_path / "release", tmp_path / "pulled"
-    words = ["--map", "text=why", "--map", "question=q", "--made-by", "people", "--licence", "mit"]
+    words = [
+        "--map",
+        "text=why",
+        "--map",
+        "question=q",
+        "--made-by",
+        "people",
+        "--licence",
+        "mit",
+    ]
     cotbuild("import", texts, "--source", source, *words, "--out", build)
     cotbuild("publish", build, f"file:{folder}", "--tag", "v1")
-    assert "5 imported rationales: keys and rows derived again" in cotbuild("verify", f"file:{folder}@v1").stdout
+    assert (
+        "5 imported rationales: keys and rows derived again"
+        in cotbuild("verify", f"file:{folder}@v1").stdout
+    )
     cotbuild("pull", f"file:{folder}@v1", out)
     assert rows(out) == rows(build)
     cotbuild("verify", out)
@@ -142,7 +201,10 @@ def test_what_stands_in_a_folder_is_not_touched(finished: Path, tmp_path: Path) 
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "notes.txt").write_text("mine")
-    assert "holds 'notes.txt' and is no build" in cotbuild("pull", folder, mine, code=1).stderr
+    assert (
+        "holds 'notes.txt' and is no build"
+        in cotbuild("pull", folder, mine, code=1).stderr
+    )
     assert [path.name for path in mine.iterdir()] == ["notes.txt"]
     other = tmp_path / "other"
     cotbuild("generate", "--teacher", "scripted", "--limit", "3", "--out", other)
@@ -152,10 +214,20 @@ def test_what_stands_in_a_folder_is_not_touched(finished: Path, tmp_path: Path) 
     assert not (other / ".pulling").exists()
 
 
-def test_a_release_that_is_not_there_leaves_nothing_behind(at_hub: Run, tmp_path: Path) -> None:
-    assert "error: lab/x: no release there" in at_hub("pull", REPO, tmp_path / "out", code=1).stderr
+def test_a_release_that_is_not_there_leaves_nothing_behind(
+    at_hub: Run, tmp_path: Path
+) -> None:
+    assert (
+        "error: lab/x: no release there"
+        in at_hub("pull", REPO, tmp_path / "out", code=1).stderr
+    )
     assert not (tmp_path / "out" / ".pulling").exists()
-    assert "no release there" in cotbuild("pull", f"file:{tmp_path / 'none'}", tmp_path / "out", code=1).stderr
+    assert (
+        "no release there"
+        in cotbuild(
+            "pull", f"file:{tmp_path / 'none'}", tmp_path / "out", code=1
+        ).stderr
+    )
 
 
 def test_a_manifest_that_leads_out_of_the_release_is_refused(
@@ -164,20 +236,43 @@ def test_a_manifest_that_leads_out_of_the_release_is_refused(
     manifest = json.loads((finished / "manifest.json").read_text())
     manifest["files"][0]["path"] = "../../escaped.parquet"
     hub.store.push(
-        f"datasets/{REPO}", {"manifest.json": json.dumps(manifest).encode(), "build.json": b"{}", "README.md": b""}
+        f"datasets/{REPO}",
+        {
+            "manifest.json": json.dumps(manifest).encode(),
+            "build.json": b"{}",
+            "README.md": b"",
+        },
     )
     refused = at_hub("pull", REPO, tmp_path / "a" / "b", code=1)
     assert "a file is called '../../escaped.parquet'" in refused.stderr
 
 
-@pytest.mark.parametrize("nth", [pytest.param(3, marks=pytest.mark.slow), 9, pytest.param(11, marks=pytest.mark.slow)])
-def test_a_pull_that_was_killed_goes_on(hub: SmallHub, at_hub: Run, finished: Path, tmp_path: Path, nth: int) -> None:
+@pytest.mark.parametrize(
+    "nth",
+    [
+        pytest.param(3, marks=pytest.mark.slow),
+        9,
+        pytest.param(11, marks=pytest.mark.slow),
+    ],
+)
+def test_a_pull_that_was_killed_goes_on(
+    hub: SmallHub, at_hub: Run, finished: Path, tmp_path: Path, nth: int
+) -> None:
     from tests.support.commands import PROGRAM
 
     at_hub("publish", finished, REPO)
     out, pid = tmp_path / "pulled", tmp_path / "pid"
-    hub.dial({"on": "^GET /datasets/lab/x/resolve/", "do": "kill", "nth": nth, "pid_file": str(pid)})
-    process = subprocess.Popen([*PROGRAM, "pull", REPO, str(out)], env=hub.env, stderr=subprocess.DEVNULL)
+    hub.dial(
+        {
+            "on": "^GET /datasets/lab/x/resolve/",
+            "do": "kill",
+            "nth": nth,
+            "pid_file": str(pid),
+        }
+    )
+    process = subprocess.Popen(
+        [*PROGRAM, "pull", REPO, str(out)], env=hub.env, stderr=subprocess.DEVNULL
+    )
     pid.write_text(str(process.pid))
     assert process.wait(60) == -9
     hub.dial()
@@ -186,7 +281,9 @@ def test_a_pull_that_was_killed_goes_on(hub: SmallHub, at_hub: Run, finished: Pa
     at_hub("pull", REPO, out)
     assert rows(out) == rows(finished)
     fetched = len(hub.requests("GET /datasets/lab/x/resolve/")) - so_far
-    num_files = sum(1 for path in out.rglob("*") if path.is_file() and ".answers" not in path.parts)
+    num_files = sum(
+        1 for path in out.rglob("*") if path.is_file() and ".answers" not in path.parts
+    )
     assert fetched <= num_files - (nth - 1) + 1
     shutil.rmtree(out)
 
@@ -194,14 +291,27 @@ def test_a_pull_that_was_killed_goes_on(hub: SmallHub, at_hub: Run, finished: Pa
 # -- reasoning ---------------------------------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
-    ["<think>", "</think>", "The answer is (B).", "so it floats", "\n", " ", "(A)", '{"answer":"B"}']
+    [
+        "<think>",
+        "</think>",
+        "The answer is (B).",
+        "so it floats",
+        "\n",
+        " ",
+        "(A)",
+        '{"answer":"B"}',
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
 
 
 @given(text=TEXTS, said=st.none() | TEXTS, as_json=st.booleans())
-def test_a_row_tells_enough_of_reasoning_to_be_judged_again(text: str, said: str | None, as_json: bool) -> None:
-    """Whether it was returned apart or stood in the text: the row has one column for both."""
+def test_a_row_tells_enough_of_reasoning_to_be_judged_again(
+    text: str, said: str | None, as_json: bool
+) -> None:
+    """Whether it was returned apart or stood in the text: the row has one column for
+    both.
+    """
     row = judge(question(), text, reasoning=said, as_json=as_json)
     kept = None if row.reasoning == split_thought(text)[0] else row.reasoning
     assert judge(question(), text, reasoning=kept, as_json=as_json) == row

@@ -1,4 +1,6 @@
-"""The parts of a release that touch nothing: the plan, names, what of a configuration is public."""
+"""The parts of a release that touch nothing: the plan, names, what of a configuration
+is public.
+"""
 
 from pathlib import Path
 
@@ -37,14 +39,24 @@ def test_every_file_is_in_one_part_of_the_plan_and_only_ours_are_deleted(
 
 
 def test_a_card_may_be_replaced_and_nothing_else_of_somebodys() -> None:
-    state = State("c", {path: RemoteFile(1, "s", None) for path in ("README.md", "build.json")}, {})
+    state = State(
+        "c",
+        {path: RemoteFile(1, "s", None) for path in ("README.md", "build.json")},
+        {},
+    )
     refuse_foreign(plan_release({"README.md": 2}, set(), state, set()), set(), "lab/x")
     with pytest.raises(PublishError, match=r"lab/x: 'build\.json' stands there"):
-        refuse_foreign(plan_release({"build.json": 2}, set(), state, set()), set(), "lab/x")
+        refuse_foreign(
+            plan_release({"build.json": 2}, set(), state, set()), set(), "lab/x"
+        )
 
 
 def test_a_long_plan_lists_some_and_counts_the_rest() -> None:
-    lines = list(plan_release({f"f{n:02}": 10 for n in range(30)}, set(), State(None, {}, {}), set()).lines())
+    lines = list(
+        plan_release(
+            {f"f{n:02}": 10 for n in range(30)}, set(), State(None, {}, {}), set()
+        ).lines()
+    )
     assert lines[0] == "new       30 files, 300 bytes"
     assert lines[13] == "  … and 18 more"
 
@@ -58,7 +70,9 @@ def test_a_long_plan_lists_some_and_counts_the_rest() -> None:
         ("file:a@b/c", "file:a@b/c", None),
     ],
 )
-def test_a_revision_stands_behind_the_last_at(text: str, name: str, revision: str | None) -> None:
+def test_a_revision_stands_behind_the_last_at(
+    text: str, name: str, revision: str | None
+) -> None:
     assert at_revision(text) == (name, revision)
     assert is_release_name(text)
 
@@ -72,14 +86,22 @@ def test_a_folder_wins_over_a_name_of_the_hub(tmp_path: Path) -> None:
     assert at_revision(f"file:{tmp_path}/a@b") == (f"file:{tmp_path}/a@b", None)
 
 
-@pytest.mark.parametrize("path", ["../a", "/a", "a/../b", ".answers/x", "a/.hidden", "", "a\\b"])
+@pytest.mark.parametrize(
+    "path", ["../a", "/a", "a/../b", ".answers/x", "a/.hidden", "", "a\\b"]
+)
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
     with pytest.raises(PublishError, match="Expected a plain path"):
         safe_path(path, "lab/x")
 
 
 @pytest.mark.parametrize(
-    ("path", "part"), [("/a/b.jsonl", "b.jsonl"), ("C:\\a\\b.jsonl", "b.jsonl"), ("b", "b"), ("a/b/", "b")]
+    ("path", "part"),
+    [
+        ("/a/b.jsonl", "b.jsonl"),
+        ("C:\\a\\b.jsonl", "b.jsonl"),
+        ("b", "b"),
+        ("a/b/", "b"),
+    ],
 )
 def test_of_a_path_its_last_part_is_told(path: str, part: str) -> None:
     assert last_part(path) == part
@@ -96,7 +118,10 @@ def test_of_a_path_its_last_part_is_told(path: str, part: str) -> None:
 def test_a_teacher_is_told_by_name_and_commit(
     finished: Path, identity: str, model: str, changed: dict[str, str]
 ) -> None:
-    config, manifest = need_config(finished), need_manifest(finished).model_copy(update={"teacher": identity})
+    config, manifest = (
+        need_config(finished),
+        need_manifest(finished).model_copy(update={"teacher": identity}),
+    )
     teacher = config.teacher.model_copy(update={"model": model})
     public = public_config(config.model_copy(update={"teacher": teacher}), manifest)
     assert public.teacher == teacher.model_copy(update=changed)
@@ -104,10 +129,17 @@ def test_a_teacher_is_told_by_name_and_commit(
 
 def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
     manifest = need_manifest(finished)
-    whole, some = public_manifest(manifest, None), public_manifest(manifest, ["post_cot"])
+    whole, some = (
+        public_manifest(manifest, None),
+        public_manifest(manifest, ["post_cot"]),
+    )
     assert (whole.fingerprint, whole.run) == (manifest.fingerprint, None)
     assert some.fingerprint != whole.fingerprint
-    assert set(some.digests) == {"rationales", "questions", "post_cot"} == {entry.config_name for entry in some.files}
+    assert (
+        set(some.digests)
+        == {"rationales", "questions", "post_cot"}
+        == {entry.config_name for entry in some.files}
+    )
     assert some.variants is not None
     assert manifest.variants is not None
     assert some.variants.made == manifest.variants.made
@@ -118,8 +150,12 @@ def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
     manifest = need_manifest(finished)
     assert too_old(manifest) is None
     kept = [entry.model_copy(update={"content": None}) for entry in manifest.templates]
-    assert "before templates were kept" in str(too_old(manifest.model_copy(update={"templates": kept})))
-    assert "extraction version 0" in str(too_old(manifest.model_copy(update={"extract_version": 0})))
+    assert "before templates were kept" in str(
+        too_old(manifest.model_copy(update={"templates": kept}))
+    )
+    assert "extraction version 0" in str(
+        too_old(manifest.model_copy(update={"extract_version": 0}))
+    )
 
 
 def test_a_pulled_build_knows_the_weights_it_has_not(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Nothing of the machine that built it is in a release: no path, user, host, address or token."""
+"""Nothing of the machine that built it is in a release: no path, user, host, address or
+token.
+"""
 
 import getpass
 import json
@@ -20,33 +22,45 @@ OWN = "name: own\nversion: 1\nkind: choice\nabout: Ours.\nanswer: last\nuser: 'Q
 
 
 def plain(path: Path) -> bytes:
-    """A file's bytes; of parquet the rows and all metadata, of a picture what it says of itself."""
+    """A file's bytes; of parquet the rows and all metadata, of a picture what it says
+    of itself.
+    """
     if path.suffix == ".png":
         with Image.open(path) as picture:
             return repr(picture.info).encode()
     if path.suffix != ".parquet":
         return path.read_bytes()
     table = pq.read_table(path)
-    return repr((table.to_pylist(), table.schema.metadata, pq.ParquetFile(path).metadata)).encode()
+    return repr(
+        (table.to_pylist(), table.schema.metadata, pq.ParquetFile(path).metadata)
+    ).encode()
 
 
 def refuse(folder: Path, *secrets: str) -> None:
-    host = re.compile(rb"(?<![\w-])" + re.escape(socket.gethostname().encode()) + rb"(?![\w-])")
+    host = re.compile(
+        rb"(?<![\w-])" + re.escape(socket.gethostname().encode()) + rb"(?![\w-])"
+    )
     paths = [path for path in folder.rglob("*") if path.is_file()]
     assert len(paths) > 5
     for path in paths:
         data = plain(path)
         assert not host.search(data), path
         found = [
-            secret for secret in (*secrets, *USERS, f"/home/{getpass.getuser()}", "/tmp/") if secret.encode() in data
+            secret
+            for secret in (*secrets, *USERS, f"/home/{getpass.getuser()}", "/tmp/")
+            if secret.encode() in data
         ]
         assert not found, (path, found)
 
 
-def test_paths_and_addresses_are_cut_to_names(hub: SmallHub, at_hub: Run, tmp_path: Path) -> None:
+def test_paths_and_addresses_are_cut_to_names(
+    hub: SmallHub, at_hub: Run, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret-folder"
     secret.mkdir()
-    source = write_questions(secret / "q.jsonl", (f"Which of these {n} floats?" for n in range(8)))
+    source = write_questions(
+        secret / "q.jsonl", (f"Which of these {n} floats?" for n in range(8))
+    )
     own = secret / "own.yaml"
     own.write_text(OWN)
     with serve() as server:
@@ -72,12 +86,28 @@ def test_paths_and_addresses_are_cut_to_names(hub: SmallHub, at_hub: Run, tmp_pa
 def test_so_are_the_files_of_an_import(tmp_path: Path) -> None:
     secret = tmp_path / "secret-folder"
     secret.mkdir()
-    source = write_questions(secret / "q.jsonl", [f"Which of these {n} floats?" for n in range(4)])
+    source = write_questions(
+        secret / "q.jsonl", [f"Which of these {n} floats?" for n in range(4)]
+    )
     texts = secret / "texts.jsonl"
-    texts.write_text("".join(json.dumps({"why": f"Wood {n} floats. The answer is (B)."}) + "\n" for n in range(4)))
+    texts.write_text(
+        "".join(
+            json.dumps({"why": f"Wood {n} floats. The answer is (B)."}) + "\n"
+            for n in range(4)
+        )
+    )
     order = secret / "order.jsonl"
     order.write_text("".join(json.dumps({"id": n}) + "\n" for n in range(4)))
-    words = ["--map", "text=why", "--join", "order", "--made-by", "people", "--licence", "mit"]
+    words = [
+        "--map",
+        "text=why",
+        "--join",
+        "order",
+        "--made-by",
+        "people",
+        "--licence",
+        "mit",
+    ]
     cotbuild("import", texts, "--source", source, *words, "--out", secret / "build")
     cotbuild("publish", secret / "build", f"file:{tmp_path / 'release'}")
     refuse(tmp_path / "release", str(tmp_path), "secret-folder")
@@ -91,5 +121,10 @@ def test_a_teacher_served_under_a_path_is_refused(tmp_path: Path) -> None:
     with serve(models=["/home/ann/model"]) as server:
         words = ["--teacher", "/home/ann/model", "--endpoint", server.url]
         cotbuild("generate", "--source", source, *words, "--out", tmp_path / "build")
-    refused = cotbuild("publish", tmp_path / "build", f"file:{tmp_path / 'release'}", code=1)
-    assert "error: teacher '/home/ann/model': a path of the machine that served it" in refused.stderr
+    refused = cotbuild(
+        "publish", tmp_path / "build", f"file:{tmp_path / 'release'}", code=1
+    )
+    assert (
+        "error: teacher '/home/ann/model': a path of the machine that served it"
+        in refused.stderr
+    )

@@ -1,4 +1,6 @@
-"""cotbuild verify, of a build and of a release from the outside: each edit is one line that says where."""
+"""cotbuild verify, of a build and of a release from the outside: each edit is one line
+that says where.
+"""
 
 import json
 import shutil
@@ -25,7 +27,9 @@ JSON = dict[str, Any]
 
 
 def edit_row(folder: Path, path: str, change: Callable[[JSON], object]) -> None:
-    """Change a row as somebody would who makes all digests fit: only what is derived tells."""
+    """Change a row as somebody would who makes all digests fit: only what is derived
+    tells.
+    """
     place, manifest = folder / path, read_manifest(folder)
     assert manifest is not None
     table = pq.read_table(place)
@@ -34,13 +38,22 @@ def edit_row(folder: Path, path: str, change: Callable[[JSON], object]) -> None:
     for row in found:
         total.add(row)
     pq.write_table(pa.Table.from_pylist(found, table.schema), place, compression="zstd")
-    new = {"num_bytes": place.stat().st_size, "sha256": file_sha256(place), "digest": total.hexdigest()}
+    new = {
+        "num_bytes": place.stat().st_size,
+        "sha256": file_sha256(place),
+        "digest": total.hexdigest(),
+    }
     files = [e.model_copy(update=new if e.path == path else {}) for e in manifest.files]
     digests = config_digests(files)
     entry = manifest.variants
     assert entry is not None
     entry = entry.model_copy(update={"rationales": digests["rationales"]})
-    changes = {"files": files, "digests": digests, "fingerprint": digest("build/1", digests), "variants": entry}
+    changes = {
+        "files": files,
+        "digests": digests,
+        "fingerprint": digest("build/1", digests),
+        "variants": entry,
+    }
     write_manifest(folder, manifest.model_copy(update=changes))
 
 
@@ -82,24 +95,43 @@ def one_more_correct(manifest: JSON) -> None:
 KEY = ": request_key of its "
 EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
     "bytes": (flip_a_byte, f"{RATIONALES}: sha256 is "),
-    "rows": (manifest_with(lambda m: m["files"][0].update(num_rows=1)), ": number of rows is "),
+    "rows": (
+        manifest_with(lambda m: m["files"][0].update(num_rows=1)),
+        ": number of rows is ",
+    ),
     "verdicts": (manifest_with(one_more_correct), ": verdicts is "),
-    "completion": (row_with(RATIONALES, lambda _: {"completion": "Wood. (C)."}), "/rationales: question "),
-    "rationale": (row_with(RATIONALES, lambda row: {"rationale": row["rationale"] + " So."}), ": rationale is '"),
+    "completion": (
+        row_with(RATIONALES, lambda _: {"completion": "Wood. (C)."}),
+        "/rationales: question ",
+    ),
+    "rationale": (
+        row_with(RATIONALES, lambda row: {"rationale": row["rationale"] + " So."}),
+        ": rationale is '",
+    ),
     "request_key": (row_with(RATIONALES, lambda _: {"request_key": "0" * 64}), KEY),
     "question": (row_with(RATIONALES, lambda _: {"question": "What sinks?"}), KEY),
     "template": (
-        manifest_with(lambda m: m["templates"][0]["content"].update(system="Be wrong.")),
+        manifest_with(
+            lambda m: m["templates"][0]["content"].update(system="Be wrong.")
+        ),
         "manifest.json: template choice_few_shot@1: its content has fingerprint ",
     ),
-    "sampling": (manifest_with(lambda m: m["sampling"].update(top_p=0.5)), "build.json: sampling is "),
+    "sampling": (
+        manifest_with(lambda m: m["sampling"].update(top_p=0.5)),
+        "build.json: sampling is ",
+    ),
     "teacher": (manifest_with(lambda m: m.update(teacher="scripted:other")), KEY),
-    "variant": (row_with(VARIANT, lambda row: {"completion": row["completion"] + "!"}), "/post_cot: question "),
+    "variant": (
+        row_with(VARIANT, lambda row: {"completion": row["completion"] + "!"}),
+        "/post_cot: question ",
+    ),
 }
 
 
 @pytest.mark.parametrize(("edit", "line"), EDITS.values(), ids=list(EDITS))
-def test_an_edit_is_found_and_named_in_one_line(build: Path, edit: Callable[[Path], object], line: str) -> None:
+def test_an_edit_is_found_and_named_in_one_line(
+    build: Path, edit: Callable[[Path], object], line: str
+) -> None:
     edit(build)
     with pytest.raises(DataError) as fault:
         check(build, Checks())
@@ -115,7 +147,9 @@ def test_the_command_line_says_it_in_one_line(build: Path) -> None:
 
 
 def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
-    """Rows written back without a change verify: the faults above are those of the edits."""
+    """Rows written back without a change verify: the faults above are those of the
+    edits.
+    """
     edit_row(build, RATIONALES, lambda row: row)
     edit_row(build, VARIANT, lambda row: row)
     edit_manifest(build, lambda manifest: manifest)
@@ -123,39 +157,79 @@ def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
     assert "30 rationales: request keys and rows derived again" in lines
 
 
-def test_a_release_is_checked_from_the_outside(at_hub: Run, hub: Any, build: Path, tmp_path: Path) -> None:
+def test_a_release_is_checked_from_the_outside(
+    at_hub: Run, hub: Any, build: Path, tmp_path: Path
+) -> None:
     at_hub("publish", build, REPO, "--tag", "v1")
     said = at_hub("verify", f"{REPO}@v1", "--all").stdout
     assert f"{REPO}@v1: 30 rationales: request keys and rows derived again" in said
-    # The whole of a release, edited so that all its digests fit, by somebody who may push.
+    # The whole of a release, edited so that all its digests fit, by somebody who may
+    # push.
     folder = tmp_path / "edited"
     files = hub.store.read(f"datasets/{REPO}")
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
-    edit_row(folder, VARIANT, lambda row: row.update(completion=row["completion"] + "!"))
-    hub.store.push(f"datasets/{REPO}", {path: (folder / path).read_bytes() for path in files})
+    edit_row(
+        folder, VARIANT, lambda row: row.update(completion=row["completion"] + "!")
+    )
+    hub.store.push(
+        f"datasets/{REPO}", {path: (folder / path).read_bytes() for path in files}
+    )
     refused = at_hub("verify", REPO, code=1).stderr.splitlines()[-1]
     assert refused.startswith("error: lab/x@")
     assert "/post_cot: question " in refused
     assert "whole" in at_hub("verify", f"{REPO}@v1").stdout
-    assert "error: lab/x: it has no revision 'v9'" in at_hub("verify", f"{REPO}@v9", code=1).stderr
+    assert (
+        "error: lab/x: it has no revision 'v9'"
+        in at_hub("verify", f"{REPO}@v9", code=1).stderr
+    )
 
 
 @pytest.mark.slow
-def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(tmp_path: Path) -> None:
-    source = write_questions(tmp_path / "train.jsonl", (f"Which of these {n} floats?" for n in range(12)))
-    worked = [{**json.loads(line), "rationale": "Wood floats."} for line in source.read_text().splitlines()]
+def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
+    tmp_path: Path,
+) -> None:
+    source = write_questions(
+        tmp_path / "train.jsonl", (f"Which of these {n} floats?" for n in range(12))
+    )
+    worked = [
+        {**json.loads(line), "rationale": "Wood floats."}
+        for line in source.read_text().splitlines()
+    ]
     source.write_text("".join(json.dumps(row) + "\n" for row in worked))
     build, folder = tmp_path / "build", tmp_path / "release"
-    cotbuild("generate", "--source", source, "--exemplars", "train:2", "--teacher", "scripted", "--out", build)
+    cotbuild(
+        "generate",
+        "--source",
+        source,
+        "--exemplars",
+        "train:2",
+        "--teacher",
+        "scripted",
+        "--out",
+        build,
+    )
     cotbuild("publish", build, f"file:{folder}")
     said = cotbuild("verify", f"file:{folder}").stdout
     assert "12 rationales: rows derived again" in said
-    assert "left out: request keys, whose exemplars were drawn from split 'train', which is not in the release" in said
-    assert "request keys and rows derived again" in cotbuild("verify", f"file:{folder}", "--source", source).stdout
+    assert (
+        "left out: request keys, whose exemplars were drawn from split 'train', which is not in the release"
+        in said
+    )
+    assert (
+        "request keys and rows derived again"
+        in cotbuild("verify", f"file:{folder}", "--source", source).stdout
+    )
     other = write_questions(tmp_path / "other.jsonl", ["Which?"])
     shutil.copy(other, tmp_path / "copy.jsonl")
     worked[3]["rationale"] = "Stone sinks."
-    source.write_text("".join(json.dumps({**row, "rationale": "Stone sinks."}) + "\n" for row in worked))
-    assert ": request_key of its elicit step" in cotbuild("verify", f"file:{folder}", "--source", source, code=1).stderr
+    source.write_text(
+        "".join(
+            json.dumps({**row, "rationale": "Stone sinks."}) + "\n" for row in worked
+        )
+    )
+    assert (
+        ": request_key of its elicit step"
+        in cotbuild("verify", f"file:{folder}", "--source", source, code=1).stderr
+    )

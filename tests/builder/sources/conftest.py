@@ -38,7 +38,9 @@ def ask() -> Ask:
     """All questions of the split asked about, and the source."""
 
     def read_all(path: Path | str, **config: Any) -> tuple[list[Question], Source]:
-        source = open_source(SourceConfig.parse({"name": str(path), **config}, "config"))
+        source = open_source(
+            SourceConfig.parse({"name": str(path), **config}, "config")
+        )
         return list(source.read(source.split)), source
 
     return read_all

@@ -1,4 +1,6 @@
-"""The bundled questions: counts, balance, and what can be checked of their truth by a machine."""
+"""The bundled questions: counts, balance, and what can be checked of their truth by a
+machine.
+"""
 
 from collections import Counter
 
@@ -36,7 +38,11 @@ def test_targets_are_balanced(split: str) -> None:
 def test_choices_are_four_or_five_and_differ() -> None:
     for question in read("train") + read("test"):
         if question.kind is QuestionKind.CHOICE:
-            assert len({choice.text for choice in question.choices}) == len(question.choices) in (4, 5)
+            assert (
+                len({choice.text for choice in question.choices})
+                == len(question.choices)
+                in (4, 5)
+            )
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -48,20 +54,29 @@ def test_kinds_are_mixed_so_that_a_limit_keeps_all_of_them(split: str) -> None:
 def test_the_answer_does_not_stand_in_the_question() -> None:
     for question in read("train") + read("test"):
         if question.kind is QuestionKind.TEXT:
-            assert all(target.lower() not in question.text.lower().split() for target in question.targets)
+            assert all(
+                target.lower() not in question.text.lower().split()
+                for target in question.targets
+            )
 
 
 def test_provenance() -> None:
     questions = read("test")
     assert [q.source.row for q in questions] == list(range(24))
-    assert {(q.source.dataset, q.source.split, q.source.revision) for q in questions} == {("bundled", "test", None)}
+    assert {
+        (q.source.dataset, q.source.split, q.source.revision) for q in questions
+    } == {("bundled", "test", None)}
 
 
 def test_there_is_no_dev_split() -> None:
-    with pytest.raises(ConfigError, match=r"bundled: split 'validation'\. Expected one of train, test"):
+    with pytest.raises(
+        ConfigError, match=r"bundled: split 'validation'\. Expected one of train, test"
+    ):
         open_source(SourceConfig(split="dev"))
 
 
 def test_a_mapping_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--map and --kind with a source of known shape"):
+    with pytest.raises(
+        ConfigError, match="--map and --kind with a source of known shape"
+    ):
         open_source(SourceConfig(columns={"question": "q"}))

@@ -17,10 +17,18 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_a_file_with_its_size_first_row_and_question(write: Write) -> None:
-    row = {"id": "a", "question": "Why " + "x" * 500, "choices": ["one\ntwo", "three"], "answer": 1}
+    row = {
+        "id": "a",
+        "question": "Why " + "x" * 500,
+        "choices": ["one\ntwo", "three"],
+        "answer": 1,
+    }
     path = write("my_dev.jsonl", [row, {**row, "id": "b", "answer": 0}])
     lines = list(source_shown(SourceConfig(name=str(path))))
-    assert lines[0] == f"validation       2 rows in my_dev.jsonl, {path.stat().st_size:,} bytes"
+    assert (
+        lines[0]
+        == f"validation       2 rows in my_dev.jsonl, {path.stat().st_size:,} bytes"
+    )
     assert lines[1] == "licence          its owner's; the file says none"
     assert lines[2] == "row 0 of validation, as it comes:"
     assert lines[3] == "  id: 'a'"
@@ -42,20 +50,32 @@ def test_a_folder_shows_every_split(write: Write) -> None:
 
 
 def test_a_file_of_a_known_shape_tells_that_datasets_licence(write: Write) -> None:
-    path = write("a.jsonl", [{"question": "How many?", "answer": "2 and 3 are 5.\n#### 5"}])
-    assert "licence          that of gsm8k, if it is a copy: MIT" in source_shown(SourceConfig(name=str(path)))
+    path = write(
+        "a.jsonl", [{"question": "How many?", "answer": "2 and 3 are 5.\n#### 5"}]
+    )
+    assert "licence          that of gsm8k, if it is a copy: MIT" in source_shown(
+        SourceConfig(name=str(path))
+    )
 
 
 def test_the_bundled_set() -> None:
     lines = list(source_shown(SourceConfig()))
     assert lines[0] == "bundled          choice, yes_no, number, text; train, test"
     assert "                 licence: Apache-2.0" in lines
-    assert any(line.startswith("train            72 rows in bundled.jsonl") for line in lines)
-    assert any(line.startswith("test             24 rows in bundled.jsonl") for line in lines)
+    assert any(
+        line.startswith("train            72 rows in bundled.jsonl") for line in lines
+    )
+    assert any(
+        line.startswith("test             24 rows in bundled.jsonl") for line in lines
+    )
 
 
-def test_a_file_whose_columns_cannot_be_told_shows_its_row_before_the_error(write: Write) -> None:
-    shown = source_shown(SourceConfig(name=str(write("a.jsonl", [{"frage": "q", "antwort": 1}]))))
+def test_a_file_whose_columns_cannot_be_told_shows_its_row_before_the_error(
+    write: Write,
+) -> None:
+    shown = source_shown(
+        SourceConfig(name=str(write("a.jsonl", [{"frage": "q", "antwort": 1}])))
+    )
     lines: list[str] = []
     with pytest.raises(ConfigError, match="--map"):
         lines.extend(shown)
@@ -68,8 +88,18 @@ from cotbuild.builder.sources import source_shown
 from cotbuild.schemas.config import SourceConfig
 print(*source_shown(SourceConfig(name="arc_easy")), sep="\\n")
 """
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / ".ns"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "tests" / ".ns"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+    )
     assert done.stdout.splitlines() == [
         "arc_easy         choice; train, validation, test",
         "                 allenai/ai2_arc @ 210d026faf99",

@@ -17,7 +17,12 @@ from cotbuild.schemas.question import Question, QuestionKind
 Write = Callable[..., Path]
 Ask = Callable[..., tuple[list[Question], Source]]
 
-ROW = {"id": "a", "question": "What stirs tea?", "choices": ["a fork", "a spoon"], "answer": "B"}
+ROW = {
+    "id": "a",
+    "question": "What stirs tea?",
+    "choices": ["a fork", "a spoon"],
+    "answer": "B",
+}
 ROWS = [ROW, {**ROW, "id": "b", "answer": "A"}]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
 CSV = """id,question,choices,answer
@@ -53,9 +58,13 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
         ("a.tsv", "id\tquestion\tchoices\tanswer\n" + TSV_ROWS),
     ],
 )
-def test_one_content_in_many_dresses(name: str, content: str, write: Write, ask: Ask) -> None:
+def test_one_content_in_many_dresses(
+    name: str, content: str, write: Write, ask: Ask
+) -> None:
     questions, source = ask(write(name, content))
-    assert [(q.id, q.text, q.target, len(q.choices), q.source.row) for q in questions] == [
+    assert [
+        (q.id, q.text, q.target, len(q.choices), q.source.row) for q in questions
+    ] == [
         ("a", "What stirs tea?", "B", 2, 0),
         ("b", "What stirs tea?", "A", 2, 1),
     ]
@@ -64,8 +73,15 @@ def test_one_content_in_many_dresses(name: str, content: str, write: Write, ask:
 
 def test_parquet_with_nested_choices(tmp_path: Path, ask: Ask) -> None:
     nested = {"label": ["A", "B"], "text": ["a fork", "a spoon"]}
-    questions, _ = ask(write_parquet(tmp_path / "a.parquet", [{**row, "choices": nested} for row in ROWS]))
-    assert [(q.id, q.target, q.choices[1].text) for q in questions] == [("a", "B", "a spoon"), ("b", "A", "a spoon")]
+    questions, _ = ask(
+        write_parquet(
+            tmp_path / "a.parquet", [{**row, "choices": nested} for row in ROWS]
+        )
+    )
+    assert [(q.id, q.target, q.choices[1].text) for q in questions] == [
+        ("a", "B", "a spoon"),
+        ("b", "A", "a spoon"),
+    ]
 
 
 def test_a_csv_field_may_hold_line_breaks_and_be_long(write: Write, ask: Ask) -> None:
@@ -78,28 +94,78 @@ def test_a_csv_field_may_hold_line_breaks_and_be_long(write: Write, ask: Ask) ->
 @pytest.mark.parametrize(
     ("bad", "reason", "message"),
     [
-        (b'{"id": "x", "question": \n', "bad_json", "line 2 is not JSON: Expecting value"),
-        (b'{"id": "x", "question": "q", "answer": NaN}\n', "bad_json", "NaN is no JSON value"),
-        (b'{"id": "x", "question": "q", "answer": -Infinity}\n', "bad_json", "-Infinity is no JSON value"),
-        (b'{"id": "x", "question": "q", "answer": ' + b"9" * 5000 + b"}\n", "bad_json", "4300 digits"),
+        (
+            b'{"id": "x", "question": \n',
+            "bad_json",
+            "line 2 is not JSON: Expecting value",
+        ),
+        (
+            b'{"id": "x", "question": "q", "answer": NaN}\n',
+            "bad_json",
+            "NaN is no JSON value",
+        ),
+        (
+            b'{"id": "x", "question": "q", "answer": -Infinity}\n',
+            "bad_json",
+            "-Infinity is no JSON value",
+        ),
+        (
+            b'{"id": "x", "question": "q", "answer": ' + b"9" * 5000 + b"}\n",
+            "bad_json",
+            "4300 digits",
+        ),
         (b'{"a":' * 100_000 + b"\n", "bad_json", "recursion"),
-        (b'{"id": "x", "question": "caf\xe9", "answer": 2}\n', "not_utf8", "byte 81 of the file is 0xe9"),
+        (
+            b'{"id": "x", "question": "caf\xe9", "answer": 2}\n',
+            "not_utf8",
+            "byte 81 of the file is 0xe9",
+        ),
         (b'["x", "q"]\n', "not_a_row", "Expected a JSON object"),
         (b"17\n", "not_a_row", "the row is 17"),
         (b'{"id": "x", "answer": 2}\n', "missing_field", "question is None"),
-        (b'{"id": "x", "question": " \\u200b ", "answer": 2}\n', "missing_field", "question is ' \\u200b '"),
+        (
+            b'{"id": "x", "question": " \\u200b ", "answer": 2}\n',
+            "missing_field",
+            "question is ' \\u200b '",
+        ),
         (b'{"id": "", "question": "q", "answer": 2}\n', "missing_field", "id is ''"),
         (b'{"id": 1.5, "question": "q", "answer": 2}\n', "missing_field", "id is 1.5"),
-        (b'{"id": "x", "question": "q", "answer": null}\n', "no_target", "target is None"),
-        (b'{"id": "x", "question": "q", "answer": " "}\n', "no_target", "target is ' '"),
-        (b'{"id": "x", "question": "q", "answer": 1e999}\n', "bad_target", "target is inf"),
+        (
+            b'{"id": "x", "question": "q", "answer": null}\n',
+            "no_target",
+            "target is None",
+        ),
+        (
+            b'{"id": "x", "question": "q", "answer": " "}\n',
+            "no_target",
+            "target is ' '",
+        ),
+        (
+            b'{"id": "x", "question": "q", "answer": 1e999}\n',
+            "bad_target",
+            "target is inf",
+        ),
         (b'{"id": "x", "question": "q", "answer": []}\n', "bad_target", "target is []"),
-        (b'{"id": "x", "question": "q", "answer": true}\n', "bad_target", "target is True"),
-        (b'{"id": "z", "question": "q", "answer": 2}\n', "duplicate_id", "id 'z' stands in an earlier row"),
-        (b'{"id": "x", "question": "q\\ud800", "answer": 2}\n', "bad_question", "text is"),
+        (
+            b'{"id": "x", "question": "q", "answer": true}\n',
+            "bad_target",
+            "target is True",
+        ),
+        (
+            b'{"id": "z", "question": "q", "answer": 2}\n',
+            "duplicate_id",
+            "id 'z' stands in an earlier row",
+        ),
+        (
+            b'{"id": "x", "question": "q\\ud800", "answer": 2}\n',
+            "bad_question",
+            "text is",
+        ),
     ],
 )
-def test_a_bad_row_stops_or_is_counted(bad: bytes, reason: str, message: str, write: Write, ask: Ask) -> None:
+def test_a_bad_row_stops_or_is_counted(
+    bad: bytes, reason: str, message: str, write: Write, ask: Ask
+) -> None:
     last = GOOD.replace('"z"', '"y"').encode()
     path = write("some_train.jsonl", GOOD.encode() + bad + last)
     with pytest.raises(DataError) as caught:
@@ -118,7 +184,9 @@ def test_a_bad_row_stops_or_is_counted(bad: bytes, reason: str, message: str, wr
 
 def test_byte_offset_of_what_is_not_utf8_counts_the_bom(write: Write, ask: Ask) -> None:
     content = b"\xef\xbb\xbf" + GOOD.encode() + b'{"question": "caf\xe9"}\n'
-    with pytest.raises(DataError, match=f"byte {content.index(0xE9)} of the file is 0xe9"):
+    with pytest.raises(
+        DataError, match=f"byte {content.index(0xE9)} of the file is 0xe9"
+    ):
         ask(write("a.jsonl", content))
 
 
@@ -128,7 +196,10 @@ def test_byte_offset_of_what_is_not_utf8_counts_the_bom(write: Write, ask: Ask) 
 )
 def test_ragged_csv_rows(row: str, count: int, write: Write, ask: Ask) -> None:
     path = write("a.csv", f"id,question,answer\na,One?,1\n{row}\nb,Two?,2\n")
-    with pytest.raises(DataError, match=rf"a.csv row 1 \(from 0\): .* line 3 has {count} fields. Expected 3, as in"):
+    with pytest.raises(
+        DataError,
+        match=rf"a.csv row 1 \(from 0\): .* line 3 has {count} fields. Expected 3, as in",
+    ):
         ask(path)
     questions, source = ask(path, on_bad_row="drop")
     assert ([q.id for q in questions], source.drops) == (["a", "b"], {"ragged_row": 1})
@@ -145,17 +216,39 @@ def test_ragged_csv_rows(row: str, count: int, write: Write, ask: Ask) -> None:
         ("a.csv", "question,answer\n", "a.csv: no rows"),
         ("a.json", "[{]", "a.json: not JSON: Expecting property name"),
         ("a.json", '[\n{"question": NaN}]', "a.json: not JSON: NaN is no JSON value"),
-        ("a.json", b'[{"question": "caf\xe9"}]', "a.json: byte 18 of the file is 0xe9, not UTF-8"),
+        (
+            "a.json",
+            b'[{"question": "caf\xe9"}]',
+            "a.json: byte 18 of the file is 0xe9, not UTF-8",
+        ),
         ("a.json", '{\n"data": [1]}', "a.json: one object with the fields ['data']"),
-        ("a.jsonl", "nonsense", "a.jsonl: none of the first 1 rows can be read: line 1 is not JSON"),
-        ("a.csv", b"question,answer\ncaf\xe9,1\n", "a.csv: byte 19 of the file is 0xe9, not UTF-8"),
-        ("a.csv", 'question,answer\n"open,1\n', "a.csv: line 2 is not CSV: unexpected end of data"),
-        ("a.csv", "question,question,answer\na,b,c\n", "a.csv: header ['question', 'question', 'answer']"),
+        (
+            "a.jsonl",
+            "nonsense",
+            "a.jsonl: none of the first 1 rows can be read: line 1 is not JSON",
+        ),
+        (
+            "a.csv",
+            b"question,answer\ncaf\xe9,1\n",
+            "a.csv: byte 19 of the file is 0xe9, not UTF-8",
+        ),
+        (
+            "a.csv",
+            'question,answer\n"open,1\n',
+            "a.csv: line 2 is not CSV: unexpected end of data",
+        ),
+        (
+            "a.csv",
+            "question,question,answer\na,b,c\n",
+            "a.csv: header ['question', 'question', 'answer']",
+        ),
         ("a.parquet", "PAR1 or not", "a.parquet: not Parquet, or damaged"),
         ("a.txt", "question", "a.txt: ending '.txt'. Expected one of .jsonl"),
     ],
 )
-def test_files_that_cannot_be_read(name: str, content: str | bytes, message: str, write: Write, ask: Ask) -> None:
+def test_files_that_cannot_be_read(
+    name: str, content: str | bytes, message: str, write: Write, ask: Ask
+) -> None:
     with pytest.raises(DataError) as caught:
         ask(write(name, content))
     assert message in str(caught.value)
@@ -163,7 +256,9 @@ def test_files_that_cannot_be_read(name: str, content: str | bytes, message: str
 
 
 def test_a_file_without_one_good_row_is_an_error(write: Write, ask: Ask) -> None:
-    with pytest.raises(DataError, match=r"a.jsonl: all rows are bad: \{'missing_field': 1\}"):
+    with pytest.raises(
+        DataError, match=r"a.jsonl: all rows are bad: \{'missing_field': 1\}"
+    ):
         ask(write("a.jsonl", '{"question": "", "answer": 1}\n'), on_bad_row="drop")
 
 
@@ -175,7 +270,9 @@ def test_a_file_that_cannot_be_opened_names_no_folder(tmp_path: Path) -> None:
         source.read("train")
 
 
-def test_text_is_kept_but_for_outer_space_and_zero_width_characters(write: Write, ask: Ask) -> None:
+def test_text_is_kept_but_for_outer_space_and_zero_width_characters(
+    write: Write, ask: Ask
+) -> None:
     text = " \ufeffTwo  spaces,\u200b\u2060 a\u200djoiner\nand a\u00a0break \u00a0"
     (question,), _ = ask(write("a.jsonl", [{"question": text, "answer": "x"}]))
     assert question.text == "Two  spaces, a\u200djoiner\nand a\u00a0break"
@@ -184,4 +281,6 @@ def test_text_is_kept_but_for_outer_space_and_zero_width_characters(write: Write
 def test_checksum_is_of_the_bytes(write: Write) -> None:
     path = write("a.jsonl", "abc")
     checksum = open_source(SourceConfig(name=str(path))).checksum("train")
-    assert checksum == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        checksum == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -1,4 +1,6 @@
-"""Files of unknown shape: columns, kinds, choices and targets; where they cannot be told, the line to type."""
+"""Files of unknown shape: columns, kinds, choices and targets; where they cannot be
+told, the line to type.
+"""
 
 import json
 from collections.abc import Callable
@@ -10,7 +12,14 @@ import pytest
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.make import choice_pairs
-from cotbuild.builder.sources.targets import IndexBase, choice_label, index_base, number, texts, yes_no
+from cotbuild.builder.sources.targets import (
+    IndexBase,
+    choice_label,
+    index_base,
+    number,
+    texts,
+    yes_no,
+)
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -26,7 +35,11 @@ Q = {"question": "Which?"}
     [
         ([True, False], "yes_no", ["yes", "no"]),
         (["Yes", "no", "TRUE"], "yes_no", ["yes", "no", "yes"]),
-        ([1, "2", 2.50, "1,000", "-3", "$4.00", "35%"], "number", ["1", "2", "2.5", "1000", "-3", "4", "35"]),
+        (
+            [1, "2", 2.50, "1,000", "-3", "$4.00", "35%"],
+            "number",
+            ["1", "2", "2.5", "1000", "-3", "4", "35"],
+        ),
         (["so\n#### 1,200", "#### -7"], "number", ["1200", "-7"]),
         (["yes", "maybe"], "text", ["yes", "maybe"]),
         ([1, "one"], "text", ["1", "one"]),
@@ -34,23 +47,42 @@ Q = {"question": "Which?"}
         ([10**30, 2**63], "number", [str(10**30), str(2**63)]),
     ],
 )
-def test_kind_is_told_by_the_targets(answers: list[Any], kind: str, targets: list[str], write: Write, ask: Ask) -> None:
-    questions, _ = ask(write("a.jsonl", [{"question": f"q{i}", "answer": a} for i, a in enumerate(answers)]))
+def test_kind_is_told_by_the_targets(
+    answers: list[Any], kind: str, targets: list[str], write: Write, ask: Ask
+) -> None:
+    questions, _ = ask(
+        write(
+            "a.jsonl",
+            [{"question": f"q{i}", "answer": a} for i, a in enumerate(answers)],
+        )
+    )
     assert {q.kind.value for q in questions} == {kind}
     assert [q.target for q in questions] == targets
 
 
-def test_kind_is_one_for_the_whole_file_and_told_by_its_first_rows(write: Write, ask: Ask) -> None:
-    rows = [{"question": f"q{i}", "answer": i} for i in range(100)] + [{"question": "q", "answer": "many"}]
+def test_kind_is_one_for_the_whole_file_and_told_by_its_first_rows(
+    write: Write, ask: Ask
+) -> None:
+    rows = [{"question": f"q{i}", "answer": i} for i in range(100)] + [
+        {"question": "q", "answer": "many"}
+    ]
     path = write("a.jsonl", rows)
-    with pytest.raises(DataError, match=r"row 100 .*'many'. Expected a number: .* kind number \(--kind sets another\)"):
+    with pytest.raises(
+        DataError,
+        match=r"row 100 .*'many'. Expected a number: .* kind number \(--kind sets another\)",
+    ):
         ask(path)
     questions, _ = ask(path, kind="text")
     assert [q.target for q in questions][-2:] == ["99", "many"]
 
 
-def test_a_kind_column_decides_by_row_and_the_config_over_it(write: Write, ask: Ask) -> None:
-    rows = [{**Q, "answer": "yes", "kind": "yes_no"}, {**Q, "answer": "12", "kind": "number"}]
+def test_a_kind_column_decides_by_row_and_the_config_over_it(
+    write: Write, ask: Ask
+) -> None:
+    rows = [
+        {**Q, "answer": "yes", "kind": "yes_no"},
+        {**Q, "answer": "12", "kind": "number"},
+    ]
     path = write("a.jsonl", rows)
     assert [q.kind.value for q in ask(path)[0]] == ["yes_no", "number"]
     assert [q.kind.value for q in ask(path, kind="text")[0]] == ["text", "text"]
@@ -65,8 +97,14 @@ def test_other_targets(write: Write, ask: Ask) -> None:
         {**Q, "answer": ["Pest", "Buda"], "other_targets": []},
     ]
     questions, _ = ask(write("a.jsonl", rows))
-    assert [q.targets for q in questions] == [("Rome", "Roma"), ("Oslo",), ("Pest", "Buda")]
-    (question,), _ = ask(write("a.csv", 'question,answer,other_targets\nWhich?,Rome,"[""Roma""]"\n'))
+    assert [q.targets for q in questions] == [
+        ("Rome", "Roma"),
+        ("Oslo",),
+        ("Pest", "Buda"),
+    ]
+    (question,), _ = ask(
+        write("a.csv", 'question,answer,other_targets\nWhich?,Rome,"[""Roma""]"\n')
+    )
     assert question.targets == ("Rome", "Roma")
 
 
@@ -83,8 +121,14 @@ def test_a_split_without_any_target_is_unpublished(write: Write, ask: Ask) -> No
         (["red", "green"], [("A", "red"), ("B", "green")]),
         (("red", " green "), [("A", "red"), ("B", "green")]),
         ([3, 4.5], [("A", "3"), ("B", "4.5")]),
-        ([{"label": "1", "text": "red"}, {"text": "green", "label": 2}], [("1", "red"), ("2", "green")]),
-        ({"label": ["A", "B"], "text": ["red", "green"]}, [("A", "red"), ("B", "green")]),
+        (
+            [{"label": "1", "text": "red"}, {"text": "green", "label": 2}],
+            [("1", "red"), ("2", "green")],
+        ),
+        (
+            {"label": ["A", "B"], "text": ["red", "green"]},
+            [("A", "red"), ("B", "green")],
+        ),
         ({"A": "red", "B": "green"}, [("A", "red"), ("B", "green")]),
         ('["red", "green"]', [("A", "red"), ("B", "green")]),
         ('{"label": ["A"], "text": ["red"]}', [("A", "red")]),
@@ -96,7 +140,17 @@ def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> N
 
 @pytest.mark.parametrize(
     "value",
-    [None, "red|green", 5, ["red", None], [["red"]], [True], ["x"] * 27, {"label": ["A"], "text": []}, [{"text": "x"}]],
+    [
+        None,
+        "red|green",
+        5,
+        ["red", None],
+        [["red"]],
+        [True],
+        ["x"] * 27,
+        {"label": ["A"], "text": []},
+        [{"text": "x"}],
+    ],
 )
 def test_choices_that_are_none(value: object) -> None:
     with pytest.raises(BadRow, match="Expected a list of texts") as caught:
@@ -122,14 +176,21 @@ def test_choices_that_are_none(value: object) -> None:
         ("A", [("A", "A"), ("B", "b")], None, "A"),
     ],
 )
-def test_choice_targets(value: object, pairs: list[tuple[str, str]], base: IndexBase | None, label: str) -> None:
+def test_choice_targets(
+    value: object, pairs: list[tuple[str, str]], base: IndexBase | None, label: str
+) -> None:
     assert choice_label(value, pairs, base) == label
 
 
 @pytest.mark.parametrize(
     ("value", "pairs", "base", "message"),
     [
-        ("E", PAIRS, None, "target is 'E'. Expected one of the choices' labels ['A', 'B', 'C'] or texts"),
+        (
+            "E",
+            PAIRS,
+            None,
+            "target is 'E'. Expected one of the choices' labels ['A', 'B', 'C'] or texts",
+        ),
         ("yellow", PAIRS, None, "target is 'yellow'"),
         (1, PAIRS, None, "target is 1"),
         (3, PAIRS, IndexBase(0), "target is 3"),
@@ -165,7 +226,10 @@ def test_index_base(values: list[object], base: IndexBase | None) -> None:
 
 @pytest.mark.parametrize("values", [[1, 2], [0, 3], [1]])
 def test_index_base_that_nobody_can_tell(values: list[object]) -> None:
-    with pytest.raises(DataError, match=r"f: targets \[.*it cannot be told whether the first choice is 0 or 1"):
+    with pytest.raises(
+        DataError,
+        match=r"f: targets \[.*it cannot be told whether the first choice is 0 or 1",
+    ):
         index_base([(value, PAIRS) for value in values], "f")
 
 
@@ -200,7 +264,10 @@ def test_number(value: object, plain: str | None) -> None:
     assert number(value) == plain
 
 
-@pytest.mark.parametrize(("value", "answer"), [(True, "yes"), (" FALSE", "no"), ("y", None), (1, None), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [(True, "yes"), (" FALSE", "no"), ("y", None), (1, None), (None, None)],
+)
 def test_yes_no(value: object, answer: str | None) -> None:
     assert yes_no(value) == answer
 
@@ -214,19 +281,30 @@ def test_texts_that_are_none(value: object) -> None:
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        ({"prompt": "q", "label": "x"}, "--map question=prompt --map target=label (--map target= where"),
-        ({"Question": "q", "Answer": "x"}, "--map question=Question --map target=Answer"),
+        (
+            {"prompt": "q", "label": "x"},
+            "--map question=prompt --map target=label (--map target= where",
+        ),
+        (
+            {"Question": "q", "Answer": "x"},
+            "--map question=Question --map target=Answer",
+        ),
         ({"question": "q", "gold answer": "x"}, "--map 'target=gold answer'"),
         ({"question": "q", "x": 1}, "--map target=COL"),
         ({"a": "q", "answer": 1}, "Type: --map question=COL"),
-        ({"question": "q", "answer": "B", "options": ["x", "y"]}, "Type: --map choices=options"),
+        (
+            {"question": "q", "answer": "B", "options": ["x", "y"]},
+            "Type: --map choices=options",
+        ),
         (
             {"sentence_text": "q", "options": {"A": "x"}, "gold": 1},
             "=sentence_text --map target=gold --map choices=",
         ),
     ],
 )
-def test_unknown_columns_print_the_line_to_type(row: dict[str, Any], line: str, write: Write, ask: Ask) -> None:
+def test_unknown_columns_print_the_line_to_type(
+    row: dict[str, Any], line: str, write: Write, ask: Ask
+) -> None:
     with pytest.raises(ConfigError) as caught:
         ask(write("a.jsonl", [row]))
     assert line in str(caught.value)
@@ -236,10 +314,22 @@ def test_unknown_columns_print_the_line_to_type(row: dict[str, Any], line: str, 
 @pytest.mark.parametrize(
     ("row", "columns", "expected"),
     [
-        ({"q": "Which?", "gold": "x"}, {"question": "q", "target": "gold"}, ("Which?", [], "x")),
-        ({"d": {"q": "Which?", "a": {"t": 3}}, "n": 1}, {"question": "d.q", "target": "d.a.t"}, ("Which?", [], "3")),
+        (
+            {"q": "Which?", "gold": "x"},
+            {"question": "q", "target": "gold"},
+            ("Which?", [], "x"),
+        ),
+        (
+            {"d": {"q": "Which?", "a": {"t": 3}}, "n": 1},
+            {"question": "d.q", "target": "d.a.t"},
+            ("Which?", [], "3"),
+        ),
         ({"d.q": "Which?", "answer": "x"}, {"question": "d.q"}, ("Which?", [], "x")),
-        ({"body": "Ann ran. ", "q": "Who?", "answer": "x"}, {"question": "body,q"}, ("Ann ran. Who?", [], "x")),
+        (
+            {"body": "Ann ran. ", "q": "Who?", "answer": "x"},
+            {"question": "body,q"},
+            ("Ann ran. Who?", [], "x"),
+        ),
         (
             {**Q, "o1": "red", "o2": "green", "o3": "", "answer": "B"},
             {"choices": "o1,o2,o3"},
@@ -249,29 +339,53 @@ def test_unknown_columns_print_the_line_to_type(row: dict[str, Any], line: str, 
     ],
 )
 def test_mapping(
-    row: dict[str, Any], columns: dict[str, str], expected: tuple[str, list[str], str], write: Write, ask: Ask
+    row: dict[str, Any],
+    columns: dict[str, str],
+    expected: tuple[str, list[str], str],
+    write: Write,
+    ask: Ask,
 ) -> None:
     (question,), _ = ask(write("a.jsonl", [row]), columns=columns)
-    assert (question.text, [c.text for c in question.choices], question.target) == expected
+    assert (
+        question.text,
+        [c.text for c in question.choices],
+        question.target,
+    ) == expected
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"columns": {"question": "nope"}}, "a.jsonl: no column 'nope' in the first rows. Expected one of"),
-        ({"columns": {"answer": "answer"}}, "a.jsonl: --map answer=answer. Expected one of the fields ['id',"),
+        (
+            {"columns": {"question": "nope"}},
+            "a.jsonl: no column 'nope' in the first rows. Expected one of",
+        ),
+        (
+            {"columns": {"answer": "answer"}},
+            "a.jsonl: --map answer=answer. Expected one of the fields ['id',",
+        ),
         ({"columns": {"question": ""}}, "a.jsonl: no column is called question"),
-        ({"kind": "choice"}, "a.jsonl: kind choice and no column for choices. Type: --map choices=COL"),
+        (
+            {"kind": "choice"},
+            "a.jsonl: kind choice and no column for choices. Type: --map choices=COL",
+        ),
     ],
 )
-def test_mappings_that_cannot_be(config: dict[str, Any], message: str, write: Write, ask: Ask) -> None:
+def test_mappings_that_cannot_be(
+    config: dict[str, Any], message: str, write: Write, ask: Ask
+) -> None:
     with pytest.raises(ConfigError) as caught:
         ask(write("a.jsonl", [{**Q, "answer": "x"}]), **config)
     assert message in str(caught.value)
 
 
-def test_integer_targets_are_positions_where_a_zero_says_so(write: Write, ask: Ask) -> None:
-    rows = [{**Q, "choices": ["red", "green"], "label": label, "id": label} for label in (0, 1)]
+def test_integer_targets_are_positions_where_a_zero_says_so(
+    write: Write, ask: Ask
+) -> None:
+    rows = [
+        {**Q, "choices": ["red", "green"], "label": label, "id": label}
+        for label in (0, 1)
+    ]
     questions, _ = ask(write("a.jsonl", rows), columns={"target": "label"})
     assert [q.target for q in questions] == ["A", "B"]
     with pytest.raises(DataError, match="cannot be told"):
@@ -279,17 +393,35 @@ def test_integer_targets_are_positions_where_a_zero_says_so(write: Write, ask: A
 
 
 def test_a_row_without_choices_among_choice_rows_is_bad(write: Write, ask: Ask) -> None:
-    rows = [{**Q, "choices": ["red", "green"], "answer": "A"}, {**Q, "choices": None, "answer": "x"}]
+    rows = [
+        {**Q, "choices": ["red", "green"], "answer": "A"},
+        {**Q, "choices": None, "answer": "x"},
+    ]
     with pytest.raises(DataError, match=r"row 1 \(from 0\): choices is None"):
         ask(write("a.jsonl", rows))
-    with pytest.raises(DataError, match=r"has choices labelled \['A'\]. Expected at least 2"):
+    with pytest.raises(
+        DataError, match=r"has choices labelled \['A'\]. Expected at least 2"
+    ):
         ask(write("b.jsonl", [{**Q, "choices": ["red"], "answer": "A"}]))
 
 
-def test_the_first_row_of_a_known_shape_needs_no_mapping(write: Write, ask: Ask) -> None:
-    row = {"id": "x", "sent1": "Tea is", "sent2": "", "ending0": "wet", "ending1": "dry", "label": 0}
+def test_the_first_row_of_a_known_shape_needs_no_mapping(
+    write: Write, ask: Ask
+) -> None:
+    row = {
+        "id": "x",
+        "sent1": "Tea is",
+        "sent2": "",
+        "ending0": "wet",
+        "ending1": "dry",
+        "label": 0,
+    }
     (question,), _ = ask(write("my_dev.jsonl", [row]))
-    assert (question.text, question.target, question.source.split) == ("Tea is", "A", "validation")
+    assert (question.text, question.target, question.source.split) == (
+        "Tea is",
+        "A",
+        "validation",
+    )
 
 
 def test_forced_kind_leaves_choices_alone(write: Write, ask: Ask) -> None:
@@ -299,5 +431,7 @@ def test_forced_kind_leaves_choices_alone(write: Write, ask: Ask) -> None:
 
 
 def test_questions_survive_a_round_trip(write: Write, ask: Ask) -> None:
-    (question,), _ = ask(write("a.jsonl", [{**Q, "choices": ["red", "green"], "answer": "A"}]))
+    (question,), _ = ask(
+        write("a.jsonl", [{**Q, "choices": ["red", "green"], "answer": "A"}])
+    )
     assert Question.parse(json.loads(question.model_dump_json()), "here") == question

@@ -1,4 +1,6 @@
-"""The Hub form of the known datasets, and any other dataset, streamed by `datasets` from a real HTTP server."""
+"""The Hub form of the known datasets, and any other dataset, streamed by `datasets`
+from a real HTTP server.
+"""
 
 import json
 import os
@@ -32,14 +34,27 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def run(endpoint: str, tmp_path: Path) -> Run:
-    """The lines that code prints in a process of its own: the endpoint is read once, at import."""
+    """The lines that code prints in a process of its own: the endpoint is read once, at
+    import.
+    """
 
-    def run_code(code: str, *args: str, offline: bool = False, broken: bool = False) -> list[str]:
-        hub = {"HF_ENDPOINT": "http://127.0.0.1:9" if broken else endpoint, "HF_HOME": str(tmp_path / "hf")}
-        more = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": str(int(offline)), "COLUMNS": "80"}
+    def run_code(
+        code: str, *args: str, offline: bool = False, broken: bool = False
+    ) -> list[str]:
+        hub = {
+            "HF_ENDPOINT": "http://127.0.0.1:9" if broken else endpoint,
+            "HF_HOME": str(tmp_path / "hf"),
+        }
+        more = {
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_OFFLINE": str(int(offline)),
+            "COLUMNS": "80",
+        }
         env = {**os.environ, **hub, **more, "PYTHONPATH": str(ROOT / "tests" / ".ns")}
         words = [sys.executable, "-c", SETUP + code, *args]
-        done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, env=env, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -110,10 +125,18 @@ print(*[q.text for q in open_source(SourceConfig(name="ann/tea", split="test")).
     assert state == f"ann/sums@{NEW} {{'overlap_validation': 1}} {{'validation': 1}}"
     assert dev == "[('d', 'validation')]"
     assert worked == "[('k0', 'It is 0.')]"
-    assert json.loads(ref) == {"dataset": "ann/sums", "config_name": None, "split": "train", "revision": NEW, "row": 1}
+    assert json.loads(ref) == {
+        "dataset": "ann/sums",
+        "config_name": None,
+        "split": "train",
+        "revision": NEW,
+        "row": 1,
+    }
 
 
-def test_a_branch_keeps_its_first_meaning_once_remembered(run: Run, tmp_path: Path) -> None:
+def test_a_branch_keeps_its_first_meaning_once_remembered(
+    run: Run, tmp_path: Path
+) -> None:
     code = """
 store = Path(sys.argv[1])
 for revision in (None, "v1", "c" * 40):
@@ -126,10 +149,21 @@ remember_source(open_source(sums()), store)
 remember_source(open_source(sums(revision="v1")), store)
 """
     store = tmp_path / "store"
-    assert run(code, str(store)) == [f"{NEW} False", f"{OLD} False", f"{'c' * 40} False", "False"]
+    assert run(code, str(store)) == [
+        f"{NEW} False",
+        f"{OLD} False",
+        f"{'c' * 40} False",
+        "False",
+    ]
     known = json.loads((store / "source.json").read_text())
-    licences = {f"ann/sums@{NEW}": "cc0-1.0"}  # the small Hub knows v1's commit, and nothing of it
-    assert known == {"format_version": 1, "hub": {"ann/sums@main": NEW, "ann/sums@v1": OLD}, "licences": licences}
+    licences = {
+        f"ann/sums@{NEW}": "cc0-1.0"
+    }  # the small Hub knows v1's commit, and nothing of it
+    assert known == {
+        "format_version": 1,
+        "hub": {"ann/sums@main": NEW, "ann/sums@v1": OLD},
+        "licences": licences,
+    }
     code = """
 from cotbuild.builder.sources.licence import hub_id, stated_licence
 store = Path(sys.argv[1])
@@ -138,7 +172,9 @@ print(stated_licence(source, store), hub_id(source))
 """
     assert run(code, str(store), offline=True) == ["cc0-1.0 ann/sums"]
     # What is written down goes before what the Hub says, and needs no Hub.
-    (store / "source.json").write_text(json.dumps({**known, "hub": {"ann/sums@main": OLD}}))
+    (store / "source.json").write_text(
+        json.dumps({**known, "hub": {"ann/sums@main": OLD}})
+    )
     code = "print(open_source(sums(), Path(sys.argv[1])).revision)"
     assert run(code, str(store)) == run(code, str(store), offline=True) == [OLD]
     (store / "source.json").write_text("{")
@@ -149,7 +185,10 @@ try:
 except StoreError as error:
     print(error)
 """
-    assert "Expected JSON that cotbuild wrote. Remove it to begin anew." in run(code, str(store))[0]
+    assert (
+        "Expected JSON that cotbuild wrote. Remove it to begin anew."
+        in run(code, str(store))[0]
+    )
 
 
 def test_without_the_hub_its_cache_tells_the_commit(run: Run) -> None:
@@ -169,20 +208,49 @@ except DataError as error:
     for how in ({"offline": True}, {"broken": True}):
         (line,) = run(unknown, **how)
         assert line.startswith("ann/sums: the Hub does not say which commit 'v1' is: ")
-        assert line.endswith("or pass --source-revision with a commit of 40 hex digits.")
+        assert line.endswith(
+            "or pass --source-revision with a commit of 40 hex digits."
+        )
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"name": "ann/two"}, "ann/two: config_name None. Expected one of its configs ['easy', 'hard']."),
-    ({"name": "ann/two", "config_name": "odd"}, "ann/two: config_name 'odd'. Expected one of its configs ['easy', 'ha"),
+    (
+        {"name": "ann/two"},
+        "ann/two: config_name None. Expected one of its configs ['easy', 'hard'].",
+    ),
+    (
+        {"name": "ann/two", "config_name": "odd"},
+        "ann/two: config_name 'odd'. Expected one of its configs ['easy', 'ha",
+    ),
     ({"split": "hard"}, "ann/sums: split 'hard'. Expected one of train, dev."),
-    ({"name": "ann/none"}, "source 'ann/none': no such file, and no such dataset on the Hub, or it is private"),
-    ({"revision": "gone"}, "ann/sums: it has no revision 'gone'. Expected a branch, a tag or a commit"),
-    ({"name": "data/train.jsonl"}, "source 'data/train.jsonl': no such name or file. Expected one of bundled"),
-    ({"columns": {"question": "q"}}, "ann/sums/train: no column is called target; there are ['key', 'frage'"),
-    ({"name": "gsm8k", "columns": {}, "revision": "v1"}, "gsm8k: {'revision': 'v1'} with a source that is no Hub id."),
-    ({"columns": {}, "name": "bundled", "config_name": "a"}, "bundled: {'config_name': 'a'} with a source that is no"),
-    ({"name": "ann/locked"}, f"ann/locked/train at {NEW}: cannot be read from the Hub: "),
+    (
+        {"name": "ann/none"},
+        "source 'ann/none': no such file, and no such dataset on the Hub, or it is private",
+    ),
+    (
+        {"revision": "gone"},
+        "ann/sums: it has no revision 'gone'. Expected a branch, a tag or a commit",
+    ),
+    (
+        {"name": "data/train.jsonl"},
+        "source 'data/train.jsonl': no such name or file. Expected one of bundled",
+    ),
+    (
+        {"columns": {"question": "q"}},
+        "ann/sums/train: no column is called target; there are ['key', 'frage'",
+    ),
+    (
+        {"name": "gsm8k", "columns": {}, "revision": "v1"},
+        "gsm8k: {'revision': 'v1'} with a source that is no Hub id.",
+    ),
+    (
+        {"columns": {}, "name": "bundled", "config_name": "a"},
+        "bundled: {'config_name': 'a'} with a source that is no",
+    ),
+    (
+        {"name": "ann/locked"},
+        f"ann/locked/train at {NEW}: cannot be read from the Hub: ",
+    ),
 ]
 
 

@@ -10,13 +10,22 @@ from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.schemas.config import SourceConfig
 
-SVAMP = {"ID": "chal-1", "Body": "Ann has 2 plums.", "Question": "How many has she?", "Equation": "2", "Answer": 2.0}
+SVAMP = {
+    "ID": "chal-1",
+    "Body": "Ann has 2 plums.",
+    "Question": "How many has she?",
+    "Equation": "2",
+    "Answer": 2.0,
+}
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_known_dataset_has_the_licence_and_hub_id_it_is_known_by(name: str) -> None:
     source = open_source(SourceConfig(name=name, split=KNOWN[name].splits[0]))
-    assert (stated_licence(source), hub_id(source)) == (KNOWN[name].licence, KNOWN[name].hub_id)
+    assert (stated_licence(source), hub_id(source)) == (
+        KNOWN[name].licence,
+        KNOWN[name].hub_id,
+    )
 
 
 def test_the_bundled_questions_are_our_own() -> None:

@@ -37,11 +37,21 @@ def test_a_million_rows_in_flat_memory(tmp_path: Path) -> None:
     text = "Which of these is it? " * 43
     with path.open("w") as file:
         for i in range(NUM_ROWS):
-            file.write(f'{{"question": "{i} {text}", "choices": ["a {i}", "b", "c", "d"], "answer": "B"}}\n')
+            file.write(
+                f'{{"question": "{i} {text}", "choices": ["a {i}", "b", "c", "d"], "answer": "B"}}\n'
+            )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / ".ns")}
-    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, env=env, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(path)],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+    )
     count, growth_mb, row_us = (float(part) for part in done.stdout.split())
     print(f"growth {growth_mb:.1f} MB, {row_us:.1f} us a row")
     assert count == NUM_ROWS
     assert growth_mb < 60
-    assert row_us < 200  # 42 measured on an otherwise busy machine; the bound catches what is quadratic
+    assert (
+        row_us < 200
+    )  # 42 measured on an otherwise busy machine; the bound catches what is quadratic

@@ -37,26 +37,36 @@ ROOT = Path(__file__).parents[3]
         ("train_test.jsonl", "test", "test"),
     ],
 )
-def test_split_of_a_file(name: str, split: str | None, resolved: str, write: Write, ask: Ask) -> None:
+def test_split_of_a_file(
+    name: str, split: str | None, resolved: str, write: Write, ask: Ask
+) -> None:
     (question,), source = ask(write(name, ROW), split=split)
     assert source.split == question.source.split == resolved
     assert source.dataset == question.source.dataset == name
 
 
 def test_a_file_name_with_two_splits_asks(write: Write, ask: Ask) -> None:
-    with pytest.raises(ConfigError, match=r"train_test.jsonl: the name tells \['test', 'train'\].*Pass --split"):
+    with pytest.raises(
+        ConfigError,
+        match=r"train_test.jsonl: the name tells \['test', 'train'\].*Pass --split",
+    ):
         ask(write("train_test.jsonl", ROW))
 
 
 def test_a_file_holds_one_split(write: Write, ask: Ask) -> None:
     _, source = ask(write("train.jsonl", ROW))
-    with pytest.raises(ConfigError, match=r"train.jsonl: split 'validation' of a single file, which holds 'train'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"train.jsonl: split 'validation' of a single file, which holds 'train'",
+    ):
         source.read("dev")
 
 
 @pytest.mark.parametrize("asked", ["dev", "val", "validation", "valid"])
 @pytest.mark.parametrize("name", ["dev.jsonl", "x_val.jsonl", "validation-00.jsonl"])
-def test_dev_is_validation_everywhere(asked: str, name: str, write: Write, ask: Ask) -> None:
+def test_dev_is_validation_everywhere(
+    asked: str, name: str, write: Write, ask: Ask
+) -> None:
     folder = write(f"set/{name}", ROW).parent
     write("set/train.jsonl", ROW)
     (question,), source = ask(folder, split=asked)
@@ -64,13 +74,17 @@ def test_dev_is_validation_everywhere(asked: str, name: str, write: Write, ask: 
     assert source.dataset == "set"
 
 
-def test_a_folder_reads_every_split_and_limits_only_the_one_asked_about(write: Write) -> None:
+def test_a_folder_reads_every_split_and_limits_only_the_one_asked_about(
+    write: Write,
+) -> None:
     folder = write("set/train.jsonl", ROW + ROW.replace('"a"', '"b"')).parent
     write("set/test.csv", "id,question,answer\nc,q,1\nd,q,2\n")
     write("set/README.md", "train")
     write("set/hard.jsonl", ROW)
     source = open_source(SourceConfig(name=str(folder), limit=1))
-    assert [[q.id for q in source.read(split)] for split in ("train", "test", "hard")] == [["a"], ["c", "d"], ["a"]]
+    assert [
+        [q.id for q in source.read(split)] for split in ("train", "test", "hard")
+    ] == [["a"], ["c", "d"], ["a"]]
     assert source.checksum("train") != source.checksum("test")
 
 
@@ -78,13 +92,19 @@ def test_a_folder_reads_every_split_and_limits_only_the_one_asked_about(write: W
     ("names", "split", "message"),
     [
         (["dev.jsonl"], None, "set: no file for split 'train' among ['dev.jsonl']"),
-        (["train.jsonl", "train.csv"], None, "set: 2 files for split 'train' among ['train.csv', 'train.jsonl']"),
+        (
+            ["train.jsonl", "train.csv"],
+            None,
+            "set: 2 files for split 'train' among ['train.csv', 'train.jsonl']",
+        ),
         (["dev.jsonl", "val.jsonl"], "dev", "set: 2 files for split 'validation'"),
         (["train_test.jsonl"], "test", "set: no file for split 'test'"),
         (["train.md"], None, "set: no file for split 'train' among []"),
     ],
 )
-def test_folders_that_do_not_tell(names: list[str], split: str | None, message: str, write: Write) -> None:
+def test_folders_that_do_not_tell(
+    names: list[str], split: str | None, message: str, write: Write
+) -> None:
     for name in names:
         folder = write(f"set/{name}", ROW).parent
     with pytest.raises(ConfigError) as caught:
@@ -93,7 +113,10 @@ def test_folders_that_do_not_tell(names: list[str], split: str | None, message: 
 
 
 def test_a_name_that_means_nothing() -> None:
-    with pytest.raises(ConfigError, match=r"source 'nope': no such name or file\. Expected one of bundled, common"):
+    with pytest.raises(
+        ConfigError,
+        match=r"source 'nope': no such name or file\. Expected one of bundled, common",
+    ):
         open_source(SourceConfig(name="nope"))
 
 
@@ -101,17 +124,29 @@ def test_a_name_that_means_nothing() -> None:
 def test_known_names_are_the_hub_at_a_commit(name: str) -> None:
     source = open_source(SourceConfig(name=name, split="test"))
     known = KNOWN[name]
-    assert (source.dataset, source.split, source.revision) == (known.hub_id, "test", known.revision)
+    assert (source.dataset, source.split, source.revision) == (
+        known.hub_id,
+        "test",
+        known.revision,
+    )
     assert source.checksum("test") == f"{known.hub_id}@{known.revision}"
     if "validation" in known.splits:
         assert open_source(SourceConfig(name=name, split="dev")).split == "validation"
-    with pytest.raises(ConfigError, match=f"{name}: split 'hard'. Expected one of {', '.join(known.splits)}"):
+    with pytest.raises(
+        ConfigError,
+        match=f"{name}: split 'hard'. Expected one of {', '.join(known.splits)}",
+    ):
         open_source(SourceConfig(name=name, split="hard"))
 
 
 def test_list_sources_names_what_can_be_typed() -> None:
     infos = list_sources()
-    assert [info.name for info in infos] == ["bundled", *KNOWN, "FILE or FOLDER", "OWNER/NAME"]
+    assert [info.name for info in infos] == [
+        "bundled",
+        *KNOWN,
+        "FILE or FOLDER",
+        "OWNER/NAME",
+    ]
     assert all(info.licence for info in infos)
     assert all(len(line) <= 80 for info in infos for line in info.lines())
     for info in infos[:-2]:
@@ -121,7 +156,11 @@ def test_list_sources_names_what_can_be_typed() -> None:
 def python(code: str, **env: str) -> str:
     path = {"PYTHONPATH": str(ROOT / "tests" / ".ns")}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **path, **env}, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **path, **env},
+        check=True,
     )
     return done.stdout.strip()
 

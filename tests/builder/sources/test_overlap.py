@@ -1,4 +1,6 @@
-"""Questions that also stand in an evaluation split: which they are, counted, and left out where asked for."""
+"""Questions that also stand in an evaluation split: which they are, counted, and left
+out where asked for.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,9 +49,17 @@ def test_texts_that_are_two_questions(one: str, other: str) -> None:
     assert normalised(one) != normalised(other)
 
 
-@given(st.lists(st.text("abcdefgh", min_size=1), min_size=1), st.lists(st.sampled_from([" ", "\n", ", ", " … ", "; "])))
-def test_case_punctuation_and_white_space_make_no_difference(words: list[str], gaps: list[str]) -> None:
-    joined = "".join(word.upper() + gap for word, gap in zip(words, [*gaps, *[" "] * len(words)], strict=False))
+@given(
+    st.lists(st.text("abcdefgh", min_size=1), min_size=1),
+    st.lists(st.sampled_from([" ", "\n", ", ", " … ", "; "])),
+)
+def test_case_punctuation_and_white_space_make_no_difference(
+    words: list[str], gaps: list[str]
+) -> None:
+    joined = "".join(
+        word.upper() + gap
+        for word, gap in zip(words, [*gaps, *[" "] * len(words)], strict=False)
+    )
     assert normalised(f"¿{joined}?") == " ".join(words)
 
 
@@ -69,7 +79,9 @@ def test_overlap_is_counted_and_left_in(write: Write) -> None:
 
 
 def test_overlap_is_left_out_and_counted_before_the_draw(write: Write) -> None:
-    config = SourceConfig(name=folder(write), eval_splits=("dev", "test"), drop_overlap=True)
+    config = SourceConfig(
+        name=folder(write), eval_splits=("dev", "test"), drop_overlap=True
+    )
     source = open_source(config)
     assert [q.id for q in source.read("train")] == ["q0", "q2", "q3", "q5"]
     # q1 stands in both; it is left out once, for the first.
@@ -82,20 +94,30 @@ def test_overlap_is_left_out_and_counted_before_the_draw(write: Write) -> None:
 
 
 def test_only_what_is_asked_about_counts(write: Write) -> None:
-    source = open_source(SourceConfig(name=folder(write), eval_splits=("test",), rows="2:"))
+    source = open_source(
+        SourceConfig(name=folder(write), eval_splits=("test",), rows="2:")
+    )
     list(source.read("train"))
     assert source.overlaps == {"test": 1}
 
 
 def test_nothing_left_is_an_error(write: Write) -> None:
-    config = SourceConfig(name=folder(write), eval_splits=("test",), drop_overlap=True, rows="1:2")
-    with pytest.raises(DataError, match=r"train.jsonl: every question also stands in test\. .* Leave out --drop-overl"):
+    config = SourceConfig(
+        name=folder(write), eval_splits=("test",), drop_overlap=True, rows="1:2"
+    )
+    with pytest.raises(
+        DataError,
+        match=r"train.jsonl: every question also stands in test\. .* Leave out --drop-overl",
+    ):
         list(open_source(config).read("train"))
 
 
 def test_ids_of_what_overlaps(write: Write) -> None:
     source = open_source(SourceConfig(name=folder(write), limit=1))
-    assert overlapping(source, "train", ["dev", "test"]) == {"dev": ["q1"], "test": ["q1", "q4"]}
+    assert overlapping(source, "train", ["dev", "test"]) == {
+        "dev": ["q1"],
+        "test": ["q1", "q4"],
+    }
 
 
 @pytest.mark.needs_data
@@ -109,10 +131,16 @@ def test_ids_of_what_overlaps(write: Write) -> None:
         ("strategyqa", "train", {"validation": 0}),
     ],
 )
-def test_overlap_of_published_splits(name: str, split: str, counts: dict[str, int]) -> None:
-    source = open_source(SourceConfig(name=str(DATA / name), split=split, eval_splits=tuple(counts)))
+def test_overlap_of_published_splits(
+    name: str, split: str, counts: dict[str, int]
+) -> None:
+    source = open_source(
+        SourceConfig(name=str(DATA / name), split=split, eval_splits=tuple(counts))
+    )
     num_questions = sum(1 for _ in source.read(split))
     assert source.overlaps == counts
     dropping = open_source(source.config.model_copy(update={"drop_overlap": True}))
-    assert sum(1 for _ in dropping.read(split)) == num_questions - sum(dropping.drops.values())
+    assert sum(1 for _ in dropping.read(split)) == num_questions - sum(
+        dropping.drops.values()
+    )
     assert dropping.overlaps == counts

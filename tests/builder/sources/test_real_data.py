@@ -56,7 +56,9 @@ def test_all_rows_load(name: str, split: str, count: int, letters: str) -> None:
         ("svamp/SVAMP.json", "train", QuestionKind.NUMBER, 1000),
     ],
 )
-def test_all_rows_without_choices_load(name: str, split: str, kind: QuestionKind, count: int) -> None:
+def test_all_rows_without_choices_load(
+    name: str, split: str, kind: QuestionKind, count: int
+) -> None:
     questions = read(name, split)
     assert [q.kind for q in questions] == [kind] * count
     assert len({q.id for q in questions}) == count
@@ -76,17 +78,32 @@ def test_all_rows_without_choices_load(name: str, split: str, kind: QuestionKind
         ("dev", 210, "ABCDE", "E"),
     ],
 )
-def test_arc_labels_stay_as_published(split: str, row: int, labels: str, target: str) -> None:
+def test_arc_labels_stay_as_published(
+    split: str, row: int, labels: str, target: str
+) -> None:
     question = read("arc", split)[row]
-    assert ("".join(c.label for c in question.choices), question.target) == (labels, target)
+    assert ("".join(c.label for c in question.choices), question.target) == (
+        labels,
+        target,
+    )
 
 
 def test_how_many_arc_rows_are_odd() -> None:
     questions = {split: read("arc", split) for split in ("train", "dev", "test")}
-    digits = {split: sum(q.choices[0].label == "1" for q in found) for split, found in questions.items()}
+    digits = {
+        split: sum(q.choices[0].label == "1" for q in found)
+        for split, found in questions.items()
+    }
     assert digits == {"train": 23, "dev": 4, "test": 0}
-    sizes = {split: Counter(len(q.choices) for q in found) for split, found in questions.items()}
-    assert sizes == {"train": {4: 1117, 3: 1, 5: 1}, "dev": {4: 295, 3: 3, 5: 1}, "test": {4: 1144, 3: 3, 5: 3}}
+    sizes = {
+        split: Counter(len(q.choices) for q in found)
+        for split, found in questions.items()
+    }
+    assert sizes == {
+        "train": {4: 1117, 3: 1, 5: 1},
+        "dev": {4: 295, 3: 3, 5: 1},
+        "test": {4: 1144, 3: 3, 5: 3},
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,14 +128,24 @@ def test_gsm8k_odd_numbers(split: str, row: int, target: str) -> None:
 
 
 def test_gsm8k_spaces() -> None:
-    rows = [json.loads(line) for line in (DATA / "gsm8k" / "train.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (DATA / "gsm8k" / "train.jsonl").read_text().splitlines()
+    ]
     questions = read("gsm8k", "train")
     assert "\u200b" in rows[7388]["question"]
     assert not any("\u200b" in q.text for q in questions)
-    assert [i for i, q in enumerate(questions) if "\u00a0" in q.text] == [563, 2488, 5744, 6180]
+    assert [i for i, q in enumerate(questions) if "\u00a0" in q.text] == [
+        563,
+        2488,
+        5744,
+        6180,
+    ]
     assert sum("," in row["answer"].rpartition("####")[2] for row in rows) == 79
     assert not any("," in (q.target or "") for q in questions)
-    rationales = dict(open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked("test"))
+    rationales = dict(
+        open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked("test")
+    )
     assert not any("\u200b" in text for text in rationales.values())
 
 
@@ -153,7 +180,11 @@ def test_commonsense_qa_dirt_is_kept() -> None:
     assert home.target in ("A", "C")
     assert sum(len({c.text for c in q.choices}) < 5 for q in questions.values()) == 122
     same_as_target = sum(
-        sum(c.text == next(d.text for d in q.choices if d.label == q.target) for c in q.choices) > 1
+        sum(
+            c.text == next(d.text for d in q.choices if d.label == q.target)
+            for c in q.choices
+        )
+        > 1
         for q in questions.values()
     )
     assert same_as_target == 42
@@ -165,14 +196,27 @@ def test_openbookqa_pair_with_different_targets_is_kept() -> None:
     first, second = questions["9-616"], questions["12-272"]
     assert first.text == second.text
     assert {c.text for c in first.choices} == {c.text for c in second.choices}
-    assert len({next(c.text for c in q.choices if c.label == q.target) for q in (first, second)}) == 2
+    assert (
+        len(
+            {
+                next(c.text for c in q.choices if c.label == q.target)
+                for q in (first, second)
+            }
+        )
+        == 2
+    )
 
 
 def test_openbookqa_text_is_the_published_text() -> None:
-    rows = [json.loads(line) for line in (DATA / "openbookqa" / "train.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (DATA / "openbookqa" / "train.jsonl").read_text().splitlines()
+    ]
     for row, question in zip(rows, read("openbookqa", "train"), strict=True):
         assert question.text == row["question"]["stem"].strip()
-        assert [c.text for c in question.choices] == [c["text"].strip() for c in row["question"]["choices"]]
+        assert [c.text for c in question.choices] == [
+            c["text"].strip() for c in row["question"]["choices"]
+        ]
         assert question.target == row["answerKey"]
 
 
@@ -187,12 +231,26 @@ def test_quarel_choices_leave_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("split", "row", "first", "second"),  # how many words each choice keeps, and its last letter
-    [("dev", 174, (2, "e"), (2, "e")), ("test", 533, (1, "l"), (1, "n")), ("test", 450, (1, "e"), (1, "p"))],
+    (
+        "split",
+        "row",
+        "first",
+        "second",
+    ),  # how many words each choice keeps, and its last letter
+    [
+        ("dev", 174, (2, "e"), (2, "e")),
+        ("test", 533, (1, "l"), (1, "n")),
+        ("test", 450, (1, "e"), (1, "p")),
+    ],
 )
-def test_quarel_odd_rows(split: str, row: int, first: tuple[int, str], second: tuple[int, str]) -> None:
+def test_quarel_odd_rows(
+    split: str, row: int, first: tuple[int, str], second: tuple[int, str]
+) -> None:
     question = read(f"quarel/{split}.jsonl", split)[row]
-    assert [(len(c.text.split()), c.text[-1]) for c in question.choices] == [first, second]
+    assert [(len(c.text.split()), c.text[-1]) for c in question.choices] == [
+        first,
+        second,
+    ]
 
 
 def test_svamp_loads_with_a_mapping_too_and_names_the_same_questions() -> None:

@@ -1,4 +1,6 @@
-"""Range of rows, seeded draw, limit: what each keeps, in which order they work, and what they leave alone."""
+"""Range of rows, seeded draw, limit: what each keeps, in which order they work, and
+what they leave alone.
+"""
 
 import os
 import subprocess
@@ -38,22 +40,31 @@ def rows_of(questions: list[Question]) -> list[int]:
         ("0:1", [0]),
     ],
 )
-def test_a_range_keeps_the_rows_positions(rows: str, expected: list[int], write: Write, ask: Ask) -> None:
+def test_a_range_keeps_the_rows_positions(
+    rows: str, expected: list[int], write: Write, ask: Ask
+) -> None:
     questions, _ = ask(write("train.jsonl", TEN), rows=rows)
     assert rows_of(questions) == expected
     assert [q.id for q in questions] == [f"q{i}" for i in expected]
 
 
 @pytest.mark.parametrize("rows", ["5:3", "3:3", ":0"])
-def test_a_range_without_rows_is_refused_before_reading(rows: str, tmp_path: Path) -> None:
+def test_a_range_without_rows_is_refused_before_reading(
+    rows: str, tmp_path: Path
+) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text("not even JSON")
-    with pytest.raises(ConfigError, match=rf"--rows '{rows}': no row is in it\. Expected START:END"):
+    with pytest.raises(
+        ConfigError, match=rf"--rows '{rows}': no row is in it\. Expected START:END"
+    ):
         open_source(SourceConfig(name=str(path), rows=rows))
 
 
 def test_a_range_behind_the_end_says_so(write: Write, ask: Ask) -> None:
-    with pytest.raises(DataError, match=r"train.jsonl: it ends before row 10 \(from 0\), where --rows begins"):
+    with pytest.raises(
+        DataError,
+        match=r"train.jsonl: it ends before row 10 \(from 0\), where --rows begins",
+    ):
         ask(write("train.jsonl", TEN), rows="10:")
 
 
@@ -66,13 +77,22 @@ def test_a_range_is_of_the_split_asked_about_only(write: Write) -> None:
 
 
 @pytest.mark.parametrize("rows", ["0:4", "6:", "6:10"])
-def test_a_fault_outside_the_range_stops_nothing(rows: str, write: Write, ask: Ask) -> None:
+def test_a_fault_outside_the_range_stops_nothing(
+    rows: str, write: Write, ask: Ask
+) -> None:
     lines: list[Any] = [*TEN[:5], {**TEN[5], "question": None}, *TEN[6:]]
     path = write("train.jsonl", lines)
     questions, source = ask(path, rows=rows)
-    assert rows_of(questions) == list(range(10))[slice(*(int(part) if part else None for part in rows.split(":")))]
+    assert (
+        rows_of(questions)
+        == list(range(10))[
+            slice(*(int(part) if part else None for part in rows.split(":")))
+        ]
+    )
     assert source.drops == {}
-    with pytest.raises(DataError, match=r"train.jsonl row 5 \(from 0\): question is None"):
+    with pytest.raises(
+        DataError, match=r"train.jsonl row 5 \(from 0\): question is None"
+    ):
         ask(path, rows="4:7")
     _, source = ask(path, rows="4:7", on_bad_row="drop")
     assert source.drops == {"missing_field": 1}
@@ -95,7 +115,9 @@ def test_row_range_parses_what_it_is_written_as(start: int, end: int | None) -> 
         assert row_range(text) == RowRange(start, end)
 
 
-def test_a_draw_is_as_large_as_asked_in_source_order_and_holds_every_smaller_one(write: Write, ask: Ask) -> None:
+def test_a_draw_is_as_large_as_asked_in_source_order_and_holds_every_smaller_one(
+    write: Write, ask: Ask
+) -> None:
     path = write("train.jsonl", TEN)
     before: set[str] = set()
     for count in range(1, 11):
@@ -107,9 +129,13 @@ def test_a_draw_is_as_large_as_asked_in_source_order_and_holds_every_smaller_one
     assert ask(path, sample=1000)[0] == ask(path)[0]
 
 
-def test_a_draw_depends_on_seed_and_id_and_on_nothing_else(write: Write, ask: Ask) -> None:
+def test_a_draw_depends_on_seed_and_id_and_on_nothing_else(
+    write: Write, ask: Ask
+) -> None:
     path, turned = write("train.jsonl", TEN), write("turned_train.jsonl", TEN[::-1])
-    drawn = [{q.id for q in ask(path, sample=4, sample_seed=seed)[0]} for seed in range(5)]
+    drawn = [
+        {q.id for q in ask(path, sample=4, sample_seed=seed)[0]} for seed in range(5)
+    ]
     assert len({frozenset(ids) for ids in drawn}) > 1
     assert {q.id for q in ask(turned, sample=4, sample_seed=3)[0]} == drawn[3]
     # Fixed for good: a released dataset names its draw.
@@ -117,7 +143,9 @@ def test_a_draw_depends_on_seed_and_id_and_on_nothing_else(write: Write, ask: As
     assert sorted(drawn[0]) == ["q1", "q2", "q4", "q7"]
 
 
-def test_limit_comes_after_the_draw_and_the_draw_after_the_range(write: Write, ask: Ask) -> None:
+def test_limit_comes_after_the_draw_and_the_draw_after_the_range(
+    write: Write, ask: Ask
+) -> None:
     path = write("train.jsonl", TEN)
     drawn, _ = ask(path, rows="3:9", sample=4)
     assert set(rows_of(drawn)) <= set(range(3, 9))
@@ -130,7 +158,9 @@ def test_bad_rows_do_not_shrink_a_draw(write: Write, ask: Ask) -> None:
     assert (len(questions), source.drops) == (10, {"missing_field": 1})
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=200), st.integers(1, 220))
+@given(
+    st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=200), st.integers(1, 220)
+)
 def test_draw_bound_is_the_nth_smallest(keys: list[int], count: int) -> None:
     expected = sorted(keys)[count - 1] if count <= len(keys) else 2**64 - 1
     assert draw_bound(keys, count) == expected
@@ -152,6 +182,13 @@ draw_bound(((i * 11400714819323198485) % 2**64 for i in range(300_000)), 20_000)
 print(tracemalloc.get_traced_memory()[1])
 """
     env = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / ".ns")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
-    # 16 bytes a key, the same again while numpy copies, and what an array reserves ahead.
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+    )
+    # 16 bytes a key, the same again while numpy copies, and what an array reserves
+    # ahead.
     assert int(done.stdout) < 20_000 * 16 * 3

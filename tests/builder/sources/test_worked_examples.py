@@ -17,10 +17,18 @@ def test_a_column_called_rationale_needs_no_mapping(write: Write) -> None:
     rows = [
         {"id": "a", "question": "q1", "answer": 1, "rationale": " Because. "},
         {"id": "b", "question": "q2", "answer": 2, "rationale": None},
-        {"id": "c", "question": "q3", "answer": 3, "rationale": ["First.", "", "Then."]},
+        {
+            "id": "c",
+            "question": "q3",
+            "answer": 3,
+            "rationale": ["First.", "", "Then."],
+        },
     ]
     source = open_source(SourceConfig(name=str(write("train.jsonl", rows)), limit=1))
-    assert [(q.id, text) for q, text in source.worked("train")] == [("a", "Because."), ("c", "First. Then.")]
+    assert [(q.id, text) for q, text in source.worked("train")] == [
+        ("a", "Because."),
+        ("c", "First. Then."),
+    ]
     assert [q.id for q in source.read("train")] == ["a"]
 
 
@@ -32,36 +40,53 @@ def test_a_column_can_be_mapped(write: Write) -> None:
 
 
 def test_without_a_column_the_line_to_type(write: Write) -> None:
-    source = open_source(SourceConfig(name=str(write("train.csv", "question,answer,why\nq1,1,because\n"))))
+    source = open_source(
+        SourceConfig(
+            name=str(write("train.csv", "question,answer,why\nq1,1,because\n"))
+        )
+    )
     with pytest.raises(ConfigError) as caught:
         source.worked("train")
     line = str(caught.value)
-    assert line.startswith("train.csv: no column is called rationale; there are ['question', 'answer', 'why'].")
+    assert line.startswith(
+        "train.csv: no column is called rationale; there are ['question', 'answer', 'why']."
+    )
     assert line.endswith("Type: --map rationale=COL")
 
 
 def test_the_bundled_set_carries_none() -> None:
-    with pytest.raises(ConfigError, match=r"bundled.jsonl: its rows carry no rationales"):
+    with pytest.raises(
+        ConfigError, match=r"bundled.jsonl: its rows carry no rationales"
+    ):
         open_source(SourceConfig()).worked("train")
 
 
 @pytest.mark.needs_data
 def test_commonsense_qa_carries_none() -> None:
-    with pytest.raises(ConfigError, match=r"dev_rand_split.jsonl: its rows carry no rationales"):
+    with pytest.raises(
+        ConfigError, match=r"dev_rand_split.jsonl: its rows carry no rationales"
+    ):
         open_source(SourceConfig(name=str(DATA / "commonsense_qa"))).worked("dev")
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize(("split", "count"), [("train", 7473), ("test", 1319)])
-def test_every_gsm8k_row_carries_one_without_calculator_or_answer(split: str, count: int) -> None:
-    texts = [text for _, text in open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked(split)]
+def test_every_gsm8k_row_carries_one_without_calculator_or_answer(
+    split: str, count: int
+) -> None:
+    texts = [
+        text
+        for _, text in open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked(split)
+    ]
     assert len(texts) == count
     assert not any("<<" in text or ">>" in text or "####" in text for text in texts)
 
 
 @pytest.mark.needs_data
 def test_strategyqa_rationales_are_its_facts() -> None:
-    worked = list(open_source(SourceConfig(name=str(DATA / "strategyqa"))).worked("train"))
+    worked = list(
+        open_source(SourceConfig(name=str(DATA / "strategyqa"))).worked("train")
+    )
     assert len(worked) == 2061
     first = worked[0][1]
     assert (first.count("."), first.endswith("."), "  " in first) == (3, True, True)

@@ -26,7 +26,10 @@ def answer(number: int, kind: str, text: str) -> Answer:
 
 
 KINDS = ["C", "rejected", "unavailable"]
-steps = st.lists(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(KINDS)), max_size=8), max_size=4)
+steps = st.lists(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from(KINDS)), max_size=8),
+    max_size=4,
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -54,22 +57,33 @@ def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
                 continue
             assert place is not None
             found = reader.read(place)
-            assert (found.text if isinstance(found, Completion) else found.message) == expected[number][2]
+            assert (
+                found.text if isinstance(found, Completion) else found.message
+            ) == expected[number][2]
             assert index.failed(place) == (expected[number][0] > 0)
             assert index.may_pass(place) == (expected[number][0] == 2)
 
 
 @given(st.sets(st.binary(min_size=16, max_size=16), max_size=50))
-def test_find_is_exact_for_any_bytes(tmp_path_factory: pytest.TempPathFactory, keys: set[bytes]) -> None:
-    """numpy strips trailing NULs from bytes: keys that end in them must be found all the same."""
+def test_find_is_exact_for_any_bytes(
+    tmp_path_factory: pytest.TempPathFactory, keys: set[bytes]
+) -> None:
+    """numpy strips trailing NULs from bytes: keys that end in them must be found all
+    the same.
+    """
     keys |= {bytes(16), b"\xff" * 16, b"\x01" + bytes(15), bytes(15) + b"\x01"}
     path = tmp_path_factory.mktemp("j") / "a.journal"
     with Journal(path, {}) as journal:
         for one in keys:
-            journal.append(Completion(request_key=one.hex() * 2, text="", finish_reason="stop"))
+            journal.append(
+                Completion(request_key=one.hex() * 2, text="", finish_reason="stop")
+            )
     index = AnswerIndex([path])
     assert all(index.find(one) is not None for one in keys)
-    assert index.find(b"\x02" + bytes(14) + b"\x03") is None or b"\x02" + bytes(14) + b"\x03" in keys
+    assert (
+        index.find(b"\x02" + bytes(14) + b"\x03") is None
+        or b"\x02" + bytes(14) + b"\x03" in keys
+    )
 
 
 def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
@@ -78,12 +92,17 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> No
         "with AnswerStore(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(StoreError, match=rf"another cotbuild is at work here, pid {holder.pid}"),
+            pytest.raises(
+                StoreError, match=rf"another cotbuild is at work here, pid {holder.pid}"
+            ),
             AnswerStore(tmp_path).hold(),
         ):
             pass
@@ -92,7 +111,9 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> No
         pass
 
 
-def test_a_fresh_generation_hides_the_old_one_until_clean_removes_it(tmp_path: Path) -> None:
+def test_a_fresh_generation_hides_the_old_one_until_clean_removes_it(
+    tmp_path: Path,
+) -> None:
     store = AnswerStore(tmp_path)
     with store.hold():
         with store.journal({}) as journal:
@@ -116,5 +137,8 @@ def test_the_state_changes_with_every_answer(tmp_path: Path) -> None:
 
 def test_an_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
-    with pytest.raises(StoreError, match="Expected a folder that can be written"), AnswerStore(tmp_path / "x").hold():
+    with (
+        pytest.raises(StoreError, match="Expected a folder that can be written"),
+        AnswerStore(tmp_path / "x").hold(),
+    ):
         pass

@@ -1,4 +1,6 @@
-"""Journals: what was written is read back, a torn end costs one line, a full disk costs none."""
+"""Journals: what was written is read back, a torn end costs one line, a full disk costs
+none.
+"""
 
 import json
 import resource
@@ -27,7 +29,13 @@ KEY = "ab" * 32
 
 
 def completion(text: str = "so", key: str = KEY) -> Completion:
-    return Completion(request_key=key, text=text, finish_reason="stop", prompt_tokens=3, completion_tokens=4)
+    return Completion(
+        request_key=key,
+        text=text,
+        finish_reason="stop",
+        prompt_tokens=3,
+        completion_tokens=4,
+    )
 
 
 completions = st.builds(
@@ -93,7 +101,10 @@ def test_a_damaged_line_elsewhere_stops_with_file_and_offset(tmp_path: Path) -> 
 
 def test_a_journal_of_a_newer_cotbuild_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
-    path.write_bytes(encode_line(HEADER, "0" * 64, json.dumps({"format_version": 99})) + encode_answer(completion()))
+    path.write_bytes(
+        encode_line(HEADER, "0" * 64, json.dumps({"format_version": 99}))
+        + encode_answer(completion())
+    )
     with pytest.raises(StoreError, match="written by a newer cotbuild"):
         list(read_lines(path))
 
@@ -135,7 +146,12 @@ except StoreError as error:
 def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path: Path) -> None:
     """A real limit of the kernel's: the last write(2) is short, the next one fails."""
     path = tmp_path / "a.journal"
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     written, message = done.stdout.split(" ", 1)
     found = list(read_lines(path))
     assert None not in found

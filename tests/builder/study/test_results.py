@@ -10,12 +10,20 @@ from cotbuild.schemas.study.comparison import Claim, Outcome
 from cotbuild.schemas.study.declaration import CellKey, Stage, Study
 from cotbuild.schemas.study.record import Cell, Touch
 from cotbuild.schemas.study.results import ComparisonResult, Standing, StudyResults
-from tests.support.studies.cells_made import VARIANTS, comparison, make_cells, make_record, make_study
+from tests.support.studies.cells_made import (
+    VARIANTS,
+    comparison,
+    make_cells,
+    make_record,
+    make_study,
+)
 
 CHANCES = {"label_only": 0.3, "pre_cot": 0.3, "post_cot": 0.45}
 
 
-def results(study: Study, cells: dict[CellKey, Cell], of: Study | None = None) -> StudyResults:
+def results(
+    study: Study, cells: dict[CellKey, Cell], of: Study | None = None
+) -> StudyResults:
     return study_results(study, make_record(of or study), cells, [], None)
 
 
@@ -33,15 +41,28 @@ def test_a_comparison_is_that_of_its_cells_corrected_over_the_family() -> None:
     found = results(study, cells)
 
     def table(variant: str) -> list[list[float]]:
-        of = [cell for key, cell in cells.items() if key.variant == variant and key.rows]
-        return [[float(one) for one in cell.test.answers.correct] for cell in of if cell.test]
+        of = [
+            cell for key, cell in cells.items() if key.variant == variant and key.rows
+        ]
+        return [
+            [float(one) for one in cell.test.answers.correct]
+            for cell in of
+            if cell.test
+        ]
 
-    plain = [compare(table("post_cot"), table(b), paired=False) for b in ("pre_cot", "label_only")]
+    plain = [
+        compare(table("post_cot"), table(b), paired=False)
+        for b in ("pre_cot", "label_only")
+    ]
     assert [one.comparison for one in declared(found)] == plain
-    assert [one.p_holm for one in declared(found)] == pytest.approx(holm([one.p for one in plain]))
+    assert [one.p_holm for one in declared(found)] == pytest.approx(
+        holm([one.p for one in plain])
+    )
     assert [one.outcome for one in declared(found)] == [Outcome.SUPPORTED] * 2
     assert {one.standing for one in found.comparisons} == {Standing.FINAL}
-    assert [(one.recipe.variant, one.seeds) for one in found.recipes] == [(name, (0, 1, 2)) for name in VARIANTS]
+    assert [(one.recipe.variant, one.seeds) for one in found.recipes] == [
+        (name, (0, 1, 2)) for name in VARIANTS
+    ]
     assert found.untrained[0].seeds == (0,)
     assert found.untrained[0].accuracy.interval_95 is None
 
@@ -49,9 +70,17 @@ def test_a_comparison_is_that_of_its_cells_corrected_over_the_family() -> None:
 def test_a_comparison_without_its_cells_is_not_run_and_counts_in_the_family() -> None:
     study = make_study()
     whole = results(study, make_cells(study, CHANCES))
-    part = results(study, make_cells(study, {name: CHANCES[name] for name in ("label_only", "post_cot")}))
+    part = results(
+        study,
+        make_cells(study, {name: CHANCES[name] for name in ("label_only", "post_cot")}),
+    )
     after, helps = named(part, "after"), named(part, "help")
-    assert (after.standing, after.comparison, after.p_holm, after.outcome) == (Standing.NOT_RUN, None, None, None)
+    assert (after.standing, after.comparison, after.p_holm, after.outcome) == (
+        Standing.NOT_RUN,
+        None,
+        None,
+        None,
+    )
     assert helps.comparison is not None
     assert helps.p_holm == pytest.approx(2 * helps.comparison.p)
     assert named(whole, "help").standing is Standing.FINAL
@@ -61,18 +90,35 @@ def test_a_comparison_without_its_cells_is_not_run_and_counts_in_the_family() ->
 def test_with_seeds_missing_it_is_interim_and_with_one_seed_not_run() -> None:
     study = make_study()
     cells = make_cells(study, CHANCES)
-    two = {key: cell for key, cell in cells.items() if key.seed < 2 or key.variant != "post_cot"}
+    two = {
+        key: cell
+        for key, cell in cells.items()
+        if key.seed < 2 or key.variant != "post_cot"
+    }
     assert {one.standing for one in declared(results(study, two))} == {Standing.INTERIM}
-    one = {key: cell for key, cell in cells.items() if key.seed < 1 or key.variant != "post_cot"}
+    one = {
+        key: cell
+        for key, cell in cells.items()
+        if key.seed < 1 or key.variant != "post_cot"
+    }
     found = results(study, one)
     assert {one.standing for one in declared(found)} == {Standing.NOT_RUN}
-    assert next(one for one in found.recipes if one.recipe.variant == "post_cot").accuracy.interval_95 is None
+    assert (
+        next(
+            one for one in found.recipes if one.recipe.variant == "post_cot"
+        ).accuracy.interval_95
+        is None
+    )
 
 
 def test_paired_only_seeds_that_both_have_count() -> None:
     study = make_study(paired=True)
     cells = make_cells(study, CHANCES)
-    some = {key: cell for key, cell in cells.items() if (key.variant, key.seed) != ("pre_cot", 1)}
+    some = {
+        key: cell
+        for key, cell in cells.items()
+        if (key.variant, key.seed) != ("pre_cot", 1)
+    }
     found = named(results(study, some), "after").comparison
     assert found is not None
     assert (found.paired, found.num_seeds) == (True, (2, 2))
@@ -80,7 +126,12 @@ def test_paired_only_seeds_that_both_have_count() -> None:
 
 def test_what_was_declared_later_is_exploratory_and_changes_no_p_value() -> None:
     first = make_study()
-    later = make_study(comparisons=(*first.comparisons, comparison("late", "label_only", "pre_cot", Claim.AS_GOOD)))
+    later = make_study(
+        comparisons=(
+            *first.comparisons,
+            comparison("late", "label_only", "pre_cot", Claim.AS_GOOD),
+        )
+    )
     cells = make_cells(first, CHANCES)
     before, after = results(first, cells), results(later, cells, first)
     assert declared(after) == declared(before)
@@ -95,16 +146,29 @@ def test_metric_margin_and_pairing_are_those_of_the_first_cell() -> None:
     cells = make_cells(first, CHANCES)
     changed = make_study(margin=50.0, metric="free", paired=True)
     assert results(changed, cells, first) == results(first, cells)
-    fields = {one.field: (one.was, one.now) for one in changes(make_record(first), changed, "now", 3)}
-    assert fields == {"margin": (2.0, 50.0), "metric": ("accuracy", "free"), "paired": (False, True)}
+    fields = {
+        one.field: (one.was, one.now)
+        for one in changes(make_record(first), changed, "now", 3)
+    }
+    assert fields == {
+        "margin": (2.0, 50.0),
+        "metric": ("accuracy", "free"),
+        "paired": (False, True),
+    }
 
 
-def test_each_variant_is_set_against_the_gates_and_each_claim_in_other_settings_as_exploratory() -> None:
+def test_each_variant_is_set_against_the_gates_and_each_claim_in_other_settings_as_exploratory() -> (
+    None
+):
     more = Stage(name="sizes", variants=VARIANTS, seeds=(0, 1), rows=(50,))
     first = make_study()
     study = make_study([*first.stages, more])
     found = results(study, make_cells(study, CHANCES))
-    told = [(one.planned.name, one.setting.rows) for one in found.comparisons if one.exploratory]
+    told = [
+        (one.planned.name, one.setting.rows)
+        for one in found.comparisons
+        if one.exploratory
+    ]
     assert told == [("after", 50), ("help", 50), ("pre_cot_vs_label_only", 100)]
     assert [one.recipe.rows for one in found.recipes] == [100, 100, 100, 50, 50, 50]
     assert [(one.done, one.total) for one in found.stages] == [(9, 9), (6, 6)]

@@ -1,4 +1,6 @@
-"""The statistics of a study: against values worked out by hand, scipy, a real bootstrap, and simulated studies."""
+"""The statistics of a study: against values worked out by hand, scipy, a real
+bootstrap, and simulated studies.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,14 @@ from cotbuild.builder.study.statistics import (
 )
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.study.comparison import Claim, Comparison, Outcome
-from tests.support.simulated_studies import compare_all, covers, draw, mcnemar_rejects, rejects, world
+from tests.support.simulated_studies import (
+    compare_all,
+    covers,
+    draw,
+    mcnemar_rejects,
+    rejects,
+    world,
+)
 
 Table = NDArray[np.int64]
 
@@ -50,7 +59,9 @@ def pairs(draw_: st.DrawFn, same_seeds: bool = False) -> tuple[Table, Table]:
     seeds_a = draw_(st.integers(2, 5))
     seeds_b = seeds_a if same_seeds else draw_(st.integers(2, 5))
     rng = np.random.default_rng(draw_(st.integers(0, 10**6)))
-    return rng.integers(0, 2, (seeds_a, questions)), rng.integers(0, 2, (seeds_b, questions))
+    return rng.integers(0, 2, (seeds_a, questions)), rng.integers(
+        0, 2, (seeds_b, questions)
+    )
 
 
 class TestCompare:
@@ -63,7 +74,9 @@ class TestCompare:
             (False, [(1 / 64, 1), (0.0, 1)]),
         ],
     )
-    def test_agrees_with_what_was_worked_out_by_hand(self, paired: bool, of_seeds: list[tuple[float, int]]) -> None:
+    def test_agrees_with_what_was_worked_out_by_hand(
+        self, paired: bool, of_seeds: list[tuple[float, int]]
+    ) -> None:
         found = compare(A, B, paired=paired)
         # Differences of the questions: 1/2, 1/2, 1/2, 0; s² = 1/16; /4.
         terms = [*of_seeds, (1 / 64, 3)]
@@ -74,19 +87,37 @@ class TestCompare:
         assert found.difference == pytest.approx(37.5)
         assert found.standard_error == pytest.approx(error)
         assert found.df == pytest.approx(df)
-        assert found.interval_95 == pytest.approx((37.5 - t.ppf(0.975) * error, 37.5 + t.ppf(0.975) * error))
-        assert found.interval_90 == pytest.approx((37.5 - t.ppf(0.95) * error, 37.5 + t.ppf(0.95) * error))
+        assert found.interval_95 == pytest.approx(
+            (37.5 - t.ppf(0.975) * error, 37.5 + t.ppf(0.975) * error)
+        )
+        assert found.interval_90 == pytest.approx(
+            (37.5 - t.ppf(0.95) * error, 37.5 + t.ppf(0.95) * error)
+        )
         assert found.p == pytest.approx(2 * t.sf(37.5 / error))
-        assert found.smallest_difference == pytest.approx((t.ppf(0.975) + t.ppf(0.8)) * error)
-        assert (found.num_seeds, found.num_questions, found.paired) == ((2, 2), 4, paired)
+        assert found.smallest_difference == pytest.approx(
+            (t.ppf(0.975) + t.ppf(0.8)) * error
+        )
+        assert (found.num_seeds, found.num_questions, found.paired) == (
+            (2, 2),
+            4,
+            paired,
+        )
 
     def test_seeds_alone_give_the_paired_t_test(self) -> None:
-        """Where all questions differ alike only seeds are left, and scipy's t-test is the answer."""
+        """Where all questions differ alike only seeds are left, and scipy's t-test is
+        the answer.
+        """
         counts_a, counts_b = [4, 3, 4], [1, 2, 2]
-        a = np.array([np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_a)])
-        b = np.array([np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_b)])
+        a = np.array(
+            [np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_a)]
+        )
+        b = np.array(
+            [np.roll([1] * n + [0] * (6 - n), 2 * at) for at, n in enumerate(counts_b)]
+        )
         many = compare(np.tile(a, 20_000), np.tile(b, 20_000), paired=True)
-        assert many.p == pytest.approx(stats.ttest_rel(a.mean(1), b.mean(1)).pvalue, rel=1e-3)
+        assert many.p == pytest.approx(
+            stats.ttest_rel(a.mean(1), b.mean(1)).pvalue, rel=1e-3
+        )
 
     def test_questions_alone_give_the_one_sample_t_test(self) -> None:
         """Where all seeds are the same only questions are left."""
@@ -97,7 +128,9 @@ class TestCompare:
         assert found.df == pytest.approx(49)
 
     @pytest.mark.parametrize("paired", [True, False])
-    def test_the_error_is_that_of_the_bootstraps_over_seeds_and_over_questions(self, paired: bool) -> None:
+    def test_the_error_is_that_of_the_bootstraps_over_seeds_and_over_questions(
+        self, paired: bool
+    ) -> None:
         rng = np.random.default_rng(11)
         a_1, b_1 = draw(world(60, 0.5, 0.1, 0), rng, 1, 4, 0.2)
         a, b = a_1[0].astype(float), b_1[0].astype(float)
@@ -107,17 +140,25 @@ class TestCompare:
         of_seeds = by_seed_a @ a.mean(1) - by_seed_b @ b.mean(1)
         of_questions = by_question @ (a.mean(0) - b.mean(0))
         spread = 100 * (of_seeds.var() + of_questions.var() * 60 / 59) ** 0.5
-        assert compare(a, b, paired=paired).standard_error == pytest.approx(spread, rel=0.02)
+        assert compare(a, b, paired=paired).standard_error == pytest.approx(
+            spread, rel=0.02
+        )
 
     @given(pairs(), st.booleans())
-    def test_b_against_a_is_the_negative(self, tables: tuple[Table, Table], paired: bool) -> None:
+    def test_b_against_a_is_the_negative(
+        self, tables: tuple[Table, Table], paired: bool
+    ) -> None:
         a, b = tables
         paired = paired and len(a) == len(b)
         one, other = compare(a, b, paired=paired), compare(b, a, paired=paired)
         assert other.difference == -one.difference
         assert other.interval_95 == (-one.interval_95[1], -one.interval_95[0])
         assert other.interval_90 == (-one.interval_90[1], -one.interval_90[0])
-        assert (other.p, other.df, other.standard_error) == (one.p, one.df, one.standard_error)
+        assert (other.p, other.df, other.standard_error) == (
+            one.p,
+            one.df,
+            one.standard_error,
+        )
 
     @given(pairs(same_seeds=True), st.booleans(), st.integers(0, 1000))
     def test_the_order_of_questions_and_of_seeds_does_not_matter(
@@ -133,7 +174,9 @@ class TestCompare:
         assert other.p == pytest.approx(one.p)
 
     @given(pairs(), st.booleans())
-    def test_a_recipe_does_not_differ_from_itself(self, tables: tuple[Table, Table], paired: bool) -> None:
+    def test_a_recipe_does_not_differ_from_itself(
+        self, tables: tuple[Table, Table], paired: bool
+    ) -> None:
         found = compare(tables[0], tables[0], paired=paired)
         assert (found.difference, found.p) == (0, 1)
 
@@ -144,8 +187,15 @@ class TestCompare:
         a, b = tables
         found = compare(a, b, paired=paired and len(a) == len(b))
         same = found.difference == found.standard_error == 0
-        assert (found.p > 0.05) == (found.interval_95[0] < 0 < found.interval_95[1] or same)
-        assert found.interval_95[0] <= found.interval_90[0] <= found.difference <= found.interval_90[1]
+        assert (found.p > 0.05) == (
+            found.interval_95[0] < 0 < found.interval_95[1] or same
+        )
+        assert (
+            found.interval_95[0]
+            <= found.interval_90[0]
+            <= found.difference
+            <= found.interval_90[1]
+        )
 
     def test_a_difference_without_any_spread_is_certain(self) -> None:
         found = compare(np.ones((2, 5)), np.zeros((3, 5)), paired=False)
@@ -154,7 +204,10 @@ class TestCompare:
     def test_a_student_without_seeds_goes_in_as_the_same_row_for_each(self) -> None:
         untrained = np.array([1, 0, 0, 0])
         found = compare(A, np.broadcast_to(untrained, A.shape), paired=True)
-        seeds, questions = A.mean(1).var(ddof=1) / 2, (A.mean(0) - untrained).var(ddof=1) / 4
+        seeds, questions = (
+            A.mean(1).var(ddof=1) / 2,
+            (A.mean(0) - untrained).var(ddof=1) / 4,
+        )
         assert found.standard_error == pytest.approx(100 * (seeds + questions) ** 0.5)
 
     def test_is_kept_as_json(self) -> None:
@@ -164,18 +217,40 @@ class TestCompare:
     @pytest.mark.parametrize(
         ("a", "b", "paired", "said"),
         [
-            (A, B[:, :3], True, "comparison: A answered 4 questions, B 3. Expected the same questions"),
-            (A[:1], B, False, "recipe A: 1 seed. One run each compares two checkpoints, never two recipes"),
+            (
+                A,
+                B[:, :3],
+                True,
+                "comparison: A answered 4 questions, B 3. Expected the same questions",
+            ),
+            (
+                A[:1],
+                B,
+                False,
+                "recipe A: 1 seed. One run each compares two checkpoints, never two recipes",
+            ),
             (A, B[:1], False, "recipe B: 1 seed."),
-            (A, np.tile(B, (2, 1)), True, "paired seeds: 2 of A, 4 of B. Expected the same seeds in both."),
-            (A * 2, B, True, "recipe A: 2.0 for a question. Expected 1, right, or 0, wrong."),
+            (
+                A,
+                np.tile(B, (2, 1)),
+                True,
+                "paired seeds: 2 of A, 4 of B. Expected the same seeds in both.",
+            ),
+            (
+                A * 2,
+                B,
+                True,
+                "recipe A: 2.0 for a question. Expected 1, right, or 0, wrong.",
+            ),
             (A, np.where(B, np.nan, 0), True, "recipe B: nan for a question."),
             (A[0], B, True, r"recipe A: shape \(4,\). Expected \(seeds, questions\)"),
             (A[:, :1], B[:, :1], True, r"recipe A: shape \(2, 1\)."),
             ([[1, 0], [1]], B, True, "recipe A: .* Expected a table"),
         ],
     )
-    def test_says_what_cannot_be_compared(self, a: Table, b: Table, paired: bool, said: str) -> None:
+    def test_says_what_cannot_be_compared(
+        self, a: Table, b: Table, paired: bool, said: str
+    ) -> None:
         with pytest.raises(DataError, match=said):
             compare(a, b, paired=paired)
 
@@ -188,7 +263,9 @@ class TestRecipeAccuracy:
         half = 100 * stats.t(df).ppf(0.975) * (seeds + questions) ** 0.5
         assert found.per_seed == (75, 50)
         assert found.mean == 62.5
-        assert found.interval_95 == pytest.approx((max(62.5 - half, 0), min(62.5 + half, 100)))
+        assert found.interval_95 == pytest.approx(
+            (max(62.5 - half, 0), min(62.5 + half, 100))
+        )
 
     def test_one_seed_has_no_interval(self) -> None:
         assert recipe_accuracy(A[:1]).interval_95 is None
@@ -206,19 +283,27 @@ class TestHolm:
             ([0.0, 1.0, 0.0], [0.0, 1.0, 0.0]),
         ],
     )
-    def test_agrees_with_what_was_worked_out_by_hand(self, ps: list[float], corrected: list[float]) -> None:
+    def test_agrees_with_what_was_worked_out_by_hand(
+        self, ps: list[float], corrected: list[float]
+    ) -> None:
         assert holm(ps) == pytest.approx(corrected)
 
     @given(st.lists(st.floats(0, 1), max_size=8))
-    def test_is_never_smaller_keeps_the_order_and_never_exceeds_bonferroni(self, ps: list[float]) -> None:
+    def test_is_never_smaller_keeps_the_order_and_never_exceeds_bonferroni(
+        self, ps: list[float]
+    ) -> None:
         found = holm(ps)
         for p, corrected in zip(ps, found, strict=True):
             assert p <= corrected <= min(1, p * len(ps))
         assert [found[at] for at in np.argsort(ps, kind="stable")] == sorted(found)
 
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-    def test_rejects_what_the_step_down_procedure_rejects(self, ps: list[float]) -> None:
-        """Holm's own wording: from the smallest on, while p is at most 0.05 / those left."""
+    def test_rejects_what_the_step_down_procedure_rejects(
+        self, ps: list[float]
+    ) -> None:
+        """Holm's own wording: from the smallest on, while p is at most 0.05 / those
+        left.
+        """
         rejected: set[int] = set()
         for step, at in enumerate(np.argsort(ps, kind="stable")):
             if ps[at] * (len(ps) - step) > 0.05:
@@ -263,10 +348,18 @@ class TestClaims:
         ],
     )
     def test_ends_by_the_rules(
-        self, difference: float, interval: tuple[float, float], p: float, beats: Outcome, as_good: Outcome
+        self,
+        difference: float,
+        interval: tuple[float, float],
+        p: float,
+        beats: Outcome,
+        as_good: Outcome,
     ) -> None:
         found = comparison(difference, interval)
-        assert (decide(Claim.BEATS, found, p), decide(Claim.AS_GOOD, found, p)) == (beats, as_good)
+        assert (decide(Claim.BEATS, found, p), decide(Claim.AS_GOOD, found, p)) == (
+            beats,
+            as_good,
+        )
 
 
 class TestCheckpoints:
@@ -296,25 +389,37 @@ class TestCheckpoints:
             ([1, 0], [1, 3], "checkpoint B: 3.0"),
         ],
     )
-    def test_says_what_cannot_be_compared(self, a: list[int], b: list[int], said: str) -> None:
+    def test_says_what_cannot_be_compared(
+        self, a: list[int], b: list[int], said: str
+    ) -> None:
         with pytest.raises(DataError, match=said):
             compare_checkpoints(a, b)
 
-    @pytest.mark.parametrize(("right", "asked"), [(0, 10), (1, 4), (175, 500), (500, 500)])
-    def test_wilson_is_where_the_score_test_stands_at_its_limit(self, right: int, asked: int) -> None:
+    @pytest.mark.parametrize(
+        ("right", "asked"), [(0, 10), (1, 4), (175, 500), (500, 500)]
+    )
+    def test_wilson_is_where_the_score_test_stands_at_its_limit(
+        self, right: int, asked: int
+    ) -> None:
         z = stats.norm.ppf(0.975)
         for limit in wilson(right, asked):
             p = limit / 100
-            assert abs(right / asked - p) == pytest.approx(z * (p * (1 - p) / asked) ** 0.5, abs=1e-9)
+            assert abs(right / asked - p) == pytest.approx(
+                z * (p * (1 - p) / asked) ** 0.5, abs=1e-9
+            )
 
 
 class TestSimulation:
-    """The table of tests/bench/study_simulation.py in small: seeds are fixed, so these numbers do not change."""
+    """The table of tests/bench/study_simulation.py in small: seeds are fixed, so these
+    numbers do not change.
+    """
 
     @pytest.mark.parametrize("seeds", [3, 5])
     @pytest.mark.parametrize("paired", [True, False])
     @pytest.mark.parametrize("run_share", [0.4, 0.9])
-    def test_holds_its_level_where_mcnemar_does_not(self, seeds: int, paired: bool, run_share: float) -> None:
+    def test_holds_its_level_where_mcnemar_does_not(
+        self, seeds: int, paired: bool, run_share: float
+    ) -> None:
         rng = np.random.default_rng(seeds)
         here = world(500, run_share, 0.05, 0)
         a, b = draw(here, rng, 300, seeds, 0)
@@ -330,4 +435,6 @@ class TestSimulation:
         a, _ = draw(world(500, run_share, 0, 0), np.random.default_rng(2), 400, 5, 0)
         means_NS = a.mean(2)
         assert means_NS.mean() == pytest.approx(0.35, abs=0.003)
-        assert means_NS.var(axis=1, ddof=1).mean() ** 0.5 == pytest.approx(0.017, rel=0.06)
+        assert means_NS.var(axis=1, ddof=1).mean() ** 0.5 == pytest.approx(
+            0.017, rel=0.06
+        )

@@ -1,4 +1,6 @@
-"""One running HTTP teacher for all tests that dial it: starting one takes longer than most tests."""
+"""One running HTTP teacher for all tests that dial it: starting one takes longer than
+most tests.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,4 +1,7 @@
-"""The contract for each teacher. Managed vLLM runs it in test_managed.py, marked slow."""
+"""The contract for each teacher.
+
+Managed vLLM runs it in test_managed.py, marked slow.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +30,16 @@ class TestEndpoint(Contract):
                 yield teacher
 
 
-FAULTS = ("http_429", "http_500", "http_503", "http_408", "reset", "half_body", "bad_json", "no_choices")
+FAULTS = (
+    "http_429",
+    "http_500",
+    "http_503",
+    "http_408",
+    "reset",
+    "half_body",
+    "bad_json",
+    "no_choices",
+)
 
 
 class TestFaultyEndpoint(Contract):
@@ -49,8 +61,14 @@ class TestThreeEndpoints(Contract):
     @asynccontextmanager
     async def teacher(self) -> AsyncIterator[Teacher]:
         faults = {name: 0.5 / len(FAULTS) for name in FAULTS}
-        with serve(faults=faults, latency_s=0.01) as one, serve(latency_s=0.01, at_most=2) as two, serve() as three:
-            async with pool(one.url, two.url, three.url, window=5, max_attempts=9) as teacher:
+        with (
+            serve(faults=faults, latency_s=0.01) as one,
+            serve(latency_s=0.01, at_most=2) as two,
+            serve() as three,
+        ):
+            async with pool(
+                one.url, two.url, three.url, window=5, max_attempts=9
+            ) as teacher:
                 yield teacher
 
 

@@ -1,4 +1,7 @@
-"""When a run is stopped for its teacher's sake. Outcomes are written as strings: o a completion, x a failure."""
+"""When a run is stopped for its teacher's sake.
+
+Outcomes are written as strings: o a completion, x a failure.
+"""
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,11 @@ from cotbuild.schemas.errors import TeacherError
 def answer(sign: str) -> Answer:
     if sign == "o":
         return Completion(request_key="k", text="t", finish_reason="stop")
-    return Failure(request_key="k", kind=FailureKind.UNAVAILABLE, message={"x": "HTTP 500: boom"}.get(sign, sign))
+    return Failure(
+        request_key="k",
+        kind=FailureKind.UNAVAILABLE,
+        message={"x": "HTTP 500: boom"}.get(sign, sign),
+    )
 
 
 def stopped_at(signs: str, completed_before: int = 0) -> int | None:
@@ -51,7 +58,10 @@ def test_stops(signs: str, completed_before: int, expected: int | None) -> None:
 
 @given(st.text(alphabet="ox", min_size=200, max_size=500))
 def test_counts_of_the_last_200_are_exact(signs: str) -> None:
-    expected = next((i for i in range(200, len(signs) + 1) if signs[i - 200 : i].count("x") > 100), None)
+    expected = next(
+        (i for i in range(200, len(signs) + 1) if signs[i - 200 : i].count("x") > 100),
+        None,
+    )
     assert stopped_at(signs, completed_before=1) == expected
 
 
@@ -59,5 +69,8 @@ def test_says_counts_and_the_commonest_words() -> None:
     watch = EarlyStop()
     for i in range(19):
         watch.note(answer("HTTP 503: no GPU" if i % 3 else "HTTP 500: other"))
-    with pytest.raises(TeacherError, match=r"the first 20 requests all failed, 13 of them with 'HTTP 503: no GPU'\. "):
+    with pytest.raises(
+        TeacherError,
+        match=r"the first 20 requests all failed, 13 of them with 'HTTP 503: no GPU'\. ",
+    ):
         watch.note(answer("HTTP 503: no GPU"))

@@ -13,12 +13,24 @@ import pytest
 
 from cotbuild.builder.storage.cache import cache_dir, checksum
 from cotbuild.builder.teachers import open_teacher, teacher_identity, tokenizer_folder
-from cotbuild.builder.teachers.identity import compare_tokens, folder_digest, hub_commit, is_folder, remember
+from cotbuild.builder.teachers.identity import (
+    compare_tokens,
+    folder_digest,
+    hub_commit,
+    is_folder,
+    remember,
+)
 from cotbuild.builder.teachers.known import TEACHER_JSON, Known, load_known, save_known
 from cotbuild.builder.teachers.weights import max_model_len
 from cotbuild.schemas.completion import Message, Request, Sampling
 from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
-from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError, TeacherError
+from cotbuild.schemas.errors import (
+    ConfigError,
+    CotbuildError,
+    DataError,
+    StoreError,
+    TeacherError,
+)
 from tests.support.http_teacher import serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -40,7 +52,11 @@ def model(tmp_path: Path) -> Path:
         "tokenizer.json": "{}",
         "chat_template.jinja": "{{ x }}",
     }
-    for name, text in {**files, "model.safetensors": "weights", "README.md": "read me"}.items():
+    for name, text in {
+        **files,
+        "model.safetensors": "weights",
+        "README.md": "read me",
+    }.items():
         (folder / name).write_text(text)
     return folder
 
@@ -50,7 +66,9 @@ def model(tmp_path: Path) -> Path:
 
 def test_scripted_identity_is_its_dials(tmp_path: Path) -> None:
     def identity(**dials: float) -> str:
-        return teacher_identity(TeacherConfig(model="scripted", scripted=ScriptedConfig(**dials)), tmp_path)
+        return teacher_identity(
+            TeacherConfig(model="scripted", scripted=ScriptedConfig(**dials)), tmp_path
+        )
 
     assert identity() == identity()
     assert identity().startswith("scripted:")
@@ -72,13 +90,18 @@ def edit(name: str, text: str) -> Callable[[Path], object]:
         (edit("chat_template.jinja", "{{ y }}"), False),
         (edit("generation_config.json", "{}"), False),
         (lambda folder: (folder / "tokenizer.json").unlink(), False),
-        (lambda folder: (folder / "tokenizer.json").rename(folder / "vocab.json"), False),
+        (
+            lambda folder: (folder / "tokenizer.json").rename(folder / "vocab.json"),
+            False,
+        ),
         (edit("README.md", "other"), True),
         (edit(".hidden.json", "{}"), True),
         (lambda folder: os.utime(folder / "model.safetensors", (1, 1)), True),
     ],
 )
-def test_folder_digest(model: Path, cache: Path, change: Callable[[Path], object], same: bool) -> None:
+def test_folder_digest(
+    model: Path, cache: Path, change: Callable[[Path], object], same: bool
+) -> None:
     before = folder_digest(model, cache)
     change(model)
     assert (folder_digest(model, cache) == before) is same
@@ -113,16 +136,26 @@ def test_a_broken_note_is_not_believed(model: Path, cache: Path, note: str) -> N
     assert checksum(model / "config.json", cache) == before
 
 
-def test_a_cache_that_cannot_be_written_only_costs_time(model: Path, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_only_costs_time(
+    model: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
-    assert checksum(model / "config.json", tmp_path / "file" / "cache") == checksum(model / "config.json", tmp_path)
+    assert checksum(model / "config.json", tmp_path / "file" / "cache") == checksum(
+        model / "config.json", tmp_path
+    )
 
 
-@pytest.mark.parametrize("name", ["smol", "/no/such/folder", "./owner/name", "a/b/c", "", "../x"])
-def test_neither_folder_nor_hub_id(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["smol", "/no/such/folder", "./owner/name", "a/b/c", "", "../x"]
+)
+def test_neither_folder_nor_hub_id(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     if name:
-        with pytest.raises(ConfigError, match=r"no folder here and no Hub id\. Expected"):
+        with pytest.raises(
+            ConfigError, match=r"no folder here and no Hub id\. Expected"
+        ):
             is_folder(name)
 
 
@@ -135,7 +168,9 @@ def test_a_folder_without_config(tmp_path: Path) -> None:
 
 
 def test_a_commit_needs_no_resolving(tmp_path: Path) -> None:
-    identity = teacher_identity(TeacherConfig(model="owner/name", revision=COMMIT), tmp_path)
+    identity = teacher_identity(
+        TeacherConfig(model="owner/name", revision=COMMIT), tmp_path
+    )
     assert identity == f"hub:owner/name@{COMMIT}"
     assert hub_commit(identity) == COMMIT
 
@@ -161,13 +196,21 @@ def test_the_hubs_cache_where_the_hub_is_out_of_reach(tmp_path: Path) -> None:
     assert offline(script, tmp_path) == (0, f"hub:owner/name@{COMMIT}\n")
     code, words = offline(script.replace("owner/name", "owner/other"), tmp_path)
     assert code == 1
-    assert "TeacherError: teacher: the Hub cannot be reached for 'owner/other', and its cache has no copy" in words
+    assert (
+        "TeacherError: teacher: the Hub cannot be reached for 'owner/other', and its cache has no copy"
+        in words
+    )
 
 
 def offline(script: str, tmp_path: Path) -> tuple[int, str]:
-    """In a process of its own: huggingface_hub reads HF_HUB_OFFLINE when it is imported."""
+    """In a process of its own: huggingface_hub reads HF_HUB_OFFLINE when it is
+    imported.
+    """
 
-    paths = {"PYTHONPATH": str(Path(__file__).parents[2] / ".ns"), "HF_HUB_OFFLINE": "1"}
+    paths = {
+        "PYTHONPATH": str(Path(__file__).parents[2] / ".ns"),
+        "HF_HUB_OFFLINE": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         env={**os.environ, **paths},
@@ -183,7 +226,9 @@ def offline(script: str, tmp_path: Path) -> tuple[int, str]:
 
 def sample(identity: str) -> Request:
     message = Message(role="user", content="Is it?")
-    return Request(messages=(message,), teacher=identity, sampling=Sampling(max_tokens=8), seed=1)
+    return Request(
+        messages=(message,), teacher=identity, sampling=Sampling(max_tokens=8), seed=1
+    )
 
 
 def check(config: TeacherConfig, identity: str, store: Path) -> None:
@@ -195,10 +240,17 @@ def check(config: TeacherConfig, identity: str, store: Path) -> None:
 
 
 def test_an_endpoint_is_known_by_name_revision_and_tokenizer(tmp_path: Path) -> None:
-    with serve() as server, serve(token_salt="other") as other, serve(tokenize_status=404) as silent:
+    with (
+        serve() as server,
+        serve(token_salt="other") as other,
+        serve(tokenize_status=404) as silent,
+    ):
 
         def identity(url: str, revision: str | None = None) -> str:
-            return teacher_identity(TeacherConfig(model="fake", endpoints=(url,), revision=revision), tmp_path)
+            return teacher_identity(
+                TeacherConfig(model="fake", endpoints=(url,), revision=revision),
+                tmp_path,
+            )
 
         assert identity(server.url).startswith("endpoint:fake@unstated#")
         assert identity(server.url) == identity(server.url)
@@ -218,7 +270,9 @@ def test_an_endpoint_once_asked_is_known_without_it(tmp_path: Path) -> None:
     assert teacher_identity(moved, tmp_path) == identity
     with serve(token_salt="other") as server:
         config = TeacherConfig(model="fake", endpoints=(server.url,))
-        with pytest.raises(TeacherError, match=r"its tokenizer is .*, at first use it was"):
+        with pytest.raises(
+            TeacherError, match=r"its tokenizer is .*, at first use it was"
+        ):
             check(config, teacher_identity(config, tmp_path), tmp_path)
         restated = TeacherConfig(model="fake", endpoints=(server.url,), revision="v2")
         check(restated, teacher_identity(restated, tmp_path), tmp_path)
@@ -235,7 +289,9 @@ def test_a_server_without_the_model_is_not_remembered(tmp_path: Path) -> None:
 
 def test_an_unreachable_new_endpoint_is_a_teacher_error(tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="Expected a running server"):
-        teacher_identity(TeacherConfig(model="fake", endpoints=("http://127.0.0.1:9/v1",)), tmp_path)
+        teacher_identity(
+            TeacherConfig(model="fake", endpoints=("http://127.0.0.1:9/v1",)), tmp_path
+        )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +323,9 @@ def test_known_round_trip(tmp_path: Path) -> None:
     [("", StoreError), ("[]", StoreError), ('{"format_version": 99}', DataError), ("{}", DataError),
      ('{"format_version": 1, "x": 1}', StoreError), ('{"format_version": 1, "hub": {"a": 1}}', StoreError)],
 )  # fmt: skip
-def test_broken_teacher_json(tmp_path: Path, text: str, error: type[CotbuildError]) -> None:
+def test_broken_teacher_json(
+    tmp_path: Path, text: str, error: type[CotbuildError]
+) -> None:
     (tmp_path / TEACHER_JSON).write_text(text)
     with pytest.raises(error, match=TEACHER_JSON):
         load_known(tmp_path)
@@ -277,7 +335,9 @@ def test_first_use_is_kept(tmp_path: Path) -> None:
     config = TeacherConfig(model="fake", endpoints=("http://localhost:9/v1",))
     for tokens in "first", "second":
         remember(config, f"endpoint:fake@unstated#{tokens}", tmp_path)
-    assert json.loads((tmp_path / TEACHER_JSON).read_text())["endpoints"] == {"fake@unstated": "first"}
+    assert json.loads((tmp_path / TEACHER_JSON).read_text())["endpoints"] == {
+        "fake@unstated": "first"
+    }
 
 
 # -- places --------------------------------------------------------------------------------------------------------
@@ -288,8 +348,14 @@ def test_first_use_is_kept(tmp_path: Path) -> None:
     [("/c", "/x", "/c"), ("", "/x", "/x/cotbuild"), ("", "", "/home/u/.cache/cotbuild"),
      ("", "relative", "/home/u/.cache/cotbuild")],
 )  # fmt: skip
-def test_cache_dir(own: str, xdg: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"COTBUILD_CACHE": own, "XDG_CACHE_HOME": xdg, "HOME": "/home/u"}.items():
+def test_cache_dir(
+    own: str, xdg: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "COTBUILD_CACHE": own,
+        "XDG_CACHE_HOME": xdg,
+        "HOME": "/home/u",
+    }.items():
         monkeypatch.setenv(name, value)
     assert cache_dir() == Path(expected)
 
@@ -319,4 +385,7 @@ def test_max_model_len_of_a_broken_config(tmp_path: Path, text: str) -> None:
 def test_tokenizer_folder(model: Path) -> None:
     assert tokenizer_folder(TeacherConfig(model=str(model))) == model
     assert tokenizer_folder(TeacherConfig(model="scripted")) is None
-    assert tokenizer_folder(TeacherConfig(model="x", endpoints=("http://localhost:9/v1",))) is None
+    assert (
+        tokenizer_folder(TeacherConfig(model="x", endpoints=("http://localhost:9/v1",)))
+        is None
+    )

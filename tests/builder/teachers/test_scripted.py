@@ -1,4 +1,6 @@
-"""The scripted teacher: its answers' form, its shares, and that it depends on the request alone."""
+"""The scripted teacher: its answers' form, its shares, and that it depends on the
+request alone.
+"""
 
 import asyncio
 import json
@@ -12,7 +14,14 @@ from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
 from cotbuild.prompts.render import render
 from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.answers.extract import extract
-from cotbuild.schemas.completion import Answer, Completion, Failure, Message, Request, Sampling
+from cotbuild.schemas.completion import (
+    Answer,
+    Completion,
+    Failure,
+    Message,
+    Request,
+    Sampling,
+)
 from cotbuild.schemas.config import ScriptedConfig
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -23,7 +32,10 @@ CHOICE = "Question: Where do washed plates go?\nOptions:\n(A) cupboard\n(B) floo
 def chat(*turns: str) -> tuple[Message, ...]:
     """Turns written as "role: text"."""
     return tuple(
-        Message.parse(dict(zip(("role", "content"), turn.split(": ", 1), strict=True)), "turn") for turn in turns
+        Message.parse(
+            dict(zip(("role", "content"), turn.split(": ", 1), strict=True)), "turn"
+        )
+        for turn in turns
     )
 
 
@@ -37,7 +49,10 @@ def ask(config: ScriptedConfig, requests: list[Request]) -> list[Answer]:
 
 def requests(count: int) -> list[Request]:
     messages = chat(f"user: {CHOICE}")
-    return [Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i) for i in range(count)]
+    return [
+        Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i)
+        for i in range(count)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +61,18 @@ def requests(count: int) -> list[Request]:
         (chat(f"user: {CHOICE}"), {"(A)", "(B)", "(C)"}),
         (chat("user: Question: Which?\n1) one thing\n2) another"), {"(1)", "(2)"}),
         (chat("user: Question: Which?\nA: one thing\nB. another"), {"(A)", "(B)"}),
-        (chat("user: Question: Which?\n(yes) it is\n(no) it is not"), {"(yes)", "(no)"}),
-        (chat("system: Answer with yes or no.", "user: Question: Is ice cold?"), {"yes", "no"}),
-        (chat("system: N is a number.", "user: Problem: 2 + 2?"), {str(n) for n in range(100)}),
+        (
+            chat("user: Question: Which?\n(yes) it is\n(no) it is not"),
+            {"(yes)", "(no)"},
+        ),
+        (
+            chat("system: Answer with yes or no.", "user: Question: Is ice cold?"),
+            {"yes", "no"},
+        ),
+        (
+            chat("system: N is a number.", "user: Problem: 2 + 2?"),
+            {str(n) for n in range(100)},
+        ),
         (
             chat("system: Be brief.", "user: Question: What season follows winter?"),
             {"what", "season", "follows", "winter"},
@@ -56,15 +80,25 @@ def requests(count: int) -> list[Request]:
         (chat("user: ?"), {"this", "that"}),
     ],
 )
-def test_answers_in_the_form_asked_for(messages: tuple[Message, ...], answers: set[str]) -> None:
+def test_answers_in_the_form_asked_for(
+    messages: tuple[Message, ...], answers: set[str]
+) -> None:
     said = {compose(messages, digest("t", i)).text for i in range(400)}
-    found = {match[1] for text in said if (match := re.search(r"\nThe answer is (.+)\.$", text))}
+    found = {
+        match[1]
+        for text in said
+        if (match := re.search(r"\nThe answer is (.+)\.$", text))
+    }
     assert found <= answers
     assert len(found) >= min(len(answers), 50)
 
 
 def test_says_the_label_first_where_the_exemplars_do() -> None:
-    messages = chat("user: Q", "assistant: Answer: The answer is A because it is so.", f"user: {CHOICE}")
+    messages = chat(
+        "user: Q",
+        "assistant: Answer: The answer is A because it is so.",
+        f"user: {CHOICE}",
+    )
     draft = compose(messages, digest("t", 0))
     assert re.match(r"Answer: The answer is [ABC] because [a-z]", draft.text)
     assert draft.text.endswith(draft.rationale[1:])
@@ -74,8 +108,16 @@ def schema(answer: dict[str, object], rationale: bool = True) -> dict[str, JsonV
     """The response_format that cotbuild sends."""
     properties: dict[str, object] = {"rationale": {"type": "string"}, "answer": answer}
     properties = properties if rationale else {"answer": answer}
-    form = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
-    value = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": form}}
+    form = {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+    value = {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": form},
+    }
     return TypeAdapter(dict[str, JsonValue]).validate_python(value)
 
 
@@ -88,27 +130,38 @@ def schema(answer: dict[str, object], rationale: bool = True) -> dict[str, JsonV
         ({"type": "string", "minLength": 1}, {"do", "washed", "plates", "where"}),
     ],
 )
-def test_fills_a_schema_in_its_order(answer: dict[str, object], allowed: set[object], rationale: bool) -> None:
+def test_fills_a_schema_in_its_order(
+    answer: dict[str, object], allowed: set[object], rationale: bool
+) -> None:
     messages = chat("user: Question: Where do washed plates go?")
     one = compose(messages, digest("t", 0), schema(answer, rationale))
-    assert list(json.loads(one.text)) == (["rationale", "answer"] if rationale else ["answer"])
+    assert list(json.loads(one.text)) == (
+        ["rationale", "answer"] if rationale else ["answer"]
+    )
     assert (one.rationale in one.text) is rationale
     found = {
-        json.loads(compose(messages, digest("t", i), schema(answer, rationale)).text)["answer"] for i in range(400)
+        json.loads(compose(messages, digest("t", i), schema(answer, rationale)).text)[
+            "answer"
+        ]
+        for i in range(400)
     }
     assert found <= allowed
     assert len(found) >= 2
 
 
 def test_a_schema_reaches_it_through_the_request() -> None:
-    asked = requests(1)[0].model_copy(update={"response_format": schema({"type": "string", "enum": ["B"]})})
+    asked = requests(1)[0].model_copy(
+        update={"response_format": schema({"type": "string", "enum": ["B"]})}
+    )
     [answer] = ask(ScriptedConfig(), [asked])
     assert isinstance(answer, Completion)
     assert json.loads(answer.text)["answer"] == "B"
 
 
 def test_depends_on_the_request_alone() -> None:
-    config = ScriptedConfig(no_answer_frac=0.2, length_frac=0.2, rejected_frac=0.2, unavailable_frac=0.2)
+    config = ScriptedConfig(
+        no_answer_frac=0.2, length_frac=0.2, rejected_frac=0.2, unavailable_frac=0.2
+    )
     one = ask(config, requests(50))
     assert one == list(reversed(ask(config, list(reversed(requests(50))))))
     assert len({answer.request_key for answer in one}) == 50
@@ -123,12 +176,22 @@ def outcome(answer: Answer) -> str:
 
 
 def test_shares_are_those_of_the_dials() -> None:
-    config = ScriptedConfig(no_answer_frac=0.1, length_frac=0.2, rejected_frac=0.05, unavailable_frac=0.15)
+    config = ScriptedConfig(
+        no_answer_frac=0.1, length_frac=0.2, rejected_frac=0.05, unavailable_frac=0.15
+    )
     counts = Counter(map(outcome, ask(config, requests(2000))))
-    expected = {"no_answer": 200, "length": 400, "rejected": 100, "unavailable": 300, "answer": 1000}
+    expected = {
+        "no_answer": 200,
+        "length": 400,
+        "rejected": 100,
+        "unavailable": 300,
+        "answer": 1000,
+    }
     assert counts.keys() == expected.keys()
     for name, number in expected.items():
-        assert abs(counts[name] - number) < 90, name  # four standard deviations of the widest
+        assert abs(counts[name] - number) < 90, (
+            name
+        )  # four standard deviations of the widest
 
 
 def test_a_text_cut_for_length_has_lost_its_answer() -> None:
@@ -139,36 +202,63 @@ def test_a_text_cut_for_length_has_lost_its_answer() -> None:
 
 
 def test_shares_above_one_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"the shares add up to 1\.2, expected at most 1"):
+    with pytest.raises(
+        ValidationError, match=r"the shares add up to 1\.2, expected at most 1"
+    ):
         ScriptedConfig(length_frac=0.6, rejected_frac=0.6)
 
 
 def test_says_that_it_is_a_fake() -> None:
-    assert ScriptedTeacher(ScriptedConfig(), 4).provenance() == {"kind": "scripted", "fake": True}
+    assert ScriptedTeacher(ScriptedConfig(), 4).provenance() == {
+        "kind": "scripted",
+        "fake": True,
+    }
 
 
-TARGETS = {QuestionKind.CHOICE: "A", QuestionKind.YES_NO: "yes", QuestionKind.NUMBER: "4", QuestionKind.TEXT: "attic"}
+TARGETS = {
+    QuestionKind.CHOICE: "A",
+    QuestionKind.YES_NO: "yes",
+    QuestionKind.NUMBER: "4",
+    QuestionKind.TEXT: "attic",
+}
 
 
 def question(kind: QuestionKind) -> Question:
-    options = ("cupboard", "floor", "kitchen oven", "garden", "attic") if kind is QuestionKind.CHOICE else ()
+    options = (
+        ("cupboard", "floor", "kitchen oven", "garden", "attic")
+        if kind is QuestionKind.CHOICE
+        else ()
+    )
     return Question(
         id="q",
         kind=kind,
         text="Where would most people store washed plates overnight?",
-        choices=tuple(Choice(label=label, text=text) for label, text in zip("ABCDE", options, strict=False)),
+        choices=tuple(
+            Choice(label=label, text=text)
+            for label, text in zip("ABCDE", options, strict=False)
+        ),
         target=TARGETS[kind],
         other_targets=(),
-        source=SourceRef(dataset="d", config_name=None, split="train", revision=None, row=0),
+        source=SourceRef(
+            dataset="d", config_name=None, split="train", revision=None, row=0
+        ),
     )
 
 
-@pytest.mark.parametrize("template", builtin_templates().values(), ids=builtin_templates().keys())
+@pytest.mark.parametrize(
+    "template", builtin_templates().values(), ids=builtin_templates().keys()
+)
 def test_says_what_the_extractor_reads_under_every_template(template: Template) -> None:
     asked = question(template.kind)
     messages = render(template, asked)
-    many = [Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i) for i in range(60)]
-    for config, answered in ((ScriptedConfig(), True), (ScriptedConfig(no_answer_frac=1), False)):
+    many = [
+        Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i)
+        for i in range(60)
+    ]
+    for config, answered in (
+        (ScriptedConfig(), True),
+        (ScriptedConfig(no_answer_frac=1), False),
+    ):
         for answer in ask(config, many):
             assert isinstance(answer, Completion)
             read = extract(answer.text, asked, answer_first=template.answer == "first")

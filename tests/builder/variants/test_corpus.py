@@ -1,4 +1,6 @@
-"""The corpus: words counted, partners of other questions, files bound by name; the scores file."""
+"""The corpus: words counted, partners of other questions, files bound by name; the
+scores file.
+"""
 
 import json
 import subprocess
@@ -20,18 +22,30 @@ from cotbuild.builder.variants.example import Subject
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.scores import ScoresFile, write_scores
 from cotbuild.builder.variants.transforms.units import bare, words
-from cotbuild.schemas.attribution import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
+from cotbuild.schemas.attribution import (
+    ScoredRationale,
+    ScoredSpan,
+    ScoresInfo,
+    rationale_digest,
+)
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm
 from tests.support.labelled import SETS, rows_of
 
 RELATIONS = ("any", "same", "other")
-CHOICES = tuple(Choice(label=label, text=text) for label, text in (("A", "river"), ("B", "pet shop"), ("C", "attic")))
-INFO = ScoresInfo(student="embedded", method="integrated_gradients", steps=32, baseline="pad")
+CHOICES = tuple(
+    Choice(label=label, text=text)
+    for label, text in (("A", "river"), ("B", "pet shop"), ("C", "attic"))
+)
+INFO = ScoresInfo(
+    student="embedded", method="integrated_gradients", steps=32, baseline="pad"
+)
 
 
-def subject(rationale: str, question_id: str = "q", sample_index: int = 0, **other: Any) -> Subject:
+def subject(
+    rationale: str, question_id: str = "q", sample_index: int = 0, **other: Any
+) -> Subject:
     """A subject about where water runs, with the options river, pet shop and attic."""
     given: dict[str, Any] = {
         "kind": QuestionKind.CHOICE,
@@ -41,7 +55,9 @@ def subject(rationale: str, question_id: str = "q", sample_index: int = 0, **oth
         "label": "river",
         **other,
     }
-    return Subject(question_id=question_id, sample_index=sample_index, rationale=rationale, **given)
+    return Subject(
+        question_id=question_id, sample_index=sample_index, rationale=rationale, **given
+    )
 
 
 def real_subjects() -> Iterator[Subject]:
@@ -61,32 +77,58 @@ def real_subjects() -> Iterator[Subject]:
 
 @st.composite
 def builds(draw: st.DrawFn) -> list[Subject]:
-    """Some questions with some rationales each, of a few labels; a label may differ between samples."""
+    """Some questions with some rationales each, of a few labels; a label may differ
+    between samples.
+    """
     found = []
     for number in range(draw(st.integers(1, 6))):
         for index in range(draw(st.integers(1, 3))):
             label = draw(st.sampled_from(["yes", "no", "maybe"]))
-            text = draw(st.lists(st.sampled_from(["cold", "Cold,", "water", "—", "naïve", "水"]), max_size=4))
+            text = draw(
+                st.lists(
+                    st.sampled_from(["cold", "Cold,", "water", "—", "naïve", "水"]),
+                    max_size=4,
+                )
+            )
             found.append(subject(" ".join(text), f"q{number}", index, label=label))
     return found
 
 
-def partners(rows: Iterable[Subject], asked: Iterable[Subject]) -> list[list[str | None]]:
+def partners(
+    rows: Iterable[Subject], asked: Iterable[Subject]
+) -> list[list[str | None]]:
     """Each one's partners under every relation."""
     with CorpusOf(rows, {}) as corpus:
-        return [[corpus.another(one, relation) for relation in RELATIONS] for one in asked]
+        return [
+            [corpus.another(one, relation) for relation in RELATIONS] for one in asked
+        ]
 
 
 # --- words ---
 
 
 def test_words_are_counted_as_they_stand_and_documents_by_bare_form() -> None:
-    rows = [subject("Cold cold, water."), subject("cold", "r"), subject("", "s"), subject("— —", "t")]
+    rows = [
+        subject("Cold cold, water."),
+        subject("cold", "r"),
+        subject("", "s"),
+        subject("— —", "t"),
+    ]
     with CorpusOf(rows, {}) as corpus:
-        fracs = {word: corpus.document_frac(word) for word in ("cold", "water", "Cold", "water.", "", "ice")}
+        fracs = {
+            word: corpus.document_frac(word)
+            for word in ("cold", "water", "Cold", "water.", "", "ice")
+        }
         even = [corpus.word_at(place / 5, by_count=False) for place in range(5)]
         by_count = [corpus.word_at(place / 6, by_count=True) for place in range(6)]
-    assert fracs == {"cold": 0.5, "water": 0.25, "Cold": 0.0, "water.": 0.0, "": 0.0, "ice": 0.0}
+    assert fracs == {
+        "cold": 0.5,
+        "water": 0.25,
+        "Cold": 0.0,
+        "water.": 0.0,
+        "": 0.0,
+        "ice": 0.0,
+    }
     assert even == ["Cold", "cold", "cold,", "water.", "—"]  # by code points
     assert by_count == ["Cold", "cold", "cold,", "water.", "—", "—"]
 
@@ -100,10 +142,15 @@ def test_every_point_is_a_word_of_the_build(rows: list[Subject], point: float) -
                 corpus.word_at(point, by_count=True)
             return
         found = [corpus.word_at(point, by_count=by_count) for by_count in (False, True)]
-        counts = Counter(corpus.word_at(place / said.total(), by_count=True) for place in range(said.total()))
+        counts = Counter(
+            corpus.word_at(place / said.total(), by_count=True)
+            for place in range(said.total())
+        )
     assert set(found) <= set(said)
     assert abs(counts.total() - said.total()) == 0
-    assert all(abs(counts[word] - said[word]) <= 1 for word in said)  # a point may fall just short of its word
+    assert all(
+        abs(counts[word] - said[word]) <= 1 for word in said
+    )  # a point may fall just short of its word
 
 
 @pytest.mark.parametrize("by_count", [False, True])
@@ -118,8 +165,13 @@ def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -
 
 
 @given(builds(), st.randoms(use_true_random=False))
-def test_partners_keep_their_relation_whatever_the_order(rows: list[Subject], random: Any) -> None:
-    rows = [subject(f"{row.question_id} {row.sample_index}", **_but_text(row)) for row in rows]
+def test_partners_keep_their_relation_whatever_the_order(
+    rows: list[Subject], random: Any
+) -> None:
+    rows = [
+        subject(f"{row.question_id} {row.sample_index}", **_but_text(row))
+        for row in rows
+    ]
     by_text = {row.rationale: row for row in rows}
     shuffled = random.sample(rows, len(rows))
     found = partners(rows, rows)
@@ -137,14 +189,24 @@ def test_partners_keep_their_relation_whatever_the_order(rows: list[Subject], ra
 
 
 def _but_text(row: Subject) -> dict[str, Any]:
-    return {"question_id": row.question_id, "sample_index": row.sample_index, "label": row.label}
+    return {
+        "question_id": row.question_id,
+        "sample_index": row.sample_index,
+        "label": row.label,
+    }
 
 
 @pytest.mark.parametrize(
-    ("num_labels", "most"), [(2, [1, 1, 2]), (5, [1, 1, 2]), (500, [1, None, 1])], ids=["two", "five", "all differ"]
+    ("num_labels", "most"),
+    [(2, [1, 1, 2]), (5, [1, 1, 2]), (500, [1, None, 1])],
+    ids=["two", "five", "all differ"],
 )
-def test_rationales_are_used_about_once(num_labels: int, most: list[int | None]) -> None:
-    rows = [subject(str(i), f"q{i}", label=f"label {i % num_labels}") for i in range(500)]
+def test_rationales_are_used_about_once(
+    num_labels: int, most: list[int | None]
+) -> None:
+    rows = [
+        subject(str(i), f"q{i}", label=f"label {i % num_labels}") for i in range(500)
+    ]
     found = partners(rows, rows)
     for at, limit in enumerate(most):
         used = Counter(texts[at] for texts in found)
@@ -153,34 +215,59 @@ def test_rationales_are_used_about_once(num_labels: int, most: list[int | None])
 
 def test_a_rare_label_is_used_evenly() -> None:
     """90 of 100 have one label: the other ten stand in for nine each, or nearly so."""
-    rows = [subject(str(i), f"q{i}", label="no" if i < 10 else "yes") for i in range(100)]
-    used = Counter(texts[2] for texts, row in zip(partners(rows, rows), rows, strict=True) if row.label == "yes")
+    rows = [
+        subject(str(i), f"q{i}", label="no" if i < 10 else "yes") for i in range(100)
+    ]
+    used = Counter(
+        texts[2]
+        for texts, row in zip(partners(rows, rows), rows, strict=True)
+        if row.label == "yes"
+    )
     assert len(used) == 10
     assert set(used.values()) <= set(range(7, 12))
 
 
 def test_partners_are_these() -> None:
     """Fixed for good: a released variant names what was done by its version alone."""
-    rows = [subject(f"r{i}", f"q{i // 2}", i % 2, label="yes" if i % 3 else "no") for i in range(8)]
+    rows = [
+        subject(f"r{i}", f"q{i // 2}", i % 2, label="yes" if i % 3 else "no")
+        for i in range(8)
+    ]
     found = [" ".join(map(str, texts)) for texts in partners(rows, rows)]
-    assert found == ["r6 r6 r2", "r6 r4 r6", "r0 r1 r0", "r0 r0 r5", "r7 r7 r6", "r3 r2 r3", "r4 r3 r1", "r5 r5 r3"]
+    assert found == [
+        "r6 r6 r2",
+        "r6 r4 r6",
+        "r0 r1 r0",
+        "r0 r0 r5",
+        "r7 r7 r6",
+        "r3 r2 r3",
+        "r4 r3 r1",
+        "r5 r5 r3",
+    ]
 
 
 def test_one_question_alone_has_no_partner() -> None:
     rows = [subject("same text", "q", i) for i in range(50)]
     assert partners(rows, rows[:2]) == [[None] * 3] * 2
-    with CorpusOf([], {}) as corpus, pytest.raises(KeyError, match="'q' sample 0 is not in the corpus"):
+    with (
+        CorpusOf([], {}) as corpus,
+        pytest.raises(KeyError, match="'q' sample 0 is not in the corpus"),
+    ):
         corpus.another(rows[0], "any")
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x00", "水 🐟 naïve", "a" * 100_000, "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\x00", "水 🐟 naïve", "a" * 100_000, "\ud800"]
+)
 def test_any_text_comes_back_as_it_was(text: str) -> None:
     rows = [subject(text, "q"), subject("water", "r"), subject(text, "s", label="no")]
     assert partners(rows, [rows[1]])[0][2] == text
 
 
 def test_the_same_sample_twice_is_refused() -> None:
-    with pytest.raises(DataError, match="1 with a question and sample_index met before"):
+    with pytest.raises(
+        DataError, match="1 with a question and sample_index met before"
+    ):
         CorpusOf([subject("a"), subject("b")], {})
 
 
@@ -208,7 +295,9 @@ def test_partners_of_real_rationales() -> None:
     labels = Counter(row.label for row in rows)
     found = partners(rows, rows)
     assert partners(reversed(rows), rows[:200]) == found[:200]
-    assert sum(same is None for _, same, _ in found) == sum(count for count in labels.values() if count == 1)
+    assert sum(same is None for _, same, _ in found) == sum(
+        count for count in labels.values() if count == 1
+    )
     assert all(one and other for one, _, other in found)
 
 
@@ -235,8 +324,16 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 // 18
 
 @pytest.mark.slow
 def test_memory_a_rationale_is_bounded() -> None:
-    """180,000 rationales of 550 bytes more cost less than 120 bytes each: their texts are not held."""
-    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True, timeout=240)
+    """180,000 rationales of 550 bytes more cost less than 120 bytes each: their texts
+    are not held.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+    )
     assert int(done.stdout) < 120
 
 
@@ -247,8 +344,14 @@ def test_words_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("Water,\ncold\u3000(Ice) —\n")
     with CorpusOf([], {"words": path}) as corpus:
-        assert corpus.listed("words") == {"water", "cold", "ice"} == {bare("Water,"), "cold", "ice"}
-        with pytest.raises(ConfigError, match=r"file 'other': not given\. Expected --file other=PATH"):
+        assert (
+            corpus.listed("words")
+            == {"water", "cold", "ice"}
+            == {bare("Water,"), "cold", "ice"}
+        )
+        with pytest.raises(
+            ConfigError, match=r"file 'other': not given\. Expected --file other=PATH"
+        ):
             corpus.listed("other")
 
 
@@ -269,7 +372,8 @@ def scored(row: Subject, *spans: tuple[int, int, float, bool]) -> ScoredRational
         sample_index=row.sample_index,
         rationale_digest=rationale_digest(row.rationale),
         spans=tuple(
-            ScoredSpan(start=start, end=end, score=score, option=option) for start, end, score, option in spans
+            ScoredSpan(start=start, end=end, score=score, option=option)
+            for start, end, score, option in spans
         ),
     )
 
@@ -277,11 +381,21 @@ def scored(row: Subject, *spans: tuple[int, int, float, bool]) -> ScoredRational
 def test_scores_come_back_in_any_order(tmp_path: Path) -> None:
     rows = [subject(f"word {i}", f"q{i // 3}", i % 3) for i in range(2_500)]
     path = tmp_path / "new" / "scores.parquet"
-    assert write_scores(path, INFO, (scored(row, (0, 4, i / 7, False), (3, 6, -i, True)) for i, row in enumerate(rows)))
+    assert write_scores(
+        path,
+        INFO,
+        (
+            scored(row, (0, 4, i / 7, False), (3, 6, -i, True))
+            for i, row in enumerate(rows)
+        ),
+    )
     assert [file.name for file in path.parent.iterdir()] == ["scores.parquet"]
     with CorpusOf(rows, {"scores": path}) as corpus:
         for i in (0, 2_499, 1_000, 999, 1):
-            assert corpus.scores("scores", rows[i]) == [(0, 4, i / 7, False), (3, 6, -i, True)]
+            assert corpus.scores("scores", rows[i]) == [
+                (0, 4, i / 7, False),
+                (3, 6, -i, True),
+            ]
         assert corpus.scores("scores", subject("word 0", "q0", 3)) is None
         assert corpus.scores("scores", subject("word 0", "else")) is None
 
@@ -311,16 +425,31 @@ def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("now", "spans", "expected"),
     [
-        ("cold Water", [], "row 1: question 'q' sample 0: scored was a text with digest .* Score this build"),
-        ("cold water", [(0, 11, 1.0, False)], "row 1: question 'q' sample 0: a span ends at 11. Expected at most 10"),
+        (
+            "cold Water",
+            [],
+            "row 1: question 'q' sample 0: scored was a text with digest .* Score this build",
+        ),
+        (
+            "cold water",
+            [(0, 11, 1.0, False)],
+            "row 1: question 'q' sample 0: a span ends at 11. Expected at most 10",
+        ),
     ],
 )
 def test_scores_of_another_text_are_refused(
     tmp_path: Path, now: str, spans: list[tuple[int, int, float, bool]], expected: str
 ) -> None:
     path = tmp_path / "scores.parquet"
-    write_scores(path, INFO, [scored(subject("first", "p")), scored(subject("cold water"), *spans)])
-    with CorpusOf([], {"scores": path}) as corpus, pytest.raises(DataError, match=rf"scores\.parquet {expected}"):
+    write_scores(
+        path,
+        INFO,
+        [scored(subject("first", "p")), scored(subject("cold water"), *spans)],
+    )
+    with (
+        CorpusOf([], {"scores": path}) as corpus,
+        pytest.raises(DataError, match=rf"scores\.parquet {expected}"),
+    ):
         corpus.scores("scores", subject(now))
 
 
@@ -332,21 +461,38 @@ def test_scores_of_another_text_are_refused(
         [(0, 5, 1.0, False), (1, 3, 1.0, False)],
     ],
 )
-def test_spans_out_of_order_are_refused(tmp_path: Path, spans: list[tuple[int, int, float, bool]]) -> None:
+def test_spans_out_of_order_are_refused(
+    tmp_path: Path, spans: list[tuple[int, int, float, bool]]
+) -> None:
     with pytest.raises(ValueError, match="expected"):
         scored(subject("cold water"), *spans)
     path = tmp_path / "scores.parquet"
     write_scores(path, INFO, [scored(subject("cold water"), (0, 1, 1.0, False))])
     table = pq.read_table(path)
-    raw = [dict(zip(("start", "end", "score", "option"), span, strict=True)) for span in spans]
+    raw = [
+        dict(zip(("start", "end", "score", "option"), span, strict=True))
+        for span in spans
+    ]
     row = table.to_pylist()[0] | {"spans": raw}
     pq.write_table(pa.Table.from_pylist([row], table.schema), path)
-    with CorpusOf([], {"scores": path}) as corpus, pytest.raises(DataError, match=r"scores\.parquet row 0: .*expected"):
+    with (
+        CorpusOf([], {"scores": path}) as corpus,
+        pytest.raises(DataError, match=r"scores\.parquet row 0: .*expected"),
+    ):
         corpus.scores("scores", subject("cold water"))
 
 
-def rewrite(path: Path, *, rows: int = 1, drop: str | None = None, info: object = None, **values: object) -> None:
-    """The file with its row `rows` times, without a column, with another metadata, with other values."""
+def rewrite(
+    path: Path,
+    *,
+    rows: int = 1,
+    drop: str | None = None,
+    info: object = None,
+    **values: object,
+) -> None:
+    """The file with its row `rows` times, without a column, with another metadata, with
+    other values.
+    """
     table = pq.read_table(path)
     metadata = table.schema.metadata
     if info is not None:
@@ -359,16 +505,27 @@ def rewrite(path: Path, *, rows: int = 1, drop: str | None = None, info: object 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"rows": 2}, "scores.parquet row 1: the rationale of row 0 again. Expected one row a rationale"),
+        (
+            {"rows": 2},
+            "scores.parquet row 1: the rationale of row 0 again. Expected one row a rationale",
+        ),
         ({"drop": "spans"}, "scores.parquet: columns .*Expected a scores file"),
         ({"info": [1]}, "scores.parquet: metadata is .*Expected what made the scores"),
-        ({"info": {"format_version": 99}}, "format version 99, written by a newer cotbuild"),
+        (
+            {"info": {"format_version": 99}},
+            "format version 99, written by a newer cotbuild",
+        ),
         ({"info": {}}, "format version None"),
-        ({"info": {"format_version": 1, "student": 5}}, "scores.parquet: metadata: .*student"),
+        (
+            {"info": {"format_version": 1, "student": 5}},
+            "scores.parquet: metadata: .*student",
+        ),
         ({"question_id": None}, "scores.parquet row 0: no question_id or sample_index"),
     ],
 )
-def test_a_faulty_file_is_refused(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
+def test_a_faulty_file_is_refused(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
     path = tmp_path / "scores.parquet"
     write_scores(path, INFO, [scored(subject("cold water"))])
     rewrite(path, **changes)
@@ -387,4 +544,7 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes | None) ->
 
 def test_two_texts_that_differ_have_other_digests() -> None:
     texts = ["", " ", "a", "a ", "A"]
-    assert all(rationale_digest(one) != rationale_digest(other) for one, other in pairwise(texts))
+    assert all(
+        rationale_digest(one) != rationale_digest(other)
+        for one, other in pairwise(texts)
+    )

@@ -1,6 +1,8 @@
-"""What every shipped variant makes of fixed rationales of our own: a change here is a new version of the variant.
+"""What every shipped variant makes of fixed rationales of our own: a change here is a
+new version of the variant.
 
-After a deliberate change: python -m tests.builder.variants.test_golden_rows > tests/golden/variant_rows.jsonl
+After a deliberate change: python -m tests.builder.variants.test_golden_rows >
+tests/golden/variant_rows.jsonl
 """
 
 import json
@@ -18,17 +20,42 @@ from cotbuild.builder.variants.listing import EXAMPLES
 from cotbuild.builder.variants.place import Asked, training_rows
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.scores import write_scores
-from cotbuild.schemas.attribution import ScoredRationale, ScoredSpan, ScoresInfo, rationale_digest
+from cotbuild.schemas.attribution import (
+    ScoredRationale,
+    ScoredSpan,
+    ScoresInfo,
+    rationale_digest,
+)
 from cotbuild.schemas.question import QuestionKind
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "variant_rows.jsonl"
 SUBJECTS: tuple[Subject, ...] = (
     *EXAMPLES,
     Subject(
-        "n", 1, QuestionKind.NUMBER, "How many are 3 × 4?", (), "12", "12", "Three fours are 4 + 4 + 4 = 12.", "12"
+        "n",
+        1,
+        QuestionKind.NUMBER,
+        "How many are 3 × 4?",
+        (),
+        "12",
+        "12",
+        "Three fours are 4 + 4 + 4 = 12.",
+        "12",
     ),
-    Subject("u", 0, QuestionKind.TEXT, "Où ?", (), "東京", "東京", "C’est là-bas 🙂,  « 東京 »\nvoilà.", "東京"),
-    Subject("one", 0, QuestionKind.YES_NO, "Is it so?", (), "yes", "yes", "Indeed.", "yes"),
+    Subject(
+        "u",
+        0,
+        QuestionKind.TEXT,
+        "Où ?",
+        (),
+        "東京",
+        "東京",
+        "C’est là-bas 🙂,  « 東京 »\nvoilà.",
+        "東京",
+    ),
+    Subject(
+        "one", 0, QuestionKind.YES_NO, "Is it so?", (), "yes", "yes", "Indeed.", "yes"
+    ),
 )
 """Of our own making: every kind of question, Unicode, a single word."""
 
@@ -50,12 +77,20 @@ def files(folder: Path) -> dict[str, Path]:
         )
         for s in SUBJECTS
     ]
-    write_scores(scores, ScoresInfo(student="none", method="made up", steps=1, baseline="none"), rows)
+    write_scores(
+        scores,
+        ScoresInfo(student="none", method="made up", steps=1, baseline="none"),
+        rows,
+    )
     return {"words": words, "scores": scores}
 
 
-def made(folder: Path, subjects: Sequence[Subject]) -> Iterator[tuple[str, str, list[str] | None]]:
-    """Variant, question id and completions; None: it cannot have it. Not pieces: they hang on a tokenizer's file."""
+def made(
+    folder: Path, subjects: Sequence[Subject]
+) -> Iterator[tuple[str, str, list[str] | None]]:
+    """Variant, question id and completions; None: it cannot have it. Not pieces: they
+    hang on a tokenizer's file.
+    """
     with CorpusOf(subjects, files(folder)) as corpus:
         for spec in builtin_variants().values():
             if spec.tokenizer is not None:
@@ -64,12 +99,23 @@ def made(folder: Path, subjects: Sequence[Subject]) -> Iterator[tuple[str, str, 
             for subject in subjects:
                 one = recipe.make(subject, 0, corpus)
                 asked = Asked(subject.question, subject.choices)
-                rows = training_rows(spec, subject, asked, one.label, one.rationale) if one else None
-                yield spec.name, subject.question_id, [row.completion for row in rows] if rows is not None else None
+                rows = (
+                    training_rows(spec, subject, asked, one.label, one.rationale)
+                    if one
+                    else None
+                )
+                yield (
+                    spec.name,
+                    subject.question_id,
+                    [row.completion for row in rows] if rows is not None else None,
+                )
 
 
 def test_every_shipped_variant_makes_what_it_always_made(tmp_path: Path) -> None:
-    expected = [tuple(json.loads(line)) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
+    expected = [
+        tuple(json.loads(line))
+        for line in GOLDEN.read_text(encoding="utf-8").splitlines()
+    ]
     assert list(made(tmp_path, SUBJECTS)) == expected
 
 
@@ -78,11 +124,16 @@ def test_the_order_of_the_rationales_says_nothing(tmp_path: Path) -> None:
     assert sorted(forwards, key=repr) == sorted(backwards, key=repr)
 
 
-@pytest.mark.parametrize("name", [spec.name for spec in builtin_variants().values() if not spec.tokenizer])
+@pytest.mark.parametrize(
+    "name", [spec.name for spec in builtin_variants().values() if not spec.tokenizer]
+)
 def test_a_row_can_be_derived_alone(name: str, tmp_path: Path) -> None:
     spec = builtin_variants()[name]
     with CorpusOf(SUBJECTS, files(tmp_path)) as corpus:
-        together = [Recipe(spec, bind_all(spec)).make(subject, 3, corpus) for subject in SUBJECTS]
+        together = [
+            Recipe(spec, bind_all(spec)).make(subject, 3, corpus)
+            for subject in SUBJECTS
+        ]
         assert Recipe(spec, bind_all(spec)).make(SUBJECTS[2], 3, corpus) == together[2]
 
 

@@ -1,4 +1,6 @@
-"""What a text names by the stated rule, and by the looser one that is written apart from it."""
+"""What a text names by the stated rule, and by the looser one that is written apart
+from it.
+"""
 
 import time
 from collections import Counter
@@ -18,8 +20,20 @@ from tests.schemas.answers.test_mentions import OPTION, TEXTS
 from tests.support.labelled import SETS, SetOf, rows_of
 from tests.support.weathering import KINDS, question
 
-NEITHER, TARGET, OTHER, BOTH = (False, False), (True, False), (False, True), (True, True)
-PLACES = ("pet shop", "river bank", "river boat", "then", "the sun", "planting new trees in parks")
+NEITHER, TARGET, OTHER, BOTH = (
+    (False, False),
+    (True, False),
+    (False, True),
+    (True, True),
+)
+PLACES = (
+    "pet shop",
+    "river bank",
+    "river boat",
+    "then",
+    "the sun",
+    "planting new trees in parks",
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +58,9 @@ PLACES = ("pet shop", "river bank", "river boat", "then", "the sun", "planting n
         ("pet-shop; SUN’S", BOTH, BOTH),
     ],
 )
-def test_a_choice(text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]) -> None:
+def test_a_choice(
+    text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]
+) -> None:
     q = question(options=PLACES, target="A")
     assert names(text, q) == stated
     assert names_loosely(text, q) == loosely
@@ -65,7 +81,9 @@ def test_a_choice(text: str, stated: tuple[bool, bool], loosely: tuple[bool, boo
         ("text", "Zurich", NEITHER, NEITHER),
     ],
 )
-def test_other_kinds(kind: str, text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]) -> None:
+def test_other_kinds(
+    kind: str, text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]
+) -> None:
     assert names(text, question(kind)) == stated
     assert names_loosely(text, question(kind)) == loosely
 
@@ -87,7 +105,9 @@ def test_a_number_that_is_none() -> None:
     assert names_loosely("1/2 of it", question("number", target="1/2")) == NEITHER
 
 
-@given(TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple), st.sampled_from(KINDS))
+@given(
+    TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple), st.sampled_from(KINDS)
+)
 def test_any_text_has_an_answer(text: str, options: tuple[str, ...], kind: str) -> None:
     q = question(kind, options, target="A" if kind == "choice" else "")
     assert names(text, q)[0] is names_target(text, q)
@@ -95,8 +115,12 @@ def test_any_text_has_an_answer(text: str, options: tuple[str, ...], kind: str) 
 
 
 @given(TEXTS, TEXTS, st.lists(OPTION, min_size=2, max_size=5, unique=True).map(tuple))
-def test_an_options_own_text_is_loosely_named(before: str, after: str, options: tuple[str, ...]) -> None:
-    assert names_loosely(f"{before}; {options[0]} ;{after}", question(options=options, target="A"))[0]
+def test_an_options_own_text_is_loosely_named(
+    before: str, after: str, options: tuple[str, ...]
+) -> None:
+    assert names_loosely(
+        f"{before}; {options[0]} ;{after}", question(options=options, target="A")
+    )[0]
 
 
 @pytest.mark.parametrize("unit", ["shop ", "A", "1,", "1,000", "’", "é’", "(B", "12."])
@@ -111,19 +135,43 @@ REAL = {1: (240, 78, 75), 2: (276, 147, 146), 3: (157, 85, 85), 4: (265, 32, 28)
 
 
 @pytest.mark.needs_data
-@pytest.mark.parametrize(("which", "expected"), [(SETS[at], counts) for at, counts in REAL.items()])
-def test_what_is_left_in_real_rationales(which: SetOf, expected: tuple[int, int, int]) -> None:
-    """Of 300 rationales, how many name the target loosely: as they are, without the target, without any option."""
+@pytest.mark.parametrize(
+    ("which", "expected"), [(SETS[at], counts) for at, counts in REAL.items()]
+)
+def test_what_is_left_in_real_rationales(
+    which: SetOf, expected: tuple[int, int, int]
+) -> None:
+    """Of 300 rationales, how many name the target loosely: as they are, without the
+    target, without any option.
+    """
     counts: Counter[str] = Counter()
-    stripped: dict[str, Apply] = {what: strip(Strip(do="strip", what=what)) for what in ("target", "options")}
+    stripped: dict[str, Apply] = {
+        what: strip(Strip(do="strip", what=what)) for what in ("target", "options")
+    }
     for _, row in islice(rows_of(which), 300):
-        subject = Subject(row.question_id, row.sample_index, row.kind, row.question, row.choices, row.target, "", "")
-        chance, q = Chance(0, 0, row.question_id, row.sample_index), as_question(subject)
+        subject = Subject(
+            row.question_id,
+            row.sample_index,
+            row.kind,
+            row.question,
+            row.choices,
+            row.target,
+            "",
+            "",
+        )
+        chance, q = (
+            Chance(0, 0, row.question_id, row.sample_index),
+            as_question(subject),
+        )
         counts["as_is"] += names_loosely(row.rationale, q)[0]
-        counts["narrower"] += names(row.rationale, q)[0] and not names_loosely(row.rationale, q)[0]
+        counts["narrower"] += (
+            names(row.rationale, q)[0] and not names_loosely(row.rationale, q)[0]
+        )
         for what, apply in stripped.items():
             text = apply(row.rationale, subject, chance, None) or ""  # type: ignore[arg-type]
             counts[what] += names_loosely(text, q)[0]
     found = (counts["as_is"], counts["target"], counts["options"])
-    assert found == pytest.approx(expected, abs=3)  # another release of the stemmer may stem a word another way
+    assert found == pytest.approx(
+        expected, abs=3
+    )  # another release of the stemmer may stem a word another way
     assert counts["narrower"] == 0

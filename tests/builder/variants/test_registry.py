@@ -1,10 +1,17 @@
-"""Declarations: those that ship hold together, a user's own go the same way, faults are named."""
+"""Declarations: those that ship hold together, a user's own go the same way, faults are
+named.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.variants.registry import builtin_variants, choose_variants, read_variants, variant_sets
+from cotbuild.builder.variants.registry import (
+    builtin_variants,
+    choose_variants,
+    read_variants,
+    variant_sets,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import VariantSpec
 
@@ -17,7 +24,9 @@ variants:
 """
 
 
-def test_every_variant_of_a_set_is_known_and_paper_has_a_control_for_each_claim() -> None:
+def test_every_variant_of_a_set_is_known_and_paper_has_a_control_for_each_claim() -> (
+    None
+):
     known = builtin_variants()
     for names in variant_sets().values():
         assert set(names) <= set(known)
@@ -25,7 +34,12 @@ def test_every_variant_of_a_set_is_known_and_paper_has_a_control_for_each_claim(
     assert {name for name in paper if name.endswith("_control")} == {
         "post_cot_strip_target_control", "post_cot_strip_options_control",
     }  # fmt: skip
-    assert {"post_cot_tfidf_15", "post_cot_random_15", "post_cot_vocabulary", "post_cot_swapped"} <= paper
+    assert {
+        "post_cot_tfidf_15",
+        "post_cot_random_15",
+        "post_cot_vocabulary",
+        "post_cot_swapped",
+    } <= paper
 
 
 def test_names_are_configs_and_every_fingerprint_is_its_own() -> None:
@@ -35,9 +49,18 @@ def test_names_are_configs_and_every_fingerprint_is_its_own() -> None:
 
 
 def test_no_shipped_variant_changed_under_its_version() -> None:
-    """A changed declaration is a new version. What it makes is held by the golden rows."""
-    lines = (Path(__file__).parents[2] / "golden" / "variant_fingerprints.txt").read_text().split("\n")
-    assert [f"{spec.ref} {spec.fingerprint[:16]}" for spec in builtin_variants().values()] == lines[:-1]
+    """A changed declaration is a new version.
+
+    What it makes is held by the golden rows.
+    """
+    lines = (
+        (Path(__file__).parents[2] / "golden" / "variant_fingerprints.txt")
+        .read_text()
+        .split("\n")
+    )
+    assert [
+        f"{spec.ref} {spec.fingerprint[:16]}" for spec in builtin_variants().values()
+    ] == lines[:-1]
 
 
 def test_the_fingerprint_covers_all_but_the_words_for_people() -> None:
@@ -51,7 +74,9 @@ def test_the_fingerprint_covers_all_but_the_words_for_people() -> None:
         assert VariantSpec.parse({**base, **change}, "t").fingerprint != one
 
 
-def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_ships(tmp_path: Path) -> None:
+def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_ships(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(MINE)
     assert [spec.name for spec in choose_variants(None, [file])] == ["post_cot_mine"]
@@ -67,23 +92,61 @@ def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_shi
     ("old", "new", "message"),
     [
         ("do: shuffle", "do: shuffel", "Input tag 'shuffel'"),
-        ("block: 2", "blocks: 2", "post_cot_mine: transforms.0.shuffle.blocks is 2. Extra inputs are not permitted"),
+        (
+            "block: 2",
+            "blocks: 2",
+            "post_cot_mine: transforms.0.shuffle.blocks is 2. Extra inputs are not permitted",
+        ),
         ("block: 2", "block: 0", "transforms.0.shuffle.block is 0"),
         ("block: 2", "unit: piece", "a tokenizer and the unit piece go together"),
-        ("placement: post_cot", "placement: label_only", "label_only has no rationale, and transforms are given"),
-        ("placement: post_cot", "placement: label_only\n    aligned: false", "label_only has no rationale"),
-        ("about: Mine.", "about: Mine.\n    aligned: false", "expected a name that ends in _all"),
+        (
+            "placement: post_cot",
+            "placement: label_only",
+            "label_only has no rationale, and transforms are given",
+        ),
+        (
+            "placement: post_cot",
+            "placement: label_only\n    aligned: false",
+            "label_only has no rationale",
+        ),
+        (
+            "about: Mine.",
+            "about: Mine.\n    aligned: false",
+            "expected a name that ends in _all",
+        ),
         ("{do: shuffle, block: 2}", "{do: sample}", "none of count, like given"),
-        ("{do: shuffle, block: 2}", "{do: sample, count: 1, like: {do: sort}}", "count and like given"),
-        ("{do: shuffle, block: 2}", "{do: top, by: scores, count: 3}", "by 'scores' and file None"),
-        ("block: 2", "unit: sentence, within: sentence", "unit sentence within a sentence moves nothing"),
-        ("{do: shuffle, block: 2}", "{do: mask, symbol: ''}", "transforms.0.mask.symbol is ''"),
-        ("{do: shuffle, block: 2}", "{do: mask, share: 1.5}", "transforms.0.mask.share is 1.5"),
+        (
+            "{do: shuffle, block: 2}",
+            "{do: sample, count: 1, like: {do: sort}}",
+            "count and like given",
+        ),
+        (
+            "{do: shuffle, block: 2}",
+            "{do: top, by: scores, count: 3}",
+            "by 'scores' and file None",
+        ),
+        (
+            "block: 2",
+            "unit: sentence, within: sentence",
+            "unit sentence within a sentence moves nothing",
+        ),
+        (
+            "{do: shuffle, block: 2}",
+            "{do: mask, symbol: ''}",
+            "transforms.0.mask.symbol is ''",
+        ),
+        (
+            "{do: shuffle, block: 2}",
+            "{do: mask, share: 1.5}",
+            "transforms.0.mask.share is 1.5",
+        ),
         ("name: post_cot_mine", "name: Post-CoT", "name is 'Post-CoT'"),
         ("variants:", "variant:", "Expected a list under `variants:`"),
     ],
 )
-def test_a_fault_in_a_declaration_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_fault_in_a_declaration_is_named(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(MINE.replace(old, new))
     with pytest.raises(ConfigError) as fault:

@@ -35,26 +35,42 @@ Group = list[tuple[Verdict, tuple[Flag, ...], str]]
 
 
 def candidates(groups: list[Group]) -> list[Candidate]:
-    return [Candidate(f"q{i}", j, *one) for i, group in enumerate(groups) for j, one in enumerate(group)]
+    return [
+        Candidate(f"q{i}", j, *one)
+        for i, group in enumerate(groups)
+        for j, one in enumerate(group)
+    ]
 
 
 def outcomes(
     rows: list[Candidate], seed: int = 0, ids: list[str] | None = None, **selection: Any
 ) -> dict[Key, DropReason | None]:
     wanted = Selection.parse(selection, "test")
-    limit = share_limit([row.question_id for row in rows] if ids is None else ids, wanted.share, seed)
+    limit = share_limit(
+        [row.question_id for row in rows] if ids is None else ids, wanted.share, seed
+    )
     found = list(select(rows, wanted, seed, limit))
     assert len(found) == len(rows)
-    return {(row.question_id, row.sample_index): reason for row, reason in zip(rows, found, strict=True)}
+    return {
+        (row.question_id, row.sample_index): reason
+        for row, reason in zip(rows, found, strict=True)
+    }
 
 
 def kept(rows: list[Candidate], seed: int = 0, **selection: Any) -> set[Key]:
-    return {key for key, reason in outcomes(rows, seed, **selection).items() if reason is None}
+    return {
+        key
+        for key, reason in outcomes(rows, seed, **selection).items()
+        if reason is None
+    }
 
 
 def plain(num_questions: int, num_samples: int = 1) -> list[Candidate]:
     return candidates(
-        [[(Verdict.CORRECT, (), f"reason {i} {j}") for j in range(num_samples)] for i in range(num_questions)]
+        [
+            [(Verdict.CORRECT, (), f"reason {i} {j}") for j in range(num_samples)]
+            for i in range(num_questions)
+        ]
     )
 
 
@@ -71,11 +87,21 @@ def test_each_reason() -> None:
         Candidate("b", 0, "correct", (), ""),
     ]
     found = outcomes(rows, without=["refusal"], min_words=2, max_words=4)
-    assert list(found.values()) == [None, "verdict", "flag", "too_short", "too_long", "too_short"]
+    assert list(found.values()) == [
+        None,
+        "verdict",
+        "flag",
+        "too_short",
+        "too_long",
+        "too_short",
+    ]
 
 
 def test_flags_may_be_asked_for() -> None:
-    rows = [Candidate("a", i, "correct", flags, "x") for i, flags in enumerate([(), ("markup",), ("markup", "cut")])]
+    rows = [
+        Candidate("a", i, "correct", flags, "x")
+        for i, flags in enumerate([(), ("markup",), ("markup", "cut")])
+    ]
     assert kept(rows, having=["markup"]) == {("a", 1), ("a", 2)}
     assert kept(rows, having=["markup", "cut"]) == {("a", 2)}
     assert kept(rows, having=["markup"], without=["cut"]) == {("a", 1)}
@@ -89,10 +115,16 @@ def test_verdicts_are_those_asked_for() -> None:
 
 
 def test_a_rows_own_reason_comes_before_the_draws() -> None:
-    rows = [Candidate("a", 0, "incorrect", (), "x"), Candidate("a", 1, "correct", (), "x")]
+    rows = [
+        Candidate("a", 0, "incorrect", (), "x"),
+        Candidate("a", 1, "correct", (), "x"),
+    ]
     assert list(outcomes(rows, per_question=2).values()) == ["verdict", "too_few"]
     ids = [f"q{i}" for i in range(1000)]
-    assert list(outcomes(rows, ids=ids, share=0.001).values()) == ["verdict", "question_not_drawn"]
+    assert list(outcomes(rows, ids=ids, share=0.001).values()) == [
+        "verdict",
+        "question_not_drawn",
+    ]
 
 
 def test_nothing_of_nothing() -> None:
@@ -104,7 +136,8 @@ def test_nothing_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num", "share", "expected"), [(1000, 0.1, 100), (1000, 0.0004, 1), (5, 0.5, 3), (3, 0.5, 2), (7, 1.0, 7)]
+    ("num", "share", "expected"),
+    [(1000, 0.1, 100), (1000, 0.0004, 1), (5, 0.5, 3), (3, 0.5, 2), (7, 1.0, 7)],
 )
 def test_so_many_questions_are_drawn(num: int, share: float, expected: int) -> None:
     assert len(kept(plain(num), share=share)) == expected
@@ -113,14 +146,22 @@ def test_so_many_questions_are_drawn(num: int, share: float, expected: int) -> N
 def test_the_draw_is_what_it_was_and_another_by_seed() -> None:
     """A change here is another set under the same seed."""
     rows = plain(8, 3)
-    assert [sorted(kept(rows, seed, share=0.25, per_question=1)) for seed in range(3)] == [
+    assert [
+        sorted(kept(rows, seed, share=0.25, per_question=1)) for seed in range(3)
+    ] == [
         [("q2", 2), ("q6", 2)],
         [("q0", 2), ("q2", 2)],
         [("q0", 0), ("q2", 0)],
     ]
 
 
-@given(GROUPS, st.integers(0, 3), st.floats(0.01, 1), st.floats(0.01, 1), st.none() | st.integers(1, 3))
+@given(
+    GROUPS,
+    st.integers(0, 3),
+    st.floats(0.01, 1),
+    st.floats(0.01, 1),
+    st.none() | st.integers(1, 3),
+)
 def test_a_larger_share_holds_a_smaller(
     groups: list[Group], seed: int, one: float, other: float, per_question: int | None
 ) -> None:
@@ -143,23 +184,42 @@ def test_so_many_a_question_or_none(groups: list[Group], seed: int, count: int) 
     assert less <= kept(rows, seed)
 
 
-@given(GROUPS, st.integers(0, 3), st.floats(0.01, 1), st.none() | st.integers(1, 3), st.randoms())
+@given(
+    GROUPS,
+    st.integers(0, 3),
+    st.floats(0.01, 1),
+    st.none() | st.integers(1, 3),
+    st.randoms(),
+)
 def test_the_order_of_questions_and_of_their_rows_says_nothing(
-    groups: list[Group], seed: int, share: float, per_question: int | None, random: Random
+    groups: list[Group],
+    seed: int,
+    share: float,
+    per_question: int | None,
+    random: Random,
 ) -> None:
     rows = candidates(groups)
     by_question: dict[str, list[Candidate]] = defaultdict(list)
     for row in random.sample(rows, len(rows)):
         by_question[row.question_id].append(row)
     shuffled = [row for group in by_question.values() for row in group]
-    asked: dict[str, Any] = {"share": share, "per_question": per_question, "without": ["refusal"]}
+    asked: dict[str, Any] = {
+        "share": share,
+        "per_question": per_question,
+        "without": ["refusal"],
+    }
     assert outcomes(rows, seed, **asked) == outcomes(shuffled, seed, **asked)
 
 
 @given(GROUPS, st.floats(0.01, 1))
-def test_a_question_is_drawn_whatever_the_teacher_said_of_it(groups: list[Group], share: float) -> None:
+def test_a_question_is_drawn_whatever_the_teacher_said_of_it(
+    groups: list[Group], share: float
+) -> None:
     rows = candidates(groups)
-    everything = {question for question, _ in kept(rows, share=share, verdicts=list(Verdict), min_words=0)}
+    everything = {
+        question
+        for question, _ in kept(rows, share=share, verdicts=list(Verdict), min_words=0)
+    }
     assert {question for question, _ in kept(rows, share=share)} <= everything
 
 
@@ -179,7 +239,9 @@ def jaccard(one: str, other: str) -> float:
     sets = []
     for text in (one, other):
         words = text.casefold().split()
-        sets.append({tuple(words[i : i + GRAM]) for i in range(max(1, len(words) - GRAM + 1))})
+        sets.append(
+            {tuple(words[i : i + GRAM]) for i in range(max(1, len(words) - GRAM + 1))}
+        )
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
@@ -196,14 +258,18 @@ def jaccard(one: str, other: str) -> float:
         ("\ud800 b c", "\ud800 b c", 0.9, True),
     ],
 )
-def test_how_similar_is_similar(one: str, other: str, threshold: float, similar: bool) -> None:
+def test_how_similar_is_similar(
+    one: str, other: str, threshold: float, similar: bool
+) -> None:
     earlier = Similar(threshold)
     assert not earlier.to_earlier(one.split())
     assert earlier.to_earlier(other.split()) is similar
 
 
 @given(GROUPS, st.sampled_from([0.5, 0.8, 1.0]))
-def test_nothing_less_similar_is_left_out(groups: list[Group], threshold: float) -> None:
+def test_nothing_less_similar_is_left_out(
+    groups: list[Group], threshold: float
+) -> None:
     rows = candidates(groups)
     found = outcomes(rows, near_duplicates=threshold, min_words=0)
     earlier: list[str] = []
@@ -237,9 +303,16 @@ def test_bands_miss_few_at_the_threshold() -> None:
 
 
 def test_near_duplicates_do_not_depend_on_the_share() -> None:
-    rows = [Candidate(f"q{i}", 0, "correct", (), f"the same words of reasoning {i % 5}") for i in range(50)]
+    rows = [
+        Candidate(f"q{i}", 0, "correct", (), f"the same words of reasoning {i % 5}")
+        for i in range(50)
+    ]
     small = kept(rows, near_duplicates=0.9, share=0.2)
-    assert small <= kept(rows, near_duplicates=0.9, share=0.6) <= kept(rows, near_duplicates=0.9)
+    assert (
+        small
+        <= kept(rows, near_duplicates=0.9, share=0.6)
+        <= kept(rows, near_duplicates=0.9)
+    )
     assert kept(rows, near_duplicates=0.9) == {(f"q{i}", 0) for i in range(5)}
 
 
@@ -253,19 +326,27 @@ def test_without_datasketch_one_line_says_what_to_do() -> None:
     )
     path = [*sys.path, "tests/.ns"]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path += {path!r}\n{code}"], capture_output=True, text=True
+        [sys.executable, "-c", f"import sys; sys.path += {path!r}\n{code}"],
+        capture_output=True,
+        text=True,
     )
-    assert done.stdout.startswith("near_duplicates 0.8: datasketch is not installed. Install it with"), done.stderr
+    assert done.stdout.startswith(
+        "near_duplicates 0.8: datasketch is not installed. Install it with"
+    ), done.stderr
 
 
 @pytest.mark.needs_data
 def test_five_chains_a_question() -> None:
     """The first 500 GPT-3 rationales, 100 questions."""
     rows = [
-        Candidate(row.question_id, row.sample_index, row.verdict, row.flags, row.rationale)
+        Candidate(
+            row.question_id, row.sample_index, row.verdict, row.flags, row.rationale
+        )
         for _, row in islice(rows_of(SETS[4]), 500)
     ]
-    found = Counter(outcomes(rows, per_question=3, near_duplicates=0.9, share=0.5).values())
+    found = Counter(
+        outcomes(rows, per_question=3, near_duplicates=0.9, share=0.5).values()
+    )
     assert found == {
         None: 129,
         DropReason.VERDICT: 89,

@@ -17,25 +17,47 @@ SCRIPT = Path(__file__).parents[2] / "support" / "train_with_trl.py"
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_questions(
-        folder / "train.jsonl", [f"Which of these {number} things floats? ½ 東京 🙂" for number in range(24)]
+        folder / "train.jsonl",
+        [f"Which of these {number} things floats? ½ 東京 🙂" for number in range(24)],
     )
-    cotbuild("generate", "--source", folder / "train.jsonl", "--teacher", "scripted", "--out", folder / "b")
     cotbuild(
-        "variants", folder / "b", "--only", "label_only,pre_cot,post_cot_shuffled_words,two_tasks,post_cot_leak_only"
+        "generate",
+        "--source",
+        folder / "train.jsonl",
+        "--teacher",
+        "scripted",
+        "--out",
+        folder / "b",
+    )
+    cotbuild(
+        "variants",
+        folder / "b",
+        "--only",
+        "label_only,pre_cot,post_cot_shuffled_words,two_tasks,post_cot_leak_only",
     )
     return folder / "b"
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("label_only", "two_tasks", "post_cot_leak_only")]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("label_only", "two_tasks", "post_cot_leak_only")
+]
 
 
 @pytest.mark.parametrize("variant", ["post_cot_shuffled_words", *SLOW])
 def test_what_is_supervised_is_the_completion_and_the_end_and_nothing_else(
     build: Path, variant: str, tmp_path: Path
 ) -> None:
-    env = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    env = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
     command = [sys.executable, str(SCRIPT), str(build), variant, str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout.splitlines()[-1])
     known = {(row["prompt"], row["completion"]) for row in rows(build, variant)}

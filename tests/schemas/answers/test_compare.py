@@ -34,7 +34,9 @@ def test_grade_number(answer: str, target: str, same: bool) -> None:
 
 
 def test_number_value_reads_no_words_or_exponents() -> None:
-    assert [number_value(text) for text in ("1e5", "inf", "--5", "5 6", "½x")] == [None] * 5
+    assert [number_value(text) for text in ("1e5", "inf", "--5", "5 6", "½x")] == [
+        None
+    ] * 5
 
 
 @pytest.mark.parametrize(
@@ -56,10 +58,15 @@ def test_number_value_reads_no_words_or_exponents() -> None:
     ],
 )
 def test_grade_text(answer: str, targets: tuple[str, ...], same: bool) -> None:
-    assert grade(answer, question("text", target=targets[0], other_targets=targets[1:])) is same
+    assert (
+        grade(answer, question("text", target=targets[0], other_targets=targets[1:]))
+        is same
+    )
 
 
-@pytest.mark.parametrize(("answer", "same"), [("yes", True), ("Yes", True), ("no", False), ("", False)])
+@pytest.mark.parametrize(
+    ("answer", "same"), [("yes", True), ("Yes", True), ("no", False), ("", False)]
+)
 def test_grade_yes_no(answer: str, same: bool) -> None:
     assert grade(answer, question("yes_no")) is same
 

@@ -1,4 +1,6 @@
-"""Extraction on made-up text: every form an answer takes, and what must not be taken for one."""
+"""Extraction on made-up text: every form an answer takes, and what must not be taken
+for one.
+"""
 
 import pytest
 
@@ -101,10 +103,20 @@ def test_choice(text: str, answer: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [("The answer is 2", "2"), ("(2)", "2"), ("The answer is 2.5 km", None), ("The answer is 1 km", "1")],
+    [
+        ("The answer is 2", "2"),
+        ("(2)", "2"),
+        ("The answer is 2.5 km", None),
+        ("The answer is 1 km", "1"),
+    ],
 )
 def test_numeric_labels(text: str, answer: str | None) -> None:
-    assert extract(text, question(labels="1234", options=("1 km", "2 km", "3 km"), target="2")).answer == answer
+    assert (
+        extract(
+            text, question(labels="1234", options=("1 km", "2 km", "3 km"), target="2")
+        ).answer
+        == answer
+    )
 
 
 def test_two_letters_with_one_text_count_as_either() -> None:
@@ -218,20 +230,40 @@ RATIONALES = [
     ("It is hard, so the answer is B.", "It is hard", ()),
     ("It is hard. Therefore, the correct answer is **B**.", "It is hard.", ()),
     ("They wear slowly, so the technically best answer is B.", "They wear slowly", ()),
-    ("It is what we think most, and thus I would say that the most likely answer is B", "It is what we think most", ()),
+    (
+        "It is what we think most, and thus I would say that the most likely answer is B",
+        "It is what we think most",
+        (),
+    ),
     ("It is hard. **Answer:**\nSo, my answer is B", "It is hard.", ()),
     ("Rationale: It is hard.\n\n**Final Answer:** B", "It is hard.", ()),
     ("It is hard. Thus the answer is B: granite. The answer is B", "It is hard.", ()),
-    ("It is hard. The answer is B.\n\nQ: Next?\nThe answer is A", "It is hard.", (Flag.RUN_ON,)),
-    ("It is hard. The answer is B. By the way, rivers flow.", "It is hard.", (Flag.RUN_ON,)),
-    ("It is hard. The answer is A. No, moss is soft. The answer is B", None, (Flag.CONTRADICTS,)),
+    (
+        "It is hard. The answer is B.\n\nQ: Next?\nThe answer is A",
+        "It is hard.",
+        (Flag.RUN_ON,),
+    ),
+    (
+        "It is hard. The answer is B. By the way, rivers flow.",
+        "It is hard.",
+        (Flag.RUN_ON,),
+    ),
+    (
+        "It is hard. The answer is A. No, moss is soft. The answer is B",
+        None,
+        (Flag.CONTRADICTS,),
+    ),
     ("The answer is B", "", ()),
     ("The answer is B.\n\nQ: Next?\nA: A", "", (Flag.RUN_ON,)),
     ("The answer is B because it is hard.", "it is hard.", ()),
     ("B\n\nExplanation: It is hard.", "It is hard.", ()),
     ("Moss is soft.", "Moss is soft.", ()),
     ("<think>It is hard.</think>\n\nThe answer is B", "", ()),
-    ("<think>It is soft. The answer is A.</think>\n\nIt is hard. The answer is B", "It is hard.", ()),
+    (
+        "<think>It is soft. The answer is A.</think>\n\nIt is hard. The answer is B",
+        "It is hard.",
+        (),
+    ),
     ("It is soft.</think>It is hard. The answer is B", "It is hard.", ()),
     ("It is hard. The answer is none of these.", "It is hard.", ()),
 ]
@@ -250,7 +282,12 @@ ANSWER_FIRST = [
     ("choice", "(B) granite. It is hard.", "B", "It is hard."),
     ("choice", "B\nIt is hard.", "B", "It is hard."),
     ("choice", "The answer is B because it is hard. Then the answer is A.", "B", None),
-    ("choice", "The answer is B because it is hard.\n\nQ: Next?\nThe answer is A", "B", "it is hard."),
+    (
+        "choice",
+        "The answer is B because it is hard.\n\nQ: Next?\nThe answer is A",
+        "B",
+        "it is hard.",
+    ),
     ("choice", "A: moss\nB: granite", None, "A: moss\nB: granite"),
     ("choice", "The answer is either A or B.", None, None),
     ("number", "12 because 5 + 7 = 12.", "12", "5 + 7 = 12."),
@@ -261,7 +298,9 @@ ANSWER_FIRST = [
 
 
 @pytest.mark.parametrize(("kind", "text", "answer", "rationale"), ANSWER_FIRST)
-def test_answer_first(kind: str, text: str, answer: str | None, rationale: str | None) -> None:
+def test_answer_first(
+    kind: str, text: str, answer: str | None, rationale: str | None
+) -> None:
     found = extract(text, question(kind), answer_first=True)
     assert found.answer == answer
     assert rationale is None or found.rationale == rationale
@@ -278,7 +317,11 @@ CUT = [
     ("choice", "It is hard. The answer", Verdict.TRUNCATED),
     ("choice", "It is hard.", Verdict.TRUNCATED),
     ("choice", "The answer is B.\n\nQ: Next one? The answer is A", Verdict.CORRECT),
-    ("choice", "The answer is either A or B.\n\nQ: Next one? The answer is A", Verdict.NO_ANSWER),
+    (
+        "choice",
+        "The answer is either A or B.\n\nQ: Next one? The answer is A",
+        Verdict.NO_ANSWER,
+    ),
     ("number", "The answer is 12", Verdict.TRUNCATED),  # 120
     ("number", "The answer is 12.", Verdict.TRUNCATED),  # 12.5
     ("number", "The answer is 12 eggs", Verdict.CORRECT),
@@ -305,12 +348,21 @@ def test_verdict_of_a_cut_text(kind: str, text: str, expected: Verdict) -> None:
 def test_a_cut_label_first_text_keeps_its_verdict() -> None:
     q = question()
     found = extract("The answer is B because it is", q, answer_first=True)
-    assert verdict(found, "length", q, answer_first=True) == (Verdict.CORRECT, (Flag.CUT,))
+    assert verdict(found, "length", q, answer_first=True) == (
+        Verdict.CORRECT,
+        (Flag.CUT,),
+    )
     none = extract("Well,", q, answer_first=True)
-    assert verdict(none, "length", q, answer_first=True) == (Verdict.NO_ANSWER, (Flag.CUT,))
+    assert verdict(none, "length", q, answer_first=True) == (
+        Verdict.NO_ANSWER,
+        (Flag.CUT,),
+    )
 
 
 def test_without_a_target_nothing_is_scored() -> None:
     q = question(target=None)
-    assert verdict(extract("The answer is B", q), "stop", q, answer_first=False)[0] is Verdict.UNSCORED
+    assert (
+        verdict(extract("The answer is B", q), "stop", q, answer_first=False)[0]
+        is Verdict.UNSCORED
+    )
     assert not grade("B", q)

@@ -17,7 +17,13 @@ SENTENCE = st.lists(st.sampled_from(WORDS.split(" ")), min_size=1, max_size=12).
     lambda words: " ".join(words) + " down."
 )
 REASONING = st.lists(SENTENCE, min_size=1, max_size=5).map(" ".join)
-LEADS = ("The answer is ", "So the answer is ", "Therefore, the correct answer is: ", "Answer: ", "**Final Answer:** ")
+LEADS = (
+    "The answer is ",
+    "So the answer is ",
+    "Therefore, the correct answer is: ",
+    "Answer: ",
+    "**Final Answer:** ",
+)
 FORMS = {
     "choice": (
         "{0}",
@@ -31,7 +37,15 @@ FORMS = {
         r"\boxed{{{0}}}",
         "<{0}>",
     ),
-    "number": ("{0}", "{0}.", "${0}", "**{0}**", "{0} stones.", r"$\boxed{{{0}}}$", "1 + 1 = {0}"),
+    "number": (
+        "{0}",
+        "{0}.",
+        "${0}",
+        "**{0}**",
+        "{0} stones.",
+        r"$\boxed{{{0}}}$",
+        "1 + 1 = {0}",
+    ),
     "yes_no": ("{0}", "{0}.", "**{0}**", "{0}, of course."),
     "text": ("{0}", "{0}.", '"{0}"', "**{0}**", "{0}, which is known."),
 }
@@ -47,21 +61,50 @@ def stated(draw: st.DrawFn) -> tuple[str, str, str]:
         label = draw(LABELS)
         return kind, label, form.format(label, OPTIONS["ABCDE".index(label)])
     if kind == "number":
-        number = draw(st.decimals(min_value=-(10**9), max_value=10**9, places=draw(st.integers(0, 3))))
-        return kind, f"{number:f}", form.format(f"{number:,f}" if draw(st.booleans()) else f"{number:f}")
+        number = draw(
+            st.decimals(
+                min_value=-(10**9), max_value=10**9, places=draw(st.integers(0, 3))
+            )
+        )
+        return (
+            kind,
+            f"{number:f}",
+            form.format(f"{number:,f}" if draw(st.booleans()) else f"{number:f}"),
+        )
     if kind == "yes_no":
         answer = draw(st.sampled_from(("yes", "no")))
-        return kind, answer, form.format(draw(st.sampled_from((answer, answer.title(), answer.upper()))))
-    answer = draw(st.from_regex(r"[A-Z][a-z]{2,9}( [A-Z][a-z]{3,9}){0,2}", fullmatch=True))
+        return (
+            kind,
+            answer,
+            form.format(
+                draw(st.sampled_from((answer, answer.title(), answer.upper())))
+            ),
+        )
+    answer = draw(
+        st.from_regex(r"[A-Z][a-z]{2,9}( [A-Z][a-z]{3,9}){0,2}", fullmatch=True)
+    )
     return kind, answer, form.format(answer)
 
 
-REFUSALS = ("either", "neither", "both", "none", "nothing", "unclear", "unknown", "cannot", "unable", "impossible")
+REFUSALS = (
+    "either",
+    "neither",
+    "both",
+    "none",
+    "nothing",
+    "unclear",
+    "unknown",
+    "cannot",
+    "unable",
+    "impossible",
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(REASONING, st.sampled_from(LEADS), stated())
-def test_what_is_stated_last_comes_back(reasoning: str, lead: str, case: tuple[str, str, str]) -> None:
+def test_what_is_stated_last_comes_back(
+    reasoning: str, lead: str, case: tuple[str, str, str]
+) -> None:
     kind, answer, form = case
     found = extract(f"{reasoning}\n{lead}{form}", question(kind))
     if answer.split()[0].lower() not in REFUSALS:
@@ -71,14 +114,20 @@ def test_what_is_stated_last_comes_back(reasoning: str, lead: str, case: tuple[s
 
 
 @given(
-    REASONING, stated(), st.sampled_from(("\n\nQ: ", "\n\nQuestion: ", "\n### Problem 2: ", "<|im_end|>")), st.text()
+    REASONING,
+    stated(),
+    st.sampled_from(("\n\nQ: ", "\n\nQuestion: ", "\n### Problem 2: ", "<|im_end|>")),
+    st.text(),
 )
 def test_run_on_text_changes_nothing_but_the_flag(
     reasoning: str, case: tuple[str, str, str], mark: str, noise: str
 ) -> None:
     kind, _, form = case
     text = f"{reasoning} The answer is {form}"
-    before, after = (extract(t, question(kind)) for t in (text, f"{text}{mark}Next? The answer is A. {noise}"))
+    before, after = (
+        extract(t, question(kind))
+        for t in (text, f"{text}{mark}Next? The answer is A. {noise}")
+    )
     assert (after.answer, after.rationale) == (before.answer, before.rationale)
     assert after.flags == (Flag.RUN_ON,)
     assert after.whole
@@ -87,7 +136,9 @@ def test_run_on_text_changes_nothing_but_the_flag(
 @settings(deadline=None)
 @given(REASONING, st.sampled_from(KINDS))
 def test_reasoning_without_a_statement_is_kept_whole(reasoning: str, kind: str) -> None:
-    assume(kind not in ("text", "number") or len(reasoning.split()) > 8)  # "7 down." is an answer of these kinds
+    assume(
+        kind not in ("text", "number") or len(reasoning.split()) > 8
+    )  # "7 down." is an answer of these kinds
     found = extract(reasoning, question(kind))
     assert found == Extraction(answer=None, rationale=reasoning, flags=(), whole=False)
 
@@ -100,7 +151,13 @@ PIECES = [
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(), st.lists(st.one_of(st.sampled_from(PIECES), st.characters())).map("".join)), st.booleans())
+@given(
+    st.one_of(
+        st.text(),
+        st.lists(st.one_of(st.sampled_from(PIECES), st.characters())).map("".join),
+    ),
+    st.booleans(),
+)
 def test_any_text_at_all(text: str, answer_first: bool) -> None:
     assert len(fold(text)) == len(text) == len(fold(text).lower())
     for kind in KINDS:
@@ -108,7 +165,9 @@ def test_any_text_at_all(text: str, answer_first: bool) -> None:
         found = extract(text, q, answer_first=answer_first)
         assert found == extract(text, q, answer_first=answer_first)
         assert found.rationale == found.rationale.strip()
-        assert found.rationale in text or "think" in text.lower()  # its blocks are taken out
+        assert (
+            found.rationale in text or "think" in text.lower()
+        )  # its blocks are taken out
         assert list(found.flags) == sorted(set(found.flags))
         if found.answer is None:
             continue

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.flags import LOOP_TIMES, LOOP_WORDS, flags_of, has_markup, refuses, repeats_itself
+from cotbuild.schemas.answers.flags import (
+    LOOP_TIMES,
+    LOOP_WORDS,
+    flags_of,
+    has_markup,
+    refuses,
+    repeats_itself,
+)
 from cotbuild.schemas.answers.grade import judge
 from cotbuild.schemas.answers.patterns import fold
 from cotbuild.schemas.rationale import Flag
@@ -20,7 +27,10 @@ def test_each_flag_of_a_kept_rationale() -> None:
     assert flags_of("", q) == {Flag.EMPTY}
     assert flags_of("It is hard.", q) == set()
     assert flags_of("Granite is hard.", q) == {Flag.NAMES_TARGET}
-    assert flags_of("It is **hard**. " + "It is so. " * 9, q) == {Flag.MARKUP, Flag.REPEATS_ITSELF}
+    assert flags_of("It is **hard**. " + "It is so. " * 9, q) == {
+        Flag.MARKUP,
+        Flag.REPEATS_ITSELF,
+    }
 
 
 def test_judge_sets_them_all() -> None:
@@ -35,11 +45,22 @@ def test_judge_sets_them_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["It is hard. The answer is none of these.", "As an AI language model, I cannot answer."]
+    "text",
+    [
+        "It is hard. The answer is none of these.",
+        "As an AI language model, I cannot answer.",
+    ],
 )
 def test_a_refusal_in_what_is_cut_or_kept(text: str) -> None:
     assert Flag.REFUSAL in judge(question(options=FEW), text).flags
-    assert Flag.REFUSAL in judge(question(options=FEW), f'{{"rationale": "{text}", "answer": "B"}}', as_json=True).flags
+    assert (
+        Flag.REFUSAL
+        in judge(
+            question(options=FEW),
+            f'{{"rationale": "{text}", "answer": "B"}}',
+            as_json=True,
+        ).flags
+    )
     assert Flag.REFUSAL in judge(question(options=FEW), text, given="B").flags
 
 
@@ -79,8 +100,14 @@ def test_a_loop(text: str, expected: bool) -> None:
 LETTERS = st.text("abcdefgh", min_size=1, max_size=4)
 
 
-@given(st.lists(LETTERS, max_size=8), st.lists(LETTERS, min_size=4, max_size=12), st.lists(LETTERS, max_size=8))
-def test_any_block_three_times_in_a_row_is_a_loop(before: list[str], block: list[str], after: list[str]) -> None:
+@given(
+    st.lists(LETTERS, max_size=8),
+    st.lists(LETTERS, min_size=4, max_size=12),
+    st.lists(LETTERS, max_size=8),
+)
+def test_any_block_three_times_in_a_row_is_a_loop(
+    before: list[str], block: list[str], after: list[str]
+) -> None:
     assert LOOP_TIMES * len(block) >= LOOP_WORDS
     assert repeats_itself(" ".join([*before, *block * LOOP_TIMES, *after]))
 

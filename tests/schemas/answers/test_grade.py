@@ -1,4 +1,6 @@
-"""What a completion says and whether it is right: given answers, JSON objects, reasoning kept apart."""
+"""What a completion says and whether it is right: given answers, JSON objects,
+reasoning kept apart.
+"""
 
 import json
 from typing import Any
@@ -18,7 +20,9 @@ CUT, CONTRADICTS, EMPTY, RUN_ON = Flag.CUT, Flag.CONTRADICTS, Flag.EMPTY, Flag.R
 NAMES_TARGET, MARKUP = Flag.NAMES_TARGET, Flag.MARKUP
 
 
-def said(text: str, kind: str = "choice", **how: Any) -> tuple[Verdict, str, tuple[Flag, ...]]:
+def said(
+    text: str, kind: str = "choice", **how: Any
+) -> tuple[Verdict, str, tuple[Flag, ...]]:
     found = judge(question(kind), text, **how)
     assert (found.answer is not None) or found.verdict not in (CORRECT, INCORRECT)
     return found.verdict, found.rationale, found.flags
@@ -32,10 +36,26 @@ def said(text: str, kind: str = "choice", **how: Any) -> tuple[Verdict, str, tup
         ("It is hard.", {}, (NO_ANSWER, "It is hard.", ())),
         ("The answer is B", {}, (CORRECT, "", (EMPTY,))),
         ("", {}, (NO_ANSWER, "", (EMPTY,))),
-        ("It is hard. The answer", {"finish_reason": "length"}, (Verdict.TRUNCATED, "It is hard. The answer", ())),
-        ("It is hard. The answer is", {"finish_reason": None}, (NO_ANSWER, "It is hard. The answer is", ())),
-        ("It is hard. The answer is B. So", {"finish_reason": "length"}, (CORRECT, "It is hard.", (CUT, RUN_ON))),
-        ("B because it", {"finish_reason": "length", "answer_first": True}, (CORRECT, "it", (CUT,))),
+        (
+            "It is hard. The answer",
+            {"finish_reason": "length"},
+            (Verdict.TRUNCATED, "It is hard. The answer", ()),
+        ),
+        (
+            "It is hard. The answer is",
+            {"finish_reason": None},
+            (NO_ANSWER, "It is hard. The answer is", ()),
+        ),
+        (
+            "It is hard. The answer is B. So",
+            {"finish_reason": "length"},
+            (CORRECT, "It is hard.", (CUT, RUN_ON)),
+        ),
+        (
+            "B because it",
+            {"finish_reason": "length", "answer_first": True},
+            (CORRECT, "it", (CUT,)),
+        ),
     ],
 )
 def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
@@ -48,10 +68,26 @@ def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
         ("It is hard.", {}, (CORRECT, "It is hard.", ())),
         ("It is hard. The answer is B.", {}, (CORRECT, "It is hard.", ())),
         ("It is soft. The answer is A.", {}, (CORRECT, "It is soft.", (CONTRADICTS,))),
-        ("It is soft. The answer is A.", {"given": "A"}, (INCORRECT, "It is soft.", ())),
-        ("It is A. The answer is A. No. The answer is B", {}, (CORRECT, None, (CONTRADICTS,))),
-        ("It is hard. The answer is", {"finish_reason": "length"}, (CORRECT, "It is hard. The answer is", (CUT,))),
-        ("moss", {}, (CORRECT, "moss", ())),  # CoS-E: a word for a rationale, no statement
+        (
+            "It is soft. The answer is A.",
+            {"given": "A"},
+            (INCORRECT, "It is soft.", ()),
+        ),
+        (
+            "It is A. The answer is A. No. The answer is B",
+            {},
+            (CORRECT, None, (CONTRADICTS,)),
+        ),
+        (
+            "It is hard. The answer is",
+            {"finish_reason": "length"},
+            (CORRECT, "It is hard. The answer is", (CUT,)),
+        ),
+        (
+            "moss",
+            {},
+            (CORRECT, "moss", ()),
+        ),  # CoS-E: a word for a rationale, no statement
         ("It is hard.\nB", {}, (CORRECT, "It is hard.", ())),
         ("It is soft.\n(A) moss", {}, (CORRECT, "It is soft.", (CONTRADICTS,))),
         ("B because it is hard.", {"answer_first": True}, (CORRECT, "it is hard.", ())),
@@ -63,7 +99,9 @@ def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
         ("", {}, (CORRECT, "", (EMPTY,))),
     ],
 )
-def test_an_answer_that_comes_from_elsewhere_counts(text: str, how: dict[str, Any], expected: Any) -> None:
+def test_an_answer_that_comes_from_elsewhere_counts(
+    text: str, how: dict[str, Any], expected: Any
+) -> None:
     found = said(text, **{"given": "B", **how})
     assert (found[0], found[2]) == (expected[0], expected[2])
     assert expected[1] is None or found[1] == expected[1]
@@ -77,12 +115,19 @@ def test_an_answer_that_comes_from_elsewhere_counts(text: str, how: dict[str, An
         ("number", "Five and eight. The answer is 13", "12", (CONTRADICTS,)),
         ("text", "It is big.", "Lake Geneva", ()),
         ("text", "The answer is the lake geneva.", "Lake Geneva", (EMPTY,)),
-        ("text", "The answer is Lake Como because it is big.", "Lake Geneva", (CONTRADICTS,)),
+        (
+            "text",
+            "The answer is Lake Como because it is big.",
+            "Lake Geneva",
+            (CONTRADICTS,),
+        ),
         ("yes_no", "No, since it sinks.", "yes", (CONTRADICTS,)),
         ("yes_no", "Yes, since it floats.", "yes", ()),
     ],
 )
-def test_given_answers_of_other_kinds(kind: str, text: str, answer: str, flags: tuple[Flag, ...]) -> None:
+def test_given_answers_of_other_kinds(
+    kind: str, text: str, answer: str, flags: tuple[Flag, ...]
+) -> None:
     found = judge(question(kind), text, given=answer)
     assert (found.verdict, found.answer, found.flags) == (CORRECT, answer, flags)
 
@@ -93,15 +138,47 @@ LENGTH = {"finish_reason": "length"}
 OBJECTS = [
     ('{"rationale": "It is hard.", "answer": "B"}', {}, (CORRECT, "It is hard.", ())),
     ('{"answer": "B", "rationale": "It is hard."}', {}, (CORRECT, "It is hard.", ())),
-    ('\n ```json\n{"rationale": "It is hard.",\n "answer": "b"}\n```', {}, (CORRECT, "It is hard.", ())),
-    ('Sure: {"rationale": "It is {hard}.", "answer": "(B) granite"}', {}, (CORRECT, "It is {hard}.", ())),
-    ('{"rationale": "It\\nis \\"hard\\".", "answer": "granite"}', {}, (CORRECT, 'It\nis "hard".', ())),
-    ('{"rationale": "It is hard. The answer is (B).", "answer": "B"}', {}, (CORRECT, "It is hard.", ())),
-    ('{"rationale": "It is hard. The answer is B.", "answer": "A"}', {}, (INCORRECT, "It is hard.", (CONTRADICTS,))),
-    ('{"rationale": "granite", "answer": "A"}', {}, (INCORRECT, "granite", (NAMES_TARGET,))),
+    (
+        '\n ```json\n{"rationale": "It is hard.",\n "answer": "b"}\n```',
+        {},
+        (CORRECT, "It is hard.", ()),
+    ),
+    (
+        'Sure: {"rationale": "It is {hard}.", "answer": "(B) granite"}',
+        {},
+        (CORRECT, "It is {hard}.", ()),
+    ),
+    (
+        '{"rationale": "It\\nis \\"hard\\".", "answer": "granite"}',
+        {},
+        (CORRECT, 'It\nis "hard".', ()),
+    ),
+    (
+        '{"rationale": "It is hard. The answer is (B).", "answer": "B"}',
+        {},
+        (CORRECT, "It is hard.", ()),
+    ),
+    (
+        '{"rationale": "It is hard. The answer is B.", "answer": "A"}',
+        {},
+        (INCORRECT, "It is hard.", (CONTRADICTS,)),
+    ),
+    (
+        '{"rationale": "granite", "answer": "A"}',
+        {},
+        (INCORRECT, "granite", (NAMES_TARGET,)),
+    ),
     ('{"rationale": "It is hard.", "answer": "F"}', {}, (NO_ANSWER, "It is hard.", ())),
-    ('{"rationale": "It is hard.", "answer": null}', {}, (NO_ANSWER, "It is hard.", ())),
-    ('{"rationale": "It is hard.", "answer": ["B"]}', {}, (NO_ANSWER, "It is hard.", ())),
+    (
+        '{"rationale": "It is hard.", "answer": null}',
+        {},
+        (NO_ANSWER, "It is hard.", ()),
+    ),
+    (
+        '{"rationale": "It is hard.", "answer": ["B"]}',
+        {},
+        (NO_ANSWER, "It is hard.", ()),
+    ),
     ('{"rationale": ["x"], "answer": "B"}', {}, (CORRECT, "", (EMPTY,))),
     ('{"answer": "B"}', {}, (CORRECT, "", (EMPTY,))),
     ('It is hard.\n```json\n{"answer": "B"}\n```', {}, (CORRECT, "It is hard.", ())),
@@ -110,10 +187,22 @@ OBJECTS = [
     ('{"rationale": "It is ha', {}, (NO_ANSWER, "It is ha", ())),
     ('{"rationale": "It is \\u00', LENGTH, (Verdict.TRUNCATED, "It is", ())),
     ('{"rationale": "It is \\', LENGTH, (Verdict.TRUNCATED, "It is", ())),
-    ('{"rationale": "It is hard.", "answer": "riv', LENGTH, (Verdict.TRUNCATED, "It is hard.", ())),
-    ('{"rationale": "It is hard.", "answer": "B"', LENGTH, (CORRECT, "It is hard.", (CUT,))),
+    (
+        '{"rationale": "It is hard.", "answer": "riv',
+        LENGTH,
+        (Verdict.TRUNCATED, "It is hard.", ()),
+    ),
+    (
+        '{"rationale": "It is hard.", "answer": "B"',
+        LENGTH,
+        (CORRECT, "It is hard.", (CUT,)),
+    ),
     ('{"answer": "B", "rationale": "It is ha', LENGTH, (CORRECT, "It is ha", (CUT,))),
-    ('{"answer": "B", "rationale": "It is ha', {**LENGTH, "answer_first": True}, (CORRECT, "It is ha", (CUT,))),
+    (
+        '{"answer": "B", "rationale": "It is ha',
+        {**LENGTH, "answer_first": True},
+        (CORRECT, "It is ha", (CUT,)),
+    ),
     (
         '{"rationale": "It is \\$5 \\(x\\) \\"so\\".", "answer": "B"}',
         {},
@@ -123,13 +212,29 @@ OBJECTS = [
     ("```json\n{", LENGTH, (Verdict.TRUNCATED, "", (EMPTY,))),
     # no JSON at all
     ("It is hard. The answer is B", {}, (CORRECT, "It is hard.", ())),
-    ("In {moss, granite}, the answer is B", {}, (CORRECT, "In {moss, granite}", (NAMES_TARGET,))),
+    (
+        "In {moss, granite}, the answer is B",
+        {},
+        (CORRECT, "In {moss, granite}", (NAMES_TARGET,)),
+    ),
     ('{"verdict": "fine"}', {}, (NO_ANSWER, '{"verdict": "fine"}', ())),
     # with an answer from elsewhere
     ('{"rationale": "It is hard."}', {"given": "B"}, (CORRECT, "It is hard.", ())),
-    ('{"rationale": "It is hard.", "answer": "A"}', {"given": "B"}, (CORRECT, "It is hard.", (CONTRADICTS,))),
-    ('{"rationale": "It is ha', {"given": "B", **LENGTH}, (CORRECT, "It is ha", (CUT,))),
-    ('<think>Hm: {"answer": "A"}</think>{"answer": "B"}', {}, (CORRECT, 'Hm: {"answer": "A"}', ())),
+    (
+        '{"rationale": "It is hard.", "answer": "A"}',
+        {"given": "B"},
+        (CORRECT, "It is hard.", (CONTRADICTS,)),
+    ),
+    (
+        '{"rationale": "It is ha',
+        {"given": "B", **LENGTH},
+        (CORRECT, "It is ha", (CUT,)),
+    ),
+    (
+        '<think>Hm: {"answer": "A"}</think>{"answer": "B"}',
+        {},
+        (CORRECT, 'Hm: {"answer": "A"}', ()),
+    ),
 ]
 
 
@@ -152,12 +257,18 @@ def test_an_object(text: str, how: dict[str, Any], expected: object) -> None:
         ("text", '"\\ud83d\\ude00"', "\U0001f600"), ("text", '"\\ud83d!"', "\ufffd!"), ("choice", "[" * 100_000, None),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("tail", ["}", ' }, "more": 1', ""], ids=["whole", "more", "cut"])
-def test_an_objects_answer_in_the_form_of_the_target(kind: str, value: str, answer: str | None, tail: str) -> None:
+@pytest.mark.parametrize(
+    "tail", ["}", ' }, "more": 1', ""], ids=["whole", "more", "cut"]
+)
+def test_an_objects_answer_in_the_form_of_the_target(
+    kind: str, value: str, answer: str | None, tail: str
+) -> None:
     text = f'{{"rationale": "So.", "answer": {value}{tail}'
     bare = not value.startswith('"')
     found = judge(question(kind), text, as_json=True)
-    assert found.answer == (None if bare and not tail else answer)  # a bare 12 may have been cut out of 120
+    assert found.answer == (
+        None if bare and not tail else answer
+    )  # a bare 12 may have been cut out of 120
 
 
 @pytest.mark.parametrize(
@@ -170,11 +281,22 @@ def test_read_answer(text: str, answer: str | None) -> None:
 
 
 @given(st.text(), st.sampled_from("ABCDE"), st.booleans(), st.integers(0, 40))
-def test_what_json_wrote_comes_back_and_a_cut_only_shortens_it(why: str, label: str, first: bool, cut: int) -> None:
-    fields = [("answer", label), ("rationale", why)] if first else [("rationale", why), ("answer", label)]
+def test_what_json_wrote_comes_back_and_a_cut_only_shortens_it(
+    why: str, label: str, first: bool, cut: int
+) -> None:
+    fields = (
+        [("answer", label), ("rationale", why)]
+        if first
+        else [("rationale", why), ("answer", label)]
+    )
     text = json.dumps(dict(fields))
     assert judge(question(), text, as_json=True).answer == label
-    part = judge(question(), text[: max(0, len(text) - cut)], as_json=True, finish_reason="length")
+    part = judge(
+        question(),
+        text[: max(0, len(text) - cut)],
+        as_json=True,
+        finish_reason="length",
+    )
     assert part.answer in (label, None)
     if not first and cut > 3:
         assert part.answer is None
@@ -219,13 +341,18 @@ def test_split_thought(text: str, thought: str | None, rest: str) -> None:
          (CORRECT, "It is hard.", "Question: which?\nHm.", ())),
     ],
 )  # fmt: skip
-def test_reasoning(text: str, reasoning: str | None, expected: tuple[object, ...]) -> None:
+def test_reasoning(
+    text: str, reasoning: str | None, expected: tuple[object, ...]
+) -> None:
     found = judge(question(), text, reasoning=reasoning)
     assert (found.verdict, found.rationale, found.reasoning, found.flags) == expected
 
 
 def test_an_unclosed_thought_that_was_cut_is_truncated() -> None:
-    assert judge(question(), "<think>The answer is B. But", finish_reason="length").verdict is Verdict.TRUNCATED
+    assert (
+        judge(question(), "<think>The answer is B. But", finish_reason="length").verdict
+        is Verdict.TRUNCATED
+    )
 
 
 def test_without_a_target_nothing_is_scored() -> None:
@@ -251,14 +378,28 @@ PIECES = [
     st.booleans(),
 )  # fmt: skip
 def test_any_text_at_all(
-    text: str, reasoning: str | None, finish_reason: str | None, first: bool, as_json: bool, given: bool
+    text: str,
+    reasoning: str | None,
+    finish_reason: str | None,
+    first: bool,
+    as_json: bool,
+    given: bool,
 ) -> None:
     for kind in KINDS:
         q = question(kind)
         target = q.target if given else None
-        how: Any = {"reasoning": reasoning, "finish_reason": finish_reason, "answer_first": first, "as_json": as_json}
+        how: Any = {
+            "reasoning": reasoning,
+            "finish_reason": finish_reason,
+            "answer_first": first,
+            "as_json": as_json,
+        }
         found = judge(q, text, given=target, **how)
-        assert found == judge(q, text, given=target, **how) == Judgement.model_validate(found.model_dump())
+        assert (
+            found
+            == judge(q, text, given=target, **how)
+            == Judgement.model_validate(found.model_dump())
+        )
         assert list(found.flags) == sorted(set(found.flags))
         assert found.rationale == found.rationale.strip()
         assert (Flag.EMPTY in found.flags) is (found.rationale == "")

@@ -1,4 +1,6 @@
-"""Flags and mentions on real rationales: exact counts over whole sets, and the rows of the rare flags, each read."""
+"""Flags and mentions on real rationales: exact counts over whole sets, and the rows of
+the rare flags, each read.
+"""
 
 import json
 import re
@@ -28,24 +30,43 @@ pytestmark = pytest.mark.needs_data
 
 
 def quarel() -> Iterable[tuple[str, Question, str | None]]:
-    rows = json.loads((DATA / "rationales" / "gpt3_quarel" / "train_gpt3_responses.jsonl").read_text("utf-8"))
+    rows = json.loads(
+        (DATA / "rationales" / "gpt3_quarel" / "train_gpt3_responses.jsonl").read_text(
+            "utf-8"
+        )
+    )
     for row in rows.values():
-        stem, first, second = re.fullmatch(r"(.*)\(A\) ?(.*?) ?\(B\) ?(.*)", row["question"], re.DOTALL).groups()  # type: ignore[union-attr]
+        stem, first, second = re.fullmatch(
+            r"(.*)\(A\) ?(.*?) ?\(B\) ?(.*)", row["question"], re.DOTALL
+        ).groups()  # type: ignore[union-attr]
         choices = [{"label": "A", "text": first}, {"label": "B", "text": second}]
-        target, said = (row[name].strip("()").upper() for name in ("gold_label", "predicted_label"))
-        yield row["predicted_rationale"], question(QuestionKind.CHOICE, stem, target, choices), said
+        target, said = (
+            row[name].strip("()").upper() for name in ("gold_label", "predicted_label")
+        )
+        yield (
+            row["predicted_rationale"],
+            question(QuestionKind.CHOICE, stem, target, choices),
+            said,
+        )
 
 
 def cose() -> Iterable[tuple[str, Question, str | None]]:
-    rows = {row["id"]: row for row in json_lines(DATA / "commonsense_qa" / "train_rand_split.jsonl")}
-    for row in json_lines(DATA / "rationales" / "human_cose" / "cose_train_v1.11.jsonl"):
+    rows = {
+        row["id"]: row
+        for row in json_lines(DATA / "commonsense_qa" / "train_rand_split.jsonl")
+    }
+    for row in json_lines(
+        DATA / "rationales" / "human_cose" / "cose_train_v1.11.jsonl"
+    ):
         q = choice_question(rows[row["id"]])
         yield row["explanation"]["open-ended"], q, q.target
 
 
 @cache
 def judged(name: str) -> list[tuple[Judgement, Question]]:
-    """The rows of a set in order; `given` where the answer stands beside the text, or the text was written for it."""
+    """The rows of a set in order; `given` where the answer stands beside the text, or
+    the text was written for it.
+    """
     rows: Iterable[tuple[str, Question, str | None]]
     match name:
         case "palm":
@@ -55,14 +76,24 @@ def judged(name: str) -> list[tuple[Judgement, Question]]:
         case "quarel" | "cose":
             rows = quarel() if name == "quarel" else cose()
         case _:
-            rows = ((text, qs[0], None) for text, qs in openbookqa(LLAMA if name == "llama" else CHATGPT))
+            rows = (
+                (text, qs[0], None)
+                for text, qs in openbookqa(LLAMA if name == "llama" else CHATGPT)
+            )
     return [(judge(q, text, given=given), q) for text, q, given in rows]
 
 
 COUNTS = {
     "palm": {"run_on": 9741, "names_target": 5670},
     "llama": {"names_target": 1364, "refusal": 10, "run_on": 3},
-    "chatgpt": {"names_target": 3726, "refusal": 67, "empty": 29, "markup": 9, "run_on": 3, "contradicts": 1},
+    "chatgpt": {
+        "names_target": 3726,
+        "refusal": 67,
+        "empty": 29,
+        "markup": 9,
+        "run_on": 3,
+        "contradicts": 1,
+    },
     "quarel": {"names_target": 7713},
     "cose": {"names_target": 4109, "contradicts": 1},
     "gsm8k": {"names_target": 7453, "contradicts": 1},
@@ -71,18 +102,36 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_how_often_each_flag_stands(name: str) -> None:
-    """No loop in 46,517 rationales of people and large teachers: repeats_itself has no false alarm on them."""
-    assert Counter(flag.value for found, _ in judged(name) for flag in found.flags) == COUNTS[name]
+    """No loop in 46,517 rationales of people and large teachers: repeats_itself has no
+    false alarm on them.
+    """
+    assert (
+        Counter(flag.value for found, _ in judged(name) for flag in found.flags)
+        == COUNTS[name]
+    )
 
 
-@pytest.mark.parametrize(("name", "percent"), [("palm", 74.1), ("llama", 27.5), ("chatgpt", 75.5), ("quarel", 91.1)])
-def test_share_of_right_rationales_that_name_the_target(name: str, percent: float) -> None:
-    right = [Flag.NAMES_TARGET in found.flags for found, _ in judged(name) if found.verdict is Verdict.CORRECT]
+@pytest.mark.parametrize(
+    ("name", "percent"),
+    [("palm", 74.1), ("llama", 27.5), ("chatgpt", 75.5), ("quarel", 91.1)],
+)
+def test_share_of_right_rationales_that_name_the_target(
+    name: str, percent: float
+) -> None:
+    right = [
+        Flag.NAMES_TARGET in found.flags
+        for found, _ in judged(name)
+        if found.verdict is Verdict.CORRECT
+    ]
     assert round(100 * sum(right) / len(right), 1) == percent
 
 
 ROWS = [
-    ("llama", Flag.REFUSAL, [1876, 3064, 3162, 3441, 3705, 3951, 4001, 4503, 4703, 4881]),
+    (
+        "llama",
+        Flag.REFUSAL,
+        [1876, 3064, 3162, 3441, 3705, 3951, 4001, 4503, 4703, 4881],
+    ),
     ("chatgpt", Flag.MARKUP, [301, 426, 468, 781, 1433, 1877, 2627, 3879, 4222]),
     ("cose", Flag.CONTRADICTS, [5878]),
 ]
@@ -90,7 +139,9 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "flag", "rows"), ROWS)
 def test_the_rows_of_a_rare_flag(name: str, flag: Flag, rows: list[int]) -> None:
-    assert [row for row, (found, _) in enumerate(judged(name)) if flag in found.flags] == rows
+    assert [
+        row for row, (found, _) in enumerate(judged(name)) if flag in found.flags
+    ] == rows
 
 
 MENTIONS = [

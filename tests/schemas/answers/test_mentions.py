@@ -10,10 +10,15 @@ from cotbuild.schemas.answers.mentions import Mention, find_mentions, names_targ
 from tests.support.weathering import KINDS, OPTIONS, question
 
 
-def named(text: str, *options: str, labels: str = "ABCDEFGH", kind: str = "choice") -> list[tuple[str, str]]:
+def named(
+    text: str, *options: str, labels: str = "ABCDEFGH", kind: str = "choice"
+) -> list[tuple[str, str]]:
     """(label, the text cut out) of every mention."""
     q = question(kind, options or OPTIONS, labels)
-    return [(mention.label, text[mention.start : mention.end]) for mention in find_mentions(text, q)]
+    return [
+        (mention.label, text[mention.start : mention.end])
+        for mention in find_mentions(text, q)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +74,20 @@ def test_an_options_words(text: str, expected: list[tuple[str, str]]) -> None:
         (r"\boxed{B}", [("B", "{B}")]),
     ],
 )
-def test_a_letter_in_an_answer_context(text: str, expected: list[tuple[str, str]]) -> None:
+def test_a_letter_in_an_answer_context(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
     assert named(text, "moss", "granite", "water", "sand") == expected
 
 
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [
-        ("A plant, the plant, plant", ("a plant", "an ox"), [("A", "A plant"), ("A", "the plant"), ("A", "plant")]),
+        (
+            "A plant, the plant, plant",
+            ("a plant", "an ox"),
+            [("A", "A plant"), ("A", "the plant"), ("A", "plant")],
+        ),
         ("We see the plant", ("plant", "ox"), [("A", "plant")]),
         ("on the sun", ("the sun", "on the"), [("B", "on the"), ("A", "sun")]),
         ("water flow rates", ("water flow", "flow rates"), [("A", "water flow")]),
@@ -85,7 +96,11 @@ def test_a_letter_in_an_answer_context(text: str, expected: list[tuple[str, str]
         ("It is 9.0, 19.0 or 9.05", ("9.0", "5"), [("A", "9.0")]),
         ("5 of 1.5 and 5,000 in 5.", ("5", "6"), [("A", "5"), ("A", "5")]),
         ("at 9:30 and 9", ("9", "9:30"), [("B", "9:30"), ("A", "9")]),
-        ("red, white or red white", ("red, white", "blue"), [("A", "red, white"), ("A", "red white")]),
+        (
+            "red, white or red white",
+            ("red, white", "blue"),
+            [("A", "red, white"), ("A", "red white")],
+        ),
         ("we code C++ or C", ("C++", "C"), [("A", "C++"), ("B", "C")]),
         ("A cat, a dog", ("A", "B"), []),
         ("I think", ("I", "you"), []),
@@ -94,7 +109,9 @@ def test_a_letter_in_an_answer_context(text: str, expected: list[tuple[str, str]
         ("STRASSE İ", ("strasse", "i̇"), [("A", "STRASSE")]),
     ],
 )
-def test_odd_options(text: str, options: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+def test_odd_options(
+    text: str, options: tuple[str, ...], expected: list[tuple[str, str]]
+) -> None:
     assert named(text, *options) == expected
 
 
@@ -119,10 +136,14 @@ def test_a_number_however_it_is_written(text: str, spans: list[str]) -> None:
     assert [cut for _, cut in named(text, kind="number")] == spans
 
 
-@pytest.mark.parametrize("text", ["1,200", "1200", "$1200", "$ 1,200.00", "1.2 thousand", "1{,}200"])
+@pytest.mark.parametrize(
+    "text", ["1,200", "1200", "$1200", "$ 1,200.00", "1.2 thousand", "1{,}200"]
+)
 def test_thousands(text: str) -> None:
     q = question("number", target="1200")
-    assert find_mentions(f"It costs {text} in all", q) == (Mention(9, 9 + len(text), "1200"),)
+    assert find_mentions(f"It costs {text} in all", q) == (
+        Mention(9, 9 + len(text), "1200"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,15 +166,29 @@ def test_yes_and_no_only_as_answers(text: str, expected: list[tuple[str, str]]) 
 def test_text_targets_all_count_as_the_first() -> None:
     q = question("text", target="Lake Geneva", other_targets=("the Lac Léman",))
     text = "lake geneva, or LAC LÉMAN; Geneva"
-    assert find_mentions(text, q) == (Mention(0, 11, "Lake Geneva"), Mention(16, 25, "Lake Geneva"))
+    assert find_mentions(text, q) == (
+        Mention(0, 11, "Lake Geneva"),
+        Mention(16, 25, "Lake Geneva"),
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "target", "expected"),
-    [("home", "A", True), ("home", "C", True), ("(C)", "A", True), ("(B)", "A", False), ("home", None, False)],
+    [
+        ("home", "A", True),
+        ("home", "C", True),
+        ("(C)", "A", True),
+        ("(B)", "A", False),
+        ("home", None, False),
+    ],
 )
-def test_the_target_under_any_letter_of_its_text(text: str, target: str | None, expected: bool) -> None:
-    assert names_target(text, question(options=("home", "barn", "home"), target=target)) is expected
+def test_the_target_under_any_letter_of_its_text(
+    text: str, target: str | None, expected: bool
+) -> None:
+    assert (
+        names_target(text, question(options=("home", "barn", "home"), target=target))
+        is expected
+    )
 
 
 def test_without_a_target_nothing_is_named() -> None:
@@ -166,30 +201,47 @@ def test_without_a_target_nothing_is_named() -> None:
 WORDS = ["moss", "river", "water", "the", "a", "A", "B", "(B)", "12", "1.5", "-", ".", ", ", " ", " ", " ", "\n", "b)",
          "*", "answer is ", "option ", "yes", "no", "Lake", "Geneva", "'", "İ", "\u200b", "$", "é", "none", "of",
          "above"]  # fmt: skip
-TEXTS = st.text(max_size=60) | st.lists(st.sampled_from(WORDS) | st.characters(), max_size=30).map("".join)
+TEXTS = st.text(max_size=60) | st.lists(
+    st.sampled_from(WORDS) | st.characters(), max_size=30
+).map("".join)
 OPTION = st.lists(
-    st.sampled_from(["moss", "river", "water", "the", "a", "12", "é", "9.0", "i"]), min_size=1, max_size=3
+    st.sampled_from(["moss", "river", "water", "the", "a", "12", "é", "9.0", "i"]),
+    min_size=1,
+    max_size=3,
 ).map(" ".join)
 
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple))
-def test_spans_are_in_order_apart_and_of_the_text(text: str, options: tuple[str, ...]) -> None:
+def test_spans_are_in_order_apart_and_of_the_text(
+    text: str, options: tuple[str, ...]
+) -> None:
     for kind in KINDS:
         q = question(kind, options, target="A" if kind == "choice" else "")
         found = find_mentions(text, q)
         ends = [0, *(mention.end for mention in found)]
-        assert all(end <= mention.start < mention.end for end, mention in zip(ends, found, strict=False))
+        assert all(
+            end <= mention.start < mention.end
+            for end, mention in zip(ends, found, strict=False)
+        )
         assert ends[-1] <= len(text)
-        labels = {"yes", "no"} if kind == "yes_no" else {c.label for c in q.choices} | {q.target}
+        labels = (
+            {"yes", "no"}
+            if kind == "yes_no"
+            else {c.label for c in q.choices} | {q.target}
+        )
         assert {mention.label for mention in found} <= labels
-        assert names_target(text, q) is any(mention.label == q.target for mention in found)
+        assert names_target(text, q) is any(
+            mention.label == q.target for mention in found
+        )
 
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple))
 @example("on the river water the river", ("the river", "river water"))
-def test_what_is_cut_out_is_not_there_any_more(text: str, options: tuple[str, ...]) -> None:
+def test_what_is_cut_out_is_not_there_any_more(
+    text: str, options: tuple[str, ...]
+) -> None:
     for kind in KINDS:
         q = question(kind, options, target="A" if kind == "choice" else "")
         cut = text
@@ -199,12 +251,15 @@ def test_what_is_cut_out_is_not_there_any_more(text: str, options: tuple[str, ..
 
 
 @given(TEXTS, TEXTS, OPTION)
-def test_an_options_own_text_is_always_found(before: str, after: str, option: str) -> None:
+def test_an_options_own_text_is_always_found(
+    before: str, after: str, option: str
+) -> None:
     text = f"{before}; {option} ;{after}"
     bare = option.removeprefix("the ").removeprefix("a ")
     if bare not in ("a", "the", "i"):
         assert any(
-            bare.split()[0] in text[m.start : m.end] for m in find_mentions(text, question(options=(option, "qq")))
+            bare.split()[0] in text[m.start : m.end]
+            for m in find_mentions(text, question(options=(option, "qq")))
         )
 
 
@@ -218,5 +273,10 @@ def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
     start = time.perf_counter()
     for kind in KINDS:
-        find_mentions(text, question(kind, ("river river river river", "moss moss", "river water", "a")))
+        find_mentions(
+            text,
+            question(
+                kind, ("river river river river", "moss moss", "river water", "a")
+            ),
+        )
     assert time.perf_counter() - start < 8

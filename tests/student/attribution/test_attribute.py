@@ -1,4 +1,6 @@
-"""What is finished is kept line by line; which runs can be asked; what stands in the scores file."""
+"""What is finished is kept line by line; which runs can be asked; what stands in the
+scores file.
+"""
 
 from pathlib import Path
 
@@ -8,15 +10,29 @@ from cotbuild.schemas.attribution import ScoredRationale, ScoredSpan, ScoresInfo
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.training import Layout, RowsInfo, StudentRun, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
-from cotbuild.student.attribution.attribute import Asked, Settings, attribute, check_can, jobs_of, scores_info
+from cotbuild.student.attribution.attribute import (
+    Asked,
+    Settings,
+    attribute,
+    check_can,
+    jobs_of,
+    scores_info,
+)
 from cotbuild.student.attribution.log import Finished, FinishedLog
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
 from tests.support.tiny import tiny_student
 
 
-def finished(number: int, error: float | None = 0.1, rank: float | None = 0.5) -> Finished:
+def finished(
+    number: int, error: float | None = 0.1, rank: float | None = 0.5
+) -> Finished:
     spans = (ScoredSpan(start=0, end=3, score=-0.1 * number, option=False),)
-    scored = ScoredRationale(question_id=f"q½{number}", sample_index=number, rationale_digest="d", spans=spans)
+    scored = ScoredRationale(
+        question_id=f"q½{number}",
+        sample_index=number,
+        rationale_digest="d",
+        spans=spans,
+    )
     return Finished(scored=scored, completeness_error=error, rank_correlation=rank)
 
 
@@ -32,7 +48,9 @@ def test_a_log_gives_back_what_it_was_given_and_goes_on(tmp_path: Path) -> None:
         assert list(log.rows) == [(f"q½{number}", number) for number in range(4)]
 
 
-def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_whole(tmp_path: Path) -> None:
+def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_whole(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "log.jsonl"
     with FinishedLog(path) as log:
         log.append(finished(0))
@@ -59,14 +77,22 @@ def test_a_damaged_line_is_told_with_its_number(tmp_path: Path, damaged: bytes) 
 
 def test_a_log_that_is_written_is_not_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with FinishedLog(path), pytest.raises(StoreError, match="another process writes it"):
+    with (
+        FinishedLog(path),
+        pytest.raises(StoreError, match="another process writes it"),
+    ):
         FinishedLog(path)
     with FinishedLog(path) as log:
         assert not log.rows
 
 
-def run_of(placement: str, layout: Layout, transforms: tuple[dict[str, str], ...] = ()) -> StudentRun:
-    spec = VariantSpec.parse({"name": "v", "about": "a", "placement": placement, "transforms": transforms}, "test")
+def run_of(
+    placement: str, layout: Layout, transforms: tuple[dict[str, str], ...] = ()
+) -> StudentRun:
+    spec = VariantSpec.parse(
+        {"name": "v", "about": "a", "placement": placement, "transforms": transforms},
+        "test",
+    )
     data = RowsInfo(
         build="b",
         config_digest="c",
@@ -78,7 +104,13 @@ def run_of(placement: str, layout: Layout, transforms: tuple[dict[str, str], ...
         rationale_tokens_p99=9,
         question_digests=(),
     )
-    return StudentRun(config=TrainConfig(variant="v"), student="s", data=data, layout=layout, versions={})
+    return StudentRun(
+        config=TrainConfig(variant="v"),
+        student="s",
+        data=data,
+        layout=layout,
+        versions={},
+    )
 
 
 LABEL_FIRST = "says the label first"
@@ -87,11 +119,27 @@ LABEL_FIRST = "says the label first"
 @pytest.mark.parametrize(
     ("placement", "layout", "said"),
     [
-        ("post_cot", Layout(order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",)), LABEL_FIRST),
+        (
+            "post_cot",
+            Layout(
+                order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",)
+            ),
+            LABEL_FIRST,
+        ),
         ("label_only", Layout(order=("label",), opening=" ", joints=()), LABEL_FIRST),
         ("two_tasks", Layout(order=("label",), opening=" ", joints=()), LABEL_FIRST),
-        ("both_sides", Layout(order=("label", "rationale", "label"), opening=" ", joints=("\n", "\n")), LABEL_FIRST),
-        ("rationale_only", Layout(order=("rationale",), opening=" ", joints=()), "says no label"),
+        (
+            "both_sides",
+            Layout(
+                order=("label", "rationale", "label"), opening=" ", joints=("\n", "\n")
+            ),
+            LABEL_FIRST,
+        ),
+        (
+            "rationale_only",
+            Layout(order=("rationale",), opening=" ", joints=()),
+            "says no label",
+        ),
     ],
 )
 def test_only_a_run_that_reads_the_rationale_before_the_label_is_asked(
@@ -113,28 +161,63 @@ SETTINGS = Settings(student="s", rows="r", layout=LAYOUT, steps=2, baseline="b")
 
 def test_each_setting_has_its_own_log() -> None:
     changes = ({"student": "t"}, {"rows": "t"}, {"steps": 3}, {"baseline": "t"})
-    assert len({SETTINGS.key, *(SETTINGS.model_copy(update=change).key for change in changes)}) == 5
+    assert (
+        len(
+            {
+                SETTINGS.key,
+                *(SETTINGS.model_copy(update=change).key for change in changes),
+            }
+        )
+        == 5
+    )
 
 
 def test_the_file_tells_how_good_its_scores_are() -> None:
     errors = [None, *(number / 100 for number in range(101))]
-    rows = [finished(number, error, None if number % 2 else 0.25) for number, error in enumerate(errors)]
+    rows = [
+        finished(number, error, None if number % 2 else 0.25)
+        for number, error in enumerate(errors)
+    ]
     info = scores_info(SETTINGS, rows)
-    assert (info.completeness_median, info.completeness_p95) == pytest.approx((0.5, 0.95))
-    assert (info.rank_correlation, info.num_compared, info.compared_steps) == (0.25, 51, 8)
+    assert (info.completeness_median, info.completeness_p95) == pytest.approx(
+        (0.5, 0.95)
+    )
+    assert (info.rank_correlation, info.num_compared, info.compared_steps) == (
+        0.25,
+        51,
+        8,
+    )
     nothing = scores_info(SETTINGS, [finished(0, None, None)])
-    assert (nothing.completeness_median, nothing.rank_correlation, nothing.num_compared) == (None, None, 0)
+    assert (
+        nothing.completeness_median,
+        nothing.rank_correlation,
+        nothing.num_compared,
+    ) == (None, None, 0)
 
 
 def test_a_file_written_before_that_was_told_is_read() -> None:
-    old = {"format_version": 1, "student": "s", "method": "m", "steps": 1, "baseline": "b"}
+    old = {
+        "format_version": 1,
+        "student": "s",
+        "method": "m",
+        "steps": 1,
+        "baseline": "b",
+    }
     assert ScoresInfo.parse(old, "test").completeness_median is None
 
 
-def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_not_run_again(tmp_path: Path) -> None:
+def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_not_run_again(
+    tmp_path: Path,
+) -> None:
     student = tiny_student("gpt2")
-    asked = [Asked(row_of(text), QUESTION, text) for text in (RATIONALE, "Wood floats.", RATIONALE * 30)]
-    asked = [Asked(one.row.model_copy(update={"sample_index": i}), *one[1:]) for i, one in enumerate(asked)]
+    asked = [
+        Asked(row_of(text), QUESTION, text)
+        for text in (RATIONALE, "Wood floats.", RATIONALE * 30)
+    ]
+    asked = [
+        Asked(one.row.model_copy(update={"sample_index": i}), *one[1:])
+        for i, one in enumerate(asked)
+    ]
     jobs = jobs_of(student, SETTINGS, asked, 128)
     assert [job.asked.row.sample_index for job in jobs] == [0, 1]
     told: list[tuple[int, int]] = []
@@ -144,4 +227,7 @@ def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_no
         again = attribute(student, jobs, log, 256, lambda *counts: told.append(counts))
     assert again == found
     assert len(told) == 2
-    assert all(row.rank_correlation is not None and -1 <= row.rank_correlation <= 1 for row in found)
+    assert all(
+        row.rank_correlation is not None and -1 <= row.rank_correlation <= 1
+        for row in found
+    )

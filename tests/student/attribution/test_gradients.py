@@ -1,4 +1,6 @@
-"""Integrated Gradients: the same numbers as the plain way, which runs everything for every option and step."""
+"""Integrated Gradients: the same numbers as the plain way, which runs everything for
+every option and step.
+"""
 
 import numpy as np
 import pytest
@@ -18,7 +20,11 @@ LAYOUT = Layout(order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",
 OPTIONS = ("an iron nail", "a wooden boat", "a stone")
 
 
-def row_of(rationale: str = RATIONALE, label: str = OPTIONS[1], choices: tuple[str, ...] = OPTIONS) -> TrainingRow:
+def row_of(
+    rationale: str = RATIONALE,
+    label: str = OPTIONS[1],
+    choices: tuple[str, ...] = OPTIONS,
+) -> TrainingRow:
     completion = f" {rationale}\nAnswer: {label}"
     at = len(completion) - len(label)
     return TrainingRow(
@@ -37,12 +43,18 @@ def row_of(rationale: str = RATIONALE, label: str = OPTIONS[1], choices: tuple[s
 
 
 def plain_f(student: Student, case: Case, middle_M_D: Tensor) -> Tensor:
-    """f at one point of the path: every option's whole text in a pass of its own, nothing kept."""
+    """f at one point of the path: every option's whole text in a pass of its own,
+    nothing kept.
+    """
     embed = student.model.get_input_embeddings()
     prefix, said = embed(torch.tensor(case.prefix_ids_P)), []
     for ids in case.options:
         whole_1_T_D = torch.cat([prefix, middle_M_D, embed(torch.tensor(ids))])[None]
-        logp_T_V = student.model(inputs_embeds=whole_1_T_D, use_cache=False).logits[0].log_softmax(-1)
+        logp_T_V = (
+            student.model(inputs_embeds=whole_1_T_D, use_cache=False)
+            .logits[0]
+            .log_softmax(-1)
+        )
         first = len(case.prefix_ids_P) + len(case.middle_ids_M)
         logp = [logp_T_V[first - 1 + i, token] for i, token in enumerate(ids)]
         said.append(torch.stack(logp).sum())
@@ -61,21 +73,28 @@ def riemann(student: Student, case: Case, points: list[tuple[float, float]]) -> 
 
 def gauss_legendre(steps: int) -> list[tuple[float, float]]:
     points, weights = np.polynomial.legendre.leggauss(steps)
-    return [((1 + float(point)) / 2, float(weight) / 2) for point, weight in zip(points, weights, strict=True)]
+    return [
+        ((1 + float(point)) / 2, float(weight) / 2)
+        for point, weight in zip(points, weights, strict=True)
+    ]
 
 
 def midpoints(steps: int) -> list[tuple[float, float]]:
     return [((i + 0.5) / steps, 1 / steps) for i in range(steps)]
 
 
-def case_for(family: str, row: TrainingRow, kind: QuestionKind = QuestionKind.CHOICE) -> tuple[Student, Case]:
+def case_for(
+    family: str, row: TrainingRow, kind: QuestionKind = QuestionKind.CHOICE
+) -> tuple[Student, Case]:
     student = shared_student(family)
     return student, case_of(student.tokenizer, LAYOUT, row, kind)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("batch_tokens", [1, 90, 10_000])
-def test_scores_are_those_of_the_plain_way_however_steps_are_batched(family: str, batch_tokens: int) -> None:
+def test_scores_are_those_of_the_plain_way_however_steps_are_batched(
+    family: str, batch_tokens: int
+) -> None:
     student, case = case_for(family, row_of())
     found = integrated_gradients(student, case, 8, batch_tokens)
     expected = riemann(student, case, gauss_legendre(8))
@@ -83,41 +102,64 @@ def test_scores_are_those_of_the_plain_way_however_steps_are_batched(family: str
     assert found.scores_M == pytest.approx(expected.tolist(), abs=1e-5)
     end, begin = path_ends(student, case)
     with torch.no_grad():
-        assert found.f_input == pytest.approx(float(plain_f(student, case, end[0])), abs=1e-4)
-        assert found.f_baseline == pytest.approx(float(plain_f(student, case, begin[0])), abs=1e-4)
+        assert found.f_input == pytest.approx(
+            float(plain_f(student, case, end[0])), abs=1e-4
+        )
+        assert found.f_baseline == pytest.approx(
+            float(plain_f(student, case, begin[0])), abs=1e-4
+        )
 
 
-@pytest.mark.parametrize("family", ["gpt2", pytest.param("phi", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "family", ["gpt2", pytest.param("phi", marks=pytest.mark.slow)]
+)
 def test_many_steps_of_another_rule_come_to_the_same(family: str) -> None:
     student, case = case_for(family, row_of())
     found = integrated_gradients(student, case, 64, 10_000)
-    assert found.scores_M == pytest.approx(riemann(student, case, midpoints(100)).tolist(), abs=2e-3)
+    assert found.scores_M == pytest.approx(
+        riemann(student, case, midpoints(100)).tolist(), abs=2e-3
+    )
 
 
-@pytest.mark.parametrize(("family", "share"), [("gpt2", 0.001), ("llama", 0.01), ("phi", 0.001), ("qwen2", 0.001)])
-def test_with_many_steps_scores_add_up_to_what_the_rationale_changes(family: str, share: float) -> None:
+@pytest.mark.parametrize(
+    ("family", "share"),
+    [("gpt2", 0.001), ("llama", 0.01), ("phi", 0.001), ("qwen2", 0.001)],
+)
+def test_with_many_steps_scores_add_up_to_what_the_rationale_changes(
+    family: str, share: float
+) -> None:
     student, case = case_for(family, row_of())
     found = integrated_gradients(student, case, 64, 10_000)
     assert found.completeness_error is not None
     assert found.completeness_error < share
-    assert sum(found.scores_M) == pytest.approx(found.f_input - found.f_baseline, rel=share)
+    assert sum(found.scores_M) == pytest.approx(
+        found.f_input - found.f_baseline, rel=share
+    )
 
 
 def test_without_other_options_it_is_the_log_probability_of_the_label_alone() -> None:
-    student, case = case_for("gpt2", row_of(label="12", choices=()), QuestionKind.NUMBER)
+    student, case = case_for(
+        "gpt2", row_of(label="12", choices=()), QuestionKind.NUMBER
+    )
     assert len(case.options) == 1
     found = integrated_gradients(student, case, 64, 10_000)
     assert found.f_input < 0
-    assert found.scores_M == pytest.approx(riemann(student, case, gauss_legendre(64)).tolist(), abs=1e-5)
+    assert found.scores_M == pytest.approx(
+        riemann(student, case, gauss_legendre(64)).tolist(), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_space_before_an_option_may_be_a_token_of_its_own(family: str) -> None:
-    student, case = case_for(family, row_of(label="a stone", choices=("a stone", "neither")))
+    student, case = case_for(
+        family, row_of(label="a stone", choices=("a stone", "neither"))
+    )
     space = student.tokenizer.encode(" ", add_special_tokens=False)
     assert [ids[: len(space)] == space for ids in case.options] == [False, True]
     found = integrated_gradients(student, case, 8, 10_000)
-    assert found.scores_M == pytest.approx(riemann(student, case, gauss_legendre(8)).tolist(), abs=1e-5)
+    assert found.scores_M == pytest.approx(
+        riemann(student, case, gauss_legendre(8)).tolist(), abs=1e-5
+    )
 
 
 def test_yes_is_told_from_no() -> None:
@@ -132,15 +174,24 @@ def test_options_of_the_same_text_count_once() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_stands_behind_a_label_cannot_matter_to_it(family: str) -> None:
-    """Why a label-first run is refused: with the label's log probability read before the rationale, all is zero."""
+    """Why a label-first run is refused: with the label's log probability read before
+    the rationale, all is zero.
+    """
     student, case = case_for(family, row_of())
     label = case.options[0]
-    first = student.model.get_input_embeddings()(torch.tensor([*case.prefix_ids_P, *label]))
+    first = student.model.get_input_embeddings()(
+        torch.tensor([*case.prefix_ids_P, *label])
+    )
     end, begin = (one[0] for one in path_ends(student, case))
     for alpha in (0.0, 0.3, 1.0):
         at = (begin + alpha * (end - begin)).requires_grad_()
-        logits = student.model(inputs_embeds=torch.cat([first, at])[None], use_cache=False).logits[0]
-        said = [logits[len(case.prefix_ids_P) - 1 + i].log_softmax(-1)[token] for i, token in enumerate(label)]
+        logits = student.model(
+            inputs_embeds=torch.cat([first, at])[None], use_cache=False
+        ).logits[0]
+        said = [
+            logits[len(case.prefix_ids_P) - 1 + i].log_softmax(-1)[token]
+            for i, token in enumerate(label)
+        ]
         assert torch.autograd.grad(sum(said, torch.tensor(0.0)), at)[0].abs().max() == 0
         assert torch.autograd.grad(plain_f(student, case, at), at)[0].abs().max() > 0
 
@@ -149,10 +200,15 @@ QUESTION = Question(
     id="q",
     kind=QuestionKind.CHOICE,
     text="Which of these floats on water?",
-    choices=tuple(Choice(label=label, text=text) for label, text in zip("ABC", OPTIONS, strict=True)),
+    choices=tuple(
+        Choice(label=label, text=text)
+        for label, text in zip("ABC", OPTIONS, strict=True)
+    ),
     target="B",
     other_targets=(),
-    source=SourceRef(dataset="-", config_name=None, split="train", revision=None, row=0),
+    source=SourceRef(
+        dataset="-", config_name=None, split="train", revision=None, row=0
+    ),
 )
 TEXTS = [
     RATIONALE,
@@ -165,11 +221,17 @@ TEXTS = [
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("rationale", TEXTS)
-def test_spans_cover_the_rationale_and_mark_what_names_an_option(family: str, rationale: str) -> None:
+def test_spans_cover_the_rationale_and_mark_what_names_an_option(
+    family: str, rationale: str
+) -> None:
     _, case = case_for(family, row_of(rationale))
     spans = case.scored([1.0] * len(case.middle_ids_M), QUESTION, rationale)
     covered = {at for span in spans for at in range(span.start, span.end)}
-    assert {at for at, char in enumerate(rationale) if not char.isspace()} <= covered <= set(range(len(rationale)))
+    assert (
+        {at for at, char in enumerate(rationale) if not char.isspace()}
+        <= covered
+        <= set(range(len(rationale)))
+    )
     named = {at for span in spans if span.option for at in range(span.start, span.end)}
     for option in OPTIONS:
         at = rationale.lower().find(option)
@@ -185,5 +247,9 @@ def test_a_token_that_holds_the_separator_too_stays_as_it_is() -> None:
     tokenizer = tiny_tokenizer("gpt2")
     tokenizer.add_tokens([".\n"])
     case = case_of(tokenizer, LAYOUT, row_of(), QuestionKind.CHOICE)
-    both = [(span, kept) for span, kept in zip(case.spans_M, case.kept_M, strict=True) if span and kept]
+    both = [
+        (span, kept)
+        for span, kept in zip(case.spans_M, case.kept_M, strict=True)
+        if span and kept
+    ]
     assert both == [((len(RATIONALE) - 1, len(RATIONALE)), True)]

@@ -1,4 +1,6 @@
-"""Greedy decoding: beside transformers' own, in any company; what stops it; separators that do not come."""
+"""Greedy decoding: beside transformers' own, in any company; what stops it; separators
+that do not come.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,16 +15,31 @@ from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.evaluation.decode import Decoded, decode, prompt_ids, stop_at
-from cotbuild.student.evaluation.evaluate import LEAST_RATIONALE, Item, before_free_answer, evaluate, make_plan
+from cotbuild.student.evaluation.evaluate import (
+    LEAST_RATIONALE,
+    Item,
+    before_free_answer,
+    evaluate,
+    make_plan,
+)
 from cotbuild.student.model import Student
 from cotbuild.student.questions import question_digest
-from tests.student.evaluation.test_options import BOTH, EXPLAINED, LABEL_ONLY, POST, PRE, PROMPTS
+from tests.student.evaluation.test_options import (
+    BOTH,
+    EXPLAINED,
+    LABEL_ONLY,
+    POST,
+    PRE,
+    PROMPTS,
+)
 from tests.support.tiny import FAMILIES, shared_student, tiny_student
 
 MANY = 10_000
 
 
-def ordered(student: Student, stops: Sequence[str], tokens: int, budget: int) -> list[Decoded]:
+def ordered(
+    student: Student, stops: Sequence[str], tokens: int, budget: int
+) -> list[Decoded]:
     prompts = [prompt_ids(student, prompt) for prompt in PROMPTS]
     found = dict(decode(student, prompts, [tokens] * len(prompts), stops, budget))
     return [found[i] for i in range(len(prompts))]
@@ -32,16 +49,24 @@ def reference(student: Student, prompt: str, tokens: int) -> list[int]:
     """transformers' own greedy decoding, of one prompt."""
     ids = torch.tensor([prompt_ids(student, prompt)])
     how = GenerationConfig(  # type: ignore[no-untyped-call]
-        max_new_tokens=tokens, do_sample=False, pad_token_id=student.pad_id, eos_token_id=student.tokenizer.eos_token_id
+        max_new_tokens=tokens,
+        do_sample=False,
+        pad_token_id=student.pad_id,
+        eos_token_id=student.tokenizer.eos_token_id,
     )
-    out: Any = student.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=how)  # type: ignore[operator]
+    out: Any = student.model.generate(
+        ids, attention_mask=torch.ones_like(ids), generation_config=how
+    )  # type: ignore[operator]
     return [int(token) for token in out[0, ids.shape[1] :]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_says_what_transformers_says_in_any_company(family: str) -> None:
     student = shared_student(family)
-    together, alone = ordered(student, ["never"], 24, MANY), ordered(student, ["never"], 24, 1)
+    together, alone = (
+        ordered(student, ["never"], 24, MANY),
+        ordered(student, ["never"], 24, 1),
+    )
     assert together == alone
     for prompt, found in zip(PROMPTS, together, strict=True):
         ids = reference(student, prompt, 24)
@@ -56,14 +81,19 @@ def steered(family: str, says: str) -> Student:
     tokenizer, model = student.tokenizer, student.model
     ids = [*tokenizer.encode(says, add_special_tokens=False), tokenizer.eos_token_id]
     succession = dict(pairwise(ids))
-    assert len(succession) == len(ids) - 1, "each token once, so that the next one is known"
+    assert len(succession) == len(ids) - 1, (
+        "each token once, so that the next one is known"
+    )
     for end in ("\nAnswer:", "\nReasoning:"):  # prompts end so; behind them it begins
         succession.pop(tokenizer.encode(end)[-1], None)
 
     def forced(module: Any, args: Any, kwargs: Any, out: Any) -> Any:  # noqa: ARG001
         read = kwargs["input_ids"][:, -out.logits.shape[1] :]
         nexts = [[succession.get(int(token), ids[0]) for token in row] for row in read]
-        out.logits = torch.nn.functional.one_hot(torch.tensor(nexts), len(tokenizer)).float() * 50
+        out.logits = (
+            torch.nn.functional.one_hot(torch.tensor(nexts), len(tokenizer)).float()
+            * 50
+        )
         return out
 
     model.register_forward_hook(forced, with_kwargs=True)
@@ -80,11 +110,15 @@ def steered(family: str, says: str) -> Student:
         (" because iron", ["\n", " because"], (" because iron", False)),
     ],
 )
-def test_it_ends_at_a_stop_or_the_end_of_text(says: str, stops: list[str], expected: tuple[str, bool]) -> None:
+def test_it_ends_at_a_stop_or_the_end_of_text(
+    says: str, stops: list[str], expected: tuple[str, bool]
+) -> None:
     student = steered("gpt2", says)
     for found in ordered(student, stops, 50, MANY):
         assert (found.text, found.stopped) == expected
-        heard = found.text + (stops[-1] if found.stopped else student.tokenizer.eos_token)
+        heard = found.text + (
+            stops[-1] if found.stopped else student.tokenizer.eos_token
+        )
         assert found.tokens == len(student.tokenizer.encode(heard))
 
 
@@ -113,7 +147,10 @@ def choice_item(number: int = 0, target: str | None = "A") -> Item:
         id=f"q{number}",
         kind=QuestionKind.CHOICE,
         text=f"Which of these {number} floats?",
-        choices=tuple(Choice(label=label, text=text) for label, text in zip("ABC", TEXTS, strict=True)),
+        choices=tuple(
+            Choice(label=label, text=text)
+            for label, text in zip("ABC", TEXTS, strict=True)
+        ),
         target=target,
         other_targets=(),
         source=SOURCE,
@@ -123,7 +160,13 @@ def choice_item(number: int = 0, target: str | None = "A") -> Item:
 
 def plain_item(kind: QuestionKind, target: str | None) -> Item:
     question = Question(
-        id=kind.value, kind=kind, text="How many?", choices=(), target=target, other_targets=(), source=SOURCE
+        id=kind.value,
+        kind=kind,
+        text="How many?",
+        choices=(),
+        target=target,
+        other_targets=(),
+        source=SOURCE,
     )
     return Item(question, row_of(question, ()))
 
@@ -153,7 +196,9 @@ def row_of(question: Question, choices: tuple[str, ...]) -> TrainingRow:
         (" iron sinks", True, "iron sinks"),
     ],
 )
-def test_a_rationale_without_its_separator_is_forced(says: str, forced: bool, rationale: str) -> None:
+def test_a_rationale_without_its_separator_is_forced(
+    says: str, forced: bool, rationale: str
+) -> None:
     student = steered("llama", says)
     ((_, found),) = evaluate(student, [choice_item()], make_plan(PRE, 5, MANY))
     assert (found.forced, found.rationale) == (forced, rationale)
@@ -190,7 +235,9 @@ def test_what_stands_before_a_free_answer_is_what_stood_there_in_training() -> N
         (plain_item(QuestionKind.TEXT, None), " wood", "wood", None),
     ],
 )
-def test_free_answers_by_kind(item: Item, says: str, answer: str | None, correct: bool | None) -> None:
+def test_free_answers_by_kind(
+    item: Item, says: str, answer: str | None, correct: bool | None
+) -> None:
     student = steered("qwen2", says)
     ((_, found),) = evaluate(student, [item], make_plan(LABEL_ONLY, 0, MANY))
     assert (found.answer, found.correct_free) == (answer, correct)
@@ -199,32 +246,54 @@ def test_free_answers_by_kind(item: Item, says: str, answer: str | None, correct
     assert bool(found.options) == has_options
     if not has_options:
         assert found.correct == found.correct_free
-        assert (found.choice, found.choice_normalised, found.correct_normalised) == (None, None, None)
+        assert (found.choice, found.choice_normalised, found.correct_normalised) == (
+            None,
+            None,
+            None,
+        )
 
 
 @pytest.mark.parametrize("layout", [LABEL_ONLY, POST, PRE])
 def test_results_do_not_hang_on_the_company(layout: Layout) -> None:
     student = shared_student("gpt2")
-    items = [*(choice_item(n, "ABC"[n % 3]) for n in range(6)), plain_item(QuestionKind.NUMBER, "3")]
+    items = [
+        *(choice_item(n, "ABC"[n % 3]) for n in range(6)),
+        plain_item(QuestionKind.NUMBER, "3"),
+    ]
     together = dict(evaluate(student, items, make_plan(layout, 0, MANY)))
     alone = dict(evaluate(student, items, make_plan(layout, 0, 1)))
     for i, item in enumerate(items):
         one, other = together[i], alone[i]
         assert one.question_id == item.question.id
-        assert (one.choice, one.said, one.rationale) == (other.choice, other.said, other.rationale)
+        assert (one.choice, one.said, one.rationale) == (
+            other.choice,
+            other.said,
+            other.rationale,
+        )
         for a, b in zip(one.options, other.options, strict=True):
             assert a.log_prob == pytest.approx(b.log_prob, abs=1e-4)
 
 
 def test_what_is_done_is_not_run_again_and_what_was_trained_on_is_marked() -> None:
     items = [choice_item(n) for n in range(4)]
-    plan = make_plan(LABEL_ONLY, 0, MANY, seen={question_digest("which of these 2  FLOATS?")})
+    plan = make_plan(
+        LABEL_ONLY, 0, MANY, seen={question_digest("which of these 2  FLOATS?")}
+    )
     found = dict(evaluate(shared_student("phi"), items, plan, done={0, 3}))
-    assert {place: result.seen for place, result in found.items()} == {1: False, 2: True}
+    assert {place: result.seen for place, result in found.items()} == {
+        1: False,
+        2: True,
+    }
 
 
 def test_a_question_that_the_student_cannot_read_is_told_before_anything_runs() -> None:
     item = choice_item()
     long = item._replace(row=item.row.model_copy(update={"prompt": "wood " * 600}))
-    with pytest.raises(DataError, match=r"question 'q0': up to \d+ tokens .* at most 512"):
-        next(evaluate(shared_student("gpt2"), [choice_item(1), long], make_plan(PRE, 0, MANY)))
+    with pytest.raises(
+        DataError, match=r"question 'q0': up to \d+ tokens .* at most 512"
+    ):
+        next(
+            evaluate(
+                shared_student("gpt2"), [choice_item(1), long], make_plan(PRE, 0, MANY)
+            )
+        )

@@ -1,4 +1,6 @@
-"""The folder of an evaluation: killed it goes on; another one is refused; its file recomputes the figures."""
+"""The folder of an evaluation: killed it goes on; another one is refused; its file
+recomputes the figures.
+"""
 
 import json
 import signal
@@ -11,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.evaluation.questions import example_row
-from cotbuild.builder.evaluation.results import Done, Results, cached_untrained, read_results
+from cotbuild.builder.evaluation.results import (
+    Done,
+    Results,
+    cached_untrained,
+    read_results,
+)
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.evaluation import Evaluated, QuestionResult
@@ -24,7 +31,10 @@ from tests.student.evaluation.test_decode import choice_item, plain_item
 from tests.student.evaluation.test_options import LAYOUTS, POST, PRE
 from tests.support.tiny import shared_student
 
-ITEMS = [*(choice_item(n, "ABC"[n % 3]) for n in range(40)), plain_item(QuestionKind.NUMBER, "3")]
+ITEMS = [
+    *(choice_item(n, "ABC"[n % 3]) for n in range(40)),
+    plain_item(QuestionKind.NUMBER, "3"),
+]
 PLAN = make_plan(POST, 0, 4096)
 SPEC = builtin_variants()["post_cot"]
 WHAT = evaluated("tiny", ITEMS, PLAN, SPEC, "test")
@@ -34,7 +44,9 @@ def student() -> Student:
     return shared_student("gpt2")
 
 
-def collect(folder: Path, what: Evaluated = WHAT) -> tuple[list[QuestionResult], list[int]]:
+def collect(
+    folder: Path, what: Evaluated = WHAT
+) -> tuple[list[QuestionResult], list[int]]:
     """The results, and the places that were run for them."""
     ran: list[int] = []
 
@@ -50,14 +62,20 @@ def told(results: list[QuestionResult]) -> list[dict[str, object]]:
     """Without times and the last digits of floats."""
     return [
         result.model_dump(mode="json", exclude={"seconds": True, "options": True})
-        | {"options": [(option.name, round(option.log_prob, 3)) for option in result.options]}
+        | {
+            "options": [
+                (option.name, round(option.log_prob, 3)) for option in result.options
+            ]
+        }
         for result in results
     ]
 
 
 def test_results_are_in_order_and_had_once(tmp_path: Path) -> None:
     results, ran = collect(tmp_path)
-    assert [result.question_id for result in results] == [item.question.id for item in ITEMS]
+    assert [result.question_id for result in results] == [
+        item.question.id for item in ITEMS
+    ]
     assert sorted(ran) == list(range(len(ITEMS)))
     again, ran = collect(tmp_path)
     assert again == results == read_results(tmp_path / "student.parquet")
@@ -68,15 +86,21 @@ def test_results_are_in_order_and_had_once(tmp_path: Path) -> None:
 def test_killed_it_goes_on(tmp_path: Path) -> None:
     journal = tmp_path / ".student.jsonl"
     command = [sys.executable, "-m", "tests.support.evaluate_slowly", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
-    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 6):
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    )
+    while process.poll() is None and (
+        not journal.exists() or journal.read_bytes().count(b"\n") < 6
+    ):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     had = journal.read_bytes().count(b"\n") - 1
     with journal.open("ab") as file:
-        file.write(b'{"at": 3, "result": {"questi')  # as a kill in the middle of a line leaves it
+        file.write(
+            b'{"at": 3, "result": {"questi'
+        )  # as a kill in the middle of a line leaves it
     results, ran = collect(tmp_path)
     assert len(ran) == len(ITEMS) - had
     assert told(results) == told(collect(tmp_path / "whole")[0])
@@ -87,7 +111,10 @@ def test_what_is_torn_is_run_again(tmp_path: Path) -> None:
     journal = tmp_path / ".student.jsonl"
     whole = dict(evaluate(student(), ITEMS, PLAN))
     lines = [json.dumps({"evaluated": WHAT.model_dump(mode="json")})]
-    lines += [json.dumps({"at": at, "result": result.model_dump(mode="json")}) for at, result in whole.items()]
+    lines += [
+        json.dumps({"at": at, "result": result.model_dump(mode="json")})
+        for at, result in whole.items()
+    ]
     for cut in (len(lines[0]) - 5, len(lines[0]) + 1, len(lines[0]) + 40):
         journal.write_text("\n".join(lines)[:cut])
         results, ran = collect(tmp_path)
@@ -98,13 +125,19 @@ def test_what_is_torn_is_run_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("field", ["student", "rows", "version"])
-def test_another_evaluation_in_the_folder_is_refused(field: str, finished: bool, tmp_path: Path) -> None:
+def test_another_evaluation_in_the_folder_is_refused(
+    field: str, finished: bool, tmp_path: Path
+) -> None:
     if finished:
         collect(tmp_path)
     else:
-        (tmp_path / ".student.jsonl").write_text(json.dumps({"evaluated": WHAT.model_dump(mode="json")}) + "\n")
+        (tmp_path / ".student.jsonl").write_text(
+            json.dumps({"evaluated": WHAT.model_dump(mode="json")}) + "\n"
+        )
     other = WHAT.model_copy(update={field: 9 if field == "version" else "other"})
-    with pytest.raises(ConfigError, match=f"holds an evaluation with {field} .*Pass another --out"):
+    with pytest.raises(
+        ConfigError, match=f"holds an evaluation with {field} .*Pass another --out"
+    ):
         collect(tmp_path, other)
 
 
@@ -113,8 +146,13 @@ def test_what_decides_the_results_is_told_apart() -> None:
     elsewhere = evaluated("tiny", ITEMS, make_plan(PRE, 0, 4096), SPEC, "test")
     assert len({WHAT.rows, fewer.rows}) == 2
     assert len({WHAT.layout, elsewhere.layout}) == 2
-    assert evaluated("tiny", ITEMS, make_plan(POST, 0, 1, {"seen"}), SPEC, "test") == WHAT
-    places = {cached_untrained(Path("cache"), what)._parquet for what in (WHAT, fewer, elsewhere)}
+    assert (
+        evaluated("tiny", ITEMS, make_plan(POST, 0, 1, {"seen"}), SPEC, "test") == WHAT
+    )
+    places = {
+        cached_untrained(Path("cache"), what)._parquet
+        for what in (WHAT, fewer, elsewhere)
+    }
     assert len(places) == 3
 
 
@@ -141,7 +179,9 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         ("two_tasks", "label_only"),
     ],
 )
-def test_a_models_layout_is_that_of_the_variants_rows(variant: str, layout: str) -> None:
+def test_a_models_layout_is_that_of_the_variants_rows(
+    variant: str, layout: str
+) -> None:
     assert layout_of([example_row(builtin_variants()[variant])]) == LAYOUTS[layout]
 
 
@@ -153,6 +193,8 @@ def test_the_cost_counts_what_is_read_and_generated() -> None:
         by_hand += len(tokenizer.encode(item.row.prompt))
         by_hand += sum(len(tokenizer.encode(f" {label}\n")) for label in item.labels)
     assert cost.tokens == by_hand
-    assert cost.generated == 3 * max(len(tokenizer.encode(f" {label}")) for label in ITEMS[0].labels)
+    assert cost.generated == 3 * max(
+        len(tokenizer.encode(f" {label}")) for label in ITEMS[0].labels
+    )
     assert cost.measured == 3
     assert cost.seconds > 0

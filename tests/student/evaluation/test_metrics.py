@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from cotbuild.schemas.evaluation import FORCED_CHOICE, FREE_ANSWER, OptionResult, QuestionResult
+from cotbuild.schemas.evaluation import (
+    FORCED_CHOICE,
+    FREE_ANSWER,
+    OptionResult,
+    QuestionResult,
+)
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.student.evaluation.evaluate import normalised_choice, raw_choice
@@ -14,8 +19,17 @@ from tests.student.evaluation.test_decode import SOURCE
 from tests.student.evaluation.test_options import EXPLAINED, LABEL_ONLY, POST
 
 
-def option(name: str, log_prob: float, chars: int, correct: bool = False) -> OptionResult:
-    return OptionResult(name=name, log_prob=log_prob, label_log_prob=log_prob, tokens=1, chars=chars, correct=correct)
+def option(
+    name: str, log_prob: float, chars: int, correct: bool = False
+) -> OptionResult:
+    return OptionResult(
+        name=name,
+        log_prob=log_prob,
+        label_log_prob=log_prob,
+        tokens=1,
+        chars=chars,
+        correct=correct,
+    )
 
 
 def result(target: str | None, **changes: Any) -> QuestionResult:
@@ -43,7 +57,12 @@ def result(target: str | None, **changes: Any) -> QuestionResult:
 
 @pytest.mark.parametrize(
     ("count", "of", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (130, 500, 0.2235, 0.3002)],
+    [
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (5, 10, 0.2366, 0.7634),
+        (130, 500, 0.2235, 0.3002),
+    ],
 )
 def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -> None:
     found = share([True] * count + [False] * (of - count))
@@ -65,13 +84,34 @@ def test_nothing_to_count_is_no_share() -> None:
 def test_figures_by_hand() -> None:
     results = [
         result("A", seen=True),
-        result("B", correct_normalised=True, answer=None, correct_free=False, forced=True, rationale_tokens=10),
+        result(
+            "B",
+            correct_normalised=True,
+            answer=None,
+            correct_free=False,
+            forced=True,
+            rationale_tokens=10,
+        ),
         result("A", answer=None, correct_free=False, answer_tokens=7, seconds=1.0),
         result(None, correct=None, correct_normalised=None, correct_free=None),
     ]
     found = figures(results, label_first=False)
-    parts = (found.accuracy, found.normalised, found.free, found.unseen, found.forced, found.parse_failures)
-    assert [(part.count, part.of) for part in parts if part] == [(2, 3), (3, 3), (1, 3), (1, 2), (1, 4), (2, 4)]
+    parts = (
+        found.accuracy,
+        found.normalised,
+        found.free,
+        found.unseen,
+        found.forced,
+        found.parse_failures,
+    )
+    assert [(part.count, part.of) for part in parts if part] == [
+        (2, 3),
+        (3, 3),
+        (1, 3),
+        (1, 2),
+        (1, 4),
+        (2, 4),
+    ]
     assert found.seen == 1
     assert found.tokens_per_question == (3 + 13 + 7 + 3) / 4
     assert found.rationale_tokens_per_question == 10 / 4
@@ -88,7 +128,12 @@ def test_without_targets_nothing_is_right_or_wrong() -> None:
 
 
 def test_majority_and_chance_count_options_of_the_same_text() -> None:
-    twins = (option("A", -1, 2, True), option("B", -1, 2, True), option("C", -1, 2), option("D", -1, 2))
+    twins = (
+        option("A", -1, 2, True),
+        option("B", -1, 2, True),
+        option("C", -1, 2),
+        option("D", -1, 2),
+    )
     results = [result("A", options=twins), result("B"), result("B"), result("A")]
     found = majority(results)
     assert found is not None
@@ -97,11 +142,18 @@ def test_majority_and_chance_count_options_of_the_same_text() -> None:
     assert chance(results) == (0.5 + 0.5 * 3) / 4
     more = majority([*results, result("B")])
     assert more is not None
-    assert (more.target, more.accuracy.count, more.accuracy.of) == ("B", 4, 5)  # its text is right in the first too
+    assert (more.target, more.accuracy.count, more.accuracy.of) == (
+        "B",
+        4,
+        5,
+    )  # its text is right in the first too
 
 
 def test_majority_of_numbers_and_no_chance_there() -> None:
-    results = [result(target, options=(), kind=QuestionKind.NUMBER) for target in ("7", "3", "7")]
+    results = [
+        result(target, options=(), kind=QuestionKind.NUMBER)
+        for target in ("7", "3", "7")
+    ]
     found = majority(results)
     assert found is not None
     assert (found.target, found.accuracy.share) == ("7", 2 / 3)
@@ -111,7 +163,10 @@ def test_majority_of_numbers_and_no_chance_there() -> None:
 def test_the_metric_is_named() -> None:
     assert metric([result("A")]) == FORCED_CHOICE
     assert metric([result("7", options=())]) == FREE_ANSWER
-    assert metric([result("7", options=()), result("A")]) == f"{FORCED_CHOICE}; without options: {FREE_ANSWER}"
+    assert (
+        metric([result("7", options=()), result("A")])
+        == f"{FORCED_CHOICE}; without options: {FREE_ANSWER}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +178,9 @@ def test_the_metric_is_named() -> None:
         ([], None, None),
     ],
 )
-def test_choices(options: list[tuple[str, float, int]], raw: str | None, normalised: str | None) -> None:
+def test_choices(
+    options: list[tuple[str, float, int]], raw: str | None, normalised: str | None
+) -> None:
     made = [option(*one) for one in options]
     assert (raw_choice(made), normalised_choice(made)) == (raw, normalised)
 
@@ -159,8 +216,18 @@ def question(kind: QuestionKind) -> Question:
         ("choice", ("A", "B", "C", "D"), "B", "B"),
         ("choice", ("A", "B", "C", "D"), "(B)", "B"),
         ("choice", ("A", "B", "C", "D"), "E", None),
-        ("choice", ("(A) ice", "(B) a wooden boat", "(C) because it rains", "(D) no"), "(B) a wooden boat", "B"),
-        ("choice", ("(A) ice", "(B) a wooden boat", "(C) because it rains", "(D) no"), "(B) ice", None),
+        (
+            "choice",
+            ("(A) ice", "(B) a wooden boat", "(C) because it rains", "(D) no"),
+            "(B) a wooden boat",
+            "B",
+        ),
+        (
+            "choice",
+            ("(A) ice", "(B) a wooden boat", "(C) because it rains", "(D) no"),
+            "(B) ice",
+            None,
+        ),
         ("yes_no", ("yes", "no"), "Yes", "yes"),
         ("yes_no", ("yes", "no"), "no, it does not", "no"),
         ("yes_no", ("yes", "no"), "maybe", None),
@@ -172,10 +239,15 @@ def question(kind: QuestionKind) -> Question:
         ("text", (), " ", None),
     ],
 )
-def test_what_a_free_answer_says(kind: str, labels: tuple[str, ...], said: str, answer: str | None) -> None:
+def test_what_a_free_answer_says(
+    kind: str, labels: tuple[str, ...], said: str, answer: str | None
+) -> None:
     assert read_answer(said, question(QuestionKind(kind)), labels) == answer
 
 
-@pytest.mark.parametrize(("layout", "stops"), [(LABEL_ONLY, ("\n",)), (POST, ("\n",)), (EXPLAINED, ("\n", " because"))])
+@pytest.mark.parametrize(
+    ("layout", "stops"),
+    [(LABEL_ONLY, ("\n",)), (POST, ("\n",)), (EXPLAINED, ("\n", " because"))],
+)
 def test_what_ends_a_label(layout: Layout, stops: tuple[str, ...]) -> None:
     assert label_stops(layout) == stops

@@ -1,4 +1,6 @@
-"""Scores of options: what is shared and cached changes nothing; a hand computation; batches and padding."""
+"""Scores of options: what is shared and cached changes nothing; a hand computation;
+batches and padding.
+"""
 
 import math
 import random
@@ -9,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.training import Layout
-from cotbuild.student.evaluation.options import Option, encode_options, score_batch, score_options, shared_tokens
+from cotbuild.student.evaluation.options import (
+    Option,
+    encode_options,
+    score_batch,
+    score_options,
+    shared_tokens,
+)
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import batches
 from tests.support.tiny import FAMILIES, shared_student
@@ -18,15 +26,31 @@ LABEL_ONLY = Layout(order=("label",), opening=" ", joints=())
 POST = Layout(order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",))
 PRE = Layout(order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",))
 EXPLAINED = Layout(order=("label", "rationale"), opening=" ", joints=(" because ",))
-BOTH = Layout(order=("label", "rationale", "label"), opening=" ", joints=("\nReasoning: ", "\nAnswer: "))
-LAYOUTS = {"label_only": LABEL_ONLY, "post": POST, "pre": PRE, "explained": EXPLAINED, "both": BOTH}
+BOTH = Layout(
+    order=("label", "rationale", "label"),
+    opening=" ",
+    joints=("\nReasoning: ", "\nAnswer: "),
+)
+LAYOUTS = {
+    "label_only": LABEL_ONLY,
+    "post": POST,
+    "pre": PRE,
+    "explained": EXPLAINED,
+    "both": BOTH,
+}
 
 PROMPTS = (
     "Question: Which of these floats on water?\nOptions:\n- a wooden boat\n- an iron nail\n- a stone\nAnswer:",
     "Question: ½ 東京 🙂?\nAnswer:",
-    "Question: Why?" + " It is a long story of iron, wood and stone." * 4 + "\nReasoning:",
+    "Question: Why?"
+    + " It is a long story of iron, wood and stone." * 4
+    + "\nReasoning:",
 )
-OPTIONS = (("a wooden boat", "a wooden", "an iron nail", "a stone"), ("東京", "½", "B"), ("yes", "no"))
+OPTIONS = (
+    ("a wooden boat", "a wooden", "an iron nail", "a stone"),
+    ("東京", "½", "B"),
+    ("yes", "no"),
+)
 
 
 def asked(student: Student, layout: Layout) -> list[list[Option]]:
@@ -37,16 +61,29 @@ def asked(student: Student, layout: Layout) -> list[list[Option]]:
     ]
 
 
-def plain(student: Student, option: Option, options: list[Option]) -> tuple[float, float]:
-    """log p with and without the terminator, of one text run alone, with neither padding nor cache.
+def plain(
+    student: Student, option: Option, options: list[Option]
+) -> tuple[float, float]:
+    """log p with and without the terminator, of one text run alone, with neither
+    padding nor cache.
 
     Of all that is not the same in every option.
     """
-    begin = next(i for i in range(option.start + 1) if i == min(o.start for o in options) or _part(options, i))
+    begin = next(
+        i
+        for i in range(option.start + 1)
+        if i == min(o.start for o in options) or _part(options, i)
+    )
     with torch.no_grad():
-        logits = student.model(input_ids=torch.tensor([option.ids_T]), use_cache=False).logits[0].double()
+        logits = (
+            student.model(input_ids=torch.tensor([option.ids_T]), use_cache=False)
+            .logits[0]
+            .double()
+        )
     logp = logits.log_softmax(-1)
-    each = [float(logp[i - 1, option.ids_T[i]]) for i in range(begin, len(option.ids_T))]
+    each = [
+        float(logp[i - 1, option.ids_T[i]]) for i in range(begin, len(option.ids_T))
+    ]
     return sum(each), sum(each[:-1])
 
 
@@ -61,7 +98,9 @@ def test_cached_scores_are_those_of_each_text_alone(family: str, layout: str) ->
     questions = asked(student, LAYOUTS[layout])
     for scores, options in zip(score_batch(student, questions), questions, strict=True):
         for score, option in zip(scores, options, strict=True):
-            assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option, options), abs=1e-4)
+            assert (score.log_prob, score.label_log_prob) == pytest.approx(
+                plain(student, option, options), abs=1e-4
+            )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -78,13 +117,22 @@ def test_padding_and_company_change_nothing(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(family: str, layout: str) -> None:
+def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(
+    family: str, layout: str
+) -> None:
     student = shared_student(family)
     tokenizer = student.tokenizer
-    ends = {"label_only": tokenizer.eos_token, "pre": tokenizer.eos_token, "explained": " because"}
+    ends = {
+        "label_only": tokenizer.eos_token,
+        "pre": tokenizer.eos_token,
+        "explained": " because",
+    }
     for options, texts in zip(asked(student, LAYOUTS[layout]), OPTIONS, strict=True):
         for option, text in zip(options, texts, strict=True):
-            assert str(tokenizer.decode(option.ids_T[option.start : -1])).removeprefix(" ") == text
+            assert (
+                str(tokenizer.decode(option.ids_T[option.start : -1])).removeprefix(" ")
+                == text
+            )
             end = tokenizer.decode(option.ids_T[-1:])
             expected = ends.get(layout, "\n")
             assert expected.startswith(end), "one token, and the terminator's first"
@@ -92,7 +140,9 @@ def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(family: str,
 
 
 def test_by_hand_on_a_model_whose_logits_are_known() -> None:
-    """With all weights 0 every token has the same probability, so that a score is a count of tokens."""
+    """With all weights 0 every token has the same probability, so that a score is a
+    count of tokens.
+    """
     student = shared_student("gpt2")
     flat = type(student.model)(student.model.config)
     flat.eval()  # type: ignore[no-untyped-call]
@@ -101,49 +151,88 @@ def test_by_hand_on_a_model_whose_logits_are_known() -> None:
             weights.zero_()
     known = Student(flat, student.tokenizer, "flat")
     each = -math.log(flat.config.vocab_size)
-    for scores, options in zip(score_batch(known, asked(known, POST)), asked(known, POST), strict=True):
+    for scores, options in zip(
+        score_batch(known, asked(known, POST)), asked(known, POST), strict=True
+    ):
         first = min(option.start for option in options)
         for score, option in zip(scores, options, strict=True):
             assert score.tokens == option.tokens
             before = option.start - first  # a space that is a token of its own
-            assert score.label_log_prob == pytest.approx((before + option.tokens) * each, rel=1e-6)
-            assert score.log_prob == pytest.approx((before + option.tokens + 1) * each, rel=1e-6)
+            assert score.label_log_prob == pytest.approx(
+                (before + option.tokens) * each, rel=1e-6
+            )
+            assert score.log_prob == pytest.approx(
+                (before + option.tokens + 1) * each, rel=1e-6
+            )
 
 
 @pytest.mark.parametrize(
     ("ids", "starts", "shared"),
     [
         ([[1, 2, 3, 4], [1, 2, 5, 6]], [2, 2], 2),
-        ([[1, 2, 3, 4], [1, 2, 3, 6]], [2, 2], 2),  # a label's first token is never shared
-        ([[1, 9, 3, 4], [1, 2, 5, 6]], [2, 2], 1),  # the last token of the prompt goes with the option
+        (
+            [[1, 2, 3, 4], [1, 2, 3, 6]],
+            [2, 2],
+            2,
+        ),  # a label's first token is never shared
+        (
+            [[1, 9, 3, 4], [1, 2, 5, 6]],
+            [2, 2],
+            1,
+        ),  # the last token of the prompt goes with the option
         ([[1, 2, 3, 4]], [3], 3),
     ],
 )
-def test_only_what_all_options_have_in_common_is_shared(ids: list[list[int]], starts: list[int], shared: int) -> None:
-    assert shared_tokens([Option(row, start, 1) for row, start in zip(ids, starts, strict=True)]) == shared
+def test_only_what_all_options_have_in_common_is_shared(
+    ids: list[list[int]], starts: list[int], shared: int
+) -> None:
+    assert (
+        shared_tokens(
+            [Option(row, start, 1) for row, start in zip(ids, starts, strict=True)]
+        )
+        == shared
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(family: str) -> None:
-    """In the tiny tokenizers it is one before "neither", as in SmolLM2 before a digit; "iron" has it in its first."""
+def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(
+    family: str,
+) -> None:
+    """In the tiny tokenizers it is one before "neither", as in SmolLM2 before a digit;
+    "iron" has it in its first.
+    """
     tokenizer = shared_student(family).tokenizer
-    for option in encode_options(tokenizer, PRE, PROMPTS[0], ["neither", "an iron nail"], "Wood floats."):
+    for option in encode_options(
+        tokenizer, PRE, PROMPTS[0], ["neither", "an iron nail"], "Wood floats."
+    ):
         said = tokenizer.decode(option.ids_T[option.start : -1])
         assert said in (" neither", " an iron nail")
         assert str(tokenizer.decode(option.ids_T[: option.start])).endswith("Answer:")
 
 
 def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
-    """A made-up cut: the options share the first 3 tokens alone, though the labels begin at the 6th."""
+    """A made-up cut: the options share the first 3 tokens alone, though the labels
+    begin at the 6th.
+    """
     student, chance = shared_student("llama"), random.Random(0)
     common = [chance.randrange(5, 300) for _ in range(3)]
-    options = [Option(common + [chance.randrange(5, 300) for _ in range(3 + n)], 5, 4) for n in (1, 2, 5)]
+    options = [
+        Option(common + [chance.randrange(5, 300) for _ in range(3 + n)], 5, 4)
+        for n in (1, 2, 5)
+    ]
     for score, option in zip(score_batch(student, [options])[0], options, strict=True):
-        assert (score.log_prob, score.label_log_prob) == pytest.approx(plain(student, option, options), abs=1e-4)
+        assert (score.log_prob, score.label_log_prob) == pytest.approx(
+            plain(student, option, options), abs=1e-4
+        )
 
 
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 60)), max_size=30), st.integers(1, 300))
-def test_batches_hold_each_once_and_keep_to_the_budget(sizes: list[tuple[int, int]], budget: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 60)), max_size=30),
+    st.integers(1, 300),
+)
+def test_batches_hold_each_once_and_keep_to_the_budget(
+    sizes: list[tuple[int, int]], budget: int
+) -> None:
     found = list(batches(sizes, budget))
     assert sorted(i for batch in found for i in batch) == list(range(len(sizes)))
     for batch in found:

@@ -18,17 +18,34 @@ def questions(family: str, layout: str) -> list[Asked]:
     """Three with options, and one without."""
     student, how = shared_student(family), LAYOUTS[layout]
     before = [
-        prompt_ids(student, prompt + before_free_answer(how, "Wood is lighter than water.")) for prompt in PROMPTS
+        prompt_ids(
+            student, prompt + before_free_answer(how, "Wood is lighter than water.")
+        )
+        for prompt in PROMPTS
     ]
-    with_options = [Asked(*one, 6) for one in zip(asked(student, how), before, strict=True)]
+    with_options = [
+        Asked(*one, 6) for one in zip(asked(student, how), before, strict=True)
+    ]
     return [*with_options, Asked([], before[0], 9)]
 
 
 def check_as_by_themselves(family: str, some: list[Asked], budget: int) -> None:
     student = shared_student(family)
-    scores = dict(score_options(student, [one.options for one in some if one.options], 10_000))
-    free = dict(decode(student, [one.before_T for one in some], [one.limit for one in some], STOPS, 10_000))
-    for place, (one, found) in enumerate(zip(some, reply(student, some, STOPS, budget), strict=True)):
+    scores = dict(
+        score_options(student, [one.options for one in some if one.options], 10_000)
+    )
+    free = dict(
+        decode(
+            student,
+            [one.before_T for one in some],
+            [one.limit for one in some],
+            STOPS,
+            10_000,
+        )
+    )
+    for place, (one, found) in enumerate(
+        zip(some, reply(student, some, STOPS, budget), strict=True)
+    ):
         assert found.free == free[place]
         assert len(found.scores) == len(one.options)
         for score, expected in zip(found.scores, scores.get(place, ()), strict=True):
@@ -38,13 +55,21 @@ def check_as_by_themselves(family: str, some: list[Asked], budget: int) -> None:
 @pytest.mark.parametrize("budget", [10_000, 150, 1])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_together_they_are_as_each_by_itself(family: str, layout: str, budget: int) -> None:
+def test_together_they_are_as_each_by_itself(
+    family: str, layout: str, budget: int
+) -> None:
     check_as_by_themselves(family, questions(family, layout), budget)
 
 
 def test_options_that_go_on_otherwise_than_the_free_answer_are_run_apart() -> None:
-    """A made-up cut of the texts, in which the options have other tokens in place of the last before the answer."""
+    """A made-up cut of the texts, in which the options have other tokens in place of
+    the last before the answer.
+    """
     chance = random.Random(0)
     common = [chance.randrange(5, 300) for _ in range(6)]
-    options = [Option([*common[:5], 301 + n, chance.randrange(5, 300)], 6, 4) for n in range(3)]
-    check_as_by_themselves("llama", [Asked(options, common, 5), *questions("llama", "post")[:1]], 10_000)
+    options = [
+        Option([*common[:5], 301 + n, chance.randrange(5, 300)], 6, 4) for n in range(3)
+    ]
+    check_as_by_themselves(
+        "llama", [Asked(options, common, 5), *questions("llama", "post")[:1]], 10_000
+    )

@@ -1,4 +1,6 @@
-"""Updates hang on seed and ids alone; micro-batches hold every row once; padding and left-out logits change no loss."""
+"""Updates hang on seed and ids alone; micro-batches hold every row once; padding and
+left-out logits change no loss.
+"""
 
 from itertools import combinations, pairwise
 
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 
 from cotbuild.schemas.training import Loss
 from cotbuild.student.tokenize_parts import Encoded, Part, encode
-from cotbuild.student.training.batches import Row, collate, cut, micro_losses, plan_updates
+from cotbuild.student.training.batches import (
+    Row,
+    collate,
+    cut,
+    micro_losses,
+    plan_updates,
+)
 from cotbuild.student.training.loss import Totals, token_weights, weighted_losses
 from tests.support.tiny import FAMILIES, TEXTS, shared_student
 
@@ -17,7 +25,9 @@ KEYS = [f"0 q{number}" for number in range(23)]
 
 
 @given(st.integers(0, 5), st.sampled_from([0.3, 1.0, 2.0, 2.5]), st.integers(1, 9))
-def test_every_pass_holds_each_example_once(seed: int, epochs: float, batch_rows: int) -> None:
+def test_every_pass_holds_each_example_once(
+    seed: int, epochs: float, batch_rows: int
+) -> None:
     updates = plan_updates(KEYS, seed, epochs, batch_rows)
     order = [i for update in updates for i in update]
     assert len(order) == round(epochs * len(KEYS))
@@ -34,10 +44,14 @@ def test_the_order_hangs_on_seed_and_keys_not_on_where_they_stand() -> None:
     assert named(KEYS, 1) == named(KEYS[::-1], 1)
     assert named(KEYS, 1) != named(KEYS, 2)
     assert named(KEYS, 1)[0][:4] != [KEYS[i] for i in plan_updates(KEYS, 1, 2, 4)[-1]]
-    assert plan_updates(KEYS, 0, 0.001, 4) == [plan_updates(KEYS, 0, 1, 1)[0]]  # at least one row
+    assert plan_updates(KEYS, 0, 0.001, 4) == [
+        plan_updates(KEYS, 0, 1, 1)[0]
+    ]  # at least one row
 
 
-@given(st.lists(st.integers(1, 300), max_size=24), st.integers(1, 900), st.integers(1, 4))
+@given(
+    st.lists(st.integers(1, 300), max_size=24), st.integers(1, 900), st.integers(1, 4)
+)
 def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
     lengths: list[int], batch_tokens: int, processes: int
 ) -> None:
@@ -47,11 +61,20 @@ def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
     batches = [batch for share in shares for batch in share]
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) <= 1 or len(batch) * max(lengths[i] for i in batch) <= batch_tokens
+        assert (
+            len(batch) <= 1
+            or len(batch) * max(lengths[i] for i in batch) <= batch_tokens
+        )
 
 
-@given(st.lists(st.integers(1, 90), min_size=1, max_size=8), st.integers(90, 300), st.integers(0, 300))
-def test_no_other_cut_of_the_sorted_rows_costs_less(lengths: list[int], batch_tokens: int, switch: int) -> None:
+@given(
+    st.lists(st.integers(1, 90), min_size=1, max_size=8),
+    st.integers(90, 300),
+    st.integers(0, 300),
+)
+def test_no_other_cut_of_the_sorted_rows_costs_less(
+    lengths: list[int], batch_tokens: int, switch: int
+) -> None:
     def cost(batches: list[list[int]]) -> int:
         return sum(switch + len(batch) * max(batch) for batch in batches)
 
@@ -63,32 +86,54 @@ def test_no_other_cut_of_the_sorted_rows_costs_less(lengths: list[int], batch_to
             way = [ordered[a:b] for a, b in pairwise(edges)]
             if all(len(batch) * max(batch) <= batch_tokens for batch in way):
                 ways.append(cost(way))
-    assert cost([[lengths[i] for i in batch] for batch in cut(lengths, batch_tokens, switch)[0]]) == min(ways)
+    assert cost(
+        [[lengths[i] for i in batch] for batch in cut(lengths, batch_tokens, switch)[0]]
+    ) == min(ways)
 
 
 def encoded(family: str) -> list[Encoded]:
     tokenizer = shared_student(family).tokenizer
-    pairs = [(TEXTS[0], TEXTS[1]), (TEXTS[0][:40], " a stone"), (TEXTS[2][:11], " Iron sinks, as a stone does.")]
+    pairs = [
+        (TEXTS[0], TEXTS[1]),
+        (TEXTS[0][:40], " a stone"),
+        (TEXTS[2][:11], " Iron sinks, as a stone does."),
+    ]
     return [encode(tokenizer, prompt, said, [(1, 6)]) for prompt, said in pairs]
 
 
 def weighted(rows: list[Encoded], loss: Loss) -> list[Row]:
-    totals = Totals(len(rows), sum(part != Part.PROMPT for row in rows for part in row.parts_T))
-    return [Row(row.input_ids_T, token_weights(row.parts_T, totals, loss, 0.5)) for row in rows]
+    totals = Totals(
+        len(rows), sum(part != Part.PROMPT for row in rows for part in row.parts_T)
+    )
+    return [
+        Row(row.input_ids_T, token_weights(row.parts_T, totals, loss, 0.5))
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("loss", Loss)
-def test_neither_padding_nor_logits_left_out_change_loss_and_gradient(family: str, loss: Loss) -> None:
+def test_neither_padding_nor_logits_left_out_change_loss_and_gradient(
+    family: str, loss: Loss
+) -> None:
     student = shared_student(family)
     rows = weighted(encoded(family), loss)
     assert len({len(row.input_ids_T) for row in rows}) == 3
-    weights = [weight for name, weight in student.model.named_parameters() if "embed" not in name]
-    found, expected = micro_losses(student.model, collate(rows, student.pad_id)), torch.zeros(3)
+    weights = [
+        weight
+        for name, weight in student.model.named_parameters()
+        if "embed" not in name
+    ]
+    found, expected = (
+        micro_losses(student.model, collate(rows, student.pad_id)),
+        torch.zeros(3),
+    )
     for row in rows:  # alone, without padding, every logit asked for
         ids = torch.tensor([row.input_ids_T])
         logits = student.model(ids).logits
-        expected = expected + weighted_losses(logits[:, :-1], ids[:, 1:], torch.tensor(row.weights).T[None, 1:])
+        expected = expected + weighted_losses(
+            logits[:, :-1], ids[:, 1:], torch.tensor(row.weights).T[None, 1:]
+        )
     torch.testing.assert_close(found, expected)
     wanted = torch.autograd.grad(expected[0], weights)
     for one, other in zip(torch.autograd.grad(found[0], weights), wanted, strict=True):
@@ -99,12 +144,16 @@ def test_neither_padding_nor_logits_left_out_change_loss_and_gradient(family: st
 def test_what_stands_in_the_padding_does_not_matter(family: str) -> None:
     student = shared_student(family)
     rows = weighted(encoded(family), Loss.PARTS)
-    found = [micro_losses(student.model, collate(rows, pad)) for pad in (student.pad_id, 5)]
+    found = [
+        micro_losses(student.model, collate(rows, pad)) for pad in (student.pad_id, 5)
+    ]
     torch.testing.assert_close(found[0], found[1])
 
 
 def test_only_what_is_supervised_is_asked_for() -> None:
-    rows = weighted([Encoded([5, 6, 7, 8, 9], [0, 0, 0, 1, 2]), Encoded([5, 6], [0, 1])], Loss.PARTS)
+    rows = weighted(
+        [Encoded([5, 6, 7, 8, 9], [0, 0, 0, 1, 2]), Encoded([5, 6], [0, 1])], Loss.PARTS
+    )
     batch = collate(rows, pad_id=3)
     assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9], [3, 3, 3, 5, 6]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [0, 0, 0, 1, 1]]

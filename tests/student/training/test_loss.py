@@ -1,4 +1,6 @@
-"""The loss equals a computation by hand, however its rows are cut up; masks cover what they should and nothing else."""
+"""The loss equals a computation by hand, however its rows are cut up; masks cover what
+they should and nothing else.
+"""
 
 import math
 
@@ -21,10 +23,15 @@ TOKENS = sum(part != P for row in ROWS for part in row)
 
 
 def nll(logits: torch.Tensor, target: int) -> torch.Tensor:
-    return torch.log(sum((torch.exp(value) for value in logits), torch.zeros(()))) - logits[target]
+    return (
+        torch.log(sum((torch.exp(value) for value in logits), torch.zeros(())))
+        - logits[target]
+    )
 
 
-def by_hand(logits: list[torch.Tensor], targets: list[list[int]], loss: Loss, weight: float) -> torch.Tensor:
+def by_hand(
+    logits: list[torch.Tensor], targets: list[list[int]], loss: Loss, weight: float
+) -> torch.Tensor:
     """Straight from the definition, with loops."""
     if loss is Loss.PLAIN:
         all_of = [
@@ -37,22 +44,31 @@ def by_hand(logits: list[torch.Tensor], targets: list[list[int]], loss: Loss, we
     total = torch.zeros(())
     for row_logits, ids, row in zip(logits, targets, ROWS, strict=True):
         for part, factor in ((L, 1.0), (R, weight)):
-            of_part = [nll(row_logits[t], ids[t]) for t in range(len(row)) if row[t] == part]
+            of_part = [
+                nll(row_logits[t], ids[t]) for t in range(len(row)) if row[t] == part
+            ]
             if of_part:
                 total = total + factor * sum(of_part, torch.zeros(())) / len(of_part)
     return total / len(ROWS)
 
 
 @pytest.mark.parametrize(
-    ("loss", "weight"), [(Loss.PARTS, 1.0), (Loss.PARTS, 0.25), (Loss.PARTS, 0.0), (Loss.PLAIN, 1.0)]
+    ("loss", "weight"),
+    [(Loss.PARTS, 1.0), (Loss.PARTS, 0.25), (Loss.PARTS, 0.0), (Loss.PLAIN, 1.0)],
 )
-def test_loss_and_gradient_equal_a_computation_by_hand(loss: Loss, weight: float) -> None:
+def test_loss_and_gradient_equal_a_computation_by_hand(
+    loss: Loss, weight: float
+) -> None:
     torch.manual_seed(0)
     logits = [torch.randn(len(row), 7, requires_grad=True) for row in ROWS]
     targets = [torch.randint(7, (len(row),)) for row in ROWS]
     found = torch.zeros(3)
-    for row, row_logits, ids in zip(ROWS, logits, targets, strict=True):  # each row a micro-batch of its own
-        weights = torch.tensor(token_weights(row, Totals(len(ROWS), TOKENS), loss, weight)).T
+    for row, row_logits, ids in zip(
+        ROWS, logits, targets, strict=True
+    ):  # each row a micro-batch of its own
+        weights = torch.tensor(
+            token_weights(row, Totals(len(ROWS), TOKENS), loss, weight)
+        ).T
         found = found + weighted_losses(row_logits[None], ids[None], weights[None])
     expected = by_hand(logits, [ids.tolist() for ids in targets], loss, weight)
     torch.testing.assert_close(found[0], expected)
@@ -62,24 +78,34 @@ def test_loss_and_gradient_equal_a_computation_by_hand(loss: Loss, weight: float
         torch.testing.assert_close(found[0], found[1] + weight * found[2])
 
 
-PARTS = st.lists(st.lists(st.sampled_from([P, L, R]), min_size=1, max_size=12), min_size=1, max_size=8)
+PARTS = st.lists(
+    st.lists(st.sampled_from([P, L, R]), min_size=1, max_size=12),
+    min_size=1,
+    max_size=8,
+)
 
 
 @given(PARTS, st.sampled_from([0.0, 0.5, 1.0, 3.0]))
-def test_weights_of_parts_are_means_over_tokens_and_examples(rows: list[list[Part]], weight: float) -> None:
+def test_weights_of_parts_are_means_over_tokens_and_examples(
+    rows: list[list[Part]], weight: float
+) -> None:
     totals = Totals(len(rows), sum(part != P for row in rows for part in row))
     weights = [token_weights(row, totals, Loss.PARTS, weight) for row in rows]
     share = [sum(part in row for row in rows) / len(rows) for part in (L, R)]
     assert math.isclose(sum(sum(w[1]) for w in weights), share[0], abs_tol=1e-9)
     assert math.isclose(sum(sum(w[2]) for w in weights), share[1], abs_tol=1e-9)
-    assert math.isclose(sum(sum(w[0]) for w in weights), share[0] + weight * share[1], abs_tol=1e-9)
+    assert math.isclose(
+        sum(sum(w[0]) for w in weights), share[0] + weight * share[1], abs_tol=1e-9
+    )
 
 
 @given(PARTS)
 def test_plain_weighs_every_supervised_token_alike(rows: list[list[Part]]) -> None:
     totals = Totals(len(rows), sum(part != P for row in rows for part in row))
     for row in rows:
-        for part, weight in zip(row, token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True):
+        for part, weight in zip(
+            row, token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True
+        ):
             assert weight == (0 if part == P else 1 / totals.tokens)
 
 
@@ -91,7 +117,9 @@ def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
     assert one[1:] == predict[1:] + explain[1:]
 
 
-def row_of(placement: Placement, label: str = "a wooden boat", rationale: str = "It floats.") -> TrainingRow:
+def row_of(
+    placement: Placement, label: str = "a wooden boat", rationale: str = "It floats."
+) -> TrainingRow:
     said = completion_of(placement, label, rationale)
     return TrainingRow(
         question_id="q",
@@ -109,19 +137,26 @@ def row_of(placement: Placement, label: str = "a wooden boat", rationale: str = 
 
 
 EOS = "<eos>"
-# Placement, what is supervised as label, and as rationale. The token that ends a label is the label's.
+# Placement, what is supervised as label, and as rationale. The token that ends a label
+# is the label's.
 MASKS = [
     (Placement.LABEL_ONLY, " a wooden boat<eos>", ""),
     (Placement.PRE_COT, " a wooden boat<eos>", " It floats.\nAnswer:"),
     (Placement.POST_COT, " a wooden boat\n", "Reasoning: It floats.<eos>"),
     (Placement.EXPLANATION, " a wooden boat because", " It floats.<eos>"),
-    (Placement.BOTH_SIDES, " a wooden boat\n a wooden boat<eos>", "Reasoning: It floats.\nAnswer:"),
+    (
+        Placement.BOTH_SIDES,
+        " a wooden boat\n a wooden boat<eos>",
+        "Reasoning: It floats.\nAnswer:",
+    ),
     (Placement.RATIONALE_ONLY, "", " It floats.<eos>"),
 ]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("word", ["a wooden boat", "neither"])  # the space before the second is a token of its own
+@pytest.mark.parametrize(
+    "word", ["a wooden boat", "neither"]
+)  # the space before the second is a token of its own
 @pytest.mark.parametrize(("placement", "label", "rationale"), MASKS)
 def test_masks_cover_label_rationale_and_end_and_nothing_else(
     family: str, placement: Placement, label: str, rationale: str, word: str
@@ -131,10 +166,13 @@ def test_masks_cover_label_rationale_and_end_and_nothing_else(
     ids, parts = encode(tokenizer, row.prompt, row.completion, label_spans(row))
 
     def said(part: Part) -> str:
-        text = tokenizer.decode([i for i, found in zip(ids, parts, strict=True) if found == part])
+        text = tokenizer.decode(
+            [i for i, found in zip(ids, parts, strict=True) if found == part]
+        )
         return str(text).replace(str(tokenizer.eos_token), EOS)
 
-    # How many tokens " because" is hangs on the tokenizer: the one behind the label is told by the first.
+    # How many tokens " because" is hangs on the tokenizer: the one behind the label is
+    # told by the first.
     if placement is Placement.EXPLANATION:
         assert said(L) + said(R) == label + rationale
         assert said(L).startswith(f" {word} ")

@@ -1,4 +1,6 @@
-"""Runs: cut off and gone on with they end as if they had not been; another one in the folder is refused."""
+"""Runs: cut off and gone on with they end as if they had not been; another one in the
+folder is refused.
+"""
 
 import json
 import os
@@ -20,7 +22,13 @@ from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.questions import question_of
 from cotbuild.student.training.data import choose_rationales, read_variant
 from cotbuild.student.training.examples import make_examples
-from cotbuild.student.training.run_dir import Update, load_trained, open_run, read_metrics, run_identity
+from cotbuild.student.training.run_dir import (
+    Update,
+    load_trained,
+    open_run,
+    read_metrics,
+    run_identity,
+)
 from cotbuild.student.training.train import Base, measure, train
 from cotbuild.student.training.updates import Updates
 from tests.support.commands import cotbuild, rows
@@ -38,12 +46,33 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("student") / "tiny", "gpt2")
 
 
-CONFIG = TrainConfig(variant="post_cot", student="tiny", epochs=6, batch_rows=4, lr=1e-2, checkpoint_every=3)
-WORDS = ["--variant", "post_cot", "--epochs", "6", "--batch-rows", "4", "--lr", "0.01", "--set", "checkpoint_every=3"]
+CONFIG = TrainConfig(
+    variant="post_cot",
+    student="tiny",
+    epochs=6,
+    batch_rows=4,
+    lr=1e-2,
+    checkpoint_every=3,
+)
+WORDS = [
+    "--variant",
+    "post_cot",
+    "--epochs",
+    "6",
+    "--batch-rows",
+    "4",
+    "--lr",
+    "0.01",
+    "--set",
+    "checkpoint_every=3",
+]
 
 
 def losses(updates: list[Update]) -> list[tuple[float, ...]]:
-    return [(u.step, u.loss, u.label_loss, u.rationale_loss, u.lr, u.grad_norm, u.tokens) for u in updates]
+    return [
+        (u.step, u.loss, u.label_loss, u.rationale_loss, u.lr, u.grad_norm, u.tokens)
+        for u in updates
+    ]
 
 
 def base(folder: Path) -> Base:
@@ -63,25 +92,45 @@ def test_a_run_learns_and_its_folder_holds_what_it_should(whole: Path) -> None:
     assert [u.step for u in updates] == list(range(1, updates[0].steps + 1))
     assert updates[-1].loss < updates[0].loss - 1
     for update in updates:
-        assert update.loss == pytest.approx(update.label_loss + update.rationale_loss, rel=1e-5)
+        assert update.loss == pytest.approx(
+            update.label_loss + update.rationale_loss, rel=1e-5
+        )
     assert run.finished
     assert run.result["updates"] == len(updates)
-    assert {path.name for path in whole.iterdir()} == {"run.json", "metrics.jsonl", "loss.png", "model"}
+    assert {path.name for path in whole.iterdir()} == {
+        "run.json",
+        "metrics.jsonl",
+        "loss.png",
+        "model",
+    }
     assert (whole / "loss.png").read_bytes().startswith(b"\x89PNG")
-    said = (whole / "run.json").read_text() + "".join(p.read_text() for p in (whole / "model").glob("*.json"))
+    said = (whole / "run.json").read_text() + "".join(
+        p.read_text() for p in (whole / "model").glob("*.json")
+    )
     assert str(whole.parent) not in said
     trained = load_trained(whole)
     assert trained.identity == run_identity(run)
     assert trained.model.dtype == torch.float32
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
     stop: signal.Signals, build: Path, student: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "tests.support.train_slowly", str(build), str(student), str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.train_slowly",
+        str(build),
+        str(student),
+        str(out),
+    ]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    )
     while process.poll() is None and len(read_metrics(out)) < 8:
         time.sleep(0.02)
     process.send_signal(stop)
@@ -111,12 +160,17 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
-def test_two_at_once_in_one_folder_are_one_too_many(build: Path, student: Path, tmp_path: Path) -> None:
+def test_two_at_once_in_one_folder_are_one_too_many(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
     words = ["train", build, "--student", student, "--out", tmp_path, *WORDS]
     with locked(tmp_path / ".lock", wait=False) as ours:
         assert ours
         done = cotbuild(*words, code=1)
-    assert f"error: {tmp_path}: another cotbuild is at work here. Expected one at a time." in done.stderr
+    assert (
+        f"error: {tmp_path}: another cotbuild is at work here. Expected one at a time."
+        in done.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
@@ -128,27 +182,38 @@ def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -
         examples = make_examples(read_variant(build, variant), tokenizer, config, 512)
         updates = Updates(examples, config, 0)
         seen.add((tuple(examples.keys), str(updates._plan)))
-        assert {len(inner) for inner in examples.rows} == {2 if variant == "two_tasks" else 1}
+        assert {len(inner) for inner in examples.rows} == {
+            2 if variant == "two_tasks" else 1
+        }
     assert len(seen) == 1
 
 
 def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
     student = shared_student("llama")
     config = TrainConfig(variant="two_tasks", batch_rows=5, batch_tokens=300)
-    examples = make_examples(read_variant(build, "two_tasks"), student.tokenizer, config, 512)
+    examples = make_examples(
+        read_variant(build, "two_tasks"), student.tokenizer, config, 512
+    )
     alone = Updates(examples, config, student.pad_id)
-    shares = [Updates(examples, config, student.pad_id, process, 3) for process in range(3)]
+    shares = [
+        Updates(examples, config, student.pad_id, process, 3) for process in range(3)
+    ]
     for number in range(len(alone)):
         found = [share[number]["micro_batches"] for share in shares]
         assert len({len(batches) for batches in found}) == 1
-        total = sum(batch["weights"].sum((0, 1)) for batches in found for batch in batches)
+        total = sum(
+            batch["weights"].sum((0, 1)) for batches in found for batch in batches
+        )
         assert isinstance(total, torch.Tensor)
         torch.testing.assert_close(total, torch.tensor([2.0, 1.0, 1.0]))
 
 
 def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> None:
     tokenizer = shared_student("llama").tokenizer
-    found, config = read_variant(build, "two_tasks"), TrainConfig(variant="two_tasks", batch_rows=4)
+    found, config = (
+        read_variant(build, "two_tasks"),
+        TrainConfig(variant="two_tasks", batch_rows=4),
+    )
     everything = make_examples(found, tokenizer, config, 512)
     longest = max(len(row.input_ids_T) for rows in everything.rows for row in rows)
     shorter = make_examples(found, tokenizer, config, longest - 1)
@@ -162,12 +227,17 @@ def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> N
 
 def test_more_rationales_hold_fewer(build: Path) -> None:
     def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
-        chosen: list[list[TrainingRow]] = choose_rationales(read_variant(build, variant).rows, number)
+        chosen: list[list[TrainingRow]] = choose_rationales(
+            read_variant(build, variant).rows, number
+        )
         return [(rows[0].question_id, rows[0].sample_index) for rows in chosen]
 
     assert ids(5, "post_cot") == ids(12, "post_cot")[:5] == ids(5, "two_tasks")
     assert sorted(ids(None, "label_only")) == sorted(
-        {(str(row["question_id"]), int(str(row["sample_index"]))) for row in rows(build, "label_only")}
+        {
+            (str(row["question_id"]), int(str(row["sample_index"])))
+            for row in rows(build, "label_only")
+        }
     )
 
 
@@ -203,12 +273,24 @@ def test_a_prompt_tells_its_question(prompt: str, text: str) -> None:
     assert question_of(prompt) == text
 
 
-def test_what_a_run_takes_is_measured_and_nothing_is_written(build: Path, student: Path) -> None:
+def test_what_a_run_takes_is_measured_and_nothing_is_written(
+    build: Path, student: Path
+) -> None:
     cost = measure(CONFIG, build, base(student))
-    updates = Updates(make_examples(read_variant(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512), CONFIG, 0)
+    updates = Updates(
+        make_examples(
+            read_variant(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512
+        ),
+        CONFIG,
+        0,
+    )
     assert (cost.updates, cost.measured) == (len(updates), 2)
     assert cost.tokens == sum(updates[n]["tokens"] for n in range(len(updates)))
-    run = [b["input_ids"].numel() for n in range(len(updates)) for b in updates[n]["micro_batches"]]
+    run = [
+        b["input_ids"].numel()
+        for n in range(len(updates))
+        for b in updates[n]["micro_batches"]
+    ]
     assert cost.padded_tokens == sum(run) >= cost.tokens
     assert cost.seconds > 0
 
@@ -216,7 +298,9 @@ def test_what_a_run_takes_is_measured_and_nothing_is_written(build: Path, studen
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) -> None:
     where = save_tiny(tmp_path / "tiny", family)
-    config = TrainConfig(variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2)
+    config = TrainConfig(
+        variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2
+    )
     run = train(config, build, Base(str(where), f"tiny:{family}"), tmp_path / "run")
     updates = read_metrics(tmp_path / "run")
     assert run.config.lr == 2e-4
@@ -229,7 +313,13 @@ def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(build: Path, student: Path, tmp_path: Path) -> None:
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes=2",
+        "--num_machines=1",
+    ]
     words = ["-m", "cotbuild", "train", build, "--student", student, *WORDS]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     both = [sys.executable, *launch, *map(str, words), "--out", str(tmp_path / "two")]
@@ -254,8 +344,21 @@ def test_the_command_line(build: Path, student: Path, tmp_path: Path) -> None:
     done = cotbuild(*words, "--out", tmp_path / "run")
     assert done.stdout.endswith(f"next: cotbuild evaluate {tmp_path / 'run'}\n")
     assert "tok/s" in done.stderr
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["student"] == "tiny"
-    wrong = cotbuild("train", build, "--variant", "post", "--student", student, "--out", tmp_path / "x", code=2)
+    assert (
+        json.loads((tmp_path / "run" / "run.json").read_text())["config"]["student"]
+        == "tiny"
+    )
+    wrong = cotbuild(
+        "train",
+        build,
+        "--variant",
+        "post",
+        "--student",
+        student,
+        "--out",
+        tmp_path / "x",
+        code=2,
+    )
     assert wrong.stderr.startswith("error: ")
 
 
@@ -263,7 +366,20 @@ def test_the_command_line(build: Path, student: Path, tmp_path: Path) -> None:
 def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
     folder = embedded_folder(cache_dir())
     if not folder.is_dir():
-        cotbuild("train", build, "--variant", "post_cot", "--rows", "2", "--epochs", "1", "--out", tmp_path / "first")
-    config = TrainConfig(variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9)
+        cotbuild(
+            "train",
+            build,
+            "--variant",
+            "post_cot",
+            "--rows",
+            "2",
+            "--epochs",
+            "1",
+            "--out",
+            tmp_path / "first",
+        )
+    config = TrainConfig(
+        variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9
+    )
     run = train(config, build, Base(str(folder), "embedded"), tmp_path / "run")
     assert run.result["updates"] == 2

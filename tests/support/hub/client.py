@@ -1,7 +1,8 @@
-"""HubRepo in a process of its own, where the Hub's client is imported without Xet: `python -m tests.support.hub.client`.
+"""HubRepo in a process of its own, where the Hub's client is imported without Xet:
+`python -m tests.support.hub.client`.
 
-A line of JSON in: endpoint, token, repo, and a method of HubRepo with its arguments. A line out: what it returned, how
-it got on, or the error with its traceback.
+A line of JSON in: endpoint, token, repo, and a method of HubRepo with its arguments. A
+line out: what it returned, how it got on, or the error with its traceback.
 """
 
 import json
@@ -14,7 +15,9 @@ from cotbuild.builder.hub.repo import HubRepo
 from cotbuild.schemas.errors import CotbuildError
 
 
-def answer(endpoint: str, token: str | None, repo: str, method: str, args: dict[str, Any]) -> dict[str, Any]:
+def answer(
+    endpoint: str, token: str | None, repo: str, method: str, args: dict[str, Any]
+) -> dict[str, Any]:
     progress: list[tuple[int, int]] = []
     said: list[str] = []
     if method in ("commit", "fetch"):
@@ -24,9 +27,15 @@ def answer(endpoint: str, token: str | None, repo: str, method: str, args: dict[
     if method == "fetch":
         args |= {"folder": Path(args["folder"])}
     try:
-        result = getattr(HubRepo(repo, endpoint=endpoint, token=token, say=said.append), method)(**args)
+        result = getattr(
+            HubRepo(repo, endpoint=endpoint, token=token, say=said.append), method
+        )(**args)
     except CotbuildError as error:
-        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc(), "said": said}
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "traceback": traceback.format_exc(),
+            "said": said,
+        }
     return {"result": result, "progress": progress, "said": said}
 
 

@@ -10,12 +10,14 @@ from typing import Literal, NamedTuple
 
 
 class Fault(NamedTuple):
-    """What happens to the `nth` request, and the `times` - 1 after it, whose `METHOD /path?query` matches `on`.
+    """What happens to the `nth` request, and the `times` - 1 after it, whose `METHOD
+    /path?query` matches `on`.
 
-    `drop` closes the connection, `kill` sends SIGKILL to the process whose id stands in `pid_file` and then does the
-    same, `status` answers so instead, `sneak` lets another commit in first, `lfs_error` refuses each object of a batch
-    with the `error`. `drop` and `kill` come when `after_bytes` of the body were read, or, with `late`, once the request
-    was obeyed, so that only the answer is lost.
+    `drop` closes the connection, `kill` sends SIGKILL to the process whose id stands in
+    `pid_file` and then does the same, `status` answers so instead, `sneak` lets another
+    commit in first, `lfs_error` refuses each object of a batch with the `error`. `drop`
+    and `kill` come when `after_bytes` of the body were read, or, with `late`, once the
+    request was obeyed, so that only the answer is lost.
     """
 
     on: str
@@ -30,11 +32,16 @@ class Fault(NamedTuple):
     pid_file: str = ""
 
     def strike(self) -> None:
-        """Kill, where that is asked for. The file may be written a moment after the process has begun."""
+        """Kill, where that is asked for.
+
+        The file may be written a moment after the process has begun.
+        """
         if self.do != "kill":
             return
         deadline = time.monotonic() + 20
-        while not (Path(self.pid_file).is_file() and (pid := Path(self.pid_file).read_text())):
+        while not (
+            Path(self.pid_file).is_file() and (pid := Path(self.pid_file).read_text())
+        ):
             assert time.monotonic() < deadline, self.pid_file
             time.sleep(0.01)
         os.kill(int(pid), signal.SIGKILL)
@@ -54,7 +61,9 @@ class Dial:
 
     def fault(self, request: str) -> Fault | None:
         with self._lock:
-            due = [fault for fault, seen in self._faults if _counted(fault, seen, request)]
+            due = [
+                fault for fault, seen in self._faults if _counted(fault, seen, request)
+            ]
         return due[0] if due else None
 
 

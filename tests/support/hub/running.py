@@ -31,9 +31,22 @@ class SmallHub:
         """Also again, after `kill`, at another port."""
         port = self.folder / "port"
         port.unlink(missing_ok=True)
-        words = ["--root", str(self.store.root), "--port-file", str(port), *self._options]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / ".ns")])}
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.support.hub.server", *words], env=env, cwd=ROOT)
+        words = [
+            "--root",
+            str(self.store.root),
+            "--port-file",
+            str(port),
+            *self._options,
+        ]
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / ".ns")]),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.hub.server", *words],
+            env=env,
+            cwd=ROOT,
+        )
         while not port.is_file():
             assert self._process.poll() is None, "the small Hub did not start"
             time.sleep(0.01)
@@ -47,19 +60,37 @@ class SmallHub:
     @property
     def env(self) -> dict[str, str]:
         """For a process that is to use it: huggingface_hub reads these once, at import."""
-        hub = {"HF_ENDPOINT": self.url, "HF_TOKEN": WRITER, "HF_HOME": str(self.folder / "hf")}
+        hub = {
+            "HF_ENDPOINT": self.url,
+            "HF_TOKEN": WRITER,
+            "HF_HOME": str(self.folder / "hf"),
+        }
         namespace = {"PYTHONPATH": str(ROOT / "tests" / ".ns")}
-        return {**os.environ, **hub, **namespace, "HF_HUB_DISABLE_XET": "1", "COLUMNS": "80"}
+        return {
+            **os.environ,
+            **hub,
+            **namespace,
+            "HF_HUB_DISABLE_XET": "1",
+            "COLUMNS": "80",
+        }
 
     def dial(self, *faults: dict[str, Any]) -> None:
-        """What goes wrong from now on, instead of what was dialled before: see dial.Fault."""
+        """What goes wrong from now on, instead of what was dialled before: see
+        dial.Fault.
+        """
         urllib.request.urlopen(f"{self.url}/_dial", json.dumps(faults).encode()).close()
 
     def requests(self, on: str = "") -> list[dict[str, Any]]:
-        """method, path, token and num_bytes of each request so far whose `METHOD /path` begins so."""
+        """method, path, token and num_bytes of each request so far whose `METHOD /path`
+        begins so.
+        """
         lines = (self.store.root / "requests.jsonl").read_text().splitlines()
         entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        return [entry for entry in entries if f"{entry['method']} {entry['path']}".startswith(on)]
+        return [
+            entry
+            for entry in entries
+            if f"{entry['method']} {entry['path']}".startswith(on)
+        ]
 
 
 @contextmanager

@@ -7,8 +7,22 @@ import numpy as np
 from cotbuild.builder.study.registration import registered
 from cotbuild.schemas.evaluation import Evaluated, Figures, Majority, Share
 from cotbuild.schemas.study.comparison import Claim
-from cotbuild.schemas.study.declaration import CellKey, PlannedComparison, Questions, Stage, Study
-from cotbuild.schemas.study.record import Answers, Cell, Curve, Measured, QuestionSet, Registered, Training
+from cotbuild.schemas.study.declaration import (
+    CellKey,
+    PlannedComparison,
+    Questions,
+    Stage,
+    Study,
+)
+from cotbuild.schemas.study.record import (
+    Answers,
+    Cell,
+    Curve,
+    Measured,
+    QuestionSet,
+    Registered,
+    Training,
+)
 from cotbuild.schemas.training import Loss, Precision, TrainConfig
 from cotbuild.schemas.variant import Placement, VariantSpec
 
@@ -16,8 +30,12 @@ VARIANTS = ("label_only", "pre_cot", "post_cot")
 QUESTIONS = 500
 
 
-def comparison(name: str, a: str, b: str, claim: Claim = Claim.BEATS) -> PlannedComparison:
-    return PlannedComparison(name=name, says=f"{a} {claim.value} {b}.", a=a, b=b, claim=claim)
+def comparison(
+    name: str, a: str, b: str, claim: Claim = Claim.BEATS
+) -> PlannedComparison:
+    return PlannedComparison(
+        name=name, says=f"{a} {claim.value} {b}.", a=a, b=b, claim=claim
+    )
 
 
 def make_study(stages: Sequence[Stage] = (), **fields: object) -> Study:
@@ -28,7 +46,10 @@ def make_study(stages: Sequence[Stage] = (), **fields: object) -> Study:
         source="builds/simulated",
         dev=Questions(split="dev"),
         test=Questions(split="test"),
-        comparisons=(comparison("after", "post_cot", "pre_cot"), comparison("help", "post_cot", "label_only")),
+        comparisons=(
+            comparison("after", "post_cot", "pre_cot"),
+            comparison("help", "post_cot", "label_only"),
+        ),
         stages=tuple(stages) or (stage,),
     )
     return Study.model_validate({**study.model_dump(), **fields}, strict=False)
@@ -37,15 +58,33 @@ def make_study(stages: Sequence[Stage] = (), **fields: object) -> Study:
 def make_record(study: Study, num_questions: int = QUESTIONS) -> Registered:
     ids = tuple(f"q{number}" for number in range(num_questions))
     majority = Majority(target="A", accuracy=share(0.25, num_questions))
-    asked = QuestionSet(rows="0" * 64, ids=ids, targets=("A",) * num_questions, majority=majority, chance=0.25)
+    asked = QuestionSet(
+        rows="0" * 64,
+        ids=ids,
+        targets=("A",) * num_questions,
+        majority=majority,
+        chance=0.25,
+    )
     return registered(study, asked, asked, "2026-01-01T00:00:00+00:00")
 
 
 def share(fraction: float, of: int) -> Share:
-    return Share(count=round(fraction * of), of=of, share=fraction, low=max(0, fraction - 0.1), high=fraction + 0.1)
+    return Share(
+        count=round(fraction * of),
+        of=of,
+        share=fraction,
+        low=max(0, fraction - 0.1),
+        high=fraction + 0.1,
+    )
 
 
-def make_measured(correct_Q: Sequence[bool], variant: str, *, forced: float | None = None, tokens: int = 3) -> Measured:
+def make_measured(
+    correct_Q: Sequence[bool],
+    variant: str,
+    *,
+    forced: float | None = None,
+    tokens: int = 3,
+) -> Measured:
     said = "".join(str(int(one)) for one in correct_Q)
     accuracy = share(sum(correct_Q) / len(said), len(said))
     figures = Figures(
@@ -84,7 +123,11 @@ def make_measured(correct_Q: Sequence[bool], variant: str, *, forced: float | No
 
 
 def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
-    spec = VariantSpec(name=key.variant, about=f"Made as {key.variant}.", placement=Placement.LABEL_ONLY)
+    spec = VariantSpec(
+        name=key.variant,
+        about=f"Made as {key.variant}.",
+        placement=Placement.LABEL_ONLY,
+    )
     curve = Curve(update=(1, 2), label_loss=(2.0, 1.0), rationale_loss=(3.0, 2.0))
     training = Training(
         config=TrainConfig(variant=key.variant, seed=key.seed, rows=key.rows or 1),
@@ -113,14 +156,25 @@ def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
 def make_cells(
     study: Study, chance_of: dict[str, float], questions: int = QUESTIONS, seed: int = 0
 ) -> dict[CellKey, Cell]:
-    """A cell for each that the study names whose variant is in `chance_of`, and the untrained student at chance."""
+    """A cell for each that the study names whose variant is in `chance_of`, and the
+    untrained student at chance.
+    """
     rng = np.random.default_rng(seed)
     difficulty_Q = rng.random(questions)
 
     def draw(chance: float) -> list[bool]:
-        return [bool(one) for one in (0.7 * difficulty_Q + 0.3 * rng.random(questions)) < chance]
+        return [
+            bool(one)
+            for one in (0.7 * difficulty_Q + 0.3 * rng.random(questions)) < chance
+        ]
 
     keys = [key for key in study.all_cells() if key.variant in chance_of]
-    base = CellKey(variant=study.gate.variant, student=study.main.student, rows=0, loss=Loss.PARTS, seed=0)
+    base = CellKey(
+        variant=study.gate.variant,
+        student=study.main.student,
+        rows=0,
+        loss=Loss.PARTS,
+        seed=0,
+    )
     found = {key: make_cell(key, draw(chance_of[key.variant])) for key in keys}
     return {base: make_cell(base, draw(0.25)), **found}

@@ -1,4 +1,6 @@
-"""A study whose every free text is out to break the page, and a reader of pages that tells if one did."""
+"""A study whose every free text is out to break the page, and a reader of pages that
+tells if one did.
+"""
 
 from html.parser import HTMLParser
 from typing import NamedTuple
@@ -30,33 +32,62 @@ def hostile(text: str) -> tuple[Registered, StudyResults, Study]:
     def student(value: object) -> object:
         """The same with `text` for every student."""
         if isinstance(value, dict):
-            return {name: text if inner == "embedded" else student(inner) for name, inner in value.items()}
+            return {
+                name: text if inner == "embedded" else student(inner)
+                for name, inner in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [text if inner == "embedded" else student(inner) for inner in value]
         return value
 
     def told(one: Study) -> Study:
-        plain: dict[str, object] = {**one.model_dump(mode="json"), "name": line, "source": text}
+        plain: dict[str, object] = {
+            **one.model_dump(mode="json"),
+            "name": line,
+            "source": text,
+        }
         named = Study.parse(student(plain), "study")  # type: ignore[arg-type]
-        claims = tuple(claim.model_copy(update={"says": line}) for claim in named.comparisons)
-        stages = tuple(stage.model_copy(update={"name": line}) for stage in named.stages)
+        claims = tuple(
+            claim.model_copy(update={"says": line}) for claim in named.comparisons
+        )
+        stages = tuple(
+            stage.model_copy(update={"name": line}) for stage in named.stages
+        )
         return named.model_copy(update={"comparisons": claims, "stages": stages})
 
     found = StudyResults.parse(student(results.model_dump(mode="json")), "results")  # type: ignore[arg-type]
     stages = tuple(stage.model_copy(update={"name": line}) for stage in found.stages)
     variants = tuple(one.model_copy(update={"about": text}) for one in found.variants)
     compared = tuple(
-        one.model_copy(update={"planned": one.planned.model_copy(update={"says": line})}) for one in found.comparisons
+        one.model_copy(
+            update={"planned": one.planned.model_copy(update={"says": line})}
+        )
+        for one in found.comparisons
     )
     majority = record.test.majority.model_copy(update={"target": text})
-    asked = record.test.model_copy(update={"targets": (text,) * len(record.test.ids), "majority": majority})
-    change = Change(field=text, was={text: text}, now=[text, None], seen_at=text, cells=3)
+    asked = record.test.model_copy(
+        update={"targets": (text,) * len(record.test.ids), "majority": majority}
+    )
+    change = Change(
+        field=text, was={text: text}, now=[text, None], seen_at=text, cells=3
+    )
     return (
         record.model_copy(
-            update={"study": told(record.study), "test": asked, "dev": asked, "changes": (change,), "at": text}
+            update={
+                "study": told(record.study),
+                "test": asked,
+                "dev": asked,
+                "changes": (change,),
+                "at": text,
+            }
         ),
         found.model_copy(
-            update={"stages": stages, "variants": variants, "comparisons": compared, "touched_twice": (text,)}
+            update={
+                "stages": stages,
+                "variants": variants,
+                "comparisons": compared,
+                "touched_twice": (text,),
+            }
         ),
         told(study),
     )
@@ -70,7 +101,9 @@ class Cell(NamedTuple):
 
 
 class Seen(HTMLParser):
-    """The tags, attributes and texts of a page; raises AssertionError where a tag is not closed in order."""
+    """The tags, attributes and texts of a page; raises AssertionError where a tag is
+    not closed in order.
+    """
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)

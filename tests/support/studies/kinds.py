@@ -5,7 +5,15 @@ from collections.abc import Callable
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import Change, Registered
 from cotbuild.schemas.study.results import StudyResults
-from tests.support.studies.made import PASSED, claim, made_record, made_results, made_study, made_tables, whole
+from tests.support.studies.made import (
+    PASSED,
+    claim,
+    made_record,
+    made_results,
+    made_study,
+    made_tables,
+    whole,
+)
 
 Made = tuple[Registered, StudyResults, Study]
 
@@ -13,7 +21,9 @@ Made = tuple[Registered, StudyResults, Study]
 def changed() -> Made:
     """Two sizes, all cells there, the margin changed on the way."""
     record, results, study = whole(rows=(500, 1000))
-    change = Change(field="margin", was=2.0, now=3.0, seen_at="2026-01-02T00:00:00+00:00", cells=4)
+    change = Change(
+        field="margin", was=2.0, now=3.0, seen_at="2026-01-02T00:00:00+00:00", cells=4
+    )
     return record.model_copy(update={"changes": (change,)}), results, study
 
 
@@ -22,7 +32,10 @@ def half_way() -> Made:
     study = made_study()
     tables = made_tables(study, study.all_cells(), {"post_cot": 0.05})
     last = "post_cot_shuffled_words"
-    part = {recipe: answers[: 1 if recipe.variant == last else 2] for recipe, answers in tables.items()}
+    part = {
+        recipe: answers[: 1 if recipe.variant == last else 2]
+        for recipe, answers in tables.items()
+    }
     return made_record(study, gate=PASSED), made_results(study, part), study
 
 
@@ -33,18 +46,29 @@ def nothing_run() -> Made:
 
 def one_seed() -> Made:
     study = made_study(seeds=(0,))
-    return made_record(study, gate=PASSED), made_results(study, made_tables(study, study.all_cells(), {})), study
+    return (
+        made_record(study, gate=PASSED),
+        made_results(study, made_tables(study, study.all_cells(), {})),
+        study,
+    )
 
 
 def no_options() -> Made:
     study = made_study()
     tables = made_tables(study, study.all_cells(), {})
-    return made_record(study, gate=PASSED, chance=None), made_results(study, tables, options=False), study
+    return (
+        made_record(study, gate=PASSED, chance=None),
+        made_results(study, tables, options=False),
+        study,
+    )
 
 
 def many_recipes() -> Made:
     """25, with names as long as most."""
-    effects = {"label_only": 0.0, **{f"post_cot_attributed_no_options_{at}": 0.003 * at for at in range(24)}}
+    effects = {
+        "label_only": 0.0,
+        **{f"post_cot_attributed_no_options_{at}": 0.003 * at for at in range(24)},
+    }
     late = claim("late", "post_cot_attributed_no_options_23", "label_only")
     return whole(effects, variants=tuple(effects), claims=(late,))
 

@@ -1,14 +1,37 @@
-"""Studies as they look once their cells are there: answers of simulated students, figures computed of them."""
+"""Studies as they look once their cells are there: answers of simulated students,
+figures computed of them.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cotbuild.builder.study.statistics import compare, decide, equivalent, holm, recipe_accuracy, wilson
+from cotbuild.builder.study.statistics import (
+    compare,
+    decide,
+    equivalent,
+    holm,
+    recipe_accuracy,
+    wilson,
+)
 from cotbuild.schemas.evaluation import Majority, Share
 from cotbuild.schemas.study.comparison import Claim
-from cotbuild.schemas.study.declaration import CellKey, PlannedComparison, Questions, Recipe, Setting, Stage, Study
-from cotbuild.schemas.study.record import Chosen, Curve, GateResult, QuestionSet, Registered
+from cotbuild.schemas.study.declaration import (
+    CellKey,
+    PlannedComparison,
+    Questions,
+    Recipe,
+    Setting,
+    Stage,
+    Study,
+)
+from cotbuild.schemas.study.record import (
+    Chosen,
+    Curve,
+    GateResult,
+    QuestionSet,
+    Registered,
+)
 from cotbuild.schemas.study.results import (
     ComparisonResult,
     RecipeResult,
@@ -21,14 +44,21 @@ from cotbuild.schemas.training import Loss, Precision
 from tests.support.simulated_studies import Correct, draw, world
 
 QUESTIONS, TARGETS = 300, ("A", "B", "C", "D")
-EFFECTS = {"label_only": -0.01, "pre_cot": -0.06, "post_cot": 0.04, "post_cot_shuffled_words": 0.035}
+EFFECTS = {
+    "label_only": -0.01,
+    "pre_cot": -0.06,
+    "post_cot": 0.04,
+    "post_cot_shuffled_words": 0.035,
+}
 """Variant to how much better than 35 % it truly is."""
 Tables = dict[Recipe, Correct]
 """Recipe to its answers (seeds, questions)."""
 
 
 def claim(name: str, a: str, b: str, kind: Claim = Claim.BEATS) -> PlannedComparison:
-    return PlannedComparison(name=name, says=f"{a} {kind.value} {b}", a=a, b=b, claim=kind)
+    return PlannedComparison(
+        name=name, says=f"{a} {kind.value} {b}", a=a, b=b, claim=kind
+    )
 
 
 CLAIMS = (
@@ -45,7 +75,9 @@ def made_study(
     rows: Sequence[int] = (500,),
     **fields: object,
 ) -> Study:
-    stage = Stage(name="first", variants=tuple(variants), seeds=tuple(seeds), rows=tuple(rows))
+    stage = Stage(
+        name="first", variants=tuple(variants), seeds=tuple(seeds), rows=tuple(rows)
+    )
     study = Study(
         name="After or before the label",
         source="org/garden@v1",
@@ -58,26 +90,42 @@ def made_study(
     return Study.model_validate({**study.model_dump(), **fields}, strict=False)
 
 
-def made_tables(study: Study, keys: Sequence[CellKey], effects: Mapping[str, float]) -> Tables:
-    """Answers of the cells: one difficulty a question, shared by all; each cell a run of its own; more rows help."""
+def made_tables(
+    study: Study, keys: Sequence[CellKey], effects: Mapping[str, float]
+) -> Tables:
+    """Answers of the cells: one difficulty a question, shared by all; each cell a run
+    of its own; more rows help.
+    """
     here = world(QUESTIONS, run_share=0.2, own=0.0, run_correlation=0.0)
     found: Tables = {}
     for recipe in dict.fromkeys(key.recipe for key in keys):
         places = [place for place, key in enumerate(keys) if key.recipe == recipe]
-        more = 0.02 * float(np.log2(recipe.rows / study.main.rows)) if recipe.rows else 0.0
-        answers, _ = draw(here, np.random.default_rng(7), 1, len(keys), effects.get(recipe.variant, 0.0) + more)
+        more = (
+            0.02 * float(np.log2(recipe.rows / study.main.rows)) if recipe.rows else 0.0
+        )
+        answers, _ = draw(
+            here,
+            np.random.default_rng(7),
+            1,
+            len(keys),
+            effects.get(recipe.variant, 0.0) + more,
+        )
         found[recipe] = answers[0, places]
     return found
 
 
-def made_record(study: Study, *, gate: GateResult | None = None, chance: float | None = 0.25) -> Registered:
+def made_record(
+    study: Study, *, gate: GateResult | None = None, chance: float | None = 0.25
+) -> Registered:
     targets = tuple(TARGETS[place * 7 % 13 % 4] for place in range(QUESTIONS))
     most = max(TARGETS, key=targets.count)
     asked = QuestionSet(
         rows="r" * 64,
         ids=tuple(f"q{place}" for place in range(QUESTIONS)),
         targets=targets,
-        majority=Majority(target=most, accuracy=made_share(targets.count(most), QUESTIONS)),
+        majority=Majority(
+            target=most, accuracy=made_share(targets.count(most), QUESTIONS)
+        ),
         chance=chance,
     )
     first = study.stages[0]
@@ -106,15 +154,32 @@ def made_share(count: int, of: int) -> Share:
 
 
 PASSED = GateResult(
-    passed=True, trained=(33.0, 34.3, 35.0), untrained=27.0, difference=7.1, standard_error=2.1, needed=2.0
+    passed=True,
+    trained=(33.0, 34.3, 35.0),
+    untrained=27.0,
+    difference=7.1,
+    standard_error=2.1,
+    needed=2.0,
 )
 
 
-def made_results(study: Study, tables: Tables, *, untrained: bool = True, options: bool = True) -> StudyResults:
-    """All that comes of the answers that are there; cells that a stage names and have none are missing."""
-    keys = [CellKey(**recipe.model_dump(), seed=seed) for recipe, rows in tables.items() for seed in range(len(rows))]
-    base = Recipe(student=study.main.student, rows=0, loss=Loss.PARTS, variant=study.gate.variant)
-    before = made_tables(study, [CellKey(**base.model_dump(), seed=0)], {study.gate.variant: -0.08})[base]
+def made_results(
+    study: Study, tables: Tables, *, untrained: bool = True, options: bool = True
+) -> StudyResults:
+    """All that comes of the answers that are there; cells that a stage names and have
+    none are missing.
+    """
+    keys = [
+        CellKey(**recipe.model_dump(), seed=seed)
+        for recipe, rows in tables.items()
+        for seed in range(len(rows))
+    ]
+    base = Recipe(
+        student=study.main.student, rows=0, loss=Loss.PARTS, variant=study.gate.variant
+    )
+    before = made_tables(
+        study, [CellKey(**base.model_dump(), seed=0)], {study.gate.variant: -0.08}
+    )[base]
     return StudyResults(
         num_questions=QUESTIONS,
         stages=tuple(
@@ -126,9 +191,13 @@ def made_results(study: Study, tables: Tables, *, untrained: bool = True, option
             for stage in study.stages
         ),
         untrained=(made_recipe(base, before, options),) if untrained else (),
-        recipes=tuple(made_recipe(recipe, answers, options) for recipe, answers in tables.items()),
+        recipes=tuple(
+            made_recipe(recipe, answers, options) for recipe, answers in tables.items()
+        ),
         comparisons=(*_planned(study, tables), *_exploratory(study, tables)),
-        variants=tuple(_facts(name) for name in dict.fromkeys(recipe.variant for recipe in tables)),
+        variants=tuple(
+            _facts(name) for name in dict.fromkeys(recipe.variant for recipe in tables)
+        ),
         touches=len(keys) + untrained,
         touched_twice=(),
     )
@@ -161,7 +230,11 @@ def made_recipe(recipe: Recipe, answers: Correct, options: bool) -> RecipeResult
 def _curve(variant: str) -> Curve:
     update = tuple(range(2, 122, 2))
     falls = [0.3 + 2.2 * float(np.exp(-at / (20 + len(variant)))) for at in update]
-    return Curve(update=update, label_loss=tuple(falls), rationale_loss=tuple(2 * one for one in falls))
+    return Curve(
+        update=update,
+        label_loss=tuple(falls),
+        rationale_loss=tuple(2 * one for one in falls),
+    )
 
 
 def _facts(variant: str) -> VariantFacts:
@@ -178,27 +251,51 @@ def _facts(variant: str) -> VariantFacts:
 
 
 def _planned(study: Study, tables: Tables) -> list[ComparisonResult]:
-    found = [_result(study, tables, one, study.main, exploratory=False) for one in study.comparisons]
+    found = [
+        _result(study, tables, one, study.main, exploratory=False)
+        for one in study.comparisons
+    ]
     corrected = holm([one.comparison.p if one.comparison else 1.0 for one in found])
-    return [_decided(one, p, study.margin) for one, p in zip(found, corrected, strict=True)]
+    return [
+        _decided(one, p, study.margin) for one, p in zip(found, corrected, strict=True)
+    ]
 
 
 def _exploratory(study: Study, tables: Tables) -> list[ComparisonResult]:
     had = {(one.a, one.b, study.main) for one in study.comparisons}
     wanted = [
-        (claim(f"{recipe.variant}_vs_{study.gate.variant}", recipe.variant, study.gate.variant), recipe.setting)
+        (
+            claim(
+                f"{recipe.variant}_vs_{study.gate.variant}",
+                recipe.variant,
+                study.gate.variant,
+            ),
+            recipe.setting,
+        )
         for recipe in tables
-        if recipe.variant != study.gate.variant and (recipe.variant, study.gate.variant, recipe.setting) not in had
+        if recipe.variant != study.gate.variant
+        and (recipe.variant, study.gate.variant, recipe.setting) not in had
     ]
     found = [_result(study, tables, *one, exploratory=True) for one in wanted]
     return [one for one in found if one.comparison]
 
 
 def _result(
-    study: Study, tables: Tables, one: PlannedComparison, setting: Setting, *, exploratory: bool
+    study: Study,
+    tables: Tables,
+    one: PlannedComparison,
+    setting: Setting,
+    *,
+    exploratory: bool,
 ) -> ComparisonResult:
-    recipes = [Recipe(**setting.model_dump(), variant=variant) for variant in (one.a, one.b)]
-    there = [tables[recipe] for recipe in recipes if recipe in tables and len(tables[recipe]) > 1]
+    recipes = [
+        Recipe(**setting.model_dump(), variant=variant) for variant in (one.a, one.b)
+    ]
+    there = [
+        tables[recipe]
+        for recipe in recipes
+        if recipe in tables and len(tables[recipe]) > 1
+    ]
     asked = sum(key.recipe in recipes for key in study.all_cells())
     standing = Standing.FINAL if sum(map(len, there)) >= asked else Standing.INTERIM
     compared = compare(*there, paired=False) if len(there) == 2 else None
@@ -210,17 +307,26 @@ def _result(
         comparison=compared,
         p_holm=None,
         equivalent=equivalent(compared, study.margin) if compared else None,
-        outcome=decide(one.claim, compared, compared.p, study.margin) if compared else None,
+        outcome=decide(one.claim, compared, compared.p, study.margin)
+        if compared
+        else None,
     )
 
 
 def _decided(one: ComparisonResult, p: float, margin: float) -> ComparisonResult:
     if one.comparison is None:
         return one
-    return one.model_copy(update={"p_holm": p, "outcome": decide(one.planned.claim, one.comparison, p, margin)})
+    return one.model_copy(
+        update={
+            "p_holm": p,
+            "outcome": decide(one.planned.claim, one.comparison, p, margin),
+        }
+    )
 
 
-def whole(effects: Mapping[str, float] = EFFECTS, **fields: object) -> tuple[Registered, StudyResults, Study]:
+def whole(
+    effects: Mapping[str, float] = EFFECTS, **fields: object
+) -> tuple[Registered, StudyResults, Study]:
     """A study of which all cells are there."""
     study = made_study(**fields)  # type: ignore[arg-type]
     tables = made_tables(study, study.all_cells(), effects)

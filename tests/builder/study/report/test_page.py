@@ -1,6 +1,8 @@
-"""The page of a study: what it says is what the records say, and nothing that is written in them can run.
+"""The page of a study: what it says is what the records say, and nothing that is
+written in them can run.
 
-After a deliberate change: python -m tests.builder.study.report.test_page, and read what changed in tests/golden/studies.
+After a deliberate change: python -m tests.builder.study.report.test_page, and read what
+changed in tests/golden/studies.
 """
 
 import re
@@ -18,8 +20,12 @@ from tests.support.studies.kinds import KINDS, Made, changed, half_way, nothing_
 from tests.support.studies.made import whole
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "studies" / "small.html"
-PICTURES = dict.fromkeys(("accuracy", "comparisons", "tokens", "rows", "losses", "variants"), b"PNG")
-"""Stand-ins, so that a page does not hang on the version of matplotlib; test_report_pictures.py has the real ones."""
+PICTURES = dict.fromkeys(
+    ("accuracy", "comparisons", "tokens", "rows", "losses", "variants"), b"PNG"
+)
+"""Stand-ins, so that a page does not hang on the version of matplotlib;
+test_report_pictures.py has the real ones.
+"""
 
 
 def shown(made: Made) -> str:
@@ -40,9 +46,13 @@ def test_a_page_is_well_formed_and_says_what_its_tables_are(kind: str) -> None:
     assert seen.tags.count("h1") == 1
     assert seen.tags.count("table") == seen.tags.count("caption")
     assert ("html", "lang", "en") in seen.attributes
-    assert seen.tags.count("th") == sum(tag == "th" and name == "scope" for tag, name, _ in seen.attributes)
+    assert seen.tags.count("th") == sum(
+        tag == "th" and name == "scope" for tag, name, _ in seen.attributes
+    )
     ids = [value for _, name, value in seen.attributes if name == "id"]
-    assert sorted(ids) == sorted(value for _, name, value in seen.attributes if name == "aria-labelledby")
+    assert sorted(ids) == sorted(
+        value for _, name, value in seen.attributes if name == "aria-labelledby"
+    )
     assert len(set(ids)) == len(ids)
 
 
@@ -57,7 +67,9 @@ def test_no_text_runs_and_each_comes_back_equal(text: str) -> None:
         assert not name.startswith("on")
         assert name != "alt" or text not in value or text in flat(text)
         if name in ("src", "href"):
-            assert re.fullmatch(r"data:image/png;base64,[A-Za-z0-9+/=]*|[a-z]+\.(csv|json)", value)
+            assert re.fullmatch(
+                r"data:image/png;base64,[A-Za-z0-9+/=]*|[a-z]+\.(csv|json)", value
+            )
     line = flat(" ".join(text.split())[:300])
     assert seen.of("h1") == [line]
     assert seen.of("h3") == [line] * 3
@@ -79,9 +91,28 @@ def test_a_browser_is_told_to_load_and_run_nothing() -> None:
     ("kind", "says"),
     [
         ("whole", ["All planned comparisons are final.", "first: 24 of 24 cells."]),
-        ("half way", ["INTERIM: 0 of 3 planned comparisons are final.", "first: 7 of 12 cells.", "not run"]),
-        ("nothing run", ["Nothing was run on the test questions yet.", "3 claims: 3 not run.", "not decided yet"]),
-        ("one seed", ["One seed of label_only, pre_cot, post_cot and post_cot_shuffled_words: its spread"]),
+        (
+            "half way",
+            [
+                "INTERIM: 0 of 3 planned comparisons are final.",
+                "first: 7 of 12 cells.",
+                "not run",
+            ],
+        ),
+        (
+            "nothing run",
+            [
+                "Nothing was run on the test questions yet.",
+                "3 claims: 3 not run.",
+                "not decided yet",
+            ],
+        ),
+        (
+            "one seed",
+            [
+                "One seed of label_only, pre_cot, post_cot and post_cot_shuffled_words: its spread"
+            ],
+        ),
     ],
 )
 def test_how_far_a_study_is_is_said_plainly(kind: str, says: list[str]) -> None:
@@ -94,16 +125,26 @@ def test_how_far_a_study_is_is_said_plainly(kind: str, says: list[str]) -> None:
 def test_claims_show_the_figures_of_their_comparisons() -> None:
     record, results, study = whole()
     seen = Seen(page(record, results, study, {}))
-    outcomes, cells = iter([word for word in seen.of("span") if word in list(Outcome)]), seen.of("dd")
+    outcomes, cells = (
+        iter([word for word in seen.of("span") if word in list(Outcome)]),
+        seen.of("dd"),
+    )
     planned = [one for one in results.comparisons if not one.exploratory]
     for one in planned:
         found = one.comparison
         assert found is not None
         assert one.p_holm is not None
         low, high = (f"{end:+.1f}".replace("-", "−") for end in found.interval_95)
-        points = f"{found.difference:+.1f} points (95 % interval {low} to {high})".replace("+-", "−")
+        points = (
+            f"{found.difference:+.1f} points (95 % interval {low} to {high})".replace(
+                "+-", "−"
+            )
+        )
         assert f"{one.planned.a} − {one.planned.b}: {points}" in cells
-        assert f"{found.smallest_difference:.1f} points: what this design finds four times of five" in cells
+        assert (
+            f"{found.smallest_difference:.1f} points: what this design finds four times of five"
+            in cells
+        )
         assert ("< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}") in cells
         assert next(outcomes) == one.outcome
     assert len({one.outcome for one in planned}) > 1
@@ -121,7 +162,14 @@ def test_interim_results_are_marked_one_by_one() -> None:
     record, results, study = half_way()
     marked = sum(one.standing is Standing.INTERIM for one in results.comparisons)
     assert marked > 0
-    assert len(re.findall(r"</span> interim</p>|, interim</td>", page(record, results, study, {}))) == marked
+    assert (
+        len(
+            re.findall(
+                r"</span> interim</p>|, interim</td>", page(record, results, study, {})
+            )
+        )
+        == marked
+    )
 
 
 def test_what_was_changed_later_is_told() -> None:
@@ -134,11 +182,19 @@ def test_what_was_changed_later_is_told() -> None:
 
 def test_a_gate_that_did_not_hold_is_told_first() -> None:
     record, results, study = nothing_run()
-    failed = GateResult(passed=False, trained=(26.0,), untrained=27.0, difference=-1.0, standard_error=2.0, needed=2.0)
+    failed = GateResult(
+        passed=False,
+        trained=(26.0,),
+        untrained=27.0,
+        difference=-1.0,
+        standard_error=2.0,
+        needed=2.0,
+    )
     text = page(record.model_copy(update={"gate": failed}), results, study, {})
     assert text.index("The gate did not hold") < text.index("<h2")
     assert (
-        "did not hold: label_only 26.0 %, untrained 27.0 %; −1.0 points, standard error 2.0; needed 2 of them" in text
+        "did not hold: label_only 26.0 %, untrained 27.0 %; −1.0 points, standard error 2.0; needed 2 of them"
+        in text
     )
 
 

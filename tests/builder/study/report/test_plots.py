@@ -1,4 +1,6 @@
-"""Pictures of a study: the same bytes every time, of every kind of study; labels that do not cover each other."""
+"""Pictures of a study: the same bytes every time, of every kind of study; labels that
+do not cover each other.
+"""
 
 from itertools import pairwise
 
@@ -28,7 +30,9 @@ USUAL = {"accuracy", "comparisons", "tokens", "losses", "variants"}
         ("many", USUAL),
     ],
 )
-def test_each_kind_of_study_has_its_pictures_and_an_alt_for_each(kind: str, names: set[str]) -> None:
+def test_each_kind_of_study_has_its_pictures_and_an_alt_for_each(
+    kind: str, names: set[str]
+) -> None:
     made = KINDS[kind]()
     found = pictures(*made[:2])
     assert found.keys() == names
@@ -39,7 +43,9 @@ def test_each_kind_of_study_has_its_pictures_and_an_alt_for_each(kind: str, name
 def test_pictures_are_the_same_bytes_every_time_and_carry_no_clock() -> None:
     first, again = (pictures(*whole()[:2]) for _ in range(2))
     assert first == again
-    assert not any(mark in data for data in first.values() for mark in (b"tEXt", b"tIME"))
+    assert not any(
+        mark in data for data in first.values() for mark in (b"tEXt", b"tIME")
+    )
 
 
 @pytest.mark.parametrize("text", [TEXTS[6], TEXTS[8]])

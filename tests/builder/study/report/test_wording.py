@@ -14,20 +14,39 @@ from tests.support.studies.made import whole
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(1.25, "+1.2"), (-0.44, "−0.4"), (0.04, "0.0"), (-0.04, "0.0"), (0.0, "0.0"), (-12.0, "−12.0")],
+    [
+        (1.25, "+1.2"),
+        (-0.44, "−0.4"),
+        (0.04, "0.0"),
+        (-0.04, "0.0"),
+        (0.0, "0.0"),
+        (-12.0, "−12.0"),
+    ],
 )
-def test_points_have_a_sign_unless_they_round_to_nothing(value: float, shown: str) -> None:
+def test_points_have_a_sign_unless_they_round_to_nothing(
+    value: float, shown: str
+) -> None:
     assert said.signed(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("p", "shown"), [(0.0, "< 0.001"), (0.0009999, "< 0.001"), (0.001, "0.001"), (0.0496, "0.050"), (1.0, "1.000")]
+    ("p", "shown"),
+    [
+        (0.0, "< 0.001"),
+        (0.0009999, "< 0.001"),
+        (0.001, "0.001"),
+        (0.0496, "0.050"),
+        (1.0, "1.000"),
+    ],
 )
 def test_no_p_value_is_shown_as_nought(p: float, shown: str) -> None:
     assert said.p_value(p) == shown
 
 
-@pytest.mark.parametrize(("parts", "shown"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
 def test_lists(parts: list[str], shown: str) -> None:
     assert said.listed(parts) == shown
 
@@ -36,24 +55,58 @@ def ended(claim: Claim, outcome: Outcome, equivalent: bool) -> ComparisonResult:
     """post_cot against pre_cot."""
     one = whole()[1].comparisons[0]
     planned = one.planned.model_copy(update={"claim": claim})
-    return one.model_copy(update={"planned": planned, "outcome": outcome, "equivalent": equivalent})
+    return one.model_copy(
+        update={"planned": planned, "outcome": outcome, "equivalent": equivalent}
+    )
 
 
 @pytest.mark.parametrize(
     ("claim", "outcome", "equivalent", "starts"),
     [
-        (Claim.BEATS, Outcome.SUPPORTED, False, "post_cot came out better than pre_cot"),
+        (
+            Claim.BEATS,
+            Outcome.SUPPORTED,
+            False,
+            "post_cot came out better than pre_cot",
+        ),
         (Claim.BEATS, Outcome.SUPPORTED, True, "post_cot came out better than pre_cot"),
-        (Claim.BEATS, Outcome.CONTRADICTED, False, "pre_cot came out better than post_cot"),
-        (Claim.BEATS, Outcome.CONTRADICTED, True, "post_cot and pre_cot came out equally good"),
+        (
+            Claim.BEATS,
+            Outcome.CONTRADICTED,
+            False,
+            "pre_cot came out better than post_cot",
+        ),
+        (
+            Claim.BEATS,
+            Outcome.CONTRADICTED,
+            True,
+            "post_cot and pre_cot came out equally good",
+        ),
         (Claim.BEATS, Outcome.UNDECIDED, False, "Neither came out better"),
-        (Claim.AS_GOOD, Outcome.SUPPORTED, True, "post_cot and pre_cot came out equally good"),
-        (Claim.AS_GOOD, Outcome.SUPPORTED, False, "post_cot came out better than pre_cot"),
-        (Claim.AS_GOOD, Outcome.CONTRADICTED, False, "pre_cot came out better than post_cot"),
+        (
+            Claim.AS_GOOD,
+            Outcome.SUPPORTED,
+            True,
+            "post_cot and pre_cot came out equally good",
+        ),
+        (
+            Claim.AS_GOOD,
+            Outcome.SUPPORTED,
+            False,
+            "post_cot came out better than pre_cot",
+        ),
+        (
+            Claim.AS_GOOD,
+            Outcome.CONTRADICTED,
+            False,
+            "pre_cot came out better than post_cot",
+        ),
         (Claim.AS_GOOD, Outcome.UNDECIDED, False, "Neither came out better"),
     ],
 )
-def test_an_outcome_names_the_recipe_that_won(claim: Claim, outcome: Outcome, equivalent: bool, starts: str) -> None:
+def test_an_outcome_names_the_recipe_that_won(
+    claim: Claim, outcome: Outcome, equivalent: bool, starts: str
+) -> None:
     assert said.meaning(ended(claim, outcome, equivalent), 2.0).startswith(starts)
 
 
@@ -63,7 +116,11 @@ def test_limits_name_what_each_comparison_could_not_have_found() -> None:
     for one in results.comparisons:
         if not one.exploratory and one.comparison:
             size = f"{one.comparison.smallest_difference:.1f} points"
-            assert any(line.startswith(f"{one.planned.a} against {one.planned.b}") and size in line for line in lines)
+            assert any(
+                line.startswith(f"{one.planned.a} against {one.planned.b}")
+                and size in line
+                for line in lines
+            )
     assert any("3 of the 300 test questions stand" in line for line in lines)
 
 
@@ -71,9 +128,15 @@ def test_rows_left_out_and_cells_of_two_students_are_told() -> None:
     record, results, _ = whole()
     first, *others = results.recipes
     fewer = first.model_copy(update={"num_rows": first.recipe.rows - 9})
-    results = results.model_copy(update={"recipes": (fewer, *others), "touched_twice": ("post_cot.embedded.500",)})
+    results = results.model_copy(
+        update={
+            "recipes": (fewer, *others),
+            "touched_twice": ("post_cot.embedded.500",),
+        }
+    )
     assert any(
-        line.startswith("1 recipe trained on fewer rows") and "491 of 500" in line for line in limits(record, results)
+        line.startswith("1 recipe trained on fewer rows") and "491 of 500" in line
+        for line in limits(record, results)
     )
     assert (
         "by two different students under one name: post_cot.embedded.500"
@@ -85,7 +148,9 @@ def test_cells_trained_in_two_precisions_are_told() -> None:
     record, results, _ = whole()
     assert not any("float32" in line for line in limits(record, results))
     first, second, *others = results.recipes
-    both = first.model_copy(update={"precisions": (Precision.BFLOAT16, Precision.FLOAT32)})
+    both = first.model_copy(
+        update={"precisions": (Precision.BFLOAT16, Precision.FLOAT32)}
+    )
     mixed = results.model_copy(update={"recipes": (both, second, *others)})
     sentence = f"Some cells were trained in bfloat16, others in float32 ({first.recipe.variant} in both)."
     assert limits(record, mixed)[-1] == sentence

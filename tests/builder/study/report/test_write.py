@@ -1,4 +1,6 @@
-"""The files of a report: the same every time, tables that a program reads back and a spreadsheet does not run."""
+"""The files of a report: the same every time, tables that a program reads back and a
+spreadsheet does not run.
+"""
 
 import csv
 import io
@@ -21,7 +23,9 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_a_report_is_the_same_bytes_every_time_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_report_is_the_same_bytes_every_time_and_nothing_else_is_left(
+    tmp_path: Path,
+) -> None:
     made = half_way()
     index = write_report(tmp_path / "a", *made)
     write_report(tmp_path / "b", *nothing_run())
@@ -30,7 +34,9 @@ def test_a_report_is_the_same_bytes_every_time_and_nothing_else_is_left(tmp_path
     assert index == tmp_path / "a" / "index.html"
     assert files.keys() == {*TABLES, "index.html", "results.json", "accuracy.png"}
     assert StudyResults.model_validate_json(files["results.json"]) == made[1]
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
+    assert files == {
+        path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()
+    }
 
 
 def test_a_picture_of_an_earlier_report_does_not_stay(tmp_path: Path) -> None:
@@ -49,18 +55,30 @@ def test_tables_hold_every_figure_as_it_was_computed() -> None:
     results = whole(rows=(500, 1000))[1]
     found = {name: read(text) for name, text in tables(results).items()}
     recipes = (*results.untrained, *results.recipes)
-    assert [float(row["mean"]) for row in found["recipes.csv"]] == [one.accuracy.mean for one in recipes]
+    assert [float(row["mean"]) for row in found["recipes.csv"]] == [
+        one.accuracy.mean for one in recipes
+    ]
     assert [float(row["accuracy"]) for row in found["seeds.csv"]] == [
         value for one in recipes for value in one.accuracy.per_seed
     ]
     compared = [one.comparison for one in results.comparisons]
-    assert [float(row["low_90"]) for row in found["comparisons.csv"]] == [one.interval_90[0] for one in compared if one]
-    assert [row["name"] for row in found["variants.csv"]] == [one.name for one in results.variants]
+    assert [float(row["low_90"]) for row in found["comparisons.csv"]] == [
+        one.interval_90[0] for one in compared if one
+    ]
+    assert [row["name"] for row in found["variants.csv"]] == [
+        one.name for one in results.variants
+    ]
     assert found["recipes.csv"][0]["low_95"] == "", "one seed has no interval"
-    assert all(None not in row and None not in row.values() for rows in found.values() for row in rows)
+    assert all(
+        None not in row and None not in row.values()
+        for rows in found.values()
+        for row in rows
+    )
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", '=1,"2'])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", '=1,"2']
+)
 def test_no_text_of_a_table_is_a_formula_or_leaves_its_cell(text: str) -> None:
     results = hostile(text)[1]
     for name, table in tables(results).items():

@@ -1,4 +1,6 @@
-"""The endpoint client against a real HTTP server in another process: every fault's outcome, and Ctrl-C."""
+"""The endpoint client against a real HTTP server in another process: every fault's
+outcome, and Ctrl-C.
+"""
 
 import asyncio
 import os
@@ -46,7 +48,9 @@ def test_a_passing_fault_is_asked_again(server: Server, fault: str) -> None:
         ("null_finish", "bad_body", "finish_reason is None", 2),
     ],
 )
-def test_a_lasting_fault_is_one_requests_failure(server: Server, fault: str, kind: str, words: str, tries: int) -> None:
+def test_a_lasting_fault_is_one_requests_failure(
+    server: Server, fault: str, kind: str, words: str, tries: int
+) -> None:
     server.reset(faults={fault: 1}, times=0)
     answer = use(server, lambda teacher: teacher.ask(request(0)))
     assert isinstance(answer, Failure)
@@ -64,7 +68,9 @@ def test_a_lasting_fault_is_one_requests_failure(server: Server, fault: str, kin
         ("http_307", r"HTTP 307: .* Expected no redirect"),
     ],
 )
-def test_a_refusal_of_all_requests_stops_at_once(server: Server, fault: str, words: str) -> None:
+def test_a_refusal_of_all_requests_stops_at_once(
+    server: Server, fault: str, words: str
+) -> None:
     server.reset(faults={fault: 1})
     with pytest.raises(TeacherError, match=words):
         use(server, lambda teacher: teacher.ask(request(0)))
@@ -94,9 +100,12 @@ def test_retry_after_is_honoured(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "lost"), [("reset", True), ("half_body", True), ("http_503", False), ("bad_json", False)]
+    ("fault", "lost"),
+    [("reset", True), ("half_body", True), ("http_503", False), ("bad_json", False)],
 )
-def test_one_attempt_says_whether_the_connection_was_lost(server: Server, fault: str, lost: bool) -> None:
+def test_one_attempt_says_whether_the_connection_was_lost(
+    server: Server, fault: str, lost: bool
+) -> None:
     server.reset(faults={fault: 1}, times=0)
     outcome = use_client(server, lambda client: client.attempt(request(0)))
     assert isinstance(outcome, Retry)
@@ -104,7 +113,9 @@ def test_one_attempt_says_whether_the_connection_was_lost(server: Server, fault:
     assert server.stats()["requests"] == 1
 
 
-def test_a_connection_that_breaks_may_mean_too_much_in_flight_and_a_refused_one_does_not(server: Server) -> None:
+def test_a_connection_that_breaks_may_mean_too_much_in_flight_and_a_refused_one_does_not(
+    server: Server,
+) -> None:
     server.reset(faults={"reset": 1}, times=0)
     for one, pushed_back in ((server, True), (Server(free_port(), 0), False)):
         outcome = use_client(one, lambda client: client.attempt(request(0)))
@@ -143,14 +154,18 @@ def test_a_cut_answer_says_so(server: Server) -> None:
 
 def test_connections_are_kept_alive(server: Server) -> None:
     use(server, lambda teacher: ask_all(teacher, [request(i) for i in range(80)]))
-    assert server.stats()["num_connections"] <= 8 + 2  # the window, and this test's own looks
+    assert (
+        server.stats()["num_connections"] <= 8 + 2
+    )  # the window, and this test's own looks
 
 
 def test_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with serve(uds=path) as server:
         assert use(server, lambda teacher: teacher.check(request(0)), uds=path) is None
-        assert isinstance(use(server, lambda teacher: teacher.ask(request(0)), uds=path), Completion)
+        assert isinstance(
+            use(server, lambda teacher: teacher.ask(request(0)), uds=path), Completion
+        )
 
 
 # -- ends --------------------------------------------------------------------------------------------------------------
@@ -185,10 +200,15 @@ asyncio.run(main())
 
 def test_ctrl_c_leaves_no_warning(server: Server) -> None:
     root = Path(__file__).parents[4]
-    env = os.environ | {"PYTHONPATH": f"{root}:{root / 'tests/.ns'}", "PYTHONASYNCIODEBUG": "1"}
+    env = os.environ | {
+        "PYTHONPATH": f"{root}:{root / 'tests/.ns'}",
+        "PYTHONASYNCIODEBUG": "1",
+    }
     server.reset(faults={"hang": 1})
     command = [sys.executable, "-X", "dev", "-c", CTRL_C, server.url]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asking\n"
         process.send_signal(signal.SIGINT)

@@ -20,7 +20,11 @@ KEY = "sk-a-secret-of-the-user"
     [
         ({}, 32, None),
         ({"max_model_len": 46}, 32, None),
-        ({"max_model_len": 45}, 32, "the longest prompt of 14 tokens and 32 more do not fit the server's 45. Lower"),
+        (
+            {"max_model_len": 45},
+            32,
+            "the longest prompt of 14 tokens and 32 more do not fit the server's 45. Lower",
+        ),
         ({"max_model_len": None}, 100_000, None),
     ],
 )
@@ -29,7 +33,11 @@ def test_check_says_what_will_not_fit(
 ) -> None:
     server.reset(**dials)
     said = use_client(server, lambda client: client.check(request(0, max_tokens)))
-    assert said is None if warning is None else said is not None and said.startswith(warning)
+    assert (
+        said is None
+        if warning is None
+        else said is not None and said.startswith(warning)
+    )
 
 
 def test_check_names_the_models_served(server: Server) -> None:
@@ -44,7 +52,9 @@ def test_check_of_a_url_without_v1(server: Server) -> None:
         async with EndpointClient(server.root, "fake") as client:
             await client.check(request(0))
 
-    with pytest.raises(TeacherError, match=r"/models: HTTP 404: no /models here\. .*ends in /v1"):
+    with pytest.raises(
+        TeacherError, match=r"/models: HTTP 404: no /models here\. .*ends in /v1"
+    ):
         asyncio.run(run())
 
 
@@ -54,7 +64,10 @@ def test_check_of_nothing_there() -> None:
         async with EndpointClient(url, "fake") as client:
             await client.check(request(0))
 
-    with pytest.raises(TeacherError, match=r"/v1/models: ClientConnectorError: .*Start it, or correct --endpoint"):
+    with pytest.raises(
+        TeacherError,
+        match=r"/v1/models: ClientConnectorError: .*Start it, or correct --endpoint",
+    ):
         asyncio.run(run())
 
 
@@ -78,9 +91,14 @@ def test_a_server_without_tokenize_has_no_digest(server: Server, status: int) ->
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_server_not_ready_is_not_taken_for_one_without_tokenize(server: Server, status: int) -> None:
+def test_a_server_not_ready_is_not_taken_for_one_without_tokenize(
+    server: Server, status: int
+) -> None:
     server.reset(tokenize_status=status)
-    with pytest.raises(TeacherError, match=rf"/tokenize: HTTP {status}: .* Expected a server that is ready\. Wait"):
+    with pytest.raises(
+        TeacherError,
+        match=rf"/tokenize: HTTP {status}: .* Expected a server that is ready\. Wait",
+    ):
         use_client(server, lambda client: client.tokenize_digest())
 
 
@@ -103,15 +121,24 @@ def test_the_key_is_sent_and_never_shown(server: Server) -> None:
     assert KEY not in use_client(server, act, api_key=KEY)
 
 
-@pytest.mark.parametrize(("key", "sent"), [(f" {KEY}\n", KEY), (None, None), ("", None), (" ", None)])
-def test_white_space_around_a_key_and_empty_keys_are_no_keys(server: Server, key: str | None, sent: str | None) -> None:
+@pytest.mark.parametrize(
+    ("key", "sent"), [(f" {KEY}\n", KEY), (None, None), ("", None), (" ", None)]
+)
+def test_white_space_around_a_key_and_empty_keys_are_no_keys(
+    server: Server, key: str | None, sent: str | None
+) -> None:
     server.reset(api_key=sent)
-    assert isinstance(use_client(server, lambda client: client.attempt(request(0)), api_key=key), Completion)
+    assert isinstance(
+        use_client(server, lambda client: client.attempt(request(0)), api_key=key),
+        Completion,
+    )
 
 
 @pytest.mark.parametrize("key", ["secret\r\nX: word", "sécret-word"])
 def test_a_key_that_no_header_can_hold(key: str) -> None:
-    with pytest.raises(ConfigError, match="OPENAI_API_KEY: holds control or non-ASCII") as caught:
+    with pytest.raises(
+        ConfigError, match="OPENAI_API_KEY: holds control or non-ASCII"
+    ) as caught:
         EndpointClient("http://host/v1", "m", api_key=key)
     assert "word" not in str(caught.value)
 

@@ -33,11 +33,17 @@ def test_proxy_is_the_environments_but_never_for_this_machine(
 
 
 def test_a_socket_notices_within_two_minutes_that_its_peer_has_vanished() -> None:
-    with kept_alive((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as sock:
+    with kept_alive(
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    ) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         if hasattr(socket, "TCP_KEEPIDLE"):
             idle_s, interval_s, probes = (
                 sock.getsockopt(socket.IPPROTO_TCP, option)
-                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                for option in (
+                    socket.TCP_KEEPIDLE,
+                    socket.TCP_KEEPINTVL,
+                    socket.TCP_KEEPCNT,
+                )
             )
             assert 30 <= idle_s + interval_s * probes <= 120

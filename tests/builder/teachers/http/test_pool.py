@@ -1,4 +1,6 @@
-"""A pool of endpoints against real servers in other processes: who is asked, who is taken out, and how it ends."""
+"""A pool of endpoints against real servers in other processes: who is asked, who is
+taken out, and how it ends.
+"""
 
 import asyncio
 import os
@@ -31,7 +33,9 @@ def test_equal_servers_get_equal_shares(servers: list[Server]) -> None:
 
 
 def test_a_slow_server_gets_what_it_can_do(servers: list[Server]) -> None:
-    servers[0].reset(latency_s=2.0)  # so that a machine which is slow itself does not make the others as slow
+    servers[0].reset(
+        latency_s=2.0
+    )  # so that a machine which is slow itself does not make the others as slow
     for server in servers[1:]:
         server.reset(latency_s=0.02)
     run(servers, 300)
@@ -48,7 +52,9 @@ def test_the_window_is_that_of_all() -> None:
 # -- push-back ---------------------------------------------------------------------------------------------------------
 
 
-def test_429_halves_the_window_and_pauses_the_endpoint_alone(servers: list[Server]) -> None:
+def test_429_halves_the_window_and_pauses_the_endpoint_alone(
+    servers: list[Server],
+) -> None:
     servers[0].reset(nonce=True, faults={"http_429": 1}, times=0, retry_after="30")
     done = run(servers, 200)
     assert_true_answers(done, servers, 200)
@@ -57,7 +63,9 @@ def test_429_halves_the_window_and_pauses_the_endpoint_alone(servers: list[Serve
     assert done.said == []
 
 
-def test_a_server_that_takes_three_at_a_time_is_not_asked_for_eight_for_long(servers: list[Server]) -> None:
+def test_a_server_that_takes_three_at_a_time_is_not_asked_for_eight_for_long(
+    servers: list[Server],
+) -> None:
     """With a 429 to all that is too much the window settles where there are few."""
     servers[0].reset(latency_s=0.02, at_most=3)
     done = run(servers[:1], 300, window=32, max_attempts=50)
@@ -67,8 +75,12 @@ def test_a_server_that_takes_three_at_a_time_is_not_asked_for_eight_for_long(ser
 
 def test_the_window_follows_vllms_queue(servers: list[Server]) -> None:
     async def main() -> int:
-        async with pool(servers[0].url, window=64, stall_s=0.8) as teacher:  # a look every 0.2 s
-            asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(300)]))
+        async with pool(
+            servers[0].url, window=64, stall_s=0.8
+        ) as teacher:  # a look every 0.2 s
+            asking = asyncio.create_task(
+                ask_all(teacher, [request(i) for i in range(300)])
+            )
             await asyncio.sleep(1.8)
             in_flight: int = (await asyncio.to_thread(servers[0].stats))["in_flight"]
             assert all(isinstance(answer, Completion) for answer in await asking)
@@ -81,7 +93,9 @@ def test_the_window_follows_vllms_queue(servers: list[Server]) -> None:
 # -- the dead ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_dies_midway_is_taken_out_and_comes_back(servers: list[Server]) -> None:
+def test_a_server_that_dies_midway_is_taken_out_and_comes_back(
+    servers: list[Server],
+) -> None:
     with ExitStack() as stack:
         mortal = stack.enter_context(serve(nonce=True, latency_s=0.05))
         for server in servers[:2]:
@@ -91,7 +105,9 @@ def test_a_server_that_dies_midway_is_taken_out_and_comes_back(servers: list[Ser
         async def main() -> list[Answer]:
             urls = [mortal.url, *(server.url for server in servers[:2])]
             async with pool(*urls, say=said.append) as teacher:
-                asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(400)]))
+                asking = asyncio.create_task(
+                    ask_all(teacher, [request(i) for i in range(400)])
+                )
                 await asyncio.sleep(0.3)
                 os.kill(mortal.pid, signal.SIGKILL)
                 while not said:
@@ -111,12 +127,16 @@ def test_a_server_that_dies_midway_is_taken_out_and_comes_back(servers: list[Ser
     assert said[1] == f"{mortal.url}: back"
 
 
-def test_an_endpoint_out_of_reach_at_the_start_is_told_and_left_out(servers: list[Server]) -> None:
+def test_an_endpoint_out_of_reach_at_the_start_is_told_and_left_out(
+    servers: list[Server],
+) -> None:
     nowhere = Server(free_port(), 0)
     done = run([nowhere, *servers[:2]], 50, check=True)
     assert len(done.texts) == 50
     assert len(done.said) == 1
-    assert done.said[0].startswith(f"{nowhere.url}: taken out: {nowhere.url}/models: ClientConnectorError")
+    assert done.said[0].startswith(
+        f"{nowhere.url}: taken out: {nowhere.url}/models: ClientConnectorError"
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -129,14 +149,21 @@ def test_none_within_reach_at_the_start_is_an_error(count: int) -> None:
 
 def test_a_model_that_one_of_several_lacks_is_an_error(servers: list[Server]) -> None:
     servers[1].reset(models=["other"])
-    with pytest.raises(TeacherError, match=rf"{servers[1].url}: does not serve 'fake'\. It serves 'other'"):
+    with pytest.raises(
+        TeacherError,
+        match=rf"{servers[1].url}: does not serve 'fake'\. It serves 'other'",
+    ):
         run(servers, 1, check=True)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refusal_by_one_of_several_stops_at_once(servers: list[Server], status: int) -> None:
+def test_a_refusal_by_one_of_several_stops_at_once(
+    servers: list[Server], status: int
+) -> None:
     servers[1].reset(faults={f"http_{status}": 1})
-    with pytest.raises(TeacherError, match=rf"{servers[1].url}/chat/completions: HTTP {status}: "):
+    with pytest.raises(
+        TeacherError, match=rf"{servers[1].url}/chat/completions: HTTP {status}: "
+    ):
         run(servers, 50)
     assert servers[1].stats()["requests"] <= 8
 
@@ -152,7 +179,13 @@ def test_a_proxy_without_a_server_behind_it_is_taken_out(servers: list[Server]) 
 
 
 @pytest.mark.parametrize(
-    "dials", [{"hang_after": 0}, {"hang_after": 10}, {"mute": True}, {"hang_after": 5, "metrics": True}]
+    "dials",
+    [
+        {"hang_after": 0},
+        {"hang_after": 10},
+        {"mute": True},
+        {"hang_after": 5, "metrics": True},
+    ],
 )
 def test_a_hung_server_is_taken_out_and_its_requests_asked_elsewhere(
     servers: list[Server], dials: dict[str, Any]
@@ -162,7 +195,10 @@ def test_a_hung_server_is_taken_out_and_its_requests_asked_elsewhere(
     assert_true_answers(done, servers, 100)
     assert done.wall_s > 2
     assert len(done.said) == 1
-    assert "taken out: no answer and no new token for 2 s (teacher.stall_s), requests under way: " in done.said[0]
+    assert (
+        "taken out: no answer and no new token for 2 s (teacher.stall_s), requests under way: "
+        in done.said[0]
+    )
     counts = Counter[str]()
     for server in servers:
         counts.update({entry[0] for entry in server.get("/log")})
@@ -173,7 +209,9 @@ def test_a_server_that_woke_up_is_back(servers: list[Server]) -> None:
     said: list[str] = []
 
     async def main() -> None:
-        async with pool(servers[0].url, servers[1].url, say=said.append, stall_s=0.5) as teacher:
+        async with pool(
+            servers[0].url, servers[1].url, say=said.append, stall_s=0.5
+        ) as teacher:
             servers[0].reset(hang_after=0)
             await ask_all(teacher, [request(i) for i in range(20)])
             await asyncio.to_thread(servers[0].reset)
@@ -193,14 +231,20 @@ def test_slow_is_not_hung_while_tokens_rise(servers: list[Server]) -> None:
     assert done.said == []
 
 
-def test_time_in_which_we_ourselves_did_not_run_is_nobodys_silence(servers: list[Server]) -> None:
+def test_time_in_which_we_ourselves_did_not_run_is_nobodys_silence(
+    servers: list[Server],
+) -> None:
     said: list[str] = []
 
     async def main() -> list[Answer]:
         async with pool(servers[0].url, say=said.append, stall_s=1.0) as teacher:
-            asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(8)]))
+            asking = asyncio.create_task(
+                ask_all(teacher, [request(i) for i in range(8)])
+            )
             await asyncio.sleep(0.2)
-            time.sleep(2.5)  # as on a machine that slept: no timer and no answer is seen meanwhile
+            time.sleep(
+                2.5
+            )  # as on a machine that slept: no timer and no answer is seen meanwhile
             return await asking
 
     servers[0].reset(latency_s=3.0)
@@ -208,13 +252,19 @@ def test_time_in_which_we_ourselves_did_not_run_is_nobodys_silence(servers: list
     assert said == []
 
 
-@pytest.mark.parametrize("dials", [{"hang_after": 0}, {"hang_after": 10}, {"mute": True}])
-def test_a_single_hung_endpoint_ends_the_run_in_bounded_time(servers: list[Server], dials: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "dials", [{"hang_after": 0}, {"hang_after": 10}, {"mute": True}]
+)
+def test_a_single_hung_endpoint_ends_the_run_in_bounded_time(
+    servers: list[Server], dials: dict[str, Any]
+) -> None:
     servers[0].reset(**dials)
     started_s = time.monotonic()
     with pytest.raises(TeacherError) as caught:
         run(servers[:1], 50, stall_s=0.5, max_attempts=6)
-    assert 1.5 <= time.monotonic() - started_s < 60  # without the bound it would be for ever
+    assert (
+        1.5 <= time.monotonic() - started_s < 60
+    )  # without the bound it would be for ever
     line = str(caught.value)
     assert line.startswith("teacher: no endpoint has answered for ")
     assert servers[0].url in line
@@ -227,13 +277,17 @@ def test_all_dead_ends_the_run_with_the_last_words_of_each() -> None:
 
         async def main() -> None:
             async with pool(one.url, two.url, stall_s=0.5, max_attempts=20) as teacher:
-                asking = asyncio.create_task(ask_all(teacher, [request(i) for i in range(1000)]))
+                asking = asyncio.create_task(
+                    ask_all(teacher, [request(i) for i in range(1000)])
+                )
                 await asyncio.sleep(0.2)
                 for server in (one, two):
                     os.kill(server.pid, signal.SIGKILL)
                 await asking
 
-        with pytest.raises(TeacherError, match="no endpoint has answered for") as caught:
+        with pytest.raises(
+            TeacherError, match="no endpoint has answered for"
+        ) as caught:
             asyncio.run(main())
     for server in (one, two):
         assert f"{server.url}: " in str(caught.value)

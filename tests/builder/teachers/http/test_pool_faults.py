@@ -1,4 +1,6 @@
-"""Faults that a pool meets: what is asked elsewhere, what ends the run, what is nobody else's."""
+"""Faults that a pool meets: what is asked elsewhere, what ends the run, what is nobody
+else's.
+"""
 
 import asyncio
 from pathlib import Path
@@ -31,7 +33,9 @@ PASSING = (
 
 
 @pytest.mark.parametrize("fault", [*PASSING, "hang"])
-def test_what_one_of_two_spoils_the_other_answers(servers: list[Server], fault: str) -> None:
+def test_what_one_of_two_spoils_the_other_answers(
+    servers: list[Server], fault: str
+) -> None:
     servers[0].reset(nonce=True, name="spoils", faults={fault: 1}, times=0)
     done = run(servers[:2], 24, max_attempts=2, window=12, stall_s=0.5)
     assert_true_answers(done, servers, 24)
@@ -41,8 +45,12 @@ def test_what_one_of_two_spoils_the_other_answers(servers: list[Server], fault: 
     assert sum(asked(servers)) <= 48 + 3
 
 
-@pytest.mark.parametrize("fault", ["http_400", "http_413", "http_422", "content_filter"])
-def test_a_requests_own_fault_is_not_taken_elsewhere(servers: list[Server], fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", ["http_400", "http_413", "http_422", "content_filter"]
+)
+def test_a_requests_own_fault_is_not_taken_elsewhere(
+    servers: list[Server], fault: str
+) -> None:
     for server in servers[:2]:
         server.reset(faults={fault: 1}, times=0)
     done = run(servers[:2], 20)
@@ -59,7 +67,10 @@ def test_another_model_midway_at_one_of_several_stops(servers: list[Server]) -> 
             await asyncio.to_thread(servers[1].set, answers_as="fake-2")
             await ask_all(teacher, [request(i) for i in range(32, 64)])
 
-    with pytest.raises(TeacherError, match=rf"{servers[1].url}/chat/completions: answered as 'fake-2', before as"):
+    with pytest.raises(
+        TeacherError,
+        match=rf"{servers[1].url}/chat/completions: answered as 'fake-2', before as",
+    ):
         asyncio.run(main())
 
 
@@ -72,7 +83,9 @@ def test_a_request_goes_elsewhere_first(servers: list[Server]) -> None:
     assert all(max(server.counts().values()) == 1 for server in servers)
 
 
-def test_a_request_that_every_endpoint_spoils_fails_after_max_attempts(servers: list[Server]) -> None:
+def test_a_request_that_every_endpoint_spoils_fails_after_max_attempts(
+    servers: list[Server],
+) -> None:
     for server in servers:
         server.reset(faults={"bad_json": 1}, times=0)
     done = run(servers, 1, max_attempts=5)
@@ -80,9 +93,13 @@ def test_a_request_that_every_endpoint_spoils_fails_after_max_attempts(servers: 
     assert sum(asked(servers)) == 5
 
 
-def test_other_weights_at_one_endpoint_are_an_error(servers: list[Server], tmp_path: Path) -> None:
+def test_other_weights_at_one_endpoint_are_an_error(
+    servers: list[Server], tmp_path: Path
+) -> None:
     servers[2].reset(token_salt="other")
-    config = TeacherConfig(model="fake", endpoints=tuple(server.url for server in servers))
+    config = TeacherConfig(
+        model="fake", endpoints=tuple(server.url for server in servers)
+    )
     identity = teacher_identity(config, tmp_path)
 
     async def main() -> None:
@@ -93,7 +110,9 @@ def test_other_weights_at_one_endpoint_are_an_error(servers: list[Server], tmp_p
         asyncio.run(main())
 
 
-def test_identity_is_that_of_the_first_in_reach(servers: list[Server], tmp_path: Path) -> None:
+def test_identity_is_that_of_the_first_in_reach(
+    servers: list[Server], tmp_path: Path
+) -> None:
     def identity(*urls: str) -> str:
         return teacher_identity(TeacherConfig(model="fake", endpoints=urls), tmp_path)
 
@@ -119,7 +138,9 @@ def test_nothing_lives_on(servers: list[Server]) -> None:
         servers[0].reset(hang_after=0)
         teacher: EndpointPool
         async with pool(*(server.url for server in servers), stall_s=0.5) as teacher:
-            tasks = [asyncio.create_task(teacher.ask(request(i))) for i in range(60)]  # more than there are slots
+            tasks = [
+                asyncio.create_task(teacher.ask(request(i))) for i in range(60)
+            ]  # more than there are slots
             await asyncio.sleep(0.6)
             for task in tasks:
                 task.cancel()

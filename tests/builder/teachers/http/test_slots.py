@@ -14,9 +14,13 @@ from cotbuild.builder.teachers.http.wire import Retry
 from cotbuild.schemas.completion import Completion, FailureKind
 
 
-def lane(taken: int = 0, window: int = 4, *, out: bool = False, paused_until_s: float = 0.0) -> Lane:
+def lane(
+    taken: int = 0, window: int = 4, *, out: bool = False, paused_until_s: float = 0.0
+) -> Lane:
     client = EndpointClient("http://127.0.0.1:1/v1", "m")
-    return Lane(client, Window(window), out=out, in_flight=taken, paused_until_s=paused_until_s)
+    return Lane(
+        client, Window(window), out=out, in_flight=taken, paused_until_s=paused_until_s
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,14 @@ def test_choose(lanes: list[Lane], tried: set[int], chosen: int | None) -> None:
     assert found is (None if chosen is None else lanes[chosen])
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5), st.booleans()), min_size=1, max_size=5), st.data())
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(1, 5), st.booleans()),
+        min_size=1,
+        max_size=5,
+    ),
+    st.data(),
+)
 def test_never_more_than_a_window_and_never_one_that_is_out(
     facts: list[tuple[int, int, bool]], data: st.DataObject
 ) -> None:
@@ -124,19 +135,45 @@ DONE = Completion(request_key="k", text="t", finish_reason="stop")
     [
         (DONE, True, 0, 8, 0),
         (Retry(FailureKind.UNAVAILABLE, "HTTP 500"), True, 0, 8, 0),
-        (Retry(FailureKind.UNAVAILABLE, "HTTP 429", after_s=3.0, pushed_back=True), True, 0, 4, 13),
-        (Retry(FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True), False, 3, 8, 13),
+        (
+            Retry(FailureKind.UNAVAILABLE, "HTTP 429", after_s=3.0, pushed_back=True),
+            True,
+            0,
+            4,
+            13,
+        ),
+        (
+            Retry(FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True),
+            False,
+            3,
+            8,
+            13,
+        ),
         (Retry(FailureKind.UNAVAILABLE, "refused", lost=True), False, 3, 8, 0),
-        (Retry(FailureKind.BAD_BODY, "broken off", lost=True, pushed_back=True), False, 3, 4, 0),
+        (
+            Retry(FailureKind.BAD_BODY, "broken off", lost=True, pushed_back=True),
+            False,
+            3,
+            4,
+            0,
+        ),
     ],
 )
 def test_what_an_attempt_says_of_an_endpoint(
-    outcome: Completion | Retry, alive: bool, losses: int, size: int, paused_until_s: float
+    outcome: Completion | Retry,
+    alive: bool,
+    losses: int,
+    size: int,
+    paused_until_s: float,
 ) -> None:
     one = lane(window=8)
     one.losses = 2
     assert one.note(outcome, sent_s=5.0, now_s=10.0) is alive
-    assert (one.losses, one.window.size, one.paused_until_s) == (losses, size, paused_until_s)
+    assert (one.losses, one.window.size, one.paused_until_s) == (
+        losses,
+        size,
+        paused_until_s,
+    )
     assert one.moved_s == (10.0 if alive else 0.0)
 
 

@@ -1,4 +1,6 @@
-"""The control law of an endpoint's window: its bounds, its cuts, its recovery, and what the server's queue does."""
+"""The control law of an endpoint's window: its bounds, its cuts, its recovery, and what
+the server's queue does.
+"""
 
 import pytest
 from hypothesis import given
@@ -32,7 +34,9 @@ def test_grows_by_one_for_a_window_of_successes() -> None:
     window = Window(128)
     window.pushed_back(0, 1)
     for expected in (65, 66, 67):
-        for _ in range(expected):  # one more than the window was: its size rises while it is filled
+        for _ in range(
+            expected
+        ):  # one more than the window was: its size rises while it is filled
             window.succeeded()
         assert window.size == expected
 
@@ -49,7 +53,9 @@ def test_grows_by_one_for_a_window_of_successes() -> None:
         ([(128, 900)] * 40, 128),  # others' requests: not ours to answer for
     ],
 )
-def test_follows_a_lasting_queue_to_what_runs_and_some(looks: list[tuple[float, float]], size: int) -> None:
+def test_follows_a_lasting_queue_to_what_runs_and_some(
+    looks: list[tuple[float, float]], size: int
+) -> None:
     window = Window(128)
     for running, waiting in looks:
         window.looked(running, waiting)
@@ -88,7 +94,9 @@ EVENTS = st.one_of(
 
 
 @given(st.integers(1, 1000), st.lists(EVENTS, max_size=200))
-def test_stays_in_its_bounds_and_recovers(maximum: int, events: list[tuple[str, float, float]]) -> None:
+def test_stays_in_its_bounds_and_recovers(
+    maximum: int, events: list[tuple[str, float, float]]
+) -> None:
     window = Window(maximum)
     for name, one, other in events:
         window.succeeded() if name == "succeeded" else getattr(window, name)(one, other)

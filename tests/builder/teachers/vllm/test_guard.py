@@ -1,4 +1,6 @@
-"""The guard against a real process tree that ignores SIGTERM, and real SIGKILLs of whoever started it."""
+"""The guard against a real process tree that ignores SIGTERM, and real SIGKILLs of
+whoever started it.
+"""
 
 import asyncio
 import os
@@ -15,7 +17,9 @@ from cotbuild.builder.teachers.vllm import guard
 from cotbuild.builder.teachers.vllm.process import Guarded, last_error, new_run_dir
 from cotbuild.schemas.errors import StoreError
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc and /dev/shm")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="looks into /proc and /dev/shm"
+)
 DUMMY = Path(__file__).parents[3] / "support" / "dummy_server.py"
 GRACE_S = 0.3
 OWNER = Path(__file__).parents[3] / "support" / "dummy_owner.py"
@@ -54,19 +58,27 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
 
 
 def assert_gone(pids: Path, run_dir: Path, seconds: float = 10.0) -> None:
-    wait_until(lambda: not running(pids) and not run_dir.exists(), seconds, f"{running(pids)} {run_dir.exists()}")
+    wait_until(
+        lambda: not running(pids) and not run_dir.exists(),
+        seconds,
+        f"{running(pids)} {run_dir.exists()}",
+    )
     made = pids.with_name("pids.shm")
     names = made.read_text().split() if made.exists() else []
     assert not [name for name in names if Path(name).exists()]
 
 
 def start(run_dir: Path, pids: Path, tmp_path: Path) -> Guarded:
-    server = Guarded(dummy(run_dir), {"DUMMY_PIDS": str(pids)}, tmp_path / "log", run_dir, GRACE_S)
+    server = Guarded(
+        dummy(run_dir), {"DUMMY_PIDS": str(pids)}, tmp_path / "log", run_dir, GRACE_S
+    )
     wait_until(lambda: len(running(pids)) == 3, 10, "the dummy did not start")
     return server
 
 
-def test_stop_ends_the_whole_tree_and_its_files(run_dir: Path, pids: Path, tmp_path: Path) -> None:
+def test_stop_ends_the_whole_tree_and_its_files(
+    run_dir: Path, pids: Path, tmp_path: Path
+) -> None:
     server = start(run_dir, pids, tmp_path)
     assert server.exit_code() is None
     assert (run_dir / "s").exists()
@@ -76,38 +88,58 @@ def test_stop_ends_the_whole_tree_and_its_files(run_dir: Path, pids: Path, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_to_the_guard_ends_the_tree(run_dir: Path, pids: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_the_guard_ends_the_tree(
+    run_dir: Path, pids: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     server = start(run_dir, pids, tmp_path)
     os.kill(server.guard_pid, number)
     assert_gone(pids, run_dir)
     assert asyncio.run(server.wait()) == 0
 
 
-def test_a_server_that_dies_takes_its_tree_along(run_dir: Path, pids: Path, tmp_path: Path) -> None:
+def test_a_server_that_dies_takes_its_tree_along(
+    run_dir: Path, pids: Path, tmp_path: Path
+) -> None:
     server = start(run_dir, pids, tmp_path)
-    time.sleep(guard.SHM_EVERY_S + 2 * guard.POLL_S)  # a dead process no longer says what it had mapped
+    time.sleep(
+        guard.SHM_EVERY_S + 2 * guard.POLL_S
+    )  # a dead process no longer says what it had mapped
     os.kill(int((run_dir / guard.SERVER_PID).read_text()), signal.SIGKILL)
     assert asyncio.run(server.wait()) == 128 + signal.SIGKILL
     assert_gone(pids, run_dir, 0)
 
 
 def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
-    # Only the server's own process group can be found then, so this server has no child that left it.
-    server = Guarded([sys.executable, "-c", "import time; time.sleep(300)"], {}, tmp_path / "log", run_dir)
+    # Only the server's own process group can be found then, so this server has no child
+    # that left it.
+    server = Guarded(
+        [sys.executable, "-c", "import time; time.sleep(300)"],
+        {},
+        tmp_path / "log",
+        run_dir,
+    )
     pid_file = run_dir / guard.SERVER_PID
     wait_until(pid_file.exists, 10, "not started")
     pid = int(pid_file.read_text())
     os.kill(server.guard_pid, signal.SIGKILL)
     assert asyncio.run(server.wait()) == -signal.SIGKILL
-    wait_until(lambda: pid not in {found for found, _ in guard.processes()}, 2, "the server outlived its guard")
+    wait_until(
+        lambda: pid not in {found for found, _ in guard.processes()},
+        2,
+        "the server outlived its guard",
+    )
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.05, 0.2, "up", "stopping"])
-def test_kill_9_of_the_owner_leaves_nothing(pids: Path, tmp_path: Path, moment: float | str) -> None:
+def test_kill_9_of_the_owner_leaves_nothing(
+    pids: Path, tmp_path: Path, moment: float | str
+) -> None:
     run_dir = new_run_dir()
     command = [sys.executable, str(OWNER), str(run_dir), str(tmp_path / "log")]
     environment = {**os.environ, "DUMMY_PIDS": str(pids)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as owner:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as owner:
         assert owner.stdin is not None
         assert owner.stdout is not None
         guard_pid = int(owner.stdout.readline())  # it has been spawned, no more
@@ -120,12 +152,18 @@ def test_kill_9_of_the_owner_leaves_nothing(pids: Path, tmp_path: Path, moment: 
             time.sleep(0.1)
             assert len(running(pids)) == 3  # in the grace
         owner.kill()
-    wait_until(lambda: guard_pid not in {pid for pid, _ in guard.processes()}, 10, "the guard still runs")
+    wait_until(
+        lambda: guard_pid not in {pid for pid, _ in guard.processes()},
+        10,
+        "the guard still runs",
+    )
     assert_gone(pids, run_dir, 0)
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_exit_code_and_output_reach_the_owner(run_dir: Path, tmp_path: Path, code: int) -> None:
+def test_exit_code_and_output_reach_the_owner(
+    run_dir: Path, tmp_path: Path, code: int
+) -> None:
     log = tmp_path / "folder" / "log"
     for life in "first", "second":
         script = f"import sys; print('ValueError: {life}'); sys.exit({code})"
@@ -143,9 +181,20 @@ def test_a_command_that_cannot_be_run_is_named(run_dir: Path, tmp_path: Path) ->
 
 def test_a_run_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
-    words = ["--parent", str(os.getpid()), "--run-dir", str(tmp_path / "theirs"), "--grace", "1", "--", "true"]
+    words = [
+        "--parent",
+        str(os.getpid()),
+        "--run-dir",
+        str(tmp_path / "theirs"),
+        "--grace",
+        "1",
+        "--",
+        "true",
+    ]
     command = [sys.executable, "-I", "-S", guard.__file__, *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stderr is not None
         assert b"FileExistsError" in process.stderr.read()  # before its stdin ends
     assert process.returncode == 1

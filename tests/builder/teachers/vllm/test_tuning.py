@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.teachers.vllm.tuning import Machine, choose, find_libraries, look, parse_cpu_flags, parse_quota
+from cotbuild.builder.teachers.vllm.tuning import (
+    Machine,
+    choose,
+    find_libraries,
+    look,
+    parse_cpu_flags,
+    parse_quota,
+)
 from cotbuild.schemas.config import ServerConfig
 from cotbuild.schemas.errors import ConfigError
 
@@ -34,12 +41,21 @@ GPU = machine(engine="vllm 0.20.0", gpu=True)
      ({"bf16", "asimd"}, "auto"), (set(), "float32")],
 )  # fmt: skip
 def test_dtype_follows_the_cpu(flags: set[str], dtype: str) -> None:
-    assert choose(machine(cpu_flags=frozenset(flags)), ServerConfig(), 8192).dtype == dtype
+    assert (
+        choose(machine(cpu_flags=frozenset(flags)), ServerConfig(), 8192).dtype == dtype
+    )
 
 
-@pytest.mark.parametrize(("gib", "cache"), [(3, "1"), (8, "1"), (23, "2"), (64, "8"), (1000, "16")])
+@pytest.mark.parametrize(
+    ("gib", "cache"), [(3, "1"), (8, "1"), (23, "2"), (64, "8"), (1000, "16")]
+)
 def test_kv_cache_follows_the_memory(gib: int, cache: str) -> None:
-    assert choose(machine(memory_gib=gib), ServerConfig(), None).env["VLLM_CPU_KVCACHE_SPACE"] == cache
+    assert (
+        choose(machine(memory_gib=gib), ServerConfig(), None).env[
+            "VLLM_CPU_KVCACHE_SPACE"
+        ]
+        == cache
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,13 +63,21 @@ def test_kv_cache_follows_the_memory(gib: int, cache: str) -> None:
     [(None, None, 4096), (None, 2048, 2048), (None, 8192, 4096), (8192, 8192, 8192), (512, None, 512)],
 )  # fmt: skip
 @pytest.mark.parametrize("facts", [machine(), GPU])
-def test_context_length(facts: Machine, stated: int | None, models: int | None, expected: int) -> None:
+def test_context_length(
+    facts: Machine, stated: int | None, models: int | None, expected: int
+) -> None:
     settings = choose(facts, ServerConfig(max_model_len=stated), models)
-    assert argument(settings.args, "--max-model-len") == str(expected) == str(settings.max_model_len)
+    assert (
+        argument(settings.args, "--max-model-len")
+        == str(expected)
+        == str(settings.max_model_len)
+    )
 
 
 def test_a_context_longer_than_the_models_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match=r"max_model_len is 9000\. Expected at most the model's 8192"):
+    with pytest.raises(
+        ConfigError, match=r"max_model_len is 9000\. Expected at most the model's 8192"
+    ):
         choose(machine(), ServerConfig(max_model_len=9000), 8192)
 
 
@@ -83,33 +107,72 @@ def test_everything_stated_is_kept(facts: Machine) -> None:
 def test_a_gpu_gets_stock_settings() -> None:
     settings = choose(GPU, ServerConfig(), 32768)
     assert settings.args == (
-        *("--dtype", "auto", "--max-model-len", "4096", "--max-num-seqs", "256", "--generation-config", "vllm"),
-        *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+        *(
+            "--dtype",
+            "auto",
+            "--max-model-len",
+            "4096",
+            "--max-num-seqs",
+            "256",
+            "--generation-config",
+            "vllm",
+        ),
+        *(
+            "--structured-outputs-config",
+            '{"backend": "xgrammar", "disable_any_whitespace": true}',
+        ),
     )
-    assert not [name for name in settings.env if "CPU" in name or "OMP" in name or name == "LD_PRELOAD"]
-    assert settings.describe() == "vllm 0.20.0 on gpu: auto, 256 sequences, 4096 tokens each"
+    assert not [
+        name
+        for name in settings.env
+        if "CPU" in name or "OMP" in name or name == "LD_PRELOAD"
+    ]
+    assert (
+        settings.describe()
+        == "vllm 0.20.0 on gpu: auto, 256 sequences, 4096 tokens each"
+    )
 
 
 @pytest.mark.parametrize(
     ("preload", "users", "expected"),
     [
         ((), None, None),
-        (("/v/libiomp5.so", "/u/libtcmalloc_minimal.so.4"), None, "/v/libiomp5.so:/u/libtcmalloc_minimal.so.4"),
+        (
+            ("/v/libiomp5.so", "/u/libtcmalloc_minimal.so.4"),
+            None,
+            "/v/libiomp5.so:/u/libtcmalloc_minimal.so.4",
+        ),
         (("/v/libiomp5.so",), "/u/x.so", "/v/libiomp5.so:/u/x.so"),
         (("/v/libiomp5.so",), "/u/libgomp.so.1", "/u/libgomp.so.1"),
         ((), "/u/x.so:/u/y.so", "/u/x.so:/u/y.so"),
     ],
 )
-def test_preload(preload: tuple[str, ...], users: str | None, expected: str | None) -> None:
+def test_preload(
+    preload: tuple[str, ...], users: str | None, expected: str | None
+) -> None:
     environ = {} if users is None else {"LD_PRELOAD": users}
-    assert choose(machine(preload=preload, environ=environ), ServerConfig(), None).env.get("LD_PRELOAD") == expected
+    assert (
+        choose(machine(preload=preload, environ=environ), ServerConfig(), None).env.get(
+            "LD_PRELOAD"
+        )
+        == expected
+    )
 
 
 def test_the_users_environment_wins_over_ours_and_the_config_over_both() -> None:
-    facts = machine(environ={"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "3", "OTHER": "x"})
+    facts = machine(
+        environ={"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "3", "OTHER": "x"}
+    )
     env = choose(facts, ServerConfig(), None).env
-    assert (env["OMP_NUM_THREADS"], env["VLLM_CPU_KVCACHE_SPACE"], "OTHER" in env) == ("1", "3", False)
-    assert choose(facts, ServerConfig(kv_cache_gib=4), None).env["VLLM_CPU_KVCACHE_SPACE"] == "4"
+    assert (env["OMP_NUM_THREADS"], env["VLLM_CPU_KVCACHE_SPACE"], "OTHER" in env) == (
+        "1",
+        "3",
+        False,
+    )
+    assert (
+        choose(facts, ServerConfig(kv_cache_gib=4), None).env["VLLM_CPU_KVCACHE_SPACE"]
+        == "4"
+    )
 
 
 def test_described_in_a_line_and_without_paths_in_provenance() -> None:
@@ -132,7 +195,9 @@ def test_cpu_flags(text: str, flags: set[str]) -> None:
     assert parse_cpu_flags(text) == flags
 
 
-@pytest.mark.parametrize(("text", "cores"), [("max 100000\n", None), ("", None), ("150000 100000\n", 1.5)])
+@pytest.mark.parametrize(
+    ("text", "cores"), [("max 100000\n", None), ("", None), ("150000 100000\n", 1.5)]
+)
 def test_cpu_quota(text: str, cores: float | None) -> None:
     assert parse_quota(text) == cores
 
@@ -141,14 +206,23 @@ def test_libraries_are_found_first_folder_first(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
         folder.mkdir()
-    for path in (folders[1] / "libiomp5.so", folders[2] / "libiomp5.so", folders[2] / "libtcmalloc_minimal.so.4"):
+    for path in (
+        folders[1] / "libiomp5.so",
+        folders[2] / "libiomp5.so",
+        folders[2] / "libtcmalloc_minimal.so.4",
+    ):
         path.touch()
-    assert find_libraries(folders) == (str(folders[1] / "libiomp5.so"), str(folders[2] / "libtcmalloc_minimal.so.4"))
+    assert find_libraries(folders) == (
+        str(folders[1] / "libiomp5.so"),
+        str(folders[2] / "libtcmalloc_minimal.so.4"),
+    )
 
 
 def test_this_machine() -> None:
     if importlib.util.find_spec("vllm") is None:
-        with pytest.raises(ConfigError, match=r"vLLM is not installed .* pip install 'cotbuild\[cpu\]'"):
+        with pytest.raises(
+            ConfigError, match=r"vLLM is not installed .* pip install 'cotbuild\[cpu\]'"
+        ):
             look()
         return
     facts = look()

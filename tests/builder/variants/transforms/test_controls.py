@@ -1,4 +1,6 @@
-"""Controls: counts matched exactly, words of where they should come from, nothing dependent on the order of rows."""
+"""Controls: counts matched exactly, words of where they should come from, nothing
+dependent on the order of rows.
+"""
 
 import random
 from collections import Counter
@@ -10,10 +12,24 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.variants.corpus import CorpusOf
 from cotbuild.builder.variants.example import Apply, Chance
-from cotbuild.builder.variants.transforms.controls import constant, echo, filler, swap, vocabulary
+from cotbuild.builder.variants.transforms.controls import (
+    constant,
+    echo,
+    filler,
+    swap,
+    vocabulary,
+)
 from cotbuild.builder.variants.transforms.pick import sample
 from cotbuild.builder.variants.transforms.units import words
-from cotbuild.schemas.variant import Constant, Cut, Echo, Filler, Sample, Swap, Vocabulary
+from cotbuild.schemas.variant import (
+    Constant,
+    Cut,
+    Echo,
+    Filler,
+    Sample,
+    Swap,
+    Vocabulary,
+)
 from tests.builder.variants.test_corpus import real_subjects, subject
 
 BUILD = [
@@ -22,7 +38,10 @@ BUILD = [
     subject("", "q2", label="attic"),
     subject("Old things go up to the attic.", "q3", label="attic"),
 ]
-TEXTS = st.one_of(st.text(max_size=80), st.sampled_from(["", "one", "水 🐟", "a\u3000b\x1cc\n\nd", "w " * 10_000]))
+TEXTS = st.one_of(
+    st.text(max_size=80),
+    st.sampled_from(["", "one", "水 🐟", "a\u3000b\x1cc\n\nd", "w " * 10_000]),
+)
 LIKE = Sample(do="sample", count=3)
 AS_MANY: list[tuple[str, Apply]] = [
     ("vocabulary", vocabulary(Vocabulary(do="vocabulary"))),
@@ -40,7 +59,9 @@ def draws(step: int = 0, question_id: str = "q0") -> Chance:
 def test_controls_have_as_many_words(text: str) -> None:
     with CorpusOf(BUILD, {}) as corpus:
         made = {name: apply(text, BUILD[0], draws(), corpus) for name, apply in AS_MANY}
-    assert {name: len(words(str(made[name]))) for name in made} == dict.fromkeys(made, len(words(text)))
+    assert {name: len(words(str(made[name]))) for name in made} == dict.fromkeys(
+        made, len(words(text))
+    )
     said = {word for row in BUILD for word in words(row.rationale)}
     assert set(words(str(made["vocabulary"]))) <= said
     assert set(words(str(made["vocabulary by count"]))) <= said
@@ -52,8 +73,12 @@ def test_controls_have_as_many_as_another_transform_leaves(text: str) -> None:
     leaves = sample(LIKE)
     with CorpusOf(BUILD, {}) as corpus:
         made = [
-            vocabulary(Vocabulary(do="vocabulary", like=LIKE), leaves)(text, BUILD[0], draws(), corpus),
-            filler(Filler(do="filler", word="_", like=LIKE), leaves)(text, BUILD[0], draws(), corpus),
+            vocabulary(Vocabulary(do="vocabulary", like=LIKE), leaves)(
+                text, BUILD[0], draws(), corpus
+            ),
+            filler(Filler(do="filler", word="_", like=LIKE), leaves)(
+                text, BUILD[0], draws(), corpus
+            ),
         ]
     assert [len(words(str(one))) for one in made] == [min(3, len(words(text)))] * 2
 
@@ -68,7 +93,9 @@ MAKERS: list[Callable[[Apply], Apply]] = [
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_row_that_like_cannot_have_is_none(make: Callable[[Apply], Apply]) -> None:
     with CorpusOf([BUILD[0]], {}) as corpus:
-        assert make(swap(Swap(do="swap")))("cold water", BUILD[0], draws(), corpus) is None
+        assert (
+            make(swap(Swap(do="swap")))("cold water", BUILD[0], draws(), corpus) is None
+        )
 
 
 def test_like_is_bound_or_not_there() -> None:
@@ -82,8 +109,12 @@ def test_weights_decide_how_often_a_word_comes() -> None:
     build = [subject("a a a a a a a a a b", "q0")]
     text = "w " * 2_000
     with CorpusOf(build, {}) as corpus:
-        uniform = vocabulary(Vocabulary(do="vocabulary"))(text, build[0], draws(), corpus)
-        weighted = vocabulary(Vocabulary(do="vocabulary", weights="corpus"))(text, build[0], draws(), corpus)
+        uniform = vocabulary(Vocabulary(do="vocabulary"))(
+            text, build[0], draws(), corpus
+        )
+        weighted = vocabulary(Vocabulary(do="vocabulary", weights="corpus"))(
+            text, build[0], draws(), corpus
+        )
     assert 900 < Counter(words(str(uniform)))["a"] < 1_100
     assert 1_740 < Counter(words(str(weighted)))["a"] < 1_860
 
@@ -96,8 +127,14 @@ def test_swap_gives_another_questions_rationale_whole(label: str) -> None:
     for row, text in zip(BUILD, made, strict=True):
         there = [other for other in BUILD if other.question_id != row.question_id]
         if label != "any":
-            there = [other for other in there if (other.label == row.label) == (label == "same")]
-        assert text in [other.rationale for other in there] or (text is None and not there)
+            there = [
+                other
+                for other in there
+                if (other.label == row.label) == (label == "same")
+            ]
+        assert text in [other.rationale for other in there] or (
+            text is None and not there
+        )
 
 
 @given(st.randoms(use_true_random=False))
@@ -106,14 +143,22 @@ def test_the_order_of_rows_changes_nothing(chaos: random.Random) -> None:
     made = []
     for build in (BUILD, chaos.sample(BUILD, len(BUILD))):
         with CorpusOf(build, {}) as corpus:
-            made.append([apply(BUILD[0].rationale, BUILD[0], draws(), corpus) for apply in applies])
+            made.append(
+                [
+                    apply(BUILD[0].rationale, BUILD[0], draws(), corpus)
+                    for apply in applies
+                ]
+            )
     assert made[0] == made[1]
 
 
 def test_other_draws_are_other_words() -> None:
     apply = vocabulary(Vocabulary(do="vocabulary"))
     with CorpusOf(BUILD, {}) as corpus:
-        made = {apply("w " * 20, BUILD[0], chance, corpus) for chance in (draws(), draws(1), draws(0, "q1"))}
+        made = {
+            apply("w " * 20, BUILD[0], chance, corpus)
+            for chance in (draws(), draws(1), draws(0, "q1"))
+        }
     assert len(made) == 3
 
 
@@ -129,18 +174,26 @@ def test_other_draws_are_other_words() -> None:
 def test_golden_rows(name: str, expected: str) -> None:
     """Fixed for good: a change here is a new version of every variant that draws so."""
     with CorpusOf(BUILD, {}) as corpus:
-        assert dict(AS_MANY)[name](BUILD[0].rationale, BUILD[0], draws(), corpus) == expected
+        assert (
+            dict(AS_MANY)[name](BUILD[0].rationale, BUILD[0], draws(), corpus)
+            == expected
+        )
 
 
 def test_a_constant_is_the_same_everywhere() -> None:
     with CorpusOf(BUILD, {}) as corpus:
         apply = constant(Constant(do="constant", text="So it is."))
-        assert {apply(text, row, draws(), corpus) for row in BUILD for text in ("", "a b")} == {"So it is."}
+        assert {
+            apply(text, row, draws(), corpus) for row in BUILD for text in ("", "a b")
+        } == {"So it is."}
 
 
 def test_a_question_without_words_echoes_nothing() -> None:
     with CorpusOf(BUILD, {}) as corpus:
-        assert echo(Echo(do="echo"))("a b", subject("a b", question=" "), draws(), corpus) == ""
+        assert (
+            echo(Echo(do="echo"))("a b", subject("a b", question=" "), draws(), corpus)
+            == ""
+        )
 
 
 @pytest.mark.needs_data
@@ -150,7 +203,12 @@ def test_real_rationales_have_controls_of_their_length() -> None:
     with CorpusOf(rows, {}) as corpus:
         for row in rows[::5]:
             chance = Chance(0, 0, row.question_id, row.sample_index)
-            made = {name: str(apply(row.rationale, row, chance, corpus)) for name, apply in AS_MANY}
+            made = {
+                name: str(apply(row.rationale, row, chance, corpus))
+                for name, apply in AS_MANY
+            }
             count = len(words(row.rationale))
-            assert {name: len(words(text)) for name, text in made.items()} == dict.fromkeys(made, count)
+            assert {
+                name: len(words(text)) for name, text in made.items()
+            } == dict.fromkeys(made, count)
             assert set(words(made["vocabulary"])) <= said

@@ -1,4 +1,6 @@
-"""Words that name the target or an option: taken out, alone, and the control; on made-up and on real rationales."""
+"""Words that name the target or an option: taken out, alone, and the control; on
+made-up and on real rationales.
+"""
 
 import time
 from collections import Counter
@@ -21,7 +23,9 @@ from tests.support.labelled import SETS, SetOf, rows_of
 from tests.support.weathering import KINDS, question
 
 STRIPS: dict[str, Apply] = {
-    f"{what}{'_random' if random else ''}": strip(Strip(do="strip", what=what, random=random))
+    f"{what}{'_random' if random else ''}": strip(
+        Strip(do="strip", what=what, random=random)
+    )
     for what in ("target", "options")
     for random in (False, True)
 }
@@ -29,7 +33,16 @@ LEAK: Apply = leak_only(LeakOnly(do="leak_only"))
 
 
 def subject_of(q: Question, rationale: str = "", sample_index: int = 0) -> Subject:
-    return Subject(q.id, sample_index, q.kind, q.text, q.choices, q.target, q.target or "", rationale)
+    return Subject(
+        q.id,
+        sample_index,
+        q.kind,
+        q.text,
+        q.choices,
+        q.target,
+        q.target or "",
+        rationale,
+    )
 
 
 def run(apply: Apply, text: str, q: Question, seed: int = 0) -> str:
@@ -42,10 +55,25 @@ def run(apply: Apply, text: str, q: Question, seed: int = 0) -> str:
     ("text", "no_target", "no_options", "leak"),
     [
         ("It is granite, not moss.", "It is not moss.", "It is not", "granite,"),
-        ("So (B) Granite. Hard\n\nand  grey", "So Hard and grey", "So Hard and grey", "(B) Granite."),
-        ("The answer is B because A and C are soft.", "The answer is because A and C are soft.", None, "B"),
+        (
+            "So (B) Granite. Hard\n\nand  grey",
+            "So Hard and grey",
+            "So Hard and grey",
+            "(B) Granite.",
+        ),
+        (
+            "The answer is B because A and C are soft.",
+            "The answer is because A and C are soft.",
+            None,
+            "B",
+        ),
         ("granite/moss is one word", "is one word", "is one word", "granite/moss"),
-        ("By river water; by the river", "By river water; by the river", "By by the", ""),
+        (
+            "By river water; by the river",
+            "By river water; by the river",
+            "By by the",
+            "",
+        ),
         ("( granite ) is “granite”.", "( ) is", "( ) is", "granite “granite”."),
         ("granites are granite-like", "granites are", "granites are", "granite-like"),
         ("", "", "", ""),
@@ -53,7 +81,9 @@ def run(apply: Apply, text: str, q: Question, seed: int = 0) -> str:
         ("nothing of it", "nothing of it", "nothing of it", ""),
     ],
 )
-def test_whole_words_go_and_nothing_else(text: str, no_target: str, no_options: str | None, leak: str) -> None:
+def test_whole_words_go_and_nothing_else(
+    text: str, no_target: str, no_options: str | None, leak: str
+) -> None:
     q = question(target="B")
     assert run(STRIPS["target"], text, q) == no_target
     assert no_options is None or run(STRIPS["options"], text, q) == no_options
@@ -93,7 +123,9 @@ def test_without_a_target_there_is_none_to_take_out() -> None:
 
 
 @settings(max_examples=300)
-@given(TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple), st.sampled_from(KINDS))
+@given(
+    TEXTS, st.lists(OPTION, min_size=2, max_size=5).map(tuple), st.sampled_from(KINDS)
+)
 @example("river river river water water water", ("river water", "x"), "choice")
 def test_what_holds_of_any_text(text: str, options: tuple[str, ...], kind: str) -> None:
     q = question(kind, options, target="A" if kind == "choice" else "")
@@ -111,8 +143,15 @@ def test_what_holds_of_any_text(text: str, options: tuple[str, ...], kind: str) 
     assert no_options == " ".join(no_options.split())
 
 
-@given(st.lists(st.sampled_from(["granite", "moss", "so", "it", "is", "hard"]), max_size=20), st.integers(0, 9))
-def test_the_random_strip_leaves_what_the_real_one_takes_where_others_are_enough(said: list[str], seed: int) -> None:
+@given(
+    st.lists(
+        st.sampled_from(["granite", "moss", "so", "it", "is", "hard"]), max_size=20
+    ),
+    st.integers(0, 9),
+)
+def test_the_random_strip_leaves_what_the_real_one_takes_where_others_are_enough(
+    said: list[str], seed: int
+) -> None:
     q = question(target="B")
     gone = said.count("granite")
     made = run(STRIPS["target_random"], " ".join(said), q, seed).split()
@@ -122,7 +161,10 @@ def test_the_random_strip_leaves_what_the_real_one_takes_where_others_are_enough
 def test_the_random_strip_is_what_it_was_and_another_by_seed() -> None:
     """A change here is a new version of every built-in variant that strips at random."""
     text = "one two three granite four five granite six seven eight nine ten"
-    assert [run(STRIPS["target_random"], text, question(target="B"), seed) for seed in range(3)] == [
+    assert [
+        run(STRIPS["target_random"], text, question(target="B"), seed)
+        for seed in range(3)
+    ] == [
         "one two three granite four five granite six eight ten",
         "one two three granite five granite six seven eight nine",
         "one three granite five granite six seven eight nine ten",
@@ -132,12 +174,19 @@ def test_the_random_strip_is_what_it_was_and_another_by_seed() -> None:
 def test_every_word_can_be_drawn_about_as_often() -> None:
     q = question(target="B")
     text = "a1 a2 granite a3 a4 granite a5 a6 a7 a8"
-    left = Counter(word for seed in range(1000) for word in run(STRIPS["target_random"], text, q, seed).split())
+    left = Counter(
+        word
+        for seed in range(1000)
+        for word in run(STRIPS["target_random"], text, q, seed).split()
+    )
     assert left.pop("granite") == 2000
     assert all(700 < times < 800 for times in left.values())
 
 
-@pytest.mark.parametrize("unit", ["river ", "granite moss ", "x" * 50, "(B) ", "a\u3000granite\x85", "river **"])
+@pytest.mark.parametrize(
+    "unit",
+    ["river ", "granite moss ", "x" * 50, "(B) ", "a\u3000granite\x85", "river **"],
+)
 def test_10_000_words_take_a_moment(unit: str) -> None:
     start = time.perf_counter()
     for kind in KINDS:
@@ -170,13 +219,27 @@ def test_places_are_those_of_the_words_given() -> None:
 
 
 def strip_all(rows: list[Rationale]) -> Counter[str]:
-    """How often each text names the target, and another option; and that counts of words are equal."""
+    """How often each text names the target, and another option; and that counts of
+    words are equal.
+    """
     counts: Counter[str] = Counter()
     for row in rows:
-        subject = Subject(row.question_id, row.sample_index, row.kind, row.question, row.choices, row.target, "", "")
+        subject = Subject(
+            row.question_id,
+            row.sample_index,
+            row.kind,
+            row.question,
+            row.choices,
+            row.target,
+            "",
+            "",
+        )
         chance = Chance(0, 0, row.question_id, row.sample_index)
         q = as_question(subject)
-        texts = {name: apply(row.rationale, subject, chance, None) or "" for name, apply in STRIPS.items()}  # type: ignore[arg-type]
+        texts = {
+            name: apply(row.rationale, subject, chance, None) or ""
+            for name, apply in STRIPS.items()
+        }  # type: ignore[arg-type]
         for name, text in {"as_is": row.rationale, **texts}.items():
             target, other = names(text, q)
             counts[f"{name}: target"] += target
@@ -188,12 +251,25 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize(
-    ("which", "as_is"), [(SETS[1], (166, 51)), (SETS[2], (201, 193)), (SETS[3], (74, 11)), (SETS[4], (252, 82))]
+    ("which", "as_is"),
+    [
+        (SETS[1], (166, 51)),
+        (SETS[2], (201, 193)),
+        (SETS[3], (74, 11)),
+        (SETS[4], (252, 82)),
+    ],
 )
-def test_real_rationales_name_nothing_when_stripped(which: SetOf, as_is: tuple[int, int]) -> None:
+def test_real_rationales_name_nothing_when_stripped(
+    which: SetOf, as_is: tuple[int, int]
+) -> None:
     rows = [row for _, row in islice(rows_of(which), 300)]
     counts = strip_all(rows)
-    assert counts["target: target"] == counts["options: target"] == counts["options: other"] == 0
+    assert (
+        counts["target: target"]
+        == counts["options: target"]
+        == counts["options: other"]
+        == 0
+    )
     assert (counts["as_is: target"], counts["as_is: other"]) == as_is
     assert counts["target_random: target"] > 0.97 * as_is[0]
 
@@ -203,4 +279,9 @@ def test_real_rationales_name_nothing_when_stripped(which: SetOf, as_is: tuple[i
 @pytest.mark.parametrize("which", SETS, ids=lambda which: which.recipe)
 def test_no_real_rationale_names_anything_when_stripped(which: SetOf) -> None:
     counts = strip_all([row for _, row in rows_of(which)])
-    assert counts["target: target"] == counts["options: target"] == counts["options: other"] == 0
+    assert (
+        counts["target: target"]
+        == counts["options: target"]
+        == counts["options: other"]
+        == 0
+    )

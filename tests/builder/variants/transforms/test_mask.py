@@ -1,4 +1,6 @@
-"""Masks and cuts: exact shares, one run, classes of words; golden rows hold what they make today."""
+"""Masks and cuts: exact shares, one run, classes of words; golden rows hold what they
+make today.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +11,14 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
 from cotbuild.builder.variants.transforms.leak import strip
-from cotbuild.builder.variants.transforms.mask import NUMBER_WORDS, cut, is_content, is_number, is_stop, mask
+from cotbuild.builder.variants.transforms.mask import (
+    NUMBER_WORDS,
+    cut,
+    is_content,
+    is_number,
+    is_stop,
+    mask,
+)
 from cotbuild.builder.variants.transforms.units import bare, share_of, words
 from cotbuild.schemas.variant import Cut, Mask, Strip
 from tests.builder.variants.transforms.test_order import FISH, SEED, SUBJECT, TEXT, made
@@ -40,8 +49,14 @@ def gives_up(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> Non
         ({"words": "any", "symbol": "_"}, " ".join("_" * 18)),
         ({"words": "any"}, ""),
         ({"words": "any", "share": 0}, FISH),
-        ({"words": "stop", "symbol": "_"}, "Twenty-five fish live _ _ sea. _ _ like _ river! _ _ answer _ (B), _ sea."),
-        ({"words": "content", "symbol": "_"}, "_ _ _ in the _ They don’t _ a _ So the _ is _ the _"),
+        (
+            {"words": "stop", "symbol": "_"},
+            "Twenty-five fish live _ _ sea. _ _ like _ river! _ _ answer _ (B), _ sea.",
+        ),
+        (
+            {"words": "content", "symbol": "_"},
+            "_ _ _ in the _ They don’t _ a _ So the _ is _ the _",
+        ),
         (
             {"words": "number", "symbol": "_"},
             "_ fish live in the sea. They don’t like a river! So the answer is (B), the sea.",
@@ -50,8 +65,14 @@ def gives_up(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> Non
             {"words": "mention", "symbol": "_"},
             "Twenty-five fish live in _ _ They don’t like _ _ So the answer is _ _ _",
         ),
-        ({"words": "mention"}, "Twenty-five fish live in They don’t like So the answer is"),
-        ({"share": 0.3}, "Twenty-five in sea. They like a river! So the answer is (B), sea."),
+        (
+            {"words": "mention"},
+            "Twenty-five fish live in They don’t like So the answer is",
+        ),
+        (
+            {"share": 0.3},
+            "Twenty-five in sea. They like a river! So the answer is (B), sea.",
+        ),
         (
             {"share": 0.3, "layout": "contiguous", "symbol": "_"},
             "Twenty-five fish live in the sea. They don’t like a river! _ _ _ _ _ the sea.",
@@ -113,7 +134,11 @@ def test_golden_cuts(parameters: dict[str, Any], expected: str) -> None:
     ],
 )
 def test_classes(word: str, classes: set[str]) -> None:
-    found = {"stop": is_stop(word), "content": is_content(word), "number": is_number(word)}
+    found = {
+        "stop": is_stop(word),
+        "content": is_content(word),
+        "number": is_number(word),
+    }
     assert {name for name, belongs in found.items() if belongs} == classes
 
 
@@ -126,7 +151,11 @@ def test_number_words_are_as_they_are_compared() -> None:
     assert {bare(word) for word in NUMBER_WORDS} == NUMBER_WORDS
 
 
-@given(TEXT | st.just(FISH) | st.lists(st.sampled_from(["A", "(B)", "a", "river", "the", "sea."])).map(" ".join))
+@given(
+    TEXT
+    | st.just(FISH)
+    | st.lists(st.sampled_from(["A", "(B)", "a", "river", "the", "sea."])).map(" ".join)
+)
 def test_mentions_dropped_are_options_stripped(text: str) -> None:
     stripped = made(strip(Strip(do="strip", what="options")), text)
     assert masked(text, words="mention") == stripped
@@ -140,9 +169,19 @@ def of_class(text: str, name: str) -> int:
     return words(masked(text, words=name, symbol=SYMBOL)).count(SYMBOL)
 
 
-@given(TEXT, SEED, SHARE, st.sampled_from(CLASSES), st.sampled_from(["scattered", "contiguous"]))
-def test_the_share_is_exact_and_the_others_stay(text: str, seed: int, share: float, name: str, layout: str) -> None:
-    left = words(masked(text, seed, words=name, share=share, layout=layout, symbol=SYMBOL))
+@given(
+    TEXT,
+    SEED,
+    SHARE,
+    st.sampled_from(CLASSES),
+    st.sampled_from(["scattered", "contiguous"]),
+)
+def test_the_share_is_exact_and_the_others_stay(
+    text: str, seed: int, share: float, name: str, layout: str
+) -> None:
+    left = words(
+        masked(text, seed, words=name, share=share, layout=layout, symbol=SYMBOL)
+    )
     assert left.count(SYMBOL) == share_of(share, of_class(text, name))
     assert all(new in (old, SYMBOL) for new, old in zip(left, words(text), strict=True))
     dropped = masked(text, seed, words=name, share=share, layout=layout)
@@ -152,43 +191,72 @@ def test_the_share_is_exact_and_the_others_stay(text: str, seed: int, share: flo
 @given(TEXT, SEED, SHARE)
 def test_contiguous_is_one_run(text: str, seed: int, share: float) -> None:
     left = words(masked(text, seed, share=share, layout="contiguous", symbol=SYMBOL))
-    assert "".join("#" if word == SYMBOL else "." for word in left).strip(".").count(".") == 0
+    assert (
+        "".join("#" if word == SYMBOL else "." for word in left).strip(".").count(".")
+        == 0
+    )
 
 
 @given(TEXT, SEED, SHARE)
-def test_contiguous_in_a_class_leaves_none_of_it_out_between(text: str, seed: int, share: float) -> None:
-    left = words(masked(text, seed, words="content", share=share, layout="contiguous", symbol=SYMBOL))
-    marks = "".join("#" if word == SYMBOL else "." for word in left if word == SYMBOL or is_content(word))
+def test_contiguous_in_a_class_leaves_none_of_it_out_between(
+    text: str, seed: int, share: float
+) -> None:
+    left = words(
+        masked(
+            text, seed, words="content", share=share, layout="contiguous", symbol=SYMBOL
+        )
+    )
+    marks = "".join(
+        "#" if word == SYMBOL else "."
+        for word in left
+        if word == SYMBOL or is_content(word)
+    )
     assert "." not in marks.strip(".")
 
 
 @given(TEXT, SEED, st.sampled_from(CLASSES), st.sampled_from([None, SYMBOL]))
-def test_a_whole_class_goes_once(text: str, seed: int, name: str, symbol: str | None) -> None:
+def test_a_whole_class_goes_once(
+    text: str, seed: int, name: str, symbol: str | None
+) -> None:
     once = masked(text, seed, words=name, symbol=symbol)
     assert masked(once, seed, words=name, symbol=symbol) == once
 
 
 @given(TEXT, SEED, SHARE, SHARE)
-def test_a_larger_share_masks_all_that_a_smaller_does(text: str, seed: int, one: float, other: float) -> None:
-    less, more = (words(masked(text, seed, share=share, symbol=SYMBOL)) for share in sorted((one, other)))
+def test_a_larger_share_masks_all_that_a_smaller_does(
+    text: str, seed: int, one: float, other: float
+) -> None:
+    less, more = (
+        words(masked(text, seed, share=share, symbol=SYMBOL))
+        for share in sorted((one, other))
+    )
     assert all(b == SYMBOL for a, b in zip(less, more, strict=True) if a == SYMBOL)
 
 
 @given(TEXT, st.integers(0, 40), SHARE)
 def test_a_cut_is_an_end_of_the_words(text: str, count: int, share: float) -> None:
     said = words(text)
-    for num, parameters in ((count, {"count": count}), (share_of(share, len(said)), {"share": share})):
+    for num, parameters in (
+        (count, {"count": count}),
+        (share_of(share, len(said)), {"share": share}),
+    ):
         first = shortened(text, **parameters)
         assert words(first) == said[:num]
-        assert words(shortened(text, end="last", **parameters)) == said[::-1][:num][::-1]
-    assert shortened(shortened(text, count=count), count=count) == shortened(text, count=count)
+        assert (
+            words(shortened(text, end="last", **parameters)) == said[::-1][:num][::-1]
+        )
+    assert shortened(shortened(text, count=count), count=count) == shortened(
+        text, count=count
+    )
 
 
 @given(TEXT, SHARE)
 def test_cut_like_a_mask_has_its_length(text: str, share: float) -> None:
     pattern = {"do": "mask", "share": share}
     leaves = mask(Mask.parse(pattern, "t"))
-    assert len(words(shortened(text, leaves, like=pattern))) == len(words(masked(text, share=share)))
+    assert len(words(shortened(text, leaves, like=pattern))) == len(
+        words(masked(text, share=share))
+    )
 
 
 def test_cut_like_what_cannot_be_is_none() -> None:
@@ -197,9 +265,12 @@ def test_cut_like_what_cannot_be_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "leaves"), [({"like": {"do": "swap"}}, None), ({"count": 1}, mask(Mask(do="mask")))]
+    ("parameters", "leaves"),
+    [({"like": {"do": "swap"}}, None), ({"count": 1}, mask(Mask(do="mask")))],
 )
-def test_like_and_what_it_leaves_go_together(parameters: dict[str, Any], leaves: Apply | None) -> None:
+def test_like_and_what_it_leaves_go_together(
+    parameters: dict[str, Any], leaves: Apply | None
+) -> None:
     with pytest.raises(TypeError, match="Expected like bound"):
         shortened(FISH, leaves, **parameters)
 
@@ -212,9 +283,20 @@ def test_only_seed_step_and_ids_decide() -> None:
     for layout in ("scattered", "contiguous"):
         apply = mask(Mask.parse({"do": "mask", "share": 0.3, "layout": layout}, "t"))
         seeds = [made(apply, text, seed) for seed in range(8)]
-        others = [made(apply, text, step=1), made(apply, text, question_id="q2"), made(apply, text, sample_index=1)]
+        others = [
+            made(apply, text, step=1),
+            made(apply, text, question_id="q2"),
+            made(apply, text, sample_index=1),
+        ]
         assert len({*seeds, *others}) > 7
-        assert made(mask(Mask.parse({"do": "mask", "share": 0.3, "layout": layout}, "t")), text, 0) == seeds[0]
+        assert (
+            made(
+                mask(Mask.parse({"do": "mask", "share": 0.3, "layout": layout}, "t")),
+                text,
+                0,
+            )
+            == seeds[0]
+        )
 
 
 @pytest.mark.parametrize(("layout", "places"), [("scattered", 5), ("contiguous", 4)])
@@ -236,18 +318,33 @@ def test_every_place_is_as_likely(layout: str, places: int) -> None:
 def every() -> Iterator[Apply]:
     for name in CLASSES:
         for layout in ("scattered", "contiguous"):
-            yield mask(Mask.parse({"do": "mask", "words": name, "layout": layout, "share": 0.5, "symbol": "_"}, "t"))
+            yield mask(
+                Mask.parse(
+                    {
+                        "do": "mask",
+                        "words": name,
+                        "layout": layout,
+                        "share": 0.5,
+                        "symbol": "_",
+                    },
+                    "t",
+                )
+            )
     yield cut(Cut(do="cut", share=0.5))
     yield cut(Cut(do="cut", count=7, end="last"))
 
 
-@pytest.mark.parametrize("text", ["", " \n", "x", "the", "7", "(B)", "sea", "😀 漢字 e\u0301 \u200b", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "x", "the", "7", "(B)", "sea", "😀 漢字 e\u0301 \u200b", "\x00"]
+)
 def test_short_and_odd_texts_survive(text: str) -> None:
     for apply in every():
         assert len(words(made(apply, text))) <= len(words(text))
 
 
 def test_ten_thousand_words_survive() -> None:
-    text = " ".join(f"{('the', 'sea', 'seven', 'fish.', '(B)')[i % 5]}" for i in range(10_000))
+    text = " ".join(
+        f"{('the', 'sea', 'seven', 'fish.', '(B)')[i % 5]}" for i in range(10_000)
+    )
     for apply in every():
         assert len(words(made(apply, text))) in (10_000, 5000, 7)

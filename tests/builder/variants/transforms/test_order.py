@@ -1,4 +1,6 @@
-"""Shuffle, reverse, sort: the same units, drawn by seed, step and ids alone; golden rows hold what they make today."""
+"""Shuffle, reverse, sort: the same units, drawn by seed, step and ids alone; golden
+rows hold what they make today.
+"""
 
 import sys
 from collections import Counter
@@ -27,13 +29,24 @@ SUBJECT = Subject(
 )
 NO_CORPUS = cast(Corpus, None)  # these transforms must not look at it
 FISH = "Twenty-five fish live in the sea. They don’t like a river! So the answer is (B), the sea."
-TEXT = st.text() | st.lists(st.sampled_from(["a", "b", "c.", "D", "E!", "é", "漢。", "\n"]), max_size=30).map(" ".join)
+TEXT = st.text() | st.lists(
+    st.sampled_from(["a", "b", "c.", "D", "E!", "é", "漢。", "\n"]), max_size=30
+).map(" ".join)
 SEED = st.integers(0, 2**32)
 
 
-def made(apply: Apply, text: str, seed: int = 1, step: int = 0, question_id: str = "q1", sample_index: int = 0) -> str:
+def made(
+    apply: Apply,
+    text: str,
+    seed: int = 1,
+    step: int = 0,
+    question_id: str = "q1",
+    sample_index: int = 0,
+) -> str:
     """What a transform makes of a text that every row can have."""
-    left = apply(text, SUBJECT, Chance(seed, step, question_id, sample_index), NO_CORPUS)
+    left = apply(
+        text, SUBJECT, Chance(seed, step, question_id, sample_index), NO_CORPUS
+    )
     assert left is not None
     return left
 
@@ -44,7 +57,11 @@ def characters(text: str) -> list[str]:
 
 
 def shuffled(text: str, seed: int = 1, **parameters: str | int) -> str:
-    return made(shuffle(Shuffle.parse({"do": "shuffle", **parameters}, "t"), characters), text, seed)
+    return made(
+        shuffle(Shuffle.parse({"do": "shuffle", **parameters}, "t"), characters),
+        text,
+        seed,
+    )
 
 
 # --- golden rows ---
@@ -53,12 +70,18 @@ def shuffled(text: str, seed: int = 1, **parameters: str | int) -> str:
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({}, "the fish live don’t the They is sea. in answer like So river! Twenty-five the (B), a sea."),
+        (
+            {},
+            "the fish live don’t the They is sea. in answer like So river! Twenty-five the (B), a sea.",
+        ),
         (
             {"unit": "sentence"},
             "They don’t like a river! So the answer is (B), the sea. Twenty-five fish live in the sea.",
         ),
-        ({"block": 3}, "in the sea. They don’t like the answer is (B), the sea. a river! So Twenty-five fish live"),
+        (
+            {"block": 3},
+            "in the sea. They don’t like the answer is (B), the sea. a river! So Twenty-five fish live",
+        ),
         (
             {"within": "sentence"},
             "fish live the sea. in Twenty-five don’t They like river! a the is answer So the (B), sea.",
@@ -88,12 +111,17 @@ def test_golden_shuffles(parameters: dict[str, Any], expected: str) -> None:
 )
 def test_golden_reversals_and_sorts(unit: Unit, backwards: str, sorted_: str) -> None:
     text = "Did it? I saw the.\nCat,"
-    assert made(reverse(Reverse(do="reverse", unit=unit), characters), text) == backwards
+    assert (
+        made(reverse(Reverse(do="reverse", unit=unit), characters), text) == backwards
+    )
     assert made(sort(Sort(do="sort", unit=unit), characters), text) == sorted_
 
 
 def test_sort_keeps_equal_words_in_order() -> None:
-    assert made(sort(Sort(do="sort")), "b A a B STRASSE Straße a") == "A a a b B STRASSE Straße"
+    assert (
+        made(sort(Sort(do="sort")), "b A a B STRASSE Straße a")
+        == "A a a b B STRASSE Straße"
+    )
 
 
 # --- what always holds ---
@@ -126,7 +154,9 @@ def test_sentences_are_the_same_sentences(text: str, seed: int) -> None:
 
 
 @given(TEXT, SEED, st.integers(1, 4))
-def test_within_sentences_each_keeps_its_place_and_words(text: str, seed: int, block: int) -> None:
+def test_within_sentences_each_keeps_its_place_and_words(
+    text: str, seed: int, block: int
+) -> None:
     left = words(shuffled(text, seed, within="sentence", block=block))
     at = 0
     for sentence in sentences(text):
@@ -138,7 +168,9 @@ def test_within_sentences_each_keeps_its_place_and_words(text: str, seed: int, b
 
 @given(st.lists(st.integers(0, 10**6), unique=True), SEED, st.integers(1, 5))
 def test_blocks_hold_together(numbers: list[int], seed: int, block: int) -> None:
-    left = list(map(int, words(shuffled(" ".join(map(str, numbers)), seed, block=block))))
+    left = list(
+        map(int, words(shuffled(" ".join(map(str, numbers)), seed, block=block)))
+    )
     blocks = [numbers[at : at + block] for at in range(0, len(numbers), block)]
     for one in blocks:
         start = left.index(one[0])
@@ -178,18 +210,24 @@ def test_equal_sentences_get_different_orders() -> None:
 def test_every_order_is_as_likely(within: str) -> None:
     orders = Counter(shuffled("x y z", seed, within=within) for seed in range(6000))
     assert len(orders) == 6
-    assert all(850 < count < 1150 for count in orders.values())  # 1000 each, 5 standard deviations
+    assert all(
+        850 < count < 1150 for count in orders.values()
+    )  # 1000 each, 5 standard deviations
 
 
 def test_of_two_words_half_stay() -> None:
-    assert 0.45 < sum(shuffled("x y", seed) == "x y" for seed in range(2000)) / 2000 < 0.55
+    assert (
+        0.45 < sum(shuffled("x y", seed) == "x y" for seed in range(2000)) / 2000 < 0.55
+    )
 
 
 # --- the ends ---
 
 ALL: list[Callable[[], Apply]] = [
     *(
-        lambda unit=unit, within=within: shuffle(Shuffle(do="shuffle", unit=unit, within=within), characters)
+        lambda unit=unit, within=within: shuffle(
+            Shuffle(do="shuffle", unit=unit, within=within), characters
+        )
         for unit in ("word", "sentence", "piece")
         for within in ("rationale", "sentence")
         if unit != "sentence" or within == "rationale"
@@ -198,7 +236,10 @@ ALL: list[Callable[[], Apply]] = [
         lambda unit=unit: reverse(Reverse(do="reverse", unit=unit), characters)
         for unit in ("word", "sentence", "piece")
     ),
-    *(lambda unit=unit: sort(Sort(do="sort", unit=unit), characters) for unit in ("word", "sentence", "piece")),
+    *(
+        lambda unit=unit: sort(Sort(do="sort", unit=unit), characters)
+        for unit in ("word", "sentence", "piece")
+    ),
 ]
 
 
@@ -209,7 +250,11 @@ def test_empty_one_word_and_ten_thousand(bound: Callable[[], Apply]) -> None:
     assert made(apply, "x") == "x"
     long = " ".join(f"Word{i % 97}{'.' if i % 9 == 0 else ''}" for i in range(10_000))
     assert Counter(made(apply, long)) == Counter(long)
-    odd = "".join(chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000 and code % 97 == 0)
+    odd = "".join(
+        chr(code)
+        for code in range(sys.maxunicode + 1)
+        if not 0xD800 <= code < 0xE000 and code % 97 == 0
+    )
     assert Counter("".join(made(apply, odd).split())) == Counter("".join(odd.split()))
 
 

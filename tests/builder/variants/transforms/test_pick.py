@@ -1,4 +1,6 @@
-"""Key words by every measure, with and without mentions, and random words in their place."""
+"""Key words by every measure, with and without mentions, and random words in their
+place.
+"""
 
 import hashlib
 import random
@@ -16,7 +18,12 @@ from cotbuild.builder.variants.example import Chance, Subject
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.builder.variants.transforms.leak import naming
 from cotbuild.builder.variants.transforms.pick import sample, top, word_scores
-from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, word_spans, words
+from cotbuild.builder.variants.transforms.units import (
+    STOP_WORDS,
+    bare,
+    word_spans,
+    words,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import Sample, Top
 from tests.builder.variants.test_corpus import INFO, real_subjects, scored, subject
@@ -28,11 +35,27 @@ BUILD = [
     subject("The attic is up the stairs.", "q2"),
     subject("The fish swims.", "q3"),
 ]
-PIECES = ["the", "river", "River,", "pet", "shop", "(B)", "cold", "Water", "water.", "—", "naïve", "水", "attic"]
+PIECES = [
+    "the",
+    "river",
+    "River,",
+    "pet",
+    "shop",
+    "(B)",
+    "cold",
+    "Water",
+    "water.",
+    "—",
+    "naïve",
+    "水",
+    "attic",
+]
 TEXTS = st.one_of(
     st.text(max_size=60),
     st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join),
-    st.sampled_from(["", "one", "\u3000", "pet shop " * 5_000, "pet x shop y " * 2_500]),
+    st.sampled_from(
+        ["", "one", "\u3000", "pet shop " * 5_000, "pet x shop y " * 2_500]
+    ),
 )
 BY = ["tfidf", "question", "options", "list"]
 
@@ -41,33 +64,48 @@ def draws() -> Chance:
     return Chance(7, 0, "q0", 0)
 
 
-def best(folder: Path, text: str = TEXT, *, build: list[Subject] = BUILD, **parameters: Any) -> str | None:
-    """What `top` makes of a text; the list holds runs, fills and the, the scores are of BUILD[0]."""
+def best(
+    folder: Path, text: str = TEXT, *, build: list[Subject] = BUILD, **parameters: Any
+) -> str | None:
+    """What `top` makes of a text; the list holds runs, fills and the, the scores are of
+    BUILD[0].
+    """
     by = parameters["by"]
     parameters |= {"do": "top", "file": by if by in ("list", "scores") else None}
     (folder / "words.txt").write_text("runs FILLS the\n")
     files = {"list": folder / "words.txt", "scores": folder / "scores.parquet"}
     with CorpusOf(build, files) as corpus:
-        return top(Top.model_validate(parameters))(text, subject(text, "q0"), draws(), corpus)
+        return top(Top.model_validate(parameters))(
+            text, subject(text, "q0"), draws(), corpus
+        )
 
 
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        # tf × ln(1/df): river 2 ln 4, cold and water 2 ln 2, words of this text alone ln 4, attic ln 2, the 0
+        # tf × ln(1/df): river 2 ln 4, cold and water 2 ln 2, words of this text alone
+        # ln 4, attic ln 2, the 0
         ({"by": "tfidf", "count": 3}, "Cold water river:"),
         ({"by": "tfidf", "count": 3, "order": "score"}, "river: Cold water"),
         ({"by": "tfidf", "count": 5, "order": "score"}, "river: Cold water runs. pet,"),
-        ({"by": "tfidf", "count": 3, "order": "score", "mentions": "without"}, "Cold water runs."),
+        (
+            {"by": "tfidf", "count": 3, "order": "score", "mentions": "without"},
+            "Cold water runs.",
+        ),
         ({"by": "question", "count": 9}, "Cold water"),
         ({"by": "question", "count": 1}, "Cold"),
         ({"by": "options", "count": 9}, "pet, shop river: attic"),
-        ({"by": "options", "count": 9, "mentions": "without"}, "pet, shop"),  # a comma apart, they name nothing
+        (
+            {"by": "options", "count": 9, "mentions": "without"},
+            "pet, shop",
+        ),  # a comma apart, they name nothing
         ({"by": "list", "count": 9}, "runs. The fills"),
         ({"by": "list", "count": 2, "order": "score"}, "runs. The"),
     ],
 )
-def test_the_best_words(tmp_path: Path, parameters: dict[str, Any], expected: str) -> None:
+def test_the_best_words(
+    tmp_path: Path, parameters: dict[str, Any], expected: str
+) -> None:
     assert best(tmp_path, **parameters) == expected
 
 
@@ -75,14 +113,34 @@ def test_a_word_that_the_build_lacks_counts_nothing(tmp_path: Path) -> None:
     assert best(tmp_path, "_ mask mask fish", by="tfidf", count=1) == "fish"
 
 
-@given(TEXTS, st.integers(1, 20), st.sampled_from(BY), st.sampled_from(["with", "without"]))
+@given(
+    TEXTS, st.integers(1, 20), st.sampled_from(BY), st.sampled_from(["with", "without"])
+)
 def test_what_is_kept_stands_in_the_text(
-    tmp_path_factory: pytest.TempPathFactory, text: str, count: int, by: str, mentions: str
+    tmp_path_factory: pytest.TempPathFactory,
+    text: str,
+    count: int,
+    by: str,
+    mentions: str,
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     build = [*BUILD, subject(text, "q4")]
-    kept = words(str(best(folder, text, build=build, by=by, count=count, mentions=mentions)))
-    scored_first = words(str(best(folder, text, build=build, by=by, count=count, mentions=mentions, order="score")))
+    kept = words(
+        str(best(folder, text, build=build, by=by, count=count, mentions=mentions))
+    )
+    scored_first = words(
+        str(
+            best(
+                folder,
+                text,
+                build=build,
+                by=by,
+                count=count,
+                mentions=mentions,
+                order="score",
+            )
+        )
+    )
     said = iter(words(text))
     assert all(word in said for word in kept), "in the order of the text"
     assert Counter(scored_first) == Counter(kept)
@@ -100,16 +158,27 @@ def test_what_is_kept_stands_in_the_text(
 
 def test_words_that_name_an_option_once_side_by_side_make_room(tmp_path: Path) -> None:
     text = "pet and again shop then now"
-    build = [subject(text, "q0"), *(subject("and again then now", f"more {i}") for i in range(4))]
+    build = [
+        subject(text, "q0"),
+        *(subject("and again then now", f"more {i}") for i in range(4)),
+    ]
     assert not naming(words(text), subject(text), "options")
     assert best(tmp_path, text, build=build, by="tfidf", count=2) == "pet shop"
-    assert best(tmp_path, text, build=build, by="tfidf", count=2, mentions="without") == "and again"
+    assert (
+        best(tmp_path, text, build=build, by="tfidf", count=2, mentions="without")
+        == "and again"
+    )
 
 
 # --- by scores ---
 
 
-def by_scores(folder: Path, text: str, spans: list[tuple[int, int, float, bool]], **parameters: Any) -> str | None:
+def by_scores(
+    folder: Path,
+    text: str,
+    spans: list[tuple[int, int, float, bool]],
+    **parameters: Any,
+) -> str | None:
     write_scores(folder / "scores.parquet", INFO, [scored(subject(text, "q0"), *spans)])
     return best(folder, text, by="scores", **parameters)
 
@@ -126,8 +195,12 @@ def by_scores(folder: Path, text: str, spans: list[tuple[int, int, float, bool]]
         ({"count": 9, "mentions": "without"}, "cold ran cold cold"),
     ],
 )
-def test_scores_are_of_places(tmp_path: Path, parameters: dict[str, Any], expected: str) -> None:
-    """Repeats count each, ran is in two spans, one span is over two words, the last word was never scored."""
+def test_scores_are_of_places(
+    tmp_path: Path, parameters: dict[str, Any], expected: str
+) -> None:
+    """Repeats count each, ran is in two spans, one span is over two words, the last
+    word was never scored.
+    """
     text = "cold ran cold water cold unseen"
     spans = [
         (0, 4, 2.0, False),
@@ -152,20 +225,34 @@ def test_scores_after_another_transform_are_refused(tmp_path: Path) -> None:
     apply = top(Top(do="top", by="scores", file="scores", count=3))
     with (
         CorpusOf(BUILD, {"scores": tmp_path / "scores.parquet"}) as corpus,
-        pytest.raises(ConfigError, match=r"'q0' sample 0: top by scores after another transform\. Expected it first"),
+        pytest.raises(
+            ConfigError,
+            match=r"'q0' sample 0: top by scores after another transform\. Expected it first",
+        ),
     ):
         apply("water Cold", BUILD[0], draws(), corpus)
 
 
 @given(
     st.text(alphabet="ab 水\n", max_size=40),
-    st.lists(st.tuples(st.integers(0, 45), st.integers(1, 9), st.floats(-5, 5), st.booleans()), max_size=12),
+    st.lists(
+        st.tuples(
+            st.integers(0, 45), st.integers(1, 9), st.floats(-5, 5), st.booleans()
+        ),
+        max_size=12,
+    ),
     st.sampled_from(["with", "without"]),
 )
-def test_word_scores_are_sums_over_overlaps(text: str, raw: list[tuple[int, int, float, bool]], mentions: Any) -> None:
+def test_word_scores_are_sums_over_overlaps(
+    text: str, raw: list[tuple[int, int, float, bool]], mentions: Any
+) -> None:
     starts = sorted(start for start, *_ in raw)
     ends = sorted(start + length for start, length, *_ in raw)
-    spans = [(s, e, score, option) for s, e, (_, _, score, option) in zip(starts, ends, raw, strict=True) if s < e]
+    spans = [
+        (s, e, score, option)
+        for s, e, (_, _, score, option) in zip(starts, ends, raw, strict=True)
+        if s < e
+    ]
     places = word_spans(text)
     expected = {}
     for number, (start, end) in enumerate(places):
@@ -179,9 +266,13 @@ def test_word_scores_are_sums_over_overlaps(text: str, raw: list[tuple[int, int,
 
 
 @given(TEXTS, st.integers(0, 30), st.sampled_from(["with", "without"]))
-def test_a_sample_has_its_count_in_the_order_of_the_text(text: str, count: int, mentions: Any) -> None:
+def test_a_sample_has_its_count_in_the_order_of_the_text(
+    text: str, count: int, mentions: Any
+) -> None:
     with CorpusOf(BUILD, {}) as corpus:
-        made = sample(Sample(do="sample", count=count, mentions=mentions))(text, subject(text), draws(), corpus)
+        made = sample(Sample(do="sample", count=count, mentions=mentions))(
+            text, subject(text), draws(), corpus
+        )
     kept, said = words(str(made)), words(text)
     rest = iter(said)
     assert all(word in rest for word in kept)
@@ -198,13 +289,18 @@ def test_a_sample_has_as_many_as_another_leaves(text: str, count: int) -> None:
     build = [*BUILD, subject(text, "q4")]
     with CorpusOf(build, {}) as corpus:
         left = top(model)(text, build[-1], draws(), corpus)
-        made = sample(Sample(do="sample", like=model), top(model))(text, build[-1], draws(), corpus)
+        made = sample(Sample(do="sample", like=model), top(model))(
+            text, build[-1], draws(), corpus
+        )
     assert len(words(str(made))) == len(words(str(left)))
 
 
 def test_larger_samples_hold_smaller_ones() -> None:
     with CorpusOf(BUILD, {}) as corpus:
-        made = [sample(Sample(do="sample", count=count))(TEXT, BUILD[0], draws(), corpus) for count in range(19)]
+        made = [
+            sample(Sample(do="sample", count=count))(TEXT, BUILD[0], draws(), corpus)
+            for count in range(19)
+        ]
     for small, large in pairwise(made):
         assert Counter(words(str(small))) <= Counter(words(str(large)))
     assert made[-1] == TEXT
@@ -213,7 +309,10 @@ def test_larger_samples_hold_smaller_ones() -> None:
 def test_every_place_is_drawn_alike() -> None:
     apply = sample(Sample(do="sample", count=1))
     with CorpusOf(BUILD, {}) as corpus:
-        made = Counter(apply("a b c d", subject(""), Chance(0, 0, str(i), 0), corpus) for i in range(4_000))
+        made = Counter(
+            apply("a b c d", subject(""), Chance(0, 0, str(i), 0), corpus)
+            for i in range(4_000)
+        )
     assert set(made) == set("abcd")
     assert all(880 < count < 1_120 for count in made.values())
 
@@ -222,7 +321,9 @@ def test_golden_samples() -> None:
     """Fixed for good: a change here is a new version of every variant that draws so."""
     with CorpusOf(BUILD, {}) as corpus:
         made = [
-            sample(Sample(do="sample", count=5, mentions=mentions))(TEXT, BUILD[0], draws(), corpus)
+            sample(Sample(do="sample", count=5, mentions=mentions))(
+                TEXT, BUILD[0], draws(), corpus
+            )
             for mentions in ("with", "without")
         ]
     assert made == ["water runs. pet, river: fills", "water runs. pet, the fills"]
@@ -232,11 +333,15 @@ def test_golden_samples() -> None:
 
 
 @given(st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_nothing(tmp_path_factory: pytest.TempPathFactory, chaos: random.Random) -> None:
+def test_the_order_of_rows_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, chaos: random.Random
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     shuffled = chaos.sample(BUILD, len(BUILD))
     for by in BY:
-        assert best(folder, build=shuffled, by=by, count=4) == best(folder, by=by, count=4)
+        assert best(folder, build=shuffled, by=by, count=4) == best(
+            folder, by=by, count=4
+        )
 
 
 REAL = "9b1dcf1dc8426902f2d5b82847a9129f711955a71feef097adb338fd5714cf1a"

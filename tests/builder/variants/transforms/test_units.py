@@ -1,4 +1,6 @@
-"""Words, sentences and pieces of any text: what they are, and that they give the text back."""
+"""Words, sentences and pieces of any text: what they are, and that they give the text
+back.
+"""
 
 import asyncio
 import pickle
@@ -10,14 +12,45 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
-from cotbuild.builder.variants.transforms.units import STOP_WORDS, Pieces, bare, sentences, share_of, word_spans, words
+from cotbuild.builder.variants.transforms.units import (
+    STOP_WORDS,
+    Pieces,
+    bare,
+    sentences,
+    share_of,
+    word_spans,
+    words,
+)
 from cotbuild.schemas.errors import ConfigError
 
 PROSE = st.lists(
-    st.sampled_from(["A", "b.", "Dr.", "Go!”", "(no)?", "3.5", "…", "e.g.", "\n", " ", "\u200b", "漢。"])
+    st.sampled_from(
+        [
+            "A",
+            "b.",
+            "Dr.",
+            "Go!”",
+            "(no)?",
+            "3.5",
+            "…",
+            "e.g.",
+            "\n",
+            " ",
+            "\u200b",
+            "漢。",
+        ]
+    )
 ).map(" ".join)
 ANY = st.text() | PROSE
 
@@ -25,7 +58,9 @@ ANY = st.text() | PROSE
 
 
 def test_words_and_their_spans_agree_on_every_character() -> None:
-    text = "x".join(chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    text = "x".join(
+        chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000
+    )
     assert [text[start:end] for start, end in word_spans(text)] == words(text)
 
 
@@ -86,9 +121,15 @@ def test_stop_words_are_as_they_are_compared() -> None:
         ("It rains. It pours.", ["It rains.", "It pours."]),
         ("Is it? Yes! 3 of them.", ["Is it?", "Yes!", "3 of them."]),
         ("He said “Go.” Then he left.", ["He said “Go.”", "Then he left."]),
-        ("It is (really!) So. (B) is right.", ["It is (really!)", "So.", "(B) is right."]),
+        (
+            "It is (really!) So. (B) is right.",
+            ["It is (really!)", "So.", "(B) is right."],
+        ),
         ('It is so. "No," she said.', ["It is so.", '"No," she said.']),
-        ("Dr. King met J. K. Rowling vs. St. Paul.", ["Dr. King met J. K. Rowling vs. St. Paul."]),
+        (
+            "Dr. King met J. K. Rowling vs. St. Paul.",
+            ["Dr. King met J. K. Rowling vs. St. Paul."],
+        ),
         ("Things, e.g. Apples, i.e. Fruit.", ["Things, e.g. Apples, i.e. Fruit."]),
         ("It costs 3.5 dollars. ok", ["It costs 3.5 dollars. ok"]),
         ("Birds can’t. Of course", ["Birds can’t.", "Of course"]),
@@ -112,12 +153,16 @@ def test_sentences_joined_by_spaces_give_the_words(text: str) -> None:
     assert all(sentence == sentence.strip() != "" for sentence in found)
 
 
-@pytest.mark.parametrize("unit", [".", ". ", ".)", "A. ", "a.", "\n", "?!\"'", ". B", ")"])
+@pytest.mark.parametrize(
+    "unit", [".", ". ", ".)", "A. ", "a.", "\n", "?!\"'", ". B", ")"]
+)
 def test_long_monotony_takes_linear_time(unit: str) -> None:
     text = (unit * 100_000)[:100_000] + "x"
     started = time.perf_counter()
     assert words(" ".join(sentences(text))) == words(text)
-    assert time.perf_counter() - started < 5  # 0.1 s; where every dot of a run was tried: 8 s
+    assert (
+        time.perf_counter() - started < 5
+    )  # 0.1 s; where every dot of a run was tried: 8 s
 
 
 # --- shares ---
@@ -150,7 +195,8 @@ def test_share_is_within_half_of_exact(share: float, count: int) -> None:
 
 
 def byte_level(file: Path, *, greedy: bool = False) -> Path:
-    """A tokenizer of bytes and a few merges, so that most characters beyond ASCII are several tokens.
+    """A tokenizer of bytes and a few merges, so that most characters beyond ASCII are
+    several tokens.
 
     `greedy`: with all that would change, add or lose text.
     """
@@ -159,12 +205,17 @@ def byte_level(file: Path, *, greedy: bool = False) -> Path:
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=280, initial_alphabet=alphabet, special_tokens=["<s>"], show_progress=False
+        vocab_size=280,
+        initial_alphabet=alphabet,
+        special_tokens=["<s>"],
+        show_progress=False,
     )
     made.train_from_iterator(["the thing there is then 😀"] * 3, trainer)
     if greedy:
         made.normalizer = normalizers.NFC()
-        made.post_processor = processors.TemplateProcessing(single="<s> $A <s>", special_tokens=[("<s>", 0)])
+        made.post_processor = processors.TemplateProcessing(
+            single="<s> $A <s>", special_tokens=[("<s>", 0)]
+        )
         made.enable_truncation(4)
         made.enable_padding(length=40)
     made.save(str(file))
@@ -179,11 +230,15 @@ def dropping(file: Path) -> None:
     made.save(str(file))
 
 
-EMBEDDED = pytest.param("embedded", marks=pytest.mark.slow)  # converted first, 25 s, where it never was
+EMBEDDED = pytest.param(
+    "embedded", marks=pytest.mark.slow
+)  # converted first, 25 s, where it never was
 
 
 @pytest.fixture(scope="module", params=["bytes", "greedy", "dropping", EMBEDDED])
-def pieces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pieces:
+def pieces(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Pieces:
     folder = tmp_path_factory.mktemp("tokenizer")
     if request.param == "embedded":
         asyncio.run(embedded_model(folder / "log", print))
@@ -236,16 +291,26 @@ def test_what_a_tokenizer_drops_goes_with_the_next_piece(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_embedded_pieces_are_the_students_tokens(tmp_path: Path) -> None:
     asyncio.run(embedded_model(tmp_path / "log", print))
-    assert Pieces.of("embedded").split("Hello  world 😀👍") == ["Hello", " ", " world", " 😀", "👍"]
+    assert Pieces.of("embedded").split("Hello  world 😀👍") == [
+        "Hello",
+        " ",
+        " world",
+        " 😀",
+        "👍",
+    ]
 
 
-def test_an_embedded_model_that_was_never_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_embedded_model_that_was_never_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=r"'embedded'.*Ask the embedded teacher once"):
         Pieces.of("embedded")
 
 
-def test_pieces_go_to_other_processes_and_are_pinned_by_their_file(tmp_path: Path) -> None:
+def test_pieces_go_to_other_processes_and_are_pinned_by_their_file(
+    tmp_path: Path,
+) -> None:
     file = byte_level(tmp_path / "tokenizer.json")
     made = Pieces.of(str(tmp_path))
     digest, found = made.digest, made.split("the then")
@@ -256,7 +321,9 @@ def test_pieces_go_to_other_processes_and_are_pinned_by_their_file(tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_a_tokenizer_is_refused(
+    tmp_path: Path, content: str | None
+) -> None:
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(ConfigError, match=r"tokenizer\.json.*Expected"):
