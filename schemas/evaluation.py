@@ -71,7 +71,7 @@ class QuestionResult(Record):
     )
 
 
-class Share(Record):
+class Proportion(Record):
     """A share of questions, with Wilson's 95 % interval."""
 
     count: int = Field(ge=0, description="Of them.")
@@ -81,27 +81,27 @@ class Share(Record):
     high: float = Field(ge=0, le=1, description="Upper end.")
 
 
-class Figures(Record):
+class StudentMetrics(Record):
     """What the results of one student come to; every figure can be recomputed from its
     parquet file.
     """
 
-    accuracy: Share | None = Field(
+    accuracy: Proportion | None = Field(
         description="By the primary metric; None: no question has a target."
     )
-    normalised: Share | None = Field(
+    normalised: Proportion | None = Field(
         description="Forced choice by log-likelihood a character; None: no options."
     )
-    free: Share | None = Field(
+    free: Proportion | None = Field(
         description="Free greedy answers; a parse failure is not correct."
     )
-    unseen: Share | None = Field(
+    unseen: Proportion | None = Field(
         description="Accuracy on the questions that were not trained on; None: as accuracy."
     )
-    forced: Share | None = Field(
+    forced: Proportion | None = Field(
         description="Rationales without a separator; None: the label comes first."
     )
-    parse_failures: Share = Field(
+    parse_failures: Proportion = Field(
         description="Free answers that name no single answer."
     )
     seen: int = Field(
@@ -121,18 +121,18 @@ class Figures(Record):
     )
 
 
-class Majority(Record):
+class MajorityBaseline(Record):
     """Answering every question with the target that most of them have."""
 
     target: str = Field(
         description="That target: a choice's label, or the answer itself."
     )
-    accuracy: Share = Field(
+    accuracy: Proportion = Field(
         description="What it comes to on the same questions, chosen with their targets known."
     )
 
 
-class Evaluated(Record):
+class EvaluationInputs(Record):
     """What was evaluated; decides every result but for the last digits of floats."""
 
     student: str = Field(description="Identity of the student.")
@@ -168,13 +168,15 @@ class Evaluation(Record):
         default="log-likelihood / characters of the label",
         description="Of `normalised`.",
     )
-    evaluated: Evaluated = Field(description="What was evaluated.")
-    student: Figures = Field(description="Of the student.")
-    untrained: Figures | None = Field(
+    evaluated: EvaluationInputs = Field(description="What was evaluated.")
+    student: StudentMetrics = Field(description="Of the student.")
+    untrained: StudentMetrics | None = Field(
         description="Of the student before training; None: it is what was evaluated."
     )
     untrained_student: str | None = Field(description="Identity of that one.")
-    majority: Majority | None = Field(description="None: no question has a target.")
+    majority: MajorityBaseline | None = Field(
+        description="None: no question has a target."
+    )
     chance: float | None = Field(
         description="Mean share of options that are correct; None: questions without options."
     )

@@ -23,7 +23,7 @@ _NEEDED = {"id": "id", "question": "question", "inside": "question"}
 Join = Literal["id", "question", "order", "inside"]
 
 
-class Recipe(Record):
+class ImportRecipe(Record):
     """How the rows of files of rationales belong to questions, and where in a row the
     text stands.
     """
@@ -142,7 +142,7 @@ class ImportConfig(Record):
     files: tuple[str, ...] = Field(
         min_length=1, description="Files of rationales, in order."
     )
-    recipe: Recipe = Field(description="How to read them, resolved.")
+    recipe: ImportRecipe = Field(description="How to read them, resolved.")
     order_from: str | None = Field(
         default=None,
         description="File whose ids stand in the order of the rows; None: the source's own order.",
@@ -162,7 +162,7 @@ class ImportConfig(Record):
         return self
 
 
-class DropReason(StrEnum):
+class ImportDropReason(StrEnum):
     """Why a text of the files became no row."""
 
     BAD_ROW = "bad_row"  # unreadable, without a text, or without what the join needs
@@ -215,9 +215,9 @@ class ImportEntry(Record):
             raise ValueError(
                 f"{self.num_texts} texts are not {self.num_rationales} rationales and the dropped {self.dropped}"
             )
-        if unknown := sorted(set(self.dropped) - set(DropReason)):
+        if unknown := sorted(set(self.dropped) - set(ImportDropReason)):
             raise ValueError(
-                f"dropped for {unknown}, expected reasons {[reason.value for reason in DropReason]}"
+                f"dropped for {unknown}, expected reasons {[reason.value for reason in ImportDropReason]}"
             )
         if not self.num_closer <= self.num_telling <= self.num_rationales:
             raise ValueError(

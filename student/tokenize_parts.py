@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from cotbuild.student.layout import Span
 
 
-class Part(IntEnum):
+class TokenPart(IntEnum):
     """What a token is to the loss."""
 
     PROMPT = 0
@@ -26,7 +26,7 @@ class Part(IntEnum):
     RATIONALE = 2
 
 
-class Encoded(NamedTuple):
+class TokenizedParts(NamedTuple):
     """A prompt and completion in tokens."""
 
     input_ids_T: list[int]
@@ -40,7 +40,7 @@ def encode(
     labels: Sequence[Span],
     *,
     end: bool = True,
-) -> Encoded:
+) -> TokenizedParts:
     """Tokens of prompt and completion together, so that they are cut as in running
     text; `end`: with one EOS behind.
 
@@ -61,10 +61,10 @@ def encode(
     ):  # put there by the tokenizer itself
         ids, spans = ids[:-1], spans[:-1]
     begin = next((i for i, (_, stop) in enumerate(spans) if stop > 0), len(ids))
-    parts = [Part.PROMPT] * begin + [Part.RATIONALE] * (len(ids) - begin)
+    parts = [TokenPart.PROMPT] * begin + [TokenPart.RATIONALE] * (len(ids) - begin)
     if end:
         ids.append(eos)
-        parts.append(Part.RATIONALE)
+        parts.append(TokenPart.RATIONALE)
     for start, stop in labels:
         while start > 0 and completion[start - 1] == " ":
             start -= 1
@@ -75,5 +75,5 @@ def encode(
         ]
         for i in [*inside, inside[-1] + 1] if inside else []:
             if i < len(parts):
-                parts[i] = Part.LABEL
-    return Encoded(ids, [int(part) for part in parts])
+                parts[i] = TokenPart.LABEL
+    return TokenizedParts(ids, [int(part) for part in parts])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.build.directory import need_manifest
-from cotbuild.builder.generate.run import Outcome
+from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.wording import counted
 from cotbuild.prompts.render import render
 from cotbuild.prompts.template import (
@@ -27,7 +27,7 @@ WIDTH = 80
 _SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
-def closing_lines(outcome: Outcome, out: Path) -> Iterator[str]:
+def closing_lines(outcome: GenerateResult, out: Path) -> Iterator[str]:
     """The last lines of a run: counts that add up, where it is, its fingerprint, the
     next command.
     """

@@ -29,7 +29,7 @@ def verify(build_dir: Path) -> Manifest:
     """
     manifest = need_manifest(build_dir)
     need_config(build_dir)
-    seen = Seen()
+    seen = SeenRows()
     for entry in manifest.files:
         _check_bytes(build_dir, entry)
         _check_rows(build_dir, manifest, entry, seen)
@@ -57,7 +57,7 @@ def verify(build_dir: Path) -> Manifest:
     return manifest
 
 
-class Seen:
+class SeenRows:
     """What passed by while the rows were read: 16 bytes a row."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ def _check_bytes(build_dir: Path, entry: FileEntry) -> None:
 
 
 def _check_rows(
-    build_dir: Path, manifest: Manifest, entry: FileEntry, seen: Seen
+    build_dir: Path, manifest: Manifest, entry: FileEntry, seen: SeenRows
 ) -> None:
     path, rows_digest, count = build_dir / entry.path, RowsDigest(), 0
     model = model_of(manifest, entry.config_name)

@@ -12,12 +12,12 @@ from cotbuild.builder.card.front import (
 from cotbuild.builder.card.licences import Licence, licence_of
 from cotbuild.builder.card.page import card
 from cotbuild.builder.card.pictures import pictures
-from cotbuild.builder.card.release import Release
+from cotbuild.builder.card.release import ReleaseFacts
 
 __all__ = [
     "MODELS",
     "Licence",
-    "Release",
+    "ReleaseFacts",
     "as_yaml",
     "card",
     "code",

@@ -6,7 +6,7 @@ from typing import Any
 
 from cotbuild.builder.card.escape import code, cut, fence, folded, inline, table
 from cotbuild.builder.card.front import about, rows_by_split
-from cotbuild.builder.card.release import Release
+from cotbuild.builder.card.release import ReleaseFacts
 from cotbuild.schemas.manifest import Manifest
 
 MAX_VALUE = 2_000
@@ -48,7 +48,7 @@ def _ordered(manifest: Manifest) -> list[str]:
     ]
 
 
-def example_lines(manifest: Manifest, release: Release) -> list[str]:
+def example_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     """The first row of each config, as JSON in a block that its text cannot leave."""
     lines = []
     for name in _ordered(manifest):

@@ -6,7 +6,7 @@ import pyarrow as pa
 import yaml
 
 from cotbuild.builder.card.escape import flat
-from cotbuild.builder.card.release import Release
+from cotbuild.builder.card.release import ReleaseFacts
 from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
@@ -88,7 +88,9 @@ def read_front_matter(text: str, where: str) -> dict[str, Any]:
     return found
 
 
-def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str, Any]:
+def front_matter(
+    manifest: Manifest, release: ReleaseFacts | None = None
+) -> dict[str, Any]:
     """What the Hub and `datasets` read. A release adds its licence and languages; all
     else depends on the manifest.
 
@@ -115,7 +117,7 @@ def front_matter(manifest: Manifest, release: Release | None = None) -> dict[str
     }
 
 
-def _of_release(release: Release) -> dict[str, Any]:
+def _of_release(release: ReleaseFacts) -> dict[str, Any]:
     licence = release.licence
     named = (
         {"license_name": licence.name, "license_link": licence.link}

@@ -12,12 +12,12 @@ from cotbuild.builder.card.figures import (
 )
 from cotbuild.builder.card.front import as_yaml, front_matter, rows_by_split
 from cotbuild.builder.card.limits import limit_lines, source_lines
-from cotbuild.builder.card.release import Release
+from cotbuild.builder.card.release import ReleaseFacts
 from cotbuild.builder.card.usage import cite_lines, load_lines, rebuild_lines
 from cotbuild.schemas.manifest import Manifest
 
 
-def card(manifest: Manifest, release: Release | None = None) -> str:
+def card(manifest: Manifest, release: ReleaseFacts | None = None) -> str:
     """The whole README.md; without a release the short one of a build's folder.
 
     Nothing of the manifest's `run`.
@@ -70,7 +70,7 @@ def _local(manifest: Manifest) -> list[str]:
     ]
 
 
-def _released(manifest: Manifest, release: Release) -> list[str]:
+def _released(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     return [
         f"# {inline(manifest.title)}",
         "",
@@ -95,7 +95,7 @@ def _released(manifest: Manifest, release: Release) -> list[str]:
     ]
 
 
-def _origin(manifest: Manifest, release: Release) -> list[str]:
+def _origin(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     lines = (
         asked_lines(manifest, whole=True)
         if manifest.imported is None
@@ -109,7 +109,7 @@ def _origin(manifest: Manifest, release: Release) -> list[str]:
     return [*lines, *date, f"- build fingerprint: {code(manifest.fingerprint)}", ""]
 
 
-def _usage(manifest: Manifest, release: Release) -> list[str]:
+def _usage(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     return [*rebuild_lines(manifest, release), *cite_lines(manifest, release)]
 
 

@@ -8,7 +8,7 @@ from cotbuild.builder.card.licences import Licence
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseFacts:
     """What the publisher decides, and what is read of the files; nothing here changes a
     row.
     """

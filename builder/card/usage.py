@@ -5,7 +5,7 @@ import shlex
 from datetime import date
 
 from cotbuild.builder.card.escape import bibtex, fence, flat
-from cotbuild.builder.card.release import Release
+from cotbuild.builder.card.release import ReleaseFacts
 from cotbuild.schemas.manifest import Manifest
 
 PAPER = r"""@inproceedings{wadhwa2024mysteries,
@@ -32,7 +32,7 @@ def _revision(tag: str | None) -> str:
     return "" if tag is None else f", revision={_text(tag)}"
 
 
-def rebuild_lines(manifest: Manifest, release: Release) -> list[str]:
+def rebuild_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     """Loading, training, checking, bringing back and making again."""
     name = f"{release.repo}@{release.tag}" if release.tag else release.repo
     split = manifest.source.split
@@ -75,7 +75,7 @@ def _trained(manifest: Manifest) -> str | None:
     return "post_cot" if "post_cot" in names else next(iter(names), None)
 
 
-def _training(release: Release, config_name: str, split: str) -> list[str]:
+def _training(release: ReleaseFacts, config_name: str, split: str) -> list[str]:
     call = f"load_dataset({_text(release.repo)}, {_text(config_name)}, split={_text(split)}{_revision(release.tag)})"
     return fence(
         f"""from datasets import load_dataset
@@ -91,7 +91,7 @@ trainer.save_model()""",
     )
 
 
-def cite_lines(manifest: Manifest, release: Release) -> list[str]:
+def cite_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     """BibTeX of the release and of the paper."""
     owner, slash, _ = release.repo.partition("/")
     fields = {
@@ -110,7 +110,7 @@ def cite_lines(manifest: Manifest, release: Release) -> list[str]:
     return ["## Cite", "", *fence(f"{found}\n\n{PAPER}", "bibtex")]
 
 
-def _year(release: Release) -> str:
+def _year(release: ReleaseFacts) -> str:
     try:
         return str(date.fromisoformat((release.published or "")[:10]).year)
     except ValueError:

@@ -16,7 +16,11 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.variant import TrainingRow, VariantSet
 
 if TYPE_CHECKING:
-    from cotbuild.student.attribution.attribute import Asked, Job, Settings
+    from cotbuild.student.attribution.attribute import (
+        AttributedRow,
+        AttributionJob,
+        AttributionSettings,
+    )
     from cotbuild.student.model import Student
     from cotbuild.student.training.data import VariantRows
 
@@ -82,12 +86,12 @@ def attribute(
             print(line)
 
 
-class Prepared(NamedTuple):
+class PreparedAttribution(NamedTuple):
     """What is to be done, before anything is."""
 
     student: "Student"
-    settings: "Settings"
-    jobs: Sequence["Job"]
+    settings: "AttributionSettings"
+    jobs: Sequence["AttributionJob"]
     too_long: int
     """Rationales left out for the student's max_tokens."""
     rows: "VariantRows"
@@ -96,7 +100,9 @@ class Prepared(NamedTuple):
     """Of the build."""
 
 
-def _prepare(run: Path, source: str | None, steps: int, limit: int | None) -> Prepared:
+def _prepare(
+    run: Path, source: str | None, steps: int, limit: int | None
+) -> PreparedAttribution:
     from cotbuild.builder.evaluation.models import (
         remembered_source,
         source_folder,
@@ -132,19 +138,21 @@ def _prepare(run: Path, source: str | None, steps: int, limit: int | None) -> Pr
         raise DataError(
             f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute."
         )
-    return Prepared(student, settings, jobs, len(asked) - len(jobs), found, folder)
+    return PreparedAttribution(
+        student, settings, jobs, len(asked) - len(jobs), found, folder
+    )
 
 
 def _asked(
     folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]
-) -> list["Asked"]:
+) -> list["AttributedRow"]:
     """The chosen rows that have a label and a rationale, in their order, with what
     `rationales` says of them.
     """
     from cotbuild.builder.storage.parquet import read_rows
     from cotbuild.builder.variants.view import Key, question_of
     from cotbuild.schemas.question import QuestionKind
-    from cotbuild.student.attribution.attribute import Asked
+    from cotbuild.student.attribution.attribute import AttributedRow
 
     wanted = {
         (row.question_id, row.sample_index): row
@@ -168,7 +176,9 @@ def _asked(
                     choices,
                     value["target"],
                 )
-                asked[key] = Asked(wanted[key], question_of(about), value["rationale"])
+                asked[key] = AttributedRow(
+                    wanted[key], question_of(about), value["rationale"]
+                )
     if missing := [key for key in wanted if key not in asked]:
         raise DataError(
             f"{folder}: no rationale of question {missing[0][0]!r} sample {missing[0][1]}. Expected one for each row "
@@ -178,7 +188,7 @@ def _asked(
 
 
 def _attribute(
-    prepared: Prepared, run: Path, path: Path, batch_tokens: int
+    prepared: PreparedAttribution, run: Path, path: Path, batch_tokens: int
 ) -> ScoresInfo:
     from cotbuild.builder.terminal import Terminal
     from cotbuild.builder.variants.scores import write_scores
@@ -205,7 +215,7 @@ def _attribute(
     return info
 
 
-def cost_lines(prepared: Prepared, tokens_per_s: float) -> list[str]:
+def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     """What `--dry-run` prints."""
     from cotbuild.builder.terminal import clock
     from cotbuild.builder.wording import counted
@@ -224,7 +234,9 @@ def cost_lines(prepared: Prepared, tokens_per_s: float) -> list[str]:
     ]
 
 
-def closing_lines(prepared: Prepared, info: ScoresInfo, path: Path) -> list[str]:
+def closing_lines(
+    prepared: PreparedAttribution, info: ScoresInfo, path: Path
+) -> list[str]:
     """What the command ends with: how many, how good, where, the next command."""
     from cotbuild.builder.wording import counted
 
@@ -275,5 +287,5 @@ def _as_before(made: VariantSet) -> list[str]:
     return flags
 
 
-def _left_out(prepared: Prepared) -> str:
+def _left_out(prepared: PreparedAttribution) -> str:
     return f" ({prepared.too_long} too long left out)" if prepared.too_long else ""

@@ -15,12 +15,12 @@ from cotbuild.schemas.training import StudentRun
 from cotbuild.schemas.variant import VariantSpec
 
 if TYPE_CHECKING:
-    from cotbuild.builder.evaluation.models import Model
-    from cotbuild.builder.evaluation.results import Results
+    from cotbuild.builder.evaluation.models import ResolvedModel
+    from cotbuild.builder.evaluation.results import ResultsFile
     from cotbuild.builder.terminal import Terminal
-    from cotbuild.schemas.evaluation import Evaluated, Evaluation, QuestionResult
+    from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
     from cotbuild.schemas.training import Layout
-    from cotbuild.student.evaluation.evaluate import Item, Plan
+    from cotbuild.student.evaluation.evaluate import EvaluationItem, EvaluationPlan
     from cotbuild.student.model import Student
 
 Text = str | None
@@ -132,12 +132,12 @@ class _Job(NamedTuple):
 
     asked: _Asked
     run: StudentRun | None
-    model: "Model | None"
+    model: "ResolvedModel | None"
     """Of a student that is no run."""
     spec: VariantSpec
-    items: "list[Item]"
-    plan: "Plan"
-    untrained_plan: "Plan"
+    items: "list[EvaluationItem]"
+    plan: "EvaluationPlan"
+    untrained_plan: "EvaluationPlan"
 
     @property
     def identity(self) -> str:
@@ -151,7 +151,7 @@ class _Job(NamedTuple):
             else ""
         )
 
-    def what(self, identity: str) -> "Evaluated":
+    def what(self, identity: str) -> "EvaluationInputs":
         from cotbuild.builder.sources.splits import canonical_split
         from cotbuild.student.evaluation.evaluate import evaluated
 
@@ -185,7 +185,7 @@ def _prepare(asked: _Asked) -> _Job:
     terminal, run = Terminal(), _run_of(asked)
     spec, source = _spec_of(asked, run), _source_of(asked, run)
     with student_packages():
-        from cotbuild.student.evaluation.evaluate import Item, make_plan
+        from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
     model = None if run else find_model(asked.student, asked.revision, terminal.say)
     if asked.teacher_chains:
         split, items = _with_chains(asked, run, spec, source)
@@ -193,7 +193,7 @@ def _prepare(asked: _Asked) -> _Job:
     else:
         questions = evaluation_questions(source, asked.split, asked.limit, terminal)
         items = [
-            Item(q, row)
+            EvaluationItem(q, row)
             for q, row in zip(questions, evaluation_rows(spec, questions), strict=True)
         ]
     p99, seen = (
@@ -206,14 +206,14 @@ def _prepare(asked: _Asked) -> _Job:
 
 def _with_chains(
     asked: _Asked, run: StudentRun | None, spec: VariantSpec, source: str
-) -> "tuple[str, list[Item]]":
+) -> "tuple[str, list[EvaluationItem]]":
     """The split that the teacher was asked about, and its questions that the run was
     not trained on.
     """
     from cotbuild.builder.evaluation.questions import evaluation_rows
     from cotbuild.builder.evaluation.teacher_rationales import teacher_chains
     from cotbuild.builder.terminal import Terminal
-    from cotbuild.student.evaluation.evaluate import Item
+    from cotbuild.student.evaluation.evaluate import EvaluationItem
     from cotbuild.student.questions import question_digest
 
     if run is None or run.layout.label_first:
@@ -231,7 +231,8 @@ def _with_chains(
     )
     rows = evaluation_rows(spec, found.questions)
     return found.split, [
-        Item(*one) for one in zip(found.questions, rows, found.rationales, strict=True)
+        EvaluationItem(*one)
+        for one in zip(found.questions, rows, found.rationales, strict=True)
     ]
 
 
@@ -294,7 +295,7 @@ def _default_out(student: str, job: _Job) -> Path:
 
 def _evaluated(job: _Job, out: Path) -> "Evaluation":
     """Evaluate what is not had yet, and write it all down."""
-    from cotbuild.builder.evaluation.results import Results, write_evaluation
+    from cotbuild.builder.evaluation.results import ResultsFile, write_evaluation
     from cotbuild.builder.terminal import Terminal
     from cotbuild.schemas.evaluation import Evaluation
     from cotbuild.student.evaluation.metrics import chance, figures, majority, metric
@@ -303,7 +304,7 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
     what, terminal = job.what(job.identity), Terminal()
     first = job.plan.layout.label_first
     beside = _Untrained(job, out) if job.run else None
-    ours = _collected(Results(out, "student", what), job, job.load, terminal)
+    ours = _collected(ResultsFile(out, "student", what), job, job.load, terminal)
     untrained = beside.results(terminal) if beside else None
     evaluation = Evaluation(
         metric=metric(ours),
@@ -328,14 +329,14 @@ class _Untrained:
     """
 
     def __init__(self, job: _Job, out: Path) -> None:
-        from cotbuild.builder.evaluation.results import Results, cached_untrained
+        from cotbuild.builder.evaluation.results import ResultsFile, cached_untrained
         from cotbuild.builder.storage.cache import cache_dir
 
         assert job.run is not None
         what = job.what(job.run.student)
         self._job = job._replace(plan=job.untrained_plan)
         self._copy, self._cached = (
-            Results(out, "untrained", what),
+            ResultsFile(out, "untrained", what),
             cached_untrained(cache_dir(), what),
         )
         had = self._copy.finished() is not None or self._cached.finished() is not None
@@ -351,7 +352,10 @@ class _Untrained:
 
 
 def _collected(
-    results: "Results", job: _Job, load: "Callable[[], Student]", terminal: "Terminal"
+    results: "ResultsFile",
+    job: _Job,
+    load: "Callable[[], Student]",
+    terminal: "Terminal",
 ) -> "list[QuestionResult]":
     from cotbuild.student.evaluation.evaluate import evaluate as each
 
@@ -364,7 +368,7 @@ def _collected(
         )
 
 
-def _base_of(job: _Job) -> "Model":
+def _base_of(job: _Job) -> "ResolvedModel":
     """The model that the run began with.
 
     Raises ConfigError where it is another one now, or cannot be found.
@@ -392,7 +396,7 @@ def _base_of(job: _Job) -> "Model":
     return model
 
 
-def _load(model: "Model | None") -> "Student":
+def _load(model: "ResolvedModel | None") -> "Student":
     from cotbuild.student.model import load_student
 
     assert model is not None

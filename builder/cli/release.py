@@ -9,8 +9,8 @@ import typer
 from cotbuild.builder.cli.errors import errors
 
 if TYPE_CHECKING:
-    from cotbuild.builder.release.check import Checks
-    from cotbuild.builder.release.publish import Published
+    from cotbuild.builder.release.check import VerifyOptions
+    from cotbuild.builder.release.publish import PublishResult
     from cotbuild.schemas.manifest import Manifest
 
 Text = str | None
@@ -87,37 +87,37 @@ def publish(
     """
     with errors():
         from cotbuild.builder.hub.names import repo_name, tag_name
-        from cotbuild.builder.release.check import Checks
-        from cotbuild.builder.release.compose import Wish
+        from cotbuild.builder.release.check import VerifyOptions
+        from cotbuild.builder.release.compose import ReleaseSpec
         from cotbuild.builder.release.names import FILE, open_target
-        from cotbuild.builder.release.publish import How
+        from cotbuild.builder.release.publish import PublishOptions
         from cotbuild.builder.release.publish import publish as run
         from cotbuild.builder.terminal import Terminal
         from cotbuild.builder.variants.settings import bindings
 
         ui = Terminal()
         name = target if target.startswith(FILE) else repo_name(target)
-        wish = Wish(
+        wish = ReleaseSpec(
             target=name,
             tag=None if tag is None else tag_name(tag),
             configs=tuple(configs.split(",")) if configs else None,
             licence=license,
             languages=tuple(language.split(",")) if language else None,
         )
-        how = How(
+        how = PublishOptions(
             private=private,
             dry_run=dry_run,
             allow_partial=allow_partial,
             move_tag=move_tag,
             message=message,
         )
-        checks = Checks(files=bindings(file or []), source=source)
+        checks = VerifyOptions(files=bindings(file or []), source=source)
         done = run(directory, open_target(name, ui.say), wish, how, checks, ui, print)
         for line in _closing_lines(done, wish.target, tag):
             print(line)
 
 
-def _closing_lines(done: "Published", target: str, tag: str | None) -> list[str]:
+def _closing_lines(done: "PublishResult", target: str, tag: str | None) -> list[str]:
     manifest = done.manifest
     at = f"{target}@{tag}" if tag else target
     if done.commit is None:
@@ -196,11 +196,13 @@ def verify(
     variants. Exit 1 with the exact fault.
     """
     with errors():
-        from cotbuild.builder.release.check import Checks, check
+        from cotbuild.builder.release.check import VerifyOptions, check
         from cotbuild.builder.release.names import is_release_name
         from cotbuild.builder.variants.settings import bindings
 
-        checks = Checks(files=bindings(file or []), everything=all, source=source)
+        checks = VerifyOptions(
+            files=bindings(file or []), everything=all, source=source
+        )
         if is_release_name(directory):
             manifest, lines = _verify_elsewhere(directory, checks)
         else:
@@ -213,7 +215,9 @@ def verify(
         )
 
 
-def _verify_elsewhere(name: str, checks: "Checks") -> "tuple[Manifest, list[str]]":
+def _verify_elsewhere(
+    name: str, checks: "VerifyOptions"
+) -> "tuple[Manifest, list[str]]":
     from cotbuild.builder.release.check import verify_release
     from cotbuild.builder.release.names import at_revision, open_target
     from cotbuild.builder.terminal import Terminal

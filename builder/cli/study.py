@@ -13,7 +13,7 @@ from cotbuild.builder.cli.errors import errors
 from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cotbuild.builder.study.cell import Site
+    from cotbuild.builder.study.cell import StudyContext
     from cotbuild.schemas.manifest import Manifest
     from cotbuild.schemas.study.declaration import Study
 
@@ -112,7 +112,7 @@ def run(
             _run(site)
 
 
-def _run(site: "Site") -> None:
+def _run(site: "StudyContext") -> None:
     from cotbuild.builder.build.directory import need_manifest
     from cotbuild.builder.study.registration import register
     from cotbuild.builder.study.run import run_study

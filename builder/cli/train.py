@@ -13,7 +13,7 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun, TrainConfig
 
 if TYPE_CHECKING:
-    from cotbuild.student.training.train import Cost
+    from cotbuild.student.training.train import TrainingCost
 
 DEFAULT = TrainConfig(variant="post_cot")
 """Its values are named in the help."""
@@ -140,7 +140,7 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     from cotbuild.builder.terminal import Terminal, TrainingRate
 
     with student_packages():
-        from cotbuild.student.training.train import Base, train
+        from cotbuild.student.training.train import BaseStudent, train
     terminal, started = Terminal(), TrainingRate()
     folder, model = (
         source_folder(source, terminal),
@@ -150,7 +150,7 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
         run = train(
             told_of(config),
             folder,
-            Base(*model),
+            BaseStudent(*model),
             out,
             lambda update: show(started.line(update)) if is_main_process() else None,
         )
@@ -169,16 +169,16 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
     from cotbuild.builder.terminal import Terminal
 
     with student_packages():
-        from cotbuild.student.training.train import Base, measure
+        from cotbuild.student.training.train import BaseStudent, measure
     terminal = Terminal()
     folder, model = (
         source_folder(source, terminal),
         find_model(config.student, config.revision, terminal.say),
     )
-    return cost_lines(measure(told_of(config), folder, Base(*model)))
+    return cost_lines(measure(told_of(config), folder, BaseStudent(*model)))
 
 
-def cost_lines(cost: "Cost") -> list[str]:
+def cost_lines(cost: "TrainingCost") -> list[str]:
     """What `--dry-run` prints."""
     from cotbuild.builder.terminal import clock
     from cotbuild.builder.wording import counted

@@ -43,7 +43,7 @@ EXTRA = (
 REMEMBERED = "source.json"
 
 
-class Model(NamedTuple):
+class ResolvedModel(NamedTuple):
     """A model that a name means."""
 
     where: str
@@ -54,7 +54,9 @@ class Model(NamedTuple):
     """The commit, of a Hub id."""
 
 
-def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> Model:
+def find_model(
+    name: str, revision: str | None, say: Callable[[str], None]
+) -> ResolvedModel:
     """The model that `embedded`, a folder or a Hub id means; the embedded one is made
     where this is its first time.
 
@@ -74,10 +76,10 @@ def find_model(name: str, revision: str | None, say: Callable[[str], None]) -> M
     if identity.startswith("embedded:"):
         log = cache_dir() / "convert.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return Model(str(asyncio.run(embedded_model(log, say))), identity, None)
+        return ResolvedModel(str(asyncio.run(embedded_model(log, say))), identity, None)
     if identity.startswith("local:"):
-        return Model(str(Path(name).expanduser()), identity, None)
-    return Model(name, identity, hub_commit(identity))
+        return ResolvedModel(str(Path(name).expanduser()), identity, None)
+    return ResolvedModel(name, identity, hub_commit(identity))
 
 
 def source_folder(source: str, ui: Ui) -> Path:
@@ -109,7 +111,7 @@ def _fetched(release: str, ui: Ui) -> Path:
     return folder
 
 
-class Remembered(Record):
+class RunSource(Record):
     """source.json in the folder of a run: where its rows came from, on this machine."""
 
     format_version: int = Field(
@@ -128,12 +130,12 @@ def remember_source(run: Path, source: str) -> None:
     told = (
         source if is_release_name(source) else str(Path(source).expanduser().resolve())
     )
-    save_remembered(run / REMEMBERED, Remembered(source=told))
+    save_remembered(run / REMEMBERED, RunSource(source=told))
 
 
 def remembered_source(run: Path) -> str:
     """Raises ConfigError where the run does not say."""
-    source = load_remembered(run / REMEMBERED, Remembered).source
+    source = load_remembered(run / REMEMBERED, RunSource).source
     if source is None:
         raise ConfigError(
             f"{run}: does not say what it was trained on. Expected the build. Pass it with --source."

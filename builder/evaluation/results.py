@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.builder.storage.durable import write_text
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
-from cotbuild.schemas.evaluation import Evaluated, Evaluation, QuestionResult
+from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import check_format
 
@@ -27,12 +27,12 @@ Done = dict[int, QuestionResult]
 """Results by the place of their question."""
 
 
-class Results:
+class ResultsFile:
     """The results of one student in `folder`: NAME.parquet, until then .NAME.jsonl.
     Raises StoreError on any fault.
     """
 
-    def __init__(self, folder: Path, name: str, what: Evaluated) -> None:
+    def __init__(self, folder: Path, name: str, what: EvaluationInputs) -> None:
         self._parquet, self._journal = (
             folder / f"{name}.parquet",
             folder / f".{name}.jsonl",
@@ -137,10 +137,10 @@ class Results:
         )
 
 
-def cached_untrained(cache: Path, what: Evaluated) -> Results:
+def cached_untrained(cache: Path, what: EvaluationInputs) -> ResultsFile:
     """The untrained student's results in the user's cache, by all that decides them."""
     key = digest("evaluation/1", what.model_dump(mode="json"))
-    return Results(cache / "evaluations" / key[:16], "untrained", what)
+    return ResultsFile(cache / "evaluations" / key[:16], "untrained", what)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.wording import counted
-from cotbuild.schemas.evaluation import Evaluation, Figures, Share
+from cotbuild.schemas.evaluation import Evaluation, Proportion, StudentMetrics
 
 COLUMNS = (
     "",
@@ -52,7 +52,7 @@ def _table(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
         yield ("chance", f"{evaluation.chance:.1%}", *[""] * 7)
 
 
-def _row(name: str, of: Figures) -> tuple[str, ...]:
+def _row(name: str, of: StudentMetrics) -> tuple[str, ...]:
     shares = (
         _percent(of.normalised),
         _percent(of.free),
@@ -63,11 +63,11 @@ def _row(name: str, of: Figures) -> tuple[str, ...]:
     return (name, _percent(of.accuracy), _interval(of.accuracy), *shares, *rates)
 
 
-def _percent(share: Share | None) -> str:
+def _percent(share: Proportion | None) -> str:
     return "-" if share is None else f"{share.share:.1%}"
 
 
-def _interval(share: Share | None) -> str:
+def _interval(share: Proportion | None) -> str:
     return "-" if share is None else f"{100 * share.low:.1f}-{100 * share.high:.1f}"
 
 
@@ -85,7 +85,7 @@ def _aligned(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _seen(figures: Figures) -> str:
+def _seen(figures: StudentMetrics) -> str:
     if not figures.seen:
         return "of these questions none stands in the rows trained on"
     without = f"; accuracy on the others {_percent(figures.unseen)} ({_interval(figures.unseen)})"

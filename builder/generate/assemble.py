@@ -15,7 +15,7 @@ from cotbuild.builder.build.directory import CARD, CONFIG, install, staging
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import card
 from cotbuild.builder.generate.jobs import Job, cotbuild_version, known_answers
-from cotbuild.builder.generate.rows import Tally, flag_duplicates, to_rationale
+from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.durable import write_text
@@ -37,7 +37,7 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
 
 
-class Derived(NamedTuple):
+class BuildRows(NamedTuple):
     """The rows of a build before they are written."""
 
     rows: Iterator[Rationale]
@@ -47,18 +47,18 @@ class Derived(NamedTuple):
     """Where the answers stand; None: the rationales were imported."""
 
 
-def asked_for(job: Job, index: AnswerIndex, num_chains: int, asked: int) -> Derived:
+def asked_for(job: Job, index: AnswerIndex, num_chains: int, asked: int) -> BuildRows:
     """Rows derived from answers."""
-    return Derived(_rationales(job, index), num_chains, asked, index)
+    return BuildRows(_rationales(job, index), num_chains, asked, index)
 
 
-def imported(job: Job) -> Derived:
+def imported(job: Job) -> BuildRows:
     """Rows made of rationales from elsewhere."""
-    return Derived(job.imported.rows(), job.imported.num_rows, 0, None)
+    return BuildRows(job.imported.rows(), job.imported.num_rows, 0, None)
 
 
 def assemble(
-    job: Job, derived: Derived, started: float, say: Callable[[str], None]
+    job: Job, derived: BuildRows, started: float, say: Callable[[str], None]
 ) -> Manifest:
     """Write every row and put the files in place. Raises DataError where the source
     changed meanwhile.
@@ -67,7 +67,7 @@ def assemble(
     come out unchanged; `say` gets a line before they are deleted. `started`:
     time.monotonic() at the start of the run.
     """
-    tally = Tally()
+    tally = BuildCounts()
     with staging(job.out) as stage:
         rows = _counted(flag_duplicates(derived.rows), tally)
         files = write_split(
@@ -98,7 +98,7 @@ def assemble(
     return manifest
 
 
-def _source(job: Job, tally: Tally) -> SourceEntry:
+def _source(job: Job, tally: BuildCounts) -> SourceEntry:
     """What the last read of the split asked about left behind, before another split is
     read.
     """
@@ -137,7 +137,7 @@ def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:
             yield to_rationale(chain)
 
 
-def _counted(rows: Iterable[Rationale], tally: Tally) -> Iterator[Rationale]:
+def _counted(rows: Iterable[Rationale], tally: BuildCounts) -> Iterator[Rationale]:
     for row in rows:
         tally.add(row)
         yield row
@@ -163,7 +163,11 @@ def _check_unchanged(job: Job) -> None:
 
 
 def _manifest(
-    job: Job, tally: Tally, files: list[FileEntry], source: SourceEntry, run: RunInfo
+    job: Job,
+    tally: BuildCounts,
+    files: list[FileEntry],
+    source: SourceEntry,
+    run: RunInfo,
 ) -> Manifest:
     config, digests = job.config, config_digests(files)
     entry = None if config.imported is None else job.imported.entry
@@ -220,7 +224,9 @@ def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _run_info(job: Job, derived: Derived, tally: Tally, elapsed_s: float) -> RunInfo:
+def _run_info(
+    job: Job, derived: BuildRows, tally: BuildCounts, elapsed_s: float
+) -> RunInfo:
     index = derived.answers
     passing = (kind.value for kind in FailureKind if kind is not FailureKind.REJECTED)
     return RunInfo(

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from cotbuild.builder.storage.keys import distinct, key_bytes
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.grade import Judgement
+from cotbuild.schemas.answers.grade import GradedCompletion
 from cotbuild.schemas.completion import Answer, Completion, Failure, Request
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Purpose
@@ -29,7 +29,7 @@ class Step(NamedTuple):
 class Judge(Protocol):
     """Judges a finished chain where that is wanted; it costs more than planning does."""
 
-    def __call__(self, *, flags: bool = True) -> Judgement:
+    def __call__(self, *, flags: bool = True) -> GradedCompletion:
         """`flags` False: without those of the rationale's wording, which cost as much
         as all the rest.
         """
@@ -123,7 +123,7 @@ def walk_all(
 
 
 @dataclass
-class Plan:
+class RequestPlan:
     """What a run would do, counted in one pass that keeps 16 bytes a request."""
 
     num_questions: int = 0
@@ -142,9 +142,9 @@ class Plan:
     """Keys (16 bytes) that more than one open chain has."""
 
 
-def make_plan(chains: Iterable[Chain], samples: int) -> Plan:
+def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
     """Count a plan's chains and its open requests."""
-    plan, keys, longest = Plan(), bytearray(), -1
+    plan, keys, longest = RequestPlan(), bytearray(), -1
     for chain in chains:
         plan.num_chains += 1
         if chain.open is None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cotbuild.builder.generate.chains import Plan
+from cotbuild.builder.generate.chains import RequestPlan
 from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.wording import counted
 from cotbuild.schemas.config import BuildConfig
@@ -55,7 +55,7 @@ def _shown(value: Any, digits: int | None) -> str:
 
 
 def announcement(
-    job: Job, plan: Plan, standing: Manifest | None, before: BuildConfig | None
+    job: Job, plan: RequestPlan, standing: Manifest | None, before: BuildConfig | None
 ) -> list[str]:
     """The lines a user sees before anything is asked or replaced."""
     doubles = plan.num_open_chains - plan.num_open

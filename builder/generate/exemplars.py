@@ -18,7 +18,7 @@ Worked = tuple[Question, str]
 
 
 @dataclass
-class Pool:
+class ExemplarPool:
     """One worked question more than a prompt takes, so that a question is never its own
     exemplar.
     """
@@ -58,7 +58,7 @@ class Pool:
         return template.changed(exemplars=tuple(exemplars[: self.config.count]))
 
 
-def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> Pool:
+def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> ExemplarPool:
     """The pool of a build: per kind the count + 1 different questions whose (seed, id)
     digests are lowest.
     """
@@ -75,7 +75,7 @@ def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> Pool:
     drawn = {
         kind: sorted(lowest.values(), key=_rank) for kind, lowest in by_kind.items()
     }
-    return Pool(
+    return ExemplarPool(
         config,
         {
             kind: [(normalised(q.text), _exemplar(q, r)) for _, q, r in few]

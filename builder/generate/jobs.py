@@ -12,8 +12,8 @@ from pathlib import Path
 from cotbuild.builder.generate.chains import Chain, Lookup, walk_all
 from cotbuild.builder.generate.code_digest import code_digest
 from cotbuild.builder.generate.exemplars import draw
-from cotbuild.builder.generate.modes import Asking
-from cotbuild.builder.imports import Import, open_import, open_import_source
+from cotbuild.builder.generate.modes import ChainRules
+from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
@@ -48,7 +48,7 @@ class Job:
     teacher: str
 
     @cached_property
-    def imported(self) -> Import:
+    def imported(self) -> RationaleImport:
         """The rationales made elsewhere; reads their files.
 
         Only where the config names some.
@@ -57,7 +57,7 @@ class Job:
         return open_import(self.config.imported, self.source)
 
     @cached_property
-    def asking(self) -> Asking:
+    def asking(self) -> ChainRules:
         """The way of asking.
 
         Reads the split of the exemplars, where they are drawn from one.
@@ -66,7 +66,7 @@ class Job:
         pool = (
             None if wanted is None else draw(wanted, self.source.worked(wanted.split))
         )
-        return Asking(self.config, self.teacher, self.templates, pool)
+        return ChainRules(self.config, self.teacher, self.templates, pool)
 
     @cached_property
     def eval_splits(self) -> list[str]:

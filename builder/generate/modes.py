@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from cotbuild.builder.generate.chains import Ending, Script, Step
-from cotbuild.builder.generate.exemplars import Pool
+from cotbuild.builder.generate.exemplars import ExemplarPool
 from cotbuild.prompts.render import render
 from cotbuild.prompts.response_format import (
     CHOOSE_TOKENS,
@@ -19,7 +19,7 @@ from cotbuild.prompts.response_format import (
     choose_turns,
 )
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.grade import Judgement, judge
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.json_answer import read_answer
 from cotbuild.schemas.answers.statements import split_thought
 from cotbuild.schemas.completion import MAX_SEED, Completion, Request, Sampling
@@ -40,7 +40,7 @@ does (arXiv 2203.14465).
 
 
 @dataclass(frozen=True)
-class Asking:
+class ChainRules:
     """The ways of asking that BuildConfig names.
 
     `templates` has one per purpose that the mode needs.
@@ -49,7 +49,7 @@ class Asking:
     config: BuildConfig
     teacher: str
     templates: Mapping[Purpose, Templates]
-    pool: Pool | None = None
+    pool: ExemplarPool | None = None
 
     @cached_property
     def ref(self) -> str:
@@ -155,8 +155,8 @@ class Asking:
         given: str | None = None,
         *,
         flags: bool = True,
-    ) -> Judgement:
-        return judge(
+    ) -> GradedCompletion:
+        return grade_completion(
             question,
             said.text,
             reasoning=said.reasoning,
@@ -175,7 +175,7 @@ class Asking:
         chosen: Completion,
         *,
         flags: bool = True,
-    ) -> Judgement:
+    ) -> GradedCompletion:
         answer = read_answer(chosen.text, question)
         found = self._judge(question, template, said, answer, flags=flags)
         if answer is not None:

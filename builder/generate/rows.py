@@ -120,7 +120,7 @@ def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
 
 
 @dataclass
-class Tally:
+class BuildCounts:
     """Counts over the rows of a build, filled as they pass by."""
 
     num_questions: int = 0

@@ -12,7 +12,7 @@ from cotbuild.builder.generate.ask import OnStep, ask_all
 from cotbuild.builder.generate.chains import (
     Chain,
     Lookup,
-    Plan,
+    RequestPlan,
     make_plan,
     open_requests,
 )
@@ -38,7 +38,7 @@ class Ui(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GenerateResult:
     """What a run did."""
 
     manifest: Manifest
@@ -55,7 +55,7 @@ def generate(
     *,
     fresh: bool = False,
     retry_failed: bool = False,
-) -> Outcome:
+) -> GenerateResult:
     """Bring `out` to what `config` says, asking only what the store does not know.
 
     `fresh` begins the answers anew; `retry_failed` asks again also what the server
@@ -73,7 +73,7 @@ def generate(
         )  # also where the run before was killed right after its manifest, and nothing is left to do
         standing = read_manifest(out)
         if standing is not None and not retry_failed and is_up_to_date(job, standing):
-            return Outcome(standing, asked=0, rebuilt=False)
+            return GenerateResult(standing, asked=0, rebuilt=False)
         remember_source(job.source, job.store.root)
         # Here: pyarrow takes a while to import.
         from cotbuild.builder.generate.assemble import asked_for, assemble, imported
@@ -89,7 +89,7 @@ def generate(
                 ui.say(line)
             derived = imported(job)
         manifest = assemble(job, derived, started, ui.say)
-    return Outcome(manifest, asked=derived.asked, rebuilt=True)
+    return GenerateResult(manifest, asked=derived.asked, rebuilt=True)
 
 
 def _ask_open(
@@ -106,7 +106,7 @@ def _ask_open(
     return plan.num_chains, asked
 
 
-async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:
+async def _ask(job: Job, plan: RequestPlan, lookup: Lookup, ui: Ui) -> int:
     """Ask all that is open; the number of requests that were made."""
     assert plan.longest is not None
     async with open_teacher(
@@ -151,6 +151,6 @@ async def _ask(job: Job, plan: Plan, lookup: Lookup, ui: Ui) -> int:
     return asked
 
 
-def _left_open(job: Job) -> Plan:
+def _left_open(job: Job) -> RequestPlan:
     with known_answers(job.store.index(), retry=False) as known:
         return make_plan(job.chains(known), job.asking.samples)

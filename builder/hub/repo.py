@@ -21,7 +21,7 @@ from cotbuild.builder.hub.errors import (
     wait_s,
 )
 from cotbuild.builder.hub.names import repo_name, tag_name
-from cotbuild.builder.hub.target import Progress, RemoteFile, State
+from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.schemas.errors import PublishError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class HubRepo:
     def recover(self) -> None:
         """Do nothing: the Hub makes a commit at once or not at all."""
 
-    def state(self, revision: str | None = None) -> State:
+    def state(self, revision: str | None = None) -> RemoteState:
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
         try:
@@ -78,11 +78,11 @@ class HubRepo:
             )
             if revision is not None or not missing:
                 raise
-            return State(None, {}, {})
+            return RemoteState(None, {}, {})
         commit = heads.get("main") if revision is None else self._commit_of(revision)
-        return State(commit, self._files(commit) if commit else {}, tags)
+        return RemoteState(commit, self._files(commit) if commit else {}, tags)
 
-    def create(self, *, private: bool) -> State:
+    def create(self, *, private: bool) -> RemoteState:
         self._ask(
             lambda: self._api.create_repo(**self._repo, private=private, exist_ok=True)
         )

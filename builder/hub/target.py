@@ -46,7 +46,7 @@ class RemoteFile(NamedTuple):
         )
 
 
-class State(NamedTuple):
+class RemoteState(NamedTuple):
     """What stands at a target now."""
 
     commit: str | None
@@ -57,7 +57,7 @@ class State(NamedTuple):
     """Tag to commit."""
 
 
-class Target(Protocol):
+class ReleaseTarget(Protocol):
     """A place for releases.
 
     Every method raises PublishError in one line, which never holds a token.
@@ -72,7 +72,7 @@ class Target(Protocol):
         Only a publish calls this.
         """
 
-    def state(self, revision: str | None = None) -> State:
+    def state(self, revision: str | None = None) -> RemoteState:
         """What stands there; `revision`: a tag or commit, None: the newest. Changes
         nothing.
 
@@ -80,7 +80,7 @@ class Target(Protocol):
         `recover` would finish.
         """
 
-    def create(self, *, private: bool) -> State:
+    def create(self, *, private: bool) -> RemoteState:
         """Make the repo or folder unless it is there already, and say what stands there
         then.
 

@@ -3,17 +3,17 @@ provenance as asked ones.
 """
 
 from cotbuild.builder.imports.embedded_questions import open_import_source
-from cotbuild.builder.imports.read import Unmatched
+from cotbuild.builder.imports.read import UnmatchedText
 from cotbuild.builder.imports.recipes import (
     builtin_recipes,
     load_recipe,
     recipe_from_mapping,
 )
-from cotbuild.builder.imports.run import Import, open_import
+from cotbuild.builder.imports.run import RationaleImport, open_import
 
 __all__ = [
-    "Import",
-    "Unmatched",
+    "RationaleImport",
+    "UnmatchedText",
     "builtin_recipes",
     "load_recipe",
     "open_import",

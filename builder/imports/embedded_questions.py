@@ -13,7 +13,7 @@ from cotbuild.builder.sources.splits import split_of_file
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.import_recipe import QUESTION_FIELDS, ImportConfig, Recipe
+from cotbuild.schemas.import_recipe import QUESTION_FIELDS, ImportConfig, ImportRecipe
 
 _BRACKETED = re.compile(r"\([a-z]\)")
 
@@ -36,28 +36,28 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     if "target" not in config.recipe.columns:
         source = source.model_copy(update={"columns": {"target": ""}})
 
-    def open_split(name: str) -> "InsideRows":
+    def open_split(name: str) -> "EmbeddedQuestionRows":
         if name != split:
             raise ConfigError(
                 f"{files[0].name}: split {name!r}. Expected {split!r}: the files hold one split."
             )
-        return InsideRows(files, config.recipe)
+        return EmbeddedQuestionRows(files, config.recipe)
 
     return Source(source, files[0].name, split, open_split)
 
 
-class InsideRows:
+class EmbeddedQuestionRows:
     """The different questions of the files, in the order of their first rows; rows that
     are unreadable hold none.
     """
 
-    def __init__(self, files: list[Path], recipe: Recipe) -> None:
+    def __init__(self, files: list[Path], recipe: ImportRecipe) -> None:
         self._files = files
         self._recipe = recipe
         self.where = f"questions of {files[0].name}"
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        numbers = Numbers(self._recipe)
+        numbers = EmbeddedQuestionIndex(self._recipe)
         for file in self._files:
             for row in read_rows(file, self._recipe):
                 if not isinstance(row, BadRow):
@@ -70,10 +70,10 @@ class InsideRows:
         return checksums[0] if len(checksums) == 1 else digest("files/1", checksums)
 
 
-class Numbers:
+class EmbeddedQuestionIndex:
     """The different questions of the files, numbered in the order of their first rows."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: ImportRecipe) -> None:
         self._recipe = recipe
         self._numbers: dict[str, int] = {}
 
@@ -86,7 +86,7 @@ class Numbers:
         )
 
 
-def question_row(row: Row, recipe: Recipe) -> dict[str, Any]:
+def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
     """What a row says of its question, under the names that every source reads."""
     columns = recipe.columns
     found = {

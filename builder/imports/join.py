@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.imports.keys import question_key, row_key
-from cotbuild.builder.imports.read import Drops, Text, read_rows, texts_of
+from cotbuild.builder.imports.read import (
+    DroppedTexts,
+    ImportedText,
+    read_rows,
+    texts_of,
+)
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import DropReason, ImportConfig, ImportFile
+from cotbuild.schemas.import_recipe import ImportConfig, ImportDropReason, ImportFile
 from cotbuild.schemas.question import Question
 
 
-class Joined:
+class JoinedTexts:
     """The texts of all files by question. They are held in memory; of the questions
     only where a text's stands.
 
@@ -27,14 +32,14 @@ class Joined:
     def __init__(
         self, config: ImportConfig, source: Source, order: list[str] | None
     ) -> None:
-        self.drops = Drops()
+        self.drops = DroppedTexts()
         self.files: list[ImportFile] = []
         self.num_texts = 0
         self._config = config
         self._stop = source.config.on_bad_row == "stop"
         self._row_key = row_key(config.recipe, order)
         self._question_key = question_key(config.recipe, order)
-        self._texts: dict[str, list[Text]] = {}
+        self._texts: dict[str, list[ImportedText]] = {}
         for path in map(Path, config.files):
             self._read(path)
         self._places: dict[str, list[int]] = {key: [] for key in self._texts}
@@ -48,7 +53,7 @@ class Joined:
             self._check_count(num_rows, source)
         self._drop_unmatched()
 
-    def of(self, question: Question) -> list[Text]:
+    def of(self, question: Question) -> list[ImportedText]:
         """The texts of a question, in file order."""
         key = self._question_key(question)
         places = self._places.get(key)
@@ -66,7 +71,7 @@ class Joined:
                     self._bad(path.name, rows - 1, found)
                 else:
                     key, text, answer = found
-                    place = Text(
+                    place = ImportedText(
                         first + rows - 1,
                         len(self.files),
                         rows - 1,
@@ -99,7 +104,7 @@ class Joined:
         if self._stop:
             message = f"{file} row {row} (from 0): {fault.message} Fix the row or pass --on-bad-row drop."
             raise DataError(message) from fault
-        self.drops.add(file, row, DropReason.BAD_ROW, fault.message)
+        self.drops.add(file, row, ImportDropReason.BAD_ROW, fault.message)
 
     def _find(self, source: Source) -> None:
         """Note where in the split each text's questions stand."""
@@ -119,12 +124,14 @@ class Joined:
             )
 
     def _drop_unmatched(self) -> None:
-        reasons: list[tuple[Text, DropReason, str]] = []
+        reasons: list[tuple[ImportedText, ImportDropReason, str]] = []
         for key, texts in list(self._texts.items()):
             places = self._places[key]
             if len(places) == 1 or len(places) == len(texts):
                 continue
-            reason = DropReason.AMBIGUOUS if places else DropReason.NO_QUESTION
+            reason = (
+                ImportDropReason.AMBIGUOUS if places else ImportDropReason.NO_QUESTION
+            )
             reasons += [(text, reason, key) for text in texts]
             del self._texts[key], self._places[key]
         for text, reason, key in sorted(reasons):

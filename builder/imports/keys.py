@@ -5,21 +5,21 @@ together. Pure but for order files.
 from collections.abc import Callable
 from pathlib import Path
 
-from cotbuild.builder.imports.embedded_questions import Numbers
+from cotbuild.builder.imports.embedded_questions import EmbeddedQuestionIndex
 from cotbuild.builder.imports.read import get
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import choice_pairs, clean_field, clean_id
 from cotbuild.schemas.answers.compare import compared
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import Recipe
+from cotbuild.schemas.import_recipe import ImportRecipe
 from cotbuild.schemas.question import Question
 
 RowKey = Callable[[Row, int], str]
 """A row and its number over all files to its key; raises BadRow."""
 
 
-def row_key(recipe: Recipe, order: list[str] | None) -> RowKey:
+def row_key(recipe: ImportRecipe, order: list[str] | None) -> RowKey:
     """How rows are keyed; `order`: the ids that rows stand in the order of."""
     columns = recipe.columns
     match recipe.join:
@@ -28,7 +28,7 @@ def row_key(recipe: Recipe, order: list[str] | None) -> RowKey:
         case "question":
             return lambda row, _: _written(row, columns)
         case "inside":
-            numbers = Numbers(recipe)
+            numbers = EmbeddedQuestionIndex(recipe)
             return lambda row, _: str(numbers.of(row))
         case "order" if order is None:
             return lambda _, number: str(number)
@@ -38,7 +38,9 @@ def row_key(recipe: Recipe, order: list[str] | None) -> RowKey:
             )  # a wrong count is refused later
 
 
-def question_key(recipe: Recipe, order: list[str] | None) -> Callable[[Question], str]:
+def question_key(
+    recipe: ImportRecipe, order: list[str] | None
+) -> Callable[[Question], str]:
     """How questions are keyed."""
     if recipe.join == "question":
         return lambda question: _asked(question, recipe)
@@ -60,7 +62,7 @@ def _written(row: Row, columns: dict[str, str]) -> str:
     return "\n".join(map(compared, [text, *options]))
 
 
-def _asked(question: Question, recipe: Recipe) -> str:
+def _asked(question: Question, recipe: ImportRecipe) -> str:
     options = (
         [choice.text for choice in question.choices]
         if "choices" in recipe.columns

@@ -14,7 +14,7 @@ from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.files import FileRows, open_file
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.import_recipe import WHOLE_ROW, DropReason, Recipe
+from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
 from cotbuild.schemas.record import short
 
 SAMPLE_ROWS = 100
@@ -24,7 +24,7 @@ SHOWN = 20
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
-class Text(NamedTuple):
+class ImportedText(NamedTuple):
     """One text of the files, and where it stands."""
 
     number: int
@@ -37,30 +37,30 @@ class Text(NamedTuple):
     """What the answer column says; None: nothing, or there is no such column."""
 
 
-class Unmatched(NamedTuple):
+class UnmatchedText(NamedTuple):
     """A text that became no row."""
 
     file: str
     row: int
-    reason: DropReason
+    reason: ImportDropReason
     what: str
     """What the row was looked up by, or what is wrong with it; shortened."""
 
 
 @dataclass
-class Drops:
+class DroppedTexts:
     """Texts that became no row: how many for each reason, and the first of them."""
 
-    counts: Counter[DropReason] = field(default_factory=Counter)
-    shown: list[Unmatched] = field(default_factory=list)
+    counts: Counter[ImportDropReason] = field(default_factory=Counter)
+    shown: list[UnmatchedText] = field(default_factory=list)
 
-    def add(self, file: str, row: int, reason: DropReason, what: str) -> None:
+    def add(self, file: str, row: int, reason: ImportDropReason, what: str) -> None:
         self.counts[reason] += 1
         if len(self.shown) < SHOWN:
-            self.shown.append(Unmatched(file, row, reason, short(what)))
+            self.shown.append(UnmatchedText(file, row, reason, short(what)))
 
 
-def read_rows(path: Path, recipe: Recipe) -> Iterator[Row | BadRow]:
+def read_rows(path: Path, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
     """The rows of one file; a row that is itself the text stands under `WHOLE_ROW`.
 
     Raises DataError where the file cannot be read, ConfigError where none of its first
@@ -76,7 +76,7 @@ def read_rows(path: Path, recipe: Recipe) -> Iterator[Row | BadRow]:
     return chain(first, rows)
 
 
-def _check_columns(sample: list[Row], recipe: Recipe, where: str) -> None:
+def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
     present = list(dict.fromkeys(key for row in sample for key in row))
     for name, column in recipe.columns.items():
         if sample and not {column, column.partition(".")[0]} & set(present):
@@ -117,7 +117,7 @@ def get(row: Row, column: str) -> Any:
     return value
 
 
-def texts_of(row: Row, recipe: Recipe) -> list[tuple[str, object] | BadRow]:
+def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow]:
     """Each text of a row with its answer; an answer column may hold a list that goes
     along with a list of texts.
     """

@@ -7,23 +7,23 @@ from functools import cache
 
 from cotbuild.prompts.versioned import find_declared, parse_declared, shipped
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import Join, Recipe
+from cotbuild.schemas.import_recipe import ImportRecipe, Join
 
 
-def parse_recipe(text: str, where: str) -> Recipe:
+def parse_recipe(text: str, where: str) -> ImportRecipe:
     """A recipe from YAML text. Raises ConfigError, with `where` in it, on any fault."""
-    return parse_declared(text, where, Recipe, "recipe")
+    return parse_declared(text, where, ImportRecipe, "recipe")
 
 
 @cache
-def builtin_recipes() -> dict[str, Recipe]:
+def builtin_recipes() -> dict[str, ImportRecipe]:
     """Every recipe that ships with cotbuild, by name@version, in the order of their
     names.
     """
     return shipped("cotbuild.builder.imports", "recipes", parse_recipe)
 
 
-def load_recipe(ref: str) -> Recipe:
+def load_recipe(ref: str) -> ImportRecipe:
     """A built-in recipe by name@version or name, or one from a .yaml file; see
     `find_declared`.
     """
@@ -39,7 +39,7 @@ def recipe_from_mapping(
     url: str | None = None,
     answer_first: bool = False,
     target_shown: bool = False,
-) -> Recipe:
+) -> ImportRecipe:
     """The recipe `--map FIELD=COLUMN` stands for; `join` None: by id, else by question,
     else by order.
 
@@ -66,4 +66,4 @@ def recipe_from_mapping(
         "answer": "column" if "answer" in columns else from_text,
         "target_shown": target_shown,
     }
-    return Recipe.parse(value, "--map", ConfigError)
+    return ImportRecipe.parse(value, "--map", ConfigError)

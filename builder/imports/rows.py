@@ -3,18 +3,22 @@
 from typing import NamedTuple
 
 from cotbuild.builder.generate.rows import about_question
-from cotbuild.builder.imports.read import Text
+from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.targets import choice_label, number, yes_no
-from cotbuild.schemas.answers.grade import Judgement, judge
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.import_recipe import ImportFile, Recipe
+from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Origin, Purpose, Rationale, Verdict
 
 
 def to_rationale(
-    question: Question, sample_index: int, text: Text, file: ImportFile, recipe: Recipe
+    question: Question,
+    sample_index: int,
+    text: ImportedText,
+    file: ImportFile,
+    recipe: ImportRecipe,
 ) -> Rationale:
     """The published row of one text of a question."""
     judged = _judged(question, text, recipe)
@@ -41,21 +45,23 @@ def to_rationale(
     )
 
 
-def import_key(checksum: str, text: Text) -> str:
+def import_key(checksum: str, text: ImportedText) -> str:
     """What an imported text is known by, in place of a request_key."""
     return digest("import/1", [checksum, text.row, text.position])
 
 
-class Stated(NamedTuple):
+class StatedAnswer(NamedTuple):
     """What the answer column says: None for an answer that is none of the question's."""
 
     answer: str | None
 
 
-def _judged(question: Question, text: Text, recipe: Recipe) -> Judgement:
+def _judged(
+    question: Question, text: ImportedText, recipe: ImportRecipe
+) -> GradedCompletion:
     stated = _stated(question, text, recipe)
     given = stated.answer if stated else None
-    judged = judge(
+    judged = grade_completion(
         question,
         text.text,
         finish_reason=None,
@@ -68,11 +74,15 @@ def _judged(question: Question, text: Text, recipe: Recipe) -> Judgement:
     return judged.model_copy(update={"answer": None, "verdict": verdict})
 
 
-def _stated(question: Question, text: Text, recipe: Recipe) -> Stated | None:
+def _stated(
+    question: Question, text: ImportedText, recipe: ImportRecipe
+) -> StatedAnswer | None:
     """The answer that stands outside the text; None: the text itself is to be read."""
     if recipe.answer == "target":
-        return None if question.target is None else Stated(question.target)
-    return None if text.answer is None else Stated(answer_of(text.answer, question))
+        return None if question.target is None else StatedAnswer(question.target)
+    return (
+        None if text.answer is None else StatedAnswer(answer_of(text.answer, question))
+    )
 
 
 def answer_of(value: object, question: Question) -> str | None:

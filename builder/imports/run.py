@@ -12,16 +12,16 @@ from cotbuild.builder.imports.check_join import (
     misfit,
     question_words,
 )
-from cotbuild.builder.imports.join import Joined
+from cotbuild.builder.imports.join import JoinedTexts
 from cotbuild.builder.imports.keys import read_order
-from cotbuild.builder.imports.read import Text, Unmatched
+from cotbuild.builder.imports.read import ImportedText, UnmatchedText
 from cotbuild.builder.imports.rows import to_rationale
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import (
-    DropReason,
     ImportConfig,
+    ImportDropReason,
     ImportEntry,
     ImportFile,
 )
@@ -30,7 +30,7 @@ from cotbuild.schemas.rationale import Rationale
 
 
 @dataclass(frozen=True)
-class Import:
+class RationaleImport:
     """What an import makes, by `open_import`; holds the texts of the files in memory
     (*measured*: 116 MB for 46 MB).
     """
@@ -39,11 +39,11 @@ class Import:
     source: Source
     entry: ImportEntry
     """What was read, and what became of it."""
-    unmatched: list[Unmatched]
+    unmatched: list[UnmatchedText]
     """The first texts without a row; not those whose question was left out of the
     build.
     """
-    _joined: Joined = field(repr=False)
+    _joined: JoinedTexts = field(repr=False)
 
     @property
     def num_rows(self) -> int:
@@ -70,7 +70,7 @@ class Import:
                 )
 
 
-def open_import(config: ImportConfig, source: Source) -> Import:
+def open_import(config: ImportConfig, source: Source) -> RationaleImport:
     """Read the files and find each text's question in `source`, which
     `open_import_source` makes.
 
@@ -80,21 +80,21 @@ def open_import(config: ImportConfig, source: Source) -> Import:
     texts joined by order or id are not about their questions.
     """
     order = None if config.order_from is None else read_order(Path(config.order_from))
-    joined = Joined(config, source, order)
+    joined = JoinedTexts(config, source, order)
     found = _survey(joined, source)
     if not found.texts:
         raise _nothing(config, joined, source)
     if config.recipe.join in ("order", "id"):
         _check_fit(config, joined, found)
     entry = _entry(config, joined, found, len(order or ()))
-    return Import(config, source, entry, joined.drops.shown, joined)
+    return RationaleImport(config, source, entry, joined.drops.shown, joined)
 
 
 @dataclass
 class _Found:
     """What a look at the questions of the build told."""
 
-    texts: list[Text] = field(default_factory=list)
+    texts: list[ImportedText] = field(default_factory=list)
     closer: list[bool | None] = field(default_factory=list)
     """Of each text whether it is closer to its question than to another; None: it does
     not tell.
@@ -102,7 +102,7 @@ class _Found:
     num_without: int = 0
 
 
-def _survey(joined: Joined, source: Source) -> _Found:
+def _survey(joined: JoinedTexts, source: Source) -> _Found:
     found, before = _Found(), None
     for question in source.read(source.split):
         texts, words = joined.of(question), question_words(question)
@@ -116,7 +116,7 @@ def _survey(joined: Joined, source: Source) -> _Found:
     return found
 
 
-def _nothing(config: ImportConfig, joined: Joined, source: Source) -> DataError:
+def _nothing(config: ImportConfig, joined: JoinedTexts, source: Source) -> DataError:
     drops = {reason.value: count for reason, count in joined.drops.counts.items()}
     example = joined.drops.shown[0].what if joined.drops.shown else "none"
     return DataError(
@@ -126,7 +126,7 @@ def _nothing(config: ImportConfig, joined: Joined, source: Source) -> DataError:
     )
 
 
-def _check_fit(config: ImportConfig, joined: Joined, found: _Found) -> None:
+def _check_fit(config: ImportConfig, joined: JoinedTexts, found: _Found) -> None:
     """Raise DataError where texts are no closer to the questions they were joined to
     than to others.
 
@@ -150,11 +150,11 @@ def _check_fit(config: ImportConfig, joined: Joined, found: _Found) -> None:
 
 
 def _entry(
-    config: ImportConfig, joined: Joined, found: _Found, num_ordered: int
+    config: ImportConfig, joined: JoinedTexts, found: _Found, num_ordered: int
 ) -> ImportEntry:
     recipe, dropped = config.recipe, dict(joined.drops.counts)
     if left_out := joined.num_texts - sum(dropped.values()) - len(found.texts):
-        dropped[DropReason.LEFT_OUT] = left_out
+        dropped[ImportDropReason.LEFT_OUT] = left_out
     return ImportEntry(
         files=tuple(joined.files),
         order_from=None

@@ -16,8 +16,8 @@ from cotbuild.builder.build.directory import (
     need_manifest,
 )
 from cotbuild.builder.build.verify import verify
-from cotbuild.builder.generate.exemplars import Pool, draw
-from cotbuild.builder.hub.target import Progress, State, Target
+from cotbuild.builder.generate.exemplars import ExemplarPool, draw
+from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.rederive import (
     check_rows,
@@ -32,7 +32,7 @@ from cotbuild.schemas.errors import DataError, PublishError
 from cotbuild.schemas.manifest import Manifest
 
 
-class Checks(NamedTuple):
+class VerifyOptions(NamedTuple):
     """How thorough, and with what at hand."""
 
     files: Mapping[str, Path] = {}
@@ -43,7 +43,7 @@ class Checks(NamedTuple):
     """Where the questions stand, for exemplars that were drawn from a split."""
 
 
-def check(folder: Path, checks: Checks) -> tuple[Manifest, list[str]]:
+def check(folder: Path, checks: VerifyOptions) -> tuple[Manifest, list[str]]:
     """The manifest of a build that holds, and what was checked, a line each.
 
     Raises DataError with the first fault.
@@ -102,7 +102,7 @@ def too_old(manifest: Manifest) -> str | None:
     return None
 
 
-def _pool(config: BuildConfig, source: str | None) -> Pool | None:
+def _pool(config: BuildConfig, source: str | None) -> ExemplarPool | None:
     """The exemplars as they were drawn, where the split they come from is at hand."""
     wanted = config.exemplars
     if wanted is None or source is None:
@@ -114,7 +114,7 @@ def _pool(config: BuildConfig, source: str | None) -> Pool | None:
 
 
 def fetch_release(
-    target: Target, revision: str | None, folder: Path, progress: Progress
+    target: ReleaseTarget, revision: str | None, folder: Path, progress: Progress
 ) -> tuple[str, Manifest]:
     """Bring a whole release into `folder`, where what stands whole is not sent again;
     its commit and manifest.
@@ -142,7 +142,9 @@ def _silent(done: int, total: int) -> None:
     """No progress, of a small file."""
 
 
-def _fetch_manifest(target: Target, state: State, folder: Path) -> Manifest:
+def _fetch_manifest(
+    target: ReleaseTarget, state: RemoteState, folder: Path
+) -> Manifest:
     assert state.commit is not None
     target.fetch([MANIFEST], state.commit, folder, _silent)
     try:
@@ -152,7 +154,7 @@ def _fetch_manifest(target: Target, state: State, folder: Path) -> Manifest:
         raise PublishError(f"{target.name}: {words}") from error
 
 
-def standing_manifest(target: Target, state: State) -> Manifest | None:
+def standing_manifest(target: ReleaseTarget, state: RemoteState) -> Manifest | None:
     """The manifest of the release that stands there; None: there is none of ours."""
     if MANIFEST not in state.files:
         return None
@@ -165,7 +167,7 @@ def standing_manifest(target: Target, state: State) -> Manifest | None:
             raise
 
 
-def release_paths(manifest: Manifest, state: State, where: str) -> list[str]:
+def release_paths(manifest: Manifest, state: RemoteState, where: str) -> list[str]:
     """Every file of a release.
 
     Raises PublishError where one that the manifest names is missing, or leads out of
@@ -184,9 +186,9 @@ def release_paths(manifest: Manifest, state: State, where: str) -> list[str]:
 
 
 def verify_release(
-    target: Target,
+    target: ReleaseTarget,
     revision: str | None,
-    checks: Checks,
+    checks: VerifyOptions,
     progress: Progress,
     say: Callable[[str], None],
 ) -> tuple[Manifest, list[str]]:

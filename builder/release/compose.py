@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST, need_config
-from cotbuild.builder.card import Licence, Release, card, licence_of, pictures
+from cotbuild.builder.card import Licence, ReleaseFacts, card, licence_of, pictures
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.release.sanitize import (
@@ -31,7 +31,7 @@ GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
 """What a release may hold besides parquet files."""
 
 
-class Wish(NamedTuple):
+class ReleaseSpec(NamedTuple):
     """What the publisher decides."""
 
     target: str
@@ -45,7 +45,7 @@ class Wish(NamedTuple):
     """Why the card is marked as partial; None: it is not."""
 
 
-class Tree(NamedTuple):
+class ReleaseTree(NamedTuple):
     """A release before it goes anywhere."""
 
     manifest: Manifest
@@ -59,7 +59,9 @@ class Tree(NamedTuple):
         return {path: local.stat().st_size for path, local in self.files.items()}
 
 
-def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree:
+def compose(
+    build_dir: Path, manifest: Manifest, wish: ReleaseSpec, made: Path
+) -> ReleaseTree:
     """Write what is to be generated into the folder `made`. The same build and wish
     give the same bytes.
 
@@ -71,7 +73,7 @@ def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree
     config = public_config(need_config(build_dir), manifest)
     drawn = {name: f"{FIGURES}/{name}.png" for name in _draw(public, build_dir, made)}
     run = manifest.run
-    release = Release(
+    release = ReleaseFacts(
         repo=_repo(wish.target),
         licence=licence_of(_parts(manifest), wish.licence),
         rebuild=rebuild_commands(config, public),
@@ -91,7 +93,7 @@ def compose(build_dir: Path, manifest: Manifest, wish: Wish, made: Path) -> Tree
         write_text(made / name, text)
     files = {entry.path: build_dir / entry.path for entry in public.files}
     files |= {path: made / path for path in (*texts, *drawn.values())}
-    return Tree(public, release.licence, dict(sorted(files.items())))
+    return ReleaseTree(public, release.licence, dict(sorted(files.items())))
 
 
 def _repo(target: str) -> str:

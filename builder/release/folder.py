@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from cotbuild.builder.build.directory import MANIFEST
-from cotbuild.builder.hub.target import Progress, RemoteFile, State
+from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.places import plain_place, safe_place
 from cotbuild.builder.storage.durable import file_sha256, sync
@@ -77,7 +77,7 @@ class FolderTarget:
             with self._held():
                 self._carry_out()
 
-    def state(self, revision: str | None = None) -> State:
+    def state(self, revision: str | None = None) -> RemoteState:
         with self._mapped():
             if self._pending.is_file():
                 raise PublishError(
@@ -98,7 +98,7 @@ class FolderTarget:
             "newest state alone. Leave the tag out, or publish that build again."
         )
 
-    def create(self, *, private: bool) -> State:  # noqa: ARG002 (a folder's permissions are its owner's business)
+    def create(self, *, private: bool) -> RemoteState:  # noqa: ARG002 (a folder's permissions are its owner's business)
         with self._mapped():
             self._lock.parent.mkdir(parents=True, exist_ok=True)
         return self.state()
@@ -194,7 +194,7 @@ class FolderTarget:
     def _kept(self) -> _Kept:
         return load_remembered(self._file, _Kept)
 
-    def _state(self) -> State:
+    def _state(self) -> RemoteState:
         kept = self._kept()
         files = {}
         for path in kept.files:
@@ -208,7 +208,7 @@ class FolderTarget:
             if files
             else None
         )
-        return State(commit, files, kept.tags)
+        return RemoteState(commit, files, kept.tags)
 
     def _refuse_foreign(self, paths: Iterable[str], ours: Collection[str]) -> None:
         """Raise PublishError where a file stands at one of the paths that is not among

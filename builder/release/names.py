@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.hub.target import Target
+from cotbuild.builder.hub.target import ReleaseTarget
 from cotbuild.schemas.errors import ConfigError, PublishError
 
 FILE = "file:"
 
 
-def open_target(name: str, say: Callable[[str], None] = lambda _: None) -> Target:
+def open_target(
+    name: str, say: Callable[[str], None] = lambda _: None
+) -> ReleaseTarget:
     """org/name, or file:PATH. Raises ConfigError on another form."""
     if name.startswith(FILE):
         from cotbuild.builder.release.folder import FolderTarget

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from cotbuild.builder.build.directory import CARD
-from cotbuild.builder.hub.target import State
+from cotbuild.builder.hub.target import RemoteState
 from cotbuild.schemas.errors import PublishError
 
 SHOWN = 12
@@ -44,7 +44,10 @@ class ReleasePlan:
 
 
 def plan_release(
-    sizes: Mapping[str, int], same: Collection[str], state: State, ours: Collection[str]
+    sizes: Mapping[str, int],
+    same: Collection[str],
+    state: RemoteState,
+    ours: Collection[str],
 ) -> ReleasePlan:
     """`sizes`: the release's files; `same`: those that stand at the target with the
     same bytes; `ours`: what a release that stands there put there. All else at the

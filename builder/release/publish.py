@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cotbuild.builder.build.directory import need_manifest
-from cotbuild.builder.hub.target import Progress, RemoteFile, State, Target
-from cotbuild.builder.release.check import Checks, check, standing_manifest, too_old
-from cotbuild.builder.release.compose import GENERATED, Tree, Wish, compose
+from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteFile, RemoteState
+from cotbuild.builder.release.check import (
+    VerifyOptions,
+    check,
+    standing_manifest,
+    too_old,
+)
+from cotbuild.builder.release.compose import (
+    GENERATED,
+    ReleaseSpec,
+    ReleaseTree,
+    compose,
+)
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -30,7 +40,7 @@ class Ui(Protocol):
 
 
 @dataclass(frozen=True)
-class How:
+class PublishOptions:
     """What else the publisher decides; see the flags of `cotbuild publish`."""
 
     private: bool = False
@@ -40,7 +50,7 @@ class How:
     message: str | None = None
 
 
-class Published(NamedTuple):
+class PublishResult(NamedTuple):
     """What publishing did."""
 
     manifest: Manifest
@@ -53,13 +63,13 @@ class Published(NamedTuple):
 
 def publish(
     build_dir: Path,
-    target: Target,
-    wish: Wish,
-    how: How,
-    checks: Checks,
+    target: ReleaseTarget,
+    wish: ReleaseSpec,
+    how: PublishOptions,
+    checks: VerifyOptions,
     ui: Ui,
     show: Callable[[str], None],
-) -> Published:
+) -> PublishResult:
     """Bring a build to a target. `show` is told the plan, before anything is sent.
 
     Raises DataError where the build is not whole or was edited, PublishError where it
@@ -90,8 +100,8 @@ def _refuse_own_folder(build_dir: Path, target: str) -> None:
 
 
 def _refuse_incomplete(
-    build_dir: Path, wish: Wish, *, allow: bool
-) -> tuple[Manifest, Wish]:
+    build_dir: Path, wish: ReleaseSpec, *, allow: bool
+) -> tuple[Manifest, ReleaseSpec]:
     """The manifest, and the wish, marked as partial where the build is.
 
     Raises PublishError where that must not be.
@@ -123,13 +133,13 @@ def _refuse_old(build_dir: Path, manifest: Manifest) -> None:
 
 @dataclass(frozen=True)
 class _Publishing:
-    target: Target
-    tree: Tree
-    wish: Wish
-    how: How
+    target: ReleaseTarget
+    tree: ReleaseTree
+    wish: ReleaseSpec
+    how: PublishOptions
     ui: Ui
 
-    def run(self, show: Callable[[str], None]) -> Published:
+    def run(self, show: Callable[[str], None]) -> PublishResult:
         if not self.how.dry_run:
             self.target.recover()
         state = self.target.state()
@@ -137,16 +147,16 @@ class _Publishing:
         self._show(plan, show)
         taken = self._taken(state, plan)
         if self.how.dry_run:
-            return Published(self.tree.manifest, plan, None, False, False)
+            return PublishResult(self.tree.manifest, plan, None, False, False)
         if taken is not None:
             self._read_back(taken, plan, [])
-            return Published(self.tree.manifest, plan, taken, False, False)
+            return PublishResult(self.tree.manifest, plan, taken, False, False)
         if state.commit is None:
             state = self.target.create(private=self.how.private)
             plan = self._plan(state)
         commit = self._send(state, plan)
         self._read_back(commit, plan, plan.sent)
-        return Published(
+        return PublishResult(
             self.tree.manifest,
             plan,
             commit,
@@ -154,7 +164,7 @@ class _Publishing:
             self._tag(state, commit),
         )
 
-    def _plan(self, state: State) -> ReleasePlan:
+    def _plan(self, state: RemoteState) -> ReleasePlan:
         standing = standing_manifest(self.target, state)
         ours = (
             set()
@@ -165,7 +175,7 @@ class _Publishing:
         refuse_foreign(plan, ours, self.target.name)
         return plan
 
-    def _same(self, state: State) -> set[str]:
+    def _same(self, state: RemoteState) -> set[str]:
         return {path for path in self.tree.files if self._is_there(path, state.files)}
 
     def _is_there(self, path: str, files: Mapping[str, RemoteFile]) -> bool:
@@ -179,7 +189,7 @@ class _Publishing:
         for line in plan.lines():
             show(line)
 
-    def _taken(self, state: State, plan: ReleasePlan) -> str | None:
+    def _taken(self, state: RemoteState, plan: ReleasePlan) -> str | None:
         """The commit of the tag, where it is this very release; None: there is
         something to do.
 
@@ -210,7 +220,7 @@ class _Publishing:
             self.tree.files
         )
 
-    def _send(self, state: State, plan: ReleasePlan) -> str:
+    def _send(self, state: RemoteState, plan: ReleasePlan) -> str:
         if plan.is_empty and state.commit is not None:
             return state.commit
         message = (
@@ -249,7 +259,7 @@ class _Publishing:
                         f"{self.target.name}: {path!r} reads back with other bytes. Run again."
                     )
 
-    def _tag(self, state: State, commit: str) -> bool:
+    def _tag(self, state: RemoteState, commit: str) -> bool:
         tag = self.wish.tag
         if tag is None or state.tags.get(tag) == commit:
             return False

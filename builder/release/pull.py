@@ -10,7 +10,7 @@ import yaml
 
 from cotbuild.builder.build.directory import CONFIG, install, need_config, read_manifest
 from cotbuild.builder.build.verify import verify
-from cotbuild.builder.hub.target import Target
+from cotbuild.builder.hub.target import ReleaseTarget
 from cotbuild.builder.release.check import fetch_release
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.release.rederive import (
@@ -37,7 +37,7 @@ interrupted and may go on.
 
 
 def pull(
-    target: Target, revision: str | None, out: Path, ui: Ui
+    target: ReleaseTarget, revision: str | None, out: Path, ui: Ui
 ) -> tuple[Manifest, bool]:
     """Bring a release to `out`; its manifest, and False where it stood there already.
 
@@ -97,7 +97,7 @@ def _refuse_other(out: Path) -> None:
         )
 
 
-def _fetch(target: Target, revision: str | None, out: Path, ui: Ui) -> Manifest:
+def _fetch(target: ReleaseTarget, revision: str | None, out: Path, ui: Ui) -> Manifest:
     """The release, whole and checked, in the stage."""
     stage = out / PULLING
     # What a kill left half installed, and what we had changed of it.

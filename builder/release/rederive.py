@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.generate.chains import advance, begin
-from cotbuild.builder.generate.exemplars import Pool
-from cotbuild.builder.generate.modes import Asking
+from cotbuild.builder.generate.exemplars import ExemplarPool
+from cotbuild.builder.generate.modes import ChainRules
 from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
-from cotbuild.builder.imports.read import Text
+from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as imported_rationale
 from cotbuild.builder.storage.parquet import read_rows
@@ -153,7 +153,7 @@ def template_of(entry: TemplateEntry) -> Template:
 class Rederiving:
     """A build's way of asking, without its source, store and teacher."""
 
-    asking: Asking
+    asking: ChainRules
     keys: bool
     """Whether requests can be made again: not where exemplars were drawn from a split
     that is not at hand.
@@ -189,10 +189,10 @@ class Rederiving:
 
 
 def rederiving(
-    manifest: Manifest, config: BuildConfig, pool: Pool | None
+    manifest: Manifest, config: BuildConfig, pool: ExemplarPool | None
 ) -> Rederiving:
     """Raises DataError where the configuration is not the one the manifest tells of."""
-    asking = Asking(config, manifest.teacher, templates_of(manifest), pool)
+    asking = ChainRules(config, manifest.teacher, templates_of(manifest), pool)
     for what, found, expected in (
         ("mode", asking.ref, manifest.mode),
         ("sampling", config.sampling, manifest.sampling),
@@ -222,7 +222,7 @@ def imported_row(row: Rationale, manifest: Manifest, config: BuildConfig) -> Rat
             f"{where}: no origin or text. Expected both, of an imported rationale."
         )
     origin, recipe = row.origin, config.imported.recipe
-    text = Text(0, 0, origin.row, origin.position, row.completion, None)
+    text = ImportedText(0, 0, origin.row, origin.position, row.completion, None)
     file = _file(row, text, manifest.imported.files, where)
     if recipe.answer == "column":
         text = text._replace(answer=row.answer)
@@ -237,7 +237,7 @@ def imported_row(row: Rationale, manifest: Manifest, config: BuildConfig) -> Rat
 
 
 def _file(
-    row: Rationale, text: Text, files: Sequence[ImportFile], where: str
+    row: Rationale, text: ImportedText, files: Sequence[ImportFile], where: str
 ) -> ImportFile:
     """The file a row came from: two may have one name, and the key tells them apart."""
     assert row.origin is not None

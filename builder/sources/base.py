@@ -36,7 +36,7 @@ class BadRow(Exception):
         self.message = message
 
 
-class Rows(Protocol):
+class RowReader(Protocol):
     """The rows of one split, in order, to be read any number of times."""
 
     @property

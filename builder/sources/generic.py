@@ -8,7 +8,7 @@ from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.columns import Getter, resolve
-from cotbuild.builder.sources.known import Form
+from cotbuild.builder.sources.known import RowParser
 from cotbuild.builder.sources.make import (
     Pairs,
     choice_pairs,
@@ -31,7 +31,7 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
 
-def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> Form:
+def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> RowParser:
     """How the rows of a file become questions, told from `sample`, its first rows (at
     least one).
 
@@ -44,11 +44,11 @@ def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> Form:
         raise ConfigError(
             f"{where}: kind choice and no column for choices. Type: --map choices=COL, or another --kind."
         )
-    plan = _Plan(get, kind, _labelled(get, sample), base=None)
+    plan = _ColumnPlan(get, kind, _labelled(get, sample), base=None)
     base = index_base(plan.choice_answers(sample), where)
     carried = get.get("rationale")
     rationale = None if carried is None else lambda row: joined_texts(carried(row))
-    return Form(replace(plan, base=base).to_question, "id" in get, rationale)
+    return RowParser(replace(plan, base=base).to_question, "id" in get, rationale)
 
 
 def _kind(
@@ -80,7 +80,7 @@ def _raw(get: dict[str, Getter], field: str, row: Row) -> Any:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _ColumnPlan:
     get: dict[str, Getter]
     kind: QuestionKind | None
     labelled: bool

@@ -4,7 +4,7 @@ from array import array
 from hashlib import blake2b
 
 
-class Digests:
+class DigestSet:
     """A set of strings that keeps 8 to 16 bytes each: a hash table of 64-bit digests
     with linear probing.
 
@@ -58,7 +58,7 @@ def _key(text: str) -> int:
     )  # 0 marks a free slot
 
 
-class SeenIds(Digests):
+class SeenIds(DigestSet):
     """How often each id was seen; of two different ids with one digest the later would
     count as a repeat.
     """

@@ -11,7 +11,7 @@ ToRationale = Callable[[Row], str | None]
 """The rationale that a row itself carries; None where it has none."""
 
 
-class Form(NamedTuple):
+class RowParser(NamedTuple):
     """How the rows of one split become questions."""
 
     to_question: ToQuestion
@@ -23,7 +23,7 @@ class Form(NamedTuple):
     """None: no row carries one."""
 
 
-class Known(NamedTuple):
+class KnownDataset(NamedTuple):
     """A dataset that needs no mapping, as published and on the Hub."""
 
     name: str
@@ -41,11 +41,11 @@ class Known(NamedTuple):
     """On the Hub; None where rows have no ids."""
     rationale: ToRationale | None = None
 
-    def form(self, first: Row | None = None) -> Form:
+    def form(self, first: Row | None = None) -> RowParser:
         """The form of a published file that begins with row `first`; None: of the Hub's
         rows.
         """
         has_id = self.id_column is not None and (
             first is None or self.id_column in first
         )
-        return Form(self.to_question, has_id, self.rationale)
+        return RowParser(self.to_question, has_id, self.rationale)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.sources.base import BadRow, Row, Rows
+from cotbuild.builder.sources.base import BadRow, Row, RowReader
 from cotbuild.builder.sources.files import READERS, FileRows
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.builder.sources.resolved import load_resolved, save_resolved
 from cotbuild.builder.sources.slices import row_range
@@ -103,7 +103,7 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
     )
     commit = stored or (_resolved(hub_id, revision) if branch else revision)
 
-    def open_split(name: str) -> Rows:
+    def open_split(name: str) -> RowReader:
         return HubRows(hub_id, config.config_name, name, commit)
 
     split = canonical_split(config.split or "train")
@@ -139,7 +139,7 @@ def _resolved(hub_id: str, revision: str) -> str:
 def _open_bundled(config: SourceConfig) -> Source:
     _refuse_mapping(config)
 
-    def open_split(split: str) -> Rows:
+    def open_split(split: str) -> RowReader:
         _check_split("bundled", split, BUNDLED_SPLITS)
         return BundledRows(split)
 
@@ -163,14 +163,14 @@ class BundledRows(FileRows):
         )
 
 
-def _open_known(config: SourceConfig, known: Known) -> Source:
+def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
     from cotbuild.builder.sources.hub import HubRows
 
     _refuse_mapping(config)
     split = canonical_split(config.split or "train")
     _check_split(known.name, split, known.splits)
 
-    def open_split(name: str) -> Rows:
+    def open_split(name: str) -> RowReader:
         _check_split(known.name, name, known.splits)
         return HubRows(known.hub_id, known.config_name, name, known.revision)
 
@@ -199,7 +199,7 @@ def _open_folder(config: SourceConfig, folder: Path) -> Source:
 def _open_file(config: SourceConfig, path: Path) -> Source:
     split = canonical_split(config.split) if config.split else split_of_file(path)
 
-    def open_split(name: str) -> Rows:
+    def open_split(name: str) -> RowReader:
         if name != split:
             raise ConfigError(
                 f"{path.name}: split {name!r} of a single file, which holds {split!r}. "

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.sources.ids import Digests
+from cotbuild.builder.sources.ids import DigestSet
 from cotbuild.schemas.question import Question
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Overlap:
     """The texts of evaluation splits, as digests: 8 to 16 bytes a question."""
 
     def __init__(self, questions: Mapping[str, Iterable[Question]]) -> None:
-        self._splits: dict[str, Digests] = {}
+        self._splits: dict[str, DigestSet] = {}
         for split, found in questions.items():
-            self._splits[split] = digests = Digests()
+            self._splits[split] = digests = DigestSet()
             for question in found:
                 digests.add(normalised(question.text))
 

@@ -10,10 +10,10 @@ from cotbuild.builder.sources.datasets import (
     strategyqa,
     svamp,
 )
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.schemas.config import SourceConfig
 
-KNOWN: dict[str, Known] = {
+KNOWN: dict[str, KnownDataset] = {
     known.name: known
     for known in (
         commonsense_qa.KNOWN,
@@ -28,7 +28,7 @@ KNOWN: dict[str, Known] = {
 }
 
 
-def known_shape(first: Row, config: SourceConfig) -> Known | None:
+def known_shape(first: Row, config: SourceConfig) -> KnownDataset | None:
     """The dataset whose published shape a file's first row has; None too where the user
     mapped columns or a kind.
     """

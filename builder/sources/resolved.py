@@ -12,7 +12,7 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 SOURCE_JSON = "source.json"
 
 
-class Resolved(Record):
+class ResolvedSource(Record):
     """The content of source.json."""
 
     format_version: int = Field(
@@ -27,14 +27,14 @@ class Resolved(Record):
     )
 
 
-def load_resolved(store_dir: Path) -> Resolved:
+def load_resolved(store_dir: Path) -> ResolvedSource:
     """What source.json says; empty where there is none.
 
     Raises StoreError where it cannot be read.
     """
-    return load_remembered(store_dir / SOURCE_JSON, Resolved)
+    return load_remembered(store_dir / SOURCE_JSON, ResolvedSource)
 
 
-def save_resolved(store_dir: Path, resolved: Resolved) -> None:
+def save_resolved(store_dir: Path, resolved: ResolvedSource) -> None:
     """Write source.json, whole or not at all; raises StoreError."""
     save_remembered(store_dir / SOURCE_JSON, resolved)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, Rows
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, RowReader
 from cotbuild.builder.sources.generic import plan_form
 from cotbuild.builder.sources.ids import SeenIds
-from cotbuild.builder.sources.known import Form, Known
+from cotbuild.builder.sources.known import KnownDataset, RowParser
 from cotbuild.builder.sources.overlap import Overlap
 from cotbuild.builder.sources.registry import known_shape
 from cotbuild.builder.sources.slices import RowRange, draw_bound, draw_key, row_range
@@ -45,10 +45,10 @@ class Source:
     """
     split: str
     """The split asked about."""
-    open_split: Callable[[str], Rows]
+    open_split: Callable[[str], RowReader]
     config_name: str | None = None
     revision: str | None = None
-    known: Known | None = None
+    known: KnownDataset | None = None
     """Set where the form of the rows is known beforehand: on the Hub."""
     branch: str | None = None
     """repo@revision as configured, where that is a branch or tag that `revision` is the
@@ -116,7 +116,7 @@ class Source:
         """sha256 of the split's file, or repo@revision for the Hub."""
         return self.open_split(canonical_split(split)).checksum()
 
-    def _form(self, rows: Rows) -> Form:
+    def _form(self, rows: RowReader) -> RowParser:
         if self.known is not None:
             return self.known.form()
         sample = _sample(rows)
@@ -127,17 +127,17 @@ class Source:
             else known.form(sample[0])
         )
 
-    def shape(self, rows: Rows) -> Known | None:
+    def shape(self, rows: RowReader) -> KnownDataset | None:
         """The known dataset whose form these rows have; None: none."""
         return self.known or known_shape(_sample(rows)[0], self.config)
 
-    def _all(self, rows: Rows, form: Form, split: str) -> Iterator[Question]:
+    def _all(self, rows: RowReader, form: RowParser, split: str) -> Iterator[Question]:
         tally = _Tally()
         for question, _ in self._pairs(rows, form, split, RowRange(), tally):
             yield question
         self.drops = dict(tally.drops)
 
-    def _asked(self, rows: Rows, form: Form) -> Iterator[Question]:
+    def _asked(self, rows: RowReader, form: RowParser) -> Iterator[Question]:
         tally, config = _Tally(), self.config
         questions = self._apart(rows, form, tally)
         if config.sample is not None:
@@ -157,7 +157,9 @@ class Source:
         self.drops = dict(tally.drops)
         self.overlaps = {split: tally.overlaps[split] for split in self._eval_splits}
 
-    def _apart(self, rows: Rows, form: Form, tally: _Tally) -> Iterator[Question]:
+    def _apart(
+        self, rows: RowReader, form: RowParser, tally: _Tally
+    ) -> Iterator[Question]:
         """The questions in the range of rows, less those that overlap where these are
         to be left out.
         """
@@ -192,7 +194,12 @@ class Source:
         return Overlap({split: self.whole(split) for split in self._eval_splits})
 
     def _pairs(
-        self, rows: Rows, form: Form, split: str, span: RowRange, tally: _Tally
+        self,
+        rows: RowReader,
+        form: RowParser,
+        split: str,
+        span: RowRange,
+        tally: _Tally,
     ) -> Iterator[Pair]:
         """The good rows in `span` and their questions.
 
@@ -235,7 +242,7 @@ class Source:
         )
 
 
-def _sample(rows: Rows) -> list[Row]:
+def _sample(rows: RowReader) -> list[Row]:
     first = list(islice(rows, SAMPLE_ROWS))
     sample = [row for row in first if not isinstance(row, BadRow)]
     if not first:
@@ -247,7 +254,7 @@ def _sample(rows: Rows) -> list[Row]:
     return sample
 
 
-def _unique(question: Question, seen: SeenIds, form: Form) -> Question:
+def _unique(question: Question, seen: SeenIds, form: RowParser) -> Question:
     times = seen.count(question.id)
     if times == 1:
         return question
@@ -271,7 +278,7 @@ def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
     )
 
 
-def _no_rationale(rows: Rows, config: SourceConfig, *, is_known: bool) -> str:
+def _no_rationale(rows: RowReader, config: SourceConfig, *, is_known: bool) -> str:
     if is_known or config.name == "bundled":
         return f"{rows.where}: its rows carry no rationales. Expected a source whose rows do, such as gsm8k or strategyqa."
     names = list(dict.fromkeys(name for row in _sample(rows) for name in row))

@@ -33,7 +33,7 @@ second costs nothing.
 """
 
 
-class Line(NamedTuple):
+class JournalLine(NamedTuple):
     """A whole line of a journal."""
 
     offset: int
@@ -80,7 +80,7 @@ def decode_answer(line: bytes) -> Answer:
     return Failure.parse(value, f"answer {key[:16]}")
 
 
-def read_lines(path: Path) -> Iterator[Line | None]:
+def read_lines(path: Path) -> Iterator[JournalLine | None]:
     """Every whole line but the header, in order; None at the end for a torn last line.
 
     Raises StoreError, with file and offset, on a bad line that is not the last, and on
@@ -101,7 +101,9 @@ def read_lines(path: Path) -> Iterator[Line | None]:
             if raw[9] == HEADER:
                 _check_header(raw, path)
             else:
-                yield Line(offset, raw[9], bytes.fromhex(raw[11:43].decode("ascii")))
+                yield JournalLine(
+                    offset, raw[9], bytes.fromhex(raw[11:43].decode("ascii"))
+                )
             offset = end
 
 

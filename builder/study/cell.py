@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotbuild.builder.study.evaluate import Asked, Subject, ask
+from cotbuild.builder.study.evaluate import QuestionSplit, StudentUnderTest, ask
 from cotbuild.builder.study.folder import (
     add_touch,
     cell_path,
@@ -19,37 +19,37 @@ from cotbuild.builder.study.folder import (
     work_folder,
     write_cell,
 )
-from cotbuild.builder.study.plan import Plan, Planner, check_same
+from cotbuild.builder.study.plan import CellPlan, CellPlanner, check_same
 from cotbuild.builder.terminal import Terminal, TrainingRate, clock
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Cell, Curve, Measured, Training
+from cotbuild.schemas.study.record import Cell, Curve, Measurement, TrainingRecord
 from cotbuild.schemas.training import StudentRun
 from cotbuild.student.model import load_student
 from cotbuild.student.training.run_dir import (
-    Update,
+    UpdateMetrics,
     load_trained,
     read_metrics,
     read_run,
     run_identity,
     versions,
 )
-from cotbuild.student.training.train import Base, train
+from cotbuild.student.training.train import BaseStudent, train
 
 POINTS = 60
 """Most points of a cell's curve."""
 
 
 @dataclass(frozen=True)
-class Site:
+class StudyContext:
     """A study on a machine."""
 
     folder: Path
     study: Study
     source: Path
     """The build."""
-    planner: Planner
-    dev: Asked
-    test: Asked
+    planner: CellPlanner
+    dev: QuestionSplit
+    test: QuestionSplit
     ui: Terminal
     keep: bool = False
     """Whether the weights of finished cells stay."""
@@ -57,14 +57,14 @@ class Site:
     """Variant and seconds of each cell finished here."""
 
 
-def ask_dev(site: Site, plan: Plan) -> Measured:
+def ask_dev(site: StudyContext, plan: CellPlan) -> Measurement:
     """The answers to the dev questions of the student that is planned, trained where it
     is not yet.
     """
     return ask(_subject(site, plan), site.dev, _work(site, plan), "dev", site.ui)
 
 
-def finish_dev(site: Site, plan: Plan) -> None:
+def finish_dev(site: StudyContext, plan: CellPlan) -> None:
     """See that the cell is written with its answers to the dev questions."""
     there = _there(site, plan)
     if there is None or there.dev is None:
@@ -73,7 +73,7 @@ def finish_dev(site: Site, plan: Plan) -> None:
         gc.collect()  # a trainer and its model hold each other
 
 
-def finish_test(site: Site, plan: Plan) -> None:
+def finish_test(site: StudyContext, plan: CellPlan) -> None:
     """See that the cell is written with its answers to the test questions, which are
     asked once; its weights go.
     """
@@ -95,19 +95,19 @@ def finish_test(site: Site, plan: Plan) -> None:
     site.ui.say(_how_far(site, plan, test))
 
 
-def drop_weights(site: Site, plan: Plan) -> None:
+def drop_weights(site: StudyContext, plan: CellPlan) -> None:
     """Of a student that is needed no more."""
     shutil.rmtree(_work(site, plan), ignore_errors=True)
 
 
-def _there(site: Site, plan: Plan) -> Cell | None:
+def _there(site: StudyContext, plan: CellPlan) -> Cell | None:
     found = read_cell(site.folder, plan.key)
     if found is not None:
         check_same(plan, found, cell_path(site.folder, plan.key))
     return found
 
 
-def _begun(site: Site, plan: Plan) -> Cell:
+def _begun(site: StudyContext, plan: CellPlan) -> Cell:
     return Cell(
         key=plan.key,
         fingerprint=plan.fingerprint,
@@ -120,12 +120,12 @@ def _begun(site: Site, plan: Plan) -> Cell:
     )
 
 
-def _work(site: Site, plan: Plan) -> Path:
+def _work(site: StudyContext, plan: CellPlan) -> Path:
     """Of this student, whichever cell or grid point needs it."""
     return work_folder(site.folder) / plan.fingerprint[:16]
 
 
-def _run(site: Site, plan: Plan) -> StudentRun:
+def _run(site: StudyContext, plan: CellPlan) -> StudentRun:
     """The cell's student, trained now, or to its end, or found trained."""
     assert plan.config is not None
     out, rate = _work(site, plan), TrainingRate()
@@ -137,16 +137,18 @@ def _run(site: Site, plan: Plan) -> StudentRun:
         return train(
             plan.config,
             site.source,
-            Base(*plan.model),
+            BaseStudent(*plan.model),
             out,
             lambda update: show(rate.line(update)),
         )
 
 
-def _training(plan: Plan, run: StudentRun, updates: Sequence[Update]) -> Training:
+def _training(
+    plan: CellPlan, run: StudentRun, updates: Sequence[UpdateMetrics]
+) -> TrainingRecord:
     assert plan.config is not None
     assert run.config.precision is not None, "a run's is resolved"
-    return Training(
+    return TrainingRecord(
         config=plan.config,
         precision=run.config.precision,
         spec=plan.rows.spec,
@@ -161,7 +163,7 @@ def _training(plan: Plan, run: StudentRun, updates: Sequence[Update]) -> Trainin
     )
 
 
-def curve(updates: Sequence[Update]) -> Curve:
+def curve(updates: Sequence[UpdateMetrics]) -> Curve:
     """The losses as a cell keeps them; `updates` holds at least one."""
     points = min(POINTS, len(updates))
     ends = [len(updates) * (i + 1) // points for i in range(points)]
@@ -178,11 +180,11 @@ def curve(updates: Sequence[Update]) -> Curve:
     )
 
 
-def _subject(site: Site, plan: Plan) -> Subject:
+def _subject(site: StudyContext, plan: CellPlan) -> StudentUnderTest:
     spec, layout, model = plan.rows.spec, plan.rows.layout, plan.model
     if plan.config is None:
         identity = model.identity
-        return Subject(
+        return StudentUnderTest(
             identity,
             spec,
             layout,
@@ -192,7 +194,7 @@ def _subject(site: Site, plan: Plan) -> Subject:
         )
     run, out = _run(site, plan), _work(site, plan)
     data = run.data
-    return Subject(
+    return StudentUnderTest(
         run_identity(run),
         spec,
         run.layout,
@@ -202,7 +204,7 @@ def _subject(site: Site, plan: Plan) -> Subject:
     )
 
 
-def _how_far(site: Site, plan: Plan, test: Measured) -> str:
+def _how_far(site: StudyContext, plan: CellPlan, test: Measurement) -> str:
     """`4/12 cells · post_cot.embedded.500.parts.s0: 31.8 % · about 1:02:00 left`, by
     the pace of such cells here.
     """
@@ -216,7 +218,7 @@ def _how_far(site: Site, plan: Plan, test: Measured) -> str:
     return f"{said} · about {clock(seconds)} left" if left else said
 
 
-def _pace(site: Site, variant: str) -> float:
+def _pace(site: StudyContext, variant: str) -> float:
     own = [seconds for of, seconds in site.paces if of == variant] or [
         seconds for _, seconds in site.paces
     ]

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from cotbuild.builder.evaluation.models import find_model, source_folder
-from cotbuild.builder.study.cell import Site
+from cotbuild.builder.study.cell import StudyContext
 from cotbuild.builder.study.evaluate import check_apart, read_questions
 from cotbuild.builder.study.folder import read_study
-from cotbuild.builder.study.plan import Planner
+from cotbuild.builder.study.plan import CellPlanner
 from cotbuild.builder.terminal import Terminal
 
 
-def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> Site:
+def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> StudyContext:
     """Raises ConfigError and DataError where something that STUDY.yaml names is not
     there, or is not as it must be.
     """
@@ -22,9 +22,9 @@ def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> Site:
     check_apart(dev, test)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     models = {student: find_model(student, None, ui.say) for student in students}
-    planner = Planner(study, source, models, test.told.rows)
+    planner = CellPlanner(study, source, models, test.told.rows)
     for key in study.all_cells():
         planner.plan(
             key, {name: values[0] for name, values in study.grid.items()}
         )  # refuses what cannot be trained
-    return Site(path.parent, study, source, planner, dev, test, ui, keep)
+    return StudyContext(path.parent, study, source, planner, dev, test, ui, keep)

@@ -3,25 +3,25 @@
 from collections.abc import Iterator
 
 from cotbuild.builder.evaluation.questions import evaluation_rows
-from cotbuild.builder.study.cell import Site
-from cotbuild.builder.study.evaluate import BATCH_TOKENS, Asked
+from cotbuild.builder.study.cell import StudyContext
+from cotbuild.builder.study.evaluate import BATCH_TOKENS, QuestionSplit
 from cotbuild.builder.study.folder import read_cells
-from cotbuild.builder.study.plan import Plan, grid_points
+from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
 from cotbuild.builder.terminal import clock
 from cotbuild.builder.wording import counted
-from cotbuild.schemas.study.declaration import CellKey, Recipe
+from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
 from cotbuild.student.evaluation.cost import evaluation_cost
-from cotbuild.student.evaluation.evaluate import Item, make_plan
+from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.prefix import context
 from cotbuild.student.training.data import read_variant
 from cotbuild.student.training.examples import make_examples
-from cotbuild.student.training.train import Base, measure
-from cotbuild.student.training.updates import Updates
+from cotbuild.student.training.train import BaseStudent, measure
+from cotbuild.student.training.updates import UpdateDataset
 
 
-def cost_lines(site: Site) -> Iterator[str]:
+def cost_lines(site: StudyContext) -> Iterator[str]:
     """A line as it is known: cells by stage, then the time of what is left, a recipe
     each, then of all.
     """
@@ -49,7 +49,7 @@ def cost_lines(site: Site) -> Iterator[str]:
 
 
 def _said(
-    recipe: Recipe, cells: int, training: float, asking: float, extra: float
+    recipe: TrainingRecipe, cells: int, training: float, asking: float, extra: float
 ) -> str:
     what = (
         f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}"
@@ -58,11 +58,13 @@ def _said(
     return f"{what}: {counted(cells, 'cell')} of {clock(training)} training and {clock(asking)} asking{on_dev}"
 
 
-def _plan(site: Site, key: CellKey) -> Plan:
+def _plan(site: StudyContext, key: CellKey) -> CellPlan:
     return site.planner.plan(key, grid_points(site.study)[0])
 
 
-def _extra(site: Site, recipe: Recipe, training: float, asking: float) -> float:
+def _extra(
+    site: StudyContext, recipe: TrainingRecipe, training: float, asking: float
+) -> float:
     """Seconds on dev: of the grid, whose best run is the first cell's; of the gate's
     cells.
     """
@@ -80,28 +82,28 @@ def _extra(site: Site, recipe: Recipe, training: float, asking: float) -> float:
 class _Costs:
     """Seconds, each kind measured once a student."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: StudyContext) -> None:
         self._site = site
         self._students: dict[str, Student] = {}
         self._per_token: dict[str, float] = {}
         self._per_question: dict[tuple[str, int], float] = {}
 
-    def training(self, plan: Plan) -> float:
+    def training(self, plan: CellPlan) -> float:
         assert plan.config is not None
         tokens, _ = self._told(plan)
         if plan.key.student not in self._per_token:
-            cost = measure(plan.config, self._site.source, Base(*plan.model))
+            cost = measure(plan.config, self._site.source, BaseStudent(*plan.model))
             self._per_token[plan.key.student] = cost.seconds / cost.tokens
         return tokens * self._per_token[plan.key.student]
 
-    def asking(self, plan: Plan, asked: Asked) -> float:
+    def asking(self, plan: CellPlan, asked: QuestionSplit) -> float:
         """At most: the untrained student is measured, which stops late."""
         _, p99 = self._told(plan)
         which = plan.key.student, p99
         if which not in self._per_question:
             rows = evaluation_rows(plan.rows.spec, asked.questions)
             items = [
-                Item(question, row)
+                EvaluationItem(question, row)
                 for question, row in zip(asked.questions, rows, strict=True)
             ]
             cost = evaluation_cost(
@@ -112,7 +114,7 @@ class _Costs:
             self._per_question[which] = cost.seconds / len(items)
         return self._per_question[which] * len(asked.questions)
 
-    def _told(self, plan: Plan) -> tuple[int, int]:
+    def _told(self, plan: CellPlan) -> tuple[int, int]:
         """Tokens of all passes, and the 99th percentile of those before the label."""
         assert plan.config is not None
         student, found = (
@@ -121,11 +123,11 @@ class _Costs:
         )
         limit = min(plan.config.max_tokens, context(student.model))
         examples = make_examples(found, student.tokenizer, plan.config, limit)
-        return Updates(examples, plan.config, student.pad_id).tokens()[
+        return UpdateDataset(examples, plan.config, student.pad_id).tokens()[
             0
         ], examples.info.rationale_tokens_p99
 
-    def _student(self, plan: Plan) -> Student:
+    def _student(self, plan: CellPlan) -> Student:
         model = plan.model
         if plan.key.student not in self._students:
             loaded = load_student(model.where, model.identity, revision=model.revision)

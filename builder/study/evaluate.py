@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotbuild.builder.evaluation.questions import evaluation_questions, evaluation_rows
-from cotbuild.builder.evaluation.results import Results
+from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.answers.compare import grade
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.evaluation import Majority, QuestionResult
+from cotbuild.schemas.evaluation import MajorityBaseline, QuestionResult
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.study.declaration import Questions
-from cotbuild.schemas.study.record import Answers, Measured, QuestionSet
+from cotbuild.schemas.study.declaration import StudyQuestions
+from cotbuild.schemas.study.record import AnswerString, Measurement, QuestionSet
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import VariantSpec
-from cotbuild.student.evaluation.evaluate import Item, evaluate, evaluated, make_plan
+from cotbuild.student.evaluation.evaluate import (
+    EvaluationItem,
+    evaluate,
+    evaluated,
+    make_plan,
+)
 from cotbuild.student.evaluation.metrics import figures, share
 from cotbuild.student.evaluation.parse_answer import option_names
 from cotbuild.student.model import Student
@@ -27,7 +32,7 @@ PLACES = "0123456789abcdefghijklmnopqrstuvwxyz"
 BATCH_TOKENS = 8192
 
 
-class Asked(NamedTuple):
+class QuestionSplit(NamedTuple):
     """The questions of dev or test."""
 
     split: str
@@ -36,7 +41,7 @@ class Asked(NamedTuple):
     """As study.json has them."""
 
 
-class Subject(NamedTuple):
+class StudentUnderTest(NamedTuple):
     """Who is asked, and how."""
 
     identity: str
@@ -49,7 +54,7 @@ class Subject(NamedTuple):
     load: Callable[[], Student]
 
 
-def read_questions(source: str, wanted: Questions, ui: Terminal) -> Asked:
+def read_questions(source: str, wanted: StudyQuestions, ui: Terminal) -> QuestionSplit:
     """Raises ConfigError and DataError where there are none such, or a target is not
     published.
     """
@@ -69,10 +74,10 @@ def read_questions(source: str, wanted: Questions, ui: Terminal) -> Asked:
             f"{where}: {len(unknown)} questions have no published target, such as {unknown[0]!r}. Expected one for "
             "each. Choose another split in STUDY.yaml; a part of dev can serve as test (skip, first)."
         )
-    return Asked(canonical_split(wanted.split), found, _told(found))
+    return QuestionSplit(canonical_split(wanted.split), found, _told(found))
 
 
-def check_apart(dev: Asked, test: Asked) -> None:
+def check_apart(dev: QuestionSplit, test: QuestionSplit) -> None:
     """Raises ConfigError where a question is in both."""
     both = set(dev.told.ids) & set(test.told.ids)
     if both and dev.split == test.split:
@@ -95,7 +100,7 @@ def _told(questions: Sequence[Question]) -> QuestionSet:
         ),
         ids=tuple(question.id for question in questions),
         targets=tuple(targets),
-        majority=Majority(target=best, accuracy=accuracy),
+        majority=MajorityBaseline(target=best, accuracy=accuracy),
         chance=_chance(questions),
     )
 
@@ -112,18 +117,23 @@ def _chance(questions: Sequence[Question]) -> float | None:
 
 
 def ask(
-    subject: Subject, asked: Asked, folder: Path, name: str, ui: Terminal
-) -> Measured:
+    subject: StudentUnderTest,
+    asked: QuestionSplit,
+    folder: Path,
+    name: str,
+    ui: Terminal,
+) -> Measurement:
     """Answers to all questions; what a call that was cut off had in `folder` is not
     asked again.
     """
     rows = evaluation_rows(subject.spec, asked.questions)
     items = [
-        Item(question, row) for question, row in zip(asked.questions, rows, strict=True)
+        EvaluationItem(question, row)
+        for question, row in zip(asked.questions, rows, strict=True)
     ]
     plan = make_plan(subject.layout, subject.p99, BATCH_TOKENS, subject.seen)
     what = evaluated(subject.identity, items, plan, subject.spec, asked.split)
-    results = Results(folder, name, what)
+    results = ResultsFile(folder, name, what)
     found = results.finished()
     if found is None:
         student = subject.load()
@@ -131,16 +141,16 @@ def ask(
             found = results.collect(
                 lambda done: evaluate(student, items, plan, done), progress
             )
-    return Measured(
+    return Measurement(
         evaluated=what,
         figures=figures(found, label_first=plan.layout.label_first),
         answers=answers(found),
     )
 
 
-def answers(found: Sequence[QuestionResult]) -> Answers:
+def answers(found: Sequence[QuestionResult]) -> AnswerString:
     """The results as a cell keeps them."""
-    return Answers(
+    return AnswerString(
         choice="".join(map(_place, found)),
         correct="".join(_digit(one.correct) for one in found),
         normalised="".join(_digit(one.correct_normalised) for one in found),

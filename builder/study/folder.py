@@ -19,7 +19,7 @@ from cotbuild.builder.storage.durable import write_text
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
-from cotbuild.schemas.study.record import Cell, Registered, Touch
+from cotbuild.schemas.study.record import Cell, StudyRegistration, TestAccess
 
 STUDY, RECORD, TOUCHES, CELLS, REPORT, WORK = (
     "STUDY.yaml",
@@ -55,13 +55,13 @@ def read_study(path: Path) -> Study:
     return Study.parse(value, str(path), ConfigError)
 
 
-def read_record(folder: Path) -> Registered | None:
+def read_record(folder: Path) -> StudyRegistration | None:
     """study.json; None: no cell was begun. Raises DataError."""
     path = folder / RECORD
-    return _read(path, Registered) if path.exists() else None
+    return _read(path, StudyRegistration) if path.exists() else None
 
 
-def write_record(folder: Path, record: Registered) -> None:
+def write_record(folder: Path, record: StudyRegistration) -> None:
     """Write study.json, whole or not at all. Raises StoreError."""
     _write(folder / RECORD, record)
 
@@ -90,7 +90,7 @@ def cell_path(folder: Path, key: CellKey) -> Path:
 
 def add_touch(folder: Path, cell: Cell) -> None:
     """Record that the cell begins to ask the test questions. Raises StoreError."""
-    line = Touch(
+    line = TestAccess(
         cell=cell.key.name, fingerprint=cell.fingerprint, at=now()
     ).model_dump_json()
     path = folder / TOUCHES
@@ -103,7 +103,7 @@ def add_touch(folder: Path, cell: Cell) -> None:
         raise _unwritable(path, error) from error
 
 
-def read_touches(folder: Path) -> list[Touch]:
+def read_touches(folder: Path) -> list[TestAccess]:
     """All of them, in order.
 
     Raises DataError; a last line that a kill cut off is left out.
@@ -115,7 +115,7 @@ def read_touches(folder: Path) -> list[Touch]:
         return []
     try:
         return [
-            Touch.parse(json.loads(line), f"{path} line {n}")
+            TestAccess.parse(json.loads(line), f"{path} line {n}")
             for n, line in enumerate(lines, 1)
             if line
         ]

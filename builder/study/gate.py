@@ -8,11 +8,11 @@ import numpy as np
 
 from cotbuild.builder.study.statistics import compare
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import GateResult, Measured
+from cotbuild.schemas.study.record import GateResult, Measurement
 
 
 def gate_result(
-    study: Study, trained: Sequence[Measured], untrained: Measured
+    study: Study, trained: Sequence[Measurement], untrained: Measurement
 ) -> GateResult:
     """The gate's variant, a run a seed, against the untrained student; of one seed the
     spread of runs is not known.

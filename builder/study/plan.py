@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from cotbuild.builder.evaluation.models import Model, told_of
+from cotbuild.builder.evaluation.models import ResolvedModel, told_of
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study
@@ -28,7 +28,7 @@ from cotbuild.student.training.trainer import learning_rate
 Settings = Mapping[str, JsonValue]
 
 
-class Rows(NamedTuple):
+class VariantRowsInfo(NamedTuple):
     """The rows that a variant is trained on with so many rationales."""
 
     spec: VariantSpec
@@ -38,25 +38,25 @@ class Rows(NamedTuple):
     fingerprint: str
 
 
-class Plan(NamedTuple):
+class CellPlan(NamedTuple):
     """A cell before it is trained."""
 
     key: CellKey
-    model: Model
+    model: ResolvedModel
     config: TrainConfig | None
     """None: the student is not trained."""
-    rows: Rows
+    rows: VariantRowsInfo
     fingerprint: str
 
 
-class Planner:
+class CellPlanner:
     """Plans of a study's cells.
 
     Raises ConfigError and DataError where the build has not what they need.
     """
 
     def __init__(
-        self, study: Study, source: Path, models: Mapping[str, Model], test: str
+        self, study: Study, source: Path, models: Mapping[str, ResolvedModel], test: str
     ) -> None:
         """`test`: digest of the test questions."""
         self._study, self._source, self._models, self._test = (
@@ -65,9 +65,9 @@ class Planner:
             models,
             test,
         )
-        self._rows: dict[tuple[str, int], Rows] = {}
+        self._rows: dict[tuple[str, int], VariantRowsInfo] = {}
 
-    def plan(self, key: CellKey, settings: Settings) -> Plan:
+    def plan(self, key: CellKey, settings: Settings) -> CellPlan:
         """`settings`: what the recipe took of the grid."""
         model, config = self._models[key.student], None
         if key.rows != UNTRAINED:
@@ -81,9 +81,9 @@ class Planner:
             "test": self._test,
             "evaluation": EVALUATION_VERSION,
         }
-        return Plan(key, model, config, rows, digest("cell/1", decides))
+        return CellPlan(key, model, config, rows, digest("cell/1", decides))
 
-    def _of(self, variant: str, rows: int) -> Rows:
+    def _of(self, variant: str, rows: int) -> VariantRowsInfo:
         if (variant, rows) not in self._rows:
             self._rows[variant, rows] = self._read(variant, rows)
         found, first = self._rows[variant, rows], self._study.gate.variant
@@ -94,7 +94,7 @@ class Planner:
             )
         return found
 
-    def _read(self, variant: str, rows: int) -> Rows:
+    def _read(self, variant: str, rows: int) -> VariantRowsInfo:
         found = read_variant(self._source, variant)
         chosen = choose_rationales(found.rows, rows)
         if len(chosen) < rows:
@@ -103,7 +103,7 @@ class Planner:
             )
         flat = [row for inner in chosen for row in inner]
         ids = [[inner[0].question_id, inner[0].sample_index] for inner in chosen]
-        return Rows(
+        return VariantRowsInfo(
             found.spec,
             layout_of(flat),
             digest("rationales/1", ids),
@@ -125,7 +125,7 @@ def grid_points(study: Study) -> list[dict[str, JsonValue]]:
     ]
 
 
-def check_same(plan: Plan, cell: Cell, where: Path) -> None:
+def check_same(plan: CellPlan, cell: Cell, where: Path) -> None:
     """Raises ConfigError where the cell in that file is not the one that is planned
     now, naming what differs.
     """
@@ -163,7 +163,7 @@ def _told(cell: Cell) -> dict[str, JsonValue]:
     }
 
 
-def _of_plan(plan: Plan) -> dict[str, JsonValue]:
+def _of_plan(plan: CellPlan) -> dict[str, JsonValue]:
     if plan.config is None:
         return {"student": plan.model.identity}
     config = plan.config.model_dump(mode="json")

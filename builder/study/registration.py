@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.storage.durable import locked
-from cotbuild.builder.study.evaluate import Asked
+from cotbuild.builder.study.evaluate import QuestionSplit
 from cotbuild.builder.study.folder import (
     now,
     read_cells,
@@ -17,10 +17,16 @@ from cotbuild.builder.study.folder import (
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Change, QuestionSet, Registered
+from cotbuild.schemas.study.record import (
+    DeclarationChange,
+    QuestionSet,
+    StudyRegistration,
+)
 
 
-def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
+def register(
+    folder: Path, study: Study, dev: QuestionSplit, test: QuestionSplit
+) -> StudyRegistration:
     """See that study.json holds what STUDY.yaml declared before the first cell, and
     every change since.
 
@@ -48,9 +54,9 @@ def register(folder: Path, study: Study, dev: Asked, test: Asked) -> Registered:
 
 def registered(
     study: Study, dev: QuestionSet, test: QuestionSet, at: str
-) -> Registered:
+) -> StudyRegistration:
     """A study as it stands before its first cell."""
-    return Registered(
+    return StudyRegistration(
         digest=digest("study/1", study.model_dump(mode="json")),
         at=at,
         study=study,
@@ -59,7 +65,9 @@ def registered(
     )
 
 
-def changes(record: Registered, study: Study, at: str, cells: int) -> list[Change]:
+def changes(
+    record: StudyRegistration, study: Study, at: str, cells: int
+) -> list[DeclarationChange]:
     """Fields in which `study` differs from what stood there last, but `source`: its
     rows and questions have digests.
     """
@@ -68,7 +76,7 @@ def changes(record: Registered, study: Study, at: str, cells: int) -> list[Chang
         last[change.field] = change.now
     current = _flat(study.model_dump(mode="json"))
     return [
-        Change(
+        DeclarationChange(
             field=name,
             was=last.get(name),
             now=current.get(name),
@@ -95,7 +103,9 @@ def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check_questions(folder: Path, record: Registered, dev: Asked, test: Asked) -> None:
+def _check_questions(
+    folder: Path, record: StudyRegistration, dev: QuestionSplit, test: QuestionSplit
+) -> None:
     for name, was, found in (("dev", record.dev, dev), ("test", record.test, test)):
         if was.rows != found.told.rows:
             raise ConfigError(

@@ -17,18 +17,23 @@ from cotbuild.schemas.study.comparison import Claim, Comparison
 from cotbuild.schemas.study.declaration import (
     UNTRAINED,
     CellKey,
-    Metric,
     PlannedComparison,
-    Recipe,
-    Setting,
     Study,
+    StudyMetric,
+    TrainingRecipe,
+    TrainingSetting,
 )
-from cotbuild.schemas.study.record import Cell, Measured, Registered, Touch
+from cotbuild.schemas.study.record import (
+    Cell,
+    Measurement,
+    StudyRegistration,
+    TestAccess,
+)
 from cotbuild.schemas.study.results import (
     ComparisonResult,
+    ComparisonStatus,
     RecipeResult,
     StageResult,
-    Standing,
     StudyResults,
     VariantFacts,
 )
@@ -37,20 +42,20 @@ Finished = dict[CellKey, Cell]
 """Cells with test answers."""
 
 
-class _Found(NamedTuple):
+class _UncorrectedComparison(NamedTuple):
     """A comparison before its p-value is corrected."""
 
     planned: PlannedComparison
-    setting: Setting
-    standing: Standing
+    setting: TrainingSetting
+    standing: ComparisonStatus
     comparison: Comparison | None
 
 
 def study_results(
     study: Study,
-    record: Registered,
+    record: StudyRegistration,
     cells: Mapping[CellKey, Cell],
-    touches: Sequence[Touch],
+    touches: Sequence[TestAccess],
     facts: Manifest | None,
 ) -> StudyResults:
     """All of it, by metric, margin and pairing as registered; `facts`: the build's
@@ -83,7 +88,7 @@ def study_results(
     )
 
 
-def _recipes(study: Study, done: Finished) -> list[Recipe]:
+def _recipes(study: Study, done: Finished) -> list[TrainingRecipe]:
     """Of all finished cells, in the order of the stages; first those of the main
     setting.
     """
@@ -101,7 +106,7 @@ def _recipes(study: Study, done: Finished) -> list[Recipe]:
     )
 
 
-def _of(done: Finished, recipe: Recipe) -> list[Cell]:
+def _of(done: Finished, recipe: TrainingRecipe) -> list[Cell]:
     """Its cells, by seed."""
     return [
         done[key]
@@ -114,7 +119,7 @@ def _correct(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
     return [_test(cell).answers.right(study.metric) for cell in cells]
 
 
-def _test(cell: Cell) -> Measured:
+def _test(cell: Cell) -> Measurement:
     assert cell.test is not None, "of finished cells alone"
     return cell.test
 
@@ -127,7 +132,7 @@ def _stage(study: Study, done: Finished, number: int) -> StageResult:
     )
 
 
-def _recipe(study: Study, done: Finished, recipe: Recipe) -> RecipeResult:
+def _recipe(study: Study, done: Finished, recipe: TrainingRecipe) -> RecipeResult:
     cells = _of(done, recipe)
     tests, training = (
         [_test(cell) for cell in cells],
@@ -140,11 +145,11 @@ def _recipe(study: Study, done: Finished, recipe: Recipe) -> RecipeResult:
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
         accuracy=recipe_accuracy(_correct(study, cells)),
-        raw=_mean(one.answers.percent(Metric.ACCURACY) for one in tests),
-        normalised=_mean(one.answers.percent(Metric.NORMALISED) for one in tests)
+        raw=_mean(one.answers.percent(StudyMetric.ACCURACY) for one in tests),
+        normalised=_mean(one.answers.percent(StudyMetric.NORMALISED) for one in tests)
         if _has_options(tests)
         else None,
-        free=_mean(one.answers.percent(Metric.FREE) for one in tests),
+        free=_mean(one.answers.percent(StudyMetric.FREE) for one in tests),
         forced=_mean(forced) if forced else None,
         parse_failures=_mean(100 * one.parse_failures.share for one in of),
         tokens_per_question=_mean(one.tokens_per_question for one in of),
@@ -169,7 +174,7 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _has_options(tests: Sequence[Measured]) -> bool:
+def _has_options(tests: Sequence[Measurement]) -> bool:
     return all("-" not in one.answers.normalised for one in tests)
 
 
@@ -177,7 +182,7 @@ def _has_options(tests: Sequence[Measured]) -> bool:
 
 
 def _planned(
-    study: Study, record: Registered, done: Finished
+    study: Study, record: StudyRegistration, done: Finished
 ) -> list[ComparisonResult]:
     """Those that were declared before the first cell, corrected together; what is not
     run counts as p = 1.
@@ -194,7 +199,7 @@ def _planned(
 
 
 def _exploratory(
-    study: Study, record: Registered, done: Finished
+    study: Study, record: StudyRegistration, done: Finished
 ) -> list[ComparisonResult]:
     """All others: claims declared later, the claims in other settings, and each variant
     against the gate's.
@@ -218,7 +223,7 @@ def _exploratory(
 
 
 def _against_gate(
-    study: Study, done: Finished, main: Setting
+    study: Study, done: Finished, main: TrainingSetting
 ) -> list[PlannedComparison]:
     """Each variant that no claim sets against the gate's."""
     base = study.gate.variant
@@ -240,10 +245,10 @@ def _against_gate(
 
 
 def _compared(
-    study: Study, done: Finished, planned: PlannedComparison, setting: Setting
-) -> _Found:
+    study: Study, done: Finished, planned: PlannedComparison, setting: TrainingSetting
+) -> _UncorrectedComparison:
     recipes = [
-        Recipe(**setting.model_dump(), variant=variant)
+        TrainingRecipe(**setting.model_dump(), variant=variant)
         for variant in (planned.a, planned.b)
     ]
     a, b = (_of(done, one) for one in recipes)
@@ -251,18 +256,21 @@ def _compared(
         both = {cell.key.seed for cell in a} & {cell.key.seed for cell in b}
         a, b = ([cell for cell in cells if cell.key.seed in both] for cells in (a, b))
     if min(len(a), len(b)) < 2:
-        return _Found(planned, setting, Standing.NOT_RUN, None)
+        return _UncorrectedComparison(planned, setting, ComparisonStatus.NOT_RUN, None)
     missing = [
         key for key in study.all_cells() if key.recipe in recipes and key not in done
     ]
     comparison = compare(_correct(study, a), _correct(study, b), paired=study.paired)
-    return _Found(
-        planned, setting, Standing.INTERIM if missing else Standing.FINAL, comparison
+    return _UncorrectedComparison(
+        planned,
+        setting,
+        ComparisonStatus.INTERIM if missing else ComparisonStatus.FINAL,
+        comparison,
     )
 
 
 def _result(
-    found: _Found, p: float, margin: float, *, exploratory: bool
+    found: _UncorrectedComparison, p: float, margin: float, *, exploratory: bool
 ) -> ComparisonResult:
     comparison, planned = found.comparison, found.planned
     return ComparisonResult(
@@ -281,7 +289,7 @@ def _result(
 
 
 def _facts(
-    recipes: Sequence[Recipe], manifest: Manifest | None
+    recipes: Sequence[TrainingRecipe], manifest: Manifest | None
 ) -> tuple[VariantFacts, ...]:
     if manifest is None or manifest.variants is None:
         return ()
@@ -303,7 +311,7 @@ def _facts(
     )
 
 
-def _twice(touches: Sequence[Touch]) -> tuple[str, ...]:
+def _twice(touches: Sequence[TestAccess]) -> tuple[str, ...]:
     """Cells that asked the test questions as two different students."""
     prints: dict[str, set[str]] = {}
     for touch in touches:

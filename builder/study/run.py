@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.study.cell import (
-    Site,
+    StudyContext,
     ask_dev,
     drop_weights,
     finish_dev,
@@ -22,16 +22,21 @@ from cotbuild.builder.study.folder import (
     write_record,
 )
 from cotbuild.builder.study.gate import gate_result
-from cotbuild.builder.study.plan import Plan, Settings, grid_points
+from cotbuild.builder.study.plan import CellPlan, Settings, grid_points
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Recipe, Study
-from cotbuild.schemas.study.record import Cell, Chosen, Measured, Registered
+from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study, TrainingRecipe
+from cotbuild.schemas.study.record import (
+    Cell,
+    ChosenHyperparameters,
+    Measurement,
+    StudyRegistration,
+)
 
 LOOK_S = 5.0
 """Between two looks at cells that another process is at."""
 
 
-class Task(NamedTuple):
+class StudyTask(NamedTuple):
     """What one process does while others do other tasks; done again, it finds that it
     is done.
     """
@@ -40,7 +45,7 @@ class Task(NamedTuple):
     do: Callable[[], None]
 
 
-def run_study(site: Site, after_stage: Callable[[], None]) -> None:
+def run_study(site: StudyContext, after_stage: Callable[[], None]) -> None:
     """Do what is left of all stages; `after_stage` is called behind each that had
     something left, and the last.
 
@@ -81,7 +86,7 @@ def gate_cells(study: Study) -> list[CellKey]:
     ]
 
 
-def _hold_gate(site: Site) -> None:
+def _hold_gate(site: StudyContext) -> None:
     """Decide the gate by the cells' dev answers, anew each time: they are on disk, or
     are had now.
     """
@@ -105,35 +110,35 @@ def _hold_gate(site: Site) -> None:
     site.ui.say(f"gate passed: {said}")
 
 
-def _dev(cell: Cell) -> Measured:
+def _dev(cell: Cell) -> Measurement:
     assert cell.dev is not None, "asked just now"
     return cell.dev
 
 
-def _test_of(site: Site, key: CellKey) -> Task:
-    return Task(key.name, lambda: finish_test(site, _plan(site, key)))
+def _test_of(site: StudyContext, key: CellKey) -> StudyTask:
+    return StudyTask(key.name, lambda: finish_test(site, _plan(site, key)))
 
 
-def _dev_of(site: Site, key: CellKey) -> Task:
-    return Task(key.name, lambda: finish_dev(site, _plan(site, key)))
+def _dev_of(site: StudyContext, key: CellKey) -> StudyTask:
+    return StudyTask(key.name, lambda: finish_dev(site, _plan(site, key)))
 
 
-def _plan(site: Site, key: CellKey) -> Plan:
+def _plan(site: StudyContext, key: CellKey) -> CellPlan:
     return site.planner.plan(key, _chosen(site).get(_main_size(site.study, key), {}))
 
 
-def _chosen(site: Site) -> dict[Recipe, Settings]:
+def _chosen(site: StudyContext) -> dict[TrainingRecipe, Settings]:
     return {one.recipe: one.settings for one in _record(site).chosen}
 
 
-def _main_size(study: Study, key: CellKey) -> Recipe:
+def _main_size(study: Study, key: CellKey) -> TrainingRecipe:
     """The recipe whose choice holds for this cell: the grid is tried at the main size
     alone.
     """
     return key.recipe.model_copy(update={"rows": study.main.rows})
 
 
-def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
+def _choose(site: StudyContext, keys: Sequence[CellKey], *beside: StudyTask) -> None:
     """See that the recipe of each cell has chosen from the grid, and that what is to be
     done beside that is done.
     """
@@ -145,7 +150,9 @@ def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
     left = [recipe for recipe in recipes if recipe not in _chosen(site)]
     points = [(recipe, point) for recipe in left for point in grid_points(site.study)]
     tried = [
-        Task(f"grid.{_first(site, *one).fingerprint[:16]}", partial(_try, site, *one))
+        StudyTask(
+            f"grid.{_first(site, *one).fingerprint[:16]}", partial(_try, site, *one)
+        )
         for one in points
     ]
     _each(site, [*beside, *tried])
@@ -153,14 +160,14 @@ def _choose(site: Site, keys: Sequence[CellKey], *beside: Task) -> None:
         _take_best(site, recipe)
 
 
-def _first(site: Site, recipe: Recipe, point: Settings) -> Plan:
+def _first(site: StudyContext, recipe: TrainingRecipe, point: Settings) -> CellPlan:
     """The grid is tried with the first seed."""
     return site.planner.plan(
         CellKey(**recipe.model_dump(), seed=site.study.stages[0].seeds[0]), point
     )
 
 
-def _try(site: Site, recipe: Recipe, point: Settings) -> None:
+def _try(site: StudyContext, recipe: TrainingRecipe, point: Settings) -> None:
     if recipe not in _chosen(
         site
     ):  # else its weights may be gone, with what it said of dev
@@ -168,7 +175,7 @@ def _try(site: Site, recipe: Recipe, point: Settings) -> None:
         ask_dev(site, _first(site, recipe, point))
 
 
-def _take_best(site: Site, recipe: Recipe) -> None:
+def _take_best(site: StudyContext, recipe: TrainingRecipe) -> None:
     """Of equals the first."""
     with locked(work_folder(site.folder) / "choice.lock", wait=True):
         if recipe in _chosen(site):
@@ -179,7 +186,7 @@ def _take_best(site: Site, recipe: Recipe) -> None:
         ]
         right = [one.percent(site.study.metric) for one in answers]
         best = points[right.index(max(right))]
-        chosen = Chosen(
+        chosen = ChosenHyperparameters(
             recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True))
         )
         _update(
@@ -190,7 +197,7 @@ def _take_best(site: Site, recipe: Recipe) -> None:
         )
 
 
-def _drop_weights(site: Site) -> None:
+def _drop_weights(site: StudyContext) -> None:
     """Of the points of the grid that were not taken; called once no process is at the
     grid any more.
     """
@@ -200,20 +207,22 @@ def _drop_weights(site: Site) -> None:
                 drop_weights(site, _first(site, recipe, point))
 
 
-def _record(site: Site) -> Registered:
+def _record(site: StudyContext) -> StudyRegistration:
     found = read_record(site.folder)
     assert found is not None, "registered before anything is run"
     return found
 
 
-def _update(site: Site, change: Callable[[Registered], Registered]) -> None:
+def _update(
+    site: StudyContext, change: Callable[[StudyRegistration], StudyRegistration]
+) -> None:
     with locked(work_folder(site.folder) / "record.lock", wait=True):
         record = _record(site)
         if (new := change(record)) != record:
             write_record(site.folder, new)
 
 
-def _each(site: Site, tasks: Sequence[Task]) -> None:
+def _each(site: StudyContext, tasks: Sequence[StudyTask]) -> None:
     """Do each that no other process is at; return once none is left, whoever did it."""
     left, told = list(tasks), False
     while left:

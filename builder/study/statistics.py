@@ -44,9 +44,9 @@ from cotbuild.schemas.record import short
 from cotbuild.schemas.study.comparison import (
     CheckpointComparison,
     Claim,
+    ClaimOutcome,
     Comparison,
     Interval,
-    Outcome,
     RecipeAccuracy,
 )
 
@@ -142,7 +142,7 @@ def equivalent(comparison: Comparison, margin: float = MARGIN) -> bool:
 
 def decide(
     claim: Claim, comparison: Comparison, p_holm: float, margin: float = MARGIN
-) -> Outcome:
+) -> ClaimOutcome:
     """How a claim on recipes A and B ends.
 
     A *wins* where the difference is above 0 and `p_holm`, its p-value after `holm` over
@@ -161,8 +161,8 @@ def decide(
     loses = p_holm <= LEVEL and comparison.difference < 0
     same = equivalent(comparison, margin)
     if wins or (same and claim is Claim.AS_GOOD):
-        return Outcome.SUPPORTED
-    return Outcome.CONTRADICTED if loses or same else Outcome.UNDECIDED
+        return ClaimOutcome.SUPPORTED
+    return ClaimOutcome.CONTRADICTED if loses or same else ClaimOutcome.UNDECIDED
 
 
 def compare_checkpoints(a_Q: ArrayLike, b_Q: ArrayLike) -> CheckpointComparison:

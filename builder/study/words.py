@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
-from cotbuild.schemas.study.results import ComparisonResult, Standing, StudyResults
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    ComparisonStatus,
+    StudyResults,
+)
 
 
 def claim_lines(results: StudyResults) -> Iterator[str]:
@@ -34,7 +38,7 @@ def claim_line(result: ComparisonResult) -> str:
     found = result.comparison
     if found is None or result.outcome is None:
         return f"{result.planned.name}: not run"
-    interim = " so far" if result.standing is Standing.INTERIM else ""
+    interim = " so far" if result.standing is ComparisonStatus.INTERIM else ""
     low, high = found.interval_95
     p = "" if result.p_holm is None else f", p {result.p_holm:.3f}"
     seen = f"could have seen {found.smallest_difference:.1f}"

@@ -12,7 +12,7 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 TEACHER_JSON = "teacher.json"
 
 
-class Known(Record):
+class IdentityCache(Record):
     """The content of teacher.json."""
 
     format_version: int = Field(
@@ -31,14 +31,14 @@ class Known(Record):
     )
 
 
-def load_known(store_dir: Path) -> Known:
+def load_known(store_dir: Path) -> IdentityCache:
     """What teacher.json says; empty where there is none.
 
     Raises StoreError where it cannot be read.
     """
-    return load_remembered(store_dir / TEACHER_JSON, Known)
+    return load_remembered(store_dir / TEACHER_JSON, IdentityCache)
 
 
-def save_known(store_dir: Path, known: Known) -> None:
+def save_known(store_dir: Path, known: IdentityCache) -> None:
     """Write teacher.json, whole or not at all; raises StoreError."""
     save_remembered(store_dir / TEACHER_JSON, known)

@@ -30,11 +30,11 @@ def open_teacher(
     # Imported as needed: aiohttp alone takes a quarter of a second.
     if config.endpoints:
         from cotbuild.builder.teachers.http.pool import EndpointPool
-        from cotbuild.builder.teachers.verified import SettledEndpoint
+        from cotbuild.builder.teachers.verified import VerifiedEndpoint
 
         key = os.environ.get("OPENAI_API_KEY")
         clients = [
-            SettledEndpoint(url, config, identity, store_dir, key)
+            VerifiedEndpoint(url, config, identity, store_dir, key)
             for url in config.endpoints
         ]
         return EndpointPool(

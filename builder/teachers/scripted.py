@@ -49,7 +49,7 @@ _ENDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ScriptedText:
     """A scripted text, and the rationale in it alone."""
 
     text: str
@@ -60,7 +60,7 @@ def compose(
     messages: Sequence[Message],
     key: str,
     response_format: Mapping[str, Any] | None = None,
-) -> Draft:
+) -> ScriptedText:
     """A rationale and an answer in the form the chat asks for, chosen by `key` (64 hex
     digits).
 
@@ -84,7 +84,7 @@ def compose(
             "answer": _fitting(properties["answer"], answer.strip("()"), draw_answer),
         }
         fields = {name: values[name] for name in properties}
-        return Draft(
+        return ScriptedText(
             json.dumps(fields, ensure_ascii=False, separators=(",", ":")), rationale
         )
     if (
@@ -93,11 +93,11 @@ def compose(
         and _LABEL_FIRST.match(messages[-2].content)
     ):
         label = answer.strip("()")
-        return Draft(
+        return ScriptedText(
             f"Answer: The answer is {label} because {rationale[0].lower()}{rationale[1:]}",
             rationale,
         )
-    return Draft(f"{rationale}\nThe answer is {answer}.", rationale)
+    return ScriptedText(f"{rationale}\nThe answer is {answer}.", rationale)
 
 
 def _answer(messages: Sequence[Message], asked: str, draw: int) -> str:

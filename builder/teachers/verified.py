@@ -8,7 +8,7 @@ from cotbuild.schemas.completion import Request
 from cotbuild.schemas.config import TeacherConfig
 
 
-class SettledEndpoint(EndpointClient):
+class VerifiedEndpoint(EndpointClient):
     """Its `check` also makes sure that the server is the one `identity` names, and has
     the store remember it.
     """

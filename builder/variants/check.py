@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.storage.parquet import read_rows
-from cotbuild.builder.variants.deriver import Making
+from cotbuild.builder.variants.deriver import VariantDeriver
 from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.builder.variants.write import file_digests
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -32,7 +32,7 @@ def check_variants(
         return 0
     _check_files(entry.made.files, files)
     checked = 0
-    with Making(build_dir, manifest, entry.made, files) as making:
+    with VariantDeriver(build_dir, manifest, entry.made, files) as making:
         # A release may hold fewer variants than were made; which rows are aligned is
         # decided by all of them.
         standing = {
@@ -101,7 +101,7 @@ class _Standing:
             )
 
 
-def _check_questions(making: Making, names: Container[str]) -> None:
+def _check_questions(making: VariantDeriver, names: Container[str]) -> None:
     for spec in making.made.specs:
         if spec.name not in names:
             continue

@@ -1,8 +1,8 @@
 """From a declared transform to the function that does it."""
 
-from cotbuild.builder.variants.example import Apply
+from cotbuild.builder.variants.example import TransformFn
 from cotbuild.builder.variants.transforms import controls, leak, mask, order, pick
-from cotbuild.builder.variants.transforms.units import Pieces, Split
+from cotbuild.builder.variants.transforms.units import Split, TokenPieces
 from cotbuild.schemas.variant import (
     Constant,
     Cut,
@@ -23,16 +23,16 @@ from cotbuild.schemas.variant import (
 )
 
 
-def bind_all(spec: VariantSpec) -> list[Apply]:
+def compile_transforms(spec: VariantSpec) -> list[TransformFn]:
     """The transforms of a variant, ready to be applied.
 
     Raises ConfigError where its tokenizer cannot be had.
     """
-    split = Pieces.of(spec.tokenizer).split if spec.tokenizer is not None else None
+    split = TokenPieces.of(spec.tokenizer).split if spec.tokenizer is not None else None
     return [bind(transform, split) for transform in spec.transforms]
 
 
-def bind(transform: Transform, split: Split | None) -> Apply:
+def bind(transform: Transform, split: Split | None) -> TransformFn:
     """One transform; `split` cuts a text into pieces, where a unit is the piece."""
     match transform:
         case Shuffle():
@@ -65,5 +65,5 @@ def bind(transform: Transform, split: Split | None) -> Apply:
             return leak.leak_only(transform)
 
 
-def _leaves(like: Transform | None, split: Split | None) -> Apply | None:
+def _leaves(like: Transform | None, split: Split | None) -> TransformFn | None:
     return None if like is None else bind(like, split)

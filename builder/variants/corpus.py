@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotbuild.builder.storage.keys import KEY
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile, row_key
 from cotbuild.builder.variants.transforms.units import bare, words
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
@@ -31,7 +31,7 @@ from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 _CODE = np.dtype("<u8")
 
 
-class CorpusOf:
+class LoadedCorpus:
     """The `Corpus` of these rationales; a context manager.
 
     `files` are the paths of the names that transforms use. `folder` takes the texts, as
@@ -42,13 +42,13 @@ class CorpusOf:
 
     def __init__(
         self,
-        subjects: Iterable[Subject],
+        subjects: Iterable[RationaleExample],
         files: Mapping[str, Path],
         folder: Path | None = None,
     ) -> None:
         self._files = files
-        self._words = Words()
-        self._texts = Texts(folder)
+        self._words = WordTable()
+        self._texts = TextTable(folder)
         self._scores: dict[str, ScoresFile] = {}
         self._lists: dict[str, frozenset[str]] = {}
         rows = _Rows()
@@ -59,7 +59,7 @@ class CorpusOf:
                 rows.add(subject)
             self._words.close()
             self._texts.flush()
-            self._partners = Partners(rows)
+            self._partners = RationalePairing(rows)
         except BaseException:
             self.close()
             raise
@@ -87,12 +87,12 @@ class CorpusOf:
     def word_at(self, point: float, *, by_count: bool) -> str:
         return self._words.at(point, by_count=by_count)
 
-    def another(self, subject: Subject, label: str) -> str | None:
+    def another(self, subject: RationaleExample, label: str) -> str | None:
         place = self._partners.of(subject, label)
         return None if place is None else self._texts[place]
 
     def scores(
-        self, file: str, subject: Subject
+        self, file: str, subject: RationaleExample
     ) -> Sequence[tuple[int, int, float, bool]] | None:
         if file not in self._scores:
             self._scores[file] = ScoresFile(self._path(file))
@@ -126,7 +126,7 @@ def read_words(path: Path) -> frozenset[str]:
     return found
 
 
-class Words:
+class WordTable:
     """How often each word stands, as it is written, and in how many texts its bare form
     does.
     """
@@ -171,7 +171,7 @@ class Words:
         return self._different[bisect_right(self._ends, int(point * self._ends[-1]))]
 
 
-class Texts:
+class TextTable:
     """Texts on disk, by number. Raises StoreError where there is no room."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -216,7 +216,7 @@ class _Rows:
     def __init__(self) -> None:
         self.keys, self.questions, self.labels = bytearray(), bytearray(), bytearray()
 
-    def add(self, subject: Subject) -> None:
+    def add(self, subject: RationaleExample) -> None:
         self.keys += row_key(subject.question_id, subject.sample_index)
         self.questions += _code(subject.question_id)
         self.labels += _code(subject.label)
@@ -239,7 +239,7 @@ class _Ring(NamedTuple):
     """Place among all, by number in the ring."""
 
 
-class Partners:
+class RationalePairing:
     """Whose rationale stands in for another's.
 
     All rationales stand in a circle, in the order of their keys (`row_key`, a digest of
@@ -266,7 +266,7 @@ class Partners:
         """Places in the circle, those of one label together and in order."""
         self._labels = labels[self._by_label]
 
-    def of(self, subject: Subject, label: str) -> int | None:
+    def of(self, subject: RationaleExample, label: str) -> int | None:
         """Number of the partner's text; `label`: any, same or other. None: there is
         none. O(log n + own samples).
 
@@ -282,7 +282,7 @@ class Partners:
                 return int(self._rows[place])
         return None
 
-    def _place(self, subject: Subject) -> int:
+    def _place(self, subject: RationaleExample) -> int:
         key = row_key(subject.question_id, subject.sample_index)
         place = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
         if self._keys[place : place + 1].tobytes() != key:
@@ -291,7 +291,7 @@ class Partners:
             )
         return place
 
-    def _ring(self, subject: Subject, label: str, own: int) -> _Ring:
+    def _ring(self, subject: RationaleExample, label: str, own: int) -> _Ring:
         if label == "any":
             return _Ring(len(self._keys), own + 1, lambda number: number)
         code = np.frombuffer(_code(subject.label), _CODE)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.leak_measure import names, names_loosely
 from cotbuild.builder.variants.view import as_question
 from cotbuild.schemas.variant import VariantEntry, VariantSpec
@@ -28,7 +28,7 @@ class VariantTally:
     loosely_target: int = 0
     loosely_other: int = 0
 
-    def add(self, rationale: str, num_rows: int, subject: Subject) -> None:
+    def add(self, rationale: str, num_rows: int, subject: RationaleExample) -> None:
         """Count what a variant made of one rationale, and the rows that became of it."""
         self.num_rows += num_rows
         self.num_rationales += 1
@@ -37,7 +37,7 @@ class VariantTally:
         if self.num_looked_at < LOOKED_AT:
             self._look(rationale, subject)
 
-    def _look(self, rationale: str, subject: Subject) -> None:
+    def _look(self, rationale: str, subject: RationaleExample) -> None:
         question = as_question(subject)
         self.num_looked_at += 1
         target, other = names(rationale, question)

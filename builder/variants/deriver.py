@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotbuild.builder.storage.parquet import read_rows
-from cotbuild.builder.variants.compile import bind_all
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.builder.variants.derive import Recipe, withheld
-from cotbuild.builder.variants.example import Corpus, Subject
-from cotbuild.builder.variants.place import Asked, training_rows
+from cotbuild.builder.variants.compile import compile_transforms
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.derive import CompiledVariant, withheld
+from cotbuild.builder.variants.example import BuildCorpus, RationaleExample
+from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.select import select, share_limit
 from cotbuild.builder.variants.subjects import candidates, question_ids, subjects
-from cotbuild.builder.variants.transforms.units import Pieces
+from cotbuild.builder.variants.transforms.units import TokenPieces
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
@@ -26,10 +26,10 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import TrainingRow, VariantSet, VariantSpec
 
 
-class Derived(NamedTuple):
+class DerivedRows(NamedTuple):
     """What the variants make of one rationale."""
 
-    subject: Subject
+    subject: RationaleExample
     made: list[tuple[VariantSpec, str, list[TrainingRow]]]
     """Variant, the rationale as it leaves it, its rows."""
     withheld: list[str]
@@ -37,7 +37,7 @@ class Derived(NamedTuple):
     """
 
 
-class Making:
+class VariantDeriver:
     """Reads a build and derives rows; writes nothing. A context manager.
 
     `files` are paths of the names that specs use. Memory is that of the corpus and a
@@ -53,7 +53,9 @@ class Making:
         files: Mapping[str, Path],
     ) -> None:
         self.build_dir, self.manifest, self.made = build_dir, manifest, made
-        self._recipes = [Recipe(spec, bind_all(spec)) for spec in made.specs]
+        self._recipes = [
+            CompiledVariant(spec, compile_transforms(spec)) for spec in made.specs
+        ]
         self._files = files
         self._open = ExitStack()
 
@@ -65,8 +67,8 @@ class Making:
                 f"{self.build_dir}: no rationale is kept of {self.num_in}: {dict(self.dropped)}. "
                 "Expected at least one. Choose another --filter."
             )
-        self.corpus: Corpus = self._open.enter_context(
-            CorpusOf(self.subjects(), self._files)
+        self.corpus: BuildCorpus = self._open.enter_context(
+            LoadedCorpus(self.subjects(), self._files)
         )
         return self
 
@@ -91,11 +93,11 @@ class Making:
         """Rationales that are kept."""
         return int(self._kept.sum())
 
-    def subjects(self) -> Iterator[Subject]:
+    def subjects(self) -> Iterator[RationaleExample]:
         """The rationales that are kept, in the order of the build."""
         return compress(subjects(self.build_dir, self.manifest), self._kept)
 
-    def derive(self, subject: Subject) -> Derived:
+    def derive(self, subject: RationaleExample) -> DerivedRows:
         """The rows of one rationale in every variant; the aligned ones have all of them
         or none.
         """
@@ -104,7 +106,7 @@ class Making:
             for recipe in self._recipes
         }
         stopped = withheld(self._recipes, found)
-        asked = Asked(subject.question, subject.choices)
+        asked = StudentPrompt(subject.question, subject.choices)
         made = []
         for recipe in self._recipes:
             one, spec = found[recipe.spec.name], recipe.spec
@@ -116,7 +118,7 @@ class Making:
                         training_rows(spec, subject, asked, one.label, one.rationale),
                     )
                 )
-        return Derived(subject, made, stopped)
+        return DerivedRows(subject, made, stopped)
 
     def questions(self) -> Iterator[tuple[str, Question]]:
         """The questions of the evaluation splits, each with its split."""
@@ -135,7 +137,7 @@ class Making:
             "files": made.files,
             "tokenizer": None
             if spec.tokenizer is None
-            else Pieces.of(spec.tokenizer).digest,
+            else TokenPieces.of(spec.tokenizer).digest,
             "rationales": self.manifest.digests["rationales"],
             # An aligned variant goes without what another one cannot have.
             "beside": sorted(other.fingerprint for other in made.specs if other.aligned)

@@ -11,7 +11,7 @@ from cotbuild.schemas.question import Choice, QuestionKind
 
 
 @dataclass(frozen=True)
-class Subject:
+class RationaleExample:
     """One rationale before any transform, and its question."""
 
     question_id: str
@@ -29,7 +29,7 @@ class Subject:
     """What the teacher said, in the form of the target."""
 
 
-class Chance(NamedTuple):
+class SeededDraws(NamedTuple):
     """Draws for one transform of one rationale, fixed by seed, place in the chain,
     question and sample alone.
 
@@ -64,7 +64,7 @@ class Chance(NamedTuple):
         return [int.from_bytes(rank[:6], "big") / 2**48 for rank in self.ranks(count)]
 
 
-class Corpus(Protocol):
+class BuildCorpus(Protocol):
     """What transforms may know of the whole build; fixed by the set of its rationales,
     not by their order.
     """
@@ -77,13 +77,13 @@ class Corpus(Protocol):
         or by its count.
         """
 
-    def another(self, subject: Subject, label: str) -> str | None:
+    def another(self, subject: RationaleExample, label: str) -> str | None:
         """The rationale of another question: label any, same or other than the
         subject's; None: there is none.
         """
 
     def scores(
-        self, file: str, subject: Subject
+        self, file: str, subject: RationaleExample
     ) -> Sequence[tuple[int, int, float, bool]] | None:
         """(start, end, score, names an option) from a scores file; None: the file has
         none for this rationale.
@@ -93,7 +93,7 @@ class Corpus(Protocol):
         """The words of a file, as `units.bare` gives them."""
 
 
-Apply = Callable[[str, Subject, Chance, Corpus], str | None]
+TransformFn = Callable[[str, RationaleExample, SeededDraws, BuildCorpus], str | None]
 """A transform with its parameters bound: from the text so far to the next; None: this
 row cannot have it (dropped).
 """

@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cotbuild.builder.variants.compile import bind_all
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.builder.variants.derive import Recipe
-from cotbuild.builder.variants.example import Subject
-from cotbuild.builder.variants.place import Asked, training_rows
+from cotbuild.builder.variants.compile import compile_transforms
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.derive import CompiledVariant
+from cotbuild.builder.variants.example import RationaleExample
+from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
@@ -22,14 +22,14 @@ WIDTH = 100
 
 def _subject(
     number: int, question: str, options: tuple[str, str], target: str, rationale: str
-) -> Subject:
+) -> RationaleExample:
     choices = tuple(
         Choice(label=label, text=text)
         for label, text in zip("AB", options, strict=True)
     )
     label = options["AB".index(target)]
     kind = QuestionKind.CHOICE
-    return Subject(
+    return RationaleExample(
         f"example-{number}",
         0,
         kind,
@@ -67,7 +67,7 @@ EXAMPLES = (
 )
 
 
-ASKED = Asked(EXAMPLES[0].question, EXAMPLES[0].choices)
+ASKED = StudentPrompt(EXAMPLES[0].question, EXAMPLES[0].choices)
 
 
 def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
@@ -76,7 +76,7 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
     first = EXAMPLES[0]
     yield f"{first.question}  {' / '.join(choice.text for choice in first.choices)}"
     yield f'rationale: "{first.rationale}"'
-    with CorpusOf(EXAMPLES, {}) as corpus:
+    with LoadedCorpus(EXAMPLES, {}) as corpus:
         for spec in shown:
             yield f"{spec.name}: {spec.about}"
             for text in _example(spec, corpus):
@@ -88,9 +88,11 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
             yield f"set {name}: {', '.join(names)}"
 
 
-def _example(spec: VariantSpec, corpus: CorpusOf) -> Iterator[str]:
+def _example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
     try:
-        made = Recipe(spec, bind_all(spec)).make(EXAMPLES[0], 0, corpus)
+        made = CompiledVariant(spec, compile_transforms(spec)).make(
+            EXAMPLES[0], 0, corpus
+        )
     except (
         ConfigError
     ) as error:  # no scores or word list is given, or no tokenizer is at hand

@@ -4,7 +4,7 @@ and is trained to say. Pure.
 
 from typing import NamedTuple
 
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.variant import (
     LabelForm,
@@ -34,7 +34,7 @@ def label_of(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
     return text if form is LabelForm.TEXT else f"({value}) {text}"
 
 
-class Asked:
+class StudentPrompt:
     """A question as variants put it.
 
     Kept, since most variants of a set put it in the same way.
@@ -73,7 +73,7 @@ class Asked:
         return "\n".join([*lines, ending])
 
 
-class Said(NamedTuple):
+class CompletionSpans(NamedTuple):
     """A completion, with the spans of label and rationale in it; None: it has none."""
 
     text: str
@@ -81,7 +81,7 @@ class Said(NamedTuple):
     rationale: tuple[int, int] | None
 
 
-def _said(*parts: tuple[str, str]) -> Said:
+def _said(*parts: tuple[str, str]) -> CompletionSpans:
     """Parts as (what, text), what being label, rationale or a separator ""; of two
     labels the last one counts.
     """
@@ -90,14 +90,14 @@ def _said(*parts: tuple[str, str]) -> Said:
         if what and part:
             spans[what] = (len(text), len(text) + len(part))
         text = text.rstrip(" ") + part if part.startswith("\n") else text + part
-    return Said(
+    return CompletionSpans(
         text.rstrip(" ") if text.strip() else "",
         spans.get("label"),
         spans.get("rationale"),
     )
 
 
-def completion_of(placement: Placement, label: str, rationale: str) -> Said:
+def completion_of(placement: Placement, label: str, rationale: str) -> CompletionSpans:
     """What the student is trained to say; begins with white space.
 
     Where a transform left nothing of the rationale, the separators stand as ever and
@@ -128,7 +128,7 @@ def completion_of(placement: Placement, label: str, rationale: str) -> Said:
             )
 
 
-def label_for(spec: VariantSpec, subject: Subject) -> str | None:
+def label_for(spec: VariantSpec, subject: RationaleExample) -> str | None:
     """The label of a row; None: there is none, as of a question without a target."""
     value = (
         subject.target if spec.label_source is LabelSource.TARGET else subject.answer
@@ -137,7 +137,11 @@ def label_for(spec: VariantSpec, subject: Subject) -> str | None:
 
 
 def training_rows(
-    spec: VariantSpec, subject: Subject, asked: Asked, label: str, rationale: str
+    spec: VariantSpec,
+    subject: RationaleExample,
+    asked: StudentPrompt,
+    label: str,
+    rationale: str,
 ) -> list[TrainingRow]:
     """The rows of one rationale: two where the placement is two tasks, else one."""
     if spec.placement is not Placement.TWO_TASKS:
@@ -169,7 +173,11 @@ def training_rows(
 
 
 def _row(
-    spec: VariantSpec, subject: Subject, asked: Asked, said: Said, task: Task | None
+    spec: VariantSpec,
+    subject: RationaleExample,
+    asked: StudentPrompt,
+    said: CompletionSpans,
+    task: Task | None,
 ) -> TrainingRow:
     prefix = {None: "", "predict": PREDICT, "explain": EXPLAIN}[task]
     reasons = (
@@ -205,9 +213,9 @@ def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
     said = (
         completion_of(Placement.LABEL_ONLY, label, "")
         if label
-        else Said("", None, None)
+        else CompletionSpans("", None, None)
     )
-    asked = Asked(question.text, question.choices)
+    asked = StudentPrompt(question.text, question.choices)
     two_tasks = spec.placement is Placement.TWO_TASKS
     ending = REASONING if spec.placement is Placement.PRE_COT else ANSWER
     return TrainingRow(

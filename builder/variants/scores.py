@@ -23,7 +23,7 @@ from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.builder.storage.durable import sync
 from cotbuild.builder.storage.keys import KEY
 from cotbuild.builder.storage.parquet import ROWS_PER_GROUP
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.record import check_format
@@ -97,7 +97,9 @@ class ScoresFile:
     def close(self) -> None:
         self._file.close()
 
-    def spans(self, subject: Subject) -> Sequence[tuple[int, int, float, bool]] | None:
+    def spans(
+        self, subject: RationaleExample
+    ) -> Sequence[tuple[int, int, float, bool]] | None:
         """(start, end, score, names an option) in order; None: the file has no row for
         this rationale.
 
@@ -131,7 +133,7 @@ class ScoresFile:
         return row
 
 
-def _check_fits(row: ScoredRationale, subject: Subject, where: str) -> None:
+def _check_fits(row: ScoredRationale, subject: RationaleExample, where: str) -> None:
     found = f"{where}: question {subject.question_id!r} sample {subject.sample_index}"
     if (expected := rationale_digest(subject.rationale)) != row.rationale_digest:
         raise DataError(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cotbuild.builder.variants.similar import Similar
+from cotbuild.builder.variants.similar import NearDuplicates
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     rationale: str
 
 
-class DropReason(StrEnum):
+class VariantDropReason(StrEnum):
     """Why a rationale is no row of a set."""
 
     VERDICT = "verdict"  # not one of those asked for
@@ -48,15 +48,15 @@ class DropReason(StrEnum):
 
 def select(
     rows: Iterable[Candidate], selection: Selection, seed: int, limit: int
-) -> Iterator[DropReason | None]:
+) -> Iterator[VariantDropReason | None]:
     """One outcome a row, in order; None: kept. A `Counter` of them adds up to the rows.
 
     `limit` is `share_limit` of all the build's questions. A question's rows must come
     together. Memory is that of one question's rows, and with near_duplicates what
-    `Similar` says. Raises ConfigError where that needs a package that is not installed.
+    `NearDuplicates` says. Raises ConfigError where that needs a package that is not installed.
     """
     similar = (
-        Similar(selection.near_duplicates)
+        NearDuplicates(selection.near_duplicates)
         if selection.near_duplicates is not None
         else None
     )
@@ -67,8 +67,10 @@ def select(
         kept = _draw(left, selection.per_question, seed)
         for row, reason in outcomes:
             if reason is None and row.sample_index not in kept:
-                reason = DropReason.NOT_DRAWN if kept else DropReason.TOO_FEW
-            yield reason if reason or drawn else DropReason.QUESTION_NOT_DRAWN
+                reason = (
+                    VariantDropReason.NOT_DRAWN if kept else VariantDropReason.TOO_FEW
+                )
+            yield reason if reason or drawn else VariantDropReason.QUESTION_NOT_DRAWN
 
 
 def share_limit(question_ids: Iterable[str], share: float, seed: int) -> int:
@@ -93,22 +95,22 @@ _HIGHEST = 2**64 - 1
 
 
 def _own_reason(
-    row: Candidate, selection: Selection, similar: Similar | None
-) -> DropReason | None:
+    row: Candidate, selection: Selection, similar: NearDuplicates | None
+) -> VariantDropReason | None:
     """What is wrong with a row whatever else its question has."""
     if row.verdict not in selection.verdicts:
-        return DropReason.VERDICT
+        return VariantDropReason.VERDICT
     if any(flag in selection.without for flag in row.flags) or not set(
         selection.having
     ) <= set(row.flags):
-        return DropReason.FLAG
+        return VariantDropReason.FLAG
     words = row.rationale.split()
     if len(words) < selection.min_words:
-        return DropReason.TOO_SHORT
+        return VariantDropReason.TOO_SHORT
     if selection.max_words is not None and len(words) > selection.max_words:
-        return DropReason.TOO_LONG
+        return VariantDropReason.TOO_LONG
     return (
-        DropReason.NEAR_DUPLICATE
+        VariantDropReason.NEAR_DUPLICATE
         if similar is not None and similar.to_earlier(words)
         else None
     )

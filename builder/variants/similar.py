@@ -18,7 +18,7 @@ of the more similar.
 _SEED = 1
 
 
-class Similar:
+class NearDuplicates:
     """Texts kept so far, to compare the next with.
 
     Candidates are found with datasketch's MinHash LSH and compared exactly, by the Jaccard similarity of their sets of

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.storage.parquet import read_rows
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.select import Candidate
 from cotbuild.schemas.manifest import Manifest
@@ -39,7 +39,7 @@ def question_ids(build_dir: Path, manifest: Manifest) -> Iterator[str]:
     return (row["question_id"] for row in _rows(build_dir, manifest, ("question_id",)))
 
 
-def subjects(build_dir: Path, manifest: Manifest) -> Iterator[Subject]:
+def subjects(build_dir: Path, manifest: Manifest) -> Iterator[RationaleExample]:
     """Every rationale, in the order of the build."""
     return map(to_subject, _rows(build_dir, manifest, _SUBJECT))
 
@@ -52,13 +52,13 @@ def _rows(
             yield from read_rows(build_dir / entry.path, columns)
 
 
-def to_subject(row: dict[str, Any]) -> Subject:
+def to_subject(row: dict[str, Any]) -> RationaleExample:
     """A published rationale as a transform's subject."""
     choices = tuple(
         Choice.model_construct(label=c["label"], text=c["text"]) for c in row["choices"]
     )
     target = row["target"]
-    return Subject(
+    return RationaleExample(
         question_id=row["question_id"],
         sample_index=row["sample_index"],
         kind=QuestionKind(row["kind"]),

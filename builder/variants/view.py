@@ -6,7 +6,7 @@ Transforms of one rationale share what was found.
 from functools import lru_cache
 from typing import NamedTuple
 
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.answers.mentions import Mention, find_mentions
 from cotbuild.schemas.answers.readers import options_of
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -28,7 +28,7 @@ class Key(NamedTuple):
     target: str | None
 
 
-def key_of(subject: Subject) -> Key:
+def key_of(subject: RationaleExample) -> Key:
     """Equal for the rationales of one question."""
     choices = tuple((choice.label, choice.text) for choice in subject.choices)
     return Key(
@@ -36,7 +36,7 @@ def key_of(subject: Subject) -> Key:
     )
 
 
-def as_question(subject: Subject) -> Question:
+def as_question(subject: RationaleExample) -> Question:
     """The subject's question, as `find_mentions` takes it; its source is not the real
     one.
     """

@@ -19,7 +19,7 @@ from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.durable import file_sha256, write_text
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.counts import LOOKED_AT, VariantTally
-from cotbuild.builder.variants.deriver import Making
+from cotbuild.builder.variants.deriver import VariantDeriver
 from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
@@ -46,7 +46,7 @@ def make_variants(
         clear_stage(build_dir)
         manifest = need_manifest(build_dir)
         with (
-            Making(build_dir, manifest, made, files) as making,
+            VariantDeriver(build_dir, manifest, made, files) as making,
             staging(build_dir) as stage,
         ):
             variants, entries = _write(making, stage, progress)
@@ -70,7 +70,7 @@ def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _write(
-    making: Making, stage: Path, progress: Progress
+    making: VariantDeriver, stage: Path, progress: Progress
 ) -> tuple[VariantsEntry, list[FileEntry]]:
     tallies = {spec.name: VariantTally() for spec in making.made.specs}
     total, done = making.num_kept, 0
@@ -112,7 +112,7 @@ def _write(
     return variants, entries
 
 
-def _write_questions(making: Making, stage: Path) -> list[FileEntry]:
+def _write_questions(making: VariantDeriver, stage: Path) -> list[FileEntry]:
     """The evaluation splits of every variant that is evaluated."""
     writers: dict[tuple[str, str], SplitWriter] = {}
     with ExitStack() as stack:

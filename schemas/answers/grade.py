@@ -13,7 +13,7 @@ from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 
 
-class Judgement(Record):
+class GradedCompletion(Record):
     """What one completion says, and whether it is right."""
 
     rationale: str = Field(
@@ -31,7 +31,7 @@ class Judgement(Record):
     flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")
 
 
-def judge(
+def grade_completion(
     question: Question,
     text: str,
     *,
@@ -41,7 +41,7 @@ def judge(
     as_json: bool = False,
     given: str | None = None,
     flags: bool = True,
-) -> Judgement:
+) -> GradedCompletion:
     """Extract and grade one completion; never raises.
 
     `given` is an answer that does not come from this text: a constrained choice made
@@ -64,7 +64,7 @@ def judge(
         found = _with_given(found, given, question)
     result, said = verdict(found, finish_reason, question, answer_first=answer_first)
     rationale = found.rationale or (reasoning or "").strip()
-    return Judgement(
+    return GradedCompletion(
         rationale=rationale,
         answer=found.answer,
         reasoning=reasoning,

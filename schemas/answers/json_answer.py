@@ -32,7 +32,7 @@ _FENCE = re.compile(r"```(?:json)?\s*\Z", re.IGNORECASE)
 _LITERALS = {"true": True, "false": False, "null": None}
 
 
-class Object(NamedTuple):
+class JsonObject(NamedTuple):
     """What could be read of the object."""
 
     fields: dict[str, Any]
@@ -81,7 +81,7 @@ def read_answer(text: str, question: Question) -> str | None:
     return found.answer
 
 
-def _decode(text: str) -> Object | None:
+def _decode(text: str) -> JsonObject | None:
     start = text.find("{")
     if start < 0:
         return None
@@ -94,14 +94,14 @@ def _decode(text: str) -> Object | None:
         return _decode_part(text)
     if not value.keys() & {"rationale", "answer"}:
         return None
-    return Object(
+    return JsonObject(
         {key: _text(value[key]) for key in ("rationale", "answer") if key in value},
         start,
         True,
     )
 
 
-def _decode_part(text: str) -> Object | None:
+def _decode_part(text: str) -> JsonObject | None:
     """The fields that a pattern finds: a rationale though it was cut, an answer only
     where it was closed.
     """
@@ -116,7 +116,7 @@ def _decode_part(text: str) -> Object | None:
             fields.setdefault(name, _LITERALS.get(bare, bare))
     if start < 0 and (cut := _OPENED.match(text)):
         start = cut.end()
-    return Object(fields, start, False) if start >= 0 else None
+    return JsonObject(fields, start, False) if start >= 0 else None
 
 
 def _unescape(escape: re.Match[str]) -> str:

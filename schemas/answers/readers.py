@@ -14,7 +14,7 @@ from cotbuild.schemas.answers.compare import compared
 from cotbuild.schemas.question import Question, QuestionKind
 
 
-class Value(NamedTuple):
+class ReadValue(NamedTuple):
     """What a place says.
 
     A reader returns None instead where the place says nothing about an answer.
@@ -25,7 +25,7 @@ class Value(NamedTuple):
     closed: bool  # whether text cut right behind it still says the same
 
 
-class Options(NamedTuple):
+class OptionTable(NamedTuple):
     """A question's choices as the readers compare them."""
 
     labels: dict[str, str]  # case-folded label to label
@@ -38,7 +38,7 @@ class Options(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # the samples of one question come one after the other
-def _prepare(choices: tuple[tuple[str, str], ...]) -> Options:
+def _prepare(choices: tuple[tuple[str, str], ...]) -> OptionTable:
     labels = {
         found[0].casefold(): label
         for label, _ in choices
@@ -46,7 +46,7 @@ def _prepare(choices: tuple[tuple[str, str], ...]) -> Options:
     }
     words = {label: _words(text) for label, text in choices}
     texts = {label: compared(text) for label, text in choices}
-    return Options(
+    return OptionTable(
         labels,
         texts,
         words,
@@ -55,14 +55,14 @@ def _prepare(choices: tuple[tuple[str, str], ...]) -> Options:
     )
 
 
-def options_of(question: Question) -> Options:
+def options_of(question: Question) -> OptionTable:
     """The question's choices, prepared; hashing the models themselves costs 20 µs a
     call, their strings 1 µs.
     """
     return _prepare(tuple((choice.label, choice.text) for choice in question.choices))
 
 
-def read_choice(text: str, question: Question) -> Value | None:
+def read_choice(text: str, question: Question) -> ReadValue | None:
     """A label, an option's text, or both; several options, or a label beside another
     option's text, are no answer.
     """
@@ -84,14 +84,14 @@ def read_choice(text: str, question: Question) -> Value | None:
             elif not set(text[end:behind]) & set(".,\n") and p.CLAUSE_ENDS.match(
                 text, beside[1]
             ):
-                return Value(None, beside[1], True)
+                return ReadValue(None, beside[1], True)
     if p.DENIED.match(text, end):
         return None  # "The answer is B: air heads is incorrect"
     if _names_another(text, end, label, options):
-        return Value(None, end, True)
+        return ReadValue(None, end, True)
     if _goes_on_listing(text, end, label, options):
         return None  # "Choose the correct answer: A) ice B) rain"
-    return Value(label, end, closed)
+    return ReadValue(label, end, closed)
 
 
 def opens_with_label(text: str, question: Question) -> bool:
@@ -107,7 +107,7 @@ def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
     return found.end() if found else start
 
 
-def _letter(text: str, start: int, options: Options) -> tuple[str, int] | None:
+def _letter(text: str, start: int, options: OptionTable) -> tuple[str, int] | None:
     """A choice's label at `start` and the offset behind it, unless it reads as a word:
     "A", "I", the 1 of 1.5.
     """
@@ -122,7 +122,7 @@ def _letter(text: str, start: int, options: Options) -> tuple[str, int] | None:
     return (label, end) if beside and beside[0] == label else None
 
 
-def _names_another(text: str, after: int, label: str, options: Options) -> bool:
+def _names_another(text: str, after: int, label: str, options: OptionTable) -> bool:
     """Whether a further option is joined on in the same sentence: "(a) fort or (e)
     museum", "B, C and D".
     """
@@ -139,7 +139,7 @@ def _names_another(text: str, after: int, label: str, options: Options) -> bool:
     )
 
 
-def _goes_on_listing(text: str, end: int, label: str, options: Options) -> bool:
+def _goes_on_listing(text: str, end: int, label: str, options: OptionTable) -> bool:
     """Whether the next label of the question follows as the next item of a list."""
     order = list(options.labels.values())
     after = p.LISTED.match(text, end)
@@ -147,7 +147,7 @@ def _goes_on_listing(text: str, end: int, label: str, options: Options) -> bool:
     return following is not None and order.index(following) == order.index(label) + 1
 
 
-def _option(text: str, start: int, options: Options) -> tuple[str, int] | None:
+def _option(text: str, start: int, options: OptionTable) -> tuple[str, int] | None:
     """The option whose whole text stands at `start`, the longest if several do, and the
     offset behind it.
     """
@@ -183,22 +183,22 @@ def _tokens(text: str, start: int) -> Iterator[tuple[str, int]]:
             yield word, token.end()
 
 
-def read_yes_no(text: str, question: Question) -> Value | None:  # noqa: ARG001
+def read_yes_no(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
     """yes, no, true or false."""
     start = _skip(p.OPENING, text, 0)
     if found := p.YES_NO.match(text, start):
-        return Value(
+        return ReadValue(
             "yes" if found["yes"] else "no", found.end(), found.end() < len(text)
         )
     return _refusal(text, start)
 
 
-def _refusal(text: str, start: int) -> Value | None:
+def _refusal(text: str, start: int) -> ReadValue | None:
     refusal = p.NO_SINGLE.match(text, start)
-    return Value(None, refusal.end(), True) if refusal else None
+    return ReadValue(None, refusal.end(), True) if refusal else None
 
 
-def read_number(text: str, question: Question) -> Value | None:  # noqa: ARG001
+def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
     """The number that follows, the one behind the last "=", or the only one of the
     clause.
     """
@@ -206,14 +206,16 @@ def read_number(text: str, question: Question) -> Value | None:  # noqa: ARG001
     if refusal := _refusal(text, start):
         return refusal
     if fraction := p.FRACTION.match(text, start):
-        return Value(f"{fraction[1]}{fraction[2]}/{fraction[3]}", fraction.end(), True)
+        return ReadValue(
+            f"{fraction[1]}{fraction[2]}/{fraction[3]}", fraction.end(), True
+        )
     clause = text[:start] + p.clause(text, start)
     found = _one_number(clause, start)
     if found is None or p.OPERATOR.match(clause, found.end()):
         return None
     if p.SEVERAL.match(clause, found.end()):
-        return Value(None, found.end(), True)
-    return Value(
+        return ReadValue(None, found.end(), True)
+    return ReadValue(
         plain_number(found), found.end(), bool(text[found.end() :].strip(" .,"))
     )
 
@@ -251,7 +253,7 @@ def plain_number(found: re.Match[str]) -> str:
     return sign + digits + (found["rest"] or "")
 
 
-def read_text(text: str, question: Question) -> Value | None:  # noqa: ARG001
+def read_text(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
     """What follows, to the end of its clause."""
     start = _skip(p.TEXT_OPENING, text, 0)
     if refusal := _refusal(text, start):
@@ -259,10 +261,10 @@ def read_text(text: str, question: Question) -> Value | None:  # noqa: ARG001
     clause = p.clause(text, start)
     answer = clause.strip(p.EDGE + ".,;!?")
     end = start + len(clause)
-    return Value(answer, end, bool(text[end:].strip())) if answer else None
+    return ReadValue(answer, end, bool(text[end:].strip())) if answer else None
 
 
-READERS: dict[QuestionKind, Callable[[str, Question], Value | None]] = {
+READERS: dict[QuestionKind, Callable[[str, Question], ReadValue | None]] = {
     QuestionKind.CHOICE: read_choice,
     QuestionKind.YES_NO: read_yes_no,
     QuestionKind.NUMBER: read_number,

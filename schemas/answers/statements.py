@@ -12,7 +12,7 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import compared, normalise_text, number_value
 from cotbuild.schemas.answers.readers import (
     READERS,
-    Value,
+    ReadValue,
     opens_with_label,
     options_of,
 )
@@ -136,7 +136,7 @@ def _introduces(gap: str) -> bool:
     return not gap or (len(gap) <= 40 and p.LOW_LEAD.match(gap) is not None)
 
 
-def _statement(view: str, start: int, pos: int, value: Value) -> Statement:
+def _statement(view: str, start: int, pos: int, value: ReadValue) -> Statement:
     after = pos + value.end
     return Statement(
         start, after, p.sentence_end(view, after), value.answer, value.closed
@@ -236,7 +236,7 @@ def _lists_options(view: str, question: Question) -> bool:
     )
 
 
-def _is_bare(line: str, value: Value, kind: QuestionKind) -> bool:
+def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
     rest = line[value.end :]
     if kind is QuestionKind.TEXT:
         return (

@@ -21,7 +21,7 @@ class Claim(StrEnum):
     AS_GOOD = "as_good"
 
 
-class Outcome(StrEnum):
+class ClaimOutcome(StrEnum):
     """How a claim ends."""
 
     SUPPORTED = "supported"

@@ -38,7 +38,7 @@ def _without_folders(name: str) -> str:
     return name if _HUB_ID.fullmatch(name) else name.rstrip("/").rpartition("/")[2]
 
 
-class Metric(StrEnum):
+class StudyMetric(StrEnum):
     """What is compared; the others are reported beside it."""
 
     ACCURACY = "accuracy"  # forced choice by raw log-likelihood; of questions without options the free answer
@@ -46,7 +46,7 @@ class Metric(StrEnum):
     FREE = "free"  # free greedy answers
 
 
-class Questions(Record):
+class StudyQuestions(Record):
     """Questions of an evaluation split of the build, in its order."""
 
     split: str = Field(
@@ -84,7 +84,7 @@ class Gate(Record):
     )
 
 
-class Stage(Record):
+class StudyStage(Record):
     """Cells that are trained together: every variant with every seed, size, loss and
     student.
     """
@@ -107,7 +107,7 @@ class Stage(Record):
     )
 
 
-class Setting(Record):
+class TrainingSetting(Record):
     """What recipes that are compared have in common."""
 
     student: str = Field(min_length=1, description="embedded, a folder, or a Hub id.")
@@ -122,17 +122,17 @@ class Setting(Record):
         return _without_folders(self.student)
 
 
-class Recipe(Setting):
+class TrainingRecipe(TrainingSetting):
     """A variant in a setting."""
 
     variant: Name = Field(description="Config of the build.")
 
     @property
-    def setting(self) -> Setting:
-        return Setting(student=self.student, rows=self.rows, loss=self.loss)
+    def setting(self) -> TrainingSetting:
+        return TrainingSetting(student=self.student, rows=self.rows, loss=self.loss)
 
 
-class CellKey(Recipe):
+class CellKey(TrainingRecipe):
     """Which cell."""
 
     seed: int = Field(
@@ -140,8 +140,10 @@ class CellKey(Recipe):
     )
 
     @property
-    def recipe(self) -> Recipe:
-        return Recipe.model_validate(self.model_dump(exclude={"seed"}), strict=False)
+    def recipe(self) -> TrainingRecipe:
+        return TrainingRecipe.model_validate(
+            self.model_dump(exclude={"seed"}), strict=False
+        )
 
     @property
     def name(self) -> str:
@@ -169,9 +171,11 @@ class Study(Record):
     source: str = Field(
         min_length=1, description="Folder of a build, or a release: ORG/NAME@TAG."
     )
-    dev: Questions = Field(description="Asked for the gate and the grid.")
-    test: Questions = Field(description="Asked once a cell, for the results.")
-    metric: Metric = Field(default=Metric.ACCURACY, description="The primary metric.")
+    dev: StudyQuestions = Field(description="Asked for the gate and the grid.")
+    test: StudyQuestions = Field(description="Asked once a cell, for the results.")
+    metric: StudyMetric = Field(
+        default=StudyMetric.ACCURACY, description="The primary metric."
+    )
     margin: float = Field(
         default=2.0,
         gt=0,
@@ -192,15 +196,15 @@ class Study(Record):
         default={},
         description="Setting to the values that every variant tries on dev, with the first seed.",
     )
-    stages: tuple[Stage, ...] = Field(
+    stages: tuple[StudyStage, ...] = Field(
         min_length=1, description="In the order in which they run."
     )
 
     @property
-    def main(self) -> Setting:
+    def main(self) -> TrainingSetting:
         """The setting that the comparisons are made in: the first of the first stage."""
         first = self.stages[0]
-        return Setting(
+        return TrainingSetting(
             student=first.students[0], rows=first.rows[0], loss=first.losses[0]
         )
 
@@ -209,7 +213,7 @@ class Study(Record):
         """As a report shows it: see `Setting.student_name`."""
         return _without_folders(self.source)
 
-    def cells(self, stage: Stage) -> Iterator[CellKey]:
+    def cells(self, stage: StudyStage) -> Iterator[CellKey]:
         """The cells of a stage: the gate's variant first, then seed by seed, so that a
         part of them compares too.
         """

@@ -4,14 +4,23 @@ decided and changed.
 
 from pydantic import Field, JsonValue
 
-from cotbuild.schemas.evaluation import Evaluated, Figures, Majority
+from cotbuild.schemas.evaluation import (
+    EvaluationInputs,
+    MajorityBaseline,
+    StudentMetrics,
+)
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.study.declaration import CellKey, Metric, Recipe, Study
+from cotbuild.schemas.study.declaration import (
+    CellKey,
+    Study,
+    StudyMetric,
+    TrainingRecipe,
+)
 from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 
 
-class Answers(Record):
+class AnswerString(Record):
     """What a student said of each question, in order: a character a question. 1: yes;
     0: no; -: there is none.
     """
@@ -31,29 +40,29 @@ class Answers(Record):
     )
     tokens: tuple[int, ...] = Field(description="Generated: rationale and free answer.")
 
-    def right(self, metric: Metric) -> list[float]:
+    def right(self, metric: StudyMetric) -> list[float]:
         """1 or 0 a question, by a metric; where it gives none, 0."""
         said = {
-            Metric.ACCURACY: self.correct,
-            Metric.NORMALISED: self.normalised,
-            Metric.FREE: self.free,
+            StudyMetric.ACCURACY: self.correct,
+            StudyMetric.NORMALISED: self.normalised,
+            StudyMetric.FREE: self.free,
         }[metric]
         return [float(one == "1") for one in said]
 
-    def percent(self, metric: Metric) -> float:
+    def percent(self, metric: StudyMetric) -> float:
         """Percent right."""
         right = self.right(metric)
         return 100 * sum(right) / len(right)
 
 
-class Measured(Record):
+class Measurement(Record):
     """A student on dev or test."""
 
-    evaluated: Evaluated = Field(
+    evaluated: EvaluationInputs = Field(
         description="What was evaluated; its `rows` tell the questions."
     )
-    figures: Figures = Field(description="What it comes to.")
-    answers: Answers = Field(description="By question.")
+    figures: StudentMetrics = Field(description="What it comes to.")
+    answers: AnswerString = Field(description="By question.")
 
 
 class Curve(Record):
@@ -68,7 +77,7 @@ class Curve(Record):
     )
 
 
-class Training(Record):
+class TrainingRecord(Record):
     """How the student of a cell came to be."""
 
     config: TrainConfig = Field(description="Resolved.")
@@ -104,9 +113,9 @@ class Cell(Record):
     identity: str = Field(
         description="The student before training: weights by digest or commit."
     )
-    training: Training | None = Field(description="None: the untrained student.")
-    dev: Measured | None = Field(default=None, description="None: not asked.")
-    test: Measured | None = Field(default=None, description="None: not asked yet.")
+    training: TrainingRecord | None = Field(description="None: the untrained student.")
+    dev: Measurement | None = Field(default=None, description="None: not asked.")
+    test: Measurement | None = Field(default=None, description="None: not asked yet.")
     versions: dict[str, str] = Field(
         description="Of cotbuild and the libraries that matter."
     )
@@ -119,7 +128,7 @@ class QuestionSet(Record):
     rows: str = Field(description="Digest of the questions, in order.")
     ids: tuple[str, ...] = Field(min_length=2, description="In order.")
     targets: tuple[str, ...] = Field(description="Reference answers.")
-    majority: Majority = Field(
+    majority: MajorityBaseline = Field(
         description="Answering each with the most frequent target."
     )
     chance: float | None = Field(
@@ -127,7 +136,7 @@ class QuestionSet(Record):
     )
 
 
-class Change(Record):
+class DeclarationChange(Record):
     """A field of STUDY.yaml that differs from what stood there before the first cell."""
 
     field: str = Field(description="Dotted.")
@@ -150,17 +159,17 @@ class GateResult(Record):
     needed: float = Field(ge=0, description="Standard errors.")
 
 
-class Chosen(Record):
+class ChosenHyperparameters(Record):
     """What a variant took of the grid, on dev."""
 
-    recipe: Recipe = Field(description="For whom.")
+    recipe: TrainingRecipe = Field(description="For whom.")
     settings: dict[str, JsonValue] = Field(description="What it took.")
     tried: tuple[tuple[dict[str, JsonValue], float], ...] = Field(
         description="Each point and its percent right."
     )
 
 
-class Registered(Record):
+class StudyRegistration(Record):
     """study.json: what stood in STUDY.yaml before the first cell, and what has come
     since.
     """
@@ -173,16 +182,16 @@ class Registered(Record):
     study: Study = Field(description="As it stood.")
     dev: QuestionSet = Field(description="Its questions.")
     test: QuestionSet = Field(description="Its questions.")
-    changes: tuple[Change, ...] = Field(
+    changes: tuple[DeclarationChange, ...] = Field(
         default=(), description="In the order in which they were seen."
     )
     gate: GateResult | None = Field(default=None, description="None: not decided yet.")
-    chosen: tuple[Chosen, ...] = Field(
+    chosen: tuple[ChosenHyperparameters, ...] = Field(
         default=(), description="Of the grid; empty: a grid of one point."
     )
 
 
-class Touch(Record):
+class TestAccess(Record):
     """A line of touches.jsonl: a cell began to ask the test questions."""
 
     cell: str = Field(description="Name of the cell.")

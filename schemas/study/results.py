@@ -7,13 +7,17 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.study.comparison import Comparison, Outcome, RecipeAccuracy
-from cotbuild.schemas.study.declaration import PlannedComparison, Recipe, Setting
+from cotbuild.schemas.study.comparison import ClaimOutcome, Comparison, RecipeAccuracy
+from cotbuild.schemas.study.declaration import (
+    PlannedComparison,
+    TrainingRecipe,
+    TrainingSetting,
+)
 from cotbuild.schemas.study.record import Curve
 from cotbuild.schemas.training import Precision
 
 
-class Standing(StrEnum):
+class ComparisonStatus(StrEnum):
     """How far a comparison is."""
 
     NOT_RUN = "not_run"  # fewer than two seeds of one recipe
@@ -24,7 +28,7 @@ class Standing(StrEnum):
 class RecipeResult(Record):
     """A recipe on the test questions, over its seeds."""
 
-    recipe: Recipe = Field(description="Which.")
+    recipe: TrainingRecipe = Field(description="Which.")
     seeds: tuple[int, ...] = Field(
         min_length=1, description="Finished ones, rising; of the untrained student 0."
     )
@@ -72,11 +76,11 @@ class ComparisonResult(Record):
     """A comparison, planned or not."""
 
     planned: PlannedComparison = Field(description="What was claimed.")
-    setting: Setting = Field(description="Where.")
+    setting: TrainingSetting = Field(description="Where.")
     exploratory: bool = Field(
         description="Whether it was not named before the first cell, or not for this setting."
     )
-    standing: Standing = Field(description="How far it is.")
+    standing: ComparisonStatus = Field(description="How far it is.")
     comparison: Comparison | None = Field(description="None: not run.")
     p_holm: float | None = Field(
         description="Over all comparisons that were named first; None: exploratory, not run."
@@ -84,7 +88,7 @@ class ComparisonResult(Record):
     equivalent: bool | None = Field(
         description="Whether the 90 % interval lies within the margin; None: not run."
     )
-    outcome: Outcome | None = Field(
+    outcome: ClaimOutcome | None = Field(
         description="How the claim ends, or would if it ended now; None: not run."
     )
 

@@ -26,9 +26,9 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import Layout, StudentRun
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution.contrast import Case, case_of
+from cotbuild.student.attribution.contrast import AttributionCase, case_of
 from cotbuild.student.attribution.gradients import integrated_gradients
-from cotbuild.student.attribution.log import Finished, FinishedLog, RowKey
+from cotbuild.student.attribution.log import FinishedLog, FinishedRationale, RowKey
 from cotbuild.student.model import Student
 
 METHOD = "integrated_gradients"
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 """Called with the tokens run and those to run."""
 
 
-class Asked(NamedTuple):
+class AttributedRow(NamedTuple):
     """A row that the student was trained on, its question, and the rationale as
     published.
     """
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
         return self.row.question_id, self.row.sample_index
 
 
-class Settings(Record):
+class AttributionSettings(Record):
     """All that decides a score but the rationale."""
 
     student: str = Field(description="Identity of the trained student.")
@@ -72,10 +72,10 @@ class Settings(Record):
         return digest("attribution/1", self.model_dump(mode="json"))
 
 
-def settings_of(run: StudentRun, student: Student, steps: int) -> Settings:
+def settings_of(run: StudentRun, student: Student, steps: int) -> AttributionSettings:
     """The settings of a run's scores."""
     token = student.tokenizer.convert_ids_to_tokens(student.pad_id)
-    return Settings(
+    return AttributionSettings(
         student=student.identity,
         rows=run.data.config_digest,
         layout=run.layout,
@@ -105,13 +105,13 @@ def check_can(run: StudentRun, where: str) -> None:
         )
 
 
-class Job(NamedTuple):
+class AttributionJob(NamedTuple):
     """A rationale to attribute, and with how many steps: once, or a second time to
     compare.
     """
 
-    asked: Asked
-    case: Case
+    asked: AttributedRow
+    case: AttributionCase
     steps: tuple[int, ...]
 
     @property
@@ -126,27 +126,30 @@ class Job(NamedTuple):
 
 
 def jobs_of(
-    student: Student, settings: Settings, asked: Sequence[Asked], max_tokens: int
-) -> list[Job]:
+    student: Student,
+    settings: AttributionSettings,
+    asked: Sequence[AttributedRow],
+    max_tokens: int,
+) -> list[AttributionJob]:
     """A job a rationale, the first COMPARED with two numbers of steps; none for rows of
     over `max_tokens`.
     """
-    jobs: list[Job] = []
+    jobs: list[AttributionJob] = []
     for one in asked:
         case = case_of(student.tokenizer, settings.layout, one.row, one.question.kind)
         if case.num_tokens <= max_tokens:
             more = (settings.steps * MORE,) if len(jobs) < COMPARED else ()
-            jobs.append(Job(one, case, (settings.steps, *more)))
+            jobs.append(AttributionJob(one, case, (settings.steps, *more)))
     return jobs
 
 
 def attribute(
     student: Student,
-    jobs: Sequence[Job],
+    jobs: Sequence[AttributionJob],
     log: FinishedLog,
     batch_tokens: int,
     progress: Progress,
-) -> list[Finished]:
+) -> list[FinishedRationale]:
     """Attribute the rationales that are not finished; all of them, in order."""
     freeze(student)
     todo = [job for job in jobs if job.asked.key not in log.rows]
@@ -167,7 +170,9 @@ def freeze(student: Student) -> None:
     student.model.requires_grad_(False)
 
 
-def tokens_per_s(student: Student, jobs: Sequence[Job], batch_tokens: int) -> float:
+def tokens_per_s(
+    student: Student, jobs: Sequence[AttributionJob], batch_tokens: int
+) -> float:
     """Measured on jobs of middling cost, after some that do not count."""
     freeze(student)
     middling = sorted(jobs, key=lambda job: job.case.step_tokens)[len(jobs) // 2 :][
@@ -182,7 +187,9 @@ def tokens_per_s(student: Student, jobs: Sequence[Job], batch_tokens: int) -> fl
     return sum(job.tokens for job in measured) / (time.monotonic() - begun)
 
 
-def scores_info(settings: Settings, finished: Sequence[Finished]) -> ScoresInfo:
+def scores_info(
+    settings: AttributionSettings, finished: Sequence[FinishedRationale]
+) -> ScoresInfo:
     """What stands in the scores file of how they were made, and how good they are."""
     errors = [
         row.completeness_error for row in finished if row.completeness_error is not None
@@ -203,14 +210,16 @@ def scores_info(settings: Settings, finished: Sequence[Finished]) -> ScoresInfo:
     )
 
 
-def _finished(student: Student, job: Job, batch_tokens: int) -> Finished:
+def _finished(
+    student: Student, job: AttributionJob, batch_tokens: int
+) -> FinishedRationale:
     row, question, rationale = job.asked
     found = [
         integrated_gradients(student, job.case, steps, batch_tokens)
         for steps in job.steps
     ]
     spans, *more = (job.case.scored(one.scores_M, question, rationale) for one in found)
-    return Finished(
+    return FinishedRationale(
         scored=ScoredRationale(
             question_id=row.question_id,
             sample_index=row.sample_index,

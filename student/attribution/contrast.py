@@ -22,7 +22,7 @@ from cotbuild.student.evaluation.parse_answer import YES_NO
 from cotbuild.student.layout import Span, option_completion
 
 
-class Case(NamedTuple):
+class AttributionCase(NamedTuple):
     """One rationale, ready for attribution."""
 
     prefix_ids_P: list[int]
@@ -87,7 +87,7 @@ def case_of(
     layout: Layout,
     row: TrainingRow,
     kind: QuestionKind,
-) -> Case:
+) -> AttributionCase:
     """The row's rationale before each of its options, laid out as in training.
 
     Raises DataError where the rationale's tokens are not the same before all options.
@@ -108,7 +108,7 @@ def case_of(
         )
     spans, kept = _on_path(offsets[: len(ids)], (start, start + len(rationale)))
     first = kept.index(False) if False in kept else len(kept)
-    return Case(
+    return AttributionCase(
         ids[:first],
         ids[first:],
         spans[first:],

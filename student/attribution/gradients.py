@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
-from cotbuild.student.attribution.contrast import Case
+from cotbuild.student.attribution.contrast import AttributionCase
 from cotbuild.student.model import Student
 
 # log p in float64: measured on SmolLM2-135M against a run in float64 throughout, scores
@@ -33,7 +33,7 @@ IGNORED = -100
 class Contrast:
     """f of one case, as a function of the embeddings of its middle, any number at once."""
 
-    def __init__(self, model: PreTrainedModel, case: Case) -> None:
+    def __init__(self, model: PreTrainedModel, case: AttributionCase) -> None:
         self._model = model
         inputs, targets = [], []
         for ids in case.options:
@@ -93,7 +93,7 @@ class Contrast:
         return -loss_BO_L.sum(1).view(size, options)
 
 
-class Found(NamedTuple):
+class PathIntegral(NamedTuple):
     """The integral, and f at both ends of the path."""
 
     scores_M: list[float]
@@ -111,8 +111,8 @@ class Found(NamedTuple):
 
 
 def integrated_gradients(
-    student: Student, case: Case, steps: int, batch_tokens: int
-) -> Found:
+    student: Student, case: AttributionCase, steps: int, batch_tokens: int
+) -> PathIntegral:
     """Scores of the middle's tokens; at most `batch_tokens` are run at once, or one
     step's where that is more.
     """
@@ -124,10 +124,10 @@ def integrated_gradients(
     )
     with torch.no_grad():
         ends = [float(contrast(end)) for end in (input_1_M_D, baseline_1_M_D)]
-    return Found(scores_1_M_D[0].sum(-1).tolist(), *ends)
+    return PathIntegral(scores_1_M_D[0].sum(-1).tolist(), *ends)
 
 
-def path_ends(student: Student, case: Case) -> tuple[Tensor, Tensor]:
+def path_ends(student: Student, case: AttributionCase) -> tuple[Tensor, Tensor]:
     """Embeddings of the middle as it is, and with padding for the rationale's tokens;
     both 1 × M × D.
     """

@@ -19,7 +19,7 @@ RowKey = tuple[str, int]
 """Question id and sample index."""
 
 
-class Finished(Record):
+class FinishedRationale(Record):
     """A rationale that was attributed."""
 
     scored: ScoredRationale = Field(description="Its scores.")
@@ -44,7 +44,7 @@ class FinishedLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.rows: dict[RowKey, Finished] = {}
+        self.rows: dict[RowKey, FinishedRationale] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -81,10 +81,10 @@ class FinishedLog:
                 raise StoreError(
                     f"{where}: {error}. Expected JSON. Remove the file to begin anew."
                 ) from error
-            row = Finished.parse(value, where, StoreError)
+            row = FinishedRationale.parse(value, where, StoreError)
             self.rows[row.key] = row
 
-    def append(self, row: Finished) -> None:
+    def append(self, row: FinishedRationale) -> None:
         """Write a line, and sync it."""
         line = row.model_dump_json().encode() + b"\n"
         try:

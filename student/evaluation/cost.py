@@ -7,8 +7,8 @@ from typing import NamedTuple
 from cotbuild.student.evaluation.decode import prompt_ids
 from cotbuild.student.evaluation.evaluate import (
     FREE_TOKENS,
-    Item,
-    Plan,
+    EvaluationItem,
+    EvaluationPlan,
     check_all,
     evaluate_group,
 )
@@ -18,7 +18,7 @@ from cotbuild.student.model import Student
 WARM, MEASURED = 2, 16
 
 
-class Cost(NamedTuple):
+class EvaluationCost(NamedTuple):
     """Of all questions."""
 
     tokens: int
@@ -30,7 +30,9 @@ class Cost(NamedTuple):
     """Questions that the seconds are told from."""
 
 
-def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost:
+def evaluation_cost(
+    student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
+) -> EvaluationCost:
     """Runs a few questions, spread over all lengths, behind two to warm up.
 
     Raises DataError as `evaluate` does.
@@ -44,7 +46,7 @@ def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost
     evaluate_group(student, some, plan)
     seconds = (time.perf_counter() - started) / len(some) * len(items)
     tokens = [_tokens(student, item, plan) for item in items]
-    return Cost(
+    return EvaluationCost(
         sum(read for read, _ in tokens),
         sum(generated for _, generated in tokens),
         seconds,
@@ -52,7 +54,9 @@ def evaluation_cost(student: Student, items: Sequence[Item], plan: Plan) -> Cost
     )
 
 
-def _tokens(student: Student, item: Item, plan: Plan) -> tuple[int, int]:
+def _tokens(
+    student: Student, item: EvaluationItem, plan: EvaluationPlan
+) -> tuple[int, int]:
     """Read, and at most generated."""
     options = encode_options(
         student.tokenizer, plan.layout, item.row.prompt, item.labels, item.chain or ""

@@ -17,7 +17,7 @@ and values of all others.
 """
 
 
-class Decoded(NamedTuple):
+class DecodedText(NamedTuple):
     """What a student said."""
 
     text: str
@@ -39,7 +39,7 @@ def decode(
     max_tokens: Sequence[int],
     stops: Sequence[str],
     batch_tokens: int,
-) -> Iterator[tuple[int, Decoded]]:
+) -> Iterator[tuple[int, DecodedText]]:
     """(prompt, what is said behind it) as they are had; each ends at a stop, the end of
     text, or its `max_tokens`.
 
@@ -69,11 +69,11 @@ def stop_at(text: str, stops: Sequence[str]) -> int | None:
 
 def decode_from(
     student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]
-) -> list[Decoded]:
+) -> list[DecodedText]:
     """What is said behind texts that were run; `state` must not be used any more."""
     said: list[list[int]] = [[] for _ in limits]
-    ended: list[Decoded | None] = [
-        None if limit else Decoded("", 0, False) for limit in limits
+    ended: list[DecodedText | None] = [
+        None if limit else DecodedText("", 0, False) for limit in limits
     ]
     alive = list(range(len(limits)))
     while any(one is None for one in ended):
@@ -107,7 +107,7 @@ def _step(student: Student, state: Prefix, next_B: torch.Tensor) -> Prefix:
 
 def _ended(
     student: Student, ids: list[int], limit: int, stops: Sequence[str]
-) -> Decoded | None:
+) -> DecodedText | None:
     """What was said, where its last token ends it."""
     tokenizer = student.tokenizer
     text = str(
@@ -117,7 +117,7 @@ def _ended(
     )
     place = stop_at(text, stops)
     if place is not None:
-        return Decoded(text[:place], len(ids), True)
+        return DecodedText(text[:place], len(ids), True)
     if ids[-1] == tokenizer.eos_token_id or len(ids) >= limit:
-        return Decoded(text, len(ids), False)
+        return DecodedText(text, len(ids), False)
     return None

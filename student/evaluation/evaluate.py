@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers.compare import grade
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.evaluation import Evaluated, OptionResult, QuestionResult
+from cotbuild.schemas.evaluation import EvaluationInputs, OptionResult, QuestionResult
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow, VariantSpec
-from cotbuild.student.evaluation.decode import Decoded, decode, prompt_ids
+from cotbuild.student.evaluation.decode import DecodedText, decode, prompt_ids
 from cotbuild.student.evaluation.options import Option, OptionScore, encode_options
 from cotbuild.student.evaluation.parse_answer import (
     label_stops,
     option_names,
     read_answer,
 )
-from cotbuild.student.evaluation.score import Asked, reply
+from cotbuild.student.evaluation.score import PromptedQuestion, reply
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import check_fits
 from cotbuild.student.questions import question_digest
@@ -39,7 +39,7 @@ of training were.
 """
 
 
-class Item(NamedTuple):
+class EvaluationItem(NamedTuple):
     """A question, and its row as the variant has it."""
 
     question: Question
@@ -55,7 +55,7 @@ class Item(NamedTuple):
         return self.row.choices or option_names(self.question)
 
 
-class Plan(NamedTuple):
+class EvaluationPlan(NamedTuple):
     """How questions are evaluated."""
 
     layout: Layout
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
 
 def make_plan(
     layout: Layout, p99: int, batch_tokens: int, seen: Collection[str] = ()
-) -> Plan:
+) -> EvaluationPlan:
     """`p99`: of the tokens before the label in training.
 
     Raises ConfigError where the student says no label.
@@ -79,7 +79,7 @@ def make_plan(
             "a student that was trained to say no label (rationale_only). Expected one that says a label. "
             "There is nothing to evaluate."
         )
-    return Plan(
+    return EvaluationPlan(
         layout,
         0 if layout.label_first else max(p99, LEAST_RATIONALE),
         batch_tokens,
@@ -88,14 +88,18 @@ def make_plan(
 
 
 def evaluated(
-    identity: str, items: Sequence[Item], plan: Plan, spec: VariantSpec, split: str
-) -> Evaluated:
+    identity: str,
+    items: Sequence[EvaluationItem],
+    plan: EvaluationPlan,
+    spec: VariantSpec,
+    split: str,
+) -> EvaluationInputs:
     """What decides the results; `items` holds at least one."""
     rows = [
         [i.question.model_dump(mode="json"), i.row.model_dump(mode="json"), *_given(i)]
         for i in items
     ]
-    return Evaluated(
+    return EvaluationInputs(
         student=identity,
         dataset=items[0].question.source.dataset,
         split=split,
@@ -109,12 +113,15 @@ def evaluated(
     )
 
 
-def _given(item: Item) -> list[str]:
+def _given(item: EvaluationItem) -> list[str]:
     return [] if item.chain is None else [item.chain]
 
 
 def evaluate(
-    student: Student, items: Sequence[Item], plan: Plan, done: Collection[int] = ()
+    student: Student,
+    items: Sequence[EvaluationItem],
+    plan: EvaluationPlan,
+    done: Collection[int] = (),
 ) -> Iterator[tuple[int, QuestionResult]]:
     """(place in `items`, result) as they are had, GROUP at a time, longest prompts
     first; not of those `done`.
@@ -133,7 +140,9 @@ def evaluate(
         )
 
 
-def check_all(student: Student, items: Sequence[Item], plan: Plan) -> list[int]:
+def check_all(
+    student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
+) -> list[int]:
     """Tokens of each prompt.
 
     Raises DataError where one, with all that follows it, is more than the student
@@ -148,7 +157,7 @@ def check_all(student: Student, items: Sequence[Item], plan: Plan) -> list[int]:
 
 
 def evaluate_group(
-    student: Student, items: Sequence[Item], plan: Plan
+    student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
 ) -> list[QuestionResult]:
     """The results of some questions that are run together."""
     started = time.perf_counter()
@@ -169,15 +178,17 @@ def evaluate_group(
     return [_result(item, plan, one, *replied, seconds) for item, one, replied in found]
 
 
-def _rationales(student: Student, items: Sequence[Item], plan: Plan) -> list[Decoded]:
+def _rationales(
+    student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
+) -> list[DecodedText]:
     """What stands before the label, generated or the teacher's; of a label that comes
     first, nothing.
     """
     chains = [item.chain for item in items if item.chain is not None]
     if chains:
-        return [Decoded(chain, 0, True) for chain in chains]
+        return [DecodedText(chain, 0, True) for chain in chains]
     if plan.layout.label_first:
-        return [Decoded("", 0, False)] * len(items)
+        return [DecodedText("", 0, False)] * len(items)
     prompts = [prompt_ids(student, item.row.prompt) for item in items]
     limits, stops = (
         [plan.rationale_tokens] * len(items),
@@ -188,7 +199,9 @@ def _rationales(student: Student, items: Sequence[Item], plan: Plan) -> list[Dec
     )
 
 
-def _options(student: Student, item: Item, plan: Plan, rationale: str) -> list[Option]:
+def _options(
+    student: Student, item: EvaluationItem, plan: EvaluationPlan, rationale: str
+) -> list[Option]:
     return encode_options(
         student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale
     )
@@ -196,19 +209,19 @@ def _options(student: Student, item: Item, plan: Plan, rationale: str) -> list[O
 
 def _asked(
     student: Student,
-    item: Item,
+    item: EvaluationItem,
     options: list[Option],
     rationale: str,
-    plan: Plan,
+    plan: EvaluationPlan,
     stops: Sequence[str],
-) -> Asked:
+) -> PromptedQuestion:
     """The free answer stands behind the rationale and a separator, which is put there
     where it is forced.
     """
     before = prompt_ids(
         student, item.row.prompt + before_free_answer(plan.layout, rationale)
     )
-    return Asked(options, before, _answer_tokens(student, options, stops))
+    return PromptedQuestion(options, before, _answer_tokens(student, options, stops))
 
 
 def before_free_answer(layout: Layout, rationale: str) -> str:
@@ -234,7 +247,9 @@ def _answer_tokens(
     )
 
 
-def _most_tokens(student: Student, item: Item, prompt: int, plan: Plan) -> int:
+def _most_tokens(
+    student: Student, item: EvaluationItem, prompt: int, plan: EvaluationPlan
+) -> int:
     longest = max(
         (len(student.tokenizer.encode(label)) for label in item.labels),
         default=FREE_TOKENS,
@@ -250,17 +265,19 @@ def _most_tokens(student: Student, item: Item, prompt: int, plan: Plan) -> int:
     return prompt + rationale + between + longest
 
 
-def _in_order(found: Iterator[tuple[int, Decoded]], count: int) -> list[Decoded]:
+def _in_order(
+    found: Iterator[tuple[int, DecodedText]], count: int
+) -> list[DecodedText]:
     by_place = dict(found)
     return [by_place[i] for i in range(count)]
 
 
 def _result(
-    item: Item,
-    plan: Plan,
-    thought: Decoded,
+    item: EvaluationItem,
+    plan: EvaluationPlan,
+    thought: DecodedText,
     scores: Sequence[OptionScore],
-    free: Decoded,
+    free: DecodedText,
     seconds: float,
 ) -> QuestionResult:
     question, names = item.question, option_names(item.question)

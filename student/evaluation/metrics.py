@@ -7,14 +7,14 @@ from cotbuild.builder.study.statistics import wilson
 from cotbuild.schemas.evaluation import (
     FORCED_CHOICE,
     FREE_ANSWER,
-    Figures,
-    Majority,
+    MajorityBaseline,
+    Proportion,
     QuestionResult,
-    Share,
+    StudentMetrics,
 )
 
 
-def share(found: Iterable[bool]) -> Share | None:
+def share(found: Iterable[bool]) -> Proportion | None:
     """With Wilson's interval; None: there is nothing to count."""
     values = list(found)
     if not values:
@@ -22,17 +22,17 @@ def share(found: Iterable[bool]) -> Share | None:
     count, of = sum(values), len(values)
     # At none and all of them its ends lie outside 0 … 1 by a float's last digit.
     low, high = (min(1.0, max(0.0, percent / 100)) for percent in wilson(count, of))
-    return Share(count=count, of=of, share=count / of, low=low, high=high)
+    return Proportion(count=count, of=of, share=count / of, low=low, high=high)
 
 
-def figures(results: Sequence[QuestionResult], *, label_first: bool) -> Figures:
+def figures(results: Sequence[QuestionResult], *, label_first: bool) -> StudentMetrics:
     """Of one student; `results` holds at least one."""
     seconds = sum(result.seconds for result in results)
     failures = share(result.answer is None for result in results)
     assert failures is not None, "at least one result"
     seen = sum(result.seen for result in results)
     generated = [result.rationale_tokens + result.answer_tokens for result in results]
-    return Figures(
+    return StudentMetrics(
         accuracy=_of_known(result.correct for result in results),
         normalised=_of_known(result.correct_normalised for result in results),
         free=_of_known(result.correct_free for result in results),
@@ -50,7 +50,7 @@ def figures(results: Sequence[QuestionResult], *, label_first: bool) -> Figures:
     )
 
 
-def majority(results: Sequence[QuestionResult]) -> Majority | None:
+def majority(results: Sequence[QuestionResult]) -> MajorityBaseline | None:
     """The most frequent target, the first by name of equally frequent ones, on the same
     questions.
     """
@@ -62,7 +62,7 @@ def majority(results: Sequence[QuestionResult]) -> Majority | None:
         _has(result, best) for result in results if result.target is not None
     )
     assert accuracy is not None, "targets are not empty"
-    return Majority(target=best, accuracy=accuracy)
+    return MajorityBaseline(target=best, accuracy=accuracy)
 
 
 def _has(result: QuestionResult, answer: str) -> bool:
@@ -91,5 +91,5 @@ def metric(results: Sequence[QuestionResult]) -> str:
     return "; without options: ".join(names[key] for key in sorted(names, reverse=True))
 
 
-def _of_known(values: Iterable[bool | None]) -> Share | None:
+def _of_known(values: Iterable[bool | None]) -> Proportion | None:
     return share(value for value in values if value is not None)

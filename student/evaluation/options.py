@@ -20,7 +20,7 @@ from cotbuild.schemas.training import Layout
 from cotbuild.student.layout import option_completion
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import Prefix, batches, go_on, run_prefix
-from cotbuild.student.tokenize_parts import Part, encode
+from cotbuild.student.tokenize_parts import TokenPart, encode
 
 
 class Option(NamedTuple):
@@ -72,7 +72,7 @@ def _encode(
 ) -> Option:
     completion, span = option_completion(layout, option, rationale)
     found = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
-    label = [i for i, part in enumerate(found.parts_T) if part == Part.LABEL]
+    label = [i for i, part in enumerate(found.parts_T) if part == TokenPart.LABEL]
     return Option(found.input_ids_T[: label[-1] + 1], label[0], len(option))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from cotbuild.student.evaluation.decode import Decoded, decode, decode_from
+from cotbuild.student.evaluation.decode import DecodedText, decode, decode_from
 from cotbuild.student.evaluation.options import (
     Option,
     OptionScore,
@@ -21,7 +21,7 @@ from cotbuild.student.model import Student
 from cotbuild.student.prefix import batches, run_prefix
 
 
-class Asked(NamedTuple):
+class PromptedQuestion(NamedTuple):
     """A question with all that stands before the label."""
 
     options: list[Option]
@@ -32,30 +32,33 @@ class Asked(NamedTuple):
     """Most tokens of the free answer."""
 
 
-class Reply(NamedTuple):
+class StudentReply(NamedTuple):
     """What a student says of a question."""
 
     scores: list[OptionScore]
-    free: Decoded
+    free: DecodedText
 
 
 def reply(
-    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
-) -> list[Reply]:
+    student: Student,
+    asked: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
     """In the order of `asked`.
 
     `batch_tokens`: most tokens whose keys and values are held at once, twice over.
     """
     together = [i for i, one in enumerate(asked) if _goes_on_alike(one)]
     apart = [i for i in range(len(asked)) if i not in set(together)]
-    found: dict[int, Reply] = {}
+    found: dict[int, StudentReply] = {}
     for places, of_all in ((together, _together), (apart, _apart)):
         replies = of_all(student, [asked[i] for i in places], stops, batch_tokens)
         found |= dict(zip(places, replies, strict=True))
     return [found[i] for i in range(len(asked))]
 
 
-def _goes_on_alike(one: Asked) -> bool:
+def _goes_on_alike(one: PromptedQuestion) -> bool:
     """Whether all options begin with the tokens before the free answer: a tokenizer may
     join what stands there.
     """
@@ -66,9 +69,12 @@ def _goes_on_alike(one: Asked) -> bool:
 
 
 def _together(
-    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
-) -> list[Reply]:
-    found: dict[int, Reply] = {}
+    student: Student,
+    asked: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
+    found: dict[int, StudentReply] = {}
     for batch in batches(
         [(1, len(one.before_T) + one.limit) for one in asked], batch_tokens
     ):
@@ -79,8 +85,11 @@ def _together(
 
 
 def _of_batch(
-    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
-) -> list[Reply]:
+    student: Student,
+    asked: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
     prefix = run_prefix(student.model, [one.before_T for one in asked], student.pad_id)
     scores: dict[int, list[OptionScore]] = {}
     sizes = [
@@ -98,12 +107,15 @@ def _of_batch(
         )
         scores |= dict(zip(part, of_part, strict=True))
     free = decode_from(student, prefix, [one.limit for one in asked], stops)
-    return [Reply(scores[i], said) for i, said in enumerate(free)]
+    return [StudentReply(scores[i], said) for i, said in enumerate(free)]
 
 
 def _apart(
-    student: Student, asked: Sequence[Asked], stops: Sequence[str], batch_tokens: int
-) -> list[Reply]:
+    student: Student,
+    asked: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
     places = [i for i, one in enumerate(asked) if one.options]
     scores: list[list[OptionScore]] = [[] for _ in asked]
     for i, of_options in score_options(
@@ -119,4 +131,4 @@ def _apart(
             batch_tokens,
         )
     )
-    return [Reply(scores[i], free[i]) for i in range(len(asked))]
+    return [StudentReply(scores[i], free[i]) for i in range(len(asked))]

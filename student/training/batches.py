@@ -40,7 +40,7 @@ def plan_updates(
     return [order[at : at + batch_rows] for at in range(0, len(order), batch_rows)]
 
 
-class Row(NamedTuple):
+class TokenizedRow(NamedTuple):
     """A row in tokens, as an update has it."""
 
     input_ids_T: list[int]
@@ -105,7 +105,7 @@ class MicroBatch(TypedDict):
     weights: torch.Tensor  # [B, K, 3]: loss, label part, rationale part
 
 
-def collate(rows: Sequence[Row], pad_id: int) -> MicroBatch:
+def collate(rows: Sequence[TokenizedRow], pad_id: int) -> MicroBatch:
     """Rows as tensors.
 
     K is the longest completion's, of T tokens the first one never counts: nothing

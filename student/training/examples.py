@@ -11,7 +11,7 @@ from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.layout import label_spans, layout_of
 from cotbuild.student.questions import question_digest, question_of
-from cotbuild.student.tokenize_parts import Encoded, Part, encode
+from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
 from cotbuild.student.training.data import (
     VariantRows,
     choose_rationales,
@@ -19,12 +19,12 @@ from cotbuild.student.training.data import (
 )
 
 
-class Examples(NamedTuple):
+class TrainingExamples(NamedTuple):
     """What a student is trained on."""
 
     keys: list[str]
     """One a rationale, of its ids."""
-    rows: list[list[Encoded]]
+    rows: list[list[TokenizedParts]]
     """Of each rationale; none where one is too long, so that it keeps its place and the
     order stays every variant's.
     """
@@ -37,7 +37,7 @@ def make_examples(
     tokenizer: PreTrainedTokenizerBase,
     config: TrainConfig,
     max_tokens: int,
-) -> Examples:
+) -> TrainingExamples:
     """Choose and encode; raises DataError where every rationale has a row longer than
     `max_tokens`.
     """
@@ -72,18 +72,20 @@ def make_examples(
             sorted({question_digest(question_of(row.prompt)) for row in kept})
         ),
     )
-    return Examples([_key(inner[0]) for inner in chosen], rows, info, layout_of(kept))
+    return TrainingExamples(
+        [_key(inner[0]) for inner in chosen], rows, info, layout_of(kept)
+    )
 
 
 def _key(row: TrainingRow) -> str:
     return f"{row.sample_index} {row.question_id}"
 
 
-def _before_label(row: Encoded) -> int:
+def _before_label(row: TokenizedParts) -> int:
     """Tokens between prompt and label; 0 where the label comes first or there is none."""
-    if Part.LABEL not in row.parts_T:
+    if TokenPart.LABEL not in row.parts_T:
         return 0
-    return row.parts_T.index(Part.LABEL) - row.parts_T.count(Part.PROMPT)
+    return row.parts_T.index(TokenPart.LABEL) - row.parts_T.count(TokenPart.PROMPT)
 
 
 def _p99(values: list[int]) -> int:

@@ -13,14 +13,14 @@ import torch
 from torch.nn import functional
 
 from cotbuild.schemas.training import Loss
-from cotbuild.student.tokenize_parts import Part
+from cotbuild.student.tokenize_parts import TokenPart
 
 Weights = tuple[list[float], list[float], list[float]]
 """For each token of a row: of the loss, of the label's mean, of the rationale's mean.
 """
 
 
-class Totals(NamedTuple):
+class LossTotals(NamedTuple):
     """What an update holds."""
 
     examples: int
@@ -30,7 +30,7 @@ class Totals(NamedTuple):
 
 
 def token_weights(
-    parts_T: Sequence[int], totals: Totals, loss: Loss, rationale_weight: float
+    parts_T: Sequence[int], totals: LossTotals, loss: Loss, rationale_weight: float
 ) -> Weights:
     """Weights of a row's tokens. The two means, over each part's tokens and then over
     examples, are for the log.
@@ -38,19 +38,23 @@ def token_weights(
     A row without a part adds 0 to its mean, as one of two tasks does: the other row has
     it.
     """
-    label = _mean_weights(parts_T, Part.LABEL, totals)
-    rationale = _mean_weights(parts_T, Part.RATIONALE, totals)
+    label = _mean_weights(parts_T, TokenPart.LABEL, totals)
+    rationale = _mean_weights(parts_T, TokenPart.RATIONALE, totals)
     if loss is Loss.PARTS:
         total = [
             of_label + rationale_weight * other
             for of_label, other in zip(label, rationale, strict=True)
         ]
     else:
-        total = [1 / totals.tokens if part != Part.PROMPT else 0.0 for part in parts_T]
+        total = [
+            1 / totals.tokens if part != TokenPart.PROMPT else 0.0 for part in parts_T
+        ]
     return total, label, rationale
 
 
-def _mean_weights(parts_T: Sequence[int], part: Part, totals: Totals) -> list[float]:
+def _mean_weights(
+    parts_T: Sequence[int], part: TokenPart, totals: LossTotals
+) -> list[float]:
     share = 1 / max(1, sum(found == part for found in parts_T)) / totals.examples
     return [share if found == part else 0.0 for found in parts_T]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cotbuild.student.training.run_dir import PLOT, Update
+from cotbuild.student.training.run_dir import PLOT, UpdateMetrics
 
 
-def plot_losses(folder: Path, updates: list[Update], title: str) -> None:
+def plot_losses(folder: Path, updates: list[UpdateMetrics], title: str) -> None:
     """Draw RUN/loss.png: each update thin, the mean over a twentieth of the run thick."""
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()

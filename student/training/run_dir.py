@@ -34,7 +34,7 @@ WHOLE = "whole"
 LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
 
 
-class Update(NamedTuple):
+class UpdateMetrics(NamedTuple):
     """A line of metrics.jsonl.
 
     Both parts are means over the update's examples, whichever loss is minimised.
@@ -175,7 +175,7 @@ def versions() -> dict[str, str]:
 # -- metrics -------------------------------------------------------------------------------------------------------
 
 
-def read_metrics(folder: Path, upto: int | None = None) -> list[Update]:
+def read_metrics(folder: Path, upto: int | None = None) -> list[UpdateMetrics]:
     """The updates so far, in order; `upto`: only up to this one. A line that was cut
     off by a kill is left out.
     """
@@ -183,11 +183,11 @@ def read_metrics(folder: Path, upto: int | None = None) -> list[Update]:
         lines = (folder / METRICS).read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         return []
-    updates = [Update(**json.loads(line)) for line in lines]
+    updates = [UpdateMetrics(**json.loads(line)) for line in lines]
     return [update for update in updates if upto is None or update.step <= upto]
 
 
-def write_metrics(folder: Path, updates: list[Update]) -> None:
+def write_metrics(folder: Path, updates: list[UpdateMetrics]) -> None:
     """Begin metrics.jsonl with these: what came after the checkpoint that is gone on
     from will come again.
     """
@@ -195,7 +195,7 @@ def write_metrics(folder: Path, updates: list[Update]) -> None:
     (folder / METRICS).write_text("".join(map(_line, updates)), encoding="utf-8")
 
 
-def add_metrics(folder: Path, update: Update) -> None:
+def add_metrics(folder: Path, update: UpdateMetrics) -> None:
     """Append a line. Raises StoreError."""
     try:
         with (folder / METRICS).open("a", encoding="utf-8") as file:
@@ -206,11 +206,11 @@ def add_metrics(folder: Path, update: Update) -> None:
         ) from error
 
 
-def _line(update: Update) -> str:
+def _line(update: UpdateMetrics) -> str:
     return json.dumps(update._asdict()) + "\n"
 
 
-def summary(updates: list[Update]) -> dict[str, Any]:
+def summary(updates: list[UpdateMetrics]) -> dict[str, Any]:
     """What a run came to; losses are means over the last tenth of its updates."""
     last = updates[-max(1, len(updates) // 10) :]
     losses = {

@@ -19,12 +19,12 @@ from cotbuild.student.model import Student, load_student
 from cotbuild.student.precision import precision, set_attention
 from cotbuild.student.prefix import context
 from cotbuild.student.training.data import read_variant
-from cotbuild.student.training.examples import Examples, make_examples
+from cotbuild.student.training.examples import TrainingExamples, make_examples
 from cotbuild.student.training.plot import plot_losses
 from cotbuild.student.training.run_dir import (
     CHECKPOINTS,
     MODEL,
-    Update,
+    UpdateMetrics,
     add_metrics,
     check_same,
     last_checkpoint,
@@ -41,13 +41,13 @@ from cotbuild.student.training.trainer import (
     learning_rate,
     trainer_args,
 )
-from cotbuild.student.training.updates import Updates
+from cotbuild.student.training.updates import UpdateDataset
 
 MEASURED = 3
 """Updates run for `measure`; the first, which warms up, does not count."""
 
 
-class Base(NamedTuple):
+class BaseStudent(NamedTuple):
     """The student before training."""
 
     where: str
@@ -57,7 +57,7 @@ class Base(NamedTuple):
     revision: str | None = None
 
 
-class Cost(NamedTuple):
+class TrainingCost(NamedTuple):
     """What a run will take."""
 
     rows: int
@@ -75,9 +75,9 @@ class Cost(NamedTuple):
 def train(
     config: TrainConfig,
     source: Path,
-    base: Base,
+    base: BaseStudent,
     out: Path,
-    on_update: Callable[[Update], None] = lambda _: None,
+    on_update: Callable[[UpdateMetrics], None] = lambda _: None,
 ) -> StudentRun:
     """Train into `out`, or go on there, or return the run that is finished there. See
     `precision` for which.
@@ -103,7 +103,7 @@ def train(
         write_run(out, run)
         write_metrics(out, done)
 
-    def tell(update: Update) -> None:
+    def tell(update: UpdateMetrics) -> None:
         add_metrics(out, update)
         on_update(update)
 
@@ -116,14 +116,14 @@ def train(
         return _finish(trainer, out, run)
 
 
-def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
+def measure(config: TrainConfig, source: Path, base: BaseStudent) -> TrainingCost:
     """What training will take: a few updates are run on real rows, and nothing is
     written. Raises as `train` does.
     """
     student, examples, run = _prepare(config, source, base)
-    updates = Updates(examples, run.config, student.pad_id)
+    updates = UpdateDataset(examples, run.config, student.pad_id)
     tokens, padded = updates.tokens()
-    told: list[Update] = []
+    told: list[UpdateMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
         trainer = _trainer(
             student,
@@ -139,7 +139,7 @@ def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
         update.tokens for update in timed
     )
     info = run.data
-    return Cost(
+    return TrainingCost(
         info.num_rows,
         info.too_long,
         len(updates),
@@ -151,8 +151,8 @@ def measure(config: TrainConfig, source: Path, base: Base) -> Cost:
 
 
 def _prepare(
-    config: TrainConfig, source: Path, base: Base
-) -> tuple[Student, Examples, StudentRun]:
+    config: TrainConfig, source: Path, base: BaseStudent
+) -> tuple[Student, TrainingExamples, StudentRun]:
     found = read_variant(source, config.variant)  # before the model, which takes longer
     # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in
     # bfloat16.
@@ -179,14 +179,14 @@ def _prepare(
 
 def _trainer(
     student: Student,
-    examples: Examples,
+    examples: TrainingExamples,
     config: TrainConfig,
     checkpoints: Path,
-    tell: Callable[[Update], None],
+    tell: Callable[[UpdateMetrics], None],
     only: int | None = None,
 ) -> StudentTrainer:
     """`only`: so many updates and no checkpoint."""
-    updates = only or len(Updates(examples, config, student.pad_id))
+    updates = only or len(UpdateDataset(examples, config, student.pad_id))
     args = trainer_args(config, checkpoints, updates, keep=only is None)
     return StudentTrainer(student, examples, config, args, tell)
 

@@ -27,11 +27,11 @@ from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.student.model import Student
 from cotbuild.student.precision import precision
 from cotbuild.student.training.batches import MicroBatch, micro_losses
-from cotbuild.student.training.examples import Examples
-from cotbuild.student.training.run_dir import WHOLE, Update
-from cotbuild.student.training.updates import UpdateBatch, Updates
+from cotbuild.student.training.examples import TrainingExamples
+from cotbuild.student.training.run_dir import WHOLE, UpdateMetrics
+from cotbuild.student.training.updates import UpdateBatch, UpdateDataset
 
-OnUpdate = Callable[[Update], None]
+OnUpdate = Callable[[UpdateMetrics], None]
 FULL_LR, LORA_LR = 5e-5, 2e-4
 CHECKPOINTS_A_RUN = 10
 GRAD_NORM = 1.0
@@ -44,7 +44,7 @@ class StudentTrainer(SFTTrainer):
     def __init__(
         self,
         student: Student,
-        examples: Examples,
+        examples: TrainingExamples,
         config: TrainConfig,
         args: SFTConfig,
         on_update: OnUpdate,
@@ -61,7 +61,7 @@ class StudentTrainer(SFTTrainer):
             processing_class=student.tokenizer,
             peft_config=_lora(student.model, config),
         )
-        self.updates = Updates(
+        self.updates = UpdateDataset(
             examples,
             config,
             student.pad_id,
@@ -107,10 +107,9 @@ class StudentTrainer(SFTTrainer):
         return self._losses[0]
 
     def _on_device(self, batch: MicroBatch) -> MicroBatch:
-        return cast(
-            MicroBatch,
-            {name: value.to(self.args.device) for name, value in batch.items()},
-        )  # type: ignore[attr-defined]
+        tensors = cast(dict[str, torch.Tensor], batch)
+        moved = {name: tensor.to(self.args.device) for name, tensor in tensors.items()}
+        return cast(MicroBatch, moved)
 
     def _exchange(
         self, model: torch.nn.Module, last: bool
@@ -133,7 +132,7 @@ class StudentTrainer(SFTTrainer):
             loss, label, rationale = self._losses.tolist()
             step, steps = self.state.global_step, len(self.updates)
             self._on_update(
-                Update(
+                UpdateMetrics(
                     step=step,
                     steps=steps,
                     epoch=round(self._config.epochs * step / steps, 4),

@@ -9,17 +9,17 @@ from torch.utils.data import Dataset
 
 from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.precision import precision
-from cotbuild.student.tokenize_parts import Encoded, Part
+from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.batches import (
     SWITCH_TOKENS,
     MicroBatch,
-    Row,
+    TokenizedRow,
     collate,
     cut,
     plan_updates,
 )
-from cotbuild.student.training.examples import Examples
-from cotbuild.student.training.loss import Totals, token_weights
+from cotbuild.student.training.examples import TrainingExamples
+from cotbuild.student.training.loss import LossTotals, token_weights
 
 
 class UpdateBatch(TypedDict):
@@ -29,12 +29,12 @@ class UpdateBatch(TypedDict):
     tokens: int  # of the whole update, without padding
 
 
-class Updates(Dataset[UpdateBatch]):
+class UpdateDataset(Dataset[UpdateBatch]):
     """All updates of a run, of which process `process` of `processes` runs its share."""
 
     def __init__(
         self,
-        examples: Examples,
+        examples: TrainingExamples,
         config: TrainConfig,
         pad_id: int,
         process: int = 0,
@@ -58,7 +58,7 @@ class Updates(Dataset[UpdateBatch]):
     def __getitem__(self, number: int) -> UpdateBatch:
         rows = self.rows(number)
         weighted = self._weighted(number, rows)
-        nothing = Row(
+        nothing = TokenizedRow(
             self._shortest.input_ids_T, ([0.0] * len(self._shortest.input_ids_T),) * 3
         )
         batches = self._cut(rows)[self._process] or [[]]
@@ -70,7 +70,7 @@ class Updates(Dataset[UpdateBatch]):
             micro_batches=micro, tokens=sum(len(row.input_ids_T) for row in rows)
         )
 
-    def rows(self, number: int) -> list[Encoded]:
+    def rows(self, number: int) -> list[TokenizedParts]:
         """The rows of an update, of all processes."""
         return [row for example in self._plan[number] for row in self._rows[example]]
 
@@ -86,7 +86,7 @@ class Updates(Dataset[UpdateBatch]):
         )
         return sum(len(row.input_ids_T) for inner in rows for row in inner), sum(padded)
 
-    def _cut(self, rows: Sequence[Encoded]) -> list[list[list[int]]]:
+    def _cut(self, rows: Sequence[TokenizedParts]) -> list[list[list[int]]]:
         switch = SWITCH_TOKENS[precision(self._config)]
         return cut(
             [len(row.input_ids_T) for row in rows],
@@ -95,14 +95,17 @@ class Updates(Dataset[UpdateBatch]):
             self._processes,
         )
 
-    def _weighted(self, number: int, rows: Sequence[Encoded]) -> list[Row]:
+    def _weighted(
+        self, number: int, rows: Sequence[TokenizedParts]
+    ) -> list[TokenizedRow]:
         examples = sum(bool(self._rows[example]) for example in self._plan[number])
-        totals = Totals(
-            examples, sum(part != Part.PROMPT for row in rows for part in row.parts_T)
+        totals = LossTotals(
+            examples,
+            sum(part != TokenPart.PROMPT for row in rows for part in row.parts_T),
         )
         config = self._config
         return [
-            Row(
+            TokenizedRow(
                 row.input_ids_T,
                 token_weights(
                     row.parts_T, totals, config.loss, config.rationale_weight

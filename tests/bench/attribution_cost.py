@@ -22,7 +22,7 @@ from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.attribution.attribute import freeze
-from cotbuild.student.attribution.contrast import Case, case_of
+from cotbuild.student.attribution.contrast import AttributionCase, case_of
 from cotbuild.student.attribution.gradients import integrated_gradients, path_ends
 from cotbuild.student.model import Student, load_student
 
@@ -54,7 +54,7 @@ def row() -> TrainingRow:
     )
 
 
-def plain(student: Student, case: Case, steps: int) -> list[float]:
+def plain(student: Student, case: AttributionCase, steps: int) -> list[float]:
     """Scores of the middle's tokens, each option's whole text anew at every step."""
     embed = student.model.get_input_embeddings()
     before = len(case.prefix_ids_P) + len(case.middle_ids_M)

@@ -28,10 +28,10 @@ from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.student.model import Student, load_student
-from cotbuild.student.tokenize_parts import Encoded, Part
+from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.data import read_variant
-from cotbuild.student.training.examples import Examples, make_examples
-from cotbuild.student.training.run_dir import Update
+from cotbuild.student.training.examples import TrainingExamples, make_examples
+from cotbuild.student.training.run_dir import UpdateMetrics
 from cotbuild.student.training.trainer import StudentTrainer, trainer_args
 
 
@@ -46,10 +46,10 @@ class Clock(TrainerCallback):
 
 
 def ours(
-    student: Student, examples: Examples, config: TrainConfig, updates: int
+    student: Student, examples: TrainingExamples, config: TrainConfig, updates: int
 ) -> float:
     """Tokens a second."""
-    told: list[Update] = []
+    told: list[UpdateMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
         args = trainer_args(config, Path(folder), updates, keep=False)
         trainer = StudentTrainer(student, examples, config, args, told.append)
@@ -60,7 +60,7 @@ def ours(
 
 
 def theirs(
-    student: Student, rows: list[Encoded], config: TrainConfig, updates: int
+    student: Student, rows: list[TokenizedParts], config: TrainConfig, updates: int
 ) -> float:
     """Tokens a second.
 
@@ -87,7 +87,7 @@ def theirs(
         {
             "input_ids": row.input_ids_T,
             "labels": [
-                -100 if part == Part.PROMPT else i
+                -100 if part == TokenPart.PROMPT else i
                 for i, part in zip(row.input_ids_T, row.parts_T, strict=True)
             ],
             "attention_mask": [1] * len(row.input_ids_T),
@@ -145,9 +145,9 @@ def compared(build: Path, variant: str, args: argparse.Namespace) -> list[str]:
     alternate(0, *sides)  # warm-up
     pairs = [alternate(n, *sides) for n in range(args.pairs)]
     tokens = sum(len(row.input_ids_T) for row in rows) / len(rows)
-    supervised = sum(part != Part.PROMPT for row in rows for part in row.parts_T) / len(
-        rows
-    )
+    supervised = sum(
+        part != TokenPart.PROMPT for row in rows for part in row.parts_T
+    ) / len(rows)
     rates = [spread((pair[i] for pair in pairs), ".0f") for i in (0, 1)]
     return [
         variant,

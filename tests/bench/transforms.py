@@ -21,13 +21,18 @@ from datasets import Dataset, disable_progress_bars
 from harness import alternate, load, spread, table
 from tokenizers import Tokenizer
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.transforms.mask import cut, is_content, mask
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
-from cotbuild.builder.variants.transforms.units import Pieces, sentences
+from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
 from cotbuild.builder.variants.view import as_question
-from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import Cut, LabelForm, Mask, Reverse, Shuffle, Sort
@@ -44,7 +49,7 @@ class Case(NamedTuple):
     """A line of the table."""
 
     name: str
-    apply: Apply
+    apply: TransformFn
     bare: Bare
     is_same: bool = True  # whether the bare loop's texts must be ours
 
@@ -52,13 +57,15 @@ class Case(NamedTuple):
 # --- the loops ---
 
 
-def ours(case: Case, subjects: Sequence[Subject], corpus: Corpus) -> list[str | None]:
+def ours(
+    case: Case, subjects: Sequence[RationaleExample], corpus: BuildCorpus
+) -> list[str | None]:
     """As `derive` does it."""
     return [
         case.apply(
             one.rationale,
             one,
-            Chance(SEED, STEP, one.question_id, one.sample_index),
+            SeededDraws(SEED, STEP, one.question_id, one.sample_index),
             corpus,
         )
         for one in subjects
@@ -66,7 +73,7 @@ def ours(case: Case, subjects: Sequence[Subject], corpus: Corpus) -> list[str | 
 
 
 def with_same_draws(
-    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+    case: Case, subjects: Sequence[RationaleExample], questions: Sequence[Question]
 ) -> list[str]:
     """A loop whose rows can be derived alone."""
     made = []
@@ -87,7 +94,7 @@ def with_same_draws(
 
 
 def with_random(
-    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+    case: Case, subjects: Sequence[RationaleExample], questions: Sequence[Question]
 ) -> list[str]:
     """The usual loop."""
     generator = random.Random(SEED)
@@ -104,7 +111,7 @@ def with_random(
 
 
 def with_datasets(
-    case: Case, subjects: Sequence[Subject], questions: Sequence[Question]
+    case: Case, subjects: Sequence[RationaleExample], questions: Sequence[Question]
 ) -> list[str]:
     """The usual loop in `datasets.map(batched=True)`, its result kept in memory."""
     generator = random.Random(SEED)
@@ -228,7 +235,7 @@ CASES = [
 
 def piece_case(tokenizer: str) -> Case:
     """The bare side joins tokens of one character by the same offsets."""
-    pieces = Pieces.of(tokenizer)
+    pieces = TokenPieces.of(tokenizer)
     tokens = Tokenizer.from_file(str(pieces.file))
 
     def bare(text: str, draw: Draw, question: Question) -> str:  # noqa: ARG001
@@ -252,20 +259,20 @@ def piece_case(tokenizer: str) -> Case:
 # --- the run ---
 
 
-def real_subjects(num: int) -> list[Subject]:
+def real_subjects(num: int) -> list[RationaleExample]:
     """PaLM's rationales on CommonsenseQA as an import reads them, again from the first
     where they run out.
     """
     found = []
     for which in SETS[:2]:
         for question, row in rows_of(which):
-            rationale = judge(
+            rationale = grade_completion(
                 question, row.completion or "", finish_reason=None
             ).rationale
             label = label_of(question.choices, question.target or "", LabelForm.TEXT)
             found.append((question, label, rationale))
     return [
-        Subject(
+        RationaleExample(
             question.id,
             number // len(found),
             question.kind,
@@ -289,7 +296,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def compare(
-    case: Case, subjects: Sequence[Subject], pairs: int, corpus: Corpus
+    case: Case, subjects: Sequence[RationaleExample], pairs: int, corpus: BuildCorpus
 ) -> list[object]:
     """A line of the table.
 
@@ -339,7 +346,7 @@ def main() -> None:
         flush=True,
     )
     cases = CASES + ([piece_case(args.tokenizer)] if args.tokenizer else [])
-    corpus = cast(Corpus, None)  # none of these looks at it
+    corpus = cast(BuildCorpus, None)  # none of these looks at it
     lines = [
         compare(case, subjects, args.pairs, corpus)
         for case in cases

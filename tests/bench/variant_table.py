@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cotbuild.builder.variants.transforms.units import Pieces
+from cotbuild.builder.variants.transforms.units import TokenPieces
 from tests.support.commands import DATA, cotbuild
 
 RATIONALES = DATA / "rationales"
@@ -45,7 +45,7 @@ IMPORTS: dict[str, list[object]] = {
 }
 
 
-def mean_tokens(folder: Path, pieces: Pieces) -> float:
+def mean_tokens(folder: Path, pieces: TokenPieces) -> float:
     """Tokens of what a variant leaves of a rationale."""
     rows = pq.read_table(folder / "train-00000-of-00001.parquet").to_pylist()
     texts = [
@@ -63,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--tokenizer", default="embedded")
     args = parser.parse_args()
-    pieces = Pieces.of(args.tokenizer)
+    pieces = TokenPieces.of(args.tokenizer)
     for recipe, words in IMPORTS.items():
         with tempfile.TemporaryDirectory() as folder:
             build = Path(folder, "b")

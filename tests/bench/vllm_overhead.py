@@ -33,7 +33,7 @@ from cotbuild.builder.generate.chains import Chain, open_requests
 from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
-from cotbuild.builder.teachers.vllm.tuning import choose, look
+from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.builder.teachers.weights import find_weights
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.completion import Answer, Completion
@@ -133,7 +133,7 @@ async def measure(
     """(cotbuild, bare) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher
     weights = await find_weights(config, job.teacher, log, print)
-    settings = choose(look(), config.server, weights.max_len)
+    settings = tune_vllm(detect_machine(), config.server, weights.max_len)
     words = ["--model", weights.model, *settings.args]
     pairs = []
     with bare_engine(job, {**settings.env, "HF_HUB_OFFLINE": "1"}, words, log) as bare:

@@ -26,8 +26,8 @@ from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
 from cotbuild.builder.teachers.open import ENDPOINT_WINDOW
 from cotbuild.builder.teachers.vllm.managed import BASE_URL, ManagedTeacher
-from cotbuild.builder.teachers.vllm.process import Guarded, new_run_dir
-from cotbuild.builder.teachers.vllm.tuning import choose, look
+from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
+from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.builder.teachers.weights import find_weights
 from cotbuild.schemas.completion import Completion, Request
 from cotbuild.schemas.errors import TeacherError
@@ -60,7 +60,7 @@ async def stock_server(
         "VLLM_NO_USAGE_STATS": "1",
     }
     env |= {name: str(run_dir) for name in ("TMPDIR", "VLLM_RPC_BASE_PATH")}
-    server = Guarded(command, env, log, run_dir)
+    server = GuardedProcess(command, env, log, run_dir)
     try:
         client = EndpointClient(BASE_URL, model, uds=socket)
         async with client:
@@ -73,7 +73,7 @@ async def stock_server(
         await server.stop()
 
 
-async def _until_served(server: Guarded, client: EndpointClient) -> None:
+async def _until_served(server: GuardedProcess, client: EndpointClient) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and server.exit_code() is None:
         try:
@@ -105,7 +105,7 @@ async def measure(
     """(managed, stock) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher
     weights = await find_weights(config, job.teacher, log, print)
-    kv_cache_gib = choose(look(), config.server, weights.max_len).env[
+    kv_cache_gib = tune_vllm(detect_machine(), config.server, weights.max_len).env[
         "VLLM_CPU_KVCACHE_SPACE"
     ]
     requests = [

@@ -10,7 +10,7 @@ import torch
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.student.precision import SHORT_TOKENS, precision, set_attention
-from cotbuild.student.training.batches import Row, collate, micro_losses
+from cotbuild.student.training.batches import TokenizedRow, collate, micro_losses
 from cotbuild.student.training.trainer import trainer_args
 from tests.support.tiny import FAMILIES, tiny_student
 
@@ -59,7 +59,7 @@ def test_attention_is_plain_for_short_rows_in_bfloat16(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
     rows = [
-        Row(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3)
+        TokenizedRow(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3)
         for n in (9, 17)
     ]
     found = []

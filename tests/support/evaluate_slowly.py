@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotbuild.builder.evaluation.results import Done, Results
+from cotbuild.builder.evaluation.results import Done, ResultsFile
 from cotbuild.schemas.evaluation import QuestionResult
 from cotbuild.student.evaluation.evaluate import evaluate
 from tests.student.evaluation.test_evaluate import ITEMS, PLAN, WHAT, student
@@ -22,4 +22,4 @@ def slowly(done: Done) -> Iterator[tuple[int, QuestionResult]]:
 
 
 if __name__ == "__main__":
-    Results(Path(sys.argv[1]), "student", WHAT).collect(slowly, lambda *_: None)
+    ResultsFile(Path(sys.argv[1]), "student", WHAT).collect(slowly, lambda *_: None)

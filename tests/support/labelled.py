@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotbuild.builder.imports import load_recipe, open_import, open_import_source
-from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.question import Question
@@ -114,7 +114,7 @@ def labelled() -> list[Labelled]:
 
 def ours(one: Labelled) -> str | None:
     """What cotbuild takes from the text alone."""
-    return judge(one.question, one.text, finish_reason=None).answer
+    return grade_completion(one.question, one.text, finish_reason=None).answer
 
 
 def first_letter(one: Labelled) -> str | None:

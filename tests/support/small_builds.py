@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.build.directory import need_config, need_manifest
-from cotbuild.builder.card import Release, licence_of
+from cotbuild.builder.card import ReleaseFacts, licence_of
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
@@ -94,7 +94,7 @@ def imported(folder: Path) -> Path:
     return out
 
 
-def released(build: Path, **changes: Any) -> tuple[Manifest, Release]:
+def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
     """The build's manifest and a release of it, without what differs between versions
     of cotbuild or pyarrow.
     """
@@ -121,4 +121,4 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, Release]:
         },
         "published": "2026-11-24",
     }
-    return manifest, Release(**{**given, **changes})
+    return manifest, ReleaseFacts(**{**given, **changes})

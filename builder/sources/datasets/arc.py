@@ -8,7 +8,7 @@ a digit too.
 import re
 
 from cotbuild.builder.sources.base import Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import (
     choice_pairs,
     clean_field,
@@ -71,7 +71,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     )
 
 
-CHALLENGE = Known(
+CHALLENGE = KnownDataset(
     name="arc_challenge",
     hub_id="allenai/ai2_arc",
     config_name="ARC-Challenge",

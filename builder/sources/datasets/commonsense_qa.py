@@ -6,7 +6,7 @@ target is the published letter.
 """
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import (
     choice_pairs,
     clean_field,
@@ -64,7 +64,7 @@ def _target(row: Row, ref: SourceRef) -> str | None:
     return clean_field(answer, "answerKey")
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="commonsense_qa",
     hub_id="tau/commonsense_qa",
     config_name=None,

@@ -5,7 +5,7 @@ ends in "#### number".
 import re
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import clean, clean_field, make_question
 from cotbuild.builder.sources.targets import number
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
@@ -62,7 +62,7 @@ def rationale(row: Row) -> str | None:
     )
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="gsm8k",
     hub_id="openai/gsm8k",
     config_name="main",

@@ -3,7 +3,7 @@
 import re
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import (
     LETTERS,
     choice_pairs,
@@ -86,7 +86,7 @@ def _from_endings(row: Row, ref: SourceRef) -> Question:
     )
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="openbookqa",
     hub_id="allenai/openbookqa",
     config_name="main",

@@ -3,7 +3,7 @@
 import re
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
@@ -71,7 +71,7 @@ def _target(row: Row) -> str:
     )
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="quarel",
     hub_id="community-datasets/quarel",
     config_name=None,

@@ -5,7 +5,7 @@ Dirt that is kept as it is: one question stands under two ids.
 """
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import (
     clean_field,
     clean_id,
@@ -51,7 +51,7 @@ def rationale(row: Row) -> str | None:
     return joined_texts(row.get("facts"))
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="strategyqa",
     hub_id="ChilleD/StrategyQA",
     config_name=None,

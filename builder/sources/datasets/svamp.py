@@ -6,7 +6,7 @@ target is the published Answer.
 """
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.builder.sources.targets import number
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
@@ -40,7 +40,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     )
 
 
-KNOWN = Known(
+KNOWN = KnownDataset(
     name="svamp",
     hub_id="ChilleD/SVAMP",
     config_name=None,

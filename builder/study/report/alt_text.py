@@ -10,12 +10,14 @@ from cotbuild.builder.study.report.wording import (
     signed,
     span,
 )
-from cotbuild.schemas.study.record import Registered
+from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, VariantFacts
 
 
 def accuracy(
-    record: Registered, main: Sequence[RecipeResult], untrained: Sequence[RecipeResult]
+    record: StudyRegistration,
+    main: Sequence[RecipeResult],
+    untrained: Sequence[RecipeResult],
 ) -> str:
     """The best and the worst recipe, and what they are to be compared with."""
     ordered = sorted(main, key=lambda one: -one.accuracy.mean)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cotbuild.builder.card.plots import BLUE, GREY
-from cotbuild.schemas.study.results import ComparisonResult, Standing
+from cotbuild.schemas.study.results import ComparisonResult, ComparisonStatus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ class DrawnComparison(NamedTuple):
             alpha=0.6,
             solid_capstyle="butt",
         )
-        inside = "white" if self.one.standing is Standing.INTERIM else colour
+        inside = "white" if self.one.standing is ComparisonStatus.INTERIM else colour
         axes.plot(
             [found.difference],
             [self.place],

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from cotbuild.builder.study.report.wording import brief, listed, setting
 from cotbuild.builder.wording import counted
-from cotbuild.schemas.study.record import Registered
+from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
 
 
-def limits(record: Registered, results: StudyResults) -> list[str]:
+def limits(record: StudyRegistration, results: StudyResults) -> list[str]:
     """A sentence each."""
     main = [one for one in results.recipes if one.recipe.setting == record.study.main]
     planned = [one for one in results.comparisons if not one.exploratory]
@@ -31,7 +31,7 @@ def _smallest(one: ComparisonResult) -> str:
     return f"{pair}: a true difference below {smallest:.1f} points would be missed more often than one time in five."
 
 
-def _where(record: Registered, results: StudyResults) -> Iterator[str]:
+def _where(record: StudyRegistration, results: StudyResults) -> Iterator[str]:
     main = record.study.main
     others = {one.recipe.student for one in results.recipes} - {main.student}
     beside = (

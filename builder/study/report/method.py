@@ -12,15 +12,15 @@ from cotbuild.builder.study.report.wording import (
 )
 from cotbuild.builder.wording import counted
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study.declaration import Questions
-from cotbuild.schemas.study.record import GateResult, QuestionSet, Registered
+from cotbuild.schemas.study.declaration import StudyQuestions
+from cotbuild.schemas.study.record import GateResult, QuestionSet, StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, StudyResults
 
 LEVEL = 5
 """Percent of comparisons with no true difference that look like one, uncorrected."""
 
 
-def method(record: Registered, results: StudyResults) -> list[tuple[str, str]]:
+def method(record: StudyRegistration, results: StudyResults) -> list[tuple[str, str]]:
     """What and how, a line each."""
     study = record.study
     return [
@@ -59,7 +59,7 @@ def _statistics(paired: bool) -> str:
     )
 
 
-def _questions(asked: Questions, found: QuestionSet) -> str:
+def _questions(asked: StudyQuestions, found: QuestionSet) -> str:
     skip = f", without the first {asked.skip:,}" if asked.skip else ""
     return f"{len(found.ids):,} of {brief(asked.split)}{skip}; digest {found.rows}"
 

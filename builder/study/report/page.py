@@ -22,12 +22,12 @@ from cotbuild.builder.study.report.limits import limits
 from cotbuild.builder.study.report.method import exploratory_note, method
 from cotbuild.builder.study.report.plots import by_rows, drawn_comparisons, main_recipes
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study.declaration import Metric, Setting, Study
-from cotbuild.schemas.study.record import Chosen, Registered
+from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
+from cotbuild.schemas.study.record import ChosenHyperparameters, StudyRegistration
 from cotbuild.schemas.study.results import (
     ComparisonResult,
+    ComparisonStatus,
     RecipeResult,
-    Standing,
     StudyResults,
 )
 
@@ -50,7 +50,7 @@ class _Picture(NamedTuple):
 
 
 def page(
-    record: Registered,
+    record: StudyRegistration,
     results: StudyResults,
     study: Study,
     pictures: Mapping[str, bytes],
@@ -72,7 +72,7 @@ def page(
             for name, data in pictures.items()
         },
         groups=_groups(record, results),
-        raw=record.study.metric is not Metric.ACCURACY,
+        raw=record.study.metric is not StudyMetric.ACCURACY,
         limits=limits(record, results),
         changes=record.changes,
         method=method(record, results),
@@ -116,7 +116,7 @@ def _shown(value: object) -> object:
 
 
 def _is_interim(one: ComparisonResult) -> bool:
-    return one.standing is Standing.INTERIM
+    return one.standing is ComparisonStatus.INTERIM
 
 
 def as_json(value: JsonValue) -> str:
@@ -124,14 +124,14 @@ def as_json(value: JsonValue) -> str:
     return said.brief(canonical_json(value))
 
 
-def _tried(one: Chosen) -> str:
+def _tried(one: ChosenHyperparameters) -> str:
     return "; ".join(
         f"{as_json(point)}: {said.number(right)}" for point, right in one.tried
     )
 
 
-def _groups(record: Registered, results: StudyResults) -> list[_Group]:
-    settings: dict[Setting, list[RecipeResult]] = {}
+def _groups(record: StudyRegistration, results: StudyResults) -> list[_Group]:
+    settings: dict[TrainingSetting, list[RecipeResult]] = {}
     for one in (*results.untrained, *results.recipes):
         settings.setdefault(one.recipe.setting, []).append(one)
     found = []
@@ -141,7 +141,7 @@ def _groups(record: Registered, results: StudyResults) -> list[_Group]:
     return found
 
 
-def _alts(record: Registered, results: StudyResults) -> dict[str, str]:
+def _alts(record: StudyRegistration, results: StudyResults) -> dict[str, str]:
     main, sizes = main_recipes(record, results), by_rows(record, results)
     untrained = [
         one

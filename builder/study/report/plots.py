@@ -21,12 +21,12 @@ from cotbuild.builder.study.report.drawn import (
     value_column,
 )
 from cotbuild.builder.study.report.wording import signed
-from cotbuild.schemas.study.declaration import Setting
-from cotbuild.schemas.study.record import Registered
+from cotbuild.schemas.study.declaration import TrainingSetting
+from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import (
     ComparisonResult,
+    ComparisonStatus,
     RecipeResult,
-    Standing,
     StudyResults,
     VariantFacts,
 )
@@ -53,7 +53,7 @@ class _Line(NamedTuple):
     style: str
 
 
-def pictures(record: Registered, results: StudyResults) -> dict[str, bytes]:
+def pictures(record: StudyRegistration, results: StudyResults) -> dict[str, bytes]:
     """Name to PNG: accuracy, comparisons, tokens, rows, losses, variants; those left
     out that there is nothing for.
     """
@@ -92,7 +92,9 @@ def pictures(record: Registered, results: StudyResults) -> dict[str, bytes]:
     return found
 
 
-def main_recipes(record: Registered, results: StudyResults) -> list[RecipeResult]:
+def main_recipes(
+    record: StudyRegistration, results: StudyResults
+) -> list[RecipeResult]:
     """Those of the setting that the claims were made for."""
     return [one for one in results.recipes if one.recipe.setting == record.study.main]
 
@@ -104,7 +106,9 @@ def drawn_comparisons(results: StudyResults) -> list[ComparisonResult]:
     return planned + others[:MOST_EXPLORATORY]
 
 
-def by_rows(record: Registered, results: StudyResults) -> dict[str, list[RecipeResult]]:
+def by_rows(
+    record: StudyRegistration, results: StudyResults
+) -> dict[str, list[RecipeResult]]:
     """Variant to its recipes by rising rows, with student and loss of the main setting;
     two sizes at least.
     """
@@ -120,7 +124,7 @@ def _height(labels: int) -> float:
     return max(3.4, 1.2 + 0.17 * labels)
 
 
-def _lines(record: Registered, results: StudyResults) -> list[_Line]:
+def _lines(record: StudyRegistration, results: StudyResults) -> list[_Line]:
     untrained = [
         one
         for one in results.untrained
@@ -203,7 +207,10 @@ def _accuracy(
 
 
 def _forest(
-    figure: "Figure", shown: Sequence[ComparisonResult], main: Setting, margin: float
+    figure: "Figure",
+    shown: Sequence[ComparisonResult],
+    main: TrainingSetting,
+    margin: float,
 ) -> None:
     axes = figure.add_subplot()
     axes.axvspan(
@@ -222,7 +229,7 @@ def _forest(
         axes.axhline(planned - 0.5, color=GREY, linewidth=0.8, linestyle=":")
     axes.plot([], [], color=BLUE, linewidth=1.2, label="95 % interval")
     axes.plot([], [], color=BLUE, linewidth=4, label="90 %, to be judged by the margin")
-    if any(one.standing is Standing.INTERIM for one in shown):
+    if any(one.standing is ComparisonStatus.INTERIM for one in shown):
         axes.plot([], [], "o", color=BLUE, markerfacecolor="white", label="interim")
     if planned < len(shown):
         axes.plot([], [], "o", color=GREY, label="exploratory")
@@ -241,12 +248,12 @@ def _forest(
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=_SMALL)
 
 
-def _compared(one: ComparisonResult, main: Setting) -> str:
+def _compared(one: ComparisonResult, main: TrainingSetting) -> str:
     where = "" if one.setting == main else f" · {_setting(one.setting, main)}"
     return f"{shortened(one.planned.a)}\n− {shortened(one.planned.b)}{where}"
 
 
-def _setting(setting: Setting, main: Setting) -> str:
+def _setting(setting: TrainingSetting, main: TrainingSetting) -> str:
     """What sets it apart from the main one."""
     parts = [f"{setting.rows:,} rows"] if setting.rows != main.rows else []
     parts += [setting.loss.value] if setting.loss != main.loss else []

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 
 from cotbuild.builder.card.escape import visible
-from cotbuild.schemas.study.declaration import Setting
+from cotbuild.schemas.study.declaration import TrainingSetting
 from cotbuild.schemas.study.results import (
     ComparisonResult,
     RecipeResult,
@@ -70,7 +70,7 @@ _COMPARISON = (
 )  # fmt: skip
 
 
-def _setting(one: Setting) -> dict[str, Value]:
+def _setting(one: TrainingSetting) -> dict[str, Value]:
     return {"student": one.student_name, "rows": one.rows, "loss": one.loss.value}
 
 

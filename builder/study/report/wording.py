@@ -8,16 +8,20 @@ from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.wording import counted
-from cotbuild.schemas.study.comparison import Claim, Interval, Outcome
-from cotbuild.schemas.study.declaration import Metric, Setting, Study
-from cotbuild.schemas.study.results import ComparisonResult, Standing, StudyResults
+from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Interval
+from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    ComparisonStatus,
+    StudyResults,
+)
 
 NONE = "–"
 """Where there is no figure."""
 METRICS = {
-    Metric.ACCURACY: "forced choice by raw log-likelihood at the label; of questions without options the free answer",
-    Metric.NORMALISED: "forced choice by log-likelihood a character at the label",
-    Metric.FREE: "the free greedy answer",
+    StudyMetric.ACCURACY: "forced choice by raw log-likelihood at the label; of questions without options the free answer",
+    StudyMetric.NORMALISED: "forced choice by log-likelihood a character at the label",
+    StudyMetric.FREE: "the free greedy answer",
 }
 
 
@@ -64,7 +68,7 @@ def p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def setting(where: Setting) -> str:
+def setting(where: TrainingSetting) -> str:
     """`embedded, 500 rows, loss parts`."""
     trained = (
         f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
@@ -98,23 +102,23 @@ def meaning(one: ComparisonResult, margin: float) -> str:
     a, b = one.planned.a, one.planned.b
     if one.outcome is None:
         return f"Not run: it needs two seeds of {a} and of {b}."
-    if one.outcome is Outcome.UNDECIDED:
+    if one.outcome is ClaimOutcome.UNDECIDED:
         return (
             f"Neither came out better beyond chance, and a difference of more than ± {margin:.1f} points is not ruled "
             "out: this shows neither a difference nor that they are equal."
         )
     if _same(one):
         return f"{a} and {b} came out equally good: the difference lies within ± {margin:.1f} points."
-    better, worse = (a, b) if one.outcome is Outcome.SUPPORTED else (b, a)
+    better, worse = (a, b) if one.outcome is ClaimOutcome.SUPPORTED else (b, a)
     return f"{better} came out better than {worse}, by more than chance explains."
 
 
 def _same(one: ComparisonResult) -> bool:
     """Whether it ended as it did because the two are equivalent."""
     because = (
-        Outcome.SUPPORTED
+        ClaimOutcome.SUPPORTED
         if one.planned.claim is Claim.AS_GOOD
-        else Outcome.CONTRADICTED
+        else ClaimOutcome.CONTRADICTED
     )
     return bool(one.equivalent) and one.outcome is because
 
@@ -168,7 +172,9 @@ def tally(planned: Sequence[ComparisonResult]) -> str:
     """`3 claims, so far: 1 supported, 2 undecided.`"""
     found = Counter(map(outcome, planned))
     so_far = (
-        ", so far" if any(one.standing is Standing.INTERIM for one in planned) else ""
+        ", so far"
+        if any(one.standing is ComparisonStatus.INTERIM for one in planned)
+        else ""
     )
     return f"{counted(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
 
@@ -176,7 +182,7 @@ def tally(planned: Sequence[ComparisonResult]) -> str:
 def interim(results: StudyResults) -> str | None:
     """What must be known of results that may still change; None: they are final."""
     planned = [one for one in results.comparisons if not one.exploratory]
-    final = sum(one.standing is Standing.FINAL for one in planned)
+    final = sum(one.standing is ComparisonStatus.FINAL for one in planned)
     if final == len(planned):
         return None
     if not results.recipes:

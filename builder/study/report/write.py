@@ -11,14 +11,14 @@ from cotbuild.builder.study.report.plots import pictures
 from cotbuild.builder.study.report.tables import tables
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Registered
+from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
 
 PAGE, RESULTS, PICTURE = "index.html", "results.json", "accuracy.png"
 
 
 def write_report(
-    folder: Path, registered: Registered, results: StudyResults, study: Study
+    folder: Path, registered: StudyRegistration, results: StudyResults, study: Study
 ) -> Path:
     """Write it, the page last, and return the page's path. `study`: as it stands now.
     Raises StoreError.

@@ -18,13 +18,13 @@ from cotbuild.builder.teachers.http.connection import (
     parse_base_url,
     parse_key,
 )
-from cotbuild.builder.teachers.http.metrics import Load, read_load
+from cotbuild.builder.teachers.http.metrics import ServerLoad, read_load
 from cotbuild.builder.teachers.http.wire import (
     AWAY_STATUS,
     NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
-    Retry,
+    RetryableFailure,
     one_line,
     read_body,
     refusal,
@@ -140,7 +140,7 @@ class EndpointClient:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def attempt(self, request: Request) -> Answer | Retry:
+    async def attempt(self, request: Request) -> Answer | RetryableFailure:
         """One try, without waiting. `Retry.lost` says that the connection broke: the
         server itself may be gone.
 
@@ -153,26 +153,28 @@ class EndpointClient:
             ) as response:
                 raw = await response.read()
         except aiohttp.ClientPayloadError as fault:
-            return Retry(
+            return RetryableFailure(
                 FailureKind.BAD_BODY,
                 one_line(f"body broken off: {fault}"),
                 lost=True,
                 pushed_back=True,
             )
         except aiohttp.ClientResponseError as fault:
-            return Retry(FailureKind.BAD_BODY, one_line(f"not HTTP: {fault.message}"))
+            return RetryableFailure(
+                FailureKind.BAD_BODY, one_line(f"not HTTP: {fault.message}")
+            )
         except (aiohttp.ClientError, OSError) as fault:
             refused = isinstance(fault, aiohttp.ClientConnectorError)
             words = one_line(f"{type(fault).__name__}: {fault}")
-            return Retry(
+            return RetryableFailure(
                 FailureKind.UNAVAILABLE, words, lost=True, pushed_back=not refused
             )
         if response.status != 200:
             return self._refused(response, raw, request.request_key)
         body = read_body(raw)
-        if isinstance(body, Retry):
+        if isinstance(body, RetryableFailure):
             body = read_body(self._redacted(raw))
-        if isinstance(body, Retry):
+        if isinstance(body, RetryableFailure):
             return body
         if body.model is not None and body.model != self._answered_as:
             self._note_model(body.model)
@@ -185,7 +187,7 @@ class EndpointClient:
 
     def _refused(
         self, response: aiohttp.ClientResponse, raw: bytes, request_key: str
-    ) -> Failure | Retry:
+    ) -> Failure | RetryableFailure:
         status = response.status
         words = f"HTTP {status}: {server_words(self._redacted(raw))}"
         if status in REJECTED_STATUS:
@@ -195,7 +197,7 @@ class EndpointClient:
         if status in RETRY_STATUS or status >= 500:
             after_s = retry_after_s(response.headers.get("Retry-After"))
             away = status in AWAY_STATUS
-            return Retry(
+            return RetryableFailure(
                 FailureKind.UNAVAILABLE,
                 words,
                 after_s,
@@ -300,7 +302,7 @@ class EndpointClient:
                 return _Tokens.model_validate_json(raw)
             return None
 
-    async def load(self) -> Load | None:
+    async def load(self) -> ServerLoad | None:
         """The server's work by its /metrics; None where it has none of vLLM's. Raises
         Unreachable.
         """

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotbuild.builder.teachers.http.client import EndpointClient
-from cotbuild.builder.teachers.http.window import Window
-from cotbuild.builder.teachers.http.wire import Retry
+from cotbuild.builder.teachers.http.window import RequestWindow
+from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Answer, Completion
 
 FIRST_WAIT_S = 1.0
@@ -14,11 +14,11 @@ MAX_WAIT_S = 60.0
 
 
 @dataclass(eq=False, slots=True)
-class Lane:
+class PooledEndpoint:
     """An endpoint's place in the pool. Times are those of time.monotonic."""
 
     client: EndpointClient
-    window: Window
+    window: RequestWindow
     out: bool = False
     in_flight: int = 0
     """Slots taken, also by those about to ask."""
@@ -58,13 +58,15 @@ class Lane:
         """Whether an open one has a slot left."""
         return self.in_flight < self.window.size
 
-    def note(self, outcome: Answer | Retry, sent_s: float, now_s: float) -> bool:
+    def note(
+        self, outcome: Answer | RetryableFailure, sent_s: float, now_s: float
+    ) -> bool:
         """Take in how the attempt begun at `sent_s` went; whether it was a sign of
         life.
         """
         if isinstance(outcome, Completion):
             self.window.succeeded()
-        if isinstance(outcome, Retry):
+        if isinstance(outcome, RetryableFailure):
             if not self.out:
                 self.words = outcome.message
             if outcome.pushed_back:

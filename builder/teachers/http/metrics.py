@@ -10,7 +10,7 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ServerLoad:
     """Of all engines together, everybody's requests."""
 
     generated_tokens: float  # since the server started
@@ -18,7 +18,7 @@ class Load:
     waiting: float
 
 
-def read_load(raw: bytes) -> Load | None:
+def read_load(raw: bytes) -> ServerLoad | None:
     """None where these are not vLLM's metrics."""
     sums: dict[bytes, float] = {}
     for name, value in _LINE.findall(raw):
@@ -29,4 +29,4 @@ def read_load(raw: bytes) -> Load | None:
         sums.get(name, 0.0)
         for name in (b"num_requests_running", b"num_requests_waiting")
     )
-    return Load(sums[b"generation_tokens_total"], *queue)
+    return ServerLoad(sums[b"generation_tokens_total"], *queue)

@@ -14,10 +14,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 
 from cotbuild.builder.teachers.http.client import EndpointClient, Unreachable
-from cotbuild.builder.teachers.http.lane import Lane
-from cotbuild.builder.teachers.http.slots import Slots
-from cotbuild.builder.teachers.http.window import Window
-from cotbuild.builder.teachers.http.wire import Retry, backoff_s
+from cotbuild.builder.teachers.http.lane import PooledEndpoint
+from cotbuild.builder.teachers.http.slots import SlotScheduler
+from cotbuild.builder.teachers.http.window import RequestWindow
+from cotbuild.builder.teachers.http.wire import RetryableFailure, backoff_s
 from cotbuild.schemas.completion import Answer, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 
@@ -61,8 +61,10 @@ class EndpointPool:
         stall_s: float,
         backoff_s: float = 1.0,
     ) -> None:
-        self._lanes = [Lane(client, Window(window)) for client in clients]
-        self._slots = Slots(self._lanes)
+        self._lanes = [
+            PooledEndpoint(client, RequestWindow(window)) for client in clients
+        ]
+        self._slots = SlotScheduler(self._lanes)
         self._say = say
         self._max_attempts = max_attempts
         self._stall_s = stall_s
@@ -148,7 +150,7 @@ class EndpointPool:
             self._asking -= 1
 
     async def _ask(self, request: Request) -> Answer:
-        tries, tried = 0, set[Lane]()
+        tries, tried = 0, set[PooledEndpoint]()
         while True:
             lane = await self._slots.take(tried)
             try:
@@ -160,7 +162,7 @@ class EndpointPool:
                 raise
             finally:
                 self._slots.release(lane)
-            if not isinstance(outcome, Retry):
+            if not isinstance(outcome, RetryableFailure):
                 return outcome
             tries += 1
             if tries == self._max_attempts:
@@ -174,7 +176,9 @@ class EndpointPool:
                     backoff_s(tries, None, random.random(), self._backoff_s)
                 )
 
-    async def _attempt(self, lane: Lane, request: Request) -> Answer | Retry:
+    async def _attempt(
+        self, lane: PooledEndpoint, request: Request
+    ) -> Answer | RetryableFailure:
         """One try, which `_give_up` can end."""
         task = asyncio.current_task()
         assert task is not None
@@ -185,7 +189,7 @@ class EndpointPool:
             if task in lane.attempts or task.uncancel() > 0:
                 raise  # Ctrl-C, perhaps while it was given up
             # Whatever the server still says goes nowhere.
-            return Retry(
+            return RetryableFailure(
                 FailureKind.UNAVAILABLE,
                 f"no answer and no new token for {self._stall_s:g} s",
                 lost=True,
@@ -193,7 +197,9 @@ class EndpointPool:
         finally:
             lane.attempts.discard(task)
 
-    def _note(self, lane: Lane, outcome: Answer | Retry, sent_s: float) -> None:
+    def _note(
+        self, lane: PooledEndpoint, outcome: Answer | RetryableFailure, sent_s: float
+    ) -> None:
         """Take in how one attempt went."""
         now_s = time.monotonic()
         if lane.note(outcome, sent_s, now_s):
@@ -207,7 +213,7 @@ class EndpointPool:
 
     # -- standing --------------------------------------------------------------------------------------------------
 
-    def _take_out(self, lane: Lane, *, hung: bool) -> None:
+    def _take_out(self, lane: PooledEndpoint, *, hung: bool) -> None:
         lane.out = True
         lane.falls += 1
         if hung:
@@ -215,7 +221,7 @@ class EndpointPool:
         self._spawn(self._bring_back(lane, hung))
         self._slots.deal()
 
-    async def _bring_back(self, lane: Lane, hung: bool) -> None:
+    async def _bring_back(self, lane: PooledEndpoint, hung: bool) -> None:
         """Look at an endpoint that is out until it is well.
 
         The first look after losses is at once, and silent.
@@ -232,11 +238,11 @@ class EndpointPool:
             self._say(f"{lane.url}: back")
         self._slots.deal()
 
-    async def _rest(self, lane: Lane) -> None:
+    async def _rest(self, lane: PooledEndpoint) -> None:
         self._tell_out(lane)
         await asyncio.sleep(lane.wait_s)
 
-    async def _is_well(self, lane: Lane, hung: bool) -> bool:
+    async def _is_well(self, lane: PooledEndpoint, hung: bool) -> bool:
         """Whether it serves the model; of one that hung, whether it generates a token
         too.
         """
@@ -247,7 +253,7 @@ class EndpointPool:
             return False
         return not hung or await self._generates(lane)
 
-    async def _generates(self, lane: Lane) -> bool:
+    async def _generates(self, lane: PooledEndpoint) -> bool:
         assert self._sample is not None
         one_token = self._sample.sampling.model_copy(update={"max_tokens": 1})
         with contextlib.suppress(TimeoutError):
@@ -255,15 +261,15 @@ class EndpointPool:
                 outcome = await lane.client.attempt(
                     self._sample.model_copy(update={"sampling": one_token})
                 )
-                return not isinstance(outcome, Retry)
+                return not isinstance(outcome, RetryableFailure)
         return False
 
-    def _tell_out(self, lane: Lane) -> None:
+    def _tell_out(self, lane: PooledEndpoint) -> None:
         if not lane.told:
             lane.told = True
             self._say(f"{lane.url}: taken out: {lane.words}")
 
-    def _give_up(self, lane: Lane) -> None:
+    def _give_up(self, lane: PooledEndpoint) -> None:
         # As asyncio.timeout does it; one around each attempt was measured to cost 3 %
         # of the client's time.
         while lane.attempts:
@@ -302,7 +308,7 @@ class EndpointPool:
             lane.falls > MAX_FALLS for lane in self._lanes
         )
 
-    def _hung(self, lane: Lane) -> None:
+    def _hung(self, lane: PooledEndpoint) -> None:
         if (
             lane.out
         ):  # it was taken out for lost connections, with others still under way
@@ -319,7 +325,7 @@ class EndpointPool:
             "Expected at least one that does. Start it, or raise teacher.stall_s for a server that is only slow."
         )
 
-    async def _follow(self, lane: Lane) -> None:
+    async def _follow(self, lane: PooledEndpoint) -> None:
         """Look at the server's own metrics while it is asked, where it has them."""
         while True:
             await asyncio.sleep(min(LOOK_EVERY_S, self._stall_s / 4))

@@ -5,18 +5,20 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from cotbuild.builder.teachers.http.lane import Lane
+from cotbuild.builder.teachers.http.lane import PooledEndpoint
 
 
-class Slots:
+class SlotScheduler:
     """Who may ask whom."""
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(self, lanes: Sequence[PooledEndpoint]) -> None:
         self._lanes = lanes
-        self._waiters: deque[tuple[asyncio.Future[Lane], set[Lane]]] = deque()
+        self._waiters: deque[
+            tuple[asyncio.Future[PooledEndpoint], set[PooledEndpoint]]
+        ] = deque()
         self._fault: BaseException | None = None
 
-    async def take(self, tried: set[Lane]) -> Lane:
+    async def take(self, tried: set[PooledEndpoint]) -> PooledEndpoint:
         """A lane with a slot taken in it, once there is one; see `choose`.
 
         Raises what `fail` was told.
@@ -27,7 +29,9 @@ class Slots:
         if not self._waiters and (lane := choose(self._lanes, tried, now_s)):
             lane.take(now_s)
             return lane
-        turn: asyncio.Future[Lane] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[PooledEndpoint] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._waiters.append((turn, tried))
         self.deal()  # those before may wait for another lane than this one can have
         try:
@@ -37,7 +41,7 @@ class Slots:
                 self.release(turn.result())
             raise
 
-    def release(self, lane: Lane) -> None:
+    def release(self, lane: PooledEndpoint) -> None:
         """Give a slot back."""
         lane.in_flight -= 1
         if self._waiters:
@@ -48,7 +52,7 @@ class Slots:
         some.
         """
         now_s = time.monotonic()
-        passed: list[tuple[asyncio.Future[Lane], set[Lane]]] = []
+        passed: list[tuple[asyncio.Future[PooledEndpoint], set[PooledEndpoint]]] = []
         while self._waiters and any(
             lane.open(now_s) and lane.free for lane in self._lanes
         ):
@@ -71,7 +75,9 @@ class Slots:
                 turn.set_exception(fault)
 
 
-def choose(lanes: Sequence[Lane], tried: set[Lane], now_s: float) -> Lane | None:
+def choose(
+    lanes: Sequence[PooledEndpoint], tried: set[PooledEndpoint], now_s: float
+) -> PooledEndpoint | None:
     """The least loaded of the lanes with a free slot, relative to their windows; None:
     wait for one.
 

@@ -8,7 +8,7 @@ places are filled at once.
 """
 
 
-class Window:
+class RequestWindow:
     """Between 1 and `maximum` requests; begins at the maximum, since a server that
     queues is not harmed by it.
 

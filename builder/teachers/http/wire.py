@@ -37,7 +37,7 @@ NOT_READY_STATUS = AWAY_STATUS | {429}
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryableFailure:
     """One attempt that brought nothing and is worth another."""
 
     kind: FailureKind
@@ -100,19 +100,19 @@ class ChatBody(BaseModel):
     model: str | None = None
 
 
-def read_body(raw: bytes) -> ChatBody | Retry:
+def read_body(raw: bytes) -> ChatBody | RetryableFailure:
     """Validate the body of a 200; anything but a whole completion is worth another
     attempt.
     """
     try:
         return ChatBody.model_validate_json(raw)
     except ValidationError as fault:
-        return Retry(
+        return RetryableFailure(
             FailureKind.BAD_BODY, one_line(f"not a chat completion: {explain(fault)}")
         )
 
 
-def to_answer(body: ChatBody, request_key: str) -> Answer | Retry:
+def to_answer(body: ChatBody, request_key: str) -> Answer | RetryableFailure:
     """The first choice as a Completion.
 
     finish_reason abort (vLLM, shutting down) is asked again. Any other than stop and
@@ -122,7 +122,7 @@ def to_answer(body: ChatBody, request_key: str) -> Answer | Retry:
     choice, usage = body.choices[0], body.usage
     reason = choice.finish_reason
     if reason == "abort":
-        return Retry(
+        return RetryableFailure(
             FailureKind.BAD_BODY, "finish_reason is 'abort'. Expected stop or length."
         )
     if reason != "stop" and reason != "length":

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.storage.cache import cache_dir, checksum
-from cotbuild.builder.teachers.vllm.process import Guarded
+from cotbuild.builder.teachers.vllm.process import GuardedProcess
 from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.fingerprint import digest
 
@@ -88,7 +88,7 @@ async def convert(gguf: Path, target: Path, log: Path) -> None:
         str(target),
     ]
     # Offline: transformers would look for further files of the "repository" on the hub.
-    converter = Guarded(
+    converter = GuardedProcess(
         command, {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}, log, work
     )
     try:

@@ -39,7 +39,7 @@ OPENMP = "__KMP_REGISTERED_LIB_{pid}_{uid}"
 """What Intel's OpenMP leaves there, not mapped, but with the pid in its name."""
 
 
-class Stop:
+class StopSignal:
     """Set by SIGTERM, SIGHUP and SIGINT.
 
     A handler, since a child would inherit an ignored signal as ignored.
@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    stop = Stop()
+    stop = StopSignal()
     adopt_orphans()
     if abandoned(args.parent, 0.0):
         return 0
@@ -120,7 +120,7 @@ def main() -> int:
 
 
 def watch(
-    server: subprocess.Popen[bytes], parent: int, stop: Stop, shm: SharedMemory
+    server: subprocess.Popen[bytes], parent: int, stop: StopSignal, shm: SharedMemory
 ) -> None:
     """Return once the server is gone or has to go."""
     next_look = 0.0

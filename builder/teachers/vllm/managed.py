@@ -16,9 +16,13 @@ import aiohttp
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import open_session, parse_base_url
 from cotbuild.builder.teachers.http.metrics import read_load
-from cotbuild.builder.teachers.http.wire import Retry, backoff_s
-from cotbuild.builder.teachers.vllm.process import Guarded, new_run_dir
-from cotbuild.builder.teachers.vllm.tuning import Settings, choose, look
+from cotbuild.builder.teachers.http.wire import RetryableFailure, backoff_s
+from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
+from cotbuild.builder.teachers.vllm.tuning import (
+    VllmSettings,
+    detect_machine,
+    tune_vllm,
+)
 from cotbuild.builder.teachers.weights import Weights, find_weights
 from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import TeacherConfig
@@ -36,18 +40,21 @@ few seconds to clear up.
 """
 
 
-class Life:
+class ServerSession:
     """One healthy server, from the first answer on."""
 
     def __init__(
-        self, process: Guarded, client: EndpointClient, session: aiohttp.ClientSession
+        self,
+        process: GuardedProcess,
+        client: EndpointClient,
+        session: aiohttp.ClientSession,
     ) -> None:
         self.process = process
         self.client = client
         self.session = session  # for looks at it, apart from the requests
         self.over = asyncio.Event()
 
-    async def pause(self, outcome: Retry, attempt: int) -> None:
+    async def pause(self, outcome: RetryableFailure, attempt: int) -> None:
         """Wait before the next attempt, but not on a server that is over."""
         wait_s = VERDICT_S if outcome.lost else backoff_s(attempt, outcome.after_s, 0.5)
         with contextlib.suppress(TimeoutError):
@@ -92,9 +99,9 @@ class ManagedTeacher:
         self._config = config
         self._identity = identity
         self._say = say
-        self._settings: Settings | None = None
+        self._settings: VllmSettings | None = None
         self._weights: Weights | None = None
-        self._life: Life | None = None
+        self._life: ServerSession | None = None
         self._up = asyncio.Event()  # a life to ask, or a fault to raise
         self._fault: TeacherError | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -111,11 +118,11 @@ class ManagedTeacher:
         return self._config.window or self._entered().max_num_seqs
 
     async def __aenter__(self) -> Self:
-        machine = look()
+        machine = detect_machine()
         self._weights = await find_weights(
             self._config, self._identity, self.log, self._say
         )
-        self._settings = choose(machine, self._config.server, self._weights.max_len)
+        self._settings = tune_vllm(machine, self._config.server, self._weights.max_len)
         await self._start()
         self._supervisor = asyncio.create_task(self._supervise())
         return self
@@ -155,7 +162,7 @@ class ManagedTeacher:
         while True:
             life = await self._current()
             outcome = await life.client.attempt(request)
-            if not isinstance(outcome, Retry):
+            if not isinstance(outcome, RetryableFailure):
                 if isinstance(outcome, Completion):
                     self._completions += 1
                     self._restarts = 0
@@ -168,14 +175,14 @@ class ManagedTeacher:
                 return outcome.failure(request.request_key)
             await life.pause(outcome, attempt)
 
-    async def _current(self) -> Life:
+    async def _current(self) -> ServerSession:
         await self._up.wait()
         if self._fault is not None:
             raise TeacherError(str(self._fault)) from self._fault
         assert self._life is not None
         return self._life
 
-    def _entered(self) -> Settings:
+    def _entered(self) -> VllmSettings:
         if self._settings is None:
             raise TeacherError(
                 "managed vLLM: not entered. Expected `async with` around the teacher."
@@ -208,7 +215,7 @@ class ManagedTeacher:
             )
             self._up.set()
 
-    async def _watch(self, life: Life) -> str:
+    async def _watch(self, life: ServerSession) -> str:
         """Return why this life has to end."""
         stall_s = self._config.stall_s
         tokens: float | None = None
@@ -232,7 +239,7 @@ class ManagedTeacher:
             f"starting {settings.describe()}; this takes 20-45 s (log: {self.log})"
         )
         run_dir = new_run_dir()
-        process = Guarded(
+        process = GuardedProcess(
             self._command(settings, run_dir / SOCKET),
             self._environment(settings, run_dir),
             self.log,
@@ -240,7 +247,7 @@ class ManagedTeacher:
         )
         session = open_session(parse_base_url(BASE_URL), None, run_dir / SOCKET)
         client = EndpointClient(BASE_URL, self._served_name, uds=run_dir / SOCKET)
-        life = Life(process, client, session)
+        life = ServerSession(process, client, session)
         try:
             await self._until_healthy(process, session)
             await client.__aenter__()
@@ -251,7 +258,7 @@ class ManagedTeacher:
         self._up.set()
 
     async def _until_healthy(
-        self, process: Guarded, session: aiohttp.ClientSession
+        self, process: GuardedProcess, session: aiohttp.ClientSession
     ) -> None:
         started = said = time.monotonic()
         while await _get(session, "health") is None:
@@ -284,7 +291,7 @@ class ManagedTeacher:
     def _served_name(self) -> str:
         return self._config.model
 
-    def _command(self, settings: Settings, socket: Path) -> list[str]:
+    def _command(self, settings: VllmSettings, socket: Path) -> list[str]:
         assert self._weights is not None
         commit = self._weights.commit
         return [
@@ -304,7 +311,7 @@ class ManagedTeacher:
             *settings.args,
         ]
 
-    def _environment(self, settings: Settings, run_dir: Path) -> dict[str, str]:
+    def _environment(self, settings: VllmSettings, run_dir: Path) -> dict[str, str]:
         assert self._weights is not None
         private = {
             # Killed, vLLM leaves sockets and files in both.

@@ -47,7 +47,7 @@ before.
 """
 
 
-class Guarded:
+class GuardedProcess:
     """One process, its descendants and its private directory `run_dir`, all gone once
     `stop` returns.
 

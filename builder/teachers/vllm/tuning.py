@@ -1,5 +1,5 @@
 """What the machine is, and the vLLM settings that suit it: facts in, settings out; only
-`look` touches the machine.
+`detect_machine` touches the machine.
 """
 
 import importlib.metadata
@@ -64,7 +64,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class VllmSettings:
     """How to start vLLM's API server: further environment and arguments, and the same
     for people.
     """
@@ -108,9 +108,9 @@ class Settings:
         return facts | {"args": list(self.args)}
 
 
-def choose(
+def tune_vllm(
     machine: Machine, config: ServerConfig, model_max_len: int | None
-) -> Settings:
+) -> VllmSettings:
     """Settings for `machine`; each that `config` states is kept. `model_max_len`: what
     the model allows, None: unknown.
 
@@ -126,7 +126,9 @@ def choose(
     return (_for_gpu if machine.gpu else _for_cpu)(machine, config, max_model_len)
 
 
-def _for_cpu(machine: Machine, config: ServerConfig, max_model_len: int) -> Settings:
+def _for_cpu(
+    machine: Machine, config: ServerConfig, max_model_len: int
+) -> VllmSettings:
     env = _cpu_env(machine, config)
     # bfloat16 is emulated, slowly, without these.
     native_bf16 = machine.cpu_flags & {"avx512_bf16", "amx_bf16", "bf16"}
@@ -148,7 +150,7 @@ def _for_cpu(machine: Machine, config: ServerConfig, max_model_len: int) -> Sett
         *(["--enforce-eager"] if eager else []),
     ]
     every = (*args, *_last(config))
-    return Settings(
+    return VllmSettings(
         machine.engine, "cpu", dtype, seqs, max_model_len, eager, env | QUIET, every
     )
 
@@ -186,7 +188,9 @@ def _cpu_env(machine: Machine, config: ServerConfig) -> dict[str, str]:
     return env
 
 
-def _for_gpu(machine: Machine, config: ServerConfig, max_model_len: int) -> Settings:
+def _for_gpu(
+    machine: Machine, config: ServerConfig, max_model_len: int
+) -> VllmSettings:
     """vLLM's stock settings, as far as nothing else is stated.
 
     Written from its documentation: no GPU was at hand.
@@ -206,7 +210,7 @@ def _for_gpu(machine: Machine, config: ServerConfig, max_model_len: int) -> Sett
     if eager:
         args.append("--enforce-eager")
     every = (*args, *_last(config))
-    return Settings(
+    return VllmSettings(
         machine.engine, "gpu", dtype, seqs, max_model_len, eager, QUIET, every
     )
 
@@ -223,7 +227,7 @@ def _last(config: ServerConfig) -> tuple[str, ...]:
     )
 
 
-def look() -> Machine:
+def detect_machine() -> Machine:
     """This machine. Raises ConfigError where vLLM is not installed."""
     engine = installed_engine()
     return Machine(

@@ -7,12 +7,17 @@ bound; it has the same draws.
 
 from itertools import cycle, islice
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.units import words
 from cotbuild.schemas.variant import Constant, Echo, Filler, Swap, Transform, Vocabulary
 
 
-def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
+def vocabulary(transform: Vocabulary, leaves: TransformFn | None = None) -> TransformFn:
     """Words drawn from all rationales of the build, as they stand there, each draw
     apart: one may come twice.
     """
@@ -20,7 +25,7 @@ def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
     by_count = transform.weights == "corpus"
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         model = text if leaves is None else leaves(text, subject, chance, corpus)
         if model is None:
@@ -33,26 +38,26 @@ def vocabulary(transform: Vocabulary, leaves: Apply | None = None) -> Apply:
     return apply
 
 
-def swap(transform: Swap) -> Apply:
+def swap(transform: Swap) -> TransformFn:
     """Another question's rationale, as the teacher wrote it.
 
     None: no other question has such a label.
     """
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         return corpus.another(subject, transform.label)
 
     return apply
 
 
-def filler(transform: Filler, leaves: Apply | None = None) -> Apply:
+def filler(transform: Filler, leaves: TransformFn | None = None) -> TransformFn:
     """One word over and over."""
     check_bound(transform.like, leaves)
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         model = text if leaves is None else leaves(text, subject, chance, corpus)
         return None if model is None else " ".join([transform.word] * len(words(model)))
@@ -60,27 +65,31 @@ def filler(transform: Filler, leaves: Apply | None = None) -> Apply:
     return apply
 
 
-def echo(transform: Echo) -> Apply:
+def echo(transform: Echo) -> TransformFn:
     """The question's words from first to last, over and over, the last round cut short;
     "" where it has none.
     """
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         return " ".join(islice(cycle(words(subject.question)), len(words(text))))
 
     return apply
 
 
-def constant(transform: Constant) -> Apply:
+def constant(transform: Constant) -> TransformFn:
     """The same text, whatever the rationale."""
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         return transform.text
 
     return apply
 
 
-def check_bound(like: Transform | None, leaves: Apply | None) -> None:
+def check_bound(like: Transform | None, leaves: TransformFn | None) -> None:
     """Raise TypeError where `like` is given and was not bound, or the other way round."""
     if (like is None) != (leaves is None):
         raise TypeError(

@@ -13,7 +13,12 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.units import bare, words
 from cotbuild.builder.variants.view import (
     Key,
@@ -32,7 +37,7 @@ would need a round a pair.
 """
 
 
-def strip(transform: Strip) -> Apply:
+def strip(transform: Strip) -> TransformFn:
     """Without the words that name `what`; `random`: without as many of the words that
     the real strip leaves.
 
@@ -40,7 +45,9 @@ def strip(transform: Strip) -> Apply:
     that is one word, as a language without spaces makes it, goes whole.
     """
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         said = words(text)
         gone = naming(said, subject, transform.what)
         if transform.random and gone:
@@ -50,17 +57,21 @@ def strip(transform: Strip) -> Apply:
     return apply
 
 
-def leak_only(transform: LeakOnly) -> Apply:
+def leak_only(transform: LeakOnly) -> TransformFn:
     """The words that `strip` of the target takes out, in order."""
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         said = words(text)
         return " ".join(said[i] for i in sorted(naming(said, subject, "target")))
 
     return apply
 
 
-def naming(said: Sequence[str], subject: Subject, what: What) -> frozenset[int]:
+def naming(
+    said: Sequence[str], subject: RationaleExample, what: What
+) -> frozenset[int]:
     """Places of the words that name `what`; without them `find_mentions` finds none in
     the words, single-spaced.
     """
@@ -106,7 +117,7 @@ def _hit(said: list[str], key: Key, what: What) -> set[int]:
     }
 
 
-def _as_many(gone: frozenset[int], count: int, chance: Chance) -> frozenset[int]:
+def _as_many(gone: frozenset[int], count: int, chance: SeededDraws) -> frozenset[int]:
     """As many of `count` places as have `gone`, drawn from the others where those are
     enough.
     """

@@ -6,7 +6,12 @@ Pure. The words left are joined by single spaces.
 from collections.abc import Callable
 from functools import lru_cache
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.leak import naming
 from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, share_of, words
 from cotbuild.schemas.variant import Cut, Mask
@@ -22,7 +27,7 @@ NUMBER_WORDS = frozenset(_NAMES.split())
 """
 
 
-def mask(transform: Mask) -> Apply:
+def mask(transform: Mask) -> TransformFn:
     """The class's `share` masked: places drawn one by one, or a run of words that are
     next to each other in the class.
 
@@ -33,7 +38,9 @@ def mask(transform: Mask) -> Apply:
     places, share, symbol = _CLASSES[transform.words], transform.share, transform.symbol
     draw = _scattered if transform.layout == "scattered" else _run
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         said = words(text)
         candidates = places(said, subject)
         masked = draw(candidates, share_of(share, len(candidates)), chance)
@@ -45,7 +52,7 @@ def mask(transform: Mask) -> Apply:
     return apply
 
 
-def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
+def cut(transform: Cut, leaves: TransformFn | None = None) -> TransformFn:
     """The first or last words; all where there are fewer. None: `leaves`, which is
     `like` bound, gives none.
 
@@ -58,7 +65,7 @@ def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
         )
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         said = words(text)
         kept = transform.count or 0
@@ -78,7 +85,7 @@ def cut(transform: Cut, leaves: Apply | None = None) -> Apply:
     return apply
 
 
-def _scattered(candidates: list[int], count: int, chance: Chance) -> list[int]:
+def _scattered(candidates: list[int], count: int, chance: SeededDraws) -> list[int]:
     if count == len(candidates):
         return candidates
     return (
@@ -86,7 +93,7 @@ def _scattered(candidates: list[int], count: int, chance: Chance) -> list[int]:
     )
 
 
-def _run(candidates: list[int], count: int, chance: Chance) -> list[int]:
+def _run(candidates: list[int], count: int, chance: SeededDraws) -> list[int]:
     [drawn] = chance.numbers(1)
     start = int(drawn * (len(candidates) - count + 1))
     return candidates[start : start + count]
@@ -95,17 +102,19 @@ def _run(candidates: list[int], count: int, chance: Chance) -> list[int]:
 # --- the classes: places of the words that belong ---
 
 
-def _any(said: list[str], subject: Subject) -> list[int]:
+def _any(said: list[str], subject: RationaleExample) -> list[int]:
     return list(range(len(said)))
 
 
-def _mentions(said: list[str], subject: Subject) -> list[int]:
+def _mentions(said: list[str], subject: RationaleExample) -> list[int]:
     """Those that `strip` of the options takes out."""
     return sorted(naming(said, subject, "options"))
 
 
-def _that(belongs: Callable[[str], bool]) -> Callable[[list[str], Subject], list[int]]:
-    def places(said: list[str], subject: Subject) -> list[int]:
+def _that(
+    belongs: Callable[[str], bool],
+) -> Callable[[list[str], RationaleExample], list[int]]:
+    def places(said: list[str], subject: RationaleExample) -> list[int]:
         return [i for i, word in enumerate(said) if belongs(word)]
 
     return places
@@ -135,7 +144,7 @@ def is_number(word: str) -> bool:
     )
 
 
-_CLASSES: dict[str, Callable[[list[str], Subject], list[int]]] = {
+_CLASSES: dict[str, Callable[[list[str], RationaleExample], list[int]]] = {
     "any": _any,
     "stop": _that(is_stop),
     "content": _that(is_content),

@@ -5,7 +5,12 @@ Pure. White space between words and between sentences becomes single spaces.
 
 from typing import NamedTuple
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms import units
 from cotbuild.schemas.variant import Reverse, Shuffle, Sort, Unit
 
@@ -17,7 +22,7 @@ class Cutting(NamedTuple):
     joint: str
 
 
-def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> Apply:
+def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> TransformFn:
     """Blocks of `block` units in drawn order, the last one as long as is left; inside
     of a block nothing moves.
 
@@ -28,11 +33,15 @@ def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> Apply:
     split, joint = _cutting(transform.unit, pieces)
     size = transform.block
 
-    def whole(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def whole(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         blocks = _blocks(split(text), size, joint)
         return joint.join([blocks[i] for i in chance.order(len(blocks))])
 
-    def by_sentence(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def by_sentence(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         cut = [
             _blocks(split(sentence), size, joint) for sentence in units.sentences(text)
         ]
@@ -48,23 +57,27 @@ def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> Apply:
     return by_sentence if transform.within == "sentence" else whole
 
 
-def reverse(transform: Reverse, pieces: units.Split | None = None) -> Apply:
+def reverse(transform: Reverse, pieces: units.Split | None = None) -> TransformFn:
     """The units from last to first."""
     split, joint = _cutting(transform.unit, pieces)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         return joint.join(split(text)[::-1])
 
     return apply
 
 
-def sort(transform: Sort, pieces: units.Split | None = None) -> Apply:
+def sort(transform: Sort, pieces: units.Split | None = None) -> TransformFn:
     """By the code points of the case-folded unit, marks and spaces of a piece counted;
     equal ones stay in order.
     """
     split, joint = _cutting(transform.unit, pieces)
 
-    def apply(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> str:
+    def apply(
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    ) -> str:
         return joint.join(sorted(split(text), key=str.casefold))
 
     return apply
@@ -78,7 +91,7 @@ def _cutting(unit: Unit, pieces: units.Split | None) -> Cutting:
         return Cutting(units.sentences, " ")
     if pieces is None:
         raise TypeError(
-            "unit 'piece': no tokenizer was given. Expected the split of a units.Pieces."
+            "unit 'piece': no tokenizer was given. Expected the split of a units.TokenPieces."
         )
     return Cutting(pieces, "")
 

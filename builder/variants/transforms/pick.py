@@ -22,7 +22,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.controls import check_bound
 from cotbuild.builder.variants.transforms.leak import naming
 from cotbuild.builder.variants.transforms.units import (
@@ -43,11 +48,11 @@ then they go for nothing.
 """
 
 
-def top(transform: Top) -> Apply:
+def top(transform: Top) -> TransformFn:
     """The best `count` words. None: the scores file has none for this rationale."""
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         said = words(text)
         scores = _measured(transform, text, said, subject, corpus)
@@ -63,14 +68,14 @@ def top(transform: Top) -> Apply:
     return apply
 
 
-def sample(transform: Sample, leaves: Apply | None = None) -> Apply:
+def sample(transform: Sample, leaves: TransformFn | None = None) -> TransformFn:
     """Random words in the order of the text: `count`, or as many as `leaves` leaves of
     it. None: where it is None.
     """
     check_bound(transform.like, leaves)
 
     def apply(
-        text: str, subject: Subject, chance: Chance, corpus: Corpus
+        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         count = transform.count
         if leaves is not None:
@@ -115,7 +120,7 @@ def _first(
     count: int,
     ranked: Sequence[int],
     said: Sequence[str],
-    subject: Subject,
+    subject: RationaleExample,
     mentions: Literal["with", "without"],
 ) -> list[int]:
     """The first `count` of `ranked`, best first; without mentions, those of them that
@@ -136,7 +141,7 @@ def _first(
 
 
 def _naming_among(
-    picked: Sequence[int], said: Sequence[str], subject: Subject
+    picked: Sequence[int], said: Sequence[str], subject: RationaleExample
 ) -> frozenset[int]:
     """Those of the picked words that name an option when they stand side by side, in
     the order of the text.
@@ -152,7 +157,11 @@ def _naming_among(
 
 
 def _measured(
-    transform: Top, text: str, said: Sequence[str], subject: Subject, corpus: Corpus
+    transform: Top,
+    text: str,
+    said: Sequence[str],
+    subject: RationaleExample,
+    corpus: BuildCorpus,
 ) -> Scored | None:
     if transform.by == "scores":
         return _by_scores(transform, text, subject, corpus)
@@ -173,7 +182,7 @@ def _rarity(frac: float) -> float:
 
 
 def _by_scores(
-    transform: Top, text: str, subject: Subject, corpus: Corpus
+    transform: Top, text: str, subject: RationaleExample, corpus: BuildCorpus
 ) -> Scored | None:
     if text != subject.rationale:
         raise ConfigError(
@@ -192,7 +201,7 @@ def _forms(text: str) -> frozenset[str]:
     return frozenset(map(bare, words(text))) - STOP_WORDS
 
 
-_WANTED: dict[str, Callable[[Top, Subject, Corpus], frozenset[str]]] = {
+_WANTED: dict[str, Callable[[Top, RationaleExample, BuildCorpus], frozenset[str]]] = {
     "question": lambda _, subject, __: _forms(subject.question),
     "options": lambda _, subject, __: _forms(
         " ".join(choice.text for choice in subject.choices)

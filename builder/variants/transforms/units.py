@@ -138,7 +138,7 @@ def _ratio(share: float) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class TokenPieces:
     """The tokens of a tokenizer.json, which is read when first needed; can be sent to
     another process.
     """
@@ -146,7 +146,7 @@ class Pieces:
     file: Path
 
     @classmethod
-    def of(cls, tokenizer: str) -> "Pieces":
+    def of(cls, tokenizer: str) -> "TokenPieces":
         """Of `VariantSpec.tokenizer`: embedded, or a folder.
 
         Raises ConfigError where it has no tokenizer.json.

@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 
 from cotbuild.builder.build.directory import CARD, MANIFEST, need_config, need_manifest
 from cotbuild.builder.card import (
-    Release,
+    ReleaseFacts,
     card,
     front_matter,
     licence_of,
@@ -33,7 +33,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "cards"
 EVIL = "a|b `c`\n---\n# d <script>e</script> ![f](g) $h$ \0\u2028\u202e ``` </details> } @k{\\"
 
 
-def hostile(build: Path) -> tuple[Manifest, Release]:
+def hostile(build: Path) -> tuple[Manifest, ReleaseFacts]:
     """A release in which every free text is out to break the page."""
     manifest, release = released(
         build, repo=EVIL, tag=EVIL, partial=EVIL, published=EVIL
@@ -66,12 +66,14 @@ def hostile(build: Path) -> tuple[Manifest, Release]:
         "licence": licence_of(parts),
         "rebuild": EVIL,
     }
-    return manifest.model_copy(update=changes), Release(**{**vars(release), **update})
+    return manifest.model_copy(update=changes), ReleaseFacts(
+        **{**vars(release), **update}
+    )
 
 
 def cases(
     generated_build: Path, imported_build: Path
-) -> dict[str, tuple[Manifest, Release]]:
+) -> dict[str, tuple[Manifest, ReleaseFacts]]:
     return {
         "generated": released(generated_build),
         "imported": released(imported_build, partial="verify was not run"),
@@ -82,13 +84,13 @@ def cases(
 @pytest.fixture(scope="module")
 def found(
     generated_build: Path, imported_build: Path
-) -> dict[str, tuple[Manifest, Release]]:
+) -> dict[str, tuple[Manifest, ReleaseFacts]]:
     return cases(generated_build, imported_build)
 
 
 @pytest.mark.parametrize("name", ["generated", "imported", "hostile"])
 def test_cards_are_as_they_were_read(
-    found: dict[str, tuple[Manifest, Release]], name: str
+    found: dict[str, tuple[Manifest, ReleaseFacts]], name: str
 ) -> None:
     assert card(*found[name]) == (GOLDEN / f"{name}.md").read_text(encoding="utf-8")
 
@@ -111,7 +113,7 @@ def outline(text: str) -> list[tuple[str, str]]:
 
 
 def test_hostile_values_change_neither_headings_nor_tables(
-    found: dict[str, tuple[Manifest, Release]],
+    found: dict[str, tuple[Manifest, ReleaseFacts]],
 ) -> None:
     tame, wild = outline(card(*found["imported"])), outline(card(*found["hostile"]))
     headings = [entry for entry in tame if entry[0].startswith("h")]
@@ -125,7 +127,7 @@ def test_hostile_values_change_neither_headings_nor_tables(
 
 @pytest.mark.parametrize("name", ["generated", "imported", "hostile"])
 def test_no_value_becomes_a_link_an_image_or_raw_html(
-    found: dict[str, tuple[Manifest, Release]], name: str
+    found: dict[str, tuple[Manifest, ReleaseFacts]], name: str
 ) -> None:
     tokens = (
         MarkdownIt("commonmark")
@@ -141,7 +143,7 @@ def test_no_value_becomes_a_link_an_image_or_raw_html(
 
 @pytest.mark.parametrize("name", ["generated", "imported", "hostile"])
 def test_the_hubs_own_reader_finds_the_front_matter(
-    found: dict[str, tuple[Manifest, Release]], name: str
+    found: dict[str, tuple[Manifest, ReleaseFacts]], name: str
 ) -> None:
     manifest, release = found[name]
     text = card(manifest, release)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.pick import word_scores
 from cotbuild.builder.variants.transforms.units import word_spans, words
@@ -44,11 +44,11 @@ def run(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return train(build, "pre_cot", student, tmp_path_factory.mktemp("runs") / "pre_cot")
 
 
-def subject_of(row: dict[str, object]) -> Subject:
+def subject_of(row: dict[str, object]) -> RationaleExample:
     """As far as the file of scores asks."""
     index, rationale = row["sample_index"], str(row["rationale"])
     assert isinstance(index, int)
-    return Subject(
+    return RationaleExample(
         str(row["question_id"]), index, QuestionKind.CHOICE, "", (), None, "", rationale
     )
 
@@ -108,7 +108,9 @@ def rationale_of(row: dict[str, object]) -> str:
     return str(row["completion"]).partition("\nReasoning: ")[2]
 
 
-def fifteen_best(rationale: str, file: ScoresFile, subject: Subject) -> list[str]:
+def fifteen_best(
+    rationale: str, file: ScoresFile, subject: RationaleExample
+) -> list[str]:
     spans = file.spans(subject)
     assert spans
     scores = word_scores(word_spans(rationale), spans, "with")

@@ -17,7 +17,7 @@ from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.evaluation.evaluate import normalised_choice, raw_choice
 from cotbuild.student.evaluation.metrics import chance, figures, majority
 from cotbuild.student.questions import question_of
-from cotbuild.student.training.train import Base, train
+from cotbuild.student.training.train import BaseStudent, train
 from tests.support.commands import cotbuild, here, rows, write_questions
 from tests.support.student_builds import make_build
 from tests.support.tiny import save_tiny
@@ -43,7 +43,12 @@ class Made:
             variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows
         )
         out = self.root / f"run_{variant}_{rows}"
-        train(config, self.build, Base(*find_model(str(self.tiny), None, print)), out)
+        train(
+            config,
+            self.build,
+            BaseStudent(*find_model(str(self.tiny), None, print)),
+            out,
+        )
         return out
 
 

@@ -216,11 +216,8 @@ def test_a_variant_of_ones_own(build: Path, tmp_path: Path) -> None:
         "  - {name: mine, about: Mine., placement: post_cot, transforms: [{do: reverse}, {do: cut, count: 2}]}\n"
     )
     cotbuild("variants", build, "--spec", spec)
-    assert {
-        row["completion"].count(" ")
-        for row in rows(build, "mine")
-        if row["rationale_start"]
-    } == {3}  # type: ignore[attr-defined]
+    with_rationale = [row for row in rows(build, "mine") if row["rationale_start"]]
+    assert {str(row["completion"]).count(" ") for row in with_rationale} == {3}
     cotbuild("verify", build, "--all")
 
 

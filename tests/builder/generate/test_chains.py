@@ -17,9 +17,9 @@ from cotbuild.builder.generate.chains import (
     walk,
     walk_all,
 )
-from cotbuild.builder.generate.modes import Asking, request_seed
+from cotbuild.builder.generate.modes import ChainRules, request_seed
 from cotbuild.prompts.template import load_templates
-from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,
@@ -49,14 +49,14 @@ def ask(name: str, text: str = "Why?") -> Question:
     )
 
 
-def elicit(temperature: float = 0.7, samples: int = 1, seed: int = 0) -> Asking:
+def elicit(temperature: float = 0.7, samples: int = 1, seed: int = 0) -> ChainRules:
     config = BuildConfig(
         sampling=Sampling(temperature=temperature), samples=samples, seed=seed
     )
-    return Asking(config, "t", {Purpose.ELICIT: load_templates([])})
+    return ChainRules(config, "t", {Purpose.ELICIT: load_templates([])})
 
 
-def first_step(mode: Asking, question: Question) -> Step:
+def first_step(mode: ChainRules, question: Question) -> Step:
     return next(mode.script(question, 0))
 
 
@@ -82,7 +82,7 @@ class TwoSteps:
         yield step
         step = numbered(question, 1)
         said = yield step
-        return Ending(step, partial(judge, question, said.text))
+        return Ending(step, partial(grade_completion, question, said.text))
 
 
 def numbered(question: Question, number: int) -> Step:

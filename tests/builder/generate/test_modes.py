@@ -8,7 +8,7 @@ import pytest
 from cotbuild.builder.generate.chains import Chain, advance, begin
 from cotbuild.builder.generate.exemplars import draw
 from cotbuild.builder.generate.jobs import purpose_templates
-from cotbuild.builder.generate.modes import Asking
+from cotbuild.builder.generate.modes import ChainRules
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.prompts.template import ASK_JSON
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
@@ -24,13 +24,13 @@ RIGHT, WRONG = (
 )
 
 
-def asking(**settings: Any) -> Asking:
+def asking(**settings: Any) -> ChainRules:
     config = BuildConfig.model_validate(settings, strict=False)
-    return Asking(config, "t", purpose_templates(config))
+    return ChainRules(config, "t", purpose_templates(config))
 
 
 def follow(
-    mode: Asking,
+    mode: ChainRules,
     texts: Sequence[str],
     asked: Question | None = None,
     finish: str = "stop",
@@ -54,7 +54,7 @@ def follow(
 
 
 def row(
-    mode: Asking,
+    mode: ChainRules,
     texts: Sequence[str],
     asked: Question | None = None,
     finish: str = "stop",
@@ -346,7 +346,7 @@ def drawing(
     config = BuildConfig.model_validate(
         {"exemplars": {"split": "train", "count": 3, "seed": seed}}, strict=False
     )
-    mode = Asking(
+    mode = ChainRules(
         config,
         "t",
         purpose_templates(config),
@@ -407,7 +407,7 @@ def test_a_template_without_exemplars_takes_none() -> None:
         {"exemplars": {"split": "train"}, "templates": ["number_zero_shot@1"]},
         strict=False,
     )
-    mode = Asking(
+    mode = ChainRules(
         config,
         "t",
         purpose_templates(config),

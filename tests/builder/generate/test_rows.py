@@ -3,8 +3,8 @@
 import pytest
 
 from cotbuild.builder.generate.chains import advance, begin
-from cotbuild.builder.generate.modes import Asking
-from cotbuild.builder.generate.rows import Tally, flag_duplicates, to_rationale
+from cotbuild.builder.generate.modes import ChainRules
+from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
@@ -31,7 +31,9 @@ def row(
     target: str | None = "B",
     template: str = "choice_few_shot@1",
 ) -> Rationale:
-    asking = Asking(BuildConfig(), "t", {Purpose.ELICIT: load_templates([template])})
+    asking = ChainRules(
+        BuildConfig(), "t", {Purpose.ELICIT: load_templates([template])}
+    )
     return to_rationale(advance(begin(asking, question(target=target), 0), answer))
 
 
@@ -146,7 +148,7 @@ def test_the_completion_is_kept_verbatim() -> None:
 
 
 def test_counts_add_up() -> None:
-    tally = Tally()
+    tally = BuildCounts()
     answers: list[Completion | Failure] = [
         said("x. The answer is (B)."),
         said("y"),
@@ -181,6 +183,6 @@ def test_counts_add_up() -> None:
     ],
 )
 def test_length_quartiles(lengths: list[int], expected: list[int]) -> None:
-    tally = Tally()
+    tally = BuildCounts()
     tally.lengths.update(lengths)
     assert tally.length_quartiles() == expected

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.hub.target import RemoteFile, State
+from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from tests.support.hub.running import ROOT, SmallHub, running_hub
 from tests.support.hub.server import SIGNATURE, USERS, WRITER
 
@@ -98,10 +98,10 @@ def ask(hub: SmallHub, client: "subprocess.Popen[str]") -> Ask:
 
 
 @pytest.fixture
-def state(ask: Ask) -> Callable[..., State]:
-    def of_target(method: str = "state", **args: Any) -> State:
+def state(ask: Ask) -> Callable[..., RemoteState]:
+    def of_target(method: str = "state", **args: Any) -> RemoteState:
         commit, files, tags = ask(method, **args)
-        return State(
+        return RemoteState(
             commit, {path: RemoteFile(*file) for path, file in files.items()}, tags
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.hub.target import State
+from cotbuild.builder.hub.target import RemoteState
 from tests.builder.hub.conftest import Ask, Refused
 from tests.support.hub.running import ROOT, SmallHub
 from tests.support.hub.server import READER, STRANGER
@@ -27,7 +27,7 @@ def begun(state: Get, *, private: bool = False) -> str:
 def test_a_release_goes_up_and_comes_back(
     hub: SmallHub, ask: Ask, state: Get, release: Files, tmp_path: Path
 ) -> None:
-    assert state() == State(None, {}, {})
+    assert state() == RemoteState(None, {}, {})
     parent = begun(state)
     assert list(state().files) == [".gitattributes"]
     told: dict[str, Any] = {}
@@ -186,7 +186,7 @@ def test_tags(hub: SmallHub, ask: Ask, state: Get) -> None:
 def test_private_repos(hub: SmallHub, ask: Ask, state: Get) -> None:
     commit = begun(state, private=True)
     assert state(token=READER).commit == commit
-    assert state(token=STRANGER) == State(None, {}, {})
+    assert state(token=STRANGER) == RemoteState(None, {}, {})
     with pytest.raises(
         Refused, match="lab/x: no such dataset on the Hub, or it is private"
     ):

@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from cotbuild.builder.imports import (
-    Import,
+    RationaleImport,
     open_import,
     open_import_source,
     recipe_from_mapping,
 )
 from cotbuild.schemas.config import SourceConfig
-from cotbuild.schemas.import_recipe import ImportConfig, Recipe
+from cotbuild.schemas.import_recipe import ImportConfig, ImportRecipe
 
 Write = Callable[[str, Sequence[Any]], Path]
-Bring = Callable[..., Import]
+Bring = Callable[..., RationaleImport]
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def write(tmp_path: Path) -> Write:
 def bring_in(
     files: Path | Sequence[Path],
     source: Path | None,
-    recipe: Recipe | dict[str, str],
+    recipe: ImportRecipe | dict[str, str],
     order_from: Path | None = None,
     **settings: Any,
-) -> Import:
+) -> RationaleImport:
     """An import of files by a recipe or by --map options; further settings are the
     source's.
     """
@@ -61,7 +61,7 @@ def bring_in(
         {
             "files": names,
             "recipe": recipe
-            if isinstance(recipe, Recipe)
+            if isinstance(recipe, ImportRecipe)
             else recipe_from_mapping(recipe),
             "order_from": order_from and str(order_from),
         },

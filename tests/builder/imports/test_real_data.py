@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.imports import Import, load_recipe
+from cotbuild.builder.imports import RationaleImport, load_recipe
 from cotbuild.builder.sources.datasets.quarel import to_question
 from cotbuild.schemas.answers.compare import compared
 from cotbuild.schemas.errors import DataError
@@ -116,7 +116,7 @@ CASES = {
 
 
 @cache
-def brought(name: str) -> tuple[Import, list[Rationale]]:
+def brought(name: str) -> tuple[RationaleImport, list[Rationale]]:
     """A set and its rows, read once for all tests."""
     case = CASES[name]
     found = bring_in(
@@ -161,7 +161,7 @@ def test_every_row_comes_in(name: str) -> None:
     _check_places(found, rows)
 
 
-def _check_places(found: Import, rows: list[Rationale]) -> None:
+def _check_places(found: RationaleImport, rows: list[Rationale]) -> None:
     """Rows stand in plan order, and each origin names the text that the row holds."""
     assert [(row.row, row.sample_index) for row in rows] == sorted(
         (row.row, row.sample_index) for row in rows

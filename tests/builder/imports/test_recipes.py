@@ -8,7 +8,7 @@ import pytest
 from cotbuild.builder.imports import builtin_recipes, load_recipe, recipe_from_mapping
 from cotbuild.builder.imports.recipes import parse_recipe
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import ImportConfig, Recipe
+from cotbuild.schemas.import_recipe import ImportConfig, ImportRecipe
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 
 GOOD = {
@@ -52,10 +52,10 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     )
     recipe = load_recipe(str(path))
     assert recipe.ref == "mine@2"
-    assert recipe.fingerprint != Recipe.parse(GOOD, "").fingerprint
+    assert recipe.fingerprint != ImportRecipe.parse(GOOD, "").fingerprint
     assert (
         recipe.fingerprint
-        == Recipe.parse(
+        == ImportRecipe.parse(
             {**GOOD, "version": 2, "about": "In other words."}, ""
         ).fingerprint
     )
@@ -129,7 +129,7 @@ def test_a_recipe_that_does_not_fit_together_is_refused(
     change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Recipe.parse({**GOOD, **change}, "mine.yaml", ConfigError)
+        ImportRecipe.parse({**GOOD, **change}, "mine.yaml", ConfigError)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from cotbuild.builder.imports import load_recipe, recipe_from_mapping
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.import_recipe import DropReason, Recipe
+from cotbuild.schemas.import_recipe import ImportDropReason, ImportRecipe
 from cotbuild.schemas.rationale import Flag, Origin, Purpose, Rationale, Verdict
 from tests.builder.imports.conftest import Bring, Write
 
@@ -70,7 +70,7 @@ def test_every_form_by_id_and_question(
     assert (missing.file, missing.row, missing.reason) == (
         f"r.{form}",
         2,
-        DropReason.NO_QUESTION,
+        ImportDropReason.NO_QUESTION,
     )
     assert "q9" in missing.what or "what is coffee?" in missing.what
 
@@ -256,7 +256,7 @@ def test_choices_inside_the_question_tell_like_stems_apart(
     value = load_recipe("llama3_openbookqa").model_dump() | {
         "columns": {"text": "why", "question": "ask"}
     }
-    found = bring(write("r.json", rows), source, Recipe.parse(value, ""))
+    found = bring(write("r.json", rows), source, ImportRecipe.parse(value, ""))
     assert [(row.question_id, row.rationale) for row in found.rows()] == [
         ("x", "It is hot."),
         ("y", "It is black."),
@@ -291,7 +291,7 @@ def test_a_bad_row_stops_or_is_counted(
     assert said(list(found.rows())) == [("q1", 0, LEAVES, "A"), ("q2", 0, CUP, "B")]
     assert (found.entry.num_texts, found.entry.dropped) == (3, {"bad_row": 1})
     assert [(bad.row, bad.reason) for bad in found.unmatched] == [
-        (1, DropReason.BAD_ROW)
+        (1, ImportDropReason.BAD_ROW)
     ]
 
 

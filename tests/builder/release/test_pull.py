@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.statements import split_thought
 from tests.builder.release.conftest import REPO, Run
 from tests.schemas.test_records import question
@@ -312,6 +312,6 @@ def test_a_row_tells_enough_of_reasoning_to_be_judged_again(
     """Whether it was returned apart or stood in the text: the row has one column for
     both.
     """
-    row = judge(question(), text, reasoning=said, as_json=as_json)
+    row = grade_completion(question(), text, reasoning=said, as_json=as_json)
     kept = None if row.reasoning == split_thought(text)[0] else row.reasoning
-    assert judge(question(), text, reasoning=kept, as_json=as_json) == row
+    assert grade_completion(question(), text, reasoning=kept, as_json=as_json) == row

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.build.directory import need_config, need_manifest
-from cotbuild.builder.hub.target import RemoteFile, State
+from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from cotbuild.builder.release.check import too_old
 from cotbuild.builder.release.names import at_revision, is_release_name, safe_path
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
 from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
 from cotbuild.builder.teachers.identity import teacher_identity
-from cotbuild.builder.teachers.known import Known, save_known
+from cotbuild.builder.teachers.known import IdentityCache, save_known
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 
@@ -26,7 +26,7 @@ PATHS = st.sampled_from(["a", "b", "c", "d", "e"])
 def test_every_file_is_in_one_part_of_the_plan_and_only_ours_are_deleted(
     wanted: set[str], there: set[str], alike: set[str], ours: set[str]
 ) -> None:
-    state = State("c", {path: RemoteFile(1, "s", None) for path in there}, {})
+    state = RemoteState("c", {path: RemoteFile(1, "s", None) for path in there}, {})
     plan = plan_release(dict.fromkeys(wanted, 2), alike & wanted & there, state, ours)
     parts = [plan.new, plan.changed, plan.unchanged, plan.deleted]
     assert sum(map(len, parts)) == len(set().union(*parts))
@@ -39,7 +39,7 @@ def test_every_file_is_in_one_part_of_the_plan_and_only_ours_are_deleted(
 
 
 def test_a_card_may_be_replaced_and_nothing_else_of_somebodys() -> None:
-    state = State(
+    state = RemoteState(
         "c",
         {path: RemoteFile(1, "s", None) for path in ("README.md", "build.json")},
         {},
@@ -54,7 +54,7 @@ def test_a_card_may_be_replaced_and_nothing_else_of_somebodys() -> None:
 def test_a_long_plan_lists_some_and_counts_the_rest() -> None:
     lines = list(
         plan_release(
-            {f"f{n:02}": 10 for n in range(30)}, set(), State(None, {}, {}), set()
+            {f"f{n:02}": 10 for n in range(30)}, set(), RemoteState(None, {}, {}), set()
         ).lines()
     )
     assert lines[0] == "new       30 files, 300 bytes"
@@ -159,7 +159,7 @@ def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
 
 
 def test_a_pulled_build_knows_the_weights_it_has_not(tmp_path: Path) -> None:
-    save_known(tmp_path, Known(folders={"Tiny": "abc"}))
+    save_known(tmp_path, IdentityCache(folders={"Tiny": "abc"}))
     assert teacher_identity(TeacherConfig(model="Tiny"), tmp_path) == "local:abc"
     with pytest.raises(ConfigError, match="no folder here"):
         teacher_identity(TeacherConfig(model="Other"), tmp_path)

@@ -14,7 +14,7 @@ import pytest
 
 from cotbuild.builder.build.directory import CARD, read_manifest
 from cotbuild.builder.card import card
-from cotbuild.builder.release.check import Checks, check
+from cotbuild.builder.release.check import VerifyOptions, check
 from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests
 from cotbuild.schemas.errors import DataError
@@ -134,7 +134,7 @@ def test_an_edit_is_found_and_named_in_one_line(
 ) -> None:
     edit(build)
     with pytest.raises(DataError) as fault:
-        check(build, Checks())
+        check(build, VerifyOptions())
     assert str(fault.value).startswith(str(build))
     assert line in str(fault.value)
 
@@ -153,7 +153,7 @@ def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
     edit_row(build, RATIONALES, lambda row: row)
     edit_row(build, VARIANT, lambda row: row)
     edit_manifest(build, lambda manifest: manifest)
-    _, lines = check(build, Checks(everything=True))
+    _, lines = check(build, VerifyOptions(everything=True))
     assert "30 rationales: request keys and rows derived again" in lines
 
 

@@ -16,7 +16,7 @@ from cotbuild.builder.sources.datasets import (
     strategyqa,
     svamp,
 )
-from cotbuild.builder.sources.known import Known
+from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.schemas.question import QuestionKind, SourceRef
 
@@ -110,7 +110,9 @@ def ref(split: str = "train") -> SourceRef:
         (arc.CHALLENGE, ARC_HUB),
     ],
 )
-def test_every_form_gives_the_same_question(known: Known, row: dict[str, Any]) -> None:
+def test_every_form_gives_the_same_question(
+    known: KnownDataset, row: dict[str, Any]
+) -> None:
     question = known.to_question(row, ref())
     assert question.id == row.get("id", "fa027a326cea242a")
     assert (question.kind, question.text, question.target) == (
@@ -169,7 +171,7 @@ def test_every_form_gives_the_same_question(known: Known, row: dict[str, Any]) -
     ],
 )
 def test_datasets_without_choices(
-    known: Known,
+    known: KnownDataset,
     row: dict[str, Any],
     kind: str,
     text: str,
@@ -327,7 +329,9 @@ def test_quarel_choices_are_taken_out_of_the_text(
         (svamp.KNOWN, {**SVAMP, "Body": ""}, "missing_field", "Body is ''"),
     ],
 )
-def test_bad_rows(known: Known, row: dict[str, Any], reason: str, message: str) -> None:
+def test_bad_rows(
+    known: KnownDataset, row: dict[str, Any], reason: str, message: str
+) -> None:
     with pytest.raises(BadRow) as caught:
         known.to_question(row, ref())
     assert caught.value.reason is BadRowReason(reason)
@@ -335,6 +339,6 @@ def test_bad_rows(known: Known, row: dict[str, Any], reason: str, message: str) 
 
 
 @pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
-def test_revisions_are_whole_commits(known: Known) -> None:
+def test_revisions_are_whole_commits(known: KnownDataset) -> None:
     assert len(known.revision) == 40
     assert set(known.revision) <= set("0123456789abcdef")

@@ -10,7 +10,7 @@ from cotbuild.builder.study.folder import read_study
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.builder.study.registration import changes
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.study.declaration import CellKey, Stage
+from cotbuild.schemas.study.declaration import CellKey, StudyStage
 from cotbuild.schemas.training import Loss
 from tests.support.studies.cells_made import (
     VARIANTS,
@@ -118,7 +118,7 @@ def test_what_is_no_study_is_told_in_a_line(
 
 def test_the_gates_cells_come_first_then_seed_by_seed() -> None:
     study = make_study(
-        [Stage(name="one", variants=VARIANTS, seeds=(0, 1), rows=(100, 50))]
+        [StudyStage(name="one", variants=VARIANTS, seeds=(0, 1), rows=(100, 50))]
     )
     told = [
         (cell.variant, cell.rows, cell.seed)
@@ -159,7 +159,7 @@ def test_changes_are_told_once_and_back_again_too() -> None:
     first = make_study()
     record = make_record(first)
     assert changes(record, first, "t", 1) == []
-    stage = Stage(name="two", variants=VARIANTS, seeds=(3,), rows=(100,))
+    stage = StudyStage(name="two", variants=VARIANTS, seeds=(3,), rows=(100,))
     later = make_study([*first.stages, stage], margin=5.0, source="elsewhere")
     told = changes(record, later, "t", 4)
     assert [(one.field, one.was, one.cells) for one in told] == [

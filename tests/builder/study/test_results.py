@@ -6,10 +6,14 @@ from cotbuild.builder.study.registration import changes
 from cotbuild.builder.study.results import study_results
 from cotbuild.builder.study.statistics import compare, holm
 from cotbuild.builder.study.words import claim_lines
-from cotbuild.schemas.study.comparison import Claim, Outcome
-from cotbuild.schemas.study.declaration import CellKey, Stage, Study
-from cotbuild.schemas.study.record import Cell, Touch
-from cotbuild.schemas.study.results import ComparisonResult, Standing, StudyResults
+from cotbuild.schemas.study.comparison import Claim, ClaimOutcome
+from cotbuild.schemas.study.declaration import CellKey, Study, StudyStage
+from cotbuild.schemas.study.record import Cell, TestAccess
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    ComparisonStatus,
+    StudyResults,
+)
 from tests.support.studies.cells_made import (
     VARIANTS,
     comparison,
@@ -58,8 +62,8 @@ def test_a_comparison_is_that_of_its_cells_corrected_over_the_family() -> None:
     assert [one.p_holm for one in declared(found)] == pytest.approx(
         holm([one.p for one in plain])
     )
-    assert [one.outcome for one in declared(found)] == [Outcome.SUPPORTED] * 2
-    assert {one.standing for one in found.comparisons} == {Standing.FINAL}
+    assert [one.outcome for one in declared(found)] == [ClaimOutcome.SUPPORTED] * 2
+    assert {one.standing for one in found.comparisons} == {ComparisonStatus.FINAL}
     assert [(one.recipe.variant, one.seeds) for one in found.recipes] == [
         (name, (0, 1, 2)) for name in VARIANTS
     ]
@@ -76,14 +80,14 @@ def test_a_comparison_without_its_cells_is_not_run_and_counts_in_the_family() ->
     )
     after, helps = named(part, "after"), named(part, "help")
     assert (after.standing, after.comparison, after.p_holm, after.outcome) == (
-        Standing.NOT_RUN,
+        ComparisonStatus.NOT_RUN,
         None,
         None,
         None,
     )
     assert helps.comparison is not None
     assert helps.p_holm == pytest.approx(2 * helps.comparison.p)
-    assert named(whole, "help").standing is Standing.FINAL
+    assert named(whole, "help").standing is ComparisonStatus.FINAL
     assert "after: not run" in list(claim_lines(part))
 
 
@@ -95,14 +99,16 @@ def test_with_seeds_missing_it_is_interim_and_with_one_seed_not_run() -> None:
         for key, cell in cells.items()
         if key.seed < 2 or key.variant != "post_cot"
     }
-    assert {one.standing for one in declared(results(study, two))} == {Standing.INTERIM}
+    assert {one.standing for one in declared(results(study, two))} == {
+        ComparisonStatus.INTERIM
+    }
     one = {
         key: cell
         for key, cell in cells.items()
         if key.seed < 1 or key.variant != "post_cot"
     }
     found = results(study, one)
-    assert {one.standing for one in declared(found)} == {Standing.NOT_RUN}
+    assert {one.standing for one in declared(found)} == {ComparisonStatus.NOT_RUN}
     assert (
         next(
             one for one in found.recipes if one.recipe.variant == "post_cot"
@@ -160,7 +166,7 @@ def test_metric_margin_and_pairing_are_those_of_the_first_cell() -> None:
 def test_each_variant_is_set_against_the_gates_and_each_claim_in_other_settings_as_exploratory() -> (
     None
 ):
-    more = Stage(name="sizes", variants=VARIANTS, seeds=(0, 1), rows=(50,))
+    more = StudyStage(name="sizes", variants=VARIANTS, seeds=(0, 1), rows=(50,))
     first = make_study()
     study = make_study([*first.stages, more])
     found = results(study, make_cells(study, CHANCES))
@@ -178,12 +184,14 @@ def test_no_cells_no_results() -> None:
     study = make_study()
     found = results(study, {})
     assert (found.recipes, found.untrained) == ((), ())
-    assert [one.standing for one in found.comparisons] == [Standing.NOT_RUN] * 2
+    assert [one.standing for one in found.comparisons] == [ComparisonStatus.NOT_RUN] * 2
 
 
 def test_a_cell_that_met_the_test_questions_as_two_students_is_named() -> None:
     study = make_study()
-    touches = [Touch(cell="a", fingerprint=print_, at="") for print_ in ("1", "1", "2")]
-    touches.append(Touch(cell="b", fingerprint="1", at=""))
+    touches = [
+        TestAccess(cell="a", fingerprint=print_, at="") for print_ in ("1", "1", "2")
+    ]
+    touches.append(TestAccess(cell="b", fingerprint="1", at=""))
     found = study_results(study, make_record(study), {}, touches, None)
     assert (found.touches, found.touched_twice) == (4, ("a",))

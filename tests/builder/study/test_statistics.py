@@ -19,7 +19,7 @@ from cotbuild.builder.study.statistics import (
     wilson,
 )
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.study.comparison import Claim, Comparison, Outcome
+from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Comparison
 from tests.support.simulated_studies import (
     compare_all,
     covers,
@@ -337,14 +337,26 @@ class TestClaims:
     @pytest.mark.parametrize(
         ("difference", "interval", "p", "beats", "as_good"),
         [
-            (5.0, (3.0, 7.0), 0.01, Outcome.SUPPORTED, Outcome.SUPPORTED),
-            (-5.0, (-7.0, -3.0), 0.01, Outcome.CONTRADICTED, Outcome.CONTRADICTED),
-            (1.0, (0.2, 1.8), 0.05, Outcome.SUPPORTED, Outcome.SUPPORTED),
-            (-1.0, (-1.8, -0.2), 0.05, Outcome.CONTRADICTED, Outcome.SUPPORTED),
-            (0.1, (-1.8, 1.9), 0.9, Outcome.CONTRADICTED, Outcome.SUPPORTED),
-            (5.0, (1.0, 9.0), 0.06, Outcome.UNDECIDED, Outcome.UNDECIDED),
-            (-5.0, (-9.0, -1.0), 0.06, Outcome.UNDECIDED, Outcome.UNDECIDED),
-            (0.0, (-4.0, 4.0), 1.0, Outcome.UNDECIDED, Outcome.UNDECIDED),
+            (5.0, (3.0, 7.0), 0.01, ClaimOutcome.SUPPORTED, ClaimOutcome.SUPPORTED),
+            (
+                -5.0,
+                (-7.0, -3.0),
+                0.01,
+                ClaimOutcome.CONTRADICTED,
+                ClaimOutcome.CONTRADICTED,
+            ),
+            (1.0, (0.2, 1.8), 0.05, ClaimOutcome.SUPPORTED, ClaimOutcome.SUPPORTED),
+            (
+                -1.0,
+                (-1.8, -0.2),
+                0.05,
+                ClaimOutcome.CONTRADICTED,
+                ClaimOutcome.SUPPORTED,
+            ),
+            (0.1, (-1.8, 1.9), 0.9, ClaimOutcome.CONTRADICTED, ClaimOutcome.SUPPORTED),
+            (5.0, (1.0, 9.0), 0.06, ClaimOutcome.UNDECIDED, ClaimOutcome.UNDECIDED),
+            (-5.0, (-9.0, -1.0), 0.06, ClaimOutcome.UNDECIDED, ClaimOutcome.UNDECIDED),
+            (0.0, (-4.0, 4.0), 1.0, ClaimOutcome.UNDECIDED, ClaimOutcome.UNDECIDED),
         ],
     )
     def test_ends_by_the_rules(
@@ -352,8 +364,8 @@ class TestClaims:
         difference: float,
         interval: tuple[float, float],
         p: float,
-        beats: Outcome,
-        as_good: Outcome,
+        beats: ClaimOutcome,
+        as_good: ClaimOutcome,
     ) -> None:
         found = comparison(difference, interval)
         assert (decide(Claim.BEATS, found, p), decide(Claim.AS_GOOD, found, p)) == (

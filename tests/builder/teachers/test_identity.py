@@ -20,7 +20,12 @@ from cotbuild.builder.teachers.identity import (
     is_folder,
     remember,
 )
-from cotbuild.builder.teachers.known import TEACHER_JSON, Known, load_known, save_known
+from cotbuild.builder.teachers.known import (
+    TEACHER_JSON,
+    IdentityCache,
+    load_known,
+    save_known,
+)
 from cotbuild.builder.teachers.weights import max_model_len
 from cotbuild.schemas.completion import Message, Request, Sampling
 from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
@@ -312,7 +317,7 @@ def test_compare_tokens(stored: str, found: str | None, fits: bool) -> None:
 
 
 def test_known_round_trip(tmp_path: Path) -> None:
-    known = Known(hub={"o/n@main": COMMIT}, endpoints={"fake@é": "untokenized"})
+    known = IdentityCache(hub={"o/n@main": COMMIT}, endpoints={"fake@é": "untokenized"})
     save_known(tmp_path / "new", known)
     assert load_known(tmp_path / "new") == known
     assert [path.name for path in (tmp_path / "new").iterdir()] == [TEACHER_JSON]

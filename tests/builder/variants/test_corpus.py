@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.corpus import CorpusOf, read_words
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.corpus import LoadedCorpus, read_words
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.scores import ScoresFile, write_scores
 from cotbuild.builder.variants.transforms.units import bare, words
@@ -45,7 +45,7 @@ INFO = ScoresInfo(
 
 def subject(
     rationale: str, question_id: str = "q", sample_index: int = 0, **other: Any
-) -> Subject:
+) -> RationaleExample:
     """A subject about where water runs, with the options river, pet shop and attic."""
     given: dict[str, Any] = {
         "kind": QuestionKind.CHOICE,
@@ -55,12 +55,12 @@ def subject(
         "label": "river",
         **other,
     }
-    return Subject(
+    return RationaleExample(
         question_id=question_id, sample_index=sample_index, rationale=rationale, **given
     )
 
 
-def real_subjects() -> Iterator[Subject]:
+def real_subjects() -> Iterator[RationaleExample]:
     """PaLM's rationales for CommonsenseQA's dev split."""
     for question, row in rows_of(SETS[1]):
         label = label_of(question.choices, str(question.target), LabelForm.TEXT)
@@ -76,7 +76,7 @@ def real_subjects() -> Iterator[Subject]:
 
 
 @st.composite
-def builds(draw: st.DrawFn) -> list[Subject]:
+def builds(draw: st.DrawFn) -> list[RationaleExample]:
     """Some questions with some rationales each, of a few labels; a label may differ
     between samples.
     """
@@ -95,10 +95,10 @@ def builds(draw: st.DrawFn) -> list[Subject]:
 
 
 def partners(
-    rows: Iterable[Subject], asked: Iterable[Subject]
+    rows: Iterable[RationaleExample], asked: Iterable[RationaleExample]
 ) -> list[list[str | None]]:
     """Each one's partners under every relation."""
-    with CorpusOf(rows, {}) as corpus:
+    with LoadedCorpus(rows, {}) as corpus:
         return [
             [corpus.another(one, relation) for relation in RELATIONS] for one in asked
         ]
@@ -114,7 +114,7 @@ def test_words_are_counted_as_they_stand_and_documents_by_bare_form() -> None:
         subject("", "s"),
         subject("— —", "t"),
     ]
-    with CorpusOf(rows, {}) as corpus:
+    with LoadedCorpus(rows, {}) as corpus:
         fracs = {
             word: corpus.document_frac(word)
             for word in ("cold", "water", "Cold", "water.", "", "ice")
@@ -134,9 +134,11 @@ def test_words_are_counted_as_they_stand_and_documents_by_bare_form() -> None:
 
 
 @given(builds(), st.floats(0, 1, exclude_max=True))
-def test_every_point_is_a_word_of_the_build(rows: list[Subject], point: float) -> None:
+def test_every_point_is_a_word_of_the_build(
+    rows: list[RationaleExample], point: float
+) -> None:
     said = Counter(word for row in rows for word in words(row.rationale))
-    with CorpusOf(rows, {}) as corpus:
+    with LoadedCorpus(rows, {}) as corpus:
         if not said:
             with pytest.raises(DataError, match="the rationales have no word"):
                 corpus.word_at(point, by_count=True)
@@ -157,7 +159,7 @@ def test_every_point_is_a_word_of_the_build(rows: list[Subject], point: float) -
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 1_000, 4_095])
 def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -> None:
     said = [f"{number:04}" for number in range(count)]
-    with CorpusOf([subject(" ".join(said))], {}) as corpus:
+    with LoadedCorpus([subject(" ".join(said))], {}) as corpus:
         assert corpus.word_at(1 - 2**-53, by_count=by_count) == said[-1]
 
 
@@ -166,7 +168,7 @@ def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -
 
 @given(builds(), st.randoms(use_true_random=False))
 def test_partners_keep_their_relation_whatever_the_order(
-    rows: list[Subject], random: Any
+    rows: list[RationaleExample], random: Any
 ) -> None:
     rows = [
         subject(f"{row.question_id} {row.sample_index}", **_but_text(row))
@@ -188,7 +190,7 @@ def test_partners_keep_their_relation_whatever_the_order(
             assert text is None or by_text[text] in there[relation]
 
 
-def _but_text(row: Subject) -> dict[str, Any]:
+def _but_text(row: RationaleExample) -> dict[str, Any]:
     return {
         "question_id": row.question_id,
         "sample_index": row.sample_index,
@@ -250,7 +252,7 @@ def test_one_question_alone_has_no_partner() -> None:
     rows = [subject("same text", "q", i) for i in range(50)]
     assert partners(rows, rows[:2]) == [[None] * 3] * 2
     with (
-        CorpusOf([], {}) as corpus,
+        LoadedCorpus([], {}) as corpus,
         pytest.raises(KeyError, match="'q' sample 0 is not in the corpus"),
     ):
         corpus.another(rows[0], "any")
@@ -268,24 +270,24 @@ def test_the_same_sample_twice_is_refused() -> None:
     with pytest.raises(
         DataError, match="1 with a question and sample_index met before"
     ):
-        CorpusOf([subject("a"), subject("b")], {})
+        LoadedCorpus([subject("a"), subject("b")], {})
 
 
 def test_no_folder_for_the_texts(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere.*Expected room for the rationales"):
-        CorpusOf([], {}, tmp_path / "nowhere")
+        LoadedCorpus([], {}, tmp_path / "nowhere")
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    with CorpusOf([subject("a")], {}, tmp_path):
+    with LoadedCorpus([subject("a")], {}, tmp_path):
         pass
 
-    def broken() -> Iterator[Subject]:
+    def broken() -> Iterator[RationaleExample]:
         yield subject("a")
         raise DataError("broken")
 
     with pytest.raises(DataError, match="broken"):
-        CorpusOf(broken(), {}, tmp_path)
+        LoadedCorpus(broken(), {}, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -343,7 +345,7 @@ def test_memory_a_rationale_is_bounded() -> None:
 def test_words_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("Water,\ncold\u3000(Ice) —\n")
-    with CorpusOf([], {"words": path}) as corpus:
+    with LoadedCorpus([], {"words": path}) as corpus:
         assert (
             corpus.listed("words")
             == {"water", "cold", "ice"}
@@ -366,7 +368,9 @@ def test_a_file_without_words_is_refused(tmp_path: Path, content: bytes) -> None
 # --- scores files ---
 
 
-def scored(row: Subject, *spans: tuple[int, int, float, bool]) -> ScoredRationale:
+def scored(
+    row: RationaleExample, *spans: tuple[int, int, float, bool]
+) -> ScoredRationale:
     return ScoredRationale(
         question_id=row.question_id,
         sample_index=row.sample_index,
@@ -390,7 +394,7 @@ def test_scores_come_back_in_any_order(tmp_path: Path) -> None:
         ),
     )
     assert [file.name for file in path.parent.iterdir()] == ["scores.parquet"]
-    with CorpusOf(rows, {"scores": path}) as corpus:
+    with LoadedCorpus(rows, {"scores": path}) as corpus:
         for i in (0, 2_499, 1_000, 999, 1):
             assert corpus.scores("scores", rows[i]) == [
                 (0, 4, i / 7, False),
@@ -447,7 +451,7 @@ def test_scores_of_another_text_are_refused(
         [scored(subject("first", "p")), scored(subject("cold water"), *spans)],
     )
     with (
-        CorpusOf([], {"scores": path}) as corpus,
+        LoadedCorpus([], {"scores": path}) as corpus,
         pytest.raises(DataError, match=rf"scores\.parquet {expected}"),
     ):
         corpus.scores("scores", subject(now))
@@ -476,7 +480,7 @@ def test_spans_out_of_order_are_refused(
     row = table.to_pylist()[0] | {"spans": raw}
     pq.write_table(pa.Table.from_pylist([row], table.schema), path)
     with (
-        CorpusOf([], {"scores": path}) as corpus,
+        LoadedCorpus([], {"scores": path}) as corpus,
         pytest.raises(DataError, match=r"scores\.parquet row 0: .*expected"),
     ):
         corpus.scores("scores", subject("cold water"))

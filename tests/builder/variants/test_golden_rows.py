@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.variants.compile import bind_all
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.builder.variants.derive import Recipe
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.compile import compile_transforms
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.derive import CompiledVariant
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import EXAMPLES
-from cotbuild.builder.variants.place import Asked, training_rows
+from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.schemas.attribution import (
@@ -29,9 +29,9 @@ from cotbuild.schemas.attribution import (
 from cotbuild.schemas.question import QuestionKind
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "variant_rows.jsonl"
-SUBJECTS: tuple[Subject, ...] = (
+SUBJECTS: tuple[RationaleExample, ...] = (
     *EXAMPLES,
-    Subject(
+    RationaleExample(
         "n",
         1,
         QuestionKind.NUMBER,
@@ -42,7 +42,7 @@ SUBJECTS: tuple[Subject, ...] = (
         "Three fours are 4 + 4 + 4 = 12.",
         "12",
     ),
-    Subject(
+    RationaleExample(
         "u",
         0,
         QuestionKind.TEXT,
@@ -53,7 +53,7 @@ SUBJECTS: tuple[Subject, ...] = (
         "C’est là-bas 🙂,  « 東京 »\nvoilà.",
         "東京",
     ),
-    Subject(
+    RationaleExample(
         "one", 0, QuestionKind.YES_NO, "Is it so?", (), "yes", "yes", "Indeed.", "yes"
     ),
 )
@@ -86,19 +86,19 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def made(
-    folder: Path, subjects: Sequence[Subject]
+    folder: Path, subjects: Sequence[RationaleExample]
 ) -> Iterator[tuple[str, str, list[str] | None]]:
     """Variant, question id and completions; None: it cannot have it. Not pieces: they
     hang on a tokenizer's file.
     """
-    with CorpusOf(subjects, files(folder)) as corpus:
+    with LoadedCorpus(subjects, files(folder)) as corpus:
         for spec in builtin_variants().values():
             if spec.tokenizer is not None:
                 continue
-            recipe = Recipe(spec, bind_all(spec))
+            recipe = CompiledVariant(spec, compile_transforms(spec))
             for subject in subjects:
                 one = recipe.make(subject, 0, corpus)
-                asked = Asked(subject.question, subject.choices)
+                asked = StudentPrompt(subject.question, subject.choices)
                 rows = (
                     training_rows(spec, subject, asked, one.label, one.rationale)
                     if one
@@ -129,12 +129,15 @@ def test_the_order_of_the_rationales_says_nothing(tmp_path: Path) -> None:
 )
 def test_a_row_can_be_derived_alone(name: str, tmp_path: Path) -> None:
     spec = builtin_variants()[name]
-    with CorpusOf(SUBJECTS, files(tmp_path)) as corpus:
+    with LoadedCorpus(SUBJECTS, files(tmp_path)) as corpus:
         together = [
-            Recipe(spec, bind_all(spec)).make(subject, 3, corpus)
+            CompiledVariant(spec, compile_transforms(spec)).make(subject, 3, corpus)
             for subject in SUBJECTS
         ]
-        assert Recipe(spec, bind_all(spec)).make(SUBJECTS[2], 3, corpus) == together[2]
+        assert (
+            CompiledVariant(spec, compile_transforms(spec)).make(SUBJECTS[2], 3, corpus)
+            == together[2]
+        )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import Apply, Chance, Subject
+from cotbuild.builder.variants.example import RationaleExample, SeededDraws, TransformFn
 from cotbuild.builder.variants.leak_measure import names, names_loosely
 from cotbuild.builder.variants.transforms.leak import strip
 from cotbuild.builder.variants.view import as_question
@@ -145,11 +145,11 @@ def test_what_is_left_in_real_rationales(
     target, without any option.
     """
     counts: Counter[str] = Counter()
-    stripped: dict[str, Apply] = {
+    stripped: dict[str, TransformFn] = {
         what: strip(Strip(do="strip", what=what)) for what in ("target", "options")
     }
     for _, row in islice(rows_of(which), 300):
-        subject = Subject(
+        subject = RationaleExample(
             row.question_id,
             row.sample_index,
             row.kind,
@@ -160,7 +160,7 @@ def test_what_is_left_in_real_rationales(
             "",
         )
         chance, q = (
-            Chance(0, 0, row.question_id, row.sample_index),
+            SeededDraws(0, 0, row.question_id, row.sample_index),
             as_question(subject),
         )
         counts["as_is"] += names_loosely(row.rationale, q)[0]

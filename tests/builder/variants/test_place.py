@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import Subject
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.place import (
-    Asked,
+    StudentPrompt,
     completion_of,
     evaluation_row,
     label_for,
@@ -31,7 +31,7 @@ def spec(placement: str, **more: object) -> VariantSpec:
     )
 
 
-SUBJECT = Subject(
+SUBJECT = RationaleExample(
     question_id="q1",
     sample_index=0,
     kind=QuestionKind.CHOICE,
@@ -49,7 +49,11 @@ def rows(chosen: VariantSpec, rationale: str = SUBJECT.rationale) -> list[Traini
     label = label_for(chosen, SUBJECT)
     assert label is not None
     return training_rows(
-        chosen, SUBJECT, Asked(SUBJECT.question, SUBJECT.choices), label, rationale
+        chosen,
+        SUBJECT,
+        StudentPrompt(SUBJECT.question, SUBJECT.choices),
+        label,
+        rationale,
     )
 
 
@@ -174,7 +178,7 @@ def test_an_evaluation_question_without_a_published_target_has_no_completion() -
 
 
 def test_a_row_without_a_label_of_the_wanted_source_cannot_be_made() -> None:
-    unanswered = Subject(**{**SUBJECT.__dict__, "answer": None})
+    unanswered = RationaleExample(**{**SUBJECT.__dict__, "answer": None})
     chosen = spec(
         "label_only",
         label_source=LabelSource.ANSWER.value,

@@ -12,8 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.select import Candidate, DropReason, select, share_limit
-from cotbuild.builder.variants.similar import GRAM, Similar, bands
+from cotbuild.builder.variants.select import (
+    Candidate,
+    VariantDropReason,
+    select,
+    share_limit,
+)
+from cotbuild.builder.variants.similar import GRAM, NearDuplicates, bands
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 from tests.support.labelled import SETS, rows_of
@@ -44,7 +49,7 @@ def candidates(groups: list[Group]) -> list[Candidate]:
 
 def outcomes(
     rows: list[Candidate], seed: int = 0, ids: list[str] | None = None, **selection: Any
-) -> dict[Key, DropReason | None]:
+) -> dict[Key, VariantDropReason | None]:
     wanted = Selection.parse(selection, "test")
     limit = share_limit(
         [row.question_id for row in rows] if ids is None else ids, wanted.share, seed
@@ -261,7 +266,7 @@ def jaccard(one: str, other: str) -> float:
 def test_how_similar_is_similar(
     one: str, other: str, threshold: float, similar: bool
 ) -> None:
-    earlier = Similar(threshold)
+    earlier = NearDuplicates(threshold)
     assert not earlier.to_earlier(one.split())
     assert earlier.to_earlier(other.split()) is similar
 
@@ -275,7 +280,7 @@ def test_nothing_less_similar_is_left_out(
     earlier: list[str] = []
     for row in rows:
         reason = found[row.question_id, row.sample_index]
-        if reason is DropReason.NEAR_DUPLICATE:
+        if reason is VariantDropReason.NEAR_DUPLICATE:
             assert max(jaccard(row.rationale, other) for other in earlier) >= threshold
         elif reason is None:
             earlier.append(row.rationale)
@@ -284,7 +289,7 @@ def test_nothing_less_similar_is_left_out(
 
 def test_hardly_anything_similar_enough_is_missed() -> None:
     """100 pairs of similarity 52 / 64."""
-    earlier = Similar(0.8)
+    earlier = NearDuplicates(0.8)
     missed = 0
     for i in range(100):
         words = [f"w{i}.{j}" for j in range(60)]
@@ -349,9 +354,9 @@ def test_five_chains_a_question() -> None:
     )
     assert found == {
         None: 129,
-        DropReason.VERDICT: 89,
-        DropReason.NEAR_DUPLICATE: 25,
-        DropReason.TOO_FEW: 13,
-        DropReason.NOT_DRAWN: 127,
-        DropReason.QUESTION_NOT_DRAWN: 117,
+        VariantDropReason.VERDICT: 89,
+        VariantDropReason.NEAR_DUPLICATE: 25,
+        VariantDropReason.TOO_FEW: 13,
+        VariantDropReason.NOT_DRAWN: 127,
+        VariantDropReason.QUESTION_NOT_DRAWN: 117,
     }

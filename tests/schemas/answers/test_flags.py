@@ -14,7 +14,7 @@ from cotbuild.schemas.answers.flags import (
     refuses,
     repeats_itself,
 )
-from cotbuild.schemas.answers.grade import judge
+from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.patterns import fold
 from cotbuild.schemas.rationale import Flag
 from tests.support.weathering import KINDS, question
@@ -39,7 +39,7 @@ def test_judge_sets_them_all() -> None:
         + "or so I say, " * 9
         + "\nThe answer is A. No. The answer is B. Hm."
     )
-    assert judge(question(options=FEW), text).flags == (
+    assert grade_completion(question(options=FEW), text).flags == (
         Flag.CONTRADICTS, Flag.MARKUP, Flag.NAMES_TARGET, Flag.REFUSAL, Flag.REPEATS_ITSELF, Flag.RUN_ON,
     )  # fmt: skip
 
@@ -52,22 +52,26 @@ def test_judge_sets_them_all() -> None:
     ],
 )
 def test_a_refusal_in_what_is_cut_or_kept(text: str) -> None:
-    assert Flag.REFUSAL in judge(question(options=FEW), text).flags
+    assert Flag.REFUSAL in grade_completion(question(options=FEW), text).flags
     assert (
         Flag.REFUSAL
-        in judge(
+        in grade_completion(
             question(options=FEW),
             f'{{"rationale": "{text}", "answer": "B"}}',
             as_json=True,
         ).flags
     )
-    assert Flag.REFUSAL in judge(question(options=FEW), text, given="B").flags
+    assert (
+        Flag.REFUSAL in grade_completion(question(options=FEW), text, given="B").flags
+    )
 
 
 def test_an_objects_answer_may_refuse() -> None:
     text = '{"rationale": "It is hard.", "answer": "None of the above"}'
-    assert judge(question(options=FEW), text, as_json=True).flags == (Flag.REFUSAL,)
-    assert judge(question(), text, as_json=True).answer == "E"
+    assert grade_completion(question(options=FEW), text, as_json=True).flags == (
+        Flag.REFUSAL,
+    )
+    assert grade_completion(question(), text, as_json=True).answer == "E"
 
 
 # --- loops ---
@@ -221,6 +225,6 @@ def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
     start = time.perf_counter()
     for kind in KINDS:
-        judge(question(kind), text)
-        judge(question(kind), '{"rationale": "' + text, as_json=True)
+        grade_completion(question(kind), text)
+        grade_completion(question(kind), '{"rationale": "' + text, as_json=True)
     assert time.perf_counter() - start < 8

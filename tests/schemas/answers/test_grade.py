@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.grade import Judgement, judge
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.json_answer import read_answer
 from cotbuild.schemas.answers.statements import split_thought
 from cotbuild.schemas.rationale import Flag, Verdict
@@ -23,7 +23,7 @@ NAMES_TARGET, MARKUP = Flag.NAMES_TARGET, Flag.MARKUP
 def said(
     text: str, kind: str = "choice", **how: Any
 ) -> tuple[Verdict, str, tuple[Flag, ...]]:
-    found = judge(question(kind), text, **how)
+    found = grade_completion(question(kind), text, **how)
     assert (found.answer is not None) or found.verdict not in (CORRECT, INCORRECT)
     return found.verdict, found.rationale, found.flags
 
@@ -128,7 +128,7 @@ def test_an_answer_that_comes_from_elsewhere_counts(
 def test_given_answers_of_other_kinds(
     kind: str, text: str, answer: str, flags: tuple[Flag, ...]
 ) -> None:
-    found = judge(question(kind), text, given=answer)
+    found = grade_completion(question(kind), text, given=answer)
     assert (found.verdict, found.answer, found.flags) == (CORRECT, answer, flags)
 
 
@@ -265,7 +265,7 @@ def test_an_objects_answer_in_the_form_of_the_target(
 ) -> None:
     text = f'{{"rationale": "So.", "answer": {value}{tail}'
     bare = not value.startswith('"')
-    found = judge(question(kind), text, as_json=True)
+    found = grade_completion(question(kind), text, as_json=True)
     assert found.answer == (
         None if bare and not tail else answer
     )  # a bare 12 may have been cut out of 120
@@ -290,8 +290,8 @@ def test_what_json_wrote_comes_back_and_a_cut_only_shortens_it(
         else [("rationale", why), ("answer", label)]
     )
     text = json.dumps(dict(fields))
-    assert judge(question(), text, as_json=True).answer == label
-    part = judge(
+    assert grade_completion(question(), text, as_json=True).answer == label
+    part = grade_completion(
         question(),
         text[: max(0, len(text) - cut)],
         as_json=True,
@@ -344,19 +344,21 @@ def test_split_thought(text: str, thought: str | None, rest: str) -> None:
 def test_reasoning(
     text: str, reasoning: str | None, expected: tuple[object, ...]
 ) -> None:
-    found = judge(question(), text, reasoning=reasoning)
+    found = grade_completion(question(), text, reasoning=reasoning)
     assert (found.verdict, found.rationale, found.reasoning, found.flags) == expected
 
 
 def test_an_unclosed_thought_that_was_cut_is_truncated() -> None:
     assert (
-        judge(question(), "<think>The answer is B. But", finish_reason="length").verdict
+        grade_completion(
+            question(), "<think>The answer is B. But", finish_reason="length"
+        ).verdict
         is Verdict.TRUNCATED
     )
 
 
 def test_without_a_target_nothing_is_scored() -> None:
-    found = judge(question(target=None), "It is hard. The answer is B")
+    found = grade_completion(question(target=None), "It is hard. The answer is B")
     assert (found.verdict, found.answer) == (Verdict.UNSCORED, "B")
 
 
@@ -394,11 +396,11 @@ def test_any_text_at_all(
             "answer_first": first,
             "as_json": as_json,
         }
-        found = judge(q, text, given=target, **how)
+        found = grade_completion(q, text, given=target, **how)
         assert (
             found
-            == judge(q, text, given=target, **how)
-            == Judgement.model_validate(found.model_dump())
+            == grade_completion(q, text, given=target, **how)
+            == GradedCompletion.model_validate(found.model_dump())
         )
         assert list(found.flags) == sorted(set(found.flags))
         assert found.rationale == found.rationale.strip()

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from cotbuild.schemas.answers.grade import Judgement, judge
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag, Verdict
@@ -63,7 +63,7 @@ def cose() -> Iterable[tuple[str, Question, str | None]]:
 
 
 @cache
-def judged(name: str) -> list[tuple[Judgement, Question]]:
+def judged(name: str) -> list[tuple[GradedCompletion, Question]]:
     """The rows of a set in order; `given` where the answer stands beside the text, or
     the text was written for it.
     """
@@ -80,7 +80,7 @@ def judged(name: str) -> list[tuple[Judgement, Question]]:
                 (text, qs[0], None)
                 for text, qs in openbookqa(LLAMA if name == "llama" else CHATGPT)
             )
-    return [(judge(q, text, given=given), q) for text, q, given in rows]
+    return [(grade_completion(q, text, given=given), q) for text, q, given in rows]
 
 
 COUNTS = {

@@ -11,21 +11,21 @@ from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.training import Layout, RowsInfo, StudentRun, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.attribution.attribute import (
-    Asked,
-    Settings,
+    AttributedRow,
+    AttributionSettings,
     attribute,
     check_can,
     jobs_of,
     scores_info,
 )
-from cotbuild.student.attribution.log import Finished, FinishedLog
+from cotbuild.student.attribution.log import FinishedLog, FinishedRationale
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
 from tests.support.tiny import tiny_student
 
 
 def finished(
     number: int, error: float | None = 0.1, rank: float | None = 0.5
-) -> Finished:
+) -> FinishedRationale:
     spans = (ScoredSpan(start=0, end=3, score=-0.1 * number, option=False),)
     scored = ScoredRationale(
         question_id=f"q½{number}",
@@ -33,7 +33,9 @@ def finished(
         rationale_digest="d",
         spans=spans,
     )
-    return Finished(scored=scored, completeness_error=error, rank_correlation=rank)
+    return FinishedRationale(
+        scored=scored, completeness_error=error, rank_correlation=rank
+    )
 
 
 def test_a_log_gives_back_what_it_was_given_and_goes_on(tmp_path: Path) -> None:
@@ -156,7 +158,9 @@ def test_a_run_of_other_words_than_those_published_is_refused() -> None:
     check_can(run_of("pre_cot", LAYOUT), "runs/x")
 
 
-SETTINGS = Settings(student="s", rows="r", layout=LAYOUT, steps=2, baseline="b")
+SETTINGS = AttributionSettings(
+    student="s", rows="r", layout=LAYOUT, steps=2, baseline="b"
+)
 
 
 def test_each_setting_has_its_own_log() -> None:
@@ -211,11 +215,11 @@ def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_no
 ) -> None:
     student = tiny_student("gpt2")
     asked = [
-        Asked(row_of(text), QUESTION, text)
+        AttributedRow(row_of(text), QUESTION, text)
         for text in (RATIONALE, "Wood floats.", RATIONALE * 30)
     ]
     asked = [
-        Asked(one.row.model_copy(update={"sample_index": i}), *one[1:])
+        AttributedRow(one.row.model_copy(update={"sample_index": i}), *one[1:])
         for i, one in enumerate(asked)
     ]
     jobs = jobs_of(student, SETTINGS, asked, 128)

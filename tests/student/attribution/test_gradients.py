@@ -10,7 +10,7 @@ from torch import Tensor
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution.contrast import Case, case_of
+from cotbuild.student.attribution.contrast import AttributionCase, case_of
 from cotbuild.student.attribution.gradients import integrated_gradients, path_ends
 from cotbuild.student.model import Student
 from tests.support.tiny import FAMILIES, shared_student, tiny_tokenizer
@@ -42,7 +42,7 @@ def row_of(
     )
 
 
-def plain_f(student: Student, case: Case, middle_M_D: Tensor) -> Tensor:
+def plain_f(student: Student, case: AttributionCase, middle_M_D: Tensor) -> Tensor:
     """f at one point of the path: every option's whole text in a pass of its own,
     nothing kept.
     """
@@ -61,7 +61,9 @@ def plain_f(student: Student, case: Case, middle_M_D: Tensor) -> Tensor:
     return said[0] - torch.stack(said[1:]).mean() if said[1:] else said[0]
 
 
-def riemann(student: Student, case: Case, points: list[tuple[float, float]]) -> Tensor:
+def riemann(
+    student: Student, case: AttributionCase, points: list[tuple[float, float]]
+) -> Tensor:
     """∑ weight × gradient at each point of the path, times the way; a score a token."""
     end, begin = (one[0] for one in path_ends(student, case))
     total = torch.zeros_like(end)
@@ -85,7 +87,7 @@ def midpoints(steps: int) -> list[tuple[float, float]]:
 
 def case_for(
     family: str, row: TrainingRow, kind: QuestionKind = QuestionKind.CHOICE
-) -> tuple[Student, Case]:
+) -> tuple[Student, AttributionCase]:
     student = shared_student(family)
     return student, case_of(student.tokenizer, LAYOUT, row, kind)
 

@@ -14,10 +14,10 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.evaluation.decode import Decoded, decode, prompt_ids, stop_at
+from cotbuild.student.evaluation.decode import DecodedText, decode, prompt_ids, stop_at
 from cotbuild.student.evaluation.evaluate import (
     LEAST_RATIONALE,
-    Item,
+    EvaluationItem,
     before_free_answer,
     evaluate,
     make_plan,
@@ -39,7 +39,7 @@ MANY = 10_000
 
 def ordered(
     student: Student, stops: Sequence[str], tokens: int, budget: int
-) -> list[Decoded]:
+) -> list[DecodedText]:
     prompts = [prompt_ids(student, prompt) for prompt in PROMPTS]
     found = dict(decode(student, prompts, [tokens] * len(prompts), stops, budget))
     return [found[i] for i in range(len(prompts))]
@@ -142,7 +142,7 @@ SOURCE = SourceRef(dataset="tiny", config_name=None, split="test", revision=None
 TEXTS = ("a wooden boat", "an iron nail", "a stone")
 
 
-def choice_item(number: int = 0, target: str | None = "A") -> Item:
+def choice_item(number: int = 0, target: str | None = "A") -> EvaluationItem:
     question = Question(
         id=f"q{number}",
         kind=QuestionKind.CHOICE,
@@ -155,10 +155,10 @@ def choice_item(number: int = 0, target: str | None = "A") -> Item:
         other_targets=(),
         source=SOURCE,
     )
-    return Item(question, row_of(question, TEXTS))
+    return EvaluationItem(question, row_of(question, TEXTS))
 
 
-def plain_item(kind: QuestionKind, target: str | None) -> Item:
+def plain_item(kind: QuestionKind, target: str | None) -> EvaluationItem:
     question = Question(
         id=kind.value,
         kind=kind,
@@ -168,7 +168,7 @@ def plain_item(kind: QuestionKind, target: str | None) -> Item:
         other_targets=(),
         source=SOURCE,
     )
-    return Item(question, row_of(question, ()))
+    return EvaluationItem(question, row_of(question, ()))
 
 
 def row_of(question: Question, choices: tuple[str, ...]) -> TrainingRow:
@@ -236,7 +236,7 @@ def test_what_stands_before_a_free_answer_is_what_stood_there_in_training() -> N
     ],
 )
 def test_free_answers_by_kind(
-    item: Item, says: str, answer: str | None, correct: bool | None
+    item: EvaluationItem, says: str, answer: str | None, correct: bool | None
 ) -> None:
     student = steered("qwen2", says)
     ((_, found),) = evaluate(student, [item], make_plan(LABEL_ONLY, 0, MANY))

@@ -15,13 +15,13 @@ import pytest
 from cotbuild.builder.evaluation.questions import example_row
 from cotbuild.builder.evaluation.results import (
     Done,
-    Results,
+    ResultsFile,
     cached_untrained,
     read_results,
 )
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.errors import ConfigError, StoreError
-from cotbuild.schemas.evaluation import Evaluated, QuestionResult
+from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.student.evaluation.cost import evaluation_cost
 from cotbuild.student.evaluation.evaluate import evaluate, evaluated, make_plan
@@ -45,7 +45,7 @@ def student() -> Student:
 
 
 def collect(
-    folder: Path, what: Evaluated = WHAT
+    folder: Path, what: EvaluationInputs = WHAT
 ) -> tuple[list[QuestionResult], list[int]]:
     """The results, and the places that were run for them."""
     ran: list[int] = []
@@ -55,7 +55,7 @@ def collect(
             ran.append(place)
             yield place, result
 
-    return Results(folder, "student", what).collect(run, lambda *_: None), ran
+    return ResultsFile(folder, "student", what).collect(run, lambda *_: None), ran
 
 
 def told(results: list[QuestionResult]) -> list[dict[str, object]]:

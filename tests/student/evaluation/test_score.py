@@ -7,14 +7,14 @@ import pytest
 from cotbuild.student.evaluation.decode import decode, prompt_ids
 from cotbuild.student.evaluation.evaluate import before_free_answer
 from cotbuild.student.evaluation.options import Option, score_options
-from cotbuild.student.evaluation.score import Asked, reply
+from cotbuild.student.evaluation.score import PromptedQuestion, reply
 from tests.student.evaluation.test_options import LAYOUTS, PROMPTS, asked
 from tests.support.tiny import FAMILIES, shared_student
 
 STOPS = ("\n",)
 
 
-def questions(family: str, layout: str) -> list[Asked]:
+def questions(family: str, layout: str) -> list[PromptedQuestion]:
     """Three with options, and one without."""
     student, how = shared_student(family), LAYOUTS[layout]
     before = [
@@ -24,12 +24,15 @@ def questions(family: str, layout: str) -> list[Asked]:
         for prompt in PROMPTS
     ]
     with_options = [
-        Asked(*one, 6) for one in zip(asked(student, how), before, strict=True)
+        PromptedQuestion(*one, 6)
+        for one in zip(asked(student, how), before, strict=True)
     ]
-    return [*with_options, Asked([], before[0], 9)]
+    return [*with_options, PromptedQuestion([], before[0], 9)]
 
 
-def check_as_by_themselves(family: str, some: list[Asked], budget: int) -> None:
+def check_as_by_themselves(
+    family: str, some: list[PromptedQuestion], budget: int
+) -> None:
     student = shared_student(family)
     scores = dict(
         score_options(student, [one.options for one in some if one.options], 10_000)
@@ -71,5 +74,7 @@ def test_options_that_go_on_otherwise_than_the_free_answer_are_run_apart() -> No
         Option([*common[:5], 301 + n, chance.randrange(5, 300)], 6, 4) for n in range(3)
     ]
     check_as_by_themselves(
-        "llama", [Asked(options, common, 5), *questions("llama", "post")[:1]], 10_000
+        "llama",
+        [PromptedQuestion(options, common, 5), *questions("llama", "post")[:1]],
+        10_000,
     )

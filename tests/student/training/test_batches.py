@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.training import Loss
-from cotbuild.student.tokenize_parts import Encoded, Part, encode
+from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
 from cotbuild.student.training.batches import (
-    Row,
+    TokenizedRow,
     collate,
     cut,
     micro_losses,
     plan_updates,
 )
-from cotbuild.student.training.loss import Totals, token_weights, weighted_losses
+from cotbuild.student.training.loss import LossTotals, token_weights, weighted_losses
 from tests.support.tiny import FAMILIES, TEXTS, shared_student
 
 KEYS = [f"0 q{number}" for number in range(23)]
@@ -91,7 +91,7 @@ def test_no_other_cut_of_the_sorted_rows_costs_less(
     ) == min(ways)
 
 
-def encoded(family: str) -> list[Encoded]:
+def encoded(family: str) -> list[TokenizedParts]:
     tokenizer = shared_student(family).tokenizer
     pairs = [
         (TEXTS[0], TEXTS[1]),
@@ -101,12 +101,12 @@ def encoded(family: str) -> list[Encoded]:
     return [encode(tokenizer, prompt, said, [(1, 6)]) for prompt, said in pairs]
 
 
-def weighted(rows: list[Encoded], loss: Loss) -> list[Row]:
-    totals = Totals(
-        len(rows), sum(part != Part.PROMPT for row in rows for part in row.parts_T)
+def weighted(rows: list[TokenizedParts], loss: Loss) -> list[TokenizedRow]:
+    totals = LossTotals(
+        len(rows), sum(part != TokenPart.PROMPT for row in rows for part in row.parts_T)
     )
     return [
-        Row(row.input_ids_T, token_weights(row.parts_T, totals, loss, 0.5))
+        TokenizedRow(row.input_ids_T, token_weights(row.parts_T, totals, loss, 0.5))
         for row in rows
     ]
 
@@ -152,7 +152,11 @@ def test_what_stands_in_the_padding_does_not_matter(family: str) -> None:
 
 def test_only_what_is_supervised_is_asked_for() -> None:
     rows = weighted(
-        [Encoded([5, 6, 7, 8, 9], [0, 0, 0, 1, 2]), Encoded([5, 6], [0, 1])], Loss.PARTS
+        [
+            TokenizedParts([5, 6, 7, 8, 9], [0, 0, 0, 1, 2]),
+            TokenizedParts([5, 6], [0, 1]),
+        ],
+        Loss.PARTS,
     )
     batch = collate(rows, pad_id=3)
     assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9], [3, 3, 3, 5, 6]]

@@ -13,11 +13,11 @@ from cotbuild.builder.variants.place import completion_of
 from cotbuild.schemas.training import Loss
 from cotbuild.schemas.variant import Placement, TrainingRow
 from cotbuild.student.layout import label_spans
-from cotbuild.student.tokenize_parts import Part, encode
-from cotbuild.student.training.loss import Totals, token_weights, weighted_losses
+from cotbuild.student.tokenize_parts import TokenPart, encode
+from cotbuild.student.training.loss import LossTotals, token_weights, weighted_losses
 from tests.support.tiny import FAMILIES, shared_student
 
-P, L, R = Part.PROMPT, Part.LABEL, Part.RATIONALE
+P, L, R = TokenPart.PROMPT, TokenPart.LABEL, TokenPart.RATIONALE
 ROWS = ([P, P, L, L, R, R, R, R], [P, L, R, R], [P, P, P, L])
 TOKENS = sum(part != P for row in ROWS for part in row)
 
@@ -67,7 +67,7 @@ def test_loss_and_gradient_equal_a_computation_by_hand(
         ROWS, logits, targets, strict=True
     ):  # each row a micro-batch of its own
         weights = torch.tensor(
-            token_weights(row, Totals(len(ROWS), TOKENS), loss, weight)
+            token_weights(row, LossTotals(len(ROWS), TOKENS), loss, weight)
         ).T
         found = found + weighted_losses(row_logits[None], ids[None], weights[None])
     expected = by_hand(logits, [ids.tolist() for ids in targets], loss, weight)
@@ -87,9 +87,9 @@ PARTS = st.lists(
 
 @given(PARTS, st.sampled_from([0.0, 0.5, 1.0, 3.0]))
 def test_weights_of_parts_are_means_over_tokens_and_examples(
-    rows: list[list[Part]], weight: float
+    rows: list[list[TokenPart]], weight: float
 ) -> None:
-    totals = Totals(len(rows), sum(part != P for row in rows for part in row))
+    totals = LossTotals(len(rows), sum(part != P for row in rows for part in row))
     weights = [token_weights(row, totals, Loss.PARTS, weight) for row in rows]
     share = [sum(part in row for row in rows) / len(rows) for part in (L, R)]
     assert math.isclose(sum(sum(w[1]) for w in weights), share[0], abs_tol=1e-9)
@@ -100,8 +100,8 @@ def test_weights_of_parts_are_means_over_tokens_and_examples(
 
 
 @given(PARTS)
-def test_plain_weighs_every_supervised_token_alike(rows: list[list[Part]]) -> None:
-    totals = Totals(len(rows), sum(part != P for row in rows for part in row))
+def test_plain_weighs_every_supervised_token_alike(rows: list[list[TokenPart]]) -> None:
+    totals = LossTotals(len(rows), sum(part != P for row in rows for part in row))
     for row in rows:
         for part, weight in zip(
             row, token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True
@@ -110,7 +110,7 @@ def test_plain_weighs_every_supervised_token_alike(rows: list[list[Part]]) -> No
 
 
 def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
-    totals = Totals(examples=1, tokens=5)
+    totals = LossTotals(examples=1, tokens=5)
     one = token_weights([P, L, L, R, R, R], totals, Loss.PARTS, 1.0)[0]
     predict = token_weights([P, L, L], totals, Loss.PARTS, 1.0)[0]
     explain = token_weights([P, R, R, R], totals, Loss.PARTS, 1.0)[0]
@@ -165,7 +165,7 @@ def test_masks_cover_label_rationale_and_end_and_nothing_else(
     label = label.replace("a wooden boat", word)
     ids, parts = encode(tokenizer, row.prompt, row.completion, label_spans(row))
 
-    def said(part: Part) -> str:
+    def said(part: TokenPart) -> str:
         text = tokenizer.decode(
             [i for i, found in zip(ids, parts, strict=True) if found == part]
         )

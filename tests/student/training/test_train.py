@@ -23,14 +23,14 @@ from cotbuild.student.questions import question_of
 from cotbuild.student.training.data import choose_rationales, read_variant
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.run_dir import (
-    Update,
+    UpdateMetrics,
     load_trained,
     open_run,
     read_metrics,
     run_identity,
 )
-from cotbuild.student.training.train import Base, measure, train
-from cotbuild.student.training.updates import Updates
+from cotbuild.student.training.train import BaseStudent, measure, train
+from cotbuild.student.training.updates import UpdateDataset
 from tests.support.commands import cotbuild, rows
 from tests.support.student_builds import VARIANTS, make_build
 from tests.support.tiny import FAMILIES, save_tiny, shared_student, tiny_tokenizer
@@ -68,15 +68,15 @@ WORDS = [
 ]
 
 
-def losses(updates: list[Update]) -> list[tuple[float, ...]]:
+def losses(updates: list[UpdateMetrics]) -> list[tuple[float, ...]]:
     return [
         (u.step, u.loss, u.label_loss, u.rationale_loss, u.lr, u.grad_norm, u.tokens)
         for u in updates
     ]
 
 
-def base(folder: Path) -> Base:
-    return Base(str(folder), "tiny:gpt2")
+def base(folder: Path) -> BaseStudent:
+    return BaseStudent(str(folder), "tiny:gpt2")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
         with pytest.raises(ConfigError, match=f"holds a run with config.{field}"):
             train(CONFIG.model_copy(update=change), build, base(student), whole)
     with pytest.raises(ConfigError, match="holds a run with student 'tiny:gpt2'"):
-        train(CONFIG, build, Base(str(student), "another"), whole)
+        train(CONFIG, build, BaseStudent(str(student), "another"), whole)
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
@@ -180,7 +180,7 @@ def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -
     for variant in VARIANTS:
         config = TrainConfig(variant=variant, rows=9, batch_rows=4)
         examples = make_examples(read_variant(build, variant), tokenizer, config, 512)
-        updates = Updates(examples, config, 0)
+        updates = UpdateDataset(examples, config, 0)
         seen.add((tuple(examples.keys), str(updates._plan)))
         assert {len(inner) for inner in examples.rows} == {
             2 if variant == "two_tasks" else 1
@@ -194,9 +194,10 @@ def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
     examples = make_examples(
         read_variant(build, "two_tasks"), student.tokenizer, config, 512
     )
-    alone = Updates(examples, config, student.pad_id)
+    alone = UpdateDataset(examples, config, student.pad_id)
     shares = [
-        Updates(examples, config, student.pad_id, process, 3) for process in range(3)
+        UpdateDataset(examples, config, student.pad_id, process, 3)
+        for process in range(3)
     ]
     for number in range(len(alone)):
         found = [share[number]["micro_batches"] for share in shares]
@@ -277,7 +278,7 @@ def test_what_a_run_takes_is_measured_and_nothing_is_written(
     build: Path, student: Path
 ) -> None:
     cost = measure(CONFIG, build, base(student))
-    updates = Updates(
+    updates = UpdateDataset(
         make_examples(
             read_variant(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512
         ),
@@ -301,7 +302,9 @@ def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) ->
     config = TrainConfig(
         variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2
     )
-    run = train(config, build, Base(str(where), f"tiny:{family}"), tmp_path / "run")
+    run = train(
+        config, build, BaseStudent(str(where), f"tiny:{family}"), tmp_path / "run"
+    )
     updates = read_metrics(tmp_path / "run")
     assert run.config.lr == 2e-4
     assert updates[-1].lr < updates[1].lr
@@ -381,5 +384,5 @@ def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
     config = TrainConfig(
         variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9
     )
-    run = train(config, build, Base(str(folder), "embedded"), tmp_path / "run")
+    run = train(config, build, BaseStudent(str(folder), "embedded"), tmp_path / "run")
     assert run.result["updates"] == 2

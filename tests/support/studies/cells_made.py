@@ -5,23 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotbuild.builder.study.registration import registered
-from cotbuild.schemas.evaluation import Evaluated, Figures, Majority, Share
+from cotbuild.schemas.evaluation import (
+    EvaluationInputs,
+    MajorityBaseline,
+    Proportion,
+    StudentMetrics,
+)
 from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.study.declaration import (
     CellKey,
     PlannedComparison,
-    Questions,
-    Stage,
     Study,
+    StudyQuestions,
+    StudyStage,
 )
 from cotbuild.schemas.study.record import (
-    Answers,
+    AnswerString,
     Cell,
     Curve,
-    Measured,
+    Measurement,
     QuestionSet,
-    Registered,
-    Training,
+    StudyRegistration,
+    TrainingRecord,
 )
 from cotbuild.schemas.training import Loss, Precision, TrainConfig
 from cotbuild.schemas.variant import Placement, VariantSpec
@@ -38,14 +43,14 @@ def comparison(
     )
 
 
-def make_study(stages: Sequence[Stage] = (), **fields: object) -> Study:
+def make_study(stages: Sequence[StudyStage] = (), **fields: object) -> Study:
     """Two claims, three seeds."""
-    stage = Stage(name="one", variants=VARIANTS, seeds=(0, 1, 2), rows=(100,))
+    stage = StudyStage(name="one", variants=VARIANTS, seeds=(0, 1, 2), rows=(100,))
     study = Study(
         name="Simulated",
         source="builds/simulated",
-        dev=Questions(split="dev"),
-        test=Questions(split="test"),
+        dev=StudyQuestions(split="dev"),
+        test=StudyQuestions(split="test"),
         comparisons=(
             comparison("after", "post_cot", "pre_cot"),
             comparison("help", "post_cot", "label_only"),
@@ -55,9 +60,9 @@ def make_study(stages: Sequence[Stage] = (), **fields: object) -> Study:
     return Study.model_validate({**study.model_dump(), **fields}, strict=False)
 
 
-def make_record(study: Study, num_questions: int = QUESTIONS) -> Registered:
+def make_record(study: Study, num_questions: int = QUESTIONS) -> StudyRegistration:
     ids = tuple(f"q{number}" for number in range(num_questions))
-    majority = Majority(target="A", accuracy=share(0.25, num_questions))
+    majority = MajorityBaseline(target="A", accuracy=share(0.25, num_questions))
     asked = QuestionSet(
         rows="0" * 64,
         ids=ids,
@@ -68,8 +73,8 @@ def make_record(study: Study, num_questions: int = QUESTIONS) -> Registered:
     return registered(study, asked, asked, "2026-01-01T00:00:00+00:00")
 
 
-def share(fraction: float, of: int) -> Share:
-    return Share(
+def share(fraction: float, of: int) -> Proportion:
+    return Proportion(
         count=round(fraction * of),
         of=of,
         share=fraction,
@@ -84,10 +89,10 @@ def make_measured(
     *,
     forced: float | None = None,
     tokens: int = 3,
-) -> Measured:
+) -> Measurement:
     said = "".join(str(int(one)) for one in correct_Q)
     accuracy = share(sum(correct_Q) / len(said), len(said))
-    figures = Figures(
+    figures = StudentMetrics(
         accuracy=accuracy,
         normalised=accuracy,
         free=accuracy,
@@ -100,7 +105,7 @@ def make_measured(
         seconds=1.0,
         questions_per_s=float(len(said)),
     )
-    what = Evaluated(
+    what = EvaluationInputs(
         student="trained:0",
         dataset="simulated",
         split="test",
@@ -111,7 +116,7 @@ def make_measured(
         rationale_tokens=0,
         version=3,
     )
-    answers = Answers(
+    answers = AnswerString(
         choice="0" * len(said),
         correct=said,
         normalised=said,
@@ -119,7 +124,7 @@ def make_measured(
         forced="0" * len(said),
         tokens=(tokens,) * len(said),
     )
-    return Measured(evaluated=what, figures=figures, answers=answers)
+    return Measurement(evaluated=what, figures=figures, answers=answers)
 
 
 def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
@@ -129,7 +134,7 @@ def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
         placement=Placement.LABEL_ONLY,
     )
     curve = Curve(update=(1, 2), label_loss=(2.0, 1.0), rationale_loss=(3.0, 2.0))
-    training = Training(
+    training = TrainingRecord(
         config=TrainConfig(variant=key.variant, seed=key.seed, rows=key.rows or 1),
         precision=Precision.FLOAT32,
         spec=spec,

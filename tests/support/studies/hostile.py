@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Change, Registered
+from cotbuild.schemas.study.record import DeclarationChange, StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
 from tests.support.studies.made import whole
 
@@ -24,7 +24,7 @@ TEXTS = (
 VOID = {"meta", "img", "br"}
 
 
-def hostile(text: str) -> tuple[Registered, StudyResults, Study]:
+def hostile(text: str) -> tuple[StudyRegistration, StudyResults, Study]:
     """A small study in which `text` stands wherever a schema takes any text."""
     line = " ".join(text.split())[:300] or "empty"
     record, results, study = whole(rows=(500, 1000))
@@ -68,7 +68,7 @@ def hostile(text: str) -> tuple[Registered, StudyResults, Study]:
     asked = record.test.model_copy(
         update={"targets": (text,) * len(record.test.ids), "majority": majority}
     )
-    change = Change(
+    change = DeclarationChange(
         field=text, was={text: text}, now=[text, None], seen_at=text, cells=3
     )
     return (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Change, Registered
+from cotbuild.schemas.study.record import DeclarationChange, StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
 from tests.support.studies.made import (
     PASSED,
@@ -15,13 +15,13 @@ from tests.support.studies.made import (
     whole,
 )
 
-Made = tuple[Registered, StudyResults, Study]
+Made = tuple[StudyRegistration, StudyResults, Study]
 
 
 def changed() -> Made:
     """Two sizes, all cells there, the margin changed on the way."""
     record, results, study = whole(rows=(500, 1000))
-    change = Change(
+    change = DeclarationChange(
         field="margin", was=2.0, now=3.0, seen_at="2026-01-02T00:00:00+00:00", cells=4
     )
     return record.model_copy(update={"changes": (change,)}), results, study

@@ -14,29 +14,29 @@ from cotbuild.builder.study.statistics import (
     recipe_accuracy,
     wilson,
 )
-from cotbuild.schemas.evaluation import Majority, Share
+from cotbuild.schemas.evaluation import MajorityBaseline, Proportion
 from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.study.declaration import (
     CellKey,
     PlannedComparison,
-    Questions,
-    Recipe,
-    Setting,
-    Stage,
     Study,
+    StudyQuestions,
+    StudyStage,
+    TrainingRecipe,
+    TrainingSetting,
 )
 from cotbuild.schemas.study.record import (
-    Chosen,
+    ChosenHyperparameters,
     Curve,
     GateResult,
     QuestionSet,
-    Registered,
+    StudyRegistration,
 )
 from cotbuild.schemas.study.results import (
     ComparisonResult,
+    ComparisonStatus,
     RecipeResult,
     StageResult,
-    Standing,
     StudyResults,
     VariantFacts,
 )
@@ -51,7 +51,7 @@ EFFECTS = {
     "post_cot_shuffled_words": 0.035,
 }
 """Variant to how much better than 35 % it truly is."""
-Tables = dict[Recipe, Correct]
+Tables = dict[TrainingRecipe, Correct]
 """Recipe to its answers (seeds, questions)."""
 
 
@@ -75,14 +75,14 @@ def made_study(
     rows: Sequence[int] = (500,),
     **fields: object,
 ) -> Study:
-    stage = Stage(
+    stage = StudyStage(
         name="first", variants=tuple(variants), seeds=tuple(seeds), rows=tuple(rows)
     )
     study = Study(
         name="After or before the label",
         source="org/garden@v1",
-        dev=Questions(split="dev"),
-        test=Questions(split="test"),
+        dev=StudyQuestions(split="dev"),
+        test=StudyQuestions(split="test"),
         comparisons=tuple(claims),
         grid={"lr": (5e-5, 1e-4)},
         stages=(stage,),
@@ -116,28 +116,28 @@ def made_tables(
 
 def made_record(
     study: Study, *, gate: GateResult | None = None, chance: float | None = 0.25
-) -> Registered:
+) -> StudyRegistration:
     targets = tuple(TARGETS[place * 7 % 13 % 4] for place in range(QUESTIONS))
     most = max(TARGETS, key=targets.count)
     asked = QuestionSet(
         rows="r" * 64,
         ids=tuple(f"q{place}" for place in range(QUESTIONS)),
         targets=targets,
-        majority=Majority(
+        majority=MajorityBaseline(
             target=most, accuracy=made_share(targets.count(most), QUESTIONS)
         ),
         chance=chance,
     )
     first = study.stages[0]
     chosen = tuple(
-        Chosen(
-            recipe=Recipe(**study.main.model_dump(), variant=variant),
+        ChosenHyperparameters(
+            recipe=TrainingRecipe(**study.main.model_dump(), variant=variant),
             settings={"lr": 1e-4},
             tried=(({"lr": 5e-5}, 33.0 + place), ({"lr": 1e-4}, 34.5 + place)),
         )
         for place, variant in enumerate(first.variants)
     )
-    return Registered(
+    return StudyRegistration(
         digest="study/1:" + "d" * 64,
         at="2026-01-01T00:00:00+00:00",
         study=study,
@@ -148,9 +148,11 @@ def made_record(
     )
 
 
-def made_share(count: int, of: int) -> Share:
+def made_share(count: int, of: int) -> Proportion:
     low, high = wilson(count, of)
-    return Share(count=count, of=of, share=count / of, low=low / 100, high=high / 100)
+    return Proportion(
+        count=count, of=of, share=count / of, low=low / 100, high=high / 100
+    )
 
 
 PASSED = GateResult(
@@ -174,7 +176,7 @@ def made_results(
         for recipe, rows in tables.items()
         for seed in range(len(rows))
     ]
-    base = Recipe(
+    base = TrainingRecipe(
         student=study.main.student, rows=0, loss=Loss.PARTS, variant=study.gate.variant
     )
     before = made_tables(
@@ -203,7 +205,9 @@ def made_results(
     )
 
 
-def made_recipe(recipe: Recipe, answers: Correct, options: bool) -> RecipeResult:
+def made_recipe(
+    recipe: TrainingRecipe, answers: Correct, options: bool
+) -> RecipeResult:
     before = recipe.variant.startswith("pre_cot")
     accuracy = recipe_accuracy(answers)
     return RecipeResult(
@@ -284,12 +288,13 @@ def _result(
     study: Study,
     tables: Tables,
     one: PlannedComparison,
-    setting: Setting,
+    setting: TrainingSetting,
     *,
     exploratory: bool,
 ) -> ComparisonResult:
     recipes = [
-        Recipe(**setting.model_dump(), variant=variant) for variant in (one.a, one.b)
+        TrainingRecipe(**setting.model_dump(), variant=variant)
+        for variant in (one.a, one.b)
     ]
     there = [
         tables[recipe]
@@ -297,13 +302,17 @@ def _result(
         if recipe in tables and len(tables[recipe]) > 1
     ]
     asked = sum(key.recipe in recipes for key in study.all_cells())
-    standing = Standing.FINAL if sum(map(len, there)) >= asked else Standing.INTERIM
+    standing = (
+        ComparisonStatus.FINAL
+        if sum(map(len, there)) >= asked
+        else ComparisonStatus.INTERIM
+    )
     compared = compare(*there, paired=False) if len(there) == 2 else None
     return ComparisonResult(
         planned=one,
         setting=setting,
         exploratory=exploratory,
-        standing=standing if compared else Standing.NOT_RUN,
+        standing=standing if compared else ComparisonStatus.NOT_RUN,
         comparison=compared,
         p_holm=None,
         equivalent=equivalent(compared, study.margin) if compared else None,
@@ -326,7 +335,7 @@ def _decided(one: ComparisonResult, p: float, margin: float) -> ComparisonResult
 
 def whole(
     effects: Mapping[str, float] = EFFECTS, **fields: object
-) -> tuple[Registered, StudyResults, Study]:
+) -> tuple[StudyRegistration, StudyResults, Study]:
     """A study of which all cells are there."""
     study = made_study(**fields)  # type: ignore[arg-type]
     tables = made_tables(study, study.all_cells(), effects)

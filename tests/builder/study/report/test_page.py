@@ -12,9 +12,9 @@ import pytest
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.study.report.page import page
-from cotbuild.schemas.study.comparison import Outcome
+from cotbuild.schemas.study.comparison import ClaimOutcome
 from cotbuild.schemas.study.record import GateResult
-from cotbuild.schemas.study.results import Standing
+from cotbuild.schemas.study.results import ComparisonStatus
 from tests.support.studies.hostile import TEXTS, Seen, hostile
 from tests.support.studies.kinds import KINDS, Made, changed, half_way, nothing_run
 from tests.support.studies.made import whole
@@ -126,7 +126,7 @@ def test_claims_show_the_figures_of_their_comparisons() -> None:
     record, results, study = whole()
     seen = Seen(page(record, results, study, {}))
     outcomes, cells = (
-        iter([word for word in seen.of("span") if word in list(Outcome)]),
+        iter([word for word in seen.of("span") if word in list(ClaimOutcome)]),
         seen.of("dd"),
     )
     planned = [one for one in results.comparisons if not one.exploratory]
@@ -160,7 +160,9 @@ def test_another_primary_metric_is_named_and_the_usual_one_shown_beside_it() -> 
 
 def test_interim_results_are_marked_one_by_one() -> None:
     record, results, study = half_way()
-    marked = sum(one.standing is Standing.INTERIM for one in results.comparisons)
+    marked = sum(
+        one.standing is ComparisonStatus.INTERIM for one in results.comparisons
+    )
     assert marked > 0
     assert (
         len(

@@ -5,7 +5,7 @@ import pytest
 from cotbuild.builder.study.report import wording as said
 from cotbuild.builder.study.report.limits import limits
 from cotbuild.builder.study.report.method import method
-from cotbuild.schemas.study.comparison import Claim, Outcome
+from cotbuild.schemas.study.comparison import Claim, ClaimOutcome
 from cotbuild.schemas.study.results import ComparisonResult
 from cotbuild.schemas.training import Precision
 from tests.support.studies.kinds import nothing_run
@@ -51,7 +51,7 @@ def test_lists(parts: list[str], shown: str) -> None:
     assert said.listed(parts) == shown
 
 
-def ended(claim: Claim, outcome: Outcome, equivalent: bool) -> ComparisonResult:
+def ended(claim: Claim, outcome: ClaimOutcome, equivalent: bool) -> ComparisonResult:
     """post_cot against pre_cot."""
     one = whole()[1].comparisons[0]
     planned = one.planned.model_copy(update={"claim": claim})
@@ -65,47 +65,52 @@ def ended(claim: Claim, outcome: Outcome, equivalent: bool) -> ComparisonResult:
     [
         (
             Claim.BEATS,
-            Outcome.SUPPORTED,
+            ClaimOutcome.SUPPORTED,
             False,
             "post_cot came out better than pre_cot",
         ),
-        (Claim.BEATS, Outcome.SUPPORTED, True, "post_cot came out better than pre_cot"),
         (
             Claim.BEATS,
-            Outcome.CONTRADICTED,
+            ClaimOutcome.SUPPORTED,
+            True,
+            "post_cot came out better than pre_cot",
+        ),
+        (
+            Claim.BEATS,
+            ClaimOutcome.CONTRADICTED,
             False,
             "pre_cot came out better than post_cot",
         ),
         (
             Claim.BEATS,
-            Outcome.CONTRADICTED,
+            ClaimOutcome.CONTRADICTED,
             True,
             "post_cot and pre_cot came out equally good",
         ),
-        (Claim.BEATS, Outcome.UNDECIDED, False, "Neither came out better"),
+        (Claim.BEATS, ClaimOutcome.UNDECIDED, False, "Neither came out better"),
         (
             Claim.AS_GOOD,
-            Outcome.SUPPORTED,
+            ClaimOutcome.SUPPORTED,
             True,
             "post_cot and pre_cot came out equally good",
         ),
         (
             Claim.AS_GOOD,
-            Outcome.SUPPORTED,
+            ClaimOutcome.SUPPORTED,
             False,
             "post_cot came out better than pre_cot",
         ),
         (
             Claim.AS_GOOD,
-            Outcome.CONTRADICTED,
+            ClaimOutcome.CONTRADICTED,
             False,
             "pre_cot came out better than post_cot",
         ),
-        (Claim.AS_GOOD, Outcome.UNDECIDED, False, "Neither came out better"),
+        (Claim.AS_GOOD, ClaimOutcome.UNDECIDED, False, "Neither came out better"),
     ],
 )
 def test_an_outcome_names_the_recipe_that_won(
-    claim: Claim, outcome: Outcome, equivalent: bool, starts: str
+    claim: Claim, outcome: ClaimOutcome, equivalent: bool, starts: str
 ) -> None:
     assert said.meaning(ended(claim, outcome, equivalent), 2.0).startswith(starts)
 

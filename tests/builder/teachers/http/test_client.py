@@ -13,7 +13,7 @@ import pytest
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
-from cotbuild.builder.teachers.http.wire import Retry, wire
+from cotbuild.builder.teachers.http.wire import RetryableFailure, wire
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.errors import TeacherError
 from tests.support.asking import use, use_client
@@ -108,7 +108,7 @@ def test_one_attempt_says_whether_the_connection_was_lost(
 ) -> None:
     server.reset(faults={fault: 1}, times=0)
     outcome = use_client(server, lambda client: client.attempt(request(0)))
-    assert isinstance(outcome, Retry)
+    assert isinstance(outcome, RetryableFailure)
     assert outcome.lost is lost
     assert server.stats()["requests"] == 1
 
@@ -119,7 +119,7 @@ def test_a_connection_that_breaks_may_mean_too_much_in_flight_and_a_refused_one_
     server.reset(faults={"reset": 1}, times=0)
     for one, pushed_back in ((server, True), (Server(free_port(), 0), False)):
         outcome = use_client(one, lambda client: client.attempt(request(0)))
-        assert isinstance(outcome, Retry)
+        assert isinstance(outcome, RetryableFailure)
         assert (outcome.lost, outcome.pushed_back) == (True, pushed_back)
 
 

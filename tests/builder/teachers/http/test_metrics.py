@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotbuild.builder.teachers.http.metrics import Load, read_load
+from cotbuild.builder.teachers.http.metrics import ServerLoad, read_load
 
 LABELS = b'{engine="0",model_name="m"}'
 WHOLE = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -18,13 +18,13 @@ vllm:generation_tokens_created{engine="0",model_name="m"} 1.8e+09
 @pytest.mark.parametrize(
     ("raw", "load"),
     [
-        (WHOLE, Load(1500, 3, 2)),
-        (WHOLE + WHOLE.replace(b'engine="0"', b'engine="1"'), Load(3000, 6, 4)),
-        (b"vllm:generation_tokens_total 7\n", Load(7, 0, 0)),
+        (WHOLE, ServerLoad(1500, 3, 2)),
+        (WHOLE + WHOLE.replace(b'engine="0"', b'engine="1"'), ServerLoad(3000, 6, 4)),
+        (b"vllm:generation_tokens_total 7\n", ServerLoad(7, 0, 0)),
         (b"", None),
         (b"<html>a dashboard</html>", None),
         (b"sglang:num_running_reqs 3.0\n", None),
     ],
 )
-def test_read_load(raw: bytes, load: Load | None) -> None:
+def test_read_load(raw: bytes, load: ServerLoad | None) -> None:
     assert read_load(raw) == load

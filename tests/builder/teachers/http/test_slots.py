@@ -7,19 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.teachers.http.client import EndpointClient
-from cotbuild.builder.teachers.http.lane import MAX_WAIT_S, Lane
-from cotbuild.builder.teachers.http.slots import Slots, choose
-from cotbuild.builder.teachers.http.window import Window
-from cotbuild.builder.teachers.http.wire import Retry
+from cotbuild.builder.teachers.http.lane import MAX_WAIT_S, PooledEndpoint
+from cotbuild.builder.teachers.http.slots import SlotScheduler, choose
+from cotbuild.builder.teachers.http.window import RequestWindow
+from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Completion, FailureKind
 
 
 def lane(
     taken: int = 0, window: int = 4, *, out: bool = False, paused_until_s: float = 0.0
-) -> Lane:
+) -> PooledEndpoint:
     client = EndpointClient("http://127.0.0.1:1/v1", "m")
-    return Lane(
-        client, Window(window), out=out, in_flight=taken, paused_until_s=paused_until_s
+    return PooledEndpoint(
+        client,
+        RequestWindow(window),
+        out=out,
+        in_flight=taken,
+        paused_until_s=paused_until_s,
     )
 
 
@@ -40,7 +44,9 @@ def lane(
         ([lane(paused_until_s=1)], set(), 0),
     ],
 )  # fmt: skip
-def test_choose(lanes: list[Lane], tried: set[int], chosen: int | None) -> None:
+def test_choose(
+    lanes: list[PooledEndpoint], tried: set[int], chosen: int | None
+) -> None:
     found = choose(lanes, {lanes[i] for i in tried}, 1.0)
     assert found is (None if chosen is None else lanes[chosen])
 
@@ -66,7 +72,7 @@ def test_never_more_than_a_window_and_never_one_that_is_out(
 def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() -> None:
     async def main() -> list[int]:
         one = lane(window=1)
-        slots = Slots([one])
+        slots = SlotScheduler([one])
         order: list[int] = []
 
         async def worker(number: int) -> None:
@@ -88,7 +94,7 @@ def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() ->
 def test_one_that_waits_for_another_lane_is_passed_by() -> None:
     async def main() -> None:
         one, other = lane(window=1), lane(1, window=1)
-        slots = Slots([one, other])
+        slots = SlotScheduler([one, other])
         waiting = asyncio.create_task(slots.take({one}))
         await asyncio.sleep(0)
         assert await slots.take(set()) is one
@@ -101,7 +107,7 @@ def test_one_that_waits_for_another_lane_is_passed_by() -> None:
 def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
     async def main() -> None:
         one = lane(window=1)
-        slots = Slots([one])
+        slots = SlotScheduler([one])
         first = await slots.take(set())
         second, third = (asyncio.create_task(slots.take(set())) for _ in range(2))
         await asyncio.sleep(0)
@@ -115,7 +121,7 @@ def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
 
 def test_a_fault_reaches_those_who_wait_and_those_who_come() -> None:
     async def main() -> None:
-        slots = Slots([lane(window=1)])
+        slots = SlotScheduler([lane(window=1)])
         await slots.take(set())
         waiting = asyncio.create_task(slots.take(set()))
         await asyncio.sleep(0)
@@ -134,24 +140,36 @@ DONE = Completion(request_key="k", text="t", finish_reason="stop")
     ("outcome", "alive", "losses", "size", "paused_until_s"),
     [
         (DONE, True, 0, 8, 0),
-        (Retry(FailureKind.UNAVAILABLE, "HTTP 500"), True, 0, 8, 0),
+        (RetryableFailure(FailureKind.UNAVAILABLE, "HTTP 500"), True, 0, 8, 0),
         (
-            Retry(FailureKind.UNAVAILABLE, "HTTP 429", after_s=3.0, pushed_back=True),
+            RetryableFailure(
+                FailureKind.UNAVAILABLE, "HTTP 429", after_s=3.0, pushed_back=True
+            ),
             True,
             0,
             4,
             13,
         ),
         (
-            Retry(FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True),
+            RetryableFailure(
+                FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True
+            ),
             False,
             3,
             8,
             13,
         ),
-        (Retry(FailureKind.UNAVAILABLE, "refused", lost=True), False, 3, 8, 0),
         (
-            Retry(FailureKind.BAD_BODY, "broken off", lost=True, pushed_back=True),
+            RetryableFailure(FailureKind.UNAVAILABLE, "refused", lost=True),
+            False,
+            3,
+            8,
+            0,
+        ),
+        (
+            RetryableFailure(
+                FailureKind.BAD_BODY, "broken off", lost=True, pushed_back=True
+            ),
             False,
             3,
             4,
@@ -160,7 +178,7 @@ DONE = Completion(request_key="k", text="t", finish_reason="stop")
     ],
 )
 def test_what_an_attempt_says_of_an_endpoint(
-    outcome: Completion | Retry,
+    outcome: Completion | RetryableFailure,
     alive: bool,
     losses: int,
     size: int,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.teachers.http.window import Window
+from cotbuild.builder.teachers.http.window import RequestWindow
 
 
 def test_begins_at_the_maximum() -> None:
-    assert Window(128).size == 128
+    assert RequestWindow(128).size == 128
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ def test_begins_at_the_maximum() -> None:
     ],
 )
 def test_halves_once_a_round_trip(events: list[tuple[float, float]], size: int) -> None:
-    window = Window(128)
+    window = RequestWindow(128)
     for sent_s, now_s in events:
         window.pushed_back(sent_s, now_s)
     assert window.size == size
 
 
 def test_grows_by_one_for_a_window_of_successes() -> None:
-    window = Window(128)
+    window = RequestWindow(128)
     window.pushed_back(0, 1)
     for expected in (65, 66, 67):
         for _ in range(
@@ -56,14 +56,14 @@ def test_grows_by_one_for_a_window_of_successes() -> None:
 def test_follows_a_lasting_queue_to_what_runs_and_some(
     looks: list[tuple[float, float]], size: int
 ) -> None:
-    window = Window(128)
+    window = RequestWindow(128)
     for running, waiting in looks:
         window.looked(running, waiting)
     assert window.size == size
 
 
 def test_does_not_grow_while_requests_wait_there() -> None:
-    window = Window(128)
+    window = RequestWindow(128)
     window.pushed_back(0, 1)
     window.looked(10, 54)
     for _ in range(1000):
@@ -77,7 +77,7 @@ def test_does_not_grow_while_requests_wait_there() -> None:
 
 def test_settles_at_a_servers_capacity() -> None:
     """A server that runs 40 of ours at once, seen through its metrics, and never idles."""
-    window = Window(256)
+    window = RequestWindow(256)
     for _ in range(100):
         running = min(window.size, 40)
         window.looked(running, window.size - running)
@@ -97,7 +97,7 @@ EVENTS = st.one_of(
 def test_stays_in_its_bounds_and_recovers(
     maximum: int, events: list[tuple[str, float, float]]
 ) -> None:
-    window = Window(maximum)
+    window = RequestWindow(maximum)
     for name, one, other in events:
         window.succeeded() if name == "succeeded" else getattr(window, name)(one, other)
         assert 1 <= window.size <= maximum

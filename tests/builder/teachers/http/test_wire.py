@@ -16,7 +16,7 @@ from cotbuild.builder.teachers.http.wire import (
     MAX_RETRY_AFTER_S,
     MAX_WORDS_CHARS,
     ChatBody,
-    Retry,
+    RetryableFailure,
     backoff_s,
     one_line,
     read_body,
@@ -98,7 +98,7 @@ def body(
     ).encode()
 
 
-def answer_to(raw: bytes) -> Answer | Retry:
+def answer_to(raw: bytes) -> Answer | RetryableFailure:
     read = read_body(raw)
     return to_answer(read, "k") if isinstance(read, ChatBody) else read
 
@@ -176,7 +176,7 @@ def test_completions(raw: bytes, expected: dict[str, Any]) -> None:
 )
 def test_anything_less_is_asked_again(raw: bytes, words: str) -> None:
     outcome = answer_to(raw)
-    assert isinstance(outcome, Retry)
+    assert isinstance(outcome, RetryableFailure)
     assert outcome.kind is FailureKind.BAD_BODY
     assert words in outcome.message
     assert not outcome.lost
@@ -216,7 +216,9 @@ def test_any_bytes_make_one_short_line(raw: bytes) -> None:
         assert len(line) <= MAX_WORDS_CHARS
         assert line == "" or line.isprintable()
     read = read_body(raw)
-    assert not isinstance(read, Retry) or len(read.message) <= MAX_WORDS_CHARS
+    assert (
+        not isinstance(read, RetryableFailure) or len(read.message) <= MAX_WORDS_CHARS
+    )
 
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.teachers.vllm import guard
-from cotbuild.builder.teachers.vllm.process import Guarded, last_error, new_run_dir
+from cotbuild.builder.teachers.vllm.process import (
+    GuardedProcess,
+    last_error,
+    new_run_dir,
+)
 from cotbuild.schemas.errors import StoreError
 
 pytestmark = pytest.mark.skipif(
@@ -68,8 +72,8 @@ def assert_gone(pids: Path, run_dir: Path, seconds: float = 10.0) -> None:
     assert not [name for name in names if Path(name).exists()]
 
 
-def start(run_dir: Path, pids: Path, tmp_path: Path) -> Guarded:
-    server = Guarded(
+def start(run_dir: Path, pids: Path, tmp_path: Path) -> GuardedProcess:
+    server = GuardedProcess(
         dummy(run_dir), {"DUMMY_PIDS": str(pids)}, tmp_path / "log", run_dir, GRACE_S
     )
     wait_until(lambda: len(running(pids)) == 3, 10, "the dummy did not start")
@@ -112,7 +116,7 @@ def test_a_server_that_dies_takes_its_tree_along(
 def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
     # Only the server's own process group can be found then, so this server has no child
     # that left it.
-    server = Guarded(
+    server = GuardedProcess(
         [sys.executable, "-c", "import time; time.sleep(300)"],
         {},
         tmp_path / "log",
@@ -167,14 +171,14 @@ def test_exit_code_and_output_reach_the_owner(
     log = tmp_path / "folder" / "log"
     for life in "first", "second":
         script = f"import sys; print('ValueError: {life}'); sys.exit({code})"
-        server = Guarded([sys.executable, "-c", script], {}, log, run_dir)
+        server = GuardedProcess([sys.executable, "-c", script], {}, log, run_dir)
         assert asyncio.run(server.wait()) == code
         assert server.last_error() == f"ValueError: {life}"
     assert "first" in log.read_text()
 
 
 def test_a_command_that_cannot_be_run_is_named(run_dir: Path, tmp_path: Path) -> None:
-    server = Guarded(["/no/such/program"], {}, tmp_path / "log", run_dir)
+    server = GuardedProcess(["/no/such/program"], {}, tmp_path / "log", run_dir)
     assert asyncio.run(server.wait()) == 127
     assert "/no/such/program" in server.last_error()
 
@@ -204,7 +208,7 @@ def test_a_run_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="Expected a log file"):
-        Guarded(["true"], {}, tmp_path / "file" / "log", new_run_dir())
+        GuardedProcess(["true"], {}, tmp_path / "file" / "log", new_run_dir())
 
 
 def test_the_run_directory_leaves_room_for_socket_names() -> None:

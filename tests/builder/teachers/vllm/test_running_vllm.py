@@ -19,8 +19,8 @@ from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
-from cotbuild.builder.teachers.vllm.process import Guarded, new_run_dir
-from cotbuild.builder.teachers.vllm.tuning import choose, look
+from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
+from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.schemas.completion import Completion, Message
 from cotbuild.schemas.config import ServerConfig, TeacherConfig
 from tests.support.http_teacher import free_port
@@ -43,7 +43,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the embedded model is served."""
     log = tmp_path_factory.mktemp("vllm") / "log"
     model = asyncio.run(embedded_model(log, print))
-    settings = choose(look(), ServerConfig(max_num_seqs=WINDOW), 2048)
+    settings = tune_vllm(detect_machine(), ServerConfig(max_num_seqs=WINDOW), 2048)
     port, run_dir = free_port(), new_run_dir()
     command = [
         sys.executable,
@@ -66,7 +66,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "VLLM_RPC_BASE_PATH": str(run_dir),
         "HF_HUB_OFFLINE": "1",
     }
-    server = Guarded(command, settings.env | private, log, run_dir)
+    server = GuardedProcess(command, settings.env | private, log, run_dir)
     try:
         wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
         yield f"http://127.0.0.1:{port}/v1"
@@ -74,7 +74,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         asyncio.run(server.stop())
 
 
-def wait_until_healthy(address: str, server: Guarded) -> None:
+def wait_until_healthy(address: str, server: GuardedProcess) -> None:
     deadline = time.monotonic() + 300
     while True:
         assert server.exit_code() is None, server.last_error()

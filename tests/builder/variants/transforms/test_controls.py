@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.builder.variants.example import Apply, Chance
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.example import SeededDraws, TransformFn
 from cotbuild.builder.variants.transforms.controls import (
     constant,
     echo,
@@ -43,7 +43,7 @@ TEXTS = st.one_of(
     st.sampled_from(["", "one", "水 🐟", "a\u3000b\x1cc\n\nd", "w " * 10_000]),
 )
 LIKE = Sample(do="sample", count=3)
-AS_MANY: list[tuple[str, Apply]] = [
+AS_MANY: list[tuple[str, TransformFn]] = [
     ("vocabulary", vocabulary(Vocabulary(do="vocabulary"))),
     ("vocabulary by count", vocabulary(Vocabulary(do="vocabulary", weights="corpus"))),
     ("filler", filler(Filler(do="filler"))),
@@ -51,13 +51,13 @@ AS_MANY: list[tuple[str, Apply]] = [
 ]
 
 
-def draws(step: int = 0, question_id: str = "q0") -> Chance:
-    return Chance(7, step, question_id, 0)
+def draws(step: int = 0, question_id: str = "q0") -> SeededDraws:
+    return SeededDraws(7, step, question_id, 0)
 
 
 @given(TEXTS)
 def test_controls_have_as_many_words(text: str) -> None:
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = {name: apply(text, BUILD[0], draws(), corpus) for name, apply in AS_MANY}
     assert {name: len(words(str(made[name]))) for name in made} == dict.fromkeys(
         made, len(words(text))
@@ -71,7 +71,7 @@ def test_controls_have_as_many_words(text: str) -> None:
 @given(TEXTS)
 def test_controls_have_as_many_as_another_transform_leaves(text: str) -> None:
     leaves = sample(LIKE)
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = [
             vocabulary(Vocabulary(do="vocabulary", like=LIKE), leaves)(
                 text, BUILD[0], draws(), corpus
@@ -83,7 +83,7 @@ def test_controls_have_as_many_as_another_transform_leaves(text: str) -> None:
     assert [len(words(str(one))) for one in made] == [min(3, len(words(text)))] * 2
 
 
-MAKERS: list[Callable[[Apply], Apply]] = [
+MAKERS: list[Callable[[TransformFn], TransformFn]] = [
     lambda leaves: vocabulary(Vocabulary(do="vocabulary", like=LIKE), leaves),
     lambda leaves: filler(Filler(do="filler", like=LIKE), leaves),
     lambda leaves: sample(Sample(do="sample", like=LIKE), leaves),
@@ -91,8 +91,10 @@ MAKERS: list[Callable[[Apply], Apply]] = [
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_row_that_like_cannot_have_is_none(make: Callable[[Apply], Apply]) -> None:
-    with CorpusOf([BUILD[0]], {}) as corpus:
+def test_a_row_that_like_cannot_have_is_none(
+    make: Callable[[TransformFn], TransformFn],
+) -> None:
+    with LoadedCorpus([BUILD[0]], {}) as corpus:
         assert (
             make(swap(Swap(do="swap")))("cold water", BUILD[0], draws(), corpus) is None
         )
@@ -108,7 +110,7 @@ def test_like_is_bound_or_not_there() -> None:
 def test_weights_decide_how_often_a_word_comes() -> None:
     build = [subject("a a a a a a a a a b", "q0")]
     text = "w " * 2_000
-    with CorpusOf(build, {}) as corpus:
+    with LoadedCorpus(build, {}) as corpus:
         uniform = vocabulary(Vocabulary(do="vocabulary"))(
             text, build[0], draws(), corpus
         )
@@ -122,7 +124,7 @@ def test_weights_decide_how_often_a_word_comes() -> None:
 @pytest.mark.parametrize("label", ["any", "same", "other"])
 def test_swap_gives_another_questions_rationale_whole(label: str) -> None:
     apply = swap(Swap.model_validate({"do": "swap", "label": label}))
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = [apply("whatever", row, draws(), corpus) for row in BUILD]
     for row, text in zip(BUILD, made, strict=True):
         there = [other for other in BUILD if other.question_id != row.question_id]
@@ -142,7 +144,7 @@ def test_the_order_of_rows_changes_nothing(chaos: random.Random) -> None:
     applies = [*(apply for _, apply in AS_MANY), swap(Swap(do="swap", label="other"))]
     made = []
     for build in (BUILD, chaos.sample(BUILD, len(BUILD))):
-        with CorpusOf(build, {}) as corpus:
+        with LoadedCorpus(build, {}) as corpus:
             made.append(
                 [
                     apply(BUILD[0].rationale, BUILD[0], draws(), corpus)
@@ -154,7 +156,7 @@ def test_the_order_of_rows_changes_nothing(chaos: random.Random) -> None:
 
 def test_other_draws_are_other_words() -> None:
     apply = vocabulary(Vocabulary(do="vocabulary"))
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = {
             apply("w " * 20, BUILD[0], chance, corpus)
             for chance in (draws(), draws(1), draws(0, "q1"))
@@ -173,7 +175,7 @@ def test_other_draws_are_other_words() -> None:
 )
 def test_golden_rows(name: str, expected: str) -> None:
     """Fixed for good: a change here is a new version of every variant that draws so."""
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         assert (
             dict(AS_MANY)[name](BUILD[0].rationale, BUILD[0], draws(), corpus)
             == expected
@@ -181,7 +183,7 @@ def test_golden_rows(name: str, expected: str) -> None:
 
 
 def test_a_constant_is_the_same_everywhere() -> None:
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         apply = constant(Constant(do="constant", text="So it is."))
         assert {
             apply(text, row, draws(), corpus) for row in BUILD for text in ("", "a b")
@@ -189,7 +191,7 @@ def test_a_constant_is_the_same_everywhere() -> None:
 
 
 def test_a_question_without_words_echoes_nothing() -> None:
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         assert (
             echo(Echo(do="echo"))("a b", subject("a b", question=" "), draws(), corpus)
             == ""
@@ -200,9 +202,9 @@ def test_a_question_without_words_echoes_nothing() -> None:
 def test_real_rationales_have_controls_of_their_length() -> None:
     rows = list(real_subjects())
     said = {word for row in rows for word in words(row.rationale)}
-    with CorpusOf(rows, {}) as corpus:
+    with LoadedCorpus(rows, {}) as corpus:
         for row in rows[::5]:
-            chance = Chance(0, 0, row.question_id, row.sample_index)
+            chance = SeededDraws(0, 0, row.question_id, row.sample_index)
             made = {
                 name: str(apply(row.rationale, row, chance, corpus))
                 for name, apply in AS_MANY

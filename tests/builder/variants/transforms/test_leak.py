@@ -5,12 +5,18 @@ made-up and on real rationales.
 import time
 from collections import Counter
 from itertools import islice
+from typing import cast
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import Apply, Chance, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.leak_measure import names
 from cotbuild.builder.variants.transforms.leak import leak_only, naming, strip
 from cotbuild.builder.variants.view import as_question, is_target
@@ -22,18 +28,20 @@ from tests.schemas.answers.test_mentions import OPTION, TEXTS
 from tests.support.labelled import SETS, SetOf, rows_of
 from tests.support.weathering import KINDS, question
 
-STRIPS: dict[str, Apply] = {
+STRIPS: dict[str, TransformFn] = {
     f"{what}{'_random' if random else ''}": strip(
         Strip(do="strip", what=what, random=random)
     )
     for what in ("target", "options")
     for random in (False, True)
 }
-LEAK: Apply = leak_only(LeakOnly(do="leak_only"))
+LEAK: TransformFn = leak_only(LeakOnly(do="leak_only"))
 
 
-def subject_of(q: Question, rationale: str = "", sample_index: int = 0) -> Subject:
-    return Subject(
+def subject_of(
+    q: Question, rationale: str = "", sample_index: int = 0
+) -> RationaleExample:
+    return RationaleExample(
         q.id,
         sample_index,
         q.kind,
@@ -45,8 +53,8 @@ def subject_of(q: Question, rationale: str = "", sample_index: int = 0) -> Subje
     )
 
 
-def run(apply: Apply, text: str, q: Question, seed: int = 0) -> str:
-    made = apply(text, subject_of(q), Chance(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
+def run(apply: TransformFn, text: str, q: Question, seed: int = 0) -> str:
+    made = apply(text, subject_of(q), SeededDraws(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
     assert made is not None
     return made
 
@@ -224,7 +232,7 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     for row in rows:
-        subject = Subject(
+        subject = RationaleExample(
             row.question_id,
             row.sample_index,
             row.kind,
@@ -234,12 +242,12 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
             "",
             "",
         )
-        chance = Chance(0, 0, row.question_id, row.sample_index)
+        chance = SeededDraws(0, 0, row.question_id, row.sample_index)
         q = as_question(subject)
         texts = {
-            name: apply(row.rationale, subject, chance, None) or ""
+            name: apply(row.rationale, subject, chance, cast(BuildCorpus, None)) or ""
             for name, apply in STRIPS.items()
-        }  # type: ignore[arg-type]
+        }
         for name, text in {"as_is": row.rationale, **texts}.items():
             target, other = names(text, q)
             counts[f"{name}: target"] += target

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.leak import strip
 from cotbuild.builder.variants.transforms.mask import (
     NUMBER_WORDS,
@@ -32,11 +37,15 @@ def masked(text: str, seed: int = 1, **parameters: object) -> str:
     return made(mask(Mask.parse({"do": "mask", **parameters}, "t")), text, seed)
 
 
-def shortened(text: str, leaves: Apply | None = None, **parameters: object) -> str:
+def shortened(
+    text: str, leaves: TransformFn | None = None, **parameters: object
+) -> str:
     return made(cut(Cut.parse({"do": "cut", **parameters}, "t"), leaves), text)
 
 
-def gives_up(text: str, subject: Subject, chance: Chance, corpus: Corpus) -> None:
+def gives_up(
+    text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+) -> None:
     """A transform that no row can have."""
 
 
@@ -261,7 +270,7 @@ def test_cut_like_a_mask_has_its_length(text: str, share: float) -> None:
 
 def test_cut_like_what_cannot_be_is_none() -> None:
     like = Cut.parse({"do": "cut", "like": {"do": "swap"}}, "t")
-    assert cut(like, gives_up)(FISH, SUBJECT, Chance(1, 0, "q1", 0), None) is None  # type: ignore[arg-type]
+    assert cut(like, gives_up)(FISH, SUBJECT, SeededDraws(1, 0, "q1", 0), None) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +278,7 @@ def test_cut_like_what_cannot_be_is_none() -> None:
     [({"like": {"do": "swap"}}, None), ({"count": 1}, mask(Mask(do="mask")))],
 )
 def test_like_and_what_it_leaves_go_together(
-    parameters: dict[str, Any], leaves: Apply | None
+    parameters: dict[str, Any], leaves: TransformFn | None
 ) -> None:
     with pytest.raises(TypeError, match="Expected like bound"):
         shortened(FISH, leaves, **parameters)
@@ -315,7 +324,7 @@ def test_every_place_is_as_likely(layout: str, places: int) -> None:
 # --- the ends ---
 
 
-def every() -> Iterator[Apply]:
+def every() -> Iterator[TransformFn]:
     for name in CLASSES:
         for layout in ("scattered", "contiguous"):
             yield mask(

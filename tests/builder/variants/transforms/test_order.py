@@ -11,13 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import Apply, Chance, Corpus, Subject
+from cotbuild.builder.variants.example import (
+    BuildCorpus,
+    RationaleExample,
+    SeededDraws,
+    TransformFn,
+)
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import sentences, words
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import Reverse, Shuffle, Sort, Unit
 
-SUBJECT = Subject(
+SUBJECT = RationaleExample(
     question_id="q1",
     sample_index=0,
     kind=QuestionKind.CHOICE,
@@ -27,7 +32,7 @@ SUBJECT = Subject(
     label="the sea",
     rationale="",
 )
-NO_CORPUS = cast(Corpus, None)  # these transforms must not look at it
+NO_CORPUS = cast(BuildCorpus, None)  # these transforms must not look at it
 FISH = "Twenty-five fish live in the sea. They don’t like a river! So the answer is (B), the sea."
 TEXT = st.text() | st.lists(
     st.sampled_from(["a", "b", "c.", "D", "E!", "é", "漢。", "\n"]), max_size=30
@@ -36,7 +41,7 @@ SEED = st.integers(0, 2**32)
 
 
 def made(
-    apply: Apply,
+    apply: TransformFn,
     text: str,
     seed: int = 1,
     step: int = 0,
@@ -45,7 +50,7 @@ def made(
 ) -> str:
     """What a transform makes of a text that every row can have."""
     left = apply(
-        text, SUBJECT, Chance(seed, step, question_id, sample_index), NO_CORPUS
+        text, SUBJECT, SeededDraws(seed, step, question_id, sample_index), NO_CORPUS
     )
     assert left is not None
     return left
@@ -223,7 +228,7 @@ def test_of_two_words_half_stay() -> None:
 
 # --- the ends ---
 
-ALL: list[Callable[[], Apply]] = [
+ALL: list[Callable[[], TransformFn]] = [
     *(
         lambda unit=unit, within=within: shuffle(
             Shuffle(do="shuffle", unit=unit, within=within), characters
@@ -244,7 +249,7 @@ ALL: list[Callable[[], Apply]] = [
 
 
 @pytest.mark.parametrize("bound", ALL)
-def test_empty_one_word_and_ten_thousand(bound: Callable[[], Apply]) -> None:
+def test_empty_one_word_and_ten_thousand(bound: Callable[[], TransformFn]) -> None:
     apply = bound()
     assert made(apply, "") == ""
     assert made(apply, "x") == "x"
@@ -266,6 +271,8 @@ def test_empty_one_word_and_ten_thousand(bound: Callable[[], Apply]) -> None:
         lambda: sort(Sort(do="sort", unit="piece")),
     ],
 )
-def test_pieces_without_a_tokenizer_are_a_mistake(bind: Callable[[], Apply]) -> None:
+def test_pieces_without_a_tokenizer_are_a_mistake(
+    bind: Callable[[], TransformFn],
+) -> None:
     with pytest.raises(TypeError, match="Expected the split"):
         bind()

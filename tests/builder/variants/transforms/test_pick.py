@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.builder.variants.example import Chance, Subject
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.example import RationaleExample, SeededDraws
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.builder.variants.transforms.leak import naming
 from cotbuild.builder.variants.transforms.pick import sample, top, word_scores
@@ -60,12 +60,16 @@ TEXTS = st.one_of(
 BY = ["tfidf", "question", "options", "list"]
 
 
-def draws() -> Chance:
-    return Chance(7, 0, "q0", 0)
+def draws() -> SeededDraws:
+    return SeededDraws(7, 0, "q0", 0)
 
 
 def best(
-    folder: Path, text: str = TEXT, *, build: list[Subject] = BUILD, **parameters: Any
+    folder: Path,
+    text: str = TEXT,
+    *,
+    build: list[RationaleExample] = BUILD,
+    **parameters: Any,
 ) -> str | None:
     """What `top` makes of a text; the list holds runs, fills and the, the scores are of
     BUILD[0].
@@ -74,7 +78,7 @@ def best(
     parameters |= {"do": "top", "file": by if by in ("list", "scores") else None}
     (folder / "words.txt").write_text("runs FILLS the\n")
     files = {"list": folder / "words.txt", "scores": folder / "scores.parquet"}
-    with CorpusOf(build, files) as corpus:
+    with LoadedCorpus(build, files) as corpus:
         return top(Top.model_validate(parameters))(
             text, subject(text, "q0"), draws(), corpus
         )
@@ -224,7 +228,7 @@ def test_scores_after_another_transform_are_refused(tmp_path: Path) -> None:
     write_scores(tmp_path / "scores.parquet", INFO, [])
     apply = top(Top(do="top", by="scores", file="scores", count=3))
     with (
-        CorpusOf(BUILD, {"scores": tmp_path / "scores.parquet"}) as corpus,
+        LoadedCorpus(BUILD, {"scores": tmp_path / "scores.parquet"}) as corpus,
         pytest.raises(
             ConfigError,
             match=r"'q0' sample 0: top by scores after another transform\. Expected it first",
@@ -269,7 +273,7 @@ def test_word_scores_are_sums_over_overlaps(
 def test_a_sample_has_its_count_in_the_order_of_the_text(
     text: str, count: int, mentions: Any
 ) -> None:
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = sample(Sample(do="sample", count=count, mentions=mentions))(
             text, subject(text), draws(), corpus
         )
@@ -287,7 +291,7 @@ def test_a_sample_has_its_count_in_the_order_of_the_text(
 def test_a_sample_has_as_many_as_another_leaves(text: str, count: int) -> None:
     model = Top(do="top", by="tfidf", count=count)
     build = [*BUILD, subject(text, "q4")]
-    with CorpusOf(build, {}) as corpus:
+    with LoadedCorpus(build, {}) as corpus:
         left = top(model)(text, build[-1], draws(), corpus)
         made = sample(Sample(do="sample", like=model), top(model))(
             text, build[-1], draws(), corpus
@@ -296,7 +300,7 @@ def test_a_sample_has_as_many_as_another_leaves(text: str, count: int) -> None:
 
 
 def test_larger_samples_hold_smaller_ones() -> None:
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = [
             sample(Sample(do="sample", count=count))(TEXT, BUILD[0], draws(), corpus)
             for count in range(19)
@@ -308,9 +312,9 @@ def test_larger_samples_hold_smaller_ones() -> None:
 
 def test_every_place_is_drawn_alike() -> None:
     apply = sample(Sample(do="sample", count=1))
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = Counter(
-            apply("a b c d", subject(""), Chance(0, 0, str(i), 0), corpus)
+            apply("a b c d", subject(""), SeededDraws(0, 0, str(i), 0), corpus)
             for i in range(4_000)
         )
     assert set(made) == set("abcd")
@@ -319,7 +323,7 @@ def test_every_place_is_drawn_alike() -> None:
 
 def test_golden_samples() -> None:
     """Fixed for good: a change here is a new version of every variant that draws so."""
-    with CorpusOf(BUILD, {}) as corpus:
+    with LoadedCorpus(BUILD, {}) as corpus:
         made = [
             sample(Sample(do="sample", count=5, mentions=mentions))(
                 TEXT, BUILD[0], draws(), corpus
@@ -359,9 +363,9 @@ def test_real_rationales() -> None:
         sample(Sample(do="sample", like=model), top(model)),
     ]
     total = hashlib.sha256()
-    with CorpusOf(rows, {}) as corpus:
+    with LoadedCorpus(rows, {}) as corpus:
         for row in rows:
-            chance = Chance(0, 0, row.question_id, row.sample_index)
+            chance = SeededDraws(0, 0, row.question_id, row.sample_index)
             made = [str(step(row.rationale, row, chance, corpus)) for step in steps]
             assert len(words(made[0])) == len(words(made[3]))
             assert not naming(words(made[2]), row, "options")

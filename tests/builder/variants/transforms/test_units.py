@@ -25,7 +25,7 @@ from tokenizers import (
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.variants.transforms.units import (
     STOP_WORDS,
-    Pieces,
+    TokenPieces,
     bare,
     sentences,
     share_of,
@@ -238,16 +238,16 @@ EMBEDDED = pytest.param(
 @pytest.fixture(scope="module", params=["bytes", "greedy", "dropping", EMBEDDED])
 def pieces(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Pieces:
+) -> TokenPieces:
     folder = tmp_path_factory.mktemp("tokenizer")
     if request.param == "embedded":
         asyncio.run(embedded_model(folder / "log", print))
-        return Pieces.of("embedded")
+        return TokenPieces.of("embedded")
     if request.param == "dropping":
         dropping(folder / "tokenizer.json")
     else:
         byte_level(folder / "tokenizer.json", greedy=request.param == "greedy")
-    return Pieces.of(str(folder))
+    return TokenPieces.of(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -265,12 +265,12 @@ def pieces(
         " the" * 10_000,
     ],
 )
-def test_pieces_give_the_text(pieces: Pieces, text: str) -> None:
+def test_pieces_give_the_text(pieces: TokenPieces, text: str) -> None:
     assert "".join(pieces.split(text)) == text
 
 
 @given(ANY)
-def test_pieces_give_any_text_and_none_is_empty(pieces: Pieces, text: str) -> None:
+def test_pieces_give_any_text_and_none_is_empty(pieces: TokenPieces, text: str) -> None:
     found = pieces.split(text)
     assert "".join(found) == text
     assert all(found)
@@ -278,20 +278,25 @@ def test_pieces_give_any_text_and_none_is_empty(pieces: Pieces, text: str) -> No
 
 def test_tokens_of_one_character_are_one_piece(tmp_path: Path) -> None:
     byte_level(tmp_path / "tokenizer.json")
-    split = Pieces.of(str(tmp_path)).split
+    split = TokenPieces.of(str(tmp_path)).split
     assert split("x漢 é") == ["x", "漢", " ", "é"]
     assert split("the q") == ["the", " ", "q"]
 
 
 def test_what_a_tokenizer_drops_goes_with_the_next_piece(tmp_path: Path) -> None:
     dropping(tmp_path / "tokenizer.json")
-    assert Pieces.of(str(tmp_path)).split(" the  Cat. ") == [" the", "  Cat", ".", " "]
+    assert TokenPieces.of(str(tmp_path)).split(" the  Cat. ") == [
+        " the",
+        "  Cat",
+        ".",
+        " ",
+    ]
 
 
 @pytest.mark.slow
 def test_embedded_pieces_are_the_students_tokens(tmp_path: Path) -> None:
     asyncio.run(embedded_model(tmp_path / "log", print))
-    assert Pieces.of("embedded").split("Hello  world 😀👍") == [
+    assert TokenPieces.of("embedded").split("Hello  world 😀👍") == [
         "Hello",
         " ",
         " world",
@@ -305,19 +310,19 @@ def test_an_embedded_model_that_was_never_made_is_named(
 ) -> None:
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match=r"'embedded'.*Ask the embedded teacher once"):
-        Pieces.of("embedded")
+        TokenPieces.of("embedded")
 
 
 def test_pieces_go_to_other_processes_and_are_pinned_by_their_file(
     tmp_path: Path,
 ) -> None:
     file = byte_level(tmp_path / "tokenizer.json")
-    made = Pieces.of(str(tmp_path))
+    made = TokenPieces.of(str(tmp_path))
     digest, found = made.digest, made.split("the then")
     again = pickle.loads(pickle.dumps(made))
     assert (again.digest, again.split("the then")) == (digest, found)
     file.write_text(file.read_text() + "\n")
-    assert Pieces.of(str(tmp_path)).digest != digest
+    assert TokenPieces.of(str(tmp_path)).digest != digest
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]"])
@@ -327,4 +332,4 @@ def test_a_folder_without_a_tokenizer_is_refused(
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(ConfigError, match=r"tokenizer\.json.*Expected"):
-        Pieces.of(str(tmp_path)).split("a")
+        TokenPieces.of(str(tmp_path)).split("a")
