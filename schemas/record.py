@@ -69,14 +69,17 @@ def short(value: object) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def check_format(found: object, where: str) -> None:
-    """Raise DataError unless `found` is a format version this code reads."""
-    if type(found) is not int or found < 1:
-        raise DataError(
-            f"{where}: format version {found!r}. Expected a whole number from 1 to {FORMAT_VERSION}."
+def check_format(
+    version: object, where: str, error: type[CotbuildError] = DataError
+) -> None:
+    """Raise `error` unless `version` is a format version that this code reads."""
+    if type(version) is not int or version < 1:
+        raise error(
+            f"{where}: format version {version!r}. "
+            f"Expected a whole number from 1 to {FORMAT_VERSION}."
         )
-    if found > FORMAT_VERSION:
-        raise DataError(
-            f"{where}: format version {found}, written by a newer cotbuild. Expected at most {FORMAT_VERSION}. "
-            "Upgrade cotbuild."
+    if version > FORMAT_VERSION:
+        raise error(
+            f"{where}: format version {version}, written by a newer cotbuild; "
+            f"this one reads versions up to {FORMAT_VERSION}. Upgrade cotbuild."
         )

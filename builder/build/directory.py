@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cotbuild.builder.storage.answer_store import ANSWERS
-from cotbuild.builder.storage.durable import sync, write_text
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.files import fsync_path, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import check_format
 
@@ -125,7 +125,7 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
         ]
         if (build_dir / MANIFEST).exists():
             (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
-            sync(build_dir)
+            fsync_path(build_dir)
         names = {path.name for path in stage.iterdir()}
         gone = {entry.config_name for m in replaced for entry in m.files} - {
             e.config_name for e in manifest.files
@@ -133,9 +133,9 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
         for name in sorted(names | gone):
             _swap(build_dir / name, stage / name, stage / f".old-{name}")
         # By way of the staging folder: what a kill leaves of it goes with that.
-        write_text(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+        write_text_atomic(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         (stage / MANIFEST).replace(build_dir / MANIFEST)
-        sync(build_dir)
+        fsync_path(build_dir)
         (build_dir / _PREVIOUS).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
@@ -152,5 +152,5 @@ def _swap(place: Path, new: Path, old: Path) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        sync(path)
-    sync(folder)
+        fsync_path(path)
+    fsync_path(folder)

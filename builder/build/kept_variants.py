@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.build.directory import read_last_manifest
-from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.builder.wording import counted
+from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.variant import VariantsEntry

@@ -10,10 +10,10 @@ from typing import Any
 
 from cotbuild.builder.build.directory import CARD, need_config, need_manifest
 from cotbuild.builder.card import front_matter, model_of, read_front_matter
-from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.builder.storage.keys import KEY, distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question

@@ -58,9 +58,9 @@ def init(
     with errors():
         from cotbuild.builder.build.directory import need_manifest
         from cotbuild.builder.evaluation.models import source_folder
-        from cotbuild.builder.storage.durable import write_text
         from cotbuild.builder.study.init import study_text
         from cotbuild.builder.terminal import Terminal
+        from cotbuild.schemas.files import write_text_atomic
 
         path = out / "STUDY.yaml"
         if path.exists():
@@ -70,7 +70,7 @@ def init(
         text = study_text(
             need_manifest(source_folder(source, Terminal())), source, rows
         )
-        write_text(path, text)
+        write_text_atomic(path, text)
         print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
 
 

@@ -14,7 +14,6 @@ from pydantic import Field
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.builder.teachers.identity import (
     COMMIT,
@@ -24,6 +23,7 @@ from cotbuild.builder.teachers.identity import (
 )
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.schemas.errors import ConfigError, StoreError
+from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.training import TrainConfig
@@ -187,7 +187,7 @@ def alone_in(out: Path) -> Iterator[None]:
         raise StoreError(
             f"{out}: {error}. Expected a folder that can be written."
         ) from error
-    with locked(out / ".lock", wait=False) as ours:
+    with file_lock(out / ".lock", wait=False) as ours:
         if not ours:
             raise StoreError(
                 f"{out}: another cotbuild is at work here. Expected one at a time. Wait, or take another."

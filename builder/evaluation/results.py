@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotbuild.builder.storage.arrow import arrow_schema
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import check_format
 
@@ -147,7 +147,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write evaluation.json, whole or not at all. Raises StoreError."""
     path = folder / RECORD
     try:
-        write_text(path, evaluation.model_dump_json(indent=2) + "\n")
+        write_text_atomic(path, evaluation.model_dump_json(indent=2) + "\n")
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -18,13 +18,13 @@ from cotbuild.builder.generate.jobs import Job, cotbuild_version, known_answers
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.builder.sources.licence import hub_id, stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.extract import EXTRACT_VERSION
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.fingerprint import canonical_json, digest
 from cotbuild.schemas.manifest import (
     FileEntry,
@@ -92,8 +92,8 @@ def assemble(
             _run_info(job, derived, tally, time.monotonic() - started),
         )
         manifest = keep_variants(job.out, manifest, say)
-        write_text(stage / CARD, card(manifest))
-        write_text(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
+        write_text_atomic(stage / CARD, card(manifest))
+        write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install(job.out, stage, manifest)
     return manifest
 

@@ -14,7 +14,6 @@ DERIVING = (
     "cotbuild.builder.storage.arrow",
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.rows",
-    "cotbuild.builder.storage.durable",
     "cotbuild.builder.generate.exemplars",
     "cotbuild.builder.hub",
     "cotbuild.builder.imports",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from cotbuild.builder.storage.durable import file_sha256
+from cotbuild.schemas.files import file_sha256
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and the total."""

@@ -18,9 +18,9 @@ from cotbuild.builder.release.sanitize import (
     refuse_path_as_name,
 )
 from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.manifest import Manifest
 
 FIGURES = "figures"
@@ -90,7 +90,7 @@ def compose(
         CARD: card(public, release),
     }
     for name, text in texts.items():
-        write_text(made / name, text)
+        write_text_atomic(made / name, text)
     files = {entry.path: build_dir / entry.path for entry in public.files}
     files |= {path: made / path for path in (*texts, *drawn.values())}
     return ReleaseTree(public, release.licence, dict(sorted(files.items())))

@@ -27,9 +27,9 @@ from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.places import plain_place, safe_place
-from cotbuild.builder.storage.durable import file_sha256, sync
 from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.schemas.errors import PublishError, StoreError
+from cotbuild.schemas.files import file_sha256, fsync_path
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
@@ -126,7 +126,7 @@ class FolderTarget:
                 delete=tuple(sorted(set(delete) & state.files.keys())),
             )
             save_remembered(self._pending, pending)
-            sync(self._pending.parent)
+            fsync_path(self._pending.parent)
             self._carry_out()
             commit = self._state().commit
         assert commit is not None
@@ -246,7 +246,7 @@ class FolderTarget:
         save_remembered(self._file, kept.model_copy(update={"files": ours}))
         if MANIFEST in todo.add and self._incoming(MANIFEST).exists():
             self._place(MANIFEST).unlink(missing_ok=True)
-            sync(self._folder)
+            fsync_path(self._folder)
         for path in todo.delete:
             self._remove(path)
         for path in sorted(todo.add, key=lambda path: path == MANIFEST):
@@ -271,7 +271,7 @@ class FolderTarget:
         if new.exists():  # else a run before installed it
             place.parent.mkdir(parents=True, exist_ok=True)
             new.replace(place)
-            sync(place.parent)
+            fsync_path(place.parent)
 
     def _remove(self, path: str) -> None:
         place = self._place(path)
@@ -309,5 +309,5 @@ def _copy(source: Path, place: Path) -> None:
     part = place.with_name(f".{place.name}.part")
     part.unlink(missing_ok=True)  # a link there would be written through
     shutil.copyfile(source, part)
-    sync(part)
+    fsync_path(part)
     part.replace(place)

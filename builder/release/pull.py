@@ -21,13 +21,13 @@ from cotbuild.builder.release.rederive import (
 )
 from cotbuild.builder.release.sanitize import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in
 from cotbuild.builder.teachers.known import load_known, save_known
 from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PublishError, StoreError
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 
 PULLING = ".pulling"
@@ -67,7 +67,7 @@ def pull(
             if manifest.imported is None:
                 _fill_store(out, stage, manifest, config, target.name)
                 config = _localised(config, manifest, out)
-            write_text(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
+            write_text_atomic(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
             install(out, stage, manifest)
         except OSError as error:
             raise StoreError(
@@ -193,7 +193,7 @@ def _template_ref(entry: TemplateEntry, config: BuildConfig, out: Path) -> str:
     if entry.content is None or _ships(entry, config):
         return entry.template
     place = out.resolve() / ANSWERS / "templates" / f"{entry.template}.yaml"
-    write_text(place, yaml.safe_dump(entry.content, sort_keys=False))
+    write_text_atomic(place, yaml.safe_dump(entry.content, sort_keys=False))
     return str(place)
 
 

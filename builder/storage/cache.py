@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from cotbuild.builder.storage.durable import file_sha256, write_text
 from cotbuild.schemas.errors import ConfigError, StoreError
+from cotbuild.schemas.files import file_sha256, write_text_atomic
 
 
 def cache_dir() -> Path:
@@ -44,7 +44,7 @@ def checksum(path: Path, cache: Path) -> str:
         if known is None:
             known = file_sha256(path)
             with contextlib.suppress(OSError):
-                write_text(note, json.dumps(facts | {"sha256": known}))
+                write_text_atomic(note, json.dumps(facts | {"sha256": known}))
     except OSError as fault:
         raise StoreError(
             f"{path}: {fault.strerror}. Expected a file that can be read."

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from cotbuild.builder.storage.durable import sync
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.files import fsync_path
 from cotbuild.schemas.record import FORMAT_VERSION, check_format
 
 HEADER, COMPLETION, FINAL_FAILURE, FAILURE = b"HCRF"
@@ -148,7 +148,7 @@ class Journal:
                 )
             )
             os.fsync(self._file)
-            sync(path.parent)
+            fsync_path(path.parent)
         except OSError as error:
             raise _failed(path, error) from error
         self._syncer = threading.Thread(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotbuild.builder.storage.arrow import arrow_schema
-from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format

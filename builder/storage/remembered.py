@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.record import Record, check_format
 
 R = TypeVar("R", bound=Record)
@@ -34,7 +34,7 @@ def load_remembered(path: Path, model: type[R]) -> R:
 def save_remembered(path: Path, record: Record) -> None:
     """Write the file, whole or not at all; raises StoreError."""
     try:
-        write_text(
+        write_text_atomic(
             path,
             json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)
             + "\n",

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import yaml
 
-from cotbuild.builder.storage.durable import write_text
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
+from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
 from cotbuild.schemas.study.record import Cell, StudyRegistration, TestAccess
@@ -156,7 +156,7 @@ def _read(path: Path, form: type[R]) -> R:
 
 def _write(path: Path, record: Record) -> None:
     try:
-        write_text(
+        write_text_atomic(
             path, json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
         )
     except OSError as error:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.study.evaluate import QuestionSplit
 from cotbuild.builder.study.folder import (
     now,
@@ -15,6 +14,7 @@ from cotbuild.builder.study.folder import (
     write_record,
 )
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import (
@@ -32,7 +32,7 @@ def register(
 
     Raises ConfigError where the questions are other ones than then.
     """
-    with locked(work_folder(folder) / "record.lock", wait=True):
+    with file_lock(work_folder(folder) / "record.lock", wait=True):
         there = read_record(folder)
         cells = len(read_cells(folder))
         fresh = registered(study, dev.told, test.told, now())

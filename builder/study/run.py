@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.study.cell import (
     StudyContext,
     ask_dev,
@@ -24,6 +23,7 @@ from cotbuild.builder.study.folder import (
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.builder.study.plan import CellPlan, Settings, grid_points
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study, TrainingRecipe
 from cotbuild.schemas.study.record import (
     Cell,
@@ -177,7 +177,7 @@ def _try(site: StudyContext, recipe: TrainingRecipe, point: Settings) -> None:
 
 def _take_best(site: StudyContext, recipe: TrainingRecipe) -> None:
     """Of equals the first."""
-    with locked(work_folder(site.folder) / "choice.lock", wait=True):
+    with file_lock(work_folder(site.folder) / "choice.lock", wait=True):
         if recipe in _chosen(site):
             return
         points = grid_points(site.study)
@@ -216,7 +216,7 @@ def _record(site: StudyContext) -> StudyRegistration:
 def _update(
     site: StudyContext, change: Callable[[StudyRegistration], StudyRegistration]
 ) -> None:
-    with locked(work_folder(site.folder) / "record.lock", wait=True):
+    with file_lock(work_folder(site.folder) / "record.lock", wait=True):
         record = _record(site)
         if (new := change(record)) != record:
             write_record(site.folder, new)
@@ -228,7 +228,7 @@ def _each(site: StudyContext, tasks: Sequence[StudyTask]) -> None:
     while left:
         busy = []
         for task in left:
-            with locked(
+            with file_lock(
                 work_folder(site.folder) / f"{task.name}.lock", wait=False
             ) as ours:
                 if ours:

@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cotbuild.builder.storage.arrow import arrow_schema
-from cotbuild.builder.storage.durable import sync
 from cotbuild.builder.storage.keys import KEY
 from cotbuild.builder.storage.parquet import ROWS_PER_GROUP
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.files import fsync_path
 from cotbuild.schemas.record import check_format
 
 _INFO_KEY = b"cotbuild.scores"
@@ -47,7 +47,7 @@ def write_scores(path: Path, info: ScoresInfo, rows: Iterable[ScoredRationale]) 
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             count = _write(part, info, iter(rows))
-            sync(part)
+            fsync_path(part)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

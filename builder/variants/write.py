@@ -16,12 +16,12 @@ from cotbuild.builder.build.directory import (
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import card
 from cotbuild.builder.storage.answer_store import AnswerStore
-from cotbuild.builder.storage.durable import file_sha256, write_text
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.counts import LOOKED_AT, VariantTally
 from cotbuild.builder.variants.deriver import VariantDeriver
 from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.variant import TrainingRow, VariantsEntry, VariantSet
 
@@ -54,7 +54,7 @@ def make_variants(
                 entry for entry in manifest.files if entry.config_name in BASE_CONFIGS
             ]
             new = with_variants(manifest, variants, [*base, *entries])
-            write_text(stage / CARD, card(new))
+            write_text_atomic(stage / CARD, card(new))
             install(build_dir, stage, new)
     return new
 

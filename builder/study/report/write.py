@@ -5,11 +5,11 @@ The same record and results give the same bytes.
 
 from pathlib import Path
 
-from cotbuild.builder.storage.durable import write_bytes
 from cotbuild.builder.study.report.page import page
 from cotbuild.builder.study.report.plots import pictures
 from cotbuild.builder.study.report.tables import tables
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import write_bytes_atomic
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
@@ -33,7 +33,7 @@ def write_report(
     files[PAGE] = page(registered, results, study, drawn).encode()
     try:
         for name, data in files.items():
-            write_bytes(folder / name, data)
+            write_bytes_atomic(folder / name, data)
         if PICTURE not in files:
             (folder / PICTURE).unlink(missing_ok=True)  # of an earlier report
     except OSError as error:

@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.files import file_sha256
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.build.directory import read_manifest
-from cotbuild.builder.storage.durable import file_sha256
+from cotbuild.schemas.files import file_sha256
 from tests.builder.release.conftest import REPO, Run
 from tests.support.commands import PROGRAM, cotbuild, start
 from tests.support.hub.running import SmallHub

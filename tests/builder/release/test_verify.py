@@ -15,9 +15,9 @@ import pytest
 from cotbuild.builder.build.directory import CARD, read_manifest
 from cotbuild.builder.card import card
 from cotbuild.builder.release.check import VerifyOptions, check
-from cotbuild.builder.storage.durable import file_sha256
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from tests.builder.release.conftest import REPO, Run

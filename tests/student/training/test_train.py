@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.storage.durable import locked
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.questions import question_of
@@ -164,7 +164,7 @@ def test_two_at_once_in_one_folder_are_one_too_many(
     build: Path, student: Path, tmp_path: Path
 ) -> None:
     words = ["train", build, "--student", student, "--out", tmp_path, *WORDS]
-    with locked(tmp_path / ".lock", wait=False) as ours:
+    with file_lock(tmp_path / ".lock", wait=False) as ours:
         assert ours
         done = cotbuild(*words, code=1)
     assert (

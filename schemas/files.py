@@ -1,0 +1,295 @@
+"""Files: atomic writes, JSON records, append-only JSON lines, checksums and locks.
+
+The one module of `schemas` that does IO, so that builder and student share it. It
+needs the standard library alone.
+
+Functions on bytes, folders and locks raise OSError as it comes. Functions on records
+and JSON lines raise an error of `schemas.errors` in one line.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+from cotbuild.schemas.errors import CotbuildError, DataError, StoreError
+from cotbuild.schemas.record import Record, check_format, short
+
+R = TypeVar("R", bound=Record)
+
+MAX_RECORD_BYTES = 64 << 20
+"""Largest JSON record that is read. A manifest of 1,000 files takes about 0.5 MiB."""
+
+_BLOCK_BYTES = 1 << 16
+
+
+# -- bytes and folders -------------------------------------------------------------------
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text as `write_bytes_atomic` does."""
+    write_bytes_atomic(path, text.encode("utf-8"))
+
+
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """Replace a file so that a reader sees all of the old bytes or all of the new ones.
+
+    This holds after a power cut too. Missing parent folders are created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def fsync_path(path: Path) -> None:
+    """Flush a file to disk, or a folder, so that the names in it survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def file_lock(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold an exclusive lock on `path`, which is created where it is missing.
+
+    Yields whether the lock was acquired, which is always so with `wait`. The kernel
+    releases it when the process ends, however it ends.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield _lock_descriptor(descriptor, wait=wait)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_descriptor(descriptor: int, *, wait: bool) -> bool:
+    operation = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        return False
+    return True
+
+
+# -- JSON records ------------------------------------------------------------------------
+
+
+def read_record(
+    path: Path,
+    model: type[R],
+    *,
+    remedy: str,
+    error: type[CotbuildError] = DataError,
+) -> R | None:
+    """Read a record from a JSON file, or return None if there is no such file.
+
+    `remedy` is the sentence that tells the user what to do about a damaged file. Raises
+    `error` if the file cannot be read, is not a JSON object, holds fields that `model`
+    refuses, or was written by a newer cotbuild.
+    """
+    try:
+        data = _read_bounded(path)
+    except FileNotFoundError:
+        return None
+    except OSError as fault:
+        raise error(f"{path}: could not be read: {fault.strerror or fault}.") from fault
+    if len(data) > MAX_RECORD_BYTES:
+        raise error(f"{path}: larger than {MAX_RECORD_BYTES >> 20} MiB. {remedy}")
+    value = _parse_object(data, f"{path}", remedy, error)
+    check_format(value.get("format_version"), str(path), error)
+    return model.parse(value, str(path), error)
+
+
+def _read_bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_RECORD_BYTES + 1)
+
+
+def write_record(path: Path, record: Record, *, indent: int | None = 2) -> None:
+    """Write a record as a JSON file, atomically. Raises StoreError."""
+    text = json.dumps(record.model_dump(mode="json"), indent=indent, ensure_ascii=False)
+    try:
+        write_text_atomic(path, text + "\n")
+    except OSError as fault:
+        raise write_error(path, fault) from fault
+
+
+def write_error(path: Path, fault: Exception) -> StoreError:
+    """Return the StoreError for a file or folder that could not be written."""
+    reason = getattr(fault, "strerror", None) or str(fault)
+    return StoreError(
+        f"{path}: could not be written: {reason}. Check permissions and free disk space, "
+        "then run the same command again."
+    )
+
+
+def _parse_object(
+    data: bytes, where: str, remedy: str, error: type[CotbuildError]
+) -> dict[str, Any]:
+    """Parse a JSON object; any fault becomes one line that ends with `remedy`."""
+    try:
+        value = json.loads(data)
+    except RecursionError as fault:
+        raise error(f"{where}: JSON nested too deeply. {remedy}") from fault
+    except ValueError as fault:
+        raise error(f"{where}: not JSON: {fault}. {remedy}") from fault
+    if not isinstance(value, dict):
+        raise error(f"{where}: {short(value)} is not a JSON object. {remedy}")
+    return value
+
+
+# -- JSON lines --------------------------------------------------------------------------
+
+
+class JsonLines(NamedTuple):
+    """The content of a file of JSON lines."""
+
+    values: list[dict[str, Any]]
+    """The objects in order."""
+    num_dropped: int
+    """Lines left out: a torn last line, and damaged ones where they are skipped."""
+
+
+def read_json_lines(
+    path: Path,
+    *,
+    remedy: str,
+    error: type[CotbuildError] = DataError,
+    skip_damaged: bool = False,
+) -> JsonLines:
+    """Read a file of JSON lines; a missing file counts as an empty one.
+
+    A last line without a newline, as a kill leaves it, is dropped. Raises `error` if
+    the file cannot be read or another line is not a JSON object; with `skip_damaged`
+    such a line is dropped too. Blank lines are ignored.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return JsonLines([], 0)
+    except OSError as fault:
+        raise error(f"{path}: could not be read: {fault.strerror or fault}.") from fault
+    *lines, torn = data.split(b"\n")
+    values, num_dropped = [], int(bool(torn))
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            values.append(_parse_object(line, f"{path} line {number}", remedy, error))
+        except CotbuildError:
+            if not skip_damaged:
+                raise
+            num_dropped += 1
+    return JsonLines(values, num_dropped)
+
+
+class JsonLinesWriter:
+    """Appends lines to a file of JSON lines. A context manager.
+
+    A torn last line is cut off when the file is opened, so that the next line begins on
+    a line of its own. Raises StoreError if the file cannot be written or, with
+    `exclusive`, another process holds it.
+    """
+
+    def __init__(self, path: Path, *, exclusive: bool = False) -> None:
+        self.path = path
+        try:
+            self._file = _open_for_append(path)
+        except OSError as fault:
+            raise write_error(path, fault) from fault
+        try:
+            self._prepare(exclusive=exclusive)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _prepare(self, *, exclusive: bool) -> None:
+        if exclusive and not _lock_descriptor(self._file.fileno(), wait=False):
+            raise StoreError(
+                f"{self.path}: another process is writing to it. Wait for it to finish."
+            )
+        try:
+            _cut_torn_line(self._file)
+        except OSError as fault:
+            raise write_error(self.path, fault) from fault
+
+    def append(self, line: str, *, fsync: bool) -> None:
+        """Append one line of JSON, given without its newline, with one write(2).
+
+        With `fsync` it is on disk when this returns. Raises StoreError.
+        """
+        data = line.encode() + b"\n"
+        try:
+            if self._file.write(data) != len(data):
+                raise OSError("the disk is full")
+            if fsync:
+                os.fsync(self._file.fileno())
+        except OSError as fault:
+            raise write_error(self.path, fault) from fault
+
+    def close(self) -> None:
+        """Close the file, which releases its lock."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def append_json_line(path: Path, line: str, *, fsync: bool) -> None:
+    """Append one line to a file of JSON lines that is written now and then.
+
+    Raises StoreError.
+    """
+    with JsonLinesWriter(path) as writer:
+        writer.append(line, fsync=fsync)
+
+
+def _open_for_append(path: Path) -> FileIO:
+    """Open a file for reading and appending, unbuffered."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b", buffering=0)
+
+
+def _cut_torn_line(file: FileIO) -> None:
+    """Truncate a file behind its last newline."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - _BLOCK_BYTES)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        file.truncate(end)
