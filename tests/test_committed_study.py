@@ -1,0 +1,91 @@
+"""The study in docs/studies: this version still opens it, and finds every cell."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.study.folder import read_cells, read_record
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
+from tests.support.commands import DATA, HERE, cotbuild
+
+STUDY = HERE.parent / "docs" / "studies" / "palm-csqa"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the committed study, with the working folder beside it."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(STUDY, tmp_path / "study")) / "STUDY.yaml"
+
+
+def test_a_cell_still_has_the_fingerprint_of_all_that_decides_it() -> None:
+    cells, record = read_cells(STUDY), read_record(STUDY)
+    assert record is not None
+    specs = {
+        key.variant: cell.training.spec for key, cell in cells.items() if cell.training
+    }
+    assert len(cells) == len(list((STUDY / "cells").iterdir()))
+    for key, cell in cells.items():
+        decides = {
+            "config": cell.training.config.model_dump(mode="json")
+            if cell.training
+            else None,
+            "student": cell.identity,
+            "rows": cell.training.rows if cell.training else None,
+            "spec": specs[key.variant].fingerprint,
+            "test": record.test.rows,
+            "evaluation": EVALUATION_VERSION,
+        }
+        assert digest("cell/1", decides) == cell.fingerprint
+
+
+def test_its_report_can_be_drawn_of_the_cells_alone(study: Path) -> None:
+    shutil.rmtree(study.parent / "report")
+    cotbuild("study", study, "--report-only")
+    for name in ("comparisons.csv", "seeds.csv", "recipes.csv"):
+        assert (study.parent / "report" / name).read_bytes() == (
+            STUDY / "report" / name
+        ).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_run_again_as_its_readme_says_it_finds_every_cell(study: Path) -> None:
+    files = [
+        DATA / "rationales" / "palm_commonsense_qa" / f"train_CoT_{number}.json"
+        for number in range(10)
+    ]
+    order = DATA / "rationales" / "human_cose" / "cose_train_v1.11.jsonl"
+    source = [
+        "--source",
+        DATA / "commonsense_qa",
+        "--split",
+        "train",
+        "--eval-splits",
+        "dev",
+        "--order-from",
+        order,
+    ]
+    cotbuild(
+        "import",
+        *files,
+        "--format",
+        "palm_commonsense_qa",
+        *source,
+        "--out",
+        "builds/palm-csqa",
+    )
+    names = {path.name.split(".")[0] for path in (STUDY / "cells").iterdir()}
+    cotbuild("variants", "builds/palm-csqa", "--only", ",".join(sorted(names)))
+    before = {
+        path.name: path.read_bytes() for path in (study.parent / "cells").iterdir()
+    }
+    assert "training" not in cotbuild("study", study).stderr
+    assert {
+        path.name: path.read_bytes() for path in (study.parent / "cells").iterdir()
+    } == before
+    assert (study.parent / "touches.jsonl").read_bytes() == (
+        STUDY / "touches.jsonl"
+    ).read_bytes()
