@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -117,3 +118,18 @@ def test_a_users_folder_of_the_same_name_is_no_matter(tmp_path: Path) -> None:
         words, capture_output=True, text=True, cwd=tmp_path, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_folder_with_python_is_packaged() -> None:
+    """A subpackage that pyproject.toml does not list is missing from the wheel without a word."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packaged = set(settings["tool"]["setuptools"]["packages"])
+    folders = {
+        path.parent.relative_to(ROOT)
+        for top in ("schemas", "prompts", "builder", "student")
+        for path in (ROOT / top).rglob("*.py")
+    }
+    expected = {f"cotbuild.{folder.as_posix().replace('/', '.')}" for folder in folders}
+    # The public face is the package `cotbuild` itself.
+    expected = expected - {"cotbuild.builder._root"} | {"cotbuild"}
+    assert packaged == expected
