@@ -1,12 +1,13 @@
 """Students: how one is trained, what a run was, how its completions are laid out."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant import TrainingRow, VariantSpec
 
 PartName = Literal["label", "rationale"]
 
@@ -125,6 +126,19 @@ class Layout(Record):
         """
         at = self.order.index("label")
         return self.joints[at - 1] if at else self.opening
+
+
+class VariantRows(NamedTuple):
+    """One split of one variant of a build: what a student is trained on."""
+
+    build: str
+    """Fingerprint of the build."""
+    config_digest: str
+    """Digest of the variant's rows, as in the manifest."""
+    spec: VariantSpec
+    split: str
+    rows: Sequence[TrainingRow]
+    """In the order of the build."""
 
 
 class RowsInfo(Record):

@@ -59,26 +59,13 @@ def read_config(build_dir: Path) -> BuildConfig | None:
     cannot be read.
     """
     try:
-        return need_config(build_dir)
+        return read_config_file(build_dir)
     except DataError:
         return None
 
 
-def need_manifest(build_dir: Path) -> Manifest:
-    """The manifest of a whole build; raises DataError where there is none."""
-    manifest = read_manifest(build_dir)
-    if manifest is None:
-        raise DataError(
-            f"{build_dir}: no manifest.json. Expected a finished build. "
-            f"Run `cotbuild generate --out {build_dir} …` to its end."
-        )
-    return manifest
-
-
-def need_config(build_dir: Path) -> BuildConfig:
-    """The resolved configuration of a build; raises DataError where it is missing or
-    broken.
-    """
+def read_config_file(build_dir: Path) -> BuildConfig:
+    """Read build.json; raises DataError if it is missing or broken."""
     path = build_dir / CONFIG
     try:
         value = json.loads(path.read_bytes())

@@ -1,49 +1,21 @@
-"""What the command line shows of a build, a template, the sources: lines of at most 80
-columns.
-"""
+"""A build as text for a terminal, in lines of at most 80 columns."""
 
 import textwrap
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.directory import need_manifest
-from cotbuild.builder.generate.run import GenerateResult
+from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.wording import counted
-from cotbuild.prompts.render import render
-from cotbuild.prompts.template import (
-    DEFAULTS,
-    HINTED_DEFAULTS,
-    builtin_templates,
-    load_template,
-)
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 WIDTH = 80
 _SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
-def closing_lines(outcome: GenerateResult, out: Path) -> Iterator[str]:
-    """The last lines of a run: counts that add up, where it is, its fingerprint, the
-    next command.
-    """
-    manifest = outcome.manifest
-    if not outcome.rebuilt:
-        yield "nothing to ask, no server started: the build is up to date"
-    elif not outcome.asked and outcome.manifest.imported is None:
-        yield "nothing to ask, no server started: rebuilt from the answers at hand"
-    yield from _counts(manifest)
-    if manifest.run is not None and manifest.run.open_failures:
-        yield f"{manifest.run.open_failures} requests failed and may pass: the same command asks them again"
-    yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
-    yield f"next: cotbuild inspect {out}"
-
-
-def _counts(manifest: Manifest) -> Iterator[str]:
+def count_lines(manifest: Manifest) -> Iterator[str]:
     parts = " + ".join(
         f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count
     )
@@ -71,8 +43,8 @@ def _counts(manifest: Manifest) -> Iterator[str]:
         yield f"{count} questions of {split} without a request"
 
 
-def inspect(
-    build_dir: Path,
+def inspect_build(
+    build: Build,
     *,
     question_id: str | None,
     verdict: str | None,
@@ -84,11 +56,10 @@ def inspect(
     """
     _check("--verdict", verdict, Verdict)
     _check("--flag", flag, Flag)
-    manifest = need_manifest(build_dir)
     if question_id is None:
-        yield from _summary(build_dir, manifest)
+        yield from _summary(build)
     shown = found = 0
-    for row in _rows(build_dir, manifest):
+    for row in build.read(RATIONALES):
         if question_id not in (None, row["question_id"]) or verdict not in (
             None,
             row["verdict"],
@@ -106,7 +77,7 @@ def inspect(
         return
     if question_id is not None:
         raise DataError(
-            f"{build_dir}: no question {question_id!r}. Expected one of its {manifest.source.num_questions}."
+            f"{build.folder}: no question {question_id!r}. Expected one of its {build.manifest.source.num_questions}."
         )
     wanted = [f"verdict {verdict}" if verdict else "", f"flag {flag}" if flag else ""]
     yield f"no rationale with {' and '.join(filter(None, wanted))}"
@@ -117,10 +88,11 @@ def _check(option: str, value: str | None, known: type[StrEnum]) -> None:
         raise ConfigError(f"{option} {value!r}: Expected one of {', '.join(known)}.")
 
 
-def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
-    yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
+def _summary(build: Build) -> Iterator[str]:
+    manifest = build.manifest
+    yield f"{build.folder}  fingerprint {manifest.fingerprint[:16]}"
     yield f"{manifest.source.num_questions} questions of {manifest.source.dataset}/{manifest.source.split}"
-    yield from _counts(manifest)
+    yield from count_lines(manifest)
     if manifest.rationale_chars:
         low, q1, median, q3, high = manifest.rationale_chars
         yield f"rationale length: median {median} characters, half within {q1}–{q3}, all within {low}–{high}"
@@ -139,14 +111,6 @@ def _summary(build_dir: Path, manifest: Manifest) -> Iterator[str]:
         yield "target: " + ", ".join(
             f"{count} {_SHOWN[purpose]}" for purpose, count in manifest.purposes.items()
         )
-
-
-def _rows(build_dir: Path, manifest: Manifest) -> Iterator[dict[str, Any]]:
-    from cotbuild.builder.storage.parquet import read_rows
-
-    for entry in manifest.files:
-        if entry.config_name == "rationales":
-            yield from read_rows(build_dir / entry.path)
 
 
 def record_lines(row: dict[str, Any]) -> Iterator[str]:
@@ -180,52 +144,3 @@ def _wrap(label: str, text: str) -> Iterator[str]:
     ] or [""]
     for number, line in enumerate(lines):
         yield (indent if number else label) + line
-
-
-def prompt_list() -> Iterator[str]:
-    """Every template that ships, defaults marked."""
-    for ref, template in builtin_templates().items():
-        mark = "*" if ref in {*DEFAULTS.values(), *HINTED_DEFAULTS.values()} else " "
-        yield f"{mark} {ref:<22} {template.kind.value:<7} {template.about}"
-    yield "* is a default of its kind (rationalize: of that mode). `cotbuild prompts NAME@VERSION` shows one."
-
-
-_EXAMPLES = {
-    QuestionKind.CHOICE: (
-        "Which of these floats on water?",
-        ("a stone", "a cork", "a nail"),
-        "B",
-    ),
-    QuestionKind.YES_NO: ("Is a whale a mammal?", (), "yes"),
-    QuestionKind.NUMBER: (
-        "Ida has 3 boxes of 12 eggs. How many eggs has she?",
-        (),
-        "36",
-    ),
-    QuestionKind.TEXT: ("What is the capital of France?", (), "Paris"),
-}
-
-
-def prompt_shown(ref: str) -> Iterator[str]:
-    """One template as the messages of an example question."""
-    template = load_template(ref)
-    text, options, target = _EXAMPLES[template.kind]
-    question = Question(
-        id="example",
-        kind=template.kind,
-        text=text,
-        choices=tuple(
-            Choice(label=chr(ord("A") + i), text=option)
-            for i, option in enumerate(options)
-        ),
-        target=target,
-        other_targets=(),
-        source=SourceRef(
-            dataset="example", config_name=None, split="train", revision=None, row=0
-        ),
-    )
-    yield f"{template.ref}  {template.kind.value}  answer {template.answer}  fingerprint {template.fingerprint[:16]}"
-    yield template.about
-    for message in render(template, question):
-        yield f"── {message.role} ".ljust(WIDTH, "─")
-        yield from message.content.splitlines()

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.directory import CARD, need_config, need_manifest
+from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.directory import CARD
 from cotbuild.builder.card import front_matter, model_of, read_front_matter
 from cotbuild.builder.storage.keys import KEY, distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
@@ -22,13 +23,10 @@ from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import TrainingRow
 
 
-def verify(build_dir: Path) -> Manifest:
-    """The manifest of a build that is whole.
-
-    Raises DataError with the first fault: where, what, what was expected.
-    """
-    manifest = need_manifest(build_dir)
-    need_config(build_dir)
+def verify_build(build: Build) -> None:
+    """Check every file of a build; raises DataError at the first fault."""
+    build_dir, manifest = build.folder, build.manifest
+    _ = build.config  # raises DataError if it is missing or broken
     seen = SeenRows()
     for entry in manifest.files:
         _check_bytes(build_dir, entry)
@@ -54,7 +52,6 @@ def verify(build_dir: Path) -> Manifest:
     seen.refuse_repeats(build_dir)
     _check_strays(build_dir, manifest)
     _check_card(build_dir, manifest)
-    return manifest
 
 
 class SeenRows:

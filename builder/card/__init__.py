@@ -11,7 +11,7 @@ from cotbuild.builder.card.front import (
 )
 from cotbuild.builder.card.licences import Licence, licence_of
 from cotbuild.builder.card.page import card
-from cotbuild.builder.card.pictures import pictures
+from cotbuild.builder.card.pictures import pictures, word_lengths
 from cotbuild.builder.card.release import ReleaseFacts
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "model_of",
     "pictures",
     "read_front_matter",
+    "word_lengths",
 ]

@@ -1,8 +1,7 @@
 """Pictures of a release's figures, PNG."""
 
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cotbuild.builder.card.plots import (
@@ -14,7 +13,6 @@ from cotbuild.builder.card.plots import (
     shortened,
     whole_numbers,
 )
-from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -27,31 +25,18 @@ last bar.
 """
 
 
-def pictures(manifest: Manifest, build_dir: Path) -> dict[str, bytes]:
-    """Name to PNG: verdicts; lengths, where a rationale was kept; variants, where there
-    are some.
+def word_lengths(rationales: Iterable[str]) -> Counter[int]:
+    """Count the rationales of each length in words, leaving out empty ones."""
+    return Counter(len(text.split()) for text in rationales if text)
 
-    The same build gives the same bytes under one matplotlib. Raises DataError where the
-    rationales cannot be read.
+
+def pictures(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, bytes]:
+    """Draw the plots of a build: PNG data by name.
+
+    `verdicts` is always drawn, `lengths` if any rationale was kept, `variants` if there
+    are any. `lengths` maps a number of words to the number of rationales that have it.
+    The same input gives the same bytes under one version of matplotlib.
     """
-    return drawn(manifest, word_lengths(manifest, build_dir))
-
-
-def word_lengths(manifest: Manifest, build_dir: Path) -> Counter[int]:
-    """Words of a kept rationale → how many have so many."""
-    found: Counter[int] = Counter()
-    for entry in manifest.files:
-        if entry.config_name == "rationales":
-            texts = (
-                row["rationale"]
-                for row in read_rows(build_dir / entry.path, ["rationale"])
-            )
-            found.update(len(text.split()) for text in texts if text)
-    return found
-
-
-def drawn(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, bytes]:
-    """The same, of lengths that were counted before."""
     found = {
         "verdicts": png(
             1.0 + 0.42 * len(manifest.verdicts),

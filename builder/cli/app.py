@@ -219,7 +219,7 @@ def generate(
             for line in lines(resolved, out, fresh=fresh, retry_failed=retry_failed):
                 print(line)
             return
-        from cotbuild.builder.build.inspect import closing_lines
+        from cotbuild.builder.cli.output import closing_lines
         from cotbuild.builder.generate.run import generate as run
         from cotbuild.builder.terminal import Terminal
 
@@ -251,10 +251,12 @@ def inspect(
 ) -> None:
     """Show what a build holds: counts by verdict, lengths, some records."""
     with errors():
-        from cotbuild.builder.build.inspect import inspect as lines
+        from cotbuild.builder.build.build import Build
+        from cotbuild.builder.build.inspect import inspect_build
 
-        for line in lines(
-            directory, question_id=id, verdict=verdict, flag=flag, limit=limit
+        build = Build.open(directory)
+        for line in inspect_build(
+            build, question_id=id, verdict=verdict, flag=flag, limit=limit
         ):
             print(line)
 
@@ -272,7 +274,7 @@ def prompts(
 ) -> None:
     """List the templates, or show one rendered."""
     with errors():
-        from cotbuild.builder.build.inspect import prompt_list, prompt_shown
+        from cotbuild.builder.cli.output import prompt_list, prompt_shown
 
         for line in prompt_shown(template) if template else prompt_list():
             print(line)

@@ -13,16 +13,17 @@ import typer
 from cotbuild.builder.cli.errors import errors
 from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.training import VariantRows
 from cotbuild.schemas.variant import TrainingRow, VariantSet
 
 if TYPE_CHECKING:
+    from cotbuild.builder.build.build import Build
     from cotbuild.student.attribution.attribute import (
         AttributedRow,
         AttributionJob,
         AttributionSettings,
     )
     from cotbuild.student.model import Student
-    from cotbuild.student.training.data import VariantRows
 
 SCORES, FOLDER = "scores.parquet", "attribution"
 BATCH_TOKENS = 1024
@@ -94,18 +95,17 @@ class PreparedAttribution(NamedTuple):
     jobs: Sequence["AttributionJob"]
     too_long: int
     """Rationales left out for the student's max_tokens."""
-    rows: "VariantRows"
+    rows: VariantRows
     """All rows of the variant, in the order of the build."""
-    folder: Path
-    """Of the build."""
+    build: "Build"
 
 
 def _prepare(
     run: Path, source: str | None, steps: int, limit: int | None
 ) -> PreparedAttribution:
     from cotbuild.builder.evaluation.models import (
+        open_build,
         remembered_source,
-        source_folder,
         student_packages,
     )
     from cotbuild.builder.terminal import Terminal
@@ -116,21 +116,21 @@ def _prepare(
             jobs_of,
             settings_of,
         )
-        from cotbuild.student.training.data import choose_rationales, read_variant
+        from cotbuild.student.training.data import choose_rationales
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
     check_can(trained, str(run))
-    folder = source_folder(source or remembered_source(run), Terminal())
-    found = read_variant(folder, trained.config.variant, trained.data.split)
-    if (
-        digest := found.manifest.digests[found.spec.name]
-    ) != trained.data.config_digest:
+    build = open_build(source or remembered_source(run), Terminal())
+    found = build.variant_rows(trained.config.variant, trained.data.split)
+    if found.config_digest != trained.data.config_digest:
         raise DataError(
-            f"{folder}: the rows of {found.spec.name!r} have digest {digest[:16]!r}, those that {run} was trained on "
-            f"{trained.data.config_digest[:16]!r}. Expected the same. Derive them as they were, or pass --source."
+            f"{build.folder}: the rows of {found.spec.name!r} have digest "
+            f"{found.config_digest[:16]!r}, but {run} was trained on rows with digest "
+            f"{trained.data.config_digest[:16]!r}. Derive them again as they were, or "
+            "pass the right build as --source."
         )
     chosen = [row for rows in choose_rationales(found.rows, limit) for row in rows]
-    asked = _asked(folder, found, chosen)
+    asked = _asked(build, found, chosen)
     student = load_trained(run)
     settings = settings_of(trained, student, steps)
     jobs = jobs_of(student, settings, asked, trained.config.max_tokens)
@@ -139,17 +139,16 @@ def _prepare(
             f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute."
         )
     return PreparedAttribution(
-        student, settings, jobs, len(asked) - len(jobs), found, folder
+        student, settings, jobs, len(asked) - len(jobs), found, build
     )
 
 
 def _asked(
-    folder: Path, found: "VariantRows", chosen: Iterable[TrainingRow]
+    build: "Build", found: VariantRows, chosen: Iterable[TrainingRow]
 ) -> list["AttributedRow"]:
     """The chosen rows that have a label and a rationale, in their order, with what
     `rationales` says of them.
     """
-    from cotbuild.builder.storage.parquet import read_rows
     from cotbuild.builder.variants.view import Key, question_of
     from cotbuild.schemas.question import QuestionKind
     from cotbuild.student.attribution.attribute import AttributedRow
@@ -160,29 +159,26 @@ def _asked(
         if row.label_start is not None and row.rationale_start is not None
     }
     asked = {}
-    for entry in found.manifest.files:
-        if (entry.config_name, entry.split) != ("rationales", found.split):
-            continue
-        for value in read_rows(folder / entry.path, COLUMNS):
-            key = value["question_id"], value["sample_index"]
-            if key in wanted:
-                choices = tuple(
-                    (choice["label"], choice["text"]) for choice in value["choices"]
-                )
-                about = Key(
-                    key[0],
-                    QuestionKind(value["kind"]),
-                    value["question"],
-                    choices,
-                    value["target"],
-                )
-                asked[key] = AttributedRow(
-                    wanted[key], question_of(about), value["rationale"]
-                )
+    for value in build.read("rationales", found.split, COLUMNS):
+        key = value["question_id"], value["sample_index"]
+        if key in wanted:
+            choices = tuple(
+                (choice["label"], choice["text"]) for choice in value["choices"]
+            )
+            about = Key(
+                key[0],
+                QuestionKind(value["kind"]),
+                value["question"],
+                choices,
+                value["target"],
+            )
+            asked[key] = AttributedRow(
+                wanted[key], question_of(about), value["rationale"]
+            )
     if missing := [key for key in wanted if key not in asked]:
         raise DataError(
-            f"{folder}: no rationale of question {missing[0][0]!r} sample {missing[0][1]}. Expected one for each row "
-            f"of {found.spec.name!r}. Run `cotbuild verify {folder}`."
+            f"{build.folder}: no rationale of question {missing[0][0]!r} sample {missing[0][1]}. Expected one for each row "
+            f"of {found.spec.name!r}. Run `cotbuild verify {build.folder}`."
         )
     return [asked[key] for key in wanted]
 
@@ -256,12 +252,12 @@ def closing_lines(
         lines.append(
             f"{counted(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them"
         )
-    made = rows.manifest.variants
+    made = prepared.build.manifest.variants
     assert made is not None  # the run was trained on one of them
     words = [
         "cotbuild",
         "variants",
-        str(prepared.folder),
+        str(prepared.build.folder),
         "--only",
         f"{rows.spec.name},key_tokens",
     ]

@@ -126,7 +126,7 @@ def import_rationales(
             for line in lines(resolved, out):
                 print(line)
             return
-        from cotbuild.builder.build.inspect import closing_lines
+        from cotbuild.builder.cli.output import closing_lines
         from cotbuild.builder.generate.run import generate
         from cotbuild.builder.terminal import Terminal
 

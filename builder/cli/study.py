@@ -56,8 +56,7 @@ def init(
 ) -> None:
     """Write STUDY.yaml for the paper's design, with its controls, on a build."""
     with errors():
-        from cotbuild.builder.build.directory import need_manifest
-        from cotbuild.builder.evaluation.models import source_folder
+        from cotbuild.builder.evaluation.models import open_build
         from cotbuild.builder.study.init import study_text
         from cotbuild.builder.terminal import Terminal
         from cotbuild.schemas.files import write_text_atomic
@@ -67,9 +66,7 @@ def init(
             raise ConfigError(
                 f"{path}: is there already. Expected another --out. Edit it, or remove it."
             )
-        text = study_text(
-            need_manifest(source_folder(source, Terminal())), source, rows
-        )
+        text = study_text(open_build(source, Terminal()).manifest, source, rows)
         write_text_atomic(path, text)
         print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
 
@@ -113,14 +110,11 @@ def run(
 
 
 def _run(site: "StudyContext") -> None:
-    from cotbuild.builder.build.directory import need_manifest
     from cotbuild.builder.study.registration import register
     from cotbuild.builder.study.run import run_study
 
     register(site.folder, site.study, site.dev, site.test)
-    run_study(
-        site, lambda: _report(site.folder, site.study, need_manifest(site.source))
-    )
+    run_study(site, lambda: _report(site.folder, site.study, site.build.manifest))
 
 
 def _report_only(path: Path) -> None:

@@ -132,8 +132,8 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
         alone_in,
         find_model,
         is_main_process,
+        open_build,
         remember_source,
-        source_folder,
         student_packages,
         told_of,
     )
@@ -142,14 +142,12 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     with student_packages():
         from cotbuild.student.training.train import BaseStudent, train
     terminal, started = Terminal(), TrainingRate()
-    folder, model = (
-        source_folder(source, terminal),
-        find_model(config.student, config.revision, terminal.say),
-    )
+    variant_rows = open_build(source, terminal).variant_rows(config.variant)
+    model = find_model(config.student, config.revision, terminal.say)
     with alone_in(out), terminal.lines() as show:
         run = train(
             told_of(config),
-            folder,
+            variant_rows,
             BaseStudent(*model),
             out,
             lambda update: show(started.line(update)) if is_main_process() else None,
@@ -162,7 +160,7 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
 def _measured(config: TrainConfig, source: str) -> list[str]:
     from cotbuild.builder.evaluation.models import (
         find_model,
-        source_folder,
+        open_build,
         student_packages,
         told_of,
     )
@@ -171,11 +169,9 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
     with student_packages():
         from cotbuild.student.training.train import BaseStudent, measure
     terminal = Terminal()
-    folder, model = (
-        source_folder(source, terminal),
-        find_model(config.student, config.revision, terminal.say),
-    )
-    return cost_lines(measure(told_of(config), folder, BaseStudent(*model)))
+    variant_rows = open_build(source, terminal).variant_rows(config.variant)
+    model = find_model(config.student, config.revision, terminal.say)
+    return cost_lines(measure(told_of(config), variant_rows, BaseStudent(*model)))
 
 
 def cost_lines(cost: "TrainingCost") -> list[str]:

@@ -95,7 +95,9 @@ def diff(
     [brackets].
     """
     with errors():
+        from cotbuild.builder.build.build import Build
         from cotbuild.builder.variants.diff import diff_lines
 
-        for line in diff_lines(directory, one, other, question_id=id, limit=limit):
+        build = Build.open(directory)
+        for line in diff_lines(build, one, other, question_id=id, limit=limit):
             print(line)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.storage.cache import cache_dir
@@ -82,12 +83,12 @@ def find_model(
     return ResolvedModel(name, identity, hub_commit(identity))
 
 
-def source_folder(source: str, ui: Ui) -> Path:
-    """The folder of a build, or of a release that is fetched into the cache. Raises
-    ConfigError where there is none.
+def open_build(source: str, ui: Ui) -> Build:
+    """Open the build in a folder, or a release (ORG/NAME@TAG), downloaded to the cache.
 
-    What stands in the cache whole is not fetched again. Raises PublishError where there
-    is no such release.
+    A release that the cache holds completely is not downloaded again. Raises
+    ConfigError if there is no such folder, DataError if it holds no finished build,
+    PublishError if there is no such release.
     """
     if is_release_name(source):
         return _fetched(source, ui)
@@ -96,10 +97,10 @@ def source_folder(source: str, ui: Ui) -> Path:
         raise ConfigError(
             f"{source!r}: no such folder. Expected the folder of a build or of a release."
         )
-    return folder
+    return Build.open(folder)
 
 
-def _fetched(release: str, ui: Ui) -> Path:
+def _fetched(release: str, ui: Ui) -> Build:
     from cotbuild.builder.release.check import fetch_release
 
     name, revision = at_revision(release)
@@ -107,8 +108,8 @@ def _fetched(release: str, ui: Ui) -> Path:
     commit = target.state(revision).commit
     folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]
     with ui.counting("bytes") as progress:
-        fetch_release(target, revision if commit is None else commit, folder, progress)
-    return folder
+        _, manifest = fetch_release(target, commit or revision, folder, progress)
+    return Build(folder, manifest)
 
 
 class RunSource(Record):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from cotbuild.builder.build.directory import MANIFEST, need_manifest
-from cotbuild.builder.evaluation.models import source_folder
+from cotbuild.builder.build.build import QUESTIONS, Build
+from cotbuild.builder.build.directory import MANIFEST
+from cotbuild.builder.evaluation.models import open_build
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.splits import canonical_split
-from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.builder.variants.place import completion_of, evaluation_row
 from cotbuild.builder.variants.registry import choose_variants
 from cotbuild.schemas.config import SourceConfig
@@ -35,7 +35,7 @@ def evaluation_questions(
         or source.startswith("file:")
         or (Path(source).expanduser() / MANIFEST).is_file()
     ):
-        questions = _of_build(source_folder(source, ui), canonical_split(split))
+        questions = _of_build(open_build(source, ui), canonical_split(split))
     else:
         questions = open_source(SourceConfig(name=source, split=split)).read(split)
     found = list(islice(questions, limit))
@@ -46,22 +46,15 @@ def evaluation_questions(
     return found
 
 
-def _of_build(folder: Path, split: str) -> Iterator[Question]:
-    entries = [
-        entry
-        for entry in need_manifest(folder).files
-        if entry.config_name == "questions"
-    ]
-    splits = sorted({entry.split for entry in entries})
+def _of_build(build: Build, split: str) -> Iterator[Question]:
+    splits = build.splits(QUESTIONS)
     if split not in splits:
         raise ConfigError(
-            f"{folder}: no evaluation split {split!r}. Expected one of {splits}. Pass the questions' own --source, or "
-            f"build with --eval-splits {split}."
+            f"{build.folder}: no evaluation split {split!r}; it has {sorted(splits)}. "
+            "Pass the dataset of the questions as --source, or build with "
+            f"--eval-splits {split}."
         )
-    for entry in entries:
-        if entry.split == split:
-            for number, row in enumerate(read_rows(folder / entry.path)):
-                yield Question.parse(row, f"{entry.path} row {number}")
+    return build.questions(split)
 
 
 def evaluation_rows(spec: VariantSpec, questions: list[Question]) -> list[TrainingRow]:

@@ -8,21 +8,15 @@ from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.directory import (
-    CARD,
-    CONFIG,
-    MANIFEST,
-    need_config,
-    need_manifest,
-)
-from cotbuild.builder.build.verify import verify
+from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
+from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.rederive import (
     check_rows,
     imported_row,
-    rationales,
     rederiving,
 )
 from cotbuild.builder.variants.check import check_variants
@@ -48,27 +42,21 @@ def check(folder: Path, checks: VerifyOptions) -> tuple[Manifest, list[str]]:
 
     Raises DataError with the first fault.
     """
-    manifest = verify(folder)
-    lines = list(
-        _check_rationales(folder, manifest, need_config(folder), checks.source)
-    )
-    if manifest.variants is not None:
-        done = check_variants(
-            folder, manifest, checks.files, everything=checks.everything
-        )
-        lines.append(
-            f"{done} rationales derived again in {len(manifest.variants.variants)} variants"
-        )
-    return manifest, lines
+    build = Build.open(folder)
+    verify_build(build)
+    lines = list(_check_rationales(build, checks.source))
+    if build.manifest.variants is not None:
+        done = check_variants(build, checks.files, everything=checks.everything)
+        lines.append(f"{done} rationales derived again in {len(build.specs)} variants")
+    return build.manifest, lines
 
 
-def _check_rationales(
-    folder: Path, manifest: Manifest, config: BuildConfig, source: str | None
-) -> Iterator[str]:
+def _check_rationales(build: Build, source: str | None) -> Iterator[str]:
+    manifest, config = build.manifest, build.config
     if why := too_old(manifest):
         yield f"left out: request keys and rows, {why}"
         return
-    rows, originals = tee(rationales(folder, manifest))
+    rows, originals = tee(build.rationales())
     try:
         if manifest.imported is not None:
             count = check_rows(
@@ -84,7 +72,7 @@ def _check_rationales(
         again = rederiving(manifest, config, _pool(config, source))
         count = check_rows(rows, map(again.row, originals))
     except DataError as error:
-        raise DataError(f"{folder}/rationales: {error}") from error
+        raise DataError(f"{build.folder}/rationales: {error}") from error
     yield f"{count} rationales: {'request keys and rows' if again.keys else 'rows'} derived again"
     if not again.keys and config.exemplars is not None:
         yield (
@@ -148,7 +136,7 @@ def _fetch_manifest(
     assert state.commit is not None
     target.fetch([MANIFEST], state.commit, folder, _silent)
     try:
-        return need_manifest(folder)
+        return Build.open(folder).manifest
     except DataError as error:
         words = str(error).removeprefix(f"{folder}/")
         raise PublishError(f"{target.name}: {words}") from error

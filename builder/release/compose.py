@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST, need_config
-from cotbuild.builder.card import Licence, ReleaseFacts, card, licence_of, pictures
+from cotbuild.builder.build.build import RATIONALES, Build
+from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
+from cotbuild.builder.card import (
+    Licence,
+    ReleaseFacts,
+    card,
+    licence_of,
+    pictures,
+    word_lengths,
+)
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.release.sanitize import (
@@ -18,7 +26,6 @@ from cotbuild.builder.release.sanitize import (
     refuse_path_as_name,
 )
 from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.manifest import Manifest
@@ -59,19 +66,19 @@ class ReleaseTree(NamedTuple):
         return {path: local.stat().st_size for path, local in self.files.items()}
 
 
-def compose(
-    build_dir: Path, manifest: Manifest, wish: ReleaseSpec, made: Path
-) -> ReleaseTree:
+def compose(build: Build, wish: ReleaseSpec, made: Path) -> ReleaseTree:
     """Write what is to be generated into the folder `made`. The same build and wish
     give the same bytes.
 
     Raises ConfigError on an unknown config or licence, PublishError where the build
     holds a path in its rows.
     """
+    manifest = build.manifest
     refuse_path_as_name(manifest)
     public = public_manifest(manifest, wish.configs)
-    config = public_config(need_config(build_dir), manifest)
-    drawn = {name: f"{FIGURES}/{name}.png" for name in _draw(public, build_dir, made)}
+    config = public_config(build.config, manifest)
+    published = Build(build.folder, public)
+    drawn = {name: f"{FIGURES}/{name}.png" for name in _draw(published, made)}
     run = manifest.run
     release = ReleaseFacts(
         repo=_repo(wish.target),
@@ -79,7 +86,7 @@ def compose(
         rebuild=rebuild_commands(config, public),
         tag=wish.tag,
         languages=_languages(manifest) if wish.languages is None else wish.languages,
-        examples=dict(_examples(public, build_dir)),
+        examples=dict(_examples(published)),
         pictures=drawn,
         partial=wish.partial,
         published=None if run is None else run.finished_at[:10],
@@ -91,7 +98,7 @@ def compose(
     }
     for name, text in texts.items():
         write_text_atomic(made / name, text)
-    files = {entry.path: build_dir / entry.path for entry in public.files}
+    files = {entry.path: build.folder / entry.path for entry in public.files}
     files |= {path: made / path for path in (*texts, *drawn.values())}
     return ReleaseTree(public, release.licence, dict(sorted(files.items())))
 
@@ -106,8 +113,9 @@ def _languages(manifest: Manifest) -> tuple[str, ...]:
     return ("en",) if known & {manifest.source.dataset, manifest.source.hub_id} else ()
 
 
-def _draw(manifest: Manifest, build_dir: Path, made: Path) -> list[str]:
-    found = pictures(manifest, build_dir)
+def _draw(build: Build, made: Path) -> list[str]:
+    texts = (row["rationale"] for row in build.read(RATIONALES, columns=["rationale"]))
+    found = pictures(build.manifest, word_lengths(texts))
     try:
         for name, data in found.items():
             place = made / FIGURES / f"{name}.png"
@@ -129,18 +137,11 @@ def _parts(manifest: Manifest) -> dict[str, str | None]:
     return parts
 
 
-def _examples(
-    manifest: Manifest, build_dir: Path
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The first row of each config, of the split that was asked about where it has
-    that.
-    """
-    for name in manifest.digests:
-        entries = [
-            entry
-            for entry in manifest.files
-            if entry.config_name == name and entry.num_rows
-        ]
-        entries.sort(key=lambda entry: entry.split != manifest.source.split)
-        if entries:
-            yield name, next(read_rows(build_dir / entries[0].path))
+def _examples(build: Build) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the first row of each config, from the training split where it has one."""
+    for name in build.manifest.digests:
+        entries = [entry for entry in build.files(name) if entry.num_rows]
+        splits = [entry.split for entry in entries]
+        if splits:
+            split = build.split if build.split in splits else splits[0]
+            yield name, next(build.read(name, split))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from cotbuild.builder.build.directory import need_manifest
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
     VerifyOptions,
@@ -81,13 +81,14 @@ def publish(
         AnswerStore(build_dir).hold(),
         tempfile.TemporaryDirectory(prefix="cotbuild-") as made,
     ):
-        manifest, wish = _refuse_incomplete(build_dir, wish, allow=how.allow_partial)
-        _refuse_old(build_dir, manifest)
+        build = Build.open(build_dir)
+        wish = _refuse_incomplete(build, wish, allow=how.allow_partial)
+        _refuse_old(build)
         ui.say(f"{build_dir}: checking before anything is sent")
         _, checked = check(build_dir, checks)
         for line in checked:
             ui.say(f"{build_dir}: {line}")
-        tree = compose(build_dir, manifest, wish, Path(made))
+        tree = compose(build, wish, Path(made))
         return _Publishing(target, tree, wish, how, ui).run(show)
 
 
@@ -99,34 +100,32 @@ def _refuse_own_folder(build_dir: Path, target: str) -> None:
         raise ConfigError(f"{target!r}: the build itself. Expected another folder.")
 
 
-def _refuse_incomplete(
-    build_dir: Path, wish: ReleaseSpec, *, allow: bool
-) -> tuple[Manifest, ReleaseSpec]:
-    """The manifest, and the wish, marked as partial where the build is.
+def _refuse_incomplete(build: Build, wish: ReleaseSpec, *, allow: bool) -> ReleaseSpec:
+    """Return the wish, marked as partial where the build is.
 
     Raises PublishError where that must not be.
     """
-    manifest = need_manifest(build_dir)
+    manifest = build.manifest
     left = sum(
         manifest.failures.get(kind, 0)
         for kind in FailureKind
         if kind is not FailureKind.REJECTED
     )
     if not left:
-        return manifest, wish
+        return wish
     why = f"{left} of {manifest.num_planned} rationales failed and may pass when they are asked again"
     if not allow:
         raise PublishError(
-            f"{build_dir}: {why}. Expected a complete build. Run the same `cotbuild generate` again, or publish it "
+            f"{build.folder}: {why}. Expected a complete build. Run the same `cotbuild generate` again, or publish it "
             "marked as partial with --allow-partial."
         )
-    return manifest, wish._replace(partial=why)
+    return wish._replace(partial=why)
 
 
-def _refuse_old(build_dir: Path, manifest: Manifest) -> None:
-    if why := too_old(manifest):
+def _refuse_old(build: Build) -> None:
+    if why := too_old(build.manifest):
         raise PublishError(
-            f"{build_dir}: {why}. Expected rows that can be checked by whoever gets them. Run `cotbuild generate` "
+            f"{build.folder}: {why}. Expected rows that can be checked by whoever gets them. Run `cotbuild generate` "
             "again: it asks nothing, and builds from the answers at hand."
         )
 

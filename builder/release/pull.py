@@ -8,15 +8,15 @@ from pathlib import Path
 
 import yaml
 
-from cotbuild.builder.build.directory import CONFIG, install, need_config, read_manifest
-from cotbuild.builder.build.verify import verify
+from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.directory import CONFIG, install, read_manifest
+from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
 from cotbuild.builder.release.check import fetch_release
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.release.rederive import (
     answers_of,
     may_pass,
-    rationales,
     template_of,
 )
 from cotbuild.builder.release.sanitize import received_config
@@ -50,10 +50,11 @@ def pull(
     with AnswerStore(out).hold():
         stage.mkdir(exist_ok=True)
         try:
-            manifest = _fetch(target, revision, out, ui)
+            release = _fetch(target, revision, out, ui)
         except PublishError:
             _forget(out)
             raise
+        manifest = release.manifest
         if (standing := read_manifest(out)) is not None:
             _drop_stage(stage)
             if standing.fingerprint != manifest.fingerprint:
@@ -62,10 +63,10 @@ def pull(
                     f"{manifest.fingerprint[:16]}. Choose another folder."
                 )
             return manifest, False
-        config, cut = received_config(need_config(stage), manifest)
+        config, cut = received_config(release.config, manifest)
         try:
             if manifest.imported is None:
-                _fill_store(out, stage, manifest, config, target.name)
+                _fill_store(out, release, config, target.name)
                 config = _localised(config, manifest, out)
             write_text_atomic(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
             install(out, stage, manifest)
@@ -97,21 +98,22 @@ def _refuse_other(out: Path) -> None:
         )
 
 
-def _fetch(target: ReleaseTarget, revision: str | None, out: Path, ui: Ui) -> Manifest:
+def _fetch(target: ReleaseTarget, revision: str | None, out: Path, ui: Ui) -> Build:
     """The release, whole and checked, in the stage."""
     stage = out / PULLING
     # What a kill left half installed, and what we had changed of it.
     (stage / CONFIG).unlink(missing_ok=True)
     with ui.counting("bytes") as progress:
-        commit, _ = fetch_release(target, revision, stage, progress)
+        commit, manifest = fetch_release(target, revision, stage, progress)
     ui.say(f"{target.name}: commit {commit[:12]}")
-    manifest = verify(stage)
+    release = Build(stage, manifest)
+    verify_build(release)
     for entry in manifest.templates:
         if entry.content is not None:
             template_of(
                 entry
             )  # raises where the content is not what the fingerprint says
-    return manifest
+    return release
 
 
 def _forget(out: Path) -> None:
@@ -127,20 +129,19 @@ def _drop_stage(stage: Path) -> None:
 # -- the store ---------------------------------------------------------------------------------------------------------
 
 
-def _fill_store(
-    out: Path, stage: Path, manifest: Manifest, config: BuildConfig, origin: str
-) -> None:
+def _fill_store(out: Path, release: Build, config: BuildConfig, origin: str) -> None:
     """A journal of every answer in `rationales`, in place whole or not at all; and who
     the teacher was.
     """
     store = AnswerStore(out)
     if not store.generations:
         store.new_generation()
+    manifest = release.manifest
     name = f"release-{manifest.fingerprint[:16]}.journal"
-    part = stage / f".{name}"
+    part = release.folder / f".{name}"
     part.unlink(missing_ok=True)
     with Journal(part, {"teacher": {"kind": "release", "release": origin}}) as journal:
-        for row in rationales(stage, manifest):
+        for row in release.rationales():
             for _, answer in answers_of(row):
                 if not may_pass(answer):
                     journal.append(answer)

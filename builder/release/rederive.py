@@ -1,13 +1,12 @@
 """Rows of `rationales` made once more from what they hold: requests from templates and
 questions, the rest from texts.
 
-Pure but for the reading of rows. Nothing of the build's machine is needed, so anybody
+Pure. Nothing of the build's machine is needed, so anybody
 can check it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.generate.chains import advance, begin
@@ -17,7 +16,6 @@ from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as imported_rationale
-from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.statements import split_thought
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
@@ -29,17 +27,6 @@ from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import OtherStep, Purpose, Rationale
 
 NO_WORDS = "as published; the server's own words are not kept in a release"
-
-
-def rationales(folder: Path, manifest: Manifest) -> Iterator[Rationale]:
-    """The rows of a build or release in order.
-
-    Raises DataError where a file cannot be read.
-    """
-    for entry in manifest.files:
-        if entry.config_name == "rationales":
-            for number, row in enumerate(read_rows(folder / entry.path)):
-                yield Rationale.parse(row, f"{folder / entry.path} row {number}")
 
 
 # -- what a row holds --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.study.evaluate import QuestionSplit, StudentUnderTest, ask
 from cotbuild.builder.study.folder import (
     add_touch,
@@ -45,8 +46,7 @@ class StudyContext:
 
     folder: Path
     study: Study
-    source: Path
-    """The build."""
+    build: Build
     planner: CellPlanner
     dev: QuestionSplit
     test: QuestionSplit
@@ -136,7 +136,7 @@ def _run(site: StudyContext, plan: CellPlan) -> StudentRun:
     with site.ui.lines() as show:
         return train(
             plan.config,
-            site.source,
+            site.build.variant_rows(plan.key.variant),
             BaseStudent(*plan.model),
             out,
             lambda update: show(rate.line(update)),

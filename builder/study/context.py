@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cotbuild.builder.evaluation.models import find_model, source_folder
+from cotbuild.builder.evaluation.models import find_model, open_build
 from cotbuild.builder.study.cell import StudyContext
 from cotbuild.builder.study.evaluate import check_apart, read_questions
 from cotbuild.builder.study.folder import read_study
@@ -15,16 +15,17 @@ def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> StudyContext:
     there, or is not as it must be.
     """
     study = read_study(path)
-    source = source_folder(study.source, ui)
+    build = open_build(study.source, ui)
     dev, test = (
-        read_questions(str(source), wanted, ui) for wanted in (study.dev, study.test)
+        read_questions(str(build.folder), wanted, ui)
+        for wanted in (study.dev, study.test)
     )
     check_apart(dev, test)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     models = {student: find_model(student, None, ui.say) for student in students}
-    planner = CellPlanner(study, source, models, test.told.rows)
+    planner = CellPlanner(study, build, models, test.told.rows)
     for key in study.all_cells():
         planner.plan(
             key, {name: values[0] for name, values in study.grid.items()}
         )  # refuses what cannot be trained
-    return StudyContext(path.parent, study, source, planner, dev, test, ui, keep)
+    return StudyContext(path.parent, study, build, planner, dev, test, ui, keep)

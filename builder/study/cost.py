@@ -15,7 +15,6 @@ from cotbuild.student.evaluation.cost import evaluation_cost
 from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.prefix import context
-from cotbuild.student.training.data import read_variant
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, measure
 from cotbuild.student.training.updates import UpdateDataset
@@ -92,7 +91,11 @@ class _Costs:
         assert plan.config is not None
         tokens, _ = self._told(plan)
         if plan.key.student not in self._per_token:
-            cost = measure(plan.config, self._site.source, BaseStudent(*plan.model))
+            cost = measure(
+                plan.config,
+                self._site.build.variant_rows(plan.key.variant),
+                BaseStudent(*plan.model),
+            )
             self._per_token[plan.key.student] = cost.seconds / cost.tokens
         return tokens * self._per_token[plan.key.student]
 
@@ -119,7 +122,7 @@ class _Costs:
         assert plan.config is not None
         student, found = (
             self._student(plan),
-            read_variant(self._site.source, plan.key.variant),
+            self._site.build.variant_rows(plan.key.variant),
         )
         limit = min(plan.config.max_tokens, context(student.model))
         examples = make_examples(found, student.tokenizer, plan.config, limit)

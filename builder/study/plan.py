@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.evaluation.models import ResolvedModel, told_of
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
@@ -20,7 +21,6 @@ from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
 from cotbuild.student.layout import layout_of
 from cotbuild.student.training.data import (
     choose_rationales,
-    read_variant,
     rows_fingerprint,
 )
 from cotbuild.student.training.trainer import learning_rate
@@ -56,12 +56,12 @@ class CellPlanner:
     """
 
     def __init__(
-        self, study: Study, source: Path, models: Mapping[str, ResolvedModel], test: str
+        self, study: Study, build: Build, models: Mapping[str, ResolvedModel], test: str
     ) -> None:
         """`test`: digest of the test questions."""
-        self._study, self._source, self._models, self._test = (
+        self._study, self._build, self._models, self._test = (
             study,
-            source,
+            build,
             models,
             test,
         )
@@ -95,7 +95,7 @@ class CellPlanner:
         return found
 
     def _read(self, variant: str, rows: int) -> VariantRowsInfo:
-        found = read_variant(self._source, variant)
+        found = self._build.variant_rows(variant)
         chosen = choose_rationales(found.rows, rows)
         if len(chosen) < rows:
             raise ConfigError(

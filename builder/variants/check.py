@@ -4,12 +4,11 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.variants.deriver import VariantDeriver
 from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.builder.variants.write import file_digests
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.manifest import Manifest
 
 SAMPLED = 200
 """Rationales that are derived again where not all are; the rows of the others are only
@@ -17,9 +16,7 @@ counted.
 """
 
 
-def check_variants(
-    build_dir: Path, manifest: Manifest, files: Mapping[str, Path], *, everything: bool
-) -> int:
+def check_variants(build: Build, files: Mapping[str, Path], *, everything: bool) -> int:
     """Derive rows again, of a sample or of all rationales; how many rationales that
     were.
 
@@ -27,17 +24,16 @@ def check_variants(
     ConfigError where a file that the variants were made with is not given, or another
     one is.
     """
-    entry = manifest.variants
+    entry = build.manifest.variants
     if entry is None:
         return 0
     _check_files(entry.made.files, files)
     checked = 0
-    with VariantDeriver(build_dir, manifest, entry.made, files) as making:
+    with VariantDeriver(build, entry.made, files) as making:
         # A release may hold fewer variants than were made; which rows are aligned is
         # decided by all of them.
         standing = {
-            there.name: _Standing(build_dir, manifest, there.name)
-            for there in entry.variants
+            there.name: _Standing(build, there.name) for there in entry.variants
         }
         every = 1 if everything else max(1, making.num_kept // SAMPLED)
         for number, subject in enumerate(making.subjects()):
@@ -51,7 +47,7 @@ def check_variants(
                 expected = [row.model_dump(mode="json") for row in made.get(name, [])]
                 if rows != expected:
                     raise DataError(
-                        f"{build_dir}/{name}: question {key[0]!r} sample {key[1]} is {rows!r:.200}. "
+                        f"{build.folder}/{name}: question {key[0]!r} sample {key[1]} is {rows!r:.200}. "
                         f"Expected {expected!r:.200}, as derived from the rationale. Run `cotbuild variants` again."
                     )
         for rows_left in standing.values():
@@ -76,9 +72,9 @@ def _check_files(needed: Mapping[str, str], given: Mapping[str, Path]) -> None:
 class _Standing:
     """The training rows of a variant, in the order of the rationales."""
 
-    def __init__(self, build_dir: Path, manifest: Manifest, name: str) -> None:
-        self._where = f"{build_dir}/{name}"
-        self._rows = _rows(build_dir, manifest, name, manifest.source.split)
+    def __init__(self, build: Build, name: str) -> None:
+        self._where = f"{build.folder}/{name}"
+        self._rows = build.read(name, build.split)
         self._next = next(self._rows, None)
 
     def take(self, key: tuple[str, int]) -> list[dict[str, Any]]:
@@ -109,19 +105,9 @@ def _check_questions(making: VariantDeriver, names: Container[str]) -> None:
         for split, question in making.questions():
             if (row := evaluation_row(spec, question)) is None:
                 continue
-            rows = standing.setdefault(
-                split, _rows(making.build_dir, making.manifest, spec.name, split)
-            )
+            rows = standing.setdefault(split, making.build.read(spec.name, split))
             if next(rows, None) != row.model_dump(mode="json"):
                 raise DataError(
-                    f"{making.build_dir}/{spec.name}/{split}: question {question.id!r} is not as derived. "
+                    f"{making.build.folder}/{spec.name}/{split}: question {question.id!r} is not as derived. "
                     "Run `cotbuild variants` again."
                 )
-
-
-def _rows(
-    build_dir: Path, manifest: Manifest, name: str, split: str
-) -> Iterator[dict[str, Any]]:
-    for entry in manifest.files:
-        if (entry.config_name, entry.split) == (name, split):
-            yield from read_rows(build_dir / entry.path)

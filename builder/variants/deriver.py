@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.build.build import QUESTIONS, Build
 from cotbuild.builder.variants.compile import compile_transforms
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.derive import CompiledVariant, withheld
@@ -21,7 +21,6 @@ from cotbuild.builder.variants.subjects import candidates, question_ids, subject
 from cotbuild.builder.variants.transforms.units import TokenPieces
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import TrainingRow, VariantSet, VariantSpec
 
@@ -47,12 +46,11 @@ class VariantDeriver:
 
     def __init__(
         self,
-        build_dir: Path,
-        manifest: Manifest,
+        build: Build,
         made: VariantSet,
         files: Mapping[str, Path],
     ) -> None:
-        self.build_dir, self.manifest, self.made = build_dir, manifest, made
+        self.build, self.made = build, made
         self._recipes = [
             CompiledVariant(spec, compile_transforms(spec)) for spec in made.specs
         ]
@@ -64,7 +62,7 @@ class VariantDeriver:
         self._kept: NDArray[np.bool_] = np.fromiter(self._outcomes(), bool)
         if not self._kept.any():
             raise DataError(
-                f"{self.build_dir}: no rationale is kept of {self.num_in}: {dict(self.dropped)}. "
+                f"{self.build.folder}: no rationale is kept of {self.num_in}: {dict(self.dropped)}. "
                 "Expected at least one. Choose another --filter."
             )
         self.corpus: BuildCorpus = self._open.enter_context(
@@ -77,12 +75,8 @@ class VariantDeriver:
 
     def _outcomes(self) -> Iterator[bool]:
         selection, seed = self.made.selection, self.made.seed
-        limit = share_limit(
-            question_ids(self.build_dir, self.manifest), selection.share, seed
-        )
-        for reason in select(
-            candidates(self.build_dir, self.manifest), selection, seed, limit
-        ):
+        limit = share_limit(question_ids(self.build), selection.share, seed)
+        for reason in select(candidates(self.build), selection, seed, limit):
             self.num_in += 1
             if reason is not None:
                 self.dropped[reason.value] += 1
@@ -95,7 +89,7 @@ class VariantDeriver:
 
     def subjects(self) -> Iterator[RationaleExample]:
         """The rationales that are kept, in the order of the build."""
-        return compress(subjects(self.build_dir, self.manifest), self._kept)
+        return compress(subjects(self.build), self._kept)
 
     def derive(self, subject: RationaleExample) -> DerivedRows:
         """The rows of one rationale in every variant; the aligned ones have all of them
@@ -122,10 +116,9 @@ class VariantDeriver:
 
     def questions(self) -> Iterator[tuple[str, Question]]:
         """The questions of the evaluation splits, each with its split."""
-        for entry in self.manifest.files:
-            if entry.config_name == "questions":
-                for number, row in enumerate(read_rows(self.build_dir / entry.path)):
-                    yield entry.split, Question.parse(row, f"{entry.path} row {number}")
+        for split in self.build.splits(QUESTIONS):
+            for question in self.build.questions(split):
+                yield split, question
 
     def fingerprint(self, spec: VariantSpec) -> str:
         """Digest of all that decides a variant's rows."""
@@ -138,7 +131,7 @@ class VariantDeriver:
             "tokenizer": None
             if spec.tokenizer is None
             else TokenPieces.of(spec.tokenizer).digest,
-            "rationales": self.manifest.digests["rationales"],
+            "rationales": self.build.manifest.digests["rationales"],
             # An aligned variant goes without what another one cannot have.
             "beside": sorted(other.fingerprint for other in made.specs if other.aligned)
             if spec.aligned

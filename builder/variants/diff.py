@@ -4,13 +4,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.directory import need_manifest
-from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.build.build import Build
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.manifest import Manifest
 
 WIDTH = 100
 COLUMN = WIDTH // 2 - 2
@@ -18,7 +15,7 @@ Key = tuple[str, int, str | None]
 
 
 def diff_lines(
-    build_dir: Path, one: str, other: str, *, question_id: str | None, limit: int
+    build: Build, one: str, other: str, *, question_id: str | None, limit: int
 ) -> Iterator[str]:
     """Up to `limit` rows that both have, prompt once, completions in two columns, words
     that differ in [brackets].
@@ -26,12 +23,11 @@ def diff_lines(
     Raises ConfigError where there is no such variant, DataError where they share no
     such row.
     """
-    manifest = need_manifest(build_dir)
     for name in (one, other):
-        _check(manifest, name)
+        _check(build, name)
     shown = 0
-    theirs = _ByKey(build_dir, manifest, other)
-    for row in _rows(build_dir, manifest, one):
+    theirs = _ByKey(build, other)
+    for row in build.read(one, build.split):
         if question_id not in (None, row["question_id"]):
             continue
         if (match := theirs(row)) is None:
@@ -43,33 +39,23 @@ def diff_lines(
     if not shown:
         wanted = f"question {question_id!r}" if question_id is not None else "row"
         raise DataError(
-            f"{build_dir}: no {wanted} in both {one} and {other}. Expected one. See `cotbuild inspect`."
+            f"{build.folder}: no {wanted} in both {one} and {other}. Expected one. See `cotbuild inspect`."
         )
 
 
-def _check(manifest: Manifest, name: str) -> None:
-    known = (
-        [entry.name for entry in manifest.variants.variants]
-        if manifest.variants
-        else []
-    )
+def _check(build: Build, name: str) -> None:
+    known = [spec.name for spec in build.specs]
     if name not in known:
         raise ConfigError(
             f"variant {name!r}: not in this build. Expected one of {', '.join(known) or 'none; make them first'}."
         )
 
 
-def _rows(build_dir: Path, manifest: Manifest, name: str) -> Iterator[dict[str, Any]]:
-    for entry in manifest.files:
-        if entry.config_name == name and entry.split == manifest.source.split:
-            yield from read_rows(build_dir / entry.path)
-
-
 class _ByKey:
     """Looks rows up in a variant whose rows come in the same order, some left out."""
 
-    def __init__(self, build_dir: Path, manifest: Manifest, name: str) -> None:
-        self._rows = _rows(build_dir, manifest, name)
+    def __init__(self, build: Build, name: str) -> None:
+        self._rows = build.read(name, build.split)
         self._passed: dict[Key, dict[str, Any]] = {}
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any] | None:

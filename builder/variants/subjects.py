@@ -1,14 +1,12 @@
 """The rationales of a build as selection and transforms see them."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.select import Candidate
-from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm
 
@@ -25,31 +23,24 @@ _SUBJECT = (
 )
 
 
-def candidates(build_dir: Path, manifest: Manifest) -> Iterator[Candidate]:
+def candidates(build: Build) -> Iterator[Candidate]:
     """What decides which rationales become rows, one a row.
 
     Raises DataError where a file cannot be read.
     """
-    for row in _rows(build_dir, manifest, _CANDIDATE):
+    for row in build.read(RATIONALES, columns=_CANDIDATE):
         yield Candidate(**{**row, "flags": tuple(row["flags"])})
 
 
-def question_ids(build_dir: Path, manifest: Manifest) -> Iterator[str]:
+def question_ids(build: Build) -> Iterator[str]:
     """The question of every row."""
-    return (row["question_id"] for row in _rows(build_dir, manifest, ("question_id",)))
+    rows = build.read(RATIONALES, columns=("question_id",))
+    return (row["question_id"] for row in rows)
 
 
-def subjects(build_dir: Path, manifest: Manifest) -> Iterator[RationaleExample]:
+def subjects(build: Build) -> Iterator[RationaleExample]:
     """Every rationale, in the order of the build."""
-    return map(to_subject, _rows(build_dir, manifest, _SUBJECT))
-
-
-def _rows(
-    build_dir: Path, manifest: Manifest, columns: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    for entry in manifest.files:
-        if entry.config_name == "rationales":
-            yield from read_rows(build_dir / entry.path, columns)
+    return map(to_subject, build.read(RATIONALES, columns=_SUBJECT))
 
 
 def to_subject(row: dict[str, Any]) -> RationaleExample:

@@ -6,13 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from cotbuild.builder.build.directory import (
-    CARD,
-    clear_stage,
-    install,
-    need_manifest,
-    staging,
-)
+from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.directory import CARD, clear_stage, install, staging
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import card
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -44,9 +39,10 @@ def make_variants(
         )
     with AnswerStore(build_dir).hold():
         clear_stage(build_dir)
-        manifest = need_manifest(build_dir)
+        build = Build.open(build_dir)
+        manifest = build.manifest
         with (
-            VariantDeriver(build_dir, manifest, made, files) as making,
+            VariantDeriver(build, made, files) as making,
             staging(build_dir) as stage,
         ):
             variants, entries = _write(making, stage, progress)
@@ -77,7 +73,7 @@ def _write(
     with ExitStack() as stack:
         writers = {
             spec.name: stack.enter_context(
-                SplitWriter(stage, spec.name, making.manifest.source.split, TrainingRow)
+                SplitWriter(stage, spec.name, making.build.split, TrainingRow)
             )
             for spec in making.made.specs
         }
@@ -94,13 +90,13 @@ def _write(
     entries = [entry for writer in writers.values() for entry in writer.entries]
     if without := [name for name, tally in tallies.items() if not tally.num_rows]:
         raise DataError(
-            f"{making.build_dir}: variants {without} have no row. Expected at least one in each: a config without rows "
+            f"{making.build.folder}: variants {without} have no row. Expected at least one in each: a config without rows "
             "does not load. Leave them out with --only."
         )
     entries += _write_questions(making, stage)
     variants = VariantsEntry(
         made=making.made,
-        rationales=making.manifest.digests["rationales"],
+        rationales=making.build.manifest.digests["rationales"],
         num_in=making.num_in,
         dropped=dict(sorted(making.dropped.items())),
         num_looked_at=min(LOOKED_AT, total),

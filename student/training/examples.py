@@ -7,16 +7,12 @@ from typing import NamedTuple
 from transformers import PreTrainedTokenizerBase
 
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig
+from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.layout import label_spans, layout_of
 from cotbuild.student.questions import question_digest, question_of
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
-from cotbuild.student.training.data import (
-    VariantRows,
-    choose_rationales,
-    rows_fingerprint,
-)
+from cotbuild.student.training.data import choose_rationales, rows_fingerprint
 
 
 class TrainingExamples(NamedTuple):
@@ -33,7 +29,7 @@ class TrainingExamples(NamedTuple):
 
 
 def make_examples(
-    found: VariantRows,
+    variant_rows: VariantRows,
     tokenizer: PreTrainedTokenizerBase,
     config: TrainConfig,
     max_tokens: int,
@@ -41,7 +37,7 @@ def make_examples(
     """Choose and encode; raises DataError where every rationale has a row longer than
     `max_tokens`.
     """
-    chosen = choose_rationales(found.rows, config.rows)
+    chosen = choose_rationales(variant_rows.rows, config.rows)
     encoded = [
         [
             encode(tokenizer, row.prompt, row.completion, label_spans(row))
@@ -53,15 +49,15 @@ def make_examples(
     kept = [row for rows, fit in zip(chosen, fits, strict=True) if fit for row in rows]
     if not kept:
         raise DataError(
-            f"variant {found.spec.name!r}: every row has more than {max_tokens} tokens. Expected some that fit. "
+            f"variant {variant_rows.spec.name!r}: every row has more than {max_tokens} tokens. Expected some that fit. "
             "Raise max_tokens, where the student can read so much."
         )
     rows = [rows if fit else [] for rows, fit in zip(encoded, fits, strict=True)]
     info = RowsInfo(
-        build=found.manifest.fingerprint,
-        config_digest=found.manifest.digests[found.spec.name],
-        split=found.split,
-        spec=found.spec,
+        build=variant_rows.build,
+        config_digest=variant_rows.config_digest,
+        split=variant_rows.split,
+        spec=variant_rows.spec,
         fingerprint=rows_fingerprint(kept),
         num_rows=len(kept),
         too_long=sum(map(len, chosen)) - len(kept),

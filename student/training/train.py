@@ -14,11 +14,10 @@ import torch
 from accelerate import PartialState
 
 from cotbuild.schemas.errors import StoreError
-from cotbuild.schemas.training import StudentRun, TrainConfig
+from cotbuild.schemas.training import StudentRun, TrainConfig, VariantRows
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.precision import precision, set_attention
 from cotbuild.student.prefix import context
-from cotbuild.student.training.data import read_variant
 from cotbuild.student.training.examples import TrainingExamples, make_examples
 from cotbuild.student.training.plot import plot_losses
 from cotbuild.student.training.run_dir import (
@@ -74,7 +73,7 @@ class TrainingCost(NamedTuple):
 
 def train(
     config: TrainConfig,
-    source: Path,
+    variant_rows: VariantRows,
     base: BaseStudent,
     out: Path,
     on_update: Callable[[UpdateMetrics], None] = lambda _: None,
@@ -87,7 +86,7 @@ def train(
     where another run stands in `out`, DataError where the rows are not what they should
     be, StoreError where the folder cannot be written.
     """
-    student, examples, run = _prepare(config, source, base)
+    student, examples, run = _prepare(config, variant_rows, base)
     there = read_run(out)
     if there is not None:
         check_same(out, there, run)
@@ -116,11 +115,13 @@ def train(
         return _finish(trainer, out, run)
 
 
-def measure(config: TrainConfig, source: Path, base: BaseStudent) -> TrainingCost:
+def measure(
+    config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
+) -> TrainingCost:
     """What training will take: a few updates are run on real rows, and nothing is
     written. Raises as `train` does.
     """
-    student, examples, run = _prepare(config, source, base)
+    student, examples, run = _prepare(config, variant_rows, base)
     updates = UpdateDataset(examples, run.config, student.pad_id)
     tokens, padded = updates.tokens()
     told: list[UpdateMetrics] = []
@@ -151,9 +152,8 @@ def measure(config: TrainConfig, source: Path, base: BaseStudent) -> TrainingCos
 
 
 def _prepare(
-    config: TrainConfig, source: Path, base: BaseStudent
+    config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
 ) -> tuple[Student, TrainingExamples, StudentRun]:
-    found = read_variant(source, config.variant)  # before the model, which takes longer
     # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in
     # bfloat16.
     dtype = torch.float32 if config.lora_rank is None else None
@@ -161,7 +161,10 @@ def _prepare(
         base.where, base.identity, revision=base.revision, dtype=dtype
     )
     examples = make_examples(
-        found, student.tokenizer, config, min(config.max_tokens, context(student.model))
+        variant_rows,
+        student.tokenizer,
+        config,
+        min(config.max_tokens, context(student.model)),
     )
     longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
     set_attention(student.model, config, longest)

@@ -29,10 +29,10 @@ from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
-from cotbuild.student.training.data import read_variant
 from cotbuild.student.training.examples import TrainingExamples, make_examples
 from cotbuild.student.training.run_dir import UpdateMetrics
 from cotbuild.student.training.trainer import StudentTrainer, trainer_args
+from tests.support.student_builds import variant_rows
 
 
 class Clock(TrainerCallback):
@@ -135,7 +135,7 @@ def compared(build: Path, variant: str, args: argparse.Namespace) -> list[str]:
         lr=5e-5,
     )
     examples = make_examples(
-        read_variant(build, variant), student.tokenizer, config, 1024
+        variant_rows(build, variant), student.tokenizer, config, 1024
     )
     rows = [row for inner in examples.rows for row in inner]
     sides: tuple[Callable[[], float], Callable[[], float]] = (

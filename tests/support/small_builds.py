@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.directory import need_config, need_manifest
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.card import ReleaseFacts, licence_of
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.storage.parquet import read_rows
@@ -98,7 +98,7 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
     """The build's manifest and a release of it, without what differs between versions
     of cotbuild or pyarrow.
     """
-    manifest = need_manifest(build)
+    manifest = Build.open(build).manifest
     files = [entry.model_copy(update={"num_bytes": 1}) for entry in manifest.files]
     manifest = manifest.model_copy(
         update={"files": files, "cotbuild": "0", "run": None}
@@ -113,7 +113,7 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
         "repo": "ann/garden",
         "tag": "v1.0.0",
         "licence": licence_of(parts),
-        "rebuild": rebuild_commands(need_config(build), manifest),
+        "rebuild": rebuild_commands(Build.open(build).config, manifest),
         "languages": ("en",),
         "examples": {name: next(read_rows(path)) for name, path in firsts.items()},
         "pictures": {

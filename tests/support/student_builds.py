@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from cotbuild.builder.build.build import Build
+from cotbuild.schemas.training import VariantRows
 from tests.support.commands import cotbuild, write_questions
 
 VARIANTS = (
@@ -35,3 +37,8 @@ def make_build(
     )
     cotbuild("variants", folder / "b", "--only", ",".join(variants))
     return folder / "b"
+
+
+def variant_rows(folder: Path, variant: str = "post_cot") -> VariantRows:
+    """The rows of a variant of the build in `folder`."""
+    return Build.open(folder).variant_rows(variant)

@@ -17,7 +17,8 @@ import yaml
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
-from cotbuild.builder.build.directory import CARD, MANIFEST, need_config, need_manifest
+from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.directory import CARD, MANIFEST
 from cotbuild.builder.card import (
     ReleaseFacts,
     card,
@@ -165,7 +166,7 @@ def test_what_a_release_adds_changes_nothing_that_the_manifest_says(
 def test_verify_takes_a_releases_card(imported_build: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(imported_build, tmp_path / "copy")
     _, release = released(copy)
-    (copy / CARD).write_text(card(need_manifest(copy), release), encoding="utf-8")
+    (copy / CARD).write_text(card(Build.open(copy).manifest, release), encoding="utf-8")
     cotbuild("verify", copy)
 
 
@@ -200,7 +201,7 @@ def test_the_commands_shown_make_the_same_build(
     if (
         make is imported
     ):  # its recipe was a mapping on the command line, which is to be written to a file
-        wanted = need_config(build).imported
+        wanted = Build.open(build).config.imported
         assert wanted is not None
         (tmp_path / "recipe.yaml").write_text(
             yaml.safe_dump(wanted.recipe.model_dump(mode="json"))
@@ -214,7 +215,7 @@ def test_the_commands_shown_make_the_same_build(
             timeout=240,
         )
         assert done.returncode == 0, done.stderr
-    assert need_manifest(tmp_path / "rebuilt").digests == manifest.digests
+    assert Build.open(tmp_path / "rebuilt").manifest.digests == manifest.digests
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.build.directory import need_manifest
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.card import pictures
 from cotbuild.builder.card.pictures import histogram, word_lengths
 from tests.support.commands import rows
@@ -27,9 +27,11 @@ def test_pictures_are_the_same_bytes_every_time(
     build: str, names: set[str], request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.getfixturevalue(build)
-    first = pictures(need_manifest(folder), folder)
+    manifest = Build.open(folder).manifest
+    lengths = word_lengths(str(row["rationale"]) for row in rows(folder))
+    first = pictures(manifest, lengths)
     assert first.keys() == names
-    assert first == pictures(need_manifest(folder), folder)
+    assert first == pictures(manifest, lengths)
     for data in first.values():
         assert data.startswith(PNG)
         assert b"tEXt" not in data
@@ -38,7 +40,7 @@ def test_pictures_are_the_same_bytes_every_time(
 
 def test_the_lengths_are_those_of_the_kept_rationales(generated_build: Path) -> None:
     kept = [str(row["rationale"]) for row in rows(generated_build) if row["rationale"]]
-    found = word_lengths(need_manifest(generated_build), generated_build)
+    found = word_lengths(str(row["rationale"]) for row in rows(generated_build))
     assert sorted(found.elements()) == sorted(len(text.split()) for text in kept)
 
 

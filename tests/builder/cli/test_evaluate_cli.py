@@ -19,7 +19,7 @@ from cotbuild.student.evaluation.metrics import chance, figures, majority
 from cotbuild.student.questions import question_of
 from cotbuild.student.training.train import BaseStudent, train
 from tests.support.commands import cotbuild, here, rows, write_questions
-from tests.support.student_builds import make_build
+from tests.support.student_builds import make_build, variant_rows
 from tests.support.tiny import save_tiny
 
 
@@ -45,7 +45,7 @@ class Made:
         out = self.root / f"run_{variant}_{rows}"
         train(
             config,
-            self.build,
+            variant_rows(self.build, variant),
             BaseStudent(*find_model(str(self.tiny), None, print)),
             out,
         )
@@ -301,7 +301,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
         made.root / "x",
         code=2,
     )
-    assert "no evaluation split 'test'. Expected one of ['validation']" in done.stderr
+    assert "no evaluation split 'test'; it has ['validation']" in done.stderr
 
 
 def unfinished(made: Made, run: Path) -> Path:

@@ -180,7 +180,7 @@ def test_more_rows_than_there_are_and_variants_that_are_missing_are_refused(
         stages=[*stages, {**stages[1], "name": "x", "variants": ["post_cot_swapped"]}],
     )
     assert (
-        "no variant 'post_cot_swapped'. Expected one of"
+        "no variant 'post_cot_swapped'. Choose one of"
         in here("study", study, code=2).stderr
     )
 

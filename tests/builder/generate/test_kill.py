@@ -48,11 +48,11 @@ def kill_when_asked(process_words: list[object], server: Server, goal: int) -> N
 
 def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
-    from cotbuild.builder.build.directory import need_config
+    from cotbuild.builder.build.build import Build
     from cotbuild.builder.generate.jobs import prepare
     from cotbuild.builder.teachers.http.wire import wire
 
-    job = prepare(need_config(out), out)
+    job = prepare(Build.open(out).config, out)
     keys = {}
     for chain in job.chains(lambda _: None):
         assert chain.open is not None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.build.directory import need_config, need_manifest
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from cotbuild.builder.release.check import too_old
 from cotbuild.builder.release.names import at_revision, is_release_name, safe_path
@@ -119,8 +119,8 @@ def test_a_teacher_is_told_by_name_and_commit(
     finished: Path, identity: str, model: str, changed: dict[str, str]
 ) -> None:
     config, manifest = (
-        need_config(finished),
-        need_manifest(finished).model_copy(update={"teacher": identity}),
+        Build.open(finished).config,
+        Build.open(finished).manifest.model_copy(update={"teacher": identity}),
     )
     teacher = config.teacher.model_copy(update={"model": model})
     public = public_config(config.model_copy(update={"teacher": teacher}), manifest)
@@ -128,7 +128,7 @@ def test_a_teacher_is_told_by_name_and_commit(
 
 
 def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
-    manifest = need_manifest(finished)
+    manifest = Build.open(finished).manifest
     whole, some = (
         public_manifest(manifest, None),
         public_manifest(manifest, ["post_cot"]),
@@ -147,7 +147,7 @@ def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
 
 
 def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
-    manifest = need_manifest(finished)
+    manifest = Build.open(finished).manifest
     assert too_old(manifest) is None
     kept = [entry.model_copy(update={"content": None}) for entry in manifest.templates]
     assert "before templates were kept" in str(

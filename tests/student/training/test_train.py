@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -20,7 +21,7 @@ from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.questions import question_of
-from cotbuild.student.training.data import choose_rationales, read_variant
+from cotbuild.student.training.data import choose_rationales
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.run_dir import (
     UpdateMetrics,
@@ -32,7 +33,7 @@ from cotbuild.student.training.run_dir import (
 from cotbuild.student.training.train import BaseStudent, measure, train
 from cotbuild.student.training.updates import UpdateDataset
 from tests.support.commands import cotbuild, rows
-from tests.support.student_builds import VARIANTS, make_build
+from tests.support.student_builds import VARIANTS, make_build, variant_rows
 from tests.support.tiny import FAMILIES, save_tiny, shared_student, tiny_tokenizer
 
 
@@ -83,7 +84,7 @@ def base(folder: Path) -> BaseStudent:
 def whole(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing cut off."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    train(CONFIG, build, base(student), out)
+    train(CONFIG, variant_rows(build), base(student), out)
     return out
 
 
@@ -139,7 +140,7 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
     assert not open_run(out).finished
     with pytest.raises(DataError, match="not trained to its end"):
         load_trained(out)
-    train(CONFIG, build, base(student), out)
+    train(CONFIG, variant_rows(build), base(student), out)
     assert losses(read_metrics(out)) == losses(read_metrics(whole))
     weights = [load_trained(folder).model.state_dict() for folder in (out, whole)]
     for name, value in weights[0].items():
@@ -150,13 +151,18 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
     build: Path, student: Path, whole: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    assert train(CONFIG, build, base(student), whole) == open_run(whole)
+    assert train(CONFIG, variant_rows(build), base(student), whole) == open_run(whole)
     for change in ({"seed": 1}, {"loss": Loss.PLAIN}, {"variant": "pre_cot"}):
         field = next(iter(change))
         with pytest.raises(ConfigError, match=f"holds a run with config.{field}"):
-            train(CONFIG.model_copy(update=change), build, base(student), whole)
+            train(
+                CONFIG.model_copy(update=change),
+                variant_rows(build),
+                base(student),
+                whole,
+            )
     with pytest.raises(ConfigError, match="holds a run with student 'tiny:gpt2'"):
-        train(CONFIG, build, BaseStudent(str(student), "another"), whole)
+        train(CONFIG, variant_rows(build), BaseStudent(str(student), "another"), whole)
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
@@ -179,7 +185,7 @@ def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -
     tokenizer = shared_student("llama").tokenizer
     for variant in VARIANTS:
         config = TrainConfig(variant=variant, rows=9, batch_rows=4)
-        examples = make_examples(read_variant(build, variant), tokenizer, config, 512)
+        examples = make_examples(variant_rows(build, variant), tokenizer, config, 512)
         updates = UpdateDataset(examples, config, 0)
         seen.add((tuple(examples.keys), str(updates._plan)))
         assert {len(inner) for inner in examples.rows} == {
@@ -192,7 +198,7 @@ def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
     student = shared_student("llama")
     config = TrainConfig(variant="two_tasks", batch_rows=5, batch_tokens=300)
     examples = make_examples(
-        read_variant(build, "two_tasks"), student.tokenizer, config, 512
+        variant_rows(build, "two_tasks"), student.tokenizer, config, 512
     )
     alone = UpdateDataset(examples, config, student.pad_id)
     shares = [
@@ -212,7 +218,7 @@ def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
 def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> None:
     tokenizer = shared_student("llama").tokenizer
     found, config = (
-        read_variant(build, "two_tasks"),
+        variant_rows(build, "two_tasks"),
         TrainConfig(variant="two_tasks", batch_rows=4),
     )
     everything = make_examples(found, tokenizer, config, 512)
@@ -229,7 +235,7 @@ def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> N
 def test_more_rationales_hold_fewer(build: Path) -> None:
     def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
         chosen: list[list[TrainingRow]] = choose_rationales(
-            read_variant(build, variant).rows, number
+            variant_rows(build, variant).rows, number
         )
         return [(rows[0].question_id, rows[0].sample_index) for rows in chosen]
 
@@ -243,22 +249,22 @@ def test_more_rationales_hold_fewer(build: Path) -> None:
 
 
 def test_what_stands_in_the_folder_is_checked(build: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no variant 'post'\. Expected one of"):
-        read_variant(build, "post")
-    with pytest.raises(ConfigError, match=r"has no split 'dev'\. Expected one of"):
-        read_variant(build, "post_cot", "dev")
+    with pytest.raises(ConfigError, match=r"no variant 'post'\. Choose one of"):
+        variant_rows(build, "post")
+    with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of"):
+        Build.open(build).variant_rows("post_cot", "dev")
     with pytest.raises(DataError, match=r"no manifest\.json"):
-        read_variant(tmp_path, "post_cot")
+        variant_rows(tmp_path, "post_cot")
     copy = tmp_path / "b"
     copy.mkdir()
     (copy / "manifest.json").write_bytes((build / "manifest.json").read_bytes())
     with pytest.raises(DataError, match="No such file"):
-        read_variant(copy, "post_cot")
+        variant_rows(copy, "post_cot")
     (copy / "post_cot").mkdir()
     for path in (build / "post_cot").iterdir():
         (copy / "post_cot" / path.name).write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(DataError, match=r"checksum '.*', the manifest says"):
-        read_variant(copy, "post_cot")
+    with pytest.raises(DataError, match=r"sha256 is .*, but the manifest says"):
+        variant_rows(copy, "post_cot")
 
 
 @pytest.mark.parametrize(
@@ -277,10 +283,10 @@ def test_a_prompt_tells_its_question(prompt: str, text: str) -> None:
 def test_what_a_run_takes_is_measured_and_nothing_is_written(
     build: Path, student: Path
 ) -> None:
-    cost = measure(CONFIG, build, base(student))
+    cost = measure(CONFIG, variant_rows(build), base(student))
     updates = UpdateDataset(
         make_examples(
-            read_variant(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512
+            variant_rows(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512
         ),
         CONFIG,
         0,
@@ -303,7 +309,10 @@ def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) ->
         variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2
     )
     run = train(
-        config, build, BaseStudent(str(where), f"tiny:{family}"), tmp_path / "run"
+        config,
+        variant_rows(build, "two_tasks"),
+        BaseStudent(str(where), f"tiny:{family}"),
+        tmp_path / "run",
     )
     updates = read_metrics(tmp_path / "run")
     assert run.config.lr == 2e-4
@@ -384,5 +393,10 @@ def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
     config = TrainConfig(
         variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9
     )
-    run = train(config, build, BaseStudent(str(folder), "embedded"), tmp_path / "run")
+    run = train(
+        config,
+        variant_rows(build),
+        BaseStudent(str(folder), "embedded"),
+        tmp_path / "run",
+    )
     assert run.result["updates"] == 2

@@ -1,0 +1,188 @@
+"""A finished build on disk: its manifest, its configuration and its rows."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from cotbuild.builder.build.directory import MANIFEST, read_config_file, read_manifest
+from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.files import file_sha256
+from cotbuild.schemas.manifest import FileEntry, Manifest
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.record import Record
+from cotbuild.schemas.training import VariantRows
+from cotbuild.schemas.variant import TrainingRow, VariantSpec
+
+RATIONALES = "rationales"
+QUESTIONS = "questions"
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """A finished build, or a downloaded release: a folder, read as its manifest says.
+
+    Rows are read from parquet as they are iterated, in flat memory and in the order of
+    the source. Every method that reads a file raises DataError if it is missing or
+    damaged. Nothing is written.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Read the manifest of the build in `folder`.
+
+        Raises DataError if there is no finished build.
+        """
+        folder = Path(folder).expanduser()
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise DataError(
+                f"{folder}: no {MANIFEST}, so this is not a finished build. "
+                f"Run `cotbuild generate --out {folder} …` until it completes."
+            )
+        return cls(folder, manifest)
+
+    @cached_property
+    def config(self) -> BuildConfig:
+        """The configuration it was built with, from build.json; raises DataError."""
+        return read_config_file(self.folder)
+
+    @property
+    def split(self) -> str:
+        """The split whose questions the teacher was asked, and that variants train on."""
+        return self.manifest.source.split
+
+    @property
+    def specs(self) -> tuple[VariantSpec, ...]:
+        """The variants it has, in the order they were derived.
+
+        A release may hold fewer than were derived together.
+        """
+        variants = self.manifest.variants
+        if variants is None:
+            return ()
+        names = {entry.name for entry in variants.variants}
+        return tuple(spec for spec in variants.made.specs if spec.name in names)
+
+    def spec(self, variant: str) -> VariantSpec:
+        """Return the variant of that name; raises ConfigError if there is none."""
+        for spec in self.specs:
+            if spec.name == variant:
+                return spec
+        names = sorted(spec.name for spec in self.specs)
+        if not names:
+            raise ConfigError(
+                f"{self.folder}: no variants yet. "
+                f"Derive some with `cotbuild variants {self.folder}`."
+            )
+        raise ConfigError(
+            f"{self.folder}: no variant {variant!r}. Choose one of {names}."
+        )
+
+    def files(self, config_name: str, split: str | None = None) -> list[FileEntry]:
+        """Return the files of a config in row order; split None: of all its splits."""
+        return [
+            entry
+            for entry in self.manifest.files
+            if entry.config_name == config_name and split in (None, entry.split)
+        ]
+
+    def splits(self, config_name: str) -> list[str]:
+        """Return the splits of a config in the order of its files."""
+        return list(dict.fromkeys(entry.split for entry in self.files(config_name)))
+
+    def read(
+        self,
+        config_name: str,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a config as plain values, not validated.
+
+        `split` None reads all splits, `columns` None all columns.
+        """
+        for entry in self.files(config_name, split):
+            yield from read_rows(self.folder / entry.path, columns)
+
+    def rationales(self) -> Iterator[Rationale]:
+        """Yield everything the teacher wrote, whatever its verdict."""
+        return self._records(Rationale, self.files(RATIONALES))
+
+    def questions(self, split: str | None = None) -> Iterator[Question]:
+        """Yield the questions of an evaluation split; None: of all of them.
+
+        These are the splits that no request was made for. Raises ConfigError if there
+        is no such split.
+        """
+        if split is not None:
+            self._check_split("evaluation questions", QUESTIONS, split)
+        return self._records(Question, self.files(QUESTIONS, split))
+
+    def rows(self, variant: str, split: str | None = None) -> Iterator[TrainingRow]:
+        """Yield the rows of a variant; split None: those to train on.
+
+        Raises ConfigError if there is no such variant or split.
+        """
+        split = split or self.split
+        self.spec(variant)
+        self._check_split(f"variant {variant!r}", variant, split)
+        return self._records(TrainingRow, self.files(variant, split))
+
+    def variant_rows(self, variant: str, split: str | None = None) -> VariantRows:
+        """Load the rows of a variant after checking its files against their checksums.
+
+        Raises ConfigError as `rows` does, DataError if a checksum differs or there is
+        no row.
+        """
+        split = split or self.split
+        for entry in self.files(variant, split):
+            self._check_checksum(entry)
+        rows = list(self.rows(variant, split))
+        if not rows:
+            raise DataError(
+                f"{self.folder}: variant {variant!r} has no rows in split {split!r}."
+            )
+        return VariantRows(
+            build=self.manifest.fingerprint,
+            config_digest=self.manifest.digests[variant],
+            spec=self.spec(variant),
+            split=split,
+            rows=rows,
+        )
+
+    def _records(
+        self, model: type[RecordT], entries: Sequence[FileEntry]
+    ) -> Iterator[RecordT]:
+        for entry in entries:
+            path = self.folder / entry.path
+            for number, row in enumerate(read_rows(path)):
+                yield model.parse(row, f"{path} row {number}")
+
+    def _check_split(self, what: str, config_name: str, split: str) -> None:
+        splits = sorted(self.splits(config_name))
+        if split not in splits:
+            choices = f"Choose one of {splits}." if splits else "It has no splits."
+            raise ConfigError(f"{self.folder}: {what}: no split {split!r}. {choices}")
+
+    def _check_checksum(self, entry: FileEntry) -> None:
+        path = self.folder / entry.path
+        try:
+            checksum = file_sha256(path)
+        except OSError as error:
+            raise DataError(
+                f"{path}: {error.strerror}. Build or download it again."
+            ) from error
+        if checksum != entry.sha256:
+            raise DataError(
+                f"{path}: sha256 is {checksum[:12]}, but the manifest says "
+                f"{entry.sha256[:12]}. Derive or download it again."
+            )
