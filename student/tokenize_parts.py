@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from cotbuild.student.layout import Span
+from cotbuild.prompts.student import Span
 
 
 class TokenPart(IntEnum):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun
 from cotbuild.schemas.variant import VariantSpec
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from cotbuild.builder.evaluation.results import ResultsFile
     from cotbuild.builder.terminal import Terminal
     from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
-    from cotbuild.schemas.training import Layout
     from cotbuild.student.evaluation.evaluate import EvaluationItem, EvaluationPlan
     from cotbuild.student.model import Student
 
@@ -199,7 +199,7 @@ def _prepare(asked: _Asked) -> _Job:
     p99, seen = (
         (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
     )
-    layout = run.layout if run else _layout_of(spec)
+    layout = run.layout if run else layout_of(spec)
     plan = make_plan(layout, p99, asked.batch_tokens, seen)
     return _Job(asked, run, model, spec, items, plan, plan._replace(seen=frozenset()))
 
@@ -272,13 +272,6 @@ def _source_of(asked: _Asked, run: StudentRun | None) -> str:
             "no --source. Expected the questions of a model, such as --source openbookqa, or a build."
         )
     return asked.source or remembered_source(Path(asked.student).expanduser())
-
-
-def _layout_of(spec: VariantSpec) -> "Layout":
-    from cotbuild.builder.evaluation.questions import example_row
-    from cotbuild.student.layout import layout_of
-
-    return layout_of([example_row(spec)])
 
 
 def _default_out(student: str, job: _Job) -> Path:

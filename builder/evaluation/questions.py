@@ -12,8 +12,8 @@ from cotbuild.builder.evaluation.models import open_build
 from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.splits import canonical_split
-from cotbuild.builder.variants.place import completion_of, evaluation_row
 from cotbuild.builder.variants.registry import choose_variants
+from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question
@@ -80,29 +80,3 @@ def chosen_variant(name: str | None, file: Path | None) -> VariantSpec:
             f"--variant names {[spec.name for spec in specs]}. Expected one of them."
         )
     return specs[0]
-
-
-def example_row(spec: VariantSpec) -> TrainingRow:
-    """A row as a student of this variant would be trained on, of which its layout can
-    be told.
-    """
-    placement = (
-        Placement.LABEL_ONLY
-        if spec.placement is Placement.TWO_TASKS
-        else spec.placement
-    )
-    said = completion_of(placement, "label", "rationale")
-    label, rationale = said.label or (None, None), said.rationale or (None, None)
-    return TrainingRow(
-        question_id="example",
-        sample_index=0,
-        task=None,
-        prompt="Question",
-        completion=said.text,
-        choices=(),
-        target=None,
-        label_start=label[0],
-        label_end=label[1],
-        rationale_start=rationale[0],
-        rationale_end=rationale[1],
-    )

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.evaluation.models import ResolvedModel, told_of
+from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study
@@ -18,7 +19,6 @@ from cotbuild.schemas.study.record import Cell
 from cotbuild.schemas.training import Layout, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
-from cotbuild.student.layout import layout_of
 from cotbuild.student.training.data import (
     choose_rationales,
     rows_fingerprint,
@@ -105,7 +105,7 @@ class CellPlanner:
         ids = [[inner[0].question_id, inner[0].sample_index] for inner in chosen]
         return VariantRowsInfo(
             found.spec,
-            layout_of(flat),
+            layout_of(found.spec),
             digest("rationales/1", ids),
             rows_fingerprint(flat),
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.variants.deriver import VariantDeriver
-from cotbuild.builder.variants.place import evaluation_row
 from cotbuild.builder.variants.write import file_digests
+from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 
 SAMPLED = 200

@@ -13,7 +13,8 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
-from cotbuild.builder.variants.place import label_for
+from cotbuild.builder.variants.view import as_question
+from cotbuild.prompts.student import choose_label
 from cotbuild.schemas.variant import Placement, VariantSpec
 
 
@@ -35,7 +36,7 @@ class CompiledVariant:
         self, subject: RationaleExample, seed: int, corpus: BuildCorpus
     ) -> DerivedText | None:
         """None where this rationale cannot have it: no label, no partner, no scores."""
-        label = label_for(self.spec, subject)
+        label = choose_label(self.spec, as_question(subject), subject.answer)
         if label is None:
             return None
         text = subject.rationale

@@ -15,10 +15,11 @@ from cotbuild.builder.variants.compile import compile_transforms
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.derive import CompiledVariant, withheld
 from cotbuild.builder.variants.example import BuildCorpus, RationaleExample
-from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.select import select, share_limit
 from cotbuild.builder.variants.subjects import candidates, question_ids, subjects
 from cotbuild.builder.variants.transforms.units import TokenPieces
+from cotbuild.builder.variants.view import as_question
+from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
@@ -100,7 +101,7 @@ class VariantDeriver:
             for recipe in self._recipes
         }
         stopped = withheld(self._recipes, found)
-        asked = StudentPrompt(subject.question, subject.choices)
+        prompt = StudentPrompt(as_question(subject))
         made = []
         for recipe in self._recipes:
             one, spec = found[recipe.spec.name], recipe.spec
@@ -109,7 +110,9 @@ class VariantDeriver:
                     (
                         spec,
                         one.rationale,
-                        training_rows(spec, subject, asked, one.label, one.rationale),
+                        training_rows(
+                            spec, prompt, subject.sample_index, one.label, one.rationale
+                        ),
                     )
                 )
         return DerivedRows(subject, made, stopped)

@@ -10,8 +10,9 @@ from cotbuild.builder.variants.compile import compile_transforms
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.derive import CompiledVariant
 from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
+from cotbuild.builder.variants.view import as_question
+from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, QuestionKind
@@ -67,7 +68,7 @@ EXAMPLES = (
 )
 
 
-ASKED = StudentPrompt(EXAMPLES[0].question, EXAMPLES[0].choices)
+PROMPT = StudentPrompt(as_question(EXAMPLES[0]))
 
 
 def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
     if made is None:
         yield "(not for this one)"
         return
-    for row in training_rows(spec, EXAMPLES[0], ASKED, made.label, made.rationale):
+    for row in training_rows(spec, PROMPT, 0, made.label, made.rationale):
         yield " ⏎ ".join(
             [
                 row.prompt.splitlines()[-1] + row.completion.splitlines()[0],

@@ -5,8 +5,8 @@ from typing import Any
 
 from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.select import Candidate
+from cotbuild.prompts.student import format_label
 from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import LabelForm
 
@@ -56,7 +56,7 @@ def to_subject(row: dict[str, Any]) -> RationaleExample:
         question=row["question"],
         choices=choices,
         target=target,
-        label="" if target is None else label_of(choices, target, LabelForm.TEXT),
+        label="" if target is None else format_label(choices, target, LabelForm.TEXT),
         rationale=row["rationale"],
         answer=row["answer"],
     )

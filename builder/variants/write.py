@@ -14,7 +14,7 @@ from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.counts import LOOKED_AT, VariantTally
 from cotbuild.builder.variants.deriver import VariantDeriver
-from cotbuild.builder.variants.place import evaluation_row
+from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from cotbuild.prompts.student import Span, compose_option
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.attribution import ScoredSpan
 from cotbuild.schemas.errors import DataError
@@ -19,7 +20,6 @@ from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.evaluation.options import encode_options, shared_tokens
 from cotbuild.student.evaluation.parse_answer import YES_NO
-from cotbuild.student.layout import Span, option_completion
 
 
 class AttributionCase(NamedTuple):
@@ -97,7 +97,7 @@ def case_of(
     read = encode_options(tokenizer, layout, row.prompt, answers, rationale)
     ids = read[0].ids_T[: shared_tokens(read)]
     start = len(row.prompt) + len(layout.opening)
-    text = row.prompt + option_completion(layout, answers[0], rationale)[0]
+    text = row.prompt + compose_option(layout, answers[0], rationale)[0]
     offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)[
         "offset_mapping"
     ]

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
-from cotbuild.student.layout import option_completion
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import Prefix, batches, go_on, run_prefix
 from cotbuild.student.tokenize_parts import TokenPart, encode
@@ -70,7 +70,7 @@ def _encode(
     option: str,
     rationale: str,
 ) -> Option:
-    completion, span = option_completion(layout, option, rationale)
+    completion, span = compose_option(layout, option, rationale)
     found = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
     label = [i for i, part in enumerate(found.parts_T) if part == TokenPart.LABEL]
     return Option(found.input_ids_T[: label[-1] + 1], label[0], len(option))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from cotbuild.prompts.student import label_spans, layout_of
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.layout import label_spans, layout_of
 from cotbuild.student.questions import question_digest, question_of
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
 from cotbuild.student.training.data import choose_rationales, rows_fingerprint
@@ -37,10 +37,11 @@ def make_examples(
     """Choose and encode; raises DataError where every rationale has a row longer than
     `max_tokens`.
     """
+    layout = layout_of(variant_rows.spec)
     chosen = choose_rationales(variant_rows.rows, config.rows)
     encoded = [
         [
-            encode(tokenizer, row.prompt, row.completion, label_spans(row))
+            encode(tokenizer, row.prompt, row.completion, label_spans(row, layout))
             for row in rows
         ]
         for rows in chosen
@@ -68,9 +69,7 @@ def make_examples(
             sorted({question_digest(question_of(row.prompt)) for row in kept})
         ),
     )
-    return TrainingExamples(
-        [_key(inner[0]) for inner in chosen], rows, info, layout_of(kept)
-    )
+    return TrainingExamples([_key(inner[0]) for inner in chosen], rows, info, layout)
 
 
 def _key(row: TrainingRow) -> str:

@@ -24,15 +24,15 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers.utils import logging
 
-from cotbuild.builder.evaluation.questions import evaluation_rows, example_row
+from cotbuild.builder.evaluation.questions import evaluation_rows
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.builder.variants.registry import builtin_variants
+from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.evaluation.options import encode_options, score_options
-from cotbuild.student.layout import layout_of
 from cotbuild.student.model import Student, load_student
 
 Scores = list[list[float]]
@@ -40,7 +40,7 @@ Scores = list[list[float]]
 
 def ours(student: Student, rows: Sequence[TrainingRow], batch_tokens: int) -> Scores:
     """log p of each option, tokenization included."""
-    layout = layout_of([example_row(builtin_variants()["label_only"])])
+    layout = layout_of(builtin_variants()["label_only"])
     asked = [
         encode_options(student.tokenizer, layout, row.prompt, row.choices)
         for row in rows

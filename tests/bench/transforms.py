@@ -27,11 +27,11 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
-from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.transforms.mask import cut, is_content, mask
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
 from cotbuild.builder.variants.view import as_question
+from cotbuild.prompts.student import format_label
 from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
@@ -269,7 +269,9 @@ def real_subjects(num: int) -> list[RationaleExample]:
             rationale = grade_completion(
                 question, row.completion or "", finish_reason=None
             ).rationale
-            label = label_of(question.choices, question.target or "", LabelForm.TEXT)
+            label = format_label(
+                question.choices, question.target or "", LabelForm.TEXT
+            )
             found.append((question, label, rationale))
     return [
         RationaleExample(

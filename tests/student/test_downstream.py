@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
-from cotbuild.student.layout import option_completion
 from cotbuild.student.model import load_student
 from tests.support.commands import cotbuild, rows, write_questions
 from tests.support.tiny import save_tiny
@@ -100,7 +100,7 @@ def choice(folder: Path, row: dict[str, object]) -> str:
     student = load_student(folder, "trained")
     said = {}
     for option in row["choices"]:  # type: ignore[attr-defined]
-        text, span = option_completion(POST_COT, option)
+        text, span = compose_option(POST_COT, option)
         prompt = str(row["prompt"])
         whole = student.tokenizer(prompt + text[: span[1] + 1]).input_ids
         begin = len(student.tokenizer(prompt).input_ids)

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.variants.corpus import LoadedCorpus, read_words
 from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.builder.variants.place import label_of
 from cotbuild.builder.variants.scores import ScoresFile, write_scores
 from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.prompts.student import format_label
 from cotbuild.schemas.attribution import (
     ScoredRationale,
     ScoredSpan,
@@ -63,7 +63,7 @@ def subject(
 def real_subjects() -> Iterator[RationaleExample]:
     """PaLM's rationales for CommonsenseQA's dev split."""
     for question, row in rows_of(SETS[1]):
-        label = label_of(question.choices, str(question.target), LabelForm.TEXT)
+        label = format_label(question.choices, str(question.target), LabelForm.TEXT)
         yield subject(
             row.rationale,
             row.question_id,

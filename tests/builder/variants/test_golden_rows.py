@@ -17,9 +17,10 @@ from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.derive import CompiledVariant
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import EXAMPLES
-from cotbuild.builder.variants.place import StudentPrompt, training_rows
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.scores import write_scores
+from cotbuild.builder.variants.view import as_question
+from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.attribution import (
     ScoredRationale,
     ScoredSpan,
@@ -98,9 +99,11 @@ def made(
             recipe = CompiledVariant(spec, compile_transforms(spec))
             for subject in subjects:
                 one = recipe.make(subject, 0, corpus)
-                asked = StudentPrompt(subject.question, subject.choices)
+                prompt = StudentPrompt(as_question(subject))
                 rows = (
-                    training_rows(spec, subject, asked, one.label, one.rationale)
+                    training_rows(
+                        spec, prompt, subject.sample_index, one.label, one.rationale
+                    )
                     if one
                     else None
                 )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.evaluation.questions import example_row
 from cotbuild.builder.evaluation.results import (
     Done,
     ResultsFile,
@@ -25,10 +24,9 @@ from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.student.evaluation.cost import evaluation_cost
 from cotbuild.student.evaluation.evaluate import evaluate, evaluated, make_plan
-from cotbuild.student.layout import layout_of
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_decode import choice_item, plain_item
-from tests.student.evaluation.test_options import LAYOUTS, POST, PRE
+from tests.student.evaluation.test_options import POST, PRE
 from tests.support.tiny import shared_student
 
 ITEMS = [
@@ -166,23 +164,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="Expected room to write"):
         collect(tmp_path / "file" / "out")
-
-
-@pytest.mark.parametrize(
-    ("variant", "layout"),
-    [
-        ("label_only", "label_only"),
-        ("post_cot", "post"),
-        ("pre_cot", "pre"),
-        ("explanation", "explained"),
-        ("both_sides", "both"),
-        ("two_tasks", "label_only"),
-    ],
-)
-def test_a_models_layout_is_that_of_the_variants_rows(
-    variant: str, layout: str
-) -> None:
-    assert layout_of([example_row(builtin_variants()[variant])]) == LAYOUTS[layout]
 
 
 def test_the_cost_counts_what_is_read_and_generated() -> None:

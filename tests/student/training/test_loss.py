@@ -9,12 +9,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.place import completion_of
+from cotbuild.prompts.student import (
+    StudentPrompt,
+    label_spans,
+    layout_of,
+    training_rows,
+)
 from cotbuild.schemas.training import Loss
-from cotbuild.schemas.variant import Placement, TrainingRow
-from cotbuild.student.layout import label_spans
+from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
 from cotbuild.student.tokenize_parts import TokenPart, encode
 from cotbuild.student.training.loss import LossTotals, token_weights, weighted_losses
+from tests.schemas.test_records import question
 from tests.support.tiny import FAMILIES, shared_student
 
 P, L, R = TokenPart.PROMPT, TokenPart.LABEL, TokenPart.RATIONALE
@@ -120,20 +125,19 @@ def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
 def row_of(
     placement: Placement, label: str = "a wooden boat", rationale: str = "It floats."
 ) -> TrainingRow:
-    said = completion_of(placement, label, rationale)
-    return TrainingRow(
-        question_id="q",
-        sample_index=0,
-        task=None,
-        prompt="Question: Which of these floats?\nAnswer:",
-        completion=said.text,
-        choices=("a wooden boat", "a stone"),
-        target="A",
-        label_start=said.label and said.label[0],
-        label_end=said.label and said.label[1],
-        rationale_start=said.rationale and said.rationale[0],
-        rationale_end=said.rationale and said.rationale[1],
+    choices = [
+        {"label": "A", "text": "a wooden boat"},
+        {"label": "B", "text": "a stone"},
+    ]
+    prompt = StudentPrompt(
+        question(text="Which of these floats?", choices=choices, target="A")
     )
+    [row] = training_rows(spec_of(placement), prompt, 0, label, rationale)
+    return row
+
+
+def spec_of(placement: Placement) -> VariantSpec:
+    return VariantSpec(name="v", about="a", placement=placement, options=False)
 
 
 EOS = "<eos>"
@@ -163,7 +167,8 @@ def test_masks_cover_label_rationale_and_end_and_nothing_else(
 ) -> None:
     tokenizer, row = shared_student(family).tokenizer, row_of(placement, word)
     label = label.replace("a wooden boat", word)
-    ids, parts = encode(tokenizer, row.prompt, row.completion, label_spans(row))
+    spans = label_spans(row, layout_of(spec_of(placement)))
+    ids, parts = encode(tokenizer, row.prompt, row.completion, spans)
 
     def said(part: TokenPart) -> str:
         text = tokenizer.decode(

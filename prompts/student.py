@@ -1,0 +1,278 @@
+"""What a student reads and is trained to say: labels, prompts, completions, layouts.
+
+The placement of a variant decides its `Layout`: the order of label and rationale, and
+the text between them. Training rows, the label spans that the loss needs and the
+options that evaluation scores are all composed from that layout. Pure.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+from cotbuild.schemas.answers.compare import compared
+from cotbuild.schemas.question import Choice, Question
+from cotbuild.schemas.training import Layout
+from cotbuild.schemas.variant import (
+    LabelForm,
+    LabelSource,
+    Placement,
+    Task,
+    TrainingRow,
+    VariantSpec,
+)
+
+ANSWER_CUE, REASONING_CUE = "Answer:", "Reasoning:"
+"""The last line of a prompt, and what introduces the second part of a completion."""
+TASK_PREFIXES = {None: "", "predict": "[predict] ", "explain": "[explain] "}
+"""Prefixes of the prompt, by the task of a row; the two tasks are those of
+"Distilling Step-by-Step" (arXiv 2305.02301).
+"""
+
+Span = tuple[int, int]
+"""Offsets of the first character and of the one after the last."""
+
+_TO_ANSWER = f"\n{ANSWER_CUE} "
+_TO_REASONING = f"\n{REASONING_CUE} "
+_LABEL_LAYOUT = Layout(order=("label",), opening=" ", joints=())
+_RATIONALE_LAYOUT = Layout(order=("rationale",), opening=" ", joints=())
+_LAYOUTS = {
+    Placement.LABEL_ONLY: _LABEL_LAYOUT,
+    Placement.PRE_COT: Layout(
+        order=("rationale", "label"), opening=" ", joints=(_TO_ANSWER,)
+    ),
+    Placement.POST_COT: Layout(
+        order=("label", "rationale"), opening=" ", joints=(_TO_REASONING,)
+    ),
+    Placement.EXPLANATION: Layout(
+        order=("label", "rationale"), opening=" ", joints=(" because ",)
+    ),
+    Placement.RATIONALE_ONLY: _RATIONALE_LAYOUT,
+    Placement.TWO_TASKS: _LABEL_LAYOUT,
+    Placement.BOTH_SIDES: Layout(
+        order=("label", "rationale", "label"),
+        opening=" ",
+        joints=(_TO_REASONING, _TO_ANSWER),
+    ),
+}
+
+
+def layout_of(spec: VariantSpec) -> Layout:
+    """Return how the completions of a variant are put together.
+
+    Of `two_tasks` it is the layout of the row that predicts: the one evaluated.
+    """
+    return _LAYOUTS[spec.placement]
+
+
+def format_label(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
+    """Return an answer in the form that a student says it.
+
+    `value` is the label of one of `choices`; other answers are returned unchanged.
+    """
+    text = next((choice.text for choice in choices if choice.label == value), None)
+    if text is None or form is LabelForm.LETTER:
+        return value
+    return text if form is LabelForm.TEXT else f"({value}) {text}"
+
+
+def choose_label(
+    spec: VariantSpec, question: Question, answer: str | None
+) -> str | None:
+    """Return the label of a training row, from the target or the teacher's `answer`.
+
+    None if the question has no target, or the teacher gave no answer.
+    """
+    from_target = spec.label_source is LabelSource.TARGET
+    value = question.target if from_target else answer
+    if value is None:
+        return None
+    return format_label(question.choices, value, spec.label_form)
+
+
+class StudentPrompt:
+    """The prompts of one question.
+
+    They are cached, since most variants of a set share one.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._labels: dict[LabelForm, tuple[str, ...]] = {}
+        self._texts: dict[tuple[bool, bool, str, Task | None], str] = {}
+
+    def labels(self, form: LabelForm) -> tuple[str, ...]:
+        """Return each option as a label; empty if the question has none."""
+        if form not in self._labels:
+            choices = self.question.choices
+            self._labels[form] = tuple(
+                format_label(choices, choice.label, form) for choice in choices
+            )
+        return self._labels[form]
+
+    def text(self, spec: VariantSpec, cue: str, task: Task | None = None) -> str:
+        """Return the prompt, which ends in `cue`.
+
+        Options are lettered if the label contains a letter.
+        """
+        lettered = spec.label_form is not LabelForm.TEXT
+        key = (spec.options, lettered, cue, task)
+        if key not in self._texts:
+            self._texts[key] = self._compose(*key)
+        return self._texts[key]
+
+    def _compose(
+        self, with_options: bool, lettered: bool, cue: str, task: Task | None
+    ) -> str:
+        lines = [f"{TASK_PREFIXES[task]}Question: {self.question.text.strip()}"]
+        if self.question.choices and with_options:
+            lines.append("Options:")
+            for choice in self.question.choices:
+                bullet = f"({choice.label})" if lettered else "-"
+                lines.append(f"{bullet} {choice.text}")
+        lines.append(cue)
+        return "\n".join(lines)
+
+
+class StudentCompletion(NamedTuple):
+    """What a student is trained to say, and where its parts are in it."""
+
+    text: str
+    label: Span | None
+    """The last one if the layout has two; None: it has no label."""
+    rationale: Span | None
+
+
+def compose_completion(layout: Layout, label: str, rationale: str) -> StudentCompletion:
+    """Put label and rationale together; the text begins with white space.
+
+    If a transform left nothing of the rationale, the text around it stays as it is,
+    but for spaces at the end of a line.
+    """
+    text = ""
+    spans: dict[str, Span] = {}
+    separators = (layout.opening, *layout.joints)
+    for separator, part in zip(separators, layout.order, strict=True):
+        if separator.startswith("\n"):
+            text = text.rstrip(" ")
+        text += separator
+        value = label if part == "label" else rationale
+        if value:
+            spans[part] = (len(text), len(text) + len(value))
+            text += value
+    text = text.rstrip(" ") if text.strip() else ""
+    return StudentCompletion(text, spans.get("label"), spans.get("rationale"))
+
+
+def compose_option(
+    layout: Layout, option: str, rationale: str = ""
+) -> tuple[str, Span]:
+    """Put `option` in the place of the label, followed only by what ends the label.
+
+    Returns the completion and the span of the option. `rationale` is left out if the
+    label comes first.
+    """
+    before = layout.opening
+    if not layout.label_first:
+        before += rationale + layout.before_label
+    span = (len(before), len(before) + len(option))
+    return f"{before}{option}{layout.behind_label}", span
+
+
+def label_spans(row: TrainingRow, layout: Layout) -> list[Span]:
+    """Return every place where the completion says the label.
+
+    Two if the layout has the label on both sides of the rationale, none if the row
+    has no label, as that of the task that explains.
+    """
+    if row.label_start is None or row.label_end is None:
+        return []
+    last = (row.label_start, row.label_end)
+    if layout.order.count("label") == 1:
+        return [last]
+    start = len(layout.opening)
+    return [(start, start + last[1] - last[0]), last]
+
+
+def training_rows(
+    spec: VariantSpec,
+    prompt: StudentPrompt,
+    sample_index: int,
+    label: str,
+    rationale: str,
+) -> list[TrainingRow]:
+    """Compose the rows of one rationale: two for `two_tasks`, else one."""
+    layouts: dict[Task | None, Layout]
+    if spec.placement is Placement.TWO_TASKS:
+        layouts = {"predict": _LABEL_LAYOUT, "explain": _RATIONALE_LAYOUT}
+    else:
+        layouts = {None: layout_of(spec)}
+    return [
+        _compose_row(
+            prompt=prompt,
+            sample_index=sample_index,
+            spec=spec,
+            task=task,
+            cue=_cue(layout),
+            completion=compose_completion(layout, label, rationale),
+        )
+        for task, layout in layouts.items()
+    ]
+
+
+def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
+    """Compose the row of an evaluation question: the prompt of training, and the label.
+
+    The completion is empty if the question has no target. None for `rationale_only`,
+    whose students say no label.
+    """
+    if spec.placement is Placement.RATIONALE_ONLY:
+        return None
+    label = ""
+    if question.target is not None:
+        label = format_label(question.choices, question.target, spec.label_form)
+    return _compose_row(
+        prompt=StudentPrompt(question),
+        sample_index=0,
+        spec=spec,
+        task="predict" if spec.placement is Placement.TWO_TASKS else None,
+        cue=_cue(layout_of(spec)),
+        completion=compose_completion(_LABEL_LAYOUT, label, ""),
+    )
+
+
+def question_digest(text: str) -> str:
+    """Return 16 hex digits that are equal for question texts that compare equal.
+
+    Texts are compared in NFKC, case-folded, with white space collapsed.
+    """
+    return hashlib.sha256(compared(text).encode()).hexdigest()[:16]
+
+
+def _cue(layout: Layout) -> str:
+    return REASONING_CUE if layout.order[0] == "rationale" else ANSWER_CUE
+
+
+def _compose_row(
+    *,
+    prompt: StudentPrompt,
+    sample_index: int,
+    spec: VariantSpec,
+    task: Task | None,
+    cue: str,
+    completion: StudentCompletion,
+) -> TrainingRow:
+    label_start, label_end = completion.label or (None, None)
+    rationale_start, rationale_end = completion.rationale or (None, None)
+    # Not validated: it would take longer than all else that makes a row.
+    return TrainingRow.model_construct(
+        question_id=prompt.question.id,
+        sample_index=sample_index,
+        task=task,
+        prompt=prompt.text(spec, cue, task),
+        completion=completion.text,
+        choices=prompt.labels(spec.label_form),
+        target=prompt.question.target,
+        label_start=label_start,
+        label_end=label_end,
+        rationale_start=rationale_start,
+        rationale_end=rationale_end,
+    )
