@@ -76,13 +76,19 @@ def reached_modules() -> set[str]:
     return reached
 
 
+def has_code(module: str) -> bool:
+    """Whether there is more in a file than a docstring, as in that of most packages."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_bytes())
+    return len(tree.body) > (ast.get_docstring(tree) is not None)
+
+
 def test_every_module_that_deriving_imports_is_listed() -> None:
-    unlisted = {
-        module
-        for module in reached_modules()
-        if not is_within(module, DERIVING + NOT_DERIVING)
-    }
-    assert unlisted <= {"cotbuild.schemas", "cotbuild.prompts"}
+    listed = DERIVING + NOT_DERIVING
+    unlisted = {m for m in reached_modules() if not is_within(m, listed)}
+    assert {m for m in unlisted if has_code(m)} == set()
 
 
 @pytest.mark.parametrize("listed", DERIVING + NOT_DERIVING)
@@ -129,7 +135,7 @@ def digest_of(tree: Path, hash_seed: int = 0) -> str:
             "    # Why.\n    step, answer = _said(chain)  # what\n",
             False,
         ),
-        ('"rationale": "", "answer"', '"rationale": "-", "answer"', True),
+        ('"rationale": "",', '"rationale": "-",', True),
         ("found = chain.ending.judge()", "found = chain.ending.judges()", True),
     ],
 )
