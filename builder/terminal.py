@@ -8,88 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
-from cotbuild.builder.generate.ask import OnStep
-from cotbuild.builder.generate.chains import Chain
-from cotbuild.schemas.completion import Answer, Completion
+from cotbuild.builder.ui import ChainProgress, format_duration
 from cotbuild.schemas.rationale import Verdict
 
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.1
-BYTES = "bytes"
-"""Counted under a name that begins so, they are told in MB."""
-
-
-class Counts:
-    """What a run has had so far."""
-
-    def __init__(self, total: int, started: float) -> None:
-        self.total, self.started = total, started
-        self.done, self.tokens = 0, 0
-        self.verdicts: Counter[str] = Counter()
-
-    def line(self, now: float) -> str:
-        """`120/512 · correct 61, incorrect 50 · 310 tok/s · 1:05 left`."""
-        spent = max(now - self.started, 1e-6)
-        verdicts = ", ".join(
-            f"{v.value} {self.verdicts[v.value]}"
-            for v in Verdict
-            if self.verdicts[v.value]
-        )
-        left = clock(spent / self.done * (self.total - self.done)) if self.done else "?"
-        return f"{self.done}/{self.total} · {verdicts or 'nothing yet'} · {self.tokens / spent:.0f} tok/s · {left} left"
-
-
-def clock(seconds: float) -> str:
-    """`1:05`, `2:03:04`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def _so_far(done: int, total: int, what: str) -> str:
-    if what.startswith(BYTES):
-        return f"{done / 1e6:.1f}/{total / 1e6:.1f} MB{what.removeprefix(BYTES)}"
-    return f"{done}/{total} {what}"
-
-
-def _rate(per_s: float, what: str) -> str:
-    return f"{per_s / 1e6:.1f} MB/s" if what.startswith(BYTES) else f"{per_s:.0f}/s"
-
-
-class TrainingUpdate(Protocol):
-    """What an update of a student tells: student.run_dir.Update, which is not imported
-    here.
-    """
-
-    @property
-    def step(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def label_loss(self) -> float: ...
-    @property
-    def rationale_loss(self) -> float: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
-
-
-class TrainingRate:
-    """How fast a student trains, over this session."""
-
-    def __init__(self) -> None:
-        self._updates, self._tokens, self._seconds = 0, 0, 0.0
-
-    def line(self, update: TrainingUpdate) -> str:
-        """`12/125 · label 1.204, rationale 2.310 · 240 tok/s · 4:05 left`."""
-        self._updates, self._tokens = self._updates + 1, self._tokens + update.tokens
-        self._seconds += update.seconds
-        left = clock(self._seconds / self._updates * (update.steps - update.step))
-        parts = f"label {update.label_loss:.3f}, rationale {update.rationale_loss:.3f}"
-        return f"{update.step}/{update.steps} · {parts} · {self._tokens / self._seconds:.0f} tok/s · {left} left"
 
 
 class Terminal:
@@ -99,100 +23,129 @@ class Terminal:
         self._live = sys.stderr.isatty()
 
     def say(self, line: str) -> None:
+        """Print one line, at once."""
         print(line, file=sys.stderr, flush=True)
 
     @contextmanager
-    def asking(self, total: int) -> Iterator[OnStep]:
-        """Show how far the chains are.
+    def asking(self, total: int) -> Iterator[Callable[[ChainProgress], None]]:
+        """Show how many of `total` chains are finished, with their verdicts."""
+        counts = ChainCounts(total, time.monotonic())
+        with self._display(lambda: counts.line(time.monotonic())) as refresh:
 
-        Each is judged here a first time, for the counts alone.
-        """
-        counts = Counts(total, time.monotonic())
-        shown = 0.0
-        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+            def add(progress: ChainProgress) -> None:
+                counts.add(progress)
+                refresh()
 
-        def on_step(chain: Chain, answer: Answer | None) -> None:
-            nonlocal shown
-            if isinstance(answer, Completion):
-                counts.tokens += answer.completion_tokens or 0
-            if chain.open is None:
-                counts.done += 1
-                verdict = (
-                    chain.ending.judge(flags=False).verdict
-                    if chain.ending
-                    else Verdict.UNSCORED
-                )
-                counts.verdicts[verdict.value] += 1
-            now = time.monotonic()
-            if now - shown >= every:
-                shown = now
-                self._show(counts.line(now))
+            yield add
 
-        try:
-            yield on_step
-        finally:
-            self._show(counts.line(time.monotonic()), last=True)
+    @contextmanager
+    def counting(self, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """Show how many of a known total are done."""
+        started = time.monotonic()
+        done = total = 0
+
+        def line() -> str:
+            return counting_line(done, total, unit, time.monotonic() - started)
+
+        with self._display(line, shown_at=started) as refresh:
+
+            def update(new_done: int, new_total: int) -> None:
+                nonlocal done, total
+                done, total = new_done, new_total
+                refresh()
+
+            yield update
 
     @contextmanager
     def lines(self) -> Iterator[Callable[[str], None]]:
-        """Show the newest of the lines that the value is called with, now and then, and
-        the last one.
-        """
-        shown, newest = 0.0, ""
-        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+        """Show the newest of the lines that the value is called with."""
+        newest = ""
+        with self._display(lambda: newest) as refresh:
 
-        def show(line: str) -> None:
-            nonlocal shown, newest
-            newest = line
-            if time.monotonic() - shown >= every:
-                shown = time.monotonic()
-                self._show(line)
+            def show(line: str) -> None:
+                nonlocal newest
+                newest = line
+                refresh()
 
-        try:
             yield show
-        finally:
-            if newest:
-                self._show(newest, last=True)
 
     @contextmanager
-    def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Show how many of a known number are done; the value is called with done and
-        total.
+    def _display(
+        self, line: Callable[[], str], shown_at: float = 0.0
+    ) -> Iterator[Callable[[], None]]:
+        """Print `line()` whenever the value is called and enough time has passed.
+
+        At the end it is printed once more, unless it is empty.
         """
-        started = time.monotonic()
-        shown, told = started, (0, 0)
-        every = BAR_EVERY_S if self._live else LINE_EVERY_S
+        every_s = BAR_EVERY_S if self._live else LINE_EVERY_S
 
-        def progress(done: int, total: int) -> None:
-            nonlocal shown, told
-            told = done, total
+        def refresh() -> None:
+            nonlocal shown_at
             now = time.monotonic()
-            if now - shown >= every:
-                shown = now
-                self._show(line(now))
-
-        def line(now: float) -> str:
-            done, total = told
-            spent = max(now - started, 1e-6)
-            left = clock(spent / done * (total - done)) if done else "?"
-            return f"{_so_far(done, total, what)} · {_rate(done / spent, what)} · {left} left"
+            if now - shown_at >= every_s:
+                shown_at = now
+                self._print(line())
 
         try:
-            yield progress
+            yield refresh
         finally:
-            if told[1]:
-                self._show(line(time.monotonic()), last=True)
+            if last := line():
+                self._print(last, last=True)
 
-    def _show(self, line: str, last: bool = False) -> None:
-        if self._live:
-            width = (
-                shutil.get_terminal_size().columns - 1
-            )  # a wrapped line could not be overwritten
-            print(
-                f"\r\x1b[2K{line[:width]}",
-                end="\n" if last else "",
-                file=sys.stderr,
-                flush=True,
-            )
-        else:
+    def _print(self, line: str, last: bool = False) -> None:
+        if not self._live:
             self.say(line)
+            return
+        # A wrapped line could not be overwritten.
+        width = shutil.get_terminal_size().columns - 1
+        end = "\n" if last else ""
+        print(f"\r\x1b[2K{line[:width]}", end=end, file=sys.stderr, flush=True)
+
+
+class ChainCounts:
+    """Finished chains, their verdicts and generated tokens so far."""
+
+    def __init__(self, total: int, started: float) -> None:
+        self._total, self._started = total, started
+        self._done = self._tokens = 0
+        self._verdicts: Counter[Verdict] = Counter()
+
+    def add(self, progress: ChainProgress) -> None:
+        """Count one step."""
+        self._tokens += progress.completion_tokens
+        if progress.verdict is not None:
+            self._done += 1
+            self._verdicts[progress.verdict] += 1
+
+    def line(self, now: float) -> str:
+        """Return `120/512 · correct 61, incorrect 59 · 310 tok/s · 1:05 left`."""
+        elapsed_s = max(now - self._started, 1e-6)
+        counts = [
+            f"{verdict.value} {self._verdicts[verdict]}"
+            for verdict in Verdict
+            if self._verdicts[verdict]
+        ]
+        verdicts = ", ".join(counts) or "nothing yet"
+        left = _time_left(self._done, self._total, elapsed_s)
+        rate = f"{self._tokens / elapsed_s:.0f} tok/s"
+        return f"{self._done}/{self._total} · {verdicts} · {rate} · {left} left"
+
+
+def counting_line(done: int, total: int, unit: str, elapsed_s: float) -> str:
+    """Return `3/8 rationales · 2/s · 0:03 left`; bytes are in MB.
+
+    Empty where the total is 0.
+    """
+    if not total:
+        return ""
+    elapsed_s = max(elapsed_s, 1e-6)
+    left = _time_left(done, total, elapsed_s)
+    if unit.startswith("bytes"):
+        what = unit.removeprefix("bytes")
+        rate = f"{done / 1e6 / elapsed_s:.1f} MB/s"
+        return f"{done / 1e6:.1f}/{total / 1e6:.1f} MB{what} · {rate} · {left} left"
+    return f"{done}/{total} {unit} · {done / elapsed_s:.0f}/s · {left} left"
+
+
+def _time_left(done: int, total: int, elapsed_s: float) -> str:
+    return format_duration(elapsed_s / done * (total - done)) if done else "?"

@@ -186,3 +186,24 @@ class StudentRun(Record):
     result: dict[str, JsonValue] = Field(
         default={}, description="Steps, tokens, seconds, last losses."
     )
+
+
+class UpdateMetrics(NamedTuple):
+    """One optimiser update of a training run: a line of metrics.jsonl.
+
+    `label_loss` and `rationale_loss` are means over the update's examples, whichever
+    loss is minimised.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    label_loss: float
+    rationale_loss: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    """Tokens of this update, without padding."""
+    seconds: float
+    tokens_per_s: float

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from cotbuild.builder.build.build import RATIONALES, Build
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
@@ -28,7 +28,7 @@ def count_lines(manifest: Manifest) -> Iterator[str]:
         left_out = "".join(
             f" + {count} {reason}" for reason, count in entry.dropped.items()
         )
-        yield f"{counted(entry.num_texts, 'text')} = {counted(entry.num_rationales, 'rationale')}{left_out}"
+        yield f"{pluralize(entry.num_texts, 'text')} = {pluralize(entry.num_rationales, 'rationale')}{left_out}"
         if entry.num_questions_without:
             yield f"questions without a rationale: {entry.num_questions_without}"
     if manifest.source.dropped:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cotbuild.builder.build.directory import read_last_manifest
 from cotbuild.builder.storage.parquet import config_digests
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
@@ -33,7 +33,7 @@ def keep_variants(
     files = [entry for entry in replaced.files if entry.config_name not in BASE_CONFIGS]
     reason = _reason_to_delete(build_dir, files, replaced, rebuilt)
     if reason is not None:
-        variants = counted(len(replaced.variants.variants), "variant")
+        variants = pluralize(len(replaced.variants.variants), "variant")
         say(
             f"{build_dir}: this deletes {variants}: {reason}. `cotbuild variants {build_dir}` derives new ones"
         )

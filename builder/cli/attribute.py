@@ -213,8 +213,7 @@ def _attribute(
 
 def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     """What `--dry-run` prints."""
-    from cotbuild.builder.terminal import clock
-    from cotbuild.builder.wording import counted
+    from cotbuild.builder.ui import format_duration, pluralize
     from cotbuild.student.attribution.attribute import MEASURED, MORE
 
     jobs, steps = prepared.jobs, prepared.settings.steps
@@ -222,10 +221,10 @@ def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     compared = sum(len(job.steps) > 1 for job in jobs)
     tokens = sum(job.tokens for job in jobs)
     return [
-        f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}: {steps} steps of {each:.0f} tokens; "
+        f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}: {steps} steps of {each:.0f} tokens; "
         f"{compared} of them again with {steps * MORE} steps, to compare",
         f"{tokens} tokens",
-        f"about {clock(tokens / tokens_per_s)} on this machine, {tokens_per_s:.0f} tok/s "
+        f"about {format_duration(tokens / tokens_per_s)} on this machine, {tokens_per_s:.0f} tok/s "
         f"(measured: at most {MEASURED} rationales, behind one to warm up)",
     ]
 
@@ -234,23 +233,23 @@ def closing_lines(
     prepared: PreparedAttribution, info: ScoresInfo, path: Path
 ) -> list[str]:
     """What the command ends with: how many, how good, where, the next command."""
-    from cotbuild.builder.wording import counted
+    from cotbuild.builder.ui import pluralize
 
     jobs, rows = prepared.jobs, prepared.rows
     lines = [
-        f"{counted(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"
+        f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"
     ]
     if info.completeness_median is not None and info.completeness_p95 is not None:
         errors_ = f"median {info.completeness_median:.1%}, 95th percentile {info.completeness_p95:.1%}"
         lines.append(f"completeness error, as a share of what f changes: {errors_}")
     if info.rank_correlation is not None:
-        mean = f"mean over {counted(info.num_compared or 0, 'rationale')}"
+        mean = f"mean over {pluralize(info.num_compared or 0, 'rationale')}"
         lines.append(
             f"rank correlation with {info.compared_steps} steps: {info.rank_correlation:.3f}, {mean}"
         )
     if without := len(rows.rows) - len(jobs):
         lines.append(
-            f"{counted(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them"
+            f"{pluralize(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them"
         )
     made = prepared.build.manifest.variants
     assert made is not None  # the run was trained on one of them

@@ -400,13 +400,12 @@ def _measured(job: _Job) -> Iterator[str]:
     """What `--dry-run` prints."""
     from cotbuild.builder.evaluation.results import cached_untrained
     from cotbuild.builder.storage.cache import cache_dir
-    from cotbuild.builder.terminal import clock
-    from cotbuild.builder.wording import counted
+    from cotbuild.builder.ui import format_duration, pluralize
     from cotbuild.student.evaluation.cost import evaluation_cost
 
     cost = evaluation_cost(job.load(), job.items, job.plan)
-    yield f"{counted(len(job.items), 'question')}, {cost.tokens} tokens read; at most {cost.generated} generated"
-    yield f"about {clock(cost.seconds)} on this machine (measured: {counted(cost.measured, 'question')} of these)"
+    yield f"{pluralize(len(job.items), 'question')}, {cost.tokens} tokens read; at most {cost.generated} generated"
+    yield f"about {format_duration(cost.seconds)} on this machine (measured: {pluralize(cost.measured, 'question')} of these)"
     if job.run is not None:
         cached = (
             cached_untrained(cache_dir(), job.what(job.run.student)).finished()

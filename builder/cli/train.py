@@ -137,7 +137,8 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
         student_packages,
         told_of,
     )
-    from cotbuild.builder.terminal import Terminal, TrainingRate
+    from cotbuild.builder.terminal import Terminal
+    from cotbuild.builder.ui import TrainingRate
 
     with student_packages():
         from cotbuild.student.training.train import BaseStudent, train
@@ -176,20 +177,19 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
 
 def cost_lines(cost: "TrainingCost") -> list[str]:
     """What `--dry-run` prints."""
-    from cotbuild.builder.terminal import clock
-    from cotbuild.builder.wording import counted
+    from cotbuild.builder.ui import format_duration, pluralize
 
     left_out = (
         f", {cost.too_long} longer than max_tokens left out" if cost.too_long else ""
     )
     padding = 1 - cost.tokens / cost.padded_tokens
     measured = (
-        f"{counted(cost.measured, 'update')} on its own rows, behind one to warm up"
+        f"{pluralize(cost.measured, 'update')} on its own rows, behind one to warm up"
     )
     return [
-        f"{counted(cost.rows, 'row')}{left_out}; {counted(cost.updates, 'update')}",
+        f"{pluralize(cost.rows, 'row')}{left_out}; {pluralize(cost.updates, 'update')}",
         f"{cost.tokens} tokens over all passes, {padding:.1%} more for padding",
-        f"about {clock(cost.seconds)} on this machine, {cost.tokens / cost.seconds:.0f} tok/s (measured: {measured})",
+        f"about {format_duration(cost.seconds)} on this machine, {cost.tokens / cost.seconds:.0f} tok/s (measured: {measured})",
     ]
 
 
@@ -197,12 +197,12 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     """What the command ends with: what it trained on, where it is, its last losses, the
     next command.
     """
-    from cotbuild.builder.wording import counted
+    from cotbuild.builder.ui import pluralize
     from cotbuild.student.training.run_dir import run_identity
 
     data, result = run.data, run.result
     left_out = f", {data.too_long} too long" if data.too_long else ""
-    rows = f"{counted(data.num_rows, 'row')}{left_out}, {result['updates']} updates, {result['tokens']} tokens"
+    rows = f"{pluralize(data.num_rows, 'row')}{left_out}, {result['updates']} updates, {result['tokens']} tokens"
     losses = (
         f"label {result['label_loss']:.4f}, rationale {result['rationale_loss']:.4f}"
     )

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
-from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.builder.teachers.identity import (
@@ -23,6 +22,7 @@ from cotbuild.builder.teachers.identity import (
     model_identity,
 )
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
+from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.fingerprint import digest

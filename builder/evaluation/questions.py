@@ -9,9 +9,9 @@ from pathlib import Path
 from cotbuild.builder.build.build import QUESTIONS, Build
 from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.evaluation.models import open_build
-from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.builder.ui import Ui
 from cotbuild.builder.variants.registry import choose_variants
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.config import SourceConfig

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.evaluation import Evaluation, Proportion, StudentMetrics
 
 COLUMNS = (
@@ -23,7 +23,7 @@ def evaluation_lines(evaluation: Evaluation, out: Path) -> Iterator[str]:
     """The table, what it is about, where it stands."""
     what, figures = evaluation.evaluated, evaluation.student
     given = ", given the teacher's own rationales" if what.teacher_chains else ""
-    yield f"{what.dataset}/{what.split}: {counted(what.num_questions, 'question')}, {what.variant}{given}"
+    yield f"{what.dataset}/{what.split}: {pluralize(what.num_questions, 'question')}, {what.variant}{given}"
     yield from _aligned(_table(evaluation))
     yield f"accuracy: {evaluation.metric}"
     if figures.normalised:
@@ -89,4 +89,4 @@ def _seen(figures: StudentMetrics) -> str:
     if not figures.seen:
         return "of these questions none stands in the rows trained on"
     without = f"; accuracy on the others {_percent(figures.unseen)} ({_interval(figures.unseen)})"
-    return f"{counted(figures.seen, 'question')} of these were trained on{without}"
+    return f"{pluralize(figures.seen, 'question')} of these were trained on{without}"

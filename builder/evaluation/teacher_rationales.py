@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.evaluation.models import open_build
-from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.release.rederive import question_of
+from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import VariantSpec

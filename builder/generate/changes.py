@@ -4,7 +4,7 @@ from typing import Any
 
 from cotbuild.builder.generate.chains import RequestPlan
 from cotbuild.builder.generate.jobs import Job
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
 
@@ -79,9 +79,9 @@ def import_announcement(
         or "none"
     )
     lines = [
-        f"{counted(sum(file.num_rows for file in entry.files), 'row')} of {counted(len(entry.files), 'file')}: "
-        f"{counted(entry.num_texts, 'text')} = {counted(entry.num_rationales, 'rationale')}, left out: {left_out}; "
-        f"{counted(entry.num_questions_without, 'question')} got none"
+        f"{pluralize(sum(file.num_rows for file in entry.files), 'row')} of {pluralize(len(entry.files), 'file')}: "
+        f"{pluralize(entry.num_texts, 'text')} = {pluralize(entry.num_rationales, 'rationale')}, left out: {left_out}; "
+        f"{pluralize(entry.num_questions_without, 'question')} got none"
     ]
     lines += [
         f"{u.file} row {u.row} (from 0): {u.reason.value}: {u.what}"
@@ -101,7 +101,7 @@ def _replaces(
         f"{job.out}: this run replaces the {standing.num_planned} rationales there. Changed: {why}"
     ]
     if standing.variants is not None:
-        variants = counted(len(standing.variants.variants), "variant")
+        variants = pluralize(len(standing.variants.variants), "variant")
         lines.append(
             f"{job.out}: {variants} will be kept if the rationales and questions come out unchanged"
         )

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cotbuild.builder.build.directory import clear_stage, read_config, read_manifest
-from cotbuild.builder.generate.ask import OnStep, ask_all
+from cotbuild.builder.generate.ask import ask_all
 from cotbuild.builder.generate.chains import (
     Chain,
     Lookup,
@@ -22,19 +20,11 @@ from cotbuild.builder.sources import remember_source
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.teachers import open_teacher, refuse_recorded
 from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.schemas.completion import Answer
+from cotbuild.builder.ui import ChainProgress, Ui
+from cotbuild.schemas.completion import Answer, Completion
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
-
-
-class Ui(Protocol):
-    """Where a run tells how it goes."""
-
-    def say(self, line: str) -> None:
-        """One line for the user, at once."""
-
-    def asking(self, total: int) -> AbstractContextManager[OnStep]:
-        """Live progress over `total` chains; the value is called with every step."""
+from cotbuild.schemas.rationale import Verdict
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,7 @@ async def _ask(job: Job, plan: RequestPlan, lookup: Lookup, ui: Ui) -> int:
 
             def on_step(chain: Chain, answer: Answer | None) -> None:
                 nonlocal asked
-                show(chain, answer)
+                show(chain_progress(chain, answer))
                 if answer is not None:
                     asked += 1
                     stop.note(answer)
@@ -149,6 +139,17 @@ async def _ask(job: Job, plan: RequestPlan, lookup: Lookup, ui: Ui) -> int:
                         on_step,
                     )
     return asked
+
+
+def chain_progress(chain: Chain, answer: Answer | None) -> ChainProgress:
+    """What a step adds to the progress of the run; a finished chain is graded for it."""
+    tokens = answer.completion_tokens if isinstance(answer, Completion) else 0
+    verdict = None
+    if chain.open is None:
+        verdict = Verdict.UNSCORED
+        if chain.ending is not None:
+            verdict = chain.ending.judge(flags=False).verdict
+    return ChainProgress(tokens or 0, verdict)
 
 
 def _left_open(job: Job) -> RequestPlan:

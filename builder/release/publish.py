@@ -2,13 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteFile, RemoteState
+from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
     VerifyOptions,
     check,
@@ -24,19 +23,10 @@ from cotbuild.builder.release.compose import (
 from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.storage.answer_store import AnswerStore
+from cotbuild.builder.ui import Ui
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import Manifest
-
-
-class Ui(Protocol):
-    """Where publishing tells how it goes."""
-
-    def say(self, line: str) -> None:
-        """One line for the user, at once."""
-
-    def counting(self, what: str) -> AbstractContextManager[Progress]:
-        """Live progress; the value is called with done and total."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from cotbuild.builder.build.directory import CONFIG, install, read_manifest
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
 from cotbuild.builder.release.check import fetch_release
-from cotbuild.builder.release.publish import Ui
 from cotbuild.builder.release.rederive import (
     answers_of,
     may_pass,
@@ -24,6 +23,7 @@ from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in
 from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PublishError, StoreError

@@ -21,13 +21,12 @@ from cotbuild.builder.study.folder import (
     write_cell,
 )
 from cotbuild.builder.study.plan import CellPlan, CellPlanner, check_same
-from cotbuild.builder.terminal import Terminal, TrainingRate, clock
+from cotbuild.builder.ui import TrainingRate, Ui, format_duration
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import Cell, Curve, Measurement, TrainingRecord
-from cotbuild.schemas.training import StudentRun
+from cotbuild.schemas.training import StudentRun, UpdateMetrics
 from cotbuild.student.model import load_student
 from cotbuild.student.training.run_dir import (
-    UpdateMetrics,
     load_trained,
     read_metrics,
     read_run,
@@ -50,7 +49,7 @@ class StudyContext:
     planner: CellPlanner
     dev: QuestionSplit
     test: QuestionSplit
-    ui: Terminal
+    ui: Ui
     keep: bool = False
     """Whether the weights of finished cells stay."""
     paces: list[tuple[str, float]] = field(default_factory=list)
@@ -215,7 +214,7 @@ def _how_far(site: StudyContext, plan: CellPlan, test: Measurement) -> str:
     said = (
         f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
     )
-    return f"{said} · about {clock(seconds)} left" if left else said
+    return f"{said} · about {format_duration(seconds)} left" if left else said
 
 
 def _pace(site: StudyContext, variant: str) -> float:

@@ -7,10 +7,10 @@ from cotbuild.builder.study.cell import StudyContext
 from cotbuild.builder.study.evaluate import check_apart, read_questions
 from cotbuild.builder.study.folder import read_study
 from cotbuild.builder.study.plan import CellPlanner
-from cotbuild.builder.terminal import Terminal
+from cotbuild.builder.ui import Ui
 
 
-def open_site(path: Path, ui: Terminal, *, keep: bool = False) -> StudyContext:
+def open_site(path: Path, ui: Ui, *, keep: bool = False) -> StudyContext:
     """Raises ConfigError and DataError where something that STUDY.yaml names is not
     there, or is not as it must be.
     """

@@ -8,8 +8,7 @@ from cotbuild.builder.study.evaluate import BATCH_TOKENS, QuestionSplit
 from cotbuild.builder.study.folder import read_cells
 from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
-from cotbuild.builder.terminal import clock
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
 from cotbuild.student.evaluation.cost import evaluation_cost
 from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
@@ -32,7 +31,7 @@ def cost_lines(site: StudyContext) -> Iterator[str]:
     ]
     for stage in site.study.stages:
         keys = list(site.study.cells(stage))
-        yield f"{stage.name}: {counted(len(keys), 'cell')}, {sum(key not in left for key in keys)} of them done"
+        yield f"{stage.name}: {pluralize(len(keys), 'cell')}, {sum(key not in left for key in keys)} of them done"
     if not left:
         yield "nothing is left to train"
         return
@@ -44,7 +43,7 @@ def cost_lines(site: StudyContext) -> Iterator[str]:
         extra = _extra(site, recipe, training, costs.asking(plan, site.dev))
         total += len(keys) * (training + asking) + extra
         yield _said(recipe, len(keys), training, asking, extra)
-    yield f"about {clock(total)} on this machine, in one process, measured on rows and questions of the study"
+    yield f"about {format_duration(total)} on this machine, in one process, measured on rows and questions of the study"
 
 
 def _said(
@@ -53,8 +52,11 @@ def _said(
     what = (
         f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}"
     )
-    on_dev = f", and {clock(extra)} for gate and grid on dev" if extra else ""
-    return f"{what}: {counted(cells, 'cell')} of {clock(training)} training and {clock(asking)} asking{on_dev}"
+    on_dev = f", and {format_duration(extra)} for gate and grid on dev" if extra else ""
+    per_cell = (
+        f"{format_duration(training)} training and {format_duration(asking)} asking"
+    )
+    return f"{what}: {pluralize(cells, 'cell')} of {per_cell}{on_dev}"
 
 
 def _plan(site: StudyContext, key: CellKey) -> CellPlan:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cotbuild.builder.evaluation.questions import evaluation_questions, evaluation_rows
 from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.sources.splits import canonical_split
-from cotbuild.builder.terminal import Terminal
+from cotbuild.builder.ui import Ui
 from cotbuild.schemas.answers.compare import grade
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import MajorityBaseline, QuestionResult
@@ -54,7 +54,7 @@ class StudentUnderTest(NamedTuple):
     load: Callable[[], Student]
 
 
-def read_questions(source: str, wanted: StudyQuestions, ui: Terminal) -> QuestionSplit:
+def read_questions(source: str, wanted: StudyQuestions, ui: Ui) -> QuestionSplit:
     """Raises ConfigError and DataError where there are none such, or a target is not
     published.
     """
@@ -121,7 +121,7 @@ def ask(
     asked: QuestionSplit,
     folder: Path,
     name: str,
-    ui: Terminal,
+    ui: Ui,
 ) -> Measurement:
     """Answers to all questions; what a call that was cut off had in `folder` is not
     asked again.

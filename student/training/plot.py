@@ -4,7 +4,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cotbuild.student.training.run_dir import PLOT, UpdateMetrics
+from cotbuild.schemas.training import UpdateMetrics
+from cotbuild.student.training.run_dir import PLOT
 
 
 def plot_losses(folder: Path, updates: list[UpdateMetrics], title: str) -> None:

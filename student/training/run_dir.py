@@ -12,12 +12,12 @@ import os
 import secrets
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import check_format, short
-from cotbuild.schemas.training import StudentRun
+from cotbuild.schemas.training import StudentRun, UpdateMetrics
 
 if TYPE_CHECKING:
     from cotbuild.student.model import Student
@@ -32,26 +32,6 @@ RUN, METRICS, PLOT, MODEL, CHECKPOINTS = (
 WHOLE = "whole"
 """Stands in a checkpoint that was written to its end."""
 LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
-
-
-class UpdateMetrics(NamedTuple):
-    """A line of metrics.jsonl.
-
-    Both parts are means over the update's examples, whichever loss is minimised.
-    """
-
-    step: int
-    steps: int
-    epoch: float
-    loss: float
-    label_loss: float
-    rationale_loss: float
-    lr: float
-    grad_norm: float
-    tokens: int
-    """Of this update, without padding."""
-    seconds: float
-    tokens_per_s: float
 
 
 def open_run(folder: Path) -> StudentRun:

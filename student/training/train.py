@@ -14,7 +14,12 @@ import torch
 from accelerate import PartialState
 
 from cotbuild.schemas.errors import StoreError
-from cotbuild.schemas.training import StudentRun, TrainConfig, VariantRows
+from cotbuild.schemas.training import (
+    StudentRun,
+    TrainConfig,
+    UpdateMetrics,
+    VariantRows,
+)
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.precision import precision, set_attention
 from cotbuild.student.prefix import context
@@ -23,7 +28,6 @@ from cotbuild.student.training.plot import plot_losses
 from cotbuild.student.training.run_dir import (
     CHECKPOINTS,
     MODEL,
-    UpdateMetrics,
     add_metrics,
     check_same,
     last_checkpoint,

@@ -23,12 +23,12 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.training import Precision, TrainConfig
+from cotbuild.schemas.training import Precision, TrainConfig, UpdateMetrics
 from cotbuild.student.model import Student
 from cotbuild.student.precision import precision
 from cotbuild.student.training.batches import MicroBatch, micro_losses
 from cotbuild.student.training.examples import TrainingExamples
-from cotbuild.student.training.run_dir import WHOLE, UpdateMetrics
+from cotbuild.student.training.run_dir import WHOLE
 from cotbuild.student.training.updates import UpdateBatch, UpdateDataset
 
 OnUpdate = Callable[[UpdateMetrics], None]

@@ -26,11 +26,10 @@ from transformers.utils import logging
 
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
-from cotbuild.schemas.training import Loss, TrainConfig
+from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.examples import TrainingExamples, make_examples
-from cotbuild.student.training.run_dir import UpdateMetrics
 from cotbuild.student.training.trainer import StudentTrainer, trainer_args
 from tests.support.student_builds import variant_rows
 

@@ -31,6 +31,7 @@ from sums import Side, options, show, sums_job
 from cotbuild.builder.generate.ask import ask_all
 from cotbuild.builder.generate.chains import Chain, open_requests
 from cotbuild.builder.generate.jobs import Job
+from cotbuild.builder.generate.run import chain_progress
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
@@ -110,7 +111,7 @@ async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
         stop = EarlyStop()
 
         def kept(chain: Chain, answer: Answer | None) -> None:
-            on_step(chain, answer)
+            on_step(chain_progress(chain, answer))
             if answer is not None:
                 stop.note(answer)
             if isinstance(answer, Completion):

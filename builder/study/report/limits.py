@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cotbuild.builder.study.report.wording import brief, listed, setting
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
 
@@ -35,7 +35,7 @@ def _where(record: StudyRegistration, results: StudyResults) -> Iterator[str]:
     main = record.study.main
     others = {one.recipe.student for one in results.recipes} - {main.student}
     beside = (
-        f" Beside it {counted(len(others), 'other student')} can be seen, exploratory."
+        f" Beside it {pluralize(len(others), 'other student')} can be seen, exploratory."
         if others
         else ""
     )
@@ -75,7 +75,7 @@ def _left_out(recipes: tuple[RecipeResult, ...]) -> Iterator[str]:
     if short:
         least = min(short, key=lambda one: one.num_rows / one.recipe.rows)
         yield (
-            f"{counted(len(short), 'recipe')} trained on fewer rows than asked for, the fewest {least.recipe.variant}: "
+            f"{pluralize(len(short), 'recipe')} trained on fewer rows than asked for, the fewest {least.recipe.variant}: "
             f"{least.num_rows:,} of {least.recipe.rows:,}."
         )
 

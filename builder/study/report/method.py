@@ -10,7 +10,7 @@ from cotbuild.builder.study.report.wording import (
     percent,
     signed,
 )
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import StudyQuestions
 from cotbuild.schemas.study.record import GateResult, QuestionSet, StudyRegistration
@@ -67,7 +67,7 @@ def _questions(asked: StudyQuestions, found: QuestionSet) -> str:
 def _touches(results: StudyResults) -> str:
     cells = sum(len(one.seeds) for one in (*results.untrained, *results.recipes))
     times = "time" if results.touches == 1 else "times"
-    line = f"{results.touches:,} {times} for {counted(cells, 'finished cell')}"
+    line = f"{results.touches:,} {times} for {pluralize(cells, 'finished cell')}"
     if results.touched_twice:
         return f"{line}; by two different students under one name: {', '.join(map(brief, results.touched_twice))}"
     return f"{line}; never by two different students under one name"
@@ -91,6 +91,6 @@ def exploratory_note(found: Sequence[ComparisonResult]) -> str:
     """What must be known to read them."""
     expected = LEVEL / 100 * len(found)
     return (
-        f"{counted(len(found), 'comparison')} that nobody named before the first cell, p-values not corrected. Where "
+        f"{pluralize(len(found), 'comparison')} that nobody named before the first cell, p-values not corrected. Where "
         f"nothing differs, {expected:.1f} of so many would still have p below 0.05: they suggest, they do not show."
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.card.escape import flat
-from cotbuild.builder.wording import counted
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Interval
 from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
 from cotbuild.schemas.study.results import (
@@ -151,8 +151,8 @@ def headline(study: Study, results: StudyResults) -> str:
     )
     rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
     return (
-        f"{listed(map(brief, students))}, fine-tuned on {counted(len(variants), 'variant')} of the rationales of "
-        f"{brief(study.source_name)}: {rows} rows, {counted(len({cell.seed for cell in cells}), 'seed')}, "
+        f"{listed(map(brief, students))}, fine-tuned on {pluralize(len(variants), 'variant')} of the rationales of "
+        f"{brief(study.source_name)}: {rows} rows, {pluralize(len({cell.seed for cell in cells}), 'seed')}, "
         f"{results.num_questions:,} test questions."
     )
 
@@ -161,7 +161,7 @@ def stages(results: StudyResults) -> str:
     """How far each stage is."""
     return (
         "; ".join(
-            f"{brief(one.name)}: {one.done} of {counted(one.total, 'cell')}"
+            f"{brief(one.name)}: {one.done} of {pluralize(one.total, 'cell')}"
             for one in results.stages
         )
         + "."
@@ -176,7 +176,7 @@ def tally(planned: Sequence[ComparisonResult]) -> str:
         if any(one.standing is ComparisonStatus.INTERIM for one in planned)
         else ""
     )
-    return f"{counted(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
+    return f"{pluralize(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
 
 
 def interim(results: StudyResults) -> str | None:
@@ -188,7 +188,7 @@ def interim(results: StudyResults) -> str | None:
     if not results.recipes:
         return "Nothing was run on the test questions yet."
     return (
-        f"INTERIM: {final} of {counted(len(planned), 'planned comparison')} {'is' if final == 1 else 'are'} final. "
+        f"INTERIM: {final} of {pluralize(len(planned), 'planned comparison')} {'is' if final == 1 else 'are'} final. "
         "The others may still change. Looking at results while cells are missing and again once they are there makes "
         "chance findings likelier: judge a claim once it is final."
     )

@@ -18,13 +18,12 @@ from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
-from cotbuild.schemas.training import Loss, TrainConfig
+from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.questions import question_of
 from cotbuild.student.training.data import choose_rationales
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.run_dir import (
-    UpdateMetrics,
     load_trained,
     open_run,
     read_metrics,
