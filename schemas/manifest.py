@@ -6,9 +6,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import ExemplarsConfig
-from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportEntry
-from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.variant import VariantsEntry
 
 
@@ -151,19 +150,6 @@ class Manifest(Record):
     files: list[FileEntry] = Field(description="Every published parquet file.")
     pyarrow: str = Field(description="Version that wrote the files.")
     run: RunInfo | None = Field(description="When and where; None in a release.")
-
-    @classmethod
-    def of_json(cls, value: object, where: str) -> Self:
-        """The manifest of a file's JSON.
-
-        Raises DataError where it is none, or a newer cotbuild wrote it.
-        """
-        if not isinstance(value, dict):
-            raise DataError(
-                f"{where}: holds a {type(value).__name__}. Expected a manifest."
-            )
-        check_format(value.get("format_version"), where)
-        return cls.parse(value, where)
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> Self:

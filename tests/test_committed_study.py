@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.study.folder import read_cells, read_record
+from cotbuild.builder.study.folder import read_cells, read_registration
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
 from tests.support.commands import DATA, HERE, cotbuild
@@ -21,7 +21,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_cell_still_has_the_fingerprint_of_all_that_decides_it() -> None:
-    cells, record = read_cells(STUDY), read_record(STUDY)
+    cells, record = read_cells(STUDY), read_registration(STUDY)
     assert record is not None
     specs = {
         key.variant: cell.training.spec for key, cell in cells.items() if cell.training

@@ -2,7 +2,6 @@
 manifest.json can tell.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +9,19 @@ from pathlib import Path
 
 from cotbuild.builder.storage.answer_store import ANSWERS
 from cotbuild.schemas.config import BuildConfig
-from cotbuild.schemas.errors import DataError, StoreError
-from cotbuild.schemas.files import fsync_path, write_text_atomic
+from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import (
+    fsync_path,
+    read_record,
+    write_error,
+    write_text_atomic,
+)
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.record import check_format
 
 MANIFEST = "manifest.json"
 CONFIG = "build.json"
 CARD = "README.md"
+_REMEDY = "Delete the file and run `cotbuild generate` again."
 _STAGING = ".staging"
 _PREVIOUS = Path(ANSWERS) / "previous-manifest.json"
 """The manifest that an unfinished replacement took away: it names the files that may
@@ -43,15 +47,7 @@ def read_last_manifest(build_dir: Path) -> Manifest | None:
 
 
 def _read_manifest(path: Path) -> Manifest | None:
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {error}. Expected a manifest. Run generate again to write it anew."
-        ) from error
-    return Manifest.of_json(value, str(path))
+    return read_record(path, Manifest, remedy=_REMEDY)
 
 
 def read_config(build_dir: Path) -> BuildConfig | None:
@@ -67,16 +63,12 @@ def read_config(build_dir: Path) -> BuildConfig | None:
 def read_config_file(build_dir: Path) -> BuildConfig:
     """Read build.json; raises DataError if it is missing or broken."""
     path = build_dir / CONFIG
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    config = read_record(path, BuildConfig, remedy=_REMEDY)
+    if config is None:
         raise DataError(
-            f"{path}: {error}. Expected the build's configuration."
-        ) from error
-    check_format(
-        value.get("format_version") if isinstance(value, dict) else None, str(path)
-    )
-    return BuildConfig.parse(value, str(path))
+            f"{path}: no such file. Pass the directory of a finished build."
+        )
+    return config
 
 
 @contextmanager
@@ -125,9 +117,7 @@ def install(build_dir: Path, stage: Path, manifest: Manifest) -> None:
         fsync_path(build_dir)
         (build_dir / _PREVIOUS).unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"{build_dir}: {error}. Expected room to write the build. Run the same command again."
-        ) from error
+        raise write_error(build_dir, error) from error
 
 
 def _swap(place: Path, new: Path, old: Path) -> None:

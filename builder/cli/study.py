@@ -131,14 +131,14 @@ def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
     from cotbuild.builder.study.folder import (
         REPORT,
         read_cells,
-        read_record,
+        read_registration,
         read_touches,
     )
     from cotbuild.builder.study.report.write import write_report
     from cotbuild.builder.study.results import study_results
     from cotbuild.builder.study.words import claim_lines
 
-    record = read_record(folder)
+    record = read_registration(folder)
     if record is None:
         raise ConfigError(
             f"{folder}: no cell was begun. Expected one. Run `cotbuild study` on it first."

@@ -14,7 +14,6 @@ from pydantic import Field
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.release.names import at_revision, is_release_name, open_target
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.builder.teachers.identity import (
     COMMIT,
     hub_commit,
@@ -24,7 +23,7 @@ from cotbuild.builder.teachers.identity import (
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, StoreError
-from cotbuild.schemas.files import file_lock
+from cotbuild.schemas.files import file_lock, read_record, write_record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.training import TrainConfig
@@ -131,17 +130,18 @@ def remember_source(run: Path, source: str) -> None:
     told = (
         source if is_release_name(source) else str(Path(source).expanduser().resolve())
     )
-    save_remembered(run / REMEMBERED, RunSource(source=told))
+    write_record(run / REMEMBERED, RunSource(source=told))
 
 
 def remembered_source(run: Path) -> str:
     """Raises ConfigError where the run does not say."""
-    source = load_remembered(run / REMEMBERED, RunSource).source
-    if source is None:
+    remedy = "Delete the file and pass the build with --source."
+    recorded = read_record(run / REMEMBERED, RunSource, remedy=remedy, error=StoreError)
+    if recorded is None or recorded.source is None:
         raise ConfigError(
-            f"{run}: does not say what it was trained on. Expected the build. Pass it with --source."
+            f"{run}: no record of the build it was trained on. Pass the build with --source."
         )
-    return source
+    return recorded.source
 
 
 def told_of(config: TrainConfig) -> TrainConfig:

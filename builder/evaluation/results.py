@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,11 +17,17 @@ import pyarrow.parquet as pq
 from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
-from cotbuild.schemas.files import write_text_atomic
+from cotbuild.schemas.files import (
+    JsonLinesWriter,
+    read_json_lines,
+    read_record,
+    write_error,
+    write_record,
+)
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import check_format
 
 RECORD = "evaluation.json"
+_REMEDY = "Delete the file to evaluate again."
 _EVALUATED = b"cotbuild.evaluated"
 Done = dict[int, QuestionResult]
 """Results by the place of their question."""
@@ -50,22 +56,16 @@ class ResultsFile:
         return _parsed(self._parquet, rows)
 
     def begun(self) -> Done:
-        """What a run that was cut off had; lines that are not whole are left out."""
-        try:
-            lines = self._journal.read_text(encoding="utf-8", errors="replace").split(
-                "\n"
-            )[:-1]
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except OSError as error:
-            raise _unreadable(self._journal, error) from error
-        values = [value for value in map(_whole, lines) if value is not None]
-        if values:
-            self._check_same(self._journal, values[0].get("evaluated"))
+        """Read the results of an interrupted run; damaged lines are left out."""
+        lines = read_json_lines(
+            self._journal, remedy=_REMEDY, error=StoreError, skip_damaged=True
+        )
+        if lines.values:
+            self._check_same(self._journal, lines.values[0].get("evaluated"))
         where = str(self._journal)
         return {
             value["at"]: QuestionResult.parse(value["result"], where)
-            for value in values
+            for value in lines.values
             if "result" in value
         }
 
@@ -81,37 +81,26 @@ class ResultsFile:
             return there
         done, total = self.begun(), self._what.num_questions
         had = len(done)
-        with self._opened(fresh=not done) as file:
+        with self._opened(fresh=not done) as journal:
             for place, result in run(dict(done)):
-                self._append(
-                    file, {"at": place, "result": result.model_dump(mode="json")}
-                )
+                line = {"at": place, "result": result.model_dump(mode="json")}
+                journal.append(json.dumps(line), fsync=False)
                 done[place] = result
                 progress(len(done) - had, total - had)
         results = [done[i] for i in range(total)]
         self._write(results)
         return results
 
-    def _opened(self, *, fresh: bool) -> IO[str]:
+    def _opened(self, *, fresh: bool) -> JsonLinesWriter:
         try:
-            self._journal.parent.mkdir(parents=True, exist_ok=True)
-            file = self._journal.open("w" if fresh else "a", encoding="utf-8")
+            if fresh:
+                self._journal.unlink(missing_ok=True)
         except OSError as error:
-            raise _unwritable(self._journal, error) from error
-        # Where it goes on, a line that was cut off ends here.
-        self._append(
-            file,
-            {"evaluated": self._what.model_dump(mode="json")},
-            before="" if fresh else "\n",
-        )
-        return file
-
-    def _append(self, file: IO[str], value: dict[str, Any], before: str = "") -> None:
-        try:
-            file.write(f"{before}{json.dumps(value)}\n")
-            file.flush()
-        except OSError as error:
-            raise _unwritable(self._journal, error) from error
+            raise write_error(self._journal, error) from error
+        journal = JsonLinesWriter(self._journal)
+        header = {"evaluated": self._what.model_dump(mode="json")}
+        journal.append(json.dumps(header), fsync=False)
+        return journal
 
     def _write(self, results: list[QuestionResult]) -> None:
         schema = arrow_schema(QuestionResult).with_metadata(
@@ -124,7 +113,7 @@ class ResultsFile:
             part.replace(self._parquet)
             self._journal.unlink(missing_ok=True)
         except OSError as error:
-            raise _unwritable(self._parquet, error) from error
+            raise write_error(self._parquet, error) from error
 
     def _check_same(self, path: Path, found: object) -> None:
         mine = self._what.model_dump(mode="json")
@@ -144,27 +133,16 @@ def cached_untrained(cache: Path, what: EvaluationInputs) -> ResultsFile:
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write evaluation.json, whole or not at all. Raises StoreError."""
-    path = folder / RECORD
-    try:
-        write_text_atomic(path, evaluation.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    """Write evaluation.json atomically. Raises StoreError."""
+    write_record(folder / RECORD, evaluation)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """What evaluation.json says. Raises DataError."""
-    path = folder / RECORD
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {error}. Expected an evaluation. See `cotbuild evaluate`."
-        ) from error
-    check_format(
-        value.get("format_version") if isinstance(value, dict) else None, str(path)
-    )
-    return Evaluation.parse(value, str(path))
+    """Read evaluation.json. Raises DataError."""
+    evaluation = read_record(folder / RECORD, Evaluation, remedy=_REMEDY)
+    if evaluation is None:
+        raise DataError(f"{folder}: no {RECORD}. Run `cotbuild evaluate` first.")
+    return evaluation
 
 
 def read_results(path: Path) -> list[QuestionResult]:
@@ -188,19 +166,5 @@ def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
     return json.loads(said), table.to_pylist()
 
 
-def _whole(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path}: {error}. Expected what cotbuild wrote. Remove it to begin anew."
-    )
-
-
-def _unwritable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: {error}. Expected room to write the evaluation.")
+    return StoreError(f"{path}: could not be read: {error}. {_REMEDY}")

@@ -22,7 +22,6 @@ DERIVING = (
     "cotbuild.builder.storage.keys",
     "cotbuild.builder.generate.modes",
     "cotbuild.builder.generate.chains",
-    "cotbuild.builder.storage.remembered",
     "cotbuild.builder.storage.parquet",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",

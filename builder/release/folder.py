@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -27,13 +28,13 @@ from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.places import plain_place, safe_place
-from cotbuild.builder.storage.remembered import load_remembered, save_remembered
 from cotbuild.schemas.errors import PublishError, StoreError
-from cotbuild.schemas.files import file_sha256, fsync_path
+from cotbuild.schemas.files import file_sha256, fsync_path, read_record, write_record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 HIDDEN = ".release"
+R = TypeVar("R", bound=Record)
 
 
 class _Kept(Record):
@@ -125,7 +126,7 @@ class FolderTarget:
                 add=tuple(sorted(add)),
                 delete=tuple(sorted(set(delete) & state.files.keys())),
             )
-            save_remembered(self._pending, pending)
+            write_record(self._pending, pending)
             fsync_path(self._pending.parent)
             self._carry_out()
             commit = self._state().commit
@@ -142,7 +143,7 @@ class FolderTarget:
                     f"{commit[:12]}. Take the next version as --tag, or move it with --move-tag."
                 )
             if there != commit:
-                save_remembered(
+                write_record(
                     self._file,
                     kept.model_copy(update={"tags": {**kept.tags, name: commit}}),
                 )
@@ -192,7 +193,7 @@ class FolderTarget:
         return safe_place(self._folder, path, self.name)
 
     def _kept(self) -> _Kept:
-        return load_remembered(self._file, _Kept)
+        return _read_own(self._file, _Kept) or _Kept()
 
     def _state(self) -> RemoteState:
         kept = self._kept()
@@ -240,10 +241,11 @@ class FolderTarget:
         """
         if not self._pending.is_file():
             return
-        todo, kept = load_remembered(self._pending, _Pending), self._kept()
+        todo = _read_own(self._pending, _Pending) or _Pending()
+        kept = self._kept()
         self._refuse_unsafe(todo, kept)
         ours = tuple(sorted({*kept.files, *todo.add}))
-        save_remembered(self._file, kept.model_copy(update={"files": ours}))
+        write_record(self._file, kept.model_copy(update={"files": ours}))
         if MANIFEST in todo.add and self._incoming(MANIFEST).exists():
             self._place(MANIFEST).unlink(missing_ok=True)
             fsync_path(self._folder)
@@ -252,7 +254,7 @@ class FolderTarget:
         for path in sorted(todo.add, key=lambda path: path == MANIFEST):
             self._install(path)
         left = tuple(path for path in ours if path not in todo.delete)
-        save_remembered(self._file, kept.model_copy(update={"files": left}))
+        write_record(self._file, kept.model_copy(update={"files": left}))
         shutil.rmtree(self._pending.with_name("incoming"), ignore_errors=True)
         self._pending.unlink()
 
@@ -302,6 +304,12 @@ class FolderTarget:
                 f"{self.name}: {error.strerror or error}. Expected a folder that can be read and written, with room. "
                 "Run the same command again."
             ) from error
+
+
+def _read_own(path: Path, model: type[R]) -> R | None:
+    """Read a record of the hidden folder. Raises StoreError if it is damaged."""
+    remedy = f"Delete {HIDDEN} to publish into this folder as if for the first time."
+    return read_record(path, model, remedy=remedy, error=StoreError)
 
 
 def _copy(source: Path, place: Path) -> None:

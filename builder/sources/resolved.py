@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cotbuild.builder.storage.remembered import load_remembered, save_remembered
+from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 SOURCE_JSON = "source.json"
@@ -32,9 +33,12 @@ def load_resolved(store_dir: Path) -> ResolvedSource:
 
     Raises StoreError where it cannot be read.
     """
-    return load_remembered(store_dir / SOURCE_JSON, ResolvedSource)
+    remedy = "Delete the file to resolve the sources again."
+    path = store_dir / SOURCE_JSON
+    resolved = read_record(path, ResolvedSource, remedy=remedy, error=StoreError)
+    return resolved or ResolvedSource()
 
 
 def save_resolved(store_dir: Path, resolved: ResolvedSource) -> None:
     """Write source.json, whole or not at all; raises StoreError."""
-    save_remembered(store_dir / SOURCE_JSON, resolved)
+    write_record(store_dir / SOURCE_JSON, resolved)

@@ -7,16 +7,20 @@ the test questions report/         index.html and tables, drawn of these files a
 .work/          weights of cells that are not finished; nothing else needs it
 """
 
-import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 
-from cotbuild.schemas.errors import ConfigError, DataError, StoreError
-from cotbuild.schemas.files import write_text_atomic
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.files import (
+    append_json_line,
+    read_json_lines,
+    read_record,
+    write_error,
+    write_record,
+)
 from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
 from cotbuild.schemas.study.record import Cell, StudyRegistration, TestAccess
@@ -48,39 +52,35 @@ def read_study(path: Path) -> Study:
         raise ConfigError(
             f"{path}: holds a {type(value).__name__}. Expected a study. See `cotbuild study init`."
         )
-    try:
-        check_format(value.get("format_version"), str(path))
-    except DataError as error:
-        raise ConfigError(str(error)) from error
+    check_format(value.get("format_version"), str(path), ConfigError)
     return Study.parse(value, str(path), ConfigError)
 
 
-def read_record(folder: Path) -> StudyRegistration | None:
+def read_registration(folder: Path) -> StudyRegistration | None:
     """study.json; None: no cell was begun. Raises DataError."""
-    path = folder / RECORD
-    return _read(path, StudyRegistration) if path.exists() else None
+    return _read(folder / RECORD, StudyRegistration)
 
 
-def write_record(folder: Path, record: StudyRegistration) -> None:
+def write_registration(folder: Path, record: StudyRegistration) -> None:
     """Write study.json, whole or not at all. Raises StoreError."""
-    _write(folder / RECORD, record)
+    write_record(folder / RECORD, record, indent=None)
 
 
 def read_cells(folder: Path) -> dict[CellKey, Cell]:
     """All cells of cells/, finished or not. Raises DataError."""
-    cells = (_read(path, Cell) for path in sorted((folder / CELLS).glob("*.json")))
-    return {cell.key: cell for cell in cells}
+    paths = sorted((folder / CELLS).glob("*.json"))
+    cells = [_read(path, Cell) for path in paths]
+    return {cell.key: cell for cell in cells if cell is not None}
 
 
 def read_cell(folder: Path, key: CellKey) -> Cell | None:
     """One cell; None: not begun. Raises DataError."""
-    path = cell_path(folder, key)
-    return _read(path, Cell) if path.exists() else None
+    return _read(cell_path(folder, key), Cell)
 
 
 def write_cell(folder: Path, cell: Cell) -> None:
     """Write a cell, whole or not at all. Raises StoreError."""
-    _write(cell_path(folder, cell.key), cell)
+    write_record(cell_path(folder, cell.key), cell, indent=None)
 
 
 def cell_path(folder: Path, key: CellKey) -> Path:
@@ -89,38 +89,22 @@ def cell_path(folder: Path, key: CellKey) -> Path:
 
 
 def add_touch(folder: Path, cell: Cell) -> None:
-    """Record that the cell begins to ask the test questions. Raises StoreError."""
-    line = TestAccess(
-        cell=cell.key.name, fingerprint=cell.fingerprint, at=now()
-    ).model_dump_json()
-    path = folder / TOUCHES
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    """Record that a cell is about to read the test questions. Raises StoreError."""
+    touch = TestAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
+    append_json_line(folder / TOUCHES, touch.model_dump_json(), fsync=True)
 
 
 def read_touches(folder: Path) -> list[TestAccess]:
-    """All of them, in order.
+    """Read every access to the test questions, in order.
 
-    Raises DataError; a last line that a kill cut off is left out.
+    A torn last line, as a kill leaves it, is left out. Raises DataError.
     """
     path = folder / TOUCHES
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        return []
-    try:
-        return [
-            TestAccess.parse(json.loads(line), f"{path} line {n}")
-            for n, line in enumerate(lines, 1)
-            if line
-        ]
-    except ValueError as error:
-        raise DataError(f"{path}: {error}. Expected a JSON object a line.") from error
+    lines = read_json_lines(path, remedy="Restore it from a copy of the study.")
+    return [
+        TestAccess.parse(value, f"{path} record {number}")
+        for number, value in enumerate(lines.values, start=1)
+    ]
 
 
 def work_folder(folder: Path) -> Path:
@@ -130,7 +114,7 @@ def work_folder(folder: Path) -> Path:
         work.mkdir(parents=True, exist_ok=True)
         (work / ".gitignore").write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise _unwritable(work, error) from error
+        raise write_error(work, error) from error
     return work
 
 
@@ -139,29 +123,5 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read(path: Path, form: type[R]) -> R:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {error}. Expected a file of a study. Move it away to make it anew."
-        ) from error
-    if not isinstance(value, dict):
-        raise DataError(
-            f"{path}: holds a {type(value).__name__}. Expected a file of a study. Move it away."
-        )
-    check_format(value.get("format_version"), str(path))
-    return form.parse(value, str(path))
-
-
-def _write(path: Path, record: Record) -> None:
-    try:
-        write_text_atomic(
-            path, json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
-        )
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"{path}: {error}. Expected room to write the study.")
+def _read(path: Path, model: type[R]) -> R | None:
+    return read_record(path, model, remedy="Move the file away to run it again.")

@@ -8,10 +8,10 @@ from cotbuild.builder.study.evaluate import QuestionSplit
 from cotbuild.builder.study.folder import (
     now,
     read_cells,
-    read_record,
+    read_registration,
     read_touches,
     work_folder,
-    write_record,
+    write_registration,
 )
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import file_lock
@@ -33,7 +33,7 @@ def register(
     Raises ConfigError where the questions are other ones than then.
     """
     with file_lock(work_folder(folder) / "record.lock", wait=True):
-        there = read_record(folder)
+        there = read_registration(folder)
         cells = len(read_cells(folder))
         fresh = registered(study, dev.told, test.told, now())
         if there is None or not (
@@ -48,7 +48,7 @@ def register(
                 }
             )
         if new != there:
-            write_record(folder, new)
+            write_registration(folder, new)
         return new
 
 

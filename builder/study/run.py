@@ -16,9 +16,9 @@ from cotbuild.builder.study.cell import (
 )
 from cotbuild.builder.study.folder import (
     read_cells,
-    read_record,
+    read_registration,
     work_folder,
-    write_record,
+    write_registration,
 )
 from cotbuild.builder.study.gate import gate_result
 from cotbuild.builder.study.plan import CellPlan, Settings, grid_points
@@ -208,7 +208,7 @@ def _drop_weights(site: StudyContext) -> None:
 
 
 def _record(site: StudyContext) -> StudyRegistration:
-    found = read_record(site.folder)
+    found = read_registration(site.folder)
     assert found is not None, "registered before anything is run"
     return found
 
@@ -219,7 +219,7 @@ def _update(
     with file_lock(work_folder(site.folder) / "record.lock", wait=True):
         record = _record(site)
         if (new := change(record)) != record:
-            write_record(site.folder, new)
+            write_registration(site.folder, new)
 
 
 def _each(site: StudyContext, tasks: Sequence[StudyTask]) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cotbuild.builder.storage.remembered import load_remembered, save_remembered
+from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 TEACHER_JSON = "teacher.json"
@@ -36,9 +37,13 @@ def load_known(store_dir: Path) -> IdentityCache:
 
     Raises StoreError where it cannot be read.
     """
-    return load_remembered(store_dir / TEACHER_JSON, IdentityCache)
+    remedy = "Delete the file to resolve the teacher's identity again."
+    path = store_dir / TEACHER_JSON
+    return read_record(path, IdentityCache, remedy=remedy, error=StoreError) or (
+        IdentityCache()
+    )
 
 
 def save_known(store_dir: Path, known: IdentityCache) -> None:
     """Write teacher.json, whole or not at all; raises StoreError."""
-    save_remembered(store_dir / TEACHER_JSON, known)
+    write_record(store_dir / TEACHER_JSON, known)

@@ -2,9 +2,6 @@
 again by the next run.
 """
 
-import fcntl
-import json
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +10,7 @@ from pydantic import Field
 
 from cotbuild.schemas.attribution import ScoredRationale
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import JsonLinesWriter, read_json_lines
 from cotbuild.schemas.record import Record
 
 RowKey = tuple[str, int]
@@ -36,69 +34,24 @@ class FinishedRationale(Record):
 
 
 class FinishedLog:
-    """An append-only file of them. A context manager; one process at a time.
+    """The rationales that were attributed, in an append-only file. A context manager.
 
-    A torn last line, as a kill leaves it, is cut off. Raises StoreError where another
-    line is damaged, another process writes, or the disk does not let it.
+    A torn last line, as a kill leaves it, is cut off. Raises StoreError if another line
+    is damaged, another process writes to the file, or it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.rows: dict[RowKey, FinishedRationale] = {}
+        self._writer = JsonLinesWriter(path, exclusive=True)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise self._failed(error) from error
-        try:
-            self._hold()
-            self._read()
+            self.rows = _read_finished(path)
         except StoreError:
-            os.close(self._file)
+            self._writer.close()
             raise
 
-    def _hold(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"{self._path}: another process writes it. Expected one. Wait for it."
-            ) from error
-
-    def _read(self) -> None:
-        try:
-            data = self._path.read_bytes()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                os.ftruncate(self._file, whole)
-        except OSError as error:
-            raise self._failed(error) from error
-        for number, line in enumerate(data[:whole].splitlines(), 1):
-            where = f"{self._path} line {number}"
-            try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise StoreError(
-                    f"{where}: {error}. Expected JSON. Remove the file to begin anew."
-                ) from error
-            row = FinishedRationale.parse(value, where, StoreError)
-            self.rows[row.key] = row
-
     def append(self, row: FinishedRationale) -> None:
-        """Write a line, and sync it."""
-        line = row.model_dump_json().encode() + b"\n"
-        try:
-            if os.write(self._file, line) != len(line):
-                raise OSError("the disk is full")
-            os.fsync(self._file)
-        except OSError as error:
-            raise self._failed(error) from error
+        """Write a line to disk."""
+        self._writer.append(row.model_dump_json(), fsync=True)
         self.rows[row.key] = row
-
-    def _failed(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"{self._path}: {error}. Expected a file that can be written. Run the same command again."
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +60,16 @@ class FinishedLog:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        trace: TracebackType | None,
     ) -> None:
-        os.close(self._file)
+        self._writer.close()
+
+
+def _read_finished(path: Path) -> dict[RowKey, FinishedRationale]:
+    remedy = "Delete the file to attribute again."
+    lines = read_json_lines(path, remedy=remedy, error=StoreError)
+    rows = {}
+    for number, value in enumerate(lines.values, start=1):
+        row = FinishedRationale.parse(value, f"{path} line {number}", StoreError)
+        rows[row.key] = row
+    return rows

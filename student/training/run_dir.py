@@ -8,15 +8,21 @@ finished
 """
 
 import json
-import os
-import secrets
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cotbuild.schemas.errors import ConfigError, DataError, StoreError
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.files import (
+    append_json_line,
+    read_json_lines,
+    read_record,
+    write_error,
+    write_record,
+    write_text_atomic,
+)
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import check_format, short
+from cotbuild.schemas.record import short
 from cotbuild.schemas.training import StudentRun, UpdateMetrics
 
 if TYPE_CHECKING:
@@ -48,19 +54,8 @@ def open_run(folder: Path) -> StudentRun:
 
 def read_run(folder: Path) -> StudentRun | None:
     """As `open_run`; None where there is none."""
-    path = folder / RUN
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {error}. Expected a training run's record. Train into another folder."
-        ) from error
-    check_format(
-        value.get("format_version") if isinstance(value, dict) else None, str(path)
-    )
-    return StudentRun.parse(value, str(path))
+    remedy = "Delete the folder, or train into another one."
+    return read_record(folder / RUN, StudentRun, remedy=remedy)
 
 
 def run_identity(run: StudentRun) -> str:
@@ -95,18 +90,8 @@ def load_trained(folder: Path) -> "Student":
 
 
 def write_run(folder: Path, run: StudentRun) -> None:
-    """Write run.json, whole or not at all. Raises StoreError."""
-    path = folder / RUN
-    part = path.with_name(f".{RUN}.{secrets.token_hex(4)}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(run.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error}. Expected room to write the run.") from error
+    """Write run.json atomically. Raises StoreError."""
+    write_record(folder / RUN, run)
 
 
 def check_same(folder: Path, there: StudentRun, new: StudentRun) -> None:
@@ -156,38 +141,39 @@ def versions() -> dict[str, str]:
 
 
 def read_metrics(folder: Path, upto: int | None = None) -> list[UpdateMetrics]:
-    """The updates so far, in order; `upto`: only up to this one. A line that was cut
-    off by a kill is left out.
+    """Read the updates so far, in order; with `upto` only those up to this step.
+
+    Raises DataError if a line other than a torn last one is damaged.
     """
+    remedy = "Delete the run's folder and train again."
+    path = folder / METRICS
+    lines = read_json_lines(path, remedy=remedy)
     try:
-        lines = (folder / METRICS).read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        return []
-    updates = [UpdateMetrics(**json.loads(line)) for line in lines]
+        updates = [UpdateMetrics(**value) for value in lines.values]
+    except TypeError as error:
+        raise DataError(f"{path}: {error}. {remedy}") from error
     return [update for update in updates if upto is None or update.step <= upto]
 
 
 def write_metrics(folder: Path, updates: list[UpdateMetrics]) -> None:
-    """Begin metrics.jsonl with these: what came after the checkpoint that is gone on
-    from will come again.
+    """Begin metrics.jsonl with the updates up to the checkpoint that training resumes
+    from; later ones are run again. Raises StoreError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / METRICS).write_text("".join(map(_line, updates)), encoding="utf-8")
+    path = folder / METRICS
+    text = "".join(f"{_metrics_line(update)}\n" for update in updates)
+    try:
+        write_text_atomic(path, text)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def add_metrics(folder: Path, update: UpdateMetrics) -> None:
-    """Append a line. Raises StoreError."""
-    try:
-        with (folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(_line(update))
-    except OSError as error:
-        raise StoreError(
-            f"{folder / METRICS}: {error}. Expected room to write the run."
-        ) from error
+    """Append a line to metrics.jsonl. Raises StoreError."""
+    append_json_line(folder / METRICS, _metrics_line(update), fsync=False)
 
 
-def _line(update: UpdateMetrics) -> str:
-    return json.dumps(update._asdict()) + "\n"
+def _metrics_line(update: UpdateMetrics) -> str:
+    return json.dumps(update._asdict())
 
 
 def summary(updates: list[UpdateMetrics]) -> dict[str, Any]:

@@ -315,7 +315,7 @@ def unfinished(made: Made, run: Path) -> Path:
 @pytest.mark.parametrize(
     ("student", "words", "said", "code"),
     [
-        ("run", [], "does not say what it was trained on", 2),
+        ("run", [], "no record of the build it was trained on", 2),
         ("tiny", [], "no --source. Expected the questions", 2),
         (
             "run",

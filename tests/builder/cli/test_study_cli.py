@@ -15,7 +15,7 @@ import yaml
 
 from cotbuild.builder.study.folder import (
     read_cells,
-    read_record,
+    read_registration,
     read_study,
     read_touches,
 )
@@ -61,7 +61,7 @@ def test_it_ends_with_a_small_file_a_cell_and_a_report(done: Path) -> None:
     assert sorted(touch.cell for touch in read_touches(done)) == sorted(
         key.name for key in cells
     )
-    record = read_record(done)
+    record = read_registration(done)
     assert record is not None
     assert record.gate is not None
     assert record.gate.passed
@@ -113,7 +113,7 @@ def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
     }
     edit(study, comparisons=[*claims, late], margin=7.5)
     here("study", study)
-    record = read_record(study.parent)
+    record = read_registration(study.parent)
     assert record is not None
     assert [(one.field, one.cells) for one in record.changes] == [
         ("margin", 7),
@@ -197,7 +197,7 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(
     assert "error: gate: label_only is " in ended.stderr
     assert "No test question was asked. Try more rows" in ended.stderr
     assert read_touches(path.parent) == []
-    record = read_record(path.parent)
+    record = read_registration(path.parent)
     assert record is not None
     assert record.gate is not None
     assert not record.gate.passed
@@ -265,7 +265,7 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
         stages=[{**stages[0], "seeds": [0, 1]}],
     )
     cotbuild("study", path)
-    record, cells = read_record(path.parent), read_cells(path.parent)
+    record, cells = read_registration(path.parent), read_cells(path.parent)
     assert record is not None
     assert {(one.recipe.variant, one.settings["lr"]) for one in record.chosen} == {
         ("label_only", 0.01),

@@ -185,10 +185,7 @@ try:
 except StoreError as error:
     print(error)
 """
-    assert (
-        "Expected JSON that cotbuild wrote. Remove it to begin anew."
-        in run(code, str(store))[0]
-    )
+    assert "Delete the file to resolve the sources again." in run(code, str(store))[0]
 
 
 def test_without_the_hub_its_cache_tells_the_commit(run: Run) -> None:

@@ -325,7 +325,7 @@ def test_known_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "error"),
-    [("", StoreError), ("[]", StoreError), ('{"format_version": 99}', DataError), ("{}", DataError),
+    [("", StoreError), ("[]", StoreError), ('{"format_version": 99}', StoreError), ("{}", StoreError),
      ('{"format_version": 1, "x": 1}', StoreError), ('{"format_version": 1, "hub": {"a": 1}}', StoreError)],
 )  # fmt: skip
 def test_broken_teacher_json(

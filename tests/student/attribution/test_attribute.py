@@ -81,7 +81,7 @@ def test_a_log_that_is_written_is_not_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with (
         FinishedLog(path),
-        pytest.raises(StoreError, match="another process writes it"),
+        pytest.raises(StoreError, match="another process is writing to it"),
     ):
         FinishedLog(path)
     with FinishedLog(path) as log:

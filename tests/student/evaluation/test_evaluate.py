@@ -156,13 +156,13 @@ def test_what_decides_the_results_is_told_apart() -> None:
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "student.parquet").write_bytes(b"PAR1 not")
-    with pytest.raises(StoreError, match="Remove it to begin anew"):
+    with pytest.raises(StoreError, match="Delete the file to evaluate again"):
         collect(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="Expected room to write"):
+    with pytest.raises(StoreError, match="could not be written: Not a directory"):
         collect(tmp_path / "file" / "out")
 
 
