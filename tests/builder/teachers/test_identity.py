@@ -32,7 +32,6 @@ from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
 from cotbuild.schemas.errors import (
     ConfigError,
     CotbuildError,
-    DataError,
     StoreError,
     TeacherError,
 )
