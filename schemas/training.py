@@ -1,6 +1,6 @@
 """Students: how one is trained, what a run was, how its completions are laid out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -97,13 +97,13 @@ class TrainConfig(Record):
 
 
 class Layout(Record):
-    """How a variant's completions are put together, told by its rows.
+    """The parts of a variant's completions, and the text between them.
 
-    Of `label rationale label` the first label is what is evaluated.
+    If there are two labels, the first one is evaluated.
     """
 
     order: tuple[PartName, ...] = Field(
-        min_length=1, description="The parts as they come."
+        min_length=1, description="The parts, first to last."
     )
     opening: str = Field(description="Before the first part.")
     joints: tuple[str, ...] = Field(description="Between one part and the next.")
@@ -139,6 +139,8 @@ class VariantRows(NamedTuple):
     split: str
     rows: Sequence[TrainingRow]
     """In the order of the build."""
+    question_texts: Mapping[str, str]
+    """Text of the question of every row, by question id."""
 
 
 class RowsInfo(Record):

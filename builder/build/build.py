@@ -1,7 +1,7 @@
 """A finished build on disk: its manifest, its configuration and its rows."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -157,7 +157,25 @@ class Build:
             spec=self.spec(variant),
             split=split,
             rows=rows,
+            question_texts=self._question_texts(
+                split, {row.question_id for row in rows}
+            ),
         )
+
+    def _question_texts(self, split: str, ids: Set[str]) -> dict[str, str]:
+        """Return the texts of the questions `ids`; raises DataError if one is missing."""
+        if split == self.split:
+            rows = self.read(RATIONALES, split, ("question_id", "question"))
+            texts = {row["question_id"]: row["question"] for row in rows}
+        else:
+            rows = self.read(QUESTIONS, split, ("id", "text"))
+            texts = {row["id"]: row["text"] for row in rows}
+        if missing := sorted(ids - texts.keys()):
+            raise DataError(
+                f"{self.folder}: no text of question {missing[0]!r} in split {split!r}. "
+                f"Run `cotbuild verify {self.folder}`."
+            )
+        return {question_id: texts[question_id] for question_id in ids}
 
     def _records(
         self, model: type[RecordT], entries: Sequence[FileEntry]

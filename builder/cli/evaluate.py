@@ -213,8 +213,8 @@ def _with_chains(
     from cotbuild.builder.evaluation.questions import evaluation_rows
     from cotbuild.builder.evaluation.teacher_rationales import teacher_chains
     from cotbuild.builder.terminal import Terminal
+    from cotbuild.prompts.student import question_digest
     from cotbuild.student.evaluation.evaluate import EvaluationItem
-    from cotbuild.student.questions import question_digest
 
     if run is None or run.layout.label_first:
         raise ConfigError(

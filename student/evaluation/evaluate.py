@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.answers.compare import grade
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.evaluation import EvaluationInputs, OptionResult, QuestionResult
@@ -23,7 +24,6 @@ from cotbuild.student.evaluation.parse_answer import (
 from cotbuild.student.evaluation.score import PromptedQuestion, reply
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import check_fits
-from cotbuild.student.questions import question_digest
 
 EVALUATION_VERSION = 3
 """Raised when the same student and rows come to other results by more than the last

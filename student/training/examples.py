@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from cotbuild.prompts.student import label_spans, layout_of
+from cotbuild.prompts.student import label_spans, layout_of, question_digest
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.questions import question_digest, question_of
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
 from cotbuild.student.training.data import choose_rationales, rows_fingerprint
 
@@ -66,7 +65,12 @@ def make_examples(
             [_before_label(row) for inner in rows for row in inner]
         ),
         question_digests=tuple(
-            sorted({question_digest(question_of(row.prompt)) for row in kept})
+            sorted(
+                {
+                    question_digest(variant_rows.question_texts[row.question_id])
+                    for row in kept
+                }
+            )
         ),
     )
     return TrainingExamples([_key(inner[0]) for inner in chosen], rows, info, layout)

@@ -16,7 +16,6 @@ from cotbuild.schemas.evaluation import Evaluation
 from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.evaluation.evaluate import normalised_choice, raw_choice
 from cotbuild.student.evaluation.metrics import chance, figures, majority
-from cotbuild.student.questions import question_of
 from cotbuild.student.training.train import BaseStudent, train
 from tests.support.commands import cotbuild, here, rows, write_questions
 from tests.support.student_builds import make_build, variant_rows
@@ -30,9 +29,13 @@ class Made:
         self.root, self.cache = root, root / "cache"
         self.build = make_build(root, 40, ("pre_cot", "post_cot", "rationale_only"))
         self.tiny = save_tiny(root / "tiny", "gpt2")
-        seen = question_of(str(rows(self.build, "post_cot")[0]["prompt"])).replace(
-            "these", " THESE"
-        )
+        trained_id = rows(self.build, "post_cot")[0]["question_id"]
+        [trained] = [
+            str(row["question"])
+            for row in rows(self.build)
+            if row["question_id"] == trained_id
+        ]
+        seen = trained.replace("these", " THESE")
         texts = [seen, *(f"What of {number}, iron?" for number in range(8))]
         self.questions = write_questions(root / "test.jsonl", texts)
 

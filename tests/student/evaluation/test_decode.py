@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
@@ -23,7 +24,6 @@ from cotbuild.student.evaluation.evaluate import (
     make_plan,
 )
 from cotbuild.student.model import Student
-from cotbuild.student.questions import question_digest
 from tests.student.evaluation.test_options import (
     BOTH,
     EXPLAINED,

@@ -16,11 +16,11 @@ import torch
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
+from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.questions import question_of
 from cotbuild.student.training.data import choose_rationales
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.run_dir import (
@@ -266,17 +266,18 @@ def test_what_stands_in_the_folder_is_checked(build: Path, tmp_path: Path) -> No
         variant_rows(copy, "post_cot")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "text"),
-    [
-        ("Question: What?\nNow?\nOptions:\n- a\n- b\nAnswer:", "What?\nNow?"),
-        ("[explain] Question: What?\nReasoning:", "What?"),
-        ("Question: Options:\n- no\nOptions:\n(A) a\nAnswer:", "Options:\n- no"),
-        ("Say it.", "Say it."),
-    ],
-)
-def test_a_prompt_tells_its_question(prompt: str, text: str) -> None:
-    assert question_of(prompt) == text
+def test_question_digests_are_of_the_texts_of_the_questions(build: Path) -> None:
+    texts = {str(row["question_id"]): str(row["question"]) for row in rows(build)}
+    for variant in VARIANTS:
+        examples = make_examples(
+            variant_rows(build, variant),
+            shared_student("llama").tokenizer,
+            TrainConfig(variant=variant, rows=3),
+            512,
+        )
+        ids = {key.split(" ", 1)[1] for key in examples.keys}
+        expected = sorted({question_digest(texts[question_id]) for question_id in ids})
+        assert examples.info.question_digests == tuple(expected)
 
 
 def test_what_a_run_takes_is_measured_and_nothing_is_written(
