@@ -7,12 +7,12 @@ from transformers import PreTrainedModel
 
 from cotbuild.schemas.training import Precision, TrainConfig
 
-SHORT_TOKENS = 256
+EAGER_ATTENTION_MAX_TOKENS = 256
 """Longest row of which all attention scores are kept: rows x heads x 256 x 256 of them.
 """
 
 
-def precision(config: TrainConfig) -> Precision:
+def resolve_precision(config: TrainConfig) -> Precision:
     """The stated one; else bfloat16 where the GPU has it or the CPU has matrix units
     for it (AMX), else float32.
     """
@@ -38,5 +38,9 @@ def set_attention(model: PreTrainedModel, config: TrainConfig, longest: int) -> 
     float32, 574 in bfloat16 with fused attention, 779 with plain.
     """
     on_cpu = not torch.accelerator.is_available()
-    if on_cpu and longest <= SHORT_TOKENS and precision(config) is Precision.BFLOAT16:
+    if (
+        on_cpu
+        and longest <= EAGER_ATTENTION_MAX_TOKENS
+        and resolve_precision(config) is Precision.BFLOAT16
+    ):
         model.set_attn_implementation("eager")

@@ -50,7 +50,7 @@ def run_prefix(
     out = model(
         input_ids=ids_B_P,
         attention_mask=mask_B_P,
-        position_ids=positions(mask_B_P),
+        position_ids=position_ids(mask_B_P),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
@@ -58,7 +58,7 @@ def run_prefix(
     return Prefix(cache, mask_B_P, out.logits[:, -1].float())
 
 
-def go_on(
+def continue_from(
     model: PreTrainedModel,
     prefix: Prefix,
     ids_B_L: torch.Tensor,
@@ -72,7 +72,7 @@ def go_on(
     out = model(
         input_ids=ids_B_L,
         attention_mask=mask_B_T,
-        position_ids=positions(mask_B_T)[:, -ids_B_L.shape[1] :],
+        position_ids=position_ids(mask_B_T)[:, -ids_B_L.shape[1] :],
         past_key_values=prefix.cache,
         use_cache=True,
     )
@@ -80,12 +80,12 @@ def go_on(
     return logits
 
 
-def positions(mask_B_T: torch.Tensor) -> torch.Tensor:
+def position_ids(mask_B_T: torch.Tensor) -> torch.Tensor:
     """0 at a row's first token, whatever stands before it."""
     return (mask_B_T.cumsum(1) - 1).clamp(min=0)
 
 
-def context(model: PreTrainedModel) -> int:
+def context_length(model: PreTrainedModel) -> int:
     """Tokens that the model can read; 2^31 where its configuration tells none."""
     return int(
         getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -97,14 +97,16 @@ def check_fits(model: PreTrainedModel, question_id: str, tokens: int) -> None:
     """Raise DataError where a question with all that follows it is more than the
     student can read.
     """
-    if tokens > context(model):
+    if tokens > context_length(model):
         raise DataError(
-            f"question {question_id!r}: up to {tokens} tokens with what follows it. Expected at most {context(model)}, "
+            f"question {question_id!r}: up to {tokens} tokens with what follows it. Expected at most {context_length(model)}, "
             "which is what the student can read. Take another student, or leave the question out."
         )
 
 
-def batches(sizes: Sequence[tuple[int, int]], budget: int) -> Iterator[list[int]]:
+def batch_by_tokens(
+    sizes: Sequence[tuple[int, int]], budget: int
+) -> Iterator[list[int]]:
     """Indices in batches that hold at most `budget` tokens, longest first: what does
     not fit fails at once.
 

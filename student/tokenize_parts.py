@@ -33,7 +33,7 @@ class TokenizedParts(NamedTuple):
     parts_T: list[int]
 
 
-def encode(
+def tokenize_with_parts(
     tokenizer: PreTrainedTokenizerBase,
     prompt: str,
     completion: str,

@@ -75,9 +75,9 @@ def attribute(
     with errors(resume=True, kept="every rationale attributed so far is kept"):
         prepared = _prepare(run, source, steps, limit)
         if dry_run:
-            from cotbuild.student.attribution.attribute import tokens_per_s
+            from cotbuild.student.attribution.attribute import measure_tokens_per_s
 
-            rate = tokens_per_s(prepared.student, prepared.jobs, batch_tokens)
+            rate = measure_tokens_per_s(prepared.student, prepared.jobs, batch_tokens)
             lines = cost_lines(prepared, rate)
         else:
             path = out or run / SCORES
@@ -112,14 +112,14 @@ def _prepare(
 
     with student_packages():
         from cotbuild.student.attribution.attribute import (
-            check_can,
-            jobs_of,
-            settings_of,
+            check_attributable,
+            make_jobs,
+            make_settings,
         )
         from cotbuild.student.training.data import choose_rationales
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
-    check_can(trained, str(run))
+    check_attributable(trained, str(run))
     build = open_build(source or remembered_source(run), Terminal())
     found = build.variant_rows(trained.config.variant, trained.data.split)
     if found.config_digest != trained.data.config_digest:
@@ -132,8 +132,8 @@ def _prepare(
     chosen = [row for rows in choose_rationales(found.rows, limit) for row in rows]
     asked = _asked(build, found, chosen)
     student = load_trained(run)
-    settings = settings_of(trained, student, steps)
-    jobs = jobs_of(student, settings, asked, trained.config.max_tokens)
+    settings = make_settings(trained, student, steps)
+    jobs = make_jobs(student, settings, asked, trained.config.max_tokens)
     if not jobs:
         raise DataError(
             f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute."
@@ -188,17 +188,20 @@ def _attribute(
 ) -> ScoresInfo:
     from cotbuild.builder.terminal import Terminal
     from cotbuild.builder.variants.scores import write_scores
-    from cotbuild.student.attribution.attribute import attribute, scores_info
-    from cotbuild.student.attribution.log import FinishedLog
+    from cotbuild.student.attribution.attribute import (
+        attribute_rationales,
+        summarize_scores,
+    )
+    from cotbuild.student.attribution.log import AttributionLog
 
     with (
-        FinishedLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log,
+        AttributionLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log,
         Terminal().counting("tokens") as progress,
     ):
-        finished = attribute(
+        finished = attribute_rationales(
             prepared.student, prepared.jobs, log, batch_tokens, progress
         )
-    info = scores_info(prepared.settings, finished)
+    info = summarize_scores(prepared.settings, finished)
     place = {
         (row.question_id, row.sample_index): number
         for number, row in enumerate(prepared.rows.rows)

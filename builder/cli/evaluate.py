@@ -153,9 +153,9 @@ class _Job(NamedTuple):
 
     def what(self, identity: str) -> "EvaluationInputs":
         from cotbuild.builder.sources.splits import canonical_split
-        from cotbuild.student.evaluation.evaluate import evaluated
+        from cotbuild.student.evaluation.evaluate import make_evaluation_inputs
 
-        return evaluated(
+        return make_evaluation_inputs(
             identity,
             self.items,
             self.plan,
@@ -185,7 +185,10 @@ def _prepare(asked: _Asked) -> _Job:
     terminal, run = Terminal(), _run_of(asked)
     spec, source = _spec_of(asked, run), _source_of(asked, run)
     with student_packages():
-        from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
+        from cotbuild.student.evaluation.evaluate import (
+            EvaluationItem,
+            make_evaluation_plan,
+        )
     model = None if run else find_model(asked.student, asked.revision, terminal.say)
     if asked.teacher_chains:
         split, items = _with_chains(asked, run, spec, source)
@@ -200,7 +203,7 @@ def _prepare(asked: _Asked) -> _Job:
         (run.data.rationale_tokens_p99, run.data.question_digests) if run else (0, ())
     )
     layout = run.layout if run else layout_of(spec)
-    plan = make_plan(layout, p99, asked.batch_tokens, seen)
+    plan = make_evaluation_plan(layout, p99, asked.batch_tokens, seen)
     return _Job(asked, run, model, spec, items, plan, plan._replace(seen=frozenset()))
 
 
@@ -241,7 +244,7 @@ def _run_of(asked: _Asked) -> StudentRun | None:
     from cotbuild.builder.evaluation.models import student_packages
 
     with student_packages():
-        from cotbuild.student.training.run_dir import finished_run, read_run
+        from cotbuild.student.training.run_dir import open_finished_run, read_run
     folder = Path(asked.student).expanduser()
     if read_run(folder) is None:
         return None
@@ -250,7 +253,7 @@ def _run_of(asked: _Asked) -> StudentRun | None:
             f"{folder}: --variant, --spec and --revision are for models. Expected none with a run, which has its own. "
             "Leave them out."
         )
-    return finished_run(folder)
+    return open_finished_run(folder)
 
 
 def _spec_of(asked: _Asked, run: StudentRun | None) -> VariantSpec:
@@ -291,8 +294,13 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
     from cotbuild.builder.evaluation.results import ResultsFile, write_evaluation
     from cotbuild.builder.terminal import Terminal
     from cotbuild.schemas.evaluation import Evaluation
-    from cotbuild.student.evaluation.metrics import chance, figures, majority, metric
-    from cotbuild.student.training.run_dir import versions
+    from cotbuild.student.evaluation.metrics import (
+        compute_chance_accuracy,
+        compute_majority_baseline,
+        compute_metrics,
+        name_primary_metric,
+    )
+    from cotbuild.student.training.run_dir import library_versions
 
     what, terminal = job.what(job.identity), Terminal()
     first = job.plan.layout.label_first
@@ -300,14 +308,14 @@ def _evaluated(job: _Job, out: Path) -> "Evaluation":
     ours = _collected(ResultsFile(out, "student", what), job, job.load, terminal)
     untrained = beside.results(terminal) if beside else None
     evaluation = Evaluation(
-        metric=metric(ours),
+        metric=name_primary_metric(ours),
         evaluated=what,
-        student=figures(ours, label_first=first),
-        untrained=figures(untrained, label_first=first) if untrained else None,
+        student=compute_metrics(ours, label_first=first),
+        untrained=compute_metrics(untrained, label_first=first) if untrained else None,
         untrained_student=job.run.student if job.run else None,
-        majority=majority(ours),
-        chance=chance(ours),
-        versions=versions(),
+        majority=compute_majority_baseline(ours),
+        chance=compute_chance_accuracy(ours),
+        versions=library_versions(),
     )
     write_evaluation(out, evaluation)
     return evaluation
@@ -350,7 +358,7 @@ def _collected(
     load: "Callable[[], Student]",
     terminal: "Terminal",
 ) -> "list[QuestionResult]":
-    from cotbuild.student.evaluation.evaluate import evaluate as each
+    from cotbuild.student.evaluation.evaluate import evaluate_questions as each
 
     if (there := results.finished()) is not None:
         return there
@@ -401,9 +409,9 @@ def _measured(job: _Job) -> Iterator[str]:
     from cotbuild.builder.evaluation.results import cached_untrained
     from cotbuild.builder.storage.cache import cache_dir
     from cotbuild.builder.ui import format_duration, pluralize
-    from cotbuild.student.evaluation.cost import evaluation_cost
+    from cotbuild.student.evaluation.cost import estimate_evaluation_cost
 
-    cost = evaluation_cost(job.load(), job.items, job.plan)
+    cost = estimate_evaluation_cost(job.load(), job.items, job.plan)
     yield f"{pluralize(len(job.items), 'question')}, {cost.tokens} tokens read; at most {cost.generated} generated"
     yield f"about {format_duration(cost.seconds)} on this machine (measured: {pluralize(cost.measured, 'question')} of these)"
     if job.run is not None:

@@ -141,12 +141,12 @@ def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
     from cotbuild.builder.ui import TrainingRate
 
     with student_packages():
-        from cotbuild.student.training.train import BaseStudent, train
+        from cotbuild.student.training.train import BaseStudent, train_student
     terminal, started = Terminal(), TrainingRate()
     variant_rows = open_build(source, terminal).variant_rows(config.variant)
     model = find_model(config.student, config.revision, terminal.say)
     with alone_in(out), terminal.lines() as show:
-        run = train(
+        run = train_student(
             told_of(config),
             variant_rows,
             BaseStudent(*model),
@@ -168,11 +168,13 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
     from cotbuild.builder.terminal import Terminal
 
     with student_packages():
-        from cotbuild.student.training.train import BaseStudent, measure
+        from cotbuild.student.training.train import BaseStudent, estimate_training_cost
     terminal = Terminal()
     variant_rows = open_build(source, terminal).variant_rows(config.variant)
     model = find_model(config.student, config.revision, terminal.say)
-    return cost_lines(measure(told_of(config), variant_rows, BaseStudent(*model)))
+    return cost_lines(
+        estimate_training_cost(told_of(config), variant_rows, BaseStudent(*model))
+    )
 
 
 def cost_lines(cost: "TrainingCost") -> list[str]:

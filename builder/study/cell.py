@@ -27,13 +27,13 @@ from cotbuild.schemas.study.record import Cell, Curve, Measurement, TrainingReco
 from cotbuild.schemas.training import StudentRun, UpdateMetrics
 from cotbuild.student.model import load_student
 from cotbuild.student.training.run_dir import (
+    library_versions,
     load_trained,
     read_metrics,
     read_run,
     run_identity,
-    versions,
 )
-from cotbuild.student.training.train import BaseStudent, train
+from cotbuild.student.training.train import BaseStudent, train_student
 
 POINTS = 60
 """Most points of a cell's curve."""
@@ -114,7 +114,7 @@ def _begun(site: StudyContext, plan: CellPlan) -> Cell:
         training=_training(plan, _run(site, plan), read_metrics(_work(site, plan)))
         if plan.config
         else None,
-        versions=versions(),
+        versions=library_versions(),
         finished_at=now(),
     )
 
@@ -133,7 +133,7 @@ def _run(site: StudyContext, plan: CellPlan) -> StudentRun:
         return there
     site.ui.say(f"{plan.key.name}: training")
     with site.ui.lines() as show:
-        return train(
+        return train_student(
             plan.config,
             site.build.variant_rows(plan.key.variant),
             BaseStudent(*plan.model),

@@ -10,12 +10,12 @@ from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
 from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
-from cotbuild.student.evaluation.cost import evaluation_cost
-from cotbuild.student.evaluation.evaluate import EvaluationItem, make_plan
+from cotbuild.student.evaluation.cost import estimate_evaluation_cost
+from cotbuild.student.evaluation.evaluate import EvaluationItem, make_evaluation_plan
 from cotbuild.student.model import Student, load_student
-from cotbuild.student.prefix import context
+from cotbuild.student.prefix import context_length
 from cotbuild.student.training.examples import make_examples
-from cotbuild.student.training.train import BaseStudent, measure
+from cotbuild.student.training.train import BaseStudent, estimate_training_cost
 from cotbuild.student.training.updates import UpdateDataset
 
 
@@ -93,7 +93,7 @@ class _Costs:
         assert plan.config is not None
         tokens, _ = self._told(plan)
         if plan.key.student not in self._per_token:
-            cost = measure(
+            cost = estimate_training_cost(
                 plan.config,
                 self._site.build.variant_rows(plan.key.variant),
                 BaseStudent(*plan.model),
@@ -111,10 +111,10 @@ class _Costs:
                 EvaluationItem(question, row)
                 for question, row in zip(asked.questions, rows, strict=True)
             ]
-            cost = evaluation_cost(
+            cost = estimate_evaluation_cost(
                 self._student(plan),
                 items,
-                make_plan(plan.rows.layout, p99, BATCH_TOKENS),
+                make_evaluation_plan(plan.rows.layout, p99, BATCH_TOKENS),
             )
             self._per_question[which] = cost.seconds / len(items)
         return self._per_question[which] * len(asked.questions)
@@ -126,7 +126,7 @@ class _Costs:
             self._student(plan),
             self._site.build.variant_rows(plan.key.variant),
         )
-        limit = min(plan.config.max_tokens, context(student.model))
+        limit = min(plan.config.max_tokens, context_length(student.model))
         examples = make_examples(found, student.tokenizer, plan.config, limit)
         return UpdateDataset(examples, plan.config, student.pad_id).tokens()[
             0

@@ -20,11 +20,11 @@ from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.evaluation.evaluate import (
     EvaluationItem,
-    evaluate,
-    evaluated,
-    make_plan,
+    evaluate_questions,
+    make_evaluation_inputs,
+    make_evaluation_plan,
 )
-from cotbuild.student.evaluation.metrics import figures, share
+from cotbuild.student.evaluation.metrics import compute_metrics, make_proportion
 from cotbuild.student.evaluation.parse_answer import option_names
 from cotbuild.student.model import Student
 
@@ -91,7 +91,7 @@ def _told(questions: Sequence[Question]) -> QuestionSet:
     targets = [question.target or "" for question in questions]
     counts = Counter(targets)
     best = min(counts, key=lambda target: (-counts[target], target))
-    accuracy = share(bool(grade(best, question)) for question in questions)
+    accuracy = make_proportion(bool(grade(best, question)) for question in questions)
     assert accuracy is not None, "at least two questions"
     return QuestionSet(
         rows=digest(
@@ -131,19 +131,21 @@ def ask(
         EvaluationItem(question, row)
         for question, row in zip(asked.questions, rows, strict=True)
     ]
-    plan = make_plan(subject.layout, subject.p99, BATCH_TOKENS, subject.seen)
-    what = evaluated(subject.identity, items, plan, subject.spec, asked.split)
+    plan = make_evaluation_plan(subject.layout, subject.p99, BATCH_TOKENS, subject.seen)
+    what = make_evaluation_inputs(
+        subject.identity, items, plan, subject.spec, asked.split
+    )
     results = ResultsFile(folder, name, what)
     found = results.finished()
     if found is None:
         student = subject.load()
         with ui.counting(f"{name} questions") as progress:
             found = results.collect(
-                lambda done: evaluate(student, items, plan, done), progress
+                lambda done: evaluate_questions(student, items, plan, done), progress
             )
     return Measurement(
         evaluated=what,
-        figures=figures(found, label_first=plan.layout.label_first),
+        figures=compute_metrics(found, label_first=plan.layout.label_first),
         answers=answers(found),
     )
 

@@ -23,7 +23,7 @@ from cotbuild.student.training.data import (
     choose_rationales,
     rows_fingerprint,
 )
-from cotbuild.student.training.trainer import learning_rate
+from cotbuild.student.training.trainer import resolve_learning_rate
 
 Settings = Mapping[str, JsonValue]
 
@@ -114,7 +114,7 @@ class CellPlanner:
 def _config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:
     values = {**study.train, **settings, **key.model_dump(mode="json")}
     config = TrainConfig.parse(values, "STUDY.yaml: train", ConfigError)
-    return told_of(config.model_copy(update={"lr": learning_rate(config)}))
+    return told_of(config.model_copy(update={"lr": resolve_learning_rate(config)}))
 
 
 def grid_points(study: Study) -> list[dict[str, JsonValue]]:

@@ -26,9 +26,9 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import Layout, StudentRun
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution.contrast import AttributionCase, case_of
+from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import integrated_gradients
-from cotbuild.student.attribution.log import FinishedLog, FinishedRationale, RowKey
+from cotbuild.student.attribution.log import AttributedRationale, AttributionLog, RowKey
 from cotbuild.student.model import Student
 
 METHOD = "integrated_gradients"
@@ -72,7 +72,7 @@ class AttributionSettings(Record):
         return digest("attribution/1", self.model_dump(mode="json"))
 
 
-def settings_of(run: StudentRun, student: Student, steps: int) -> AttributionSettings:
+def make_settings(run: StudentRun, student: Student, steps: int) -> AttributionSettings:
     """The settings of a run's scores."""
     token = student.tokenizer.convert_ids_to_tokens(student.pad_id)
     return AttributionSettings(
@@ -84,7 +84,7 @@ def settings_of(run: StudentRun, student: Student, steps: int) -> AttributionSet
     )
 
 
-def check_can(run: StudentRun, where: str) -> None:
+def check_attributable(run: StudentRun, where: str) -> None:
     """Raises ConfigError where a run's student says the label first, says none, or read
     other rationales.
     """
@@ -125,7 +125,7 @@ class AttributionJob(NamedTuple):
         )
 
 
-def jobs_of(
+def make_jobs(
     student: Student,
     settings: AttributionSettings,
     asked: Sequence[AttributedRow],
@@ -136,22 +136,22 @@ def jobs_of(
     """
     jobs: list[AttributionJob] = []
     for one in asked:
-        case = case_of(student.tokenizer, settings.layout, one.row, one.question.kind)
+        case = make_case(student.tokenizer, settings.layout, one.row, one.question.kind)
         if case.num_tokens <= max_tokens:
             more = (settings.steps * MORE,) if len(jobs) < COMPARED else ()
             jobs.append(AttributionJob(one, case, (settings.steps, *more)))
     return jobs
 
 
-def attribute(
+def attribute_rationales(
     student: Student,
     jobs: Sequence[AttributionJob],
-    log: FinishedLog,
+    log: AttributionLog,
     batch_tokens: int,
     progress: Progress,
-) -> list[FinishedRationale]:
+) -> list[AttributedRationale]:
     """Attribute the rationales that are not finished; all of them, in order."""
-    freeze(student)
+    freeze_model(student)
     todo = [job for job in jobs if job.asked.key not in log.rows]
     total, done = sum(job.tokens for job in todo), 0
     for job in todo:
@@ -161,7 +161,7 @@ def attribute(
     return [log.rows[job.asked.key] for job in jobs]
 
 
-def freeze(student: Student) -> None:
+def freeze_model(student: Student) -> None:
     """On the GPU if there is one, no dropout, no gradient for weights: it costs as much
     as that for the rationale.
     """
@@ -170,11 +170,11 @@ def freeze(student: Student) -> None:
     student.model.requires_grad_(False)
 
 
-def tokens_per_s(
+def measure_tokens_per_s(
     student: Student, jobs: Sequence[AttributionJob], batch_tokens: int
 ) -> float:
     """Measured on jobs of middling cost, after some that do not count."""
-    freeze(student)
+    freeze_model(student)
     middling = sorted(jobs, key=lambda job: job.case.step_tokens)[len(jobs) // 2 :][
         : WARM + MEASURED
     ]
@@ -187,8 +187,8 @@ def tokens_per_s(
     return sum(job.tokens for job in measured) / (time.monotonic() - begun)
 
 
-def scores_info(
-    settings: AttributionSettings, finished: Sequence[FinishedRationale]
+def summarize_scores(
+    settings: AttributionSettings, finished: Sequence[AttributedRationale]
 ) -> ScoresInfo:
     """What stands in the scores file of how they were made, and how good they are."""
     errors = [
@@ -212,14 +212,14 @@ def scores_info(
 
 def _finished(
     student: Student, job: AttributionJob, batch_tokens: int
-) -> FinishedRationale:
+) -> AttributedRationale:
     row, question, rationale = job.asked
     found = [
         integrated_gradients(student, job.case, steps, batch_tokens)
         for steps in job.steps
     ]
     spans, *more = (job.case.scored(one.scores_M, question, rationale) for one in found)
-    return FinishedRationale(
+    return AttributedRationale(
         scored=ScoredRationale(
             question_id=row.question_id,
             sample_index=row.sample_index,

@@ -18,7 +18,7 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.evaluation.options import encode_options, shared_tokens
+from cotbuild.student.evaluation.options import count_shared_tokens, tokenize_options
 from cotbuild.student.evaluation.parse_answer import YES_NO
 
 
@@ -73,7 +73,7 @@ class AttributionCase(NamedTuple):
         )
 
 
-def answers_of(row: TrainingRow, kind: QuestionKind) -> list[str]:
+def list_answers(row: TrainingRow, kind: QuestionKind) -> list[str]:
     """The label, then the other options as texts, each once; of questions without
     options the label alone.
     """
@@ -82,7 +82,7 @@ def answers_of(row: TrainingRow, kind: QuestionKind) -> list[str]:
     return list(dict.fromkeys([label, *options]))
 
 
-def case_of(
+def make_case(
     tokenizer: PreTrainedTokenizerBase,
     layout: Layout,
     row: TrainingRow,
@@ -93,9 +93,9 @@ def case_of(
     Raises DataError where the rationale's tokens are not the same before all options.
     """
     rationale = row.completion[row.rationale_start : row.rationale_end]
-    answers = answers_of(row, kind)
-    read = encode_options(tokenizer, layout, row.prompt, answers, rationale)
-    ids = read[0].ids_T[: shared_tokens(read)]
+    answers = list_answers(row, kind)
+    read = tokenize_options(tokenizer, layout, row.prompt, answers, rationale)
+    ids = read[0].ids_T[: count_shared_tokens(read)]
     start = len(row.prompt) + len(layout.opening)
     text = row.prompt + compose_option(layout, answers[0], rationale)[0]
     offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)[

@@ -30,7 +30,7 @@ IGNORED = -100
 """Target of no token."""
 
 
-class Contrast:
+class ContrastFunction:
     """f of one case, as a function of the embeddings of its middle, any number at once."""
 
     def __init__(self, model: PreTrainedModel, case: AttributionCase) -> None:
@@ -116,8 +116,8 @@ def integrated_gradients(
     """Scores of the middle's tokens; at most `batch_tokens` are run at once, or one
     step's where that is more.
     """
-    contrast = Contrast(student.model, case)
-    input_1_M_D, baseline_1_M_D = path_ends(student, case)
+    contrast = ContrastFunction(student.model, case)
+    input_1_M_D, baseline_1_M_D = embed_path_ends(student, case)
     at_once = max(1, batch_tokens // case.step_tokens)
     scores_1_M_D = IntegratedGradients(contrast).attribute(
         input_1_M_D, baseline_1_M_D, n_steps=steps, internal_batch_size=at_once
@@ -127,7 +127,7 @@ def integrated_gradients(
     return PathIntegral(scores_1_M_D[0].sum(-1).tolist(), *ends)
 
 
-def path_ends(student: Student, case: AttributionCase) -> tuple[Tensor, Tensor]:
+def embed_path_ends(student: Student, case: AttributionCase) -> tuple[Tensor, Tensor]:
     """Embeddings of the middle as it is, and with padding for the rationale's tokens;
     both 1 × M × D.
     """

@@ -17,7 +17,7 @@ RowKey = tuple[str, int]
 """Question id and sample index."""
 
 
-class FinishedRationale(Record):
+class AttributedRationale(Record):
     """A rationale that was attributed."""
 
     scored: ScoredRationale = Field(description="Its scores.")
@@ -33,7 +33,7 @@ class FinishedRationale(Record):
         return self.scored.question_id, self.scored.sample_index
 
 
-class FinishedLog:
+class AttributionLog:
     """The rationales that were attributed, in an append-only file. A context manager.
 
     A torn last line, as a kill leaves it, is cut off. Raises StoreError if another line
@@ -48,7 +48,7 @@ class FinishedLog:
             self._writer.close()
             raise
 
-    def append(self, row: FinishedRationale) -> None:
+    def append(self, row: AttributedRationale) -> None:
         """Write a line to disk."""
         self._writer.append(row.model_dump_json(), fsync=True)
         self.rows[row.key] = row
@@ -65,11 +65,11 @@ class FinishedLog:
         self._writer.close()
 
 
-def _read_finished(path: Path) -> dict[RowKey, FinishedRationale]:
+def _read_finished(path: Path) -> dict[RowKey, AttributedRationale]:
     remedy = "Delete the file to attribute again."
     lines = read_json_lines(path, remedy=remedy, error=StoreError)
     rows = {}
     for number, value in enumerate(lines.values, start=1):
-        row = FinishedRationale.parse(value, f"{path} line {number}", StoreError)
+        row = AttributedRationale.parse(value, f"{path} line {number}", StoreError)
         rows[row.key] = row
     return rows

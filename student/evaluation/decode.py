@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import Prefix, batches, go_on, run_prefix
-from cotbuild.student.tokenize_parts import encode
+from cotbuild.student.prefix import Prefix, batch_by_tokens, continue_from, run_prefix
+from cotbuild.student.tokenize_parts import tokenize_with_parts
 
 SHRINK = 0.75
 """Texts that are done are run on until this share is left: dropping one copies the keys
@@ -28,12 +28,12 @@ class DecodedText(NamedTuple):
     """By a stop; else the text ended or was cut."""
 
 
-def prompt_ids(student: Student, prompt: str) -> list[int]:
+def tokenize_prompt(student: Student, prompt: str) -> list[int]:
     """Tokens of a prompt, with what the family begins a text with and no end of text."""
-    return encode(student.tokenizer, prompt, "", [], end=False).input_ids_T
+    return tokenize_with_parts(student.tokenizer, prompt, "", [], end=False).input_ids_T
 
 
-def decode(
+def decode_prompts(
     student: Student,
     prompts: Sequence[list[int]],
     max_tokens: Sequence[int],
@@ -49,16 +49,18 @@ def decode(
     sizes = [
         (1, len(ids) + limit) for ids, limit in zip(prompts, max_tokens, strict=True)
     ]
-    for batch in batches(sizes, batch_tokens):
+    for batch in batch_by_tokens(sizes, batch_tokens):
         with torch.inference_mode():
             state = run_prefix(
                 student.model, [prompts[i] for i in batch], student.pad_id
             )
-            found = decode_from(student, state, [max_tokens[i] for i in batch], stops)
+            found = decode_from_prefix(
+                student, state, [max_tokens[i] for i in batch], stops
+            )
         yield from zip(batch, found, strict=True)
 
 
-def stop_at(text: str, stops: Sequence[str]) -> int | None:
+def find_stop(text: str, stops: Sequence[str]) -> int | None:
     """Where the first stop begins.
 
     Only one with a line break may begin the text: " because" may open an answer.
@@ -67,7 +69,7 @@ def stop_at(text: str, stops: Sequence[str]) -> int | None:
     return min((place for place in found if place >= 0), default=None)
 
 
-def decode_from(
+def decode_from_prefix(
     student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]
 ) -> list[DecodedText]:
     """What is said behind texts that were run; `state` must not be used any more."""
@@ -97,7 +99,7 @@ def decode_from(
 
 def _step(student: Student, state: Prefix, next_B: torch.Tensor) -> Prefix:
     one_B_1 = torch.ones_like(next_B)[:, None]
-    logits_B_1_V = go_on(student.model, state, next_B[:, None], one_B_1)
+    logits_B_1_V = continue_from(student.model, state, next_B[:, None], one_B_1)
     return Prefix(
         state.cache,
         torch.cat([state.mask_B_P, one_B_1], 1),
@@ -115,7 +117,7 @@ def _ended(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
     )
-    place = stop_at(text, stops)
+    place = find_stop(text, stops)
     if place is not None:
         return DecodedText(text[:place], len(ids), True)
     if ids[-1] == tokenizer.eos_token_id or len(ids) >= limit:

@@ -14,14 +14,22 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow, VariantSpec
-from cotbuild.student.evaluation.decode import DecodedText, decode, prompt_ids
-from cotbuild.student.evaluation.options import Option, OptionScore, encode_options
+from cotbuild.student.evaluation.decode import (
+    DecodedText,
+    decode_prompts,
+    tokenize_prompt,
+)
+from cotbuild.student.evaluation.options import (
+    OptionScore,
+    TokenizedOption,
+    tokenize_options,
+)
 from cotbuild.student.evaluation.parse_answer import (
     label_stops,
     option_names,
-    read_answer,
+    parse_answer,
 )
-from cotbuild.student.evaluation.score import PromptedQuestion, reply
+from cotbuild.student.evaluation.score import PromptedQuestion, answer_questions
 from cotbuild.student.model import Student
 from cotbuild.student.prefix import check_fits
 
@@ -67,7 +75,7 @@ class EvaluationPlan(NamedTuple):
     """Digests of the questions that the student was trained on."""
 
 
-def make_plan(
+def make_evaluation_plan(
     layout: Layout, p99: int, batch_tokens: int, seen: Collection[str] = ()
 ) -> EvaluationPlan:
     """`p99`: of the tokens before the label in training.
@@ -87,7 +95,7 @@ def make_plan(
     )
 
 
-def evaluated(
+def make_evaluation_inputs(
     identity: str,
     items: Sequence[EvaluationItem],
     plan: EvaluationPlan,
@@ -117,7 +125,7 @@ def _given(item: EvaluationItem) -> list[str]:
     return [] if item.chain is None else [item.chain]
 
 
-def evaluate(
+def evaluate_questions(
     student: Student,
     items: Sequence[EvaluationItem],
     plan: EvaluationPlan,
@@ -129,7 +137,7 @@ def evaluate(
     Raises DataError, before anything is run, where a question is more than the student
     can read.
     """
-    lengths = check_all(student, items, plan)
+    lengths = check_prompts_fit(student, items, plan)
     left = sorted(
         (i for i in range(len(items)) if i not in done), key=lambda i: (-lengths[i], i)
     )
@@ -140,7 +148,7 @@ def evaluate(
         )
 
 
-def check_all(
+def check_prompts_fit(
     student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
 ) -> list[int]:
     """Tokens of each prompt.
@@ -148,7 +156,7 @@ def check_all(
     Raises DataError where one, with all that follows it, is more than the student
     reads.
     """
-    lengths = [len(prompt_ids(student, item.row.prompt)) for item in items]
+    lengths = [len(tokenize_prompt(student, item.row.prompt)) for item in items]
     for item, length in zip(items, lengths, strict=True):
         check_fits(
             student.model, item.question.id, _most_tokens(student, item, length, plan)
@@ -172,7 +180,7 @@ def evaluate_group(
         _asked(student, *one, plan, stops)
         for one in zip(items, options, rationales, strict=True)
     ]
-    replies = reply(student, asked, stops, plan.batch_tokens)
+    replies = answer_questions(student, asked, stops, plan.batch_tokens)
     seconds = (time.perf_counter() - started) / len(items)
     found = zip(items, thought, replies, strict=True)
     return [_result(item, plan, one, *replied, seconds) for item, one, replied in found]
@@ -189,20 +197,20 @@ def _rationales(
         return [DecodedText(chain, 0, True) for chain in chains]
     if plan.layout.label_first:
         return [DecodedText("", 0, False)] * len(items)
-    prompts = [prompt_ids(student, item.row.prompt) for item in items]
+    prompts = [tokenize_prompt(student, item.row.prompt) for item in items]
     limits, stops = (
         [plan.rationale_tokens] * len(items),
         [plan.layout.before_label.rstrip()],
     )
     return _in_order(
-        decode(student, prompts, limits, stops, plan.batch_tokens), len(items)
+        decode_prompts(student, prompts, limits, stops, plan.batch_tokens), len(items)
     )
 
 
 def _options(
     student: Student, item: EvaluationItem, plan: EvaluationPlan, rationale: str
-) -> list[Option]:
-    return encode_options(
+) -> list[TokenizedOption]:
+    return tokenize_options(
         student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale
     )
 
@@ -210,7 +218,7 @@ def _options(
 def _asked(
     student: Student,
     item: EvaluationItem,
-    options: list[Option],
+    options: list[TokenizedOption],
     rationale: str,
     plan: EvaluationPlan,
     stops: Sequence[str],
@@ -218,13 +226,13 @@ def _asked(
     """The free answer stands behind the rationale and a separator, which is put there
     where it is forced.
     """
-    before = prompt_ids(
-        student, item.row.prompt + before_free_answer(plan.layout, rationale)
+    before = tokenize_prompt(
+        student, item.row.prompt + compose_before_label(plan.layout, rationale)
     )
     return PromptedQuestion(options, before, _answer_tokens(student, options, stops))
 
 
-def before_free_answer(layout: Layout, rationale: str) -> str:
+def compose_before_label(layout: Layout, rationale: str) -> str:
     """What stands between prompt and label, without the space that is the label's first
     token.
     """
@@ -236,7 +244,7 @@ def before_free_answer(layout: Layout, rationale: str) -> str:
 
 
 def _answer_tokens(
-    student: Student, options: Sequence[Option], stops: Sequence[str]
+    student: Student, options: Sequence[TokenizedOption], stops: Sequence[str]
 ) -> int:
     """Enough for any option and what ends it."""
     longest_stop = max(
@@ -285,9 +293,9 @@ def _result(
         OptionResult(name=name, **score._asdict(), correct=grade(name, question))
         for name, score in zip(names, scores, strict=True)
     )
-    choice, normalised = raw_choice(options), normalised_choice(options)
+    choice, normalised = choose_likeliest(options), choose_likeliest_normalised(options)
     said = free.text.strip()
-    answer = read_answer(said, question, item.labels)
+    answer = parse_answer(said, question, item.labels)
     of_choice, of_free = _graded(choice, question), _graded(answer, question)
     label_first = plan.layout.label_first
     return QuestionResult(
@@ -311,12 +319,12 @@ def _result(
     )
 
 
-def raw_choice(options: Sequence[OptionResult]) -> str | None:
+def choose_likeliest(options: Sequence[OptionResult]) -> str | None:
     """The likeliest option, the first of equals."""
     return max(options, key=lambda option: option.log_prob).name if options else None
 
 
-def normalised_choice(options: Sequence[OptionResult]) -> str | None:
+def choose_likeliest_normalised(options: Sequence[OptionResult]) -> str | None:
     """The option likeliest by log-likelihood a character, the first of equals."""
     return (
         max(options, key=lambda option: option.log_prob / option.chars).name

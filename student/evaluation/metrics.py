@@ -14,7 +14,7 @@ from cotbuild.schemas.evaluation import (
 )
 
 
-def share(found: Iterable[bool]) -> Proportion | None:
+def make_proportion(found: Iterable[bool]) -> Proportion | None:
     """With Wilson's interval; None: there is nothing to count."""
     values = list(found)
     if not values:
@@ -25,10 +25,12 @@ def share(found: Iterable[bool]) -> Proportion | None:
     return Proportion(count=count, of=of, share=count / of, low=low, high=high)
 
 
-def figures(results: Sequence[QuestionResult], *, label_first: bool) -> StudentMetrics:
+def compute_metrics(
+    results: Sequence[QuestionResult], *, label_first: bool
+) -> StudentMetrics:
     """Of one student; `results` holds at least one."""
     seconds = sum(result.seconds for result in results)
-    failures = share(result.answer is None for result in results)
+    failures = make_proportion(result.answer is None for result in results)
     assert failures is not None, "at least one result"
     seen = sum(result.seen for result in results)
     generated = [result.rationale_tokens + result.answer_tokens for result in results]
@@ -39,7 +41,9 @@ def figures(results: Sequence[QuestionResult], *, label_first: bool) -> StudentM
         unseen=_of_known(result.correct for result in results if not result.seen)
         if seen
         else None,
-        forced=None if label_first else share(result.forced for result in results),
+        forced=None
+        if label_first
+        else make_proportion(result.forced for result in results),
         parse_failures=failures,
         seen=seen,
         tokens_per_question=sum(generated) / len(results),
@@ -50,7 +54,9 @@ def figures(results: Sequence[QuestionResult], *, label_first: bool) -> StudentM
     )
 
 
-def majority(results: Sequence[QuestionResult]) -> MajorityBaseline | None:
+def compute_majority_baseline(
+    results: Sequence[QuestionResult],
+) -> MajorityBaseline | None:
     """The most frequent target, the first by name of equally frequent ones, on the same
     questions.
     """
@@ -58,7 +64,7 @@ def majority(results: Sequence[QuestionResult]) -> MajorityBaseline | None:
     if not targets:
         return None
     best = min(targets, key=lambda target: (-targets[target], target))
-    accuracy = share(
+    accuracy = make_proportion(
         _has(result, best) for result in results if result.target is not None
     )
     assert accuracy is not None, "targets are not empty"
@@ -70,7 +76,7 @@ def _has(result: QuestionResult, answer: str) -> bool:
     return named[0].correct if named else result.target == answer
 
 
-def chance(results: Sequence[QuestionResult]) -> float | None:
+def compute_chance_accuracy(results: Sequence[QuestionResult]) -> float | None:
     """What guessing among the options comes to; None where some question with a target
     has no options.
     """
@@ -82,7 +88,7 @@ def chance(results: Sequence[QuestionResult]) -> float | None:
     ) / len(known)
 
 
-def metric(results: Sequence[QuestionResult]) -> str:
+def name_primary_metric(results: Sequence[QuestionResult]) -> str:
     """The name of the primary metric of these questions."""
     names = {
         bool(result.options): FORCED_CHOICE if result.options else FREE_ANSWER
@@ -92,4 +98,4 @@ def metric(results: Sequence[QuestionResult]) -> str:
 
 
 def _of_known(values: Iterable[bool | None]) -> Proportion | None:
-    return share(value for value in values if value is not None)
+    return make_proportion(value for value in values if value is not None)

@@ -19,11 +19,11 @@ from transformers import PreTrainedTokenizerBase
 from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import Prefix, batches, go_on, run_prefix
-from cotbuild.student.tokenize_parts import TokenPart, encode
+from cotbuild.student.prefix import Prefix, batch_by_tokens, continue_from, run_prefix
+from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
 
 
-class Option(NamedTuple):
+class TokenizedOption(NamedTuple):
     """An option behind all that comes before it, in tokens as it was in training."""
 
     ids_T: list[int]
@@ -50,13 +50,13 @@ class OptionScore(NamedTuple):
     chars: int
 
 
-def encode_options(
+def tokenize_options(
     tokenizer: PreTrainedTokenizerBase,
     layout: Layout,
     prompt: str,
     options: Sequence[str],
     rationale: str = "",
-) -> list[Option]:
+) -> list[TokenizedOption]:
     """The options behind a prompt, with `rationale` before them where the layout has it
     there.
     """
@@ -69,14 +69,16 @@ def _encode(
     prompt: str,
     option: str,
     rationale: str,
-) -> Option:
+) -> TokenizedOption:
     completion, span = compose_option(layout, option, rationale)
-    found = encode(tokenizer, prompt, completion, [span], end=not layout.behind_label)
+    found = tokenize_with_parts(
+        tokenizer, prompt, completion, [span], end=not layout.behind_label
+    )
     label = [i for i, part in enumerate(found.parts_T) if part == TokenPart.LABEL]
-    return Option(found.input_ids_T[: label[-1] + 1], label[0], len(option))
+    return TokenizedOption(found.input_ids_T[: label[-1] + 1], label[0], len(option))
 
 
-def shared_tokens(options: Sequence[Option]) -> int:
+def count_shared_tokens(options: Sequence[TokenizedOption]) -> int:
     """Leading tokens that all options of a question have in common, none of them a
     label's.
     """
@@ -88,7 +90,7 @@ def shared_tokens(options: Sequence[Option]) -> int:
 
 
 def score_options(
-    student: Student, asked: Sequence[Sequence[Option]], batch_tokens: int
+    student: Student, asked: Sequence[Sequence[TokenizedOption]], batch_tokens: int
 ) -> Iterator[tuple[int, list[OptionScore]]]:
     """(question, scores of its options) as they are had, longest questions first.
 
@@ -99,18 +101,18 @@ def score_options(
         (len(options), max(len(option.ids_T) for option in options))
         for options in asked
     ]
-    for batch in batches(sizes, batch_tokens):
+    for batch in batch_by_tokens(sizes, batch_tokens):
         with torch.inference_mode():
-            scores = score_batch(student, [asked[i] for i in batch])
+            scores = score_option_batch(student, [asked[i] for i in batch])
         yield from zip(batch, scores, strict=True)
 
 
-def score_batch(
-    student: Student, asked: Sequence[Sequence[Option]]
+def score_option_batch(
+    student: Student, asked: Sequence[Sequence[TokenizedOption]]
 ) -> list[list[OptionScore]]:
     """Scores of some questions at once."""
-    shared = [options[0].ids_T[: shared_tokens(options)] for options in asked]
-    return score_from(
+    shared = [options[0].ids_T[: count_shared_tokens(options)] for options in asked]
+    return score_options_from_prefix(
         student,
         run_prefix(student.model, shared, student.pad_id),
         list(map(len, shared)),
@@ -118,16 +120,16 @@ def score_batch(
     )
 
 
-def score_from(
+def score_options_from_prefix(
     student: Student,
     prefix: Prefix,
     shared: Sequence[int],
-    asked: Sequence[Sequence[Option]],
+    asked: Sequence[Sequence[TokenizedOption]],
 ) -> list[list[OptionScore]]:
     """Scores of some questions, of whose options the first `shared` tokens were run;
     `prefix` is used up.
 
-    `shared`: at most what `shared_tokens` says.
+    `shared`: at most what `count_shared_tokens` says.
     """
     index = torch.tensor(
         [q for q, options in enumerate(asked) for _ in options],
@@ -141,14 +143,14 @@ def score_from(
     found = iter(_tail_log_probs(student, prefix.pick(index), tails))
     return [
         [
-            _score(option, next(found)[shared_tokens(options) - n :])
+            _score(option, next(found)[count_shared_tokens(options) - n :])
             for option in options
         ]
         for options, n in zip(asked, shared, strict=True)
     ]
 
 
-def _score(option: Option, log_probs: list[float]) -> OptionScore:
+def _score(option: TokenizedOption, log_probs: list[float]) -> OptionScore:
     return OptionScore(sum(log_probs), sum(log_probs[:-1]), option.tokens, option.chars)
 
 
@@ -171,7 +173,7 @@ def _tail_log_probs(
     ] - logits_B_1_V.logsumexp(2)
     if width == 1:
         return [row[:1] for row in first_B_1.tolist()]
-    logits_B_L_V = go_on(
+    logits_B_L_V = continue_from(
         student.model, prefix, ids_B_L[:, :-1], mask_B_L[:, :-1]
     ).float()
     rest_B_L = logits_B_L_V.gather(2, ids_B_L[:, 1:, None])[

@@ -28,7 +28,7 @@ def label_stops(layout: Layout) -> tuple[str, ...]:
     return ("\n",) if not behind or behind.startswith("\n") else ("\n", behind)
 
 
-def read_answer(said: str, question: Question, labels: Sequence[str]) -> str | None:
+def parse_answer(said: str, question: Question, labels: Sequence[str]) -> str | None:
     """The answer in the form of the target; None where none, or several, are named.
 
     `labels`: the options as the student was trained to say them. Those count as a

@@ -9,22 +9,26 @@ from typing import NamedTuple
 
 import torch
 
-from cotbuild.student.evaluation.decode import DecodedText, decode, decode_from
+from cotbuild.student.evaluation.decode import (
+    DecodedText,
+    decode_from_prefix,
+    decode_prompts,
+)
 from cotbuild.student.evaluation.options import (
-    Option,
     OptionScore,
-    score_from,
+    TokenizedOption,
+    count_shared_tokens,
     score_options,
-    shared_tokens,
+    score_options_from_prefix,
 )
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import batches, run_prefix
+from cotbuild.student.prefix import batch_by_tokens, run_prefix
 
 
 class PromptedQuestion(NamedTuple):
     """A question with all that stands before the label."""
 
-    options: list[Option]
+    options: list[TokenizedOption]
     """Empty: there are none."""
     before_T: list[int]
     """Before the free answer."""
@@ -39,7 +43,7 @@ class StudentReply(NamedTuple):
     free: DecodedText
 
 
-def reply(
+def answer_questions(
     student: Student,
     asked: Sequence[PromptedQuestion],
     stops: Sequence[str],
@@ -63,7 +67,7 @@ def _goes_on_alike(one: PromptedQuestion) -> bool:
     join what stands there.
     """
     n = len(one.before_T)
-    if not one.options or shared_tokens(one.options) < n:
+    if not one.options or count_shared_tokens(one.options) < n:
         return False
     return one.options[0].ids_T[:n] == one.before_T
 
@@ -75,7 +79,7 @@ def _together(
     batch_tokens: int,
 ) -> list[StudentReply]:
     found: dict[int, StudentReply] = {}
-    for batch in batches(
+    for batch in batch_by_tokens(
         [(1, len(one.before_T) + one.limit) for one in asked], batch_tokens
     ):
         with torch.inference_mode():
@@ -96,17 +100,17 @@ def _of_batch(
         (len(one.options), max(len(option.ids_T) for option in one.options))
         for one in asked
     ]
-    for part in batches(sizes, batch_tokens):
+    for part in batch_by_tokens(sizes, batch_tokens):
         some = [asked[i] for i in part]
         state = prefix.copy().pick(torch.tensor(part, device=student.model.device))
-        of_part = score_from(
+        of_part = score_options_from_prefix(
             student,
             state,
             [len(one.before_T) for one in some],
             [one.options for one in some],
         )
         scores |= dict(zip(part, of_part, strict=True))
-    free = decode_from(student, prefix, [one.limit for one in asked], stops)
+    free = decode_from_prefix(student, prefix, [one.limit for one in asked], stops)
     return [StudentReply(scores[i], said) for i, said in enumerate(free)]
 
 
@@ -123,7 +127,7 @@ def _apart(
     ):
         scores[places[i]] = of_options
     free = dict(
-        decode(
+        decode_prompts(
             student,
             [one.before_T for one in asked],
             [one.limit for one in asked],

@@ -13,9 +13,9 @@ import torch
 
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.training import Precision
-from cotbuild.student.training.loss import Weights, weighted_losses
+from cotbuild.student.training.loss import TokenWeights, sum_weighted_losses
 
-SWITCH_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
+MICRO_BATCH_COST_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
 """What one more micro-batch costs, in tokens: that much padding is cheaper than another
 forward and backward pass.
 
@@ -40,14 +40,14 @@ def plan_updates(
     return [order[at : at + batch_rows] for at in range(0, len(order), batch_rows)]
 
 
-class TokenizedRow(NamedTuple):
+class WeightedRow(NamedTuple):
     """A row in tokens, as an update has it."""
 
     input_ids_T: list[int]
-    weights: Weights
+    weights: TokenWeights
 
 
-def cut(
+def split_update(
     lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1
 ) -> list[list[list[int]]]:
     """For each process its micro-batches, as indices of rows; all have as many, at most
@@ -105,7 +105,7 @@ class MicroBatch(TypedDict):
     weights: torch.Tensor  # [B, K, 3]: loss, label part, rationale part
 
 
-def collate(rows: Sequence[TokenizedRow], pad_id: int) -> MicroBatch:
+def collate(rows: Sequence[WeightedRow], pad_id: int) -> MicroBatch:
     """Rows as tensors.
 
     K is the longest completion's, of T tokens the first one never counts: nothing
@@ -129,7 +129,7 @@ def collate(rows: Sequence[TokenizedRow], pad_id: int) -> MicroBatch:
     )
 
 
-def micro_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
+def compute_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
     """Loss and its parts [3] of a micro-batch.
 
     Logits are asked of the model's own forward, where there is loss alone: so wrappers
@@ -143,4 +143,4 @@ def micro_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
         logits_to_keep=wanted + 1,
         use_cache=False,
     )
-    return weighted_losses(out.logits[:, :-1], ids[:, -wanted:], batch["weights"])
+    return sum_weighted_losses(out.logits[:, :-1], ids[:, -wanted:], batch["weights"])

@@ -10,7 +10,11 @@ from cotbuild.prompts.student import label_spans, layout_of, question_digest
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
+from cotbuild.student.tokenize_parts import (
+    TokenizedParts,
+    TokenPart,
+    tokenize_with_parts,
+)
 from cotbuild.student.training.data import choose_rationales, rows_fingerprint
 
 
@@ -40,7 +44,9 @@ def make_examples(
     chosen = choose_rationales(variant_rows.rows, config.rows)
     encoded = [
         [
-            encode(tokenizer, row.prompt, row.completion, label_spans(row, layout))
+            tokenize_with_parts(
+                tokenizer, row.prompt, row.completion, label_spans(row, layout)
+            )
             for row in rows
         ]
         for rows in chosen

@@ -15,7 +15,7 @@ from torch.nn import functional
 from cotbuild.schemas.training import Loss
 from cotbuild.student.tokenize_parts import TokenPart
 
-Weights = tuple[list[float], list[float], list[float]]
+TokenWeights = tuple[list[float], list[float], list[float]]
 """For each token of a row: of the loss, of the label's mean, of the rationale's mean.
 """
 
@@ -29,9 +29,9 @@ class LossTotals(NamedTuple):
     """Supervised ones."""
 
 
-def token_weights(
+def compute_token_weights(
     parts_T: Sequence[int], totals: LossTotals, loss: Loss, rationale_weight: float
-) -> Weights:
+) -> TokenWeights:
     """Weights of a row's tokens. The two means, over each part's tokens and then over
     examples, are for the log.
 
@@ -59,7 +59,7 @@ def _mean_weights(
     return [share if found == part else 0.0 for found in parts_T]
 
 
-def weighted_losses(
+def sum_weighted_losses(
     logits_B_K_V: torch.Tensor, targets_B_K: torch.Tensor, weights_B_K_3: torch.Tensor
 ) -> torch.Tensor:
     """Loss, label part, rationale part [3] of the tokens at hand, in float32: their

@@ -66,7 +66,7 @@ def run_identity(run: StudentRun) -> str:
     return f"trained:{digest('student run/1', {**said, 'rows': run.data.fingerprint})}"
 
 
-def finished_run(folder: Path) -> StudentRun:
+def open_finished_run(folder: Path) -> StudentRun:
     """As `open_run`; raises DataError where it is not finished too."""
     run = open_run(folder)
     if not run.finished:
@@ -85,7 +85,7 @@ def load_trained(folder: Path) -> "Student":
         load_student,  # here, since torch takes seconds, and a run is read without it
     )
 
-    run = finished_run(folder)
+    run = open_finished_run(folder)
     return load_student(folder / MODEL, run_identity(run))
 
 
@@ -94,7 +94,7 @@ def write_run(folder: Path, run: StudentRun) -> None:
     write_record(folder / RUN, run)
 
 
-def check_same(folder: Path, there: StudentRun, new: StudentRun) -> None:
+def check_same_run(folder: Path, there: StudentRun, new: StudentRun) -> None:
     """Raise ConfigError where another run stands in the folder, naming the first field
     in which they differ.
     """
@@ -116,7 +116,7 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
     }
 
 
-def last_checkpoint(folder: Path) -> Path | None:
+def find_last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole."""
     marks = (folder / CHECKPOINTS).glob(f"checkpoint-*/{WHOLE}")
     return max(
@@ -126,7 +126,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     )
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Of cotbuild and the libraries that matter to a run."""
     found = {}
     for name in LIBRARIES:
@@ -167,7 +167,7 @@ def write_metrics(folder: Path, updates: list[UpdateMetrics]) -> None:
         raise write_error(path, error) from error
 
 
-def add_metrics(folder: Path, update: UpdateMetrics) -> None:
+def append_metrics(folder: Path, update: UpdateMetrics) -> None:
     """Append a line to metrics.jsonl. Raises StoreError."""
     append_json_line(folder / METRICS, _metrics_line(update), fsync=False)
 
@@ -176,7 +176,7 @@ def _metrics_line(update: UpdateMetrics) -> str:
     return json.dumps(update._asdict())
 
 
-def summary(updates: list[UpdateMetrics]) -> dict[str, Any]:
+def summarize_metrics(updates: list[UpdateMetrics]) -> dict[str, Any]:
     """What a run came to; losses are means over the last tenth of its updates."""
     last = updates[-max(1, len(updates) // 10) :]
     losses = {

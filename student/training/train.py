@@ -21,33 +21,33 @@ from cotbuild.schemas.training import (
     VariantRows,
 )
 from cotbuild.student.model import Student, load_student
-from cotbuild.student.precision import precision, set_attention
-from cotbuild.student.prefix import context
+from cotbuild.student.precision import resolve_precision, set_attention
+from cotbuild.student.prefix import context_length
 from cotbuild.student.training.examples import TrainingExamples, make_examples
 from cotbuild.student.training.plot import plot_losses
 from cotbuild.student.training.run_dir import (
     CHECKPOINTS,
     MODEL,
-    add_metrics,
-    check_same,
-    last_checkpoint,
+    append_metrics,
+    check_same_run,
+    find_last_checkpoint,
+    library_versions,
     read_metrics,
     read_run,
-    summary,
-    versions,
+    summarize_metrics,
     write_metrics,
     write_run,
 )
 from cotbuild.student.training.trainer import (
-    StopWhenAsked,
+    StopOnRequest,
     StudentTrainer,
-    learning_rate,
-    trainer_args,
+    make_trainer_args,
+    resolve_learning_rate,
 )
 from cotbuild.student.training.updates import UpdateDataset
 
 MEASURED = 3
-"""Updates run for `measure`; the first, which warms up, does not count."""
+"""Updates run for `estimate_training_cost`; the first, which warms up, does not count."""
 
 
 class BaseStudent(NamedTuple):
@@ -75,7 +75,7 @@ class TrainingCost(NamedTuple):
     """Updates measured."""
 
 
-def train(
+def train_student(
     config: TrainConfig,
     variant_rows: VariantRows,
     base: BaseStudent,
@@ -83,7 +83,7 @@ def train(
     on_update: Callable[[UpdateMetrics], None] = lambda _: None,
 ) -> StudentRun:
     """Train into `out`, or go on there, or return the run that is finished there. See
-    `precision` for which.
+    `resolve_precision` for which.
 
     Under `accelerate launch` every process calls this. A first Ctrl-C ends it behind
     the update at hand, with a checkpoint, as KeyboardInterrupt. Raises ConfigError
@@ -93,11 +93,11 @@ def train(
     student, examples, run = _prepare(config, variant_rows, base)
     there = read_run(out)
     if there is not None:
-        check_same(out, there, run)
+        check_same_run(out, there, run)
         if there.finished:
             return there
     state = PartialState()
-    checkpoint = last_checkpoint(out)
+    checkpoint = find_last_checkpoint(out)
     done = read_metrics(
         out, upto=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     )
@@ -107,7 +107,7 @@ def train(
         write_metrics(out, done)
 
     def tell(update: UpdateMetrics) -> None:
-        add_metrics(out, update)
+        append_metrics(out, update)
         on_update(update)
 
     with _disk(out):
@@ -119,11 +119,11 @@ def train(
         return _finish(trainer, out, run)
 
 
-def measure(
+def estimate_training_cost(
     config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
 ) -> TrainingCost:
     """What training will take: a few updates are run on real rows, and nothing is
-    written. Raises as `train` does.
+    written. Raises as `train_student` does.
     """
     student, examples, run = _prepare(config, variant_rows, base)
     updates = UpdateDataset(examples, run.config, student.pad_id)
@@ -168,18 +168,21 @@ def _prepare(
         variant_rows,
         student.tokenizer,
         config,
-        min(config.max_tokens, context(student.model)),
+        min(config.max_tokens, context_length(student.model)),
     )
     longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
     set_attention(student.model, config, longest)
     run = StudentRun(
         config=config.model_copy(
-            update={"lr": learning_rate(config), "precision": precision(config)}
+            update={
+                "lr": resolve_learning_rate(config),
+                "precision": resolve_precision(config),
+            }
         ),
         student=base.identity,
         data=examples.info,
         layout=examples.layout,
-        versions=versions(),
+        versions=library_versions(),
     )
     return student, examples, run
 
@@ -194,7 +197,7 @@ def _trainer(
 ) -> StudentTrainer:
     """`only`: so many updates and no checkpoint."""
     updates = only or len(UpdateDataset(examples, config, student.pad_id))
-    args = trainer_args(config, checkpoints, updates, keep=only is None)
+    args = make_trainer_args(config, checkpoints, updates, keep=only is None)
     return StudentTrainer(student, examples, config, args, tell)
 
 
@@ -208,7 +211,7 @@ def _ends_at_an_update(trainer: StudentTrainer) -> Iterator[None]:
     if trainer.args.world_size > 1:
         yield
         return
-    stop = StopWhenAsked()
+    stop = StopOnRequest()
     trainer.add_callback(stop)
 
     def on_signal(number: int, frame: Any) -> None:
@@ -233,7 +236,9 @@ def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
     trainer.save_model(str(made))
     trainer.accelerator.wait_for_everyone()
     updates = read_metrics(out)
-    finished = run.model_copy(update={"finished": True, "result": summary(updates)})
+    finished = run.model_copy(
+        update={"finished": True, "result": summarize_metrics(updates)}
+    )
     if trainer.is_world_process_zero():
         for name in (
             "training_args.bin",

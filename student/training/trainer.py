@@ -25,8 +25,8 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig, UpdateMetrics
 from cotbuild.student.model import Student
-from cotbuild.student.precision import precision
-from cotbuild.student.training.batches import MicroBatch, micro_losses
+from cotbuild.student.precision import resolve_precision
+from cotbuild.student.training.batches import MicroBatch, compute_losses
 from cotbuild.student.training.examples import TrainingExamples
 from cotbuild.student.training.run_dir import WHOLE
 from cotbuild.student.training.updates import UpdateBatch, UpdateDataset
@@ -93,7 +93,7 @@ class StudentTrainer(SFTTrainer):
             self.accelerator.gradient_state._set_sync_gradients(last)
             with self._exchange(model, last):
                 with self.compute_loss_context_manager():
-                    found = micro_losses(model, self._on_device(batch))
+                    found = compute_losses(model, self._on_device(batch))
                 # Processes' gradients are averaged, and the weights are those of a sum.
                 self.accelerator.backward(found[0] * self.args.world_size)
             losses += found.detach()
@@ -168,7 +168,7 @@ class StudentTrainer(SFTTrainer):
             ).touch()
 
 
-class StopWhenAsked(TrainerCallback):
+class StopOnRequest(TrainerCallback):
     """Ends a run behind the update at hand, with a checkpoint."""
 
     def __init__(self) -> None:
@@ -212,14 +212,14 @@ def _lora(model: PreTrainedModel, config: TrainConfig) -> Any:
     )
 
 
-def learning_rate(config: TrainConfig) -> float:
+def resolve_learning_rate(config: TrainConfig) -> float:
     """The stated one, or the usual one of what trains."""
     if config.lr is not None:
         return config.lr
     return FULL_LR if config.lora_rank is None else LORA_LR
 
 
-def trainer_args(
+def make_trainer_args(
     config: TrainConfig, checkpoints: Path, updates: int, *, keep: bool = True
 ) -> SFTConfig:
     """AdamW; the rate rises in a line over `warmup_frac` of the updates, then falls in
@@ -234,13 +234,13 @@ def trainer_args(
         max_steps=updates,
         per_device_train_batch_size=1,
         optim="adamw_torch",
-        learning_rate=learning_rate(config),
+        learning_rate=resolve_learning_rate(config),
         lr_scheduler_type="linear",
         warmup_steps=math.ceil(config.warmup_frac * updates),
         weight_decay=config.weight_decay,
         max_grad_norm=GRAD_NORM,
         seed=config.seed,
-        bf16=precision(config) is Precision.BFLOAT16,
+        bf16=resolve_precision(config) is Precision.BFLOAT16,
         use_cpu=not gpu,
         dataloader_pin_memory=gpu,
         gradient_checkpointing=config.gradient_checkpointing,

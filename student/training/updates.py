@@ -8,18 +8,18 @@ from typing import TypedDict
 from torch.utils.data import Dataset
 
 from cotbuild.schemas.training import TrainConfig
-from cotbuild.student.precision import precision
+from cotbuild.student.precision import resolve_precision
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.batches import (
-    SWITCH_TOKENS,
+    MICRO_BATCH_COST_TOKENS,
     MicroBatch,
-    TokenizedRow,
+    WeightedRow,
     collate,
-    cut,
     plan_updates,
+    split_update,
 )
 from cotbuild.student.training.examples import TrainingExamples
-from cotbuild.student.training.loss import LossTotals, token_weights
+from cotbuild.student.training.loss import LossTotals, compute_token_weights
 
 
 class UpdateBatch(TypedDict):
@@ -58,7 +58,7 @@ class UpdateDataset(Dataset[UpdateBatch]):
     def __getitem__(self, number: int) -> UpdateBatch:
         rows = self.rows(number)
         weighted = self._weighted(number, rows)
-        nothing = TokenizedRow(
+        nothing = WeightedRow(
             self._shortest.input_ids_T, ([0.0] * len(self._shortest.input_ids_T),) * 3
         )
         batches = self._cut(rows)[self._process] or [[]]
@@ -87,8 +87,8 @@ class UpdateDataset(Dataset[UpdateBatch]):
         return sum(len(row.input_ids_T) for inner in rows for row in inner), sum(padded)
 
     def _cut(self, rows: Sequence[TokenizedParts]) -> list[list[list[int]]]:
-        switch = SWITCH_TOKENS[precision(self._config)]
-        return cut(
+        switch = MICRO_BATCH_COST_TOKENS[resolve_precision(self._config)]
+        return split_update(
             [len(row.input_ids_T) for row in rows],
             self._config.batch_tokens,
             switch,
@@ -97,7 +97,7 @@ class UpdateDataset(Dataset[UpdateBatch]):
 
     def _weighted(
         self, number: int, rows: Sequence[TokenizedParts]
-    ) -> list[TokenizedRow]:
+    ) -> list[WeightedRow]:
         examples = sum(bool(self._rows[example]) for example in self._plan[number])
         totals = LossTotals(
             examples,
@@ -105,9 +105,9 @@ class UpdateDataset(Dataset[UpdateBatch]):
         )
         config = self._config
         return [
-            TokenizedRow(
+            WeightedRow(
                 row.input_ids_T,
-                token_weights(
+                compute_token_weights(
                     row.parts_T, totals, config.loss, config.rationale_weight
                 ),
             )

@@ -21,9 +21,9 @@ from cotbuild.builder.evaluation.models import find_model
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution.attribute import freeze
-from cotbuild.student.attribution.contrast import AttributionCase, case_of
-from cotbuild.student.attribution.gradients import integrated_gradients, path_ends
+from cotbuild.student.attribution.attribute import freeze_model
+from cotbuild.student.attribution.contrast import AttributionCase, make_case
+from cotbuild.student.attribution.gradients import embed_path_ends, integrated_gradients
 from cotbuild.student.model import Student, load_student
 
 BATCH_TOKENS = 1024
@@ -77,7 +77,7 @@ def plain(student: Student, case: AttributionCase, steps: int) -> list[float]:
         return said[0] - torch.stack(said[1:]).mean(0)
 
     at_once = max(1, BATCH_TOKENS // (before + case.longest))
-    ends = path_ends(student, case)
+    ends = embed_path_ends(student, case)
     found = IntegratedGradients(f).attribute(
         *ends, n_steps=steps, internal_batch_size=at_once
     )
@@ -88,8 +88,8 @@ def plain(student: Student, case: AttributionCase, steps: int) -> list[float]:
 def main(pairs: int, steps: int) -> None:
     model = find_model("embedded", None, print)
     student = load_student(model.where, model.identity)
-    freeze(student)
-    case = case_of(student.tokenizer, LAYOUT, row(), QuestionKind.CHOICE)
+    freeze_model(student)
+    case = make_case(student.tokenizer, LAYOUT, row(), QuestionKind.CHOICE)
     plain_tokens = steps * sum(case.num_tokens for _ in case.options)
     ours_tokens = len(case.prefix_ids_P) + steps * case.step_tokens
     print(

@@ -32,7 +32,7 @@ from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.evaluation.options import encode_options, score_options
+from cotbuild.student.evaluation.options import score_options, tokenize_options
 from cotbuild.student.model import Student, load_student
 
 Scores = list[list[float]]
@@ -42,7 +42,7 @@ def ours(student: Student, rows: Sequence[TrainingRow], batch_tokens: int) -> Sc
     """log p of each option, tokenization included."""
     layout = layout_of(builtin_variants()["label_only"])
     asked = [
-        encode_options(student.tokenizer, layout, row.prompt, row.choices)
+        tokenize_options(student.tokenizer, layout, row.prompt, row.choices)
         for row in rows
     ]
     found = dict(score_options(student, asked, batch_tokens))

@@ -30,7 +30,7 @@ from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.examples import TrainingExamples, make_examples
-from cotbuild.student.training.trainer import StudentTrainer, trainer_args
+from cotbuild.student.training.trainer import StudentTrainer, make_trainer_args
 from tests.support.student_builds import variant_rows
 
 
@@ -50,7 +50,7 @@ def ours(
     """Tokens a second."""
     told: list[UpdateMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
-        args = trainer_args(config, Path(folder), updates, keep=False)
+        args = make_trainer_args(config, Path(folder), updates, keep=False)
         trainer = StudentTrainer(student, examples, config, args, told.append)
         clock = Clock()
         trainer.add_callback(clock)

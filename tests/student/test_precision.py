@@ -9,9 +9,13 @@ import torch
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig
-from cotbuild.student.precision import SHORT_TOKENS, precision, set_attention
-from cotbuild.student.training.batches import TokenizedRow, collate, micro_losses
-from cotbuild.student.training.trainer import trainer_args
+from cotbuild.student.precision import (
+    EAGER_ATTENTION_MAX_TOKENS,
+    resolve_precision,
+    set_attention,
+)
+from cotbuild.student.training.batches import WeightedRow, collate, compute_losses
+from cotbuild.student.training.trainer import make_trainer_args
 from tests.support.tiny import FAMILIES, tiny_student
 
 
@@ -21,15 +25,17 @@ def config(chosen: Precision | None) -> TrainConfig:
 
 @pytest.mark.parametrize("chosen", Precision)
 def test_a_stated_one_holds_on_any_machine(chosen: Precision, tmp_path: object) -> None:
-    assert precision(config(chosen)) is chosen
-    args = trainer_args(config(chosen), tmp_path, 3, keep=False)  # type: ignore[arg-type]
+    assert resolve_precision(config(chosen)) is chosen
+    args = make_trainer_args(config(chosen), tmp_path, 3, keep=False)  # type: ignore[arg-type]
     assert args.bf16 == (chosen is Precision.BFLOAT16)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about CPUs")
 def test_a_cpu_with_matrix_units_takes_bfloat16_by_itself() -> None:
     has = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-    assert precision(config(None)) is (Precision.BFLOAT16 if has else Precision.FLOAT32)
+    assert resolve_precision(config(None)) is (
+        Precision.BFLOAT16 if has else Precision.FLOAT32
+    )
 
 
 def test_another_word_is_refused() -> None:
@@ -43,8 +49,8 @@ def test_another_word_is_refused() -> None:
 @pytest.mark.parametrize(
     ("chosen", "longest", "plain"),
     [
-        (Precision.BFLOAT16, SHORT_TOKENS, True),
-        (Precision.BFLOAT16, SHORT_TOKENS + 1, False),
+        (Precision.BFLOAT16, EAGER_ATTENTION_MAX_TOKENS, True),
+        (Precision.BFLOAT16, EAGER_ATTENTION_MAX_TOKENS + 1, False),
         (Precision.FLOAT32, 8, False),
     ],
 )
@@ -59,7 +65,7 @@ def test_attention_is_plain_for_short_rows_in_bfloat16(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
     rows = [
-        TokenizedRow(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3)
+        WeightedRow(list(range(5, 5 + n)), ([0.0] * 3 + [1.0 / n] * (n - 3),) * 3)
         for n in (9, 17)
     ]
     found = []
@@ -72,7 +78,7 @@ def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
             if low
             else contextlib.nullcontext()
         ):
-            loss = micro_losses(student.model, collate(rows, student.pad_id))[0]
+            loss = compute_losses(student.model, collate(rows, student.pad_id))[0]
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [
             weights.grad.flatten()

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from cotbuild.builder.evaluation.results import Done, ResultsFile
 from cotbuild.schemas.evaluation import QuestionResult
-from cotbuild.student.evaluation.evaluate import evaluate
+from cotbuild.student.evaluation.evaluate import evaluate_questions
 from tests.student.evaluation.test_evaluate import ITEMS, PLAN, WHAT, student
 
 
 def slowly(done: Done) -> Iterator[tuple[int, QuestionResult]]:
-    for found in evaluate(student(), ITEMS, PLAN, done):
+    for found in evaluate_questions(student(), ITEMS, PLAN, done):
         yield found
         time.sleep(0.1)
 

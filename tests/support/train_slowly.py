@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from cotbuild.student.training.train import train
+from cotbuild.student.training.train import train_student
 from tests.student.training.test_train import CONFIG, base
 from tests.support.student_builds import variant_rows
 
 if __name__ == "__main__":
     build, student, out = map(Path, sys.argv[1:])
-    train(CONFIG, variant_rows(build), base(student), out, lambda _: time.sleep(0.1))
+    train_student(
+        CONFIG, variant_rows(build), base(student), out, lambda _: time.sleep(0.1)
+    )

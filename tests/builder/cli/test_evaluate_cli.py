@@ -14,9 +14,16 @@ from cotbuild.builder.evaluation.results import read_evaluation, read_results
 from cotbuild.builder.evaluation.table import COLUMNS
 from cotbuild.schemas.evaluation import Evaluation
 from cotbuild.schemas.training import TrainConfig
-from cotbuild.student.evaluation.evaluate import normalised_choice, raw_choice
-from cotbuild.student.evaluation.metrics import chance, figures, majority
-from cotbuild.student.training.train import BaseStudent, train
+from cotbuild.student.evaluation.evaluate import (
+    choose_likeliest,
+    choose_likeliest_normalised,
+)
+from cotbuild.student.evaluation.metrics import (
+    compute_chance_accuracy,
+    compute_majority_baseline,
+    compute_metrics,
+)
+from cotbuild.student.training.train import BaseStudent, train_student
 from tests.support.commands import cotbuild, here, rows, write_questions
 from tests.support.student_builds import make_build, variant_rows
 from tests.support.tiny import save_tiny
@@ -46,7 +53,7 @@ class Made:
             variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows
         )
         out = self.root / f"run_{variant}_{rows}"
-        train(
+        train_student(
             config,
             variant_rows(self.build, variant),
             BaseStudent(*find_model(str(self.tiny), None, print)),
@@ -73,16 +80,16 @@ def evaluation(folder: Path) -> Evaluation:
     found = read_evaluation(folder)
     ours = read_results(folder / "student.parquet")
     first = found.student.forced is None
-    assert figures(ours, label_first=first) == found.student
-    assert majority(ours) == found.majority
-    assert chance(ours) == found.chance
+    assert compute_metrics(ours, label_first=first) == found.student
+    assert compute_majority_baseline(ours) == found.majority
+    assert compute_chance_accuracy(ours) == found.chance
     for result in ours:
-        assert result.choice == raw_choice(result.options)
-        assert result.choice_normalised == normalised_choice(result.options)
+        assert result.choice == choose_likeliest(result.options)
+        assert result.choice_normalised == choose_likeliest_normalised(result.options)
         assert result.correct == (result.choice == result.target)
     if found.untrained is not None:
         untrained = read_results(folder / "untrained.parquet")
-        assert figures(untrained, label_first=first) == found.untrained
+        assert compute_metrics(untrained, label_first=first) == found.untrained
         assert [r.question_id for r in untrained] == [r.question_id for r in ours]
     return found
 

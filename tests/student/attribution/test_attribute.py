@@ -13,19 +13,19 @@ from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.attribution.attribute import (
     AttributedRow,
     AttributionSettings,
-    attribute,
-    check_can,
-    jobs_of,
-    scores_info,
+    attribute_rationales,
+    check_attributable,
+    make_jobs,
+    summarize_scores,
 )
-from cotbuild.student.attribution.log import FinishedLog, FinishedRationale
+from cotbuild.student.attribution.log import AttributedRationale, AttributionLog
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
 from tests.support.tiny import tiny_student
 
 
 def finished(
     number: int, error: float | None = 0.1, rank: float | None = 0.5
-) -> FinishedRationale:
+) -> AttributedRationale:
     spans = (ScoredSpan(start=0, end=3, score=-0.1 * number, option=False),)
     scored = ScoredRationale(
         question_id=f"q½{number}",
@@ -33,7 +33,7 @@ def finished(
         rationale_digest="d",
         spans=spans,
     )
-    return FinishedRationale(
+    return AttributedRationale(
         scored=scored, completeness_error=error, rank_correlation=rank
     )
 
@@ -42,10 +42,10 @@ def test_a_log_gives_back_what_it_was_given_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "log.jsonl"
     rows = [finished(number) for number in range(4)]
     for part in (rows[:1], rows[1:3], rows[3:]):
-        with FinishedLog(path) as log:
+        with AttributionLog(path) as log:
             for row in part:
                 log.append(row)
-    with FinishedLog(path) as log:
+    with AttributionLog(path) as log:
         assert list(log.rows.values()) == rows
         assert list(log.rows) == [(f"q½{number}", number) for number in range(4)]
 
@@ -54,14 +54,14 @@ def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "log.jsonl"
-    with FinishedLog(path) as log:
+    with AttributionLog(path) as log:
         log.append(finished(0))
         begin = path.stat().st_size
         log.append(finished(1))
     whole = path.read_bytes()
     for cut in range(begin, len(whole)):
         path.write_bytes(whole[:cut])
-        with FinishedLog(path) as log:
+        with AttributionLog(path) as log:
             assert list(log.rows.values()) == [finished(0)]
             log.append(finished(1))
         assert path.read_bytes() == whole
@@ -70,21 +70,21 @@ def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_
 @pytest.mark.parametrize("damaged", [b"{}\n", b"nothing\n", b"[1]\n", b"\xff\n"])
 def test_a_damaged_line_is_told_with_its_number(tmp_path: Path, damaged: bytes) -> None:
     path = tmp_path / "log.jsonl"
-    with FinishedLog(path) as log:
+    with AttributionLog(path) as log:
         log.append(finished(0))
     path.write_bytes(path.read_bytes() + damaged + path.read_bytes())
     with pytest.raises(StoreError, match=r"log\.jsonl line 2: "):
-        FinishedLog(path)
+        AttributionLog(path)
 
 
 def test_a_log_that_is_written_is_not_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with (
-        FinishedLog(path),
+        AttributionLog(path),
         pytest.raises(StoreError, match="another process is writing to it"),
     ):
-        FinishedLog(path)
-    with FinishedLog(path) as log:
+        AttributionLog(path)
+    with AttributionLog(path) as log:
         assert not log.rows
 
 
@@ -148,14 +148,14 @@ def test_only_a_run_that_reads_the_rationale_before_the_label_is_asked(
     placement: str, layout: Layout, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"runs/x: variant 'v' {said}") as caught:
-        check_can(run_of(placement, layout), "runs/x")
+        check_attributable(run_of(placement, layout), "runs/x")
     assert "\n" not in str(caught.value)
 
 
 def test_a_run_of_other_words_than_those_published_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"changes the rationale \(shuffle\)"):
-        check_can(run_of("pre_cot", LAYOUT, ({"do": "shuffle"},)), "runs/x")
-    check_can(run_of("pre_cot", LAYOUT), "runs/x")
+        check_attributable(run_of("pre_cot", LAYOUT, ({"do": "shuffle"},)), "runs/x")
+    check_attributable(run_of("pre_cot", LAYOUT), "runs/x")
 
 
 SETTINGS = AttributionSettings(
@@ -182,7 +182,7 @@ def test_the_file_tells_how_good_its_scores_are() -> None:
         finished(number, error, None if number % 2 else 0.25)
         for number, error in enumerate(errors)
     ]
-    info = scores_info(SETTINGS, rows)
+    info = summarize_scores(SETTINGS, rows)
     assert (info.completeness_median, info.completeness_p95) == pytest.approx(
         (0.5, 0.95)
     )
@@ -191,7 +191,7 @@ def test_the_file_tells_how_good_its_scores_are() -> None:
         51,
         8,
     )
-    nothing = scores_info(SETTINGS, [finished(0, None, None)])
+    nothing = summarize_scores(SETTINGS, [finished(0, None, None)])
     assert (
         nothing.completeness_median,
         nothing.rank_correlation,
@@ -222,13 +222,17 @@ def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_no
         AttributedRow(one.row.model_copy(update={"sample_index": i}), *one[1:])
         for i, one in enumerate(asked)
     ]
-    jobs = jobs_of(student, SETTINGS, asked, 128)
+    jobs = make_jobs(student, SETTINGS, asked, 128)
     assert [job.asked.row.sample_index for job in jobs] == [0, 1]
     told: list[tuple[int, int]] = []
-    with FinishedLog(tmp_path / "log.jsonl") as log:
-        found = attribute(student, jobs, log, 256, lambda *counts: told.append(counts))
+    with AttributionLog(tmp_path / "log.jsonl") as log:
+        found = attribute_rationales(
+            student, jobs, log, 256, lambda *counts: told.append(counts)
+        )
         assert told[-1] == (sum(job.tokens for job in jobs),) * 2
-        again = attribute(student, jobs, log, 256, lambda *counts: told.append(counts))
+        again = attribute_rationales(
+            student, jobs, log, 256, lambda *counts: told.append(counts)
+        )
     assert again == found
     assert len(told) == 2
     assert all(

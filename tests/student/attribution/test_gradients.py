@@ -10,8 +10,8 @@ from torch import Tensor
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.attribution.contrast import AttributionCase, case_of
-from cotbuild.student.attribution.gradients import integrated_gradients, path_ends
+from cotbuild.student.attribution.contrast import AttributionCase, make_case
+from cotbuild.student.attribution.gradients import embed_path_ends, integrated_gradients
 from cotbuild.student.model import Student
 from tests.support.tiny import FAMILIES, shared_student, tiny_tokenizer
 
@@ -65,7 +65,7 @@ def riemann(
     student: Student, case: AttributionCase, points: list[tuple[float, float]]
 ) -> Tensor:
     """∑ weight × gradient at each point of the path, times the way; a score a token."""
-    end, begin = (one[0] for one in path_ends(student, case))
+    end, begin = (one[0] for one in embed_path_ends(student, case))
     total = torch.zeros_like(end)
     for alpha, weight in points:
         at = (begin + alpha * (end - begin)).requires_grad_()
@@ -89,7 +89,7 @@ def case_for(
     family: str, row: TrainingRow, kind: QuestionKind = QuestionKind.CHOICE
 ) -> tuple[Student, AttributionCase]:
     student = shared_student(family)
-    return student, case_of(student.tokenizer, LAYOUT, row, kind)
+    return student, make_case(student.tokenizer, LAYOUT, row, kind)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -102,7 +102,7 @@ def test_scores_are_those_of_the_plain_way_however_steps_are_batched(
     expected = riemann(student, case, gauss_legendre(8))
     assert expected.abs().max() > 0.01
     assert found.scores_M == pytest.approx(expected.tolist(), abs=1e-5)
-    end, begin = path_ends(student, case)
+    end, begin = embed_path_ends(student, case)
     with torch.no_grad():
         assert found.f_input == pytest.approx(
             float(plain_f(student, case, end[0])), abs=1e-4
@@ -184,7 +184,7 @@ def test_what_stands_behind_a_label_cannot_matter_to_it(family: str) -> None:
     first = student.model.get_input_embeddings()(
         torch.tensor([*case.prefix_ids_P, *label])
     )
-    end, begin = (one[0] for one in path_ends(student, case))
+    end, begin = (one[0] for one in embed_path_ends(student, case))
     for alpha in (0.0, 0.3, 1.0):
         at = (begin + alpha * (end - begin)).requires_grad_()
         logits = student.model(
@@ -248,7 +248,7 @@ def test_a_token_that_holds_the_separator_too_stays_as_it_is() -> None:
     """Some tokenizers make one token of a full stop and the line break behind it."""
     tokenizer = tiny_tokenizer("gpt2")
     tokenizer.add_tokens([".\n"])
-    case = case_of(tokenizer, LAYOUT, row_of(), QuestionKind.CHOICE)
+    case = make_case(tokenizer, LAYOUT, row_of(), QuestionKind.CHOICE)
     both = [
         (span, kept)
         for span, kept in zip(case.spans_M, case.kept_M, strict=True)

@@ -15,13 +15,18 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.evaluation.decode import DecodedText, decode, prompt_ids, stop_at
+from cotbuild.student.evaluation.decode import (
+    DecodedText,
+    decode_prompts,
+    find_stop,
+    tokenize_prompt,
+)
 from cotbuild.student.evaluation.evaluate import (
     LEAST_RATIONALE,
     EvaluationItem,
-    before_free_answer,
-    evaluate,
-    make_plan,
+    compose_before_label,
+    evaluate_questions,
+    make_evaluation_plan,
 )
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_options import (
@@ -40,14 +45,16 @@ MANY = 10_000
 def ordered(
     student: Student, stops: Sequence[str], tokens: int, budget: int
 ) -> list[DecodedText]:
-    prompts = [prompt_ids(student, prompt) for prompt in PROMPTS]
-    found = dict(decode(student, prompts, [tokens] * len(prompts), stops, budget))
+    prompts = [tokenize_prompt(student, prompt) for prompt in PROMPTS]
+    found = dict(
+        decode_prompts(student, prompts, [tokens] * len(prompts), stops, budget)
+    )
     return [found[i] for i in range(len(prompts))]
 
 
 def reference(student: Student, prompt: str, tokens: int) -> list[int]:
     """transformers' own greedy decoding, of one prompt."""
-    ids = torch.tensor([prompt_ids(student, prompt)])
+    ids = torch.tensor([tokenize_prompt(student, prompt)])
     how = GenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=tokens,
         do_sample=False,
@@ -135,7 +142,7 @@ def test_it_ends_at_a_stop_or_the_end_of_text(
     ],
 )
 def test_where_a_text_stops(text: str, stops: list[str], place: int | None) -> None:
-    assert stop_at(text, stops) == place
+    assert find_stop(text, stops) == place
 
 
 SOURCE = SourceRef(dataset="tiny", config_name=None, split="test", revision=None, row=0)
@@ -200,26 +207,30 @@ def test_a_rationale_without_its_separator_is_forced(
     says: str, forced: bool, rationale: str
 ) -> None:
     student = steered("llama", says)
-    ((_, found),) = evaluate(student, [choice_item()], make_plan(PRE, 5, MANY))
+    ((_, found),) = evaluate_questions(
+        student, [choice_item()], make_evaluation_plan(PRE, 5, MANY)
+    )
     assert (found.forced, found.rationale) == (forced, rationale)
     assert found.rationale_tokens > 0
 
 
 def test_a_rationale_is_as_long_as_those_of_training_or_64_tokens() -> None:
-    assert make_plan(PRE, 3, MANY).rationale_tokens == LEAST_RATIONALE == 64
-    assert make_plan(PRE, 300, MANY).rationale_tokens == 300
+    assert make_evaluation_plan(PRE, 3, MANY).rationale_tokens == LEAST_RATIONALE == 64
+    assert make_evaluation_plan(PRE, 300, MANY).rationale_tokens == 300
     for layout in (LABEL_ONLY, POST, EXPLAINED, BOTH):
-        assert make_plan(layout, 300, MANY).rationale_tokens == 0
+        assert make_evaluation_plan(layout, 300, MANY).rationale_tokens == 0
 
 
 def test_a_student_that_says_no_label_is_refused() -> None:
     with pytest.raises(ConfigError, match="rationale_only"):
-        make_plan(Layout(order=("rationale",), opening=" ", joints=()), 0, MANY)
+        make_evaluation_plan(
+            Layout(order=("rationale",), opening=" ", joints=()), 0, MANY
+        )
 
 
 def test_what_stands_before_a_free_answer_is_what_stood_there_in_training() -> None:
-    assert before_free_answer(POST, "ignored") == ""
-    assert before_free_answer(PRE, "Wood floats.") == " Wood floats.\nAnswer:"
+    assert compose_before_label(POST, "ignored") == ""
+    assert compose_before_label(PRE, "Wood floats.") == " Wood floats.\nAnswer:"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +250,9 @@ def test_free_answers_by_kind(
     item: EvaluationItem, says: str, answer: str | None, correct: bool | None
 ) -> None:
     student = steered("qwen2", says)
-    ((_, found),) = evaluate(student, [item], make_plan(LABEL_ONLY, 0, MANY))
+    ((_, found),) = evaluate_questions(
+        student, [item], make_evaluation_plan(LABEL_ONLY, 0, MANY)
+    )
     assert (found.answer, found.correct_free) == (answer, correct)
     assert found.answer_tokens > 0
     has_options = item.question.kind in (QuestionKind.CHOICE, QuestionKind.YES_NO)
@@ -260,8 +273,10 @@ def test_results_do_not_hang_on_the_company(layout: Layout) -> None:
         *(choice_item(n, "ABC"[n % 3]) for n in range(6)),
         plain_item(QuestionKind.NUMBER, "3"),
     ]
-    together = dict(evaluate(student, items, make_plan(layout, 0, MANY)))
-    alone = dict(evaluate(student, items, make_plan(layout, 0, 1)))
+    together = dict(
+        evaluate_questions(student, items, make_evaluation_plan(layout, 0, MANY))
+    )
+    alone = dict(evaluate_questions(student, items, make_evaluation_plan(layout, 0, 1)))
     for i, item in enumerate(items):
         one, other = together[i], alone[i]
         assert one.question_id == item.question.id
@@ -276,10 +291,10 @@ def test_results_do_not_hang_on_the_company(layout: Layout) -> None:
 
 def test_what_is_done_is_not_run_again_and_what_was_trained_on_is_marked() -> None:
     items = [choice_item(n) for n in range(4)]
-    plan = make_plan(
+    plan = make_evaluation_plan(
         LABEL_ONLY, 0, MANY, seen={question_digest("which of these 2  FLOATS?")}
     )
-    found = dict(evaluate(shared_student("phi"), items, plan, done={0, 3}))
+    found = dict(evaluate_questions(shared_student("phi"), items, plan, done={0, 3}))
     assert {place: result.seen for place, result in found.items()} == {
         1: False,
         2: True,
@@ -293,7 +308,9 @@ def test_a_question_that_the_student_cannot_read_is_told_before_anything_runs() 
         DataError, match=r"question 'q0': up to \d+ tokens .* at most 512"
     ):
         next(
-            evaluate(
-                shared_student("gpt2"), [choice_item(1), long], make_plan(PRE, 0, MANY)
+            evaluate_questions(
+                shared_student("gpt2"),
+                [choice_item(1), long],
+                make_evaluation_plan(PRE, 0, MANY),
             )
         )

@@ -22,8 +22,12 @@ from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.student.evaluation.cost import evaluation_cost
-from cotbuild.student.evaluation.evaluate import evaluate, evaluated, make_plan
+from cotbuild.student.evaluation.cost import estimate_evaluation_cost
+from cotbuild.student.evaluation.evaluate import (
+    evaluate_questions,
+    make_evaluation_inputs,
+    make_evaluation_plan,
+)
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_decode import choice_item, plain_item
 from tests.student.evaluation.test_options import POST, PRE
@@ -33,9 +37,9 @@ ITEMS = [
     *(choice_item(n, "ABC"[n % 3]) for n in range(40)),
     plain_item(QuestionKind.NUMBER, "3"),
 ]
-PLAN = make_plan(POST, 0, 4096)
+PLAN = make_evaluation_plan(POST, 0, 4096)
 SPEC = builtin_variants()["post_cot"]
-WHAT = evaluated("tiny", ITEMS, PLAN, SPEC, "test")
+WHAT = make_evaluation_inputs("tiny", ITEMS, PLAN, SPEC, "test")
 
 
 def student() -> Student:
@@ -49,7 +53,7 @@ def collect(
     ran: list[int] = []
 
     def run(done: Done) -> Iterator[tuple[int, QuestionResult]]:
-        for place, result in evaluate(student(), ITEMS, PLAN, done):
+        for place, result in evaluate_questions(student(), ITEMS, PLAN, done):
             ran.append(place)
             yield place, result
 
@@ -107,7 +111,7 @@ def test_killed_it_goes_on(tmp_path: Path) -> None:
 
 def test_what_is_torn_is_run_again(tmp_path: Path) -> None:
     journal = tmp_path / ".student.jsonl"
-    whole = dict(evaluate(student(), ITEMS, PLAN))
+    whole = dict(evaluate_questions(student(), ITEMS, PLAN))
     lines = [json.dumps({"evaluated": WHAT.model_dump(mode="json")})]
     lines += [
         json.dumps({"at": at, "result": result.model_dump(mode="json")})
@@ -140,12 +144,17 @@ def test_another_evaluation_in_the_folder_is_refused(
 
 
 def test_what_decides_the_results_is_told_apart() -> None:
-    fewer = evaluated("tiny", ITEMS[1:], PLAN, SPEC, "test")
-    elsewhere = evaluated("tiny", ITEMS, make_plan(PRE, 0, 4096), SPEC, "test")
+    fewer = make_evaluation_inputs("tiny", ITEMS[1:], PLAN, SPEC, "test")
+    elsewhere = make_evaluation_inputs(
+        "tiny", ITEMS, make_evaluation_plan(PRE, 0, 4096), SPEC, "test"
+    )
     assert len({WHAT.rows, fewer.rows}) == 2
     assert len({WHAT.layout, elsewhere.layout}) == 2
     assert (
-        evaluated("tiny", ITEMS, make_plan(POST, 0, 1, {"seen"}), SPEC, "test") == WHAT
+        make_evaluation_inputs(
+            "tiny", ITEMS, make_evaluation_plan(POST, 0, 1, {"seen"}), SPEC, "test"
+        )
+        == WHAT
     )
     places = {
         cached_untrained(Path("cache"), what)._parquet
@@ -167,7 +176,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_the_cost_counts_what_is_read_and_generated() -> None:
-    cost = evaluation_cost(student(), ITEMS[:3], PLAN)
+    cost = estimate_evaluation_cost(student(), ITEMS[:3], PLAN)
     by_hand = 0
     tokenizer = student().tokenizer
     for item in ITEMS[:3]:

@@ -12,9 +12,18 @@ from cotbuild.schemas.evaluation import (
 )
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.student.evaluation.evaluate import normalised_choice, raw_choice
-from cotbuild.student.evaluation.metrics import chance, figures, majority, metric, share
-from cotbuild.student.evaluation.parse_answer import label_stops, read_answer
+from cotbuild.student.evaluation.evaluate import (
+    choose_likeliest,
+    choose_likeliest_normalised,
+)
+from cotbuild.student.evaluation.metrics import (
+    compute_chance_accuracy,
+    compute_majority_baseline,
+    compute_metrics,
+    make_proportion,
+    name_primary_metric,
+)
+from cotbuild.student.evaluation.parse_answer import label_stops, parse_answer
 from tests.student.evaluation.test_decode import SOURCE
 from tests.student.evaluation.test_options import EXPLAINED, LABEL_ONLY, POST
 
@@ -65,7 +74,7 @@ def result(target: str | None, **changes: Any) -> QuestionResult:
     ],
 )
 def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -> None:
-    found = share([True] * count + [False] * (of - count))
+    found = make_proportion([True] * count + [False] * (of - count))
     assert found is not None
     assert (found.count, found.of, found.share) == (count, of, count / of)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
@@ -78,7 +87,7 @@ def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -
 
 
 def test_nothing_to_count_is_no_share() -> None:
-    assert share([]) is None
+    assert make_proportion([]) is None
 
 
 def test_figures_by_hand() -> None:
@@ -95,7 +104,7 @@ def test_figures_by_hand() -> None:
         result("A", answer=None, correct_free=False, answer_tokens=7, seconds=1.0),
         result(None, correct=None, correct_normalised=None, correct_free=None),
     ]
-    found = figures(results, label_first=False)
+    found = compute_metrics(results, label_first=False)
     parts = (
         found.accuracy,
         found.normalised,
@@ -116,15 +125,18 @@ def test_figures_by_hand() -> None:
     assert found.tokens_per_question == (3 + 13 + 7 + 3) / 4
     assert found.rationale_tokens_per_question == 10 / 4
     assert (found.seconds, found.questions_per_s) == (2.5, 4 / 2.5)
-    assert figures(results, label_first=True).forced is None
-    assert figures(results[1:], label_first=True).unseen is None
+    assert compute_metrics(results, label_first=True).forced is None
+    assert compute_metrics(results[1:], label_first=True).unseen is None
 
 
 def test_without_targets_nothing_is_right_or_wrong() -> None:
     results = [result(None, correct=None, correct_normalised=None, correct_free=None)]
-    found = figures(results, label_first=True)
+    found = compute_metrics(results, label_first=True)
     assert (found.accuracy, found.normalised, found.free) == (None, None, None)
-    assert (majority(results), chance(results)) == (None, None)
+    assert (compute_majority_baseline(results), compute_chance_accuracy(results)) == (
+        None,
+        None,
+    )
 
 
 def test_majority_and_chance_count_options_of_the_same_text() -> None:
@@ -135,12 +147,12 @@ def test_majority_and_chance_count_options_of_the_same_text() -> None:
         option("D", -1, 2),
     )
     results = [result("A", options=twins), result("B"), result("B"), result("A")]
-    found = majority(results)
+    found = compute_majority_baseline(results)
     assert found is not None
     assert found.target == "A"  # of two equally frequent the first
     assert found.accuracy.count == 2
-    assert chance(results) == (0.5 + 0.5 * 3) / 4
-    more = majority([*results, result("B")])
+    assert compute_chance_accuracy(results) == (0.5 + 0.5 * 3) / 4
+    more = compute_majority_baseline([*results, result("B")])
     assert more is not None
     assert (more.target, more.accuracy.count, more.accuracy.of) == (
         "B",
@@ -154,17 +166,17 @@ def test_majority_of_numbers_and_no_chance_there() -> None:
         result(target, options=(), kind=QuestionKind.NUMBER)
         for target in ("7", "3", "7")
     ]
-    found = majority(results)
+    found = compute_majority_baseline(results)
     assert found is not None
     assert (found.target, found.accuracy.share) == ("7", 2 / 3)
-    assert chance(results) is None
+    assert compute_chance_accuracy(results) is None
 
 
 def test_the_metric_is_named() -> None:
-    assert metric([result("A")]) == FORCED_CHOICE
-    assert metric([result("7", options=())]) == FREE_ANSWER
+    assert name_primary_metric([result("A")]) == FORCED_CHOICE
+    assert name_primary_metric([result("7", options=())]) == FREE_ANSWER
     assert (
-        metric([result("7", options=()), result("A")])
+        name_primary_metric([result("7", options=()), result("A")])
         == f"{FORCED_CHOICE}; without options: {FREE_ANSWER}"
     )
 
@@ -182,7 +194,10 @@ def test_choices(
     options: list[tuple[str, float, int]], raw: str | None, normalised: str | None
 ) -> None:
     made = [option(*one) for one in options]
-    assert (raw_choice(made), normalised_choice(made)) == (raw, normalised)
+    assert (choose_likeliest(made), choose_likeliest_normalised(made)) == (
+        raw,
+        normalised,
+    )
 
 
 CHOICES = ("ice", "a wooden boat", "because it rains", "no")
@@ -242,7 +257,7 @@ def question(kind: QuestionKind) -> Question:
 def test_what_a_free_answer_says(
     kind: str, labels: tuple[str, ...], said: str, answer: str | None
 ) -> None:
-    assert read_answer(said, question(QuestionKind(kind)), labels) == answer
+    assert parse_answer(said, question(QuestionKind(kind)), labels) == answer
 
 
 @pytest.mark.parametrize(

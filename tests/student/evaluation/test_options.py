@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from cotbuild.schemas.training import Layout
 from cotbuild.student.evaluation.options import (
-    Option,
-    encode_options,
-    score_batch,
+    TokenizedOption,
+    count_shared_tokens,
+    score_option_batch,
     score_options,
-    shared_tokens,
+    tokenize_options,
 )
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import batches
+from cotbuild.student.prefix import batch_by_tokens
 from tests.support.tiny import FAMILIES, shared_student
 
 LABEL_ONLY = Layout(order=("label",), opening=" ", joints=())
@@ -53,16 +53,16 @@ OPTIONS = (
 )
 
 
-def asked(student: Student, layout: Layout) -> list[list[Option]]:
+def asked(student: Student, layout: Layout) -> list[list[TokenizedOption]]:
     rationale = "Wood is lighter than water."
     return [
-        encode_options(student.tokenizer, layout, prompt, options, rationale)
+        tokenize_options(student.tokenizer, layout, prompt, options, rationale)
         for prompt, options in zip(PROMPTS, OPTIONS, strict=True)
     ]
 
 
 def plain(
-    student: Student, option: Option, options: list[Option]
+    student: Student, option: TokenizedOption, options: list[TokenizedOption]
 ) -> tuple[float, float]:
     """log p with and without the terminator, of one text run alone, with neither
     padding nor cache.
@@ -87,7 +87,7 @@ def plain(
     return sum(each), sum(each[:-1])
 
 
-def _part(options: list[Option], i: int) -> bool:
+def _part(options: list[TokenizedOption], i: int) -> bool:
     return len({option.ids_T[i] for option in options}) > 1
 
 
@@ -96,7 +96,9 @@ def _part(options: list[Option], i: int) -> bool:
 def test_cached_scores_are_those_of_each_text_alone(family: str, layout: str) -> None:
     student = shared_student(family)
     questions = asked(student, LAYOUTS[layout])
-    for scores, options in zip(score_batch(student, questions), questions, strict=True):
+    for scores, options in zip(
+        score_option_batch(student, questions), questions, strict=True
+    ):
         for score, option in zip(scores, options, strict=True):
             assert (score.log_prob, score.label_log_prob) == pytest.approx(
                 plain(student, option, options), abs=1e-4
@@ -152,7 +154,7 @@ def test_by_hand_on_a_model_whose_logits_are_known() -> None:
     known = Student(flat, student.tokenizer, "flat")
     each = -math.log(flat.config.vocab_size)
     for scores, options in zip(
-        score_batch(known, asked(known, POST)), asked(known, POST), strict=True
+        score_option_batch(known, asked(known, POST)), asked(known, POST), strict=True
     ):
         first = min(option.start for option in options)
         for score, option in zip(scores, options, strict=True):
@@ -187,8 +189,11 @@ def test_only_what_all_options_have_in_common_is_shared(
     ids: list[list[int]], starts: list[int], shared: int
 ) -> None:
     assert (
-        shared_tokens(
-            [Option(row, start, 1) for row, start in zip(ids, starts, strict=True)]
+        count_shared_tokens(
+            [
+                TokenizedOption(row, start, 1)
+                for row, start in zip(ids, starts, strict=True)
+            ]
         )
         == shared
     )
@@ -202,7 +207,7 @@ def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(
     "iron" has it in its first.
     """
     tokenizer = shared_student(family).tokenizer
-    for option in encode_options(
+    for option in tokenize_options(
         tokenizer, PRE, PROMPTS[0], ["neither", "an iron nail"], "Wood floats."
     ):
         said = tokenizer.decode(option.ids_T[option.start : -1])
@@ -217,10 +222,12 @@ def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
     student, chance = shared_student("llama"), random.Random(0)
     common = [chance.randrange(5, 300) for _ in range(3)]
     options = [
-        Option(common + [chance.randrange(5, 300) for _ in range(3 + n)], 5, 4)
+        TokenizedOption(common + [chance.randrange(5, 300) for _ in range(3 + n)], 5, 4)
         for n in (1, 2, 5)
     ]
-    for score, option in zip(score_batch(student, [options])[0], options, strict=True):
+    for score, option in zip(
+        score_option_batch(student, [options])[0], options, strict=True
+    ):
         assert (score.log_prob, score.label_log_prob) == pytest.approx(
             plain(student, option, options), abs=1e-4
         )
@@ -233,7 +240,7 @@ def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
 def test_batches_hold_each_once_and_keep_to_the_budget(
     sizes: list[tuple[int, int]], budget: int
 ) -> None:
-    found = list(batches(sizes, budget))
+    found = list(batch_by_tokens(sizes, budget))
     assert sorted(i for batch in found for i in batch) == list(range(len(sizes)))
     for batch in found:
         held = sum(sizes[i][0] for i in batch) * max(sizes[i][1] for i in batch)

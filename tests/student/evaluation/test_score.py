@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from cotbuild.student.evaluation.decode import decode, prompt_ids
-from cotbuild.student.evaluation.evaluate import before_free_answer
-from cotbuild.student.evaluation.options import Option, score_options
-from cotbuild.student.evaluation.score import PromptedQuestion, reply
+from cotbuild.student.evaluation.decode import decode_prompts, tokenize_prompt
+from cotbuild.student.evaluation.evaluate import compose_before_label
+from cotbuild.student.evaluation.options import TokenizedOption, score_options
+from cotbuild.student.evaluation.score import PromptedQuestion, answer_questions
 from tests.student.evaluation.test_options import LAYOUTS, PROMPTS, asked
 from tests.support.tiny import FAMILIES, shared_student
 
@@ -18,8 +18,8 @@ def questions(family: str, layout: str) -> list[PromptedQuestion]:
     """Three with options, and one without."""
     student, how = shared_student(family), LAYOUTS[layout]
     before = [
-        prompt_ids(
-            student, prompt + before_free_answer(how, "Wood is lighter than water.")
+        tokenize_prompt(
+            student, prompt + compose_before_label(how, "Wood is lighter than water.")
         )
         for prompt in PROMPTS
     ]
@@ -38,7 +38,7 @@ def check_as_by_themselves(
         score_options(student, [one.options for one in some if one.options], 10_000)
     )
     free = dict(
-        decode(
+        decode_prompts(
             student,
             [one.before_T for one in some],
             [one.limit for one in some],
@@ -47,7 +47,7 @@ def check_as_by_themselves(
         )
     )
     for place, (one, found) in enumerate(
-        zip(some, reply(student, some, STOPS, budget), strict=True)
+        zip(some, answer_questions(student, some, STOPS, budget), strict=True)
     ):
         assert found.free == free[place]
         assert len(found.scores) == len(one.options)
@@ -71,7 +71,8 @@ def test_options_that_go_on_otherwise_than_the_free_answer_are_run_apart() -> No
     chance = random.Random(0)
     common = [chance.randrange(5, 300) for _ in range(6)]
     options = [
-        Option([*common[:5], 301 + n, chance.randrange(5, 300)], 6, 4) for n in range(3)
+        TokenizedOption([*common[:5], 301 + n, chance.randrange(5, 300)], 6, 4)
+        for n in range(3)
     ]
     check_as_by_themselves(
         "llama",

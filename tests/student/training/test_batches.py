@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.training import Loss
-from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart, encode
-from cotbuild.student.training.batches import (
-    TokenizedRow,
-    collate,
-    cut,
-    micro_losses,
-    plan_updates,
+from cotbuild.student.tokenize_parts import (
+    TokenizedParts,
+    TokenPart,
+    tokenize_with_parts,
 )
-from cotbuild.student.training.loss import LossTotals, token_weights, weighted_losses
+from cotbuild.student.training.batches import (
+    WeightedRow,
+    collate,
+    compute_losses,
+    plan_updates,
+    split_update,
+)
+from cotbuild.student.training.loss import (
+    LossTotals,
+    compute_token_weights,
+    sum_weighted_losses,
+)
 from tests.support.tiny import FAMILIES, TEXTS, shared_student
 
 KEYS = [f"0 q{number}" for number in range(23)]
@@ -55,7 +63,7 @@ def test_the_order_hangs_on_seed_and_keys_not_on_where_they_stand() -> None:
 def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
     lengths: list[int], batch_tokens: int, processes: int
 ) -> None:
-    shares = cut(lengths, batch_tokens, 48, processes)
+    shares = split_update(lengths, batch_tokens, 48, processes)
     assert len(shares) == processes
     assert len({len(share) for share in shares}) == 1
     batches = [batch for share in shares for batch in share]
@@ -87,7 +95,10 @@ def test_no_other_cut_of_the_sorted_rows_costs_less(
             if all(len(batch) * max(batch) <= batch_tokens for batch in way):
                 ways.append(cost(way))
     assert cost(
-        [[lengths[i] for i in batch] for batch in cut(lengths, batch_tokens, switch)[0]]
+        [
+            [lengths[i] for i in batch]
+            for batch in split_update(lengths, batch_tokens, switch)[0]
+        ]
     ) == min(ways)
 
 
@@ -98,15 +109,19 @@ def encoded(family: str) -> list[TokenizedParts]:
         (TEXTS[0][:40], " a stone"),
         (TEXTS[2][:11], " Iron sinks, as a stone does."),
     ]
-    return [encode(tokenizer, prompt, said, [(1, 6)]) for prompt, said in pairs]
+    return [
+        tokenize_with_parts(tokenizer, prompt, said, [(1, 6)]) for prompt, said in pairs
+    ]
 
 
-def weighted(rows: list[TokenizedParts], loss: Loss) -> list[TokenizedRow]:
+def weighted(rows: list[TokenizedParts], loss: Loss) -> list[WeightedRow]:
     totals = LossTotals(
         len(rows), sum(part != TokenPart.PROMPT for row in rows for part in row.parts_T)
     )
     return [
-        TokenizedRow(row.input_ids_T, token_weights(row.parts_T, totals, loss, 0.5))
+        WeightedRow(
+            row.input_ids_T, compute_token_weights(row.parts_T, totals, loss, 0.5)
+        )
         for row in rows
     ]
 
@@ -125,13 +140,13 @@ def test_neither_padding_nor_logits_left_out_change_loss_and_gradient(
         if "embed" not in name
     ]
     found, expected = (
-        micro_losses(student.model, collate(rows, student.pad_id)),
+        compute_losses(student.model, collate(rows, student.pad_id)),
         torch.zeros(3),
     )
     for row in rows:  # alone, without padding, every logit asked for
         ids = torch.tensor([row.input_ids_T])
         logits = student.model(ids).logits
-        expected = expected + weighted_losses(
+        expected = expected + sum_weighted_losses(
             logits[:, :-1], ids[:, 1:], torch.tensor(row.weights).T[None, 1:]
         )
     torch.testing.assert_close(found, expected)
@@ -145,7 +160,7 @@ def test_what_stands_in_the_padding_does_not_matter(family: str) -> None:
     student = shared_student(family)
     rows = weighted(encoded(family), Loss.PARTS)
     found = [
-        micro_losses(student.model, collate(rows, pad)) for pad in (student.pad_id, 5)
+        compute_losses(student.model, collate(rows, pad)) for pad in (student.pad_id, 5)
     ]
     torch.testing.assert_close(found[0], found[1])
 

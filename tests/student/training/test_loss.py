@@ -17,8 +17,12 @@ from cotbuild.prompts.student import (
 )
 from cotbuild.schemas.training import Loss
 from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
-from cotbuild.student.tokenize_parts import TokenPart, encode
-from cotbuild.student.training.loss import LossTotals, token_weights, weighted_losses
+from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
+from cotbuild.student.training.loss import (
+    LossTotals,
+    compute_token_weights,
+    sum_weighted_losses,
+)
 from tests.schemas.test_records import question
 from tests.support.tiny import FAMILIES, shared_student
 
@@ -72,9 +76,9 @@ def test_loss_and_gradient_equal_a_computation_by_hand(
         ROWS, logits, targets, strict=True
     ):  # each row a micro-batch of its own
         weights = torch.tensor(
-            token_weights(row, LossTotals(len(ROWS), TOKENS), loss, weight)
+            compute_token_weights(row, LossTotals(len(ROWS), TOKENS), loss, weight)
         ).T
-        found = found + weighted_losses(row_logits[None], ids[None], weights[None])
+        found = found + sum_weighted_losses(row_logits[None], ids[None], weights[None])
     expected = by_hand(logits, [ids.tolist() for ids in targets], loss, weight)
     torch.testing.assert_close(found[0], expected)
     wanted = torch.autograd.grad(expected, logits)
@@ -95,7 +99,7 @@ def test_weights_of_parts_are_means_over_tokens_and_examples(
     rows: list[list[TokenPart]], weight: float
 ) -> None:
     totals = LossTotals(len(rows), sum(part != P for row in rows for part in row))
-    weights = [token_weights(row, totals, Loss.PARTS, weight) for row in rows]
+    weights = [compute_token_weights(row, totals, Loss.PARTS, weight) for row in rows]
     share = [sum(part in row for row in rows) / len(rows) for part in (L, R)]
     assert math.isclose(sum(sum(w[1]) for w in weights), share[0], abs_tol=1e-9)
     assert math.isclose(sum(sum(w[2]) for w in weights), share[1], abs_tol=1e-9)
@@ -109,16 +113,16 @@ def test_plain_weighs_every_supervised_token_alike(rows: list[list[TokenPart]]) 
     totals = LossTotals(len(rows), sum(part != P for row in rows for part in row))
     for row in rows:
         for part, weight in zip(
-            row, token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True
+            row, compute_token_weights(row, totals, Loss.PLAIN, 1.0)[0], strict=True
         ):
             assert weight == (0 if part == P else 1 / totals.tokens)
 
 
 def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
     totals = LossTotals(examples=1, tokens=5)
-    one = token_weights([P, L, L, R, R, R], totals, Loss.PARTS, 1.0)[0]
-    predict = token_weights([P, L, L], totals, Loss.PARTS, 1.0)[0]
-    explain = token_weights([P, R, R, R], totals, Loss.PARTS, 1.0)[0]
+    one = compute_token_weights([P, L, L, R, R, R], totals, Loss.PARTS, 1.0)[0]
+    predict = compute_token_weights([P, L, L], totals, Loss.PARTS, 1.0)[0]
+    explain = compute_token_weights([P, R, R, R], totals, Loss.PARTS, 1.0)[0]
     assert one[1:] == predict[1:] + explain[1:]
 
 
@@ -168,7 +172,7 @@ def test_masks_cover_label_rationale_and_end_and_nothing_else(
     tokenizer, row = shared_student(family).tokenizer, row_of(placement, word)
     label = label.replace("a wooden boat", word)
     spans = label_spans(row, layout_of(spec_of(placement)))
-    ids, parts = encode(tokenizer, row.prompt, row.completion, spans)
+    ids, parts = tokenize_with_parts(tokenizer, row.prompt, row.completion, spans)
 
     def said(part: TokenPart) -> str:
         text = tokenizer.decode(

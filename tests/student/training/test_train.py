@@ -29,7 +29,11 @@ from cotbuild.student.training.run_dir import (
     read_metrics,
     run_identity,
 )
-from cotbuild.student.training.train import BaseStudent, measure, train
+from cotbuild.student.training.train import (
+    BaseStudent,
+    estimate_training_cost,
+    train_student,
+)
 from cotbuild.student.training.updates import UpdateDataset
 from tests.support.commands import cotbuild, rows
 from tests.support.student_builds import VARIANTS, make_build, variant_rows
@@ -83,7 +87,7 @@ def base(folder: Path) -> BaseStudent:
 def whole(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing cut off."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    train(CONFIG, variant_rows(build), base(student), out)
+    train_student(CONFIG, variant_rows(build), base(student), out)
     return out
 
 
@@ -139,7 +143,7 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
     assert not open_run(out).finished
     with pytest.raises(DataError, match="not trained to its end"):
         load_trained(out)
-    train(CONFIG, variant_rows(build), base(student), out)
+    train_student(CONFIG, variant_rows(build), base(student), out)
     assert losses(read_metrics(out)) == losses(read_metrics(whole))
     weights = [load_trained(folder).model.state_dict() for folder in (out, whole)]
     for name, value in weights[0].items():
@@ -150,18 +154,22 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
     build: Path, student: Path, whole: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    assert train(CONFIG, variant_rows(build), base(student), whole) == open_run(whole)
+    assert train_student(CONFIG, variant_rows(build), base(student), whole) == open_run(
+        whole
+    )
     for change in ({"seed": 1}, {"loss": Loss.PLAIN}, {"variant": "pre_cot"}):
         field = next(iter(change))
         with pytest.raises(ConfigError, match=f"holds a run with config.{field}"):
-            train(
+            train_student(
                 CONFIG.model_copy(update=change),
                 variant_rows(build),
                 base(student),
                 whole,
             )
     with pytest.raises(ConfigError, match="holds a run with student 'tiny:gpt2'"):
-        train(CONFIG, variant_rows(build), BaseStudent(str(student), "another"), whole)
+        train_student(
+            CONFIG, variant_rows(build), BaseStudent(str(student), "another"), whole
+        )
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
@@ -283,7 +291,7 @@ def test_question_digests_are_of_the_texts_of_the_questions(build: Path) -> None
 def test_what_a_run_takes_is_measured_and_nothing_is_written(
     build: Path, student: Path
 ) -> None:
-    cost = measure(CONFIG, variant_rows(build), base(student))
+    cost = estimate_training_cost(CONFIG, variant_rows(build), base(student))
     updates = UpdateDataset(
         make_examples(
             variant_rows(build, "post_cot"), tiny_tokenizer("gpt2"), CONFIG, 512
@@ -308,7 +316,7 @@ def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) ->
     config = TrainConfig(
         variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2
     )
-    run = train(
+    run = train_student(
         config,
         variant_rows(build, "two_tasks"),
         BaseStudent(str(where), f"tiny:{family}"),
@@ -393,7 +401,7 @@ def test_the_embedded_student_trains(build: Path, tmp_path: Path) -> None:
     config = TrainConfig(
         variant="post_cot", rows=4, epochs=2, batch_rows=4, lr=1e-4, checkpoint_every=9
     )
-    run = train(
+    run = train_student(
         config,
         variant_rows(build),
         BaseStudent(str(folder), "embedded"),
