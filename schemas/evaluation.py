@@ -1,5 +1,7 @@
 """Evaluations: what a student said of each question, and the figures that come of it."""
 
+import math
+
 from pydantic import Field
 
 from cotbuild.schemas.question import QuestionKind
@@ -10,6 +12,10 @@ FREE_ANSWER = "free greedy answer, compared as answers are graded"
 """The primary metrics: the first where a question has options, the other where it has
 none.
 """
+
+
+_Z_95 = 1.959963984540054
+"""The 97.5th percentile of the standard normal distribution."""
 
 
 class OptionResult(Record):
@@ -79,6 +85,23 @@ class Proportion(Record):
     share: float = Field(ge=0, le=1, description="count / of.")
     low: float = Field(ge=0, le=1, description="Lower end of the interval.")
     high: float = Field(ge=0, le=1, description="Upper end.")
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a proportion (Wilson 1927), as shares of 1.
+
+    `of` is at least 1. For one trained student it covers other questions, not other
+    training runs of the same recipe.
+    """
+    share = count / of
+    z_squared = _Z_95**2
+    denominator = 2 * (of + z_squared)
+    centre = (2 * of * share + z_squared) / denominator
+    half = _Z_95 / denominator * math.sqrt(4 * of * share * (1 - share) + z_squared)
+    # The ends at 0 and 1 are exact, which rounding would miss.
+    low = 0.0 if count == 0 else centre - half
+    high = 1.0 if count == of else centre + half
+    return low, high
 
 
 class StudentMetrics(Record):

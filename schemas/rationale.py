@@ -1,10 +1,11 @@
 """Rationale: the published row, one per question and sample, and its verdict."""
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
-from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import Record
 
 
@@ -154,3 +155,42 @@ class Rationale(Record):
         description="Commit of the dataset on the Hub; None for a file."
     )
     row: int = Field(ge=0, description="Position of the row in its split, from 0.")
+
+    def question_record(self) -> Question:
+        """Return the question that the row is about."""
+        source = SourceRef(
+            dataset=self.dataset,
+            config_name=self.config_name,
+            split=self.split,
+            revision=self.revision,
+            row=self.row,
+        )
+        return Question(
+            id=self.question_id,
+            kind=self.kind,
+            text=self.question,
+            choices=self.choices,
+            target=self.target,
+            other_targets=self.other_targets,
+            source=source,
+        )
+
+
+def question_fields(question: Question) -> dict[str, Any]:
+    """Return the fields of a `Rationale` that repeat its question.
+
+    `Rationale.question_record` is the inverse.
+    """
+    return {
+        "question_id": question.id,
+        "kind": question.kind,
+        "question": question.text,
+        "choices": question.choices,
+        "target": question.target,
+        "other_targets": question.other_targets,
+        "dataset": question.source.dataset,
+        "config_name": question.source.config_name,
+        "split": question.source.split,
+        "revision": question.source.revision,
+        "row": question.source.row,
+    }

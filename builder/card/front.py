@@ -7,7 +7,7 @@ import yaml
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.card.release import ReleaseFacts
-from cotbuild.builder.storage.arrow import arrow_schema
+from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotbuild.builder.storage.arrow import arrow_schema
+from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
 from cotbuild.schemas.files import (

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.evaluation.models import open_build
-from cotbuild.builder.release.rederive import question_of
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question
@@ -59,7 +58,7 @@ def teacher_chains(
 def _unseen(
     build: Build, spec: VariantSpec, seen: Callable[[str], bool]
 ) -> Iterator[tuple[Question, str]]:
-    questions = {row.question_id: question_of(row) for row in build.rationales()}
+    questions = {row.question_id: row.question_record() for row in build.rationales()}
     had: set[str] = set()
     for row in build.rows(spec.name):
         question = questions[row.question_id]

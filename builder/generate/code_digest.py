@@ -11,7 +11,6 @@ from types import CodeType
 DERIVING = (
     "cotbuild.schemas",
     "cotbuild.prompts",
-    "cotbuild.builder.storage.arrow",
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.rows",
     "cotbuild.builder.generate.exemplars",

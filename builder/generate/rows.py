@@ -8,17 +8,23 @@ from typing import Any
 from cotbuild.builder.generate.chains import Chain, Step
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.schemas.completion import Answer, Completion, Failure
-from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.rationale import Flag, OtherStep, Purpose, Rationale, Verdict
+from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.rationale import (
+    Flag,
+    OtherStep,
+    Purpose,
+    Rationale,
+    Verdict,
+    question_fields,
+)
 
 
 def to_rationale(chain: Chain) -> Rationale:
     """The published row of one finished chain."""
     step, answer = _said(chain)
     return Rationale(
-        question_id=chain.question.id,
+        **question_fields(chain.question),
         sample_index=chain.sample_index,
-        **about_question(chain.question),
         **_found(chain),
         **_text(answer),
         teacher=step.request.teacher,
@@ -30,22 +36,6 @@ def to_rationale(chain: Chain) -> Rationale:
         ),
         origin=None,
     )
-
-
-def about_question(question: Question) -> dict[str, Any]:
-    """What a row says of its question, without the id."""
-    return {
-        "kind": question.kind,
-        "question": question.text,
-        "choices": question.choices,
-        "target": question.target,
-        "other_targets": question.other_targets,
-        "dataset": question.source.dataset,
-        "config_name": question.source.config_name,
-        "split": question.source.split,
-        "revision": question.source.revision,
-        "row": question.source.row,
-    }
 
 
 def _said(chain: Chain) -> tuple[Step, Answer]:

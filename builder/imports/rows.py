@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from cotbuild.builder.generate.rows import about_question
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.targets import choice_label, number, yes_no
@@ -10,7 +9,13 @@ from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.rationale import Origin, Purpose, Rationale, Verdict
+from cotbuild.schemas.rationale import (
+    Origin,
+    Purpose,
+    Rationale,
+    Verdict,
+    question_fields,
+)
 
 
 def to_rationale(
@@ -23,9 +28,8 @@ def to_rationale(
     """The published row of one text of a question."""
     judged = _judged(question, text, recipe)
     return Rationale(
-        question_id=question.id,
+        **question_fields(question),
         sample_index=sample_index,
-        **about_question(question),
         rationale=judged.rationale,
         answer=judged.answer,
         verdict=judged.verdict,

@@ -23,27 +23,13 @@ from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportFile
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
-from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import OtherStep, Purpose, Rationale
 
 NO_WORDS = "as published; the server's own words are not kept in a release"
 
 
 # -- what a row holds --------------------------------------------------------------------------------------------------
-
-
-def question_of(row: Rationale) -> Question:
-    """The question a row is about."""
-    source = SourceRef(
-        dataset=row.dataset,
-        config_name=row.config_name,
-        split=row.split,
-        revision=row.revision,
-        row=row.row,
-    )
-    names = ("kind", "choices", "target", "other_targets")
-    said = {name: getattr(row, name) for name in names}
-    return Question(id=row.question_id, text=row.question, source=source, **said)
 
 
 def answers_of(row: Rationale) -> list[tuple[Purpose, Answer]]:
@@ -153,7 +139,7 @@ class Rederiving:
         """
         where = f"question {row.question_id!r} sample {row.sample_index}"
         answers = answers_of(row)
-        chain = begin(self.asking, question_of(row), row.sample_index)
+        chain = begin(self.asking, row.question_record(), row.sample_index)
         for number, (purpose, answer) in enumerate(answers):
             if chain.open is None or chain.open.purpose is not purpose:
                 raise DataError(
@@ -213,7 +199,9 @@ def imported_row(row: Rationale, manifest: Manifest, config: BuildConfig) -> Rat
     file = _file(row, text, manifest.imported.files, where)
     if recipe.answer == "column":
         text = text._replace(answer=row.answer)
-    made = imported_rationale(question_of(row), row.sample_index, text, file, recipe)
+    made = imported_rationale(
+        row.question_record(), row.sample_index, text, file, recipe
+    )
     if (
         recipe.answer == "column" and row.answer is None
     ):  # what the column said, if anything, is not published

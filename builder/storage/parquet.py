@@ -2,14 +2,15 @@
 
 import contextlib
 import hashlib
+import types
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest, dumped_json
@@ -21,6 +22,54 @@ ROWS_PER_GROUP = 1_000
 """Rows held in memory and written together."""
 
 _FORMAT_KEY = b"cotbuild.format_version"
+
+
+# -- schemas ------------------------------------------------------------------------------
+
+_SCALARS: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def arrow_schema(model: type[Record]) -> pa.Schema:
+    """Return the columns of a record, in the order of its fields.
+
+    They are derived from the annotations, so that no column is declared twice. Every
+    column is nullable, since readers differ on required ones. Raises TypeError as
+    `arrow_type` does.
+    """
+    fields = model.model_fields.items()
+    return pa.schema([(name, arrow_type(field.annotation)) for name, field in fields])
+
+
+def arrow_type(annotation: Any) -> pa.DataType:
+    """Return the Arrow type of a field's annotation.
+
+    Raises TypeError for an annotation that no column can hold.
+    """
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        alternatives = [arg for arg in args if arg is not type(None)]
+        if len(alternatives) == 1:
+            return arrow_type(alternatives[0])
+    if origin is Literal and all(isinstance(arg, str) for arg in args):
+        return pa.string()
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return pa.list_(arrow_type(args[0]))
+    if isinstance(annotation, type):
+        if annotation in _SCALARS:
+            return _SCALARS[annotation]
+        if issubclass(annotation, StrEnum):
+            return pa.string()
+        if issubclass(annotation, Record):
+            return pa.struct(list(arrow_schema(annotation)))
+    raise TypeError(f"no Arrow type for {annotation!r}")
+
+
+# -- writing ------------------------------------------------------------------------------
 
 
 def write_split(
@@ -162,6 +211,9 @@ class RowsDigest:
 
     def hexdigest(self) -> str:
         return self._sum.hexdigest()
+
+
+# -- reading ------------------------------------------------------------------------------
 
 
 def read_rows(

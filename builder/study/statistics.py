@@ -190,17 +190,6 @@ def compare_checkpoints(a_Q: ArrayLike, b_Q: ArrayLike) -> CheckpointComparison:
     )
 
 
-def wilson(num_correct: int, num_questions: int) -> Interval:
-    """95 % interval (1927) of one checkpoint's accuracy, percent, over other questions.
-
-    Not of its recipe's.
-    """
-    found = stats.binomtest(num_correct, num_questions).proportion_ci(
-        0.95, method="wilson"
-    )
-    return (100 * float(found.low), 100 * float(found.high))
-
-
 def _error(parts: Sequence[Floats], question_Q: Floats) -> tuple[float, float]:
     """Standard error and degrees of freedom of a mean: `parts`, tables (S, Q) of
     independent seeds; question means.

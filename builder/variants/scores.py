@@ -19,9 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cotbuild.builder.storage.arrow import arrow_schema
 from cotbuild.builder.storage.keys import KEY
-from cotbuild.builder.storage.parquet import ROWS_PER_GROUP
+from cotbuild.builder.storage.parquet import ROWS_PER_GROUP, arrow_schema
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError, StoreError

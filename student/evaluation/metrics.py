@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cotbuild.builder.study.statistics import wilson
 from cotbuild.schemas.evaluation import (
     FORCED_CHOICE,
     FREE_ANSWER,
@@ -11,6 +10,7 @@ from cotbuild.schemas.evaluation import (
     Proportion,
     QuestionResult,
     StudentMetrics,
+    wilson_interval,
 )
 
 
@@ -20,8 +20,7 @@ def make_proportion(found: Iterable[bool]) -> Proportion | None:
     if not values:
         return None
     count, of = sum(values), len(values)
-    # At none and all of them its ends lie outside 0 … 1 by a float's last digit.
-    low, high = (min(1.0, max(0.0, percent / 100)) for percent in wilson(count, of))
+    low, high = wilson_interval(count, of)
     return Proportion(count=count, of=of, share=count / of, low=low, high=high)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cotbuild.builder.storage.arrow import arrow_schema, arrow_type
+from cotbuild.builder.storage.parquet import arrow_schema, arrow_type
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Completion,
@@ -22,7 +22,7 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind
-from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.rationale import Rationale, question_fields
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
 
 RECORDS = [
@@ -242,10 +242,16 @@ def test_arrow_types_follow_the_annotations(
 
 
 def test_a_field_no_column_can_hold_is_refused() -> None:
-    with pytest.raises(TypeError, match="no arrow type"):
+    with pytest.raises(TypeError, match="no Arrow type"):
         arrow_type(dict[str, int])
 
 
 @pytest.mark.parametrize("model", [Question, Rationale])
 def test_a_published_record_has_a_column_a_field(model: type[Record]) -> None:
     assert arrow_schema(model).names == list(model.model_fields)
+
+
+def test_a_row_gives_back_its_question() -> None:
+    asked = question()
+    row = Rationale.model_construct(**question_fields(asked), sample_index=0)
+    assert row.question_record() == asked

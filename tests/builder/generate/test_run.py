@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.card import MODELS, as_yaml, code, features, inline
-from cotbuild.builder.storage.arrow import arrow_schema
-from cotbuild.builder.storage.parquet import write_split
+from cotbuild.builder.storage.parquet import arrow_schema, write_split
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Question

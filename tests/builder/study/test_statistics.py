@@ -16,9 +16,9 @@ from cotbuild.builder.study.statistics import (
     equivalent,
     holm,
     recipe_accuracy,
-    wilson,
 )
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.evaluation import wilson_interval
 from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Comparison
 from tests.support.simulated_studies import (
     compare_all,
@@ -414,8 +414,7 @@ class TestCheckpoints:
         self, right: int, asked: int
     ) -> None:
         z = stats.norm.ppf(0.975)
-        for limit in wilson(right, asked):
-            p = limit / 100
+        for p in wilson_interval(right, asked):
             assert abs(right / asked - p) == pytest.approx(
                 z * (p * (1 - p) / asked) ** 0.5, abs=1e-9
             )

@@ -12,9 +12,8 @@ from cotbuild.builder.study.statistics import (
     equivalent,
     holm,
     recipe_accuracy,
-    wilson,
 )
-from cotbuild.schemas.evaluation import MajorityBaseline, Proportion
+from cotbuild.schemas.evaluation import MajorityBaseline, Proportion, wilson_interval
 from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.study.declaration import (
     CellKey,
@@ -149,10 +148,8 @@ def made_record(
 
 
 def made_share(count: int, of: int) -> Proportion:
-    low, high = wilson(count, of)
-    return Proportion(
-        count=count, of=of, share=count / of, low=low / 100, high=high / 100
-    )
+    low, high = wilson_interval(count, of)
+    return Proportion(count=count, of=of, share=count / of, low=low, high=high)
 
 
 PASSED = GateResult(
