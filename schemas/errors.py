@@ -1,32 +1,37 @@
 """The exception tree.
 
-Every message reads: where: what, with the value. What was expected. What to do.
+A message is one line: where, what happened with the value, then what to do.
 """
 
 
 class CotbuildError(Exception):
-    """Base of every error a user can act on; the command line prints it without a
-    traceback.
+    """Base class of every error that a user can act on.
+
+    The command line prints it without a traceback.
     """
 
 
 class ConfigError(CotbuildError, ValueError):
-    """The configuration, a template or a flag is wrong; nothing was asked and nothing
-    written.
+    """A configuration, template or flag is wrong.
+
+    No request was sent and nothing was written.
     """
 
 
 class DataError(CotbuildError, ValueError):
-    """A row of a source, or a published file, is not what it should be."""
+    """A source row or a published file is malformed."""
 
 
 class TeacherError(CotbuildError, RuntimeError):
-    """The teacher cannot go on; what it answered before stands in the store."""
+    """The teacher cannot continue.
+
+    Every answer received before it is in the answer store.
+    """
 
 
 class StoreError(CotbuildError, OSError):
-    """The answer store or a build directory cannot be read or written."""
+    """The answer store, a build directory or a run folder cannot be read or written."""
 
 
 class PublishError(CotbuildError, RuntimeError):
-    """A release could not be made or read back."""
+    """A release could not be published or read back."""

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from cotbuild.schemas.errors import CotbuildError, DataError, StoreError
-from cotbuild.schemas.record import Record, check_format, short
+from cotbuild.schemas.record import Record, check_format, short_repr
 
 R = TypeVar("R", bound=Record)
 
@@ -156,7 +156,7 @@ def _parse_object(
     except ValueError as fault:
         raise error(f"{where}: not JSON: {fault}. {remedy}") from fault
     if not isinstance(value, dict):
-        raise error(f"{where}: {short(value)} is not a JSON object. {remedy}")
+        raise error(f"{where}: {short_repr(value)} is not a JSON object. {remedy}")
     return value
 
 

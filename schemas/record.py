@@ -1,6 +1,4 @@
-"""What all records share: frozen, unknown fields refused, a format version checked
-before anything else.
-"""
+"""The base class of all records, and the check of a file's format version."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -10,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cotbuild.schemas.errors import CotbuildError, DataError
 
 FORMAT_VERSION = 1
-"""Version of everything cotbuild writes: journals, shards, manifest.json, build.json.
+"""Version of every format that cotbuild writes: journals, shards, manifest.json,
+build.json.
 """
 
 
 class Record(BaseModel):
-    """A frozen Pydantic model that refuses unknown fields and coercion of wrong types."""
+    """A frozen Pydantic model that rejects unknown fields and does not coerce types."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False
@@ -28,21 +27,21 @@ class Record(BaseModel):
         where: str,
         error: type[CotbuildError] = DataError,
     ) -> Self:
-        """Build from plain JSON values; a fault becomes one line that starts with
-        `where`.
+        """Build a record from plain JSON values.
+
+        Raises `error` in one line that starts with `where` if the values do not fit.
         """
         try:
             return cls.model_validate(value, strict=False)
         except ValidationError as fault:
-            raise error(f"{where}: {explain(fault)}") from fault
+            raise error(f"{where}: {explain_validation_error(fault)}") from fault
 
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Self:
-        """See BaseModel.
+        """Copy the record, without its cached properties.
 
-        What was computed of the old fields stays behind: a key or fingerprint would be
-        of those.
+        A cached key or fingerprint would be that of the old fields.
         """
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
@@ -50,21 +49,20 @@ class Record(BaseModel):
         return copied
 
 
-def explain(fault: ValidationError) -> str:
-    """The first fault of a ValidationError as one line, and how many more there are."""
+def explain_validation_error(fault: ValidationError) -> str:
+    """Describe the first fault in one line, and count the others."""
     faults = fault.errors(include_url=False)
     first = faults[0]
     place = ".".join(str(part) for part in first["loc"]) or "record"
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    if (
-        first["type"] == "value_error"
-    ):  # raised by a validator of ours, which names what is wrong
+    if first["type"] == "value_error":
+        # One of our own validators, whose message names the value.
         return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
-    return f"{place} is {short(first.get('input'))}. {first['msg']}{more}."
+    return f"{place} is {short_repr(first.get('input'))}. {first['msg']}{more}."
 
 
-def short(value: object) -> str:
-    """The value as errors show it, at most 80 characters."""
+def short_repr(value: object) -> str:
+    """Return a value's repr for an error message, at most 80 characters long."""
     shown = repr(value)
     return shown if len(shown) <= 80 else shown[:77] + "..."
 

@@ -15,7 +15,7 @@ from cotbuild.builder.sources.files import FileRows, open_file
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
 """First rows of a file that are looked at for the columns it has."""
@@ -57,7 +57,7 @@ class DroppedTexts:
     def add(self, file: str, row: int, reason: ImportDropReason, what: str) -> None:
         self.counts[reason] += 1
         if len(self.shown) < SHOWN:
-            self.shown.append(UnmatchedText(file, row, reason, short(what)))
+            self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
 def read_rows(path: Path, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
@@ -100,7 +100,7 @@ def _bare_rows(path: Path) -> Iterator[Row]:
         ) from error
     if not isinstance(value, list):
         raise DataError(
-            f"{path.name}: holds {short(value)}. Expected one list of texts."
+            f"{path.name}: holds {short_repr(value)}. Expected one list of texts."
         )
     return ({WHOLE_ROW: item} for item in value)
 
@@ -150,5 +150,5 @@ def _text(value: object, answer: object) -> tuple[str, object] | BadRow:
 def _no_text(value: object) -> BadRow:
     return BadRow(
         BadRowReason.MISSING_FIELD,
-        f"text is {short(value)}. Expected a text, or a list of texts.",
+        f"text is {short_repr(value)}. Expected a text, or a list of texts.",
     )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 
 _BOM = b"\xef\xbb\xbf"
 Reader = Callable[[Path], Iterator[Row | BadRow]]
@@ -87,7 +87,8 @@ def _as_row(value: Any) -> Row | BadRow:
     if isinstance(value, dict):
         return value
     return BadRow(
-        BadRowReason.NOT_A_ROW, f"the row is {short(value)}. Expected a JSON object."
+        BadRowReason.NOT_A_ROW,
+        f"the row is {short_repr(value)}. Expected a JSON object.",
     )
 
 
@@ -123,7 +124,7 @@ def read_json(path: Path) -> Iterator[Row | BadRow]:
     if isinstance(document, dict):
         if not _is_object_of_rows(document):
             raise DataError(
-                f"{path.name}: one object with the fields {short(list(document))}. "
+                f"{path.name}: one object with the fields {short_repr(list(document))}. "
                 "Expected an array of rows, or an object whose values are all rows."
             )
         document = list(document.values())

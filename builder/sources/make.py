@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
-from cotbuild.schemas.record import explain, short
+from cotbuild.schemas.record import explain_validation_error, short_repr
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Pairs = Sequence[tuple[str, str]]
@@ -34,7 +34,8 @@ def clean_field(value: object, field: str) -> str:
     """A text that must be there. Raises BadRow."""
     if not isinstance(value, str) or not (text := clean(value)):
         raise BadRow(
-            BadRowReason.MISSING_FIELD, f"{field} is {short(value)}. Expected a text."
+            BadRowReason.MISSING_FIELD,
+            f"{field} is {short_repr(value)}. Expected a text.",
         )
     return text
 
@@ -68,7 +69,7 @@ def content_id(text: str, pairs: Pairs) -> str:
         data = "".join([f"{len(part)}:{part}" for part in parts])
         return sha256(f"question-id/1\n{data}".encode()).hexdigest()[:16]
     except UnicodeEncodeError as error:  # such as JSON's "\ud800"
-        message = f"question {short(text)} has a lone surrogate in text or choices. Expected valid Unicode."
+        message = f"question {short_repr(text)} has a lone surrogate in text or choices. Expected valid Unicode."
         raise BadRow(BadRowReason.BAD_QUESTION, message) from error
 
 
@@ -121,7 +122,7 @@ def _bad_question(
     if kind is QuestionKind.CHOICE and target is not None and target not in labels:
         message = f"question {name!r} has target {target!r}, not one of its choices {labels}. Expected one of them."
         return BadRow(BadRowReason.BAD_TARGET, message)
-    return BadRow(BadRowReason.BAD_QUESTION, explain(fault))
+    return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(fault))
 
 
 def choice_pairs(value: object) -> list[tuple[str, str]]:
@@ -179,6 +180,6 @@ def _option(value: object) -> str:
 def _bad_choices(value: object) -> BadRow:
     return BadRow(
         BadRowReason.BAD_CHOICES,
-        f"choices hold {short(value)}. Expected a list of texts, a list of {{label, text}}, "
+        f"choices hold {short_repr(value)}. Expected a list of texts, a list of {{label, text}}, "
         '{"label": […], "text": […]}, {"A": text, …}, or one of these as JSON.',
     )

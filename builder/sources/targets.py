@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.make import Pairs, clean
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _NUMBER = re.compile(
@@ -181,5 +181,5 @@ def _whole(value: object) -> int | None:
 
 def _bad(value: object, expected: str) -> BadRow:
     return BadRow(
-        BadRowReason.BAD_TARGET, f"target is {short(value)}. Expected {expected}."
+        BadRowReason.BAD_TARGET, f"target is {short_repr(value)}. Expected {expected}."
     )

@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.study.comparison import (
     CheckpointComparison,
     Claim,
@@ -228,7 +228,7 @@ def _recipe(correct_SQ: ArrayLike, where: str) -> Floats:
     wrong = table[(table != 0) & (table != 1)]
     if wrong.size:
         raise DataError(
-            f"{where}: {short(float(wrong[0]))} for a question. Expected 1, right, or 0, wrong."
+            f"{where}: {short_repr(float(wrong[0]))} for a question. Expected 1, right, or 0, wrong."
         )
     return table
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from cotbuild.schemas.record import FORMAT_VERSION, Record, explain
+from cotbuild.schemas.record import FORMAT_VERSION, Record, explain_validation_error
 from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.schemas.variant import Name
@@ -266,7 +266,7 @@ class Study(Record):
                         {"variant": "any", name: value}, strict=False
                     )
                 except ValidationError as fault:
-                    raise ValueError(explain(fault)) from fault
+                    raise ValueError(explain_validation_error(fault)) from fault
         if both := sorted(set(self.train) & set(self.grid)):
             raise ValueError(
                 f"train and grid both have {both}, expected each in one of them"

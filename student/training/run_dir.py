@@ -22,7 +22,7 @@ from cotbuild.schemas.files import (
     write_text_atomic,
 )
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.training import StudentRun, UpdateMetrics
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def check_same_run(folder: Path, there: StudentRun, new: StudentRun) -> None:
         for field, value in fields[1].items():
             if fields[0].get(field) != value:
                 raise ConfigError(
-                    f"{folder}: holds a run with {field} {short(fields[0].get(field))}, now it is {short(value)}. "
+                    f"{folder}: holds a run with {field} {short_repr(fields[0].get(field))}, now it is {short_repr(value)}. "
                     "Expected the same to go on with it. Train into another --out, or remove it."
                 )
 

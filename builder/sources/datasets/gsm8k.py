@@ -9,7 +9,7 @@ from cotbuild.builder.sources.known import KnownDataset
 from cotbuild.builder.sources.make import clean, clean_field, make_question
 from cotbuild.builder.sources.targets import number
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
-from cotbuild.schemas.record import short
+from cotbuild.schemas.record import short_repr
 
 # On the Hub, as pinned by the UK AISI's inspect_evals.
 REVISION = "cc7b047b6e5bb11b4f1af84efc572db110a51b3c"
@@ -47,7 +47,7 @@ def _target(answer: object) -> str:
     if plain is None:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"answer is {short(answer)}. Expected a text that ends in '#### number'.",
+            f"answer is {short_repr(answer)}. Expected a text that ends in '#### number'.",
         )
     return plain
 

@@ -36,7 +36,7 @@ from cotbuild.builder.teachers.http.wire import (
 from cotbuild.schemas.completion import Answer, Failure, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import explain
+from cotbuild.schemas.record import explain_validation_error
 
 LOOK_TIMEOUT_S = 60.0
 """For the small GET and /tokenize calls. A completion has no time limit: a queued
@@ -232,7 +232,8 @@ class EndpointClient:
                 served = _Models.model_validate_json(raw).data
             except ValidationError as fault:
                 raise TeacherError(
-                    f"{self.base}/models: {explain(fault)} Expected a list of models. Give the URL that ends in /v1."
+                    f"{self.base}/models: {explain_validation_error(fault)} "
+                    "Give the URL that ends in /v1."
                 ) from fault
         limits = {model.id: model.max_model_len for model in served}
         if self.model not in limits:

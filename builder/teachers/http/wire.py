@@ -16,7 +16,7 @@ from cotbuild.schemas.completion import (
     FailureKind,
     Request,
 )
-from cotbuild.schemas.record import explain
+from cotbuild.schemas.record import explain_validation_error
 
 MAX_WORDS_CHARS = 300
 """Longest piece of a server's own words kept in a message."""
@@ -108,7 +108,8 @@ def read_body(raw: bytes) -> ChatBody | RetryableFailure:
         return ChatBody.model_validate_json(raw)
     except ValidationError as fault:
         return RetryableFailure(
-            FailureKind.BAD_BODY, one_line(f"not a chat completion: {explain(fault)}")
+            FailureKind.BAD_BODY,
+            one_line(f"not a chat completion: {explain_validation_error(fault)}"),
         )
 
 
