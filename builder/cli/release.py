@@ -86,17 +86,17 @@ def publish(
     and all of it read back.
     """
     with errors():
-        from cotbuild.builder.hub.names import repo_name, tag_name
+        from cotbuild.builder.hub.names import FILE_PREFIX, repo_name, tag_name
         from cotbuild.builder.release.check import VerifyOptions
         from cotbuild.builder.release.compose import ReleaseSpec
-        from cotbuild.builder.release.names import FILE, open_target
+        from cotbuild.builder.release.open import open_target
         from cotbuild.builder.release.publish import PublishOptions
         from cotbuild.builder.release.publish import publish as run
         from cotbuild.builder.terminal import Terminal
         from cotbuild.builder.variants.settings import bindings
 
         ui = Terminal()
-        name = target if target.startswith(FILE) else repo_name(target)
+        name = target if target.startswith(FILE_PREFIX) else repo_name(target)
         wish = ReleaseSpec(
             target=name,
             tag=None if tag is None else tag_name(tag),
@@ -156,12 +156,12 @@ def pull(
     asks nothing.
     """
     with errors():
-        from cotbuild.builder.release.names import at_revision, open_target
+        from cotbuild.builder.release.open import open_target, split_revision
         from cotbuild.builder.release.pull import pull as run
         from cotbuild.builder.terminal import Terminal
 
         ui = Terminal()
-        name, revision = at_revision(release)
+        name, revision = split_revision(release)
         manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
         said = "brought and checked" if brought else "there already"
@@ -197,7 +197,7 @@ def verify(
     """
     with errors():
         from cotbuild.builder.release.check import VerifyOptions, check
-        from cotbuild.builder.release.names import is_release_name
+        from cotbuild.builder.release.open import is_release_name
         from cotbuild.builder.variants.settings import bindings
 
         checks = VerifyOptions(
@@ -219,11 +219,11 @@ def _verify_elsewhere(
     name: str, checks: "VerifyOptions"
 ) -> "tuple[Manifest, list[str]]":
     from cotbuild.builder.release.check import verify_release
-    from cotbuild.builder.release.names import at_revision, open_target
+    from cotbuild.builder.release.open import open_target, split_revision
     from cotbuild.builder.terminal import Terminal
 
     ui = Terminal()
-    target, revision = at_revision(name)
+    target, revision = split_revision(name)
     with ui.counting("bytes") as progress:
         return verify_release(
             open_target(target, ui.say), revision, checks, progress, ui.say

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.release.names import at_revision, is_release_name, open_target
+from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.identity import (
     COMMIT,
@@ -102,7 +102,7 @@ def open_build(source: str, ui: Ui) -> Build:
 def _fetched(release: str, ui: Ui) -> Build:
     from cotbuild.builder.release.check import fetch_release
 
-    name, revision = at_revision(release)
+    name, revision = split_revision(release)
     target = open_target(name, ui.say)
     commit = target.state(revision).commit
     folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]

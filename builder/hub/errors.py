@@ -2,6 +2,7 @@
 
 import re
 
+from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.schemas.errors import PublishError
 
 MAX_WAIT_S = 120
@@ -68,8 +69,7 @@ def retry_after_s(error: BaseException) -> float | None:
     limit = parse_ratelimit_headers(error.response.headers)
     if limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
-    told = error.response.headers.get("Retry-After", "")
-    return float(told) if told.isdigit() else None
+    return parse_retry_after(error.response.headers.get("Retry-After"))
 
 
 def publish_error(

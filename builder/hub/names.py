@@ -11,6 +11,8 @@ that have it.
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,95}")
 """Of what git takes as a tag, the part that needs no quoting anywhere."""
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
+FILE_PREFIX = "file:"
+"""Begins the name of a folder as a target of releases."""
 PREFIXES = ("hf://datasets/", "datasets/")
 
 

@@ -13,12 +13,12 @@ from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
-from cotbuild.builder.release.names import safe_path
 from cotbuild.builder.release.rederive import (
     check_rows,
     imported_row,
     rederiving,
 )
+from cotbuild.builder.release.untrusted import safe_path
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.extract import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig

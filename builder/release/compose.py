@@ -17,7 +17,7 @@ from cotbuild.builder.card import (
     pictures,
     word_lengths,
 )
-from cotbuild.builder.release.names import FILE
+from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.release.sanitize import (
     last_part,
@@ -105,7 +105,9 @@ def compose(build: Build, wish: ReleaseSpec, made: Path) -> ReleaseTree:
 
 def _repo(target: str) -> str:
     """What `load_dataset` is given: org/name, or the last part of a folder's path."""
-    return last_part(target.removeprefix(FILE)) if target.startswith(FILE) else target
+    if target.startswith(FILE_PREFIX):
+        return last_part(target.removeprefix(FILE_PREFIX))
+    return target
 
 
 def _languages(manifest: Manifest) -> tuple[str, ...]:

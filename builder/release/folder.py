@@ -8,7 +8,7 @@ PATH/.release/
   pending.json  a commit that is decided: the next publish carries it out; until then readers are told so
 
 Whoever brought the folder here may have written any of these, and links: every path
-goes through places.py.
+goes through untrusted.py.
 
 Only the newest state is kept: a tag of an older one cannot be read. A commit is the
 digest over the files put here.
@@ -26,8 +26,11 @@ from pydantic import Field
 
 from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
-from cotbuild.builder.release.names import safe_path
-from cotbuild.builder.release.places import plain_place, safe_place
+from cotbuild.builder.release.untrusted import (
+    plain_place,
+    safe_path,
+    safe_place,
+)
 from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.files import file_sha256, fsync_path, read_record, write_record
 from cotbuild.schemas.fingerprint import digest

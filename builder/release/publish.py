@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotbuild.builder.build.build import Build
+from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
     VerifyOptions,
@@ -20,7 +21,6 @@ from cotbuild.builder.release.compose import (
     ReleaseTree,
     compose,
 )
-from cotbuild.builder.release.names import FILE
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui
@@ -84,8 +84,8 @@ def publish(
 
 def _refuse_own_folder(build_dir: Path, target: str) -> None:
     if (
-        target.startswith(FILE)
-        and Path(target.removeprefix(FILE)).resolve() == build_dir.resolve()
+        target.startswith(FILE_PREFIX)
+        and Path(target.removeprefix(FILE_PREFIX)).resolve() == build_dir.resolve()
     ):
         raise ConfigError(f"{target!r}: the build itself. Expected another folder.")
 

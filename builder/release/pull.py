@@ -18,7 +18,7 @@ from cotbuild.builder.release.rederive import (
     may_pass,
     template_of,
 )
-from cotbuild.builder.release.sanitize import received_config
+from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in

@@ -12,6 +12,7 @@ import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
+from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.builder.teachers.http.connection import (
     CONNECT_TIMEOUT_S,
     open_session,
@@ -21,6 +22,7 @@ from cotbuild.builder.teachers.http.connection import (
 from cotbuild.builder.teachers.http.metrics import ServerLoad, read_load
 from cotbuild.builder.teachers.http.wire import (
     AWAY_STATUS,
+    MAX_RETRY_AFTER_S,
     NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
@@ -28,7 +30,6 @@ from cotbuild.builder.teachers.http.wire import (
     one_line,
     read_body,
     refusal,
-    retry_after_s,
     server_words,
     to_answer,
     wire,
@@ -195,7 +196,8 @@ class EndpointClient:
                 request_key=request_key, kind=FailureKind.REJECTED, message=words
             )
         if status in RETRY_STATUS or status >= 500:
-            after_s = retry_after_s(response.headers.get("Retry-After"))
+            header = response.headers.get("Retry-After")
+            after_s = parse_retry_after(header, max_s=MAX_RETRY_AFTER_S)
             away = status in AWAY_STATUS
             return RetryableFailure(
                 FailureKind.UNAVAILABLE,

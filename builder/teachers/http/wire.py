@@ -2,9 +2,7 @@
 when to ask again. Pure.
 """
 
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -196,24 +194,6 @@ def one_line(text: str) -> str:
         if len(folded) <= MAX_WORDS_CHARS
         else folded[: MAX_WORDS_CHARS - 1] + "…"
     )
-
-
-def retry_after_s(value: str | None, now_s: float | None = None) -> float | None:
-    """Seconds a Retry-After header asks for (a number or an HTTP date), from 0 to
-    MAX_RETRY_AFTER_S; None: not said.
-    """
-    if value is None:
-        return None
-    try:
-        wait_s = float(value)
-    except ValueError:
-        try:
-            wait_s = parsedate_to_datetime(value).timestamp() - (
-                time.time() if now_s is None else now_s
-            )
-        except ValueError:
-            return None
-    return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
 def backoff_s(

@@ -244,7 +244,7 @@ def test_a_manifest_that_leads_out_of_the_release_is_refused(
         },
     )
     refused = at_hub("pull", REPO, tmp_path / "a" / "b", code=1)
-    assert "a file is called '../../escaped.parquet'" in refused.stderr
+    assert "unsafe file name '../../escaped.parquet'" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from cotbuild.builder.release.check import too_old
-from cotbuild.builder.release.names import at_revision, is_release_name, safe_path
+from cotbuild.builder.release.open import is_release_name, split_revision
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
 from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
+from cotbuild.builder.release.untrusted import safe_path
 from cotbuild.builder.teachers.identity import teacher_identity
 from cotbuild.builder.teachers.known import IdentityCache, save_known
 from cotbuild.schemas.config import TeacherConfig
@@ -73,24 +74,24 @@ def test_a_long_plan_lists_some_and_counts_the_rest() -> None:
 def test_a_revision_stands_behind_the_last_at(
     text: str, name: str, revision: str | None
 ) -> None:
-    assert at_revision(text) == (name, revision)
+    assert split_revision(text) == (name, revision)
     assert is_release_name(text)
 
 
 def test_a_folder_wins_over_a_name_of_the_hub(tmp_path: Path) -> None:
     assert not is_release_name(str(tmp_path))
     assert not is_release_name("no-such-folder")
-    with pytest.raises(ConfigError, match="nothing behind the @"):
-        at_revision("lab/x@")
+    with pytest.raises(ConfigError, match="ends with an @"):
+        split_revision("lab/x@")
     (tmp_path / "a@b").mkdir()
-    assert at_revision(f"file:{tmp_path}/a@b") == (f"file:{tmp_path}/a@b", None)
+    assert split_revision(f"file:{tmp_path}/a@b") == (f"file:{tmp_path}/a@b", None)
 
 
 @pytest.mark.parametrize(
     "path", ["../a", "/a", "a/../b", ".answers/x", "a/.hidden", "", "a\\b"]
 )
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
-    with pytest.raises(PublishError, match="Expected a plain path"):
+    with pytest.raises(PublishError, match="unsafe file name"):
         safe_path(path, "lab/x")
 
 

@@ -3,8 +3,6 @@ again.
 """
 
 import json
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -21,7 +19,6 @@ from cotbuild.builder.teachers.http.wire import (
     one_line,
     read_body,
     refusal,
-    retry_after_s,
     server_words,
     to_answer,
     wire,
@@ -219,31 +216,6 @@ def test_any_bytes_make_one_short_line(raw: bytes) -> None:
     assert (
         not isinstance(read, RetryableFailure) or len(read.message) <= MAX_WORDS_CHARS
     )
-
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("0", 0.0),
-        ("2", 2.0),
-        ("1.5", 1.5),
-        ("-3", 0.0),
-        ("1e9", MAX_RETRY_AFTER_S),
-        ("inf", MAX_RETRY_AFTER_S),
-        ("nan", None),
-        ("soon", None),
-        ("", None),
-        (format_datetime(NOW.replace(second=25), usegmt=True), 20.0),
-        (format_datetime(NOW.replace(second=1), usegmt=True), 0.0),
-        (format_datetime(NOW.replace(year=2027), usegmt=True), MAX_RETRY_AFTER_S),
-    ],
-)
-def test_retry_after(value: str | None, expected: float | None) -> None:
-    assert retry_after_s(value, NOW.timestamp()) == expected
 
 
 @given(
