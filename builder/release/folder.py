@@ -43,9 +43,7 @@ R = TypeVar("R", bound=Record)
 class _Kept(Record):
     """The content of release.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     files: tuple[str, ...] = Field(
         default=(), description="Paths that were put here; others are a user's own."
     )
@@ -55,9 +53,7 @@ class _Kept(Record):
 class _Pending(Record):
     """The content of pending.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     add: tuple[str, ...] = Field(
         default=(), description="Paths whose files wait in incoming/."
     )

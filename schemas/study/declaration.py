@@ -164,9 +164,7 @@ class Study(Record):
     report.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     name: Line = Field(description="What the report is called.")
     source: str = Field(
         min_length=1, description="Folder of a build, or a release: ORG/NAME@TAG."

@@ -105,9 +105,7 @@ class Cell(Record):
     What resume needs on another machine.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     key: CellKey = Field(description="Which cell.")
     fingerprint: str = Field(description="Digest of all that decides its answers.")
     identity: str = Field(
@@ -174,9 +172,7 @@ class StudyRegistration(Record):
     since.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     digest: str = Field(description="Of `study`.")
     at: str = Field(description="UTC, ISO 8601.")
     study: Study = Field(description="As it stood.")

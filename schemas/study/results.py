@@ -120,9 +120,7 @@ class StageResult(Record):
 class StudyResults(Record):
     """report/results.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     num_questions: int = Field(description="Test questions.")
     stages: tuple[StageResult, ...] = Field(description="In order.")
     untrained: tuple[RecipeResult, ...] = Field(
