@@ -200,7 +200,7 @@ def _rationales(
     prompts = [tokenize_prompt(student, item.row.prompt) for item in items]
     limits, stops = (
         [plan.rationale_tokens] * len(items),
-        [plan.layout.before_label.rstrip()],
+        [plan.layout.text_before_label.rstrip()],
     )
     return _in_order(
         decode_prompts(student, prompts, limits, stops, plan.batch_tokens), len(items)
@@ -239,7 +239,7 @@ def compose_before_label(layout: Layout, rationale: str) -> str:
     return (
         ""
         if layout.label_first
-        else f"{layout.opening}{rationale}{layout.before_label}".rstrip(" ")
+        else f"{layout.opening}{rationale}{layout.text_before_label}".rstrip(" ")
     )
 
 
@@ -263,7 +263,9 @@ def _most_tokens(
         default=FREE_TOKENS,
     )
     between = len(
-        student.tokenizer.encode(plan.layout.before_label + plan.layout.behind_label)
+        student.tokenizer.encode(
+            plan.layout.text_before_label + plan.layout.text_after_label
+        )
     )
     rationale = (
         plan.rationale_tokens

@@ -72,7 +72,7 @@ def _encode(
 ) -> TokenizedOption:
     completion, span = compose_option(layout, option, rationale)
     found = tokenize_with_parts(
-        tokenizer, prompt, completion, [span], end=not layout.behind_label
+        tokenizer, prompt, completion, [span], end=not layout.text_after_label
     )
     label = [i for i, part in enumerate(found.parts_T) if part == TokenPart.LABEL]
     return TokenizedOption(found.input_ids_T[: label[-1] + 1], label[0], len(option))

@@ -24,7 +24,7 @@ def label_stops(layout: Layout) -> tuple[str, ...]:
     """What ends a label: the line, since no label holds a line break, or what stands
     behind it in training.
     """
-    behind = layout.behind_label.rstrip()
+    behind = layout.text_after_label.rstrip()
     return ("\n",) if not behind or behind.startswith("\n") else ("\n", behind)
 
 
