@@ -1,4 +1,4 @@
-"""BuildConfig: every setting of a build, resolved, as build.json holds it."""
+"""BuildConfig: everything that decides a build, resolved; build.json holds one."""
 
 from typing import Literal, Self
 
@@ -11,7 +11,7 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 
 class SourceConfig(Record):
-    """The questions of a build."""
+    """Which questions enter the build."""
 
     name: str = Field(
         default="bundled",
@@ -19,148 +19,121 @@ class SourceConfig(Record):
         description="bundled, a known dataset, a file, a folder of split files, or a dataset's Hub id.",
     )
     config_name: str | None = Field(
-        default=None,
-        description="Config of a dataset given by its Hub id; None if it has only one.",
+        default=None, description="The Hub's config, for a dataset given by its Hub id."
     )
     revision: str | None = Field(
-        default=None, description="Branch, tag or commit of a Hub id; None for main."
+        default=None, description="Branch, tag or commit of a Hub id; None: main."
     )
     split: str | None = Field(
         default=None,
-        description="Split that rationales are generated for; None for the file's own, else train.",
+        description="Split to ask about; None: the file's own, else train.",
     )
     rows: str | None = Field(
         default=None,
         pattern=r"^\d*:\d*$",
-        description="Rows to use, START:END from 0 without END; None for all.",
+        description="Only these rows, START:END from 0, END not included; None: all.",
     )
     sample: int | None = Field(
         default=None,
         ge=1,
-        description="Number of questions to sample by sample_seed and id; a larger sample contains a "
-        "smaller one. None for all.",
+        description="Only so many questions, drawn by sample_seed and id; a larger draw holds it.",
     )
-    sample_seed: int = Field(default=0, ge=0, description="Seed of `sample`.")
+    sample_seed: int = Field(default=0, ge=0, description="Seed of the draw.")
     limit: int | None = Field(
         default=None,
         ge=1,
-        description="Maximum number of questions, the first of those; None for all.",
+        description="Only the first so many questions of those; None: all.",
     )
     eval_splits: tuple[str, ...] = Field(
-        default=(),
-        description="Evaluation splits to include; no rationales are generated for them.",
+        default=(), description="Splits that enter without a request."
     )
     columns: dict[str, str] = Field(
         default={},
-        description="Question field to column, for files with other column names.",
+        description="Question field to column of the file, for unknown shapes.",
     )
     kind: QuestionKind | None = Field(
-        default=None,
-        description="Kind of all questions; None to infer it from the columns.",
+        default=None, description="Kind of every question; None: told by the columns."
     )
     on_bad_row: Literal["stop", "drop"] = Field(
-        default="stop", description="Stop at a malformed row, or drop and count it."
+        default="stop", description="Stop at a bad row, or leave it out, counted."
     )
     drop_overlap: bool = Field(
         default=False,
-        description="Drop and count questions that are also in an evaluation split, instead of only "
-        "reporting them.",
+        description="Leave out, counted, what also stands in an evaluation split; else only report it.",
     )
 
 
 class ExemplarsConfig(Record):
-    """Exemplars drawn for each question in place of the template's own."""
+    """Worked examples drawn for each question in place of the template's own."""
 
     split: str = Field(
         min_length=1,
-        description="Split of the source whose rows have rationales of their own.",
+        description="Split of the source whose rows bring their own rationales.",
     )
-    count: int = Field(default=3, ge=1, le=64, description="Exemplars per prompt.")
+    count: int = Field(default=3, ge=1, le=64, description="How many a prompt.")
     seed: int = Field(default=0, ge=0, description="Seed of the draw.")
 
 
 class ServerConfig(Record):
-    """Settings of a managed vLLM server. None of them is part of the request key.
-
-    A setting of None is chosen for the machine that the server starts on.
+    """Settings of a managed vLLM server; None: chosen for the machine it starts on.
+    none enters a request_key.
     """
 
     dtype: str | None = Field(
         default=None,
-        description="Data type of the weights; None for vLLM's choice, but float32 on CPUs that "
-        "emulate bfloat16.",
+        description="Weights' type; None: float32 on CPUs that emulate bfloat16.",
     )
     max_num_seqs: int | None = Field(
-        default=None,
-        ge=1,
-        description="Maximum sequences decoded together; None to choose.",
+        default=None, ge=1, description="Sequences decoded together."
     )
     max_model_len: int | None = Field(
-        default=None,
-        ge=16,
-        description="Maximum tokens of prompt and completion together; None to choose.",
+        default=None, ge=16, description="Tokens of prompt and completion together."
     )
     max_num_batched_tokens: int | None = Field(
-        default=None,
-        ge=16,
-        description="Maximum tokens per engine step; None to choose.",
+        default=None, ge=16, description="Tokens per engine step."
     )
     kv_cache_gib: int | None = Field(
-        default=None,
-        ge=1,
-        description="GiB of memory for the KV cache, on CPU only; None to choose.",
+        default=None, ge=1, description="CPU only: GiB kept for the KV cache."
     )
     enforce_eager: bool | None = Field(
-        default=None, description="Skip compilation; None to skip it on CPU."
+        default=None, description="Skip compilation; None: skipped on CPU."
     )
     extra_args: tuple[str, ...] = Field(
-        default=(),
-        description="Additional arguments of vLLM's API server, passed unchanged.",
+        default=(), description="Further arguments for vLLM's API server, as they are."
     )
     start_timeout_s: float = Field(
-        default=900.0, gt=0, description="Maximum wait for a healthy server, seconds."
+        default=900.0, gt=0, description="Longest wait for a healthy server, seconds."
     )
     max_restarts: int = Field(
         default=3,
         ge=0,
-        description="Maximum restarts without a completion in between.",
+        description="Restarts without a completion between before the run ends.",
     )
 
 
 class ScriptedConfig(Record):
-    """Settings of the scripted teacher, a fake for dry runs and tests.
+    """Dials of the scripted teacher, a fake for dry runs and tests that says so in
+    provenance.
 
-    It does not see targets, so its answers are correct only by chance. Provenance
-    records that it is scripted.
+    It cannot see targets, so right and wrong answers fall as they may.
     """
 
     no_answer_frac: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Fraction of completions that state no answer.",
+        default=0.0, ge=0, le=1, description="Share that names no answer."
     )
     length_frac: float = Field(
-        default=0.0, ge=0, le=1, description="Fraction of completions truncated."
+        default=0.0, ge=0, le=1, description="Share cut for length."
     )
     rejected_frac: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Fraction of requests that fail and are not retried.",
+        default=0.0, ge=0, le=1, description="Share that fails for good."
     )
     unavailable_frac: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Fraction of requests that fail and are retried by the next run.",
+        default=0.0, ge=0, le=1, description="Share that fails, to be asked again."
     )
-    latency_s: float = Field(
-        default=0.0, ge=0, description="Seconds before each answer."
-    )
+    latency_s: float = Field(default=0.0, ge=0, description="Seconds before an answer.")
 
     @model_validator(mode="after")
-    def _check_fractions(self) -> Self:
+    def _shares_fit(self) -> Self:
         total = (
             self.no_answer_frac
             + self.length_frac
@@ -168,129 +141,124 @@ class ScriptedConfig(Record):
             + self.unavailable_frac
         )
         if total > 1:
-            raise ValueError(f"the fractions add up to {total}, expected at most 1")
+            raise ValueError(f"the shares add up to {total}, expected at most 1")
         return self
 
 
 class TeacherConfig(Record):
-    """The teacher, and how it is reached."""
+    """Who answers, and over what."""
 
     model: str = Field(
         default="embedded",
         min_length=1,
-        description="embedded, scripted, a folder, a Hub id, or a served model name.",
+        description="embedded, scripted, a folder, a Hub id, or a served name.",
     )
     endpoints: tuple[str, ...] = Field(
         default=(),
-        description="Base URLs of running servers (…/v1) that all serve the same model; empty for a "
-        "managed server.",
+        description="Base URLs of running servers, such as …/v1, all with the same model; none: managed.",
     )
     revision: str | None = Field(
         default=None,
-        description="Commit or tag of a Hub id; for an endpoint, as the user states it; None if not "
-        "stated.",
+        description="Commit or tag of a Hub id; for an endpoint, what the user states.",
     )
     recorded: str | None = Field(
         default=None,
         exclude_if=lambda identity: identity is None,
-        description="Identity of the teacher of a pulled release. Requests to it need endpoints or "
-        "another model. None to resolve the identity from the model.",
+        description="Identity of a pulled release's teacher, which cannot be asked: only endpoints, or naming a model "
+        "anew, make it one that can. None: resolved from the model.",
     )
     window: int | None = Field(
         default=None,
         ge=1,
-        description="Maximum requests in flight per server; None to choose.",
+        description="Most requests in flight at one server; None: chosen.",
     )
     max_attempts: int = Field(
-        default=6, ge=1, description="Attempts per request before it fails."
+        default=6, ge=1, description="Tries of one request before it counts as failed."
     )
     stall_s: float = Field(
         default=120.0,
         gt=0,
-        description="Seconds without a new token before a server counts as hung.",
+        description="Seconds without any new token before a server counts as hung.",
     )
     server: ServerConfig = Field(
-        default=ServerConfig(), description="Settings of a managed server."
+        default=ServerConfig(), description="For a managed server."
     )
     scripted: ScriptedConfig = Field(
-        default=ScriptedConfig(), description="Settings of the scripted teacher."
+        default=ScriptedConfig(), description="For the scripted teacher."
     )
 
 
 class BuildConfig(Record):
-    """Configuration of a build.
+    """A whole build.
 
-    The answer store is independent of it: another configuration in the same folder
-    reuses every answer whose request is unchanged.
+    The answer store outlives it: another config in the same folder reuses what still
+    fits.
     """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     source: SourceConfig = Field(default=SourceConfig(), description="The questions.")
     teacher: TeacherConfig = Field(default=TeacherConfig(), description="The teacher.")
     imported: ImportConfig | None = Field(
         default=None,
-        description="Imported rationales, instead of a teacher; None to generate them.",
+        description="Rationales made elsewhere, in place of asking a teacher; None: ask.",
     )
     mode: Literal["elicit", "rationalize", "elicit-then-rationalize"] = Field(
         default="elicit",
-        description="Generate with the target hidden (elicit), shown (rationalize), or hidden first and "
-        "shown for wrong answers.",
+        description="Ask with the target hidden; shown; or hidden, then shown where that went wrong.",
     )
     decode: Literal["free", "json", "choice"] = Field(
         default="free",
-        description="Free text; JSON with rationale and answer; or free text, then an answer "
-        "constrained to the choices.",
+        description="Free text; JSON of rationale and answer; or free text, then an answer held to the choices.",
     )
     on_length: Literal["keep", "longer"] = Field(
         default="keep",
-        description="Keep a completion truncated at max_tokens, or retry once with longer_tokens.",
+        description="Keep a text cut by max_tokens, or ask once more with longer_tokens.",
     )
     longer_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="Maximum new tokens of that retry; None for 4 × max_tokens.",
+        default=None, ge=1, description="For on_length longer; None: 4 × max_tokens."
     )
     exemplars: ExemplarsConfig | None = Field(
         default=None,
-        description="Exemplars drawn from a split; None for the template's own.",
+        description="Exemplars drawn from a split; None: the template's own.",
     )
     templates: tuple[str, ...] = Field(
         default=(),
-        description="name@version or a file, at most one per kind; empty for the defaults.",
+        description="name@version or a file, at most one a kind; empty: defaults.",
     )
     system: str | None = Field(
         default=None,
-        description="System prompt; None for the template's.",
+        description="System prompt in place of the template's; None: the template's.",
     )
-    sampling: Sampling = Field(default=Sampling(), description="Sampling parameters.")
-    samples: int = Field(default=1, ge=1, description="Samples per question.")
+    sampling: Sampling = Field(default=Sampling(), description="Sampling fields.")
+    samples: int = Field(default=1, ge=1, description="Requests per question.")
     seed: int = Field(
         default=0,
         ge=0,
         le=MAX_SEED,
-        description="Seed of the build, from which the seed of each request is derived.",
+        description="Build seed, from which each request's seed is derived.",
     )
 
     @model_validator(mode="after")
-    def _check_samples(self) -> Self:
+    def _samples_differ(self) -> Self:
         if self.samples > 1 and self.sampling.temperature == 0:
             raise ValueError(
-                f"samples is {self.samples} at temperature 0, where all samples are the same; "
-                "expected 1"
+                f"samples is {self.samples} at temperature 0, where all samples are the same; expected 1"
             )
         return self
 
     @model_validator(mode="after")
-    def _check_longer_tokens(self) -> Self:
-        if self.longer_tokens is None:
-            return self
-        if self.on_length != "longer":
+    def _longer_is_longer(self) -> Self:
+        if self.longer_tokens is not None and self.on_length != "longer":
             raise ValueError(
                 "longer_tokens is set while on_length is keep; expected on_length longer"
             )
-        if self.longer_tokens <= self.sampling.max_tokens:
+        if (
+            self.longer_tokens is not None
+            and self.longer_tokens <= self.sampling.max_tokens
+        ):
             raise ValueError(
-                f"longer_tokens is {self.longer_tokens}, "
-                f"expected more than max_tokens {self.sampling.max_tokens}"
+                f"longer_tokens is {self.longer_tokens}, expected more than max_tokens {self.sampling.max_tokens}"
             )
         return self

@@ -1,5 +1,6 @@
-"""The student as a model: the only door to transformers' loading, for decoders of any
-family.
+"""The student model: loading, context length, and the precision it trains in.
+
+The only place that loads models with transformers. It works for decoders of any family.
 """
 
 from pathlib import Path
@@ -15,9 +16,17 @@ from transformers import (
 from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.training import Precision, TrainConfig
 
-ADAPTER = "adapter_config.json"
-"""Stands in a folder that holds LoRA matrices and not a whole model."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""In a folder that holds LoRA matrices, not a whole model."""
+
+UNLIMITED_CONTEXT = 2**31
+
+EAGER_ATTENTION_MAX_TOKENS = 256
+"""Longest row for which all attention scores are kept in memory: for each row and head
+256 x 256 of them.
+"""
 
 
 class Student(NamedTuple):
@@ -26,67 +35,125 @@ class Student(NamedTuple):
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     identity: str
-    """Weights by digest or commit; no path."""
+    """Digest or commit of the weights; never a path."""
 
     @property
     def pad_id(self) -> int:
-        """What fills a batch up; never attended to, so that any token does where the
-        family has none.
+        """The token that fills a batch up.
+
+        It is never attended to, so the end of text will do if the family has no padding
+        token.
         """
-        pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
-        return int(eos if pad is None else pad)
+        pad_id = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id if pad_id is None else pad_id)
+
+
+# -- loading -----------------------------------------------------------------------------
 
 
 def load_student(
-    where: str | Path,
+    source: str | Path,
     identity: str,
     *,
     revision: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> Student:
-    """The model of a folder or a Hub id, LoRA with its base; `dtype` None: float32 on a
-    CPU, its own type on a GPU.
+    """Load a model and its tokenizer from a folder or the Hugging Face Hub.
 
-    Raises ConfigError where it is no decoder, its tokenizer tells no offsets, or it has
-    no end of text.
+    A folder of LoRA matrices is loaded with the base model it names. `dtype` None means
+    float32 on a CPU and the checkpoint's own type on a GPU. Raises ConfigError if the
+    model is not a decoder that transformers reads, its tokenizer gives no offsets, or
+    it has no end-of-text token.
     """
-    # Its bars and notes would stand between our lines of progress.
+    # Their progress bars and warnings would mix with our own progress lines.
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    source = str(where)
+    name_or_path = str(source)
+    shown = _name_without_path(name_or_path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model = _load_model(source, revision, dtype)
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
+        model = _load_model(name_or_path, revision, dtype)
     except (OSError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"student {_shown(source)!r}: {first} Expected a decoder that transformers reads."
+            f"student {shown!r} could not be loaded: {reason} "
+            "Use a decoder-only model that transformers can read."
         ) from error
     if not tokenizer.is_fast:
         raise ConfigError(
-            f"student {_shown(source)!r}: its tokenizer tells no offsets. Expected a fast tokenizer."
+            f"student {shown!r}: slow tokenizer without offset mapping. "
+            "Use a model with a fast tokenizer."
         )
     if tokenizer.eos_token_id is None:
         raise ConfigError(
-            f"student {_shown(source)!r}: its tokenizer has no end of text. Expected an eos_token."
+            f"student {shown!r}: its tokenizer has no eos_token. "
+            "Use a model whose tokenizer has one."
         )
     return Student(model, tokenizer, identity)
 
 
 def _load_model(
-    source: str, revision: str | None, wanted: torch.dtype | None
+    name_or_path: str, revision: str | None, dtype: torch.dtype | None
 ) -> PreTrainedModel:
-    dtype = wanted or ("auto" if torch.cuda.is_available() else torch.float32)
-    if (Path(source) / ADAPTER).is_file():
+    default = "auto" if torch.cuda.is_available() else torch.float32
+    if (Path(name_or_path) / ADAPTER_CONFIG).is_file():
         from peft import AutoPeftModelForCausalLM
 
         model: PreTrainedModel = AutoPeftModelForCausalLM.from_pretrained(
-            source, dtype=dtype
+            name_or_path, dtype=dtype or default
         )
         return model
-    return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+    return AutoModelForCausalLM.from_pretrained(
+        name_or_path, revision=revision, dtype=dtype or default
+    )
 
 
-def _shown(source: str) -> str:
-    """Never a path: errors end in reports."""
-    return Path(source).name if Path(source).is_dir() else source
+def _name_without_path(name_or_path: str) -> str:
+    """Drop the parents of a folder, since error messages end up in bug reports."""
+    path = Path(name_or_path)
+    return path.name if path.is_dir() else name_or_path
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """Return how many tokens the model can read; 2^31 if its config does not say."""
+    text_config = model.config.get_text_config()
+    length = getattr(text_config, "max_position_embeddings", None)
+    return int(length or UNLIMITED_CONTEXT)
+
+
+# -- precision ---------------------------------------------------------------------------
+
+
+def resolve_precision(config: TrainConfig) -> Precision:
+    """Return the precision that matrix products are trained in.
+
+    Without one in the config it is bfloat16 if the GPU supports it, or the CPU has
+    matrix units for it (AMX); else float32. Weights are float32 either way.
+    """
+    if config.precision is not None:
+        return config.precision
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = _cpu_has_bfloat16_units()
+    return Precision.BFLOAT16 if fast else Precision.FLOAT32
+
+
+def _cpu_has_bfloat16_units() -> bool:
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch 2.6 does not
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def set_attention(model: PreTrainedModel, config: TrainConfig, max_tokens: int) -> None:
+    """Choose the attention kernel for training on rows of up to `max_tokens` tokens.
+
+    Plain attention for short rows in bfloat16 on a CPU, where the backward pass of the
+    fused kernel is slow; else the model's default. Measured on SmolLM2-135M, 32 rows of
+    64 tokens, two cores with AMX, in tokens/s: 327 in float32, 574 in bfloat16 with
+    fused attention, 779 in bfloat16 with plain attention.
+    """
+    on_cpu = not torch.accelerator.is_available()
+    short = max_tokens <= EAGER_ATTENTION_MAX_TOKENS
+    if on_cpu and short and resolve_precision(config) is Precision.BFLOAT16:
+        model.set_attn_implementation("eager")

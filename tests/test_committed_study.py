@@ -7,7 +7,7 @@ import pytest
 
 from cotbuild.builder.study.folder import read_cells, read_registration
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
+from cotbuild.student.evaluation.plan import EVALUATION_VERSION
 from tests.support.commands import DATA, HERE, cotbuild
 
 STUDY = HERE.parent / "docs" / "studies" / "palm-csqa"

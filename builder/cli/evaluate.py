@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cotbuild.builder.evaluation.results import ResultsFile
     from cotbuild.builder.terminal import Terminal
     from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
-    from cotbuild.student.evaluation.evaluate import EvaluationItem, EvaluationPlan
+    from cotbuild.student.evaluation.plan import EvaluationItem, EvaluationPlan
     from cotbuild.student.model import Student
 
 Text = str | None
@@ -153,7 +153,7 @@ class _Job(NamedTuple):
 
     def what(self, identity: str) -> "EvaluationInputs":
         from cotbuild.builder.sources.splits import canonical_split
-        from cotbuild.student.evaluation.evaluate import make_evaluation_inputs
+        from cotbuild.student.evaluation.plan import make_evaluation_inputs
 
         return make_evaluation_inputs(
             identity,
@@ -185,7 +185,7 @@ def _prepare(asked: _Asked) -> _Job:
     terminal, run = Terminal(), _run_of(asked)
     spec, source = _spec_of(asked, run), _source_of(asked, run)
     with student_packages():
-        from cotbuild.student.evaluation.evaluate import (
+        from cotbuild.student.evaluation.plan import (
             EvaluationItem,
             make_evaluation_plan,
         )
@@ -217,7 +217,7 @@ def _with_chains(
     from cotbuild.builder.evaluation.teacher_rationales import teacher_chains
     from cotbuild.builder.terminal import Terminal
     from cotbuild.prompts.student import question_digest
-    from cotbuild.student.evaluation.evaluate import EvaluationItem
+    from cotbuild.student.evaluation.plan import EvaluationItem
 
     if run is None or run.layout.label_first:
         raise ConfigError(
@@ -409,7 +409,7 @@ def _measured(job: _Job) -> Iterator[str]:
     from cotbuild.builder.evaluation.results import cached_untrained
     from cotbuild.builder.storage.cache import cache_dir
     from cotbuild.builder.ui import format_duration, pluralize
-    from cotbuild.student.evaluation.cost import estimate_evaluation_cost
+    from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
 
     cost = estimate_evaluation_cost(job.load(), job.items, job.plan)
     yield f"{pluralize(len(job.items), 'question')}, {cost.tokens} tokens read; at most {cost.generated} generated"

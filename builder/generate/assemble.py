@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from cotbuild.builder.build.directory import CARD, CONFIG, install, staging
 from cotbuild.builder.build.kept_variants import keep_variants
-from cotbuild.builder.card import render_card
+from cotbuild.builder.card import card
 from cotbuild.builder.generate.jobs import Job, cotbuild_version, known_answers
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.builder.sources.licence import hub_id, stated_licence
@@ -92,7 +92,7 @@ def assemble(
             _run_info(job, derived, tally, time.monotonic() - started),
         )
         manifest = keep_variants(job.out, manifest, say)
-        write_text_atomic(stage / CARD, render_card(manifest))
+        write_text_atomic(stage / CARD, card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install(job.out, stage, manifest)
     return manifest

@@ -68,7 +68,7 @@ def _asked(question: Question, recipe: ImportRecipe) -> str:
         if "choices" in recipe.columns
         else []
     )
-    return "\n".join(map(compared, [recipe.format_question(question), *options]))
+    return "\n".join(map(compared, [recipe.write_question(question), *options]))
 
 
 def read_order(path: Path) -> list[str]:

@@ -12,9 +12,9 @@ from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.card import (
     Licence,
     ReleaseFacts,
-    combine_licences,
-    draw_pictures,
-    render_card,
+    card,
+    licence_of,
+    pictures,
     word_lengths,
 )
 from cotbuild.builder.hub.names import FILE_PREFIX
@@ -82,7 +82,7 @@ def compose(build: Build, wish: ReleaseSpec, made: Path) -> ReleaseTree:
     run = manifest.run
     release = ReleaseFacts(
         repo=_repo(wish.target),
-        licence=combine_licences(_parts(manifest), wish.licence),
+        licence=licence_of(_parts(manifest), wish.licence),
         rebuild=rebuild_commands(config, public),
         tag=wish.tag,
         languages=_languages(manifest) if wish.languages is None else wish.languages,
@@ -94,7 +94,7 @@ def compose(build: Build, wish: ReleaseSpec, made: Path) -> ReleaseTree:
     texts = {
         MANIFEST: public.model_dump_json(indent=2) + "\n",
         CONFIG: config.model_dump_json(indent=2) + "\n",
-        CARD: render_card(public, release),
+        CARD: card(public, release),
     }
     for name, text in texts.items():
         write_text_atomic(made / name, text)
@@ -117,7 +117,7 @@ def _languages(manifest: Manifest) -> tuple[str, ...]:
 
 def _draw(build: Build, made: Path) -> list[str]:
     texts = (row["rationale"] for row in build.read(RATIONALES, columns=["rationale"]))
-    found = draw_pictures(build.manifest, word_lengths(texts))
+    found = pictures(build.manifest, word_lengths(texts))
     try:
         for name, data in found.items():
             place = made / FIGURES / f"{name}.png"

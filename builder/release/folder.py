@@ -43,7 +43,9 @@ R = TypeVar("R", bound=Record)
 class _Kept(Record):
     """The content of release.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     files: tuple[str, ...] = Field(
         default=(), description="Paths that were put here; others are a user's own."
     )
@@ -53,7 +55,9 @@ class _Kept(Record):
 class _Pending(Record):
     """The content of pending.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     add: tuple[str, ...] = Field(
         default=(), description="Paths whose files wait in incoming/."
     )

@@ -10,10 +10,9 @@ from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
 from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
-from cotbuild.student.evaluation.cost import estimate_evaluation_cost
-from cotbuild.student.evaluation.evaluate import EvaluationItem, make_evaluation_plan
-from cotbuild.student.model import Student, load_student
-from cotbuild.student.prefix import context_length
+from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
+from cotbuild.student.evaluation.plan import EvaluationItem, make_evaluation_plan
+from cotbuild.student.model import Student, context_length, load_student
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, estimate_training_cost
 from cotbuild.student.training.updates import UpdateDataset

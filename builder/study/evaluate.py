@@ -18,14 +18,14 @@ from cotbuild.schemas.study.declaration import StudyQuestions
 from cotbuild.schemas.study.record import AnswerString, Measurement, QuestionSet
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import VariantSpec
-from cotbuild.student.evaluation.evaluate import (
+from cotbuild.student.evaluation.evaluate import evaluate_questions
+from cotbuild.student.evaluation.metrics import compute_metrics, make_proportion
+from cotbuild.student.evaluation.plan import (
     EvaluationItem,
-    evaluate_questions,
     make_evaluation_inputs,
     make_evaluation_plan,
+    option_names,
 )
-from cotbuild.student.evaluation.metrics import compute_metrics, make_proportion
-from cotbuild.student.evaluation.parse_answer import option_names
 from cotbuild.student.model import Student
 
 PLACES = "0123456789abcdefghijklmnopqrstuvwxyz"

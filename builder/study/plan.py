@@ -18,7 +18,7 @@ from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study
 from cotbuild.schemas.study.record import Cell
 from cotbuild.schemas.training import Layout, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
-from cotbuild.student.evaluation.evaluate import EVALUATION_VERSION
+from cotbuild.student.evaluation.plan import EVALUATION_VERSION
 from cotbuild.student.training.data import (
     choose_rationales,
     rows_fingerprint,

@@ -16,7 +16,9 @@ TEACHER_JSON = "teacher.json"
 class IdentityCache(Record):
     """The content of teacher.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     hub: dict[str, str] = Field(
         default={}, description="repo@revision as configured to the commit it meant."
     )

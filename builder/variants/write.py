@@ -9,7 +9,7 @@ from pathlib import Path
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.directory import CARD, clear_stage, install, staging
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
-from cotbuild.builder.card import render_card
+from cotbuild.builder.card import card
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.counts import LOOKED_AT, VariantTally
@@ -50,7 +50,7 @@ def make_variants(
                 entry for entry in manifest.files if entry.config_name in BASE_CONFIGS
             ]
             new = with_variants(manifest, variants, [*base, *entries])
-            write_text_atomic(stage / CARD, render_card(new))
+            write_text_atomic(stage / CARD, card(new))
             install(build_dir, stage, new)
     return new
 

@@ -164,7 +164,9 @@ class Study(Record):
     report.
     """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     name: Line = Field(description="What the report is called.")
     source: str = Field(
         min_length=1, description="Folder of a build, or a release: ORG/NAME@TAG."

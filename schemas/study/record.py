@@ -105,7 +105,9 @@ class Cell(Record):
     What resume needs on another machine.
     """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     key: CellKey = Field(description="Which cell.")
     fingerprint: str = Field(description="Digest of all that decides its answers.")
     identity: str = Field(
@@ -172,7 +174,9 @@ class StudyRegistration(Record):
     since.
     """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     digest: str = Field(description="Of `study`.")
     at: str = Field(description="UTC, ISO 8601.")
     study: Study = Field(description="As it stood.")

@@ -120,7 +120,9 @@ class StageResult(Record):
 class StudyResults(Record):
     """report/results.json."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(
+        default=FORMAT_VERSION, description="Version of this form."
+    )
     num_questions: int = Field(description="Test questions.")
     stages: tuple[StageResult, ...] = Field(description="In order.")
     untrained: tuple[RecipeResult, ...] = Field(

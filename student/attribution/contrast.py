@@ -19,7 +19,7 @@ from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.evaluation.options import count_shared_tokens, tokenize_options
-from cotbuild.student.evaluation.parse_answer import YES_NO
+from cotbuild.student.evaluation.plan import YES_NO
 
 
 class AttributionCase(NamedTuple):

@@ -1,36 +1,53 @@
-"""Greedy decoding of many texts at once, each until what ends it, with the keys and
-values of all before it kept.
-"""
+"""Greedy decoding of many prompts at once, with cached keys and values."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
+from cotbuild.schemas.training import Layout
+from cotbuild.student.evaluation.prefix import (
+    Prefix,
+    batch_by_tokens,
+    continue_from,
+    run_prefix,
+)
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import Prefix, batch_by_tokens, continue_from, run_prefix
 from cotbuild.student.tokenize_parts import tokenize_with_parts
 
-SHRINK = 0.75
-"""Texts that are done are run on until this share is left: dropping one copies the keys
-and values of all others.
+KEEP_ABOVE = 0.75
+"""Finished texts are dropped from a batch once at most this share is unfinished.
+
+They are run on until then, since dropping one copies the keys and values of all others.
 """
 
 
 class DecodedText(NamedTuple):
-    """What a student said."""
+    """What a student generated after a prompt."""
 
     text: str
-    """Up to what stopped it, without it."""
+    """Up to the stop, without it."""
     tokens: int
-    """Generated, with those of what ended it."""
+    """Tokens generated, those of the stop included."""
     stopped: bool
-    """By a stop; else the text ended or was cut."""
+    """Whether a stop ended it; else it is the end of text or the limit."""
 
 
 def tokenize_prompt(student: Student, prompt: str) -> list[int]:
-    """Tokens of a prompt, with what the family begins a text with and no end of text."""
-    return tokenize_with_parts(student.tokenizer, prompt, "", [], end=False).input_ids_T
+    """Tokenize a prompt, with the family's start of text and no end of text."""
+    row = tokenize_with_parts(student.tokenizer, prompt, "", [], end=False)
+    return row.input_ids_T
+
+
+def label_stops(layout: Layout) -> tuple[str, ...]:
+    """Return the stops of a label: a line break, and what follows it in training.
+
+    No label contains a line break.
+    """
+    after_label = layout.behind_label.rstrip()
+    if not after_label or after_label.startswith("\n"):
+        return ("\n",)
+    return ("\n", after_label)
 
 
 def decode_prompts(
@@ -40,86 +57,93 @@ def decode_prompts(
     stops: Sequence[str],
     batch_tokens: int,
 ) -> Iterator[tuple[int, DecodedText]]:
-    """(prompt, what is said behind it) as they are had; each ends at a stop, the end of
-    text, or its `max_tokens`.
+    """Yield (index of the prompt, generated text), a batch at a time.
 
-    `batch_tokens`: most tokens whose keys and values are held at once; more only for
-    one prompt.
+    Args:
+        prompts: token ids of each prompt.
+        max_tokens: most tokens to generate for each prompt.
+        stops: texts that end an answer, as the end of text does.
+        batch_tokens: most tokens whose keys and values are held at once. Only a single
+            prompt may take more.
     """
     sizes = [
         (1, len(ids) + limit) for ids, limit in zip(prompts, max_tokens, strict=True)
     ]
     for batch in batch_by_tokens(sizes, batch_tokens):
+        batch_prompts = [prompts[i] for i in batch]
+        limits = [max_tokens[i] for i in batch]
         with torch.inference_mode():
-            state = run_prefix(
-                student.model, [prompts[i] for i in batch], student.pad_id
-            )
-            found = decode_from_prefix(
-                student, state, [max_tokens[i] for i in batch], stops
-            )
-        yield from zip(batch, found, strict=True)
-
-
-def find_stop(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first stop begins.
-
-    Only one with a line break may begin the text: " because" may open an answer.
-    """
-    found = [text.find(stop, 0 if stop.startswith("\n") else 1) for stop in stops]
-    return min((place for place in found if place >= 0), default=None)
+            prefix = run_prefix(student.model, batch_prompts, student.pad_id)
+            texts = decode_from_prefix(student, prefix, limits, stops)
+        yield from zip(batch, texts, strict=True)
 
 
 def decode_from_prefix(
-    student: Student, state: Prefix, limits: Sequence[int], stops: Sequence[str]
+    student: Student, prefix: Prefix, limits: Sequence[int], stops: Sequence[str]
 ) -> list[DecodedText]:
-    """What is said behind texts that were run; `state` must not be used any more."""
-    said: list[list[int]] = [[] for _ in limits]
-    ended: list[DecodedText | None] = [
-        None if limit else DecodedText("", 0, False) for limit in limits
-    ]
-    alive = list(range(len(limits)))
-    while any(one is None for one in ended):
-        next_B = state.logits_B_V.argmax(-1)
-        for row, token in zip(alive, next_B.tolist(), strict=True):
-            if ended[row] is None:
-                said[row].append(token)
-                ended[row] = _ended(student, said[row], limits[row], stops)
-        left = [i for i, row in enumerate(alive) if ended[row] is None]
-        if left and len(left) <= SHRINK * len(alive):
-            keep = torch.tensor(left, device=next_B.device)
-            state, next_B, alive = (
-                state.pick(keep),
-                next_B[keep],
-                [alive[i] for i in left],
-            )
-        if left:
-            state = _step(student, state, next_B)
-    return [one for one in ended if one is not None]
+    """Generate from prompts that were run, up to `limits` tokens each.
+
+    `prefix` must not be used afterwards.
+    """
+    generated: list[list[int]] = [[] for _ in limits]
+    finished: dict[int, DecodedText] = {
+        row: DecodedText("", 0, False) for row, limit in enumerate(limits) if not limit
+    }
+    running = list(range(len(limits)))
+    while len(finished) < len(limits):
+        next_B = prefix.logits_B_V.argmax(-1)
+        for row, token in zip(running, next_B.tolist(), strict=True):
+            if row in finished:
+                continue
+            generated[row].append(token)
+            text = _finished_text(student, generated[row], limits[row], stops)
+            if text is not None:
+                finished[row] = text
+        unfinished = [i for i, row in enumerate(running) if row not in finished]
+        if unfinished and len(unfinished) <= KEEP_ABOVE * len(running):
+            keep = torch.tensor(unfinished, device=next_B.device)
+            prefix, next_B = prefix.select(keep), next_B[keep]
+            running = [running[i] for i in unfinished]
+        if unfinished:
+            prefix = _append_tokens(student, prefix, next_B)
+    return [finished[row] for row in range(len(limits))]
 
 
-def _step(student: Student, state: Prefix, next_B: torch.Tensor) -> Prefix:
-    one_B_1 = torch.ones_like(next_B)[:, None]
-    logits_B_1_V = continue_from(student.model, state, next_B[:, None], one_B_1)
-    return Prefix(
-        state.cache,
-        torch.cat([state.mask_B_P, one_B_1], 1),
-        logits_B_1_V[:, -1].float(),
-    )
+def _append_tokens(student: Student, prefix: Prefix, next_B: torch.Tensor) -> Prefix:
+    """Run one more token of each prompt."""
+    ones_B_1 = torch.ones_like(next_B)[:, None]
+    logits_B_1_V = continue_from(student.model, prefix, next_B[:, None], ones_B_1)
+    mask_B_P = torch.cat([prefix.mask_B_P, ones_B_1], 1)
+    return Prefix(prefix.cache, mask_B_P, logits_B_1_V[:, -1].float())
 
 
-def _ended(
+def _finished_text(
     student: Student, ids: list[int], limit: int, stops: Sequence[str]
 ) -> DecodedText | None:
-    """What was said, where its last token ends it."""
+    """Return the text if its last token finishes it, else None."""
     tokenizer = student.tokenizer
     text = str(
         tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
     )
-    place = find_stop(text, stops)
-    if place is not None:
-        return DecodedText(text[:place], len(ids), True)
+    stop = find_stop(text, stops)
+    if stop is not None:
+        return DecodedText(text[:stop], len(ids), True)
     if ids[-1] == tokenizer.eos_token_id or len(ids) >= limit:
         return DecodedText(text, len(ids), False)
     return None
+
+
+def find_stop(text: str, stops: Sequence[str]) -> int | None:
+    """Return where the first stop begins, or None if there is none.
+
+    Only a stop that begins with a line break may begin the text: an answer may well
+    begin with " because".
+    """
+    starts = []
+    for stop in stops:
+        start = text.find(stop, 0 if stop.startswith("\n") else 1)
+        if start >= 0:
+            starts.append(start)
+    return min(starts, default=None)

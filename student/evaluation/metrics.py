@@ -1,4 +1,4 @@
-"""From results to figures. Pure."""
+"""From the results of a student's questions to its metrics. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,87 +14,102 @@ from cotbuild.schemas.evaluation import (
 )
 
 
-def make_proportion(found: Iterable[bool]) -> Proportion | None:
-    """With Wilson's interval; None: there is nothing to count."""
-    values = list(found)
-    if not values:
-        return None
+def make_proportion(values: Iterable[bool]) -> Proportion | None:
+    """Return the share of true values with its interval; None if there are no values."""
+    counted = list(values)
+    return _proportion(counted) if counted else None
+
+
+def _proportion(values: Sequence[bool]) -> Proportion:
+    """Return the share of true values, of at least one value."""
     count, of = sum(values), len(values)
     low, high = wilson_interval(count, of)
     return Proportion(count=count, of=of, share=count / of, low=low, high=high)
 
 
+def _proportion_of_known(values: Iterable[bool | None]) -> Proportion | None:
+    return make_proportion(value for value in values if value is not None)
+
+
 def compute_metrics(
     results: Sequence[QuestionResult], *, label_first: bool
 ) -> StudentMetrics:
-    """Of one student; `results` holds at least one."""
+    """Compute the metrics of one student from its results, of which there is one or more.
+
+    `label_first` is whether the student says the label before the rationale, so that
+    no rationale was generated for it.
+    """
+    num = len(results)
     seconds = sum(result.seconds for result in results)
-    failures = make_proportion(result.answer is None for result in results)
-    assert failures is not None, "at least one result"
     seen = sum(result.seen for result in results)
-    generated = [result.rationale_tokens + result.answer_tokens for result in results]
+    rationale_tokens = sum(result.rationale_tokens for result in results)
+    answer_tokens = sum(result.answer_tokens for result in results)
+    unseen = forced = None
+    if seen:
+        unseen = _proportion_of_known(r.correct for r in results if not r.seen)
+    if not label_first:
+        forced = make_proportion(result.forced for result in results)
     return StudentMetrics(
-        accuracy=_of_known(result.correct for result in results),
-        normalised=_of_known(result.correct_normalised for result in results),
-        free=_of_known(result.correct_free for result in results),
-        unseen=_of_known(result.correct for result in results if not result.seen)
-        if seen
-        else None,
-        forced=None
-        if label_first
-        else make_proportion(result.forced for result in results),
-        parse_failures=failures,
+        accuracy=_proportion_of_known(result.correct for result in results),
+        normalised=_proportion_of_known(r.correct_normalised for r in results),
+        free=_proportion_of_known(result.correct_free for result in results),
+        unseen=unseen,
+        forced=forced,
+        parse_failures=_proportion([result.answer is None for result in results]),
         seen=seen,
-        tokens_per_question=sum(generated) / len(results),
-        rationale_tokens_per_question=sum(result.rationale_tokens for result in results)
-        / len(results),
+        tokens_per_question=(rationale_tokens + answer_tokens) / num,
+        rationale_tokens_per_question=rationale_tokens / num,
         seconds=seconds,
-        questions_per_s=len(results) / seconds if seconds else 0.0,
+        questions_per_s=num / seconds if seconds else 0.0,
     )
 
 
 def compute_majority_baseline(
     results: Sequence[QuestionResult],
 ) -> MajorityBaseline | None:
-    """The most frequent target, the first by name of equally frequent ones, on the same
-    questions.
+    """Answer every question with the most frequent target of the same questions.
+
+    Of equally frequent targets it is the first by name. None if no question has a
+    target.
     """
-    targets = Counter(result.target for result in results if result.target is not None)
-    if not targets:
+    with_target = [result for result in results if result.target is not None]
+    counts = Counter(str(result.target) for result in with_target)
+    if not counts:
         return None
-    best = min(targets, key=lambda target: (-targets[target], target))
-    accuracy = make_proportion(
-        _has(result, best) for result in results if result.target is not None
-    )
-    assert accuracy is not None, "targets are not empty"
-    return MajorityBaseline(target=best, accuracy=accuracy)
+    target = min(counts, key=lambda name: (-counts[name], name))
+    correct = [_is_correct_answer(result, target) for result in with_target]
+    return MajorityBaseline(target=target, accuracy=_proportion(correct))
 
 
-def _has(result: QuestionResult, answer: str) -> bool:
-    named = [option for option in result.options if option.name == answer]
-    return named[0].correct if named else result.target == answer
+def _is_correct_answer(result: QuestionResult, answer: str) -> bool:
+    for option in result.options:
+        if option.name == answer:
+            return option.correct
+    return result.target == answer
 
 
 def compute_chance_accuracy(results: Sequence[QuestionResult]) -> float | None:
-    """What guessing among the options comes to; None where some question with a target
-    has no options.
+    """Return the accuracy to expect of guessing among the options.
+
+    None if no question has a target, or one with a target has no options.
     """
-    known = [result for result in results if result.target is not None]
-    if not known or not all(result.options for result in known):
-        return None
-    return sum(
-        sum(o.correct for o in result.options) / len(result.options) for result in known
-    ) / len(known)
+    shares = []
+    for result in results:
+        if result.target is None:
+            continue
+        if not result.options:
+            return None
+        num_correct = sum(option.correct for option in result.options)
+        shares.append(num_correct / len(result.options))
+    return sum(shares) / len(shares) if shares else None
 
 
 def name_primary_metric(results: Sequence[QuestionResult]) -> str:
-    """The name of the primary metric of these questions."""
-    names = {
-        bool(result.options): FORCED_CHOICE if result.options else FREE_ANSWER
-        for result in results
-    }
-    return "; without options: ".join(names[key] for key in sorted(names, reverse=True))
-
-
-def _of_known(values: Iterable[bool | None]) -> Proportion | None:
-    return make_proportion(value for value in values if value is not None)
+    """Return the name of the metric that `accuracy` is of, for these questions."""
+    with_options = {bool(result.options) for result in results}
+    names = []
+    if True in with_options:
+        names.append(FORCED_CHOICE)
+    if False in with_options:
+        names.append(FREE_ANSWER)
+    return "; without options: ".join(names)

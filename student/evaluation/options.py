@@ -1,13 +1,14 @@
-"""Log-likelihood of each option at the label's place: log p(label, the one token behind
-that ends it | all before).
+"""Log-likelihood of each option in the place of the label.
 
-What the options of a question have in common is run once; each goes on from there.
+The score of an option is log p(label, the one token that ends it | all before). What
+the options of a question have in common is run once, and each option continues from it:
 
     prompt, rationale, separator | label | token that ends it
-    run once a question          | run for each option
+    run once per question        | run for each option
 
-The space before a label is the label's, also where it is a token of its own: SmolLM2 cuts it off before a digit.
-*Measured*: left out there and counted elsewhere, it gave "1 day" 1.7 over "millions of years".
+The space before a label is part of the label, also if it is a token of its own:
+SmolLM2 splits it off before a digit. Measured: a score that counted it for some options
+and not for others gave "1 day" 1.7 over "millions of years".
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,34 +19,39 @@ from transformers import PreTrainedTokenizerBase
 
 from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
+from cotbuild.student.evaluation.prefix import (
+    Prefix,
+    batch_by_tokens,
+    continue_from,
+    run_prefix,
+)
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import Prefix, batch_by_tokens, continue_from, run_prefix
 from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
 
 
 class TokenizedOption(NamedTuple):
-    """An option behind all that comes before it, in tokens as it was in training."""
+    """A prompt and a completion that says this option, tokenized as in training."""
 
     ids_T: list[int]
-    """To the token that ends the label, which is the last one."""
+    """Up to the token that ends the label, which is the last one."""
     start: int
-    """The label's first token."""
+    """Index of the label's first token."""
     chars: int
-    """Of the label, at least 1."""
+    """Characters of the label, at least 1."""
 
     @property
     def tokens(self) -> int:
-        """Of the label, without the one that ends it."""
+        """Tokens of the label, without the one that ends it."""
         return len(self.ids_T) - 1 - self.start
 
 
 class OptionScore(NamedTuple):
-    """What a student says of an option; natural logarithms."""
+    """Log-likelihood of one option, in natural logarithms."""
 
     log_prob: float
     """Of the label and the token that ends it."""
     label_log_prob: float
-    """Without the one that ends it."""
+    """Of the label alone."""
     tokens: int
     chars: int
 
@@ -57,127 +63,121 @@ def tokenize_options(
     options: Sequence[str],
     rationale: str = "",
 ) -> list[TokenizedOption]:
-    """The options behind a prompt, with `rationale` before them where the layout has it
-    there.
+    """Tokenize a prompt with each option after it.
+
+    `rationale` comes between them if the layout has the rationale first.
     """
-    return [_encode(tokenizer, layout, prompt, option, rationale) for option in options]
-
-
-def _encode(
-    tokenizer: PreTrainedTokenizerBase,
-    layout: Layout,
-    prompt: str,
-    option: str,
-    rationale: str,
-) -> TokenizedOption:
-    completion, span = compose_option(layout, option, rationale)
-    found = tokenize_with_parts(
-        tokenizer, prompt, completion, [span], end=not layout.text_after_label
-    )
-    label = [i for i, part in enumerate(found.parts_T) if part == TokenPart.LABEL]
-    return TokenizedOption(found.input_ids_T[: label[-1] + 1], label[0], len(option))
+    tokenized = []
+    for option in options:
+        completion, span = compose_option(layout, option, rationale)
+        end = not layout.behind_label
+        row = tokenize_with_parts(tokenizer, prompt, completion, [span], end=end)
+        label = [i for i, part in enumerate(row.parts_T) if part == TokenPart.LABEL]
+        ids_T = row.input_ids_T[: label[-1] + 1]
+        tokenized.append(TokenizedOption(ids_T, label[0], len(option)))
+    return tokenized
 
 
 def count_shared_tokens(options: Sequence[TokenizedOption]) -> int:
-    """Leading tokens that all options of a question have in common, none of them a
-    label's.
-    """
-    least = min(option.start for option in options)
-    for i in range(least):
+    """Count the leading tokens that all options share and that belong to no label."""
+    before_labels = min(option.start for option in options)
+    for i in range(before_labels):
         if len({option.ids_T[i] for option in options}) > 1:
             return i
-    return least
+    return before_labels
 
 
 def score_options(
-    student: Student, asked: Sequence[Sequence[TokenizedOption]], batch_tokens: int
+    student: Student, questions: Sequence[Sequence[TokenizedOption]], batch_tokens: int
 ) -> Iterator[tuple[int, list[OptionScore]]]:
-    """(question, scores of its options) as they are had, longest questions first.
+    """Yield (index of the question, scores of its options), longest questions first.
 
-    `batch_tokens`: most tokens, padding included, whose keys and values are held at
-    once; more only for one question.
+    `batch_tokens` is the most tokens, padding included, whose keys and values are held
+    at once. Only a single question may take more.
     """
-    sizes = [
-        (len(options), max(len(option.ids_T) for option in options))
-        for options in asked
-    ]
+    sizes = [_options_size(options) for options in questions]
     for batch in batch_by_tokens(sizes, batch_tokens):
         with torch.inference_mode():
-            scores = score_option_batch(student, [asked[i] for i in batch])
+            scores = score_option_batch(student, [questions[i] for i in batch])
         yield from zip(batch, scores, strict=True)
 
 
+def _options_size(options: Sequence[TokenizedOption]) -> tuple[int, int]:
+    """Return the rows and the tokens per row that scoring a question takes."""
+    return len(options), max(len(option.ids_T) for option in options)
+
+
 def score_option_batch(
-    student: Student, asked: Sequence[Sequence[TokenizedOption]]
+    student: Student, questions: Sequence[Sequence[TokenizedOption]]
 ) -> list[list[OptionScore]]:
-    """Scores of some questions at once."""
-    shared = [options[0].ids_T[: count_shared_tokens(options)] for options in asked]
-    return score_options_from_prefix(
-        student,
-        run_prefix(student.model, shared, student.pad_id),
-        list(map(len, shared)),
-        asked,
-    )
+    """Score the options of some questions in one batch."""
+    shared = [count_shared_tokens(options) for options in questions]
+    shared_ids = [
+        options[0].ids_T[:count]
+        for options, count in zip(questions, shared, strict=True)
+    ]
+    prefix = run_prefix(student.model, shared_ids, student.pad_id)
+    return score_options_from_prefix(student, prefix, shared, questions)
 
 
 def score_options_from_prefix(
     student: Student,
     prefix: Prefix,
-    shared: Sequence[int],
-    asked: Sequence[Sequence[TokenizedOption]],
+    prefix_lengths: Sequence[int],
+    questions: Sequence[Sequence[TokenizedOption]],
 ) -> list[list[OptionScore]]:
-    """Scores of some questions, of whose options the first `shared` tokens were run;
-    `prefix` is used up.
+    """Score options whose leading tokens were run already.
 
-    `shared`: at most what `count_shared_tokens` says.
+    `prefix_lengths` is how many tokens of each question were run, at most what
+    `count_shared_tokens` returns. `prefix` must not be used afterwards.
     """
-    index = torch.tensor(
-        [q for q, options in enumerate(asked) for _ in options],
-        device=student.model.device,
-    )
-    tails = [
-        option.ids_T[n:]
-        for options, n in zip(asked, shared, strict=True)
-        for option in options
-    ]
-    found = iter(_tail_log_probs(student, prefix.pick(index), tails))
-    return [
-        [
-            _score(option, next(found)[count_shared_tokens(options) - n :])
-            for option in options
-        ]
-        for options, n in zip(asked, shared, strict=True)
-    ]
+    rows: list[int] = []
+    tails: list[list[int]] = []
+    for row, options in enumerate(questions):
+        for option in options:
+            rows.append(row)
+            tails.append(option.ids_T[prefix_lengths[row] :])
+    repeated = prefix.select(torch.tensor(rows, device=student.model.device))
+    log_probs = iter(_tail_log_probs(student, repeated, tails))
+    scores = []
+    for options, length in zip(questions, prefix_lengths, strict=True):
+        # What all options share is no part of their scores, even where it was not run
+        # with the prefix.
+        skipped = count_shared_tokens(options) - length
+        scores.append(
+            [_make_score(option, next(log_probs)[skipped:]) for option in options]
+        )
+    return scores
 
 
-def _score(option: TokenizedOption, log_probs: list[float]) -> OptionScore:
+def _make_score(option: TokenizedOption, log_probs: list[float]) -> OptionScore:
     return OptionScore(sum(log_probs), sum(log_probs[:-1]), option.tokens, option.chars)
 
 
 def _tail_log_probs(
     student: Student, prefix: Prefix, tails: Sequence[Sequence[int]]
 ) -> list[list[float]]:
-    """log p of each token of each tail, given all before it."""
+    """Return log p of each token of each tail, given all tokens before it."""
     width = max(map(len, tails))
     device = student.model.device
-    ids_B_L = torch.tensor(
-        [[*tail, *[student.pad_id] * (width - len(tail))] for tail in tails],
-        device=device,
-    )
-    mask_B_L = torch.tensor(
-        [[1] * len(tail) + [0] * (width - len(tail)) for tail in tails], device=device
-    )
-    logits_B_1_V = prefix.logits_B_V[:, None]
-    first_B_1 = logits_B_1_V.gather(2, ids_B_L[:, :1, None])[
-        ..., 0
-    ] - logits_B_1_V.logsumexp(2)
+    padded = [[*tail, *[student.pad_id] * (width - len(tail))] for tail in tails]
+    mask = [[1] * len(tail) + [0] * (width - len(tail)) for tail in tails]
+    ids_B_L = torch.tensor(padded, device=device)
+    mask_B_L = torch.tensor(mask, device=device)
+    first_B_1 = _gather_log_probs(prefix.logits_B_V[:, None], ids_B_L[:, :1])
     if width == 1:
         return [row[:1] for row in first_B_1.tolist()]
     logits_B_L_V = continue_from(
         student.model, prefix, ids_B_L[:, :-1], mask_B_L[:, :-1]
     ).float()
-    rest_B_L = logits_B_L_V.gather(2, ids_B_L[:, 1:, None])[
-        ..., 0
-    ] - logits_B_L_V.logsumexp(2)
-    found: list[list[float]] = torch.cat([first_B_1, rest_B_L], 1).tolist()
-    return [row[: len(tail)] for row, tail in zip(found, tails, strict=True)]
+    rest_B_L = _gather_log_probs(logits_B_L_V, ids_B_L[:, 1:])
+    log_probs: list[list[float]] = torch.cat([first_B_1, rest_B_L], 1).tolist()
+    return [row[: len(tail)] for row, tail in zip(log_probs, tails, strict=True)]
+
+
+def _gather_log_probs(
+    logits_B_L_V: torch.Tensor, ids_B_L: torch.Tensor
+) -> torch.Tensor:
+    """Return log p of the given tokens, B × L."""
+    chosen_B_L = logits_B_L_V.gather(2, ids_B_L[:, :, None])[..., 0]
+    return chosen_B_L - logits_B_L_V.logsumexp(2)

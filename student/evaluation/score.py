@@ -1,7 +1,6 @@
-"""What a student says of questions at the label's place: how likely each option is, and
-its own answer.
+"""Score a question's options and decode its free answer.
 
-The free answer and the options go on from the same tokens, which are run once.
+Both continue from the same tokens if they can, so that these are run only once.
 """
 
 from collections.abc import Sequence
@@ -21,23 +20,23 @@ from cotbuild.student.evaluation.options import (
     score_options,
     score_options_from_prefix,
 )
+from cotbuild.student.evaluation.prefix import Prefix, batch_by_tokens, run_prefix
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import batch_by_tokens, run_prefix
 
 
 class PromptedQuestion(NamedTuple):
-    """A question with all that stands before the label."""
+    """A question with everything that comes before its label, tokenized."""
 
     options: list[TokenizedOption]
-    """Empty: there are none."""
+    """Empty if the question has none."""
     before_T: list[int]
-    """Before the free answer."""
+    """Tokens before the free answer."""
     limit: int
     """Most tokens of the free answer."""
 
 
 class StudentReply(NamedTuple):
-    """What a student says of a question."""
+    """The scores of a question's options, and the student's free answer."""
 
     scores: list[OptionScore]
     free: DecodedText
@@ -45,94 +44,100 @@ class StudentReply(NamedTuple):
 
 def answer_questions(
     student: Student,
-    asked: Sequence[PromptedQuestion],
+    questions: Sequence[PromptedQuestion],
     stops: Sequence[str],
     batch_tokens: int,
 ) -> list[StudentReply]:
-    """In the order of `asked`.
+    """Score the options of questions and decode their free answers, in order.
 
-    `batch_tokens`: most tokens whose keys and values are held at once, twice over.
+    `stops` are the texts that end a free answer. `batch_tokens` is the most tokens
+    whose keys and values are held at once, for the answers and for the options each.
     """
-    together = [i for i, one in enumerate(asked) if _goes_on_alike(one)]
-    apart = [i for i in range(len(asked)) if i not in set(together)]
-    found: dict[int, StudentReply] = {}
-    for places, of_all in ((together, _together), (apart, _apart)):
-        replies = of_all(student, [asked[i] for i in places], stops, batch_tokens)
-        found |= dict(zip(places, replies, strict=True))
-    return [found[i] for i in range(len(asked))]
-
-
-def _goes_on_alike(one: PromptedQuestion) -> bool:
-    """Whether all options begin with the tokens before the free answer: a tokenizer may
-    join what stands there.
-    """
-    n = len(one.before_T)
-    if not one.options or count_shared_tokens(one.options) < n:
-        return False
-    return one.options[0].ids_T[:n] == one.before_T
-
-
-def _together(
-    student: Student,
-    asked: Sequence[PromptedQuestion],
-    stops: Sequence[str],
-    batch_tokens: int,
-) -> list[StudentReply]:
-    found: dict[int, StudentReply] = {}
-    for batch in batch_by_tokens(
-        [(1, len(one.before_T) + one.limit) for one in asked], batch_tokens
-    ):
-        with torch.inference_mode():
-            replies = _of_batch(student, [asked[i] for i in batch], stops, batch_tokens)
-        found |= dict(zip(batch, replies, strict=True))
-    return [found[i] for i in range(len(asked))]
-
-
-def _of_batch(
-    student: Student,
-    asked: Sequence[PromptedQuestion],
-    stops: Sequence[str],
-    batch_tokens: int,
-) -> list[StudentReply]:
-    prefix = run_prefix(student.model, [one.before_T for one in asked], student.pad_id)
-    scores: dict[int, list[OptionScore]] = {}
-    sizes = [
-        (len(one.options), max(len(option.ids_T) for option in one.options))
-        for one in asked
-    ]
-    for part in batch_by_tokens(sizes, batch_tokens):
-        some = [asked[i] for i in part]
-        state = prefix.copy().pick(torch.tensor(part, device=student.model.device))
-        of_part = score_options_from_prefix(
-            student,
-            state,
-            [len(one.before_T) for one in some],
-            [one.options for one in some],
-        )
-        scores |= dict(zip(part, of_part, strict=True))
-    free = decode_from_prefix(student, prefix, [one.limit for one in asked], stops)
-    return [StudentReply(scores[i], said) for i, said in enumerate(free)]
-
-
-def _apart(
-    student: Student,
-    asked: Sequence[PromptedQuestion],
-    stops: Sequence[str],
-    batch_tokens: int,
-) -> list[StudentReply]:
-    places = [i for i, one in enumerate(asked) if one.options]
-    scores: list[list[OptionScore]] = [[] for _ in asked]
-    for i, of_options in score_options(
-        student, [asked[place].options for place in places], batch_tokens
-    ):
-        scores[places[i]] = of_options
-    free = dict(
-        decode_prompts(
-            student,
-            [one.before_T for one in asked],
-            [one.limit for one in asked],
-            stops,
-            batch_tokens,
-        )
+    shared = [i for i, question in enumerate(questions) if _shares_prefix(question)]
+    apart = [i for i, question in enumerate(questions) if not _shares_prefix(question)]
+    replies: dict[int, StudentReply] = {}
+    of_shared = _answer_from_prefixes(
+        student, [questions[i] for i in shared], stops, batch_tokens
     )
-    return [StudentReply(scores[i], free[i]) for i in range(len(asked))]
+    replies.update(zip(shared, of_shared, strict=True))
+    of_apart = _answer_apart(
+        student, [questions[i] for i in apart], stops, batch_tokens
+    )
+    replies.update(zip(apart, of_apart, strict=True))
+    return [replies[i] for i in range(len(questions))]
+
+
+def _shares_prefix(question: PromptedQuestion) -> bool:
+    """Whether all options begin with the tokens before the free answer.
+
+    They do not if the tokenizer joins the end of the prompt with the start of a label.
+    """
+    length = len(question.before_T)
+    if not question.options or count_shared_tokens(question.options) < length:
+        return False
+    return question.options[0].ids_T[:length] == question.before_T
+
+
+def _answer_from_prefixes(
+    student: Student,
+    questions: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
+    replies: dict[int, StudentReply] = {}
+    sizes = [(1, len(question.before_T) + question.limit) for question in questions]
+    for batch in batch_by_tokens(sizes, batch_tokens):
+        of_batch = [questions[i] for i in batch]
+        before = [question.before_T for question in of_batch]
+        limits = [question.limit for question in of_batch]
+        with torch.inference_mode():
+            prefix = run_prefix(student.model, before, student.pad_id)
+            scores = _score_from_prefix(student, prefix, of_batch, batch_tokens)
+            texts = decode_from_prefix(student, prefix, limits, stops)
+        for i, of_options, text in zip(batch, scores, texts, strict=True):
+            replies[i] = StudentReply(of_options, text)
+    return [replies[i] for i in range(len(questions))]
+
+
+def _score_from_prefix(
+    student: Student,
+    prefix: Prefix,
+    questions: Sequence[PromptedQuestion],
+    batch_tokens: int,
+) -> list[list[OptionScore]]:
+    """Score options from a prefix that is used again afterwards."""
+    sizes = [
+        (
+            len(question.options),
+            max(len(option.ids_T) for option in question.options),
+        )
+        for question in questions
+    ]
+    scores: dict[int, list[OptionScore]] = {}
+    for batch in batch_by_tokens(sizes, batch_tokens):
+        rows = torch.tensor(batch, device=student.model.device)
+        of_batch = score_options_from_prefix(
+            student,
+            prefix.copy().select(rows),
+            [len(questions[i].before_T) for i in batch],
+            [questions[i].options for i in batch],
+        )
+        scores.update(zip(batch, of_batch, strict=True))
+    return [scores[i] for i in range(len(questions))]
+
+
+def _answer_apart(
+    student: Student,
+    questions: Sequence[PromptedQuestion],
+    stops: Sequence[str],
+    batch_tokens: int,
+) -> list[StudentReply]:
+    with_options = [i for i, question in enumerate(questions) if question.options]
+    options = [questions[i].options for i in with_options]
+    scores: dict[int, list[OptionScore]] = {}
+    for number, of_options in score_options(student, options, batch_tokens):
+        scores[with_options[number]] = of_options
+    prompts = [question.before_T for question in questions]
+    limits = [question.limit for question in questions]
+    texts = dict(decode_prompts(student, prompts, limits, stops, batch_tokens))
+    return [StudentReply(scores.get(i, []), texts[i]) for i in range(len(questions))]

@@ -20,9 +20,13 @@ from cotbuild.schemas.training import (
     UpdateMetrics,
     VariantRows,
 )
-from cotbuild.student.model import Student, load_student
-from cotbuild.student.precision import resolve_precision, set_attention
-from cotbuild.student.prefix import context_length
+from cotbuild.student.model import (
+    Student,
+    context_length,
+    load_student,
+    resolve_precision,
+    set_attention,
+)
 from cotbuild.student.training.examples import TrainingExamples, make_examples
 from cotbuild.student.training.plot import plot_losses
 from cotbuild.student.training.run_dir import (

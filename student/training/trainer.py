@@ -24,8 +24,7 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig, UpdateMetrics
-from cotbuild.student.model import Student
-from cotbuild.student.precision import resolve_precision
+from cotbuild.student.model import Student, resolve_precision
 from cotbuild.student.training.batches import MicroBatch, compute_losses
 from cotbuild.student.training.examples import TrainingExamples
 from cotbuild.student.training.run_dir import WHOLE

@@ -8,7 +8,7 @@ from typing import TypedDict
 from torch.utils.data import Dataset
 
 from cotbuild.schemas.training import TrainConfig
-from cotbuild.student.precision import resolve_precision
+from cotbuild.student.model import resolve_precision
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.batches import (
     MICRO_BATCH_COST_TOKENS,

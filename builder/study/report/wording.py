@@ -6,7 +6,7 @@ Pure; all of it is computed.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cotbuild.builder.card.markdown import one_line
+from cotbuild.builder.card.escape import flat
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Interval
 from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
@@ -27,7 +27,7 @@ METRICS = {
 
 def brief(text: str) -> str:
     """What a person wrote, on one line, cut where it is long."""
-    return one_line(text)
+    return flat(text)
 
 
 def percent(value: float | None) -> str:

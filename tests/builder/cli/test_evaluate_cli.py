@@ -14,14 +14,14 @@ from cotbuild.builder.evaluation.results import read_evaluation, read_results
 from cotbuild.builder.evaluation.table import COLUMNS
 from cotbuild.schemas.evaluation import Evaluation
 from cotbuild.schemas.training import TrainConfig
-from cotbuild.student.evaluation.evaluate import (
-    choose_likeliest,
-    choose_likeliest_normalised,
-)
 from cotbuild.student.evaluation.metrics import (
     compute_chance_accuracy,
     compute_majority_baseline,
     compute_metrics,
+)
+from cotbuild.student.evaluation.results import (
+    choose_likeliest,
+    choose_likeliest_normalised,
 )
 from cotbuild.student.training.train import BaseStudent, train_student
 from tests.support.commands import cotbuild, here, rows, write_questions

@@ -22,10 +22,12 @@ from cotbuild.student.evaluation.decode import (
     tokenize_prompt,
 )
 from cotbuild.student.evaluation.evaluate import (
-    LEAST_RATIONALE,
-    EvaluationItem,
     compose_before_label,
     evaluate_questions,
+)
+from cotbuild.student.evaluation.plan import (
+    MIN_RATIONALE_TOKENS,
+    EvaluationItem,
     make_evaluation_plan,
 )
 from cotbuild.student.model import Student
@@ -215,7 +217,11 @@ def test_a_rationale_without_its_separator_is_forced(
 
 
 def test_a_rationale_is_as_long_as_those_of_training_or_64_tokens() -> None:
-    assert make_evaluation_plan(PRE, 3, MANY).rationale_tokens == LEAST_RATIONALE == 64
+    assert (
+        make_evaluation_plan(PRE, 3, MANY).rationale_tokens
+        == MIN_RATIONALE_TOKENS
+        == 64
+    )
     assert make_evaluation_plan(PRE, 300, MANY).rationale_tokens == 300
     for layout in (LABEL_ONLY, POST, EXPLAINED, BOTH):
         assert make_evaluation_plan(layout, 300, MANY).rationale_tokens == 0

@@ -22,9 +22,11 @@ from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.student.evaluation.cost import estimate_evaluation_cost
 from cotbuild.student.evaluation.evaluate import (
+    estimate_evaluation_cost,
     evaluate_questions,
+)
+from cotbuild.student.evaluation.plan import (
     make_evaluation_inputs,
     make_evaluation_plan,
 )

@@ -12,10 +12,7 @@ from cotbuild.schemas.evaluation import (
 )
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.student.evaluation.evaluate import (
-    choose_likeliest,
-    choose_likeliest_normalised,
-)
+from cotbuild.student.evaluation.decode import label_stops
 from cotbuild.student.evaluation.metrics import (
     compute_chance_accuracy,
     compute_majority_baseline,
@@ -23,7 +20,11 @@ from cotbuild.student.evaluation.metrics import (
     make_proportion,
     name_primary_metric,
 )
-from cotbuild.student.evaluation.parse_answer import label_stops, parse_answer
+from cotbuild.student.evaluation.results import (
+    choose_likeliest,
+    choose_likeliest_normalised,
+    parse_answer,
+)
 from tests.student.evaluation.test_decode import SOURCE
 from tests.student.evaluation.test_options import EXPLAINED, LABEL_ONLY, POST
 

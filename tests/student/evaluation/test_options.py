@@ -18,8 +18,8 @@ from cotbuild.student.evaluation.options import (
     score_options,
     tokenize_options,
 )
+from cotbuild.student.evaluation.prefix import batch_by_tokens
 from cotbuild.student.model import Student
-from cotbuild.student.prefix import batch_by_tokens
 from tests.support.tiny import FAMILIES, shared_student
 
 LABEL_ONLY = Layout(order=("label",), opening=" ", joints=())

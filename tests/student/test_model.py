@@ -9,7 +9,7 @@ import torch
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig
-from cotbuild.student.precision import (
+from cotbuild.student.model import (
     EAGER_ATTENTION_MAX_TOKENS,
     resolve_precision,
     set_attention,
