@@ -86,7 +86,7 @@ def publish(
     and all of it read back.
     """
     with errors():
-        from cotbuild.builder.hub.names import FILE_PREFIX, repo_name, tag_name
+        from cotbuild.builder.hub.names import FILE_PREFIX, parse_repo_name, parse_tag
         from cotbuild.builder.release.check import VerifyOptions
         from cotbuild.builder.release.compose import ReleaseSpec
         from cotbuild.builder.release.open import open_target
@@ -96,10 +96,10 @@ def publish(
         from cotbuild.builder.variants.settings import bindings
 
         ui = Terminal()
-        name = target if target.startswith(FILE_PREFIX) else repo_name(target)
+        name = target if target.startswith(FILE_PREFIX) else parse_repo_name(target)
         wish = ReleaseSpec(
             target=name,
-            tag=None if tag is None else tag_name(tag),
+            tag=None if tag is None else parse_tag(tag),
             configs=tuple(configs.split(",")) if configs else None,
             licence=license,
             languages=tuple(language.split(",")) if language else None,

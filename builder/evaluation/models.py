@@ -104,7 +104,7 @@ def _fetched(release: str, ui: Ui) -> Build:
 
     name, revision = split_revision(release)
     target = open_target(name, ui.say)
-    commit = target.state(revision).commit
+    commit = target.read_state(revision).commit
     folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]
     with ui.counting("bytes") as progress:
         _, manifest = fetch_release(target, commit or revision, folder, progress)

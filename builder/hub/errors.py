@@ -1,4 +1,4 @@
-"""What goes wrong at the Hub, each as one clear line."""
+"""Errors of the Hub and its client, each as one clear line."""
 
 import re
 
@@ -6,61 +6,75 @@ from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.schemas.errors import PublishError
 
 MAX_WAIT_S = 120
-"""Longer than that nobody is kept waiting by a Retry-After."""
-TOO_MUCH = frozenset({402, 413, 507})
-"""Payment, size, storage."""
-STALE = frozenset({409, 412})
-KEPT = "what was uploaded is kept."
+"""A longer Retry-After ends the command instead."""
+STORAGE_STATUS = frozenset({402, 413, 507})
+"""Payment required, content too large, insufficient storage."""
+CONFLICT_STATUS = frozenset({409, 412})
+MAX_WORDS_CHARS = 300
+_UPLOADS_KEPT = "Files already uploaded are kept."
+_LOG_IN = "Run `hf auth login`, or set HF_TOKEN."
+_SECRETS = re.compile(r"\bhf_\w+|(?<=\w://)\S+|(?<!\S)['\"]?/\S+")
+"""Tokens, addresses (which may be signed) and paths on this machine."""
 
 
-def foreign_errors() -> tuple[type[Exception], ...]:
-    """What the client may raise.
+def connection_error() -> type[Exception]:
+    """Return the base class of the client's connection errors and error responses.
 
-    ValueError: a refused card or object; RuntimeError: round a failed upload, and Xet.
+    It is HTTPError of the HTTP library that the client uses: httpx or httpx2, depending
+    on its release.
     """
     from huggingface_hub import errors
 
-    # HTTPError is its HTTP library's own, httpx or httpx2 by release.
-    return OSError, ValueError, RuntimeError, errors.HTTPError  # type: ignore[attr-defined]
+    error_class: type[Exception] = vars(errors)["HTTPError"]
+    return error_class
 
 
-def cause(error: BaseException) -> BaseException:
-    """The error that the client met, out of what it wrapped round it."""
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return every error class that the client may raise.
+
+    ValueError is a rejected card or file; RuntimeError wraps a failed upload, and comes
+    from Xet.
+    """
+    return OSError, ValueError, RuntimeError, connection_error()
+
+
+def unwrap_error(error: BaseException) -> BaseException:
+    """Return the error that the client wrapped in errors of its own."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    while (
-        isinstance(error, RuntimeError | LocalEntryNotFoundError)
-        and error.__cause__ is not None
-    ):
+    while isinstance(error, RuntimeError | LocalEntryNotFoundError):
+        if error.__cause__ is None:
+            break
         error = error.__cause__
     return error
 
 
-def status_of(error: BaseException) -> int | None:
+def http_status(error: BaseException) -> int | None:
+    """Return the status of the error response, None if there was no response."""
     from huggingface_hub.errors import HfHubHTTPError
 
     return error.response.status_code if isinstance(error, HfHubHTTPError) else None
 
 
-def wait_s(error: BaseException, attempt: int) -> float | None:
-    """Seconds to wait before asking once more; None: that would not help. `attempt`
-    counts from 0.
+def retry_delay_s(error: BaseException, attempt: int) -> float | None:
+    """Return the seconds to wait before the next attempt; None if it would not help.
+
+    `attempt` counts from 0.
     """
-    from huggingface_hub import errors
-
-    status = status_of(error)
+    backoff_s = 2.0**attempt
+    status = http_status(error)
     if status is None:
-        # Of the client's own errors only those of the connection; offline mode is none
-        # of them.
-        return 2.0**attempt if isinstance(error, errors.HTTPError) else None  # type: ignore[attr-defined]
-    if status != 429 and (status < 500 or status in TOO_MUCH):
+        # Connection errors only: offline mode is not one of them.
+        return backoff_s if isinstance(error, connection_error()) else None
+    is_server_error = status >= 500 and status not in STORAGE_STATUS
+    if status != 429 and not is_server_error:
         return None
-    told = retry_after_s(error)
-    return 2.0**attempt if told is None else told
+    requested_s = requested_delay_s(error)
+    return backoff_s if requested_s is None else requested_s
 
 
-def retry_after_s(error: BaseException) -> float | None:
-    """What the Hub says, in Retry-After or in the headers of its rate limits."""
+def requested_delay_s(error: BaseException) -> float | None:
+    """Return the delay the Hub asks for in its rate-limit headers or in Retry-After."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
@@ -73,94 +87,105 @@ def retry_after_s(error: BaseException) -> float | None:
 
 
 def publish_error(
-    error: BaseException, where: str, revision: str | None = None
+    error: BaseException, repo: str, revision: str | None = None
 ) -> PublishError:
-    """One line for what `cause` gave.
+    """Return the error for what `unwrap_error` returned.
 
-    `where`: the repo's name; `revision`: the one that was asked for.
+    `revision` is the one that was requested of `repo`.
     """
-    return PublishError(f"{where}: {_line(error, where, revision)}")
+    if http_status(error) is None:
+        description = _describe_local_error(error)
+    else:
+        description = _describe_response(error, repo, revision)
+    return PublishError(f"{repo}: {description}")
 
 
-def _line(error: BaseException, where: str, revision: str | None) -> str:
+def _describe_local_error(error: BaseException) -> str:
+    """Describe an error for which there is no response of the Hub."""
     from huggingface_hub import errors
 
-    match error:
-        case errors.LocalTokenNotFoundError():
-            return _NO_LOGIN
-        case errors.OfflineModeIsEnabled():
-            return "HF_HUB_OFFLINE is set. Expected a Hub that may be asked. Unset it, and run again."
-        case errors.GatedRepoError():
-            return (
-                "its files are gated, and this login was not let in. Expected access. Ask for it on the repo's page on "
-                "the Hub, log in with `hf auth login` or HF_TOKEN, and run again."
-            )
-        case errors.RepositoryNotFoundError():
-            return (
-                "no such dataset on the Hub, or it is private and this login may not see it. Expected an existing "
-                "ORG/NAME. Correct the name, or set HF_TOKEN."
-            )
-        case errors.RevisionNotFoundError():
-            return (
-                f"it has no revision {revision!r}. Expected a branch, a tag or a commit. Correct it, or leave it out "
-                "for the newest."
-            )
-        case errors.RemoteEntryNotFoundError():
-            return "a file that was listed is not there. Expected every file of the commit. Run again."
-        case errors.HfHubHTTPError():
-            return _status_line(error, where)
-        case errors.HTTPError():  # type: ignore[attr-defined]
-            return (
-                f"the Hub cannot be reached: {type(error).__name__}. Expected a connection. Check the network, proxy "
-                f"and HF_ENDPOINT, and run again: {KEPT}"
-            )
-        case OSError() if error.strerror:
-            return f"a file on this machine: {error.strerror}. Expected room and rights for it. Make them, and run again."
-        case _:
-            return f"the Hub refuses this: {_said(error)}. Expected it to be taken. Correct it, and run again."
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return f"not logged in to the Hub. {_LOG_IN}"
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set. Unset it and run again."
+    if isinstance(error, connection_error()):
+        return (
+            f"cannot reach the Hub ({type(error).__name__}). Check the network, the proxy "
+            f"and HF_ENDPOINT, and run again. {_UPLOADS_KEPT}"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return (
+            f"could not read or write a local file: {error.strerror}. "
+            "Free space or fix permissions, and run again."
+        )
+    return f"the Hub rejects this: {_server_words(error)}. Correct it and run again."
 
 
-_NO_LOGIN = "the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run `hf auth login`, or set HF_TOKEN."
+def _describe_response(error: BaseException, repo: str, revision: str | None) -> str:
+    """Describe an error response by its class, else by its status."""
+    from huggingface_hub import errors
+
+    # A gated repo is a kind of repo that was not found, so it comes first.
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            "this login has no access to the gated repo. Request access on its page on "
+            "the Hub, log in with `hf auth login` or HF_TOKEN, and run again."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            "no such dataset on the Hub, or it is private and this login cannot see it. "
+            "Correct the name, or set HF_TOKEN."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return (
+            f"no revision {revision!r}. Pass a branch, a tag or a commit, or leave it out "
+            "for the newest."
+        )
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return "a file of the commit was not found. Run again."
+    return _describe_status(error, repo)
 
 
-def _status_line(error: BaseException, where: str) -> str:
-    status, said = status_of(error), _said(error)
+def _describe_status(error: BaseException, repo: str) -> str:
+    status = http_status(error)
+    words = _server_words(error)
     if status == 401:
-        return (
-            _NO_LOGIN
-            if "credentials" not in said
-            else _NO_LOGIN.replace("knows of no", "does not know this")
-        )
+        if "credentials" in words:
+            return f"the Hub rejects this token. {_LOG_IN}"
+        return f"not logged in to the Hub. {_LOG_IN}"
     if status == 403:
+        owner = repo.partition("/")[0]
         return (
-            f"the Hub forbids this to the login: {said}. Expected a token that may write in {where.partition('/')[0]!r}"
-            " with room for it. Take such a token, or a name of your own."
+            f"the Hub denies access: {words}. Use a token that can write to {owner!r}, "
+            "or publish under your own name."
         )
-    if status in STALE:
+    if status in CONFLICT_STATUS:
         return (
-            "somebody pushed to it meanwhile, and nothing was overwritten. Expected the commit that was there at the "
-            f"start. Run again, on top of the new one: {KEPT}"
+            "someone pushed to it meanwhile, and nothing was overwritten. "
+            f"Run again to publish on top of the new commit. {_UPLOADS_KEPT}"
         )
     if status == 429:
-        told = retry_after_s(error)
-        how_long = "for now" if told is None else f"for {told:.0f} s"
-        return f"the Hub takes no more requests {how_long}. Expected a pause. Run again after it: {KEPT}"
-    if status in TOO_MUCH:
+        return f"{_describe_rate_limit(error)} {_UPLOADS_KEPT}"
+    if status in STORAGE_STATUS:
         return (
-            f"too large for the Hub ({status}): {said}. Expected a release within the account's limits of file size "
-            "and storage. Publish fewer configs, or get more storage."
+            f"too large for the Hub ({status}): {words}. "
+            "Publish fewer configs, or get more storage."
         )
     if status is not None and status >= 500:
-        return f"the Hub fails with {status}, also when asked again. Expected an answer. Run again later: {KEPT}"
-    return f"the Hub refuses this ({status}): {said}. Expected it to be taken. Correct it, and run again."
+        return f"the Hub keeps failing ({status}). Run again later. {_UPLOADS_KEPT}"
+    return f"the Hub rejects this ({status}): {words}. Correct it and run again."
 
 
-def _said(error: BaseException) -> str:
-    """The words of the Hub or of its client in one line, without what could be secret
-    or of this machine.
-    """
+def _describe_rate_limit(error: BaseException) -> str:
+    delay_s = requested_delay_s(error)
+    when = "later" if delay_s is None else f"in {delay_s:.0f} s"
+    return f"the rate limit of the Hub is reached. Run again {when}."
+
+
+def _server_words(error: BaseException) -> str:
+    """Return the message of the Hub or its client on one line, without secrets."""
     words = getattr(error, "server_message", None) or str(error) or type(error).__name__
-    words = re.sub(
-        r"\bhf_\w+|(?<=\w://)\S+|(?<!\S)['\"]?/\S+", "…", " ".join(words.split())
-    )
-    return (words if len(words) <= 300 else words[:299] + "…").rstrip(".")
+    words = _SECRETS.sub("…", " ".join(words.split()))
+    if len(words) > MAX_WORDS_CHARS:
+        words = words[: MAX_WORDS_CHARS - 1] + "…"
+    return words.rstrip(".")

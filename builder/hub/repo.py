@@ -12,15 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cotbuild.builder.hub.errors import (
+    CONFLICT_STATUS,
     MAX_WAIT_S,
-    STALE,
-    cause,
-    foreign_errors,
+    client_errors,
+    http_status,
     publish_error,
-    status_of,
-    wait_s,
+    retry_delay_s,
+    unwrap_error,
 )
-from cotbuild.builder.hub.names import repo_name, tag_name
+from cotbuild.builder.hub.names import parse_repo_name, parse_tag
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.schemas.errors import PublishError
 
@@ -28,20 +28,17 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
 T = TypeVar("T")
-ATTEMPTS = 3
-"""Of one question.
-
-Uploads and lists the client also asks again by itself, five times in 23 s.
-"""
-GROUP = 8
+MAX_ATTEMPTS = 3
+"""Per call. Uploads and lists are also retried by the client: five times in 23 s."""
+UPLOAD_BATCH = 8
 """Files uploaded between two reports of progress; the client sends five at a time."""
 
 
 class HubRepo:
-    """A dataset repo. The token is HF_TOKEN or the stored login, which the client finds
-    by itself, unless given here.
+    """A dataset repo; see ReleaseTarget for its methods.
 
-    `say` is told in a line how long the Hub asks to wait.
+    The token is HF_TOKEN or the stored login, which the client finds by itself, unless
+    it is passed. `say` receives a line whenever a call is retried.
     """
 
     def __init__(
@@ -52,43 +49,60 @@ class HubRepo:
         token: str | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Raises ConfigError where `name` is not ORG/NAME."""
-        # Half a second, and only releases on the Hub need it.
+        """Raise ConfigError if `name` is not OWNER/NAME."""
+        # Half a second to import, and only needed for releases on the Hub.
         from huggingface_hub import HfApi
 
-        self.name = repo_name(name)
+        self.name = parse_repo_name(name)
         self._api = HfApi(endpoint=endpoint, token=token)
         self._repo: dict[str, Any] = {"repo_id": self.name, "repo_type": "dataset"}
         self._say = say
 
-    # -- Target
+    # -- reading
 
-    def recover(self) -> None:
-        """Do nothing: the Hub makes a commit at once or not at all."""
+    def finish_interrupted(self) -> None:
+        """Do nothing: commits on the Hub are atomic."""
 
-    def state(self, revision: str | None = None) -> RemoteState:
-        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
+    def read_state(self, revision: str | None = None) -> RemoteState:
         try:
-            heads, tags = self._refs()
+            branches, tags = self._list_refs()
         except PublishError as error:
-            fault = error.__cause__ and cause(error.__cause__)
-            missing = isinstance(fault, RepositoryNotFoundError) and not isinstance(
-                fault, GatedRepoError
-            )
-            if revision is not None or not missing:
-                raise
-            return RemoteState(None, {}, {})
-        commit = heads.get("main") if revision is None else self._commit_of(revision)
-        return RemoteState(commit, self._files(commit) if commit else {}, tags)
+            if revision is None and _is_missing_repo(error):
+                return RemoteState(None, {}, {})
+            raise
+        if revision is None:
+            commit = branches.get("main")
+        else:
+            commit = self._resolve(revision)
+        files = {} if commit is None else self._list_files(commit)
+        return RemoteState(commit, files, tags)
+
+    def fetch_files(
+        self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
+    ) -> None:
+        listed = self._list_files(commit)
+        files = {path: self._find(listed, path, commit) for path in sorted(set(paths))}
+        total = sum(file.num_bytes for file in files.values())
+        done = 0
+        with _quiet_client():
+            for path, file in files.items():
+                if not file.matches(folder / path):
+                    self._fetch_file(path, file, commit, folder)
+                done += file.num_bytes
+                # Once a file: within one, the client counts bytes over HTTP and over
+                # Xet in two different ways.
+                progress(done, total)
+        _remove_client_cache(folder / ".cache")
+
+    # -- writing
 
     def create(self, *, private: bool) -> RemoteState:
-        self._ask(
+        self._call(
             lambda: self._api.create_repo(**self._repo, private=private, exist_ok=True)
         )
-        return self.state()
+        return self.read_state()
 
-    def commit(
+    def commit_files(
         self,
         parent: str | None,
         add: Mapping[str, Path],
@@ -98,237 +112,238 @@ class HubRepo:
     ) -> str:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        if lost := [path for path, local in add.items() if not local.is_file()]:
-            raise PublishError(
-                f"{self.name}: {lost[0]!r} is not in the build. Expected a file. Build again."
-            )
-        # Before gigabytes are sent. The commit itself names its parent and is refused
-        # where it is not the newest then.
-        if (newest := self._refs()[0].get("main")) != parent:
-            raise self._stale(parent, newest)
+        self._refuse_missing_files(add)
+        # Before gigabytes are sent. The commit itself also names its parent, and is
+        # rejected if that is not the newest by then.
+        self._refuse_stale_parent(parent)
+        deleted = sorted(set(delete))
         adds = [CommitOperationAdd(path, local) for path, local in sorted(add.items())]
-        gone = sorted(set(delete))
-        with _quiet():
+        deletes = [CommitOperationDelete(path, is_folder=False) for path in deleted]
+        create_commit = partial(
+            self._api.create_commit,
+            **self._repo,
+            operations=[*adds, *deletes],
+            commit_message=message,
+            parent_commit=parent,
+        )
+        with _quiet_client():
             self._upload(adds, progress)
-            deletes = [CommitOperationDelete(path, is_folder=False) for path in gone]
-            put = partial(
-                self._api.create_commit,
-                **self._repo,
-                commit_message=message,
-                parent_commit=parent,
-            )
             try:
-                return self._ask(lambda: put(operations=[*adds, *deletes]).oid)
+                return self._call(lambda: create_commit().oid)
             except PublishError as error:
-                return self._own_commit(error, add, gone)
+                commit = self._find_own_commit(error, add, deleted)
+                if commit is None:
+                    raise
+                return commit
 
-    def tag(self, name: str, commit: str, *, move: bool) -> None:
-        there = self._commit_of(tag_name(name)) if name in self._refs()[1] else None
-        if there == commit:
+    def set_tag(self, name: str, commit: str, *, move: bool) -> None:
+        _, tags = self._list_refs()
+        current = self._resolve(parse_tag(name)) if name in tags else None
+        if current == commit:
             return
-        if there is not None and not move:
+        if current is not None and not move:
             raise PublishError(
-                f"{self.name}: tag {name!r} is at commit {there[:12]} already. Expected a new tag for {commit[:12]}. "
-                "Take the next version as --tag, or move it with --move-tag."
+                f"{self.name}: tag {name!r} is already at commit {current[:12]}. "
+                "Choose another --tag, or move it with --move-tag."
             )
-        if there is not None:
-            self._ask(lambda: self._api.delete_tag(**self._repo, tag=name))
-        # With exist_ok, since the answer to a first attempt may have been lost.
-        self._ask(
-            lambda: self._api.create_tag(
-                **self._repo, tag=name, revision=commit, exist_ok=True
-            ),
-            commit,
+        if current is not None:
+            self._call(lambda: self._api.delete_tag(**self._repo, tag=name))
+        # With exist_ok, since the response to an earlier attempt may have been lost.
+        create_tag = partial(
+            self._api.create_tag, **self._repo, tag=name, revision=commit, exist_ok=True
         )
-        if (there := self._commit_of(name)) != commit:
+        self._call(create_tag, commit)
+        current = self._resolve(name)
+        if current != commit:
             raise PublishError(
-                f"{self.name}: somebody put tag {name!r} at {there[:12]} meanwhile. Expected {commit[:12]}. Run again."
+                f"{self.name}: someone set tag {name!r} to {current[:12]} meanwhile, not "
+                f"to {commit[:12]}. Run again."
             )
 
-    def fetch(
-        self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
-    ) -> None:
-        files = self._files(commit)
-        wanted = {path: self._file(files, path, commit) for path in sorted(set(paths))}
-        done, total = 0, sum(file.num_bytes for file in wanted.values())
-        with _quiet():
-            for path, file in wanted.items():
-                if not file.is_at(folder / path):
-                    self._fetch_one(path, file, commit, folder)
-                done += file.num_bytes
-                # Not within a file: of its bars the client tells bytes over HTTP and
-                # over Xet in two ways of its own.
-                progress(done, total)
-        _tidy(folder / ".cache")
+    # -- steps of a commit
 
-    # -- what they are made of
+    def _refuse_missing_files(self, add: Mapping[str, Path]) -> None:
+        for path, local in add.items():
+            if not local.is_file():
+                raise PublishError(
+                    f"{self.name}: {path!r} is missing from the build. Build again."
+                )
 
-    def _refs(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Branches and tags, each to what it names."""
-        refs = self._ask(lambda: self._api.list_repo_refs(**self._repo))
-        return {ref.name: ref.target_commit for ref in refs.branches}, {
-            ref.name: ref.target_commit for ref in refs.tags
-        }
+    def _refuse_stale_parent(self, parent: str | None) -> None:
+        branches, _ = self._list_refs()
+        newest = branches.get("main")
+        if newest != parent:
+            raise PublishError(
+                f"{self.name}: someone pushed to it meanwhile: the newest commit is "
+                f"{(newest or 'none')[:12]}, no longer {(parent or 'none')[:12]}. "
+                "Run again to publish on top of it."
+            )
 
-    def _commit_of(self, revision: str) -> str:
-        info = self._ask(
-            lambda: self._api.repo_info(**self._repo, revision=revision, timeout=30),
-            revision,
+    def _upload(self, adds: "list[CommitOperationAdd]", progress: Progress) -> None:
+        """Upload large files ahead of the commit, except those the Hub already has."""
+        total = sum(add.upload_info.size for add in adds)
+        done = 0
+        progress(done, total)
+        remaining = iter(adds)
+        while batch := list(islice(remaining, UPLOAD_BATCH)):
+            upload_batch = partial(
+                self._api.preupload_lfs_files,
+                **self._repo,
+                additions=batch,
+                free_memory=False,
+            )
+            self._call(upload_batch)
+            done += sum(add.upload_info.size for add in batch)
+            progress(done, total)
+
+    def _find_own_commit(
+        self, error: PublishError, add: Mapping[str, Path], deleted: Iterable[str]
+    ) -> str | None:
+        """Return the newest commit if it is this one and only the response was lost."""
+        if http_status(_client_error(error)) not in CONFLICT_STATUS:
+            return None
+        commit, files, _ = self.read_state()
+        for path, local in add.items():
+            if path not in files or not files[path].matches(local):
+                return None
+        return commit if files.keys().isdisjoint(deleted) else None
+
+    # -- calls of the client
+
+    def _list_refs(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the branches and the tags, each mapped to its commit."""
+        refs = self._call(lambda: self._api.list_repo_refs(**self._repo))
+        branches = {ref.name: ref.target_commit for ref in refs.branches}
+        tags = {ref.name: ref.target_commit for ref in refs.tags}
+        return branches, tags
+
+    def _resolve(self, revision: str) -> str:
+        """Return the commit of a branch, tag or commit."""
+        repo_info = partial(
+            self._api.repo_info, **self._repo, revision=revision, timeout=30
         )
+        info = self._call(repo_info, revision)
         if info.sha is None:
             raise PublishError(
-                f"{self.name}: the Hub names no commit for {revision!r}. Expected one. Run again later."
+                f"{self.name}: the Hub names no commit for {revision!r}. Run again later."
             )
         return info.sha
 
-    def _files(self, commit: str) -> dict[str, RemoteFile]:
+    def _list_files(self, commit: str) -> dict[str, RemoteFile]:
         from huggingface_hub.hf_api import RepoFile
 
-        entries = self._ask(
-            lambda: list(
-                self._api.list_repo_tree(**self._repo, revision=commit, recursive=True)
-            ),
-            commit,
+        list_tree = partial(
+            self._api.list_repo_tree, **self._repo, revision=commit, recursive=True
         )
-        files = [entry for entry in entries if isinstance(entry, RepoFile)]
-        return {
-            file.path: RemoteFile(file.size, file.lfs.sha256, None)
-            if file.lfs
-            else RemoteFile(file.size, None, file.blob_id)
-            for file in files
-        }
+        files = {}
+        for entry in self._call(lambda: list(list_tree()), commit):
+            if isinstance(entry, RepoFile):
+                sha256 = entry.lfs.sha256 if entry.lfs else None
+                git_blob = None if entry.lfs else entry.blob_id
+                files[entry.path] = RemoteFile(entry.size, sha256, git_blob)
+        return files
 
-    def _upload(self, adds: "list[CommitOperationAdd]", progress: Progress) -> None:
-        """Send what is large, ahead of the commit: the Hub is asked which of it it has,
-        so nothing is sent twice.
-        """
-        done, total = 0, sum(add.upload_info.size for add in adds)
-        progress(0, total)
-        rest = iter(adds)
-        while group := list(islice(rest, GROUP)):
-            self._ask(
-                partial(
-                    self._api.preupload_lfs_files,
-                    **self._repo,
-                    additions=group,
-                    free_memory=False,
-                )
-            )
-            done += sum(add.upload_info.size for add in group)
-            progress(done, total)
-
-    def _own_commit(
-        self, error: PublishError, add: Mapping[str, Path], gone: list[str]
-    ) -> str:
-        """The newest commit where it is ours and only the answer was lost; else raise
-        `error`.
-        """
-        fault = error.__cause__ and cause(error.__cause__)
-        if fault is None or status_of(fault) not in STALE:
-            raise error
-        commit, files, _ = self.state()
-        same = all(
-            path in files and files[path].is_at(local) for path, local in add.items()
-        )
-        if commit is None or not same or not files.keys().isdisjoint(gone):
-            raise error
-        return commit
-
-    def _stale(self, parent: str | None, newest: str | None) -> PublishError:
-        return PublishError(
-            f"{self.name}: somebody pushed to it meanwhile: the newest commit is {(newest or 'none')[:12]}. Expected "
-            f"{(parent or 'none')[:12]}. Run again, on top of the new one."
-        )
-
-    def _file(
+    def _find(
         self, files: Mapping[str, RemoteFile], path: str, commit: str
     ) -> RemoteFile:
-        # A name comes from a manifest that anybody may have written.
-        if (
-            path in files
-            and ".." not in PurePosixPath(path).parts
-            and not path.startswith("/")
-        ):
-            return files[path]
-        raise PublishError(
-            f"{self.name}: {path!r} is not in commit {commit[:12]}. Expected one of its files."
-        )
+        # A manifest written by anybody may name any path, and so may a repo.
+        leads_out = path.startswith("/") or ".." in PurePosixPath(path).parts
+        if path not in files or leads_out:
+            raise PublishError(
+                f"{self.name}: no file {path!r} in commit {commit[:12]}. The release is "
+                "incomplete; publish it again, or use another revision."
+            )
+        return files[path]
 
-    def _fetch_one(
+    def _fetch_file(
         self, path: str, file: RemoteFile, commit: str, folder: Path
     ) -> None:
         local = folder / path
-        # Of a file that is there the client believes its own notes, and the date.
+        # If the file exists, the client trusts its own notes and the date.
         local.unlink(missing_ok=True)
-        self._ask(
-            lambda: self._api.hf_hub_download(
-                **self._repo, filename=path, revision=commit, local_dir=folder
-            ),
-            commit,
+        download = partial(
+            self._api.hf_hub_download,
+            **self._repo,
+            filename=path,
+            revision=commit,
+            local_dir=folder,
         )
-        if not file.is_at(local):
+        self._call(download, commit)
+        if not file.matches(local):
             local.unlink(missing_ok=True)
             raise PublishError(
-                f"{self.name}: {path!r} came over with other bytes than the Hub lists. Expected its digest. Run again."
+                f"{self.name}: {path!r} was downloaded with another digest than the Hub "
+                "lists. Run again."
             )
 
-    def _ask(self, call: Callable[[], T], revision: str | None = None) -> T:
-        """The answer, asked for again where that may help.
+    def _call(self, call: Callable[[], T], revision: str | None = None) -> T:
+        """Return the result of a call, retried where that may help.
 
-        Raises PublishError in one line.
+        `revision` is the one the call is about. Raises PublishError.
         """
-        foreign = foreign_errors()
-        for attempt in range(ATTEMPTS):
+        attempt = 0
+        while True:
             try:
                 return call()
-            except PublishError:
+            except PublishError:  # a RuntimeError, too
                 raise
-            except foreign as error:
-                fault = cause(error)
-                wait = wait_s(fault, attempt)
-                if wait is None or wait > MAX_WAIT_S or attempt == ATTEMPTS - 1:
+            except client_errors() as error:
+                fault = unwrap_error(error)
+                delay_s = retry_delay_s(fault, attempt)
+                is_last = attempt + 1 == MAX_ATTEMPTS
+                if delay_s is None or delay_s > MAX_WAIT_S or is_last:
                     raise publish_error(fault, self.name, revision) from error
-                self._say(
-                    f"{self.name}: the Hub is busy or out of reach; asking again in {wait:.0f} s."
-                )
-                time.sleep(wait)
-        raise AssertionError
+            self._say(
+                f"{self.name}: the Hub is busy or unreachable; retrying in {delay_s:.0f} s."
+            )
+            time.sleep(delay_s)
+            attempt += 1
+
+
+def _client_error(error: PublishError) -> BaseException:
+    """Return the client's error that a PublishError was raised from, or itself."""
+    return error if error.__cause__ is None else unwrap_error(error.__cause__)
+
+
+def _is_missing_repo(error: PublishError) -> bool:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    fault = _client_error(error)
+    is_gated = isinstance(fault, GatedRepoError)
+    return isinstance(fault, RepositoryNotFoundError) and not is_gated
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the client from drawing bars, since we have our own, and from logging
-    addresses that are signed.
-    """
+def _quiet_client() -> Iterator[None]:
+    """Keep the client from drawing progress bars and from logging signed addresses."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
 
-    def unsigned(record: logging.LogRecord) -> bool:
-        record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), ()
-        return True
-
-    log, shown = (
-        logging.getLogger("huggingface_hub.utils._http"),
-        not are_progress_bars_disabled(),
-    )
-    log.addFilter(unsigned)
-    if shown:
+    log = logging.getLogger("huggingface_hub.utils._http")
+    had_bars = not are_progress_bars_disabled()
+    log.addFilter(_cut_query_strings)
+    if had_bars:
         disable_progress_bars()
     try:
         yield
     finally:
-        log.removeFilter(unsigned)
-        if shown:
+        log.removeFilter(_cut_query_strings)
+        if had_bars:
             enable_progress_bars()
 
 
-def _tidy(cache: Path) -> None:
-    """Remove what the client keeps in a folder: halves of files, with which it goes on
-    after a kill, and notes.
-    """
+def _cut_query_strings(record: logging.LogRecord) -> bool:
+    """Remove the query strings of addresses, which hold signatures, from a record."""
+    record.msg = re.sub(r"\?\S*", "", record.getMessage())
+    record.args = ()
+    return True
+
+
+def _remove_client_cache(cache: Path) -> None:
+    """Remove the notes and partial files from which the client resumes downloads."""
     shutil.rmtree(cache / "huggingface", ignore_errors=True)
     if cache.is_dir() and not any(cache.iterdir()):
         cache.rmdir()

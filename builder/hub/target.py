@@ -1,7 +1,4 @@
-"""Where releases go: a dataset repo on the Hub, or a folder.
-
-All that publishing and pulling need of either.
-"""
+"""The interface of places that releases are published to: the Hub, or a folder."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -11,84 +8,76 @@ from typing import NamedTuple, Protocol
 from cotbuild.schemas.files import file_sha256
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and the total."""
+"""Called with the number of bytes done and the total."""
 
 
 class RemoteFile(NamedTuple):
-    """A file of a release as the target tells it, without its bytes.
-
-    Of the two digests one is known.
-    """
+    """A file of a release as the target lists it; one of the two digests is known."""
 
     num_bytes: int
     sha256: str | None
-    """Of large files on the Hub, and of all files in a folder."""
+    """Of every file in a folder, and of large files on the Hub."""
     git_blob: str | None
-    """git's id of the blob, for the other files on the Hub: sha1 of `blob SIZE`, NUL
-    and the bytes.
+    """Of the other files on the Hub: the id of git's blob, which is the SHA-1 of
+    `blob SIZE`, a NUL byte and the content.
     """
 
-    def is_at(self, path: Path) -> bool:
-        """Whether a local file is there, with the same bytes.
+    def matches(self, path: Path) -> bool:
+        """Whether a local file exists and has the same bytes.
 
-        Raises OSError where it cannot be read.
+        Raises OSError if it cannot be read.
         """
         if not path.is_file() or path.stat().st_size != self.num_bytes:
             return False
         if self.sha256 is not None:
             return file_sha256(path) == self.sha256
-        data = (
-            path.read_bytes()
-        )  # A few MB: the Hub takes no larger files without sha256.
-        return (
-            hashlib.sha1(b"blob %d\0%b" % (len(data), data)).hexdigest()
-            == self.git_blob
-        )
+        # A few MB at most: the Hub stores larger files with a SHA-256.
+        data = path.read_bytes()
+        blob = b"blob %d\0%b" % (len(data), data)
+        return hashlib.sha1(blob).hexdigest() == self.git_blob
 
 
 class RemoteState(NamedTuple):
-    """What stands at a target now."""
+    """What a target holds."""
 
     commit: str | None
-    """None: there is no such repo or folder yet, or it has no commit."""
+    """None if the repo or folder does not exist yet, or has no commit."""
     files: Mapping[str, RemoteFile]
-    """By path, of that commit."""
+    """The files of that commit by path."""
     tags: Mapping[str, str]
-    """Tag to commit."""
+    """From tag to commit."""
 
 
 class ReleaseTarget(Protocol):
     """A place for releases.
 
-    Every method raises PublishError in one line, which never holds a token.
+    Every method raises PublishError, whose message is one line and holds no token.
     """
 
     name: str
-    """As people write it: org/name, or file:PATH."""
+    """As users write it: OWNER/NAME, or file:PATH."""
 
-    def recover(self) -> None:
-        """Finish a commit that was interrupted once it was decided, if there is one.
+    def finish_interrupted(self) -> None:
+        """Complete a commit that was interrupted after it was decided, if there is one.
 
-        Only a publish calls this.
+        Only publishing calls this.
         """
 
-    def state(self, revision: str | None = None) -> RemoteState:
-        """What stands there; `revision`: a tag or commit, None: the newest. Changes
-        nothing.
+    def read_state(self, revision: str | None = None) -> RemoteState:
+        """Return what the target holds at a tag or commit; None: at the newest.
 
-        PublishError where that does not exist, or a commit was interrupted that
-        `recover` would finish.
+        Changes nothing. Raises PublishError if there is no such revision, or if a
+        commit was interrupted that `finish_interrupted` would complete.
         """
 
     def create(self, *, private: bool) -> RemoteState:
-        """Make the repo or folder unless it is there already, and say what stands there
-        then.
+        """Create the repo or folder unless it exists, and return its state.
 
-        The Hub begins a repo with a commit of its own, so that `commit` has a parent
-        there from the start.
+        The Hub creates a repo with a first commit, so that `commit_files` always has a
+        parent there.
         """
 
-    def commit(
+    def commit_files(
         self,
         parent: str | None,
         add: Mapping[str, Path],
@@ -96,21 +85,19 @@ class ReleaseTarget(Protocol):
         message: str,
         progress: Progress,
     ) -> str:
-        """Put files, by path, and remove others, all at once or not at all; the new
-        commit.
+        """Add files (path to local file) and delete others in one atomic commit.
 
-        What an interrupted attempt brought over is not sent again. PublishError where
-        `parent` is not the newest.
+        Returns the new commit. What an interrupted attempt uploaded is not sent again.
+        Raises PublishError if `parent` is not the newest commit.
         """
 
-    def tag(self, name: str, commit: str, *, move: bool) -> None:
-        """Name a commit; with `move` also where the name is taken by another, else a
-        PublishError.
-        """
+    def set_tag(self, name: str, commit: str, *, move: bool) -> None:
+        """Name a commit. If another one has the name, `move` it, else raise."""
 
-    def fetch(
+    def fetch_files(
         self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
     ) -> None:
-        """Bring files of a commit into a folder, each under its path; files that stand
-        there whole are not sent.
+        """Download files of a commit to `folder`, keeping their paths.
+
+        Files that are already there with the right bytes are skipped.
         """

@@ -110,16 +110,16 @@ def fetch_release(
     Raises PublishError where there is no release, or files come over with other bytes
     than the target lists.
     """
-    state = target.state(revision)
+    state = target.read_state(revision)
     if state.commit is None or MANIFEST not in state.files:
         raise PublishError(
             f"{target.name}: no release there. Expected a manifest.json, as `cotbuild publish` puts it."
         )
     manifest = _fetch_manifest(target, state, folder)
     paths = release_paths(manifest, state, target.name)
-    target.fetch(paths, state.commit, folder, progress)
+    target.fetch_files(paths, state.commit, folder, progress)
     for path in paths:
-        if not state.files[path].is_at(folder / path):
+        if not state.files[path].matches(folder / path):
             raise PublishError(
                 f"{target.name}: {path!r} came over with other bytes than are listed. Run again."
             )
@@ -134,7 +134,7 @@ def _fetch_manifest(
     target: ReleaseTarget, state: RemoteState, folder: Path
 ) -> Manifest:
     assert state.commit is not None
-    target.fetch([MANIFEST], state.commit, folder, _silent)
+    target.fetch_files([MANIFEST], state.commit, folder, _silent)
     try:
         return Build.open(folder).manifest
     except DataError as error:

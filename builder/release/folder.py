@@ -1,17 +1,17 @@
-"""A folder as a target of releases: `load_dataset` reads it, and a user's own files in
-it stay.
+"""A folder as a target of releases; `load_dataset` reads it.
 
-PATH/.release/
-  lock          held with flock while something is put
-  release.json  the files put here by us, and the tags
-  incoming/     files on their way; what an interrupted attempt brought stays whole
-  pending.json  a commit that is decided: the next publish carries it out; until then readers are told so
+A user's own files in the folder are kept. Bookkeeping is in PATH/.release/:
 
-Whoever brought the folder here may have written any of these, and links: every path
-goes through untrusted.py.
+  lock          held with flock while files are written
+  release.json  the files that belong to the release, and the tags
+  incoming/     files being copied; what an interrupted attempt copied is reused
+  pending.json  a decided commit: readers are refused until a publish completes it
 
-Only the newest state is kept: a tag of an older one cannot be read. A commit is the
-digest over the files put here.
+Whoever created the folder may have written any of these, and links: every path goes
+through untrusted.py.
+
+Only the newest state is kept, so a tag of an older one cannot be read. A commit is the
+digest over the files of the release.
 """
 
 import fcntl
@@ -25,12 +25,9 @@ from typing import TypeVar
 from pydantic import Field
 
 from cotbuild.builder.build.directory import MANIFEST
+from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
-from cotbuild.builder.release.untrusted import (
-    plain_place,
-    safe_path,
-    safe_place,
-)
+from cotbuild.builder.release.untrusted import plain_place, safe_path, safe_place
 from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.files import file_sha256, fsync_path, read_record, write_record
 from cotbuild.schemas.fingerprint import digest
@@ -40,7 +37,7 @@ HIDDEN = ".release"
 R = TypeVar("R", bound=Record)
 
 
-class _Kept(Record):
+class _ReleaseFile(Record):
     """The content of release.json."""
 
     format_version: int = Field(
@@ -52,7 +49,7 @@ class _Kept(Record):
     tags: dict[str, str] = Field(default={}, description="Tag to commit.")
 
 
-class _Pending(Record):
+class _PendingFile(Record):
     """The content of pending.json."""
 
     format_version: int = Field(
@@ -65,257 +62,277 @@ class _Pending(Record):
 
 
 class FolderTarget:
-    """See `Target`.
+    """A folder; see ReleaseTarget for its methods.
 
-    All at once: as a reader of manifest.json can tell, which goes first and comes last.
+    Commits are atomic for readers of manifest.json, which is removed first and written
+    last.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"file:{folder}"
+        self.name = f"{FILE_PREFIX}{folder}"
         self._folder = folder
 
-    def recover(self) -> None:
-        with self._mapped():
-            is_pending = self._pending.is_file()
-        if is_pending:
-            with self._held():
-                self._carry_out()
+    # -- reading
 
-    def state(self, revision: str | None = None) -> RemoteState:
-        with self._mapped():
-            if self._pending.is_file():
+    def read_state(self, revision: str | None = None) -> RemoteState:
+        with self._publish_errors():
+            if self._pending_file.is_file():
                 raise PublishError(
-                    f"{self.name}: a publish into this folder was interrupted, or is still under way. Run the same "
-                    "`cotbuild publish` again: it finishes it."
+                    f"{self.name}: a publish to this folder was interrupted or is still "
+                    "running. Run the same `cotbuild publish` again to complete it."
                 )
-            state = self._state()
-        commit = (
-            state.commit if revision is None else state.tags.get(revision, revision)
-        )
-        if commit == state.commit and not (revision is not None and commit is None):
+            state = self._list_state()
+        if revision is None:
             return state
-        known = revision in state.tags
-        raise PublishError(
-            f"{self.name}: {revision!r} "
-            + ("names a state that is no longer here" if known else "is no tag of it")
-            + f". Expected one of {sorted(t for t, c in state.tags.items() if c == state.commit)}: a folder keeps its "
-            "newest state alone. Leave the tag out, or publish that build again."
-        )
+        commit = state.tags.get(revision, revision)
+        if commit != state.commit:
+            raise self._unknown_revision(revision, state)
+        return state
 
-    def create(self, *, private: bool) -> RemoteState:  # noqa: ARG002 (a folder's permissions are its owner's business)
-        with self._mapped():
-            self._lock.parent.mkdir(parents=True, exist_ok=True)
-        return self.state()
+    def fetch_files(
+        self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
+    ) -> None:
+        files = self.read_state(commit).files
+        wanted = sorted(set(paths))
+        for path in wanted:
+            if path not in files:
+                raise PublishError(
+                    f"{self.name}: no file {path!r}. The release is incomplete; publish it "
+                    "again."
+                )
+        total = sum(files[path].num_bytes for path in wanted)
+        done = 0
+        with self._publish_errors():
+            for path in wanted:
+                if not files[path].matches(folder / path):
+                    _copy_file(self._folder / path, folder / path)
+                done += files[path].num_bytes
+                progress(done, total)
 
-    def commit(
+    # -- writing
+
+    def finish_interrupted(self) -> None:
+        with self._publish_errors():
+            is_pending = self._pending_file.is_file()
+        if is_pending:
+            with self._locked():
+                self._apply_pending()
+
+    def create(self, *, private: bool) -> RemoteState:  # noqa: ARG002 (permissions are up to the owner of the folder)
+        with self._publish_errors():
+            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+        return self.read_state()
+
+    def commit_files(
         self,
         parent: str | None,
         add: Mapping[str, Path],
         delete: Iterable[str],
-        message: str,  # noqa: ARG002 (nobody reads a folder's history)
+        message: str,  # noqa: ARG002 (a folder has no history)
         progress: Progress,
     ) -> str:
-        with self._held():
-            self._carry_out()
-            state = self._state()
+        with self._locked():
+            self._apply_pending()
+            state = self._list_state()
             if state.commit != parent:
                 raise PublishError(
-                    f"{self.name}: somebody published to it meanwhile: it is at {(state.commit or 'none')[:12]}. "
-                    f"Expected {(parent or 'none')[:12]}. Run again, on top of the new one."
+                    f"{self.name}: someone published to it meanwhile: it is at commit "
+                    f"{(state.commit or 'none')[:12]}, no longer {(parent or 'none')[:12]}. "
+                    "Run again to publish on top of it."
                 )
             self._refuse_foreign(add, state.files.keys())
-            self._bring(add, progress)
-            pending = _Pending(
-                add=tuple(sorted(add)),
-                delete=tuple(sorted(set(delete) & state.files.keys())),
-            )
-            write_record(self._pending, pending)
-            fsync_path(self._pending.parent)
-            self._carry_out()
-            commit = self._state().commit
-        assert commit is not None
+            self._copy_incoming(add, progress)
+            deleted = sorted(set(delete) & state.files.keys())
+            pending = _PendingFile(add=tuple(sorted(add)), delete=tuple(deleted))
+            write_record(self._pending_file, pending)
+            fsync_path(self._pending_file.parent)
+            self._apply_pending()
+            commit = self._list_state().commit
+        if commit is None:
+            raise PublishError(f"{self.name}: the commit holds no file. Publish again.")
         return commit
 
-    def tag(self, name: str, commit: str, *, move: bool) -> None:
-        with self._held():
-            kept = self._kept()
-            there = kept.tags.get(name)
-            if there not in (None, commit) and not move:
+    def set_tag(self, name: str, commit: str, *, move: bool) -> None:
+        with self._locked():
+            release = self._read_release_file()
+            current = release.tags.get(name)
+            if current == commit:
+                return
+            if current is not None and not move:
                 raise PublishError(
-                    f"{self.name}: tag {name!r} is at {(there or '')[:12]} already. Expected a new tag for "
-                    f"{commit[:12]}. Take the next version as --tag, or move it with --move-tag."
+                    f"{self.name}: tag {name!r} is already at commit {current[:12]}. "
+                    "Choose another --tag, or move it with --move-tag."
                 )
-            if there != commit:
-                write_record(
-                    self._file,
-                    kept.model_copy(update={"tags": {**kept.tags, name: commit}}),
-                )
+            tags = {**release.tags, name: commit}
+            write_record(self._release_file, release.model_copy(update={"tags": tags}))
 
-    def fetch(
-        self, paths: Iterable[str], commit: str, folder: Path, progress: Progress
-    ) -> None:
-        files, wanted = self.state(commit).files, sorted(set(paths))
-        if missing := [path for path in wanted if path not in files]:
-            raise PublishError(
-                f"{self.name}: {missing[0]!r} is not in it. Expected one of its {len(files)} files."
-            )
-        done, total = 0, sum(files[path].num_bytes for path in wanted)
-        with self._mapped():
-            for path in wanted:
-                if not files[path].is_at(folder / path):
-                    _copy(self._folder / path, folder / path)
-                done += files[path].num_bytes
-                progress(done, total)
-
-    # -- what they are made of
+    # -- places
 
     @property
-    def _file(self) -> Path:
-        return self._in_hidden("release.json")
+    def _release_file(self) -> Path:
+        return self._hidden_place("release.json")
 
     @property
-    def _pending(self) -> Path:
-        return self._in_hidden("pending.json")
+    def _pending_file(self) -> Path:
+        return self._hidden_place("pending.json")
 
     @property
-    def _lock(self) -> Path:
-        return self._in_hidden("lock")
+    def _lock_file(self) -> Path:
+        return self._hidden_place("lock")
 
-    def _in_hidden(self, *parts: str) -> Path:
-        """The place of a file of ours in .release; raises PublishError where a link
-        stands there or on the way.
-        """
+    def _incoming_place(self, path: str) -> Path:
+        """Return where a file of the release waits to be installed."""
+        return self._hidden_place("incoming", *safe_path(path, self.name).parts)
+
+    def _hidden_place(self, *parts: str) -> Path:
+        """Return a place in .release; raises PublishError if a link is in the way."""
         return plain_place(self._folder, PurePosixPath(HIDDEN, *parts), self.name)
 
-    def _incoming(self, path: str) -> Path:
-        """The place where a file of the release waits."""
-        return self._in_hidden("incoming", *safe_path(path, self.name).parts)
-
     def _place(self, path: str) -> Path:
-        """The place of a file of the release."""
+        """Return the place of a file of the release."""
         return safe_place(self._folder, path, self.name)
 
-    def _kept(self) -> _Kept:
-        return _read_own(self._file, _Kept) or _Kept()
+    # -- state
 
-    def _state(self) -> RemoteState:
-        kept = self._kept()
+    def _read_release_file(self) -> _ReleaseFile:
+        return _read_hidden(self._release_file, _ReleaseFile) or _ReleaseFile()
+
+    def _list_state(self) -> RemoteState:
+        release = self._read_release_file()
         files = {}
-        for path in kept.files:
+        for path in release.files:
             place = self._place(path)
             with suppress(FileNotFoundError):
                 files[path] = RemoteFile(place.stat().st_size, file_sha256(place), None)
-        commit = (
-            digest(
-                "folder/1", sorted((path, file.sha256) for path, file in files.items())
-            )
-            if files
-            else None
+        return RemoteState(_commit_of(files), files, release.tags)
+
+    def _unknown_revision(self, revision: str, state: RemoteState) -> PublishError:
+        readable = sorted(
+            t for t, commit in state.tags.items() if commit == state.commit
         )
-        return RemoteState(commit, files, kept.tags)
+        if revision in state.tags:
+            problem = f"the state tagged {revision!r} is no longer here"
+        else:
+            problem = f"no tag {revision!r}"
+        return PublishError(
+            f"{self.name}: {problem}. A folder keeps its newest state only, tagged "
+            f"{readable}. Leave out the tag, or publish that build again."
+        )
+
+    # -- commits
 
     def _refuse_foreign(self, paths: Iterable[str], ours: Collection[str]) -> None:
-        """Raise PublishError where a file stands at one of the paths that is not among
-        `ours`.
-        """
+        """Raise PublishError if a file exists at one of the paths that is not `ours`."""
         for path in paths:
             if path not in ours and self._place(path).exists():
                 raise PublishError(
-                    f"{self.name}: {path!r} stands there and is not of a release. Expected room for ours. Move it "
+                    f"{self.name}: {path!r} exists and is not part of a release. Move it "
                     "away, or publish to another folder."
                 )
 
-    def _bring(self, add: Mapping[str, Path], progress: Progress) -> None:
-        """Copy the files to incoming/, but for those that an interrupted attempt left
-        there whole.
-        """
-        done, total = 0, sum(local.stat().st_size for local in add.values())
+    def _copy_incoming(self, add: Mapping[str, Path], progress: Progress) -> None:
+        """Copy files to incoming/, except those an interrupted attempt left complete."""
+        sizes = {path: local.stat().st_size for path, local in add.items()}
+        total = sum(sizes.values())
+        done = 0
         for path, local in sorted(add.items()):
-            place = self._incoming(path)
+            place = self._incoming_place(path)
             if not (place.is_file() and file_sha256(place) == file_sha256(local)):
-                _copy(local, place)
-            done += local.stat().st_size
+                _copy_file(local, place)
+            done += sizes[path]
             progress(done, total)
 
-    def _carry_out(self) -> None:
-        """Put in place what pending.json names.
+    def _apply_pending(self) -> None:
+        """Apply pending.json, if there is one.
 
-        Done again after a kill at any point, it comes to the same.
+        Idempotent: after a kill at any point, applying it again has the same result.
         """
-        if not self._pending.is_file():
+        if not self._pending_file.is_file():
             return
-        todo = _read_own(self._pending, _Pending) or _Pending()
-        kept = self._kept()
-        self._refuse_unsafe(todo, kept)
-        ours = tuple(sorted({*kept.files, *todo.add}))
-        write_record(self._file, kept.model_copy(update={"files": ours}))
-        if MANIFEST in todo.add and self._incoming(MANIFEST).exists():
+        pending = _read_hidden(self._pending_file, _PendingFile) or _PendingFile()
+        release = self._read_release_file()
+        self._refuse_unsafe(pending, release)
+        # Until the end both the old and the new files are ours, whatever happens.
+        ours = tuple(sorted({*release.files, *pending.add}))
+        write_record(self._release_file, release.model_copy(update={"files": ours}))
+        if MANIFEST in pending.add and self._incoming_place(MANIFEST).exists():
             self._place(MANIFEST).unlink(missing_ok=True)
             fsync_path(self._folder)
-        for path in todo.delete:
+        for path in pending.delete:
             self._remove(path)
-        for path in sorted(todo.add, key=lambda path: path == MANIFEST):
+        for path in sorted(pending.add, key=lambda path: path == MANIFEST):
             self._install(path)
-        left = tuple(path for path in ours if path not in todo.delete)
-        write_record(self._file, kept.model_copy(update={"files": left}))
-        shutil.rmtree(self._pending.with_name("incoming"), ignore_errors=True)
-        self._pending.unlink()
+        remaining = tuple(path for path in ours if path not in pending.delete)
+        write_record(
+            self._release_file, release.model_copy(update={"files": remaining})
+        )
+        shutil.rmtree(self._pending_file.with_name("incoming"), ignore_errors=True)
+        self._pending_file.unlink()
 
-    def _refuse_unsafe(self, todo: _Pending, kept: _Kept) -> None:
-        """Raise PublishError before anything is done where pending.json names what no
-        publish of ours would.
-        """
-        for path in todo.add:
-            self._incoming(path)
-        self._refuse_foreign((*todo.add, *todo.delete), kept.files)
-        for path in kept.files:
+    def _refuse_unsafe(self, pending: _PendingFile, release: _ReleaseFile) -> None:
+        """Raise PublishError if pending.json names what no publish would, before acting."""
+        for path in pending.add:
+            self._incoming_place(path)
+        self._refuse_foreign((*pending.add, *pending.delete), release.files)
+        for path in release.files:
             self._place(path)
 
     def _install(self, path: str) -> None:
-        place, new = self._place(path), self._incoming(path)
-        if new.exists():  # else a run before installed it
+        place = self._place(path)
+        incoming = self._incoming_place(path)
+        if incoming.exists():  # else an earlier attempt installed it
             place.parent.mkdir(parents=True, exist_ok=True)
-            new.replace(place)
+            incoming.replace(place)
             fsync_path(place.parent)
 
     def _remove(self, path: str) -> None:
         place = self._place(path)
         place.unlink(missing_ok=True)
-        with suppress(OSError):  # a folder that still holds something stays
+        with suppress(OSError):  # a directory that is not empty stays
             place.parent.rmdir()
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        with self._mapped():
-            lock = self._lock
+    def _locked(self) -> Iterator[None]:
+        with self._publish_errors():
+            lock = self._lock_file
             lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield
             finally:
-                os.close(handle)
+                os.close(descriptor)
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _publish_errors(self) -> Iterator[None]:
+        """Raise errors of the file system as PublishError."""
         try:
             yield
         except StoreError as error:
             raise PublishError(str(error)) from error
         except OSError as error:
             raise PublishError(
-                f"{self.name}: {error.strerror or error}. Expected a folder that can be read and written, with room. "
-                "Run the same command again."
+                f"{self.name}: {error.strerror or error}. Check the folder's permissions "
+                "and free space, and run the same command again."
             ) from error
 
 
-def _read_own(path: Path, model: type[R]) -> R | None:
+def _commit_of(files: Mapping[str, RemoteFile]) -> str | None:
+    """Return the digest that stands for a commit; None if there are no files."""
+    if not files:
+        return None
+    return digest(
+        "folder/1", sorted((path, file.sha256) for path, file in files.items())
+    )
+
+
+def _read_hidden(path: Path, model: type[R]) -> R | None:
     """Read a record of the hidden folder. Raises StoreError if it is damaged."""
     remedy = f"Delete {HIDDEN} to publish into this folder as if for the first time."
     return read_record(path, model, remedy=remedy, error=StoreError)
 
 
-def _copy(source: Path, place: Path) -> None:
+def _copy_file(source: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.part")
     part.unlink(missing_ok=True)  # a link there would be written through

@@ -130,8 +130,8 @@ class _Publishing:
 
     def run(self, show: Callable[[str], None]) -> PublishResult:
         if not self.how.dry_run:
-            self.target.recover()
-        state = self.target.state()
+            self.target.finish_interrupted()
+        state = self.target.read_state()
         plan = self._plan(state)
         self._show(plan, show)
         taken = self._taken(state, plan)
@@ -168,7 +168,7 @@ class _Publishing:
         return {path for path in self.tree.files if self._is_there(path, state.files)}
 
     def _is_there(self, path: str, files: Mapping[str, RemoteFile]) -> bool:
-        return path in files and files[path].is_at(self.tree.files[path])
+        return path in files and files[path].matches(self.tree.files[path])
 
     def _show(self, plan: ReleasePlan, show: Callable[[str], None]) -> None:
         show(
@@ -201,7 +201,7 @@ class _Publishing:
 
     def _tagged_is_this(self, tag: str) -> bool:
         try:
-            state = self.target.state(tag)
+            state = self.target.read_state(tag)
         except PublishError:  # a folder keeps no older state
             return False
         standing = standing_manifest(self.target, state)
@@ -218,7 +218,7 @@ class _Publishing:
         )
         add = {path: self.tree.files[path] for path in plan.sent}
         with self.ui.counting("bytes") as progress:
-            return self.target.commit(
+            return self.target.commit_files(
                 state.commit, add, plan.deleted, message, progress
             )
 
@@ -227,7 +227,7 @@ class _Publishing:
 
         Raises PublishError where a byte differs.
         """
-        files = self.target.state(commit).files
+        files = self.target.read_state(commit).files
         wrong = [path for path in self.tree.files if not self._is_there(path, files)]
         wrong += sorted(plan.deleted.keys() & files.keys()) if sent else []
         if wrong:
@@ -241,9 +241,9 @@ class _Publishing:
             tempfile.TemporaryDirectory(prefix="cotbuild-") as name,
             self.ui.counting("bytes read back") as progress,
         ):
-            self.target.fetch(sent, commit, Path(name), progress)
+            self.target.fetch_files(sent, commit, Path(name), progress)
             for path in sent:
-                if not files[path].is_at(Path(name) / path):
+                if not files[path].matches(Path(name) / path):
                     raise PublishError(
                         f"{self.target.name}: {path!r} reads back with other bytes. Run again."
                     )
@@ -252,5 +252,5 @@ class _Publishing:
         tag = self.wish.tag
         if tag is None or state.tags.get(tag) == commit:
             return False
-        self.target.tag(tag, commit, move=self.how.move_tag)
+        self.target.set_tag(tag, commit, move=self.how.move_tag)
         return True

@@ -99,7 +99,7 @@ def ask(hub: SmallHub, client: "subprocess.Popen[str]") -> Ask:
 
 @pytest.fixture
 def state(ask: Ask) -> Callable[..., RemoteState]:
-    def of_target(method: str = "state", **args: Any) -> RemoteState:
+    def of_target(method: str = "read_state", **args: Any) -> RemoteState:
         commit, files, tags = ask(method, **args)
         return RemoteState(
             commit, {path: RemoteFile(*file) for path, file in files.items()}, tags

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.hub.errors import publish_error
-from cotbuild.builder.hub.names import repo_name, tag_name
+from cotbuild.builder.hub.names import parse_repo_name, parse_tag
 from cotbuild.builder.hub.target import RemoteFile
 from cotbuild.schemas.errors import ConfigError
 from tests.builder.hub.conftest import Ask, Refused
@@ -20,68 +20,71 @@ from tests.support.hub.server import READER, STRANGER
 
 Call = dict[str, Any]
 Fault = dict[str, Any]
-STATE: Call = {"method": "state"}
+STATE: Call = {"method": "read_state"}
 CREATE: Call = {"method": "create", "private": False}
-COMMIT: Call = {"method": "commit", "delete": [], "message": "one"}
-FETCH: Call = {"method": "fetch", "paths": ["README.md"], "folder": "/nowhere"}
-KEPT = "what was uploaded is kept."
+COMMIT: Call = {"method": "commit_files", "delete": [], "message": "one"}
+FETCH: Call = {"method": "fetch_files", "paths": ["README.md"], "folder": "/nowhere"}
+KEPT = "Files already uploaded are kept."
 
 LINES: list[tuple[str, Call, Fault, str]] = [
     (
-        "a token that is none",
+        "an unknown token",
         {**STATE, "token": "hf_nobody"},
         {},
-        "the Hub does not know this login. Expected a token in HF_TOKEN, or a stored one. Run `hf auth login`, or set "
-        "HF_TOKEN.",
+        "the Hub rejects this token. Run `hf auth login`, or set HF_TOKEN.",
     ),
     (
-        "a token that may only read",
+        "a token without write access",
         {**COMMIT, "token": READER},
         {},
-        "the Hub forbids this to the login: Forbidden: pass a token with write access to this repo. Expected a token "
-        "that may write in 'lab' with room for it. Take such a token, or a name of your own.",
+        "the Hub denies access: Forbidden: pass a token with write access to this repo. "
+        "Use a token that can write to 'lab', or publish under your own name.",
     ),
     (
-        "nor may it create",
+        "a token that cannot create the repo",
         {**CREATE, "token": STRANGER, "repo": "lab/new"},
         {},
-        "the Hub forbids this to the login: You don't have the rights to create a dataset under the namespace lab. "
-        "Expected a token that may write in 'lab' with room for it. Take such a token, or a name of your own.",
+        "the Hub denies access: You don't have the rights to create a dataset under the "
+        "namespace lab. Use a token that can write to 'lab', or publish under your own "
+        "name.",
     ),
     (
         "a gated repo",
         {**FETCH, "token": STRANGER, "repo": "lab/gated"},
         {},
-        "its files are gated, and this login was not let in. Expected access. Ask for it on the repo's page on the "
+        "this login has no access to the gated repo. Request access on its page on the "
         "Hub, log in with `hf auth login` or HF_TOKEN, and run again.",
     ),
     (
         "no such repo",
         {**STATE, "repo": "lab/none", "revision": "v1.0"},
         {},
-        "no such dataset on the Hub, or it is private and this login may not see it. Expected an existing ORG/NAME. "
+        "no such dataset on the Hub, or it is private and this login cannot see it. "
         "Correct the name, or set HF_TOKEN.",
     ),
     (
         "no such revision",
         {**STATE, "revision": "v9.9"},
         {},
-        "it has no revision 'v9.9'. Expected a branch, a tag or a commit. Correct it, or leave it out for the newest.",
+        "no revision 'v9.9'. Pass a branch, a tag or a commit, or leave it out for the "
+        "newest.",
     ),
     (
         "no such file",
         {**FETCH, "paths": ["gone.txt"]},
         {},
-        "'gone.txt' is not in commit {commit}. Expected one of its files.",
+        "no file 'gone.txt' in commit {commit}. The release is incomplete; publish it "
+        "again, or use another revision.",
     ),
     (
         "a file that leads out of the folder",
         {**FETCH, "paths": ["../../etc/passwd"], "repo": "lab/evil"},
         {},
-        "'../../etc/passwd' is not in commit {commit}. Expected one of its files.",
+        "no file '../../etc/passwd' in commit {commit}. The release is incomplete; "
+        "publish it again, or use another revision.",
     ),
     (
-        "asked too often, for longer than anybody waits",
+        "a rate limit that lasts too long",
         STATE,
         {
             "on": "/refs",
@@ -89,10 +92,10 @@ LINES: list[tuple[str, Call, Fault, str]] = [
             "status": 429,
             "headers": {"Retry-After": "3600"},
         },
-        f"the Hub takes no more requests for 3600 s. Expected a pause. Run again after it: {KEPT}",
+        f"the rate limit of the Hub is reached. Run again in 3600 s. {KEPT}",
     ),
     (
-        "the same in the header of its own",
+        "a rate limit in the Hub's own header",
         STATE,
         {
             "on": "/refs",
@@ -100,47 +103,48 @@ LINES: list[tuple[str, Call, Fault, str]] = [
             "status": 429,
             "headers": {"ratelimit": '"api";r=0;t=240'},
         },
-        f"the Hub takes no more requests for 240 s. Expected a pause. Run again after it: {KEPT}",
+        f"the rate limit of the Hub is reached. Run again in 240 s. {KEPT}",
     ),
     (
         "a server that fails",
         STATE,
         {"on": "/refs", "do": "status", "status": 503, "times": 9},
-        f"the Hub fails with 503, also when asked again. Expected an answer. Run again later: {KEPT}",
+        f"the Hub keeps failing (503). Run again later. {KEPT}",
     ),
     (
         "too large a commit",
         COMMIT,
         {"on": "/commit/", "do": "status", "status": 413, "error": "over 1 GB"},
-        "too large for the Hub (413): over 1 GB. Expected a release within the account's limits of file size and "
-        "storage. Publish fewer configs, or get more storage.",
+        "too large for the Hub (413): over 1 GB. Publish fewer configs, or get more "
+        "storage.",
     ),
     (
         "no room for an upload",
         COMMIT,
         {"on": "^PUT", "do": "status", "status": 507, "error": "no room"},
-        "too large for the Hub (507): no room. Expected a release within the account's limits of file size and "
-        "storage. Publish fewer configs, or get more storage.",
+        "too large for the Hub (507): no room. Publish fewer configs, or get more "
+        "storage.",
     ),
     (
-        "an object over the quota",
+        "a file over the quota",
         COMMIT,
         {
             "on": "/batch",
             "do": "lfs_error",
             "error": "storage limit reached, see https://hub.example/pay?sig=s3cret",
         },
-        "the Hub refuses this: LFS batch API returned errors: Encountered error for file with OID {oid}: `storage "
-        "limit reached, see https://…. Expected it to be taken. Correct it, and run again.",
+        "the Hub rejects this: LFS batch API returned errors: Encountered error for file "
+        "with OID {oid}: `storage limit reached, see https://…. Correct it and run again.",
     ),
     (
-        "a card that is no YAML",
+        "a card that is not valid YAML",
         {**COMMIT, "card": "---\nlicense: [\n---\n"},
         {},
-        "the Hub refuses this: Invalid metadata in README.md. - the metadata is no YAML: while parsing a flow node ",
+        "the Hub rejects this: Invalid metadata in README.md. - the metadata is no YAML: "
+        "while parsing a flow node ",
     ),
     (
-        "a request that is refused",
+        "a request that is rejected",
         COMMIT,
         {
             "on": "/commit/",
@@ -148,13 +152,13 @@ LINES: list[tuple[str, Call, Fault, str]] = [
             "status": 400,
             "error": "by hf_s3cret at /home/ann/x",
         },
-        "the Hub refuses this (400): by … at …. Expected it to be taken. Correct it, and run again.",
+        "the Hub rejects this (400): by … at …. Correct it and run again.",
     ),
     (
         "a build that lost a file",
         {**COMMIT, "card": None},
         {},
-        "'README.md' is not in the build. Expected a file. Build again.",
+        "'README.md' is missing from the build. Build again.",
     ),
 ]
 
@@ -177,12 +181,12 @@ def test_each_fault_is_one_line(
             f"datasets/{repo}", {"README.md": b"x", "../../etc/passwd": b"x"}
         )
         hub.store.create(f"datasets/{repo}", gated=repo == "lab/gated")
-    if call["method"] == "commit":
+    if call["method"] == "commit_files":
         call |= {
             "parent": commit,
             "add": {"README.md": str(card), "a.parquet": str(shard)},
         }
-    if call["method"] == "fetch":
+    if call["method"] == "fetch_files":
         call["commit"] = commit
     hub.dial(*[fault] if fault else [])
     with pytest.raises(Refused) as refused:
@@ -203,9 +207,9 @@ def test_what_passes_is_waited_for(hub: SmallHub, ask: Ask) -> None:
         {"on": "/refs", "do": "status", "status": 500, "nth": 2},
     )
     told: dict[str, Any] = {}
-    assert ask("state", told=told)[0] == commit
+    assert ask("read_state", told=told)[0] == commit
     assert told["said"] == [
-        f"lab/x: the Hub is busy or out of reach; asking again in {wait} s."
+        f"lab/x: the Hub is busy or unreachable; retrying in {wait} s."
         for wait in (0, 2)
     ]
     assert len(hub.requests("GET /api/datasets/lab/x/refs")) == 3
@@ -220,17 +224,11 @@ except PublishError as error:
     print(error)
 """
 PLACES: list[tuple[dict[str, str], str]] = [
-    (
-        {"HF_TOKEN": ""},
-        "lab/x: the Hub knows of no login. Expected a token in HF_TOKEN, or a stored one. Run ",
-    ),
-    (
-        {"HF_HUB_OFFLINE": "1"},
-        "lab/x: HF_HUB_OFFLINE is set. Expected a Hub that may be asked. Unset it, and run a",
-    ),
+    ({"HF_TOKEN": ""}, "lab/x: not logged in to the Hub. Run `hf auth login`, or set "),
+    ({"HF_HUB_OFFLINE": "1"}, "lab/x: HF_HUB_OFFLINE is set. Unset it and run again."),
     (
         {"HF_ENDPOINT": "http://127.0.0.1:9"},
-        "lab/x: the Hub cannot be reached: ConnectError. Expected a connection. ",
+        "lab/x: cannot reach the Hub (ConnectError). Check the network, the proxy ",
     ),
 ]
 
@@ -259,7 +257,7 @@ def test_a_full_disk_names_no_path() -> None:
         )
     )
     assert line.startswith(
-        "lab/x: a file on this machine: No space left on device. Expected room and rights for it."
+        "lab/x: could not read or write a local file: No space left on device. "
     )
     assert "/home" not in line
 
@@ -268,7 +266,7 @@ def test_a_full_disk_names_no_path() -> None:
     "text", ["lab/x", " lab/x ", "datasets/lab/x", "hf://datasets/lab/x", "lab/x/"]
 )
 def test_how_a_repo_is_written(text: str) -> None:
-    assert repo_name(text) == "lab/x"
+    assert parse_repo_name(text) == "lab/x"
 
 
 @pytest.mark.parametrize(
@@ -288,14 +286,14 @@ def test_how_a_repo_is_written(text: str) -> None:
 def test_what_is_no_repo(text: str) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"^repo .*: no name of a dataset on the Hub. Expected ORG/NAME",
+        match=r"^'.*' is not the name of a dataset on the Hub. Write OWNER/NAME",
     ):
-        repo_name(text)
+        parse_repo_name(text)
 
 
 @pytest.mark.parametrize("text", ["v1.0.0", "1.0", "v1.0.0-rc.1+b2", "2026_11_24"])
 def test_tags(text: str) -> None:
-    assert tag_name(text) == text
+    assert parse_tag(text) == text
 
 
 @pytest.mark.parametrize(
@@ -318,9 +316,9 @@ def test_tags(text: str) -> None:
 )
 def test_what_is_no_tag(text: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"^tag .*: not to be used. .* Correct --tag.$"
+        ConfigError, match=r"^--tag '.*' cannot be used as a tag. Use letters"
     ):
-        tag_name(text)
+        parse_tag(text)
 
 
 @given(data=st.binary(max_size=64), other=st.binary(max_size=64))
@@ -332,6 +330,6 @@ def test_a_file_is_told_by_its_bytes(
     blob = RemoteFile(
         len(data), None, hashlib.sha1(b"blob %d\0%b" % (len(data), data)).hexdigest()
     )
-    assert not sha256.is_at(path)
+    assert not sha256.matches(path)
     path.write_bytes(other)
-    assert sha256.is_at(path) is blob.is_at(path) is (data == other)
+    assert sha256.matches(path) is blob.matches(path) is (data == other)

@@ -32,28 +32,32 @@ def test_a_release_goes_up_and_comes_back(
     assert list(state().files) == [".gitattributes"]
     told: dict[str, Any] = {}
     add = {**release, "old.txt": release["manifest.json"]}
-    first = ask("commit", parent=parent, add=add, delete=[], message="one", told=told)
+    first = ask(
+        "commit_files", parent=parent, add=add, delete=[], message="one", told=told
+    )
     total = sum(path.stat().st_size for path in add.values())
     assert told["progress"] == [[0, total], [total, total]]
     there = state()
     assert there.commit == first
     assert set(there.files) == {".gitattributes", *add}
-    assert all(there.files[path].is_at(local) for path, local in add.items())
+    assert all(there.files[path].matches(local) for path, local in add.items())
     assert (
         there.files["README.md"].sha256,
         there.files["post_cot/test.parquet"].git_blob,
     ) == (None, None)
 
-    ask("tag", name="v1.0.0", commit=first, move=False)
+    ask("set_tag", name="v1.0.0", commit=first, move=False)
     release["manifest.json"].write_text('{"two": 2}')
-    second = ask("commit", parent=first, add=release, delete=["old.txt"], message="two")
+    second = ask(
+        "commit_files", parent=first, add=release, delete=["old.txt"], message="two"
+    )
     assert state() == (second, state(revision="main").files, {"v1.0.0": first})
     assert "old.txt" not in state().files
     assert state(revision="v1.0.0") == (first, there.files, {"v1.0.0": first})
     assert hub.store.info("datasets/lab/x", second)["message"] == "two"
 
     folder = tmp_path / "back"
-    ask("fetch", paths=list(release), commit=second, folder=folder, told=told)
+    ask("fetch_files", paths=list(release), commit=second, folder=folder, told=told)
     assert {path: (folder / path).read_bytes() for path in release} == {
         path: local.read_bytes() for path, local in release.items()
     }
@@ -73,7 +77,7 @@ def test_what_the_hub_has_is_not_sent_again(
     hub.dial({"on": "^" + COMMIT, "do": "status", "status": 400, "error": "not today"})
     commit = {"parent": parent, "add": release, "delete": [], "message": "one"}
     with pytest.raises(Refused, match="not today"):
-        ask("commit", **commit)
+        ask("commit_files", **commit)
     sent = hub.requests(PUT)
     in_parts, whole = (
         release[f"post_cot/{split}.parquet"].stat().st_size
@@ -82,11 +86,11 @@ def test_what_the_hub_has_is_not_sent_again(
     assert sorted(entry["num_bytes"] for entry in sent) == sorted(
         [50_000] * (in_parts // 50_000) + [in_parts % 50_000, whole]
     )
-    done = ask("commit", **commit)
+    done = ask("commit_files", **commit)
     assert hub.requests(PUT) == sent
     assert set(state().files) == {".gitattributes", *release}
     # Nor is there another commit where nothing differs.
-    assert ask("commit", **{**commit, "parent": done}) == done
+    assert ask("commit_files", **{**commit, "parent": done}) == done
 
 
 def test_an_upload_that_breaks_off_is_sent_again(
@@ -97,7 +101,7 @@ def test_an_upload_that_breaks_off_is_sent_again(
         {"on": "^PUT", "nth": 2, "do": "drop", "after_bytes": 10_000},
         {"on": "^PUT", "nth": 4, "do": "status", "status": 500},
     )
-    commit = ask("commit", parent=parent, add=release, delete=[], message="one")
+    commit = ask("commit_files", parent=parent, add=release, delete=[], message="one")
     sent = [entry["path"] for entry in hub.requests(PUT)]
     assert len(sent) == len(set(sent)) + 2
     assert state().commit == commit
@@ -113,12 +117,12 @@ def test_files_that_stand_there_whole_are_not_fetched(
     folder = tmp_path / "back"
     # No answer at first to one of them, of which the client asks again.
     hub.dial({"on": "^GET .*/train.parquet", "do": "drop"})
-    ask("fetch", paths=list(release), commit=commit, folder=folder)
+    ask("fetch_files", paths=list(release), commit=commit, folder=folder)
     hub.dial()
     fetched = hub.requests("GET /datasets/lab/x/resolve/")
     (folder / "README.md").write_text("edited by somebody, at the same commit")
     (folder / "post_cot/test.parquet").unlink()
-    ask("fetch", paths=list(release), commit=commit, folder=folder)
+    ask("fetch_files", paths=list(release), commit=commit, folder=folder)
     again = hub.requests("GET /datasets/lab/x/resolve/")[len(fetched) :]
     assert [entry["path"].rpartition("/")[2] for entry in again] == [
         "README.md",
@@ -138,20 +142,20 @@ def test_a_push_in_between_is_noticed(
     hub.dial({"on": "^" + COMMIT, "do": "sneak"})
     with pytest.raises(
         Refused,
-        match=r"^PublishError: lab/x: somebody pushed to it meanwhile, and nothing was over",
+        match=r"^PublishError: lab/x: someone pushed to it meanwhile, and nothing was over",
     ):
-        ask("commit", **commit)
+        ask("commit_files", **commit)
     assert set(hub.store.read("datasets/lab/x")) == {".gitattributes", "sneaked.txt"}
     sent = hub.requests(PUT)
     with pytest.raises(
         Refused,
-        match=rf"somebody pushed to it meanwhile: the newest commit is .* Expected {parent[:12]}",
+        match=rf"someone pushed to it meanwhile: the newest commit is .* no longer {parent[:12]}",
     ):
-        ask("commit", **commit)
-    with pytest.raises(Refused, match="Expected none"):
-        ask("commit", **{**commit, "parent": None})
+        ask("commit_files", **commit)
+    with pytest.raises(Refused, match="no longer none"):
+        ask("commit_files", **{**commit, "parent": None})
     assert hub.requests(PUT) == sent
-    ask("commit", **{**commit, "parent": state().commit})
+    ask("commit_files", **{**commit, "parent": state().commit})
     assert set(state().files) == {".gitattributes", "sneaked.txt", *release}
 
 
@@ -160,7 +164,7 @@ def test_a_commit_whose_answer_was_lost_is_ours(
 ) -> None:
     parent = begun(state)
     hub.dial({"on": "^" + COMMIT, "do": "drop", "late": True})
-    commit = ask("commit", parent=parent, add=release, delete=[], message="one")
+    commit = ask("commit_files", parent=parent, add=release, delete=[], message="one")
     assert commit == state().commit
     assert hub.store.info("datasets/lab/x", commit)["parent"] == parent
 
@@ -168,18 +172,18 @@ def test_a_commit_whose_answer_was_lost_is_ours(
 def test_tags(hub: SmallHub, ask: Ask, state: Get) -> None:
     first = hub.store.push("datasets/lab/x", {"a.txt": b"a"})
     second = hub.store.push("datasets/lab/x", {"a.txt": b"b"})
-    ask("tag", name="v1.0", commit=first, move=False)
-    ask("tag", name="v1.0", commit=first, move=False)
+    ask("set_tag", name="v1.0", commit=first, move=False)
+    ask("set_tag", name="v1.0", commit=first, move=False)
     with pytest.raises(
         Refused,
-        match=rf"lab/x: tag 'v1.0' is at commit {first[:12]} already. .* --move-tag",
+        match=rf"lab/x: tag 'v1.0' is already at commit {first[:12]}. .* --move-tag",
     ):
-        ask("tag", name="v1.0", commit=second, move=False)
+        ask("set_tag", name="v1.0", commit=second, move=False)
     assert state().tags == {"v1.0": first}
-    ask("tag", name="v1.0", commit=second, move=True)
+    ask("set_tag", name="v1.0", commit=second, move=True)
     # The answer to this one is lost: that it exists, the second time, is no fault.
     hub.dial({"on": "^POST .*/tag/", "do": "drop", "late": True})
-    ask("tag", name="v1.1", commit=first, move=False)
+    ask("set_tag", name="v1.1", commit=first, move=False)
     assert state().tags == {"v1.0": second, "v1.1": first}
 
 
@@ -191,7 +195,7 @@ def test_private_repos(hub: SmallHub, ask: Ask, state: Get) -> None:
         Refused, match="lab/x: no such dataset on the Hub, or it is private"
     ):
         ask(
-            "fetch",
+            "fetch_files",
             paths=[".gitattributes"],
             commit=commit,
             folder="nowhere",
@@ -208,7 +212,7 @@ def test_a_hub_that_was_killed_goes_on(
     parent = begun(state)
     hub.kill()
     hub.start()
-    commit = ask("commit", parent=parent, add=release, delete=[], message="one")
+    commit = ask("commit_files", parent=parent, add=release, delete=[], message="one")
     hub.kill()
     hub.start()
     assert state().commit == commit
@@ -223,7 +227,7 @@ import sys
 from pathlib import Path
 from cotbuild.builder.hub.repo import HubRepo
 repo, add = HubRepo("lab/x"), {path: Path(local) for path, local in zip(sys.argv[1::2], sys.argv[2::2])}
-print(repo.commit(repo.create(private=False).commit, add, [], "one", lambda done, total: None))
+print(repo.commit_files(repo.create(private=False).commit, add, [], "one", lambda done, total: None))
 """
 KILLS: list[tuple[str, dict[str, Any]]] = [
     ("in the middle of an upload", {"on": "^PUT", "nth": 3, "after_bytes": 1000}),

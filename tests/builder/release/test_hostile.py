@@ -94,7 +94,7 @@ def test_no_command_but_publish_carries_out_a_pending_commit(
     for words in readers(finished, release, tmp_path / "out"):
         refused = cotbuild(*words, code=1).stderr.splitlines()
         assert refused[-1].startswith(
-            f"error: file:{release}: a publish into this folder was interrupted"
+            f"error: file:{release}: a publish to this folder was interrupted"
         ), words
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     assert contents(tmp_path) == before
@@ -133,13 +133,11 @@ def test_a_pending_commit_touches_nothing_outside_the_release(
     (release / "linked").symlink_to(outside)
     (release / "notes.txt").write_text("mine")
     before, target = contents(tmp_path), FolderTarget(release)
-    with pytest.raises(
-        PublishError, match="a publish into this folder was interrupted"
-    ):
-        target.state()
+    with pytest.raises(PublishError, match="a publish to this folder was interrupted"):
+        target.read_state()
     assert contents(tmp_path) == before
     with pytest.raises(PublishError):
-        target.recover()
+        target.finish_interrupted()
     assert contents(tmp_path) == before
 
 
@@ -155,7 +153,9 @@ def test_a_publish_does_not_write_through_a_link(
     (release / place).symlink_to(outside)
     name = "post_cot/train-00000-of-00001.parquet"
     with pytest.raises(PublishError, match=r"not a directory|not a regular file"):
-        FolderTarget(release).commit(None, {name: finished / name}, [], "", silent)
+        FolderTarget(release).commit_files(
+            None, {name: finished / name}, [], "", silent
+        )
     assert contents(outside) == {}
 
 
@@ -164,7 +164,7 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
 ) -> None:
     cotbuild("variants", build, "--only", "post_cot,pre_cot")
     target = FolderTarget(release)
-    state = target.state()
+    state = target.read_state()
     add = {
         path.relative_to(build).as_posix(): path
         for path in sorted((build / "pre_cot").iterdir())
@@ -179,11 +179,9 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
     with monkeypatch.context() as patch:
         patch.setattr(FolderTarget, "_install", kill)
         with pytest.raises(KilledError):
-            target.commit(state.commit, add, [], "", silent)
-    with pytest.raises(
-        PublishError, match="a publish into this folder was interrupted"
-    ):
-        target.state()
+            target.commit_files(state.commit, add, [], "", silent)
+    with pytest.raises(PublishError, match="a publish to this folder was interrupted"):
+        target.read_state()
     before = contents(release)
     assert "was interrupted" in cotbuild("verify", f"file:{release}", code=1).stderr
     assert contents(release) == before

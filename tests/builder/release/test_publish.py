@@ -156,7 +156,7 @@ def test_a_file_of_somebody_elses_is_not_overwritten(
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
-        ({"on": COMMIT, "do": "sneak"}, "somebody pushed to it meanwhile"),
+        ({"on": COMMIT, "do": "sneak"}, "someone pushed to it meanwhile"),
         pytest.param(
             {
                 "on": COMMIT,
@@ -164,12 +164,12 @@ def test_a_file_of_somebody_elses_is_not_overwritten(
                 "status": 429,
                 "headers": {"Retry-After": "900"},
             },
-            "takes no more requests for 900 s",
+            "Run again in 900 s",
             marks=pytest.mark.slow,
         ),
         pytest.param(
             {"on": COMMIT, "do": "status", "status": 500, "times": 99},
-            "fails with 500",
+            "keeps failing (500)",
             marks=pytest.mark.slow,
         ),
     ],
@@ -210,7 +210,7 @@ def test_without_a_login_or_the_right_to_write_it_is_one_line(
     hub: SmallHub, at_hub: Run, build: Path
 ) -> None:
     assert (
-        "error: lab/x: the Hub knows of no login."
+        "error: lab/x: not logged in to the Hub."
         in at_hub("publish", build, REPO, code=1, HF_TOKEN="").stderr
     )
     assert hub.store.repo(HUB_ID) is None
@@ -285,7 +285,7 @@ def test_a_folder_takes_a_release_and_keeps_what_is_its_owners(
     assert not (folder / "label_only").exists()
     assert (folder / "notes.txt").read_text() == "mine"
     assert (
-        "names a state that is no longer here"
+        "the state tagged 'v1' is no longer here"
         in cotbuild("verify", f"file:{folder}@v1", code=1).stderr
     )
     assert "whole" in cotbuild("verify", f"file:{folder}@v2").stdout
@@ -298,7 +298,7 @@ def test_a_file_that_stands_in_the_way_is_left_alone(
     folder.mkdir()
     (folder / "README.md").write_text("mine")
     refused = cotbuild("publish", build, f"file:{folder}", code=1)
-    assert "'README.md' stands there and is not of a release" in refused.stderr
+    assert "'README.md' exists and is not part of a release" in refused.stderr
     assert (folder / "README.md").read_text() == "mine"
 
 

@@ -181,7 +181,7 @@ def test_a_release_is_checked_from_the_outside(
     assert "/post_cot: question " in refused
     assert "whole" in at_hub("verify", f"{REPO}@v1").stdout
     assert (
-        "error: lab/x: it has no revision 'v9'"
+        "error: lab/x: no revision 'v9'"
         in at_hub("verify", f"{REPO}@v9", code=1).stderr
     )
 

@@ -20,11 +20,11 @@ def answer(
 ) -> dict[str, Any]:
     progress: list[tuple[int, int]] = []
     said: list[str] = []
-    if method in ("commit", "fetch"):
+    if method in ("commit_files", "fetch_files"):
         args |= {"progress": lambda done, total: progress.append((done, total))}
-    if method == "commit":
+    if method == "commit_files":
         args |= {"add": {path: Path(local) for path, local in args["add"].items()}}
-    if method == "fetch":
+    if method == "fetch_files":
         args |= {"folder": Path(args["folder"])}
     try:
         result = getattr(
