@@ -46,6 +46,8 @@ $(VENV)/.cpu: requirements/cpu.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements/cpu.lock || { echo "cotbuild: an install failed. Where torch 2.13.0+cpu was not found, add PyTorch's CPU wheel index to pip's own settings (pip config set global.extra-index-url …) and run make again."; exit 1; }
 	@$(PIP) --no-build-isolation --editable .
+	@# A plain path: type checkers and editors cannot follow the hook that setuptools installs.
+	@echo "$(CURDIR)/tests/.ns" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cotbuild-checkout.pth
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.cpu requirements/dev.lock

@@ -1,6 +1,8 @@
 """Question: one item of a QA dataset, and where it came from."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from string import ascii_uppercase
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -60,6 +62,41 @@ class Question(Record):
         description="Further accepted answers of a text question; else empty."
     )
     source: SourceRef = Field(description="Where it came from.")
+
+    @classmethod
+    def create(
+        cls,
+        text: str,
+        *,
+        target: str | None = None,
+        choices: Sequence[str] = (),
+        kind: QuestionKind | None = None,
+        id: str = "question",
+    ) -> Self:
+        """Make a question by hand; its choices are lettered A, B, ….
+
+        `target` is the letter of a choice, `yes` or `no`, a number in plain digits, or
+        text. `kind` defaults to `choice` with choices, else to `text`. Raises
+        ValueError if target and kind do not fit.
+        """
+        options = tuple(
+            Choice(label=ascii_uppercase[i], text=choice)
+            for i, choice in enumerate(choices)
+        )
+        if kind is None:
+            kind = QuestionKind.CHOICE if options else QuestionKind.TEXT
+        source = SourceRef(
+            dataset="-", config_name=None, split="train", revision=None, row=0
+        )
+        return cls(
+            id=id,
+            kind=kind,
+            text=text,
+            choices=options,
+            target=target,
+            other_targets=(),
+            source=source,
+        )
 
     @property
     def targets(self) -> tuple[str, ...]:

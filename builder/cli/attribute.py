@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import examples
 from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import VariantRows
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     )
     from cotbuild.student.model import Student
 
+EXAMPLES = examples(
+    "cotbuild attribute runs/pre_cot --limit 200 --dry-run",
+    "cotbuild attribute runs/pre_cot",
+)
 SCORES, FOLDER = "scores.parquet", "attribution"
 BATCH_TOKENS = 1024
 COLUMNS = (
@@ -47,30 +52,31 @@ def attribute(
     ],
     source: Annotated[
         str | None,
-        typer.Option(help="Build it was trained on; default: where it was then."),
+        typer.Option(help="Build it was trained on; the default is where it was then."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the integral.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the path integral.")] = 16,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Only so many rationales, as --rows of train."),
+        typer.Option(min=1, help="Attribute at most N rationales, as --rows of train."),
     ] = None,
     batch_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens run at once.")
+        int, typer.Option(min=1, help="Maximum tokens in memory at once.")
     ] = BATCH_TOKENS,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"The scores file; default: {SCORES} in the run."),
+        typer.Option(help=f"Scores file; the default is {SCORES} in the run."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Say what it takes, measured here; write nothing."
+            "--dry-run", help="Estimate the time on this machine; write nothing."
         ),
     ] = False,
 ) -> None:
-    """Score each token of the rationales by how much it speaks for the label.
+    """Attribute a student's label to the tokens of its rationale.
 
-    Run it again to go on.
+    Integrated Gradients (arXiv 1703.01365) on a student that writes the rationale
+    first. Run the same command again to resume.
     """
     with errors(resume=True, kept="every rationale attributed so far is kept"):
         prepared = _prepare(run, source, steps, limit)

@@ -1,5 +1,7 @@
-"""Exit codes: 0 done, 1 failed, 2 usage, 130 Ctrl-C; a fault that a user can act on is
-one line on stderr.
+"""Exit codes and error lines.
+
+0 done, 1 failed, 2 wrong usage, 130 interrupted. An error that the user can act on is
+one line on stderr; any other exception is a bug and keeps its traceback.
 """
 
 import shlex
@@ -14,34 +16,33 @@ from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 
 @contextmanager
 def errors(
-    resume: bool = False, kept: str = "every answer had so far is kept"
+    resume: bool = False, kept: str = "every answer received is kept"
 ) -> Iterator[None]:
-    """One line and an exit code for what a user can act on; any other fault is ours and
-    keeps its traceback.
+    """Print a CotbuildError or an interrupt as one line, and exit with its code.
 
-    `resume`: the same command goes on, and nothing is lost of what `kept` says.
+    `resume` says that the same command continues; `kept` says what is not lost.
     """
     try:
         yield
     except CotbuildError as error:
-        _complain(f"error: {error}")
+        _print_error(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
-            _complain(f"{kept}. To go on: {_go_on()}")
+            _print_error(f"{kept}. To resume: {_resume_command()}")
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except KeyboardInterrupt:
-        _complain(f"stopped; {kept}. To go on: {_go_on()}" if resume else "stopped")
+        hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
+        _print_error(f"stopped{hint}")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
         sys.stderr.close()
         raise typer.Exit(1) from None
 
 
-def _complain(line: str) -> None:
+def _print_error(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _go_on() -> str:
-    """The same command, without the flag that would begin anew."""
-    return shlex.join(
-        ["cotbuild", *(word for word in sys.argv[1:] if word != "--fresh")]
-    )
+def _resume_command() -> str:
+    """Return this command without --fresh, which would start over."""
+    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    return shlex.join(["cotbuild", *words])

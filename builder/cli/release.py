@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import examples
 
 if TYPE_CHECKING:
     from cotbuild.builder.release.check import VerifyOptions
     from cotbuild.builder.release.publish import PublishResult
     from cotbuild.schemas.manifest import Manifest
+
+PUBLISH_EXAMPLES = examples(
+    "cotbuild publish builds/mine alice/mine --tag v1.0.0 --dry-run",
+    "cotbuild publish builds/mine alice/mine --tag v1.0.0",
+    "cotbuild publish builds/mine file:/data/releases/mine",
+)
+PULL_EXAMPLES = examples("cotbuild pull alice/mine@v1.0.0 builds/theirs")
+VERIFY_EXAMPLES = examples(
+    "cotbuild verify builds/mine", "cotbuild verify alice/mine@v1.0.0 --all"
+)
 
 Text = str | None
 Many = list[str] | None
@@ -19,19 +30,19 @@ Files = Annotated[
     Many,
     typer.Option(
         metavar="NAME=PATH",
-        help="A file the variants were made with; repeatable.",
+        help="File that a variant was derived with; repeatable.",
         show_default=False,
     ),
 ]
 Source = Annotated[
     Text,
     typer.Option(
-        help="The questions' source, for exemplars that were drawn from a split of it."
+        help="Source of the questions, if exemplars were drawn from a split of it."
     ),
 ]
 All = Annotated[
     bool,
-    typer.Option("--all", help="Derive every row of the variants again, not a sample."),
+    typer.Option("--all", help="Derive every variant row again, not a sample."),
 ]
 
 
@@ -45,10 +56,10 @@ def publish(
         typer.Argument(help="ORG/NAME on the Hub, or file:PATH.", show_default=False),
     ],
     tag: Annotated[
-        Text, typer.Option(help="Name of this release, such as v1.0.0.")
+        Text, typer.Option(help="Tag of this release, such as v1.0.0.")
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="If the repo is made: for you alone.")
+        bool, typer.Option("--private", help="Make a new repository private.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and show the plan; send nothing.")
@@ -56,34 +67,39 @@ def publish(
     configs: Annotated[
         Text,
         typer.Option(
-            help="Only these variants: a,b. rationales and questions always go along."
+            help="Publish only these variants, such as a,b; rationales and "
+            "questions are always published."
         ),
     ] = None,
     license: Annotated[
         Text,
-        typer.Option(help="The Hub's identifier; default: what the sources allow."),
+        typer.Option(
+            help="Licence identifier of the Hub; the default is what the sources allow."
+        ),
     ] = None,
     language: Annotated[
         Text,
-        typer.Option(help="ISO 639 codes, such as en,de; default: where it is known."),
+        typer.Option(help="ISO 639 codes, such as en,de."),
     ] = None,
     allow_partial: Annotated[
         bool,
         typer.Option(
             "--allow-partial",
-            help="Also while requests are left that failed; the card says so.",
+            help="Publish although some requests failed; the card says so.",
         ),
     ] = False,
     move_tag: Annotated[
         bool,
-        typer.Option("--move-tag", help="Let an existing --tag name this release."),
+        typer.Option("--move-tag", help="Move an existing tag to this release."),
     ] = False,
-    message: Annotated[Text, typer.Option(help="Message of the commit.")] = None,
+    message: Annotated[Text, typer.Option(help="Commit message.")] = None,
     file: Files = None,
     source: Source = None,
 ) -> None:
-    """Check a build and publish it as a dataset: one commit with what differs, a tag,
-    and all of it read back.
+    """Check a build and publish it as a dataset.
+
+    Sends what differs in one commit, tags it, reads all of it back and compares.
+    Incomplete builds are rejected.
     """
     with errors():
         from cotbuild.builder.hub.names import FILE_PREFIX, parse_repo_name, parse_tag
@@ -149,11 +165,14 @@ def pull(
     ],
     directory: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="A new folder for it.", show_default=False),
+        typer.Argument(
+            metavar="DIR", help="New folder for the build.", show_default=False
+        ),
     ],
 ) -> None:
-    """Bring a release back as a build, with all its teacher said: building it again
-    asks nothing.
+    """Download a release as a build with its answers.
+
+    Generating it again sends no request.
     """
     with errors():
         from cotbuild.builder.release.open import open_target, split_revision
@@ -164,7 +183,7 @@ def pull(
         name, revision = split_revision(release)
         manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
-        said = "brought and checked" if brought else "there already"
+        said = "downloaded and verified" if brought else "already downloaded"
         print(
             f"{said}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs"
         )
@@ -191,9 +210,10 @@ def verify(
     file: Files = None,
     source: Source = None,
 ) -> None:
-    """Check a build or a release from its own files: schema, checksums, digests,
-    counts, duplicates, order, request keys, rows made of the teacher's texts once more,
-    variants. Exit 1 with the exact fault.
+    """Check that a build or release is what its manifest says.
+
+    Compares schema, checksums, digests, counts and order; derives request keys,
+    rationales and variants again. Exits with 1 and the exact fault.
     """
     with errors():
         from cotbuild.builder.release.check import VerifyOptions, check

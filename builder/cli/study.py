@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import GroupedCommand, examples
 from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from cotbuild.schemas.study.declaration import Study
 
 RUN = "run"
+INIT_EXAMPLES = examples("cotbuild study init builds/mine --out studies/mine")
+RUN_EXAMPLES = examples(
+    "cotbuild study studies/mine/STUDY.yaml --dry-run",
+    "cotbuild study studies/mine/STUDY.yaml",
+)
 File = Annotated[
     Path,
     typer.Argument(
@@ -38,12 +44,13 @@ class _StudyGroup(TyperGroup):
 
 app = typer.Typer(
     cls=_StudyGroup,
-    help="Train every variant with several seeds and say what may be said of them: cotbuild study STUDY.yaml.",
+    help="Train every variant with several seeds and test pre-registered claims: "
+    "cotbuild study STUDY.yaml.",
     no_args_is_help=True,
 )
 
 
-@app.command()
+@app.command(cls=GroupedCommand, epilog=INIT_EXAMPLES)
 def init(
     source: Annotated[
         str,
@@ -51,10 +58,10 @@ def init(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
     rows: Annotated[
-        int | None, typer.Option(min=1, help="Rationales trained on (1000, or all).")
+        int | None, typer.Option(min=1, help="Rationales to train on (1000, or all).")
     ] = None,
 ) -> None:
-    """Write STUDY.yaml for the paper's design, with its controls, on a build."""
+    """Write a STUDY.yaml with the paper's design and its controls."""
     with errors():
         from cotbuild.builder.evaluation.models import open_build
         from cotbuild.builder.study.init import study_text
@@ -64,33 +71,35 @@ def init(
         path = out / "STUDY.yaml"
         if path.exists():
             raise ConfigError(
-                f"{path}: is there already. Expected another --out. Edit it, or remove it."
+                f"{path}: already exists. Edit it, delete it, or pass another --out."
             )
         text = study_text(open_build(source, Terminal()).manifest, source, rows)
         write_text_atomic(path, text)
         print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
 
 
-@app.command(RUN)
+@app.command(RUN, cls=GroupedCommand, epilog=RUN_EXAMPLES)
 def run(
     study: File,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what is left and what it takes, measured here; write nothing.",
+            help="Show what is left to do and estimate the time; write nothing.",
         ),
     ] = False,
     report_only: Annotated[
         bool,
-        typer.Option("--report-only", help="Draw the report of the cells there are."),
+        typer.Option(
+            "--report-only", help="Only draw the report, from the finished cells."
+        ),
     ] = False,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Keep the weights of finished cells, in .work."),
+        typer.Option("--keep", help="Keep the weights of finished cells in .work."),
     ] = False,
 ) -> None:
-    """Run a study, or go on with it; in several shells at once to share its cells."""
+    """Run or resume a study; several shells may share its cells."""
     with errors(resume=True, kept="every finished cell is kept"):
         from cotbuild.builder.evaluation.models import student_packages
         from cotbuild.builder.terminal import Terminal
@@ -118,7 +127,7 @@ def _run(site: "StudyContext") -> None:
 
 
 def _report_only(path: Path) -> None:
-    """Of the cells alone; without the build what its variants hold is not told."""
+    """Draw the report from the cells; variants are described if the build is here."""
     from cotbuild.builder.build.directory import read_manifest
     from cotbuild.builder.study.folder import read_study
 
@@ -127,7 +136,7 @@ def _report_only(path: Path) -> None:
 
 
 def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
-    """Write report/, and say on standard output how each claim stands."""
+    """Write report/ and print the outcome of each claim."""
     from cotbuild.builder.study.folder import (
         REPORT,
         read_cells,
@@ -141,7 +150,7 @@ def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
     record = read_registration(folder)
     if record is None:
         raise ConfigError(
-            f"{folder}: no cell was begun. Expected one. Run `cotbuild study` on it first."
+            f"{folder}: no cell was started. Run `cotbuild study` on it first."
         )
     results = study_results(
         study, record, read_cells(folder), read_touches(folder), manifest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import DEVICE, examples
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun, TrainConfig
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 DEFAULT = TrainConfig(variant="post_cot")
 """Its values are named in the help."""
+
+EXAMPLES = examples(
+    "cotbuild train builds/mine --variant post_cot --out runs/post_cot",
+    "cotbuild train alice/mine@v1.0.0 --variant post_cot --lora 16 \\",
+    "    --student HuggingFaceTB/SmolLM2-135M --out runs/post_cot",
+)
 
 Text = str | None
 Number = int | None
@@ -31,24 +38,24 @@ def train(
         ),
     ],
     variant: Annotated[
-        str, typer.Option(help="The variant to train on, such as post_cot.")
+        str, typer.Option(help="Variant to train on, such as post_cot.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; not needed with --dry-run.")
     ] = None,
     student: Annotated[
-        Text, typer.Option(help="embedded (default), a folder, a Hub id.")
+        Text, typer.Option(help="embedded (default), a folder or a Hub id.")
     ] = None,
     revision: Annotated[
         Text, typer.Option(help="Branch, tag or commit of a Hub id.")
     ] = None,
     seed: Annotated[
         Number,
-        typer.Option(help="Order of the rows, dropout, LoRA's first weights (0)."),
+        typer.Option(help="Seed of row order, dropout and LoRA weights (0)."),
     ] = None,
     rows: Annotated[
         Number,
-        typer.Option(help="Only so many rationales, the same for every variant."),
+        typer.Option(help="Use at most N rationales, the same ones for every variant."),
     ] = None,
     epochs: Annotated[
         Real, typer.Option(help=f"Passes over the rows ({DEFAULT.epochs:g}).")
@@ -57,22 +64,28 @@ def train(
         Real, typer.Option(help="Peak learning rate (5e-5; with --lora 2e-4).")
     ] = None,
     batch_rows: Annotated[
-        Number, typer.Option(help=f"Rationales an update ({DEFAULT.batch_rows}).")
+        Number, typer.Option(help=f"Rationales per update ({DEFAULT.batch_rows}).")
     ] = None,
     batch_tokens: Annotated[
-        Number, typer.Option(help=f"Most tokens run at once ({DEFAULT.batch_tokens}).")
+        Number,
+        typer.Option(
+            help=f"Maximum tokens in memory at once ({DEFAULT.batch_tokens}).",
+            rich_help_panel=DEVICE,
+        ),
     ] = None,
     loss: Annotated[
         Text,
         typer.Option(
-            help="parts (default): label's mean + W × rationale's; plain: mean over all tokens."
+            help="parts (default): mean over the label + W × mean over the rationale; "
+            "plain: mean over all tokens."
         ),
     ] = None,
     rationale_weight: Annotated[
-        Real, typer.Option(metavar="W", help="With loss parts (1).")
+        Real,
+        typer.Option(metavar="W", help="Weight of the rationale, with loss parts (1)."),
     ] = None,
     lora: Annotated[
-        Number, typer.Option(metavar="RANK", help="Train LoRA's matrices alone.")
+        Number, typer.Option(metavar="RANK", help="Train LoRA adapters of this rank.")
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Train all weights (default).")
@@ -80,19 +93,21 @@ def train(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any other, as warmup_frac=0.1."
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting, such as warmup_frac=0.1.",
         ),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Say what it takes, measured here; write nothing."
+            "--dry-run", help="Estimate the time on this machine; write nothing."
         ),
     ] = False,
 ) -> None:
-    """Train a student on a variant.
+    """Fine-tune a student on a variant.
 
-    Run it again to go on; `accelerate launch` it for many GPUs.
+    Run the same command again to resume. Use `accelerate launch` for several GPUs.
     """
     flags: dict[str, object] = {
         "variant": variant,
@@ -110,52 +125,25 @@ def train(
     }
     flags |= {"rationale_weight": rationale_weight, "lora_rank": lora}
     with errors(resume=True, kept="the last checkpoint is kept"):
+        from cotbuild.builder.api import train_on_build
         from cotbuild.builder.cli.args import filled
+        from cotbuild.builder.terminal import Terminal
 
         if full and lora is not None:
-            raise ConfigError(f"--full and --lora {lora}: Expected one of the two.")
+            raise ConfigError(f"--full and --lora {lora}: pass only one of them.")
         config = filled(TrainConfig, {}, flags, setting or [], "settings")
         if dry_run:
             lines = _measured(config, source)
         elif out is None:
             raise ConfigError(
-                "no --out. Expected a folder for the run, such as --out runs/post_cot; or --dry-run."
+                "no --out. Pass a folder for the run, such as --out runs/post_cot, or "
+                "--dry-run."
             )
         else:
-            lines = closing_lines(_trained(config, source, out), out)
+            run = train_on_build(config, source, out, Terminal())
+            lines = closing_lines(run, out)
         for line in lines:
             print(line)
-
-
-def _trained(config: TrainConfig, source: str, out: Path) -> StudentRun:
-    from cotbuild.builder.evaluation.models import (
-        alone_in,
-        find_model,
-        is_main_process,
-        open_build,
-        remember_source,
-        student_packages,
-        told_of,
-    )
-    from cotbuild.builder.terminal import Terminal
-    from cotbuild.builder.ui import TrainingRate
-
-    with student_packages():
-        from cotbuild.student.training.train import BaseStudent, train_student
-    terminal, started = Terminal(), TrainingRate()
-    variant_rows = open_build(source, terminal).variant_rows(config.variant)
-    model = find_model(config.student, config.revision, terminal.say)
-    with alone_in(out), terminal.lines() as show:
-        run = train_student(
-            told_of(config),
-            variant_rows,
-            BaseStudent(*model),
-            out,
-            lambda update: show(started.line(update)) if is_main_process() else None,
-        )
-    if is_main_process():
-        remember_source(out, source)
-    return run
 
 
 def _measured(config: TrainConfig, source: str) -> list[str]:
@@ -178,7 +166,7 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
 
 
 def cost_lines(cost: "TrainingCost") -> list[str]:
-    """What `--dry-run` prints."""
+    """Return what `--dry-run` prints."""
     from cotbuild.builder.ui import format_duration, pluralize
 
     left_out = (
@@ -196,9 +184,7 @@ def cost_lines(cost: "TrainingCost") -> list[str]:
 
 
 def closing_lines(run: StudentRun, out: Path) -> list[str]:
-    """What the command ends with: what it trained on, where it is, its last losses, the
-    next command.
-    """
+    """Return the last lines: rows, losses, folder and the next command."""
     from cotbuild.builder.ui import pluralize
     from cotbuild.student.training.run_dir import run_identity
 
@@ -212,7 +198,7 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     after = (
         f"next: cotbuild evaluate {out}"
         if evaluated
-        else "it says no label, so that there is nothing to evaluate"
+        else "its completions contain no label, so there is nothing to evaluate"
     )
     return [
         f"{data.spec.ref}: {rows}, {result['seconds']} s",

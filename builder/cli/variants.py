@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import examples
 from cotbuild.schemas.errors import ConfigError
+
+EXAMPLES = examples(
+    "cotbuild variants builds/mine",
+    "cotbuild variants builds/mine --only post_cot,two_tasks,post_cot_masked_50",
+    "cotbuild variants builds/mine --filter verdicts=correct,incorrect --seed 1",
+    "cotbuild variants --list",
+)
+DIFF_EXAMPLES = examples(
+    "cotbuild diff builds/mine post_cot post_cot_shuffled_words --limit 5"
+)
 
 Text = str | None
 Many = list[str] | None
@@ -14,40 +25,45 @@ Many = list[str] | None
 
 def variants(
     directory: Annotated[
-        Path | None, typer.Argument(help="Folder of a build.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder of a build.", show_default=False),
     ] = None,
     only: Annotated[
         Text,
         typer.Option(
-            help="Names of variants or sets: paper,two_tasks. Default: paper."
+            help="Variants or sets to derive (paper), such as paper,two_tasks."
         ),
     ] = None,
     spec: Annotated[
         list[Path] | None,
-        typer.Option(help="YAML file with variants of your own; repeatable."),
+        typer.Option(help="YAML file with your own variants; repeatable."),
     ] = None,
     filter: Annotated[
         Many,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Which rationales: verdicts=correct,incorrect; share=0.1; …; repeatable.",
+            help="Which rationales to use, such as share=0.1; repeatable. "
+            "The default is verdicts=correct.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,
     file: Annotated[
         Many,
         typer.Option(
             metavar="NAME=PATH",
-            help="A file that a variant names: scores=…, words=…; repeatable.",
+            help="File that a variant refers to, such as scores=scores.parquet; "
+            "repeatable.",
         ),
     ] = None,
     list_: Annotated[
         bool,
-        typer.Option("--list", help="Explain each variant in a line, with an example."),
+        typer.Option("--list", help="List the variants, each with an example."),
     ] = False,
 ) -> None:
-    """Derive training sets from a build's rationales: ablations with their controls,
-    all on the same questions.
+    """Derive training sets from the rationales of a build.
+
+    All variants derived together hold the same rationales, and replace those that were
+    derived before.
     """
     with errors():
         from cotbuild.builder.variants.registry import choose_variants
@@ -61,9 +77,7 @@ def variants(
                 print(line)
             return
         if directory is None:
-            raise ConfigError(
-                "no folder of a build. Expected one, such as `cotbuild variants builds/demo`; or --list."
-            )
+            raise ConfigError("no DIR. Pass the folder of a build, or --list.")
         from cotbuild.builder.terminal import Terminal
         from cotbuild.builder.variants.listing import closing_lines
         from cotbuild.builder.variants.write import file_digests, make_variants
@@ -86,18 +100,16 @@ def diff(
     directory: Annotated[
         Path, typer.Argument(help="Folder of a build.", show_default=False)
     ],
-    one: Annotated[str, typer.Argument(help="A variant.", show_default=False)],
-    other: Annotated[str, typer.Argument(help="Another.", show_default=False)],
+    first: Annotated[str, typer.Argument(help="A variant.", show_default=False)],
+    second: Annotated[str, typer.Argument(help="Another variant.", show_default=False)],
     id: Annotated[Text, typer.Option(help="Only this question.")] = None,
-    limit: Annotated[int, typer.Option(help="How many rows to show.")] = 3,
+    limit: Annotated[int, typer.Option(help="Number of rows to show.")] = 3,
 ) -> None:
-    """Show two variants of the same rationales side by side, the words that differ in
-    [brackets].
-    """
+    """Compare two variants; [brackets] mark the words that differ."""
     with errors():
         from cotbuild.builder.build.build import Build
         from cotbuild.builder.variants.diff import diff_lines
 
         build = Build.open(directory)
-        for line in diff_lines(build, one, other, question_id=id, limit=limit):
+        for line in diff_lines(build, first, second, question_id=id, limit=limit):
             print(line)

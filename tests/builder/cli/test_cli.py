@@ -289,7 +289,7 @@ def test_a_teacher_that_always_fails_is_stopped_early_with_its_own_words(
         )
         assert server.stats()["requests"] < 40
     assert "the first 20 requests all failed" in done.stderr
-    assert "To go on: cotbuild generate --source" in done.stderr.splitlines()[-1]
+    assert "To resume: cotbuild generate --source" in done.stderr.splitlines()[-1]
 
 
 def test_refused_rows_are_unscored_and_asked_again_only_on_request(

@@ -106,8 +106,7 @@ def test_a_single_endpoint_that_never_answers_ends_with_a_line(tmp_path: Path) -
         )
         assert "error: teacher: no endpoint has answered for " in done.stderr
         assert (
-            "every answer had so far is kept. To go on: cotbuild generate"
-            in done.stderr
+            "every answer received is kept. To resume: cotbuild generate" in done.stderr
         )
         server.set(hang_after=None)
         before = server.stats()["requests"]

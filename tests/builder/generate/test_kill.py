@@ -120,7 +120,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
             assert process.wait(20) == 130
         last = log.read_text().splitlines()[-1]
         assert last.startswith(
-            "stopped; every answer had so far is kept. To go on: cotbuild generate --source "
+            "stopped; every answer received is kept. To resume: cotbuild generate --source "
         )
         assert "--fresh" not in last
         assert "Traceback" not in log.read_text()
@@ -153,7 +153,7 @@ def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None
     assert (
         log.read_text()
         .splitlines()[-1]
-        .startswith("stopped; every answer had so far is kept. To go on: ")
+        .startswith("stopped; every answer received is kept. To resume: ")
     )
 
 
@@ -237,7 +237,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
         assert error.startswith("error: ")
         assert error.endswith("Make room and run the same command again.")
         assert resume.startswith(
-            "every answer had so far is kept. To go on: cotbuild generate --source"
+            "every answer received is kept. To resume: cotbuild generate --source"
         )
         answered = set(server.first_nonces().values())
         assert 20 < len(answered) < 400
@@ -272,7 +272,7 @@ def test_a_server_that_dies_midway_ends_the_run_with_a_line(tmp_path: Path) -> N
         assert process.wait(60) == 1
     error, resume = (tmp_path / "stderr").read_text().splitlines()[-2:]
     assert error.startswith("error: teacher: no endpoint has answered for ")
-    assert resume.startswith("every answer had so far is kept. To go on: ")
+    assert resume.startswith("every answer received is kept. To resume: ")
     with serve() as server:
         cotbuild(*words, server.url)
         assert server.stats()["requests"] <= 2000 - 300 + WINDOW

@@ -1,0 +1,282 @@
+"""The Python API behind `import cotbuild`.
+
+Each function does what the command of the same name does, with the same defaults, and
+returns data in place of printing it. Progress goes to stderr; `progress=False` silences
+it. All of them work where an event loop is running, as in a notebook.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from cotbuild.builder.build.build import Build as StoredBuild
+from cotbuild.builder.terminal import Terminal
+from cotbuild.builder.ui import ChainProgress, Ui
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
+from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.training import StudentRun, TrainConfig
+from cotbuild.schemas.variant import Selection, VariantSet, VariantSpec
+
+if TYPE_CHECKING:
+    from cotbuild.builder.release.publish import PublishResult
+
+
+class Build(StoredBuild):
+    """A finished build or a downloaded release: read it, derive variants, publish it."""
+
+    def derive(
+        self,
+        variants: Sequence[str | VariantSpec] = ("paper",),
+        *,
+        seed: int = 0,
+        selection: Selection | None = None,
+        files: Mapping[str, Path | str] | None = None,
+        progress: bool = True,
+    ) -> Self:
+        """Derive variants beside the rationales, in place of the variants there are.
+
+        `variants` are names of shipped variants or sets (`cotbuild variants --list`) and
+        specs of your own. `selection` chooses the rationales; the default takes the
+        correct ones. `files` binds the names of files that specs mention to paths.
+
+        Returns the build with its new manifest. Raises ConfigError for an unknown name
+        or a missing file, DataError if no rationale is selected, StoreError if the
+        files cannot be written.
+        """
+        from cotbuild.builder.variants.registry import choose_variants
+        from cotbuild.builder.variants.write import file_digests, make_variants
+
+        names = [variant for variant in variants if isinstance(variant, str)]
+        specs = [variant for variant in variants if isinstance(variant, VariantSpec)]
+        shipped = choose_variants(names, []) if names else []
+        paths = {name: Path(path) for name, path in (files or {}).items()}
+        variant_set = VariantSet(
+            specs=(*shipped, *specs),
+            selection=selection or Selection(),
+            seed=seed,
+            files=file_digests(paths),
+        )
+        with _ui(progress).counting("rationales") as show:
+            manifest = make_variants(self.folder, variant_set, paths, show)
+        return type(self)(self.folder, manifest)
+
+    def verify(self) -> list[str]:
+        """Check files, digests, counts, verdicts and variants against the manifest.
+
+        Everything that can be computed again is. Returns a line for each check that
+        could not be made. Raises DataError at the first fault.
+        """
+        from cotbuild.builder.release.check import VerifyOptions, check
+
+        _, notes = check(self.folder, VerifyOptions())
+        return notes
+
+    def publish(
+        self,
+        target: str,
+        *,
+        tag: str | None = None,
+        private: bool = False,
+        dry_run: bool = False,
+        progress: bool = True,
+        show: Callable[[str], None] = print,
+    ) -> "PublishResult":
+        """Publish to a dataset repo (`ORG/NAME`) or a folder (`file:PATH`).
+
+        Sends what differs in one commit, tags it, and reads all of it back. `show`
+        receives the plan, a line at a time, before anything is sent.
+
+        Raises DataError if the build is not complete, PublishError if the tag is taken
+        or the target refuses.
+        """
+        from cotbuild.builder.hub.names import FILE_PREFIX, repo_name, tag_name
+        from cotbuild.builder.release.check import VerifyOptions
+        from cotbuild.builder.release.compose import ReleaseSpec
+        from cotbuild.builder.release.open import open_target
+        from cotbuild.builder.release.publish import PublishOptions, publish
+
+        ui = _ui(progress)
+        name = target if target.startswith(FILE_PREFIX) else repo_name(target)
+        return publish(
+            self.folder,
+            open_target(name, ui.say),
+            ReleaseSpec(target=name, tag=None if tag is None else tag_name(tag)),
+            PublishOptions(private=private, dry_run=dry_run),
+            VerifyOptions(),
+            ui,
+            show,
+        )
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """A finished training run: its folder, and the record in its run.json."""
+
+    folder: Path
+    record: StudentRun
+
+
+def generate(
+    source: str | Path | BuildConfig,
+    *,
+    out: str | Path,
+    teacher: str | None = None,
+    endpoint: str | Sequence[str] | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> Build:
+    """Ask a teacher about every question of a source, and build the dataset in `out`.
+
+    `source` is a known dataset, a file, a folder, a Hub id, or a whole BuildConfig.
+    `teacher` is `embedded`, `scripted`, a folder, a Hub id, or the name a server at
+    `endpoint` (a URL up to /v1, or several) serves. `settings` are further fields of
+    SourceConfig and BuildConfig, nested ones as dicts:
+    `limit=100, samples=5, sampling={"max_tokens": 512}`.
+
+    Only requests without a stored answer are sent; call it again to resume, or after an
+    edit. Raises ConfigError, DataError, TeacherError or StoreError; every answer
+    received until then is kept.
+    """
+    from cotbuild.builder.generate.run import generate as run
+
+    config = _resolve_config(source, teacher, endpoint, settings)
+    result = run(
+        config, Path(out), _ui(progress), fresh=fresh, retry_failed=retry_failed
+    )
+    return Build(Path(out), result.manifest)
+
+
+def open_build(source: str | Path, *, progress: bool = True) -> Build:
+    """Open the build in a folder, or download a release (`ORG/NAME@TAG`) and open it.
+
+    Raises ConfigError if there is no such folder, DataError if it holds no finished
+    build, PublishError if there is no such release.
+    """
+    from cotbuild.builder.evaluation.models import open_build as open_stored
+
+    stored = open_stored(str(source), _ui(progress))
+    return Build(stored.folder, stored.manifest)
+
+
+def train(
+    build: StoredBuild | str | Path,
+    variant: str,
+    *,
+    out: str | Path,
+    student: str = "embedded",
+    progress: bool = True,
+    **settings: Any,
+) -> TrainedStudent:
+    """Fine-tune a student on a variant of a build or release.
+
+    `student` is `embedded`, a folder or a Hub id. `settings` are further fields of
+    TrainConfig, such as `seed=1, rows=500, lr=1e-4`. An interrupted run is resumed by
+    the same call, to the same weights.
+
+    Raises ConfigError if the variant, the model or a package is missing, StoreError if
+    `out` cannot be written or another process trains into it.
+    """
+    values = {"variant": variant, "student": student, **settings}
+    config = TrainConfig.parse(values, "train()", ConfigError)
+    folder = build.folder if isinstance(build, StoredBuild) else build
+    record = train_on_build(config, str(folder), Path(out), _ui(progress))
+    return TrainedStudent(Path(out), record)
+
+
+def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> StudentRun:
+    """Train on the build or release `source` into the folder `out`; see `train`."""
+    from cotbuild.builder.evaluation.models import (
+        alone_in,
+        find_model,
+        is_main_process,
+        remember_source,
+        student_packages,
+        told_of,
+    )
+    from cotbuild.builder.evaluation.models import open_build as open_stored
+    from cotbuild.builder.ui import TrainingRate
+
+    with student_packages():
+        from cotbuild.student.training.train import BaseStudent, train_student
+    rate = TrainingRate()
+    variant_rows = open_stored(source, ui).variant_rows(config.variant)
+    model = find_model(config.student, config.revision, ui.say)
+    with alone_in(out), ui.lines() as show:
+        record = train_student(
+            told_of(config),
+            variant_rows,
+            BaseStudent(*model),
+            out,
+            lambda update: show(rate.line(update)) if is_main_process() else None,
+        )
+    if is_main_process():
+        remember_source(out, source)
+    return record
+
+
+def grade(
+    text: str, question: Question, *, answer_first: bool = False
+) -> GradedCompletion:
+    """Extract the answer of a completion and compare it with the question's target.
+
+    `answer_first` says that the text was asked to begin with its answer. Never raises:
+    a text without a single answer has the verdict `no_answer`.
+    """
+    return grade_completion(question, text, answer_first=answer_first)
+
+
+def _resolve_config(
+    source: str | Path | BuildConfig,
+    teacher: str | None,
+    endpoint: str | Sequence[str] | None,
+    settings: Mapping[str, Any],
+) -> BuildConfig:
+    if isinstance(source, BuildConfig):
+        values = source.model_dump(mode="json")
+    else:
+        values = {"source": {"name": str(source)}}
+    for name, value in settings.items():
+        section = values["source"] if name in SourceConfig.model_fields else values
+        previous = section.get(name)
+        if isinstance(previous, dict) and isinstance(value, Mapping):
+            section[name] = {**previous, **value}
+        else:
+            section[name] = value
+    teacher_values = dict(values.get("teacher") or {})
+    if teacher is not None:
+        teacher_values["model"] = teacher
+        teacher_values.pop("recorded", None)
+    if endpoint is not None:
+        urls = (endpoint,) if isinstance(endpoint, str) else tuple(endpoint)
+        teacher_values["endpoints"] = urls
+    values["teacher"] = teacher_values
+    return BuildConfig.parse(values, "generate()", ConfigError)
+
+
+class _Silent:
+    """A `Ui` that shows nothing."""
+
+    def say(self, line: str) -> None:
+        pass
+
+    @contextmanager
+    def asking(self, total: int) -> Iterator[Callable[[ChainProgress], None]]:  # noqa: ARG002
+        yield lambda _step: None
+
+    @contextmanager
+    def counting(self, unit: str) -> Iterator[Callable[[int, int], None]]:  # noqa: ARG002
+        yield lambda _done, _total: None
+
+    @contextmanager
+    def lines(self) -> Iterator[Callable[[str], None]]:
+        yield lambda _line: None
+
+
+def _ui(progress: bool) -> Ui:
+    return Terminal() if progress else _Silent()
