@@ -93,18 +93,18 @@ class Build(StoredBuild):
         Raises DataError if the build is not complete, PublishError if the tag is taken
         or the target refuses.
         """
-        from cotbuild.builder.hub.names import FILE_PREFIX, repo_name, tag_name
+        from cotbuild.builder.hub.names import FILE_PREFIX, parse_repo_name, parse_tag
         from cotbuild.builder.release.check import VerifyOptions
         from cotbuild.builder.release.compose import ReleaseSpec
         from cotbuild.builder.release.open import open_target
         from cotbuild.builder.release.publish import PublishOptions, publish
 
         ui = _ui(progress)
-        name = target if target.startswith(FILE_PREFIX) else repo_name(target)
+        name = target if target.startswith(FILE_PREFIX) else parse_repo_name(target)
         return publish(
             self.folder,
             open_target(name, ui.say),
-            ReleaseSpec(target=name, tag=None if tag is None else tag_name(tag)),
+            ReleaseSpec(target=name, tag=None if tag is None else parse_tag(tag)),
             PublishOptions(private=private, dry_run=dry_run),
             VerifyOptions(),
             ui,
