@@ -32,15 +32,6 @@ EXAMPLES = examples(
 )
 SCORES, FOLDER = "scores.parquet", "attribution"
 BATCH_TOKENS = 1024
-COLUMNS = (
-    "question_id",
-    "sample_index",
-    "kind",
-    "question",
-    "choices",
-    "target",
-    "rationale",
-)
 
 
 def attribute(
@@ -155,8 +146,8 @@ def _asked(
     """The chosen rows that have a label and a rationale, in their order, with what
     `rationales` says of them.
     """
-    from cotbuild.builder.variants.view import Key, question_of
-    from cotbuild.schemas.question import QuestionKind
+    from cotbuild.builder.build.build import RATIONALES
+    from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
     from cotbuild.student.attribution.attribute import AttributedRow
 
     wanted = {
@@ -165,21 +156,12 @@ def _asked(
         if row.label_start is not None and row.rationale_start is not None
     }
     asked = {}
-    for value in build.read("rationales", found.split, COLUMNS):
+    for value in build.read(RATIONALES, found.split, EXAMPLE_COLUMNS):
         key = value["question_id"], value["sample_index"]
         if key in wanted:
-            choices = tuple(
-                (choice["label"], choice["text"]) for choice in value["choices"]
-            )
-            about = Key(
-                key[0],
-                QuestionKind(value["kind"]),
-                value["question"],
-                choices,
-                value["target"],
-            )
+            example = RationaleExample.from_row(value, f"{build.folder}/{RATIONALES}")
             asked[key] = AttributedRow(
-                wanted[key], question_of(about), value["rationale"]
+                wanted[key], example.question_of_mentions, example.rationale
             )
     if missing := [key for key in wanted if key not in asked]:
         raise DataError(

@@ -1,113 +1,133 @@
-"""Variants derived once more and compared with the rows that stand there."""
+"""Check the variants of a build: derive rows again and compare them with those written."""
 
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.variants.deriver import VariantDeriver
+from cotbuild.builder.variants.derive import VariantDeriver
 from cotbuild.builder.variants.write import file_digests
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.variant import TrainingRow
 
-SAMPLED = 200
-"""Rationales that are derived again where not all are; the rows of the others are only
-counted.
-"""
+NUM_SAMPLED = 200
+"""Rationales that are derived again unless all are; the rows of the others are counted."""
 
 
 def check_variants(build: Build, files: Mapping[str, Path], *, everything: bool) -> int:
-    """Derive rows again, of a sample or of all rationales; how many rationales that
-    were.
+    """Derive the rows of a sample of rationales, or of all, and compare them.
 
-    Raises DataError at the first row that differs, is missing, or is one too many,
-    ConfigError where a file that the variants were made with is not given, or another
-    one is.
+    `files` maps the file names that specs use to paths. Returns the number of
+    rationales derived. Raises DataError at the first row that differs, is missing or is
+    left over, ConfigError if a file is not given or is not the one used.
     """
     entry = build.manifest.variants
     if entry is None:
         return 0
     _check_files(entry.made.files, files)
-    checked = 0
-    with VariantDeriver(build, entry.made, files) as making:
-        # A release may hold fewer variants than were made; which rows are aligned is
-        # decided by all of them.
-        standing = {
-            there.name: _Standing(build, there.name) for there in entry.variants
+    # All variants are derived, even if a release holds only some of them: together they
+    # decide which rationales the aligned ones have.
+    with VariantDeriver(build, entry.made, files) as deriver:
+        written = {
+            variant.name: _WrittenRows(build, variant.name)
+            for variant in entry.variants
         }
-        every = 1 if everything else max(1, making.num_kept // SAMPLED)
-        for number, subject in enumerate(making.subjects()):
-            key = (subject.question_id, subject.sample_index)
-            found = {name: rows.take(key) for name, rows in standing.items()}
-            if number % every:
-                continue
-            checked += 1
-            made = {spec.name: rows for spec, _, rows in making.derive(subject).made}
-            for name, rows in found.items():
-                expected = [row.model_dump(mode="json") for row in made.get(name, [])]
-                if rows != expected:
-                    raise DataError(
-                        f"{build.folder}/{name}: question {key[0]!r} sample {key[1]} is {rows!r:.200}. "
-                        f"Expected {expected!r:.200}, as derived from the rationale. Run `cotbuild variants` again."
-                    )
-        for rows_left in standing.values():
-            rows_left.expect_end()
-        _check_questions(making, standing)
-    return checked
+        num_checked = _check_training_rows(deriver, written, everything)
+        _check_evaluation_rows(deriver, written)
+    return num_checked
 
 
-def _check_files(needed: Mapping[str, str], given: Mapping[str, Path]) -> None:
-    found = file_digests(given)
-    for name, checksum in needed.items():
-        if name not in found:
+def _check_files(digests: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    given = file_digests(files)
+    for name, digest in digests.items():
+        if name not in given:
             raise ConfigError(
-                f"variants were made with a file {name!r}. Expected --file {name}=PATH to derive them again."
+                f"no file {name!r}, which the variants were derived with. "
+                f"Pass --file {name}=PATH."
             )
-        if found[name] != checksum:
+        if given[name] != digest:
             raise ConfigError(
-                f"--file {name}={given[name]}: sha256 {found[name][:12]}. Expected {checksum[:12]}, as then."
+                f"--file {name}={files[name]}: sha256 {given[name][:12]}, but the "
+                f"variants were derived with {digest[:12]}. Pass that file."
             )
 
 
-class _Standing:
-    """The training rows of a variant, in the order of the rationales."""
+class _WrittenRows:
+    """The training rows of a variant, taken in the order of the rationales."""
 
     def __init__(self, build: Build, name: str) -> None:
         self._where = f"{build.folder}/{name}"
         self._rows = build.read(name, build.split)
         self._next = next(self._rows, None)
 
-    def take(self, key: tuple[str, int]) -> list[dict[str, Any]]:
-        """The rows that come next, as far as they are of this rationale."""
+    def take(self, question_id: str, sample_index: int) -> list[dict[str, Any]]:
+        """Take the next rows, as long as they are of this rationale."""
+        key = (question_id, sample_index)
         rows = []
-        while (
-            self._next is not None
-            and (self._next["question_id"], self._next["sample_index"]) == key
-        ):
+        while self._next is not None and _rationale_key(self._next) == key:
             rows.append(self._next)
             self._next = next(self._rows, None)
         return rows
 
-    def expect_end(self) -> None:
+    def check_end(self) -> None:
+        """Raise DataError if a row is left."""
         if self._next is not None:
-            name, number = self._next["question_id"], self._next["sample_index"]
+            question_id, sample_index = _rationale_key(self._next)
             raise DataError(
-                f"{self._where}: question {name!r} sample {number} is of no rationale that is kept, or out of order. "
-                "Expected the order of the rationales. Run `cotbuild variants` again."
+                f"{self._where}: question {question_id!r} sample {sample_index} is not "
+                "a selected rationale, or out of order. Run `cotbuild variants` again."
             )
 
 
-def _check_questions(making: VariantDeriver, names: Container[str]) -> None:
-    for spec in making.made.specs:
+def _rationale_key(row: Mapping[str, Any]) -> tuple[str, int]:
+    return row["question_id"], row["sample_index"]
+
+
+def _check_training_rows(
+    deriver: VariantDeriver, written: Mapping[str, _WrittenRows], everything: bool
+) -> int:
+    """Return how many rationales were derived."""
+    step = 1 if everything else max(1, deriver.num_selected // NUM_SAMPLED)
+    num_checked = 0
+    for number, example in enumerate(deriver.examples()):
+        key = (example.question_id, example.sample_index)
+        taken = {name: rows.take(*key) for name, rows in written.items()}
+        if number % step:
+            continue
+        num_checked += 1
+        derived = deriver.derive(example).rows
+        for name, rows in taken.items():
+            expected = list(map(_as_written, derived.get(name, [])))
+            if rows != expected:
+                raise DataError(
+                    f"{deriver.build.folder}/{name}: question {key[0]!r} sample "
+                    f"{key[1]} is {rows!r:.200}, but {expected!r:.200} is derived from "
+                    "the rationale. Run `cotbuild variants` again."
+                )
+    for rows_left in written.values():
+        rows_left.check_end()
+    return num_checked
+
+
+def _check_evaluation_rows(deriver: VariantDeriver, names: Container[str]) -> None:
+    build = deriver.build
+    for spec in deriver.variants.specs:
         if spec.name not in names:
             continue
-        standing: dict[str, Iterator[dict[str, Any]]] = {}
-        for split, question in making.questions():
-            if (row := evaluation_row(spec, question)) is None:
+        written: dict[str, Iterator[dict[str, Any]]] = {}
+        for split, question in deriver.questions():
+            row = evaluation_row(spec, question)
+            if row is None:
                 continue
-            rows = standing.setdefault(split, making.build.read(spec.name, split))
-            if next(rows, None) != row.model_dump(mode="json"):
+            if split not in written:
+                written[split] = build.read(spec.name, split)
+            if next(written[split], None) != _as_written(row):
                 raise DataError(
-                    f"{making.build.folder}/{spec.name}/{split}: question {question.id!r} is not as derived. "
-                    "Run `cotbuild variants` again."
+                    f"{build.folder}/{spec.name}/{split}: question {question.id!r} "
+                    "differs from the row derived. Run `cotbuild variants` again."
                 )
+
+
+def _as_written(row: TrainingRow) -> dict[str, Any]:
+    return row.model_dump(mode="json")

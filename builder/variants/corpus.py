@@ -42,7 +42,7 @@ class LoadedCorpus:
 
     def __init__(
         self,
-        subjects: Iterable[RationaleExample],
+        examples: Iterable[RationaleExample],
         files: Mapping[str, Path],
         folder: Path | None = None,
     ) -> None:
@@ -53,10 +53,10 @@ class LoadedCorpus:
         self._lists: dict[str, frozenset[str]] = {}
         rows = _Rows()
         try:
-            for subject in subjects:
-                self._words.add(subject.rationale)
-                self._texts.add(subject.rationale)
-                rows.add(subject)
+            for example in examples:
+                self._words.add(example.rationale)
+                self._texts.add(example.rationale)
+                rows.add(example)
             self._words.close()
             self._texts.flush()
             self._partners = RationalePairing(rows)
@@ -87,16 +87,16 @@ class LoadedCorpus:
     def word_at(self, point: float, *, by_count: bool) -> str:
         return self._words.at(point, by_count=by_count)
 
-    def another(self, subject: RationaleExample, label: str) -> str | None:
-        place = self._partners.of(subject, label)
+    def another(self, example: RationaleExample, label: str) -> str | None:
+        place = self._partners.of(example, label)
         return None if place is None else self._texts[place]
 
     def scores(
-        self, file: str, subject: RationaleExample
+        self, file: str, example: RationaleExample
     ) -> Sequence[tuple[int, int, float, bool]] | None:
         if file not in self._scores:
             self._scores[file] = ScoresFile(self._path(file))
-        return self._scores[file].spans(subject)
+        return self._scores[file].spans(example)
 
     def listed(self, file: str) -> frozenset[str]:
         if file not in self._lists:
@@ -216,10 +216,10 @@ class _Rows:
     def __init__(self) -> None:
         self.keys, self.questions, self.labels = bytearray(), bytearray(), bytearray()
 
-    def add(self, subject: RationaleExample) -> None:
-        self.keys += row_key(subject.question_id, subject.sample_index)
-        self.questions += _code(subject.question_id)
-        self.labels += _code(subject.label)
+    def add(self, example: RationaleExample) -> None:
+        self.keys += row_key(example.question_id, example.sample_index)
+        self.questions += _code(example.question_id)
+        self.labels += _code(example.target_text)
 
 
 def _code(text: str) -> bytes:
@@ -266,35 +266,35 @@ class RationalePairing:
         """Places in the circle, those of one label together and in order."""
         self._labels = labels[self._by_label]
 
-    def of(self, subject: RationaleExample, label: str) -> int | None:
+    def of(self, example: RationaleExample, label: str) -> int | None:
         """Number of the partner's text; `label`: any, same or other. None: there is
         none. O(log n + own samples).
 
-        Raises KeyError where the subject is none of the rationales.
+        Raises KeyError where the example is none of the rationales.
         """
-        own = self._place(subject)
+        own = self._place(example)
         if label == "other" and self._pairs[own] >= 0:
             return int(self._rows[self._pairs[own]])
-        ring = self._ring(subject, label, own)
+        ring = self._ring(example, label, own)
         for step in range(ring.size):
             place = ring.place((ring.start + step) % ring.size)
             if self._questions[place] != self._questions[own]:
                 return int(self._rows[place])
         return None
 
-    def _place(self, subject: RationaleExample) -> int:
-        key = row_key(subject.question_id, subject.sample_index)
+    def _place(self, example: RationaleExample) -> int:
+        key = row_key(example.question_id, example.sample_index)
         place = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
         if self._keys[place : place + 1].tobytes() != key:
             raise KeyError(
-                f"question {subject.question_id!r} sample {subject.sample_index} is not in the corpus"
+                f"question {example.question_id!r} sample {example.sample_index} is not in the corpus"
             )
         return place
 
-    def _ring(self, subject: RationaleExample, label: str, own: int) -> _Ring:
+    def _ring(self, example: RationaleExample, label: str, own: int) -> _Ring:
         if label == "any":
             return _Ring(len(self._keys), own + 1, lambda number: number)
-        code = np.frombuffer(_code(subject.label), _CODE)
+        code = np.frombuffer(_code(example.target_text), _CODE)
         low, high = (
             int(np.searchsorted(self._labels, code, side=side)[0])
             for side in ("left", "right")

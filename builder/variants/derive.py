@@ -1,65 +1,152 @@
-"""From a rationale to what every variant of a set makes of it.
-
-Pure: given the rationale, the set and the corpus.
+"""Derive training rows: the selected rationales of a build, through every variant of a
+set.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import compress
+from pathlib import Path
+from typing import NamedTuple, Self
 
-from cotbuild.builder.variants.example import (
-    BuildCorpus,
-    RationaleExample,
-    SeededDraws,
-    TransformFn,
+import numpy as np
+from numpy.typing import NDArray
+
+from cotbuild.builder.build.build import QUESTIONS, RATIONALES, Build
+from cotbuild.builder.variants.compile import CompiledVariant
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
+from cotbuild.builder.variants.select import (
+    CANDIDATE_COLUMNS,
+    Candidate,
+    select,
+    share_limit,
 )
-from cotbuild.builder.variants.view import as_question
-from cotbuild.prompts.student import choose_label
-from cotbuild.schemas.variant import Placement, VariantSpec
+from cotbuild.builder.variants.transforms.units import TokenPieces
+from cotbuild.prompts.student import StudentPrompt, training_rows
+from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.variant import TrainingRow, VariantSet, VariantSpec
 
 
-class DerivedText(NamedTuple):
-    """What a variant makes of one rationale."""
+class DerivedRows(NamedTuple):
+    """What the variants of a set derive from one rationale, by the variant's name.
 
-    label: str
-    rationale: str
+    An aligned variant has rows only if all aligned variants of the set apply.
+    """
+
+    rationales: dict[str, str]
+    """The rationale as the transforms leave it."""
+    rows: dict[str, list[TrainingRow]]
+    dropped_by: list[str]
+    """The aligned variants that do not apply to the rationale."""
 
 
-@dataclass(frozen=True)
-class CompiledVariant:
-    """A variant with its transforms bound."""
+class VariantDeriver:
+    """Reads a build and derives the rows of a set of variants; writes nothing.
 
-    spec: VariantSpec
-    steps: Sequence[TransformFn]
+    A context manager: entering it reads all rationales once, to select and to build the
+    corpus. Memory is that of the corpus and one byte a rationale.
+    """
 
-    def make(
-        self, subject: RationaleExample, seed: int, corpus: BuildCorpus
-    ) -> DerivedText | None:
-        """None where this rationale cannot have it: no label, no partner, no scores."""
-        label = choose_label(self.spec, as_question(subject), subject.answer)
-        if label is None:
-            return None
-        text = subject.rationale
-        for number, step in enumerate(self.steps):
-            chance = SeededDraws(
-                seed, number, subject.question_id, subject.sample_index
+    def __init__(
+        self, build: Build, variants: VariantSet, files: Mapping[str, Path]
+    ) -> None:
+        """`files` maps the file names that specs use to paths.
+
+        Raises ConfigError if a variant's tokenizer is not available.
+        """
+        self.build, self.variants = build, variants
+        self._compiled = [CompiledVariant.compile(spec) for spec in variants.specs]
+        self._files = files
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Select the rationales and load the corpus.
+
+        Raises DataError if the build cannot be read or no rationale is selected,
+        StoreError if there is no room for the corpus.
+        """
+        self.num_in = 0
+        self.dropped = Counter[str]()
+        self._selected: NDArray[np.bool_] = np.fromiter(self._select(), bool)
+        self.num_selected = int(self._selected.sum())
+        if not self.num_selected:
+            raise DataError(
+                f"{self.build.folder}: none of {self.num_in} rationales is selected "
+                f"(left out: {dict(self.dropped)}). Relax --filter."
             )
-            after = step(text, subject, chance, corpus)
-            if after is None:
-                return None
-            text = after
-        # Pieces may leave white space at the ends, which is the separators' business.
-        return DerivedText(
-            label, "" if self.spec.placement is Placement.LABEL_ONLY else text.strip()
-        )
+        corpus = LoadedCorpus(self.examples(), self._files)
+        self.corpus = self._open.enter_context(corpus)
+        return self
 
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
 
-def withheld(
-    recipes: Sequence[CompiledVariant], made: Mapping[str, DerivedText | None]
-) -> list[str]:
-    """The aligned variants that cannot have this rationale."""
-    return [
-        recipe.spec.name
-        for recipe in recipes
-        if recipe.spec.aligned and made[recipe.spec.name] is None
-    ]
+    def _select(self) -> Iterator[bool]:
+        selection, seed = self.variants.selection, self.variants.seed
+        rows = self.build.read(RATIONALES, columns=("question_id",))
+        ids = (row["question_id"] for row in rows)
+        limit = share_limit(ids, selection.share, seed)
+        rows = self.build.read(RATIONALES, columns=CANDIDATE_COLUMNS)
+        candidates = map(Candidate.from_row, rows)
+        for reason in select(candidates, selection, seed, limit):
+            self.num_in += 1
+            if reason is not None:
+                self.dropped[reason.value] += 1
+            yield reason is None
+
+    def examples(self) -> Iterator[RationaleExample]:
+        """Yield the selected rationales in the order of the build."""
+        where = f"{self.build.folder}/{RATIONALES}"
+        rows = self.build.read(RATIONALES, columns=EXAMPLE_COLUMNS)
+        for row in compress(rows, self._selected):
+            yield RationaleExample.from_row(row, where)
+
+    def derive(self, example: RationaleExample) -> DerivedRows:
+        """Derive the rows of one rationale in every variant."""
+        texts = {
+            variant.spec.name: variant.derive(example, self.variants.seed, self.corpus)
+            for variant in self._compiled
+        }
+        aligned = [spec.name for spec in self.variants.specs if spec.aligned]
+        dropped_by = [name for name in aligned if texts[name] is None]
+        derived = DerivedRows({}, {}, dropped_by)
+        prompt = StudentPrompt(example.question)
+        for spec in self.variants.specs:
+            text = texts[spec.name]
+            if text is None or (spec.aligned and dropped_by):
+                continue
+            derived.rationales[spec.name] = text.rationale
+            derived.rows[spec.name] = training_rows(
+                spec, prompt, example.sample_index, text.label, text.rationale
+            )
+        return derived
+
+    def questions(self) -> Iterator[tuple[str, Question]]:
+        """Yield (split, question) for the questions of the evaluation splits."""
+        for split in self.build.splits(QUESTIONS):
+            for question in self.build.questions(split):
+                yield split, question
+
+    def fingerprint(self, spec: VariantSpec) -> str:
+        """Digest everything that decides the rows of a variant."""
+        variants, tokenizer, beside = self.variants, None, list[str]()
+        if spec.tokenizer is not None:
+            tokenizer = TokenPieces.of(spec.tokenizer).digest
+        if spec.aligned:
+            # It has no row of a rationale that another aligned variant drops.
+            beside = sorted(
+                other.fingerprint for other in variants.specs if other.aligned
+            )
+        decided_by = {
+            "spec": spec.fingerprint,
+            "selection": variants.selection.model_dump(mode="json"),
+            "seed": variants.seed,
+            "files": variants.files,
+            "tokenizer": tokenizer,
+            "rationales": self.build.manifest.digests[RATIONALES],
+            "beside": beside,
+        }
+        return digest("variant-made/1", decided_by)

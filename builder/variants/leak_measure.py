@@ -15,8 +15,8 @@ from functools import lru_cache
 
 from snowballstemmer.english_stemmer import EnglishStemmer
 
+from cotbuild.builder.variants.transforms.leak import is_target_mention
 from cotbuild.builder.variants.transforms.units import STOP_WORDS
-from cotbuild.builder.variants.view import is_target
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -62,7 +62,8 @@ _NUMBERS = [
 def names(text: str, question: Question) -> Named:
     """By the stated rule."""
     targets = [
-        is_target(mention, question) for mention in find_mentions(text, question)
+        is_target_mention(mention, question)
+        for mention in find_mentions(text, question)
     ]
     return True in targets, False in targets
 

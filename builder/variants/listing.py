@@ -6,59 +6,57 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cotbuild.builder.variants.compile import compile_transforms
+from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
-from cotbuild.builder.variants.derive import CompiledVariant
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
-from cotbuild.builder.variants.view import as_question
 from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.variant import VariantSpec
 
 WIDTH = 100
 
 
-def _subject(
-    number: int, question: str, options: tuple[str, str], target: str, rationale: str
+def _example(
+    number: int, text: str, options: tuple[str, str], target: str, rationale: str
 ) -> RationaleExample:
     choices = tuple(
         Choice(label=label, text=text)
         for label, text in zip("AB", options, strict=True)
     )
-    label = options["AB".index(target)]
-    kind = QuestionKind.CHOICE
-    return RationaleExample(
-        f"example-{number}",
-        0,
-        kind,
-        question,
-        choices,
-        target,
-        label,
-        rationale,
-        target,
+    source = SourceRef(
+        dataset="examples", config_name=None, split="train", revision=None, row=number
     )
+    question = Question(
+        id=f"example-{number}",
+        kind=QuestionKind.CHOICE,
+        text=text,
+        choices=choices,
+        target=target,
+        other_targets=(),
+        source=source,
+    )
+    return RationaleExample(question, 0, rationale, target)
 
 
 EXAMPLES = (
-    _subject(
+    _example(
         0,
         "What floats on water?",
         ("a cork", "a stone"),
         "A",
         "Light things stay on top. A cork is lighter than water, so a cork floats. A stone sinks.",
     ),
-    _subject(
+    _example(
         1,
         "What melts in the sun?",
         ("ice", "iron"),
         "A",
         "The sun warms things. Ice turns to water when warm.",
     ),
-    _subject(
+    _example(
         2,
         "Which plant has thorns?",
         ("a rose", "a fern"),
@@ -68,19 +66,19 @@ EXAMPLES = (
 )
 
 
-PROMPT = StudentPrompt(as_question(EXAMPLES[0]))
+PROMPT = StudentPrompt(EXAMPLES[0].question)
 
 
 def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
     """Each variant, what it is, and what it makes of one example; None: all that ship."""
     shown = list(builtin_variants().values()) if specs is None else list(specs)
     first = EXAMPLES[0]
-    yield f"{first.question}  {' / '.join(choice.text for choice in first.choices)}"
+    yield f"{first.question.text}  {' / '.join(choice.text for choice in first.question.choices)}"
     yield f'rationale: "{first.rationale}"'
     with LoadedCorpus(EXAMPLES, {}) as corpus:
         for spec in shown:
             yield f"{spec.name}: {spec.about}"
-            for text in _example(spec, corpus):
+            for text in _derived_lines(spec, corpus):
                 yield from textwrap.wrap(
                     text, WIDTH, initial_indent="    ", subsequent_indent="        "
                 )
@@ -89,11 +87,9 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
             yield f"set {name}: {', '.join(names)}"
 
 
-def _example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
+def _derived_lines(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
     try:
-        made = CompiledVariant(spec, compile_transforms(spec)).make(
-            EXAMPLES[0], 0, corpus
-        )
+        made = CompiledVariant.compile(spec).derive(EXAMPLES[0], 0, corpus)
     except (
         ConfigError
     ) as error:  # no scores or word list is given, or no tokenizer is at hand

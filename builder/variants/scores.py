@@ -97,7 +97,7 @@ class ScoresFile:
         self._file.close()
 
     def spans(
-        self, subject: RationaleExample
+        self, example: RationaleExample
     ) -> Sequence[tuple[int, int, float, bool]] | None:
         """(start, end, score, names an option) in order; None: the file has no row for
         this rationale.
@@ -105,14 +105,14 @@ class ScoresFile:
         Raises DataError, with file and row, where the row is not for the rationale's
         text as it is.
         """
-        key = row_key(subject.question_id, subject.sample_index)
+        key = row_key(example.question_id, example.sample_index)
         at = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
         if self._keys[at : at + 1].tobytes() != key:
             return None
         number = int(self._rows[at])
         where = f"{self.path} row {number}"
         row = ScoredRationale.parse(self._row(number, where), where)
-        _check_fits(row, subject, where)
+        _check_fits(row, example, where)
         return [(span.start, span.end, span.score, span.option) for span in row.spans]
 
     def _row(self, number: int, where: str) -> dict[str, object]:
@@ -132,17 +132,17 @@ class ScoresFile:
         return row
 
 
-def _check_fits(row: ScoredRationale, subject: RationaleExample, where: str) -> None:
-    found = f"{where}: question {subject.question_id!r} sample {subject.sample_index}"
-    if (expected := rationale_digest(subject.rationale)) != row.rationale_digest:
+def _check_fits(row: ScoredRationale, example: RationaleExample, where: str) -> None:
+    found = f"{where}: question {example.question_id!r} sample {example.sample_index}"
+    if (expected := rationale_digest(example.rationale)) != row.rationale_digest:
         raise DataError(
             f"{found}: scored was a text with digest {row.rationale_digest:.12}…. "
             f"Expected that of this build, {expected:.12}…. Score this build."
         )
-    if row.spans and row.spans[-1].end > len(subject.rationale):
+    if row.spans and row.spans[-1].end > len(example.rationale):
         raise DataError(
             f"{found}: a span ends at {row.spans[-1].end}. "
-            f"Expected at most {len(subject.rationale)}, the characters of the rationale."
+            f"Expected at most {len(example.rationale)}, the characters of the rationale."
         )
 
 

@@ -7,12 +7,12 @@ said, nor at how much is drawn, so more holds less: a share of 20 % every row of
 and two rationales a question the one of those questions that have two.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
 from itertools import groupby
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -20,15 +20,29 @@ from cotbuild.builder.variants.similar import NearDuplicates
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
+CANDIDATE_COLUMNS = ("question_id", "sample_index", "verdict", "flags", "rationale")
+"""Columns of `rationales` that `Candidate.from_row` reads."""
+
 
 class Candidate(NamedTuple):
-    """What of a published rationale decides; plain strings do for verdict and flags."""
+    """The fields of a rationale that selection depends on."""
 
     question_id: str
     sample_index: int
     verdict: Verdict | str
     flags: tuple[Flag | str, ...]
     rationale: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row of `rationales` that has `CANDIDATE_COLUMNS`."""
+        return cls(
+            row["question_id"],
+            row["sample_index"],
+            row["verdict"],
+            tuple(row["flags"]),
+            row["rationale"],
+        )
 
 
 class VariantDropReason(StrEnum):

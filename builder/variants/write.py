@@ -1,123 +1,203 @@
-"""`cotbuild variants`: from a build's rationales to training rows beside them, and a
-manifest that names both.
+"""Write the rows of a set of variants into a build, with a manifest and a card that name
+them.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.build.directory import CARD, clear_stage, install, staging
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import card
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
-from cotbuild.builder.variants.counts import LOOKED_AT, VariantTally
-from cotbuild.builder.variants.deriver import VariantDeriver
+from cotbuild.builder.variants.derive import VariantDeriver
+from cotbuild.builder.variants.example import RationaleExample
+from cotbuild.builder.variants.leak_measure import names, names_loosely
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
-from cotbuild.schemas.variant import TrainingRow, VariantsEntry, VariantSet
+from cotbuild.schemas.variant import (
+    TrainingRow,
+    VariantEntry,
+    VariantsEntry,
+    VariantSet,
+    VariantSpec,
+)
 
+MAX_MEASURED = 20_000
+"""Rationales of a variant, the first ones, in which names of answers are searched for:
+a third of a millisecond each.
+"""
 Progress = Callable[[int, int], None]
-"""Called with rationales done and the total."""
+"""Called with the number of rationales done and their total."""
 
 
 def make_variants(
-    build_dir: Path, made: VariantSet, files: Mapping[str, Path], progress: Progress
+    build_dir: Path, variants: VariantSet, files: Mapping[str, Path], progress: Progress
 ) -> Manifest:
-    """Derive a set of variants and put it beside the rationales, in place of the
-    variants that stood there.
+    """Derive a set of variants and install it in the build, in place of its previous
+    variants.
 
-    Raises DataError where there is no whole build or nothing is kept, ConfigError,
-    StoreError.
+    `files` maps the file names that specs use to paths. Returns the new manifest. The
+    build is unchanged if anything is raised: DataError if it is incomplete or damaged,
+    if no rationale is selected or a variant has no row; ConfigError if a variant's name
+    is taken or its tokenizer or file is not available; StoreError if writing fails.
     """
-    if taken := sorted({spec.name for spec in made.specs} & BASE_CONFIGS):
+    reserved = sorted({spec.name for spec in variants.specs} & BASE_CONFIGS)
+    if reserved:
         raise ConfigError(
-            f"variant {taken[0]!r}: a config of every build. Expected another name."
+            f"variant {reserved[0]!r}: every build has a config of this name. Rename it."
         )
     with AnswerStore(build_dir).hold():
         clear_stage(build_dir)
         build = Build.open(build_dir)
-        manifest = build.manifest
         with (
-            VariantDeriver(build, made, files) as making,
+            VariantDeriver(build, variants, files) as deriver,
             staging(build_dir) as stage,
         ):
-            variants, entries = _write(making, stage, progress)
-            base = [
-                entry for entry in manifest.files if entry.config_name in BASE_CONFIGS
+            summary, new_files = _write_variants(deriver, stage, progress)
+            base_files = [
+                entry
+                for entry in build.manifest.files
+                if entry.config_name in BASE_CONFIGS
             ]
-            new = with_variants(manifest, variants, [*base, *entries])
+            new = with_variants(build.manifest, summary, [*base_files, *new_files])
             write_text_atomic(stage / CARD, card(new))
             install(build_dir, stage, new)
     return new
 
 
 def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """sha256 of each file bound by name. Raises DataError where one cannot be read."""
+    """Return the sha256 of each file.
+
+    Raises DataError if one cannot be read.
+    """
     try:
         return {name: file_sha256(path) for name, path in sorted(files.items())}
     except OSError as error:
         raise DataError(
-            f"{error.filename}: {error.strerror}. Expected a file that can be read."
+            f"{error.filename}: {error.strerror}. Check the path given to --file."
         ) from error
 
 
-def _write(
-    making: VariantDeriver, stage: Path, progress: Progress
-) -> tuple[VariantsEntry, list[FileEntry]]:
-    tallies = {spec.name: VariantTally() for spec in making.made.specs}
-    total, done = making.num_kept, 0
-    with ExitStack() as stack:
-        writers = {
-            spec.name: stack.enter_context(
-                SplitWriter(stage, spec.name, making.build.split, TrainingRow)
-            )
-            for spec in making.made.specs
-        }
-        for subject in making.subjects():
-            derived = making.derive(subject)
-            for name in derived.withheld:
-                tallies[name].dropped += 1
-            for spec, rationale, rows in derived.made:
-                tallies[spec.name].add(rationale, len(rows), subject)
-                for row in rows:
-                    writers[spec.name].add(row)
-            done += 1
-            progress(done, total)
-    entries = [entry for writer in writers.values() for entry in writer.entries]
-    if without := [name for name, tally in tallies.items() if not tally.num_rows]:
-        raise DataError(
-            f"{making.build.folder}: variants {without} have no row. Expected at least one in each: a config without rows "
-            "does not load. Leave them out with --only."
+@dataclass
+class VariantCounts:
+    """Counts of one variant, taken while its rows are written."""
+
+    num_rows: int = 0
+    num_rationales: int = 0
+    num_dropped: int = 0
+    num_empty: int = 0
+    num_words: int = 0
+    num_measured: int = 0
+    names_target: int = 0
+    names_other: int = 0
+    loosely_target: int = 0
+    loosely_other: int = 0
+
+    def add(self, rationale: str, num_rows: int, example: RationaleExample) -> None:
+        """Count a rationale as the variant leaves it, and the rows made of it."""
+        self.num_rows += num_rows
+        self.num_rationales += 1
+        self.num_empty += not rationale
+        self.num_words += len(rationale.split())
+        if self.num_measured < MAX_MEASURED:
+            self._measure_names(rationale, example)
+
+    def _measure_names(self, rationale: str, example: RationaleExample) -> None:
+        question = example.question_of_mentions
+        self.num_measured += 1
+        target, other = names(rationale, question)
+        loosely_target, loosely_other = names_loosely(rationale, question)
+        self.names_target += target
+        self.names_other += other
+        self.loosely_target += loosely_target
+        self.loosely_other += loosely_other
+
+    def entry(self, spec: VariantSpec, fingerprint: str) -> VariantEntry:
+        """Return the counts as the manifest records them."""
+        measured = self.num_measured or 1
+        return VariantEntry(
+            name=spec.name,
+            fingerprint=fingerprint,
+            num_rows=self.num_rows,
+            dropped=self.num_dropped,
+            num_empty=self.num_empty,
+            words=round(self.num_words / (self.num_rationales or 1), 2),
+            names_target=round(self.names_target / measured, 4),
+            names_other=round(self.names_other / measured, 4),
+            loosely_target=round(self.loosely_target / measured, 4),
+            loosely_other=round(self.loosely_other / measured, 4),
         )
-    entries += _write_questions(making, stage)
-    variants = VariantsEntry(
-        made=making.made,
-        rationales=making.build.manifest.digests["rationales"],
-        num_in=making.num_in,
-        dropped=dict(sorted(making.dropped.items())),
-        num_looked_at=min(LOOKED_AT, total),
+
+
+def _write_variants(
+    deriver: VariantDeriver, stage: Path, progress: Progress
+) -> tuple[VariantsEntry, list[FileEntry]]:
+    specs = deriver.variants.specs
+    counts = {spec.name: VariantCounts() for spec in specs}
+    entries = _write_training_rows(deriver, stage, counts, progress)
+    empty = [name for name, count in counts.items() if not count.num_rows]
+    if empty:
+        raise DataError(
+            f"{deriver.build.folder}: variants {empty} have no row, and a config without "
+            "rows does not load. Leave them out with --only."
+        )
+    entries += _write_evaluation_rows(deriver, stage)
+    summary = VariantsEntry(
+        made=deriver.variants,
+        rationales=deriver.build.manifest.digests[RATIONALES],
+        num_in=deriver.num_in,
+        dropped=dict(sorted(deriver.dropped.items())),
+        num_looked_at=min(MAX_MEASURED, deriver.num_selected),
         variants=tuple(
-            tallies[spec.name].entry(spec, making.fingerprint(spec))
-            for spec in making.made.specs
+            counts[spec.name].entry(spec, deriver.fingerprint(spec)) for spec in specs
         ),
     )
-    return variants, entries
+    return summary, entries
 
 
-def _write_questions(making: VariantDeriver, stage: Path) -> list[FileEntry]:
-    """The evaluation splits of every variant that is evaluated."""
+def _write_training_rows(
+    deriver: VariantDeriver,
+    stage: Path,
+    counts: Mapping[str, VariantCounts],
+    progress: Progress,
+) -> list[FileEntry]:
+    """Write the rows made of rationales, counting them in `counts`."""
+    split = deriver.build.split
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(SplitWriter(stage, name, split, TrainingRow))
+            for name in counts
+        }
+        for number, example in enumerate(deriver.examples(), start=1):
+            derived = deriver.derive(example)
+            for name in derived.dropped_by:
+                counts[name].num_dropped += 1
+            for name, rows in derived.rows.items():
+                counts[name].add(derived.rationales[name], len(rows), example)
+                for row in rows:
+                    writers[name].add(row)
+            progress(number, deriver.num_selected)
+    return [entry for writer in writers.values() for entry in writer.entries]
+
+
+def _write_evaluation_rows(deriver: VariantDeriver, stage: Path) -> list[FileEntry]:
+    """Write the evaluation questions of every variant that can be evaluated."""
     writers: dict[tuple[str, str], SplitWriter] = {}
     with ExitStack() as stack:
-        for split, question in making.questions():
-            for spec in making.made.specs:
-                if (row := evaluation_row(spec, question)) is None:
+        for split, question in deriver.questions():
+            for spec in deriver.variants.specs:
+                row = evaluation_row(spec, question)
+                if row is None:
                     continue
-                if (spec.name, split) not in writers:
+                key = (spec.name, split)
+                if key not in writers:
                     writer = SplitWriter(stage, spec.name, split, TrainingRow)
-                    writers[spec.name, split] = stack.enter_context(writer)
-                writers[spec.name, split].add(row)
+                    writers[key] = stack.enter_context(writer)
+                writers[key].add(row)
     return [entry for writer in writers.values() for entry in writer.entries]

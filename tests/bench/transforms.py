@@ -30,12 +30,10 @@ from cotbuild.builder.variants.example import (
 from cotbuild.builder.variants.transforms.mask import cut, is_content, mask
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
-from cotbuild.builder.variants.view import as_question
-from cotbuild.prompts.student import format_label
 from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Cut, LabelForm, Mask, Reverse, Shuffle, Sort
+from cotbuild.schemas.variant import Cut, Mask, Reverse, Shuffle, Sort
 from tests.support.labelled import SETS, rows_of
 
 SEED, STEP = 1, 0
@@ -269,24 +267,11 @@ def real_subjects(num: int) -> list[RationaleExample]:
             rationale = grade_completion(
                 question, row.completion or "", finish_reason=None
             ).rationale
-            label = format_label(
-                question.choices, question.target or "", LabelForm.TEXT
-            )
-            found.append((question, label, rationale))
+            found.append((question, rationale))
+    repeated = islice(found * (num // len(found) + 1), num)
     return [
-        RationaleExample(
-            question.id,
-            number // len(found),
-            question.kind,
-            question.text,
-            question.choices,
-            question.target,
-            label,
-            rationale,
-        )
-        for number, (question, label, rationale) in enumerate(
-            islice(found * (num // len(found) + 1), num)
-        )
+        RationaleExample(question, number // len(found), rationale)
+        for number, (question, rationale) in enumerate(repeated)
     ]
 
 
@@ -304,7 +289,7 @@ def compare(
 
     Raises SystemExit where the bare loop does something else.
     """
-    questions = [as_question(one) for one in subjects]
+    questions = [one.question for one in subjects]
     if case.is_same and ours(case, subjects, corpus) != with_same_draws(
         case, subjects, questions
     ):

@@ -25,14 +25,14 @@ def vocabulary(transform: Vocabulary, leaves: TransformFn | None = None) -> Tran
     by_count = transform.weights == "corpus"
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        model = text if leaves is None else leaves(text, subject, chance, corpus)
+        model = text if leaves is None else leaves(text, example, draws, corpus)
         if model is None:
             return None
         return " ".join(
             corpus.word_at(point, by_count=by_count)
-            for point in chance.numbers(len(words(model)))
+            for point in draws.numbers(len(words(model)))
         )
 
     return apply
@@ -45,9 +45,9 @@ def swap(transform: Swap) -> TransformFn:
     """
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        return corpus.another(subject, transform.label)
+        return corpus.another(example, transform.label)
 
     return apply
 
@@ -57,9 +57,9 @@ def filler(transform: Filler, leaves: TransformFn | None = None) -> TransformFn:
     check_bound(transform.like, leaves)
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        model = text if leaves is None else leaves(text, subject, chance, corpus)
+        model = text if leaves is None else leaves(text, example, draws, corpus)
         return None if model is None else " ".join([transform.word] * len(words(model)))
 
     return apply
@@ -71,9 +71,9 @@ def echo(transform: Echo) -> TransformFn:
     """
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        return " ".join(islice(cycle(words(subject.question)), len(words(text))))
+        return " ".join(islice(cycle(words(example.question.text)), len(words(text))))
 
     return apply
 
@@ -82,7 +82,7 @@ def constant(transform: Constant) -> TransformFn:
     """The same text, whatever the rationale."""
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return transform.text
 

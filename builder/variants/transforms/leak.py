@@ -1,10 +1,10 @@
-"""The words that name the target, or any option: without them, as many others taken out
-instead, and they alone.
+"""Transforms of the words that name the target or any option: without them, without as
+many other words, or only them. Pure.
 
-The rule. A word goes if any part of it lies in a mention (`find_mentions`), and it goes
-whole, with the marks glued to it: "(home)," and "home." leave nothing behind, and
-"home/school" goes for either. Nothing else goes: "the answer is" stays. Taking words
-out may bring others together that are a mention; they go as well, until there is none.
+A word names an answer if any part of it lies in a mention (`find_mentions`). It is
+removed whole, with the punctuation attached to it: "(home)," and "home." leave nothing,
+and "home/school" is removed for either. Nothing else is: "the answer is" stays. Words
+that become a mention once others are removed are removed too, until none is left.
 """
 
 from bisect import bisect_right
@@ -20,108 +20,129 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.units import bare, words
-from cotbuild.builder.variants.view import (
-    Key,
-    is_target,
-    key_of,
-    mentions_in,
-    question_of,
-)
+from cotbuild.schemas.answers.mentions import Mention, find_mentions
+from cotbuild.schemas.answers.readers import options_of
+from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.variant import LeakOnly, Strip
 
-What = Literal["target", "options"]
+Answers = Literal["target", "options"]
+"""Whose mentions: the target's, or those of any option."""
 
-ROUNDS = 5
-"""From this round on every word like one that goes, goes: "river river … water water"
-would need a round a pair.
+EXACT_ROUNDS = 4
+"""Rounds that remove only the words in a mention. Later ones also remove every word of
+the same form: "river river … water water" would need one round a pair.
 """
 
 
 def strip(transform: Strip) -> TransformFn:
-    """Without the words that name `what`; `random`: without as many of the words that
-    the real strip leaves.
+    """`cotbuild.schemas.variant.Strip`: remove the words that name the target or any
+    option.
 
-    Where it leaves fewer than it takes, the random strip draws from all words. A text
-    that is one word, as a language without spaces makes it, goes whole.
+    With `random` remove as many of the words that this would leave, or of all words if
+    it would leave fewer than it removes. A text without spaces, as some languages write
+    it, is one word and is removed whole.
     """
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        said = words(text)
-        gone = naming(said, subject, transform.what)
-        if transform.random and gone:
-            gone = _as_many(gone, len(said), chance)
-        return " ".join(word for i, word in enumerate(said) if i not in gone)
+        all_words = words(text)
+        removed = find_naming_words(all_words, example, transform.what)
+        if transform.random and removed:
+            removed = _draw_as_many(removed, len(all_words), draws)
+        return " ".join(word for i, word in enumerate(all_words) if i not in removed)
 
     return apply
 
 
 def leak_only(transform: LeakOnly) -> TransformFn:
-    """The words that `strip` of the target takes out, in order."""
+    """`cotbuild.schemas.variant.LeakOnly`: keep only the words that name the target."""
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        said = words(text)
-        return " ".join(said[i] for i in sorted(naming(said, subject, "target")))
+        all_words = words(text)
+        naming = find_naming_words(all_words, example, "target")
+        return " ".join(all_words[i] for i in sorted(naming))
 
     return apply
 
 
-def naming(
-    said: Sequence[str], subject: RationaleExample, what: What
+def find_naming_words(
+    all_words: Sequence[str], example: RationaleExample, answers: Answers
 ) -> frozenset[int]:
-    """Places of the words that name `what`; without them `find_mentions` finds none in
-    the words, single-spaced.
+    """Return the positions of the words that name the target or any option.
+
+    Without them `find_mentions` finds no such mention in the words joined by spaces.
     """
-    return _naming(" ".join(said), key_of(subject), what)
+    return _find_naming_words(" ".join(all_words), example, answers)
 
 
-@lru_cache(maxsize=64)  # a strip, its control and leak_only ask the same
-def _naming(text: str, key: Key, what: What) -> frozenset[int]:
-    said = text.split()
-    left = list(range(len(said)))
+def is_target_mention(mention: Mention, question: Question) -> bool:
+    """Return whether a mention names the target, under any label that has its text."""
+    if question.target is None or question.kind is not QuestionKind.CHOICE:
+        return mention.label == question.target
+    texts = options_of(question).texts
+    return texts[mention.label] == texts[question.target]
+
+
+@lru_cache(maxsize=64)  # strip, its control and leak_only ask for the same one
+def _find_naming_words(
+    text: str, example: RationaleExample, answers: Answers
+) -> frozenset[int]:
+    all_words = text.split()
+    left = list(range(len(all_words)))
     rounds = 0
-    while hit := _hit([said[i] for i in left] if rounds else said, key, what):
+    while True:
+        words_left = [all_words[i] for i in left] if rounds else all_words
+        mentioned = _find_mentioned(words_left, example, answers)
+        if not mentioned:
+            return frozenset(range(len(all_words))).difference(left)
         rounds += 1
-        alike = {_form(said[left[at]]) for at in hit} if rounds >= ROUNDS else ()
+        forms = set[str]()
+        if rounds > EXACT_ROUNDS:
+            forms = {_form(words_left[at]) for at in mentioned}
         left = [
             i
             for at, i in enumerate(left)
-            if at not in hit and not (alike and _form(said[i]) in alike)
+            if at not in mentioned and not (forms and _form(words_left[at]) in forms)
         ]
-    return frozenset(range(len(said))).difference(left)
 
 
 def _form(word: str) -> str:
     return bare(word) or word
 
 
-def _hit(said: list[str], key: Key, what: What) -> set[int]:
-    """Places of the words that a mention in them reaches into."""
-    found = mentions_in(" ".join(said), key)
-    if what == "target":
-        question = question_of(key)
-        found = tuple(mention for mention in found if is_target(mention, question))
-    if not found:
+def _find_mentioned(
+    words_left: list[str], example: RationaleExample, answers: Answers
+) -> set[int]:
+    """Return the positions of the words that a mention overlaps."""
+    mentions = _cached_mentions(" ".join(words_left), example)
+    if answers == "target":
+        question = example.question_of_mentions
+        mentions = tuple(m for m in mentions if is_target_mention(m, question))
+    if not mentions:
         return set()
-    starts = [0, *accumulate(len(word) + 1 for word in said[:-1])]
-    return {
-        i
-        for mention in found
-        for i in range(
-            bisect_right(starts, mention.start) - 1,
-            bisect_right(starts, mention.end - 1),
-        )
-    }
+    starts = [0, *accumulate(len(word) + 1 for word in words_left[:-1])]
+    mentioned = set[int]()
+    for mention in mentions:
+        first = bisect_right(starts, mention.start) - 1
+        mentioned.update(range(first, bisect_right(starts, mention.end - 1)))
+    return mentioned
 
 
-def _as_many(gone: frozenset[int], count: int, chance: SeededDraws) -> frozenset[int]:
-    """As many of `count` places as have `gone`, drawn from the others where those are
-    enough.
+@lru_cache(maxsize=64)  # transforms of one rationale look at the same texts
+def _cached_mentions(text: str, example: RationaleExample) -> tuple[Mention, ...]:
+    return find_mentions(text, example.question_of_mentions)
+
+
+def _draw_as_many(
+    removed: frozenset[int], count: int, draws: SeededDraws
+) -> frozenset[int]:
+    """Draw as many of `count` positions as are in `removed`, from the others if these
+    are enough.
     """
-    order = chance.order(count)
-    if 2 * len(gone) <= count:
-        order = [i for i in order if i not in gone]
-    return frozenset(order[: len(gone)])
+    order = draws.order(count)
+    if 2 * len(removed) <= count:
+        order = [i for i in order if i not in removed]
+    return frozenset(order[: len(removed)])

@@ -12,7 +12,7 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
-from cotbuild.builder.variants.transforms.leak import naming
+from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, share_of, words
 from cotbuild.schemas.variant import Cut, Mask
 
@@ -39,11 +39,11 @@ def mask(transform: Mask) -> TransformFn:
     draw = _scattered if transform.layout == "scattered" else _run
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         said = words(text)
-        candidates = places(said, subject)
-        masked = draw(candidates, share_of(share, len(candidates)), chance)
+        candidates = places(said, example)
+        masked = draw(candidates, share_of(share, len(candidates)), draws)
         left: list[str | None] = [*said]
         for i in masked:
             left[i] = symbol
@@ -65,14 +65,14 @@ def cut(transform: Cut, leaves: TransformFn | None = None) -> TransformFn:
         )
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         said = words(text)
         kept = transform.count or 0
         if transform.share is not None:
             kept = share_of(transform.share, len(said))
         elif leaves is not None:
-            left = leaves(text, subject, chance, corpus)
+            left = leaves(text, example, draws, corpus)
             if left is None:
                 return None
             kept = len(words(left))
@@ -85,16 +85,16 @@ def cut(transform: Cut, leaves: TransformFn | None = None) -> TransformFn:
     return apply
 
 
-def _scattered(candidates: list[int], count: int, chance: SeededDraws) -> list[int]:
+def _scattered(candidates: list[int], count: int, draws: SeededDraws) -> list[int]:
     if count == len(candidates):
         return candidates
     return (
-        [candidates[i] for i in chance.order(len(candidates))[:count]] if count else []
+        [candidates[i] for i in draws.order(len(candidates))[:count]] if count else []
     )
 
 
-def _run(candidates: list[int], count: int, chance: SeededDraws) -> list[int]:
-    [drawn] = chance.numbers(1)
+def _run(candidates: list[int], count: int, draws: SeededDraws) -> list[int]:
+    [drawn] = draws.numbers(1)
     start = int(drawn * (len(candidates) - count + 1))
     return candidates[start : start + count]
 
@@ -102,19 +102,19 @@ def _run(candidates: list[int], count: int, chance: SeededDraws) -> list[int]:
 # --- the classes: places of the words that belong ---
 
 
-def _any(said: list[str], subject: RationaleExample) -> list[int]:
+def _any(said: list[str], example: RationaleExample) -> list[int]:
     return list(range(len(said)))
 
 
-def _mentions(said: list[str], subject: RationaleExample) -> list[int]:
+def _mentions(said: list[str], example: RationaleExample) -> list[int]:
     """Those that `strip` of the options takes out."""
-    return sorted(naming(said, subject, "options"))
+    return sorted(find_naming_words(said, example, "options"))
 
 
 def _that(
     belongs: Callable[[str], bool],
 ) -> Callable[[list[str], RationaleExample], list[int]]:
-    def places(said: list[str], subject: RationaleExample) -> list[int]:
+    def places(said: list[str], example: RationaleExample) -> list[int]:
         return [i for i, word in enumerate(said) if belongs(word)]
 
     return places

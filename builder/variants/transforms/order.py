@@ -34,13 +34,13 @@ def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> TransformF
     size = transform.block
 
     def whole(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         blocks = _blocks(split(text), size, joint)
-        return joint.join([blocks[i] for i in chance.order(len(blocks))])
+        return joint.join([blocks[i] for i in draws.order(len(blocks))])
 
     def by_sentence(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         cut = [
             _blocks(split(sentence), size, joint) for sentence in units.sentences(text)
@@ -49,7 +49,7 @@ def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> TransformF
         home = [number for number, sentence in enumerate(cut) for _ in sentence]
         # One draw for all, then every sentence's own in the order drawn: no two
         # sentences share a draw.
-        drawn = iter(sorted(chance.order(len(blocks)), key=home.__getitem__))
+        drawn = iter(sorted(draws.order(len(blocks)), key=home.__getitem__))
         return " ".join(
             [joint.join([blocks[next(drawn)] for _ in sentence]) for sentence in cut]
         )
@@ -62,7 +62,7 @@ def reverse(transform: Reverse, pieces: units.Split | None = None) -> TransformF
     split, joint = _cutting(transform.unit, pieces)
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return joint.join(split(text)[::-1])
 
@@ -76,7 +76,7 @@ def sort(transform: Sort, pieces: units.Split | None = None) -> TransformFn:
     split, joint = _cutting(transform.unit, pieces)
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return joint.join(sorted(split(text), key=str.casefold))
 

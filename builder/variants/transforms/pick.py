@@ -12,7 +12,7 @@ make it, gets 0. question, options, list: all that qualify alike, which are the 
 stop words apart, that stand in the question, in an option, in the file. Of equal words
 the earlier goes first.
 
-Without mentions, words that name an option (`leak.naming`) are no candidates, nor are
+Without mentions, words that name an option (`leak.find_naming_words`) are no candidates, nor are
 those that a span marks so. Words that would name one only once picked side by side make
 room for the next.
 """
@@ -29,7 +29,7 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.controls import check_bound
-from cotbuild.builder.variants.transforms.leak import naming
+from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.units import (
     STOP_WORDS,
     bare,
@@ -52,14 +52,14 @@ def top(transform: Top) -> TransformFn:
     """The best `count` words. None: the scores file has none for this rationale."""
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         said = words(text)
-        scores = _measured(transform, text, said, subject, corpus)
+        scores = _measured(transform, text, said, example, corpus)
         if scores is None:
             return None
         ranked = sorted(scores, key=lambda place: (-scores[place], place))
-        picked = _first(transform.count, ranked, said, subject, transform.mentions)
+        picked = _first(transform.count, ranked, said, example, transform.mentions)
         return " ".join(
             said[place]
             for place in (sorted(picked) if transform.order == "text" else picked)
@@ -75,17 +75,17 @@ def sample(transform: Sample, leaves: TransformFn | None = None) -> TransformFn:
     check_bound(transform.like, leaves)
 
     def apply(
-        text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         count = transform.count
         if leaves is not None:
-            model = leaves(text, subject, chance, corpus)
+            model = leaves(text, example, draws, corpus)
             if model is None:
                 return None
             count = len(words(model))
         said = words(text)
         picked = _first(
-            count or 0, chance.order(len(said)), said, subject, transform.mentions
+            count or 0, draws.order(len(said)), said, example, transform.mentions
         )
         return " ".join(said[place] for place in sorted(picked))
 
@@ -120,7 +120,7 @@ def _first(
     count: int,
     ranked: Sequence[int],
     said: Sequence[str],
-    subject: RationaleExample,
+    example: RationaleExample,
     mentions: Literal["with", "without"],
 ) -> list[int]:
     """The first `count` of `ranked`, best first; without mentions, those of them that
@@ -128,20 +128,20 @@ def _first(
     """
     if mentions == "with":
         return list(ranked[:count])
-    named = naming(said, subject, "options")
+    named = find_naming_words(said, example, "options")
     left = [place for place in ranked if place not in named]
     for _ in range(ROUNDS):
         picked = left[:count]
-        if not (together := _naming_among(picked, said, subject)):
+        if not (together := _naming_among(picked, said, example)):
             return picked
         left = [place for place in left if place not in together]
     picked = left[:count]
-    together = _naming_among(picked, said, subject)
+    together = _naming_among(picked, said, example)
     return [place for place in picked if place not in together]
 
 
 def _naming_among(
-    picked: Sequence[int], said: Sequence[str], subject: RationaleExample
+    picked: Sequence[int], said: Sequence[str], example: RationaleExample
 ) -> frozenset[int]:
     """Those of the picked words that name an option when they stand side by side, in
     the order of the text.
@@ -149,7 +149,9 @@ def _naming_among(
     in_order = sorted(picked)
     return frozenset(
         in_order[at]
-        for at in naming([said[place] for place in in_order], subject, "options")
+        for at in find_naming_words(
+            [said[place] for place in in_order], example, "options"
+        )
     )
 
 
@@ -160,11 +162,11 @@ def _measured(
     transform: Top,
     text: str,
     said: Sequence[str],
-    subject: RationaleExample,
+    example: RationaleExample,
     corpus: BuildCorpus,
 ) -> Scored | None:
     if transform.by == "scores":
-        return _by_scores(transform, text, subject, corpus)
+        return _by_scores(transform, text, example, corpus)
     forms = [bare(word) for word in said]
     firsts = {form: place for place, form in reversed(list(enumerate(forms))) if form}
     if transform.by == "tfidf":
@@ -173,7 +175,7 @@ def _measured(
             place: counts[form] * _rarity(corpus.document_frac(form))
             for form, place in firsts.items()
         }
-    wanted = _WANTED[transform.by](transform, subject, corpus)
+    wanted = _WANTED[transform.by](transform, example, corpus)
     return {place: 1.0 for form, place in firsts.items() if form in wanted}
 
 
@@ -182,14 +184,14 @@ def _rarity(frac: float) -> float:
 
 
 def _by_scores(
-    transform: Top, text: str, subject: RationaleExample, corpus: BuildCorpus
+    transform: Top, text: str, example: RationaleExample, corpus: BuildCorpus
 ) -> Scored | None:
-    if text != subject.rationale:
+    if text != example.rationale:
         raise ConfigError(
-            f"question {subject.question_id!r} sample {subject.sample_index}: top by scores after another transform. "
+            f"question {example.question_id!r} sample {example.sample_index}: top by scores after another transform. "
             "Expected it first: scores are for places in the rationale as it was."
         )
-    spans = corpus.scores(str(transform.file), subject)
+    spans = corpus.scores(str(transform.file), example)
     return (
         None
         if spans is None
@@ -202,9 +204,9 @@ def _forms(text: str) -> frozenset[str]:
 
 
 _WANTED: dict[str, Callable[[Top, RationaleExample, BuildCorpus], frozenset[str]]] = {
-    "question": lambda _, subject, __: _forms(subject.question),
-    "options": lambda _, subject, __: _forms(
-        " ".join(choice.text for choice in subject.choices)
+    "question": lambda _, example, __: _forms(example.question.text),
+    "options": lambda _, example, __: _forms(
+        " ".join(choice.text for choice in example.question.choices)
     ),
     "list": lambda transform, _, corpus: corpus.listed(str(transform.file)),
 }

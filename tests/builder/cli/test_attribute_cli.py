@@ -15,7 +15,7 @@ from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.pick import word_scores
 from cotbuild.builder.variants.transforms.units import word_spans, words
-from cotbuild.schemas.question import QuestionKind
+from tests.schemas.test_records import question
 from tests.support.commands import cotbuild, rows, start
 from tests.support.student_builds import make_build
 from tests.support.tiny import save_tiny
@@ -48,9 +48,7 @@ def subject_of(row: dict[str, object]) -> RationaleExample:
     """As far as the file of scores asks."""
     index, rationale = row["sample_index"], str(row["rationale"])
     assert isinstance(index, int)
-    return RationaleExample(
-        str(row["question_id"]), index, QuestionKind.CHOICE, "", (), None, "", rationale
-    )
+    return RationaleExample(question(id=row["question_id"]), index, rationale)
 
 
 def test_scores_become_key_words_and_their_controls(

@@ -21,7 +21,6 @@ from cotbuild.builder.variants.corpus import LoadedCorpus, read_words
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile, write_scores
 from cotbuild.builder.variants.transforms.units import bare, words
-from cotbuild.prompts.student import format_label
 from cotbuild.schemas.attribution import (
     ScoredRationale,
     ScoredSpan,
@@ -29,50 +28,19 @@ from cotbuild.schemas.attribution import (
     rationale_digest,
 )
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
-from cotbuild.schemas.question import Choice, QuestionKind
-from cotbuild.schemas.variant import LabelForm
+from tests.support.examples import example, example_of
 from tests.support.labelled import SETS, rows_of
 
 RELATIONS = ("any", "same", "other")
-CHOICES = tuple(
-    Choice(label=label, text=text)
-    for label, text in (("A", "river"), ("B", "pet shop"), ("C", "attic"))
-)
 INFO = ScoresInfo(
     student="embedded", method="integrated_gradients", steps=32, baseline="pad"
 )
 
 
-def subject(
-    rationale: str, question_id: str = "q", sample_index: int = 0, **other: Any
-) -> RationaleExample:
-    """A subject about where water runs, with the options river, pet shop and attic."""
-    given: dict[str, Any] = {
-        "kind": QuestionKind.CHOICE,
-        "question": "Where does the cold water run?",
-        "choices": CHOICES,
-        "target": "A",
-        "label": "river",
-        **other,
-    }
-    return RationaleExample(
-        question_id=question_id, sample_index=sample_index, rationale=rationale, **given
-    )
-
-
-def real_subjects() -> Iterator[RationaleExample]:
+def real_examples() -> Iterator[RationaleExample]:
     """PaLM's rationales for CommonsenseQA's dev split."""
     for question, row in rows_of(SETS[1]):
-        label = format_label(question.choices, str(question.target), LabelForm.TEXT)
-        yield subject(
-            row.rationale,
-            row.question_id,
-            row.sample_index,
-            question=question.text,
-            choices=question.choices,
-            target=question.target,
-            label=label,
-        )
+        yield example_of(question, row.rationale, row.sample_index)
 
 
 @st.composite
@@ -90,18 +58,16 @@ def builds(draw: st.DrawFn) -> list[RationaleExample]:
                     max_size=4,
                 )
             )
-            found.append(subject(" ".join(text), f"q{number}", index, label=label))
+            found.append(example(" ".join(text), f"q{number}", index, target=label))
     return found
 
 
 def partners(
-    rows: Iterable[RationaleExample], asked: Iterable[RationaleExample]
+    rows: Iterable[RationaleExample], of: Iterable[RationaleExample]
 ) -> list[list[str | None]]:
     """Each one's partners under every relation."""
     with LoadedCorpus(rows, {}) as corpus:
-        return [
-            [corpus.another(one, relation) for relation in RELATIONS] for one in asked
-        ]
+        return [[corpus.another(one, relation) for relation in RELATIONS] for one in of]
 
 
 # --- words ---
@@ -109,10 +75,10 @@ def partners(
 
 def test_words_are_counted_as_they_stand_and_documents_by_bare_form() -> None:
     rows = [
-        subject("Cold cold, water."),
-        subject("cold", "r"),
-        subject("", "s"),
-        subject("— —", "t"),
+        example("Cold cold, water."),
+        example("cold", "r"),
+        example("", "s"),
+        example("— —", "t"),
     ]
     with LoadedCorpus(rows, {}) as corpus:
         fracs = {
@@ -159,7 +125,7 @@ def test_every_point_is_a_word_of_the_build(
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 1_000, 4_095])
 def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -> None:
     said = [f"{number:04}" for number in range(count)]
-    with LoadedCorpus([subject(" ".join(said))], {}) as corpus:
+    with LoadedCorpus([example(" ".join(said))], {}) as corpus:
         assert corpus.word_at(1 - 2**-53, by_count=by_count) == said[-1]
 
 
@@ -171,7 +137,7 @@ def test_partners_keep_their_relation_whatever_the_order(
     rows: list[RationaleExample], random: Any
 ) -> None:
     rows = [
-        subject(f"{row.question_id} {row.sample_index}", **_but_text(row))
+        example(f"{row.question_id} {row.sample_index}", **_but_text(row))
         for row in rows
     ]
     by_text = {row.rationale: row for row in rows}
@@ -182,8 +148,10 @@ def test_partners_keep_their_relation_whatever_the_order(
         others = [other for other in rows if other.question_id != row.question_id]
         there = {
             "any": others,
-            "same": [other for other in others if other.label == row.label],
-            "other": [other for other in others if other.label != row.label],
+            "same": [other for other in others if other.target_text == row.target_text],
+            "other": [
+                other for other in others if other.target_text != row.target_text
+            ],
         }
         for relation, text in zip(RELATIONS, texts, strict=True):
             assert (text is None) == (not there[relation])
@@ -194,7 +162,7 @@ def _but_text(row: RationaleExample) -> dict[str, Any]:
     return {
         "question_id": row.question_id,
         "sample_index": row.sample_index,
-        "label": row.label,
+        "target": row.target_text,
     }
 
 
@@ -207,7 +175,7 @@ def test_rationales_are_used_about_once(
     num_labels: int, most: list[int | None]
 ) -> None:
     rows = [
-        subject(str(i), f"q{i}", label=f"label {i % num_labels}") for i in range(500)
+        example(str(i), f"q{i}", target=f"label {i % num_labels}") for i in range(500)
     ]
     found = partners(rows, rows)
     for at, limit in enumerate(most):
@@ -218,12 +186,12 @@ def test_rationales_are_used_about_once(
 def test_a_rare_label_is_used_evenly() -> None:
     """90 of 100 have one label: the other ten stand in for nine each, or nearly so."""
     rows = [
-        subject(str(i), f"q{i}", label="no" if i < 10 else "yes") for i in range(100)
+        example(str(i), f"q{i}", target="no" if i < 10 else "yes") for i in range(100)
     ]
     used = Counter(
         texts[2]
         for texts, row in zip(partners(rows, rows), rows, strict=True)
-        if row.label == "yes"
+        if row.target_text == "yes"
     )
     assert len(used) == 10
     assert set(used.values()) <= set(range(7, 12))
@@ -232,7 +200,7 @@ def test_a_rare_label_is_used_evenly() -> None:
 def test_partners_are_these() -> None:
     """Fixed for good: a released variant names what was done by its version alone."""
     rows = [
-        subject(f"r{i}", f"q{i // 2}", i % 2, label="yes" if i % 3 else "no")
+        example(f"r{i}", f"q{i // 2}", i % 2, target="yes" if i % 3 else "no")
         for i in range(8)
     ]
     found = [" ".join(map(str, texts)) for texts in partners(rows, rows)]
@@ -249,7 +217,7 @@ def test_partners_are_these() -> None:
 
 
 def test_one_question_alone_has_no_partner() -> None:
-    rows = [subject("same text", "q", i) for i in range(50)]
+    rows = [example("same text", "q", i) for i in range(50)]
     assert partners(rows, rows[:2]) == [[None] * 3] * 2
     with (
         LoadedCorpus([], {}) as corpus,
@@ -262,7 +230,7 @@ def test_one_question_alone_has_no_partner() -> None:
     "text", ["", " ", "\x00", "水 🐟 naïve", "a" * 100_000, "\ud800"]
 )
 def test_any_text_comes_back_as_it_was(text: str) -> None:
-    rows = [subject(text, "q"), subject("water", "r"), subject(text, "s", label="no")]
+    rows = [example(text, "q"), example("water", "r"), example(text, "s", target="no")]
     assert partners(rows, [rows[1]])[0][2] == text
 
 
@@ -270,7 +238,7 @@ def test_the_same_sample_twice_is_refused() -> None:
     with pytest.raises(
         DataError, match="1 with a question and sample_index met before"
     ):
-        LoadedCorpus([subject("a"), subject("b")], {})
+        LoadedCorpus([example("a"), example("b")], {})
 
 
 def test_no_folder_for_the_texts(tmp_path: Path) -> None:
@@ -279,11 +247,11 @@ def test_no_folder_for_the_texts(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    with LoadedCorpus([subject("a")], {}, tmp_path):
+    with LoadedCorpus([example("a")], {}, tmp_path):
         pass
 
     def broken() -> Iterator[RationaleExample]:
-        yield subject("a")
+        yield example("a")
         raise DataError("broken")
 
     with pytest.raises(DataError, match="broken"):
@@ -293,8 +261,8 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 @pytest.mark.needs_data
 def test_partners_of_real_rationales() -> None:
-    rows = list(real_subjects())
-    labels = Counter(row.label for row in rows)
+    rows = list(real_examples())
+    labels = Counter(row.target_text for row in rows)
     found = partners(rows, rows)
     assert partners(reversed(rows), rows[:200]) == found[:200]
     assert sum(same is None for _, same, _ in found) == sum(
@@ -307,18 +275,17 @@ def test_partners_of_real_rationales() -> None:
 
 PEAK = """
 import resource, sys
-from cotbuild.builder.variants.example import Subject
-from cotbuild.builder.variants.corpus import CorpusOf
-from cotbuild.schemas.question import QuestionKind
+from cotbuild.builder.variants.corpus import LoadedCorpus
+from tests.support.examples import example
 
 def rows(count):
     for i in range(count):
         text = " ".join(f"word{(i * 7919 + j * j) % 20000}" for j in range(60))
-        yield Subject(f"question-{i}", 0, QuestionKind.TEXT, "Why?", (), "x", f"label {i % 5}", text)
+        yield example(text, f"question-{i}", target=f"label {i % 5}")
 
-with CorpusOf(rows(20_000), {}):
+with LoadedCorpus(rows(20_000), {}):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-with CorpusOf(rows(200_000), {}) as corpus:
+with LoadedCorpus(rows(200_000), {}) as corpus:
     assert corpus.another(next(rows(1)), "other")
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 // 180_000)
 """
@@ -383,7 +350,7 @@ def scored(
 
 
 def test_scores_come_back_in_any_order(tmp_path: Path) -> None:
-    rows = [subject(f"word {i}", f"q{i // 3}", i % 3) for i in range(2_500)]
+    rows = [example(f"word {i}", f"q{i // 3}", i % 3) for i in range(2_500)]
     path = tmp_path / "new" / "scores.parquet"
     assert write_scores(
         path,
@@ -400,8 +367,8 @@ def test_scores_come_back_in_any_order(tmp_path: Path) -> None:
                 (0, 4, i / 7, False),
                 (3, 6, -i, True),
             ]
-        assert corpus.scores("scores", subject("word 0", "q0", 3)) is None
-        assert corpus.scores("scores", subject("word 0", "else")) is None
+        assert corpus.scores("scores", example("word 0", "q0", 3)) is None
+        assert corpus.scores("scores", example("word 0", "else")) is None
 
 
 def test_what_made_the_scores_is_in_the_file(tmp_path: Path) -> None:
@@ -409,13 +376,13 @@ def test_what_made_the_scores_is_in_the_file(tmp_path: Path) -> None:
     assert write_scores(path, INFO, []) == 0
     file = ScoresFile(path)
     assert file.info == INFO
-    assert file.spans(subject("a")) is None
+    assert file.spans(example("a")) is None
     file.close()
 
 
 def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
     def broken() -> Iterator[ScoredRationale]:
-        yield scored(subject("a"))
+        yield scored(example("a"))
         raise DataError("broken")
 
     with pytest.raises(DataError, match="broken"):
@@ -448,13 +415,13 @@ def test_scores_of_another_text_are_refused(
     write_scores(
         path,
         INFO,
-        [scored(subject("first", "p")), scored(subject("cold water"), *spans)],
+        [scored(example("first", "p")), scored(example("cold water"), *spans)],
     )
     with (
         LoadedCorpus([], {"scores": path}) as corpus,
         pytest.raises(DataError, match=rf"scores\.parquet {expected}"),
     ):
-        corpus.scores("scores", subject(now))
+        corpus.scores("scores", example(now))
 
 
 @pytest.mark.parametrize(
@@ -469,9 +436,9 @@ def test_spans_out_of_order_are_refused(
     tmp_path: Path, spans: list[tuple[int, int, float, bool]]
 ) -> None:
     with pytest.raises(ValueError, match="expected"):
-        scored(subject("cold water"), *spans)
+        scored(example("cold water"), *spans)
     path = tmp_path / "scores.parquet"
-    write_scores(path, INFO, [scored(subject("cold water"), (0, 1, 1.0, False))])
+    write_scores(path, INFO, [scored(example("cold water"), (0, 1, 1.0, False))])
     table = pq.read_table(path)
     raw = [
         dict(zip(("start", "end", "score", "option"), span, strict=True))
@@ -483,7 +450,7 @@ def test_spans_out_of_order_are_refused(
         LoadedCorpus([], {"scores": path}) as corpus,
         pytest.raises(DataError, match=r"scores\.parquet row 0: .*expected"),
     ):
-        corpus.scores("scores", subject("cold water"))
+        corpus.scores("scores", example("cold water"))
 
 
 def rewrite(
@@ -531,7 +498,7 @@ def test_a_faulty_file_is_refused(
     tmp_path: Path, changes: dict[str, Any], expected: str
 ) -> None:
     path = tmp_path / "scores.parquet"
-    write_scores(path, INFO, [scored(subject("cold water"))])
+    write_scores(path, INFO, [scored(example("cold water"))])
     rewrite(path, **changes)
     with pytest.raises(CotbuildError, match=expected):
         ScoresFile(path)

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.variants.compile import compile_transforms
+from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
-from cotbuild.builder.variants.derive import CompiledVariant
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import EXAMPLES
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.scores import write_scores
-from cotbuild.builder.variants.view import as_question
 from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.attribution import (
     ScoredRationale,
@@ -27,35 +25,32 @@ from cotbuild.schemas.attribution import (
     ScoresInfo,
     rationale_digest,
 )
-from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.question import Question
+from tests.schemas.test_records import question
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "variant_rows.jsonl"
+
+
+def _question(question_id: str, kind: str, text: str, target: str) -> Question:
+    return question(id=question_id, kind=kind, text=text, choices=[], target=target)
+
+
 SUBJECTS: tuple[RationaleExample, ...] = (
     *EXAMPLES,
     RationaleExample(
-        "n",
+        _question("n", "number", "How many are 3 × 4?", "12"),
         1,
-        QuestionKind.NUMBER,
-        "How many are 3 × 4?",
-        (),
-        "12",
-        "12",
         "Three fours are 4 + 4 + 4 = 12.",
         "12",
     ),
     RationaleExample(
-        "u",
+        _question("u", "text", "Où ?", "東京"),
         0,
-        QuestionKind.TEXT,
-        "Où ?",
-        (),
-        "東京",
-        "東京",
         "C’est là-bas 🙂,  « 東京 »\nvoilà.",
         "東京",
     ),
     RationaleExample(
-        "one", 0, QuestionKind.YES_NO, "Is it so?", (), "yes", "yes", "Indeed.", "yes"
+        _question("one", "yes_no", "Is it so?", "yes"), 0, "Indeed.", "yes"
     ),
 )
 """Of our own making: every kind of question, Unicode, a single word."""
@@ -96,10 +91,10 @@ def made(
         for spec in builtin_variants().values():
             if spec.tokenizer is not None:
                 continue
-            recipe = CompiledVariant(spec, compile_transforms(spec))
+            recipe = CompiledVariant.compile(spec)
             for subject in subjects:
-                one = recipe.make(subject, 0, corpus)
-                prompt = StudentPrompt(as_question(subject))
+                one = recipe.derive(subject, 0, corpus)
+                prompt = StudentPrompt(subject.question)
                 rows = (
                     training_rows(
                         spec, prompt, subject.sample_index, one.label, one.rationale
@@ -134,12 +129,11 @@ def test_a_row_can_be_derived_alone(name: str, tmp_path: Path) -> None:
     spec = builtin_variants()[name]
     with LoadedCorpus(SUBJECTS, files(tmp_path)) as corpus:
         together = [
-            CompiledVariant(spec, compile_transforms(spec)).make(subject, 3, corpus)
+            CompiledVariant.compile(spec).derive(subject, 3, corpus)
             for subject in SUBJECTS
         ]
         assert (
-            CompiledVariant(spec, compile_transforms(spec)).make(SUBJECTS[2], 3, corpus)
-            == together[2]
+            CompiledVariant.compile(spec).derive(SUBJECTS[2], 3, corpus) == together[2]
         )
 
 

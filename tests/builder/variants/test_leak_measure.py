@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import RationaleExample, SeededDraws, TransformFn
+from cotbuild.builder.variants.example import SeededDraws, TransformFn
 from cotbuild.builder.variants.leak_measure import names, names_loosely
 from cotbuild.builder.variants.transforms.leak import strip
-from cotbuild.builder.variants.view import as_question
 from cotbuild.schemas.answers.mentions import names_target
 from cotbuild.schemas.variant import Strip
 from tests.schemas.answers.test_mentions import OPTION, TEXTS
+from tests.support.examples import example_of
 from tests.support.labelled import SETS, SetOf, rows_of
 from tests.support.weathering import KINDS, question
 
@@ -148,21 +148,9 @@ def test_what_is_left_in_real_rationales(
     stripped: dict[str, TransformFn] = {
         what: strip(Strip(do="strip", what=what)) for what in ("target", "options")
     }
-    for _, row in islice(rows_of(which), 300):
-        subject = RationaleExample(
-            row.question_id,
-            row.sample_index,
-            row.kind,
-            row.question,
-            row.choices,
-            row.target,
-            "",
-            "",
-        )
-        chance, q = (
-            SeededDraws(0, 0, row.question_id, row.sample_index),
-            as_question(subject),
-        )
+    for q, row in islice(rows_of(which), 300):
+        subject = example_of(q)
+        chance = SeededDraws(0, 0, row.question_id, row.sample_index)
         counts["as_is"] += names_loosely(row.rationale, q)[0]
         counts["narrower"] += (
             names(row.rationale, q)[0] and not names_loosely(row.rationale, q)[0]

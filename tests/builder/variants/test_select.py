@@ -324,9 +324,9 @@ def test_near_duplicates_do_not_depend_on_the_share() -> None:
 def test_without_datasketch_one_line_says_what_to_do() -> None:
     code = (
         "import sys; sys.modules['datasketch'] = None\n"
-        "from cotbuild.builder.variants.similar import Similar\n"
+        "from cotbuild.builder.variants.similar import NearDuplicates\n"
         "from cotbuild.schemas.errors import ConfigError\n"
-        "try: Similar(0.8)\n"
+        "try: NearDuplicates(0.8)\n"
         "except ConfigError as error: print(error)\n"
     )
     path = [*sys.path, "tests/.ns"]

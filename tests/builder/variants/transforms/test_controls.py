@@ -30,13 +30,14 @@ from cotbuild.schemas.variant import (
     Swap,
     Vocabulary,
 )
-from tests.builder.variants.test_corpus import real_subjects, subject
+from tests.builder.variants.test_corpus import real_examples
+from tests.support.examples import example, example_of
 
 BUILD = [
-    subject("Cold water runs down, and the river takes it.", "q0"),
-    subject("A fish is kept in a pet shop; a fish swims.", "q1", label="pet shop"),
-    subject("", "q2", label="attic"),
-    subject("Old things go up to the attic.", "q3", label="attic"),
+    example("Cold water runs down, and the river takes it.", "q0"),
+    example("A fish is kept in a pet shop; a fish swims.", "q1", target="pet shop"),
+    example("", "q2", target="attic"),
+    example("Old things go up to the attic.", "q3", target="attic"),
 ]
 TEXTS = st.one_of(
     st.text(max_size=80),
@@ -108,7 +109,7 @@ def test_like_is_bound_or_not_there() -> None:
 
 
 def test_weights_decide_how_often_a_word_comes() -> None:
-    build = [subject("a a a a a a a a a b", "q0")]
+    build = [example("a a a a a a a a a b", "q0")]
     text = "w " * 2_000
     with LoadedCorpus(build, {}) as corpus:
         uniform = vocabulary(Vocabulary(do="vocabulary"))(
@@ -132,7 +133,7 @@ def test_swap_gives_another_questions_rationale_whole(label: str) -> None:
             there = [
                 other
                 for other in there
-                if (other.label == row.label) == (label == "same")
+                if (other.target_text == row.target_text) == (label == "same")
             ]
         assert text in [other.rationale for other in there] or (
             text is None and not there
@@ -191,16 +192,15 @@ def test_a_constant_is_the_same_everywhere() -> None:
 
 
 def test_a_question_without_words_echoes_nothing() -> None:
+    blank = example("a b").question.model_copy(update={"text": " "})
     with LoadedCorpus(BUILD, {}) as corpus:
-        assert (
-            echo(Echo(do="echo"))("a b", subject("a b", question=" "), draws(), corpus)
-            == ""
-        )
+        echoed = echo(Echo(do="echo"))("a b", example_of(blank), draws(), corpus)
+    assert echoed == ""
 
 
 @pytest.mark.needs_data
 def test_real_rationales_have_controls_of_their_length() -> None:
-    rows = list(real_subjects())
+    rows = list(real_examples())
     said = {word for row in rows for word in words(row.rationale)}
     with LoadedCorpus(rows, {}) as corpus:
         for row in rows[::5]:

@@ -13,18 +13,23 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.variants.example import (
     BuildCorpus,
-    RationaleExample,
     SeededDraws,
     TransformFn,
+    question_from_row,
 )
 from cotbuild.builder.variants.leak_measure import names
-from cotbuild.builder.variants.transforms.leak import leak_only, naming, strip
-from cotbuild.builder.variants.view import as_question, is_target
+from cotbuild.builder.variants.transforms.leak import (
+    find_naming_words,
+    is_target_mention,
+    leak_only,
+    strip,
+)
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.variant import LeakOnly, Strip
 from tests.schemas.answers.test_mentions import OPTION, TEXTS
+from tests.support.examples import example_of
 from tests.support.labelled import SETS, SetOf, rows_of
 from tests.support.weathering import KINDS, question
 
@@ -38,23 +43,8 @@ STRIPS: dict[str, TransformFn] = {
 LEAK: TransformFn = leak_only(LeakOnly(do="leak_only"))
 
 
-def subject_of(
-    q: Question, rationale: str = "", sample_index: int = 0
-) -> RationaleExample:
-    return RationaleExample(
-        q.id,
-        sample_index,
-        q.kind,
-        q.text,
-        q.choices,
-        q.target,
-        q.target or "",
-        rationale,
-    )
-
-
 def run(apply: TransformFn, text: str, q: Question, seed: int = 0) -> str:
-    made = apply(text, subject_of(q), SeededDraws(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
+    made = apply(text, example_of(q), SeededDraws(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
     assert made is not None
     return made
 
@@ -140,7 +130,9 @@ def test_what_holds_of_any_text(text: str, options: tuple[str, ...], kind: str) 
     all_words = Counter(text.split())
     no_target = run(STRIPS["target"], text, q)
     no_options = run(STRIPS["options"], text, q)
-    assert not any(is_target(mention, q) for mention in find_mentions(no_target, q))
+    assert not any(
+        is_target_mention(mention, q) for mention in find_mentions(no_target, q)
+    )
     assert find_mentions(no_options, q) == ()
     assert Counter(no_target.split()) + Counter(run(LEAK, text, q).split()) == all_words
     for name, real in (("target_random", no_target), ("options_random", no_options)):
@@ -218,9 +210,9 @@ def test_words_like_those_that_go_late_are_not_all_marks() -> None:
 
 def test_places_are_those_of_the_words_given() -> None:
     said = ["a", "granite", "is", "(", "moss", ")", "or", "granite"]
-    q = subject_of(question(target="B"))
-    assert naming(said, q, "target") == {1, 7}
-    assert naming(said, q, "options") == {1, 4, 7}
+    q = example_of(question(target="B"))
+    assert find_naming_words(said, q, "target") == {1, 7}
+    assert find_naming_words(said, q, "options") == {1, 4, 7}
 
 
 # --- real rationales ---
@@ -232,18 +224,9 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     for row in rows:
-        subject = RationaleExample(
-            row.question_id,
-            row.sample_index,
-            row.kind,
-            row.question,
-            row.choices,
-            row.target,
-            "",
-            "",
-        )
+        q = question_from_row(row.model_dump(mode="json"), "row")
+        subject = example_of(q)
         chance = SeededDraws(0, 0, row.question_id, row.sample_index)
-        q = as_question(subject)
         texts = {
             name: apply(row.rationale, subject, chance, cast(BuildCorpus, None)) or ""
             for name, apply in STRIPS.items()

@@ -13,24 +13,21 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.variants.example import (
     BuildCorpus,
-    RationaleExample,
     SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import sentences, words
-from cotbuild.schemas.question import Choice, QuestionKind
 from cotbuild.schemas.variant import Reverse, Shuffle, Sort, Unit
+from tests.schemas.test_records import question
+from tests.support.examples import example_of
 
-SUBJECT = RationaleExample(
-    question_id="q1",
-    sample_index=0,
-    kind=QuestionKind.CHOICE,
-    question="Where do fish live?",
-    choices=(Choice(label="A", text="a river"), Choice(label="B", text="the sea")),
-    target="B",
-    label="the sea",
-    rationale="",
+SUBJECT = example_of(
+    question(
+        text="Where do fish live?",
+        choices=[{"label": "A", "text": "a river"}, {"label": "B", "text": "the sea"}],
+        target="B",
+    )
 )
 NO_CORPUS = cast(BuildCorpus, None)  # these transforms must not look at it
 FISH = "Twenty-five fish live in the sea. They don’t like a river! So the answer is (B), the sea."

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample, SeededDraws
 from cotbuild.builder.variants.scores import write_scores
-from cotbuild.builder.variants.transforms.leak import naming
+from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.pick import sample, top, word_scores
 from cotbuild.builder.variants.transforms.units import (
     STOP_WORDS,
@@ -26,14 +26,15 @@ from cotbuild.builder.variants.transforms.units import (
 )
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.variant import Sample, Top
-from tests.builder.variants.test_corpus import INFO, real_subjects, scored, subject
+from tests.builder.variants.test_corpus import INFO, real_examples, scored
+from tests.support.examples import example
 
 TEXT = "Cold water runs. The pet, shop and the river: cold water fills the river, an attic has none."
 BUILD = [
-    subject(TEXT, "q0"),
-    subject("The water is cold.", "q1"),
-    subject("The attic is up the stairs.", "q2"),
-    subject("The fish swims.", "q3"),
+    example(TEXT, "q0"),
+    example("The water is cold.", "q1"),
+    example("The attic is up the stairs.", "q2"),
+    example("The fish swims.", "q3"),
 ]
 PIECES = [
     "the",
@@ -80,7 +81,7 @@ def best(
     files = {"list": folder / "words.txt", "scores": folder / "scores.parquet"}
     with LoadedCorpus(build, files) as corpus:
         return top(Top.model_validate(parameters))(
-            text, subject(text, "q0"), draws(), corpus
+            text, example(text, "q0"), draws(), corpus
         )
 
 
@@ -128,7 +129,7 @@ def test_what_is_kept_stands_in_the_text(
     mentions: str,
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
-    build = [*BUILD, subject(text, "q4")]
+    build = [*BUILD, example(text, "q4")]
     kept = words(
         str(best(folder, text, build=build, by=by, count=count, mentions=mentions))
     )
@@ -155,7 +156,7 @@ def test_what_is_kept_stands_in_the_text(
     if by in ("question", "options"):
         assert not STOP_WORDS.intersection(forms)
     if mentions == "without":
-        assert not naming(kept, subject(text), "options")
+        assert not find_naming_words(kept, example(text), "options")
     elif by == "tfidf":
         assert len(kept) == min(count, len({bare(word) for word in words(text)} - {""}))
 
@@ -163,10 +164,10 @@ def test_what_is_kept_stands_in_the_text(
 def test_words_that_name_an_option_once_side_by_side_make_room(tmp_path: Path) -> None:
     text = "pet and again shop then now"
     build = [
-        subject(text, "q0"),
-        *(subject("and again then now", f"more {i}") for i in range(4)),
+        example(text, "q0"),
+        *(example("and again then now", f"more {i}") for i in range(4)),
     ]
-    assert not naming(words(text), subject(text), "options")
+    assert not find_naming_words(words(text), example(text), "options")
     assert best(tmp_path, text, build=build, by="tfidf", count=2) == "pet shop"
     assert (
         best(tmp_path, text, build=build, by="tfidf", count=2, mentions="without")
@@ -183,7 +184,7 @@ def by_scores(
     spans: list[tuple[int, int, float, bool]],
     **parameters: Any,
 ) -> str | None:
-    write_scores(folder / "scores.parquet", INFO, [scored(subject(text, "q0"), *spans)])
+    write_scores(folder / "scores.parquet", INFO, [scored(example(text, "q0"), *spans)])
     return best(folder, text, by="scores", **parameters)
 
 
@@ -275,7 +276,7 @@ def test_a_sample_has_its_count_in_the_order_of_the_text(
 ) -> None:
     with LoadedCorpus(BUILD, {}) as corpus:
         made = sample(Sample(do="sample", count=count, mentions=mentions))(
-            text, subject(text), draws(), corpus
+            text, example(text), draws(), corpus
         )
     kept, said = words(str(made)), words(text)
     rest = iter(said)
@@ -284,13 +285,13 @@ def test_a_sample_has_its_count_in_the_order_of_the_text(
         assert len(kept) == min(count, len(said))
     else:
         assert len(kept) <= count
-        assert not naming(kept, subject(text), "options")
+        assert not find_naming_words(kept, example(text), "options")
 
 
 @given(TEXTS, st.integers(1, 20))
 def test_a_sample_has_as_many_as_another_leaves(text: str, count: int) -> None:
     model = Top(do="top", by="tfidf", count=count)
-    build = [*BUILD, subject(text, "q4")]
+    build = [*BUILD, example(text, "q4")]
     with LoadedCorpus(build, {}) as corpus:
         left = top(model)(text, build[-1], draws(), corpus)
         made = sample(Sample(do="sample", like=model), top(model))(
@@ -314,7 +315,7 @@ def test_every_place_is_drawn_alike() -> None:
     apply = sample(Sample(do="sample", count=1))
     with LoadedCorpus(BUILD, {}) as corpus:
         made = Counter(
-            apply("a b c d", subject(""), SeededDraws(0, 0, str(i), 0), corpus)
+            apply("a b c d", example(""), SeededDraws(0, 0, str(i), 0), corpus)
             for i in range(4_000)
         )
     assert set(made) == set("abcd")
@@ -354,7 +355,7 @@ REAL = "9b1dcf1dc8426902f2d5b82847a9129f711955a71feef097adb338fd5714cf1a"
 @pytest.mark.needs_data
 def test_real_rationales() -> None:
     """1,221 PaLM rationales: digest over what four transforms keep of each."""
-    rows = list(real_subjects())
+    rows = list(real_examples())
     model = Top(do="top", by="tfidf", count=5)
     steps = [
         top(model),
@@ -368,6 +369,6 @@ def test_real_rationales() -> None:
             chance = SeededDraws(0, 0, row.question_id, row.sample_index)
             made = [str(step(row.rationale, row, chance, corpus)) for step in steps]
             assert len(words(made[0])) == len(words(made[3]))
-            assert not naming(words(made[2]), row, "options")
+            assert not find_naming_words(words(made[2]), row, "options")
             total.update("\n".join(made).encode())
     assert total.hexdigest() == REAL
