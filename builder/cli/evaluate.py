@@ -375,7 +375,7 @@ def _base_of(job: _Job) -> "ResolvedModel":
     Raises ConfigError where it is another one now, or cannot be found.
     """
     from cotbuild.builder.evaluation.models import find_model
-    from cotbuild.builder.teachers.identity import hub_commit
+    from cotbuild.builder.teachers.model_names import hub_commit
     from cotbuild.builder.terminal import Terminal
 
     assert job.run is not None

@@ -14,12 +14,8 @@ from pydantic import Field
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.teachers.identity import (
-    COMMIT,
-    hub_commit,
-    model_commit,
-    model_identity,
-)
+from cotbuild.builder.teachers.identity import model_commit, model_identity
+from cotbuild.builder.teachers.model_names import COMMIT, hub_commit
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, StoreError

@@ -21,8 +21,9 @@ from cotbuild.builder.release.rederive import (
 from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
-from cotbuild.builder.teachers.identity import hub_commit, teacher_name, tokens_in
+from cotbuild.builder.teachers.identity import teacher_name, tokens_in
 from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.builder.teachers.model_names import hub_commit
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template, builtin_templates
 from cotbuild.schemas.config import BuildConfig

@@ -2,8 +2,7 @@
 
 from cotbuild.builder.sources.describe import SourceInfo, list_sources, source_shown
 from cotbuild.builder.sources.open import open_source, remember_source
-from cotbuild.builder.sources.overlap import overlapping
-from cotbuild.builder.sources.source import Source
+from cotbuild.builder.sources.source import Source, overlapping
 from cotbuild.builder.sources.splits import canonical_split
 
 __all__ = [

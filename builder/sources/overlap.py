@@ -5,13 +5,9 @@ choices are not compared.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from cotbuild.builder.sources.ids import DigestSet
 from cotbuild.schemas.question import Question
-
-if TYPE_CHECKING:
-    from cotbuild.builder.sources.source import Source
 
 # Signs that may be arithmetic (- / * % and all symbols) stay: "12 - 3?" and "12 / 3?"
 # are two questions.
@@ -43,18 +39,3 @@ class Overlap:
             return []
         text = normalised(question.text)
         return [split for split, digests in self._splits.items() if text in digests]
-
-
-def overlapping(
-    source: "Source", split: str, eval_splits: Iterable[str]
-) -> dict[str, list[str]]:
-    """Ids of the questions of a whole split that also stand in each evaluation split.
-
-    Raises what reading a split raises.
-    """
-    overlap = Overlap({name: source.whole(name) for name in eval_splits})
-    found: dict[str, list[str]] = {name: [] for name in eval_splits}
-    for question in source.whole(split):
-        for name in overlap.splits_with(question):
-            found[name].append(question.id)
-    return found

@@ -1,7 +1,7 @@
 """Source: the questions of one dataset, split by split, validated, with final ids."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -286,3 +286,18 @@ def _no_rationale(rows: RowReader, config: SourceConfig, *, is_known: bool) -> s
         f"{rows.where}: no column is called rationale; there are {names}. Expected one with a rationale in its rows. "
         "Type: --map rationale=COL"
     )
+
+
+def overlapping(
+    source: Source, split: str, eval_splits: Iterable[str]
+) -> dict[str, list[str]]:
+    """Ids of the questions of a whole split that also stand in each evaluation split.
+
+    Raises what reading a split raises.
+    """
+    overlap = Overlap({name: source.whole(name) for name in eval_splits})
+    found: dict[str, list[str]] = {name: [] for name in eval_splits}
+    for question in source.whole(split):
+        for name in overlap.splits_with(question):
+            found[name].append(question.id)
+    return found

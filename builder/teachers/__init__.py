@@ -2,6 +2,6 @@
 
 from cotbuild.builder.teachers.identity import refuse_recorded, teacher_identity
 from cotbuild.builder.teachers.open import open_teacher
-from cotbuild.builder.teachers.weights import tokenizer_folder
+from cotbuild.builder.teachers.vllm.weights import tokenizer_folder
 
 __all__ = ["open_teacher", "refuse_recorded", "teacher_identity", "tokenizer_folder"]

@@ -8,7 +8,6 @@ been opened and is about to be asked for the first time.
 
 import asyncio
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pydantic import JsonValue
 from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.storage.cache import cache_dir, checksum
 from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.builder.teachers.model_names import COMMIT, hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_digest
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
@@ -39,8 +39,6 @@ MODEL_SUFFIXES = frozenset(
 )
 """Weights, config, tokenizer, chat template, code; not a model's README and pictures.
 """
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
@@ -111,25 +109,6 @@ def refuse_recorded(config: TeacherConfig) -> None:
 def teacher_name(config: TeacherConfig) -> str:
     """Model and stated revision. Not the URL: the same service may move."""
     return f"{config.model}@{config.revision or (UNSTATED if config.endpoints else 'main')}"
-
-
-def is_folder(model: str, role: str = "teacher") -> bool:
-    """Whether `model` names a folder; raises ConfigError where it is neither that nor
-    of the form of a Hub id.
-    """
-    if Path(model).expanduser().is_dir():
-        return True
-    if HUB_ID.fullmatch(model) is None or model.startswith("."):
-        scripted, served = (
-            ("scripted, ", "; a served name needs --endpoint")
-            if role == "teacher"
-            else ("", "")
-        )
-        raise ConfigError(
-            f"{role}: {model!r} is no folder here and no Hub id. Expected embedded, {scripted}a folder with "
-            f"config.json, or owner/name{served}."
-        )
-    return False
 
 
 def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
@@ -206,11 +185,6 @@ async def _first_look(config: TeacherConfig) -> str:
 
 
 # -- the Hub -------------------------------------------------------------------------------------------------------
-
-
-def hub_commit(identity: str) -> str:
-    """The commit in a Hub identity."""
-    return identity.rpartition("@")[2]
 
 
 def _commit(config: TeacherConfig, store_dir: Path) -> str:

@@ -35,7 +35,7 @@ from cotbuild.builder.generate.run import chain_progress
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
-from cotbuild.builder.teachers.weights import find_weights
+from cotbuild.builder.teachers.vllm.weights import find_weights
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.completion import Answer, Completion
 

@@ -28,7 +28,7 @@ from cotbuild.builder.teachers.open import ENDPOINT_WINDOW
 from cotbuild.builder.teachers.vllm.managed import BASE_URL, ManagedTeacher
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
-from cotbuild.builder.teachers.weights import find_weights
+from cotbuild.builder.teachers.vllm.weights import find_weights
 from cotbuild.schemas.completion import Completion, Request
 from cotbuild.schemas.errors import TeacherError
 

@@ -23,7 +23,7 @@ from cotbuild.builder.teachers.vllm.tuning import (
     detect_machine,
     tune_vllm,
 )
-from cotbuild.builder.teachers.weights import Weights, find_weights
+from cotbuild.builder.teachers.vllm.weights import Weights, find_weights
 from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import CotbuildError, TeacherError

@@ -104,7 +104,7 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
         (
             ["generate", "--out", "b", "--teacher", "nope"],
             2,
-            "teacher: 'nope' is no folder here and no Hub id",
+            "teacher: 'nope' is neither a local directory nor a Hub id",
         ),
         (
             ["generate", "--out", "b", "--teacher", "scripted", "--split", "nope"],

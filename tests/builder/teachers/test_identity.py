@@ -13,20 +13,15 @@ import pytest
 
 from cotbuild.builder.storage.cache import cache_dir, checksum
 from cotbuild.builder.teachers import open_teacher, teacher_identity, tokenizer_folder
-from cotbuild.builder.teachers.identity import (
-    compare_tokens,
-    folder_digest,
-    hub_commit,
-    is_folder,
-    remember,
-)
+from cotbuild.builder.teachers.identity import compare_tokens, folder_digest, remember
 from cotbuild.builder.teachers.known import (
     TEACHER_JSON,
     IdentityCache,
     load_known,
     save_known,
 )
-from cotbuild.builder.teachers.weights import max_model_len
+from cotbuild.builder.teachers.model_names import hub_commit, is_folder
+from cotbuild.builder.teachers.vllm.weights import max_model_len
 from cotbuild.schemas.completion import Message, Request, Sampling
 from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
 from cotbuild.schemas.errors import (
@@ -158,7 +153,7 @@ def test_neither_folder_nor_hub_id(
     monkeypatch.chdir(tmp_path)
     if name:
         with pytest.raises(
-            ConfigError, match=r"no folder here and no Hub id\. Expected"
+            ConfigError, match=r"neither a local directory nor a Hub id\. Pass"
         ):
             is_folder(name)
 
