@@ -8,7 +8,7 @@ options that evaluation scores are all composed from that layout. Pure.
 import hashlib
 from typing import NamedTuple
 
-from cotbuild.schemas.answers.compare import compared
+from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import (
@@ -244,7 +244,7 @@ def question_digest(text: str) -> str:
 
     Texts are compared in NFKC, case-folded, with white space collapsed.
     """
-    return hashlib.sha256(compared(text).encode()).hexdigest()[:16]
+    return hashlib.sha256(casefold_text(text).encode()).hexdigest()[:16]
 
 
 def _cue(layout: Layout) -> str:

@@ -21,7 +21,7 @@ from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.extract import EXTRACT_VERSION
+from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import write_text_atomic

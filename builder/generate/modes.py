@@ -20,8 +20,8 @@ from cotbuild.prompts.response_format import (
 )
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
-from cotbuild.schemas.answers.json_answer import read_answer
-from cotbuild.schemas.answers.statements import split_thought
+from cotbuild.schemas.answers.json_answer import read_json_answer
+from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.completion import MAX_SEED, Completion, Request, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.fingerprint import digest
@@ -103,7 +103,7 @@ class ChainRules:
         return (yield from self._choose(step, question, said))
 
     def _choose(self, step: Step, question: Question, said: Completion) -> Script:
-        _, shown = split_thought(said.text)
+        _, shown = split_reasoning(said.text)
         request = Request(
             messages=(*step.request.messages, *choose_turns(question, shown.strip())),
             teacher=self.teacher,
@@ -176,7 +176,7 @@ class ChainRules:
         *,
         flags: bool = True,
     ) -> GradedCompletion:
-        answer = read_answer(chosen.text, question)
+        answer = read_json_answer(chosen.text, question)
         found = self._judge(question, template, said, answer, flags=flags)
         if answer is not None:
             return found

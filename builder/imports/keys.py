@@ -10,7 +10,7 @@ from cotbuild.builder.imports.read import get
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import choice_pairs, clean_field, clean_id
-from cotbuild.schemas.answers.compare import compared
+from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportRecipe
 from cotbuild.schemas.question import Question
@@ -59,7 +59,7 @@ def _written(row: Row, columns: dict[str, str]) -> str:
         if "choices" in columns
         else []
     )
-    return "\n".join(map(compared, [text, *options]))
+    return "\n".join(map(casefold_text, [text, *options]))
 
 
 def _asked(question: Question, recipe: ImportRecipe) -> str:
@@ -68,7 +68,7 @@ def _asked(question: Question, recipe: ImportRecipe) -> str:
         if "choices" in recipe.columns
         else []
     )
-    return "\n".join(map(compared, [recipe.write_question(question), *options]))
+    return "\n".join(map(casefold_text, [recipe.write_question(question), *options]))
 
 
 def read_order(path: Path) -> list[str]:

@@ -20,7 +20,7 @@ from cotbuild.builder.release.rederive import (
 )
 from cotbuild.builder.release.untrusted import safe_path
 from cotbuild.builder.variants.check import check_variants
-from cotbuild.schemas.answers.extract import EXTRACT_VERSION
+from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError, PublishError
 from cotbuild.schemas.manifest import Manifest

@@ -17,7 +17,7 @@ from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as imported_rationale
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.statements import split_thought
+from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
@@ -58,7 +58,7 @@ def _apart(row: Rationale) -> str | None:
     if (
         row.reasoning is not None
         and row.completion is not None
-        and row.reasoning == split_thought(row.completion)[0]
+        and row.reasoning == split_reasoning(row.completion)[0]
     ):
         return None
     return row.reasoning

@@ -9,7 +9,7 @@ from cotbuild.builder.evaluation.questions import evaluation_questions, evaluati
 from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.ui import Ui
-from cotbuild.schemas.answers.compare import grade
+from cotbuild.schemas.answers.compare import is_correct
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import MajorityBaseline, QuestionResult
 from cotbuild.schemas.fingerprint import digest
@@ -91,7 +91,9 @@ def _told(questions: Sequence[Question]) -> QuestionSet:
     targets = [question.target or "" for question in questions]
     counts = Counter(targets)
     best = min(counts, key=lambda target: (-counts[target], target))
-    accuracy = make_proportion(bool(grade(best, question)) for question in questions)
+    accuracy = make_proportion(
+        bool(is_correct(best, question)) for question in questions
+    )
     assert accuracy is not None, "at least two questions"
     return QuestionSet(
         rows=digest(
@@ -110,7 +112,7 @@ def _chance(questions: Sequence[Question]) -> float | None:
     if not all(names):
         return None
     right = (
-        sum(bool(grade(n, q)) for n in of) / len(of)
+        sum(bool(is_correct(n, q)) for n in of) / len(of)
         for q, of in zip(questions, names, strict=True)
     )
     return sum(right) / len(questions)

@@ -1,107 +1,184 @@
-"""Grading: whether an answer is the target.
+"""Compare answers: whether one is the target, and whether several mean the same.
 
-Shared by builder and student, so that both mean the same by correct.
+Builder and student share these rules, so that both mean the same by correct. An answer
+is a choice's label, yes or no, a number in digits, or a short text. Pure.
 """
 
 import re
 import unicodedata
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
+from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.question import Question, QuestionKind
 
-_UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _QUOTES = dict.fromkeys(map(ord, "'\u2018\u2019"))
 _MARK = re.compile(r"[^\w\s]|_")
 _NUMERAL = re.compile(r"([-+]?)(\d+(?:\.\d*)?|\.\d+)")
 _FRACTION = re.compile(r"([-+]?)(?:(\d{1,18}) )?(\d{1,18})/(\d{1,18})")
-_ARTICLES = ("a", "an", "the")
 
 
-def grade(answer: str, question: Question) -> bool:
-    """Whether `answer` is one of the question's targets; False where no target is
-    published.
+# --- grading ---
+
+
+def is_correct(answer: str, question: Question) -> bool:
+    """Return whether `answer` is the question's target; False if it has none.
+
+    Choices compare by their text, numbers by value, and short texts as
+    `normalise_text` leaves them, with any of the targets.
     """
     match question.kind:
         case QuestionKind.CHOICE:
-            return _grade_choice(answer, question)
+            return _is_correct_choice(answer, question)
         case QuestionKind.NUMBER:
-            value = number_value(answer)
+            value = parse_number(answer)
             return value is not None and any(
-                value == number_value(target) for target in question.targets
+                value == parse_number(target) for target in question.targets
             )
         case QuestionKind.YES_NO:
             return answer.strip().casefold() in question.targets
         case QuestionKind.TEXT:
-            said = normalise_text(answer)
-            return any(said == normalise_text(target) for target in question.targets)
+            text = normalise_text(answer)
+            return any(text == normalise_text(target) for target in question.targets)
 
 
-def _grade_choice(answer: str, question: Question) -> bool:
-    """By option text: 42 CommonsenseQA train rows list the target's text under a second
-    letter.
-    """
-    texts = {choice.label: choice.text for choice in question.choices}
+def _is_correct_choice(answer: str, question: Question) -> bool:
+    # By text: 42 CommonsenseQA train rows list the target's text under a second letter.
+    texts = option_table(question).texts
     if question.target is None or answer not in texts:
         return False
-    return answer == question.target or compared(texts[answer]) == compared(
-        texts[question.target]
-    )
+    return texts[answer] == texts[question.target]
 
 
-def compared(text: str) -> str:
-    """An option's text as compared: NFKC, case-folded, white space collapsed."""
-    return " ".join(_folded(text).split())
+def answers_differ(answers: Iterable[str | None], question: Question) -> bool:
+    """Return whether there is more than one answer among them; None is no answer.
 
-
-def number_value(text: str) -> Decimal | Fraction | None:
-    """The value of a number as people write it: currency, commas and a final % dropped.
-    None: not one number.
-
-    A fraction or mixed number ("3/4", "1 1/2") gives a Fraction; Decimal and Fraction
-    compare exactly.
+    Labels of the same option text are one answer, and so are 12 and 12.0.
     """
-    plain = _folded(text).replace("\u2212", "-").replace("\u2044", "/").replace(",", "")
-    plain = " ".join(re.sub(r"[$£€¥¢]|%\s*\Z", "", plain).split()).replace("- ", "-")
-    if _NUMERAL.fullmatch(plain):
-        return Decimal(plain)
-    if (fraction := _FRACTION.fullmatch(plain)) and int(fraction[4]):
-        size = int(fraction[2] or 0) + Fraction(int(fraction[3]), int(fraction[4]))
-        return -size if fraction[1] == "-" else size
-    return None
+    given = {answer for answer in answers if answer is not None}
+    if len(given) < 2:
+        return False
+    return len({_meaning(answer, question) for answer in given}) > 1
+
+
+def _meaning(answer: str, question: Question) -> Hashable:
+    match question.kind:
+        case QuestionKind.CHOICE:
+            return option_table(question).texts.get(answer)
+        case QuestionKind.NUMBER:
+            return parse_number(answer) or casefold_text(answer)
+        case _:
+            return normalise_text(answer)
+
+
+# --- normal forms ---
+
+
+def casefold_text(text: str) -> str:
+    """Return `text` in NFKC, case-folded, with white space collapsed."""
+    return " ".join(_casefold(text).split())
 
 
 def normalise_text(text: str) -> str:
-    """Short text as compared: NFKC, case-folded, without articles, punctuation and
-    invisible characters.
+    """Return a short answer as `casefold_text`, without articles and punctuation.
 
-    Points, colons, slashes and a sign that belong to a number stay, so 3.5 is not 35
+    Points, colons, slashes and signs that belong to a number are kept: 3.5 is not 35,
     and -5 is not 5.
     """
-    folded = _folded(text)
-    bare = _MARK.sub(_keep_in_number, folded.translate(_QUOTES)).split()
-    words = [
+    folded = _casefold(text)
+    words = _MARK.sub(_replace_mark, folded.translate(_QUOTES)).split()
+    kept = [
         word
-        for i, word in enumerate(bare)
-        if word not in _ARTICLES or i == len(bare) - 1
+        for i, word in enumerate(words)
+        if word not in p.ARTICLES or i == len(words) - 1
     ]
-    return " ".join(words) or " ".join(folded.split())
+    return " ".join(kept) or " ".join(folded.split())
 
 
-def _keep_in_number(mark: re.Match[str]) -> str:
-    char, before = mark[0], mark.string[: mark.start()][-1:]
-    digit_follows = mark.string[mark.end() : mark.end() + 1].isdigit()
-    if char == "," and before.isdigit() and digit_follows:
+def _replace_mark(mark: re.Match[str]) -> str:
+    """Return what `normalise_text` puts in the place of a punctuation mark."""
+    char = mark[0]
+    digit_before = mark.string[: mark.start()][-1:].isdigit()
+    digit_after = mark.string[mark.end() : mark.end() + 1].isdigit()
+    if char == "," and digit_before and digit_after:
         return ""
-    inside = (char in ".:/" and before.isdigit()) or (
-        char == "-" and not before.isalnum()
+    word_before = mark.string[: mark.start()][-1:].isalnum()
+    is_sign = char == "-" and not word_before
+    in_number = digit_after and ((char in ".:/" and digit_before) or is_sign)
+    # Symbols and combining marks carry meaning, as in C+ and in Hindi vowels.
+    is_punctuation = unicodedata.category(char).startswith(("P", "C"))
+    return char if in_number or not is_punctuation else " "
+
+
+def parse_number(text: str) -> Decimal | Fraction | None:
+    """Return the value of a number as people write it; None if it is not one number.
+
+    Currency signs, commas and a final % are ignored. "3/4" and "1 1/2" give a
+    Fraction, which compares exactly with a Decimal.
+    """
+    plain = _casefold(text).replace("\u2212", "-").replace("\u2044", "/")
+    plain = re.sub(r"[$£€¥¢]|%\s*\Z", "", plain.replace(",", ""))
+    plain = " ".join(plain.split()).replace("- ", "-")
+    if _NUMERAL.fullmatch(plain):
+        return Decimal(plain)
+    fraction = _FRACTION.fullmatch(plain)
+    if fraction is None or not int(fraction[4]):
+        return None
+    size = int(fraction[2] or 0) + Fraction(int(fraction[3]), int(fraction[4]))
+    return -size if fraction[1] == "-" else size
+
+
+def _casefold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
+
+
+# --- options ---
+
+
+class OptionTable(NamedTuple):
+    """The choices of a question in the forms in which they are compared."""
+
+    labels: dict[str, str]
+    """Case-folded label to label."""
+    texts: dict[str, str]
+    """Label to option text, as `casefold_text` leaves it."""
+    words: dict[str, list[str]]
+    """Label to the option's words without articles."""
+    first_words: frozenset[str]
+    """The first word of each option: one look tells most places of a text apart."""
+    max_words: int
+    """The number of words of the longest option."""
+
+
+def option_table(question: Question) -> OptionTable:
+    """Return the table of the question's choices; cached."""
+    # Hashing the models themselves costs 20 µs a call, their strings 1 µs.
+    return _option_table(
+        tuple((choice.label, choice.text) for choice in question.choices)
     )
-    if (digit_follows and inside) or not unicodedata.category(char).startswith(
-        ("P", "C")
-    ):
-        return char  # symbols and combining marks carry meaning: C+, Hindi vowels
-    return " "
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).translate(_UNSEEN).casefold()
+@lru_cache(maxsize=256)  # the samples of one question come one after the other
+def _option_table(choices: tuple[tuple[str, str], ...]) -> OptionTable:
+    labels = {}
+    for label, _ in choices:
+        if found := p.LABEL.search(label):
+            labels[found[0].casefold()] = label
+    words = {label: _option_words(text) for label, text in choices}
+    return OptionTable(
+        labels=labels,
+        texts={label: casefold_text(text) for label, text in choices},
+        words=words,
+        first_words=frozenset(option[0] for option in words.values()),
+        max_words=max((len(option) for option in words.values()), default=0),
+    )
+
+
+def _option_words(text: str) -> list[str]:
+    tokens = [token.casefold() for token in p.TOKEN.findall(p.fold(text))]
+    words = [word for word in tokens if word not in p.ARTICLES]
+    return words or tokens or [text]

@@ -21,7 +21,7 @@ _GRAM = 4  # a loop repeats some 4-gram at least LOOP_WORDS - 7 times, as a look
 _SUM = frozenset("+-*x×=") | {"plus", "times"}
 
 
-def flags_of(rationale: str, question: Question) -> set[Flag]:
+def find_flags(rationale: str, question: Question) -> set[Flag]:
     """The flags of a rationale as kept."""
     if not rationale:
         return {Flag.EMPTY}
@@ -102,7 +102,7 @@ _DECLINES = tuple(
 )
 
 
-def refuses(low: str, question: Question) -> bool:
+def is_refusal(low: str, question: Question) -> bool:
     """Whether a text, folded and in lower case, declines to answer or says that no
     choice is right.
     """

@@ -1,16 +1,29 @@
-"""What a completion says and whether it is right: the one place where a text gets its
-answer, verdict and flags.
+"""Grade a completion: its answer, its rationale, its verdict and its flags.
+
+The rules, in short. An answer counts only if the text states it, or if it is in the
+JSON object that was asked for. The rationale is the text without such statements and
+without anything after the last of them. A completion is *correct* if its answer is
+the target, else *incorrect*; *no_answer* if it states none, or several; *truncated* if
+max_tokens cut it before an answer that comes last; *unscored* if there is no target to
+compare with. Flags say more about a text and never change its verdict. Pure.
 """
 
 from pydantic import Field
 
-from cotbuild.schemas.answers.extract import Extraction, extract, verdict
-from cotbuild.schemas.answers.flags import flags_of
-from cotbuild.schemas.answers.json_answer import read_object
-from cotbuild.schemas.answers.statements import differ, split_thought
+from cotbuild.schemas.answers.compare import answers_differ, is_correct
+from cotbuild.schemas.answers.extract import Extraction, extract_answer
+from cotbuild.schemas.answers.flags import find_flags
+from cotbuild.schemas.answers.json_answer import read_json_object
+from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
+
+EXTRACT_VERSION = 2
+"""Version of all rules of grading, recorded in the manifest.
+
+Any change to what `grade_completion` returns for some text raises it.
+"""
 
 
 class GradedCompletion(Record):
@@ -42,43 +55,83 @@ def grade_completion(
     given: str | None = None,
     flags: bool = True,
 ) -> GradedCompletion:
-    """Extract and grade one completion; never raises.
+    """Extract the answer and rationale of one completion and grade it; never raises.
 
-    `given` is an answer that does not come from this text: a constrained choice made
-    after it, or the target it was written for. `as_json`: a JSON object of rationale
-    and answer was asked for; a text that holds none is read as free text. `reasoning`
-    is what the server returned apart; it stands in where the text has no rationale.
-    Without `flags` those of the rationale's wording are left out, which cost as much as
-    all the rest.
+    Args:
+        question: The question it answers.
+        text: The generated text, verbatim.
+        reasoning: What the server returned as reasoning, apart from the text. It
+            becomes the rationale if the text has none.
+        finish_reason: stop, length (cut by max_tokens), or None if unknown.
+        answer_first: Whether the template puts the answer before the rationale.
+        as_json: Whether a JSON object of rationale and answer was asked for. A text
+            without one is read as free text.
+        given: An answer from elsewhere, which counts instead of that of the text: a
+            constrained choice made after it, or the target it was written for.
+        flags: Whether to compute the flags of the rationale's wording, which take as
+            long as everything else.
     """
-    thought, own = split_thought(text)
+    thought, own_text = split_reasoning(text)
     reasoning = reasoning or thought
-    found = read_object(own, question) if as_json else None
-    if found is not None:
+    extraction = read_json_object(own_text, question) if as_json else None
+    if extraction is not None:
         answer_first = False  # the object's order is its own
     else:
-        found = extract(
-            own, question, answer_first=answer_first, given=given is not None
+        extraction = extract_answer(
+            own_text, question, answer_first=answer_first, given=given is not None
         )
     if given is not None:
-        found = _with_given(found, given, question)
-    result, said = verdict(found, finish_reason, question, answer_first=answer_first)
-    rationale = found.rationale or (reasoning or "").strip()
+        extraction = _with_given_answer(extraction, given, question)
+    verdict, all_flags = decide_verdict(
+        extraction, finish_reason, question, answer_first=answer_first
+    )
+    rationale = extraction.rationale or (reasoning or "").strip()
+    if flags:
+        all_flags = tuple(sorted({*all_flags, *find_flags(rationale, question)}))
     return GradedCompletion(
         rationale=rationale,
-        answer=found.answer,
+        answer=extraction.answer,
         reasoning=reasoning,
-        verdict=result,
-        flags=tuple(sorted({*said, *flags_of(rationale, question)})) if flags else said,
+        verdict=verdict,
+        flags=all_flags,
     )
 
 
-def _with_given(found: Extraction, given: str, question: Question) -> Extraction:
-    flags = (
-        {*found.flags, Flag.CONTRADICTS}
-        if differ((found.answer, given), question)
-        else found.flags
-    )
-    return found.model_copy(
-        update={"answer": given, "flags": tuple(sorted(flags)), "whole": True}
+def decide_verdict(
+    extraction: Extraction,
+    finish_reason: str | None,
+    question: Question,
+    *,
+    answer_first: bool,
+) -> tuple[Verdict, tuple[Flag, ...]]:
+    """Return the verdict on a completion, and its flags with `cut` added if it applies.
+
+    A text cut by max_tokens is truncated if the answer was to come last and is missing
+    or may itself be cut ("The answer is 12" of 120). A text cut after a complete
+    statement, or one that begins with the answer, keeps its verdict and is flagged.
+    """
+    is_cut = finish_reason == "length"
+    is_truncated = is_cut and not answer_first and not extraction.complete
+    flags = extraction.flags
+    if is_cut and not is_truncated:
+        flags = tuple(sorted({*flags, Flag.CUT}))
+    if question.target is None:
+        return Verdict.UNSCORED, flags
+    if is_truncated:
+        return Verdict.TRUNCATED, flags
+    if extraction.answer is None:
+        return Verdict.NO_ANSWER, flags
+    if is_correct(extraction.answer, question):
+        return Verdict.CORRECT, flags
+    return Verdict.INCORRECT, flags
+
+
+def _with_given_answer(
+    extraction: Extraction, given: str, question: Question
+) -> Extraction:
+    flags = set(extraction.flags)
+    if answers_differ((extraction.answer, given), question):
+        flags.add(Flag.CONTRADICTS)
+    return extraction.model_copy(
+        update={"answer": given, "flags": tuple(sorted(flags)), "complete": True}
     )

@@ -1,5 +1,6 @@
-"""Reading the JSON object a teacher was asked for, {"rationale": …, "answer": …}:
-whole, fenced, or cut short. Pure.
+"""Read the JSON object {"rationale": …, "answer": …} that a teacher was asked for.
+
+It may be complete, fenced, or cut short. Pure.
 """
 
 import json
@@ -7,16 +8,17 @@ import re
 from typing import Any, NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import compared
-from cotbuild.schemas.answers.extract import Extraction, extract
-from cotbuild.schemas.answers.flags import refuses
+from cotbuild.schemas.answers.compare import answers_differ, casefold_text
+from cotbuild.schemas.answers.extract import Extraction, extract_answer
+from cotbuild.schemas.answers.flags import is_refusal
 from cotbuild.schemas.answers.readers import READERS
-from cotbuild.schemas.answers.statements import differ, split_thought
+from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag
 
+_FIELDS = ("rationale", "answer")
 # Numbers stay text: 1.10 keeps its digits, and 5,000 of them raise nothing.
-# strict=False: raw newlines in strings.
+# strict=False allows raw line breaks in strings.
 _DECODER = json.JSONDecoder(
     strict=False, parse_int=str, parse_float=str, parse_constant=str
 )
@@ -33,52 +35,55 @@ _LITERALS = {"true": True, "false": False, "null": None}
 
 
 class JsonObject(NamedTuple):
-    """What could be read of the object."""
+    """The fields that could be read of an object."""
 
     fields: dict[str, Any]
-    start: int  # offset of it in the text
-    closed: bool  # whether it was read to its end
+    start: int
+    """Its offset in the text."""
+    complete: bool
+    """Whether it was read to its closing brace."""
 
 
-def read_object(text: str, question: Question) -> Extraction | None:
-    """What the object in `text` says; None: there is none with a `rationale` or an
-    `answer`. Never raises.
+def read_json_object(text: str, question: Question) -> Extraction | None:
+    """Extract answer and rationale from the object in `text`; never raises.
+
+    None if there is no object with a `rationale` or an `answer`. If the object holds
+    only an answer, the text before it is the rationale.
     """
     found = _decode(text)
     if found is None:
         return None
     rationale = found.fields.get("rationale")
     if not isinstance(rationale, str):
-        rationale = _FENCE.sub(
-            "", text[: found.start]
-        )  # reasoned in front of an object that holds only the answer
-    said = extract(rationale, question, given=True)
+        rationale = _FENCE.sub("", text[: found.start])
     stated = found.fields.get("answer")
-    answer = _answer(stated, question)
-    flags = set(said.flags)
-    if (
-        answer is None
-        and isinstance(stated, str)
-        and refuses(p.fold(f"answer: {stated}").lower(), question)
-    ):
-        flags.add(Flag.REFUSAL)
-    if differ((said.answer, answer), question):
+    answer = _read_field(stated, question)
+    # The answer of the object counts; that of the rationale can only contradict it.
+    inner = extract_answer(rationale, question, given=True)
+    flags = set(inner.flags)
+    if answer is None and isinstance(stated, str):
+        as_statement = p.fold(f"answer: {stated}").lower()
+        if is_refusal(as_statement, question):
+            flags.add(Flag.REFUSAL)
+    if answers_differ((inner.answer, answer), question):
         flags.add(Flag.CONTRADICTS)
     return Extraction(
         answer=answer,
-        rationale=said.rationale,
+        rationale=inner.rationale,
         flags=tuple(sorted(flags)),
-        whole=found.closed or answer is not None,
+        complete=found.complete or answer is not None,
     )
 
 
-def read_answer(text: str, question: Question) -> str | None:
-    """The answer of a constrained choice, {"answer": "B"}; of free text, what `extract`
-    takes from it.
+def read_json_answer(text: str, question: Question) -> str | None:
+    """Return the answer of a constrained choice, {"answer": "B"}.
+
+    Free text, from a server that ignores the response format, is read by
+    `extract_answer`. None if there is no single answer.
     """
-    own = split_thought(text)[1]
-    found = read_object(own, question) or extract(own, question)
-    return found.answer
+    own_text = split_reasoning(text)[1]
+    extraction = read_json_object(own_text, question)
+    return (extraction or extract_answer(own_text, question)).answer
 
 
 def _decode(text: str) -> JsonObject | None:
@@ -87,68 +92,65 @@ def _decode(text: str) -> JsonObject | None:
         return None
     try:
         value, _ = _DECODER.raw_decode(text, start)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # no JSON from here on: cut, badly escaped, or behind a brace of prose
-        return _decode_part(text)
-    if not value.keys() & {"rationale", "answer"}:
-        return None
-    return JsonObject(
-        {key: _text(value[key]) for key in ("rationale", "answer") if key in value},
-        start,
-        True,
-    )
+    except (ValueError, RecursionError):
+        # No JSON from here on: cut, badly escaped, or after a brace of prose.
+        return _decode_fields(text)
+    fields = {
+        name: _replace_surrogates(value[name]) for name in _FIELDS if name in value
+    }
+    return JsonObject(fields, start, complete=True) if fields else None
 
 
-def _decode_part(text: str) -> JsonObject | None:
-    """The fields that a pattern finds: a rationale though it was cut, an answer only
-    where it was closed.
+def _decode_fields(text: str) -> JsonObject | None:
+    """Find the fields by a pattern, where the object is no JSON as a whole.
+
+    A rationale counts even if it was cut, an answer only if its string was closed.
     """
     fields: dict[str, Any] = {}
     start = -1
     for found in _FIELD.finditer(text):
-        name, string, closed, bare = found.groups()
-        start = max(0, text.rfind("{", 0, found.start())) if start < 0 else start
-        if string is not None and (closed or name == "rationale"):
-            fields.setdefault(name, _text(_ESCAPE.sub(_unescape, string)))
-        elif bare is not None:
+        name, string, closing_quote, bare = found.groups()
+        if start < 0:
+            start = max(0, text.rfind("{", 0, found.start()))
+        if bare is not None:
             fields.setdefault(name, _LITERALS.get(bare, bare))
-    if start < 0 and (cut := _OPENED.match(text)):
-        start = cut.end()
-    return JsonObject(fields, start, False) if start >= 0 else None
+        elif closing_quote or name == "rationale":
+            value = _replace_surrogates(_ESCAPE.sub(_unescape, string))
+            fields.setdefault(name, value)
+    if start < 0 and (opened := _OPENED.match(text)):
+        start = opened.end()
+    return JsonObject(fields, start, complete=False) if start >= 0 else None
 
 
 def _unescape(escape: re.Match[str]) -> str:
-    whole = len(escape[0]) == (6 if escape[0].startswith("\\u") else 2)
-    return str(json.loads(f'"{escape[0]}"')) if whole else ""
+    complete_length = 6 if escape[0].startswith("\\u") else 2
+    if len(escape[0]) != complete_length:
+        return ""
+    return str(json.loads(f'"{escape[0]}"'))
 
 
-def _text(value: object) -> object:
-    """A string without halves of surrogate pairs, which no file can hold; anything else
-    as it is.
-    """
-    return (
-        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if isinstance(value, str)
-        else value
-    )
+def _replace_surrogates(value: object) -> object:
+    """Replace lone surrogates of a string, which no file can hold."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _answer(value: object, question: Question) -> str | None:
-    """The answer in the form of the target."""
+def _read_field(value: object, question: Question) -> str | None:
+    """Return the `answer` of an object in the form of the target; None: no single one."""
     if isinstance(value, bool):
         value = "yes" if value else "no"
     if not isinstance(value, str) or not value.strip():
         return None
-    said = value.strip()
+    stated = value.strip()
     if question.kind is QuestionKind.TEXT:
-        return None if p.NO_SINGLE.match(said) else said
+        return None if p.NO_SINGLE.match(stated) else stated
+    folded = casefold_text(stated)
     for choice in question.choices:
-        if compared(choice.label) == compared(said):
+        if casefold_text(choice.label) == folded:
             return choice.label
     for choice in question.choices:
-        if compared(choice.text) == compared(said):
+        if casefold_text(choice.text) == folded:
             return choice.label
-    read = READERS[question.kind](said, question)
-    return read.answer if read else extract(said, question).answer
+    read = READERS[question.kind](stated, question)
+    return read.answer if read else extract_answer(stated, question).answer

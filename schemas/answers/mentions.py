@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import number_value
-from cotbuild.schemas.answers.readers import options_of, plain_number
+from cotbuild.schemas.answers.compare import option_table, parse_number
+from cotbuild.schemas.answers.readers import plain_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 
@@ -172,7 +172,7 @@ def _name(label: str, text: str) -> _Name:
 def _first_labels(question: Question) -> dict[str, str]:
     """Label → the first label with the same text."""
     firsts: dict[str, str] = {}
-    texts = options_of(question).texts if question.choices else {}
+    texts = option_table(question).texts if question.choices else {}
     return {label: firsts.setdefault(text, label) for label, text in texts.items()}
 
 
@@ -180,7 +180,7 @@ def _first_labels(question: Question) -> dict[str, str]:
 
 
 def _in_choice(view: str, low: str, question: Question) -> Iterator[_Place]:
-    options, firsts = options_of(question), _first_labels(question)
+    options, firsts = option_table(question), _first_labels(question)
     for choice in question.choices:
         words = options.words[choice.label]
         if words and all(
@@ -242,10 +242,10 @@ def _is_word(view: str, start: int, end: int) -> bool:
 
 
 def _in_number(view: str, low: str, question: Question) -> Iterator[_Place]:  # noqa: ARG001
-    value = None if question.target is None else number_value(question.target)
+    value = None if question.target is None else parse_number(question.target)
     digits = _significant(str(question.target))
     for found in p.NUMBER.finditer(view) if value is not None else ():
-        if (found["rest"] or _significant(found[0]) == digits) and number_value(
+        if (found["rest"] or _significant(found[0]) == digits) and parse_number(
             plain_number(found)
         ) == value:
             scale = p.SCALE.match(view, found.end())

@@ -5,68 +5,33 @@ One reader per kind of question, all pure.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import compared
+from cotbuild.schemas.answers.compare import OptionTable, option_table
 from cotbuild.schemas.question import Question, QuestionKind
 
 
 class ReadValue(NamedTuple):
-    """What a place says.
+    """An answer read at one place of a text.
 
-    A reader returns None instead where the place says nothing about an answer.
+    A reader returns None instead if the place says nothing about an answer.
     """
 
-    answer: str | None  # None: it says that there is no single answer
-    end: int  # offset behind it, in the text read
-    closed: bool  # whether text cut right behind it still says the same
-
-
-class OptionTable(NamedTuple):
-    """A question's choices as the readers compare them."""
-
-    labels: dict[str, str]  # case-folded label to label
-    texts: dict[str, str]  # label to option text as graded
-    words: dict[str, list[str]]  # label to the option's words without articles
-    firsts: frozenset[
-        str
-    ]  # first words of the options: most places are told apart by them
-    longest: int  # most words of any option
-
-
-@lru_cache(maxsize=256)  # the samples of one question come one after the other
-def _prepare(choices: tuple[tuple[str, str], ...]) -> OptionTable:
-    labels = {
-        found[0].casefold(): label
-        for label, _ in choices
-        if (found := p.LABEL.search(label))
-    }
-    words = {label: _words(text) for label, text in choices}
-    texts = {label: compared(text) for label, text in choices}
-    return OptionTable(
-        labels,
-        texts,
-        words,
-        frozenset(option[0] for option in words.values()),
-        max(len(option) for option in words.values()),
-    )
-
-
-def options_of(question: Question) -> OptionTable:
-    """The question's choices, prepared; hashing the models themselves costs 20 µs a
-    call, their strings 1 µs.
-    """
-    return _prepare(tuple((choice.label, choice.text) for choice in question.choices))
+    answer: str | None
+    """None: the place says that there is no single answer."""
+    end: int
+    """Its end in the text read."""
+    complete: bool
+    """Whether the text would say the same if it were cut directly after it."""
 
 
 def read_choice(text: str, question: Question) -> ReadValue | None:
     """A label, an option's text, or both; several options, or a label beside another
     option's text, are no answer.
     """
-    options = options_of(question)
+    options = option_table(question)
     start = _skip(p.OPENING, text, 0)
     named = _letter(text, start, options)
     if named is None:
@@ -98,7 +63,7 @@ def opens_with_label(text: str, question: Question) -> bool:
     """Whether a choice's label comes first; "The train is faster because …" opens with
     an option's text.
     """
-    return _letter(text, _skip(p.OPENING, text, 0), options_of(question)) is not None
+    return _letter(text, _skip(p.OPENING, text, 0), option_table(question)) is not None
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
@@ -152,9 +117,9 @@ def _option(text: str, start: int, options: OptionTable) -> tuple[str, int] | No
     offset behind it.
     """
     first = next(_tokens(text, start), None)
-    if first is None or first[0] not in options.firsts:
+    if first is None or first[0] not in options.first_words:
         return None
-    said = list(islice(_tokens(text, start), options.longest))
+    said = list(islice(_tokens(text, start), options.max_words))
     words = [word for word, _ in said]
     fitting = [
         label
@@ -168,11 +133,6 @@ def _option(text: str, start: int, options: OptionTable) -> tuple[str, int] | No
     )  # the first of equals
     end = said[len(options.words[label]) - 1][1]
     return (label, end) if p.AFTER_OPTION.match(text, end) else None
-
-
-def _words(text: str) -> list[str]:
-    found = [token.casefold() for token in p.TOKEN.findall(p.fold(text))]
-    return [word for word in found if word not in p.ARTICLES] or found or [text]
 
 
 def _tokens(text: str, start: int) -> Iterator[tuple[str, int]]:

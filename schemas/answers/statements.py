@@ -1,71 +1,80 @@
-"""Where a teacher's text states an answer.
+"""Find where a teacher's text states an answer. Pure.
 
-Offsets are into the text as `patterns.fold` and lower() leave it.
+Texts are passed as `patterns.fold` leaves them, and a second time in lower case; both
+have the length of the original, so offsets hold in all three.
 """
 
 import re
-from collections.abc import Hashable, Iterable
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import compared, normalise_text, number_value
+from cotbuild.schemas.answers.compare import answers_differ, option_table
 from cotbuild.schemas.answers.readers import (
     READERS,
     ReadValue,
     opens_with_label,
-    options_of,
 )
 from cotbuild.schemas.question import Question, QuestionKind
 
-_MAX_CUES = 64  # at either end of the text: bounds the work on degenerate repeats
-_REACH = 600  # characters read after a cue; more than the longest option of the five datasets
+_MAX_CUES = 64
+"""Cues read at either end of a text, which bounds the work on degenerate repeats."""
+_READ_CHARS = 600
+"""Characters read after a cue: more than the longest option of the five datasets."""
+_INTRODUCTION_CHARS = 40
 
 
 class Statement(NamedTuple):
-    """A place where an answer is stated. Offsets into the teacher's turn."""
+    """A place where an answer is stated. Offsets are into the teacher's turn."""
 
-    start: int  # of its introduction ("So the answer")
-    after: int  # behind the answer itself
-    end: int  # of its sentence
-    answer: str | None  # None: it says that there is no single one
-    whole: bool
+    start: int
+    """Of its introduction, such as "So the answer"."""
+    answer_end: int
+    end: int
+    """Of its sentence."""
+    answer: str | None
+    """None: it says that there is no single one."""
+    complete: bool
+    """Whether a text cut directly after it would still state the same."""
 
 
-# --- where the teacher's own turn lies ---
+# --- the teacher's own turn ---
 
 
-def turn_end(low: str, question: Question) -> int:
-    """Where run-on text begins: an invented next question, or a chat marker.
+def find_turn_end(low: str, question: Question) -> int:
+    """Return where run-on text begins: an invented next question, or a chat marker.
 
-    Restating this question is no run-on.
+    Restating the question itself is not run-on text.
     """
     marks = [mark for mark in islice(p.LOW_RUN_ON.finditer(low), 3) if mark.start()]
     if not marks:
         return len(low)
-    own = " ".join(question.text.lower().split())[:40]
-    said = " ".join(low[marks[0].end() : marks[0].end() + 120].strip(p.EDGE).split())
-    if said.startswith(own) and not p.LOW_CUES[0].search(low, 0, marks[0].start()):
+    question_start = " ".join(question.text.lower().split())[:40]
+    after_mark = low[marks[0].end() : marks[0].end() + 120]
+    restated = " ".join(after_mark.strip(p.EDGE).split()).startswith(question_start)
+    if restated and not p.LOW_CUES[0].search(low, 0, marks[0].start()):
         marks = marks[1:]
     return marks[0].start() if marks else len(low)
 
 
-def split_thought(text: str) -> tuple[str | None, str]:
-    """What stands in <think> blocks, None where nothing does, and the text without
-    them.
+def split_reasoning(text: str) -> tuple[str | None, str]:
+    """Split a text into the content of its <think> blocks and the rest.
 
-    A closing tag with none before it ends a thought that the chat template opened; one
-    that never closes reaches to the end of the text.
+    The content is None if there is none. A closing tag without an opening one ends a
+    block that the chat template opened; a block that is never closed reaches to the end
+    of the text.
     """
-    marks = list(p.THINK.finditer(text)) if "<" in text else []
-    if not marks:
+    tags = list(p.THINK.finditer(text)) if "<" in text else []
+    if not tags:
         return None, text
     thoughts: list[str] = []
     rest: list[str] = []
-    inside, start = marks[0][0].startswith("</"), 0
-    for mark in marks:
-        (thoughts if inside else rest).append(text[start : mark.start()])
-        inside, start = not mark[0].startswith("</"), mark.end()
+    inside = tags[0][0].startswith("</")
+    start = 0
+    for tag in tags:
+        (thoughts if inside else rest).append(text[start : tag.start()])
+        inside = not tag[0].startswith("</")
+        start = tag.end()
     (thoughts if inside else rest).append(text[start:])
     return "\n".join(thoughts).strip() or None, "\n".join(rest).strip()
 
@@ -76,39 +85,30 @@ def split_thought(text: str) -> tuple[str | None, str]:
 def find_statements(
     view: str, low: str, question: Question, answer_first: bool, given: bool
 ) -> list[Statement]:
-    """All answer statements in order; weaker forms count only where no strong one names
-    an answer.
+    """Return every answer statement in order.
 
-    With `given` the answer does not come from here, so a line of prose that reads as
-    one ("house") is none.
+    `view` is the folded text, `low` the same in lower case. Weaker forms count only if
+    no strong one names an answer. With `given` the answer comes from elsewhere, so a
+    line of prose that reads as one ("house") is no statement.
     """
-    stated = _cued(view, low, 0, question, p.LOW_CUES, answer_first)
-    if answer_first and not (
-        stated and question.kind is QuestionKind.TEXT
-    ):  # any prose would do as a text's head
-        head = _head(view, question)
-        if (
-            head
-            and not (given and _is_prose(view, question))
-            and not _lists_options(view, question)
-        ):
-            return [head, *(s for s in stated if s.start >= head.after)]
-    if any(s.answer is not None for s in stated):
-        return stated
-    behind = max((s.end for s in stated), default=0)
-    weak = _cued(
-        view, low, behind, question, p.LOW_WEAK_CUES[question.kind], answer_first
-    )
+    cued = _find_cued(view, low, 0, question, p.LOW_CUES, answer_first)
+    if answer_first:
+        opening = _find_opening(view, question, cued, given)
+        if opening is not None:
+            after = [one for one in cued if one.start >= opening.answer_end]
+            return [opening, *after]
+    if any(statement.answer is not None for statement in cued):
+        return cued
+    begin = max((statement.end for statement in cued), default=0)
+    weak_cues = p.LOW_WEAK_CUES[question.kind]
+    weak = _find_cued(view, low, begin, question, weak_cues, answer_first)
     if question.kind is QuestionKind.CHOICE:
-        weak += _called_correct(view, low, behind, question)
-    return sorted([*stated, *weak], key=_start) or _alone(view, question, given)
+        weak += _find_called_correct(view, low, begin, question)
+    statements = sorted([*cued, *weak], key=lambda statement: statement.start)
+    return statements or _find_bare_answers(view, question, given)
 
 
-def _start(stated: Statement) -> int:
-    return stated.start
-
-
-def _cued(
+def _find_cued(
     view: str,
     low: str,
     begin: int,
@@ -116,157 +116,175 @@ def _cued(
     cues: tuple[re.Pattern[str], ...],
     answer_first: bool,
 ) -> list[Statement]:
-    found = sorted(m.span() for cue in cues for m in cue.finditer(low, begin))
-    found = found[:_MAX_CUES] if answer_first else found[-_MAX_CUES:]
-    stated = []
+    """Return the statements that follow one of `cues`, such as "the answer is"."""
+    spans = sorted(match.span() for cue in cues for match in cue.finditer(low, begin))
+    spans = spans[:_MAX_CUES] if answer_first else spans[-_MAX_CUES:]
+    next_starts = [start for start, _ in spans[1:]]
+    statements = []
     first: int | None = None
-    for i, (start, pos) in enumerate(found):
+    for (start, end), next_start in zip_longest(spans, next_starts):
         first = start if first is None else first
-        if i + 1 < len(found) and _introduces(low[pos : found[i + 1][0]]):
-            continue  # "Answer: The answer is B": the second one reads it
-        value = READERS[question.kind](view[pos : pos + _REACH], question)
+        if next_start is not None and _is_introduction(low[end:next_start]):
+            continue  # "Answer: The answer is B" is read at the second cue
+        value = READERS[question.kind](view[end : end + _READ_CHARS], question)
         if value is not None:
-            stated.append(_statement(view, first, pos, value))
-        first = None
-    return stated
-
-
-def _introduces(gap: str) -> bool:
-    gap = gap.strip(p.EDGE) if len(gap) <= 40 else gap
-    return not gap or (len(gap) <= 40 and p.LOW_LEAD.match(gap) is not None)
-
-
-def _statement(view: str, start: int, pos: int, value: ReadValue) -> Statement:
-    after = pos + value.end
-    return Statement(
-        start, after, p.sentence_end(view, after), value.answer, value.closed
-    )
-
-
-def _called_correct(
-    view: str, low: str, begin: int, question: Question
-) -> list[Statement]:
-    """Letters called correct: "Option B is correct", "(B) is the best answer"."""
-    stated = []
-    for mark in islice(p.LOW_IS_CORRECT.finditer(low, begin), _MAX_CUES):
-        name = p.LETTER_BEFORE.search(view, max(begin, mark.start() - 20), mark.start())
-        value = name and READERS[question.kind](f"({name[1] or name[2]})", question)
-        if name and value:
-            stated.append(
+            answer_end = end + value.end
+            statements.append(
                 Statement(
-                    name.start(),
-                    mark.end(),
-                    p.sentence_end(view, mark.end() - 1),
-                    value.answer,
-                    True,
+                    start=first,
+                    answer_end=answer_end,
+                    end=p.sentence_end(view, answer_end),
+                    answer=value.answer,
+                    complete=value.complete,
                 )
             )
-    return stated
+        first = None
+    return statements
 
 
-def _head(view: str, question: Question) -> Statement | None:
-    """An answer that the text opens with, alone before its reason: "(B) because …",
-    "Yes, …", "B. …".
+def _is_introduction(gap: str) -> bool:
+    """Return whether the text between two cues only leads over to the second."""
+    if len(gap) > _INTRODUCTION_CHARS:
+        return False
+    gap = gap.strip(p.EDGE)
+    return not gap or p.LOW_LEAD.match(gap) is not None
+
+
+def _find_called_correct(
+    view: str, low: str, begin: int, question: Question
+) -> list[Statement]:
+    """Return the letters called correct: "Option B is correct", "(B) is the best"."""
+    statements = []
+    for mark in islice(p.LOW_IS_CORRECT.finditer(low, begin), _MAX_CUES):
+        window_start = max(begin, mark.start() - 20)
+        name = p.LETTER_BEFORE.search(view, window_start, mark.start())
+        if name is None:
+            continue
+        value = READERS[question.kind](f"({name[1] or name[2]})", question)
+        if value is not None:
+            statements.append(
+                Statement(
+                    start=name.start(),
+                    answer_end=mark.end(),
+                    end=p.sentence_end(view, mark.end() - 1),
+                    answer=value.answer,
+                    complete=True,
+                )
+            )
+    return statements
+
+
+def _find_opening(
+    view: str, question: Question, cued: list[Statement], given: bool
+) -> Statement | None:
+    """Return the answer that an answer-first text opens with, if it is no prose."""
+    if cued and question.kind is QuestionKind.TEXT:
+        return None  # any prose would do as the answer of a text question
+    head = _read_head(view, question)
+    if head is None or _lists_options(view, question):
+        return None
+    return None if given and _is_prose(view, question) else head
+
+
+def _read_head(view: str, question: Question) -> Statement | None:
+    """Return the answer that stands alone before its reason at the start of the text.
+
+    Such as "(B) because …", "Yes, …" or "B. …".
     """
-    clause = p.clause(view[:_REACH], 0)
+    clause = p.clause(view[:_READ_CHARS], 0)
     value = READERS[question.kind](clause, question)
     if value is None or value.answer is None:
         return None
-    if question.kind is not QuestionKind.YES_NO and not _is_bare(
-        clause, value, question.kind
-    ):
+    yes_no = question.kind is QuestionKind.YES_NO
+    if not yes_no and not _is_bare(clause, value, question.kind):
         return None
     return Statement(
-        0, value.end, len(clause), value.answer, value.closed or len(clause) < len(view)
+        start=0,
+        answer_end=value.end,
+        end=len(clause),
+        answer=value.answer,
+        complete=value.complete or len(clause) < len(view),
     )
 
 
-def _alone(view: str, question: Question, given: bool) -> list[Statement]:
-    """Lines, or a first clause, that are nothing but an answer; none where they differ,
-    as in a list of the options.
+def _find_bare_answers(view: str, question: Question, given: bool) -> list[Statement]:
+    """Return the lines, or the first clause, that are nothing but an answer.
+
+    None of them counts if they differ, as in a list of the options.
     """
+    statements = _read_bare_lines(view, question, given)
+    if not statements:
+        head = _read_bare_head(view, question)
+        return [head] if head else []
+    if answers_differ((statement.answer for statement in statements), question):
+        return []
+    return statements
+
+
+def _read_bare_lines(view: str, question: Question, given: bool) -> list[Statement]:
     lines = list(p.LINE.finditer(view))
-    kind = question.kind
-    stated = []
-    for line in (
-        lines
-        if len(lines) <= 2 * _MAX_CUES
-        else [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]
-    ):
+    if question.kind is QuestionKind.TEXT and len(lines) > 1:
+        return []  # any short line of prose would do
+    if len(lines) > 2 * _MAX_CUES:
+        lines = [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]
+    statements = []
+    for line in lines:
         if given and _is_prose(line[0], question):
             continue
-        value = READERS[kind](line[0][:_REACH], question)
-        if value and value.answer is not None and _is_bare(line[0], value, kind):
-            stated.append(
+        value = READERS[question.kind](line[0][:_READ_CHARS], question)
+        if value is None or value.answer is None:
+            continue
+        if _is_bare(line[0], value, question.kind):
+            statements.append(
                 Statement(
-                    line.start(),
-                    line.start() + value.end,
-                    line.end(),
-                    value.answer,
-                    value.closed,
+                    start=line.start(),
+                    answer_end=line.start() + value.end,
+                    end=line.end(),
+                    answer=value.answer,
+                    complete=value.complete,
                 )
             )
-    if kind is QuestionKind.TEXT and len(lines) > 1:
-        stated = []  # any short line of prose would do
-    head = None if kind is QuestionKind.NUMBER else _head(view, question)
-    if head and not stated:
-        labelled = kind is QuestionKind.CHOICE and opens_with_label(view, question)
-        if kind is QuestionKind.YES_NO or (labelled and p.REASON.match(view, head.end)):
-            stated = [head]
-    return [] if differ((s.answer for s in stated), question) else stated
+    return statements
+
+
+def _read_bare_head(view: str, question: Question) -> Statement | None:
+    """Return a first clause that is yes, no, or a label that a reason follows."""
+    if question.kind not in (QuestionKind.YES_NO, QuestionKind.CHOICE):
+        return None
+    head = _read_head(view, question)
+    if head is None or question.kind is QuestionKind.YES_NO:
+        return head
+    has_reason = p.REASON.match(view, head.end) is not None
+    return head if has_reason and opens_with_label(view, question) else None
 
 
 def _is_prose(line: str, question: Question) -> bool:
-    """Whether a line that could be an answer opens with neither a choice's label nor
-    yes or no.
-    """
+    """Return whether a line opens with neither a choice's label nor yes or no."""
     if question.kind is QuestionKind.CHOICE:
         return not opens_with_label(line, question)
     return question.kind is not QuestionKind.YES_NO
 
 
 def _lists_options(view: str, question: Question) -> bool:
-    """Whether several lines open with labels: a list of the options, not an answer."""
+    """Return whether several lines open with labels: a list of the options."""
     if question.kind is not QuestionKind.CHOICE:
         return False
-    labels = options_of(question).labels
-    return (
-        len({labels.get(m[1].casefold()) for m in p.LINE_LABEL.finditer(view)} - {None})
-        > 1
-    )
+    labels = option_table(question).labels
+    openings = {
+        labels.get(match[1].casefold()) for match in p.LINE_LABEL.finditer(view)
+    }
+    return len(openings - {None}) > 1
 
 
 def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
+    """Return whether a line holds nothing but the answer `value`."""
     rest = line[value.end :]
     if kind is QuestionKind.TEXT:
-        return (
-            len(line.split()) <= 8
-            and not p.LOW_REFUSAL.match(line.lower())
-            and not rest.strip(p.EDGE + ".!")
-        )
+        is_short = len(line.split()) <= 8
+        is_refusal = p.LOW_REFUSAL.match(line.lower()) is not None
+        return is_short and not is_refusal and not rest.strip(p.EDGE + ".!")
     if kind is QuestionKind.NUMBER:
-        words = rest.strip(p.EDGE + ".%").split()
-        return (
-            p.NUMBER_LINE.match(line) is not None
-            and len(words) <= 2
-            and all(w.isalpha() for w in words)
-        )
+        units = rest.strip(p.EDGE + ".%").split()
+        has_unit_only = len(units) <= 2 and all(unit.isalpha() for unit in units)
+        return p.NUMBER_LINE.match(line) is not None and has_unit_only
     return not rest.strip(p.EDGE + ".,;!")
-
-
-def differ(answers: Iterable[str | None], question: Question) -> bool:
-    """Whether more than one answer is among them; letters with the same option text are
-    one, as are 12 and 12.0.
-    """
-    said = {answer for answer in answers if answer is not None}
-    return len(said) > 1 and len({_meaning(answer, question) for answer in said}) > 1
-
-
-def _meaning(answer: str, question: Question) -> Hashable:
-    match question.kind:
-        case QuestionKind.CHOICE:
-            return options_of(question).texts.get(answer)
-        case QuestionKind.NUMBER:
-            return number_value(answer) or compared(answer)
-        case _:
-            return normalise_text(answer)

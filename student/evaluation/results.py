@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cotbuild.prompts.student import question_digest
-from cotbuild.schemas.answers.compare import compared, grade, number_value
+from cotbuild.schemas.answers.compare import casefold_text, is_correct, parse_number
 from cotbuild.schemas.answers.patterns import fold
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.evaluation import OptionResult, QuestionResult
@@ -32,7 +32,7 @@ def make_result(
     question = item.question
     label_first = plan.layout.label_first
     options = tuple(
-        OptionResult(name=name, **score._asdict(), correct=grade(name, question))
+        OptionResult(name=name, **score._asdict(), correct=is_correct(name, question))
         for name, score in zip(option_names(question), reply.scores, strict=True)
     )
     choice = choose_likeliest(options)
@@ -92,13 +92,13 @@ def parse_answer(text: str, question: Question, labels: Sequence[str]) -> str | 
     """
     text = text.strip()
     for name, label in zip(option_names(question), labels, strict=True):
-        if compared(text) == compared(label):
+        if casefold_text(text) == casefold_text(label):
             return name
     if not text:
         return None
     if question.kind is QuestionKind.TEXT:
         return text
-    if question.kind is QuestionKind.NUMBER and number_value(text) is not None:
+    if question.kind is QuestionKind.NUMBER and parse_number(text) is not None:
         return text
     value = READERS[question.kind](fold(text), question)
     return value.answer if value else None
@@ -108,4 +108,4 @@ def _grade_answer(answer: str | None, question: Question) -> bool | None:
     """Whether an answer is correct; None if the question has no target."""
     if question.target is None:
         return None
-    return answer is not None and grade(answer, question)
+    return answer is not None and is_correct(answer, question)

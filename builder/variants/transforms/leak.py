@@ -20,8 +20,8 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.mentions import Mention, find_mentions
-from cotbuild.schemas.answers.readers import options_of
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.variant import LeakOnly, Strip
 
@@ -82,7 +82,7 @@ def is_target_mention(mention: Mention, question: Question) -> bool:
     """Return whether a mention names the target, under any label that has its text."""
     if question.target is None or question.kind is not QuestionKind.CHOICE:
         return mention.label == question.target
-    texts = options_of(question).texts
+    texts = option_table(question).texts
     return texts[mention.label] == texts[question.target]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cotbuild.builder.imports import RationaleImport, load_recipe
 from cotbuild.builder.sources.datasets.quarel import to_question
-from cotbuild.schemas.answers.compare import compared
+from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import SourceRef
 from cotbuild.schemas.rationale import Purpose, Rationale, Verdict
@@ -194,13 +194,13 @@ def _names_own_option(row: Rationale) -> bool | None:
     if mention is None or row.completion is None:
         return None
     option = next(
-        compared(choice.text)
+        casefold_text(choice.text)
         for choice in row.choices
         if choice.label == mention[1].upper()
     )
-    return compared(row.completion[mention.end() : mention.end() + 100]).startswith(
-        option
-    )
+    return casefold_text(
+        row.completion[mention.end() : mention.end() + 100]
+    ).startswith(option)
 
 
 def test_palm_in_a_wrong_order_is_refused(bring: Bring, tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ def test_openbookqas_repeated_stems_find_the_right_question(name: str) -> None:
     assert sum(count > 1 for count in stems.values()) >= 100
     for row in rows:
         assert row.origin is not None
-        shown = compared(instructions[row.origin.row])
+        shown = casefold_text(instructions[row.origin.row])
         assert all(
-            compared(f"{choice.label}: {choice.text}") in shown
+            casefold_text(f"{choice.label}: {choice.text}") in shown
             for choice in row.choices
         )
         assert row.sample_index == 0

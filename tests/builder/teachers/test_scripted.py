@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
 from cotbuild.prompts.render import render
 from cotbuild.prompts.template import Template, builtin_templates
-from cotbuild.schemas.answers.extract import extract
+from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.completion import (
     Answer,
     Completion,
@@ -261,7 +261,9 @@ def test_says_what_the_extractor_reads_under_every_template(template: Template) 
     ):
         for answer in ask(config, many):
             assert isinstance(answer, Completion)
-            read = extract(answer.text, asked, answer_first=template.answer == "first")
+            read = extract_answer(
+                answer.text, asked, answer_first=template.answer == "first"
+            )
             assert (read.answer is not None) is answered, answer.text
             assert read.rationale
             assert read.flags == ()

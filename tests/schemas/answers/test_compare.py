@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.compare import grade, normalise_text, number_value
+from cotbuild.schemas.answers.compare import is_correct, normalise_text, parse_number
 from tests.support.weathering import question
 
 
@@ -30,11 +30,11 @@ from tests.support.weathering import question
     ],
 )
 def test_grade_number(answer: str, target: str, same: bool) -> None:
-    assert grade(answer, question("number", target=target)) is same
+    assert is_correct(answer, question("number", target=target)) is same
 
 
 def test_number_value_reads_no_words_or_exponents() -> None:
-    assert [number_value(text) for text in ("1e5", "inf", "--5", "5 6", "½x")] == [
+    assert [parse_number(text) for text in ("1e5", "inf", "--5", "5 6", "½x")] == [
         None
     ] * 5
 
@@ -59,7 +59,9 @@ def test_number_value_reads_no_words_or_exponents() -> None:
 )
 def test_grade_text(answer: str, targets: tuple[str, ...], same: bool) -> None:
     assert (
-        grade(answer, question("text", target=targets[0], other_targets=targets[1:]))
+        is_correct(
+            answer, question("text", target=targets[0], other_targets=targets[1:])
+        )
         is same
     )
 
@@ -68,12 +70,14 @@ def test_grade_text(answer: str, targets: tuple[str, ...], same: bool) -> None:
     ("answer", "same"), [("yes", True), ("Yes", True), ("no", False), ("", False)]
 )
 def test_grade_yes_no(answer: str, same: bool) -> None:
-    assert grade(answer, question("yes_no")) is same
+    assert is_correct(answer, question("yes_no")) is same
 
 
 def test_grade_choice_compares_texts() -> None:
-    assert grade("C", question(options=("The  Sun", "moon", "the sun"), target="A"))
-    assert not grade("granite", question())
+    assert is_correct(
+        "C", question(options=("The  Sun", "moon", "the sun"), target="A")
+    )
+    assert not is_correct("granite", question())
 
 
 @settings(deadline=None)

@@ -4,8 +4,9 @@ for one.
 
 import pytest
 
-from cotbuild.schemas.answers.compare import grade
-from cotbuild.schemas.answers.extract import extract, verdict
+from cotbuild.schemas.answers.compare import is_correct
+from cotbuild.schemas.answers.extract import extract_answer
+from cotbuild.schemas.answers.grade import decide_verdict
 from cotbuild.schemas.rationale import Flag, Verdict
 from tests.support.weathering import question
 
@@ -98,7 +99,7 @@ CHOICE = [
 
 @pytest.mark.parametrize(("text", "answer"), CHOICE)
 def test_choice(text: str, answer: str | None) -> None:
-    assert extract(text, question()).answer == answer
+    assert extract_answer(text, question()).answer == answer
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_choice(text: str, answer: str | None) -> None:
 )
 def test_numeric_labels(text: str, answer: str | None) -> None:
     assert (
-        extract(
+        extract_answer(
             text, question(labels="1234", options=("1 km", "2 km", "3 km"), target="2")
         ).answer
         == answer
@@ -121,11 +122,11 @@ def test_numeric_labels(text: str, answer: str | None) -> None:
 
 def test_two_letters_with_one_text_count_as_either() -> None:
     q = question(options=("home", "barn", "Home "), target="A")
-    found = extract("The answer is (c) home.", q)
+    found = extract_answer("The answer is (c) home.", q)
     assert found.answer == "C"
-    assert grade("C", q)
-    assert extract("The answer is A or C", q).answer == "A"
-    assert not grade("B", q)
+    assert is_correct("C", q)
+    assert extract_answer("The answer is A or C", q).answer == "A"
+    assert not is_correct("B", q)
 
 
 NUMBER = [
@@ -174,7 +175,7 @@ NUMBER = [
 
 @pytest.mark.parametrize(("text", "answer"), NUMBER)
 def test_number(text: str, answer: str | None) -> None:
-    assert extract(text, question("number")).answer == answer
+    assert extract_answer(text, question("number")).answer == answer
 
 
 YES_NO = [
@@ -198,7 +199,7 @@ YES_NO = [
 
 @pytest.mark.parametrize(("text", "answer"), YES_NO)
 def test_yes_no(text: str, answer: str | None) -> None:
-    assert extract(text, question("yes_no")).answer == answer
+    assert extract_answer(text, question("yes_no")).answer == answer
 
 
 TEXT = [
@@ -220,7 +221,7 @@ TEXT = [
 
 @pytest.mark.parametrize(("text", "answer"), TEXT)
 def test_text(text: str, answer: str | None) -> None:
-    assert extract(text, question("text")).answer == answer
+    assert extract_answer(text, question("text")).answer == answer
 
 
 # --- rationales and flags ---
@@ -271,7 +272,7 @@ RATIONALES = [
 
 @pytest.mark.parametrize(("text", "rationale", "flags"), RATIONALES)
 def test_rationale(text: str, rationale: str | None, flags: tuple[Flag, ...]) -> None:
-    found = extract(text, question())
+    found = extract_answer(text, question())
     assert found.flags == flags
     assert rationale is None or found.rationale == rationale
 
@@ -301,7 +302,7 @@ ANSWER_FIRST = [
 def test_answer_first(
     kind: str, text: str, answer: str | None, rationale: str | None
 ) -> None:
-    found = extract(text, question(kind), answer_first=True)
+    found = extract_answer(text, question(kind), answer_first=True)
     assert found.answer == answer
     assert rationale is None or found.rationale == rationale
 
@@ -335,25 +336,25 @@ CUT = [
 @pytest.mark.parametrize(("kind", "text", "expected"), CUT)
 def test_verdict_of_a_cut_text(kind: str, text: str, expected: Verdict) -> None:
     q = question(kind)
-    found = extract(text, q)
-    said, flags = verdict(found, "length", q, answer_first=False)
+    found = extract_answer(text, q)
+    said, flags = decide_verdict(found, "length", q, answer_first=False)
     assert said is expected
     assert (Flag.CUT in flags) is (expected is not Verdict.TRUNCATED)
     assert flags == tuple(sorted(flags))
-    whole, flags = verdict(found, "stop", q, answer_first=False)
+    whole, flags = decide_verdict(found, "stop", q, answer_first=False)
     assert whole is not Verdict.TRUNCATED
     assert flags == found.flags
 
 
 def test_a_cut_label_first_text_keeps_its_verdict() -> None:
     q = question()
-    found = extract("The answer is B because it is", q, answer_first=True)
-    assert verdict(found, "length", q, answer_first=True) == (
+    found = extract_answer("The answer is B because it is", q, answer_first=True)
+    assert decide_verdict(found, "length", q, answer_first=True) == (
         Verdict.CORRECT,
         (Flag.CUT,),
     )
-    none = extract("Well,", q, answer_first=True)
-    assert verdict(none, "length", q, answer_first=True) == (
+    none = extract_answer("Well,", q, answer_first=True)
+    assert decide_verdict(none, "length", q, answer_first=True) == (
         Verdict.NO_ANSWER,
         (Flag.CUT,),
     )
@@ -362,7 +363,9 @@ def test_a_cut_label_first_text_keeps_its_verdict() -> None:
 def test_without_a_target_nothing_is_scored() -> None:
     q = question(target=None)
     assert (
-        verdict(extract("The answer is B", q), "stop", q, answer_first=False)[0]
+        decide_verdict(
+            extract_answer("The answer is B", q), "stop", q, answer_first=False
+        )[0]
         is Verdict.UNSCORED
     )
-    assert not grade("B", q)
+    assert not is_correct("B", q)

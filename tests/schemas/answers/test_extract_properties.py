@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.compare import number_value
-from cotbuild.schemas.answers.extract import Extraction, extract
+from cotbuild.schemas.answers.compare import parse_number
+from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.patterns import fold
 from cotbuild.schemas.rationale import Flag
 from tests.support.weathering import KINDS, OPTIONS, question
@@ -106,7 +106,7 @@ def test_what_is_stated_last_comes_back(
     reasoning: str, lead: str, case: tuple[str, str, str]
 ) -> None:
     kind, answer, form = case
-    found = extract(f"{reasoning}\n{lead}{form}", question(kind))
+    found = extract_answer(f"{reasoning}\n{lead}{form}", question(kind))
     if answer.split()[0].lower() not in REFUSALS:
         assert found.answer == answer
     assert found.rationale == reasoning
@@ -125,12 +125,12 @@ def test_run_on_text_changes_nothing_but_the_flag(
     kind, _, form = case
     text = f"{reasoning} The answer is {form}"
     before, after = (
-        extract(t, question(kind))
+        extract_answer(t, question(kind))
         for t in (text, f"{text}{mark}Next? The answer is A. {noise}")
     )
     assert (after.answer, after.rationale) == (before.answer, before.rationale)
     assert after.flags == (Flag.RUN_ON,)
-    assert after.whole
+    assert after.complete
 
 
 @settings(deadline=None)
@@ -139,8 +139,10 @@ def test_reasoning_without_a_statement_is_kept_whole(reasoning: str, kind: str) 
     assume(
         kind not in ("text", "number") or len(reasoning.split()) > 8
     )  # "7 down." is an answer of these kinds
-    found = extract(reasoning, question(kind))
-    assert found == Extraction(answer=None, rationale=reasoning, flags=(), whole=False)
+    found = extract_answer(reasoning, question(kind))
+    assert found == Extraction(
+        answer=None, rationale=reasoning, flags=(), complete=False
+    )
 
 
 PIECES = [
@@ -162,8 +164,8 @@ def test_any_text_at_all(text: str, answer_first: bool) -> None:
     assert len(fold(text)) == len(text) == len(fold(text).lower())
     for kind in KINDS:
         q = question(kind)
-        found = extract(text, q, answer_first=answer_first)
-        assert found == extract(text, q, answer_first=answer_first)
+        found = extract_answer(text, q, answer_first=answer_first)
+        assert found == extract_answer(text, q, answer_first=answer_first)
         assert found.rationale == found.rationale.strip()
         assert (
             found.rationale in text or "think" in text.lower()
@@ -177,7 +179,7 @@ def test_any_text_at_all(text: str, answer_first: bool) -> None:
         if kind == "yes_no":
             assert found.answer in ("yes", "no")
         if kind == "number" and not found.answer.endswith("/0"):
-            assert number_value(found.answer) is not None or "/" in found.answer
+            assert parse_number(found.answer) is not None or "/" in found.answer
 
 
 # --- degenerate text ---
@@ -196,6 +198,6 @@ def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
     start = time.perf_counter()
     for kind in KINDS:
-        extract("So. The answer is " + text, question(kind))
-        extract(text + " The answer is B.", question(kind), answer_first=True)
+        extract_answer("So. The answer is " + text, question(kind))
+        extract_answer(text + " The answer is B.", question(kind), answer_first=True)
     assert time.perf_counter() - start < 8

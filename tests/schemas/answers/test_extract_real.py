@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cotbuild.schemas.answers.compare import grade
-from cotbuild.schemas.answers.extract import Extraction, extract
+from cotbuild.schemas.answers.compare import is_correct
+from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from tests.support.commands import DATA, HERE
 
@@ -152,7 +152,7 @@ def golden() -> list[Any]:
 @pytest.mark.parametrize("case", golden())
 def test_golden(case: dict[str, Any]) -> None:
     text, q = real(case["file"], case["row"])
-    found = extract(text, q)
+    found = extract_answer(text, q)
     assert found.answer == case["answer"], case["why"]
     if "flags" in case:
         assert list(found.flags) == case["flags"], case["why"]
@@ -168,7 +168,11 @@ def test_the_table_is_large_and_varied() -> None:
 def outcome(found: Extraction, *questions: Question) -> str:
     if found.answer is None:
         return "no_answer"
-    return "correct" if any(grade(found.answer, q) for q in questions) else "incorrect"
+    return (
+        "correct"
+        if any(is_correct(found.answer, q) for q in questions)
+        else "incorrect"
+    )
 
 
 def test_palm_train() -> None:
@@ -179,7 +183,7 @@ def test_palm_train() -> None:
     first letter the other 106 get a guess, which makes its disagreement 22.8 %. Of the
     rows that name one answer 22.3 % disagree.
     """
-    found = [(text, q, extract(text, q)) for _, _, text, q in palm("train")]
+    found = [(text, q, extract_answer(text, q)) for _, _, text, q in palm("train")]
     assert Counter(outcome(e, q) for _, q, e in found) == {
         "correct": 7344,
         "incorrect": 2109,
@@ -207,7 +211,9 @@ def test_palm_train() -> None:
 
 
 def test_palm_dev() -> None:
-    found = Counter(outcome(extract(text, q), q) for _, _, text, q in palm("dev"))
+    found = Counter(
+        outcome(extract_answer(text, q), q) for _, _, text, q in palm("dev")
+    )
     assert found == {"correct": 958, "incorrect": 237, "no_answer": 26}
 
 
@@ -223,7 +229,9 @@ def test_palm_dev() -> None:
 )
 def test_openbookqa(file: str, expected: dict[str, int]) -> None:
     assert (
-        Counter(outcome(extract(text, qs[0]), *qs) for text, qs in openbookqa(file))
+        Counter(
+            outcome(extract_answer(text, qs[0]), *qs) for text, qs in openbookqa(file)
+        )
         == expected
     )
 
@@ -235,7 +243,7 @@ def test_gsm8k_own_answers(split: str) -> None:
     """
     whole = 0
     for text, q in gsm8k(split):
-        found = extract(text, q)
+        found = extract_answer(text, q)
         assert found.answer == q.target
         whole += found.rationale == text.split("####")[0].strip()
     assert len(gsm8k(split)) - whole <= 8
@@ -256,10 +264,10 @@ def test_quarel_rationales_stay_whole() -> None:
             QuestionKind.CHOICE, stem, row["gold_label"].strip("()").upper(), choices
         )
         assert (
-            extract(row["predicted_label"], q).answer
+            extract_answer(row["predicted_label"], q).answer
             == row["predicted_label"].strip("()").upper()
         )
-        found = extract(row["predicted_rationale"], q)
+        found = extract_answer(row["predicted_rationale"], q)
         cut += (
             found.answer is not None
             or found.rationale != row["predicted_rationale"].strip()

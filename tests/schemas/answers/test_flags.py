@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from cotbuild.schemas.answers.flags import (
     LOOP_TIMES,
     LOOP_WORDS,
-    flags_of,
+    find_flags,
     has_markup,
-    refuses,
+    is_refusal,
     repeats_itself,
 )
 from cotbuild.schemas.answers.grade import grade_completion
@@ -24,10 +24,10 @@ FEW = ("moss", "granite", "river water")
 
 def test_each_flag_of_a_kept_rationale() -> None:
     q = question()
-    assert flags_of("", q) == {Flag.EMPTY}
-    assert flags_of("It is hard.", q) == set()
-    assert flags_of("Granite is hard.", q) == {Flag.NAMES_TARGET}
-    assert flags_of("It is **hard**. " + "It is so. " * 9, q) == {
+    assert find_flags("", q) == {Flag.EMPTY}
+    assert find_flags("It is hard.", q) == set()
+    assert find_flags("Granite is hard.", q) == {Flag.NAMES_TARGET}
+    assert find_flags("It is **hard**. " + "It is so. " * 9, q) == {
         Flag.MARKUP,
         Flag.REPEATS_ITSELF,
     }
@@ -157,7 +157,7 @@ def test_a_loop_is_what_a_search_of_every_place_finds(words: list[int]) -> None:
     ],
 )
 def test_a_refusal(text: str) -> None:
-    assert refuses(fold(text).lower(), question(options=FEW))
+    assert is_refusal(fold(text).lower(), question(options=FEW))
 
 
 @pytest.mark.parametrize(
@@ -180,12 +180,12 @@ def test_a_refusal(text: str) -> None:
     ],
 )
 def test_no_refusal(text: str) -> None:
-    assert not refuses(fold(text).lower(), question(options=FEW))
+    assert not is_refusal(fold(text).lower(), question(options=FEW))
 
 
 def test_none_of_the_above_may_be_a_choice() -> None:
-    assert not refuses("the answer is none of the above", question())
-    assert refuses("i cannot answer that", question())
+    assert not is_refusal("the answer is none of the above", question())
+    assert is_refusal("i cannot answer that", question())
 
 
 # --- markup ---

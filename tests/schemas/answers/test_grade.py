@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
-from cotbuild.schemas.answers.json_answer import read_answer
-from cotbuild.schemas.answers.statements import split_thought
+from cotbuild.schemas.answers.json_answer import read_json_answer
+from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.rationale import Flag, Verdict
 from tests.support.weathering import KINDS, question
 
@@ -277,7 +277,7 @@ def test_an_objects_answer_in_the_form_of_the_target(
      ("<think>A?</think>{\"answer\":\"B\"}", "B"), ("", None)],
 )  # fmt: skip
 def test_read_answer(text: str, answer: str | None) -> None:
-    assert read_answer(text, question()) == answer
+    assert read_json_answer(text, question()) == answer
 
 
 @given(st.text(), st.sampled_from("ABCDE"), st.booleans(), st.integers(0, 40))
@@ -323,7 +323,7 @@ def test_what_json_wrote_comes_back_and_a_cut_only_shortens_it(
     ],
 )
 def test_split_thought(text: str, thought: str | None, rest: str) -> None:
-    assert split_thought(text) == (thought, rest)
+    assert split_reasoning(text) == (thought, rest)
 
 
 @pytest.mark.parametrize(
@@ -410,10 +410,10 @@ def test_any_text_at_all(
             assert (Flag.CUT in found.flags) is (finish_reason == "length")
         if found.verdict is Verdict.TRUNCATED:
             assert finish_reason == "length"
-        read_answer(text, q)
+        read_json_answer(text, q)
 
 
 @given(st.text())
 def test_splitting_twice_splits_no_more(text: str) -> None:
-    rest = split_thought(text)[1]
-    assert split_thought(rest) == (None, rest)
+    rest = split_reasoning(text)[1]
+    assert split_reasoning(rest) == (None, rest)
