@@ -210,7 +210,7 @@ def _how_far(site: StudyContext, plan: CellPlan, test: Measurement) -> str:
     cells, every = read_cells(site.folder), site.study.all_cells()
     left = [key for key in every if key not in cells or cells[key].test is None]
     seconds = sum(_pace(site, key.variant) for key in left)
-    right = test.answers.percent(site.study.metric)
+    right = test.answers.percent_correct(site.study.metric)
     said = (
         f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
     )

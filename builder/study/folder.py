@@ -23,7 +23,7 @@ from cotbuild.schemas.files import (
 )
 from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
-from cotbuild.schemas.study.record import Cell, StudyRegistration, TestAccess
+from cotbuild.schemas.study.record import Cell, QuestionAccess, StudyRegistration
 
 STUDY, RECORD, TOUCHES, CELLS, REPORT, WORK = (
     "STUDY.yaml",
@@ -90,11 +90,11 @@ def cell_path(folder: Path, key: CellKey) -> Path:
 
 def add_touch(folder: Path, cell: Cell) -> None:
     """Record that a cell is about to read the test questions. Raises StoreError."""
-    touch = TestAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
+    touch = QuestionAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
     append_json_line(folder / TOUCHES, touch.model_dump_json(), fsync=True)
 
 
-def read_touches(folder: Path) -> list[TestAccess]:
+def read_touches(folder: Path) -> list[QuestionAccess]:
     """Read every access to the test questions, in order.
 
     A torn last line, as a kill leaves it, is left out. Raises DataError.
@@ -102,7 +102,7 @@ def read_touches(folder: Path) -> list[TestAccess]:
     path = folder / TOUCHES
     lines = read_json_lines(path, remedy="Restore it from a copy of the study.")
     return [
-        TestAccess.parse(value, f"{path} record {number}")
+        QuestionAccess.parse(value, f"{path} record {number}")
         for number, value in enumerate(lines.values, start=1)
     ]
 

@@ -17,8 +17,8 @@ def gate_result(
     """The gate's variant, a run a seed, against the untrained student; of one seed the
     spread of runs is not known.
     """
-    a_SQ = np.array([one.answers.right(study.metric) for one in trained])
-    b_Q = np.array(untrained.answers.right(study.metric))
+    a_SQ = np.array([one.answers.correct_by(study.metric) for one in trained])
+    b_Q = np.array(untrained.answers.correct_by(study.metric))
     difference_Q = a_SQ.mean(0) - b_Q
     if len(a_SQ) > 1:
         found = compare(a_SQ, np.tile(b_Q, (len(a_SQ), 1)), paired=True)

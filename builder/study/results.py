@@ -13,10 +13,10 @@ from cotbuild.builder.study.statistics import (
     recipe_accuracy,
 )
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.study.comparison import Claim, Comparison
 from cotbuild.schemas.study.declaration import (
     UNTRAINED,
     CellKey,
+    Claim,
     PlannedComparison,
     Study,
     StudyMetric,
@@ -26,10 +26,11 @@ from cotbuild.schemas.study.declaration import (
 from cotbuild.schemas.study.record import (
     Cell,
     Measurement,
+    QuestionAccess,
     StudyRegistration,
-    TestAccess,
 )
 from cotbuild.schemas.study.results import (
+    Comparison,
     ComparisonResult,
     ComparisonStatus,
     RecipeResult,
@@ -55,7 +56,7 @@ def study_results(
     study: Study,
     record: StudyRegistration,
     cells: Mapping[CellKey, Cell],
-    touches: Sequence[TestAccess],
+    touches: Sequence[QuestionAccess],
     facts: Manifest | None,
 ) -> StudyResults:
     """All of it, by metric, margin and pairing as registered; `facts`: the build's
@@ -116,7 +117,7 @@ def _of(done: Finished, recipe: TrainingRecipe) -> list[Cell]:
 
 
 def _correct(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
-    return [_test(cell).answers.right(study.metric) for cell in cells]
+    return [_test(cell).answers.correct_by(study.metric) for cell in cells]
 
 
 def _test(cell: Cell) -> Measurement:
@@ -145,11 +146,13 @@ def _recipe(study: Study, done: Finished, recipe: TrainingRecipe) -> RecipeResul
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
         accuracy=recipe_accuracy(_correct(study, cells)),
-        raw=_mean(one.answers.percent(StudyMetric.ACCURACY) for one in tests),
-        normalised=_mean(one.answers.percent(StudyMetric.NORMALISED) for one in tests)
+        raw=_mean(one.answers.percent_correct(StudyMetric.ACCURACY) for one in tests),
+        normalised=_mean(
+            one.answers.percent_correct(StudyMetric.NORMALISED) for one in tests
+        )
         if _has_options(tests)
         else None,
-        free=_mean(one.answers.percent(StudyMetric.FREE) for one in tests),
+        free=_mean(one.answers.percent_correct(StudyMetric.FREE) for one in tests),
         forced=_mean(forced) if forced else None,
         parse_failures=_mean(100 * one.parse_failures.share for one in of),
         tokens_per_question=_mean(one.tokens_per_question for one in of),
@@ -311,7 +314,7 @@ def _facts(
     )
 
 
-def _twice(touches: Sequence[TestAccess]) -> tuple[str, ...]:
+def _twice(touches: Sequence[QuestionAccess]) -> tuple[str, ...]:
     """Cells that asked the test questions as two different students."""
     prints: dict[str, set[str]] = {}
     for touch in touches:

@@ -184,7 +184,7 @@ def _take_best(site: StudyContext, recipe: TrainingRecipe) -> None:
         answers = [
             ask_dev(site, _first(site, recipe, point)).answers for point in points
         ]
-        right = [one.percent(site.study.metric) for one in answers]
+        right = [one.percent_correct(site.study.metric) for one in answers]
         best = points[right.index(max(right))]
         chosen = ChosenHyperparameters(
             recipe=recipe, settings=best, tried=tuple(zip(points, right, strict=True))

@@ -41,9 +41,9 @@ from scipy import special, stats
 
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import short_repr
-from cotbuild.schemas.study.comparison import (
+from cotbuild.schemas.study.declaration import Claim
+from cotbuild.schemas.study.results import (
     CheckpointComparison,
-    Claim,
     ClaimOutcome,
     Comparison,
     Interval,

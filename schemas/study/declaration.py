@@ -1,9 +1,8 @@
-"""A study as STUDY.yaml declares it, before the first cell.
+"""A study as STUDY.yaml declares it before the first cell.
 
-A *recipe* is a student trained on a variant with so many rationales and one loss. A
-*cell* is a recipe with one seed: one trained student, evaluated. All recipes of a
-*setting* (student, rows, loss) meet the same rationales in the same order in as many
-updates.
+A *recipe* is a student, a variant, a number of rationales and a loss. A *cell* is a
+recipe with one seed: one trained student, evaluated. All recipes of a *setting*
+(student, rows, loss) see the same rationales in the same order and number of updates.
 """
 
 import re
@@ -20,29 +19,30 @@ from pydantic import (
 )
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record, explain_validation_error
-from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.training import Loss, TrainConfig
 from cotbuild.schemas.variant import Name
 
 UNTRAINED = 0
-"""Rows of a cell whose student was not trained."""
-OF_A_CELL = ("variant", "student", "revision", "seed", "rows", "loss")
-"""Fields of TrainConfig that each cell has its own."""
+"""`rows` of a cell whose student was not trained."""
+PER_CELL_SETTINGS = ("variant", "student", "revision", "seed", "rows", "loss")
+"""Fields of TrainConfig that differ from cell to cell."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?", re.ASCII)
-Line = Annotated[
+OneLine = Annotated[
     str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\n\r]+$")
 ]
 
 
 def _without_folders(name: str) -> str:
+    """Return a Hub id as it is, and the last part of a path."""
     return name if _HUB_ID.fullmatch(name) else name.rstrip("/").rpartition("/")[2]
 
 
 class StudyMetric(StrEnum):
-    """What is compared; the others are reported beside it."""
+    """The metric that is compared. The others are reported too."""
 
-    ACCURACY = "accuracy"  # forced choice by raw log-likelihood; of questions without options the free answer
-    NORMALISED = "normalised"  # forced choice by log-likelihood a character
+    # Forced choice by raw log-likelihood; without options, the free answer.
+    ACCURACY = "accuracy"
+    NORMALISED = "normalised"  # forced choice by log-likelihood per character
     FREE = "free"  # free greedy answers
 
 
@@ -52,80 +52,92 @@ class StudyQuestions(Record):
     split: str = Field(
         min_length=1, description="Evaluation split of the build: dev, test."
     )
-    skip: int = Field(default=0, ge=0, description="Leave out the first so many.")
+    skip: int = Field(
+        default=0, ge=0, description="Number of questions to skip at the start."
+    )
     first: int | None = Field(
         default=None,
         ge=2,
-        description="Of the others only the first so many; None: all.",
+        description="Maximum number of questions after those; None for all.",
     )
 
 
-class PlannedComparison(Record):
-    """A claim on two recipes of the main setting, made before the first cell."""
+class Claim(StrEnum):
+    """A claim about recipes A and B, made before the first cell is trained."""
 
-    name: Name = Field(description="What it is called.")
-    says: Line = Field(description="The claim in words.")
-    a: Name = Field(description="Variant.")
-    b: Name = Field(description="Variant it is compared to.")
-    claim: Claim = Field(description="beats, or as_good: within the margin, or better.")
+    BEATS = "beats"
+    AS_GOOD = "as_good"
+
+
+class PlannedComparison(Record):
+    """A claim about two recipes of the main setting, made before the first cell."""
+
+    name: Name = Field(description="Name of the comparison.")
+    says: OneLine = Field(description="The claim in words.")
+    a: Name = Field(description="Variant A.")
+    b: Name = Field(description="Variant B, which A is compared with.")
+    claim: Claim = Field(description="beats; or as_good: better or within the margin.")
 
 
 class Gate(Record):
-    """What must hold on dev before any test question is asked, or the study could say
-    nothing.
+    """A condition on dev that must hold before any test question is used.
+
+    If training does not help at all, the study cannot compare anything.
     """
 
     variant: Name = Field(
         default="label_only",
-        description="Must beat the untrained student on the primary metric.",
+        description="Variant that must beat the untrained student on the primary metric.",
     )
     standard_errors: float = Field(
-        default=2.0, ge=0, description="By so many of the difference."
+        default=2.0, ge=0, description="Minimum difference, in standard errors."
     )
 
 
 class StudyStage(Record):
-    """Cells that are trained together: every variant with every seed, size, loss and
-    student.
-    """
+    """A set of cells: every variant with every seed, size, loss and student."""
 
-    name: Line = Field(description="What it is called.")
+    name: OneLine = Field(description="Name of the stage.")
     variants: tuple[Name, ...] = Field(
-        min_length=1, description="Configs of the build."
+        min_length=1, description="Variants: configs of the build."
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        min_length=1, description="Seeds."
+        min_length=1, description="Training seeds."
     )
     rows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         min_length=1, description="Rationales trained on."
     )
     losses: tuple[Loss, ...] = Field(
-        default=(Loss.PARTS,), min_length=1, description="What is minimised."
+        default=(Loss.PARTS,), min_length=1, description="Losses to minimise."
     )
     students: tuple[str, ...] = Field(
-        default=("embedded",), min_length=1, description="embedded, a folder, a Hub id."
+        default=("embedded",),
+        min_length=1,
+        description="Students: embedded, a folder, or a Hub id.",
     )
 
 
 class TrainingSetting(Record):
-    """What recipes that are compared have in common."""
+    """The part of a recipe that compared recipes share."""
 
-    student: str = Field(min_length=1, description="embedded, a folder, or a Hub id.")
-    rows: int = Field(ge=0, description="Rationales trained on; 0: not trained.")
-    loss: Loss = Field(description="What is minimised.")
+    student: str = Field(
+        min_length=1, description="Student: embedded, a folder, or a Hub id."
+    )
+    rows: int = Field(
+        ge=0, description="Number of rationales trained on; 0 if not trained."
+    )
+    loss: Loss = Field(description="Loss to minimise.")
 
     @property
     def student_name(self) -> str:
-        """As a report shows it: ORG/NAME as it is, of a folder's path the last part,
-        since reports are published.
-        """
+        """The student's name for a published report: a path by its last part alone."""
         return _without_folders(self.student)
 
 
 class TrainingRecipe(TrainingSetting):
-    """A variant in a setting."""
+    """A variant trained in a setting."""
 
-    variant: Name = Field(description="Config of the build.")
+    variant: Name = Field(description="Variant: a config of the build.")
 
     @property
     def setting(self) -> TrainingSetting:
@@ -133,10 +145,10 @@ class TrainingRecipe(TrainingSetting):
 
 
 class CellKey(TrainingRecipe):
-    """Which cell."""
+    """The identity of a cell: a recipe with a seed."""
 
     seed: int = Field(
-        ge=0, description="Of the order of rows, and of all that training draws."
+        ge=0, description="Seed of the order of rows and all randomness in training."
     )
 
     @property
@@ -147,48 +159,45 @@ class CellKey(TrainingRecipe):
 
     @property
     def name(self) -> str:
-        """Of its file: `post_cot.embedded.500.parts.s0`."""
-        student = (
-            re.sub(r"[^A-Za-z0-9-]+", "-", self.student.rstrip("/").rpartition("/")[2])
-            or "student"
-        )
+        """Name of the cell's file, such as `post_cot.embedded.500.parts.s0`."""
+        last_part = self.student.rstrip("/").rpartition("/")[2]
+        student = re.sub(r"[^A-Za-z0-9-]+", "-", last_part) or "student"
         if self.rows == UNTRAINED:
             return f"{self.variant}.{student}.untrained"
         return f"{self.variant}.{student}.{self.rows}.{self.loss.value}.s{self.seed}"
 
 
 class Study(Record):
-    """STUDY.yaml.
+    """The content of STUDY.yaml.
 
-    All but the stages is fixed by the first cell; what is changed later is told in the
-    report.
+    The first cell fixes all of it but the stages; the report lists later changes.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
-    name: Line = Field(description="What the report is called.")
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    name: OneLine = Field(description="Title of the report.")
     source: str = Field(
-        min_length=1, description="Folder of a build, or a release: ORG/NAME@TAG."
+        min_length=1, description="Folder of a build, or a release as ORG/NAME@TAG."
     )
-    dev: StudyQuestions = Field(description="Asked for the gate and the grid.")
-    test: StudyQuestions = Field(description="Asked once a cell, for the results.")
+    dev: StudyQuestions = Field(description="Dev questions, for the gate and the grid.")
+    test: StudyQuestions = Field(
+        description="Test questions, used once per cell for the results."
+    )
     metric: StudyMetric = Field(
-        default=StudyMetric.ACCURACY, description="The primary metric."
+        default=StudyMetric.ACCURACY, description="Primary metric."
     )
     margin: float = Field(
         default=2.0,
         gt=0,
-        description="Points within which two recipes count as equally good.",
+        description="Difference up to which two recipes count as equally good, points.",
     )
     paired: bool = Field(
         default=False,
-        description="Whether runs of one seed are set against each other.",
+        description="Whether to pair runs with the same seed.",
     )
     comparisons: tuple[PlannedComparison, ...] = Field(
-        min_length=1, description="The claims."
+        min_length=1, description="Planned comparisons."
     )
-    gate: Gate = Field(default=Gate(), description="What must hold on dev first.")
+    gate: Gate = Field(default=Gate(), description="Gate on dev.")
     train: dict[str, JsonValue] = Field(
         default={}, description="Settings of `cotbuild train` for all cells."
     )
@@ -197,12 +206,12 @@ class Study(Record):
         description="Setting to the values that every variant tries on dev, with the first seed.",
     )
     stages: tuple[StudyStage, ...] = Field(
-        min_length=1, description="In the order in which they run."
+        min_length=1, description="Stages, in the order in which they run."
     )
 
     @property
     def main(self) -> TrainingSetting:
-        """The setting that the comparisons are made in: the first of the first stage."""
+        """The setting of the planned comparisons: the first of the first stage."""
         first = self.stages[0]
         return TrainingSetting(
             student=first.students[0], rows=first.rows[0], loss=first.losses[0]
@@ -210,14 +219,16 @@ class Study(Record):
 
     @property
     def source_name(self) -> str:
-        """As a report shows it: see `Setting.student_name`."""
+        """The source's name for a published report: a path by its last part alone."""
         return _without_folders(self.source)
 
     def cells(self, stage: StudyStage) -> Iterator[CellKey]:
-        """The cells of a stage: the gate's variant first, then seed by seed, so that a
-        part of them compares too.
+        """Return the cells of a stage in the order in which they run.
+
+        The gate's variant comes first, then seed by seed, so that a part of the stage
+        can be compared already.
         """
-        found = [
+        cells = [
             CellKey(variant=variant, student=student, rows=rows, loss=loss, seed=seed)
             for student in stage.students
             for rows in stage.rows
@@ -225,70 +236,81 @@ class Study(Record):
             for seed in stage.seeds
             for variant in stage.variants
         ]
-        return iter(sorted(found, key=lambda cell: cell.variant != self.gate.variant))
+        return iter(sorted(cells, key=lambda cell: cell.variant != self.gate.variant))
 
     def all_cells(self) -> list[CellKey]:
-        """The cells of all stages in order, each once."""
-        return list(
-            dict.fromkeys(cell for stage in self.stages for cell in self.cells(stage))
-        )
+        """Return the cells of all stages in order, each once."""
+        cells = [cell for stage in self.stages for cell in self.cells(stage)]
+        return list(dict.fromkeys(cells))
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        for what, names in (
-            ("comparisons", [one.name for one in self.comparisons]),
-            ("stages", [one.name for one in self.stages]),
-        ):
-            if len(set(names)) < len(names):
-                raise ValueError(
-                    f"{what} {names} are not all named differently, expected a name each"
-                )
-        for name in [*self.train, *self.grid]:
-            if name in OF_A_CELL or name not in TrainConfig.model_fields:
-                known = sorted(set(TrainConfig.model_fields) - set(OF_A_CELL))
-                raise ValueError(
-                    f"train and grid have {name!r}, expected one of {known}"
-                )
+    def _check_study(self) -> Self:
+        _check_unique("comparisons", [claim.name for claim in self.comparisons])
+        _check_unique("stages", [stage.name for stage in self.stages])
         self._check_settings()
-        self._check_variants()
-        return self
-
-    def _check_settings(self) -> None:
-        for name, values in {
-            **{name: (value,) for name, value in self.train.items()},
-            **self.grid,
-        }.items():
-            if not values:
-                raise ValueError(f"grid {name!r} has no values, expected at least one")
-            for value in values:
-                try:
-                    TrainConfig.model_validate(
-                        {"variant": "any", name: value}, strict=False
-                    )
-                except ValidationError as fault:
-                    raise ValueError(explain_validation_error(fault)) from fault
-        if both := sorted(set(self.train) & set(self.grid)):
-            raise ValueError(
-                f"train and grid both have {both}, expected each in one of them"
-            )
-
-    def _check_variants(self) -> None:
-        main = {cell.variant for cell in self.all_cells() if cell.setting == self.main}
-        for one in self.comparisons:
-            if missing := sorted({one.a, one.b} - main):
-                raise ValueError(
-                    f"comparison {one.name!r} needs {missing}, which no stage trains with {self.main.student}, "
-                    f"{self.main.rows} rows and loss {self.main.loss.value}, expected one that does"
-                )
-        files = {cell.name: cell.student for cell in self.all_cells()}
-        if clash := next(
-            (cell for cell in self.all_cells() if files[cell.name] != cell.student),
-            None,
-        ):
-            raise ValueError(
-                f"students {clash.student!r} and {files[clash.name]!r}: expected last parts that differ"
-            )
+        self._check_comparisons()
+        self._check_student_names()
         if self.gate.variant not in self.stages[0].variants:
             raise ValueError(
                 f"the gate needs {self.gate.variant!r}, expected it in the first stage"
             )
+        return self
+
+    def _check_settings(self) -> None:
+        known = sorted(set(TrainConfig.model_fields) - set(PER_CELL_SETTINGS))
+        for name in [*self.train, *self.grid]:
+            if name not in known:
+                raise ValueError(
+                    f"train and grid have {name!r}, expected one of {known}"
+                )
+        for name, value in self.train.items():
+            _check_setting(name, value)
+        for name, values in self.grid.items():
+            if not values:
+                raise ValueError(f"grid {name!r} has no values, expected at least one")
+            for value in values:
+                _check_setting(name, value)
+        both = sorted(set(self.train) & set(self.grid))
+        if both:
+            raise ValueError(
+                f"train and grid both have {both}, expected each in one of them"
+            )
+
+    def _check_comparisons(self) -> None:
+        """Check that the stages train every compared variant in the main setting."""
+        main = self.main
+        trained = {cell.variant for cell in self.all_cells() if cell.setting == main}
+        for comparison in self.comparisons:
+            missing = sorted({comparison.a, comparison.b} - trained)
+            if missing:
+                raise ValueError(
+                    f"comparison {comparison.name!r} needs {missing}, which no stage trains "
+                    f"with {main.student}, {main.rows} rows and loss {main.loss.value}, "
+                    "expected one that does"
+                )
+
+    def _check_student_names(self) -> None:
+        """Check that cells of different students have files of different names."""
+        students: dict[str, str] = {}
+        for cell in self.all_cells():
+            student = students.setdefault(cell.name, cell.student)
+            if student != cell.student:
+                raise ValueError(
+                    f"students {student!r} and {cell.student!r}: "
+                    "expected last parts that differ"
+                )
+
+
+def _check_unique(field: str, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{field} {names} are not all named differently, expected a name each"
+        )
+
+
+def _check_setting(name: str, value: JsonValue) -> None:
+    """Raise ValueError unless TrainConfig accepts the value."""
+    try:
+        TrainConfig.model_validate({"variant": "any", name: value}, strict=False)
+    except ValidationError as fault:
+        raise ValueError(explain_validation_error(fault)) from fault

@@ -1,6 +1,4 @@
-"""What a study leaves on disk: a small file a cell, and the record of what was fixed,
-decided and changed.
-"""
+"""The files of a study: one per cell, the registration, accesses to test questions."""
 
 from pydantic import Field, JsonValue
 
@@ -21,179 +19,194 @@ from cotbuild.schemas.variant import VariantSpec
 
 
 class AnswerString(Record):
-    """What a student said of each question, in order: a character a question. 1: yes;
-    0: no; -: there is none.
+    """A student's answers, one character per question, in order.
+
+    1 is yes, 0 is no, - is not applicable.
     """
 
     choice: str = Field(
-        description="The option chosen: 0-9a-z, its place among the options; +: a later one; -: none."
+        description="Index of the chosen option, 0-9a-z; + for a later one, - for none."
     )
     correct: str = Field(
-        description="By forced choice on raw log-likelihood, or the free answer."
+        description="Correct by forced choice on raw log-likelihood, or by the free answer without "
+        "options."
     )
     normalised: str = Field(
-        description="By forced choice on log-likelihood a character."
+        description="Correct by forced choice on log-likelihood per character."
     )
-    free: str = Field(description="By the free greedy answer.")
+    free: str = Field(description="Correct by the free greedy answer.")
     forced: str = Field(
-        description="Whether the separator behind the rationale was put there."
+        description="Whether the separator after the rationale was appended."
     )
-    tokens: tuple[int, ...] = Field(description="Generated: rationale and free answer.")
+    tokens: tuple[int, ...] = Field(
+        description="Tokens generated: rationale and free answer."
+    )
 
-    def right(self, metric: StudyMetric) -> list[float]:
-        """1 or 0 a question, by a metric; where it gives none, 0."""
-        said = {
+    def correct_by(self, metric: StudyMetric) -> list[float]:
+        """Return 1.0 or 0.0 per question by a metric; 0.0 where it does not apply."""
+        flags = {
             StudyMetric.ACCURACY: self.correct,
             StudyMetric.NORMALISED: self.normalised,
             StudyMetric.FREE: self.free,
         }[metric]
-        return [float(one == "1") for one in said]
+        return [float(flag == "1") for flag in flags]
 
-    def percent(self, metric: StudyMetric) -> float:
-        """Percent right."""
-        right = self.right(metric)
-        return 100 * sum(right) / len(right)
+    def percent_correct(self, metric: StudyMetric) -> float:
+        """Return the accuracy by a metric, percent."""
+        correct = self.correct_by(metric)
+        return 100 * sum(correct) / len(correct)
 
 
 class Measurement(Record):
-    """A student on dev or test."""
+    """An evaluation of a student on dev or test."""
 
     evaluated: EvaluationInputs = Field(
-        description="What was evaluated; its `rows` tell the questions."
+        description="What was evaluated; `rows` is the digest of the questions."
     )
-    figures: StudentMetrics = Field(description="What it comes to.")
-    answers: AnswerString = Field(description="By question.")
+    figures: StudentMetrics = Field(description="Aggregate metrics.")
+    answers: AnswerString = Field(description="Results per question.")
 
 
 class Curve(Record):
-    """How training went, at most 60 points, each a mean over the updates since the
-    last.
+    """A training curve of at most 60 points.
+
+    Each is a mean over the updates since the previous one.
     """
 
-    update: tuple[int, ...] = Field(description="Updates done.")
-    label_loss: tuple[float, ...] = Field(description="Mean over a label's tokens.")
+    update: tuple[int, ...] = Field(description="Number of updates at each point.")
+    label_loss: tuple[float, ...] = Field(
+        description="Mean loss over the label's tokens."
+    )
     rationale_loss: tuple[float, ...] = Field(
-        description="Mean over a rationale's tokens."
+        description="Mean loss over the rationale's tokens."
     )
 
 
 class TrainingRecord(Record):
-    """How the student of a cell came to be."""
+    """The training of a cell's student."""
 
-    config: TrainConfig = Field(description="Resolved.")
+    config: TrainConfig = Field(description="Settings, resolved.")
     precision: Precision = Field(
-        description="Of its matrix products, on the machine that trained it."
+        description="Precision of matrix products on the machine that trained it."
     )
-    spec: VariantSpec = Field(description="The variant.")
+    spec: VariantSpec = Field(description="Variant trained on.")
     rationales: str = Field(
-        description="Digest of the ids of the rationales, in order: the same in every variant."
+        description="Digest of the rationales' ids in order, the same for every variant."
     )
     rows: str = Field(description="Digest of the rows trained on.")
     num_rows: int = Field(ge=1, description="Rows trained on.")
-    too_long: int = Field(ge=0, description="Rows left out for max_tokens.")
-    updates: int = Field(ge=1, description="Updates.")
+    too_long: int = Field(ge=0, description="Rows dropped because of max_tokens.")
+    updates: int = Field(ge=1, description="Number of updates.")
     tokens: int = Field(
-        ge=1, description="Tokens read, over all passes, without padding."
+        ge=1, description="Tokens read over all epochs, without padding."
     )
-    seconds: float = Field(ge=0, description="On the machine that trained it.")
-    curve: Curve = Field(description="Its loss.")
+    seconds: float = Field(
+        ge=0, description="Duration on the machine that trained it, seconds."
+    )
+    curve: Curve = Field(description="Training curve.")
 
 
 class Cell(Record):
-    """cells/NAME.json: all that is kept of a trained student; no weights.
+    """The content of cells/NAME.json: results of one student, without weights.
 
-    What resume needs on another machine.
+    It suffices to resume the study on another machine.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    key: CellKey = Field(description="Identity of the cell.")
+    fingerprint: str = Field(
+        description="Digest of everything that determines its answers."
     )
-    key: CellKey = Field(description="Which cell.")
-    fingerprint: str = Field(description="Digest of all that decides its answers.")
     identity: str = Field(
-        description="The student before training: weights by digest or commit."
+        description="Identity of the student before training: digest or commit of its weights."
     )
-    training: TrainingRecord | None = Field(description="None: the untrained student.")
-    dev: Measurement | None = Field(default=None, description="None: not asked.")
-    test: Measurement | None = Field(default=None, description="None: not asked yet.")
+    training: TrainingRecord | None = Field(
+        description="Training; None for the untrained student."
+    )
+    dev: Measurement | None = Field(
+        default=None, description="Evaluation on dev; None if not evaluated."
+    )
+    test: Measurement | None = Field(
+        default=None, description="Evaluation on test; None if not evaluated yet."
+    )
     versions: dict[str, str] = Field(
-        description="Of cotbuild and the libraries that matter."
+        description="Versions of cotbuild and the libraries that affect results."
     )
-    finished_at: str = Field(description="UTC, ISO 8601.")
+    finished_at: str = Field(description="Time in UTC, ISO 8601.")
 
 
 class QuestionSet(Record):
     """The questions of dev or test."""
 
     rows: str = Field(description="Digest of the questions, in order.")
-    ids: tuple[str, ...] = Field(min_length=2, description="In order.")
-    targets: tuple[str, ...] = Field(description="Reference answers.")
-    majority: MajorityBaseline = Field(
-        description="Answering each with the most frequent target."
+    ids: tuple[str, ...] = Field(
+        min_length=2, description="Ids of the questions, in order."
     )
+    targets: tuple[str, ...] = Field(description="Reference answers, in order.")
+    majority: MajorityBaseline = Field(description="Majority baseline.")
     chance: float | None = Field(
-        description="What guessing comes to; None: questions without options."
+        description="Expected accuracy of guessing; None if some questions have no options."
     )
 
 
 class DeclarationChange(Record):
-    """A field of STUDY.yaml that differs from what stood there before the first cell."""
+    """A field of STUDY.yaml that was changed after the first cell."""
 
-    field: str = Field(description="Dotted.")
-    was: JsonValue = Field(description="Before.")
-    now: JsonValue = Field(description="Since.")
-    seen_at: str = Field(description="When it was first run so; UTC, ISO 8601.")
-    cells: int = Field(ge=0, description="Cells that were finished by then.")
+    field: str = Field(description="Dotted name of the field.")
+    was: JsonValue = Field(description="Value before the change.")
+    now: JsonValue = Field(description="Value after the change.")
+    seen_at: str = Field(description="Time of the first run with it in UTC, ISO 8601.")
+    cells: int = Field(ge=0, description="Cells finished by then.")
 
 
 class GateResult(Record):
-    """How the gate ended, on dev."""
+    """The result of the gate, on dev."""
 
-    passed: bool = Field(description="Whether it held.")
+    passed: bool = Field(description="Whether the gate passed.")
     trained: tuple[float, ...] = Field(
-        description="Percent right of the gate's variant, a seed each."
+        description="Accuracy of the gate's variant, percent per seed."
     )
-    untrained: float = Field(description="Percent right of the untrained student.")
-    difference: float = Field(description="Points.")
-    standard_error: float = Field(ge=0, description="Points, over seeds and questions.")
-    needed: float = Field(ge=0, description="Standard errors.")
+    untrained: float = Field(description="Accuracy of the untrained student, percent.")
+    difference: float = Field(description="Difference in accuracy, points.")
+    standard_error: float = Field(
+        ge=0, description="Standard error over seeds and questions, points."
+    )
+    needed: float = Field(ge=0, description="Required difference, in standard errors.")
 
 
 class ChosenHyperparameters(Record):
-    """What a variant took of the grid, on dev."""
+    """The settings chosen for a recipe from the grid, on dev."""
 
-    recipe: TrainingRecipe = Field(description="For whom.")
-    settings: dict[str, JsonValue] = Field(description="What it took.")
+    recipe: TrainingRecipe = Field(description="Recipe they were chosen for.")
+    settings: dict[str, JsonValue] = Field(description="Chosen settings.")
     tried: tuple[tuple[dict[str, JsonValue], float], ...] = Field(
-        description="Each point and its percent right."
+        description="Settings tried, each with its accuracy, percent."
     )
 
 
 class StudyRegistration(Record):
-    """study.json: what stood in STUDY.yaml before the first cell, and what has come
-    since.
-    """
+    """The content of study.json: STUDY.yaml before the first cell, and later changes."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
-    digest: str = Field(description="Of `study`.")
-    at: str = Field(description="UTC, ISO 8601.")
-    study: Study = Field(description="As it stood.")
-    dev: QuestionSet = Field(description="Its questions.")
-    test: QuestionSet = Field(description="Its questions.")
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    digest: str = Field(description="Digest of `study`.")
+    at: str = Field(description="Time of registration in UTC, ISO 8601.")
+    study: Study = Field(description="The registered declaration.")
+    dev: QuestionSet = Field(description="Dev questions.")
+    test: QuestionSet = Field(description="Test questions.")
     changes: tuple[DeclarationChange, ...] = Field(
-        default=(), description="In the order in which they were seen."
+        default=(), description="Later changes, in order."
     )
-    gate: GateResult | None = Field(default=None, description="None: not decided yet.")
+    gate: GateResult | None = Field(
+        default=None, description="Result of the gate; None if not decided yet."
+    )
     chosen: tuple[ChosenHyperparameters, ...] = Field(
-        default=(), description="Of the grid; empty: a grid of one point."
+        default=(), description="Choices from the grid; empty for a grid of one point."
     )
 
 
-class TestAccess(Record):
-    """A line of touches.jsonl: a cell began to ask the test questions."""
+class QuestionAccess(Record):
+    """A line of touches.jsonl: a cell started to use the test questions."""
 
     cell: str = Field(description="Name of the cell.")
-    fingerprint: str = Field(description="Its fingerprint.")
+    fingerprint: str = Field(description="Fingerprint of the cell.")
     at: str = Field(description="UTC, ISO 8601.")

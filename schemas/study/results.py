@@ -1,5 +1,7 @@
-"""What a study comes to: computed from its cells and its record alone, by nobody's
-hand.
+"""Results of a study, computed from its cells and registration alone.
+
+Accuracies are in percent, differences in points: 100 × a difference of two fractions of
+correct answers. A comparison is always A minus B.
 """
 
 from enum import StrEnum
@@ -7,7 +9,6 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.study.comparison import ClaimOutcome, Comparison, RecipeAccuracy
 from cotbuild.schemas.study.declaration import (
     PlannedComparison,
     TrainingRecipe,
@@ -16,130 +17,206 @@ from cotbuild.schemas.study.declaration import (
 from cotbuild.schemas.study.record import Curve
 from cotbuild.schemas.training import Precision
 
+Interval = tuple[float, float]
+"""Lower and upper end."""
+
+
+class ClaimOutcome(StrEnum):
+    """The outcome of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "undecided"
+
+
+class RecipeAccuracy(Record):
+    """Accuracy of one recipe over its seeds."""
+
+    per_seed: tuple[float, ...] = Field(
+        min_length=1, description="Accuracy of each seed, percent, in the order given."
+    )
+    mean: float = Field(description="Mean accuracy, percent.")
+    interval_95: Interval | None = Field(
+        description="95 % interval of the mean over other seeds and questions, percent; None with one "
+        "seed, which shows no spread."
+    )
+
+
+class Comparison(Record):
+    """Recipe A compared with recipe B."""
+
+    num_seeds: tuple[int, int] = Field(description="Number of seeds of A and of B.")
+    num_questions: int = Field(
+        ge=2, description="Questions that every student of both answered."
+    )
+    paired: bool = Field(description="Whether the n-th seeds of A and B were paired.")
+    difference: float = Field(description="Difference A minus B, points.")
+    standard_error: float = Field(
+        ge=0, description="Standard error over other seeds and questions, points."
+    )
+    df: float = Field(
+        gt=0, description="Degrees of freedom of the standard error (Satterthwaite)."
+    )
+    interval_95: Interval = Field(description="95 % interval, points.")
+    interval_90: Interval = Field(
+        description="90 % interval, points, which decides equivalence."
+    )
+    p: float = Field(
+        ge=0,
+        le=1,
+        description="Two-sided p-value of no difference, not corrected for multiple comparisons.",
+    )
+    smallest_difference: float = Field(
+        ge=0,
+        description="Minimum detectable difference, points: found at the 5 % level with 80 % power.",
+    )
+
+
+class CheckpointComparison(Record):
+    """One trained student compared with another. It does not compare their recipes."""
+
+    num_questions: int = Field(ge=1, description="Questions that both answered.")
+
+    difference: float = Field(description="Difference A minus B, points.")
+    only_a: int = Field(ge=0, description="Questions that only A answered correctly.")
+    only_b: int = Field(ge=0, description="Questions that only B answered correctly.")
+    p: float = Field(
+        ge=0, le=1, description="Two-sided p-value of McNemar's exact test."
+    )
+
 
 class ComparisonStatus(StrEnum):
-    """How far a comparison is."""
+    """The progress of a comparison."""
 
-    NOT_RUN = "not_run"  # fewer than two seeds of one recipe
-    INTERIM = "interim"  # seeds are missing that the stages name
+    NOT_RUN = "not_run"  # a recipe has fewer than two seeds
+    INTERIM = "interim"  # some seeds of the stages are missing
     FINAL = "final"
 
 
 class RecipeResult(Record):
-    """A recipe on the test questions, over its seeds."""
+    """Results of a recipe on the test questions, over its seeds."""
 
-    recipe: TrainingRecipe = Field(description="Which.")
+    recipe: TrainingRecipe = Field(description="The recipe.")
     seeds: tuple[int, ...] = Field(
-        min_length=1, description="Finished ones, rising; of the untrained student 0."
+        min_length=1,
+        description="Finished seeds in rising order; 0 for the untrained student.",
     )
     accuracy: RecipeAccuracy = Field(
-        description="By the primary metric, a seed each in the order of `seeds`."
+        description="Accuracy by the primary metric, in the order of `seeds`."
     )
     raw: float = Field(
-        description="Mean percent right by forced choice on raw log-likelihood."
+        description="Mean accuracy by forced choice on raw log-likelihood, percent."
     )
     normalised: float | None = Field(
-        description="The same by log-likelihood a character; None: no options."
+        description="The same by log-likelihood per character; None without options."
     )
-    free: float = Field(description="Mean percent right of the free greedy answers.")
+    free: float = Field(
+        description="Mean accuracy of the free greedy answers, percent."
+    )
     forced: float | None = Field(
-        description="Mean percent of questions without a separator; None: label first."
+        description="Mean percentage of rationales without a separator; None if the label comes first."
     )
     parse_failures: float = Field(
-        description="Mean percent of free answers that name no single answer."
+        description="Mean percentage of free answers that state no single answer."
     )
     tokens_per_question: float = Field(
-        description="Generated at test time: rationale and free answer."
+        description="Tokens generated per test question: rationale and free answer."
     )
     rationale_tokens_per_question: float = Field(
-        description="Of these, before the label."
+        description="Tokens generated per test question before the label."
     )
     seen: int = Field(
         ge=0,
-        description="Test questions whose text stands in the training rows; most over the seeds.",
+        description="Test questions whose text is in the training rows, maximum over the seeds.",
     )
     num_rows: int = Field(ge=0, description="Rows trained on.")
-    train_tokens: int = Field(ge=0, description="Tokens read in training, a cell.")
+    train_tokens: int = Field(ge=0, description="Tokens read in training per cell.")
     train_seconds: float = Field(
-        ge=0, description="Mean, a cell, on whichever machine trained it."
+        ge=0,
+        description="Mean training time per cell, seconds, on the machine that trained it.",
     )
     precisions: tuple[Precision, ...] = Field(
-        description="Of its cells' training, each once; empty: not trained."
+        description="Distinct precisions of its cells' training; empty if not trained."
     )
     settings: dict[str, JsonValue] = Field(
-        description="What it took of the grid; empty: none."
+        description="Settings chosen from the grid; empty if there were none."
     )
-    curve: Curve | None = Field(description="Of its first seed; None: not trained.")
+    curve: Curve | None = Field(
+        description="Training curve of the first seed; None if not trained."
+    )
 
 
 class ComparisonResult(Record):
-    """A comparison, planned or not."""
+    """The result of a comparison, planned or exploratory."""
 
-    planned: PlannedComparison = Field(description="What was claimed.")
-    setting: TrainingSetting = Field(description="Where.")
+    planned: PlannedComparison = Field(description="The comparison and its claim.")
+    setting: TrainingSetting = Field(description="Setting of both recipes.")
     exploratory: bool = Field(
-        description="Whether it was not named before the first cell, or not for this setting."
+        description="Whether it was not planned before the first cell, or not for this setting."
     )
-    standing: ComparisonStatus = Field(description="How far it is.")
-    comparison: Comparison | None = Field(description="None: not run.")
+    standing: ComparisonStatus = Field(description="Progress of the comparison.")
+    comparison: Comparison | None = Field(
+        description="Statistics of the comparison; None if not run."
+    )
     p_holm: float | None = Field(
-        description="Over all comparisons that were named first; None: exploratory, not run."
+        description="Holm-adjusted p-value over all planned comparisons; None if exploratory or not run."
     )
     equivalent: bool | None = Field(
-        description="Whether the 90 % interval lies within the margin; None: not run."
+        description="Whether the 90 % interval is within the margin; None if not run."
     )
     outcome: ClaimOutcome | None = Field(
-        description="How the claim ends, or would if it ended now; None: not run."
+        description="Outcome of the claim, which is provisional until final; None if not run."
     )
 
 
 class VariantFacts(Record):
-    """What a variant holds, told by the build."""
+    """Properties of a variant, as the build records them."""
 
-    name: str = Field(description="The variant.")
-    about: str = Field(description="One line.")
+    name: str = Field(description="Name of the variant.")
+    about: str = Field(description="One line of description.")
     num_rows: int = Field(description="Rows in the build.")
-    words: float = Field(description="Mean words of the rationale as it leaves it.")
+    words: float = Field(description="Mean words per transformed rationale.")
     names_target: float = Field(
-        description="Share of rows whose rationale names the target."
+        description="Fraction of rows whose rationale names the target."
     )
-    names_other: float = Field(description="Share that names another option.")
+    names_other: float = Field(
+        description="Fraction of rows whose rationale names another option."
+    )
     loosely_target: float = Field(
-        description="Share that names the target by a looser rule."
+        description="Fraction of rows whose rationale names the target by a looser rule."
     )
 
 
 class StageResult(Record):
-    """How far a stage is."""
+    """The progress of a stage."""
 
-    name: str = Field(description="The stage.")
+    name: str = Field(description="Name of the stage.")
     done: int = Field(ge=0, description="Cells with test results.")
-    total: int = Field(ge=1, description="Cells.")
+    total: int = Field(ge=1, description="All cells.")
 
 
 class StudyResults(Record):
-    """report/results.json."""
+    """The content of report/results.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
-    num_questions: int = Field(description="Test questions.")
-    stages: tuple[StageResult, ...] = Field(description="In order.")
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    num_questions: int = Field(description="Number of test questions.")
+    stages: tuple[StageResult, ...] = Field(description="Stages in order.")
     untrained: tuple[RecipeResult, ...] = Field(
-        description="The untrained student, one of each student."
+        description="Results of each student before training."
     )
     recipes: tuple[RecipeResult, ...] = Field(
-        description="Main setting first, in the order of the stages."
+        description="Results of each recipe: the main setting first, then in the order of the stages."
     )
     comparisons: tuple[ComparisonResult, ...] = Field(
-        description="Planned ones in order, then exploratory ones."
+        description="Planned comparisons in order, then exploratory ones."
     )
     variants: tuple[VariantFacts, ...] = Field(
-        description="Of those trained on; empty: the build was not at hand."
+        description="Variants trained on; empty if the build was not available."
     )
     touches: int = Field(
-        ge=0, description="Times that a cell began to ask the test questions."
+        ge=0,
+        description="Number of times that a cell started to use the test questions.",
     )
     touched_twice: tuple[str, ...] = Field(
-        description="Cells that began more than once with another fingerprint."
+        description="Cells that did so more than once, with different fingerprints."
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from cotbuild.builder.study.statistics import compare, equivalent
-from cotbuild.schemas.study.comparison import Comparison
+from cotbuild.schemas.study.results import Comparison
 
 RUN_SD, ACCURACY = 0.017, 0.35
 SPREAD_Z = special.ndtri((np.arange(2001) + 0.5) / 2001)

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Interval
-from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
+from cotbuild.schemas.study.declaration import (
+    Claim,
+    Study,
+    StudyMetric,
+    TrainingSetting,
+)
 from cotbuild.schemas.study.results import (
+    ClaimOutcome,
     ComparisonResult,
     ComparisonStatus,
+    Interval,
     StudyResults,
 )
 

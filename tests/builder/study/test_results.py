@@ -6,10 +6,10 @@ from cotbuild.builder.study.registration import changes
 from cotbuild.builder.study.results import study_results
 from cotbuild.builder.study.statistics import compare, holm
 from cotbuild.builder.study.words import claim_lines
-from cotbuild.schemas.study.comparison import Claim, ClaimOutcome
-from cotbuild.schemas.study.declaration import CellKey, Study, StudyStage
-from cotbuild.schemas.study.record import Cell, TestAccess
+from cotbuild.schemas.study.declaration import CellKey, Claim, Study, StudyStage
+from cotbuild.schemas.study.record import Cell, QuestionAccess
 from cotbuild.schemas.study.results import (
+    ClaimOutcome,
     ComparisonResult,
     ComparisonStatus,
     StudyResults,
@@ -190,8 +190,9 @@ def test_no_cells_no_results() -> None:
 def test_a_cell_that_met_the_test_questions_as_two_students_is_named() -> None:
     study = make_study()
     touches = [
-        TestAccess(cell="a", fingerprint=print_, at="") for print_ in ("1", "1", "2")
+        QuestionAccess(cell="a", fingerprint=print_, at="")
+        for print_ in ("1", "1", "2")
     ]
-    touches.append(TestAccess(cell="b", fingerprint="1", at=""))
+    touches.append(QuestionAccess(cell="b", fingerprint="1", at=""))
     found = study_results(study, make_record(study), {}, touches, None)
     assert (found.touches, found.touched_twice) == (4, ("a",))

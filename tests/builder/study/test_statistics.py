@@ -19,7 +19,8 @@ from cotbuild.builder.study.statistics import (
 )
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.evaluation import wilson_interval
-from cotbuild.schemas.study.comparison import Claim, ClaimOutcome, Comparison
+from cotbuild.schemas.study.declaration import Claim
+from cotbuild.schemas.study.results import ClaimOutcome, Comparison
 from tests.support.simulated_studies import (
     compare_all,
     covers,

@@ -11,9 +11,9 @@ from cotbuild.schemas.evaluation import (
     Proportion,
     StudentMetrics,
 )
-from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.study.declaration import (
     CellKey,
+    Claim,
     PlannedComparison,
     Study,
     StudyQuestions,

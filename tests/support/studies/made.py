@@ -14,9 +14,9 @@ from cotbuild.builder.study.statistics import (
     recipe_accuracy,
 )
 from cotbuild.schemas.evaluation import MajorityBaseline, Proportion, wilson_interval
-from cotbuild.schemas.study.comparison import Claim
 from cotbuild.schemas.study.declaration import (
     CellKey,
+    Claim,
     PlannedComparison,
     Study,
     StudyQuestions,

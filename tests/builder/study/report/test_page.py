@@ -12,9 +12,8 @@ import pytest
 
 from cotbuild.builder.card.escape import flat
 from cotbuild.builder.study.report.page import page
-from cotbuild.schemas.study.comparison import ClaimOutcome
 from cotbuild.schemas.study.record import GateResult
-from cotbuild.schemas.study.results import ComparisonStatus
+from cotbuild.schemas.study.results import ClaimOutcome, ComparisonStatus
 from tests.support.studies.hostile import TEXTS, Seen, hostile
 from tests.support.studies.kinds import KINDS, Made, changed, half_way, nothing_run
 from tests.support.studies.made import whole

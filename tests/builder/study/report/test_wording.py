@@ -5,8 +5,8 @@ import pytest
 from cotbuild.builder.study.report import wording as said
 from cotbuild.builder.study.report.limits import limits
 from cotbuild.builder.study.report.method import method
-from cotbuild.schemas.study.comparison import Claim, ClaimOutcome
-from cotbuild.schemas.study.results import ComparisonResult
+from cotbuild.schemas.study.declaration import Claim
+from cotbuild.schemas.study.results import ClaimOutcome, ComparisonResult
 from cotbuild.schemas.training import Precision
 from tests.support.studies.kinds import nothing_run
 from tests.support.studies.made import whole
