@@ -195,9 +195,7 @@ class BuildConfig(Record):
     fits.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     source: SourceConfig = Field(default=SourceConfig(), description="The questions.")
     teacher: TeacherConfig = Field(default=TeacherConfig(), description="The teacher.")
     imported: ImportConfig | None = Field(

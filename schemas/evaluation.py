@@ -181,9 +181,7 @@ class EvaluationInputs(Record):
 class Evaluation(Record):
     """evaluation.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     metric: str = Field(
         description="The primary metric, which `accuracy` and `correct` are of."
     )

@@ -93,9 +93,7 @@ class RunInfo(Record):
 class Manifest(Record):
     """Written last: where it stands, the build is whole."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     cotbuild: str = Field(description="Version of cotbuild.")
     title: str = Field(description="What the card is called.")
     fingerprint: str = Field(

@@ -172,9 +172,7 @@ class StudentRun(Record):
     Where `finished`, the model folder holds its student.
     """
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     config: TrainConfig = Field(description="What was asked for, resolved.")
     student: str = Field(
         description="Identity of the student before training: weights by digest or commit."

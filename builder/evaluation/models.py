@@ -110,9 +110,7 @@ def _fetched(release: str, ui: Ui) -> Build:
 class RunSource(Record):
     """source.json in the folder of a run: where its rows came from, on this machine."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     source: str | None = Field(
         default=None, description="Folder of a build, or ORG/NAME@TAG; None: not known."
     )

@@ -40,9 +40,7 @@ R = TypeVar("R", bound=Record)
 class _ReleaseFile(Record):
     """The content of release.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     files: tuple[str, ...] = Field(
         default=(), description="Paths that were put here; others are a user's own."
     )
@@ -52,9 +50,7 @@ class _ReleaseFile(Record):
 class _PendingFile(Record):
     """The content of pending.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     add: tuple[str, ...] = Field(
         default=(), description="Paths whose files wait in incoming/."
     )

@@ -16,9 +16,7 @@ SOURCE_JSON = "source.json"
 class ResolvedSource(Record):
     """The content of source.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     hub: dict[str, str] = Field(
         default={}, description="repo@revision as configured to the commit it meant."
     )

@@ -16,9 +16,7 @@ TEACHER_JSON = "teacher.json"
 class IdentityCache(Record):
     """The content of teacher.json."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of this form."
-    )
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     hub: dict[str, str] = Field(
         default={}, description="repo@revision as configured to the commit it meant."
     )
