@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.generate.modes import request_seed
+from cotbuild.builder.generate.chains import request_seed
 from cotbuild.builder.imports.recipes import builtin_recipes
 from cotbuild.prompts.render import render
 from cotbuild.prompts.response_format import answer_format, choice_format

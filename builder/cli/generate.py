@@ -322,7 +322,7 @@ def generate(
 def _print_plan(
     config: BuildConfig, out: Path, fresh: bool, retry_failed: bool
 ) -> None:
-    from cotbuild.builder.generate.dry_run import dry_run
+    from cotbuild.builder.generate.run import dry_run
 
     for line in dry_run(config, out, fresh=fresh, retry_failed=retry_failed):
         print(line)

@@ -162,7 +162,7 @@ def import_rationales(
         }
         resolved = build_config(None, flags, setting or [])
         if dry_run:
-            from cotbuild.builder.generate.dry_run import dry_run as lines
+            from cotbuild.builder.generate.run import dry_run as lines
 
             for line in lines(resolved, out):
                 print(line)

@@ -2,7 +2,6 @@
 means, where rows come from.
 """
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from cotbuild.builder.build.build import Build
+from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.identity import model_commit, model_identity
@@ -72,7 +72,7 @@ def find_model(
     if identity.startswith("embedded:"):
         log = cache_dir() / "convert.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return ResolvedModel(str(asyncio.run(embedded_model(log, say))), identity, None)
+        return ResolvedModel(str(run_async(embedded_model(log, say))), identity, None)
     if identity.startswith("local:"):
         return ResolvedModel(str(Path(name).expanduser()), identity, None)
     return ResolvedModel(name, identity, hub_commit(identity))

@@ -1,26 +1,27 @@
-"""From a job and its answers to a finished build directory; deterministic but for the
-manifest's `run`.
+"""Write the rows of a job as a finished build directory.
+
+The result is deterministic, apart from the manifest's `run`.
 """
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from cotbuild.builder.build.directory import CARD, CONFIG, install, staging
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import card
-from cotbuild.builder.generate.jobs import Job, cotbuild_version, known_answers
-from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
-from cotbuild.builder.sources.licence import hub_id, stated_licence
+from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
+from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
+from cotbuild.builder.sources.licence import hub_id
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
-from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
@@ -37,60 +38,34 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale, Verdict
 
 
-class BuildRows(NamedTuple):
-    """The rows of a build before they are written."""
-
-    rows: Iterator[Rationale]
-    num_rows: int
-    asked: int
-    answers: AnswerIndex | None
-    """Where the answers stand; None: the rationales were imported."""
-
-
-def asked_for(job: Job, index: AnswerIndex, num_chains: int, asked: int) -> BuildRows:
-    """Rows derived from answers."""
-    return BuildRows(_rationales(job, index), num_chains, asked, index)
-
-
-def imported(job: Job) -> BuildRows:
-    """Rows made of rationales from elsewhere."""
-    return BuildRows(job.imported.rows(), job.imported.num_rows, 0, None)
-
-
 def assemble(
-    job: Job, derived: BuildRows, started: float, say: Callable[[str], None]
+    job: Job, rows: BuildRows, inputs: str, started: float, say: Callable[[str], None]
 ) -> Manifest:
-    """Write every row and put the files in place. Raises DataError where the source
-    changed meanwhile.
+    """Write every row and put the files in place.
 
     Variants of the build that is replaced are kept if the rows they were derived from
-    come out unchanged; `say` gets a line before they are deleted. `started`:
-    time.monotonic() at the start of the run.
+    come out unchanged; `say` gets a line before they are deleted. `inputs`:
+    `job.digest_inputs()`; `started`: time.monotonic() at the start of the run. Raises
+    DataError where the source changed meanwhile.
     """
-    tally = BuildCounts()
+    counts = BuildCounts()
     with staging(job.out) as stage:
-        rows = _counted(flag_duplicates(derived.rows), tally)
+        split = job.source.split
+        counted_rows = _count_rows(flag_duplicates(rows.rows), counts)
         files = write_split(
-            stage, "rationales", job.source.split, Rationale, rows, derived.num_rows
+            stage, "rationales", split, Rationale, counted_rows, rows.num_rows
         )
-        source = _source(job, tally)
-        for split in job.eval_splits:
-            files += _questions(job, stage, split)
-            source.dropped.update(
-                {
-                    f"{split} {reason}": count
-                    for reason, count in job.source.drops.items()
-                }
-            )
+        # Before another split is read, which has dropped rows of its own.
+        source = _source_entry(job, rows, counts)
+        for eval_split in job.eval_splits:
+            files += _write_questions(job, stage, eval_split)
+            for reason, count in job.source.drops.items():
+                source.dropped[f"{eval_split} {reason}"] = count
         source.eval_questions.update(_rows_by_split(files, "questions"))
         _check_unchanged(job)
-        manifest = _manifest(
-            job,
-            tally,
-            files,
-            source,
-            _run_info(job, derived, tally, time.monotonic() - started),
-        )
+        elapsed_s = time.monotonic() - started
+        run = _run_info(job, rows, inputs, counts, elapsed_s)
+        manifest = _manifest(job, rows, counts, files, source, run)
         manifest = keep_variants(job.out, manifest, say)
         write_text_atomic(stage / CARD, card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
@@ -98,110 +73,81 @@ def assemble(
     return manifest
 
 
-def _source(job: Job, tally: BuildCounts) -> SourceEntry:
-    """What the last read of the split asked about left behind, before another split is
-    read.
-    """
-    without = (
-        0 if job.config.imported is None else job.imported.entry.num_questions_without
-    )
+def _source_entry(job: Job, rows: BuildRows, counts: BuildCounts) -> SourceEntry:
+    num_without = 0 if rows.imported is None else rows.imported.num_questions_without
     return SourceEntry(
         dataset=job.source.dataset,
         split=job.source.split,
-        checksums=job.checksums,
-        num_questions=tally.num_questions + without,
+        checksums=dict(job.checksums),
+        num_questions=counts.num_questions + num_without,
         dropped=dict(sorted(job.source.drops.items())),
         eval_questions={},
-        licence=_source_licence(job),
+        licence=job.question_licence(),
         hub_id=hub_id(job.source),
         overlaps=job.source.overlaps,
     )
 
 
-def _source_licence(job: Job) -> str | None:
-    """Of questions that came with imported rationales it is theirs."""
-    imported = job.config.imported
-    if imported is not None and imported.recipe.join == "inside":
-        return imported.recipe.licence
-    return stated_licence(job.source, job.store.root)
-
-
-def _rationales(job: Job, index: AnswerIndex) -> Iterator[Rationale]:
-    with known_answers(index, retry=False) as lookup:
-        for chain in job.chains(lookup):
-            if chain.open is not None:
-                raise DataError(
-                    f"{job.source.dataset}: question {chain.question.id!r} was never asked. Expected the source "
-                    "to stay as it was during the run. Run the same command again."
-                )
-            yield to_rationale(chain)
-
-
-def _counted(rows: Iterable[Rationale], tally: BuildCounts) -> Iterator[Rationale]:
+def _count_rows(rows: Iterable[Rationale], counts: BuildCounts) -> Iterator[Rationale]:
     for row in rows:
-        tally.add(row)
+        counts.add(row)
         yield row
 
 
-def _questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
-    count = sum(1 for _ in job.source.read(split))
-    return write_split(
-        stage, "questions", split, Question, job.source.read(split), count
-    )
+def _write_questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
+    num_questions = sum(1 for _ in job.source.read(split))
+    questions = job.source.read(split)
+    return write_split(stage, "questions", split, Question, questions, num_questions)
 
 
 def _check_unchanged(job: Job) -> None:
-    """Raise DataError where a source file was edited while it was read: its checksum
-    would be of other rows.
+    """Raise DataError where a source file was edited while it was read.
+
+    The rows may then be of neither version.
     """
-    for split, before in job.checksums.items():
-        if job.source.checksum(split) != before:
+    for split, checksum in job.checksums.items():
+        if job.source.checksum(split) != checksum:
             raise DataError(
-                f"{job.source.dataset}/{split}: changed during the run. Expected the source to stay as it was. "
-                "Run the same command again."
+                f"{job.source.dataset}/{split} changed during the run. Run the same "
+                "command again."
             )
 
 
 def _manifest(
     job: Job,
-    tally: BuildCounts,
+    rows: BuildRows,
+    counts: BuildCounts,
     files: list[FileEntry],
     source: SourceEntry,
     run: RunInfo,
 ) -> Manifest:
-    config, digests = job.config, config_digests(files)
-    entry = None if config.imported is None else job.imported.entry
-    used = {
-        t.ref: t
-        for p, by_kind in job.templates.items()
-        for k, t in by_kind.items()
-        if (p, k) in tally.asked
+    digests = config_digests(files)
+    by_target = {
+        target: dict(sorted(verdicts.items()))
+        for target, verdicts in sorted(counts.by_target.items())
     }
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
         fingerprint=digest("build/1", digests),
         teacher=job.teacher,
-        mode=f"import:{entry.recipe}" if entry else job.asking.ref,
+        mode=rows.mode,
         extract_version=EXTRACT_VERSION,
-        templates=[_template_entry(used[ref]) for ref in sorted(used)],
-        exemplars=config.exemplars,
-        sampling=None if entry else config.sampling,
-        samples=None if entry else config.samples,
-        seed=config.seed,
-        imported=entry,
+        templates=_template_entries(rows, counts),
+        exemplars=job.config.exemplars,
+        sampling=rows.sampling,
+        samples=rows.samples,
+        seed=job.config.seed,
+        imported=rows.imported,
         source=source,
-        num_planned=tally.verdicts.total(),
-        verdicts={verdict.value: tally.verdicts[verdict.value] for verdict in Verdict},
-        verdicts_by_target={
-            target: dict(sorted(tally.by_target[target].items()))
-            for target in sorted(tally.by_target)
-        },
-        purposes=dict(sorted(tally.purposes.items())),
-        flags=dict(sorted(tally.flags.items())),
-        failures=dict(sorted(tally.failures.items())),
-        completion_tokens=tally.completion_tokens,
-        rationale_chars=tally.length_quartiles(),
+        num_planned=counts.verdicts.total(),
+        verdicts={verdict.value: counts.verdicts[verdict] for verdict in Verdict},
+        verdicts_by_target=by_target,
+        purposes=dict(sorted(counts.purposes.items())),
+        flags=dict(sorted(counts.flags.items())),
+        failures=dict(sorted(counts.failures.items())),
+        completion_tokens=counts.completion_tokens,
+        rationale_chars=counts.length_quartiles(),
         digests=digests,
         files=files,
         pyarrow=pa.__version__,
@@ -209,46 +155,53 @@ def _manifest(
     )
 
 
-def _template_entry(template: Template) -> TemplateEntry:
-    content = template.model_dump(mode="json")
-    return TemplateEntry(
-        template=template.ref, fingerprint=template.fingerprint, content=content
-    )
+def _template_entries(rows: BuildRows, counts: BuildCounts) -> list[TemplateEntry]:
+    """Return the templates that were used, by name and version."""
+    used = {
+        template.ref: template
+        for purpose, by_kind in rows.templates.items()
+        for kind, template in by_kind.items()
+        if (purpose, kind) in counts.template_uses
+    }
+    return [
+        TemplateEntry(
+            template=ref,
+            fingerprint=template.fingerprint,
+            content=template.model_dump(mode="json"),
+        )
+        for ref, template in sorted(used.items())
+    ]
 
 
 def _rows_by_split(files: list[FileEntry], config_name: str) -> dict[str, int]:
-    counts: dict[str, int] = {}
+    num_rows: Counter[str] = Counter()
     for file in files:
         if file.config_name == config_name:
-            counts[file.split] = counts.get(file.split, 0) + file.num_rows
-    return dict(sorted(counts.items()))
+            num_rows[file.split] += file.num_rows
+    return dict(sorted(num_rows.items()))
 
 
 def _run_info(
-    job: Job, derived: BuildRows, tally: BuildCounts, elapsed_s: float
+    job: Job, rows: BuildRows, inputs: str, counts: BuildCounts, elapsed_s: float
 ) -> RunInfo:
-    index = derived.answers
-    passing = (kind.value for kind in FailureKind if kind is not FailureKind.REJECTED)
+    passing = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
     return RunInfo(
-        inputs=job.inputs,
+        inputs=inputs,
         store=job.store.state(),
-        open_failures=sum(tally.failures[kind] for kind in passing),
+        open_failures=sum(counts.failures[kind.value] for kind in passing),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         elapsed_s=round(elapsed_s, 3),
         host=socket.gethostname(),
-        asked=derived.asked,
-        torn_lines=index.torn if index else 0,
-        teachers=_teachers(index) if index else [],
+        asked=rows.num_requests,
+        torn_lines=0 if rows.answers is None else rows.answers.torn,
+        teachers=[] if rows.answers is None else _servers(rows.answers),
     )
 
 
-def _teachers(index: AnswerIndex) -> list[dict[str, Any]]:
-    """Provenance of the servers that answered, each once, in the order of their first
-    journal.
-    """
-    found = (
-        header["teacher"]
-        for header in map(read_header, index.journals)
-        if "teacher" in header
-    )
-    return list({canonical_json(about): about for about in found}.values())
+def _servers(index: AnswerIndex) -> list[dict[str, Any]]:
+    """Return the provenance of each server that answered, in order of first use."""
+    servers: dict[str, dict[str, Any]] = {}
+    for header in map(read_header, index.journals):
+        if "teacher" in header:
+            servers.setdefault(canonical_json(header["teacher"]), header["teacher"])
+    return list(servers.values())

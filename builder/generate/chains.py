@@ -1,178 +1,343 @@
-"""From questions to requests: pure.
+"""Chains of requests: which request follows which answer. Pure.
 
-A question's work is a chain of requests that its mode decides one by one.
+The work on one (question, sample_index) is a chain. Its first request asks for a
+rationale. From the answers so far `next_step` decides whether another request follows:
+the same one with a larger token limit, a constrained choice of the answer, or the
+question with its target shown.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from cotbuild.builder.storage.keys import distinct, key_bytes
+from cotbuild.builder.generate.exemplars import ExemplarPool
+from cotbuild.prompts.render import render
+from cotbuild.prompts.response_format import (
+    CHOOSE_TOKENS,
+    answer_format,
+    choice_format,
+    choose_turns,
+)
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.grade import GradedCompletion
-from cotbuild.schemas.completion import Answer, Completion, Failure, Request
-from cotbuild.schemas.question import Question
-from cotbuild.schemas.rationale import Purpose
+from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
+from cotbuild.schemas.answers.json_answer import read_json_answer
+from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.completion import (
+    MAX_SEED,
+    Answer,
+    Completion,
+    Failure,
+    Request,
+    Sampling,
+)
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.question import Question, QuestionKind
+from cotbuild.schemas.rationale import Purpose, Verdict
 
-Lookup = Callable[[str], Answer | None]
-"""From a request_key to what is known of it; None: nothing."""
+AnswerLookup = Callable[[str], Answer | None]
+"""Returns the stored answer to a request_key; None where there is none."""
+
+RULES_VERSION = 1
+"""Version of `next_step`: a changed rule may make requests that were not made before."""
+LONGER_FACTOR = 4
+"""Times max_tokens, where a text that was cut is requested once more."""
+MISSED_VERDICTS = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNCATED})
+"""Verdicts after which elicit-then-rationalize asks again with the target shown, as in
+STaR (arXiv 2203.14465).
+"""
 
 
 class Step(NamedTuple):
-    """A request of a chain, what it is for, and the template it was put through."""
+    """One request of a chain, its purpose, and the template it was rendered from."""
 
     purpose: Purpose
     template: Template
     request: Request
 
 
-class Judge(Protocol):
-    """Judges a finished chain where that is wanted; it costs more than planning does."""
-
-    def __call__(self, *, flags: bool = True) -> GradedCompletion:
-        """`flags` False: without those of the rationale's wording, which cost as much
-        as all the rest.
-        """
-
-
-class Ending(NamedTuple):
-    """What a finished chain came to."""
+class AnsweredStep(NamedTuple):
+    """A step and the teacher's answer to it."""
 
     step: Step
-    """The one whose text holds the rationale."""
-    judge: Judge
+    answer: Answer
 
 
-Script = Generator[Step, Completion, Ending]
-"""A chain as a coroutine: it yields what to ask next, is sent the completion, and
-returns what it came to.
-"""
+class FinishedChain(NamedTuple):
+    """The result of a chain that needs no further request."""
 
-
-class Mode(Protocol):
-    """A way of asking.
-
-    Pure: the same answers lead to the same requests. Versioned in `ref`.
-    """
+    rationale: AnsweredStep
+    """The last request for a rationale; its text holds the rationale."""
+    choice: AnsweredStep | None
+    """The constrained choice of the answer that followed it, if any."""
 
     @property
-    def ref(self) -> str:
-        """name@version."""
-
-    @property
-    def samples(self) -> int:
-        """Chains per question."""
-
-    def script(self, question: Question, sample_index: int) -> Script:
-        """The chain of one question and sample."""
+    def failure(self) -> Failure | None:
+        """The failure that ended the chain, if any."""
+        last = self.choice or self.rationale
+        return last.answer if isinstance(last.answer, Failure) else None
 
 
 class Chain(NamedTuple):
-    """One (question, sample_index): what was answered so far, and what is to be asked
-    next.
-    """
+    """One (question, sample_index): the steps answered so far, and what follows."""
 
     question: Question
     sample_index: int
-    taken: tuple[tuple[Step, Answer], ...]
-    open: Step | None
-    """None: finished, or ended by the failure that stands last in `taken`."""
-    ending: Ending | None
-    script: Script
+    answered: tuple[AnsweredStep, ...]
+    next: Step | FinishedChain
+
+    @property
+    def open_step(self) -> Step | None:
+        """The step to request next; None where the chain is finished."""
+        return self.next if isinstance(self.next, Step) else None
+
+    @property
+    def finished(self) -> FinishedChain | None:
+        """The result; None while a step is open."""
+        return self.next if isinstance(self.next, FinishedChain) else None
 
 
-def begin(mode: Mode, question: Question, sample_index: int) -> Chain:
-    """A chain before its first answer."""
-    script = mode.script(question, sample_index)
-    return Chain(question, sample_index, (), next(script), None, script)
+@dataclass(frozen=True)
+class ChainRules:
+    """All that decides the requests of a build besides its questions and answers."""
+
+    config: BuildConfig
+    teacher: str
+    """Identity of the teacher."""
+    templates: Mapping[Purpose, Mapping[QuestionKind, Template]]
+    """The templates of each purpose that the mode needs."""
+    pool: ExemplarPool | None = None
+    """Exemplars drawn from a split; None: those of the templates."""
+
+    @property
+    def ref(self) -> str:
+        """Name and version of the rules, such as `rationalize+json+longer@1`."""
+        parts: list[str] = [self.config.mode]
+        if self.config.decode != "free":
+            parts.append(self.config.decode)
+        if self.config.on_length == "longer":
+            parts.append("longer")
+        return f"{'+'.join(parts)}@{RULES_VERSION}"
+
+    @property
+    def allow_follow_ups(self) -> bool:
+        """Whether a chain may have more than one request."""
+        return (
+            self.config.decode == "choice"
+            or self.config.on_length == "longer"
+            or self.config.mode == "elicit-then-rationalize"
+        )
+
+    @property
+    def longer_tokens(self) -> int:
+        """The token limit for a text that was cut."""
+        default = LONGER_FACTOR * self.config.sampling.max_tokens
+        return self.config.longer_tokens or default
+
+    def template(self, purpose: Purpose, question: Question) -> Template:
+        """Return the template for a question, with its exemplars filled in.
+
+        Raises ConfigError where it takes none or there are too few.
+        """
+        template = self.templates[purpose][question.kind]
+        return template if self.pool is None else self.pool.fill(template, question)
 
 
-def advance(chain: Chain, answer: Answer) -> Chain:
-    """The chain with its open step answered.
+# -- the rules -------------------------------------------------------------------------
 
-    A failure ends it. Uses up `chain`: its script goes on.
+
+def next_step(
+    rules: ChainRules,
+    question: Question,
+    sample_index: int,
+    answered: Sequence[AnsweredStep],
+) -> Step | FinishedChain:
+    """Decide what follows the steps answered so far.
+
+    A failure ends the chain. Raises DataError where the target is to be shown and the
+    question has none, ConfigError where its template cannot take the exemplars.
     """
-    assert chain.open is not None
-    chain = chain._replace(taken=(*chain.taken, (chain.open, answer)), open=None)
-    if isinstance(answer, Failure):
-        return chain
-    try:
-        return chain._replace(open=chain.script.send(answer))
-    except StopIteration as end:
-        return chain._replace(ending=end.value)
+    if not answered:
+        shown = rules.config.mode == "rationalize"
+        purpose = Purpose.RATIONALIZE if shown else Purpose.ELICIT
+        return _rationale_step(rules, purpose, question, sample_index)
+    last = answered[-1]
+    if last.step.purpose is Purpose.CHOOSE:
+        finished = FinishedChain(rationale=answered[-2], choice=last)
+    else:
+        finished = FinishedChain(rationale=last, choice=None)
+    if finished.failure is not None:
+        return finished
+    if follow_up := _follow_up(rules, question, last):
+        return follow_up
+    if _shows_target_next(rules, question, finished):
+        return _rationale_step(rules, Purpose.RATIONALIZE, question, sample_index)
+    return finished
 
 
-def walk(mode: Mode, question: Question, sample_index: int, lookup: Lookup) -> Chain:
-    """Follow a chain through the answers that `lookup` has, by request_key."""
-    chain = begin(mode, question, sample_index)
-    while (
-        chain.open is not None
-        and (answer := lookup(chain.open.request.request_key)) is not None
-    ):
-        chain = advance(chain, answer)
+def _follow_up(
+    rules: ChainRules, question: Question, last: AnsweredStep
+) -> Step | None:
+    """The step that completes the last rationale: a longer text, or the choice."""
+    step, answer = last
+    if step.purpose is Purpose.CHOOSE or isinstance(answer, Failure):
+        return None
+    longer_allowed = rules.config.on_length == "longer" and (
+        step.request.sampling == rules.config.sampling
+    )
+    if longer_allowed and answer.finish_reason == "length":
+        return _longer_step(rules, step)
+    if rules.config.decode == "choice":
+        return _choice_step(rules, question, step, answer)
+    return None
+
+
+def _shows_target_next(
+    rules: ChainRules, question: Question, finished: FinishedChain
+) -> bool:
+    """Whether the question is asked again, this time with its target shown."""
+    if rules.config.mode != "elicit-then-rationalize":
+        return False
+    if finished.rationale.step.purpose is not Purpose.ELICIT:
+        return False
+    graded = grade_chain(question, finished, flags=False)
+    return graded.verdict in MISSED_VERDICTS
+
+
+def _rationale_step(
+    rules: ChainRules, purpose: Purpose, question: Question, sample_index: int
+) -> Step:
+    template = rules.template(purpose, question)
+    sampling = rules.config.sampling
+    seed = None
+    if sampling.temperature > 0:
+        seed = request_seed(rules.config.seed, question.id, sample_index)
+    response_format = None
+    if template.reply == "json":
+        answer_first = template.answer == "first"
+        response_format = answer_format(question, answer_first=answer_first)
+    request = Request(
+        messages=render(template, question),
+        teacher=rules.teacher,
+        sampling=sampling,
+        seed=seed,
+        response_format=response_format,
+    )
+    return Step(purpose, template, request)
+
+
+def _longer_step(rules: ChainRules, step: Step) -> Step:
+    longer = {"max_tokens": rules.longer_tokens}
+    sampling = rules.config.sampling.model_copy(update=longer)
+    return step._replace(request=step.request.model_copy(update={"sampling": sampling}))
+
+
+def _choice_step(
+    rules: ChainRules, question: Question, step: Step, completion: Completion
+) -> Step:
+    _, shown_text = split_reasoning(completion.text)
+    turns = choose_turns(question, shown_text.strip())
+    request = Request(
+        messages=(*step.request.messages, *turns),
+        teacher=rules.teacher,
+        sampling=Sampling(temperature=0, max_tokens=CHOOSE_TOKENS),
+        seed=None,
+        response_format=choice_format(question),
+    )
+    return Step(Purpose.CHOOSE, step.template, request)
+
+
+def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:
+    """Return the seed of a request, in 0 … 2^53 - 1.
+
+    It is the same on any platform and in any order of the questions.
+    """
+    seed = digest("seed/1", [build_seed, question_id, sample_index])
+    return int(seed[:16], 16) & MAX_SEED
+
+
+def grade_chain(
+    question: Question, finished: FinishedChain, *, flags: bool = True
+) -> GradedCompletion:
+    """Extract and grade the answer of a finished chain.
+
+    A chain that failed is unscored, whatever text it holds. Without `flags` those of
+    the rationale's wording are left out; they cost as much as all the rest.
+    """
+    step, completion = finished.rationale
+    if isinstance(completion, Failure):
+        return _unscored(reasoning=None)
+    chosen = None
+    if finished.choice is not None:
+        if isinstance(finished.choice.answer, Failure):
+            # With the reasoning a published row shows how far the chain went.
+            return _unscored(completion.reasoning)
+        chosen = read_json_answer(finished.choice.answer.text, question)
+    graded = grade_completion(
+        question,
+        completion.text,
+        reasoning=completion.reasoning,
+        finish_reason=completion.finish_reason,
+        answer_first=step.template.answer == "first",
+        as_json=step.template.reply == "json",
+        given=chosen,
+        flags=flags,
+    )
+    if finished.choice is None or chosen is not None:
+        return graded
+    # A choice was requested and not made: what the text states does not replace it.
+    verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
+    return graded.model_copy(update={"answer": None, "verdict": verdict})
+
+
+def _unscored(reasoning: str | None) -> GradedCompletion:
+    return GradedCompletion(
+        rationale="",
+        answer=None,
+        reasoning=reasoning,
+        verdict=Verdict.UNSCORED,
+        flags=(),
+    )
+
+
+# -- following a chain -----------------------------------------------------------------
+
+
+def start_chain(rules: ChainRules, question: Question, sample_index: int) -> Chain:
+    """Return a chain before its first answer."""
+    first = next_step(rules, question, sample_index, ())
+    return Chain(question, sample_index, (), first)
+
+
+def extend_chain(rules: ChainRules, chain: Chain, answer: Answer) -> Chain:
+    """Return the chain with its open step answered.
+
+    Raises ValueError where it is finished.
+    """
+    if chain.open_step is None:
+        raise ValueError(f"the chain of question {chain.question.id!r} is finished")
+    answered = (*chain.answered, AnsweredStep(chain.open_step, answer))
+    following = next_step(rules, chain.question, chain.sample_index, answered)
+    return chain._replace(answered=answered, next=following)
+
+
+def follow_chain(
+    rules: ChainRules, question: Question, sample_index: int, lookup: AnswerLookup
+) -> Chain:
+    """Return a chain as far as `lookup` has answers."""
+    chain = start_chain(rules, question, sample_index)
+    while chain.open_step is not None:
+        answer = lookup(chain.open_step.request.request_key)
+        if answer is None:
+            break
+        chain = extend_chain(rules, chain, answer)
     return chain
 
 
-def walk_all(
-    mode: Mode, questions: Iterable[Question], lookup: Lookup
+def follow_chains(
+    rules: ChainRules, questions: Iterable[Question], lookup: AnswerLookup
 ) -> Iterator[Chain]:
-    """Every chain of a build, in plan order: questions as they come, samples within."""
+    """Yield every chain of a build in plan order: by question, then by sample."""
     for question in questions:
-        for sample_index in range(mode.samples):
-            yield walk(mode, question, sample_index, lookup)
-
-
-@dataclass
-class RequestPlan:
-    """What a run would do, counted in one pass that keeps 16 bytes a request."""
-
-    num_questions: int = 0
-    num_chains: int = 0
-    num_open: int = 0
-    """Requests to make, as far as can be told; two chains with one request_key count
-    once.
-    """
-    num_open_chains: int = 0
-    open_chars: int = 0
-    """Characters in the messages of the open requests."""
-    first: Request | None = None
-    longest: Request | None = None
-    longest_id: str = ""
-    repeats: frozenset[bytes] = frozenset()
-    """Keys (16 bytes) that more than one open chain has."""
-
-
-def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
-    """Count a plan's chains and its open requests."""
-    plan, keys, longest = RequestPlan(), bytearray(), -1
-    for chain in chains:
-        plan.num_chains += 1
-        if chain.open is None:
-            continue
-        request = chain.open.request
-        keys += key_bytes(request.request_key)
-        chars = sum(len(message.content) for message in request.messages)
-        plan.open_chars += chars
-        plan.first = plan.first or request
-        if chars > longest:
-            longest, plan.longest, plan.longest_id = chars, request, chain.question.id
-    plan.num_questions = plan.num_chains // samples
-    plan.num_open_chains = len(keys) // 16
-    plan.num_open, plan.repeats = distinct(keys)
-    return plan
-
-
-def open_requests(
-    chains: Iterable[Chain], repeats: frozenset[bytes]
-) -> Iterator[Chain]:
-    """The chains with an open request, each request_key once."""
-    seen: set[bytes] = set()
-    for chain in chains:
-        if chain.open is None:
-            continue
-        key = key_bytes(chain.open.request.request_key)
-        if key in repeats:
-            if key in seen:
-                continue
-            seen.add(key)
-        yield chain
+        for sample_index in range(rules.config.samples):
+            yield follow_chain(rules, question, sample_index, lookup)

@@ -12,32 +12,42 @@ DERIVING = (
     "cotbuild.schemas",
     "cotbuild.prompts",
     "cotbuild.builder.generate.assemble",
-    "cotbuild.builder.generate.rows",
+    "cotbuild.builder.generate.chains",
     "cotbuild.builder.generate.exemplars",
+    "cotbuild.builder.generate.import_job",
+    "cotbuild.builder.generate.jobs",
+    "cotbuild.builder.generate.rows",
+    "cotbuild.builder.generate.teacher_job",
     "cotbuild.builder.hub",
     "cotbuild.builder.imports",
-    "cotbuild.builder.generate.jobs",
-    "cotbuild.builder.storage.journal",
-    "cotbuild.builder.storage.keys",
-    "cotbuild.builder.generate.modes",
-    "cotbuild.builder.generate.chains",
-    "cotbuild.builder.storage.parquet",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
+    "cotbuild.builder.storage.journal",
+    "cotbuild.builder.storage.keys",
+    "cotbuild.builder.storage.parquet",
 )
-"""Modules, and packages with all that is in them, whose code plans requests and derives
+"""Modules, and packages with all their modules, whose code plans requests and derives
 rows.
 
-A test follows the imports of `assemble` and `job`: a module that is missing here, or
-listed without need, fails it.
+A test follows the imports of the jobs and of `assemble`: it fails where a module is
+missing here or is listed without need.
 """
 
 NOT_DERIVING = (
-    "cotbuild.builder.build.directory",  # where files go
-    "cotbuild.builder.card",  # words about the rows
+    # Where files go, and what is kept of the files before.
+    "cotbuild.builder.build.directory",
+    "cotbuild.builder.build.kept_variants",
+    # Text about the rows and the run.
+    "cotbuild.builder.card",
+    "cotbuild.builder.generate.plan",
+    "cotbuild.builder.ui",
+    # How answers are obtained; they are stored, and the teacher's identity is an
+    # input of its own.
+    "cotbuild.builder.event_loop",
+    "cotbuild.builder.generate.ask",
+    "cotbuild.builder.retry_after",
+    "cotbuild.builder.teachers",
     "cotbuild.builder.generate.code_digest",
-    "cotbuild.builder.build.kept_variants",  # keeps or deletes what is derived from the rows
-    "cotbuild.builder.teachers",  # answers are stored, and the teacher's identity is an input by itself
 )
 """What DERIVING imports, yet decides no row; their own imports are not followed."""
 

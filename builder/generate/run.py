@@ -1,30 +1,19 @@
-"""The one place that joins pure and IO: resolve, plan, ask, derive, install."""
+"""Build a dataset of rationales in a folder, or say what that would take."""
 
-import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.directory import clear_stage, read_config, read_manifest
-from cotbuild.builder.generate.ask import ask_all
-from cotbuild.builder.generate.chains import (
-    Chain,
-    Lookup,
-    RequestPlan,
-    make_plan,
-    open_requests,
-)
-from cotbuild.builder.generate.changes import announcement, import_announcement
-from cotbuild.builder.generate.jobs import Job, is_up_to_date, known_answers, prepare
+from cotbuild.builder.build.directory import clear_stage, read_manifest
+from cotbuild.builder.generate.import_job import resolve_import
+from cotbuild.builder.generate.jobs import Job, is_up_to_date
+from cotbuild.builder.generate.teacher_job import resolve_teacher_job
 from cotbuild.builder.sources import remember_source
-from cotbuild.builder.storage.answer_store import AnswerIndex
-from cotbuild.builder.teachers import open_teacher, refuse_recorded
-from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.builder.ui import ChainProgress, Ui
-from cotbuild.schemas.completion import Answer, Completion
+from cotbuild.builder.teachers import refuse_recorded
+from cotbuild.builder.ui import Ui
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.rationale import Verdict
 
 
 @dataclass(frozen=True)
@@ -33,9 +22,9 @@ class GenerateResult:
 
     manifest: Manifest
     asked: int
-    """Requests made; 0, and no server started, where everything was answered."""
+    """Requests made; 0, and no server started, where every answer was stored."""
     rebuilt: bool
-    """False where the build that stood there was already what was asked for."""
+    """False where the build in the folder was up to date."""
 
 
 def generate(
@@ -46,112 +35,52 @@ def generate(
     fresh: bool = False,
     retry_failed: bool = False,
 ) -> GenerateResult:
-    """Bring `out` to what `config` says, asking only what the store does not know.
+    """Build the dataset of `config` in the folder `out`.
 
-    `fresh` begins the answers anew; `retry_failed` asks again also what the server
-    refused. Raises a CotbuildError in one line; every answer had until then stays in
-    the store.
+    Only requests without a stored answer are made. `fresh` ignores the stored answers;
+    `retry_failed` also repeats the requests that the server rejected. May be called
+    where an event loop runs, as in a notebook. Raises a CotbuildError; answers received
+    until then stay in the store, and the same call continues from them.
     """
     started = time.monotonic()
-    job = prepare(config, out)
+    job = resolve(config, out)
     with job.store.hold():
         if fresh:
-            refuse_recorded(config.teacher)  # before the answers at hand are set aside
+            # Before the stored answers are set aside.
+            refuse_recorded(config.teacher)
             job.store.new_generation()
-        clear_stage(
-            out
-        )  # also where the run before was killed right after its manifest, and nothing is left to do
-        standing = read_manifest(out)
-        if standing is not None and not retry_failed and is_up_to_date(job, standing):
-            return GenerateResult(standing, asked=0, rebuilt=False)
+        # Also where nothing is left to do: an earlier run may have been killed right
+        # after it wrote its manifest.
+        clear_stage(out)
+        inputs = job.digest_inputs()
+        previous = None if retry_failed else read_manifest(out)
+        if previous is not None and is_up_to_date(job, inputs, previous):
+            return GenerateResult(previous, asked=0, rebuilt=False)
         remember_source(job.source, job.store.root)
-        # Here: pyarrow takes a while to import.
-        from cotbuild.builder.generate.assemble import asked_for, assemble, imported
+        # Here, since pyarrow takes a while to import.
+        from cotbuild.builder.generate.assemble import assemble
 
-        if config.imported is None:
-            index = job.store.index()
-            num_chains, asked = _ask_open(job, index, standing, ui, retry_failed)
-            derived = asked_for(
-                job, job.store.index() if asked else index, num_chains, asked
-            )
-        else:
-            for line in import_announcement(job, standing, read_config(out)):
-                ui.say(line)
-            derived = imported(job)
-        manifest = assemble(job, derived, started, ui.say)
-    return GenerateResult(manifest, asked=derived.asked, rebuilt=True)
+        rows = job.collect_rows(ui, retry_failed=retry_failed)
+        manifest = assemble(job, rows, inputs, started, ui.say)
+    return GenerateResult(manifest, asked=rows.num_requests, rebuilt=True)
 
 
-def _ask_open(
-    job: Job, index: AnswerIndex, standing: Manifest | None, ui: Ui, retry_failed: bool
-) -> tuple[int, int]:
-    """Plan, say so, and ask what is open; the number of chains, and of requests made."""
-    asked = 0
-    with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
-        plan = make_plan(job.chains(lookup), job.config.samples)
-        for line in announcement(job, plan, standing, read_config(job.out)):
-            ui.say(line)
-        if plan.num_open:
-            asked = asyncio.run(_ask(job, plan, lookup, ui))
-    return plan.num_chains, asked
+def dry_run(
+    config: BuildConfig, out: Path, *, fresh: bool = False, retry_failed: bool = False
+) -> Iterator[str]:
+    """Yield what `generate` would do: counts, expected tokens, the first request.
+
+    Starts no server, takes no lock and writes nothing. Raises as `generate` does.
+    """
+    return resolve(config, out).preview(fresh=fresh, retry_failed=retry_failed)
 
 
-async def _ask(job: Job, plan: RequestPlan, lookup: Lookup, ui: Ui) -> int:
-    """Ask all that is open; the number of requests that were made."""
-    assert plan.longest is not None
-    async with open_teacher(
-        job.config.teacher, job.teacher, job.store.root, ui.say
-    ) as teacher:
-        if warning := await teacher.check(plan.longest):
-            ui.say(f"question {plan.longest_id!r}: {warning}")
-        about = teacher.provenance()
-        stop = EarlyStop(plan.num_chains - plan.num_open_chains)
-        asked = 0
-        with (
-            job.store.journal({"teacher": about}) as journal,
-            ui.asking(plan.num_open) as show,
-        ):
+def resolve(config: BuildConfig, out: Path) -> Job:
+    """Return the job of a configuration.
 
-            def on_step(chain: Chain, answer: Answer | None) -> None:
-                nonlocal asked
-                show(chain_progress(chain, answer))
-                if answer is not None:
-                    asked += 1
-                    stop.note(answer)
-
-            await ask_all(
-                teacher,
-                open_requests(job.chains(lookup), plan.repeats),
-                lookup,
-                journal,
-                on_step,
-            )
-            # Two questions that differ in their target alone share the first request of
-            # their chains, so one of them was left out above: it goes on from the
-            # answer the other one had.
-            while plan.repeats and (rest := _left_open(job)).num_open:
-                with known_answers(job.store.index(), retry=False) as known:
-                    await ask_all(
-                        teacher,
-                        open_requests(job.chains(known), rest.repeats),
-                        known,
-                        journal,
-                        on_step,
-                    )
-    return asked
-
-
-def chain_progress(chain: Chain, answer: Answer | None) -> ChainProgress:
-    """What a step adds to the progress of the run; a finished chain is graded for it."""
-    tokens = answer.completion_tokens if isinstance(answer, Completion) else 0
-    verdict = None
-    if chain.open is None:
-        verdict = Verdict.UNSCORED
-        if chain.ending is not None:
-            verdict = chain.ending.judge(flags=False).verdict
-    return ChainProgress(tokens or 0, verdict)
-
-
-def _left_open(job: Job) -> RequestPlan:
-    with known_answers(job.store.index(), retry=False) as known:
-        return make_plan(job.chains(known), job.asking.samples)
+    Makes no request for a completion, but may look up a Hub id or an endpoint that is
+    new to `out`. Raises ConfigError, DataError or TeacherError.
+    """
+    if config.imported is not None:
+        return resolve_import(config, config.imported, out)
+    return resolve_teacher_job(config, out)

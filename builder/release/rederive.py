@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cotbuild.builder.generate.chains import advance, begin
+from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
 from cotbuild.builder.generate.exemplars import ExemplarPool
-from cotbuild.builder.generate.modes import ChainRules
 from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
@@ -139,23 +138,24 @@ class Rederiving:
         """
         where = f"question {row.question_id!r} sample {row.sample_index}"
         answers = answers_of(row)
-        chain = begin(self.asking, row.question_record(), row.sample_index)
+        chain = start_chain(self.asking, row.question_record(), row.sample_index)
         for number, (purpose, answer) in enumerate(answers):
-            if chain.open is None or chain.open.purpose is not purpose:
+            step = chain.open_step
+            if step is None or step.purpose is not purpose:
                 raise DataError(
                     f"{where}: step {number} of {len(answers)} is {purpose.value}. Expected "
-                    f"{chain.open.purpose.value if chain.open else 'none'}, by what the steps before it brought."
+                    f"{step.purpose.value if step else 'none'}, by what the steps before it brought."
                 )
-            if self.keys and chain.open.request.request_key != answer.request_key:
+            if self.keys and step.request.request_key != answer.request_key:
                 raise DataError(
                     f"{where}: request_key of its {purpose.value} step is {answer.request_key[:16]!r}. Expected "
-                    f"{chain.open.request.request_key[:16]!r}, of template {chain.open.template.ref}, teacher, "
+                    f"{step.request.request_key[:16]!r}, of template {step.template.ref}, teacher, "
                     "sampling, seed and question as published."
                 )
-            chain = advance(chain, answer)
-        if chain.open is not None:
+            chain = extend_chain(self.asking, chain, answer)
+        if chain.open_step is not None:
             raise DataError(
-                f"{where}: ends after {len(answers)} steps. Expected {chain.open.purpose.value} to follow, by what "
+                f"{where}: ends after {len(answers)} steps. Expected {chain.open_step.purpose.value} to follow, by what "
                 "they brought."
             )
         return to_rationale(chain)

@@ -6,13 +6,13 @@ teacher.json in the store keeps what had to be asked for. It is read by
 been opened and is about to be asked for the first time.
 """
 
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.storage.cache import cache_dir, checksum
 from cotbuild.builder.teachers.known import load_known, save_known
@@ -42,8 +42,7 @@ MODEL_SUFFIXES = frozenset(
 
 
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
-    """The identity, which never holds a path or a URL. Not to be called from a running
-    event loop.
+    """Return the teacher's identity, which never holds a path or a URL.
 
     Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has
     not met it; neither for a recorded teacher. Raises ConfigError where there is no
@@ -51,7 +50,7 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     """
     if config.endpoints:
         known = load_known(store_dir).endpoints.get(teacher_name(config))
-        return endpoint_identity(config, known or asyncio.run(_first_look(config)))
+        return endpoint_identity(config, known or run_async(_first_look(config)))
     if config.recorded is not None:
         return config.recorded
     if config.model == "scripted":

@@ -15,13 +15,14 @@ from cotbuild.builder.variants.example import (
 from cotbuild.builder.variants.transforms import controls, leak, mask, order, pick
 from cotbuild.builder.variants.transforms.units import Split, TokenPieces
 from cotbuild.prompts.student import choose_label
-from cotbuild.schemas.transform import (
+from cotbuild.schemas.variant import (
     Constant,
     Cut,
     Echo,
     Filler,
     LeakOnly,
     Mask,
+    Placement,
     Reverse,
     Sample,
     Shuffle,
@@ -30,9 +31,9 @@ from cotbuild.schemas.transform import (
     Swap,
     Top,
     Transform,
+    VariantSpec,
     Vocabulary,
 )
-from cotbuild.schemas.variant import Placement, VariantSpec
 
 
 class DerivedText(NamedTuple):

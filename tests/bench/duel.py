@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from harness import COTBUILD, ROOT, Run, alternate, run, write_questions
 
-from cotbuild.builder.generate.jobs import prepare
+from cotbuild.builder.generate.teacher_job import resolve_teacher_job
 from cotbuild.builder.teachers.http.wire import wire
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
@@ -117,8 +117,9 @@ def _write_bodies(source: Path, work: Path) -> Path:
         teacher=TeacherConfig(model="scripted"),
         sampling=Sampling(max_tokens=MAX_TOKENS),
     )
-    chains = prepare(config, work / "never").chains(lambda _: None)
-    requests = (chain.open.request for chain in chains if chain.open)
+    job = resolve_teacher_job(config, work / "never")
+    chains = job.chains(job.read_rules(), lambda _: None)
+    requests = (chain.open_step.request for chain in chains if chain.open_step)
     bodies = work / "bodies.jsonl"
     bodies.write_text(
         "".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests)

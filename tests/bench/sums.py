@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness import load, spread, table
 
-from cotbuild.builder.generate.jobs import Job, prepare
+from cotbuild.builder.generate.teacher_job import TeacherJob, resolve_teacher_job
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 
@@ -47,7 +47,7 @@ def options(
     return args
 
 
-def sums_job(args: argparse.Namespace, folder: Path) -> Job:
+def sums_job(args: argparse.Namespace, folder: Path) -> TeacherJob:
     """The embedded teacher over `args.questions` sums, greedy."""
     config = BuildConfig(
         source=SourceConfig(
@@ -58,7 +58,7 @@ def sums_job(args: argparse.Namespace, folder: Path) -> Job:
         system="You do sums.",
         sampling=Sampling(temperature=0, max_tokens=args.max_tokens),
     )
-    return prepare(config, folder / "build")
+    return resolve_teacher_job(config, folder / "build")
 
 
 def write_sums(path: Path, num: int) -> Path:

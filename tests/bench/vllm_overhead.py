@@ -29,9 +29,9 @@ from harness import spread
 from sums import Side, options, show, sums_job
 
 from cotbuild.builder.generate.ask import ask_all
-from cotbuild.builder.generate.chains import Chain, open_requests
-from cotbuild.builder.generate.jobs import Job
-from cotbuild.builder.generate.run import chain_progress
+from cotbuild.builder.generate.chains import Chain
+from cotbuild.builder.generate.plan import open_chains
+from cotbuild.builder.generate.teacher_job import TeacherJob, chain_progress
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
@@ -65,11 +65,13 @@ class Bare:
 
 @contextmanager
 def bare_engine(
-    job: Job, env: dict[str, str], args: list[str], log: Path
+    job: TeacherJob, env: dict[str, str], args: list[str], log: Path
 ) -> Iterator[Bare]:
     """A bare engine that is ready; closing its stdin ends it."""
     requests = [
-        chain.open.request for chain in job.chains(lambda _: None) if chain.open
+        chain.open_step.request
+        for chain in job.chains(job.read_rules(), lambda _: None)
+        if chain.open_step
     ]
     chats = [
         [message.model_dump() for message in request.messages] for request in requests
@@ -101,7 +103,7 @@ def bare_engine(
             process.stdin.close()
 
 
-async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
+async def ask(teacher: ManagedTeacher, job: TeacherJob, num: int) -> Side:
     """What `run._ask` does once the server is up; no lookup, so everything is asked
     anew into a new journal.
     """
@@ -117,19 +119,22 @@ async def ask(teacher: ManagedTeacher, job: Job, num: int) -> Side:
             if isinstance(answer, Completion):
                 said[chain.question.id] = answer
 
-        chains = open_requests(job.chains(lambda _: None), frozenset())
-        await ask_all(teacher, chains, lambda _: None, journal, kept)
+        chains = open_chains(job.chains(job.read_rules(), lambda _: None), frozenset())
+        await ask_all(teacher, job.read_rules(), chains, lambda _: None, journal, kept)
     seconds = time.perf_counter() - started
     if len(said) != num:
         raise SystemExit(f"{len(said)} completions, expected {num}")
-    texts = [said[chain.question.id].text for chain in job.chains(lambda _: None)]
+    texts = [
+        said[chain.question.id].text
+        for chain in job.chains(job.read_rules(), lambda _: None)
+    ]
     return Side(
         seconds, sum(answer.completion_tokens or 0 for answer in said.values()), texts
     )
 
 
 async def measure(
-    job: Job, args: argparse.Namespace, log: Path
+    job: TeacherJob, args: argparse.Namespace, log: Path
 ) -> list[tuple[Side, Side]]:
     """(cotbuild, bare) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher

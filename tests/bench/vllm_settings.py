@@ -20,7 +20,7 @@ from pathlib import Path
 from harness import spread
 from sums import Side, options, show, sums_job
 
-from cotbuild.builder.generate.jobs import Job
+from cotbuild.builder.generate.teacher_job import TeacherJob
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
@@ -100,7 +100,7 @@ async def ask(teacher: Teacher, requests: list[Request]) -> Side:
 
 
 async def measure(
-    job: Job, args: argparse.Namespace, log: Path
+    job: TeacherJob, args: argparse.Namespace, log: Path
 ) -> list[tuple[Side, Side]]:
     """(managed, stock) for each pair, in alternating order, after one pass of each."""
     config = job.config.teacher
@@ -109,7 +109,9 @@ async def measure(
         "VLLM_CPU_KVCACHE_SPACE"
     ]
     requests = [
-        chain.open.request for chain in job.chains(lambda _: None) if chain.open
+        chain.open_step.request
+        for chain in job.chains(job.read_rules(), lambda _: None)
+        if chain.open_step
     ]
     pairs = []
     started = time.monotonic()

@@ -41,7 +41,7 @@ def test_a_run_ends_with_counts_place_fingerprint_and_the_next_command(
     assert following == f"next: cotbuild inspect {out}"
     assert (
         done.stderr.splitlines()[0]
-        == "plan: 8 questions × 1 = 8 requests: 0 answered before, 8 to ask"
+        == "plan: 8 questions × 1 = 8 requests: 0 already answered, 8 to send"
     )
     assert re.fullmatch(
         r"8/8 · .* · \d+ tok/s · 0:00 left", done.stderr.splitlines()[-1]
@@ -122,7 +122,7 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
                 "train",
             ],
             2,
-            "Expected each split once",
+            "repeats a split",
         ),
         (
             [

@@ -54,7 +54,7 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
     files, out = write_rationales(tmp_path / "r.jsonl", pairs), tmp_path / "b"
     done = cotbuild(*words(files, source, out))
     assert done.stderr.splitlines() == [
-        "3 rows of 1 file: 4 texts = 3 rationales, left out: 1 no_question; 1 question got none",
+        "3 rows in 1 file: 4 texts = 3 rationales, left out: 1 no_question; 1 question without a rationale",
         "r.jsonl row 2 (from 0): no_question: 'which is not there?'",
     ]
     counts, texts, without, place, following = done.stdout.splitlines()
@@ -172,7 +172,7 @@ def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
     done = cotbuild(*words(files, source, tmp_path / "b"), "--dry-run")
     assert done.stdout.startswith(
-        "1 row of 1 file: 1 text = 1 rationale, left out: none; 2 questions got none"
+        "1 row in 1 file: 1 text = 1 rationale, left out: none; 2 questions without a rationale"
     )
     assert not (tmp_path / "b").exists()
 

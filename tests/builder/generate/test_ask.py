@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.generate.ask import ask_all
-from cotbuild.builder.generate.chains import Chain, walk_all
+from cotbuild.builder.generate.chains import Chain, ChainRules, follow_chains
 from cotbuild.builder.storage.journal import Journal, read_lines
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
 from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import ScriptedConfig
 from cotbuild.schemas.errors import TeacherError
-from tests.builder.generate.test_chains import TwoSteps, ask, elicit, no_answer, opened
+from tests.builder.generate.test_chains import (
+    ask,
+    elicit,
+    no_answer,
+    opened,
+    two_steps,
+)
 
 
 class Counting(ScriptedTeacher):
@@ -35,6 +41,7 @@ class Counting(ScriptedTeacher):
 
 def run(
     path: Path,
+    rules: ChainRules,
     chains: Iterator[Chain],
     lookup: Callable[[str], Answer | None] = no_answer,
     on_step: Callable[[Chain, Answer | None], None] | None = None,
@@ -53,7 +60,7 @@ def run(
     async def go() -> None:
         async with teacher:
             with Journal(path, {}) as journal:
-                await ask_all(teacher, chains, lookup, journal, note)
+                await ask_all(teacher, rules, chains, lookup, journal, note)
 
     asyncio.run(go())
     return answers, teacher
@@ -63,7 +70,9 @@ QUESTIONS = [ask(str(i), f"Why {i}?") for i in range(20)]
 
 
 def test_the_window_is_used_and_kept(tmp_path: Path) -> None:
-    answers, teacher = run(tmp_path / "j", walk_all(elicit(), QUESTIONS, no_answer))
+    answers, teacher = run(
+        tmp_path / "j", elicit(), follow_chains(elicit(), QUESTIONS, no_answer)
+    )
     assert len(answers) == len(list(read_lines(tmp_path / "j"))) == 20
     assert teacher.peak == 4
 
@@ -76,34 +85,40 @@ def test_chains_are_drawn_only_as_slots_come_free(tmp_path: Path) -> None:
         nonlocal drawn
         while True:
             drawn += 1
-            yield next(walk_all(elicit(), [ask(str(drawn))], no_answer))
+            yield next(follow_chains(elicit(), [ask(str(drawn))], no_answer))
 
     def stop(_chain: Chain, _answer: Answer | None) -> None:
         if drawn > 50:
             raise TeacherError("enough")
 
     with pytest.raises(TeacherError, match="enough"):
-        run(tmp_path / "j", endless(), on_step=stop)
+        run(tmp_path / "j", elicit(), endless(), on_step=stop)
     assert drawn < 60
 
 
 def test_later_steps_are_asked_and_not_when_they_are_known(tmp_path: Path) -> None:
-    mode = TwoSteps()
-    answers, _ = run(tmp_path / "a", walk_all(mode, QUESTIONS, no_answer))
+    rules = two_steps()
+    answers, _ = run(tmp_path / "a", rules, follow_chains(rules, QUESTIONS, no_answer))
     assert len(answers) == 40
     known = {answer.request_key: answer for answer in answers}
     firsts = {
-        request.request_key for request in opened(walk_all(mode, QUESTIONS, no_answer))
+        request.request_key
+        for request in opened(follow_chains(rules, QUESTIONS, no_answer))
     }
     seconds = {key: answer for key, answer in known.items() if key not in firsts}
-    again, _ = run(tmp_path / "b", walk_all(mode, QUESTIONS, seconds.get), seconds.get)
+    again, _ = run(
+        tmp_path / "b", rules, follow_chains(rules, QUESTIONS, seconds.get), seconds.get
+    )
     assert {answer.request_key for answer in again} == firsts
     assert all(isinstance(answer, Completion) for answer in again)
 
 
 def test_a_failed_step_ends_its_chain(tmp_path: Path) -> None:
-    mode = TwoSteps()
+    rules = two_steps()
     answers, _ = run(
-        tmp_path / "a", walk_all(mode, QUESTIONS, no_answer), rejected_frac=1.0
+        tmp_path / "a",
+        rules,
+        follow_chains(rules, QUESTIONS, no_answer),
+        rejected_frac=1.0,
     )
     assert len(answers) == 20

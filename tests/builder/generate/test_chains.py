@@ -1,7 +1,7 @@
 """Plans: chains in order, seeds that depend on nothing but the question, each key once."""
 
 from collections.abc import Iterable
-from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.generate.chains import (
     Chain,
-    Ending,
-    Script,
+    ChainRules,
     Step,
-    make_plan,
-    open_requests,
-    walk,
-    walk_all,
+    follow_chain,
+    follow_chains,
+    request_seed,
+    start_chain,
 )
-from cotbuild.builder.generate.modes import ChainRules, request_seed
+from cotbuild.builder.generate.plan import make_plan, open_chains
 from cotbuild.prompts.template import load_templates
-from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,
@@ -49,19 +47,19 @@ def ask(name: str, text: str = "Why?") -> Question:
     )
 
 
-def elicit(temperature: float = 0.7, samples: int = 1, seed: int = 0) -> ChainRules:
-    config = BuildConfig(
-        sampling=Sampling(temperature=temperature), samples=samples, seed=seed
-    )
+def elicit(temperature: float = 0.7, **settings: Any) -> ChainRules:
+    config = BuildConfig(sampling=Sampling(temperature=temperature), **settings)
     return ChainRules(config, "t", {Purpose.ELICIT: load_templates([])})
 
 
-def first_step(mode: ChainRules, question: Question) -> Step:
-    return next(mode.script(question, 0))
+def first_step(rules: ChainRules, question: Question) -> Step:
+    step = start_chain(rules, question, 0).open_step
+    assert step is not None
+    return step
 
 
 def opened(chains: Iterable[Chain]) -> list[Request]:
-    return [chain.open.request for chain in chains if chain.open]
+    return [chain.open_step.request for chain in chains if chain.open_step]
 
 
 def complete(request: Request) -> Completion:
@@ -72,21 +70,9 @@ def no_answer(_: str) -> None:
     """A lookup in an empty store."""
 
 
-class TwoSteps:
-    """A mode that asks again, with the first answer shown: what later modes do."""
-
-    ref, samples = "two@1", 1
-
-    def script(self, question: Question, sample_index: int) -> Script:  # noqa: ARG002
-        step = numbered(question, 0)
-        yield step
-        step = numbered(question, 1)
-        said = yield step
-        return Ending(step, partial(grade_completion, question, said.text))
-
-
-def numbered(question: Question, number: int) -> Step:
-    return first_step(elicit(), ask(question.id, f"{question.text} {number}"))
+def two_steps() -> ChainRules:
+    """Rules under which every answer is followed by a choice."""
+    return elicit(decode="choice")
 
 
 @given(st.integers(0, MAX_SEED), st.text(min_size=1), st.integers(0, 1000))
@@ -108,7 +94,7 @@ def test_at_temperature_0_no_seed_is_sent() -> None:
 
 
 def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
-    chains = list(walk_all(elicit(samples=3), [ask("q")], no_answer))
+    chains = list(follow_chains(elicit(samples=3), [ask("q")], no_answer))
     requests = opened(chains)
     assert len({request.request_key for request in requests}) == 3
     assert len({request.messages for request in requests}) == 1
@@ -116,13 +102,13 @@ def test_samples_of_a_question_differ_by_their_seed_alone() -> None:
 
 def test_reordering_and_dropping_questions_changes_no_key() -> None:
     def keys(names: str) -> dict[str, str]:
-        chains = walk_all(
+        chains = follow_chains(
             elicit(), [ask(name, f"Why {name}?") for name in names], no_answer
         )
         return {
-            chain.question.id: chain.open.request.request_key
+            chain.question.id: chain.open_step.request.request_key
             for chain in chains
-            if chain.open
+            if chain.open_step
         }
 
     assert keys("cab") == {
@@ -131,29 +117,28 @@ def test_reordering_and_dropping_questions_changes_no_key() -> None:
 
 
 def test_chains_go_as_far_as_there_are_answers() -> None:
-    mode, answers = TwoSteps(), dict[str, Answer]()
+    rules, answers = two_steps(), dict[str, Answer]()
     for number in range(2):
-        [request] = opened([walk(mode, ask("q"), 0, answers.get)])
+        [request] = opened([follow_chain(rules, ask("q"), 0, answers.get)])
         assert number == len(answers)
         answers[request.request_key] = complete(request)
-    done = walk(mode, ask("q"), 0, answers.get)
-    assert done.open is None
-    assert done.ending is not None
-    assert done.ending.step is done.taken[1][0]
-    assert [answer for _, answer in done.taken] == list(answers.values())
+    done = follow_chain(rules, ask("q"), 0, answers.get)
+    assert done.open_step is None
+    assert done.finished is not None
+    assert (done.finished.rationale, done.finished.choice) == done.answered
+    assert [step.answer for step in done.answered] == list(answers.values())
 
 
 def test_a_failure_ends_a_chain() -> None:
-    [request] = opened([walk(TwoSteps(), ask("q"), 0, no_answer)])
+    [request] = opened([follow_chain(two_steps(), ask("q"), 0, no_answer)])
     failure = Failure(
         request_key=request.request_key, kind=FailureKind.REJECTED, message="no"
     )
-    ended = walk(TwoSteps(), ask("q"), 0, lambda _: failure)
-    assert (ended.open, ended.ending, [answer for _, answer in ended.taken]) == (
-        None,
-        None,
-        [failure],
-    )
+    ended = follow_chain(two_steps(), ask("q"), 0, lambda _: failure)
+    assert ended.open_step is None
+    assert ended.finished is not None
+    assert ended.finished.failure == failure
+    assert [step.answer for step in ended.answered] == [failure]
 
 
 @pytest.mark.parametrize(
@@ -163,20 +148,20 @@ def test_a_failure_ends_a_chain() -> None:
 def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None:
     mode = elicit(temperature=0)  # without seeds, equal questions have equal keys
     questions = [ask(str(i), f"Why {name}?") for i, name in enumerate(names)]
-    chains = list(walk_all(mode, questions, no_answer))
+    chains = list(follow_chains(mode, questions, no_answer))
     plan = make_plan(chains, 1)
     assert (plan.num_chains, plan.num_open_chains, plan.num_open) == (
         len(names),
         len(names),
         distinct,
     )
-    asked = opened(open_requests(chains, plan.repeats))
+    asked = opened(open_chains(chains, plan.repeats))
     assert len(asked) == len({request.request_key for request in asked}) == distinct
 
 
 def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> None:
     chains = list(
-        walk_all(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], no_answer)
+        follow_chains(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], no_answer)
     )
     plan = make_plan(chains, 1)
     assert plan.longest_id == "b"

@@ -17,7 +17,11 @@ from cotbuild.builder.generate.code_digest import (
 )
 from tests.support.source_tree import copy_source_tree
 
-ENTRY_MODULES = ("cotbuild.builder.generate.assemble", "cotbuild.builder.generate.jobs")
+ENTRY_MODULES = (
+    "cotbuild.builder.generate.assemble",
+    "cotbuild.builder.generate.import_job",
+    "cotbuild.builder.generate.teacher_job",
+)
 """Where deriving begins."""
 
 
@@ -126,17 +130,17 @@ def digest_of(tree: Path, hash_seed: int = 0) -> str:
     [
         ("def to_rationale(", "# A comment.\n\n\ndef to_rationale(", False),
         (
-            '"""The published row of one finished chain."""',
-            '"""Return the row.\n\n    More.\n    """',
+            '"""Return the published row of a finished chain.',
+            '"""Return the row.',
             False,
         ),
         (
-            "    step, answer = _said(chain)\n",
-            "    # Why.\n    step, answer = _said(chain)  # what\n",
+            "    step, answer = finished.rationale\n",
+            "    # Why.\n    step, answer = finished.rationale  # what\n",
             False,
         ),
-        ('"rationale": "",', '"rationale": "-",', True),
-        ("found = chain.ending.judge()", "found = chain.ending.judges()", True),
+        ('{"completion": None,', '{"completion": "",', True),
+        ("failure = finished.failure", "failure = finished.failures", True),
     ],
 )
 def test_comments_and_docstrings_do_not_change_it_and_code_does(

@@ -172,6 +172,6 @@ def test_the_same_answers_give_the_same_bytes_in_another_folder(
 def test_a_dry_run_asks_and_writes_nothing(bench: Bench) -> None:
     before = {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")}
     assert bench.run("--dry-run", "--seed", 5) == 0
-    assert "20 to ask" in bench.last.stdout
+    assert "20 to send" in bench.last.stdout
     assert '"content": "Be brief."' in bench.last.stdout
     assert {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")} == before

@@ -49,14 +49,14 @@ def kill_when_asked(process_words: list[object], server: Server, goal: int) -> N
 def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
     from cotbuild.builder.build.build import Build
-    from cotbuild.builder.generate.jobs import prepare
+    from cotbuild.builder.generate.teacher_job import resolve_teacher_job
     from cotbuild.builder.teachers.http.wire import wire
 
-    job = prepare(Build.open(out).config, out)
+    job = resolve_teacher_job(Build.open(out).config, out)
     keys = {}
-    for chain in job.chains(lambda _: None):
-        assert chain.open is not None
-        request = chain.open.request
+    for chain in job.chains(job.read_rules(), lambda _: None):
+        assert chain.open_step is not None
+        request = chain.open_step.request
         keys[request.request_key] = key_of(wire(request, "fake"))
     return {
         keys[str(row["request_key"])]: str(row["completion"]).split()[0]

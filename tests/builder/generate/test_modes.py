@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.generate.chains import Chain, advance, begin
+from cotbuild.builder.generate.chains import (
+    Chain,
+    ChainRules,
+    extend_chain,
+    start_chain,
+)
 from cotbuild.builder.generate.exemplars import draw
-from cotbuild.builder.generate.jobs import purpose_templates
-from cotbuild.builder.generate.modes import ChainRules
 from cotbuild.builder.generate.rows import to_rationale
+from cotbuild.builder.generate.teacher_job import load_purpose_templates
 from cotbuild.prompts.template import ASK_JSON
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig, ExemplarsConfig
@@ -26,7 +30,7 @@ RIGHT, WRONG = (
 
 def asking(**settings: Any) -> ChainRules:
     config = BuildConfig.model_validate(settings, strict=False)
-    return ChainRules(config, "t", purpose_templates(config))
+    return ChainRules(config, "t", load_purpose_templates(config))
 
 
 def follow(
@@ -38,18 +42,18 @@ def follow(
     """The chain after these texts; the first one has the finish_reason `finish`, the
     others stop.
     """
-    chain = begin(mode, asked or question(), 0)
+    chain = start_chain(mode, asked or question(), 0)
     for number, text in enumerate(texts):
-        assert chain.open is not None, (
+        assert chain.open_step is not None, (
             f"finished after {number} of {len(texts)} answers"
         )
         reason = finish if number == 0 else "stop"
         value = {
-            "request_key": chain.open.request.request_key,
+            "request_key": chain.open_step.request.request_key,
             "text": text,
             "finish_reason": reason,
         }
-        chain = advance(chain, Completion.model_validate(value))
+        chain = extend_chain(mode, chain, Completion.model_validate(value))
     return chain
 
 
@@ -60,13 +64,13 @@ def row(
     finish: str = "stop",
 ) -> Rationale:
     chain = follow(mode, texts, asked, finish)
-    assert chain.open is None
+    assert chain.open_step is None
     return to_rationale(chain)
 
 
 def last_turn(chain: Chain) -> str:
-    assert chain.open is not None
-    return chain.open.request.messages[-1].content
+    assert chain.open_step is not None
+    return chain.open_step.request.messages[-1].content
 
 
 # -- the target hidden or shown ----------------------------------------------------------------------------------------
@@ -151,7 +155,7 @@ def test_both_steps_may_have_their_own_template() -> None:
 
 def test_json_is_asked_for_shown_and_read() -> None:
     mode = asking(decode="json")
-    request = follow(mode, []).open.request  # type: ignore[union-attr]
+    request = follow(mode, []).open_step.request  # type: ignore[union-attr]
     assert request.response_format is not None
     schema: Any = request.response_format["json_schema"]
     assert schema["schema"]["properties"]["answer"] == {
@@ -172,7 +176,7 @@ def test_json_is_asked_for_shown_and_read() -> None:
 def test_the_answer_comes_first_where_the_template_says_so() -> None:
     request = follow(
         asking(decode="json", templates=["choice_label_first@1"]), []
-    ).open.request  # type: ignore[union-attr]
+    ).open_step.request  # type: ignore[union-attr]
     schema: Any = request.response_format["json_schema"]  # type: ignore[index]
     assert list(schema["schema"]["properties"]) == ["answer", "rationale"]
 
@@ -188,7 +192,7 @@ def test_the_answer_comes_first_where_the_template_says_so() -> None:
 def test_every_kind_has_a_schema(kind: QuestionKind, schema: object) -> None:
     target = {"yes_no": "yes", "number": "7", "text": "so"}[kind.value]
     asked = question(kind=kind, choices=(), target=target)
-    request = follow(asking(decode="json"), [], asked).open.request  # type: ignore[union-attr]
+    request = follow(asking(decode="json"), [], asked).open_step.request  # type: ignore[union-attr]
     found: Any = request.response_format["json_schema"]  # type: ignore[index]
     assert found["schema"]["properties"]["answer"] == schema
 
@@ -196,7 +200,7 @@ def test_every_kind_has_a_schema(kind: QuestionKind, schema: object) -> None:
 def test_a_free_rationale_is_followed_by_a_constrained_choice() -> None:
     mode = asking(decode="choice")
     chain = follow(mode, ["That one fits."])
-    request = chain.open.request  # type: ignore[union-attr]
+    request = chain.open_step.request  # type: ignore[union-attr]
     assert [message.role for message in request.messages[-2:]] == ["assistant", "user"]
     assert request.messages[-2].content == "That one fits."
     assert (request.sampling.temperature, request.seed) == (0, None)
@@ -239,8 +243,8 @@ def test_a_wrong_choice_is_what_shows_the_target() -> None:
 
 def test_a_thought_is_not_shown_to_the_one_who_chooses() -> None:
     chain = follow(asking(decode="choice"), ["<think>hm, (A)?</think>That one fits."])
-    assert chain.open is not None
-    assert chain.open.request.messages[-2].content == "That one fits."
+    assert chain.open_step is not None
+    assert chain.open_step.request.messages[-2].content == "That one fits."
 
 
 # -- cut texts ---------------------------------------------------------------------------------------------------------
@@ -250,8 +254,8 @@ def test_a_cut_text_is_kept_or_asked_for_once_more() -> None:
     assert row(asking(), ["That one"], finish="length").verdict is Verdict.TRUNCATED
     mode = asking(on_length="longer")
     chain = follow(mode, ["That one"], finish="length")
-    assert chain.open is not None
-    first, second = chain.taken[0][0].request, chain.open.request
+    assert chain.open_step is not None
+    first, second = chain.answered[0].step.request, chain.open_step.request
     assert (first.sampling.max_tokens, second.sampling.max_tokens) == (256, 1024)
     assert (first.messages, first.seed) == (second.messages, second.seed)
     assert first.request_key != second.request_key
@@ -262,14 +266,16 @@ def test_a_cut_text_is_kept_or_asked_for_once_more() -> None:
 
 def test_a_text_that_is_cut_again_is_not_asked_for_a_third_time() -> None:
     mode = asking(on_length="longer", longer_tokens=300)
-    chain = begin(mode, question(), 0)
+    chain = start_chain(mode, question(), 0)
     for _ in range(2):
-        assert chain.open is not None
-        key = chain.open.request.request_key
-        chain = advance(
-            chain, Completion(request_key=key, text="That", finish_reason="length")
+        assert chain.open_step is not None
+        key = chain.open_step.request.request_key
+        chain = extend_chain(
+            mode,
+            chain,
+            Completion(request_key=key, text="That", finish_reason="length"),
         )
-    assert chain.open is None
+    assert chain.open_step is None
     assert to_rationale(chain).verdict is Verdict.TRUNCATED
 
 
@@ -290,14 +296,15 @@ def test_a_failed_step_leaves_the_chain_unscored_and_loses_no_text(
     purposes: list[Purpose],
     completion: str | None,
 ) -> None:
-    chain = follow(asking(**settings), texts)
-    assert chain.open is not None
+    mode = asking(**settings)
+    chain = follow(mode, texts)
+    assert chain.open_step is not None
     failure = Failure(
-        request_key=chain.open.request.request_key,
+        request_key=chain.open_step.request.request_key,
         kind=FailureKind.UNAVAILABLE,
         message="no",
     )
-    found = to_rationale(advance(chain, failure))
+    found = to_rationale(extend_chain(mode, chain, failure))
     assert (found.verdict, found.failure, found.answer) == (
         Verdict.UNSCORED,
         "unavailable",
@@ -349,16 +356,16 @@ def drawing(
     mode = ChainRules(
         config,
         "t",
-        purpose_templates(config),
+        load_purpose_templates(config),
         draw(config.exemplars or ExemplarsConfig(split="x"), pool),
     )
 
     def shown(asked: Question) -> list[str]:
-        chain = begin(mode, asked, 0)
-        assert chain.open is not None
+        chain = start_chain(mode, asked, 0)
+        assert chain.open_step is not None
         return [
             m.content.splitlines()[0]
-            for m in chain.open.request.messages
+            for m in chain.open_step.request.messages
             if m.role == "user"
         ][:-1]
 
@@ -410,8 +417,8 @@ def test_a_template_without_exemplars_takes_none() -> None:
     mode = ChainRules(
         config,
         "t",
-        purpose_templates(config),
+        load_purpose_templates(config),
         draw(ExemplarsConfig(split="train"), POOL),
     )
     with pytest.raises(ConfigError, match="number_zero_shot@1 has no exemplars"):
-        begin(mode, worked(99)[0], 0)
+        start_chain(mode, worked(99)[0], 0)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from cotbuild.builder.generate.chains import advance, begin
-from cotbuild.builder.generate.modes import ChainRules
+from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
@@ -34,7 +33,9 @@ def row(
     asking = ChainRules(
         BuildConfig(), "t", {Purpose.ELICIT: load_templates([template])}
     )
-    return to_rationale(advance(begin(asking, question(target=target), 0), answer))
+    return to_rationale(
+        extend_chain(asking, start_chain(asking, question(target=target), 0), answer)
+    )
 
 
 @pytest.mark.parametrize(

@@ -393,11 +393,11 @@ def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
     ]
     # Named once more it is the same teacher, by its dials: what it answered stands.
     assert (
-        "60 requests: 30 answered before"
+        "60 requests: 30 already answered"
         in cotbuild(*again, "--teacher", "scripted", "--dry-run").stdout
     )
     assert (
-        "60 requests: 30 answered before"
+        "60 requests: 30 already answered"
         in cotbuild(*again, "--set", "teacher.model=scripted").stderr
     )
     assert "recorded" not in json.loads((out / "build.json").read_text())["teacher"]

@@ -1,0 +1,96 @@
+"""Builds of rationales that were written elsewhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotbuild.builder.generate.jobs import (
+    BuildRows,
+    Job,
+    resolve_eval_splits,
+    split_checksums,
+)
+from cotbuild.builder.generate.plan import read_previous, replacement_lines
+from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
+from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.storage.answer_store import AnswerStore
+from cotbuild.builder.ui import Ui, pluralize
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.import_recipe import ImportConfig
+
+
+@dataclass(frozen=True)
+class ImportJob(Job):
+    """A job whose rationales are read from files."""
+
+    imported: ImportConfig
+    file_checksums: tuple[str, ...]
+    """Of the files of rationales, then of the file that orders them, if any."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.source.dataset}: rationales by {self.teacher}"
+
+    def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:  # noqa: ARG002
+        found = open_import(self.imported, self.source)
+        for line in self._announce(found):
+            ui.say(line)
+        return BuildRows(
+            found.rows(),
+            found.num_rows,
+            mode=f"import:{found.entry.recipe}",
+            imported=found.entry,
+        )
+
+    def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:  # noqa: ARG002
+        yield from self._announce(open_import(self.imported, self.source))
+
+    def input_parts(self) -> dict[str, Any]:
+        return {"imported": list(self.file_checksums)}
+
+    def question_licence(self) -> str | None:
+        # Questions that came with the rationales have the rationales' licence.
+        if self.imported.recipe.join == "inside":
+            return self.imported.recipe.licence
+        return super().question_licence()
+
+    def _announce(self, rationales: RationaleImport) -> Iterator[str]:
+        """Yield what was read, the first texts without a question, and what changes."""
+        entry = rationales.entry
+        num_rows = sum(file.num_rows for file in entry.files)
+        dropped = [f"{count} {reason}" for reason, count in entry.dropped.items()]
+        yield (
+            f"{pluralize(num_rows, 'row')} in {pluralize(len(entry.files), 'file')}: "
+            f"{pluralize(entry.num_texts, 'text')} = "
+            f"{pluralize(entry.num_rationales, 'rationale')}, "
+            f"left out: {', '.join(dropped) or 'none'}; "
+            f"{pluralize(entry.num_questions_without, 'question')} without a rationale"
+        )
+        for text in rationales.unmatched:
+            reason = f"{text.reason.value}: {text.what}"
+            yield f"{text.file} row {text.row} (from 0): {reason}"
+        yield from replacement_lines(self, read_previous(self.out))
+
+
+def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:
+    """Return the job of a configuration that names rationales to import.
+
+    Raises ConfigError or DataError.
+    """
+    source = open_import_source(imported, config.source)
+    eval_splits = resolve_eval_splits(config, source)
+    files = [*imported.files]
+    if imported.order_from is not None:
+        files.append(imported.order_from)
+    return ImportJob(
+        config=config,
+        out=out,
+        source=source,
+        store=AnswerStore(out),
+        teacher=imported.recipe.made_by,
+        eval_splits=eval_splits,
+        checksums=split_checksums(config, source, eval_splits),
+        imported=imported,
+        file_checksums=tuple(FileRows(Path(file)).checksum() for file in files),
+    )

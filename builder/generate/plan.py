@@ -1,0 +1,169 @@
+"""What a run would request and what it would replace, before it does either."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cotbuild.builder.build.directory import read_config, read_manifest
+from cotbuild.builder.generate.chains import Chain
+from cotbuild.builder.generate.jobs import Job
+from cotbuild.builder.storage.keys import distinct, key_bytes
+from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.completion import Request
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.manifest import Manifest
+
+MAX_VALUE_CHARS = 60
+DIGEST_CHARS = 12
+
+
+# -- open requests ---------------------------------------------------------------------
+
+
+@dataclass
+class RequestPlan:
+    """The open requests of a run, counted in one pass that keeps 16 bytes a request."""
+
+    num_questions: int = 0
+    num_chains: int = 0
+    num_open: int = 0
+    """Requests that are known to be needed; those with one request_key count once."""
+    num_open_chains: int = 0
+    open_chars: int = 0
+    """Characters in the messages of the open requests."""
+    first: Request | None = None
+    longest: Request | None = None
+    longest_id: str = ""
+    """Id of the question that `longest` is about."""
+    repeats: frozenset[bytes] = frozenset()
+    """Keys (16 bytes) that more than one open chain has."""
+
+
+def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
+    """Count the chains of a build and their open requests."""
+    plan, keys, longest_chars = RequestPlan(), bytearray(), -1
+    for chain in chains:
+        plan.num_chains += 1
+        step = chain.open_step
+        if step is None:
+            continue
+        keys += key_bytes(step.request.request_key)
+        chars = sum(len(message.content) for message in step.request.messages)
+        plan.open_chars += chars
+        plan.first = plan.first or step.request
+        if chars > longest_chars:
+            longest_chars = chars
+            plan.longest, plan.longest_id = step.request, chain.question.id
+    plan.num_questions = plan.num_chains // samples
+    plan.num_open_chains = len(keys) // 16
+    plan.num_open, plan.repeats = distinct(keys)
+    return plan
+
+
+def open_chains(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[Chain]:
+    """Yield the chains with an open request, each request_key once."""
+    seen: set[bytes] = set()
+    for chain in chains:
+        if chain.open_step is None:
+            continue
+        key = key_bytes(chain.open_step.request.request_key)
+        if key in seen:
+            continue
+        if key in repeats:
+            seen.add(key)
+        yield chain
+
+
+def plan_line(plan: RequestPlan, samples: int) -> str:
+    """Return the line that says how many requests a run makes."""
+    num_answered = plan.num_chains - plan.num_open_chains
+    line = (
+        f"plan: {plan.num_questions} questions × {samples} = {plan.num_chains} "
+        f"requests: {num_answered} already answered, {plan.num_open} to send"
+    )
+    num_repeated = plan.num_open_chains - plan.num_open
+    return f"{line}, {num_repeated} identical to another" if num_repeated else line
+
+
+# -- the build that is replaced --------------------------------------------------------
+
+
+class PreviousBuild(NamedTuple):
+    """The finished build that a run replaces."""
+
+    manifest: Manifest
+    config: BuildConfig | None
+    """None where its build.json is missing or cannot be read."""
+
+
+def read_previous(out: Path) -> PreviousBuild | None:
+    """Return the build in a folder; None where there is none."""
+    manifest = read_manifest(out)
+    return None if manifest is None else PreviousBuild(manifest, read_config(out))
+
+
+def replacement_lines(job: Job, previous: PreviousBuild | None) -> Iterator[str]:
+    """Yield what a run replaces, why, and what becomes of the variants."""
+    if previous is None:
+        return
+    manifest = previous.manifest
+    why = "; ".join(list_changes(job, previous))
+    yield (
+        f"{job.out}: this run replaces the {manifest.num_planned} rationales there. "
+        f"Changed: {why or 'the code, or answers to requests that had failed'}"
+    )
+    if manifest.variants is not None:
+        variants = pluralize(len(manifest.variants.variants), "variant")
+        yield (
+            f"{job.out}: {variants} will be kept if the rationales and questions come "
+            "out unchanged"
+        )
+
+
+def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
+    """Return each difference between a job and a build, as `name old → new`."""
+    manifest = previous.manifest
+    changes = []
+    if previous.config is not None:
+        # The teacher is compared by its identity below: an endpoint's URL or a server
+        # setting changes no row.
+        old = previous.config.model_dump(mode="json", exclude={"teacher"})
+        new = job.config.model_dump(mode="json", exclude={"teacher"})
+        changes += _differences("", old, new)
+    changes += _differences("teacher", manifest.teacher, job.teacher)
+    checksums = manifest.source.checksums
+    changes += _differences("source", checksums, job.checksums, _show_digest)
+    fingerprints = job.template_fingerprints()
+    for entry in manifest.templates:
+        new_fingerprint = fingerprints.get(entry.template, entry.fingerprint)
+        changes += _differences(
+            entry.template, entry.fingerprint, new_fingerprint, _show_digest
+        )
+    return changes
+
+
+def _show_value(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    if len(text) <= MAX_VALUE_CHARS:
+        return text
+    return text[: MAX_VALUE_CHARS - 1] + "…"
+
+
+def _show_digest(value: Any) -> str:
+    return "none" if value is None else str(value)[:DIGEST_CHARS]
+
+
+def _differences(
+    name: str, old: Any, new: Any, show: Callable[[Any], str] = _show_value
+) -> list[str]:
+    """Compare two JSON values, objects key by key."""
+    if old == new:
+        return []
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [f"{name} {show(old)} → {show(new)}"]
+    differences = []
+    for key in sorted(old.keys() | new.keys()):
+        path = f"{name}.{key}".lstrip(".")
+        differences += _differences(path, old.get(key), new.get(key), show)
+    return differences

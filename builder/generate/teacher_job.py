@@ -1,0 +1,306 @@
+"""Builds whose rationales are requested from a teacher."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotbuild.builder.event_loop import run_async
+from cotbuild.builder.generate.ask import OnStep, ask_all
+from cotbuild.builder.generate.chains import (
+    AnswerLookup,
+    Chain,
+    ChainRules,
+    follow_chains,
+    grade_chain,
+)
+from cotbuild.builder.generate.exemplars import draw
+from cotbuild.builder.generate.jobs import (
+    BuildRows,
+    Job,
+    resolve_eval_splits,
+    split_checksums,
+)
+from cotbuild.builder.generate.plan import (
+    RequestPlan,
+    make_plan,
+    open_chains,
+    plan_line,
+    read_previous,
+    replacement_lines,
+)
+from cotbuild.builder.generate.rows import to_rationale
+from cotbuild.builder.sources import open_source
+from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
+from cotbuild.builder.storage.journal import Journal
+from cotbuild.builder.storage.keys import key_bytes
+from cotbuild.builder.teachers import (
+    open_teacher,
+    refuse_recorded,
+    teacher_identity,
+    tokenizer_folder,
+)
+from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.early_stop import EarlyStop
+from cotbuild.builder.teachers.http.wire import wire
+from cotbuild.builder.teachers.token_estimate import prompt_tokens
+from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
+from cotbuild.builder.ui import ChainProgress, Ui
+from cotbuild.prompts.template import Template, load_template, load_templates
+from cotbuild.schemas.completion import Answer, Completion
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.rationale import Purpose, Rationale
+
+PURPOSES = {
+    "elicit": (Purpose.ELICIT,),
+    "rationalize": (Purpose.RATIONALIZE,),
+    "elicit-then-rationalize": (Purpose.ELICIT, Purpose.RATIONALIZE),
+}
+"""The purposes of each mode that need a template."""
+
+Templates = dict[Purpose, dict[QuestionKind, Template]]
+
+
+@dataclass(frozen=True)
+class TeacherJob(Job):
+    """A job whose rationales are requested from a teacher."""
+
+    templates: Templates
+
+    @property
+    def title(self) -> str:
+        model = self.config.teacher.model
+        # The title is published, so of a path only the last part.
+        last_part = model.rstrip("/").rsplit("/", 1)[-1]
+        teacher = EMBEDDED_MODEL if model == "embedded" else last_part
+        return f"{self.source.dataset}: rationales by {teacher}"
+
+    def input_parts(self) -> dict[str, Any]:
+        return {
+            "templates": [
+                [purpose.value, template.ref, template.fingerprint]
+                for purpose, by_kind in self.templates.items()
+                for template in by_kind.values()
+            ]
+        }
+
+    def template_fingerprints(self) -> dict[str, str]:
+        return {
+            template.ref: template.fingerprint
+            for by_kind in self.templates.values()
+            for template in by_kind.values()
+        }
+
+    def read_rules(self) -> ChainRules:
+        """Return the rules of the chains; reads the split that exemplars come from."""
+        exemplars = self.config.exemplars
+        pool = None
+        if exemplars is not None:
+            pool = draw(exemplars, self.source.worked(exemplars.split))
+        return ChainRules(self.config, self.teacher, self.templates, pool)
+
+    def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:
+        """Yield every chain in plan order, as far as `lookup` has answers."""
+        return follow_chains(rules, self.source.read(self.source.split), lookup)
+
+    def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:
+        rules, index, num_requests = self.read_rules(), self.store.index(), 0
+        with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
+            plan = make_plan(self.chains(rules, lookup), self.config.samples)
+            for line in self._announce(plan):
+                ui.say(line)
+            if plan.num_open:
+                num_requests = run_async(self._make_requests(rules, plan, lookup, ui))
+        if num_requests:
+            index = self.store.index()
+        return BuildRows(
+            self._rationales(rules, index),
+            plan.num_chains,
+            mode=rules.ref,
+            templates=self.templates,
+            sampling=self.config.sampling,
+            samples=self.config.samples,
+            num_requests=num_requests,
+            answers=index,
+        )
+
+    def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:
+        rules = self.read_rules()
+        index = AnswerIndex([]) if fresh else self.store.index()
+        with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
+            plan = make_plan(self.chains(rules, lookup), self.config.samples)
+            yield from self._announce(plan)
+            if plan.first is None:
+                yield "nothing to ask: no server would be started"
+                return
+            refuse_recorded(self.config.teacher)
+            chains = open_chains(self.chains(rules, lookup), plan.repeats)
+            steps = (chain.open_step for chain in chains)
+            prompts = prompt_tokens(
+                (step.request for step in steps if step is not None),
+                plan.num_open,
+                plan.open_chars,
+                tokenizer_folder(self.config.teacher),
+            )
+        max_generated = plan.num_open * self.config.sampling.max_tokens
+        yield f"tokens: {prompts} in prompts, at most {max_generated:,} generated"
+        if rules.allow_follow_ups:
+            yield "counts first requests only; follow-ups depend on the answers"
+        yield "the first request, as it will be sent:"
+        body = wire(plan.first, self.config.teacher.model)
+        yield json.dumps(body, indent=2, ensure_ascii=False)
+
+    def _announce(self, plan: RequestPlan) -> Iterator[str]:
+        yield plan_line(plan, self.config.samples)
+        yield from replacement_lines(self, read_previous(self.out))
+
+    async def _make_requests(
+        self, rules: ChainRules, plan: RequestPlan, lookup: AnswerLookup, ui: Ui
+    ) -> int:
+        """Make every open request and its follow-ups; return how many were made."""
+        num_requests = 0
+        early_stop = EarlyStop(plan.num_chains - plan.num_open_chains)
+        async with open_teacher(
+            self.config.teacher, self.teacher, self.store.root, ui.say
+        ) as teacher:
+            longest = plan.longest
+            warning = await teacher.check(longest) if longest is not None else None
+            if warning:
+                ui.say(f"question {plan.longest_id!r}: {warning}")
+            with (
+                self.store.journal({"teacher": teacher.provenance()}) as journal,
+                ui.asking(plan.num_open) as show,
+            ):
+
+                def on_step(chain: Chain, answer: Answer | None) -> None:
+                    nonlocal num_requests
+                    show(chain_progress(chain, answer))
+                    if answer is not None:
+                        num_requests += 1
+                        early_stop.note(answer)
+
+                chains = open_chains(self.chains(rules, lookup), plan.repeats)
+                await ask_all(teacher, rules, chains, lookup, journal, on_step)
+                if plan.repeats:
+                    await self._continue_repeats(teacher, rules, journal, on_step)
+        return num_requests
+
+    async def _continue_repeats(
+        self, teacher: Teacher, rules: ChainRules, journal: Journal, on_step: OnStep
+    ) -> None:
+        """Continue the chains that were left out as repeats of another.
+
+        Two questions that differ in their target alone share the first request of
+        their chains. One of the chains was left out, and goes on from the answer that
+        the other one received.
+        """
+        while True:
+            with known_answers(self.store.index(), retry=False) as lookup:
+                plan = make_plan(self.chains(rules, lookup), self.config.samples)
+                if not plan.num_open:
+                    return
+                chains = open_chains(self.chains(rules, lookup), plan.repeats)
+                await ask_all(teacher, rules, chains, lookup, journal, on_step)
+
+    def _rationales(self, rules: ChainRules, index: AnswerIndex) -> Iterator[Rationale]:
+        with known_answers(index, retry=False) as lookup:
+            for chain in self.chains(rules, lookup):
+                if chain.finished is None:
+                    raise DataError(
+                        f"{self.source.dataset}: question {chain.question.id!r} has no "
+                        "answer: the source changed during the run. Run the same "
+                        "command again."
+                    )
+                yield to_rationale(chain)
+
+
+def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
+    """Return the job of a configuration whose rationales a teacher writes.
+
+    Makes no request for a completion, but may look up a Hub id or an endpoint that is
+    new to `out`. Raises ConfigError, DataError or TeacherError.
+    """
+    store = AnswerStore(out)
+    templates = load_purpose_templates(config)
+    source = open_source(config.source, store.root)
+    eval_splits = resolve_eval_splits(config, source)
+    return TeacherJob(
+        config=config,
+        out=out,
+        source=source,
+        store=store,
+        teacher=teacher_identity(config.teacher, store.root),
+        eval_splits=eval_splits,
+        checksums=split_checksums(config, source, eval_splits),
+        templates=templates,
+    )
+
+
+def load_purpose_templates(config: BuildConfig) -> Templates:
+    """Return the templates of each purpose that the mode needs.
+
+    Raises ConfigError where a named template is for none of them.
+    """
+    purposes = PURPOSES[config.mode]
+    for template in map(load_template, config.templates):
+        if _purpose_of(template) not in purposes:
+            does = "shows the target" if template.shows_target else "hides the target"
+            raise ConfigError(
+                f"template {template.ref} {does}, which --mode {config.mode} does not "
+                "use. `cotbuild prompts` lists the others."
+            )
+    templates: Templates = {}
+    for purpose in purposes:
+        by_kind = load_templates(
+            config.templates,
+            config.system,
+            shows_target=purpose is Purpose.RATIONALIZE,
+        )
+        if config.decode == "json":
+            by_kind = {k: t.changed(reply="json") for k, t in by_kind.items()}
+        templates[purpose] = by_kind
+    return templates
+
+
+def _purpose_of(template: Template) -> Purpose:
+    return Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
+
+
+@contextmanager
+def known_answers(
+    index: AnswerIndex, *, retry: bool, retry_failed: bool = False
+) -> Iterator[AnswerLookup]:
+    """Give a lookup of stored answers by request_key.
+
+    `retry`: failures that may pass count as unanswered; `retry_failed`: all failures.
+    """
+    with index.reader() as reader:
+
+        def lookup(request_key: str) -> Answer | None:
+            place = index.find(key_bytes(request_key))
+            if place is None:
+                return None
+            if retry and index.may_pass(place):
+                return None
+            if retry_failed and index.failed(place):
+                return None
+            return reader.read(place)
+
+        yield lookup
+
+
+def chain_progress(chain: Chain, answer: Answer | None) -> ChainProgress:
+    """Return what a step adds to the progress of the run.
+
+    `answer`: the teacher's answer to the step; None where it was stored already. A
+    finished chain is graded here a first time, for the counts that are shown.
+    """
+    tokens = answer.completion_tokens if isinstance(answer, Completion) else None
+    verdict = None
+    if chain.finished is not None:
+        verdict = grade_chain(chain.question, chain.finished, flags=False).verdict
+    return ChainProgress(tokens or 0, verdict)
