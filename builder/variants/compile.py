@@ -15,14 +15,13 @@ from cotbuild.builder.variants.example import (
 from cotbuild.builder.variants.transforms import controls, leak, mask, order, pick
 from cotbuild.builder.variants.transforms.units import Split, TokenPieces
 from cotbuild.prompts.student import choose_label
-from cotbuild.schemas.variant import (
+from cotbuild.schemas.transform import (
     Constant,
     Cut,
     Echo,
     Filler,
     LeakOnly,
     Mask,
-    Placement,
     Reverse,
     Sample,
     Shuffle,
@@ -31,9 +30,9 @@ from cotbuild.schemas.variant import (
     Swap,
     Top,
     Transform,
-    VariantSpec,
     Vocabulary,
 )
+from cotbuild.schemas.variant import Placement, VariantSpec
 
 
 class DerivedText(NamedTuple):

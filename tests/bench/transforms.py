@@ -33,7 +33,7 @@ from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
 from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Cut, Mask, Reverse, Shuffle, Sort
+from cotbuild.schemas.transform import Cut, Mask, Reverse, Shuffle, Sort
 from tests.support.labelled import SETS, rows_of
 
 SEED, STEP = 1, 0

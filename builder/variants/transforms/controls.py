@@ -14,7 +14,14 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.units import words
-from cotbuild.schemas.variant import Constant, Echo, Filler, Swap, Transform, Vocabulary
+from cotbuild.schemas.transform import (
+    Constant,
+    Echo,
+    Filler,
+    Swap,
+    Transform,
+    Vocabulary,
+)
 
 
 def vocabulary(transform: Vocabulary, leaves: TransformFn | None = None) -> TransformFn:

@@ -23,7 +23,7 @@ from cotbuild.builder.variants.transforms.units import bare, words
 from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.mentions import Mention, find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.variant import LeakOnly, Strip
+from cotbuild.schemas.transform import LeakOnly, Strip
 
 Answers = Literal["target", "options"]
 """Whose mentions: the target's, or those of any option."""

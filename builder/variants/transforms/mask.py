@@ -14,7 +14,7 @@ from cotbuild.builder.variants.example import (
 )
 from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, share_of, words
-from cotbuild.schemas.variant import Cut, Mask
+from cotbuild.schemas.transform import Cut, Mask
 
 _NAMES = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen

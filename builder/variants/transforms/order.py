@@ -12,7 +12,7 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms import units
-from cotbuild.schemas.variant import Reverse, Shuffle, Sort, Unit
+from cotbuild.schemas.transform import Reverse, Shuffle, Sort, Unit
 
 
 class Cutting(NamedTuple):

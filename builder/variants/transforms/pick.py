@@ -37,7 +37,7 @@ from cotbuild.builder.variants.transforms.units import (
     words,
 )
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.variant import Sample, Top
+from cotbuild.schemas.transform import Sample, Top
 
 Scored = Mapping[int, float]
 """Candidates: place among the words to score."""

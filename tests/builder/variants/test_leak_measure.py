@@ -14,7 +14,7 @@ from cotbuild.builder.variants.example import SeededDraws, TransformFn
 from cotbuild.builder.variants.leak_measure import names, names_loosely
 from cotbuild.builder.variants.transforms.leak import strip
 from cotbuild.schemas.answers.mentions import names_target
-from cotbuild.schemas.variant import Strip
+from cotbuild.schemas.transform import Strip
 from tests.schemas.answers.test_mentions import OPTION, TEXTS
 from tests.support.examples import example_of
 from tests.support.labelled import SETS, SetOf, rows_of

@@ -21,7 +21,7 @@ from cotbuild.builder.variants.transforms.controls import (
 )
 from cotbuild.builder.variants.transforms.pick import sample
 from cotbuild.builder.variants.transforms.units import words
-from cotbuild.schemas.variant import (
+from cotbuild.schemas.transform import (
     Constant,
     Cut,
     Echo,

@@ -27,7 +27,7 @@ from cotbuild.builder.variants.transforms.leak import (
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
-from cotbuild.schemas.variant import LeakOnly, Strip
+from cotbuild.schemas.transform import LeakOnly, Strip
 from tests.schemas.answers.test_mentions import OPTION, TEXTS
 from tests.support.examples import example_of
 from tests.support.labelled import SETS, SetOf, rows_of

@@ -25,7 +25,7 @@ from cotbuild.builder.variants.transforms.mask import (
     mask,
 )
 from cotbuild.builder.variants.transforms.units import bare, share_of, words
-from cotbuild.schemas.variant import Cut, Mask, Strip
+from cotbuild.schemas.transform import Cut, Mask, Strip
 from tests.builder.variants.transforms.test_order import FISH, SEED, SUBJECT, TEXT, made
 
 SHARE = st.floats(0, 1)

@@ -18,7 +18,7 @@ from cotbuild.builder.variants.example import (
 )
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import sentences, words
-from cotbuild.schemas.variant import Reverse, Shuffle, Sort, Unit
+from cotbuild.schemas.transform import Reverse, Shuffle, Sort, Unit
 from tests.schemas.test_records import question
 from tests.support.examples import example_of
 

@@ -25,7 +25,7 @@ from cotbuild.builder.variants.transforms.units import (
     words,
 )
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.variant import Sample, Top
+from cotbuild.schemas.transform import Sample, Top
 from tests.builder.variants.test_corpus import INFO, real_examples, scored
 from tests.support.examples import example
 
