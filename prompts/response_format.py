@@ -1,5 +1,6 @@
-"""Structured output: the JSON schemas a server holds an answer to, and the turn that
-asks for a constrained answer.
+"""Structured output: JSON schemas for replies, and turns that ask for such a reply.
+
+Pure.
 """
 
 from pydantic import JsonValue
@@ -8,7 +9,10 @@ from cotbuild.schemas.completion import Message
 from cotbuild.schemas.question import Question, QuestionKind
 
 CHOOSE_TOKENS = 64
-"""Enough for `{"answer": "…"}` of any label or number, and for a short text."""
+"""Maximum new tokens of a constrained choice.
+
+Enough for `{"answer": "…"}` of any label or number, and for a short text.
+"""
 
 _CHOOSE = {
     QuestionKind.CHOICE: "Which option is the answer? Reply with its letter",
@@ -21,27 +25,27 @@ _CHOOSE = {
 def answer_format(
     question: Question, *, answer_first: bool = False
 ) -> dict[str, JsonValue]:
-    """`response_format` for a rationale and an answer that is one of the question's
-    own, in the order they are said.
+    """Return the `response_format` for a rationale and an answer the question allows.
+
+    The answer comes last unless `answer_first`: servers write fields in order.
     """
     rationale: tuple[str, JsonValue] = ("rationale", {"type": "string"})
     answer: tuple[str, JsonValue] = ("answer", _answer_schema(question))
-    return _format(dict([answer, rationale] if answer_first else [rationale, answer]))
+    fields = [answer, rationale] if answer_first else [rationale, answer]
+    return _format(dict(fields))
 
 
 def choice_format(question: Question) -> dict[str, JsonValue]:
-    """`response_format` for the answer alone."""
+    """Return the `response_format` for the answer alone."""
     return _format({"answer": _answer_schema(question)})
 
 
-def choose_turns(question: Question, said: str) -> tuple[Message, ...]:
-    """The turns that follow a free text: what was said, and the question which answer
-    it comes to.
-    """
+def choice_turns(question: Question, text: str) -> tuple[Message, ...]:
+    """Return the turns that follow a free text: the text, and a request for its answer."""
     ask = f'{_CHOOSE[question.kind]}, in JSON, as {{"answer": "…"}}.'
     # Some servers refuse an empty assistant turn.
     return (
-        Message(role="assistant", content=said or "…"),
+        Message(role="assistant", content=text or "…"),
         Message(role="user", content=ask),
     )
 
@@ -57,8 +61,8 @@ def _answer_schema(question: Question) -> JsonValue:
 
 
 def _format(properties: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    # The form of OpenAI's API, which vLLM, SGLang and llama.cpp take too; vLLM's own
-    # structured_outputs would bind us.
+    # The form of OpenAI's API, which vLLM, SGLang and llama.cpp accept too, unlike vLLM's
+    # own structured_outputs.
     schema: JsonValue = {
         "type": "object",
         "properties": properties,

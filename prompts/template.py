@@ -1,30 +1,33 @@
-"""Templates: files that say how a question is put to a teacher, as name@version,
-checked when they are read.
+"""Templates: YAML files that say how a question is put to a teacher.
+
+A template is known as name@version and checked as it is read. Pure, but for reading
+the files.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import cache, cached_property
 from string import Template as Text
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cotbuild.prompts.versioned import find_declared, parse_declared, shipped
+from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.completion import Message
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.record import Record
 
 DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
-"""The template of each kind where the user names none."""
+"""The template of each kind of question, unless the user names one."""
 HINTED_DEFAULTS = {kind: f"{kind.value}_rationalize@1" for kind in QuestionKind}
-"""The same, of those that show the target."""
+"""The same for requests that show the target."""
 
 ASK_JSON = 'Reply in JSON, as {"rationale": "…", "answer": "…"}.'
 ASK_JSON_FIRST = 'Reply in JSON, as {"answer": "…", "rationale": "…"}.'
+_JSON_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 class Exemplar(Record):
@@ -40,17 +43,23 @@ class Exemplar(Record):
     rationale: str = Field(min_length=1, description="Its reasoning.")
 
     @property
-    def lettered(self) -> tuple[Choice, ...]:
+    def lettered_choices(self) -> tuple[Choice, ...]:
+        """Its options, labelled A, B, …."""
         return tuple(
             Choice(label=chr(ord("A") + i), text=text)
             for i, text in enumerate(self.choices)
         )
 
+    @property
+    def choice_texts(self) -> dict[str, str]:
+        """The text of each option, by its letter."""
+        return {choice.label: choice.text for choice in self.lettered_choices}
+
 
 class Template(Record):
-    """One version of one way of asking.
+    """One version of one way to prompt a teacher.
 
-    Never edited once something was built with it: a change is a new version.
+    It is never edited once a build has used it: a change is a new version.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="What it is called.")
@@ -86,94 +95,91 @@ class Template(Record):
 
     @property
     def ref(self) -> str:
+        """name@version."""
         return f"{self.name}@{self.version}"
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of all that reaches a teacher, and of what extraction is told."""
-        # Left out at its default, so that templates of before the field keep their
-        # fingerprint.
-        unsaid = {"about", "reply"} if self.reply == "text" else {"about"}
-        return digest("template/1", self.model_dump(mode="json", exclude=unsaid))
+        """Digest of all that a teacher is sent and of what extraction has to know."""
+        left_out = {"about"}
+        if self.reply == "text":
+            # Templates that are older than this field keep their fingerprint.
+            left_out.add("reply")
+        return digest("template/1", self.model_dump(mode="json", exclude=left_out))
 
     @cached_property
     def shows_target(self) -> bool:
         """Whether the user turn tells the teacher the target."""
         return not {"target", "target_text"}.isdisjoint(self._user.get_identifiers())
 
-    def changed(self, **changes: Any) -> Self:
-        """The same template but for some fields, checked anew. Raises ValueError."""
-        # Not model_copy: it would carry the cached opening and fingerprint of the old
-        # fields along.
-        return type(self)(
-            **{
-                **{name: getattr(self, name) for name in type(self).model_fields},
-                **changes,
-            }
-        )
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields replaced; raises ValueError if one is invalid.
+
+        Unlike `model_copy` it validates the fields, and leaves cached values behind.
+        """
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**fields, **changes})
 
     @cached_property
     def opening(self) -> tuple[Message, ...]:
-        """System turn and exemplars: the messages every question of this template
-        starts with.
-        """
-        turns = (
-            [] if self.system is None else [Message(role="system", content=self.system)]
-        )
+        """The messages that every prompt starts with: system turn and exemplars."""
+        turns = []
+        if self.system is not None:
+            turns.append(Message(role="system", content=self.system))
         for exemplar in self.exemplars:
-            asked = self.ask(exemplar.question, exemplar.lettered, exemplar.answer)
-            turns.append(Message(role="user", content=asked))
-            turns.append(Message(role="assistant", content=self._reply(exemplar)))
+            user = self.render_user_turn(
+                exemplar.question, exemplar.lettered_choices, exemplar.answer
+            )
+            turns.append(Message(role="user", content=user))
+            reply = self._render_reply(exemplar)
+            turns.append(Message(role="assistant", content=reply))
         return tuple(turns)
 
-    def ask(
+    def render_user_turn(
         self, question: str, choices: Iterable[Choice], target: str | None = None
     ) -> str:
-        """The user turn for one question. Values are put in once: a `$` in them stays a
-        `$`.
+        """Return the user turn for one question.
 
-        `target` is needed where `shows_target`, and looked at nowhere else.
+        Values are substituted once: a `$` in them stays a `$`. `target` is needed if
+        `shows_target`, else ignored.
         """
+        choices = tuple(choices)
         values = {"question": question}
         if self.kind is QuestionKind.CHOICE:
-            choices = tuple(choices)
             line = self._choice_line
             values["choices"] = "\n".join(
                 line.substitute(label=choice.label, text=choice.text)
                 for choice in choices
             )
         if self.shows_target:
-            assert target is not None
-            values |= {
-                "target": target,
-                "target_text": {c.label: c.text for c in choices}.get(target, target),
-            }
-        asked = self._user.substitute(values)
+            if target is None:
+                raise ValueError(f"template {self.ref} shows the target: none is given")
+            texts = {choice.label: choice.text for choice in choices}
+            values["target"] = target
+            values["target_text"] = texts.get(target, target)
+        turn = self._user.substitute(values)
         if self.reply == "text":
-            return asked
-        return f"{asked}\n{ASK_JSON if self.answer == 'last' else ASK_JSON_FIRST}"
+            return turn
+        return f"{turn}\n{ASK_JSON if self.answer == 'last' else ASK_JSON_FIRST}"
 
-    def _reply(self, exemplar: Exemplar) -> str:
-        values = {"rationale": exemplar.rationale, "answer": exemplar.answer}
+    def _render_reply(self, exemplar: Exemplar) -> str:
         if self.reply == "json":
-            names = (
-                ("rationale", "answer")
-                if self.answer == "last"
-                else ("answer", "rationale")
-            )
-            shown: dict[str, object] = {name: values[name] for name in names}
-            if self.kind is QuestionKind.NUMBER and re.fullmatch(
-                r"-?\d+(\.\d+)?", exemplar.answer
-            ):
-                shown["answer"] = json.loads(exemplar.answer)
-            # Without spaces, as a server writes it that is told to waste no tokens on
-            # them.
-            return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+            return self._render_json_reply(exemplar)
+        values = {"rationale": exemplar.rationale, "answer": exemplar.answer}
         if self.kind is QuestionKind.CHOICE:
-            values["answer_text"] = {c.label: c.text for c in exemplar.lettered}[
-                exemplar.answer
-            ]
+            values["answer_text"] = exemplar.choice_texts[exemplar.answer]
         return Text(self.assistant or "").substitute(values)
+
+    def _render_json_reply(self, exemplar: Exemplar) -> str:
+        answer: object = exemplar.answer
+        is_number = self.kind is QuestionKind.NUMBER
+        if is_number and _JSON_NUMBER.fullmatch(exemplar.answer):
+            answer = json.loads(exemplar.answer)
+        reply = {"rationale": exemplar.rationale, "answer": answer}
+        if self.answer == "first":
+            reply = {"answer": answer, "rationale": exemplar.rationale}
+        # Without spaces, as servers write it under a response format.
+        return json.dumps(reply, ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
     def _user(self) -> Text:
@@ -184,107 +190,113 @@ class Template(Record):
         return Text(self.choice_line)
 
     @model_validator(mode="after")
-    def _variables_fit(self) -> Self:
-        is_choice = self.kind is QuestionKind.CHOICE
-        shown = {"target", "target_text"} if is_choice else {"target"}
-        _need(
-            "user",
-            self.user,
-            {"question", "choices"} if is_choice else {"question"},
-            shown,
-        )
-        if is_choice:
-            _need("choice_line", self.choice_line, {"label", "text"})
-        if self.assistant is not None:
-            _need(
-                "assistant",
-                self.assistant,
-                {"rationale", "answer"},
-                {"answer_text"} if is_choice else set(),
+    def _check_variables(self) -> Self:
+        if self.kind is QuestionKind.CHOICE:
+            _check_text(
+                "user", self.user, {"question", "choices"}, {"target", "target_text"}
             )
+            _check_text("choice_line", self.choice_line, {"label", "text"})
+        else:
+            _check_text("user", self.user, {"question"}, {"target"})
+        if self.assistant is not None:
+            is_choice = self.kind is QuestionKind.CHOICE
+            optional = {"answer_text"} if is_choice else set()
+            _check_text("assistant", self.assistant, {"rationale", "answer"}, optional)
+        return self
+
+    @model_validator(mode="after")
+    def _check_exemplars(self) -> Self:
         if bool(self.exemplars) != (self.assistant is not None):
             raise ValueError(
-                "assistant and exemplars go together: expected both or neither"
+                "assistant and exemplars go together: give both or neither"
             )
         for exemplar in self.exemplars:
-            if is_choice and exemplar.answer not in {
-                c.label for c in exemplar.lettered
-            }:
+            if self.kind is not QuestionKind.CHOICE:
+                if exemplar.choices:
+                    raise ValueError(
+                        f"exemplar {exemplar.question!r} has choices "
+                        f"in a template of kind {self.kind.value}"
+                    )
+            elif exemplar.answer not in exemplar.choice_texts:
                 raise ValueError(
-                    f"exemplar {exemplar.question!r} has answer {exemplar.answer!r}, not one of its letters"
-                )
-            if not is_choice and exemplar.choices:
-                raise ValueError(
-                    f"exemplar {exemplar.question!r} has choices in a template of kind {self.kind.value}"
+                    f"exemplar {exemplar.question!r} has answer {exemplar.answer!r}, "
+                    "which is not one of its letters"
                 )
         return self
 
 
-def _need(
-    field: str, text: str, needed: set[str], allowed: set[str] | None = None
+def _check_text(
+    field: str, text: str, needed: set[str], optional: Set[str] = frozenset()
 ) -> None:
-    """Raise ValueError unless `text` is a valid template that uses each variable it is
-    given, and no other.
-    """
+    """Raise ValueError unless `text` uses every variable of `needed` and no unknown one."""
     if not Text(text).is_valid():
-        raise ValueError(
-            f"{field} has a lone $; expected $name, or $$ for a dollar sign"
-        )
+        raise ValueError(f"{field} has a lone $; write $name, or $$ for a dollar sign")
     used = set(Text(text).get_identifiers())
     if missing := sorted(needed - used):
-        raise ValueError(
-            f"{field} does not use {', '.join('$' + name for name in missing)}"
+        names = ", ".join(f"${name}" for name in missing)
+        raise ValueError(f"{field} does not use {names}")
+    if unknown := sorted(used - needed - optional):
+        names = ", ".join(f"${name}" for name in unknown)
+        raise ValueError(f"{field} uses {names}, which no question has")
+
+
+def render_messages(template: Template, question: Question) -> tuple[Message, ...]:
+    """Return the chat for one question: system turn, exemplars, the question.
+
+    Raises DataError if the template shows the target and the question has none.
+    """
+    if template.shows_target and question.target is None:
+        raise DataError(
+            f"question {question.id!r} has no target, and template {template.ref} "
+            "shows it. Use a split with targets, or --mode elicit."
         )
-    if unknown := sorted(used - needed - (allowed or set())):
-        raise ValueError(
-            f"{field} uses {', '.join('$' + name for name in unknown)}, which no question has"
-        )
+    user = template.render_user_turn(question.text, question.choices, question.target)
+    return (*template.opening, Message(role="user", content=user))
 
 
 def parse_template(text: str, where: str) -> Template:
-    """A template from YAML text.
+    """Parse a template from YAML text.
 
-    Raises ConfigError, with `where` in it, on any fault.
+    Raises ConfigError, which starts with `where`, if it is invalid.
     """
-    return parse_declared(text, where, Template, "template")
+    return parse_yaml_record(text, where, Template, "template")
 
 
 @cache
 def builtin_templates() -> dict[str, Template]:
-    """Every template that ships with cotbuild, by name@version, in the order of their
-    names.
-    """
-    return shipped("cotbuild.prompts", "templates", parse_template)
+    """Return the templates that ship with cotbuild by name@version, sorted by name."""
+    return load_builtin("cotbuild.prompts", "templates", parse_template)
 
 
 def load_template(ref: str) -> Template:
-    """A built-in template by name@version or name, or one from a .yaml file; see
-    `find_declared`.
+    """Load a template by name@version, by name (its newest version), or from a file.
+
+    Raises ConfigError if there is none, or a .yaml file is invalid.
     """
-    return find_declared(ref, builtin_templates(), parse_template, "template")
+    return load_by_ref(ref, builtin_templates(), parse_template, "template")
 
 
 def load_templates(
     refs: Iterable[str], system: str | None = None, *, shows_target: bool = False
 ) -> dict[QuestionKind, Template]:
-    """The template of each kind: those named, defaults for the rest, under `system`
-    where it is given.
+    """Load the template of each kind of question: those named, else the defaults.
 
-    Of those named only the ones that show the target count, or only those that hide it.
-    Raises ConfigError where two are for one kind.
+    Of those named, only the ones that show the target are used, or only those that hide
+    it. `system` replaces the system turn of all. Raises ConfigError if two are for the
+    same kind.
     """
-    chosen: dict[QuestionKind, Template] = {}
+    templates: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
         if template.shows_target != shows_target:
             continue
-        if template.kind in chosen:
-            both = f"{chosen[template.kind].ref} and {template.ref}"
+        if template.kind in templates:
             raise ConfigError(
-                f"templates {both} are both for kind {template.kind.value}. Expected one a kind."
+                f"templates {templates[template.kind].ref} and {template.ref} "
+                f"are both for kind {template.kind.value}. Pass one a kind."
             )
-        chosen[template.kind] = template
+        templates[template.kind] = template
     for kind, ref in (HINTED_DEFAULTS if shows_target else DEFAULTS).items():
-        chosen.setdefault(kind, load_template(ref))
+        templates.setdefault(kind, load_template(ref))
     if system is None:
-        return chosen
-    return {kind: template.changed(system=system) for kind, template in chosen.items()}
+        return templates
+    return {kind: one.replace(system=system) for kind, one in templates.items()}

@@ -1,4 +1,6 @@
-"""Things declared in YAML, a file a version: those that ship and a user's own, found by
+"""Versioned records that are declared in YAML: templates and import recipes.
+
+Some ship with cotbuild, one file a version; a user can write others. They are found by
 name@version or by file.
 """
 
@@ -12,69 +14,86 @@ import yaml
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.record import Record
 
-R = TypeVar("R", bound=Record)
+RecordT = TypeVar("RecordT", bound=Record)
 
 
 class Versioned(Protocol):
-    """What all of them have."""
+    """A record with a name and a version."""
 
     @property
     def name(self) -> str: ...
     @property
     def version(self) -> int: ...
     @property
-    def ref(self) -> str: ...
+    def ref(self) -> str:
+        """name@version."""
 
 
-V = TypeVar("V", bound=Versioned)
+VersionedT = TypeVar("VersionedT", bound=Versioned)
+Parser = Callable[[str, str], VersionedT]
+"""Parses YAML text; its second argument says where the text is from, for errors."""
 
 
-def parse_declared(text: str, where: str, model: type[R], what: str) -> R:
-    """A record from YAML text. Raises ConfigError, with `where` in it, on any fault."""
+def parse_yaml_record(
+    text: str, where: str, model: type[RecordT], what: str
+) -> RecordT:
+    """Parse a record from YAML text.
+
+    `what` names such a record in errors. Raises ConfigError, which starts with `where`,
+    if the text is invalid.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value: Any = yaml.load(
-            text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
+        value: Any = yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{where}: not YAML: {' '.join(str(error).split())}."
-        ) from error
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{where}: not YAML: {message}.") from error
     if not isinstance(value, dict):
         raise ConfigError(
-            f"{where}: holds a {type(value).__name__}. Expected the fields of a {what}."
+            f"{where}: holds a {type(value).__name__}. "
+            f"Write the fields of a {what}, one a line."
         )
     return model.parse(value, where, ConfigError)
 
 
-def shipped(package: str, folder: str, parse: Callable[[str, str], V]) -> dict[str, V]:
-    """Every one of a package's folder, by name@version, in the order of their names."""
-    found = {}
+def load_builtin(
+    package: str, folder: str, parse: Parser[VersionedT]
+) -> dict[str, VersionedT]:
+    """Load every YAML file in the folder of a package, by name@version, sorted."""
+    records = {}
     for file in resources.files(package).joinpath(folder).iterdir():
         if file.name.endswith(".yaml"):
-            one = parse(file.read_text(encoding="utf-8"), f"{folder}/{file.name}")
-            found[one.ref] = one
-    return dict(sorted(found.items()))
+            text = file.read_text(encoding="utf-8")
+            record = parse(text, f"{folder}/{file.name}")
+            records[record.ref] = record
+    return dict(sorted(records.items()))
 
 
-def find_declared(
-    ref: str, known: Mapping[str, V], parse: Callable[[str, str], V], what: str
-) -> V:
-    """A known one by name@version (or bare name: its newest version), or one from a
-    .yaml file.
+def load_by_ref(
+    ref: str,
+    builtin: Mapping[str, VersionedT],
+    parse: Parser[VersionedT],
+    what: str,
+) -> VersionedT:
+    """Load a record by name@version, by name (its newest version), or from a file.
 
-    Raises ConfigError where there is none.
+    `what` names such a record in errors. Raises ConfigError if there is none, or a
+    .yaml file cannot be read.
     """
     if ref.endswith((".yaml", ".yml")):
         try:
-            return parse(Path(ref).read_text(encoding="utf-8"), ref)
+            text = Path(ref).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{what} {ref!r}: {error}. Expected a readable file of UTF-8 text."
+                f"{what} {ref!r}: {error}. Pass a readable file of UTF-8 text."
             ) from error
-    if ref in known:
-        return known[ref]
-    if versions := [one for one in known.values() if one.name == ref]:
-        return max(versions, key=lambda one: one.version)
-    raise ConfigError(
-        f"{what} {ref!r}: not known. Expected a .yaml file or one of {', '.join(known)}."
-    )
+        return parse(text, ref)
+    if ref in builtin:
+        return builtin[ref]
+    versions = [record for record in builtin.values() if record.name == ref]
+    if not versions:
+        raise ConfigError(
+            f"{what} {ref!r}: not known. "
+            f"Pass a .yaml file, or one of {', '.join(builtin)}."
+        )
+    return max(versions, key=lambda record: record.version)

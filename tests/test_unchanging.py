@@ -21,9 +21,8 @@ import pytest
 
 from cotbuild.builder.generate.chains import request_seed
 from cotbuild.builder.imports.recipes import builtin_recipes
-from cotbuild.prompts.render import render
 from cotbuild.prompts.response_format import answer_format, choice_format
-from cotbuild.prompts.template import builtin_templates
+from cotbuild.prompts.template import builtin_templates, render_messages
 from cotbuild.schemas.question import Question
 from tests.support.commands import HERE, here, rows
 
@@ -283,7 +282,7 @@ def messages(_: Path) -> Values:
     for ref, template in builtin_templates().items():
         turns = [
             [turn.role, turn.content]
-            for turn in render(template, question_of(template.kind.value))
+            for turn in render_messages(template, question_of(template.kind.value))
         ]
         found[ref] = {"fingerprint": template.fingerprint, "messages": sha256(turns)}
     return found

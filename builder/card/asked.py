@@ -79,7 +79,7 @@ def _rendered(template: Template, drawn: int | None) -> str:
     answer = _ANSWERS[template.kind]
     choices = _OPTIONS if template.kind is QuestionKind.CHOICE else ()
     turns = [(message.role, message.content) for message in template.opening]
-    turns.append(("user", template.ask("‹question›", choices, answer)))
+    turns.append(("user", template.render_user_turn("‹question›", choices, answer)))
     note = (
         ""
         if drawn is None
@@ -101,7 +101,7 @@ def _with_drawn(template: Template) -> Template:
         answer=answer,
         rationale="‹its rationale›",
     )
-    return template.changed(exemplars=(shown,))
+    return template.replace(exemplars=(shown,))
 
 
 def imported_lines(entry: ImportEntry) -> list[str]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from cotbuild.builder.build.inspect import WIDTH, count_lines
 from cotbuild.builder.generate.run import GenerateResult
-from cotbuild.prompts.render import render
 from cotbuild.prompts.template import (
     DEFAULTS,
     HINTED_DEFAULTS,
     builtin_templates,
     load_template,
+    render_messages,
 )
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 
@@ -75,6 +75,6 @@ def prompt_shown(ref: str) -> Iterator[str]:
     )
     yield f"{template.ref}  {template.kind.value}  answer {template.answer}  fingerprint {template.fingerprint[:16]}"
     yield template.about
-    for message in render(template, question):
+    for message in render_messages(template, question):
         yield f"── {message.role} ".ljust(WIDTH, "─")
         yield from message.content.splitlines()

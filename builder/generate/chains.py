@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cotbuild.builder.generate.exemplars import ExemplarPool
-from cotbuild.prompts.render import render
 from cotbuild.prompts.response_format import (
     CHOOSE_TOKENS,
     answer_format,
     choice_format,
-    choose_turns,
+    choice_turns,
 )
-from cotbuild.prompts.template import Template
+from cotbuild.prompts.template import Template, render_messages
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.json_answer import read_json_answer
 from cotbuild.schemas.answers.statements import split_reasoning
@@ -217,7 +216,7 @@ def _rationale_step(
         answer_first = template.answer == "first"
         response_format = answer_format(question, answer_first=answer_first)
     request = Request(
-        messages=render(template, question),
+        messages=render_messages(template, question),
         teacher=rules.teacher,
         sampling=sampling,
         seed=seed,
@@ -236,7 +235,7 @@ def _choice_step(
     rules: ChainRules, question: Question, step: Step, completion: Completion
 ) -> Step:
     _, shown_text = split_reasoning(completion.text)
-    turns = choose_turns(question, shown_text.strip())
+    turns = choice_turns(question, shown_text.strip())
     request = Request(
         messages=(*step.request.messages, *turns),
         teacher=rules.teacher,

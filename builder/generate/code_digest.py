@@ -10,7 +10,9 @@ from types import CodeType
 
 DERIVING = (
     "cotbuild.schemas",
-    "cotbuild.prompts",
+    "cotbuild.prompts.response_format",
+    "cotbuild.prompts.template",
+    "cotbuild.prompts.versioned",
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.chains",
     "cotbuild.builder.generate.exemplars",

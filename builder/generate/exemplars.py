@@ -55,7 +55,7 @@ class ExemplarPool:
                 f"exemplars: {len(exemplars)} of kind {template.kind.value} in split {self.config.split!r}, besides a "
                 f"question itself. Expected {self.config.count}. Lower exemplars.count."
             )
-        return template.changed(exemplars=tuple(exemplars[: self.config.count]))
+        return template.replace(exemplars=tuple(exemplars[: self.config.count]))
 
 
 def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> ExemplarPool:

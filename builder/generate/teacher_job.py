@@ -261,7 +261,7 @@ def load_purpose_templates(config: BuildConfig) -> Templates:
             shows_target=purpose is Purpose.RATIONALIZE,
         )
         if config.decode == "json":
-            by_kind = {k: t.changed(reply="json") for k, t in by_kind.items()}
+            by_kind = {k: t.replace(reply="json") for k, t in by_kind.items()}
         templates[purpose] = by_kind
     return templates
 

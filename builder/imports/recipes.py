@@ -5,14 +5,14 @@ command line.
 from collections.abc import Mapping
 from functools import cache
 
-from cotbuild.prompts.versioned import find_declared, parse_declared, shipped
+from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import ImportRecipe, Join
 
 
 def parse_recipe(text: str, where: str) -> ImportRecipe:
     """A recipe from YAML text. Raises ConfigError, with `where` in it, on any fault."""
-    return parse_declared(text, where, ImportRecipe, "recipe")
+    return parse_yaml_record(text, where, ImportRecipe, "recipe")
 
 
 @cache
@@ -20,14 +20,14 @@ def builtin_recipes() -> dict[str, ImportRecipe]:
     """Every recipe that ships with cotbuild, by name@version, in the order of their
     names.
     """
-    return shipped("cotbuild.builder.imports", "recipes", parse_recipe)
+    return load_builtin("cotbuild.builder.imports", "recipes", parse_recipe)
 
 
 def load_recipe(ref: str) -> ImportRecipe:
     """A built-in recipe by name@version or name, or one from a .yaml file; see
-    `find_declared`.
+    `load_by_ref`.
     """
-    return find_declared(ref, builtin_recipes(), parse_recipe, "recipe")
+    return load_by_ref(ref, builtin_recipes(), parse_recipe, "recipe")
 
 
 def recipe_from_mapping(

@@ -208,4 +208,4 @@ def _ships(entry: TemplateEntry, config: BuildConfig) -> bool:
         return False
     changes = {"system": config.system} if config.system is not None else {}
     changes |= {"reply": "json"} if config.decode == "json" else {}
-    return shipped.changed(**changes).fingerprint == entry.fingerprint
+    return shipped.replace(**changes).fingerprint == entry.fingerprint

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.prompts.render import render
 from cotbuild.prompts.template import (
     DEFAULTS,
     Template,
@@ -14,6 +13,7 @@ from cotbuild.prompts.template import (
     load_template,
     load_templates,
     parse_template,
+    render_messages,
 )
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -49,7 +49,7 @@ def ask(
 @pytest.mark.parametrize("ref", builtin_templates())
 def test_a_shipped_template_renders_and_is_in_the_file_of_its_name(ref: str) -> None:
     template = builtin_templates()[ref]
-    messages = render(template, ask(template.kind))
+    messages = render_messages(template, ask(template.kind))
     assert messages[-1].role == "user"
     assert "Why?" in messages[-1].content
     assert not any("$" in message.content for message in messages)
@@ -89,7 +89,9 @@ def test_every_kind_has_zero_shot_few_shot_and_a_default() -> None:
 
 
 def test_the_label_first_form_shows_two_exemplars_that_begin_with_the_answer() -> None:
-    messages = render(load_template("choice_label_first@1"), ask(QuestionKind.CHOICE))
+    messages = render_messages(
+        load_template("choice_label_first@1"), ask(QuestionKind.CHOICE)
+    )
     replies = [message.content for message in messages if message.role == "assistant"]
     assert len(replies) == 2
     assert all(
@@ -103,7 +105,9 @@ def test_values_are_put_in_once_and_never_read_as_templates(
     text: str, option: str
 ) -> None:
     template = parse_template(MINIMAL, "t")
-    shown = template.ask(text, [Choice.model_construct(label="A", text=option)])
+    shown = template.render_user_turn(
+        text, [Choice.model_construct(label="A", text=option)]
+    )
     assert shown == f"{text}\n(A) {option}"
 
 
@@ -112,8 +116,8 @@ def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fin
 ):
     before = load_template("choice_few_shot@1")
     assert before.opening  # cached before the copy is made
-    after = before.changed(system="Be brief.")
-    assert render(after, ask(QuestionKind.CHOICE))[0].content == "Be brief."
+    after = before.replace(system="Be brief.")
+    assert render_messages(after, ask(QuestionKind.CHOICE))[0].content == "Be brief."
     assert after.fingerprint != before.fingerprint
 
 
@@ -157,7 +161,7 @@ def test_a_template_with_a_fault_is_refused_by_name(change: str, message: str) -
     [
         (
             "{question: q, choices: [a, b], answer: C, rationale: r}",
-            "answer 'C', not one of its letters",
+            "answer 'C', which is not one of its letters",
         ),
         ("{question: q, choices: [a, b], answer: A}", r"exemplars\.0\.rationale"),
     ],
@@ -175,7 +179,7 @@ def test_templates_from_files_and_by_bare_name(tmp_path: Path) -> None:
     assert load_template("choice_few_shot").ref == "choice_few_shot@1"
     with pytest.raises(ConfigError, match="'nope@1': not known"):
         load_template("nope@1")
-    with pytest.raises(ConfigError, match="Expected a readable file"):
+    with pytest.raises(ConfigError, match="Pass a readable file"):
         load_template(str(tmp_path / "none.yaml"))
 
 

@@ -133,7 +133,7 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
         (
             ["--format", "nope"],
             2,
-            "recipe 'nope': not known. Expected a .yaml file or one of chatgpt_openbookqa@1",
+            "recipe 'nope': not known. Pass a .yaml file, or one of chatgpt_openbookqa@1",
         ),
         (
             ["--format", "cose", "--map", "text=why"],

@@ -66,7 +66,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     [
         (
             "palm",
-            r"recipe 'palm': not known. Expected a .yaml file or one of chatgpt_openbookqa@1, cose@1",
+            r"recipe 'palm': not known. Pass a .yaml file, or one of chatgpt_openbookqa@1, cose@1",
         ),
         ("cose@2", r"recipe 'cose@2': not known"),
         ("nowhere.yaml", r"recipe 'nowhere.yaml': .*No such file"),
@@ -79,7 +79,7 @@ def test_an_unknown_recipe_is_refused(ref: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("[1", "x: not YAML"), ("- a", "x: holds a list. Expected the fields")],
+    [("[1", "x: not YAML"), ("- a", "x: holds a list. Write the fields")],
 )
 def test_a_file_that_is_no_recipe_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

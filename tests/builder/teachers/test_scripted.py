@@ -11,8 +11,7 @@ import pytest
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
-from cotbuild.prompts.render import render
-from cotbuild.prompts.template import Template, builtin_templates
+from cotbuild.prompts.template import Template, builtin_templates, render_messages
 from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.completion import (
     Answer,
@@ -250,7 +249,7 @@ def question(kind: QuestionKind) -> Question:
 )
 def test_says_what_the_extractor_reads_under_every_template(template: Template) -> None:
     asked = question(template.kind)
-    messages = render(template, asked)
+    messages = render_messages(template, asked)
     many = [
         Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i)
         for i in range(60)
