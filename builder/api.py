@@ -67,13 +67,13 @@ class Build(StoredBuild):
     def verify(self) -> list[str]:
         """Check files, digests, counts, verdicts and variants against the manifest.
 
-        Everything that can be computed again is. Returns a line for each check that
-        could not be made. Raises DataError at the first fault.
+        Everything that can be computed again is. Returns a line for each check, and for
+        each that could not be made. Raises DataError at the first fault.
         """
-        from cotbuild.builder.release.check import VerifyOptions, check
+        from cotbuild.builder.release.check import VerifyOptions, verify_folder
 
-        _, notes = check(self.folder, VerifyOptions())
-        return notes
+        _, lines = verify_folder(self.folder, VerifyOptions())
+        return lines
 
     def publish(
         self,
@@ -93,20 +93,17 @@ class Build(StoredBuild):
         Raises DataError if the build is not complete, PublishError if the tag is taken
         or the target refuses.
         """
-        from cotbuild.builder.hub.names import FILE_PREFIX, parse_repo_name, parse_tag
-        from cotbuild.builder.release.check import VerifyOptions
+        from cotbuild.builder.hub.names import parse_tag
         from cotbuild.builder.release.compose import ReleaseSpec
         from cotbuild.builder.release.open import open_target
         from cotbuild.builder.release.publish import PublishOptions, publish
 
         ui = _ui(progress)
-        name = target if target.startswith(FILE_PREFIX) else parse_repo_name(target)
         return publish(
             self.folder,
-            open_target(name, ui.say),
-            ReleaseSpec(target=name, tag=None if tag is None else parse_tag(tag)),
+            open_target(target, ui.say),
+            ReleaseSpec(tag=None if tag is None else parse_tag(tag)),
             PublishOptions(private=private, dry_run=dry_run),
-            VerifyOptions(),
             ui,
             show,
         )

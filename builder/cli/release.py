@@ -102,7 +102,7 @@ def publish(
     Incomplete builds are rejected.
     """
     with errors():
-        from cotbuild.builder.hub.names import FILE_PREFIX, parse_repo_name, parse_tag
+        from cotbuild.builder.hub.names import parse_tag
         from cotbuild.builder.release.check import VerifyOptions
         from cotbuild.builder.release.compose import ReleaseSpec
         from cotbuild.builder.release.open import open_target
@@ -112,24 +112,23 @@ def publish(
         from cotbuild.builder.variants.settings import bindings
 
         ui = Terminal()
-        name = target if target.startswith(FILE_PREFIX) else parse_repo_name(target)
-        wish = ReleaseSpec(
-            target=name,
+        place = open_target(target, ui.say)
+        spec = ReleaseSpec(
             tag=None if tag is None else parse_tag(tag),
             configs=tuple(configs.split(",")) if configs else None,
             licence=license,
             languages=tuple(language.split(",")) if language else None,
         )
-        how = PublishOptions(
+        options = PublishOptions(
             private=private,
             dry_run=dry_run,
             allow_partial=allow_partial,
             move_tag=move_tag,
             message=message,
+            verify=VerifyOptions(files=bindings(file or []), source=source),
         )
-        checks = VerifyOptions(files=bindings(file or []), source=source)
-        done = run(directory, open_target(name, ui.say), wish, how, checks, ui, print)
-        for line in _closing_lines(done, wish.target, tag):
+        done = run(directory, place, spec, options, ui, print)
+        for line in _closing_lines(done, place.name, tag):
             print(line)
 
 
@@ -141,7 +140,7 @@ def _closing_lines(done: "PublishResult", target: str, tag: str | None) -> list[
     if not done.sent and not done.tagged:
         first = f"nothing to publish: {at} is this release already"
     else:
-        what = [f"{len(done.plan.sent)} files"] * done.sent + [
+        what = [f"{len(done.plan.uploads)} files"] * done.sent + [
             f"tag {tag}"
         ] * done.tagged
         first = f"published {' and '.join(what)}; read back and compared"
@@ -216,17 +215,15 @@ def verify(
     rationales and variants again. Exits with 1 and the exact fault.
     """
     with errors():
-        from cotbuild.builder.release.check import VerifyOptions, check
+        from cotbuild.builder.release.check import VerifyOptions, verify_folder
         from cotbuild.builder.release.open import is_release_name
         from cotbuild.builder.variants.settings import bindings
 
-        checks = VerifyOptions(
-            files=bindings(file or []), everything=all, source=source
-        )
+        options = VerifyOptions(files=bindings(file or []), all_rows=all, source=source)
         if is_release_name(directory):
-            manifest, lines = _verify_elsewhere(directory, checks)
+            manifest, lines = _verify_elsewhere(directory, options)
         else:
-            manifest, lines = check(Path(directory), checks)
+            manifest, lines = verify_folder(Path(directory), options)
         for line in lines:
             print(f"{directory}: {line}")
         rows = sum(entry.num_rows for entry in manifest.files)
@@ -236,7 +233,7 @@ def verify(
 
 
 def _verify_elsewhere(
-    name: str, checks: "VerifyOptions"
+    name: str, options: "VerifyOptions"
 ) -> "tuple[Manifest, list[str]]":
     from cotbuild.builder.release.check import verify_release
     from cotbuild.builder.release.open import open_target, split_revision
@@ -246,5 +243,5 @@ def _verify_elsewhere(
     target, revision = split_revision(name)
     with ui.counting("bytes") as progress:
         return verify_release(
-            open_target(target, ui.say), revision, checks, progress, ui.say
+            open_target(target, ui.say), revision, options, progress, ui.say
         )

@@ -96,15 +96,15 @@ def open_build(source: str, ui: Ui) -> Build:
 
 
 def _fetched(release: str, ui: Ui) -> Build:
-    from cotbuild.builder.release.check import fetch_release
+    from cotbuild.builder.release.fetch import fetch_release
 
     name, revision = split_revision(release)
     target = open_target(name, ui.say)
     commit = target.read_state(revision).commit
     folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]
     with ui.counting("bytes") as progress:
-        _, manifest = fetch_release(target, commit or revision, folder, progress)
-    return Build(folder, manifest)
+        _, build = fetch_release(target, commit or revision, folder, progress)
+    return build
 
 
 class RunSource(Record):

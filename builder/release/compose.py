@@ -1,6 +1,6 @@
-"""From a build directory to the tree that goes up.
+"""Compose the files of a release from a build directory.
 
-`.answers/` never does, nor anything the manifest does not name.
+`.answers/` is never part of it, nor anything that the manifest does not name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,124 +26,125 @@ from cotbuild.builder.release.sanitize import (
     refuse_path_as_name,
 )
 from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.schemas.errors import StoreError
-from cotbuild.schemas.files import write_text_atomic
+from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
 
-FIGURES = "figures"
+_FIGURES = "figures"
 PICTURES = frozenset(
-    f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
+    f"{_FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
 )
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
-"""What a release may hold besides parquet files."""
+"""The files that a release may hold besides parquet files."""
 
 
 class ReleaseSpec(NamedTuple):
-    """What the publisher decides."""
+    """The parts of a release that the publisher decides."""
 
-    target: str
     tag: str | None = None
     configs: tuple[str, ...] | None = None
-    """None: all."""
+    """Variants to include; None: all."""
     licence: str | None = None
+    """The Hub's identifier; None: what the licences of the sources allow."""
     languages: tuple[str, ...] | None = None
-    """ISO 639 codes; None: English where the source is known to be, else not said."""
-    partial: str | None = None
-    """Why the card is marked as partial; None: it is not."""
+    """ISO 639 codes; None: English if the source is known to be, else not stated."""
 
 
 class ReleaseTree(NamedTuple):
-    """A release before it goes anywhere."""
+    """The files of a release before it is published."""
 
     manifest: Manifest
     licence: Licence
     files: Mapping[str, Path]
-    """Path in the release to the local file: parquet files stand where they were built.
-    """
+    """From path in the release to local file. Parquet files stay in the build."""
 
-    def sizes(self) -> dict[str, int]:
-        """Bytes of each file."""
+    def file_sizes(self) -> dict[str, int]:
+        """Return the size of each file in bytes."""
         return {path: local.stat().st_size for path, local in self.files.items()}
 
 
-def compose(build: Build, wish: ReleaseSpec, made: Path) -> ReleaseTree:
-    """Write what is to be generated into the folder `made`. The same build and wish
-    give the same bytes.
+def compose_release(
+    build: Build, spec: ReleaseSpec, target: str, folder: Path, *, partial: str | None
+) -> ReleaseTree:
+    """Write the generated files of a release into `folder`.
 
-    Raises ConfigError on an unknown config or licence, PublishError where the build
-    holds a path in its rows.
+    `target` is the name of where it will be published; `partial` says why the card
+    marks the build as partial. The same arguments give the same bytes. Raises
+    ConfigError on an unknown config or licence, PublishError if rows hold a path.
     """
-    manifest = build.manifest
-    refuse_path_as_name(manifest)
-    public = public_manifest(manifest, wish.configs)
-    config = public_config(build.config, manifest)
-    published = Build(build.folder, public)
-    drawn = {name: f"{FIGURES}/{name}.png" for name in _draw(published, made)}
-    run = manifest.run
+    refuse_path_as_name(build.manifest)
+    manifest = public_manifest(build.manifest, spec.configs)
+    config = public_config(build.config, build.manifest)
+    published = Build(build.folder, manifest)
+    licence = licence_of(_stated_licences(build.manifest), spec.licence)
+    picture_paths = _write_pictures(published, folder)
+    run = build.manifest.run
+    languages = _default_languages(build.manifest)
     release = ReleaseFacts(
-        repo=_repo(wish.target),
-        licence=licence_of(_parts(manifest), wish.licence),
-        rebuild=rebuild_commands(config, public),
-        tag=wish.tag,
-        languages=_languages(manifest) if wish.languages is None else wish.languages,
-        examples=dict(_examples(published)),
-        pictures=drawn,
-        partial=wish.partial,
+        repo=_dataset_name(target),
+        licence=licence,
+        rebuild=rebuild_commands(config, manifest),
+        tag=spec.tag,
+        languages=languages if spec.languages is None else spec.languages,
+        examples=dict(_first_rows(published)),
+        pictures=picture_paths,
+        partial=partial,
         published=None if run is None else run.finished_at[:10],
     )
     texts = {
-        MANIFEST: public.model_dump_json(indent=2) + "\n",
+        MANIFEST: manifest.model_dump_json(indent=2) + "\n",
         CONFIG: config.model_dump_json(indent=2) + "\n",
-        CARD: card(public, release),
+        CARD: card(manifest, release),
     }
     for name, text in texts.items():
-        write_text_atomic(made / name, text)
-    files = {entry.path: build.folder / entry.path for entry in public.files}
-    files |= {path: made / path for path in (*texts, *drawn.values())}
-    return ReleaseTree(public, release.licence, dict(sorted(files.items())))
+        write_text_atomic(folder / name, text)
+    files = {entry.path: build.folder / entry.path for entry in manifest.files}
+    for path in (*texts, *picture_paths.values()):
+        files[path] = folder / path
+    return ReleaseTree(manifest, licence, dict(sorted(files.items())))
 
 
-def _repo(target: str) -> str:
-    """What `load_dataset` is given: org/name, or the last part of a folder's path."""
+def _dataset_name(target: str) -> str:
+    """Return what `load_dataset` is given: OWNER/NAME, or the name of a folder."""
     if target.startswith(FILE_PREFIX):
         return last_part(target.removeprefix(FILE_PREFIX))
     return target
 
 
-def _languages(manifest: Manifest) -> tuple[str, ...]:
-    known = {"bundled", *(known.hub_id for known in KNOWN.values())}
-    return ("en",) if known & {manifest.source.dataset, manifest.source.hub_id} else ()
+def _default_languages(manifest: Manifest) -> tuple[str, ...]:
+    english_datasets = {"bundled", *(dataset.hub_id for dataset in KNOWN.values())}
+    is_english = not english_datasets.isdisjoint(
+        {manifest.source.dataset, manifest.source.hub_id}
+    )
+    return ("en",) if is_english else ()
 
 
-def _draw(build: Build, made: Path) -> list[str]:
-    texts = (row["rationale"] for row in build.read(RATIONALES, columns=["rationale"]))
-    found = pictures(build.manifest, word_lengths(texts))
+def _write_pictures(build: Build, folder: Path) -> dict[str, str]:
+    """Write the plots of a release, and return their paths in it by name."""
+    rows = build.read(RATIONALES, columns=["rationale"])
+    lengths = word_lengths(row["rationale"] for row in rows)
+    paths = {}
     try:
-        for name, data in found.items():
-            place = made / FIGURES / f"{name}.png"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(data)
+        for name, data in pictures(build.manifest, lengths).items():
+            paths[name] = f"{_FIGURES}/{name}.png"
+            write_bytes_atomic(folder / paths[name], data)
     except OSError as error:
-        raise StoreError(
-            f"{made}: {error}. Expected room for the release's pictures."
-        ) from error
-    return list(found)
+        raise write_error(folder, error) from error
+    return paths
 
 
-def _parts(manifest: Manifest) -> dict[str, str | None]:
-    parts = {f"the questions ({manifest.source.dataset})": manifest.source.licence}
-    if manifest.imported is not None:
-        parts[f"the rationales ({manifest.imported.made_by})"] = (
-            manifest.imported.licence
-        )
-    return parts
+def _stated_licences(manifest: Manifest) -> dict[str, str | None]:
+    """Return the licence that each part of the release states."""
+    licences = {f"the questions ({manifest.source.dataset})": manifest.source.licence}
+    imported = manifest.imported
+    if imported is not None:
+        licences[f"the rationales ({imported.made_by})"] = imported.licence
+    return licences
 
 
-def _examples(build: Build) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the first row of each config, from the training split where it has one."""
+def _first_rows(build: Build) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the first row of each config, of the training split if it has one."""
     for name in build.manifest.digests:
-        entries = [entry for entry in build.files(name) if entry.num_rows]
-        splits = [entry.split for entry in entries]
+        splits = [entry.split for entry in build.files(name) if entry.num_rows]
         if splits:
             split = build.split if build.split in splits else splits[0]
             yield name, next(build.read(name, split))

@@ -1,8 +1,8 @@
-"""Publishing: check, show, upload what differs in one commit, tag, read back."""
+"""Publish a build: verify, show the plan, upload in one commit, tag, read back."""
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
     VerifyOptions,
-    check,
-    standing_manifest,
-    too_old,
+    unverifiable_reason,
+    verify_folder,
 )
 from cotbuild.builder.release.compose import (
     GENERATED,
     ReleaseSpec,
     ReleaseTree,
-    compose,
+    compose_release,
 )
+from cotbuild.builder.release.fetch import find_manifest
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui
@@ -31,13 +31,15 @@ from cotbuild.schemas.manifest import Manifest
 
 @dataclass(frozen=True)
 class PublishOptions:
-    """What else the publisher decides; see the flags of `cotbuild publish`."""
+    """How to publish a release; see the flags of `cotbuild publish`."""
 
     private: bool = False
+    """Create a new repo as a private one."""
     dry_run: bool = False
     allow_partial: bool = False
     move_tag: bool = False
     message: str | None = None
+    verify: VerifyOptions = field(default_factory=VerifyOptions)
 
 
 class PublishResult(NamedTuple):
@@ -46,211 +48,217 @@ class PublishResult(NamedTuple):
     manifest: Manifest
     plan: ReleasePlan
     commit: str | None
-    """Where the release stands; None: a dry run."""
+    """The commit that holds the release; None after a dry run."""
     sent: bool
+    """Whether there was anything to commit."""
     tagged: bool
+    """Whether the tag was set or moved."""
 
 
 def publish(
     build_dir: Path,
     target: ReleaseTarget,
-    wish: ReleaseSpec,
-    how: PublishOptions,
-    checks: VerifyOptions,
+    spec: ReleaseSpec,
+    options: PublishOptions,
     ui: Ui,
     show: Callable[[str], None],
 ) -> PublishResult:
-    """Bring a build to a target. `show` is told the plan, before anything is sent.
+    """Publish the build in a directory; `show` receives the plan before anything is sent.
 
-    Raises DataError where the build is not whole or was edited, PublishError where it
-    is incomplete, a tag is taken, or the target refuses. Whatever the moment it is
-    stopped: the target holds the release before or this one, whole.
+    If interrupted at any point, the target holds either the previous release or this
+    one, complete. Raises DataError if the build is damaged or was edited, PublishError
+    if it is incomplete, a tag is taken, or the target refuses.
     """
-    _refuse_own_folder(build_dir, wish.target)
+    _refuse_own_folder(build_dir, target)
     with (
         AnswerStore(build_dir).hold(),
-        tempfile.TemporaryDirectory(prefix="cotbuild-") as made,
+        tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
     ):
         build = Build.open(build_dir)
-        wish = _refuse_incomplete(build, wish, allow=how.allow_partial)
-        _refuse_old(build)
-        ui.say(f"{build_dir}: checking before anything is sent")
-        _, checked = check(build_dir, checks)
-        for line in checked:
+        partial = _partial_reason(build)
+        if partial is not None and not options.allow_partial:
+            raise PublishError(
+                f"{build_dir}: {partial}. Run the same `cotbuild generate` again to retry "
+                "them, or publish it marked as partial with --allow-partial."
+            )
+        _refuse_unverifiable(build)
+        ui.say(f"{build_dir}: verifying before anything is sent")
+        _, lines = verify_folder(build_dir, options.verify)
+        for line in lines:
             ui.say(f"{build_dir}: {line}")
-        tree = compose(build, wish, Path(made))
-        return _Publishing(target, tree, wish, how, ui).run(show)
+        tree = compose_release(build, spec, target.name, Path(folder), partial=partial)
+        return _Publisher(target, tree, spec.tag, options, ui).publish(show)
 
 
-def _refuse_own_folder(build_dir: Path, target: str) -> None:
-    if (
-        target.startswith(FILE_PREFIX)
-        and Path(target.removeprefix(FILE_PREFIX)).resolve() == build_dir.resolve()
-    ):
-        raise ConfigError(f"{target!r}: the build itself. Expected another folder.")
+def _refuse_own_folder(build_dir: Path, target: ReleaseTarget) -> None:
+    if not target.name.startswith(FILE_PREFIX):
+        return
+    folder = Path(target.name.removeprefix(FILE_PREFIX))
+    if folder.resolve() == build_dir.resolve():
+        raise ConfigError(f"{target.name!r} is the build itself. Name another folder.")
 
 
-def _refuse_incomplete(build: Build, wish: ReleaseSpec, *, allow: bool) -> ReleaseSpec:
-    """Return the wish, marked as partial where the build is.
-
-    Raises PublishError where that must not be.
-    """
-    manifest = build.manifest
-    left = sum(
-        manifest.failures.get(kind, 0)
-        for kind in FailureKind
-        if kind is not FailureKind.REJECTED
+def _partial_reason(build: Build) -> str | None:
+    """Say why the build is partial; None if no request is left that could be retried."""
+    failures = build.manifest.failures
+    retryable = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
+    num_left = sum(failures.get(kind, 0) for kind in retryable)
+    if num_left == 0:
+        return None
+    return (
+        f"{num_left} of {build.manifest.num_planned} rationales failed with errors that "
+        "can be retried"
     )
-    if not left:
-        return wish
-    why = f"{left} of {manifest.num_planned} rationales failed and may pass when they are asked again"
-    if not allow:
-        raise PublishError(
-            f"{build.folder}: {why}. Expected a complete build. Run the same `cotbuild generate` again, or publish it "
-            "marked as partial with --allow-partial."
-        )
-    return wish._replace(partial=why)
 
 
-def _refuse_old(build: Build) -> None:
-    if why := too_old(build.manifest):
+def _refuse_unverifiable(build: Build) -> None:
+    reason = unverifiable_reason(build.manifest)
+    if reason is not None:
         raise PublishError(
-            f"{build.folder}: {why}. Expected rows that can be checked by whoever gets them. Run `cotbuild generate` "
-            "again: it asks nothing, and builds from the answers at hand."
+            f"{build.folder}: its rows cannot be verified: {reason}. Run `cotbuild "
+            "generate` again: it builds from the stored answers and sends no request."
         )
 
 
 @dataclass(frozen=True)
-class _Publishing:
+class _Publisher:
+    """Brings the files of a release to its target."""
+
     target: ReleaseTarget
     tree: ReleaseTree
-    wish: ReleaseSpec
-    how: PublishOptions
+    tag: str | None
+    options: PublishOptions
     ui: Ui
 
-    def run(self, show: Callable[[str], None]) -> PublishResult:
-        if not self.how.dry_run:
+    def publish(self, show: Callable[[str], None]) -> PublishResult:
+        manifest = self.tree.manifest
+        if not self.options.dry_run:
             self.target.finish_interrupted()
         state = self.target.read_state()
-        plan = self._plan(state)
-        self._show(plan, show)
-        taken = self._taken(state, plan)
-        if self.how.dry_run:
-            return PublishResult(self.tree.manifest, plan, None, False, False)
-        if taken is not None:
-            self._read_back(taken, plan, [])
-            return PublishResult(self.tree.manifest, plan, taken, False, False)
+        plan = self._make_plan(state)
+        self._show_plan(plan, show)
+        published = self._find_published(state, plan)
+        if self.options.dry_run:
+            return PublishResult(manifest, plan, None, sent=False, tagged=False)
+        if published is not None:
+            self._check_listed(published, deleted=[])
+            return PublishResult(manifest, plan, published, sent=False, tagged=False)
         if state.commit is None:
-            state = self.target.create(private=self.how.private)
-            plan = self._plan(state)
-        commit = self._send(state, plan)
-        self._read_back(commit, plan, plan.sent)
-        return PublishResult(
-            self.tree.manifest,
-            plan,
-            commit,
-            not plan.is_empty,
-            self._tag(state, commit),
-        )
+            state = self.target.create(private=self.options.private)
+            plan = self._make_plan(state)
+        commit = self._commit(state, plan)
+        files = self._check_listed(commit, plan.deleted)
+        if plan.uploads:
+            self._check_downloads(commit, files, plan.uploads)
+        tagged = self._set_tag(state, commit)
+        return PublishResult(manifest, plan, commit, not plan.is_empty, tagged)
 
-    def _plan(self, state: RemoteState) -> ReleasePlan:
-        standing = standing_manifest(self.target, state)
-        ours = (
-            set()
-            if standing is None
-            else {*GENERATED, *(entry.path for entry in standing.files)}
-        )
-        plan = plan_release(self.tree.sizes(), self._same(state), state, ours)
+    def _make_plan(self, state: RemoteState) -> ReleasePlan:
+        current = find_manifest(self.target, state)
+        ours: set[str] = set()
+        if current is not None:
+            ours = {*GENERATED, *(entry.path for entry in current.files)}
+        same = self._same_files(state.files)
+        plan = plan_release(self.tree.file_sizes(), same, state, ours)
         refuse_foreign(plan, ours, self.target.name)
         return plan
 
-    def _same(self, state: RemoteState) -> set[str]:
-        return {path for path in self.tree.files if self._is_there(path, state.files)}
-
-    def _is_there(self, path: str, files: Mapping[str, RemoteFile]) -> bool:
-        return path in files and files[path].matches(self.tree.files[path])
-
-    def _show(self, plan: ReleasePlan, show: Callable[[str], None]) -> None:
-        show(
-            f"{self.target.name}  tag {self.wish.tag or 'none'}  licence {self.tree.licence.id}"
-        )
+    def _show_plan(self, plan: ReleasePlan, show: Callable[[str], None]) -> None:
+        tag = self.tag or "none"
+        show(f"{self.target.name}  tag {tag}  licence {self.tree.licence.id}")
         show(f"configs: {', '.join(self.tree.manifest.digests)}")
         for line in plan.lines():
             show(line)
 
-    def _taken(self, state: RemoteState, plan: ReleasePlan) -> str | None:
-        """The commit of the tag, where it is this very release; None: there is
-        something to do.
+    def _find_published(self, state: RemoteState, plan: ReleasePlan) -> str | None:
+        """Return the commit of the tag if it holds this very release, else None.
 
-        Raises PublishError where the tag names another release and is not to be moved.
+        Raises PublishError if the tag names another release and must not be moved.
         """
-        tag = self.wish.tag
-        if tag is None or tag not in state.tags:
+        if self.tag is None or self.tag not in state.tags:
             return None
-        there = state.tags[tag]
-        if there == state.commit and plan.is_empty:
-            return there
-        if self.how.move_tag:
+        tagged = state.tags[self.tag]
+        is_newest = tagged == state.commit
+        if is_newest and plan.is_empty:
+            return tagged
+        if self.options.move_tag:
             return None
-        if there != state.commit and self._tagged_is_this(tag):
-            return there
+        if not is_newest and self._is_tagged(self.tag):
+            return tagged
         raise PublishError(
-            f"{self.target.name}: tag {tag!r} names another release, at {there[:12]}. Expected a new tag. Take the "
-            "next version as --tag, or move it with --move-tag."
+            f"{self.target.name}: tag {self.tag!r} names another release, at commit "
+            f"{tagged[:12]}. Choose another --tag, or move it with --move-tag."
         )
 
-    def _tagged_is_this(self, tag: str) -> bool:
+    def _is_tagged(self, tag: str) -> bool:
+        """Whether a tag of an older commit names this very release."""
         try:
             state = self.target.read_state(tag)
         except PublishError:  # a folder keeps no older state
             return False
-        standing = standing_manifest(self.target, state)
-        return standing == self.tree.manifest and len(self._same(state)) == len(
-            self.tree.files
-        )
+        is_same_manifest = find_manifest(self.target, state) == self.tree.manifest
+        return is_same_manifest and self._same_files(state.files) == {*self.tree.files}
 
-    def _send(self, state: RemoteState, plan: ReleasePlan) -> str:
+    def _commit(self, state: RemoteState, plan: ReleasePlan) -> str:
         if plan.is_empty and state.commit is not None:
             return state.commit
-        message = (
-            self.how.message
-            or f"{self.wish.tag or 'Release'}: fingerprint {self.tree.manifest.fingerprint[:16]}"
-        )
-        add = {path: self.tree.files[path] for path in plan.sent}
+        message = self.options.message
+        if not message:
+            fingerprint = self.tree.manifest.fingerprint[:16]
+            message = f"{self.tag or 'Release'}: fingerprint {fingerprint}"
+        add = {path: self.tree.files[path] for path in plan.uploads}
         with self.ui.counting("bytes") as progress:
             return self.target.commit_files(
                 state.commit, add, plan.deleted, message, progress
             )
 
-    def _read_back(self, commit: str, plan: ReleasePlan, sent: Collection[str]) -> None:
-        """Ask the target what stands there now, and fetch what was sent.
+    def _set_tag(self, state: RemoteState, commit: str) -> bool:
+        """Tag the commit; return whether that changed anything."""
+        if self.tag is None or state.tags.get(self.tag) == commit:
+            return False
+        self.target.set_tag(self.tag, commit, move=self.options.move_tag)
+        return True
 
-        Raises PublishError where a byte differs.
+    # -- comparing
+
+    def _same_files(self, files: Mapping[str, RemoteFile]) -> set[str]:
+        """Return the paths that the target lists with the bytes of the release."""
+        same = set()
+        for path, local in self.tree.files.items():
+            if path in files and files[path].matches(local):
+                same.add(path)
+        return same
+
+    def _check_listed(
+        self, commit: str, deleted: Collection[str]
+    ) -> Mapping[str, RemoteFile]:
+        """Return the files of a commit.
+
+        Raises PublishError if a file of the release differs, or a deleted one is there.
         """
         files = self.target.read_state(commit).files
-        wrong = [path for path in self.tree.files if not self._is_there(path, files)]
-        wrong += sorted(plan.deleted.keys() & files.keys()) if sent else []
+        wrong = sorted(self.tree.files.keys() - self._same_files(files))
+        wrong += sorted(files.keys() & {*deleted})
         if wrong:
             raise PublishError(
-                f"{self.target.name}: {wrong[0]!r} at {commit[:12]} is not what was published. Expected the same "
-                "bytes. Run the same command again."
+                f"{self.target.name}: {wrong[0]!r} at commit {commit[:12]} is not what was "
+                "published. Run the same command again."
             )
-        if not sent:
-            return
+        return files
+
+    def _check_downloads(
+        self, commit: str, files: Mapping[str, RemoteFile], paths: Collection[str]
+    ) -> None:
+        """Download some files of a commit; raise PublishError if any byte differs."""
         with (
             tempfile.TemporaryDirectory(prefix="cotbuild-") as name,
             self.ui.counting("bytes read back") as progress,
         ):
-            self.target.fetch_files(sent, commit, Path(name), progress)
-            for path in sent:
-                if not files[path].matches(Path(name) / path):
+            folder = Path(name)
+            self.target.fetch_files(paths, commit, folder, progress)
+            for path in paths:
+                if not files[path].matches(folder / path):
                     raise PublishError(
-                        f"{self.target.name}: {path!r} reads back with other bytes. Run again."
+                        f"{self.target.name}: {path!r} was read back with other bytes. "
+                        "Run the same command again."
                     )
-
-    def _tag(self, state: RemoteState, commit: str) -> bool:
-        tag = self.wish.tag
-        if tag is None or state.tags.get(tag) == commit:
-            return False
-        self.target.set_tag(tag, commit, move=self.how.move_tag)
-        return True

@@ -12,7 +12,7 @@ from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.directory import CONFIG, install, read_manifest
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
-from cotbuild.builder.release.check import fetch_release
+from cotbuild.builder.release.fetch import fetch_release
 from cotbuild.builder.release.rederive import (
     answers_of,
     may_pass,
@@ -105,11 +105,10 @@ def _fetch(target: ReleaseTarget, revision: str | None, out: Path, ui: Ui) -> Bu
     # What a kill left half installed, and what we had changed of it.
     (stage / CONFIG).unlink(missing_ok=True)
     with ui.counting("bytes") as progress:
-        commit, manifest = fetch_release(target, revision, stage, progress)
+        commit, release = fetch_release(target, revision, stage, progress)
     ui.say(f"{target.name}: commit {commit[:12]}")
-    release = Build(stage, manifest)
     verify_build(release)
-    for entry in manifest.templates:
+    for entry in release.manifest.templates:
         if entry.content is not None:
             template_of(
                 entry

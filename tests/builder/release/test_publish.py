@@ -112,8 +112,8 @@ def test_a_tag_is_never_moved_unless_that_is_asked_for(
     cotbuild("variants", build, "--only", "pre_cot")
     refused = at_hub("publish", build, REPO, "--tag", "v1", code=1)
     assert refused.stderr.splitlines()[-1] == (
-        f"error: lab/x: tag 'v1' names another release, at {head[:12]}. Expected a new tag. Take the next version as "
-        "--tag, or move it with --move-tag."
+        f"error: lab/x: tag 'v1' names another release, at commit {head[:12]}. "
+        "Choose another --tag, or move it with --move-tag."
     )
     assert (hub.store.refs(HUB_ID, "heads")["main"], bytes_sent(hub)) == (head, sent)
     at_hub("publish", build, REPO, "--tag", "v1", "--move-tag")
@@ -147,7 +147,7 @@ def test_a_file_of_somebody_elses_is_not_overwritten(
     hub.store.push(HUB_ID, {"README.md": b"# mine", "build.json": b"{}"})
     refused = at_hub("publish", build, REPO, code=1)
     assert (
-        "error: lab/x: 'build.json' stands there and is not of a release of cotbuild."
+        "error: lab/x: 'build.json' exists and is not part of a release by cotbuild."
         in refused.stderr
     )
     assert files_of(hub)["build.json"] == b"{}"
@@ -230,9 +230,8 @@ def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     words = ("generate", "--teacher", "scripted", "--out", build, "--limit", "40")
     cotbuild(*words, "--set", "teacher.scripted.unavailable_frac=0.2")
     refused = cotbuild("publish", build, target, code=1)
-    assert (
-        "of 40 rationales failed and may pass when they are asked again. Expected a complete build."
-        in (refused.stderr)
+    assert "of 40 rationales failed with errors that can be retried. Run the same" in (
+        refused.stderr
     )
     assert not (tmp_path / "release").exists()
     cotbuild("publish", build, target, "--allow-partial")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.hub.target import RemoteFile, RemoteState
-from cotbuild.builder.release.check import too_old
+from cotbuild.builder.release.check import unverifiable_reason
 from cotbuild.builder.release.open import is_release_name, split_revision
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
 from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
@@ -33,7 +33,7 @@ def test_every_file_is_in_one_part_of_the_plan_and_only_ours_are_deleted(
     assert sum(map(len, parts)) == len(set().union(*parts))
     assert set().union(*parts[:3]) == wanted
     assert plan.deleted.keys() == (there & ours) - wanted
-    after = (there - plan.deleted.keys()) | set(plan.sent)
+    after = (there - plan.deleted.keys()) | set(plan.uploads)
     assert wanted <= after
     assert (there - ours) <= after, "what is somebody's own stays"
     assert plan.is_empty == (wanted <= alike & there and not plan.deleted)
@@ -46,7 +46,7 @@ def test_a_card_may_be_replaced_and_nothing_else_of_somebodys() -> None:
         {},
     )
     refuse_foreign(plan_release({"README.md": 2}, set(), state, set()), set(), "lab/x")
-    with pytest.raises(PublishError, match=r"lab/x: 'build\.json' stands there"):
+    with pytest.raises(PublishError, match=r"lab/x: 'build\.json' exists"):
         refuse_foreign(
             plan_release({"build.json": 2}, set(), state, set()), set(), "lab/x"
         )
@@ -149,13 +149,13 @@ def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
 
 def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
     manifest = Build.open(finished).manifest
-    assert too_old(manifest) is None
+    assert unverifiable_reason(manifest) is None
     kept = [entry.model_copy(update={"content": None}) for entry in manifest.templates]
-    assert "before templates were kept" in str(
-        too_old(manifest.model_copy(update={"templates": kept}))
+    assert "before templates were stored" in str(
+        unverifiable_reason(manifest.model_copy(update={"templates": kept}))
     )
     assert "extraction version 0" in str(
-        too_old(manifest.model_copy(update={"extract_version": 0}))
+        unverifiable_reason(manifest.model_copy(update={"extract_version": 0}))
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cotbuild.builder.build.directory import CARD, read_manifest
 from cotbuild.builder.card import card
-from cotbuild.builder.release.check import VerifyOptions, check
+from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
@@ -134,7 +134,7 @@ def test_an_edit_is_found_and_named_in_one_line(
 ) -> None:
     edit(build)
     with pytest.raises(DataError) as fault:
-        check(build, VerifyOptions())
+        verify_folder(build, VerifyOptions())
     assert str(fault.value).startswith(str(build))
     assert line in str(fault.value)
 
@@ -153,7 +153,7 @@ def test_the_edits_of_this_test_are_what_is_found(build: Path) -> None:
     edit_row(build, RATIONALES, lambda row: row)
     edit_row(build, VARIANT, lambda row: row)
     edit_manifest(build, lambda manifest: manifest)
-    _, lines = check(build, VerifyOptions(everything=True))
+    _, lines = verify_folder(build, VerifyOptions(all_rows=True))
     assert "30 rationales: request keys and rows derived again" in lines
 
 
@@ -214,7 +214,7 @@ def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
     said = cotbuild("verify", f"file:{folder}").stdout
     assert "12 rationales: rows derived again" in said
     assert (
-        "left out: request keys, whose exemplars were drawn from split 'train', which is not in the release"
+        "not checked: request keys, since the exemplars are from split 'train', which is not in the release"
         in said
     )
     assert (
