@@ -109,7 +109,7 @@ def publish(
         from cotbuild.builder.release.publish import PublishOptions
         from cotbuild.builder.release.publish import publish as run
         from cotbuild.builder.terminal import Terminal
-        from cotbuild.builder.variants.settings import bindings
+        from cotbuild.builder.variants.registry import parse_file_arguments
 
         ui = Terminal()
         place = open_target(target, ui.say)
@@ -125,7 +125,7 @@ def publish(
             allow_partial=allow_partial,
             move_tag=move_tag,
             message=message,
-            verify=VerifyOptions(files=bindings(file or []), source=source),
+            verify=VerifyOptions(files=parse_file_arguments(file or []), source=source),
         )
         done = run(directory, place, spec, options, ui, print)
         for line in _closing_lines(done, place.name, tag):
@@ -217,9 +217,11 @@ def verify(
     with errors():
         from cotbuild.builder.release.check import VerifyOptions, verify_folder
         from cotbuild.builder.release.open import is_release_name
-        from cotbuild.builder.variants.settings import bindings
+        from cotbuild.builder.variants.registry import parse_file_arguments
 
-        options = VerifyOptions(files=bindings(file or []), all_rows=all, source=source)
+        options = VerifyOptions(
+            files=parse_file_arguments(file or []), all_rows=all, source=source
+        )
         if is_release_name(directory):
             manifest, lines = _verify_elsewhere(directory, options)
         else:

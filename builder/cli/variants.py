@@ -66,33 +66,36 @@ def variants(
     derived before.
     """
     with errors():
-        from cotbuild.builder.variants.registry import choose_variants
-        from cotbuild.builder.variants.settings import bindings, selection
+        from cotbuild.builder.variants.registry import (
+            choose_variants,
+            parse_file_arguments,
+            parse_selection,
+        )
 
         specs = choose_variants(only.split(",") if only else None, spec or [])
         if list_:
-            from cotbuild.builder.variants.listing import listing
+            from cotbuild.builder.variants.listing import list_variants
 
-            for line in listing(None if only is None and not spec else specs):
+            for line in list_variants(None if only is None and not spec else specs):
                 print(line)
             return
         if directory is None:
             raise ConfigError("no DIR. Pass the folder of a build, or --list.")
         from cotbuild.builder.terminal import Terminal
-        from cotbuild.builder.variants.listing import closing_lines
+        from cotbuild.builder.variants.listing import summarize_variants
         from cotbuild.builder.variants.write import file_digests, make_variants
         from cotbuild.schemas.variant import VariantSet
 
-        files = bindings(file or [])
+        files = parse_file_arguments(file or [])
         made = VariantSet(
             specs=tuple(specs),
-            selection=selection(filter or []),
+            selection=parse_selection(filter or []),
             seed=seed,
             files=file_digests(files),
         )
         with Terminal().counting("rationales") as progress:
             manifest = make_variants(directory, made, files, progress)
-        for line in closing_lines(manifest, directory):
+        for line in summarize_variants(manifest, directory):
             print(line)
 
 

@@ -1,4 +1,4 @@
-"""Two variants of the same rationales side by side."""
+"""Show two variants of the same rationales side by side."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -7,118 +7,109 @@ from itertools import zip_longest
 from typing import Any
 
 from cotbuild.builder.build.build import Build
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import DataError
 
 WIDTH = 100
-COLUMN = WIDTH // 2 - 2
-Key = tuple[str, int, str | None]
+COLUMN_WIDTH = WIDTH // 2 - 2
+_RowKey = tuple[str, int, str | None]
 
 
 def diff_lines(
-    build: Build, one: str, other: str, *, question_id: str | None, limit: int
+    build: Build, first: str, second: str, *, question_id: str | None, limit: int
 ) -> Iterator[str]:
-    """Up to `limit` rows that both have, prompt once, completions in two columns, words
-    that differ in [brackets].
+    """Yield the lines that compare two variants, for up to `limit` rows both have.
 
-    Raises ConfigError where there is no such variant, DataError where they share no
-    such row.
+    Each prompt is shown once, above the completions in two columns, in which words that
+    differ are in [brackets]. `question_id` selects all rows of one question. Raises
+    ConfigError if there is no such variant, DataError if they share no such row.
     """
-    for name in (one, other):
-        _check(build, name)
-    shown = 0
-    theirs = _ByKey(build, other)
-    for row in build.read(one, build.split):
+    for name in (first, second):
+        build.spec(name)
+    num_shown = 0
+    second_rows = _RowsByKey(build, second)
+    for row in build.read(first, build.split):
         if question_id not in (None, row["question_id"]):
             continue
-        if (match := theirs(row)) is None:
+        match = second_rows.pop(row)
+        if match is None:
             continue
-        if shown == limit and question_id is None:
+        if num_shown == limit and question_id is None:
             return
-        shown += 1
-        yield from _row_lines(row, match, one, other)
-    if not shown:
-        wanted = f"question {question_id!r}" if question_id is not None else "row"
+        num_shown += 1
+        yield from _format_rows(row, match, first, second)
+    if not num_shown:
+        what = "row" if question_id is None else f"row of question {question_id!r}"
         raise DataError(
-            f"{build.folder}: no {wanted} in both {one} and {other}. Expected one. See `cotbuild inspect`."
+            f"{build.folder}: no {what} is in both {first} and {second}. "
+            f"See `cotbuild inspect {build.folder}`."
         )
 
 
-def _check(build: Build, name: str) -> None:
-    known = [spec.name for spec in build.specs]
-    if name not in known:
-        raise ConfigError(
-            f"variant {name!r}: not in this build. Expected one of {', '.join(known) or 'none; make them first'}."
-        )
-
-
-class _ByKey:
-    """Looks rows up in a variant whose rows come in the same order, some left out."""
+class _RowsByKey:
+    """Looks up rows of a variant, in the order of a variant that may have others."""
 
     def __init__(self, build: Build, name: str) -> None:
         self._rows = build.read(name, build.split)
-        self._passed: dict[Key, dict[str, Any]] = {}
+        self._passed: dict[_RowKey, dict[str, Any]] = {}
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        key = _key(row)
-        while (
-            key not in self._passed
-            and (following := next(self._rows, None)) is not None
-        ):
-            self._passed[_key(following)] = following
-        return self._passed.pop(key, None)
+    def pop(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the row of the same rationale and task, or None if there is none."""
+        key = _row_key(row)
+        while key not in self._passed:
+            following = next(self._rows, None)
+            if following is None:
+                return None
+            self._passed[_row_key(following)] = following
+        return self._passed.pop(key)
 
 
-def _key(row: dict[str, Any]) -> Key:
+def _row_key(row: dict[str, Any]) -> _RowKey:
     return row["question_id"], row["sample_index"], row["task"]
 
 
-def _row_lines(
-    row: dict[str, Any], match: dict[str, Any], one: str, other: str
+def _format_rows(
+    row: dict[str, Any], match: dict[str, Any], first: str, second: str
 ) -> Iterator[str]:
-    mark = "" if row["sample_index"] == 0 else f" sample {row['sample_index']}"
-    yield f"── {row['question_id']}{mark} ".ljust(WIDTH, "─")
+    heading = f"── {row['question_id']}"
+    if row["sample_index"]:
+        heading += f" sample {row['sample_index']}"
+    yield f"{heading} ".ljust(WIDTH, "─")
     for line in row["prompt"].splitlines():
         yield from textwrap.wrap(line, WIDTH) or [""]
-    left, right = marked(row["completion"], match["completion"])
-    yield f"{one:<{COLUMN}} │ {other}"
-    for first, second in zip_longest(_column(left), _column(right), fillvalue=""):
-        yield f"{first:<{COLUMN}} │ {second}".rstrip()
+    left, right = mark_differences(row["completion"], match["completion"])
+    yield f"{first:<{COLUMN_WIDTH}} │ {second}"
+    for left_line, right_line in zip_longest(_wrap(left), _wrap(right), fillvalue=""):
+        yield f"{left_line:<{COLUMN_WIDTH}} │ {right_line}".rstrip()
 
 
-def _column(text: str) -> list[str]:
-    return [
-        line
-        for part in text.splitlines()
-        for line in textwrap.wrap(part.strip(), COLUMN) or [""]
-    ]
+def _wrap(text: str) -> list[str]:
+    lines = []
+    for part in text.splitlines():
+        lines += textwrap.wrap(part.strip(), COLUMN_WIDTH) or [""]
+    return lines
 
 
-def marked(one: str, other: str) -> tuple[str, str]:
-    """Both texts with the runs of words in [brackets] that the other has not at that
-    place; line ends are kept.
+def mark_differences(first: str, second: str) -> tuple[str, str]:
+    """Put the runs of words that the other text does not have there in [brackets].
+
+    Line breaks are kept.
     """
-    first, second = _tokens(one), _tokens(other)
+    first_tokens, second_tokens = _tokenize(first), _tokenize(second)
+    matcher = SequenceMatcher(None, first_tokens, second_tokens, autojunk=False)
     left, right = [], []
-    for what, a, b, c, d in SequenceMatcher(
-        None, first, second, autojunk=False
-    ).get_opcodes():
-        left.append(_run(first[a:b], what != "equal"))
-        right.append(_run(second[c:d], what != "equal"))
-    return _joined(left), _joined(right)
+    for tag, start, end, second_start, second_end in matcher.get_opcodes():
+        differs = tag != "equal"
+        left.append(_format_run(first_tokens[start:end], differs))
+        right.append(_format_run(second_tokens[second_start:second_end], differs))
+    return " ".join(filter(None, left)), " ".join(filter(None, right))
 
 
-def _tokens(text: str) -> list[str]:
-    return (
-        text.replace("\n", " \n ").replace("  ", " ").strip(" ").split(" ")
-        if text.strip()
-        else []
-    )
+def _tokenize(text: str) -> list[str]:
+    if not text.strip():
+        return []
+    return text.replace("\n", " \n ").replace("  ", " ").strip(" ").split(" ")
 
 
-def _run(tokens: Sequence[str], differs: bool) -> str:
+def _format_run(tokens: Sequence[str], differs: bool) -> str:
     words = " ".join(tokens)
     return f"[{words}]" if differs and words.strip() else words
-
-
-def _joined(runs: Sequence[str]) -> str:
-    return " ".join(run for run in runs if run)

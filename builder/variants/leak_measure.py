@@ -1,17 +1,17 @@
-"""Whether a text names the target, or another option: by the stated rule, and by a
-looser one written apart from it.
+"""Measure whether a text names the target or another option, by two rules.
 
-The stated rule is `find_mentions`. Stripping leaves nothing for it to find, so what is
-left over is looked for by a rule that shares no code with it and sees more: "shops" and
-"shopping" for "shop", "a bank" for "river bank", "B" with nothing around it, "twelve"
-for 12. It also sees what is none, such as "no" in "has no legs": an upper bound, to
-compare variants by, not a leak count.
+The exact rule is `find_mentions`, which strip transforms leave nothing for. What they
+leave is measured by a loose rule that shares no code with it and finds more: "shops"
+and "shopping" for "shop", "a bank" for "river bank", "B" without punctuation, "twelve"
+for 12. It also finds what names nothing, such as "no" in "has no legs". So it is an
+upper bound, to compare variants by, not a count of leaks.
 """
 
 import re
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import NamedTuple
 
 from snowballstemmer.english_stemmer import EnglishStemmer
 
@@ -20,129 +20,119 @@ from cotbuild.builder.variants.transforms.units import STOP_WORDS
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
 
-Named = tuple[bool, bool]
-"""Whether the target is named, and whether another option is (for yes_no: the other of
-the two).
-"""
+
+class NamedAnswers(NamedTuple):
+    """Which answers a text names."""
+
+    target: bool
+    other: bool
+    """Another option; for yes_no the other of the two. Only these two kinds have any."""
+
 
 _TOKEN = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*")
 # "A" and "I" are words more often than letters.
 _LETTER = re.compile(
     r"(?<![\w'’])(?:[B-HJ-Z](?![\w'’])|[AI](?= ?[^\w\s'’])|(?<=ption |hoice |nswer )[AI]\b)"
 )
-_NUMBERS = [
-    *(
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    ),
-    *(
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-    ),
-]
+_UP_TO_TWENTY = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+fifteen sixteen seventeen eighteen nineteen twenty
+"""
+_NUMBER_WORDS = _UP_TO_TWENTY.split()
+_YES_NO_WORDS = {"yes": {"yes", "true"}, "no": {"no", "false"}}
 
 
-def names(text: str, question: Question) -> Named:
-    """By the stated rule."""
-    targets = [
-        is_target_mention(mention, question)
-        for mention in find_mentions(text, question)
-    ]
-    return True in targets, False in targets
+def find_named_answers(text: str, question: Question) -> NamedAnswers:
+    """Apply the exact rule."""
+    mentions = find_mentions(text, question)
+    is_target = [is_target_mention(mention, question) for mention in mentions]
+    return NamedAnswers(True in is_target, False in is_target)
 
 
-def names_loosely(text: str, question: Question) -> Named:
-    """By the looser rule.
+def find_named_answers_loosely(text: str, question: Question) -> NamedAnswers:
+    """Apply the loose rule, which depends on the kind of the question.
 
-    choice, text: at least half of an answer's own stems stand in the text, in any
-    order. Its own are the stems of its words, stop words apart, that no other option
-    has (all of them, if none is left); or the choice's letter stands alone, as a
-    capital (A and I: before a mark, or behind "option"). number: its digits inside
-    anything, or its word up to twenty. yes_no: one of yes, true, no, false. Only choice
-    and yes_no have other options.
+    choice, text: the text has at least half of the answer's own stems, in any order.
+    These are the stems of its words without stop words that no other option has, or
+    all of them if none is left. A choice is also named by its label, as a capital
+    letter alone (A and I only before punctuation or after "option").
+
+    number: the text has its digits, or its word up to twenty. yes_no: the text has one
+    of the words yes, true, no, false.
     """
-    return _RULES[question.kind](text, question)
+    match question.kind:
+        case QuestionKind.CHOICE:
+            return _find_choices(text, question)
+        case QuestionKind.TEXT:
+            return _find_text(text, question)
+        case QuestionKind.NUMBER:
+            return _find_number(text, question)
+        case QuestionKind.YES_NO:
+            return _find_yes_no(text, question)
 
 
-def _choice(text: str, question: Question) -> Named:
-    found = _stems(text)
+def _find_choices(text: str, question: Question) -> NamedAnswers:
+    stems = _stems(text)
     letters = set(_LETTER.findall(text))
-    options = [
-        (choice.label, choice.text.strip().casefold()) for choice in question.choices
-    ]
-    own = _own(tuple(option for _, option in options))
+    options = {
+        choice.label: choice.text.strip().casefold() for choice in question.choices
+    }
+    own_stems = _own_stems_of(tuple(options.values()))
     named = {
         option
-        for label, option in options
-        if label in letters or _half(own[option], found)
+        for label, option in options.items()
+        if label in letters or _has_half(stems, own_stems[option])
     }
-    target = dict(options).get(question.target or "")
-    return target in named, bool(named - {target})
+    target = options.get(question.target or "")
+    return NamedAnswers(target in named, bool(named - {target}))
 
 
-def _text(text: str, question: Question) -> Named:
-    found = _stems(text)
-    return any(_half(_own_stems(target), found) for target in question.targets), False
-
-
-def _number(text: str, question: Question) -> Named:
-    value = _decimal(question.target or "")
-    numbers = (
-        _NUMBERS.index(token) if token in _NUMBERS else _decimal(token)
-        for token in _tokens(text)
+def _find_text(text: str, question: Question) -> NamedAnswers:
+    stems = _stems(text)
+    is_named = any(
+        _has_half(stems, _answer_stems(target)) for target in question.targets
     )
-    return value is not None and value in numbers, False
+    return NamedAnswers(is_named, False)
 
 
-def _yes_no(text: str, question: Question) -> Named:
+def _find_number(text: str, question: Question) -> NamedAnswers:
+    value = _parse_decimal(question.target or "")
+    if value is None:
+        return NamedAnswers(False, False)
+    for token in _tokens(text):
+        if token in _NUMBER_WORDS:
+            number: Decimal | int | None = _NUMBER_WORDS.index(token)
+        else:
+            number = _parse_decimal(token)
+        if number == value:
+            return NamedAnswers(True, False)
+    return NamedAnswers(False, False)
+
+
+def _find_yes_no(text: str, question: Question) -> NamedAnswers:
     tokens = _tokens(text)
-    named = {answer for answer, said in _SAID.items() if said & tokens}
-    return question.target in named, bool(named - {question.target})
+    named = {answer for answer, words in _YES_NO_WORDS.items() if words & tokens}
+    return NamedAnswers(question.target in named, bool(named - {question.target}))
 
 
-_RULES = {
-    QuestionKind.CHOICE: _choice,
-    QuestionKind.TEXT: _text,
-    QuestionKind.NUMBER: _number,
-    QuestionKind.YES_NO: _yes_no,
-}
-_SAID = {"yes": {"yes", "true"}, "no": {"no", "false"}}
+@lru_cache(maxsize=1024)  # the samples of one question are adjacent
+def _own_stems_of(options: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """Return the stems that set each option apart from the others."""
+    stems = {option: _answer_stems(option) for option in options}
+    counts = Counter(stem for found in stems.values() for stem in found)
+    own_stems = {}
+    for option, found in stems.items():
+        own = frozenset(stem for stem in found if counts[stem] == 1)
+        own_stems[option] = own or found
+    return own_stems
 
 
-@lru_cache(maxsize=1024)  # the samples of one question come one after the other
-def _own(options: tuple[str, ...]) -> dict[str, frozenset[str]]:
-    """Option → the stems that tell it from the others."""
-    stems = {option: _own_stems(option) for option in options}
-    times = Counter(stem for option in stems.values() for stem in option)
-    return {
-        option: frozenset(stem for stem in found if times[stem] == 1) or found
-        for option, found in stems.items()
-    }
+def _has_half(stems: frozenset[str], own_stems: frozenset[str]) -> bool:
+    return bool(own_stems) and 2 * len(own_stems & stems) >= len(own_stems)
 
 
-def _half(own: frozenset[str], found: frozenset[str]) -> bool:
-    return bool(own) and 2 * len(own & found) >= len(own)
-
-
-def _own_stems(answer: str) -> frozenset[str]:
-    """Without stop words, unless it has no others: "then", "may"."""
+def _answer_stems(answer: str) -> frozenset[str]:
+    """Return the stems without stop words, unless there are no others ("then")."""
     tokens = _tokens(answer)
     return frozenset(map(_stem, tokens - STOP_WORDS or tokens))
 
@@ -155,18 +145,17 @@ def _tokens(text: str) -> set[str]:
     return {token.lower() for token in _TOKEN.findall(text)}
 
 
-@lru_cache(
-    maxsize=1 << 16
-)  # *measured*: 30 µs a word, and a build has few different ones
+# Not snowballstemmer.stemmer(), which uses another package if that is installed.
+_ENGLISH = EnglishStemmer()
+
+
+@lru_cache(maxsize=1 << 16)  # measured: 30 µs a word, and a build has few words
 def _stem(word: str) -> str:
     stem: str = _ENGLISH.stemWord(word.replace(",", "").replace("’", "'"))
     return stem
 
 
-_ENGLISH = EnglishStemmer()  # not snowballstemmer.stemmer(), which takes another package's where that is installed
-
-
-def _decimal(number: str) -> Decimal | None:
+def _parse_decimal(number: str) -> Decimal | None:
     try:
         return Decimal(number.replace(",", ""))
     except InvalidOperation:

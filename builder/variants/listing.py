@@ -1,5 +1,5 @@
-"""What the command line says of variants: each in a line with an example, and what a
-set came to.
+"""What `cotbuild variants` prints: the list of variants with an example of each, and
+the summary of a set that was derived.
 """
 
 import textwrap
@@ -14,18 +14,21 @@ from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant import (
+    TrainingRow,
+    VariantEntry,
+    VariantsEntry,
+    VariantSpec,
+)
 
 WIDTH = 100
 
 
-def _example(
-    number: int, text: str, options: tuple[str, str], target: str, rationale: str
+def _make_example(
+    number: int, text: str, options: tuple[str, str], rationale: str
 ) -> RationaleExample:
-    choices = tuple(
-        Choice(label=label, text=text)
-        for label, text in zip("AB", options, strict=True)
-    )
+    """Return a rationale for the first of two options."""
+    first, second = options
     source = SourceRef(
         dataset="examples", config_name=None, split="train", revision=None, row=number
     )
@@ -33,52 +36,52 @@ def _example(
         id=f"example-{number}",
         kind=QuestionKind.CHOICE,
         text=text,
-        choices=choices,
-        target=target,
+        choices=(Choice(label="A", text=first), Choice(label="B", text=second)),
+        target="A",
         other_targets=(),
         source=source,
     )
-    return RationaleExample(question, 0, rationale, target)
+    return RationaleExample(question, sample_index=0, rationale=rationale, answer="A")
 
 
 EXAMPLES = (
-    _example(
+    _make_example(
         0,
         "What floats on water?",
         ("a cork", "a stone"),
-        "A",
-        "Light things stay on top. A cork is lighter than water, so a cork floats. A stone sinks.",
+        "Light things stay on top. A cork is lighter than water, so a cork floats. "
+        "A stone sinks.",
     ),
-    _example(
+    _make_example(
         1,
         "What melts in the sun?",
         ("ice", "iron"),
-        "A",
         "The sun warms things. Ice turns to water when warm.",
     ),
-    _example(
+    _make_example(
         2,
         "Which plant has thorns?",
         ("a rose", "a fern"),
-        "A",
         "Thorns keep animals off. A rose has them.",
     ),
 )
+"""The corpus of the list; its first rationale is the one shown."""
 
 
-PROMPT = StudentPrompt(EXAMPLES[0].question)
+def list_variants(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
+    """Yield the lines that explain each variant and show its rows of one rationale.
 
-
-def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
-    """Each variant, what it is, and what it makes of one example; None: all that ship."""
+    `specs` None lists all variants that ship, and the named sets.
+    """
     shown = list(builtin_variants().values()) if specs is None else list(specs)
-    first = EXAMPLES[0]
-    yield f"{first.question.text}  {' / '.join(choice.text for choice in first.question.choices)}"
-    yield f'rationale: "{first.rationale}"'
+    question = EXAMPLES[0].question
+    options = " / ".join(choice.text for choice in question.choices)
+    yield f"{question.text}  {options}"
+    yield f'rationale: "{EXAMPLES[0].rationale}"'
     with LoadedCorpus(EXAMPLES, {}) as corpus:
         for spec in shown:
             yield f"{spec.name}: {spec.about}"
-            for text in _derived_lines(spec, corpus):
+            for text in _derive_example(spec, corpus):
                 yield from textwrap.wrap(
                     text, WIDTH, initial_indent="    ", subsequent_indent="        "
                 )
@@ -87,49 +90,64 @@ def listing(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
             yield f"set {name}: {', '.join(names)}"
 
 
-def _derived_lines(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
+def _derive_example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
+    example = EXAMPLES[0]
     try:
-        made = CompiledVariant.compile(spec).derive(EXAMPLES[0], 0, corpus)
-    except (
-        ConfigError
-    ) as error:  # no scores or word list is given, or no tokenizer is at hand
-        yield f"(needs a file: {error})"
+        derived = CompiledVariant.compile(spec).derive(example, 0, corpus)
+    except ConfigError as error:  # it needs a scores file, a word list or a tokenizer
+        yield f"(no example: {error})"
         return
-    if made is None:
-        yield "(not for this one)"
+    if derived is None:
+        yield "(does not apply to this rationale)"
         return
-    for row in training_rows(spec, PROMPT, 0, made.label, made.rationale):
-        yield " ⏎ ".join(
-            [
-                row.prompt.splitlines()[-1] + row.completion.splitlines()[0],
-                *row.completion.splitlines()[1:],
-            ]
-        )
+    prompt = StudentPrompt(example.question)
+    for row in training_rows(spec, prompt, 0, derived.label, derived.rationale):
+        yield _in_one_line(row)
 
 
-def closing_lines(manifest: Manifest, build_dir: Path) -> Iterator[str]:
-    """What a run came to: rows that add up, a line a variant, where it is, the next
-    command.
+def _in_one_line(row: TrainingRow) -> str:
+    cue = row.prompt.splitlines()[-1]
+    first, *others = row.completion.splitlines()
+    return " ⏎ ".join([cue + first, *others])
+
+
+def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
+    """Yield the closing lines of `cotbuild variants`.
+
+    They are the selected rationales and the dropped ones, each variant's counts, the
+    fingerprint and the next command.
     """
-    entry = manifest.variants
-    assert entry is not None
-    kept = entry.num_in - sum(entry.dropped.values())
-    left_out = "".join(
-        f" + {count} {reason}" for reason, count in entry.dropped.items()
-    )
-    yield f"{entry.num_in} rationales = {kept} kept{left_out}"
-    for found in entry.variants:
-        lost = f"; cannot have {found.dropped}" if found.dropped else ""
-        empty = f"; {found.num_empty} empty" if found.num_empty and found.words else ""
-        yield (
-            f"{found.name:<32} {found.num_rows:>7} rows {found.words:>6.1f} words  target {found.names_target:>6.1%}"
-            f"  other {found.names_other:>6.1%}{lost}{empty}"
-        )
+    summary = manifest.variants
+    if summary is None:
+        return
+    yield _selection_line(summary)
+    for variant in summary.variants:
+        yield _variant_line(variant)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
-    yield f"next: cotbuild diff {build_dir} {' '.join(_two(entry.made.specs))}"
+    first, second = _pair_to_compare(summary.made.specs)
+    yield f"next: cotbuild diff {build_dir} {first} {second}"
 
 
-def _two(specs: Sequence[VariantSpec]) -> tuple[str, str]:
+def _selection_line(summary: VariantsEntry) -> str:
+    num_selected = summary.num_in - sum(summary.dropped.values())
+    parts = [f"{num_selected} selected"]
+    parts += [f"{count} {reason}" for reason, count in summary.dropped.items()]
+    return f"{summary.num_in} rationales = {' + '.join(parts)}"
+
+
+def _variant_line(variant: VariantEntry) -> str:
+    line = (
+        f"{variant.name:<32} {variant.num_rows:>7} rows {variant.words:>6.1f} words"
+        f"  target {variant.names_target:>6.1%}  other {variant.names_other:>6.1%}"
+    )
+    if variant.dropped:
+        line += f"; {variant.dropped} not applicable"
+    if variant.num_empty and variant.words:
+        line += f"; {variant.num_empty} empty"
+    return line
+
+
+def _pair_to_compare(specs: Sequence[VariantSpec]) -> tuple[str, str]:
     names: Mapping[str, VariantSpec] = {spec.name: spec for spec in specs}
     if {"post_cot", "post_cot_shuffled_words"} <= names.keys():
         return "post_cot", "post_cot_shuffled_words"

@@ -1,4 +1,6 @@
-"""The variants there are: those that ship and a user's own, declared in the same way."""
+"""The variants that ship and a user's own, and what else a command selects: the
+rationales and the files that variants refer to.
+"""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,92 +11,135 @@ from typing import Any
 import yaml
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant import Selection, VariantSpec
 
 DEFAULT_SET = "paper"
+_LIST_FIELDS = frozenset({"verdicts", "having", "without"})
 
 
 @cache
 def builtin_variants() -> dict[str, VariantSpec]:
-    """Every variant that ships, by name, in the order of their file."""
-    return {spec.name: spec for spec in _parse(_builtin(), "builtin.yaml")}
+    """Return every variant that ships, by name, in the order of its file."""
+    specs = _parse_specs(_load_builtin(), "builtin.yaml")
+    return {spec.name: spec for spec in specs}
 
 
 def variant_sets() -> dict[str, list[str]]:
-    """The named sets of variants that ship."""
-    return {name: list(names) for name, names in _builtin()["sets"].items()}
+    """Return the names of the variants of every named set."""
+    return {name: list(names) for name, names in _load_builtin()["sets"].items()}
 
 
 def choose_variants(
     only: Iterable[str] | None, files: Iterable[Path]
 ) -> list[VariantSpec]:
-    """The variants to make: those named, of sets too; all of the user's files and,
-    where none is named, the paper set.
+    """Return the variants to derive.
 
-    A user's variant goes before one of its name that ships. Raises ConfigError on an
-    unknown name.
+    `only` names variants and sets. None stands for all variants of the user's `files`,
+    or for the default set if there are no files. A user's variant replaces one of the
+    same name that ships. Raises ConfigError if a name is unknown or a file is invalid.
     """
     own = [spec for file in files for spec in read_variants(file)]
     known = builtin_variants() | {spec.name: spec for spec in own}
-    wanted = list(only) if only is not None else [] if own else [DEFAULT_SET]
-    names = [spec.name for spec in own] if only is None else []
-    for name in wanted:
-        names += variant_sets().get(name, [name])
-    if unknown := [name for name in names if name not in known]:
-        raise ConfigError(
-            f"variant {unknown[0]!r}: not known. Expected one of the sets {', '.join(variant_sets())}, or of "
-            f"{', '.join(known)}."
-        )
+    sets = variant_sets()
+    names: list[str] = []
+    if only is None and own:
+        names = [spec.name for spec in own]
+    else:
+        for name in [DEFAULT_SET] if only is None else only:
+            names += sets.get(name, [name])
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"variant {name!r}: not known. Choose one of the sets "
+                f"{', '.join(sets)}, or of {', '.join(known)}."
+            )
     return [known[name] for name in dict.fromkeys(names)]
 
 
 def read_variants(file: Path) -> list[VariantSpec]:
-    """The variants of a user's YAML file, a list under `variants`.
+    """Read a user's YAML file, which has a list of variants under `variants`.
 
-    Raises ConfigError, with file and field.
+    Raises ConfigError with the file and the field at fault.
     """
     try:
         value = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}. Expected a readable YAML file.") from error
+        raise ConfigError(f"{file}: cannot be read: {error}.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{file}: not YAML: {' '.join(str(error).split())}."
-        ) from error
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{file}: invalid YAML: {message}.") from error
     if not isinstance(value, dict) or set(value) != {"variants"}:
+        found = sorted(map(str, value)) if isinstance(value, dict) else value
         raise ConfigError(
-            f"{file}: holds {type(value).__name__}. Expected a list under `variants:` and nothing else."
+            f"{file}: expected the single key `variants`, found {found!r:.60}. "
+            "List the variants under `variants:`."
         )
-    return _parse(value, str(file))
+    return _parse_specs(value, str(file))
 
 
-def _parse(value: dict[str, Any], where: str) -> list[VariantSpec]:
+def parse_selection(filters: Iterable[str]) -> Selection:
+    """Parse `--filter NAME=VALUE` arguments; lists are separated by commas.
+
+    Raises ConfigError with the argument at fault.
+    """
+    values: dict[str, Any] = {}
+    for text in filters:
+        name, value = _split_pair(text, "--filter", "share=0.1")
+        if name not in Selection.model_fields:
+            fields = ", ".join(Selection.model_fields)
+            raise ConfigError(
+                f"--filter {text!r}: unknown name {name!r}. Choose one of {fields}."
+            )
+        values[name] = (
+            value.split(",") if name in _LIST_FIELDS else yaml.safe_load(value)
+        )
+    return Selection.parse(values, "--filter", ConfigError)
+
+
+def parse_file_arguments(files: Iterable[str]) -> dict[str, Path]:
+    """Parse `--file NAME=PATH` arguments.
+
+    Raises ConfigError with the argument at fault.
+    """
+    paths = {}
+    for text in files:
+        name, path = _split_pair(text, "--file", "scores=scores.parquet")
+        paths[name] = Path(path)
+    return paths
+
+
+def _split_pair(text: str, option: str, example: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise ConfigError(
+            f"{option} {text!r}: not NAME=VALUE. Write it as in {option} {example}."
+        )
+    return name, value
+
+
+def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
     entries = value["variants"]
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) for entry in entries
-    ):
+    is_list = isinstance(entries, list)
+    if not is_list or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigError(
-            f"{where}: variants is {entries!r:.60}. Expected a list of variants."
+            f"{where}: variants is {entries!r:.60}, not a list of variants. "
+            "Write each variant as a list item with its fields."
         )
-    specs = [
-        VariantSpec.parse(
-            entry, f"{where}: {entry.get('name', f'variant {number}')}", ConfigError
-        )
-        for number, entry in enumerate(entries)
-    ]
-    names = [spec.name for spec in specs]
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise ConfigError(
-            f"{where}: {sorted(repeated)} more than once. Expected different names."
-        )
+    specs: list[VariantSpec] = []
+    for number, entry in enumerate(entries):
+        name = entry.get("name", f"variant {number}")
+        spec = VariantSpec.parse(entry, f"{where}: {name}", ConfigError)
+        if any(spec.name == other.name for other in specs):
+            raise ConfigError(
+                f"{where}: two variants are named {spec.name!r}. Rename one."
+            )
+        specs.append(spec)
     return specs
 
 
 @cache
-def _builtin() -> dict[str, Any]:
-    text = (
-        resources.files("cotbuild.builder.variants")
-        .joinpath("builtin.yaml")
-        .read_text(encoding="utf-8")
-    )
-    return dict(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+def _load_builtin() -> dict[str, Any]:
+    file = resources.files("cotbuild.builder.variants").joinpath("builtin.yaml")
+    # The C loader is much faster, but not every PyYAML is built with it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return dict(yaml.load(file.read_text(encoding="utf-8"), Loader=loader))

@@ -1,22 +1,23 @@
-"""Which rationales become rows: one outcome a rationale, in the order they come, in
-flat memory.
+"""Select the rationales that become rows: one outcome a rationale, in their order.
 
-In this order, each on what the one before left: verdict, flags, words, near-duplicates,
-rationales a question, share of the questions. Neither draw looks at what the teacher
-said, nor at how much is drawn, so more holds less: a share of 20 % every row of 10 %,
-and two rationales a question the one of those questions that have two.
+The criteria apply in this order, each to what the previous ones left: verdict, flags,
+number of words, near-duplicates, rationales a question, share of the questions. Neither
+draw depends on the teacher's answers or on how much is drawn. So a larger selection
+contains a smaller one: a share of 20 % has every row of 10 %, and two rationales a
+question include the one drawn of the same questions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from itertools import groupby
 from math import floor
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from cotbuild.builder.variants.similar import NearDuplicates
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
@@ -46,92 +47,92 @@ class Candidate(NamedTuple):
 
 
 class VariantDropReason(StrEnum):
-    """Why a rationale is no row of a set."""
+    """Why a rationale is not selected."""
 
-    VERDICT = "verdict"  # not one of those asked for
-    FLAG = "flag"  # has one that leaves it out, or not one that it must have
+    VERDICT = "verdict"  # not one of the selected verdicts
+    FLAG = "flag"  # has an excluded flag, or lacks a required one
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     NEAR_DUPLICATE = (
-        "near_duplicate"  # of one that came earlier and was kept up to here
+        "near_duplicate"  # of an earlier one that passed the criteria above
     )
     TOO_FEW = "too_few"  # its question has fewer rationales left than are drawn
-    NOT_DRAWN = "not_drawn"  # others of its question are
-    QUESTION_NOT_DRAWN = "question_not_drawn"  # others are
+    NOT_DRAWN = "not_drawn"  # other rationales of its question are drawn
+    QUESTION_NOT_DRAWN = "question_not_drawn"  # other questions are drawn
 
 
 def select(
     rows: Iterable[Candidate], selection: Selection, seed: int, limit: int
 ) -> Iterator[VariantDropReason | None]:
-    """One outcome a row, in order; None: kept. A `Counter` of them adds up to the rows.
+    """Yield why each row is dropped, in order; None for a selected row.
 
-    `limit` is `share_limit` of all the build's questions. A question's rows must come
-    together. Memory is that of one question's rows, and with near_duplicates what
-    `NearDuplicates` says. Raises ConfigError where that needs a package that is not installed.
+    The rows of a question must be adjacent. `limit` is `share_limit` of all questions of
+    the build. Memory is that of one question's rows, and of `NearDuplicates` if the
+    selection has near_duplicates. Raises ConfigError if that lacks its package.
     """
-    similar = (
-        NearDuplicates(selection.near_duplicates)
-        if selection.near_duplicates is not None
-        else None
-    )
+    similar = None
+    if selection.near_duplicates is not None:
+        similar = NearDuplicates(selection.near_duplicates)
     for question_id, group in groupby(rows, key=lambda row: row.question_id):
-        drawn = _rank(seed, "share", question_id) <= limit
-        outcomes = [(row, _own_reason(row, selection, similar)) for row in group]
-        left = [row for row, reason in outcomes if reason is None]
-        kept = _draw(left, selection.per_question, seed)
-        for row, reason in outcomes:
-            if reason is None and row.sample_index not in kept:
-                reason = (
-                    VariantDropReason.NOT_DRAWN if kept else VariantDropReason.TOO_FEW
+        is_drawn = _rank(seed, "share", question_id) <= limit
+        reasons = [(row, _reason_to_drop(row, selection, similar)) for row in group]
+        left = [row for row, reason in reasons if reason is None]
+        selected = _draw(left, selection.per_question, seed)
+        for row, reason in reasons:
+            if reason is not None:
+                yield reason
+            elif row.sample_index not in selected:
+                has_others = len(selected) > 0
+                yield (
+                    VariantDropReason.NOT_DRAWN
+                    if has_others
+                    else VariantDropReason.TOO_FEW
                 )
-            yield reason if reason or drawn else VariantDropReason.QUESTION_NOT_DRAWN
+            else:
+                yield None if is_drawn else VariantDropReason.QUESTION_NOT_DRAWN
 
 
 def share_limit(question_ids: Iterable[str], share: float, seed: int) -> int:
-    """The highest rank that a question of this `share` has; 8 bytes a question.
+    """Return the highest rank of the drawn questions, whatever order the ids are in.
 
-    So many questions as `share` is of the different ids, rounded half up, at least one
-    where there is any; their order says nothing. (Two ids of one rank could both get
-    in: once in 10^7 builds of a million questions.)
+    `share` of the different ids is drawn, rounded half up, at least one if there is
+    any. Memory is 8 bytes an id. Two ids with the same rank could both be drawn: once in
+    10^7 builds of a million questions.
     """
     if share >= 1:
-        return _HIGHEST
-    ranks = np.unique(
-        np.fromiter(
-            (_rank(seed, "share", name) for name in question_ids), dtype=np.uint64
-        )
-    )
+        return _HIGHEST_RANK
+    all_ranks = (_rank(seed, "share", name) for name in question_ids)
+    ranks = np.unique(np.fromiter(all_ranks, dtype=np.uint64))
+    if not len(ranks):
+        return _HIGHEST_RANK
     count = max(1, floor(share * len(ranks) + 0.5))
-    return int(ranks[count - 1]) if len(ranks) else _HIGHEST
+    return int(ranks[count - 1])
 
 
-_HIGHEST = 2**64 - 1
+_HIGHEST_RANK = 2**64 - 1
 
 
-def _own_reason(
-    row: Candidate, selection: Selection, similar: NearDuplicates | None
+def _reason_to_drop(
+    row: Candidate, selection: Selection, similar: "NearDuplicates | None"
 ) -> VariantDropReason | None:
-    """What is wrong with a row whatever else its question has."""
+    """Apply the criteria that do not depend on other rows of the question."""
     if row.verdict not in selection.verdicts:
         return VariantDropReason.VERDICT
-    if any(flag in selection.without for flag in row.flags) or not set(
-        selection.having
-    ) <= set(row.flags):
+    is_excluded = any(flag in selection.without for flag in row.flags)
+    if is_excluded or not set(selection.having) <= set(row.flags):
         return VariantDropReason.FLAG
     words = row.rationale.split()
     if len(words) < selection.min_words:
         return VariantDropReason.TOO_SHORT
     if selection.max_words is not None and len(words) > selection.max_words:
         return VariantDropReason.TOO_LONG
-    return (
-        VariantDropReason.NEAR_DUPLICATE
-        if similar is not None and similar.to_earlier(words)
-        else None
-    )
+    if similar is not None and similar.check_and_add(words):
+        return VariantDropReason.NEAR_DUPLICATE
+    return None
 
 
 def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:
-    """The sample_index of `count` rows; none where there are fewer."""
+    """Draw `count` rows and return their sample_index; none if there are fewer rows."""
     if count is None:
         return {row.sample_index for row in rows}
     if len(rows) < count:
@@ -142,6 +143,99 @@ def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:
     return {row.sample_index for row in ranked[:count]}
 
 
-def _rank(seed: int, what: str, question_id: str, sample_index: int = 0) -> int:
-    start = f"{what}/{seed}/{sample_index}/{question_id}".encode()
+def _rank(seed: int, purpose: str, question_id: str, sample_index: int = 0) -> int:
+    start = f"{purpose}/{seed}/{sample_index}/{question_id}".encode()
     return int.from_bytes(sha256(start).digest()[:8], "big")
+
+
+# --- near-duplicates ---
+
+GRAM = 3
+"""Words of a gram; a shorter text is one gram."""
+NUM_PERMUTATIONS = 128
+MAX_MISSED = 0.05
+"""Largest fraction of the pairs exactly at the threshold that may be missed; far fewer
+of more similar pairs are.
+"""
+_MINHASH_SEED = 1
+
+
+class NearDuplicates:
+    """The texts added so far, to find near-duplicates among.
+
+    Similarity is the Jaccard similarity of the sets of case-folded word 3-grams.
+    MinHash LSH (datasketch) finds candidates, which are compared exactly: no pair below
+    the threshold is reported, and MAX_MISSED bounds the pairs that are missed. Measured
+    at 0.8: 7 KB a text, and 0.2 to 0.4 ms unless many texts share a template, which
+    makes many candidates.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        """Raises ConfigError if datasketch is not installed."""
+        try:
+            from datasketch import MinHash, MinHashLSH
+        except ImportError as exc:
+            raise ConfigError(
+                f"near_duplicates {threshold}: datasketch is not installed. Install it "
+                "with pip install 'cotbuild[dedup]', or leave near_duplicates out."
+            ) from exc
+        self._threshold = threshold
+        self._empty = MinHash(
+            NUM_PERMUTATIONS,
+            seed=_MINHASH_SEED,
+            scheme="affine32",
+            hashfunc=_identity,  # the grams are hashed already
+        )
+        self._index = MinHashLSH(
+            num_perm=NUM_PERMUTATIONS, params=choose_bands(threshold)
+        )
+        self._grams: list[npt.NDArray[np.uint32]] = []
+
+    def check_and_add(self, words: Sequence[str]) -> bool:
+        """Return whether the text is a near-duplicate of one added before; add it if
+        not.
+        """
+        hashes = _gram_hashes(words)
+        sketch = self._empty.copy()
+        sketch.update_batch(hashes)
+        grams = set(hashes.tolist())
+        for number in self._index.query(sketch):
+            if _jaccard(grams, self._grams[number]) >= self._threshold:
+                return True
+        self._index.insert(len(self._grams), sketch, check_duplication=False)
+        self._grams.append(hashes)
+        return False
+
+
+def choose_bands(threshold: float) -> tuple[int, int]:
+    """Return the number of LSH bands and of hash values in each.
+
+    They make the fewest candidates that miss at most MAX_MISSED of the pairs at the
+    threshold.
+    """
+    best = 1
+    for size in range(2, NUM_PERMUTATIONS // 2 + 1):  # datasketch needs two bands
+        num_bands = NUM_PERMUTATIONS // size
+        if (1 - threshold**size) ** num_bands <= MAX_MISSED:
+            best = size
+    return NUM_PERMUTATIONS // best, best
+
+
+def _gram_hashes(words: Sequence[str]) -> npt.NDArray[np.uint32]:
+    folded = [word.casefold() for word in words]
+    num_grams = max(1, len(folded) - GRAM + 1)
+    grams = {" ".join(folded[i : i + GRAM]) for i in range(num_grams)}
+    hashes = b"".join(
+        blake2b(gram.encode(errors="surrogatepass"), digest_size=4).digest()
+        for gram in grams
+    )
+    return np.unique(np.frombuffer(hashes, dtype="<u4"))
+
+
+def _jaccard(grams: set[int], others: npt.NDArray[np.uint32]) -> float:
+    shared = len(grams.intersection(others.tolist()))
+    return shared / (len(grams) + len(others) - shared)
+
+
+def _identity(number: int) -> int:
+    return number

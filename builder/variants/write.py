@@ -15,7 +15,10 @@ from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.derive import VariantDeriver
 from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.builder.variants.leak_measure import names, names_loosely
+from cotbuild.builder.variants.leak_measure import (
+    find_named_answers,
+    find_named_answers_loosely,
+)
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
@@ -111,8 +114,8 @@ class VariantCounts:
     def _measure_names(self, rationale: str, example: RationaleExample) -> None:
         question = example.question_of_mentions
         self.num_measured += 1
-        target, other = names(rationale, question)
-        loosely_target, loosely_other = names_loosely(rationale, question)
+        target, other = find_named_answers(rationale, question)
+        loosely_target, loosely_other = find_named_answers_loosely(rationale, question)
         self.names_target += target
         self.names_other += other
         self.loosely_target += loosely_target

@@ -51,7 +51,7 @@ def test_a_set_holds_the_same_rationales_in_every_variant(build: Path) -> None:
     dropped = " + ".join(
         f"{n} {reason}" for reason, n in manifest["variants"]["dropped"].items()
     )
-    assert said[0] == f"60 rationales = {kept} kept + {dropped}"
+    assert said[0] == f"60 rationales = {kept} selected + {dropped}"
     assert said[-1] == f"next: cotbuild diff {build} post_cot post_cot_shuffled_words"
     keys = {
         name: [
@@ -159,7 +159,7 @@ def test_filters_choose_rationales_and_every_one_left_out_is_counted(
     manifest = json.loads((build / "manifest.json").read_text())["variants"]
     kept = manifest["variants"][0]["num_rows"]
     assert kept + sum(manifest["dropped"].values()) == manifest["num_in"] == 60
-    assert said[0].startswith(f"60 rationales = {kept} kept")
+    assert said[0].startswith(f"60 rationales = {kept} selected")
     found = [row["question_id"] for row in rows(build, "post_cot")][:kept]
     assert len(set(found)) == len(found)
 
@@ -244,16 +244,16 @@ def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(
     ("words", "code", "message"),
     [
         (["--only", "post_cott"], 2, "variant 'post_cott': not known"),
-        (["--filter", "share"], 2, "--filter 'share': Expected NAME=VALUE"),
+        (["--filter", "share"], 2, "--filter 'share': not NAME=VALUE"),
         (
             ["--filter", "shares=1"],
             2,
-            "--filter 'shares=1': Expected one of verdicts, having",
+            "Choose one of verdicts, having",
         ),
         (["--filter", "verdicts=right"], 2, "verdicts.0 is 'right'"),
         (["--filter", "share=2"], 2, "share is 2"),
         (["--filter", "min_words=999"], 1, "none of 60 rationales is selected"),
-        (["--file", "words"], 2, "--file 'words': Expected NAME=VALUE"),
+        (["--file", "words"], 2, "--file 'words': not NAME=VALUE"),
         (["--file", "words=nope.txt"], 1, "nope.txt: No such file"),
     ],
 )
@@ -270,4 +270,4 @@ def test_a_wrong_use_is_one_line_and_leaves_the_build_as_it_was(
 
 def test_without_a_build_there_are_no_variants(tmp_path: Path) -> None:
     assert "no manifest.json" in cotbuild("variants", tmp_path / "none", code=1).stderr
-    assert "no folder of a build" in cotbuild("variants", code=2).stderr
+    assert "Pass the folder of a build" in cotbuild("variants", code=2).stderr

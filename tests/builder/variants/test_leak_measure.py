@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.variants.example import SeededDraws, TransformFn
-from cotbuild.builder.variants.leak_measure import names, names_loosely
+from cotbuild.builder.variants.leak_measure import (
+    find_named_answers,
+    find_named_answers_loosely,
+)
 from cotbuild.builder.variants.transforms.leak import strip
 from cotbuild.schemas.answers.mentions import names_target
 from cotbuild.schemas.transform import Strip
@@ -62,8 +65,8 @@ def test_a_choice(
     text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]
 ) -> None:
     q = question(options=PLACES, target="A")
-    assert names(text, q) == stated
-    assert names_loosely(text, q) == loosely
+    assert find_named_answers(text, q) == stated
+    assert find_named_answers_loosely(text, q) == loosely
 
 
 @pytest.mark.parametrize(
@@ -84,25 +87,31 @@ def test_a_choice(
 def test_other_kinds(
     kind: str, text: str, stated: tuple[bool, bool], loosely: tuple[bool, bool]
 ) -> None:
-    assert names(text, question(kind)) == stated
-    assert names_loosely(text, question(kind)) == loosely
+    assert find_named_answers(text, question(kind)) == stated
+    assert find_named_answers_loosely(text, question(kind)) == loosely
 
 
 def test_the_targets_text_under_another_letter_is_no_other_option() -> None:
     q = question(options=("home", "barn", "Home "), target="C")
-    assert names("a home (A)", q) == TARGET
-    assert names_loosely("homes", q) == TARGET
+    assert find_named_answers("a home (A)", q) == TARGET
+    assert find_named_answers_loosely("homes", q) == TARGET
 
 
 def test_without_a_target_only_others_are_named() -> None:
-    assert names("(B) moss", question(target=None)) == OTHER
-    assert names_loosely("mosses", question(target=None)) == OTHER
+    assert find_named_answers("(B) moss", question(target=None)) == OTHER
+    assert find_named_answers_loosely("mosses", question(target=None)) == OTHER
     for kind in ("number", "text"):
-        assert names_loosely("12 Lake Geneva", question(kind, target=None)) == NEITHER
+        assert (
+            find_named_answers_loosely("12 Lake Geneva", question(kind, target=None))
+            == NEITHER
+        )
 
 
 def test_a_number_that_is_none() -> None:
-    assert names_loosely("1/2 of it", question("number", target="1/2")) == NEITHER
+    assert (
+        find_named_answers_loosely("1/2 of it", question("number", target="1/2"))
+        == NEITHER
+    )
 
 
 @given(
@@ -110,15 +119,15 @@ def test_a_number_that_is_none() -> None:
 )
 def test_any_text_has_an_answer(text: str, options: tuple[str, ...], kind: str) -> None:
     q = question(kind, options, target="A" if kind == "choice" else "")
-    assert names(text, q)[0] is names_target(text, q)
-    assert all(isinstance(one, bool) for one in names_loosely(text, q))
+    assert find_named_answers(text, q)[0] is names_target(text, q)
+    assert all(isinstance(one, bool) for one in find_named_answers_loosely(text, q))
 
 
 @given(TEXTS, TEXTS, st.lists(OPTION, min_size=2, max_size=5, unique=True).map(tuple))
 def test_an_options_own_text_is_loosely_named(
     before: str, after: str, options: tuple[str, ...]
 ) -> None:
-    assert names_loosely(
+    assert find_named_answers_loosely(
         f"{before}; {options[0]} ;{after}", question(options=options, target="A")
     )[0]
 
@@ -127,7 +136,7 @@ def test_an_options_own_text_is_loosely_named(
 def test_100_kb_take_a_moment(unit: str) -> None:
     start = time.perf_counter()
     for kind in KINDS:
-        names_loosely((unit * 100_000)[:100_000], question(kind))
+        find_named_answers_loosely((unit * 100_000)[:100_000], question(kind))
     assert time.perf_counter() - start < 4
 
 
@@ -151,13 +160,14 @@ def test_what_is_left_in_real_rationales(
     for q, row in islice(rows_of(which), 300):
         subject = example_of(q)
         chance = SeededDraws(0, 0, row.question_id, row.sample_index)
-        counts["as_is"] += names_loosely(row.rationale, q)[0]
+        counts["as_is"] += find_named_answers_loosely(row.rationale, q)[0]
         counts["narrower"] += (
-            names(row.rationale, q)[0] and not names_loosely(row.rationale, q)[0]
+            find_named_answers(row.rationale, q)[0]
+            and not find_named_answers_loosely(row.rationale, q)[0]
         )
         for what, apply in stripped.items():
             text = apply(row.rationale, subject, chance, None) or ""  # type: ignore[arg-type]
-            counts[what] += names_loosely(text, q)[0]
+            counts[what] += find_named_answers_loosely(text, q)[0]
     found = (counts["as_is"], counts["target"], counts["options"])
     assert found == pytest.approx(
         expected, abs=3

@@ -141,7 +141,7 @@ def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_shi
             "transforms.0.mask.share is 1.5",
         ),
         ("name: post_cot_mine", "name: Post-CoT", "name is 'Post-CoT'"),
-        ("variants:", "variant:", "Expected a list under `variants:`"),
+        ("variants:", "variant:", "List the variants under `variants:`"),
     ],
 )
 def test_a_fault_in_a_declaration_is_named(
@@ -157,6 +157,6 @@ def test_a_fault_in_a_declaration_is_named(
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"variant 'post_cott': not known\. Expected one of the sets paper, key_tokens, or of label_only",
+        match=r"variant 'post_cott': not known\. Choose one of the sets paper, key_tokens, or of label_only",
     ):
         choose_variants(["post_cott"], [])

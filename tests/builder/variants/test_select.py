@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.variants.select import (
+    GRAM,
     Candidate,
+    NearDuplicates,
     VariantDropReason,
+    choose_bands,
     select,
     share_limit,
 )
-from cotbuild.builder.variants.similar import GRAM, NearDuplicates, bands
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 from tests.support.labelled import SETS, rows_of
@@ -267,8 +269,8 @@ def test_how_similar_is_similar(
     one: str, other: str, threshold: float, similar: bool
 ) -> None:
     earlier = NearDuplicates(threshold)
-    assert not earlier.to_earlier(one.split())
-    assert earlier.to_earlier(other.split()) is similar
+    assert not earlier.check_and_add(one.split())
+    assert earlier.check_and_add(other.split()) is similar
 
 
 @given(GROUPS, st.sampled_from([0.5, 0.8, 1.0]))
@@ -293,16 +295,16 @@ def test_hardly_anything_similar_enough_is_missed() -> None:
     missed = 0
     for i in range(100):
         words = [f"w{i}.{j}" for j in range(60)]
-        assert not earlier.to_earlier(words)
+        assert not earlier.check_and_add(words)
         changed = [*words[:20], "x", *words[21:35], "x", *words[36:]]
         assert jaccard(" ".join(words), " ".join(changed)) == 52 / 64
-        missed += not earlier.to_earlier(changed)
+        missed += not earlier.check_and_add(changed)
     assert missed < 10
 
 
 def test_bands_miss_few_at_the_threshold() -> None:
     for percent in range(5, 101):
-        num, size = bands(percent / 100)
+        num, size = choose_bands(percent / 100)
         assert num * size <= 128
         assert size == 1 or (1 - (percent / 100) ** size) ** num <= 0.05
 
@@ -324,7 +326,7 @@ def test_near_duplicates_do_not_depend_on_the_share() -> None:
 def test_without_datasketch_one_line_says_what_to_do() -> None:
     code = (
         "import sys; sys.modules['datasketch'] = None\n"
-        "from cotbuild.builder.variants.similar import NearDuplicates\n"
+        "from cotbuild.builder.variants.select import NearDuplicates\n"
         "from cotbuild.schemas.errors import ConfigError\n"
         "try: NearDuplicates(0.8)\n"
         "except ConfigError as error: print(error)\n"

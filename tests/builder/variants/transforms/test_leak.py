@@ -17,7 +17,7 @@ from cotbuild.builder.variants.example import (
     TransformFn,
     question_from_row,
 )
-from cotbuild.builder.variants.leak_measure import names
+from cotbuild.builder.variants.leak_measure import find_named_answers
 from cotbuild.builder.variants.transforms.leak import (
     find_naming_words,
     is_target_mention,
@@ -232,7 +232,7 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
             for name, apply in STRIPS.items()
         }
         for name, text in {"as_is": row.rationale, **texts}.items():
-            target, other = names(text, q)
+            target, other = find_named_answers(text, q)
             counts[f"{name}: target"] += target
             counts[f"{name}: other"] += other
         for what in ("target", "options"):
