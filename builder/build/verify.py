@@ -10,7 +10,7 @@ from typing import Any
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.directory import CARD
-from cotbuild.builder.card import front_matter, model_of, read_front_matter
+from cotbuild.builder.card import build_front_matter, parse_front_matter, record_model
 from cotbuild.builder.storage.keys import KEY, distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.errors import DataError
@@ -127,7 +127,7 @@ def _check_rows(
     build_dir: Path, manifest: Manifest, entry: FileEntry, seen: SeenRows
 ) -> None:
     path, rows_digest, count = build_dir / entry.path, RowsDigest(), 0
-    model = model_of(manifest, entry.config_name)
+    model = record_model(manifest, entry.config_name)
     if model is None:
         raise DataError(
             f"{path}: config {entry.config_name!r}. Expected rationales, questions or a variant."
@@ -159,7 +159,7 @@ def _check_card(build_dir: Path, manifest: Manifest) -> None:
         raise DataError(
             f"{path}: {error}. Expected a card with front matter."
         ) from error
-    found, expected = read_front_matter(text, str(path)), front_matter(manifest)
+    found, expected = parse_front_matter(text, str(path)), build_front_matter(manifest)
     for name in (
         "configs",
         "dataset_info",

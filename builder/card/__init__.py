@@ -1,32 +1,32 @@
 """The card: README.md of a build and of a release."""
 
-from cotbuild.builder.card.escape import code, inline
-from cotbuild.builder.card.front import (
+from cotbuild.builder.card.front_matter import (
     MODELS,
-    as_yaml,
-    features,
-    front_matter,
-    model_of,
-    read_front_matter,
+    ReleaseFacts,
+    build_front_matter,
+    dataset_features,
+    dump_yaml,
+    parse_front_matter,
+    record_model,
 )
-from cotbuild.builder.card.licences import Licence, licence_of
-from cotbuild.builder.card.page import card
-from cotbuild.builder.card.pictures import pictures, word_lengths
-from cotbuild.builder.card.release import ReleaseFacts
+from cotbuild.builder.card.licences import Licence, combine_licences
+from cotbuild.builder.card.markdown import code_span, inline_text
+from cotbuild.builder.card.page import render_card
+from cotbuild.builder.card.plots import draw_pictures, word_lengths
 
 __all__ = [
     "MODELS",
     "Licence",
     "ReleaseFacts",
-    "as_yaml",
-    "card",
-    "code",
-    "features",
-    "front_matter",
-    "inline",
-    "licence_of",
-    "model_of",
-    "pictures",
-    "read_front_matter",
+    "build_front_matter",
+    "code_span",
+    "combine_licences",
+    "dataset_features",
+    "draw_pictures",
+    "dump_yaml",
+    "inline_text",
+    "parse_front_matter",
+    "record_model",
+    "render_card",
     "word_lengths",
 ]

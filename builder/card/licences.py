@@ -1,15 +1,17 @@
-"""Which licence a release has by default, from those its parts state.
+"""The licence of a release by default, from the stated licences of its parts.
 
-Pure; a reading of labels, no legal advice.
+Pure. It reads labels and is no legal advice.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from cotbuild.schemas.errors import ConfigError
 
-NOT_ADVICE = "This is read off what the parts state and is not legal advice."
+NOT_ADVICE = (
+    "This is derived from the stated licences of the parts and is not legal advice."
+)
 
 _HUB_IDS = """
 apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
@@ -21,18 +23,18 @@ agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc lppl-1.3c ms-pl mpl
 osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license llama2 gemma unknown other
 """
 HUB_IDS = frozenset(_HUB_IDS.split())
-"""The identifiers that the Hub takes in a card (its documentation, page
-repositories-licenses).
-"""
+"""The identifiers that the Hub accepts (its documentation, page repositories-licenses)."""
 
-# Those that join freely, by how much they ask of whoever passes the data on; a release
-# takes the highest.
-_FREE = "cc0-1.0 pddl unlicense wtfpl | isc mit zlib bsd bsd-2-clause | bsd-3-clause | apache-2.0 | "
-_FREE += "odc-by cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0"
+# Licences that combine freely, ranked by what they require of whoever passes the data
+# on; a release takes the highest.
+_PERMISSIVE = "cc0-1.0 pddl unlicense wtfpl | isc mit zlib bsd bsd-2-clause | bsd-3-clause | apache-2.0 | "
+_PERMISSIVE += "odc-by cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0"
 _RANK = {
-    name: rank for rank, names in enumerate(_FREE.split("|")) for name in names.split()
+    name: rank
+    for rank, names in enumerate(_PERMISSIVE.split("|"))
+    for name in names.split()
 }
-_WORDS = {
+_SYNONYMS = {
     "licence": "",
     "license": "",
     "the": "",
@@ -50,7 +52,7 @@ _WORDS = {
     "creative-commons": "cc",
     "cc0": "cc0-1.0",
 }
-_CC_TERM = frozenset({"by", "sa", "nc", "nd"})
+_CC_TERMS = frozenset({"by", "sa", "nc", "nd"})
 
 
 class Licence(NamedTuple):
@@ -59,162 +61,190 @@ class Licence(NamedTuple):
     id: str
     """In the Hub's vocabulary."""
     name: str | None
-    """What it is called where `id` is `other`."""
+    """Its name if `id` is `other`."""
     lines: tuple[str, ...]
-    """How it came about, in plain sentences; may hold text of the parts, unescaped."""
+    """How it was derived, in sentences; may quote the parts, unescaped."""
     link: str | None = None
-    """LICENSE, where the release has such a file; else None."""
+    """LICENSE, if the release has such a file."""
 
 
-def normalised(stated: str | None) -> str:
-    """The Hub's identifier for a licence as people write it; `unknown` where none is
-    stated, `other` where none fits.
+# -- from stated licences to identifiers -------------------------------------------------
 
-    Only what stands before the first semicolon counts: "Apache-2.0 upstream; its Hub
-    card says unknown".
+
+def normalize_licence(stated: str | None) -> str:
+    """Return the Hub's identifier for a licence as people write it.
+
+    It is `unknown` if none is stated and `other` if none fits. Only text before the
+    first semicolon counts, as in "Apache-2.0 upstream; its Hub card says unknown".
     """
     if stated is not None and stated.casefold() in HUB_IDS:
         return stated.casefold()
-    tokens = _tokens((stated or "").partition(";")[0])
+    tokens = _split_tokens((stated or "").partition(";")[0])
     if not tokens or tokens in (["none"], ["not", "stated"], ["none", "stated"]):
         return "unknown"
-    found: list[str] = []
-    while tokens:
-        name, length = _leading(tokens)
-        found += [name] if name else []
-        tokens = tokens[length:]
-    different = list(dict.fromkeys(found))
-    return different[0] if len(different) == 1 else "other"
+    identifiers = set(_find_identifiers(tokens))
+    return identifiers.pop() if len(identifiers) == 1 else "other"
 
 
-def _tokens(text: str) -> list[str]:
+def _split_tokens(text: str) -> list[str]:
     words = " ".join(re.findall(r"[a-z0-9.+]+", text.casefold()))
-    joined = re.sub(
+    hyphenated = re.sub(
         r"\b(share|non|no|creative) (alike|commercial|derivatives|commons)\b",
         r"\1-\2",
         words,
     )
-    plain = (_WORDS.get(word, word).strip(".") for word in joined.split())
-    return [part for word in plain if word for part in word.split("-")]
+    tokens = []
+    for word in hyphenated.split():
+        synonym = _SYNONYMS.get(word, word).strip(".")
+        tokens += synonym.split("-") if synonym else []
+    return tokens
 
 
-def _leading(tokens: list[str]) -> tuple[str | None, int]:
-    """The longest identifier that the tokens begin with, and how many of them it takes;
-    None, 1: none.
-    """
+def _find_identifiers(tokens: list[str]) -> Iterator[str]:
+    position = 0
+    while position < len(tokens):
+        name, length = _leading_identifier(tokens[position:])
+        if name is not None:
+            yield name
+        position += length
+
+
+def _leading_identifier(tokens: list[str]) -> tuple[str | None, int]:
+    """Return the longest identifier at the start and its number of tokens, or (None, 1)."""
     for length in range(min(len(tokens), 5), 0, -1):
         name = "-".join(tokens[:length])
+        if name == "cc" and _CC_TERMS & set(tokens[1:2]):
+            # "CC BY-SA" without a version is no identifier, and its family alone would
+            # hide what it requires.
+            return "other", length
         if name in HUB_IDS:
-            # "CC BY-SA" without a version names no licence of the list, and its family
-            # would hide what it asks.
-            return (
-                "other" if name == "cc" and _CC_TERM & set(tokens[1:2]) else name
-            ), length
+            return name, length
     return None, 1
 
 
-def licence_of(parts: Mapping[str, str | None], given: str | None = None) -> Licence:
-    """The licence of a release made of `parts`: what each is, such as "the questions",
-    to its licence as stated.
+# -- from the parts to the release -------------------------------------------------------
 
-    `given`: what the publisher chose, an identifier of the Hub's. One that is laxer
-    than a part is taken, and said plainly in `lines`, since a rights holder may license
-    anew and only they know. Raises ConfigError where the Hub has no such identifier.
+
+def combine_licences(
+    parts: Mapping[str, str | None], chosen: str | None = None
+) -> Licence:
+    """Return the licence of a release made of `parts`.
+
+    `parts` maps what a part is, such as "the questions", to its licence as stated.
+    `chosen` is the publisher's own choice, an identifier of the Hub. It is accepted
+    even if it is more permissive than a part, since a rights holder may relicense and
+    only they know; `lines` then say so. Raises ConfigError if the Hub has no such
+    identifier.
     """
-    if given is not None and given not in HUB_IDS:
+    if chosen is not None and chosen not in HUB_IDS:
         raise ConfigError(
-            f"--license {given!r}: no identifier of the Hub's. Expected one such as mit, apache-2.0, cc-by-4.0, "
-            f"cc-by-sa-4.0, cc-by-nc-4.0, unknown or other. The nearest: {normalised(given)}."
+            f"--license {chosen!r}: not an identifier the Hub knows. Use one such as mit, "
+            "apache-2.0, cc-by-4.0, cc-by-sa-4.0, cc-by-nc-4.0, unknown or other. "
+            f"The closest is {normalize_licence(chosen)}."
         )
-    ids = {what: normalised(stated) for what, stated in parts.items()}
-    default, why = _joined(ids)
-    lines = [_part(what, stated, ids[what]) for what, stated in parts.items()]
-    if given is None or given == default:
-        return _licence(default, (*lines, why))
-    chosen = f"The publisher chose {given} for this release; from its parts alone it would be {default}: {why}"
-    if _is_laxer(given, default):
-        chosen += f" {given} may allow what a part does not: before you rely on it, look at the parts."
-    return _licence(given, (*lines, chosen))
+    ids = {part: normalize_licence(stated) for part, stated in parts.items()}
+    default, reason = _combined_id(set(ids.values()))
+    lines = [_describe_part(part, stated, ids[part]) for part, stated in parts.items()]
+    if chosen is None or chosen == default:
+        return _licence(default, [*lines, reason])
+    choice = (
+        f"The publisher chose {chosen} for this release. "
+        f"Its parts alone would give {default}: {reason}"
+    )
+    if _may_permit_more(chosen, default):
+        choice += (
+            f" {chosen} may permit what a part does not: check the parts before you "
+            "rely on it."
+        )
+    return _licence(chosen, [*lines, choice])
 
 
-def _licence(name: str, lines: tuple[str, ...]) -> Licence:
-    return Licence(name, "terms-of-its-parts" if name == "other" else None, lines)
+def _licence(name: str, lines: list[str]) -> Licence:
+    own_name = "terms-of-its-parts" if name == "other" else None
+    return Licence(name, own_name, tuple(lines))
 
 
-def _part(what: str, stated: str | None, name: str) -> str:
-    if name == "unknown":
-        said = f" ({stated})" if stated and stated.casefold() != "unknown" else ""
-        return f"The licence of {what} is unknown{said}: nobody is known to have allowed their use."
-    return f"The licence of {what}, as stated: {stated}."
+def _describe_part(part: str, stated: str | None, name: str) -> str:
+    if name != "unknown":
+        return f"Stated licence of {part}: {stated}."
+    is_quoted = stated and stated.casefold() != "unknown"
+    quote = f" ({stated})" if is_quoted else ""
+    return (
+        f"The licence of {part} is unknown{quote}: "
+        "as far as is known, nobody has permitted their use."
+    )
 
 
-def _joined(ids: Mapping[str, str]) -> tuple[str, str]:
-    """The licence that fits all parts, and why."""
-    names = sorted(set(ids.values()))
+def _combined_id(ids: set[str]) -> tuple[str, str]:
+    """Return the licence that fits all parts, and why."""
+    names = sorted(ids)
     if "unknown" in names:
         return (
             "unknown",
-            "A part's licence is unknown, so that of the whole is unknown.",
+            "A part has no known licence, so the release as a whole has none.",
         )
-    if len(names) == 1 and names[0] != "other" and not _forbids_derived(names[0]):
-        return names[0], f"All parts have {names[0]}."
-    strange = [name for name in names if name not in _RANK and not _binds(name)]
-    if strange or any(map(_forbids_derived, names)):
-        return (
-            "other",
-            f"The parts have {', '.join(names)}, which do not fit under one licence; each part keeps its own.",
-        )
-    return _strictest(names)
+    permits_derivatives = not any(map(_forbids_derivatives, names))
+    if len(names) == 1 and names[0] != "other" and permits_derivatives:
+        return names[0], f"All parts are under {names[0]}."
+    is_combinable = all(name in _RANK or _is_binding(name) for name in names)
+    if is_combinable and permits_derivatives:
+        return _most_restrictive(names)
+    return _cannot_be_combined(names)
 
 
-def _strictest(names: list[str]) -> tuple[str, str]:
-    """Of licences that join freely or bind: the one that binds the others, if there is
-    one.
-    """
-    alike = [name for name in names if _shares_alike(name)]
-    bound = [name for name in names if _is_non_commercial(name)]
-    both = f"The parts have {', '.join(names)}"
-    if alike:
-        latest = _latest(alike)
-        if latest is None or (bound and not _is_non_commercial(latest)):
-            return (
-                "other",
-                f"{both}, which cannot be joined under one licence; each part keeps its own.",
-            )
-        return latest, f"{both}; {latest} asks that what is made of it is shared alike."
-    if bound:
-        latest = max(bound)
-        return latest, f"{both}; {latest} allows no commercial use."
-    latest = max(names, key=lambda name: (_RANK[name], name))
-    return latest, f"{both}; {latest} asks the most of them."
+def _most_restrictive(names: list[str]) -> tuple[str, str]:
+    """Return the licence that the others can be combined under, if there is one."""
+    parts = f"The parts are under {', '.join(names)}"
+    share_alike = [name for name in names if _is_share_alike(name)]
+    non_commercial = [name for name in names if _is_non_commercial(name)]
+    if share_alike:
+        latest = _latest_version(share_alike)
+        if latest is None or (non_commercial and not _is_non_commercial(latest)):
+            return _cannot_be_combined(names)
+        reason = f"{latest} requires derivatives to be shared under the same terms"
+    elif non_commercial:
+        latest = max(non_commercial)
+        reason = f"{latest} does not permit commercial use"
+    else:
+        latest = max(names, key=lambda name: (_RANK[name], name))
+        reason = f"{latest} requires the most of them"
+    return latest, f"{parts}; {reason}."
 
 
-def _latest(alike: list[str]) -> str | None:
-    """The latest version of the one Creative Commons family there is; None: there are
-    several.
-    """
-    families = {name.rpartition("-")[0] for name in alike}
-    return max(alike) if len(families) == 1 else None
+def _cannot_be_combined(names: list[str]) -> tuple[str, str]:
+    return (
+        "other",
+        f"The parts are under {', '.join(names)}, which cannot be combined under one "
+        "licence; each part keeps its own.",
+    )
+
+
+def _latest_version(names: list[str]) -> str | None:
+    """Return the latest version of a Creative Commons licence, None if they are several."""
+    families = {name.rpartition("-")[0] for name in names}
+    return max(names) if len(families) == 1 else None
 
 
 def _is_non_commercial(name: str) -> bool:
     return "nc" in name.split("-")
 
 
-def _shares_alike(name: str) -> bool:
+def _is_share_alike(name: str) -> bool:
     return "sa" in name.split("-")
 
 
-def _forbids_derived(name: str) -> bool:
+def _forbids_derivatives(name: str) -> bool:
     return "nd" in name.split("-")
 
 
-def _binds(name: str) -> bool:
-    return _is_non_commercial(name) or _shares_alike(name)
+def _is_binding(name: str) -> bool:
+    """Return whether it restricts under which licence derivatives may be."""
+    return _is_non_commercial(name) or _is_share_alike(name)
 
 
-def _is_laxer(given: str, default: str) -> bool:
-    """Whether `given` may allow what `default` does not; also where nobody can tell."""
-    if given == "unknown":
+def _may_permit_more(chosen: str, default: str) -> bool:
+    """Return whether `chosen` may permit what `default` does not, as far as is known."""
+    if chosen == "unknown":
         return False
-    return not (given in _RANK and default in _RANK and _RANK[given] >= _RANK[default])
+    is_ranked = chosen in _RANK and default in _RANK
+    return not (is_ranked and _RANK[chosen] >= _RANK[default])

@@ -1,113 +1,120 @@
-"""How to load, train on, verify, bring back, make again and cite a release."""
+"""How to load, train on, verify, rebuild and cite a release. Pure."""
 
 import json
 import shlex
 from datetime import date
 
-from cotbuild.builder.card.escape import bibtex, fence, flat
-from cotbuild.builder.card.release import ReleaseFacts
+from cotbuild.builder.card.front_matter import ReleaseFacts
+from cotbuild.builder.card.markdown import bibtex_text, code_block, one_line
 from cotbuild.schemas.manifest import Manifest
 
-PAPER = r"""@inproceedings{wadhwa2024mysteries,
+_PAPER = r"""@inproceedings{wadhwa2024mysteries,
   title = {Investigating Mysteries of {CoT}-Augmented Distillation},
   author = {Wadhwa, Somin and Amir, Silvio and Wallace, Byron C.},
   booktitle = {Proceedings of the 2024 Conference on Empirical Methods in Natural Language Processing},
   year = {2024},
   note = {arXiv:2406.14511}
 }"""
-"""The paper that these variants come from."""
+"""The paper that introduced these variants."""
+
+_TRAINING = """\
+from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+
+rows = {load}
+rows = rows.select_columns(["prompt", "completion"])
+args = SFTConfig(output_dir={folder}, num_train_epochs=2, learning_rate=5e-5)
+trainer = SFTTrainer("HuggingFaceTB/SmolLM2-135M", args=args, train_dataset=rows)
+trainer.train()
+trainer.save_model()\
+"""
 
 
 def load_lines(repo: str, tag: str | None, config_name: str, split: str) -> list[str]:
-    """Python that loads one config; values as string literals."""
-    call = f"load_dataset({_text(repo)}, {_text(config_name)}, split={_text(split)}{_revision(tag)})"
-    return fence(f"from datasets import load_dataset\n\nrows = {call}", "python")
+    """Return Python code that loads one split of one config."""
+    call = _load_call(repo, tag, config_name, split)
+    return code_block(f"from datasets import load_dataset\n\nrows = {call}", "python")
 
 
-def _text(value: str) -> str:
+def _load_call(repo: str, tag: str | None, config_name: str, split: str) -> str:
+    arguments = [
+        _string_literal(repo),
+        _string_literal(config_name),
+        f"split={_string_literal(split)}",
+    ]
+    if tag is not None:
+        arguments.append(f"revision={_string_literal(tag)}")
+    return f"load_dataset({', '.join(arguments)})"
+
+
+def _string_literal(value: str) -> str:
     return json.dumps(value)
 
 
-def _revision(tag: str | None) -> str:
-    return "" if tag is None else f", revision={_text(tag)}"
-
-
-def rebuild_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
-    """Loading, training, checking, bringing back and making again."""
-    name = f"{release.repo}@{release.tag}" if release.tag else release.repo
+def usage_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
+    """Return how to load a release, train on it, verify it and rebuild it."""
     split = manifest.source.split
-    lines = [
-        "## Load and train",
-        "",
-        *load_lines(release.repo, release.tag, "rationales", split),
-        "",
-    ]
-    if (config_name := _trained(manifest)) is not None:
-        lines += ["With TRL alone:", "", *_training(release, config_name, split), ""]
-    return [
-        *lines,
-        "## Check it, bring it back, make it again",
-        "",
-        "Digests, counts, the key of every request and the variants are checked from the outside; what is brought back "
-        "asks its teacher nothing again:",
-        "",
-        *fence(
-            f"cotbuild verify {_shell(name)}\ncotbuild pull {_shell(name)} pulled",
-            "bash",
-        ),
-        "",
-        "From nothing but the sources:",
-        "",
-        *fence(release.rebuild, "bash"),
-        "",
-    ]
+    lines = ["## Load and train", ""]
+    lines += load_lines(release.repo, release.tag, "rationales", split)
+    lines.append("")
+    variant = _example_variant(manifest)
+    if variant is not None:
+        lines += ["With TRL:", "", *_training_lines(release, variant, split), ""]
+    return lines + _reproduction_lines(release)
 
 
-def _trained(manifest: Manifest) -> str | None:
-    """The variant of the training example: post_cot where there is one; None: there are
-    no variants.
-    """
-    names = (
-        [entry.name for entry in manifest.variants.variants]
-        if manifest.variants
-        else []
-    )
+def _example_variant(manifest: Manifest) -> str | None:
+    """Return the variant that the training example uses, None if there are none."""
+    if manifest.variants is None:
+        return None
+    names = [variant.name for variant in manifest.variants.variants]
     return "post_cot" if "post_cot" in names else next(iter(names), None)
 
 
-def _training(release: ReleaseFacts, config_name: str, split: str) -> list[str]:
-    call = f"load_dataset({_text(release.repo)}, {_text(config_name)}, split={_text(split)}{_revision(release.tag)})"
-    return fence(
-        f"""from datasets import load_dataset
-from trl import SFTConfig, SFTTrainer
-
-rows = {call}
-rows = rows.select_columns(["prompt", "completion"])
-args = SFTConfig(output_dir={_text("runs/" + config_name)}, num_train_epochs=2, learning_rate=5e-5)
-trainer = SFTTrainer("HuggingFaceTB/SmolLM2-135M", args=args, train_dataset=rows)
-trainer.train()
-trainer.save_model()""",
-        "python",
-    )
+def _training_lines(release: ReleaseFacts, variant: str, split: str) -> list[str]:
+    load = _load_call(release.repo, release.tag, variant, split)
+    folder = _string_literal(f"runs/{variant}")
+    return code_block(_TRAINING.format(load=load, folder=folder), "python")
 
 
-def cite_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
-    """BibTeX of the release and of the paper."""
+def _reproduction_lines(release: ReleaseFacts) -> list[str]:
+    name = f"{release.repo}@{release.tag}" if release.tag else release.repo
+    shell_name = shlex.quote(one_line(name))
+    return [
+        "## Verify and reproduce",
+        "",
+        "`cotbuild verify` checks digests, counts, the key of every request and the "
+        "rows of the variants from the published files alone. `cotbuild pull` turns "
+        "the release back into a build, which generates nothing again that is in it:",
+        "",
+        *code_block(
+            f"cotbuild verify {shell_name}\ncotbuild pull {shell_name} pulled", "bash"
+        ),
+        "",
+        "To rebuild it from the sources alone:",
+        "",
+        *code_block(release.rebuild, "bash"),
+        "",
+    ]
+
+
+def citation_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
+    """Return BibTeX entries for the release and for the paper."""
     owner, slash, _ = release.repo.partition("/")
-    fields = {
-        "title": bibtex(manifest.title),
-        **({"author": f"{{{bibtex(owner)}}}"} if slash else {}),
-        **({"year": _year(release)} if _year(release) else {}),
-        "howpublished": bibtex(
-            f"Dataset {release.repo}" + (f", {release.tag}" if release.tag else "")
-        ),
-        "note": bibtex(
-            f"Made with cotbuild {manifest.cotbuild}; fingerprint {manifest.fingerprint[:16]}"
-        ),
-    }
-    entry = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
-    found = f"@misc{{cotbuild{manifest.fingerprint[:8]},\n{entry}\n}}"
-    return ["## Cite", "", *fence(f"{found}\n\n{PAPER}", "bibtex")]
+    version = f", {release.tag}" if release.tag else ""
+    fields = {"title": bibtex_text(manifest.title)}
+    if slash:
+        fields["author"] = f"{{{bibtex_text(owner)}}}"
+    if year := _year(release):
+        fields["year"] = year
+    fields["howpublished"] = bibtex_text(f"Dataset {release.repo}{version}")
+    fields["note"] = bibtex_text(
+        f"Built with cotbuild {manifest.cotbuild}; "
+        f"fingerprint {manifest.fingerprint[:16]}"
+    )
+    text = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    entry = f"@misc{{cotbuild{manifest.fingerprint[:8]},\n{text}\n}}"
+    return ["## Citation", "", *code_block(f"{entry}\n\n{_PAPER}", "bibtex")]
 
 
 def _year(release: ReleaseFacts) -> str:
@@ -115,7 +122,3 @@ def _year(release: ReleaseFacts) -> str:
         return str(date.fromisoformat((release.published or "")[:10]).year)
     except ValueError:
         return ""
-
-
-def _shell(value: str) -> str:
-    return shlex.quote(flat(value))

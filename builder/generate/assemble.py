@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cotbuild.builder.build.directory import CARD, CONFIG, install, staging
 from cotbuild.builder.build.kept_variants import keep_variants
-from cotbuild.builder.card import card
+from cotbuild.builder.card import render_card
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
 from cotbuild.builder.sources.licence import hub_id
@@ -67,7 +67,7 @@ def assemble(
         run = _run_info(job, rows, inputs, counts, elapsed_s)
         manifest = _manifest(job, rows, counts, files, source, run)
         manifest = keep_variants(job.out, manifest, say)
-        write_text_atomic(stage / CARD, card(manifest))
+        write_text_atomic(stage / CARD, render_card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install(job.out, stage, manifest)
     return manifest

@@ -12,9 +12,9 @@ from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.card import (
     Licence,
     ReleaseFacts,
-    card,
-    licence_of,
-    pictures,
+    combine_licences,
+    draw_pictures,
+    render_card,
     word_lengths,
 )
 from cotbuild.builder.hub.names import FILE_PREFIX
@@ -75,7 +75,7 @@ def compose_release(
     manifest = public_manifest(build.manifest, spec.configs)
     config = public_config(build.config, build.manifest)
     published = Build(build.folder, manifest)
-    licence = licence_of(_stated_licences(build.manifest), spec.licence)
+    licence = combine_licences(_stated_licences(build.manifest), spec.licence)
     picture_paths = _write_pictures(published, folder)
     run = build.manifest.run
     languages = _default_languages(build.manifest)
@@ -93,7 +93,7 @@ def compose_release(
     texts = {
         MANIFEST: manifest.model_dump_json(indent=2) + "\n",
         CONFIG: config.model_dump_json(indent=2) + "\n",
-        CARD: card(manifest, release),
+        CARD: render_card(manifest, release),
     }
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
@@ -124,7 +124,7 @@ def _write_pictures(build: Build, folder: Path) -> dict[str, str]:
     lengths = word_lengths(row["rationale"] for row in rows)
     paths = {}
     try:
-        for name, data in pictures(build.manifest, lengths).items():
+        for name, data in draw_pictures(build.manifest, lengths).items():
             paths[name] = f"{_FIGURES}/{name}.png"
             write_bytes_atomic(folder / paths[name], data)
     except OSError as error:

@@ -52,7 +52,7 @@ def _command(words: list[str]) -> str:
 
 def _notes(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
     if config.imported is None:
-        yield "# build.json stands in this repo"
+        yield "# build.json is in this repository"
     if _is_file(manifest):
         found = ", ".join(
             f"{split}: {checksum}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.build.directory import CARD, clear_stage, install, staging
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
-from cotbuild.builder.card import card
+from cotbuild.builder.card import render_card
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.derive import VariantDeriver
@@ -69,7 +69,7 @@ def make_variants(
                 if entry.config_name in BASE_CONFIGS
             ]
             new = with_variants(build.manifest, summary, [*base_files, *new_files])
-            write_text_atomic(stage / CARD, card(new))
+            write_text_atomic(stage / CARD, render_card(new))
             install(build_dir, stage, new)
     return new
 

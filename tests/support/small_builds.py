@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.card import ReleaseFacts, licence_of
+from cotbuild.builder.card import ReleaseFacts, combine_licences
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
@@ -112,7 +112,7 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
     given: dict[str, Any] = {
         "repo": "ann/garden",
         "tag": "v1.0.0",
-        "licence": licence_of(parts),
+        "licence": combine_licences(parts),
         "rebuild": rebuild_commands(Build.open(build).config, manifest),
         "languages": ("en",),
         "examples": {name: next(read_rows(path)) for name, path in firsts.items()},

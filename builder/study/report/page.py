@@ -1,7 +1,7 @@
 """The page of a study: what the template is given, and the page itself. Pure but for
 reading the template.
 
-Whatever a person wrote goes through `flat` (the unseen as escapes, cut at 300
+Whatever a person wrote goes through `one_line` (the unseen as escapes, cut at 300
 characters) and Jinja2's autoescape.
 """
 
@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from cotbuild.builder.card.escape import flat
+from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.study.report import alt_text as alts
 from cotbuild.builder.study.report import wording as said
 from cotbuild.builder.study.report.limits import limits
@@ -109,7 +109,7 @@ def _template() -> Template:
 def _shown(value: object) -> object:
     """A text as one line without anything that a reader cannot see."""
     return (
-        flat(value, _LONGEST)
+        one_line(value, _LONGEST)
         if isinstance(value, str) and not isinstance(value, Markup)
         else value
     )

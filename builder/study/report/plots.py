@@ -5,15 +5,15 @@ matplotlib.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cotbuild.builder.card.escape import flat
+from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.card.plots import (
     BLUE,
     COLOURS,
     GREY,
     ORANGE,
-    lengths_and_leaks,
-    png,
-    shortened,
+    draw_variant_bars,
+    plot_label,
+    render_png,
 )
 from cotbuild.builder.study.report.drawn import (
     DrawnComparison,
@@ -60,32 +60,32 @@ def pictures(record: StudyRegistration, results: StudyResults) -> dict[str, byte
     main = main_recipes(record, results)
     found = {}
     if main:
-        found["accuracy"] = png(
+        found["accuracy"] = render_png(
             1.5 + 0.3 * len(main),
             lambda figure: _accuracy(figure, main, _lines(record, results)),
         )
     shown = drawn_comparisons(results)
     if any(one.comparison for one in shown):
-        found["comparisons"] = png(
+        found["comparisons"] = render_png(
             1.5 + 0.42 * len(shown),
             lambda figure: _forest(
                 figure, shown, record.study.main, record.study.margin
             ),
         )
     if main:
-        found["tokens"] = png(
+        found["tokens"] = render_png(
             _height(len(main)), lambda figure: _tokens(figure.add_subplot(), main)
         )
     if sizes := by_rows(record, results):
-        found["rows"] = png(
+        found["rows"] = render_png(
             _height(len(sizes)), lambda figure: _rows(figure.add_subplot(), sizes)
         )
     if curves := [one for one in main if one.curve and one.curve.update]:
-        found["losses"] = png(
+        found["losses"] = render_png(
             _height(len(curves)), lambda figure: _losses(figure.add_subplot(), curves)
         )
     if results.variants:
-        found["variants"] = png(
+        found["variants"] = render_png(
             1.4 + 0.3 * len(results.variants),
             lambda figure: _variants(figure, results.variants),
         )
@@ -200,7 +200,7 @@ def _accuracy(
         [], [], "D-", color=BLUE, linewidth=2, markersize=6, label="mean, 95 % interval"
     )
     axes.margins(x=0.06)
-    _name_rows(axes, [shortened(one.recipe.variant) for one in recipes])
+    _name_rows(axes, [plot_label(one.recipe.variant) for one in recipes])
     value_column(axes, [f"{one.accuracy.mean:.1f}" for one in recipes])
     axes.set_xlabel("right answers to the test questions, %")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=_SMALL)
@@ -250,7 +250,7 @@ def _forest(
 
 def _compared(one: ComparisonResult, main: TrainingSetting) -> str:
     where = "" if one.setting == main else f" · {_setting(one.setting, main)}"
-    return f"{shortened(one.planned.a)}\n− {shortened(one.planned.b)}{where}"
+    return f"{plot_label(one.planned.a)}\n− {plot_label(one.planned.b)}{where}"
 
 
 def _setting(setting: TrainingSetting, main: TrainingSetting) -> str:
@@ -258,11 +258,11 @@ def _setting(setting: TrainingSetting, main: TrainingSetting) -> str:
     parts = [f"{setting.rows:,} rows"] if setting.rows != main.rows else []
     parts += [setting.loss.value] if setting.loss != main.loss else []
     if setting.student != main.student:
-        last = flat(setting.student).rstrip("/").rpartition("/")[2]
+        last = one_line(setting.student).rstrip("/").rpartition("/")[2]
         plain = last.encode("latin-1", "backslashreplace").decode(
             "latin-1"
         )  # the font may lack other letters
-        parts.append(shortened(plain[:24]))
+        parts.append(plot_label(plain[:24]))
     return ", ".join(parts)
 
 
@@ -288,7 +288,7 @@ def _tokens(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
                 *zip(*points, strict=True), "o", color=colour, label=label, markersize=6
             )
         labels += [
-            (*point, shortened(one.recipe.variant), colour)
+            (*point, plot_label(one.recipe.variant), colour)
             for point, one in zip(points, found, strict=True)
         ]
     axes.margins(y=0.1)
@@ -318,7 +318,7 @@ def _rows(axes: "Axes", sizes: dict[str, list[RecipeResult]]) -> None:
         axes.plot(rows, means, marker="o", markersize=4, color=colour, linestyle=style)
         if len(sizes) <= 6:  # more intervals would hide the lines
             _intervals(axes, recipes, place, colour)
-        labels.append((rows[-1], means[-1], shortened(variant), colour))
+        labels.append((rows[-1], means[-1], plot_label(variant), colour))
     axes.set_xscale("log")
     ticks = sorted({one.recipe.rows for recipes in sizes.values() for one in recipes})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -353,7 +353,7 @@ def _losses(axes: "Axes", recipes: Sequence[RecipeResult]) -> None:
             linestyle=style,
         )
         last = (one.curve.update[-1], one.curve.label_loss[-1])
-        labels.append((*last, shortened(one.recipe.variant), colour))
+        labels.append((*last, plot_label(one.recipe.variant), colour))
     axes.margins(x=0.02, y=0.06)
     side_labels(axes, labels, _height(len(labels)))
     axes.set_xlabel("updates")
@@ -368,4 +368,10 @@ def _look(place: int) -> tuple[str, str]:
 
 
 def _variants(figure: "Figure", found: Sequence[VariantFacts]) -> None:
-    _name_rows(lengths_and_leaks(figure, found), [shortened(one.name) for one in found])
+    axes = draw_variant_bars(
+        figure,
+        words=[variant.words for variant in found],
+        names_target=[variant.names_target for variant in found],
+        names_other=[variant.names_other for variant in found],
+    )
+    _name_rows(axes, [plot_label(variant.name) for variant in found])

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 
-from cotbuild.builder.card.escape import visible
+from cotbuild.builder.card.markdown import escape_hidden
 from cotbuild.schemas.study.declaration import TrainingSetting
 from cotbuild.schemas.study.results import (
     ComparisonResult,
@@ -50,9 +50,9 @@ def _cell(value: Value) -> Value:
     if not isinstance(value, str):
         return value
     return (
-        "'" + visible(value, kept="\n\t")
+        "'" + escape_hidden(value, keep="\n\t")
         if value.startswith(_FORMULA)
-        else visible(value, kept="\n\t")
+        else escape_hidden(value, keep="\n\t")
     )
 
 

@@ -6,7 +6,7 @@ Pure; all of it is computed.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cotbuild.builder.card.escape import flat
+from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.study.declaration import (
     Claim,
@@ -33,7 +33,7 @@ METRICS = {
 
 def brief(text: str) -> str:
     """What a person wrote, on one line, cut where it is long."""
-    return flat(text)
+    return one_line(text)
 
 
 def percent(value: float | None) -> str:

@@ -21,10 +21,10 @@ from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.directory import CARD, MANIFEST
 from cotbuild.builder.card import (
     ReleaseFacts,
-    card,
-    front_matter,
-    licence_of,
-    read_front_matter,
+    build_front_matter,
+    combine_licences,
+    parse_front_matter,
+    render_card,
 )
 from cotbuild.schemas.manifest import Manifest
 from tests.support.commands import PROGRAM, cotbuild
@@ -64,7 +64,7 @@ def hostile(build: Path) -> tuple[Manifest, ReleaseFacts]:
     parts = {"the questions": EVIL, "the rationales": "MIT"}
     update = {
         "examples": {"rationales": row},
-        "licence": licence_of(parts),
+        "licence": combine_licences(parts),
         "rebuild": EVIL,
     }
     return manifest.model_copy(update=changes), ReleaseFacts(
@@ -93,7 +93,9 @@ def found(
 def test_cards_are_as_they_were_read(
     found: dict[str, tuple[Manifest, ReleaseFacts]], name: str
 ) -> None:
-    assert card(*found[name]) == (GOLDEN / f"{name}.md").read_text(encoding="utf-8")
+    assert render_card(*found[name]) == (GOLDEN / f"{name}.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def outline(text: str) -> list[tuple[str, str]]:
@@ -116,7 +118,10 @@ def outline(text: str) -> list[tuple[str, str]]:
 def test_hostile_values_change_neither_headings_nor_tables(
     found: dict[str, tuple[Manifest, ReleaseFacts]],
 ) -> None:
-    tame, wild = outline(card(*found["imported"])), outline(card(*found["hostile"]))
+    tame, wild = (
+        outline(render_card(*found["imported"])),
+        outline(render_card(*found["hostile"])),
+    )
     headings = [entry for entry in tame if entry[0].startswith("h")]
     assert [
         entry for entry in wild if entry[0].startswith("h") and entry[0] != "html_block"
@@ -133,7 +138,7 @@ def test_no_value_becomes_a_link_an_image_or_raw_html(
     tokens = (
         MarkdownIt("commonmark")
         .enable("table")
-        .parse(card(*found[name]).split("\n---\n", 1)[1])
+        .parse(render_card(*found[name]).split("\n---\n", 1)[1])
     )
     children = [child for token in tokens for child in token.children or []]
     assert {child.attrs["src"] for child in children if child.type == "image"} <= {
@@ -147,9 +152,9 @@ def test_the_hubs_own_reader_finds_the_front_matter(
     found: dict[str, tuple[Manifest, ReleaseFacts]], name: str
 ) -> None:
     manifest, release = found[name]
-    text = card(manifest, release)
-    expected = front_matter(manifest, release)
-    assert read_front_matter(text, name) == expected
+    text = render_card(manifest, release)
+    expected = build_front_matter(manifest, release)
+    assert parse_front_matter(text, name) == expected
     data = DatasetCard(text).data.to_dict()  # type: ignore[no-untyped-call]
     assert {key: data[key] for key in expected} == expected
 
@@ -158,7 +163,7 @@ def test_what_a_release_adds_changes_nothing_that_the_manifest_says(
     imported_build: Path,
 ) -> None:
     manifest, release = released(imported_build)
-    both, local = front_matter(manifest, release), front_matter(manifest)
+    both, local = build_front_matter(manifest, release), build_front_matter(manifest)
     assert {key: both[key] for key in local} == local
     assert both.keys() - local.keys() == {"license", "language"}
 
@@ -166,7 +171,9 @@ def test_what_a_release_adds_changes_nothing_that_the_manifest_says(
 def test_verify_takes_a_releases_card(imported_build: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(imported_build, tmp_path / "copy")
     _, release = released(copy)
-    (copy / CARD).write_text(card(Build.open(copy).manifest, release), encoding="utf-8")
+    (copy / CARD).write_text(
+        render_card(Build.open(copy).manifest, release), encoding="utf-8"
+    )
     cotbuild("verify", copy)
 
 
@@ -174,7 +181,7 @@ def test_a_card_names_no_place_of_this_machine(
     imported_build: Path, generated_build: Path
 ) -> None:
     for build in (imported_build, generated_build):
-        text = card(*released(build))
+        text = render_card(*released(build))
         assert str(build.parent) not in text
         assert os.uname().nodename not in text
         assert (build / MANIFEST).exists()
@@ -224,7 +231,7 @@ def main() -> None:
             generated(Path(folder)), imported(Path(folder))
         ).items():
             (GOLDEN / f"{name}.md").write_text(
-                card(manifest, release), encoding="utf-8"
+                render_card(manifest, release), encoding="utf-8"
             )
 
 

@@ -4,7 +4,7 @@ default.
 
 import pytest
 
-from cotbuild.builder.card.licences import HUB_IDS, licence_of, normalised
+from cotbuild.builder.card.licences import HUB_IDS, combine_licences, normalize_licence
 from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.schemas.errors import ConfigError
 
@@ -41,16 +41,16 @@ from cotbuild.schemas.errors import ConfigError
     ],
 )
 def test_licences_as_people_write_them(stated: str | None, expected: str) -> None:
-    assert normalised(stated) == expected
+    assert normalize_licence(stated) == expected
 
 
 @pytest.mark.parametrize("name", sorted(HUB_IDS))
 def test_the_hubs_identifiers_are_read_as_they_are(name: str) -> None:
-    assert normalised(name) == name
+    assert normalize_licence(name) == name
 
 
 def test_every_known_source_has_a_licence_that_is_read() -> None:
-    assert {normalised(known.licence) for known in KNOWN.values()} == {
+    assert {normalize_licence(known.licence) for known in KNOWN.values()} == {
         "mit",
         "apache-2.0",
         "cc-by-4.0",
@@ -61,35 +61,35 @@ def test_every_known_source_has_a_licence_that_is_read() -> None:
 @pytest.mark.parametrize(
     ("questions", "rationales", "expected", "said"),
     [
-        ("MIT", "MIT", "mit", "All parts have mit."),
-        ("MIT", "Apache-2.0", "apache-2.0", "apache-2.0 asks the most of them."),
-        ("CC BY 4.0", "Apache-2.0", "cc-by-4.0", "cc-by-4.0 asks the most"),
-        ("MIT", "CC BY-SA 4.0", "cc-by-sa-4.0", "shared alike"),
-        ("CC BY-SA 3.0", "CC BY-SA 4.0", "cc-by-sa-4.0", "shared alike"),
-        ("MIT", "CC BY-NC 4.0", "cc-by-nc-4.0", "no commercial use"),
-        ("CC BY-NC 4.0", "CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0", "shared alike"),
-        ("CC BY-SA 4.0", "CC BY-NC 4.0", "other", "cannot be joined"),
-        ("CC BY-SA 4.0", "CC BY-NC-SA 4.0", "other", "cannot be joined"),
+        ("MIT", "MIT", "mit", "All parts are under mit."),
+        ("MIT", "Apache-2.0", "apache-2.0", "apache-2.0 requires the most of them."),
+        ("CC BY 4.0", "Apache-2.0", "cc-by-4.0", "cc-by-4.0 requires the most"),
+        ("MIT", "CC BY-SA 4.0", "cc-by-sa-4.0", "under the same terms"),
+        ("CC BY-SA 3.0", "CC BY-SA 4.0", "cc-by-sa-4.0", "under the same terms"),
+        ("MIT", "CC BY-NC 4.0", "cc-by-nc-4.0", "not permit commercial use"),
+        ("CC BY-NC 4.0", "CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0", "under the same terms"),
+        ("CC BY-SA 4.0", "CC BY-NC 4.0", "other", "cannot be combined"),
+        ("CC BY-SA 4.0", "CC BY-NC-SA 4.0", "other", "cannot be combined"),
         ("CC BY-ND 4.0", "CC BY-ND 4.0", "other", "each part keeps its own"),
         ("MIT", "llama2", "other", "each part keeps its own"),
         (
             "MIT",
             None,
             "unknown",
-            "The licence of the rationales is unknown: nobody is known",
+            "The licence of the rationales is unknown: as far as is known",
         ),
         (
             "CC BY-NC 4.0",
             "unknown",
             "unknown",
-            "The licence of the questions, as stated: CC BY-NC 4.0.",
+            "Stated licence of the questions: CC BY-NC 4.0.",
         ),
     ],
 )
 def test_the_default_licence(
     questions: str, rationales: str | None, expected: str, said: str
 ) -> None:
-    found = licence_of({"the questions": questions, "the rationales": rationales})
+    found = combine_licences({"the questions": questions, "the rationales": rationales})
     assert found.id == expected
     assert said in " ".join(found.lines)
     assert (found.name is not None) == (found.id == "other")
@@ -110,14 +110,14 @@ def test_the_default_licence(
 def test_a_laxer_licence_given_is_taken_and_said(
     stated: str | None, given: str, laxer: bool
 ) -> None:
-    found = licence_of({"the questions": stated}, given)
+    found = combine_licences({"the questions": stated}, given)
     assert found.id == given
     assert f"The publisher chose {given}" in found.lines[-1]
-    assert ("may allow what a part does not" in found.lines[-1]) == laxer
+    assert ("may permit what a part does not" in found.lines[-1]) == laxer
 
 
 def test_a_licence_that_the_hub_does_not_know_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"--license 'CC BY 4\.0': .* The nearest: cc-by-4\.0\."
+        ConfigError, match=r"--license 'CC BY 4\.0': .* The closest is cc-by-4\.0\."
     ):
-        licence_of({}, "CC BY 4.0")
+        combine_licences({}, "CC BY 4.0")

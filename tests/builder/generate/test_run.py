@@ -16,7 +16,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.card import MODELS, as_yaml, code, features, inline
+from cotbuild.builder.card import (
+    MODELS,
+    code_span,
+    dataset_features,
+    dump_yaml,
+    inline_text,
+)
 from cotbuild.builder.storage.parquet import arrow_schema, write_split
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
@@ -94,7 +100,9 @@ def test_the_cards_features_are_what_datasets_says_of_the_files(name: str) -> No
     from datasets import Features
 
     schema = arrow_schema(MODELS[name])
-    assert features(schema) == Features.from_arrow_schema(schema)._to_yaml_list()
+    assert (
+        dataset_features(schema) == Features.from_arrow_schema(schema)._to_yaml_list()
+    )
 
 
 def test_evaluation_questions_carry_targets_and_no_rationale(build: Path) -> None:
@@ -122,7 +130,7 @@ def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
     path = copy / "README.md"
     path.write_text(
         path.read_text()
-        .replace("everything the teacher said", "all it said")
+        .replace("Everything the teacher wrote", "All it wrote")
         .replace("- cotbuild\n", "")
     )
     assert "whole. 2 files" in cotbuild("verify", copy).stdout
@@ -268,16 +276,16 @@ def test_a_split_with_more_or_fewer_rows_than_said_is_refused(tmp_path: Path) ->
 
 @given(st.text())
 def test_values_cannot_break_out_of_the_card(value: str) -> None:
-    for shown in (inline(value), code(value)):
+    for shown in (inline_text(value), code_span(value)):
         assert len(shown.splitlines()) <= 1
-    assert "|" not in code(value)
-    ticks = len(code(value)) - len(code(value).lstrip("`"))
-    assert "`" * ticks not in code(value)[ticks:-ticks]
+    assert "|" not in code_span(value)
+    ticks = len(code_span(value)) - len(code_span(value).lstrip("`"))
+    assert "`" * ticks not in code_span(value)[ticks:-ticks]
 
 
 @given(st.text())
 def test_front_matter_gives_values_back(value: str) -> None:
-    assert yaml.safe_load(as_yaml({"name": value})) == {"name": value}
+    assert yaml.safe_load(dump_yaml({"name": value})) == {"name": value}
 
 
 def test_a_file_named_to_break_the_card_does_not(tmp_path: Path) -> None:

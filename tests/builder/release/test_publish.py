@@ -235,7 +235,9 @@ def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     )
     assert not (tmp_path / "release").exists()
     cotbuild("publish", build, target, "--allow-partial")
-    assert "This release is partial" in (tmp_path / "release" / "README.md").read_text()
+    assert (
+        "This release is incomplete" in (tmp_path / "release" / "README.md").read_text()
+    )
     assert (
         "rationales: request keys and rows derived again"
         in cotbuild("verify", target).stdout

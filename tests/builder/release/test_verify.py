@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cotbuild.builder.build.directory import CARD, read_manifest
-from cotbuild.builder.card import card
+from cotbuild.builder.card import render_card
 from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests
 from cotbuild.schemas.errors import DataError
@@ -59,7 +59,7 @@ def edit_row(folder: Path, path: str, change: Callable[[JSON], object]) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / "manifest.json").write_text(manifest.model_dump_json())
-    (folder / CARD).write_text(card(manifest))
+    (folder / CARD).write_text(render_card(manifest))
 
 
 def edit_manifest(folder: Path, change: Callable[[JSON], object]) -> None:

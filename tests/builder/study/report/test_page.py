@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.card.escape import flat
+from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.study.report.page import page
 from cotbuild.schemas.study.record import GateResult
 from cotbuild.schemas.study.results import ClaimOutcome, ComparisonStatus
@@ -64,16 +64,16 @@ def test_no_text_runs_and_each_comes_back_equal(text: str) -> None:
     assert [(tag, name) for tag, name, _ in seen.attributes] == same
     for _, name, value in seen.attributes:
         assert not name.startswith("on")
-        assert name != "alt" or text not in value or text in flat(text)
+        assert name != "alt" or text not in value or text in one_line(text)
         if name in ("src", "href"):
             assert re.fullmatch(
                 r"data:image/png;base64,[A-Za-z0-9+/=]*|[a-z]+\.(csv|json)", value
             )
-    line = flat(" ".join(text.split())[:300])
+    line = one_line(" ".join(text.split())[:300])
     assert seen.of("h1") == [line]
     assert seen.of("h3") == [line] * 3
-    assert flat(text) in seen.of("td"), "a variant's about"
-    assert flat(text) in seen.of("th"), "a changed field"
+    assert one_line(text) in seen.of("td"), "a variant's about"
+    assert one_line(text) in seen.of("th"), "a changed field"
     assert not re.search("[\0\x1b\u202e\u2028]", html)
 
 

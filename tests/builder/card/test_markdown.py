@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cotbuild.builder.card import as_yaml, code, inline, read_front_matter
-from cotbuild.builder.card.escape import (
+from cotbuild.builder.card import code_span, dump_yaml, inline_text, parse_front_matter
+from cotbuild.builder.card.markdown import (
     MAX_INLINE,
-    bibtex,
-    fence,
-    folded,
-    table,
-    visible,
+    bibtex_text,
+    code_block,
+    details_block,
+    escape_hidden,
+    table_lines,
 )
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -64,8 +64,8 @@ def shown(markdown: str) -> str:
 
 @given(TEXTS.filter(lambda text: text.strip()))
 def test_inline_is_plain_text_and_reads_as_the_value(value: str) -> None:
-    expected = visible(" ".join(value.split()))
-    found = shown(inline(value))
+    expected = escape_hidden(" ".join(value.split()))
+    found = shown(inline_text(value))
     assert (
         found == expected
         if len(value) <= MAX_INLINE
@@ -75,15 +75,15 @@ def test_inline_is_plain_text_and_reads_as_the_value(value: str) -> None:
 
 @given(TEXTS)
 def test_code_is_one_span_in_its_backticks(value: str) -> None:
-    assert "|" not in code(value)
-    (child,) = MARKDOWN.parse(code(value))[1].children or []
+    assert "|" not in code_span(value)
+    (child,) = MARKDOWN.parse(code_span(value))[1].children or []
     assert child.type == "code_inline"
 
 
 @given(st.lists(TEXTS, min_size=2, max_size=3), st.booleans())
 def test_a_table_has_just_the_cells_meant(values: list[str], as_code: bool) -> None:
-    cells = tuple(map(code if as_code else inline, values))
-    tokens = MARKDOWN.parse("\n".join(table(cells, [cells, cells])) + "\n")
+    cells = tuple(map(code_span if as_code else inline_text, values))
+    tokens = MARKDOWN.parse("\n".join(table_lines(cells, [cells, cells])) + "\n")
     assert [t.type for t in tokens].count("td_open") == 2 * len(values)
     assert [t.type for t in tokens].count("th_open") == len(values)
     assert tokens[-1].type == "table_close"
@@ -92,7 +92,7 @@ def test_a_table_has_just_the_cells_meant(values: list[str], as_code: bool) -> N
 @given(TEXTS, TEXTS)
 def test_a_folded_block_holds_its_text(value: str, summary: str) -> None:
     tokens = MARKDOWN.parse(
-        "\n".join([*folded(summary, fence(value, "json")), "# after"])
+        "\n".join([*details_block(summary, code_block(value, "json")), "# after"])
     )
     assert [token.type for token in tokens[:3]] == ["html_block", "fence", "html_block"]
     assert tokens[4].content == "after"
@@ -108,7 +108,7 @@ def test_a_folded_block_holds_its_text(value: str, summary: str) -> None:
 
 @given(TEXTS)
 def test_bibtex_keeps_braces_and_quotes_in_balance(value: str) -> None:
-    found = bibtex(value)
+    found = bibtex_text(value)
     depth = 0
     for brace in re.findall("[{}]", found):
         depth += 1 if brace == "{" else -1
@@ -132,22 +132,22 @@ def test_front_matter_gives_values_back_to_every_reader(
     values: dict[str, object],
 ) -> None:
     values = {"license": "mit", **values}
-    text = f"---\n{as_yaml(values)}---\n\n# Card\n\n---\n"
-    assert read_front_matter(text, "card") == values
+    text = f"---\n{dump_yaml(values)}---\n\n# Card\n\n---\n"
+    assert parse_front_matter(text, "card") == values
     card = DatasetCard(text)
     data = card.data.to_dict()  # type: ignore[no-untyped-call]
     assert {name: data.get(name, values[name]) for name in values} == values
     assert card.text.strip() == "# Card\n\n---"
-    assert yaml.safe_load(as_yaml(values)) == values
+    assert yaml.safe_load(dump_yaml(values)) == values
 
 
 @pytest.mark.parametrize(
     "c", ["\0", "\x1b", "\u2028", "\u202e", "\u2066", "\ufeff", "\ud800", "\x7f"]
 )
 def test_what_cannot_be_seen_is_shown(c: str) -> None:
-    assert visible(f"a{c}b") == f"a\\u{ord(c):04x}b"
+    assert escape_hidden(f"a{c}b") == f"a\\u{ord(c):04x}b"
 
 
 def test_joiners_and_other_scripts_stay() -> None:
     text = "می\u200cخواهم 👩\u200d🌾 東京 é"
-    assert visible(text) == text
+    assert escape_hidden(text) == text

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.card import pictures
-from cotbuild.builder.card.pictures import histogram, word_lengths
+from cotbuild.builder.card import draw_pictures
+from cotbuild.builder.card.plots import bin_lengths, word_lengths
 from tests.support.commands import rows
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -29,9 +29,9 @@ def test_pictures_are_the_same_bytes_every_time(
     folder: Path = request.getfixturevalue(build)
     manifest = Build.open(folder).manifest
     lengths = word_lengths(str(row["rationale"]) for row in rows(folder))
-    first = pictures(manifest, lengths)
+    first = draw_pictures(manifest, lengths)
     assert first.keys() == names
-    assert first == pictures(manifest, lengths)
+    assert first == draw_pictures(manifest, lengths)
     for data in first.values():
         assert data.startswith(PNG)
         assert b"tEXt" not in data
@@ -46,7 +46,7 @@ def test_the_lengths_are_those_of_the_kept_rationales(generated_build: Path) -> 
 
 @given(st.dictionaries(st.integers(1, 5_000), st.integers(1, 1_000), min_size=1))
 def test_no_length_is_lost_between_the_bins(lengths: dict[int, int]) -> None:
-    edges, counts, beyond = histogram(lengths)
+    edges, counts, beyond = bin_lengths(lengths)
     assert sum(counts) + beyond == sum(lengths.values())
     assert beyond <= 0.01 * sum(lengths.values())
     assert len(counts) == len(edges) - 1 <= 41

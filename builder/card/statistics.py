@@ -1,0 +1,218 @@
+"""The statistics on a card: verdicts, flags, lengths, selection and variants."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from cotbuild.builder.card.markdown import (
+    code_span,
+    format_counts,
+    format_percent,
+    inline_text,
+    table_lines,
+)
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.rationale import Flag, Verdict
+from cotbuild.schemas.variant import VariantEntry, VariantsEntry
+
+ALT_TEXTS = {
+    "verdicts": "Bar chart of the number of rationales by verdict",
+    "lengths": "Histogram of the length of rationales in words",
+    "variants": (
+        "Bar charts, per variant, of the mean length of a rationale and of the share "
+        "of rationales that name the target"
+    ),
+}
+"""Alternative text of each picture."""
+
+_VARIANTS_NOTE = """\
+Training rows derived from the rationales with verdict {verdicts}, with seed {seed}. \
+Left out of {num_in:,} rationales: {dropped}. All variants are derived from the same \
+rationales, except those whose name ends in `_all`. *Words* is the mean length of what \
+a variant keeps of a rationale. The shares are of the first {num_looked_at:,} rows: \
+those whose rationale names the target, or another option, verbatim; in parentheses, \
+those that contain at least half of its word stems.\
+"""
+
+
+# -- the whole section -------------------------------------------------------------------
+
+
+def statistics_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[str]:
+    """Return the statistics of a release with its pictures, whose paths are given."""
+    lines = ["## Statistics", "", *verdict_table(manifest), ""]
+    lines += _picture_lines("verdicts", pictures)
+    if manifest.flags:
+        rows = _share_rows(manifest.flags, manifest.num_planned)
+        lines += ["Flags (a rationale may have several):", ""]
+        lines += [*table_lines(("flag", "rows", "share"), rows), ""]
+    lines += [*_summary_lines(manifest), ""]
+    lines += _picture_lines("lengths", pictures)
+    if manifest.variants is not None:
+        lines += variant_lines(manifest.variants)
+        lines += _picture_lines("variants", pictures)
+    return lines
+
+
+def _picture_lines(name: str, pictures: Mapping[str, str]) -> list[str]:
+    if name not in pictures:
+        return []
+    return [f"![{ALT_TEXTS[name]}]({quote(pictures[name])})", ""]
+
+
+def _summary_lines(manifest: Manifest) -> list[str]:
+    num_truncated = manifest.verdicts.get(Verdict.TRUNCATED, 0)
+    num_cut = num_truncated + manifest.flags.get(Flag.CUT, 0)
+    lines = [
+        f"- Cut off by the token limit: {num_cut:,} of {manifest.num_planned:,}",
+        f"- Unscored, by reason: {format_counts(manifest.failures)}",
+        "- Target hidden (elicit) or shown (rationalize): "
+        f"{format_counts(manifest.purposes)}",
+    ]
+    if not manifest.rationale_chars:
+        return [*lines, "- No rationale was kept"]
+    low, first_quartile, median, third_quartile, high = manifest.rationale_chars
+    length = (
+        f"- Length of a rationale in characters: median {median:,}, "
+        f"quartiles {first_quartile:,} and {third_quartile:,}, "
+        f"range {low:,} to {high:,}"
+    )
+    return [*lines, length]
+
+
+# -- verdicts ----------------------------------------------------------------------------
+
+
+def verdict_table(manifest: Manifest) -> list[str]:
+    """Return a table of rows and shares by verdict."""
+    rows = _share_rows(manifest.verdicts, manifest.num_planned)
+    return table_lines(("verdict", "rows", "share"), rows)
+
+
+def _share_rows(counts: Mapping[str, int], total: int) -> list[tuple[str, ...]]:
+    return [
+        (inline_text(name), str(count), format_percent(count, total))
+        for name, count in counts.items()
+    ]
+
+
+def target_lines(manifest: Manifest) -> list[str]:
+    """Return a table of verdicts by target, as the card of a local build has it."""
+    if not manifest.verdicts_by_target:
+        return []
+    rows = []
+    for target, counts in manifest.verdicts_by_target.items():
+        by_verdict = [str(counts.get(verdict, 0)) for verdict in manifest.verdicts]
+        rows.append((inline_text(target), str(sum(counts.values())), *by_verdict))
+    return [
+        "By target:",
+        "",
+        *table_lines(("target", "rows", *manifest.verdicts), rows),
+        "",
+        "Keeping only correct rationales changes the balance of the targets.",
+        "",
+    ]
+
+
+# -- selection ---------------------------------------------------------------------------
+
+
+def selection_lines(manifest: Manifest) -> list[str]:
+    """Return what the selection of rationales leaves out, by reason and target.
+
+    It is that of the variants, or of the correct rationales if there are no variants.
+    """
+    lines = ["## Selection", ""]
+    entry = manifest.variants
+    if entry is None:
+        kept_verdicts = [Verdict.CORRECT.value]
+        lines += [
+            "This release contains every rationale. "
+            "Keeping only the correct ones would keep, by target:",
+            "",
+        ]
+    else:
+        kept_verdicts = [verdict.value for verdict in entry.made.selection.verdicts]
+        lines += [_selection_of_variants(entry, kept_verdicts), ""]
+    if manifest.verdicts_by_target:
+        return [*lines, *_selection_table(manifest, kept_verdicts), ""]
+    note = "The questions do not share a few targets, so there are no counts by target."
+    return [*lines, note, ""]
+
+
+def _selection_of_variants(entry: VariantsEntry, kept_verdicts: Sequence[str]) -> str:
+    withheld = {v.name: v.dropped for v in entry.variants if v.dropped}
+    return (
+        f"The variants contain the rationales with verdict {', '.join(kept_verdicts)}. "
+        f"Left out of {entry.num_in:,} rationales, by reason: "
+        f"{format_counts(entry.dropped)}. "
+        "Also left out, because a variant could not be derived from them: "
+        f"{format_counts(withheld)}."
+    )
+
+
+def _selection_table(manifest: Manifest, kept_verdicts: Sequence[str]) -> list[str]:
+    header = (
+        "target",
+        "rationales",
+        f"kept ({', '.join(kept_verdicts)})",
+        "left out",
+        "share left out",
+    )
+    rows = []
+    for target, counts in manifest.verdicts_by_target.items():
+        num_rationales = sum(counts.values())
+        num_kept = sum(counts.get(verdict, 0) for verdict in kept_verdicts)
+        num_left_out = num_rationales - num_kept
+        rows.append(
+            (
+                inline_text(target),
+                f"{num_rationales:,}",
+                f"{num_kept:,}",
+                f"{num_left_out:,}",
+                format_percent(num_left_out, num_rationales),
+            )
+        )
+    return table_lines(header, rows)
+
+
+# -- variants ----------------------------------------------------------------------------
+
+
+def variant_lines(entry: VariantsEntry) -> list[str]:
+    """Return a table of the variants: rows, mean words, and how many name an option."""
+    note = _VARIANTS_NOTE.format(
+        verdicts=", ".join(entry.made.selection.verdicts),
+        seed=entry.made.seed,
+        num_in=entry.num_in,
+        dropped=format_counts(entry.dropped),
+        num_looked_at=entry.num_looked_at,
+    )
+    header = (
+        "variant",
+        "rows",
+        "words",
+        "names the target",
+        "names another option",
+        "description",
+    )
+    # A release may hold fewer variants than were derived together.
+    descriptions = {spec.name: spec.about for spec in entry.made.specs}
+    rows = [_variant_row(variant, descriptions) for variant in entry.variants]
+    return ["## Variants", "", note, "", *table_lines(header, rows), ""]
+
+
+def _variant_row(
+    variant: VariantEntry, descriptions: Mapping[str, str]
+) -> tuple[str, ...]:
+    return (
+        code_span(variant.name),
+        str(variant.num_rows),
+        f"{variant.words:.1f}",
+        _share_pair(variant.names_target, variant.loosely_target),
+        _share_pair(variant.names_other, variant.loosely_other),
+        inline_text(descriptions[variant.name]),
+    )
+
+
+def _share_pair(verbatim: float, by_stems: float) -> str:
+    return f"{format_percent(verbatim)} ({format_percent(by_stems)})"
