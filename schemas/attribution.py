@@ -1,6 +1,4 @@
-"""Scores of the parts of rationales: what attribution finds, and what key words are
-picked by.
-"""
+"""Attribution scores of the parts of rationales, by which key words are selected."""
 
 from itertools import pairwise
 from typing import Self
@@ -12,79 +10,91 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 
 class ScoredSpan(Record):
-    """A part of a rationale, such as a token of the student, and its score."""
+    """A span of a rationale, such as a token of the student, with its score."""
 
-    start: int = Field(ge=0, description="First character.")
-    end: int = Field(ge=1, description="Behind the last character.")
-    score: float = Field(description="Signed: above 0 speaks for the target.")
-    option: bool = Field(description="Whether it names an option.")
+    start: int = Field(ge=0, description="Index of its first character.")
+    end: int = Field(ge=1, description="Index after its last character.")
+    score: float = Field(
+        description="Signed score; positive if it supports the target."
+    )
+    option: bool = Field(description="Whether the span names an option.")
 
 
 class ScoredRationale(Record):
     """A row of a scores file."""
 
     question_id: str = Field(description="Id of the question.")
-    sample_index: int = Field(ge=0, description="n-th rationale of this question.")
+    sample_index: int = Field(
+        ge=0, description="Index of the sample for this question, from 0."
+    )
     rationale_digest: str = Field(
         description="`rationale_digest` of the text that was scored."
     )
     spans: tuple[ScoredSpan, ...] = Field(
-        description="In order of their starts and of their ends. They may overlap, as two tokens of one character do, "
-        "and leave gaps."
+        description="Spans ordered by start and by end. They may overlap, as two tokens of one "
+        "character do, and leave gaps."
     )
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_order(self) -> Self:
         for span in self.spans:
             if span.start >= span.end:
                 raise ValueError(
-                    f"span {span.start}-{span.end}, expected its end behind its start"
+                    f"span {span.start}-{span.end}, expected its end after its start"
                 )
-        for one, other in pairwise(self.spans):
-            if one.start > other.start or one.end > other.end:
+        for previous, span in pairwise(self.spans):
+            if previous.start > span.start or previous.end > span.end:
                 raise ValueError(
-                    f"span {other.start}-{other.end} after {one.start}-{one.end}, expected starts and ends in order"
+                    f"span {span.start}-{span.end} after {previous.start}-{previous.end}, "
+                    "expected starts and ends in order"
                 )
         return self
 
 
 class ScoresInfo(Record):
-    """What made a scores file."""
+    """How the scores of a file were computed."""
 
-    format_version: int = Field(
-        default=FORMAT_VERSION, description="Version of the format."
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    student: str = Field(
+        description="Identity of the student, with its revision or digest."
     )
-    student: str = Field(description="The student, and its revision or digest.")
-    method: str = Field(description="How a score was computed: integrated_gradients, …")
+    method: str = Field(description="Attribution method: integrated_gradients, …")
     steps: int | None = Field(
-        ge=1, description="Steps along the path; None: the method has none."
+        ge=1, description="Integration steps; None if the method has none."
     )
     baseline: str | None = Field(
-        description="What a token is compared with; None: the method has none."
+        description="Baseline that tokens are compared with; None if the method has none."
     )
     completeness_median: float | None = Field(
         default=None,
         ge=0,
-        description="Median over the rationales of |sum of scores − change of f| as a share of |change of f|, f being "
-        "what is explained; None: not measured.",
+        description="Median over the rationales of |sum of scores − change of f| / |change of f|, "
+        "where f is the explained function; None if not measured.",
     )
     completeness_p95: float | None = Field(
-        default=None, ge=0, description="95th percentile of the same."
+        default=None,
+        ge=0,
+        description="95th percentile of the same; None if not measured.",
     )
     compared_steps: int | None = Field(
-        default=None, ge=1, description="More steps, to see whether these suffice."
+        default=None,
+        ge=1,
+        description="Steps of a comparison run that checks whether `steps` suffice; None if not run.",
     )
     rank_correlation: float | None = Field(
         default=None,
         ge=-1,
         le=1,
-        description="Spearman's, of the scores under both: mean; None: not measured.",
+        description="Mean Spearman correlation of the scores with both numbers of steps; None if not "
+        "measured.",
     )
     num_compared: int | None = Field(
-        default=None, ge=0, description="Rationales that this is the mean of."
+        default=None,
+        ge=0,
+        description="Rationales in the comparison run; None if not run.",
     )
 
 
 def rationale_digest(rationale: str) -> str:
-    """What tells a changed rationale, 64 hex digits."""
+    """Return a digest of a rationale's text, 64 hex digits."""
     return digest("rationale/1", rationale)

@@ -1,4 +1,4 @@
-"""Evaluations: what a student said of each question, and the figures that come of it."""
+"""Evaluations: a student's result on each question, and aggregate metrics."""
 
 import math
 
@@ -9,9 +9,7 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 FORCED_CHOICE = "forced choice: the option whose label and terminator are likeliest, raw log-likelihood"
 FREE_ANSWER = "free greedy answer, compared as answers are graded"
-"""The primary metrics: the first where a question has options, the other where it has
-none.
-"""
+"""The primary metrics, for questions with options and without."""
 
 
 _Z_95 = 1.959963984540054
@@ -19,50 +17,59 @@ _Z_95 = 1.959963984540054
 
 
 class OptionResult(Record):
-    """What a student says of one option."""
+    """A student's log-likelihood of one option."""
 
-    name: str = Field(description="A choice's label, or yes, no.")
+    name: str = Field(description="Label of the choice, or yes or no.")
     log_prob: float = Field(
-        description="Of the label and the token that ends it, behind what all options share; natural logarithm."
+        description="Natural log-likelihood of the label and the token that ends it, given the text "
+        "that all options share."
     )
-    label_log_prob: float = Field(description="Without the token that ends it.")
-    tokens: int = Field(ge=0, description="Tokens of the label.")
-    chars: int = Field(ge=1, description="Characters of the label.")
+    label_log_prob: float = Field(
+        description="Log-likelihood of the label without the token that ends it."
+    )
+    tokens: int = Field(ge=0, description="Number of tokens in the label.")
+    chars: int = Field(ge=1, description="Number of characters in the label.")
     correct: bool = Field(
-        description="Whether this is the target, or an option of its text."
+        description="Whether the option is the target, or has the same text."
     )
 
 
 class QuestionResult(Record):
-    """A question evaluated: a row of student.parquet."""
+    """One evaluated question: a row of student.parquet."""
 
     question_id: str = Field(description="Id of the question.")
-    kind: QuestionKind = Field(description="How it is answered.")
+    kind: QuestionKind = Field(description="How the question is answered.")
     target: str | None = Field(
-        description="Reference answer; None: not published, so that nothing is correct or wrong."
+        description="Reference answer; None if not published, and then nothing is scored."
     )
     options: tuple[OptionResult, ...] = Field(
-        description="The options in order; empty: it has none."
+        description="Options in order; empty if it has none."
     )
     choice: str | None = Field(
-        description="Likeliest option by log_prob; None: it has none."
+        description="Option with the highest log_prob; None if it has no options."
     )
-    choice_normalised: str | None = Field(description="Likeliest by log_prob / chars.")
+    choice_normalised: str | None = Field(
+        description="Option with the highest log_prob / chars; None if it has no options."
+    )
     rationale: str | None = Field(
-        description="What was generated before the label; None: the label comes first."
+        description="Text generated before the label; None if the label comes first."
     )
     forced: bool = Field(
-        description="Whether the separator behind the rationale did not come and was put there."
+        description="Whether the separator after the rationale was missing and was appended."
     )
-    said: str = Field(description="The free greedy answer, up to what ends it.")
+    said: str = Field(description="Free greedy answer, up to the text that ends it.")
     answer: str | None = Field(
-        description="What it says in the form of the target; None: a parse failure."
+        description="Answer parsed from `said`, in the target's form; None for a parse failure."
     )
-    correct: bool | None = Field(description="By the primary metric; None: no target.")
+    correct: bool | None = Field(
+        description="Whether correct by the primary metric; None without a target."
+    )
     correct_normalised: bool | None = Field(
-        description="Of choice_normalised; None: no target or no options."
+        description="Whether choice_normalised is correct; None without a target or options."
     )
-    correct_free: bool | None = Field(description="Of answer; None: no target.")
+    correct_free: bool | None = Field(
+        description="Whether `answer` is correct; None without a target."
+    )
     rationale_tokens: int = Field(
         ge=0, description="Tokens generated before the label."
     )
@@ -70,21 +77,21 @@ class QuestionResult(Record):
         ge=0, description="Tokens generated for the free answer."
     )
     seconds: float = Field(
-        ge=0, description="Its part of the time of those that were run together."
+        ge=0, description="Its share of the time of its batch, seconds."
     )
     seen: bool = Field(
-        description="Whether the student was trained on a question of the same text."
+        description="Whether the student was trained on a question with the same text."
     )
 
 
 class Proportion(Record):
-    """A share of questions, with Wilson's 95 % interval."""
+    """A proportion of questions with its 95 % Wilson interval."""
 
-    count: int = Field(ge=0, description="Of them.")
-    of: int = Field(ge=1, description="All.")
+    count: int = Field(ge=0, description="Questions counted.")
+    of: int = Field(ge=1, description="All questions.")
     share: float = Field(ge=0, le=1, description="count / of.")
     low: float = Field(ge=0, le=1, description="Lower end of the interval.")
-    high: float = Field(ge=0, le=1, description="Upper end.")
+    high: float = Field(ge=0, le=1, description="Upper end of the interval.")
 
 
 def wilson_interval(count: int, of: int) -> tuple[float, float]:
@@ -105,102 +112,104 @@ def wilson_interval(count: int, of: int) -> tuple[float, float]:
 
 
 class StudentMetrics(Record):
-    """What the results of one student come to; every figure can be recomputed from its
-    parquet file.
-    """
+    """Aggregate metrics of one student, which its parquet file suffices to recompute."""
 
     accuracy: Proportion | None = Field(
-        description="By the primary metric; None: no question has a target."
+        description="Accuracy by the primary metric; None if no question has a target."
     )
     normalised: Proportion | None = Field(
-        description="Forced choice by log-likelihood a character; None: no options."
+        description="Forced choice by log-likelihood per character; None without options."
     )
     free: Proportion | None = Field(
-        description="Free greedy answers; a parse failure is not correct."
+        description="Accuracy of free greedy answers, where a parse failure counts as wrong; None if "
+        "no question has a target."
     )
     unseen: Proportion | None = Field(
-        description="Accuracy on the questions that were not trained on; None: as accuracy."
+        description="Accuracy on questions not trained on; None if no question was trained on."
     )
     forced: Proportion | None = Field(
-        description="Rationales without a separator; None: the label comes first."
+        description="Rationales without a separator; None if the label comes first."
     )
     parse_failures: Proportion = Field(
-        description="Free answers that name no single answer."
+        description="Free answers that state no single answer."
     )
-    seen: int = Field(
-        ge=0, description="Questions whose text stands in the training rows."
-    )
+    seen: int = Field(ge=0, description="Questions whose text is in the training rows.")
     tokens_per_question: float = Field(
-        ge=0, description="Generated: rationale and free answer."
+        ge=0, description="Tokens generated per question: rationale and free answer."
     )
     rationale_tokens_per_question: float = Field(
-        ge=0, description="Of these, before the label."
+        ge=0, description="Tokens generated per question before the label."
     )
     seconds: float = Field(
-        ge=0, description="Wall time of all questions, without loading."
+        ge=0,
+        description="Wall time of all questions without loading the student, seconds.",
     )
     questions_per_s: float = Field(
-        ge=0, description="num_questions / seconds; 0: not measured."
+        ge=0, description="num_questions / seconds; 0 if not measured."
     )
 
 
 class MajorityBaseline(Record):
-    """Answering every question with the target that most of them have."""
+    """The baseline that answers every question with the most frequent target."""
 
     target: str = Field(
-        description="That target: a choice's label, or the answer itself."
+        description="The most frequent target: a choice's label, or the answer itself."
     )
     accuracy: Proportion = Field(
-        description="What it comes to on the same questions, chosen with their targets known."
+        description="Its accuracy on the same questions, from whose targets it was chosen."
     )
 
 
 class EvaluationInputs(Record):
-    """What was evaluated; decides every result but for the last digits of floats."""
+    """What was evaluated: everything that determines the results.
+
+    The last digits of floats may differ between machines.
+    """
 
     student: str = Field(description="Identity of the student.")
-    dataset: str = Field(description="Where the questions come from; no path.")
-    split: str = Field(description="Their split.")
+    dataset: str = Field(description="Dataset of the questions, without a path.")
+    split: str = Field(description="Split of the questions.")
     variant: str = Field(
-        description="name@version of the variant whose prompts and labels these are."
+        description="name@version of the variant whose prompts and labels are used."
     )
-    rows: str = Field(description="Digest of questions and rows, in order.")
-    num_questions: int = Field(ge=1, description="Questions.")
-    layout: str = Field(description="Digest of the layout of completions.")
+    rows: str = Field(description="Digest of the questions and rows, in order.")
+    num_questions: int = Field(ge=1, description="Number of questions.")
+    layout: str = Field(description="Digest of the completions' layout.")
     rationale_tokens: int = Field(
         ge=0,
-        description="Most tokens generated before the label; 0: the label comes first.",
+        description="Maximum tokens generated before the label; 0 if the label comes first.",
     )
     teacher_chains: bool = Field(
         default=False,
-        description="Whether what stood before the label was the teacher's own rationale, not generated.",
+        description="Whether the teacher's rationale was given before the label instead of generating "
+        "one.",
     )
-    version: int = Field(ge=1, description="Of the way of evaluating.")
+    version: int = Field(ge=1, description="Version of the evaluation method.")
 
 
 class Evaluation(Record):
-    """evaluation.json."""
+    """The content of evaluation.json."""
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
-    metric: str = Field(
-        description="The primary metric, which `accuracy` and `correct` are of."
-    )
+    metric: str = Field(description="Primary metric, used by `accuracy` and `correct`.")
     normalisation: str = Field(
         default="log-likelihood / characters of the label",
-        description="Of `normalised`.",
+        description="Score used by `normalised`.",
     )
     evaluated: EvaluationInputs = Field(description="What was evaluated.")
-    student: StudentMetrics = Field(description="Of the student.")
+    student: StudentMetrics = Field(description="Metrics of the student.")
     untrained: StudentMetrics | None = Field(
-        description="Of the student before training; None: it is what was evaluated."
+        description="Metrics of the student before training; None if that is what was evaluated."
     )
-    untrained_student: str | None = Field(description="Identity of that one.")
+    untrained_student: str | None = Field(
+        description="Identity of the student before training; None as for `untrained`."
+    )
     majority: MajorityBaseline | None = Field(
-        description="None: no question has a target."
+        description="Majority baseline; None if no question has a target."
     )
     chance: float | None = Field(
-        description="Mean share of options that are correct; None: questions without options."
+        description="Expected accuracy of guessing; None if some questions have no options."
     )
     versions: dict[str, str] = Field(
-        description="Of cotbuild and the libraries that matter."
+        description="Versions of cotbuild and the libraries that affect results."
     )

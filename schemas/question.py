@@ -1,4 +1,4 @@
-"""Question: one item of a QA dataset, and where it came from."""
+"""Question: one item of a QA dataset, with its provenance."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,7 +13,10 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 
 class QuestionKind(StrEnum):
-    """How a question is answered; decides template, extraction and comparison."""
+    """How a question is answered.
+
+    It selects the template, the extraction and the comparison of answers.
+    """
 
     CHOICE = "choice"
     YES_NO = "yes_no"
@@ -25,43 +28,44 @@ class Choice(Record):
     """One option of a multiple-choice question."""
 
     label: NonEmpty = Field(
-        description="What names the option, as shown to the teacher: A, B, … or 1, 2, …."
+        description="Label of the option as shown to the teacher: A, B, … or 1, 2, …."
     )
-    text: NonEmpty = Field(description="The option itself.")
+    text: NonEmpty = Field(description="Text of the option.")
 
 
 class SourceRef(Record):
-    """Where a question came from, in the Hub's coordinates."""
+    """Where a question came from, in the Hub's terms."""
 
     dataset: NonEmpty = Field(
-        description="Hub id of the dataset, name of the bundled set, or file name; no path."
+        description="Hub id of the dataset, name of a bundled dataset, or file name without a path."
     )
     config_name: str | None = Field(
-        description="The Hub's config; None where the dataset has only one."
+        description="The Hub's config name; None if the dataset has only one."
     )
-    split: NonEmpty = Field(description="Split name; dev sets are called validation.")
+    split: NonEmpty = Field(description="Split name; a dev set is called validation.")
     revision: str | None = Field(
         description="Resolved commit on the Hub; None for a file."
     )
-    row: int = Field(ge=0, description="Position of the row in its split, from 0.")
+    row: int = Field(ge=0, description="Index of the row in its split, from 0.")
 
 
 class Question(Record):
-    """A dataset item: text, choices, target and provenance."""
+    """One question: text, choices, target and provenance."""
 
-    id: NonEmpty = Field(description="Stable key within the build.")
-    kind: QuestionKind = Field(description="How it is answered.")
-    text: NonEmpty = Field(description="The question as asked, without its choices.")
+    id: NonEmpty = Field(description="Id of the question, unique within the build.")
+    kind: QuestionKind = Field(description="How the question is answered.")
+    text: NonEmpty = Field(description="Text of the question, without its choices.")
     choices: tuple[Choice, ...] = Field(
-        description="The options in order; empty unless kind is choice."
+        description="Options in order; empty unless kind is choice."
     )
     target: str | None = Field(
-        description="Reference answer: a choice's label, yes or no, a number in plain digits, text. None: unpublished."
+        description="Reference answer: a choice's label, yes or no, a number in plain digits, or "
+        "text; None if it is not published."
     )
     other_targets: tuple[str, ...] = Field(
-        description="Further accepted answers of a text question; else empty."
+        description="Further accepted answers; only for text questions."
     )
-    source: SourceRef = Field(description="Where it came from.")
+    source: SourceRef = Field(description="Where the question came from.")
 
     @classmethod
     def create(
@@ -100,29 +104,38 @@ class Question(Record):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Every accepted answer; empty where the target is not published."""
+        """Every accepted answer; empty if the target is not published."""
         return () if self.target is None else (self.target, *self.other_targets)
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> Self:
+    def _check_kind(self) -> Self:
+        self._check_choices()
+        self._check_target()
+        return self
+
+    def _check_choices(self) -> None:
         labels = [choice.label for choice in self.choices]
-        if self.kind is QuestionKind.CHOICE:
-            if len(labels) < 2:
+        if self.kind is not QuestionKind.CHOICE:
+            if labels:
                 raise ValueError(
-                    f"question {self.id!r} has {len(labels)} choices, expected at least 2"
+                    f"question {self.id!r} is of kind {self.kind.value} and has choices {labels}, "
+                    "expected none"
                 )
-            if len(set(labels)) != len(labels):
-                raise ValueError(
-                    f"question {self.id!r} has choices {labels}, expected different labels"
-                )
-            if self.target is not None and self.target not in labels:
-                raise ValueError(
-                    f"question {self.id!r} has target {self.target!r}, not one of its choices {labels}"
-                )
-        elif labels:
+            return
+        if len(labels) < 2:
             raise ValueError(
-                f"question {self.id!r} is of kind {self.kind.value} and has choices {labels}, expected none"
+                f"question {self.id!r} has {len(labels)} choices, expected at least 2"
             )
+        if len(set(labels)) != len(labels):
+            raise ValueError(
+                f"question {self.id!r} has choices {labels}, expected different labels"
+            )
+        if self.target is not None and self.target not in labels:
+            raise ValueError(
+                f"question {self.id!r} has target {self.target!r}, not one of its choices {labels}"
+            )
+
+    def _check_target(self) -> None:
         if self.kind is QuestionKind.YES_NO and self.target not in ("yes", "no", None):
             raise ValueError(
                 f"question {self.id!r} has target {self.target!r}, expected 'yes' or 'no'"
@@ -135,4 +148,3 @@ class Question(Record):
             raise ValueError(
                 f"question {self.id!r} is of kind {self.kind.value}, expected one target"
             )
-        return self

@@ -1,4 +1,4 @@
-"""Rationale: the published row, one per question and sample, and its verdict."""
+"""Rationale: the published row for one sample of one question, and its verdict."""
 
 from enum import StrEnum
 from typing import Any
@@ -10,151 +10,156 @@ from cotbuild.schemas.record import Record
 
 
 class Verdict(StrEnum):
-    """What became of one planned chain; every chain has exactly one."""
+    """Outcome of one planned chain; every chain has exactly one."""
 
     CORRECT = "correct"
     INCORRECT = "incorrect"
-    NO_ANSWER = "no_answer"  # the text names no single answer
-    TRUNCATED = "truncated"  # cut by max_tokens before an answer that comes last
-    UNSCORED = "unscored"  # infrastructure failed, or no target to compare with: left out of means
+    NO_ANSWER = "no_answer"  # the text states no single answer
+    TRUNCATED = "truncated"  # reached max_tokens before an answer that comes last
+    UNSCORED = (
+        "unscored"  # a request failed, or no target is published; excluded from means
+    )
 
 
 class Flag(StrEnum):
-    """What a reader of a row may want to select on; none of them changes the verdict."""
+    """A property of a row to filter by; none changes the verdict."""
 
-    CUT = "cut"  # finish_reason length, after the answer was already said
-    RUN_ON = "run_on"  # text after the answer was cut from the rationale
-    REPEATS_ITSELF = "repeats_itself"  # an n-gram loop
+    CUT = "cut"  # finish_reason length, after the answer was stated
+    RUN_ON = "run_on"  # text after the answer was removed from the rationale
+    REPEATS_ITSELF = "repeats_itself"  # the same n-gram over and over
     NAMES_TARGET = "names_target"  # the rationale mentions the target's text or letter
     CONTRADICTS = (
         "contradicts"  # the text also states another answer than the one that counts
     )
     EMPTY = "empty"  # no rationale, with or without an answer
-    DUPLICATE = "duplicate"  # the same rationale stands in an earlier row
-    REFUSAL = "refusal"  # the text declines to answer, or says that no choice is right
+    DUPLICATE = "duplicate"  # an earlier row has the same rationale
+    REFUSAL = (
+        "refusal"  # the text declines to answer, or states that no choice is correct
+    )
     MARKUP = "markup"  # tags, LaTeX or Markdown left in the rationale
 
 
 class Purpose(StrEnum):
-    """What a request of a chain was made for.
+    """Why a request of a chain was sent.
 
-    The same purpose again: once more with more tokens.
+    A repeated purpose is a retry with more tokens.
     """
 
     ELICIT = "elicit"  # a rationale, with the target hidden
     RATIONALIZE = "rationalize"  # a rationale, with the target shown
-    CHOOSE = "choose"  # an answer held to the choices, after a free rationale
+    CHOOSE = "choose"  # an answer constrained to the choices, after a free rationale
 
 
 class OtherStep(Record):
-    """A request of a chain besides the one whose text holds the rationale."""
+    """A request of a chain other than the one whose completion holds the rationale."""
 
     purpose: Purpose = Field(description="elicit, rationalize or choose.")
     request_key: str = Field(
-        description="sha256 that identifies the request, 64 hex digits."
+        description="SHA-256 that identifies the request, 64 hex digits."
     )
     completion: str | None = Field(
-        description="The generated text, verbatim; None where no completion came."
+        description="Generated text, verbatim; None if there is no completion."
     )
     reasoning: str | None = Field(
-        description="Reasoning the server returned apart; None: nothing."
+        description="Reasoning that the server returned separately; None if there is none."
     )
     finish_reason: str | None = Field(
-        description="stop or length; None where no completion came."
+        description="stop or length; None if there is no completion."
     )
     prompt_tokens: int | None = Field(
-        description="Tokens read; None: not said by the server."
+        description="Tokens of the prompt; None if the server did not report them."
     )
     completion_tokens: int | None = Field(
-        description="Tokens generated; None: not said by the server."
+        description="Tokens generated; None if the server did not report them."
     )
 
 
 class Origin(Record):
-    """Where an imported rationale stands."""
+    """Where an imported rationale was read."""
 
-    file: str = Field(description="Name of the file; no path.")
-    row: int = Field(ge=0, description="Row of the file, from 0.")
+    file: str = Field(description="File name, without a path.")
+    row: int = Field(ge=0, description="Index of the row in the file, from 0.")
     position: int = Field(
-        ge=0, description="Place in the row's list of rationales, from 0."
+        ge=0, description="Index in the row's list of rationales, from 0."
     )
 
 
 class Rationale(Record):
-    """One row of the `rationales` config: everything the teacher said to one request,
-    whatever the verdict.
+    """One row of the `rationales` config: what the teacher generated for one sample.
+
+    Rows of every verdict are kept.
     """
 
     question_id: str = Field(description="Id of the question.")
     sample_index: int = Field(
-        ge=0, description="n-th of k samples for this question, from 0."
+        ge=0, description="Index of the sample for this question, from 0."
     )
     kind: QuestionKind = Field(description="How the question is answered.")
-    question: str = Field(description="The question's text, without its choices.")
+    question: str = Field(description="Text of the question, without its choices.")
     choices: tuple[Choice, ...] = Field(
-        description="The options in order; empty unless kind is choice."
+        description="Options in order; empty unless kind is choice."
     )
     target: str | None = Field(
-        description="Reference answer; None where it is not published."
+        description="Reference answer; None if it is not published."
     )
     other_targets: tuple[str, ...] = Field(
         description="Further accepted answers of a text question."
     )
     rationale: str = Field(
-        description="The reasoning kept: no answer statement, no run-on text; empty: none."
+        description="The reasoning, without the answer statement and text after it; may be empty."
     )
     answer: str | None = Field(
-        description="The answer taken from the text, in the form of the target; None: no single one."
+        description="Answer extracted from the text, in the target's form; None if not exactly one."
     )
     verdict: Verdict = Field(
         description="correct, incorrect, no_answer, truncated or unscored."
     )
-    flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")
+    flags: tuple[Flag, ...] = Field(description="Flags of the row, sorted.")
     completion: str | None = Field(
-        description="The generated text, verbatim; None where no completion came."
+        description="Generated text, verbatim; None if there is no completion."
     )
     reasoning: str | None = Field(
-        description="Reasoning returned apart, or in a <think> block; None: nothing."
+        description="Reasoning returned separately or in a <think> block; None if there is none."
     )
     finish_reason: str | None = Field(
-        description="stop or length; None where no completion came, or none is known."
+        description="stop or length; None if there is no completion or it is not known."
     )
     prompt_tokens: int | None = Field(
-        description="Tokens read; None: not said by the server."
+        description="Tokens of the prompt; None if the server did not report them."
     )
     completion_tokens: int | None = Field(
-        description="Tokens generated; None: not said by the server."
+        description="Tokens generated; None if the server did not report them."
     )
     failure: str | None = Field(
-        description="Kind of infrastructure failure; None where a completion came."
+        description="Kind of infrastructure failure; None if there is a completion."
     )
     teacher: str = Field(
-        description="Identity of the teacher, or who wrote an imported rationale."
+        description="Identity of the teacher, or the author of an imported rationale."
     )
     purpose: Purpose = Field(
         description="Whether the target was hidden (elicit) or shown (rationalize)."
     )
     template: str = Field(
-        description="name@version of the template; of the recipe, for an imported rationale."
+        description="name@version of the template, or of the recipe for an imported rationale."
     )
     request_key: str = Field(
-        description="sha256 that identifies the request, or the imported text; 64 hex digits."
+        description="SHA-256 that identifies the request or imported text, 64 hex digits."
     )
     other_steps: tuple[OtherStep, ...] = Field(
         description="The chain's other requests, in order."
     )
     origin: Origin | None = Field(
-        description="Where an imported rationale stands; None: it was asked for."
+        description="Where an imported rationale was read; None if it was generated."
     )
     dataset: str = Field(description="Dataset the question came from.")
     config_name: str | None = Field(
-        description="The dataset's config; None where it has only one."
+        description="The dataset's config name; None if it has only one."
     )
     split: str = Field(description="Split the question came from.")
     revision: str | None = Field(
         description="Commit of the dataset on the Hub; None for a file."
     )
-    row: int = Field(ge=0, description="Position of the row in its split, from 0.")
+    row: int = Field(ge=0, description="Index of the row in its split, from 0.")
 
     def question_record(self) -> Question:
         """Return the question that the row is about."""
