@@ -1,4 +1,4 @@
-"""BuildConfig: everything that decides a build, resolved; build.json holds one."""
+"""BuildConfig: every setting of a build, resolved, as build.json holds it."""
 
 from typing import Literal, Self
 
@@ -11,7 +11,7 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 
 
 class SourceConfig(Record):
-    """Which questions enter the build."""
+    """The questions of a build."""
 
     name: str = Field(
         default="bundled",
@@ -19,121 +19,148 @@ class SourceConfig(Record):
         description="bundled, a known dataset, a file, a folder of split files, or a dataset's Hub id.",
     )
     config_name: str | None = Field(
-        default=None, description="The Hub's config, for a dataset given by its Hub id."
+        default=None,
+        description="Config of a dataset given by its Hub id; None if it has only one.",
     )
     revision: str | None = Field(
-        default=None, description="Branch, tag or commit of a Hub id; None: main."
+        default=None, description="Branch, tag or commit of a Hub id; None for main."
     )
     split: str | None = Field(
         default=None,
-        description="Split to ask about; None: the file's own, else train.",
+        description="Split that rationales are generated for; None for the file's own, else train.",
     )
     rows: str | None = Field(
         default=None,
         pattern=r"^\d*:\d*$",
-        description="Only these rows, START:END from 0, END not included; None: all.",
+        description="Rows to use, START:END from 0 without END; None for all.",
     )
     sample: int | None = Field(
         default=None,
         ge=1,
-        description="Only so many questions, drawn by sample_seed and id; a larger draw holds it.",
+        description="Number of questions to sample by sample_seed and id; a larger sample contains a "
+        "smaller one. None for all.",
     )
-    sample_seed: int = Field(default=0, ge=0, description="Seed of the draw.")
+    sample_seed: int = Field(default=0, ge=0, description="Seed of `sample`.")
     limit: int | None = Field(
         default=None,
         ge=1,
-        description="Only the first so many questions of those; None: all.",
+        description="Maximum number of questions, the first of those; None for all.",
     )
     eval_splits: tuple[str, ...] = Field(
-        default=(), description="Splits that enter without a request."
+        default=(),
+        description="Evaluation splits to include; no rationales are generated for them.",
     )
     columns: dict[str, str] = Field(
         default={},
-        description="Question field to column of the file, for unknown shapes.",
+        description="Question field to column, for files with other column names.",
     )
     kind: QuestionKind | None = Field(
-        default=None, description="Kind of every question; None: told by the columns."
+        default=None,
+        description="Kind of all questions; None to infer it from the columns.",
     )
     on_bad_row: Literal["stop", "drop"] = Field(
-        default="stop", description="Stop at a bad row, or leave it out, counted."
+        default="stop", description="Stop at a malformed row, or drop and count it."
     )
     drop_overlap: bool = Field(
         default=False,
-        description="Leave out, counted, what also stands in an evaluation split; else only report it.",
+        description="Drop and count questions that are also in an evaluation split, instead of only "
+        "reporting them.",
     )
 
 
 class ExemplarsConfig(Record):
-    """Worked examples drawn for each question in place of the template's own."""
+    """Exemplars drawn for each question in place of the template's own."""
 
     split: str = Field(
         min_length=1,
-        description="Split of the source whose rows bring their own rationales.",
+        description="Split of the source whose rows have rationales of their own.",
     )
-    count: int = Field(default=3, ge=1, le=64, description="How many a prompt.")
+    count: int = Field(default=3, ge=1, le=64, description="Exemplars per prompt.")
     seed: int = Field(default=0, ge=0, description="Seed of the draw.")
 
 
 class ServerConfig(Record):
-    """Settings of a managed vLLM server; None: chosen for the machine it starts on.
-    none enters a request_key.
+    """Settings of a managed vLLM server. None of them is part of the request key.
+
+    A setting of None is chosen for the machine that the server starts on.
     """
 
     dtype: str | None = Field(
         default=None,
-        description="Weights' type; None: float32 on CPUs that emulate bfloat16.",
+        description="Data type of the weights; None for vLLM's choice, but float32 on CPUs that "
+        "emulate bfloat16.",
     )
     max_num_seqs: int | None = Field(
-        default=None, ge=1, description="Sequences decoded together."
+        default=None,
+        ge=1,
+        description="Maximum sequences decoded together; None to choose.",
     )
     max_model_len: int | None = Field(
-        default=None, ge=16, description="Tokens of prompt and completion together."
+        default=None,
+        ge=16,
+        description="Maximum tokens of prompt and completion together; None to choose.",
     )
     max_num_batched_tokens: int | None = Field(
-        default=None, ge=16, description="Tokens per engine step."
+        default=None,
+        ge=16,
+        description="Maximum tokens per engine step; None to choose.",
     )
     kv_cache_gib: int | None = Field(
-        default=None, ge=1, description="CPU only: GiB kept for the KV cache."
+        default=None,
+        ge=1,
+        description="GiB of memory for the KV cache, on CPU only; None to choose.",
     )
     enforce_eager: bool | None = Field(
-        default=None, description="Skip compilation; None: skipped on CPU."
+        default=None, description="Skip compilation; None to skip it on CPU."
     )
     extra_args: tuple[str, ...] = Field(
-        default=(), description="Further arguments for vLLM's API server, as they are."
+        default=(),
+        description="Additional arguments of vLLM's API server, passed unchanged.",
     )
     start_timeout_s: float = Field(
-        default=900.0, gt=0, description="Longest wait for a healthy server, seconds."
+        default=900.0, gt=0, description="Maximum wait for a healthy server, seconds."
     )
     max_restarts: int = Field(
         default=3,
         ge=0,
-        description="Restarts without a completion between before the run ends.",
+        description="Maximum restarts without a completion in between.",
     )
 
 
 class ScriptedConfig(Record):
-    """Dials of the scripted teacher, a fake for dry runs and tests that says so in
-    provenance.
+    """Settings of the scripted teacher, a fake for dry runs and tests.
 
-    It cannot see targets, so right and wrong answers fall as they may.
+    It does not see targets, so its answers are correct only by chance. Provenance
+    records that it is scripted.
     """
 
     no_answer_frac: float = Field(
-        default=0.0, ge=0, le=1, description="Share that names no answer."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Fraction of completions that state no answer.",
     )
     length_frac: float = Field(
-        default=0.0, ge=0, le=1, description="Share cut for length."
+        default=0.0, ge=0, le=1, description="Fraction of completions truncated."
     )
     rejected_frac: float = Field(
-        default=0.0, ge=0, le=1, description="Share that fails for good."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Fraction of requests that fail and are not retried.",
     )
     unavailable_frac: float = Field(
-        default=0.0, ge=0, le=1, description="Share that fails, to be asked again."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Fraction of requests that fail and are retried by the next run.",
     )
-    latency_s: float = Field(default=0.0, ge=0, description="Seconds before an answer.")
+    latency_s: float = Field(
+        default=0.0, ge=0, description="Seconds before each answer."
+    )
 
     @model_validator(mode="after")
-    def _shares_fit(self) -> Self:
+    def _check_fractions(self) -> Self:
         total = (
             self.no_answer_frac
             + self.length_frac
@@ -141,58 +168,60 @@ class ScriptedConfig(Record):
             + self.unavailable_frac
         )
         if total > 1:
-            raise ValueError(f"the shares add up to {total}, expected at most 1")
+            raise ValueError(f"the fractions add up to {total}, expected at most 1")
         return self
 
 
 class TeacherConfig(Record):
-    """Who answers, and over what."""
+    """The teacher, and how it is reached."""
 
     model: str = Field(
         default="embedded",
         min_length=1,
-        description="embedded, scripted, a folder, a Hub id, or a served name.",
+        description="embedded, scripted, a folder, a Hub id, or a served model name.",
     )
     endpoints: tuple[str, ...] = Field(
         default=(),
-        description="Base URLs of running servers, such as …/v1, all with the same model; none: managed.",
+        description="Base URLs of running servers (…/v1) that all serve the same model; empty for a "
+        "managed server.",
     )
     revision: str | None = Field(
         default=None,
-        description="Commit or tag of a Hub id; for an endpoint, what the user states.",
+        description="Commit or tag of a Hub id; for an endpoint, as the user states it; None if not "
+        "stated.",
     )
     recorded: str | None = Field(
         default=None,
         exclude_if=lambda identity: identity is None,
-        description="Identity of a pulled release's teacher, which cannot be asked: only endpoints, or naming a model "
-        "anew, make it one that can. None: resolved from the model.",
+        description="Identity of the teacher of a pulled release. Requests to it need endpoints or "
+        "another model. None to resolve the identity from the model.",
     )
     window: int | None = Field(
         default=None,
         ge=1,
-        description="Most requests in flight at one server; None: chosen.",
+        description="Maximum requests in flight per server; None to choose.",
     )
     max_attempts: int = Field(
-        default=6, ge=1, description="Tries of one request before it counts as failed."
+        default=6, ge=1, description="Attempts per request before it fails."
     )
     stall_s: float = Field(
         default=120.0,
         gt=0,
-        description="Seconds without any new token before a server counts as hung.",
+        description="Seconds without a new token before a server counts as hung.",
     )
     server: ServerConfig = Field(
-        default=ServerConfig(), description="For a managed server."
+        default=ServerConfig(), description="Settings of a managed server."
     )
     scripted: ScriptedConfig = Field(
-        default=ScriptedConfig(), description="For the scripted teacher."
+        default=ScriptedConfig(), description="Settings of the scripted teacher."
     )
 
 
 class BuildConfig(Record):
-    """A whole build.
+    """Configuration of a build.
 
-    The answer store outlives it: another config in the same folder reuses what still
-    fits.
+    The answer store is independent of it: another configuration in the same folder
+    reuses every answer whose request is unchanged.
     """
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
@@ -200,63 +229,68 @@ class BuildConfig(Record):
     teacher: TeacherConfig = Field(default=TeacherConfig(), description="The teacher.")
     imported: ImportConfig | None = Field(
         default=None,
-        description="Rationales made elsewhere, in place of asking a teacher; None: ask.",
+        description="Imported rationales, instead of a teacher; None to generate them.",
     )
     mode: Literal["elicit", "rationalize", "elicit-then-rationalize"] = Field(
         default="elicit",
-        description="Ask with the target hidden; shown; or hidden, then shown where that went wrong.",
+        description="Generate with the target hidden (elicit), shown (rationalize), or hidden first and "
+        "shown for wrong answers.",
     )
     decode: Literal["free", "json", "choice"] = Field(
         default="free",
-        description="Free text; JSON of rationale and answer; or free text, then an answer held to the choices.",
+        description="Free text; JSON with rationale and answer; or free text, then an answer "
+        "constrained to the choices.",
     )
     on_length: Literal["keep", "longer"] = Field(
         default="keep",
-        description="Keep a text cut by max_tokens, or ask once more with longer_tokens.",
+        description="Keep a completion truncated at max_tokens, or retry once with longer_tokens.",
     )
     longer_tokens: int | None = Field(
-        default=None, ge=1, description="For on_length longer; None: 4 × max_tokens."
+        default=None,
+        ge=1,
+        description="Maximum new tokens of that retry; None for 4 × max_tokens.",
     )
     exemplars: ExemplarsConfig | None = Field(
         default=None,
-        description="Exemplars drawn from a split; None: the template's own.",
+        description="Exemplars drawn from a split; None for the template's own.",
     )
     templates: tuple[str, ...] = Field(
         default=(),
-        description="name@version or a file, at most one a kind; empty: defaults.",
+        description="name@version or a file, at most one per kind; empty for the defaults.",
     )
     system: str | None = Field(
         default=None,
-        description="System prompt in place of the template's; None: the template's.",
+        description="System prompt; None for the template's.",
     )
-    sampling: Sampling = Field(default=Sampling(), description="Sampling fields.")
-    samples: int = Field(default=1, ge=1, description="Requests per question.")
+    sampling: Sampling = Field(default=Sampling(), description="Sampling parameters.")
+    samples: int = Field(default=1, ge=1, description="Samples per question.")
     seed: int = Field(
         default=0,
         ge=0,
         le=MAX_SEED,
-        description="Build seed, from which each request's seed is derived.",
+        description="Seed of the build, from which the seed of each request is derived.",
     )
 
     @model_validator(mode="after")
-    def _samples_differ(self) -> Self:
+    def _check_samples(self) -> Self:
         if self.samples > 1 and self.sampling.temperature == 0:
             raise ValueError(
-                f"samples is {self.samples} at temperature 0, where all samples are the same; expected 1"
+                f"samples is {self.samples} at temperature 0, where all samples are the same; "
+                "expected 1"
             )
         return self
 
     @model_validator(mode="after")
-    def _longer_is_longer(self) -> Self:
-        if self.longer_tokens is not None and self.on_length != "longer":
+    def _check_longer_tokens(self) -> Self:
+        if self.longer_tokens is None:
+            return self
+        if self.on_length != "longer":
             raise ValueError(
                 "longer_tokens is set while on_length is keep; expected on_length longer"
             )
-        if (
-            self.longer_tokens is not None
-            and self.longer_tokens <= self.sampling.max_tokens
-        ):
+        if self.longer_tokens <= self.sampling.max_tokens:
             raise ValueError(
-                f"longer_tokens is {self.longer_tokens}, expected more than max_tokens {self.sampling.max_tokens}"
+                f"longer_tokens is {self.longer_tokens}, "
+                f"expected more than max_tokens {self.sampling.max_tokens}"
             )
         return self

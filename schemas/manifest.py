@@ -1,4 +1,4 @@
-"""Manifest: proof that a build is whole, what was asked, with what, and by which code."""
+"""Manifest: how a build was made, its counts and checksums."""
 
 from typing import Any, Self
 
@@ -14,156 +14,173 @@ from cotbuild.schemas.variant import VariantsEntry
 class FileEntry(Record):
     """One published parquet file."""
 
-    path: str = Field(description="Relative to the build directory, with /.")
-    config_name: str = Field(description="The config it belongs to.")
-    split: str = Field(description="The split it belongs to.")
-    num_rows: int = Field(ge=0, description="Rows in it.")
-    num_bytes: int = Field(ge=0, description="Size, bytes.")
+    path: str = Field(description="Path relative to the build directory, with /.")
+    config_name: str = Field(description="Config that the file belongs to.")
+    split: str = Field(description="Split that the file belongs to.")
+    num_rows: int = Field(ge=0, description="Number of rows.")
+    num_bytes: int = Field(ge=0, description="Size in bytes.")
     sha256: str = Field(
-        description="Checksum of its bytes; the same rows under another pyarrow may give another."
+        description="Checksum of the bytes; it may differ for the same rows under another pyarrow."
     )
     digest: str = Field(
-        description="Digest over the digests of its rows in order; independent of pyarrow."
+        description="Digest of the rows in order, independent of pyarrow."
     )
 
 
 class TemplateEntry(Record):
-    """A template that was used."""
+    """A template used by a build."""
 
     template: str = Field(
         pattern=r"^[a-z][a-z0-9_]*@[1-9][0-9]*$", description="name@version."
     )
     fingerprint: str = Field(
-        description="Digest of all that reached the teacher through it."
+        description="Digest of everything in it that reaches the teacher."
     )
     content: dict[str, JsonValue] | None = Field(
         default=None,
-        description="The template itself, as used; None: built before it was kept here.",
+        description="The template itself; None in builds that did not record it.",
     )
 
 
 class SourceEntry(Record):
-    """Where the questions came from."""
+    """The source of a build's questions."""
 
-    dataset: str = Field(description="Name of the dataset or file; no path.")
-    split: str = Field(description="The split that was asked about.")
+    dataset: str = Field(description="Name of the dataset or file, without a path.")
+    split: str = Field(description="Split that rationales were generated for.")
     checksums: dict[str, str] = Field(
-        description="Per split read: sha256 of the file, or repo@revision."
+        description="Split to the SHA-256 of its file, or repo@revision."
     )
-    num_questions: int = Field(ge=0, description="Questions asked about.")
-    dropped: dict[str, int] = Field(description="Rows left out, by reason.")
+    num_questions: int = Field(
+        ge=0, description="Questions with rationales to generate."
+    )
+    dropped: dict[str, int] = Field(description="Rows dropped, by reason.")
     eval_questions: dict[str, int] = Field(
-        description="Questions without a request, per evaluation split."
+        description="Questions per evaluation split, which have no rationales."
     )
     licence: str | None = Field(
-        default=None, description="The source's own, as stated; None: nobody says."
+        default=None,
+        description="Licence that the source states; None if it states none.",
     )
     hub_id: str | None = Field(
-        default=None, description="The dataset on the Hub; None: not from there."
+        default=None, description="Hub id of the dataset; None if it is not on the Hub."
     )
     overlaps: dict[str, int] = Field(
-        description="Questions whose text also stands in an evaluation split; with drop_overlap, those left out."
+        description="Questions whose text is also in an evaluation split; with drop_overlap they were "
+        "dropped."
     )
 
 
 class RunInfo(Record):
-    """When and where; nothing in it enters a published row, and no digest covers it."""
+    """When and where a build was made.
+
+    None of it is part of a published row or a digest.
+    """
 
     inputs: str = Field(
-        description="Digest of configuration, code, templates, teacher and source bytes."
+        description="Digest of configuration, code, templates, teacher and source files."
     )
-    store: str = Field(
-        description="State of the answer store the rows were derived from."
-    )
+    store: str = Field(description="Digest of the answer store's state.")
     open_failures: int = Field(
-        ge=0, description="Requests that the next run would ask again."
+        ge=0, description="Failed requests that the next run would retry."
     )
-    finished_at: str = Field(description="UTC, ISO 8601.")
-    elapsed_s: float = Field(ge=0, description="Seconds this run took.")
-    host: str = Field(description="Machine that derived the rows.")
-    asked: int = Field(ge=0, description="Requests made by this run.")
-    torn_lines: int = Field(
-        ge=0, description="Half-written journal lines that were dropped."
-    )
+    finished_at: str = Field(description="Time in UTC, ISO 8601.")
+    elapsed_s: float = Field(ge=0, description="Duration of the run, seconds.")
+    host: str = Field(description="Host name of the machine.")
+    asked: int = Field(ge=0, description="Requests sent by this run.")
+    torn_lines: int = Field(ge=0, description="Torn journal lines that were dropped.")
     teachers: list[dict[str, Any]] = Field(
-        description="Provenance of each server that answered."
+        description="Provenance of each server that was used."
     )
 
 
 class Manifest(Record):
-    """Written last: where it stands, the build is whole."""
+    """The content of manifest.json.
+
+    It is written last: its presence means the build is complete.
+    """
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     cotbuild: str = Field(description="Version of cotbuild.")
-    title: str = Field(description="What the card is called.")
+    title: str = Field(description="Title of the card.")
     fingerprint: str = Field(
-        description="Digest over the digests of all configs: the build's content."
+        description="Digest of the digests of all configs, which identifies the build's content."
     )
     teacher: str = Field(
-        description="Identity of the teacher, or who wrote the imported rationales."
+        description="Identity of the teacher, or the author of imported rationales."
     )
-    mode: str = Field(description="name@version of the way of asking.")
-    extract_version: int = Field(description="Version of extraction and grading.")
-    templates: list[TemplateEntry] = Field(description="Templates used, by name.")
+    mode: str = Field(description="name@version of the mode.")
+    extract_version: int = Field(
+        description="Version of answer extraction and grading."
+    )
+    templates: list[TemplateEntry] = Field(
+        description="Templates used, ordered by name."
+    )
     exemplars: ExemplarsConfig | None = Field(
-        description="How exemplars were drawn; None: the templates' own, if any."
+        description="How exemplars were drawn; None for the templates' own, if any."
     )
-    sampling: Sampling | None = Field(description="Sampling fields; None: imported.")
+    sampling: Sampling | None = Field(
+        description="Sampling parameters; None for imported rationales."
+    )
     samples: int | None = Field(
-        ge=1, description="Chains per question; None: imported, as many as there are."
+        ge=1, description="Samples per question; None for imported rationales."
     )
-    seed: int = Field(ge=0, description="Build seed.")
+    seed: int = Field(ge=0, description="Seed of the build.")
     imported: ImportEntry | None = Field(
-        description="What was read of rationales made elsewhere; None: asked for."
+        description="Files and counts of imported rationales; None if they were generated."
     )
-    source: SourceEntry = Field(description="Where the questions came from.")
+    source: SourceEntry = Field(description="Source of the questions.")
     num_planned: int = Field(
-        ge=0, description="Chains planned: questions × samples, or rationales imported."
+        ge=0,
+        description="Planned chains: questions × samples, or the number of imported rationales.",
     )
     verdicts: dict[str, int] = Field(
         description="Chains by verdict; they add up to num_planned."
     )
     verdicts_by_target: dict[str, dict[str, int]] = Field(
-        description="For choice and yes/no questions: verdicts per kind and target, since selection biases a dataset."
+        description="Verdicts by kind and target of choice and yes/no questions, since selecting by "
+        "verdict may bias the dataset."
     )
     purposes: dict[str, int] = Field(
-        description="Rationales by purpose: the target hidden (elicit) or shown."
+        description="Rationales by purpose: target hidden (elicit) or shown (rationalize)."
     )
     flags: dict[str, int] = Field(description="Rationales by flag.")
     failures: dict[str, int] = Field(
-        description="Unscored chains by kind of failure; no_target where none is published."
+        description="Unscored chains by kind of failure; no_target if the target is not published."
     )
     completion_tokens: int = Field(
-        ge=0, description="Tokens the teacher generated for these rows."
+        ge=0, description="Tokens generated by the teacher for these rows."
     )
     rationale_chars: list[int] = Field(
-        description="Length of the kept rationales: minimum, quartiles, maximum; empty: none."
+        description="Minimum, quartiles and maximum of the rationales' lengths in characters; empty if "
+        "there are none."
     )
     variants: VariantsEntry | None = Field(
-        default=None, description="The variants made of them; None: none yet."
+        default=None,
+        description="Variants derived from the rationales; None if there are none yet.",
     )
     digests: dict[str, str] = Field(
-        description="Per config: digest over its files' digests."
+        description="Config to the digest of its files' digests."
     )
     files: list[FileEntry] = Field(description="Every published parquet file.")
-    pyarrow: str = Field(description="Version that wrote the files.")
-    run: RunInfo | None = Field(description="When and where; None in a release.")
+    pyarrow: str = Field(description="Version of pyarrow that wrote the files.")
+    run: RunInfo | None = Field(
+        description="When and where the build was made; None in a release."
+    )
 
     @model_validator(mode="after")
-    def _counts_add_up(self) -> Self:
+    def _check_counts(self) -> Self:
         if sum(self.verdicts.values()) != self.num_planned:
             raise ValueError(
                 f"verdicts {self.verdicts} do not add up to num_planned {self.num_planned}"
             )
         if self.imported is not None:
-            expected, what = self.imported.num_rationales, "the rationales imported"
+            expected = self.imported.num_rationales
+            explanation = "the number of imported rationales"
         else:
-            expected, what = (
-                self.source.num_questions * (self.samples or 0),
-                f"questions × {self.samples}",
-            )
+            expected = self.source.num_questions * (self.samples or 0)
+            explanation = f"questions × {self.samples}"
         if self.num_planned != expected:
             raise ValueError(
-                f"num_planned is {self.num_planned}, not {expected}, {what}"
+                f"num_planned is {self.num_planned}, not {expected}, {explanation}"
             )
         return self

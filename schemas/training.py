@@ -1,4 +1,4 @@
-"""Students: how one is trained, what a run was, how its completions are laid out."""
+"""Training of students: configuration, run record, layout of completions."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -13,15 +13,18 @@ PartName = Literal["label", "rationale"]
 
 
 class Loss(StrEnum):
-    """What is minimised, an example."""
+    """The loss of one example."""
 
-    PARTS = "parts"  # mean over the label's tokens + rationale_weight × mean over the rationale's
-    PLAIN = "plain"  # mean over all supervised tokens, as the paper and most trainers have it
+    # Mean over the label's tokens + rationale_weight × mean over the rationale's.
+    PARTS = "parts"
+    # Mean over all supervised tokens, as in the paper and most trainers.
+    PLAIN = "plain"
 
 
 class Precision(StrEnum):
-    """Of matrix products in training; weights, and what is read of a trained student,
-    have their own.
+    """Precision of matrix products in training.
+
+    It does not concern the weights, or the evaluation of a trained student.
     """
 
     FLOAT32 = "float32"
@@ -29,70 +32,78 @@ class Precision(StrEnum):
 
 
 class TrainConfig(Record):
-    """All that decides a training run but the data, the student's weights and the
-    machine.
+    """Settings of a training run.
+
+    Together with the rows, the student's weights and the machine they determine it.
     """
 
-    variant: str = Field(description="Config of the build that is trained on.")
+    variant: str = Field(description="Variant to train on: a config of the build.")
     student: str = Field(
         default="embedded", min_length=1, description="embedded, a folder, or a Hub id."
     )
     revision: str | None = Field(
-        default=None, description="Branch, tag or commit of a Hub id; None: main."
+        default=None, description="Branch, tag or commit of a Hub id; None for main."
     )
     seed: int = Field(
         default=0,
         ge=0,
-        description="Seed of the order of rows, of dropout and of LoRA's first weights.",
+        description="Seed of the order of rows, dropout and LoRA's initial weights.",
     )
     rows: int | None = Field(
         default=None,
         ge=1,
-        description="Only so many rationales, the first drawn by id; None: all.",
+        description="Number of rationales, drawn by id; None for all.",
     )
     epochs: float = Field(default=2.0, gt=0, description="Passes over the rows.")
     lr: float | None = Field(
         default=None,
         gt=0,
-        description="Peak learning rate; None: 5e-5, with LoRA 2e-4.",
+        description="Peak learning rate; None for 5e-5, or 2e-4 with LoRA.",
     )
     warmup_frac: float = Field(
-        default=0.05, ge=0, lt=1, description="Of the steps, in which the rate rises."
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Fraction of the updates in which the learning rate rises.",
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
     batch_rows: int = Field(
         default=16,
         ge=1,
-        description="Rationales an update; the same for every variant.",
+        description="Rationales per update, the same for every variant.",
     )
     batch_tokens: int = Field(
         default=2048,
         ge=1,
-        description="Most tokens, padding included, that are run at once.",
+        description="Maximum tokens per forward pass, padding included.",
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="Less memory, a third slower, the same result."
+        default=False,
+        description="Trade a third of the speed for less memory; same result.",
     )
     checkpoint_every: int | None = Field(
-        default=None, ge=1, description="Updates between two; None: ten in a run."
+        default=None,
+        ge=1,
+        description="Updates between two checkpoints; None for ten checkpoints per run.",
     )
     max_tokens: int = Field(
         default=1024,
         ge=8,
-        description="Longest row; longer ones are left out and counted.",
+        description="Maximum tokens per row; longer rows are dropped and counted.",
     )
-    loss: Loss = Field(default=Loss.PARTS, description="What is minimised.")
+    loss: Loss = Field(default=Loss.PARTS, description="Loss to minimise.")
     rationale_weight: float = Field(
-        default=1.0, ge=0, description="Of the rationale's mean, with loss parts."
+        default=1.0, ge=0, description="Weight of the rationale's mean in loss parts."
     )
     lora_rank: int | None = Field(
         default=None,
         ge=1,
-        description="Rank of LoRA's matrices; None: all weights train.",
+        description="Rank of LoRA's matrices; None to train all weights.",
     )
     precision: Precision | None = Field(
         default=None,
-        description="Of matrix products; None: bfloat16 where the machine has units for it, else float32.",
+        description="Precision of matrix products; None for bfloat16 if the machine has units for it, "
+        "else float32.",
     )
 
 
@@ -103,27 +114,25 @@ class Layout(Record):
     """
 
     order: tuple[PartName, ...] = Field(
-        min_length=1, description="The parts, first to last."
+        min_length=1, description="Parts, first to last."
     )
-    opening: str = Field(description="Before the first part.")
-    joints: tuple[str, ...] = Field(description="Between one part and the next.")
+    opening: str = Field(description="Text before the first part.")
+    joints: tuple[str, ...] = Field(description="Text between each part and the next.")
 
     @property
     def label_first(self) -> bool:
-        """Whether nothing has to be generated before the label."""
+        """Whether the label comes first, so that nothing is generated before it."""
         return self.order[0] == "label"
 
     @property
     def behind_label(self) -> str:
-        """What follows the label that is evaluated; empty: the end of the text."""
+        """The text after the evaluated label; empty at the end of the completion."""
         at = self.order.index("label")
         return self.joints[at] if at < len(self.joints) else ""
 
     @property
     def before_label(self) -> str:
-        """What stands between the rationale and the label, or before a label that comes
-        first.
-        """
+        """The text between the rationale and the label, or before a first label."""
         at = self.order.index("label")
         return self.joints[at - 1] if at else self.opening
 
@@ -150,41 +159,39 @@ class RowsInfo(Record):
     config_digest: str = Field(
         description="Digest of the config's rows, as in the manifest."
     )
-    split: str = Field(description="The split trained on.")
-    spec: VariantSpec = Field(description="The variant.")
-    fingerprint: str = Field(
-        description="Digest of the rows really trained on, in order."
-    )
+    split: str = Field(description="Split trained on.")
+    spec: VariantSpec = Field(description="Variant trained on.")
+    fingerprint: str = Field(description="Digest of the rows trained on, in order.")
     num_rows: int = Field(ge=1, description="Rows trained on.")
-    too_long: int = Field(ge=0, description="Rows left out for max_tokens.")
+    too_long: int = Field(ge=0, description="Rows dropped because of max_tokens.")
     rationale_tokens_p99: int = Field(
         ge=0,
-        description="99th percentile of the tokens between prompt and label; 0: none.",
+        description="99th percentile of the tokens between prompt and label; 0 if there are none.",
     )
     question_digests: tuple[str, ...] = Field(
-        description="16 hex digits of each different normalised question text."
+        description="Digests of the distinct normalised question texts, 16 hex digits each."
     )
 
 
 class StudentRun(Record):
-    """run.json: a training run.
+    """The content of run.json: a training run.
 
-    Where `finished`, the model folder holds its student.
+    If it is `finished`, the model folder holds its student.
     """
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
-    config: TrainConfig = Field(description="What was asked for, resolved.")
+    config: TrainConfig = Field(description="Settings of the run, resolved.")
     student: str = Field(
-        description="Identity of the student before training: weights by digest or commit."
+        description="Identity of the student before training: digest or commit of its weights."
     )
-    data: RowsInfo = Field(description="What it was trained on.")
-    layout: Layout = Field(description="How its completions are put together.")
+    data: RowsInfo = Field(description="Rows it was trained on.")
+    layout: Layout = Field(description="Layout of its completions.")
     versions: dict[str, str] = Field(
-        description="Of cotbuild and the libraries that matter."
+        description="Versions of cotbuild and the libraries that affect results."
     )
-    finished: bool = Field(default=False, description="Whether it trained to its end.")
+    finished: bool = Field(default=False, description="Whether training is finished.")
     result: dict[str, JsonValue] = Field(
-        default={}, description="Steps, tokens, seconds, last losses."
+        default={}, description="Updates, tokens, seconds and final losses."
     )
 
 

@@ -68,7 +68,8 @@ def _asked(question: Question, recipe: ImportRecipe) -> str:
         if "choices" in recipe.columns
         else []
     )
-    return "\n".join(map(casefold_text, [recipe.write_question(question), *options]))
+    lines = [recipe.format_question(question), *options]
+    return "\n".join(map(casefold_text, lines))
 
 
 def read_order(path: Path) -> list[str]:

@@ -110,8 +110,8 @@ ENTRY: dict[str, Any] = {
         ),
         ({"dropped": {}}, "3 texts are not 2"),
         ({"dropped": {"lost": 1}}, r"dropped for \['lost'\]"),
-        ({"num_closer": 3}, "3 closer of 2 telling"),
-        ({"num_telling": 3}, "1 closer of 3 telling of 2 rows"),
+        ({"num_closer": 3}, "num_closer 3, num_telling 2"),
+        ({"num_telling": 3}, "num_telling 3 and num_rationales 2"),
     ],
 )
 def test_an_entry_adds_up(change: dict[str, Any], message: str | None) -> None:

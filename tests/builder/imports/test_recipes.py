@@ -197,5 +197,5 @@ def test_a_question_is_written_as_the_files_write_it() -> None:
             dataset="d", config_name=None, split="train", revision=None, row=0
         ),
     )
-    written = load_recipe("llama3_openbookqa").write_question(question)
+    written = load_recipe("llama3_openbookqa").format_question(question)
     assert written == "Q: Tea costs $5 or Answer choices: A: $question, B: $$"

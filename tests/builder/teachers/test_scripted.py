@@ -202,7 +202,7 @@ def test_a_text_cut_for_length_has_lost_its_answer() -> None:
 
 def test_shares_above_one_are_refused() -> None:
     with pytest.raises(
-        ValidationError, match=r"the shares add up to 1\.2, expected at most 1"
+        ValidationError, match=r"the fractions add up to 1\.2, expected at most 1"
     ):
         ScriptedConfig(length_frac=0.6, rejected_frac=0.6)
 
