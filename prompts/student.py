@@ -172,9 +172,9 @@ def compose_option(
     """
     before = layout.opening
     if not layout.label_first:
-        before += rationale + layout.before_label
+        before += rationale + layout.text_before_label
     span = (len(before), len(before) + len(option))
-    return f"{before}{option}{layout.behind_label}", span
+    return f"{before}{option}{layout.text_after_label}", span
 
 
 def label_spans(row: TrainingRow, layout: Layout) -> list[Span]:

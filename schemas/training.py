@@ -125,13 +125,13 @@ class Layout(Record):
         return self.order[0] == "label"
 
     @property
-    def behind_label(self) -> str:
+    def text_after_label(self) -> str:
         """The text after the evaluated label; empty at the end of the completion."""
         at = self.order.index("label")
         return self.joints[at] if at < len(self.joints) else ""
 
     @property
-    def before_label(self) -> str:
+    def text_before_label(self) -> str:
         """The text between the rationale and the label, or before a first label."""
         at = self.order.index("label")
         return self.joints[at - 1] if at else self.opening

@@ -44,7 +44,7 @@ def label_stops(layout: Layout) -> tuple[str, ...]:
 
     No label contains a line break.
     """
-    after_label = layout.behind_label.rstrip()
+    after_label = layout.text_after_label.rstrip()
     if not after_label or after_label.startswith("\n"):
         return ("\n",)
     return ("\n", after_label)

@@ -101,7 +101,7 @@ def _generate_rationales(
         return [DecodedText("", 0, False)] * len(items)
     prompts = [tokenize_prompt(student, item.row.prompt) for item in items]
     limits = [plan.rationale_tokens] * len(items)
-    stops = [plan.layout.before_label.rstrip()]
+    stops = [plan.layout.text_before_label.rstrip()]
     texts = dict(decode_prompts(student, prompts, limits, stops, plan.batch_tokens))
     return [texts[i] for i in range(len(items))]
 
@@ -138,7 +138,7 @@ def compose_before_label(layout: Layout, rationale: str) -> str:
     """
     if layout.label_first:
         return ""
-    return f"{layout.opening}{rationale}{layout.before_label}".rstrip(" ")
+    return f"{layout.opening}{rationale}{layout.text_before_label}".rstrip(" ")
 
 
 def _free_answer_limit(
@@ -182,7 +182,7 @@ def _max_completion_tokens(
     student: Student, item: EvaluationItem, plan: EvaluationPlan
 ) -> int:
     labels = [_count_tokens(student, label) for label in item.labels]
-    separators = plan.layout.before_label + plan.layout.behind_label
+    separators = plan.layout.text_before_label + plan.layout.text_after_label
     rationale = plan.rationale_tokens
     if item.teacher_rationale is not None:
         rationale = _count_tokens(student, item.teacher_rationale)

@@ -70,7 +70,7 @@ def tokenize_options(
     tokenized = []
     for option in options:
         completion, span = compose_option(layout, option, rationale)
-        end = not layout.behind_label
+        end = not layout.text_after_label
         row = tokenize_with_parts(tokenizer, prompt, completion, [span], end=end)
         label = [i for i, part in enumerate(row.parts_T) if part == TokenPart.LABEL]
         ids_T = row.input_ids_T[: label[-1] + 1]
