@@ -1,12 +1,13 @@
-"""Texts to tokens, each told to which part of the loss it belongs. Pure, given a
-tokenizer.
+"""Tokenize a prompt and completion, and tag each token with its part of the loss.
 
-Two parts: the label's tokens with the one token behind them that ends it, and all other
-tokens of the completion. So a label weighs the same wherever it stands: the end of the
-text ends it in `label_only`, the line break before the rationale in `post_cot`. The end
-of the text belongs to the part that it ends. A space before the label is the label's,
-also where it is a token of its own, as in SmolLM2 before a digit: as a rationale of one
-token it would weigh as much as a whole one.
+There are two parts. The label part is the label's tokens and the one token after them
+that ends it; the rationale part is all other tokens of the completion. So a label has
+the same weight wherever it is: in `label_only` the end of text ends it, in `post_cot`
+the line break before the rationale. The end of text belongs to the part that it ends.
+
+The space before a label belongs to the label, also if it is a token of its own, as in
+SmolLM2 before a digit. Otherwise, in a row without a rationale, this one token would
+weigh as much as a whole rationale.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from cotbuild.prompts.student import Span
 
 
 class TokenPart(IntEnum):
-    """What a token is to the loss."""
+    """The part of the loss that a token belongs to."""
 
     PROMPT = 0
     LABEL = 1
@@ -27,10 +28,11 @@ class TokenPart(IntEnum):
 
 
 class TokenizedParts(NamedTuple):
-    """A prompt and completion in tokens."""
+    """A tokenized prompt and completion of T tokens."""
 
     input_ids_T: list[int]
     parts_T: list[int]
+    """A `TokenPart` for each token."""
 
 
 def tokenize_with_parts(
@@ -41,39 +43,60 @@ def tokenize_with_parts(
     *,
     end: bool = True,
 ) -> TokenizedParts:
-    """Tokens of prompt and completion together, so that they are cut as in running
-    text; `end`: with one EOS behind.
+    """Tokenize prompt and completion as one text.
 
-    `labels`: spans in the completion. A token that a label only begins or ends in is
-    the label's.
+    Args:
+        labels: character spans of the labels in the completion. A token that overlaps a
+            label is part of it.
+        end: whether to append the end-of-text token.
     """
-    read = tokenizer(
+    encoding = tokenizer(
         prompt + completion, return_offsets_mapping=True, return_attention_mask=False
     )
-    ids: list[int] = list(read["input_ids"])
+    ids: list[int] = list(encoding["input_ids"])
+    # Offsets in the completion; those of the prompt's tokens are negative.
     spans: list[Span] = [
         (start - len(prompt), stop - len(prompt))
-        for start, stop in read["offset_mapping"]
+        for start, stop in encoding["offset_mapping"]
     ]
     eos = tokenizer.eos_token_id
-    while (
-        ids and ids[-1] == eos and spans[-1][0] == spans[-1][1]
-    ):  # put there by the tokenizer itself
+    while ids and ids[-1] == eos and spans[-1][0] == spans[-1][1]:
+        # Appended by the tokenizer itself.
         ids, spans = ids[:-1], spans[:-1]
-    begin = next((i for i, (_, stop) in enumerate(spans) if stop > 0), len(ids))
-    parts = [TokenPart.PROMPT] * begin + [TokenPart.RATIONALE] * (len(ids) - begin)
+    num_prompt = _count_prompt_tokens(spans)
+    num_completion = len(ids) - num_prompt
+    parts = [TokenPart.PROMPT] * num_prompt + [TokenPart.RATIONALE] * num_completion
     if end:
         ids.append(eos)
         parts.append(TokenPart.RATIONALE)
-    for start, stop in labels:
-        while start > 0 and completion[start - 1] == " ":
-            start -= 1
-        inside = [
-            i
-            for i in range(begin, len(spans))
-            if spans[i][0] < stop and spans[i][1] > start
-        ]
-        for i in [*inside, inside[-1] + 1] if inside else []:
+    for label in labels:
+        for i in _label_tokens(completion, label, spans, num_prompt):
             if i < len(parts):
                 parts[i] = TokenPart.LABEL
     return TokenizedParts(ids, [int(part) for part in parts])
+
+
+def _count_prompt_tokens(spans: Sequence[Span]) -> int:
+    """Count the tokens before the first one that reaches into the completion."""
+    for i, (_, stop) in enumerate(spans):
+        if stop > 0:
+            return i
+    return len(spans)
+
+
+def _label_tokens(
+    completion: str, label: Span, spans: Sequence[Span], num_prompt: int
+) -> list[int]:
+    """Return the indices of a label's tokens and of the token that ends it.
+
+    The last index is one past the tokens if the end of text ends the label.
+    """
+    label_start, label_stop = label
+    while label_start > 0 and completion[label_start - 1] == " ":
+        label_start -= 1
+    inside = []
+    for i in range(num_prompt, len(spans)):
+        start, stop = spans[i]
+        if start < label_stop and stop > label_start:
+            inside.append(i)
+    return [*inside, inside[-1] + 1] if inside else []

@@ -113,7 +113,7 @@ def _prepare(
             make_jobs,
             make_settings,
         )
-        from cotbuild.student.training.data import choose_rationales
+        from cotbuild.student.training.examples import choose_rationales
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
     check_attributable(trained, str(run))
@@ -177,10 +177,10 @@ def _attribute(
     from cotbuild.builder.terminal import Terminal
     from cotbuild.builder.variants.scores import write_scores
     from cotbuild.student.attribution.attribute import (
+        AttributionLog,
         attribute_rationales,
         summarize_scores,
     )
-    from cotbuild.student.attribution.log import AttributionLog
 
     with (
         AttributionLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log,
@@ -205,7 +205,10 @@ def _attribute(
 def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     """What `--dry-run` prints."""
     from cotbuild.builder.ui import format_duration, pluralize
-    from cotbuild.student.attribution.attribute import MEASURED, MORE
+    from cotbuild.student.attribution.attribute import (
+        COMPARED_FACTOR,
+        MEASURED_RATIONALES,
+    )
 
     jobs, steps = prepared.jobs, prepared.settings.steps
     each = sum(job.case.step_tokens for job in jobs) / len(jobs)
@@ -213,10 +216,10 @@ def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     tokens = sum(job.tokens for job in jobs)
     return [
         f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}: {steps} steps of {each:.0f} tokens; "
-        f"{compared} of them again with {steps * MORE} steps, to compare",
+        f"{compared} of them again with {steps * COMPARED_FACTOR} steps, to compare",
         f"{tokens} tokens",
         f"about {format_duration(tokens / tokens_per_s)} on this machine, {tokens_per_s:.0f} tok/s "
-        f"(measured: at most {MEASURED} rationales, behind one to warm up)",
+        f"(measured: at most {MEASURED_RATIONALES} rationales, behind one to warm up)",
     ]
 
 

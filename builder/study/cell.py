@@ -26,10 +26,10 @@ from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import Cell, Curve, Measurement, TrainingRecord
 from cotbuild.schemas.training import StudentRun, UpdateMetrics
 from cotbuild.student.model import load_student
+from cotbuild.student.training.metrics import read_metrics
 from cotbuild.student.training.run_dir import (
     library_versions,
     load_trained,
-    read_metrics,
     read_run,
     run_identity,
 )

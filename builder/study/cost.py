@@ -13,9 +13,9 @@ from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
 from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
 from cotbuild.student.evaluation.plan import EvaluationItem, make_evaluation_plan
 from cotbuild.student.model import Student, context_length, load_student
+from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, estimate_training_cost
-from cotbuild.student.training.updates import UpdateDataset
 
 
 def cost_lines(site: StudyContext) -> Iterator[str]:
@@ -127,7 +127,7 @@ class _Costs:
         )
         limit = min(plan.config.max_tokens, context_length(student.model))
         examples = make_examples(found, student.tokenizer, plan.config, limit)
-        return UpdateDataset(examples, plan.config, student.pad_id).tokens()[
+        return UpdateDataset(examples, plan.config, student.pad_id).count_tokens()[
             0
         ], examples.info.rationale_tokens_p99
 

@@ -19,10 +19,7 @@ from cotbuild.schemas.study.record import Cell
 from cotbuild.schemas.training import Layout, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.evaluation.plan import EVALUATION_VERSION
-from cotbuild.student.training.data import (
-    choose_rationales,
-    rows_fingerprint,
-)
+from cotbuild.student.training.examples import choose_rationales, fingerprint_rows
 from cotbuild.student.training.trainer import resolve_learning_rate
 
 Settings = Mapping[str, JsonValue]
@@ -107,7 +104,7 @@ class CellPlanner:
             found.spec,
             layout_of(found.spec),
             digest("rationales/1", ids),
-            rows_fingerprint(flat),
+            fingerprint_rows(flat),
         )
 
 

@@ -1,9 +1,10 @@
-"""A rationale and the options behind it in tokens, as attribution takes them.
+"""A rationale and the options after it, tokenized for attribution.
 
-question and opening | rationale and separator | option prefix: P tokens     | middle: M
-tokens        | tokens of each, with the one that ends it
+question and opening | rationale and separator | prefix of the options |
+P tokens             | M tokens: the middle                            |
 
-The middle ends where the options' tokens part.
+| tokens of each option, with the one that ends it
+| where the tokens of the options differ
 """
 
 from collections.abc import Sequence
@@ -23,24 +24,23 @@ from cotbuild.student.evaluation.plan import YES_NO
 
 
 class AttributionCase(NamedTuple):
-    """One rationale, ready for attribution."""
+    """One rationale, tokenized for attribution."""
 
     prefix_ids_P: list[int]
     middle_ids_M: list[int]
     spans_M: list[Span | None]
-    """Characters of the rationale that a token of it covers; None: another token, which
-    stays as it is on the path.
-    """
+    """Characters of the rationale that a token covers; None: it covers none of them."""
     kept_M: list[bool]
-    """Whether a token stays as it is: the separator's, and one that is the rationale's
-    and the separator's at once.
+    """Whether a token stays the same along the path.
+
+    So do tokens of the separator, and one that the rationale and the separator share.
     """
     options: list[list[int]]
-    """Tokens of the label, then of each other one."""
+    """Tokens of the label, then those of each other option."""
 
     @property
     def num_tokens(self) -> int:
-        """Of the longest completion with its prompt."""
+        """Tokens of the longest completion with its prompt."""
         return len(self.prefix_ids_P) + len(self.middle_ids_M) + self.longest
 
     @property
@@ -50,32 +50,32 @@ class AttributionCase(NamedTuple):
 
     @property
     def step_tokens(self) -> int:
-        """Tokens that are run for each step along the path."""
+        """Tokens run for each step along the path."""
         return len(self.middle_ids_M) + len(self.options) * (self.longest - 1)
 
-    def scored(
+    def make_spans(
         self, scores_M: Sequence[float], question: Question, rationale: str
     ) -> tuple[ScoredSpan, ...]:
-        """A span for each token of the rationale; marked where it names an option."""
-        named = [
-            (mention.start, mention.end)
-            for mention in find_mentions(rationale, question)
-        ]
-        return tuple(
-            ScoredSpan(
-                start=span[0],
-                end=span[1],
-                score=score,
-                option=any(start < span[1] and span[0] < end for start, end in named),
+        """Return a span for each token of the rationale, marked if it names an option."""
+        mentions = find_mentions(rationale, question)
+        spans = []
+        for span, score in zip(self.spans_M, scores_M, strict=True):
+            if span is None:
+                continue
+            start, end = span
+            names_option = any(
+                mention.start < end and start < mention.end for mention in mentions
             )
-            for span, score in zip(self.spans_M, scores_M, strict=True)
-            if span is not None
-        )
+            spans.append(
+                ScoredSpan(start=start, end=end, score=score, option=names_option)
+            )
+        return tuple(spans)
 
 
 def list_answers(row: TrainingRow, kind: QuestionKind) -> list[str]:
-    """The label, then the other options as texts, each once; of questions without
-    options the label alone.
+    """Return the label of a row, then the other options as the student says them.
+
+    Only the label if the question has no options. Each text occurs once.
     """
     label = row.completion[row.label_start : row.label_end]
     options = YES_NO if kind is QuestionKind.YES_NO else row.choices
@@ -88,45 +88,50 @@ def make_case(
     row: TrainingRow,
     kind: QuestionKind,
 ) -> AttributionCase:
-    """The row's rationale before each of its options, laid out as in training.
+    """Tokenize a row's rationale with each of its options after it, as in training.
 
-    Raises DataError where the rationale's tokens are not the same before all options.
+    Raises DataError if the tokens of the rationale depend on the option.
     """
     rationale = row.completion[row.rationale_start : row.rationale_end]
     answers = list_answers(row, kind)
-    read = tokenize_options(tokenizer, layout, row.prompt, answers, rationale)
-    ids = read[0].ids_T[: count_shared_tokens(read)]
+    options = tokenize_options(tokenizer, layout, row.prompt, answers, rationale)
+    num_shared = count_shared_tokens(options)
+    shared_ids = options[0].ids_T[:num_shared]
     start = len(row.prompt) + len(layout.opening)
+    end = start + len(rationale)
     text = row.prompt + compose_option(layout, answers[0], rationale)[0]
-    offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)[
-        "offset_mapping"
-    ]
-    if offsets[len(ids)][0] < start + len(rationale):
+    encoding = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)
+    offsets = encoding["offset_mapping"]
+    if offsets[num_shared][0] < end:
         raise DataError(
-            f"question {row.question_id!r} sample {row.sample_index}: the tokens of its rationale change with the "
-            "option behind it. Expected a separator that keeps them apart."
+            f"question {row.question_id!r} sample {row.sample_index}: the tokens of its "
+            "rationale change with the option after it. Use a student whose tokenizer "
+            "splits text at the separator."
         )
-    spans, kept = _on_path(offsets[: len(ids)], (start, start + len(rationale)))
+    spans, kept = _map_to_rationale(offsets[:num_shared], start, end)
     first = kept.index(False) if False in kept else len(kept)
     return AttributionCase(
-        ids[:first],
-        ids[first:],
-        spans[first:],
-        kept[first:],
-        [option.ids_T[len(ids) :] for option in read],
+        prefix_ids_P=shared_ids[:first],
+        middle_ids_M=shared_ids[first:],
+        spans_M=spans[first:],
+        kept_M=kept[first:],
+        options=[option.ids_T[num_shared:] for option in options],
     )
 
 
-def _on_path(
-    offsets: Sequence[Span], rationale: Span
+def _map_to_rationale(
+    offsets: Sequence[Span], rationale_start: int, rationale_end: int
 ) -> tuple[list[Span | None], list[bool]]:
+    """Return each token's span in the rationale, and whether it is kept on the path."""
     spans: list[Span | None] = []
-    kept = []
-    for start, end in offsets:
-        inside = (
-            max(start, rationale[0]) - rationale[0],
-            min(end, rationale[1]) - rationale[0],
-        )
-        spans.append(inside if inside[0] < inside[1] else None)
-        kept.append(spans[-1] is None or end > rationale[1])
+    kept: list[bool] = []
+    for token_start, token_end in offsets:
+        start = max(token_start, rationale_start)
+        end = min(token_end, rationale_end)
+        if start < end:
+            spans.append((start - rationale_start, end - rationale_start))
+            kept.append(token_end > rationale_end)
+        else:
+            spans.append(None)
+            kept.append(True)
     return spans, kept

@@ -1,8 +1,7 @@
-"""Which rows make an update, in which order, and how an update is cut into
-micro-batches. Pure.
+"""Which rows make an update, in which order, and how it is split into micro-batches.
 
-The order hangs on seed and ids alone: every variant sees the same rationales, in the
-same order, in as many updates.
+The order depends on the seed and the ids alone: every variant sees the same rationales,
+in the same order, in as many updates.
 """
 
 import math
@@ -10,81 +9,95 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 import torch
+from torch.utils.data import Dataset
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.training import Precision
-from cotbuild.student.training.loss import TokenWeights, sum_weighted_losses
+from cotbuild.schemas.training import Precision, TrainConfig
+from cotbuild.student.model import resolve_precision
+from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
+from cotbuild.student.training.examples import TrainingExamples
+from cotbuild.student.training.loss import (
+    LossTotals,
+    TokenWeights,
+    compute_token_weights,
+    sum_weighted_losses,
+)
 
 MICRO_BATCH_COST_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
-"""What one more micro-batch costs, in tokens: that much padding is cheaper than another
+"""The cost of one more micro-batch, in tokens: padding below it is cheaper than another
 forward and backward pass.
 
 In bfloat16 each pass casts all weights and gradients too.
 """
 
 
+# -- order and split ---------------------------------------------------------------------
+
+
 def plan_updates(
     keys: Sequence[str], seed: int, epochs: float, batch_rows: int
 ) -> list[list[int]]:
-    """For each update the indices of its examples, `batch_rows` of them; the last one
-    has what is left.
+    """Return the indices of the examples of each update.
 
-    Passes follow one another without a gap, each in an order of its own, told by the
-    digest of seed, pass and key.
+    An update has `batch_rows` examples, the last one what is left. Each pass has an
+    order of its own, by a digest of seed, pass and key; an update may span two passes.
     """
     order: list[int] = []
-    for number in range(math.ceil(epochs)):
-        ranks = {key: digest("order", [seed, number, key]) for key in keys}
-        order += sorted(range(len(keys)), key=lambda i, ranks=ranks: ranks[keys[i]])  # type: ignore[misc]
+    for epoch in range(math.ceil(epochs)):
+        ranks = [digest("order", [seed, epoch, key]) for key in keys]
+        order += sorted(range(len(keys)), key=ranks.__getitem__)
     order = order[: max(1, round(epochs * len(keys)))]
-    return [order[at : at + batch_rows] for at in range(0, len(order), batch_rows)]
-
-
-class WeightedRow(NamedTuple):
-    """A row in tokens, as an update has it."""
-
-    input_ids_T: list[int]
-    weights: TokenWeights
+    return [
+        order[start : start + batch_rows] for start in range(0, len(order), batch_rows)
+    ]
 
 
 def split_update(
     lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1
 ) -> list[list[list[int]]]:
-    """For each process its micro-batches, as indices of rows; all have as many, at most
-    `batch_tokens` tokens each.
+    """Split the rows of an update into micro-batches for each process.
 
-    As many: sharded models wait for one another at each. A row longer than
-    `batch_tokens` is alone. An empty list stands where there is nothing left to do.
+    Every process gets as many micro-batches, since sharded models wait for one another
+    at each; an empty list stands for one that has nothing to do.
+
+    Args:
+        lengths: tokens of each row.
+        batch_tokens: most tokens of a micro-batch, padding included. A longer row is a
+            micro-batch of its own.
+        switch_tokens: the cost of one more micro-batch, in tokens.
+        processes: number of processes that share the update.
+
+    Returns the row indices of each micro-batch of each process.
     """
-    batches = _least_padding(lengths, batch_tokens, switch_tokens)
+    batches = _split_with_least_cost(lengths, batch_tokens, switch_tokens)
     while len(batches) % processes and any(len(batch) > 1 for batch in batches):
-        batch = batches.pop(max(range(len(batches)), key=lambda i: len(batches[i])))
-        batches += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+        most_rows = max(range(len(batches)), key=lambda i: len(batches[i]))
+        batch = batches.pop(most_rows)
+        half = len(batch) // 2
+        batches += [batch[:half], batch[half:]]
     batches.sort(key=lambda batch: -len(batch) * max(lengths[i] for i in batch))
     batches += [[] for _ in range(-len(batches) % processes)]
     return [batches[process::processes] for process in range(processes)]
 
 
-def _least_padding(
+def _split_with_least_cost(
     lengths: Sequence[int], batch_tokens: int, switch_tokens: int
 ) -> list[list[int]]:
-    """Rows sorted by length, cut where padding and the cost of a further micro-batch
-    are least together.
+    """Sort rows by length and cut them where padding and micro-batches cost least.
+
+    Dynamic programming over the number of rows that are batched already.
     """
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    best: list[tuple[int, int]] = [
-        (0, 0)
-    ]  # cost of the first n rows, and where their last micro-batch begins
+    # For the first n rows: their least cost, and where their last micro-batch begins.
+    best: list[tuple[int, int]] = [(0, 0)]
     for stop in range(1, len(order) + 1):
         longest = lengths[order[stop - 1]]
-        fits = max(1, batch_tokens // longest)
-        starts = range(max(0, stop - fits), stop)
-        best.append(
-            min(
-                (best[start][0] + (stop - start) * longest + switch_tokens, start)
-                for start in starts
-            )
-        )
+        max_rows = max(1, batch_tokens // longest)
+        costs = []
+        for start in range(max(0, stop - max_rows), stop):
+            padded_tokens = (stop - start) * longest
+            costs.append((best[start][0] + padded_tokens + switch_tokens, start))
+        best.append(min(costs))
     batches: list[list[int]] = []
     stop = len(order)
     while stop:
@@ -94,9 +107,20 @@ def _least_padding(
     return batches
 
 
+# -- micro-batches -----------------------------------------------------------------------
+
+
+class WeightedRow(NamedTuple):
+    """A tokenized row with the weights of its tokens in an update."""
+
+    input_ids_T: list[int]
+    weights: TokenWeights
+
+
 class MicroBatch(TypedDict):
-    """Rows padded on the left, so that what is supervised stands at the right edge, the
-    last K tokens.
+    """B rows, padded on the left to T tokens.
+
+    So all supervised tokens are among the last K, K being the longest completion.
     """
 
     input_ids: torch.Tensor  # [B, T]
@@ -106,19 +130,19 @@ class MicroBatch(TypedDict):
 
 
 def collate(rows: Sequence[WeightedRow], pad_id: int) -> MicroBatch:
-    """Rows as tensors.
+    """Pad rows to one width and turn them into tensors.
 
-    K is the longest completion's, of T tokens the first one never counts: nothing
-    predicts it.
+    The first token never counts among the supervised ones: nothing predicts it.
     """
     width = max(len(row.input_ids_T) for row in rows)
     ids = torch.full((len(rows), width), pad_id)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     weights = torch.zeros((len(rows), width, 3))
     for b, row in enumerate(rows):
-        ids[b, width - len(row.input_ids_T) :] = torch.tensor(row.input_ids_T)
-        mask[b, width - len(row.input_ids_T) :] = 1
-        weights[b, width - len(row.input_ids_T) :] = torch.tensor(row.weights).T
+        start = width - len(row.input_ids_T)
+        ids[b, start:] = torch.tensor(row.input_ids_T)
+        mask[b, start:] = 1
+        weights[b, start:] = torch.tensor(row.weights).T
     supervised = (weights != 0).any(dim=2).any(dim=0).nonzero()
     first = max(1, int(supervised[0])) if len(supervised) else width - 1
     return MicroBatch(
@@ -130,17 +154,118 @@ def collate(rows: Sequence[WeightedRow], pad_id: int) -> MicroBatch:
 
 
 def compute_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
-    """Loss and its parts [3] of a micro-batch.
+    """Return the loss, the label part and the rationale part of a micro-batch, [3].
 
-    Logits are asked of the model's own forward, where there is loss alone: so wrappers
-    of it stay in force, and what a family does to its logits.
+    Logits come from the model's own forward pass, for the supervised tokens alone, so
+    that wrappers such as autocast apply, and so does what a family does to its logits.
     """
-    ids, wanted = batch["input_ids"], batch["weights"].shape[1]
-    out = model(
+    ids = batch["input_ids"]
+    num_supervised = batch["weights"].shape[1]
+    output = model(
         input_ids=ids,
         attention_mask=batch["attention_mask"],
         position_ids=batch["position_ids"],
-        logits_to_keep=wanted + 1,
+        logits_to_keep=num_supervised + 1,
         use_cache=False,
     )
-    return sum_weighted_losses(out.logits[:, :-1], ids[:, -wanted:], batch["weights"])
+    targets = ids[:, -num_supervised:]
+    return sum_weighted_losses(output.logits[:, :-1], targets, batch["weights"])
+
+
+# -- data set ----------------------------------------------------------------------------
+
+
+class UpdateBatch(TypedDict):
+    """One process's part of an update."""
+
+    micro_batches: list[MicroBatch]
+    tokens: int  # of the whole update, without padding
+
+
+class UpdateDataset(Dataset[UpdateBatch]):
+    """All updates of a run; item n is update n, for process `process` of `processes`."""
+
+    def __init__(
+        self,
+        examples: TrainingExamples,
+        config: TrainConfig,
+        pad_id: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self._rows, self._config, self._pad_id = examples.rows, config, pad_id
+        self._process, self._processes = process, processes
+        self._plan = plan_updates(
+            examples.keys, config.seed, config.epochs, config.batch_rows
+        )
+        self._idle_row = _make_idle_row(examples)
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, number: int) -> UpdateBatch:
+        rows = self.rows(number)
+        weighted = self._weigh_rows(number, rows)
+        micro_batches = []
+        for batch in self._split(rows)[self._process] or [[]]:
+            of_batch = [weighted[i] for i in batch] or [self._idle_row]
+            micro_batches.append(collate(of_batch, self._pad_id))
+        return UpdateBatch(micro_batches=micro_batches, tokens=_count_tokens(rows))
+
+    def rows(self, number: int) -> list[TokenizedParts]:
+        """Return the rows of an update, over all processes."""
+        return [row for example in self._plan[number] for row in self._rows[example]]
+
+    def count_tokens(self) -> tuple[int, int]:
+        """Count the tokens of the whole run, without and with padding."""
+        tokens = padded_tokens = 0
+        for number in range(len(self)):
+            rows = self.rows(number)
+            tokens += _count_tokens(rows)
+            for batches in self._split(rows):
+                for batch in batches:
+                    lengths = [len(rows[i].input_ids_T) for i in batch]
+                    padded_tokens += len(batch) * max(lengths, default=0)
+        return tokens, padded_tokens
+
+    def _split(self, rows: Sequence[TokenizedParts]) -> list[list[list[int]]]:
+        return split_update(
+            [len(row.input_ids_T) for row in rows],
+            self._config.batch_tokens,
+            MICRO_BATCH_COST_TOKENS[resolve_precision(self._config)],
+            self._processes,
+        )
+
+    def _weigh_rows(
+        self, number: int, rows: Sequence[TokenizedParts]
+    ) -> list[WeightedRow]:
+        config = self._config
+        supervised = sum(
+            part != TokenPart.PROMPT for row in rows for part in row.parts_T
+        )
+        totals = LossTotals(
+            examples=sum(bool(self._rows[example]) for example in self._plan[number]),
+            tokens=supervised,
+        )
+        weighted = []
+        for row in rows:
+            weights = compute_token_weights(
+                row.parts_T, totals, config.loss, config.rationale_weight
+            )
+            weighted.append(WeightedRow(row.input_ids_T, weights))
+        return weighted
+
+
+def _count_tokens(rows: Sequence[TokenizedParts]) -> int:
+    return sum(len(row.input_ids_T) for row in rows)
+
+
+def _make_idle_row(examples: TrainingExamples) -> WeightedRow:
+    """Return the shortest row with weights of 0.
+
+    A process runs it if an update has too few rows for all of them.
+    """
+    rows = [row for of_example in examples.rows for row in of_example]
+    shortest = min(rows, key=lambda row: len(row.input_ids_T))
+    zeros = [0.0] * len(shortest.input_ids_T)
+    return WeightedRow(shortest.input_ids_T, (zeros, zeros, zeros))

@@ -1,13 +1,13 @@
-"""Rows of a variant as examples in tokens: one example a rationale, with one row or, of
-two tasks, two.
-"""
+"""Tokenized training examples: one per rationale, with one row, or two of two tasks."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
 from cotbuild.prompts.student import label_spans, layout_of, question_digest
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.tokenize_parts import (
@@ -15,20 +15,43 @@ from cotbuild.student.tokenize_parts import (
     TokenPart,
     tokenize_with_parts,
 )
-from cotbuild.student.training.data import choose_rationales, rows_fingerprint
 
 
 class TrainingExamples(NamedTuple):
     """What a student is trained on."""
 
     keys: list[str]
-    """One a rationale, of its ids."""
+    """One per rationale, made of its ids."""
     rows: list[list[TokenizedParts]]
-    """Of each rationale; none where one is too long, so that it keeps its place and the
-    order stays every variant's.
+    """Rows of each rationale.
+
+    Empty if one of them is too long: the rationale keeps its place, so that the order
+    of the others is the same for every variant.
     """
     info: RowsInfo
     layout: Layout
+
+
+def choose_rationales(
+    rows: Iterable[TrainingRow], number: int | None
+) -> list[list[TrainingRow]]:
+    """Group rows by rationale and take the first `number` rationales; None: all.
+
+    The order is that of a digest of question id and sample index, and of nothing else.
+    So every variant gets the same rationales, and a larger number includes those of a
+    smaller one.
+    """
+    groups: dict[str, list[TrainingRow]] = {}
+    for row in rows:
+        key = digest("rationale", [row.question_id, row.sample_index])
+        groups.setdefault(key, []).append(row)
+    return [groups[key] for key in sorted(groups)[:number]]
+
+
+def fingerprint_rows(rows: Iterable[TrainingRow]) -> str:
+    """Return a digest of rows in order, 64 hex digits."""
+    row_digests = [digest("row", row.model_dump(mode="json")) for row in rows]
+    return digest("student rows/1", row_digests)
 
 
 def make_examples(
@@ -37,61 +60,70 @@ def make_examples(
     config: TrainConfig,
     max_tokens: int,
 ) -> TrainingExamples:
-    """Choose and encode; raises DataError where every rationale has a row longer than
-    `max_tokens`.
+    """Choose the rationales to train on and tokenize their rows.
+
+    Rationales with a row of more than `max_tokens` tokens are left out and counted.
+    Raises DataError if none is left.
     """
     layout = layout_of(variant_rows.spec)
     chosen = choose_rationales(variant_rows.rows, config.rows)
-    encoded = [
-        [
-            tokenize_with_parts(
-                tokenizer, row.prompt, row.completion, label_spans(row, layout)
-            )
-            for row in rows
-        ]
-        for rows in chosen
-    ]
-    fits = [all(len(row.input_ids_T) <= max_tokens for row in rows) for rows in encoded]
-    kept = [row for rows, fit in zip(chosen, fits, strict=True) if fit for row in rows]
+    tokenized: list[list[TokenizedParts]] = []
+    kept: list[TrainingRow] = []
+    for group in chosen:
+        of_group = [_tokenize_row(tokenizer, row, layout) for row in group]
+        if all(len(row.input_ids_T) <= max_tokens for row in of_group):
+            tokenized.append(of_group)
+            kept += group
+        else:
+            tokenized.append([])
     if not kept:
         raise DataError(
-            f"variant {variant_rows.spec.name!r}: every row has more than {max_tokens} tokens. Expected some that fit. "
-            "Raise max_tokens, where the student can read so much."
+            f"variant {variant_rows.spec.name!r}: every row has more than {max_tokens} "
+            "tokens. Raise max_tokens if the student can read more."
         )
-    rows = [rows if fit else [] for rows, fit in zip(encoded, fits, strict=True)]
-    info = RowsInfo(
+    keys = [f"{group[0].sample_index} {group[0].question_id}" for group in chosen]
+    num_chosen = sum(len(group) for group in chosen)
+    info = _describe_rows(variant_rows, kept, num_chosen, tokenized)
+    return TrainingExamples(keys, tokenized, info, layout)
+
+
+def _tokenize_row(
+    tokenizer: PreTrainedTokenizerBase, row: TrainingRow, layout: Layout
+) -> TokenizedParts:
+    labels = label_spans(row, layout)
+    return tokenize_with_parts(tokenizer, row.prompt, row.completion, labels)
+
+
+def _describe_rows(
+    variant_rows: VariantRows,
+    kept: Sequence[TrainingRow],
+    num_chosen: int,
+    tokenized: Sequence[Sequence[TokenizedParts]],
+) -> RowsInfo:
+    texts = variant_rows.question_texts
+    question_digests = {question_digest(texts[row.question_id]) for row in kept}
+    before_label = [
+        _count_before_label(row) for of_group in tokenized for row in of_group
+    ]
+    return RowsInfo(
         build=variant_rows.build,
         config_digest=variant_rows.config_digest,
         split=variant_rows.split,
         spec=variant_rows.spec,
-        fingerprint=rows_fingerprint(kept),
+        fingerprint=fingerprint_rows(kept),
         num_rows=len(kept),
-        too_long=sum(map(len, chosen)) - len(kept),
-        rationale_tokens_p99=_p99(
-            [_before_label(row) for inner in rows for row in inner]
-        ),
-        question_digests=tuple(
-            sorted(
-                {
-                    question_digest(variant_rows.question_texts[row.question_id])
-                    for row in kept
-                }
-            )
-        ),
+        too_long=num_chosen - len(kept),
+        rationale_tokens_p99=_percentile_99(before_label),
+        question_digests=tuple(sorted(question_digests)),
     )
-    return TrainingExamples([_key(inner[0]) for inner in chosen], rows, info, layout)
 
 
-def _key(row: TrainingRow) -> str:
-    return f"{row.sample_index} {row.question_id}"
-
-
-def _before_label(row: TokenizedParts) -> int:
-    """Tokens between prompt and label; 0 where the label comes first or there is none."""
+def _count_before_label(row: TokenizedParts) -> int:
+    """Count the tokens between prompt and label; 0 if it comes first or is missing."""
     if TokenPart.LABEL not in row.parts_T:
         return 0
     return row.parts_T.index(TokenPart.LABEL) - row.parts_T.count(TokenPart.PROMPT)
 
 
-def _p99(values: list[int]) -> int:
+def _percentile_99(values: list[int]) -> int:
     return sorted(values)[min(len(values) - 1, len(values) * 99 // 100)]

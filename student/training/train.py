@@ -1,6 +1,4 @@
-"""Training a student on a variant, from rows to a run's folder; the same call goes on
-with a run that was cut off.
-"""
+"""Train a student on a variant and write the run's folder; resumes interrupted runs."""
 
 import contextlib
 import shutil
@@ -14,6 +12,7 @@ import torch
 from accelerate import PartialState
 
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import write_error
 from cotbuild.schemas.training import (
     StudentRun,
     TrainConfig,
@@ -27,19 +26,23 @@ from cotbuild.student.model import (
     resolve_precision,
     set_attention,
 )
+from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import TrainingExamples, make_examples
-from cotbuild.student.training.plot import plot_losses
+from cotbuild.student.training.metrics import (
+    append_metrics,
+    plot_losses,
+    read_metrics,
+    summarize_metrics,
+    write_metrics,
+)
 from cotbuild.student.training.run_dir import (
     CHECKPOINTS,
     MODEL,
-    append_metrics,
     check_same_run,
+    checkpoint_step,
     find_last_checkpoint,
     library_versions,
-    read_metrics,
     read_run,
-    summarize_metrics,
-    write_metrics,
     write_run,
 )
 from cotbuild.student.training.trainer import (
@@ -48,35 +51,25 @@ from cotbuild.student.training.trainer import (
     make_trainer_args,
     resolve_learning_rate,
 )
-from cotbuild.student.training.updates import UpdateDataset
 
-MEASURED = 3
-"""Updates run for `estimate_training_cost`; the first, which warms up, does not count."""
+MEASURED_UPDATES = 3
+"""Updates run for a cost estimate; the first one, a warm-up, is not counted."""
+
+MACHINE_FILES = ("training_args.bin", "README.md")
+"""Files beside a saved model that hold paths of this machine: a pickle, peft's card."""
 
 
 class BaseStudent(NamedTuple):
     """The student before training."""
 
-    where: str
+    source: str
     """A folder, or a Hub id."""
     identity: str
-    """Weights by digest or commit."""
+    """Digest or commit of its weights."""
     revision: str | None = None
 
 
-class TrainingCost(NamedTuple):
-    """What a run will take."""
-
-    rows: int
-    too_long: int
-    updates: int
-    tokens: int
-    padded_tokens: int
-    """Tokens that are run, padding included."""
-    seconds: float
-    """On this machine, if all of it goes as the updates that were measured."""
-    measured: int
-    """Updates measured."""
+# -- training ----------------------------------------------------------------------------
 
 
 def train_student(
@@ -86,103 +79,69 @@ def train_student(
     out: Path,
     on_update: Callable[[UpdateMetrics], None] = lambda _: None,
 ) -> StudentRun:
-    """Train into `out`, or go on there, or return the run that is finished there. See
-    `resolve_precision` for which.
+    """Train a student into `out`, or resume the run there.
 
-    Under `accelerate launch` every process calls this. A first Ctrl-C ends it behind
-    the update at hand, with a checkpoint, as KeyboardInterrupt. Raises ConfigError
-    where another run stands in `out`, DataError where the rows are not what they should
-    be, StoreError where the folder cannot be written.
+    If the run in `out` is finished already, it is returned as it is. A resumed run ends
+    with the same weights as one that was not interrupted. Under `accelerate launch`
+    every process calls this. The loss is that of `training.loss`.
+
+    Args:
+        config: the settings. Precision and learning rate may be left to their defaults,
+            which depend on the machine and on LoRA; the run records what was used.
+        variant_rows: the rows of the variant, in the order of the build.
+        base: the student before training.
+        out: folder of the run; see `training.run_dir`.
+        on_update: called after every update, in the main process.
+
+    Raises:
+        ConfigError: `out` holds another run, or the loss becomes infinite or NaN.
+        DataError: no row fits the student's context or `max_tokens`.
+        StoreError: the folder cannot be written.
+        KeyboardInterrupt: after a first Ctrl-C, once the current update is done and a
+            checkpoint is written; a second Ctrl-C interrupts at once.
     """
     student, examples, run = _prepare(config, variant_rows, base)
-    there = read_run(out)
-    if there is not None:
-        check_same_run(out, there, run)
-        if there.finished:
-            return there
-    state = PartialState()
-    checkpoint = find_last_checkpoint(out)
-    done = read_metrics(
-        out, upto=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    )
-    state.wait_for_everyone()  # all have read before one writes
-    if state.is_main_process:
-        write_run(out, run)
-        write_metrics(out, done)
+    existing = read_run(out)
+    if existing is not None:
+        check_same_run(out, existing, run)
+        if existing.finished:
+            return existing
+    checkpoint = _start_or_resume(out, run)
 
-    def tell(update: UpdateMetrics) -> None:
+    def record_update(update: UpdateMetrics) -> None:
         append_metrics(out, update)
         on_update(update)
 
-    with _disk(out):
-        trainer = _trainer(student, examples, run.config, out / CHECKPOINTS, tell)
-        with _ends_at_an_update(trainer):
+    with _os_errors_as_store_errors(out):
+        trainer = _make_trainer(
+            student, examples, run.config, out / CHECKPOINTS, record_update
+        )
+        with _interrupted_after_an_update(trainer):
             trainer.train(
                 resume_from_checkpoint=str(checkpoint) if checkpoint else None
             )
         return _finish(trainer, out, run)
 
 
-def estimate_training_cost(
-    config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
-) -> TrainingCost:
-    """What training will take: a few updates are run on real rows, and nothing is
-    written. Raises as `train_student` does.
-    """
-    student, examples, run = _prepare(config, variant_rows, base)
-    updates = UpdateDataset(examples, run.config, student.pad_id)
-    tokens, padded = updates.tokens()
-    told: list[UpdateMetrics] = []
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = _trainer(
-            student,
-            examples,
-            run.config,
-            Path(folder),
-            told.append,
-            only=min(MEASURED, len(updates)),
-        )
-        trainer.train()
-    timed = told[1:] or told
-    spent = sum(update.seconds for update in timed) / sum(
-        update.tokens for update in timed
-    )
-    info = run.data
-    return TrainingCost(
-        info.num_rows,
-        info.too_long,
-        len(updates),
-        tokens,
-        padded,
-        spent * tokens,
-        len(timed),
-    )
-
-
 def _prepare(
     config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
 ) -> tuple[Student, TrainingExamples, StudentRun]:
-    # All weights train in float32, bfloat16 or not: 5e-5 of a weight is lost in
-    # bfloat16.
+    # If all weights train they are float32, also under autocast: an update of 5e-5 of a
+    # weight is lost in bfloat16.
     dtype = torch.float32 if config.lora_rank is None else None
     student = load_student(
-        base.where, base.identity, revision=base.revision, dtype=dtype
+        base.source, base.identity, revision=base.revision, dtype=dtype
     )
-    examples = make_examples(
-        variant_rows,
-        student.tokenizer,
-        config,
-        min(config.max_tokens, context_length(student.model)),
-    )
+    max_tokens = min(config.max_tokens, context_length(student.model))
+    examples = make_examples(variant_rows, student.tokenizer, config, max_tokens)
     longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
     set_attention(student.model, config, longest)
+    resolved = {
+        "lr": resolve_learning_rate(config),
+        "precision": resolve_precision(config),
+    }
     run = StudentRun(
-        config=config.model_copy(
-            update={
-                "lr": resolve_learning_rate(config),
-                "precision": resolve_precision(config),
-            }
-        ),
+        config=config.model_copy(update=resolved),
         student=base.identity,
         data=examples.info,
         layout=examples.layout,
@@ -191,26 +150,39 @@ def _prepare(
     return student, examples, run
 
 
-def _trainer(
+def _start_or_resume(out: Path, run: StudentRun) -> Path | None:
+    """Write run.json and the metrics so far; return the checkpoint to resume from."""
+    state = PartialState()
+    checkpoint = find_last_checkpoint(out)
+    done = read_metrics(out, upto=checkpoint_step(checkpoint) if checkpoint else 0)
+    state.wait_for_everyone()  # every process has read before one writes
+    if state.is_main_process:
+        write_run(out, run)
+        write_metrics(out, done)
+    return checkpoint
+
+
+def _make_trainer(
     student: Student,
     examples: TrainingExamples,
     config: TrainConfig,
     checkpoints: Path,
-    tell: Callable[[UpdateMetrics], None],
-    only: int | None = None,
+    on_update: Callable[[UpdateMetrics], None],
+    max_updates: int | None = None,
 ) -> StudentTrainer:
-    """`only`: so many updates and no checkpoint."""
-    updates = only or len(UpdateDataset(examples, config, student.pad_id))
-    args = make_trainer_args(config, checkpoints, updates, keep=only is None)
-    return StudentTrainer(student, examples, config, args, tell)
+    """Make the trainer of a run; with `max_updates` it is cut short, without checkpoints."""
+    updates = max_updates or len(UpdateDataset(examples, config, student.pad_id))
+    keep = max_updates is None
+    args = make_trainer_args(config, checkpoints, updates, keep=keep)
+    return StudentTrainer(student, examples, config, args, on_update)
 
 
 @contextlib.contextmanager
-def _ends_at_an_update(trainer: StudentTrainer) -> Iterator[None]:
-    """SIGINT has the run end behind its update, and comes as KeyboardInterrupt then; a
-    second one does so at once.
+def _interrupted_after_an_update(trainer: StudentTrainer) -> Iterator[None]:
+    """Turn a first Ctrl-C into a KeyboardInterrupt after the current update.
 
-    Of several processes each would stop at another update: there it comes at once.
+    A second one interrupts at once, as the first one does if there are several
+    processes: each of them would stop at another update.
     """
     if trainer.args.world_size > 1:
         yield
@@ -218,56 +190,101 @@ def _ends_at_an_update(trainer: StudentTrainer) -> Iterator[None]:
     stop = StopOnRequest()
     trainer.add_callback(stop)
 
-    def on_signal(number: int, frame: Any) -> None:
-        if stop.asked:
+    def handle_signal(number: int, frame: Any) -> None:
+        if stop.requested:
             signal.default_int_handler(number, frame)
-        stop.asked = True
+        stop.requested = True
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    previous = signal.signal(signal.SIGINT, handle_signal)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if stop.asked and trainer.state.global_step < trainer.state.max_steps:
+        signal.signal(signal.SIGINT, previous)
+    if stop.requested and trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
 
 
 def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
-    """Put the student in its place, draw the plot, and say in run.json that it is
-    finished.
-    """
-    made = out / f".{MODEL}"
-    trainer.save_model(str(made))
+    """Save the trained student and the plot, and mark the run as finished."""
+    staging = out / f".{MODEL}"
+    trainer.save_model(str(staging))
     trainer.accelerator.wait_for_everyone()
     updates = read_metrics(out)
-    finished = run.model_copy(
-        update={"finished": True, "result": summarize_metrics(updates)}
-    )
+    result = summarize_metrics(updates)
+    finished = run.model_copy(update={"finished": True, "result": result})
     if trainer.is_world_process_zero():
-        for name in (
-            "training_args.bin",
-            "README.md",
-        ):  # a pickle and peft's card, both with paths of this machine
-            (made / name).unlink(missing_ok=True)
+        for name in MACHINE_FILES:
+            (staging / name).unlink(missing_ok=True)
         shutil.rmtree(out / MODEL, ignore_errors=True)
-        made.replace(out / MODEL)
-        plot_losses(
-            out,
-            updates,
-            f"{run.data.spec.ref}, {run.config.loss.value} loss, seed {run.config.seed}",
-        )
+        staging.replace(out / MODEL)
+        config = run.config
+        title = f"{run.data.spec.ref}, {config.loss.value} loss, seed {config.seed}"
+        plot_losses(out, updates, title)
         write_run(out, finished)
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return finished
 
 
 @contextlib.contextmanager
-def _disk(out: Path) -> Iterator[None]:
+def _os_errors_as_store_errors(out: Path) -> Iterator[None]:
     try:
         yield
-    except StoreError:
+    except StoreError:  # an OSError too
         raise
     except OSError as error:
-        raise StoreError(
-            f"{out}: {error}. Expected room to write the run. Run the same command again."
-        ) from error
+        raise write_error(out, error) from error
+
+
+# -- cost --------------------------------------------------------------------------------
+
+
+class TrainingCost(NamedTuple):
+    """What a run takes."""
+
+    rows: int
+    too_long: int
+    """Rows left out for their length."""
+    updates: int
+    tokens: int
+    """Over all passes, without padding."""
+    padded_tokens: int
+    """Over all passes, padding included."""
+    seconds: float
+    """Estimated from the updates measured on this machine."""
+    measured: int
+    """Number of updates measured."""
+
+
+def estimate_training_cost(
+    config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
+) -> TrainingCost:
+    """Estimate what training takes from a few updates on the real rows.
+
+    Nothing is kept on disk. Raises as `train_student` does.
+    """
+    student, examples, run = _prepare(config, variant_rows, base)
+    updates = UpdateDataset(examples, run.config, student.pad_id)
+    tokens, padded_tokens = updates.count_tokens()
+    metrics: list[UpdateMetrics] = []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _make_trainer(
+            student,
+            examples,
+            run.config,
+            Path(folder),
+            metrics.append,
+            max_updates=min(MEASURED_UPDATES, len(updates)),
+        )
+        trainer.train()
+    measured = metrics[1:] or metrics
+    seconds = sum(update.seconds for update in measured)
+    seconds_per_token = seconds / sum(update.tokens for update in measured)
+    return TrainingCost(
+        rows=run.data.num_rows,
+        too_long=run.data.too_long,
+        updates=len(updates),
+        tokens=tokens,
+        padded_tokens=padded_tokens,
+        seconds=seconds_per_token * tokens,
+        measured=len(measured),
+    )

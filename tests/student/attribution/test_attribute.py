@@ -11,14 +11,15 @@ from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.training import Layout, RowsInfo, StudentRun, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.attribution.attribute import (
+    AttributedRationale,
     AttributedRow,
+    AttributionLog,
     AttributionSettings,
     attribute_rationales,
     check_attributable,
     make_jobs,
     summarize_scores,
 )
-from cotbuild.student.attribution.log import AttributedRationale, AttributionLog
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
 from tests.support.tiny import tiny_student
 
@@ -223,7 +224,7 @@ def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_no
         for i, one in enumerate(asked)
     ]
     jobs = make_jobs(student, SETTINGS, asked, 128)
-    assert [job.asked.row.sample_index for job in jobs] == [0, 1]
+    assert [job.item.row.sample_index for job in jobs] == [0, 1]
     told: list[tuple[int, int]] = []
     with AttributionLog(tmp_path / "log.jsonl") as log:
         found = attribute_rationales(

@@ -227,7 +227,7 @@ def test_spans_cover_the_rationale_and_mark_what_names_an_option(
     family: str, rationale: str
 ) -> None:
     _, case = case_for(family, row_of(rationale))
-    spans = case.scored([1.0] * len(case.middle_ids_M), QUESTION, rationale)
+    spans = case.make_spans([1.0] * len(case.middle_ids_M), QUESTION, rationale)
     covered = {at for span in spans for at in range(span.start, span.end)}
     assert (
         {at for at, char in enumerate(rationale) if not char.isspace()}

@@ -21,20 +21,15 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
 from cotbuild.schemas.variant import TrainingRow
-from cotbuild.student.training.data import choose_rationales
-from cotbuild.student.training.examples import make_examples
-from cotbuild.student.training.run_dir import (
-    load_trained,
-    open_run,
-    read_metrics,
-    run_identity,
-)
+from cotbuild.student.training.batches import UpdateDataset
+from cotbuild.student.training.examples import choose_rationales, make_examples
+from cotbuild.student.training.metrics import read_metrics
+from cotbuild.student.training.run_dir import load_trained, open_run, run_identity
 from cotbuild.student.training.train import (
     BaseStudent,
     estimate_training_cost,
     train_student,
 )
-from cotbuild.student.training.updates import UpdateDataset
 from tests.support.commands import cotbuild, rows
 from tests.support.student_builds import VARIANTS, make_build, variant_rows
 from tests.support.tiny import FAMILIES, save_tiny, shared_student, tiny_tokenizer
