@@ -1,6 +1,6 @@
-"""Reading one answer at one place: what stands behind "The answer is".
+"""Read one answer at one place of a text, such as what follows "The answer is".
 
-One reader per kind of question, all pure.
+There is one reader for each kind of question. Pure.
 """
 
 import re
@@ -27,100 +27,82 @@ class ReadValue(NamedTuple):
     """Whether the text would say the same if it were cut directly after it."""
 
 
+class _NamedOption(NamedTuple):
+    """An option that a text names by its label or by its words."""
+
+    label: str
+    end: int
+
+
+# --- choices ---
+
+
 def read_choice(text: str, question: Question) -> ReadValue | None:
-    """A label, an option's text, or both; several options, or a label beside another
-    option's text, are no answer.
+    """Read a label, an option's text, or both.
+
+    Several options, or a label next to another option's text, are no single answer.
     """
     options = option_table(question)
     start = _skip(p.OPENING, text, 0)
-    named = _letter(text, start, options)
-    if named is None:
-        if (named := _option(text, start, options)) is None:
-            return _refusal(text, start)
+    if lettered := _read_label(text, start, options):
+        label, end = lettered
+        complete = end < len(text) or text[-1] != "a"
+        beside = _read_option_text(text, _skip(p.BESIDE, text, end), options)
+        if beside and options.texts[beside.label] == options.texts[label]:
+            end = beside.end
+        elif beside and _belongs_to_label(text, end, beside):
+            return ReadValue(None, beside.end, complete=True)
+    elif named := _read_option_text(text, start, options):
         label, end = named
-        closed = end < len(text)
+        complete = end < len(text)
     else:
-        label, end = named
-        closed = end < len(text) or text[-1] != "a"
-        behind = _skip(p.BESIDE, text, end)
-        if beside := _option(text, behind, options):
-            if options.texts[beside[0]] == options.texts[label]:
-                end = beside[1]
-            elif not set(text[end:behind]) & set(".,\n") and p.CLAUSE_ENDS.match(
-                text, beside[1]
-            ):
-                return ReadValue(None, beside[1], True)
+        return _read_no_single(text, start)
     if p.DENIED.match(text, end):
         return None  # "The answer is B: air heads is incorrect"
     if _names_another(text, end, label, options):
-        return ReadValue(None, end, True)
-    if _goes_on_listing(text, end, label, options):
+        return ReadValue(None, end, complete=True)
+    if _continues_a_list(text, end, label, options):
         return None  # "Choose the correct answer: A) ice B) rain"
-    return ReadValue(label, end, closed)
+    return ReadValue(label, end, complete)
 
 
 def opens_with_label(text: str, question: Question) -> bool:
-    """Whether a choice's label comes first; "The train is faster because …" opens with
-    an option's text.
+    """Return whether a choice's label comes first.
+
+    "The train is faster because …" opens with an option's text, not with a label.
     """
-    return _letter(text, _skip(p.OPENING, text, 0), option_table(question)) is not None
+    start = _skip(p.OPENING, text, 0)
+    return _read_label(text, start, option_table(question)) is not None
 
 
-def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
-    """The offset behind `pattern`, which may match nothing, at `start`."""
-    found = pattern.match(text, start)
-    return found.end() if found else start
+def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | None:
+    """Read a choice's label at `start`.
 
-
-def _letter(text: str, start: int, options: OptionTable) -> tuple[str, int] | None:
-    """A choice's label at `start` and the offset behind it, unless it reads as a word:
-    "A", "I", the 1 of 1.5.
+    None if it reads as a word or part of a number: "A", "I", the 1 of 1.5.
     """
     found = p.LABEL.match(text, start)
-    label = found and options.labels.get(found[0].casefold())
-    if not found or not label or p.NUMBER_GOES_ON.match(text, found.end()):
+    if found is None:
         return None
-    said, end = found[0], found.end()
-    if p.AFTER_LETTER.match(text, end) or (said.isupper() and said not in ("A", "I")):
-        return label, end
-    beside = _option(text, end, options)
-    return (label, end) if beside and beside[0] == label else None
+    label = options.labels.get(found[0].casefold())
+    end = found.end()
+    if label is None or p.NUMBER_GOES_ON.match(text, end):
+        return None
+    is_letter = found[0].isupper() and found[0] not in ("A", "I")
+    if is_letter or p.AFTER_LETTER.match(text, end):
+        return _NamedOption(label, end)
+    beside = _read_option_text(text, end, options)
+    return _NamedOption(label, end) if beside and beside.label == label else None
 
 
-def _names_another(text: str, after: int, label: str, options: OptionTable) -> bool:
-    """Whether a further option is joined on in the same sentence: "(a) fort or (e)
-    museum", "B, C and D".
-    """
-    clause = p.clause(text, after)
-    named = [
-        options.labels.get((m[1] or m[2]).casefold()) for m in p.JOINED.finditer(clause)
-    ]
-    if joint := p.JOINT.match(clause):
-        joined = _option(clause, joint.end(), options)
-        named.append(joined and joined[0])
-    return any(
-        other is not None and options.texts[other] != options.texts[label]
-        for other in named
-    )
-
-
-def _goes_on_listing(text: str, end: int, label: str, options: OptionTable) -> bool:
-    """Whether the next label of the question follows as the next item of a list."""
-    order = list(options.labels.values())
-    after = p.LISTED.match(text, end)
-    following = after and options.labels.get((after[1] or after[2]).casefold())
-    return following is not None and order.index(following) == order.index(label) + 1
-
-
-def _option(text: str, start: int, options: OptionTable) -> tuple[str, int] | None:
-    """The option whose whole text stands at `start`, the longest if several do, and the
-    offset behind it.
-    """
+def _read_option_text(
+    text: str, start: int, options: OptionTable
+) -> _NamedOption | None:
+    """Read the option whose whole text is at `start`, the longest if several are."""
     first = next(_tokens(text, start), None)
     if first is None or first[0] not in options.first_words:
         return None
-    said = list(islice(_tokens(text, start), options.max_words))
-    words = [word for word, _ in said]
+    tokens = list(islice(_tokens(text, start), options.max_words))
+    words = [word for word, _ in tokens]
     fitting = [
         label
         for label, option in options.words.items()
@@ -128,100 +110,147 @@ def _option(text: str, start: int, options: OptionTable) -> tuple[str, int] | No
     ]
     if not fitting:
         return None
-    label = max(
-        fitting, key=lambda label: len(options.words[label])
-    )  # the first of equals
-    end = said[len(options.words[label]) - 1][1]
-    return (label, end) if p.AFTER_OPTION.match(text, end) else None
+    label = max(fitting, key=lambda label: len(options.words[label]))
+    end = tokens[len(options.words[label]) - 1][1]
+    return _NamedOption(label, end) if p.AFTER_OPTION.match(text, end) else None
+
+
+def _belongs_to_label(text: str, label_end: int, beside: _NamedOption) -> bool:
+    """Return whether an option's text is the one that the label before it names."""
+    between = text[label_end : _skip(p.BESIDE, text, label_end)]
+    ends_clause = p.CLAUSE_ENDS.match(text, beside.end) is not None
+    return ends_clause and set(between).isdisjoint(".,\n")
+
+
+def _names_another(text: str, after: int, label: str, options: OptionTable) -> bool:
+    """Return whether another option is joined on in the same sentence.
+
+    As in "(a) fort or (e) museum" and "B, C and D".
+    """
+    clause = p.clause(text, after)
+    named = []
+    for joined in p.JOINED.finditer(clause):
+        named.append(options.labels.get((joined[1] or joined[2]).casefold()))
+    if joint := p.JOINT.match(clause):
+        option = _read_option_text(clause, joint.end(), options)
+        named.append(option.label if option else None)
+    texts = {options.texts[other] for other in named if other is not None}
+    return not texts <= {options.texts[label]}
+
+
+def _continues_a_list(text: str, end: int, label: str, options: OptionTable) -> bool:
+    """Return whether the question's next label follows as the next item of a list."""
+    item = p.LISTED.match(text, end)
+    if item is None:
+        return False
+    following = options.labels.get((item[1] or item[2]).casefold())
+    if following is None:
+        return False
+    order = list(options.labels.values())
+    return order.index(following) == order.index(label) + 1
 
 
 def _tokens(text: str, start: int) -> Iterator[tuple[str, int]]:
-    """The words that are not articles, case-folded, each with the offset behind it."""
+    """Yield the words from `start` on, case-folded and without articles, and their ends."""
     for token in p.TOKEN.finditer(text, start):
         word = token[0].casefold()
         if word not in p.ARTICLES:
             yield word, token.end()
 
 
+# --- yes or no, numbers, text ---
+
+
 def read_yes_no(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
-    """yes, no, true or false."""
+    """Read yes, no, true or false."""
     start = _skip(p.OPENING, text, 0)
-    if found := p.YES_NO.match(text, start):
-        return ReadValue(
-            "yes" if found["yes"] else "no", found.end(), found.end() < len(text)
-        )
-    return _refusal(text, start)
-
-
-def _refusal(text: str, start: int) -> ReadValue | None:
-    refusal = p.NO_SINGLE.match(text, start)
-    return ReadValue(None, refusal.end(), True) if refusal else None
+    found = p.YES_NO.match(text, start)
+    if found is None:
+        return _read_no_single(text, start)
+    answer = "yes" if found["yes"] else "no"
+    return ReadValue(answer, found.end(), complete=found.end() < len(text))
 
 
 def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
-    """The number that follows, the one behind the last "=", or the only one of the
-    clause.
+    """Read the number that follows, the one after the last "=", or the clause's only one.
+
+    A range ("3 or 4") is no single answer.
     """
     start = _skip(p.NUMBER_OPENING, text, 0)
-    if refusal := _refusal(text, start):
-        return refusal
+    if no_single := _read_no_single(text, start):
+        return no_single
     if fraction := p.FRACTION.match(text, start):
-        return ReadValue(
-            f"{fraction[1]}{fraction[2]}/{fraction[3]}", fraction.end(), True
-        )
+        answer = f"{fraction[1]}{fraction[2]}/{fraction[3]}"
+        return ReadValue(answer, fraction.end(), complete=True)
     clause = text[:start] + p.clause(text, start)
-    found = _one_number(clause, start)
-    if found is None or p.OPERATOR.match(clause, found.end()):
+    number = _find_number(clause, start)
+    if number is None or p.OPERATOR.match(clause, number.end()):
         return None
-    if p.SEVERAL.match(clause, found.end()):
-        return ReadValue(None, found.end(), True)
-    return ReadValue(
-        plain_number(found), found.end(), bool(text[found.end() :].strip(" .,"))
-    )
+    if p.SEVERAL.match(clause, number.end()):
+        return ReadValue(None, number.end(), complete=True)
+    has_more = bool(text[number.end() :].strip(" .,"))
+    return ReadValue(plain_number(number), number.end(), complete=has_more)
 
 
-def _one_number(clause: str, start: int) -> re.Match[str] | None:
+def _find_number(clause: str, start: int) -> re.Match[str] | None:
     numbers = list(p.NUMBER.finditer(clause, start))
     equals = clause.rfind("=")
     if equals >= start:
-        return next((n for n in numbers if n.start() > equals), None)
-    if numbers and (
-        numbers[0].start() == start or len({plain_number(n) for n in numbers}) == 1
-    ):
-        return numbers[0]
-    return None
+        return next((number for number in numbers if number.start() > equals), None)
+    if not numbers:
+        return None
+    is_next = numbers[0].start() == start
+    is_only = len({plain_number(number) for number in numbers}) == 1
+    return numbers[0] if is_next or is_only else None
 
 
 def plain_number(found: re.Match[str]) -> str:
-    """A NUMBER match in plain digits: no commas or currency, "2 million" multiplied
-    out, fractions as written.
+    """Return a match of `patterns.NUMBER` in plain digits.
+
+    Without commas and currency, and with "2 million" multiplied out; fractions stay.
     """
     signs = f"{found['sign'] or ''}{found['sign2'] or ''}".strip()
-    sign = "-" if signs not in ("", "+") else ""
-    digits = re.sub(r"[^0-9]", "", found["digits"] or "0") + (
-        found["decimals"] or found["leading"] or ""
-    )
-    scale = p.SCALE.match(found.string, found.end())
-    if scale and not found["rest"]:
-        whole, _, part = digits.partition(".")
-        zeros = p.SCALES[scale[1].lower()]
-        digits = (
-            whole
-            + part[:zeros].ljust(zeros, "0")
-            + ("." + part[zeros:] if part[zeros:] else "")
-        )
-    return sign + digits + (found["rest"] or "")
+    sign = "" if signs in ("", "+") else "-"
+    whole = re.sub(r"[^0-9]", "", found["digits"] or "0")
+    digits = whole + (found["decimals"] or found["leading"] or "")
+    if found["rest"]:
+        return sign + digits + found["rest"]
+    if scale := p.SCALE.match(found.string, found.end()):
+        digits = _shift_point(digits, p.SCALES[scale[1].lower()])
+    return sign + digits
+
+
+def _shift_point(digits: str, places: int) -> str:
+    """Multiply plain digits by 10 to the power of `places`."""
+    whole, _, decimals = digits.partition(".")
+    shifted = whole + decimals[:places].ljust(places, "0")
+    rest = decimals[places:]
+    return f"{shifted}.{rest}" if rest else shifted
 
 
 def read_text(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
-    """What follows, to the end of its clause."""
+    """Read what follows, to the end of its clause."""
     start = _skip(p.TEXT_OPENING, text, 0)
-    if refusal := _refusal(text, start):
-        return refusal
+    if no_single := _read_no_single(text, start):
+        return no_single
     clause = p.clause(text, start)
     answer = clause.strip(p.EDGE + ".,;!?")
+    if not answer:
+        return None
     end = start + len(clause)
-    return ReadValue(answer, end, bool(text[end:].strip())) if answer else None
+    return ReadValue(answer, end, complete=bool(text[end:].strip()))
+
+
+def _read_no_single(text: str, start: int) -> ReadValue | None:
+    """Read "none", "unknown" or the like, which say that there is no single answer."""
+    found = p.NO_SINGLE.match(text, start)
+    return ReadValue(None, found.end(), complete=True) if found else None
+
+
+def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
+    """Return the end of a match of `pattern` at `start`; `start` if there is none."""
+    found = pattern.match(text, start)
+    return found.end() if found else start
 
 
 READERS: dict[QuestionKind, Callable[[str, Question], ReadValue | None]] = {
