@@ -1,5 +1,6 @@
-"""The quality flags that a text alone decides: exact rules, each linear in the text,
-and each cheap. Pure.
+"""Quality flags of a text: loops, refusals, markup.
+
+The rules are exact, cheap, and linear in the length of the text. Pure.
 """
 
 import re
@@ -9,65 +10,73 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag
 
 LOOP_TIMES = 3
-"""A block of words stands so often in a row before it is a loop …"""
+"""Fewest times in a row that a block of words makes a loop."""
 LOOP_WORDS = 12
-"""… and the loop is at least so many words long: "very, very, very" is none."""
+"""Fewest words of a loop in all: "very, very, very" is none."""
 LOOP_PERIOD = 50
 """Most words of a block."""
 SUM_WORDS = 60
-"""The same for a sum: GSM8K's own rationales hold "5 cars + 5 cars + 5 cars"."""
+"""Fewest words of a loop that is a sum: GSM8K's own rationales have
+"5 cars + 5 cars + 5 cars".
+"""
 
-_GRAM = 4  # a loop repeats some 4-gram at least LOOP_WORDS - 7 times, as a look at every period would cost 20 times more
+_GRAM = 4
+"""Words of the n-grams that suggest the periods worth a look: a loop repeats some
+4-gram at least LOOP_WORDS - 7 times. To look at every period takes 20 times as long.
+"""
 _SUM = frozenset("+-*x×=") | {"plus", "times"}
 
 
 def find_flags(rationale: str, question: Question) -> set[Flag]:
-    """The flags of a rationale as kept."""
+    """Return the flags of a rationale, as kept."""
     if not rationale:
         return {Flag.EMPTY}
-    found = {
+    applies = {
         Flag.REPEATS_ITSELF: repeats_itself(rationale),
         Flag.MARKUP: has_markup(rationale),
         Flag.NAMES_TARGET: names_target(rationale, question),
     }
-    return {flag for flag, stands in found.items() if stands}
+    return {flag for flag, is_set in applies.items() if is_set}
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether a block of words stands LOOP_TIMES in a row, LOOP_WORDS words or more in
-    all, list numbers apart.
+    """Return whether a block of words is repeated LOOP_TIMES in a row.
+
+    It has to be LOOP_WORDS words or more in all; the numbers of a list do not count.
     """
-    words = [
-        word
-        for word in text.lower().split()
-        if word[-1] not in ".):" or not word[:-1].isdigit()
-    ]
+    words = [word for word in text.lower().split() if not _is_list_number(word)]
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
         return False
     places: dict[tuple[str, ...], list[int]] = {}
     periods: set[int] = set()
     for i, gram in enumerate(grams):
-        before = places.setdefault(gram, [])
-        periods.update(i - at for at in before[-LOOP_PERIOD:])
-        before.append(i)
-    return any(
-        _loops(words, period) for period in sorted(periods) if period <= LOOP_PERIOD
-    )
+        earlier = places.setdefault(gram, [])
+        periods.update(i - place for place in earlier[-LOOP_PERIOD:])
+        earlier.append(i)
+    short_periods = sorted(period for period in periods if period <= LOOP_PERIOD)
+    return any(_has_period(words, period) for period in short_periods)
 
 
-def _loops(words: list[str], period: int) -> bool:
+def _is_list_number(word: str) -> bool:
+    return word[-1] in ".):" and word[:-1].isdigit()
+
+
+def _has_period(words: list[str], period: int) -> bool:
+    """Return whether there is a loop of a block of `period` words."""
+    needed = max(period * (LOOP_TIMES - 1), LOOP_WORDS - period)
+    needed_of_sum = SUM_WORDS - period
     run = 0
     for i in range(period, len(words)):
         run = run + 1 if words[i] == words[i - period] else 0
-        if run >= max(period * (LOOP_TIMES - 1), LOOP_WORDS - period) and (
-            run >= SUM_WORDS - period or _SUM.isdisjoint(words[i - period : i])
-        ):
+        if run < needed:
+            continue
+        if run >= needed_of_sum or _SUM.isdisjoint(words[i - period : i]):
             return True
     return False
 
 
-# --- refusals: on folded, lower-cased text; a literal first word keeps each scan fast ---
+# --- refusals: for folded, lower-case text; a literal first word keeps a scan fast ---
 
 _OFFERED = r"(?:answer |given |listed |provided |available |presented |possible |above |the |these |those )"
 _NO_CHOICE = tuple(
@@ -103,8 +112,9 @@ _DECLINES = tuple(
 
 
 def is_refusal(low: str, question: Question) -> bool:
-    """Whether a text, folded and in lower case, declines to answer or says that no
-    choice is right.
+    """Return whether a text declines to answer, or says that no choice is right.
+
+    `low` is the text folded and in lower case.
     """
     if any(pattern.search(low) for pattern in _DECLINES):
         return True
@@ -126,9 +136,10 @@ _MARKUP = re.compile(
 
 
 def has_markup(text: str) -> bool:
-    """Whether tags, chat markers, LaTeX commands or Markdown (bold, headings, fences)
-    stand in `text`.
+    """Return whether `text` has tags, chat markers, LaTeX commands or Markdown.
+
+    Of Markdown: bold, headings, fences.
     """
-    return (
-        any(mark in text for mark in "<\\*`#[") and _MARKUP.search(text) is not None
-    )  # most texts have none of them
+    if not any(mark in text for mark in "<\\*`#["):  # as in most texts
+        return False
+    return _MARKUP.search(text) is not None

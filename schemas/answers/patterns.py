@@ -1,9 +1,8 @@
-"""What an answer statement looks like: the compiled patterns and the one-to-one folding
-that `extract` reads through.
+"""Patterns of answer statements, and the folding of the text they are matched with.
 
-Every pattern is linear: repeats are possessive, bounded, or over characters that cannot
-follow them, since teachers do emit 100 KB of one character. Patterns named LOW_ are for
-lower-cased text; a literal first word keeps the scan fast.
+Every pattern takes linear time, since teachers do emit 100 KB of one character: repeats
+are possessive, bounded, or over characters that cannot follow them. Patterns named
+LOW_ are for lower-case text. A literal first word keeps a scan fast.
 """
 
 import re
@@ -33,16 +32,18 @@ _ODD_ASCII = [chr(code) for code in _SPACES if code < 128 and code != 32]
 
 
 def fold(text: str) -> str:
-    """`text` of the same length with odd spaces, quotes, dashes and full-width forms
-    made plain.
+    """Replace unusual spaces, quotes, dashes and full-width forms by plain ones.
+
+    The result has the length of `text`, so offsets hold in both.
     """
-    plain = text.isascii() and (
-        text.isprintable() or not any(char in text for char in _ODD_ASCII)
-    )
-    return text if plain else text.translate(FOLD)
+    if not text.isascii():
+        return text.translate(FOLD)
+    if text.isprintable() or not any(char in text for char in _ODD_ASCII):
+        return text
+    return text.translate(FOLD)
 
 
-# --- where the teacher's turn ends, and an invented next one begins ---
+# --- the end of the teacher's turn, where an invented next one begins ---
 LOW_RUN_ON = re.compile(
     r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
     r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
@@ -68,8 +69,9 @@ _PRAISE = (
 
 
 def _preceded(noun: str) -> str:
-    """Look-behinds put after the noun: the scan then starts from a literal word, three
-    times faster.
+    """Return look-behinds for the text before `noun`, to put after it.
+
+    A scan that starts from a literal word is three times as fast.
     """
     return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
 
@@ -146,7 +148,7 @@ SCAFFOLD = re.compile(
 )
 BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
 
-# --- what may stand between the introduction and the answer ---
+# --- what may be between the introduction and the answer ---
 _MARKUP = (
     r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
 )
@@ -239,23 +241,23 @@ EDGE = " \n*_$\"'`<>()[]{}:=~#\\"
 
 
 def sentence_end(text: str, start: int) -> int:
-    """Where the sentence at `start` ends, before its final mark; "St.
+    """Return the end of the sentence at `start`, before its final mark.
 
-    Louis" and "J. K. Rowling" go on.
+    The point of an abbreviation ends none: "St. Louis", "J. K. Rowling".
     """
     for mark in SENTENCE_END.finditer(text, start):
-        if (
-            mark[0] != "."
-            or mark.end() == len(text)
-            or not ABBREVIATION.search(text, max(start, mark.start() - 8), mark.start())
-        ):
+        if mark[0] != "." or mark.end() == len(text):
+            return mark.start()
+        window_start = max(start, mark.start() - 8)
+        if not ABBREVIATION.search(text, window_start, mark.start()):
             return mark.start()
     return len(text)
 
 
 def clause(text: str, start: int) -> str:
-    """From `start` to the end of the sentence or to the reason given for it, whichever
-    comes first.
+    """Return the text from `start` to the end of the sentence.
+
+    Or to the reason given for it, if that comes first.
     """
     end = sentence_end(text, start)
     reason = REASON.search(text, start + 1, end)
