@@ -75,8 +75,8 @@ class Template(Record):
         default=None, description="System turn; None: none is sent."
     )
     user: str = Field(
-        description="User turn, of the exemplars too. $question, for choice $choices; $target shows the target, for "
-        "choice its letter, and $target_text its text."
+        description="User turn, of the exemplars too. $question, for choice $choices; "
+        "$target shows the target, for choice its letter, and $target_text its text."
     )
     choice_line: str = Field(
         default="($label) $text", description="One line of $choices."

@@ -31,7 +31,8 @@ class Extraction(Record):
     """The answer and the reasoning that one text states."""
 
     answer: str | None = Field(
-        description="In the form of the target: a choice's label, yes or no, plain digits, text. None: no single one."
+        description="In the form of the target: a choice's label, yes or no, plain "
+        "digits, text. None: no single one."
     )
     rationale: str = Field(description="The reasoning alone, stripped; empty: none.")
     flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")

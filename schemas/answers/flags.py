@@ -78,17 +78,24 @@ def _has_period(words: list[str], period: int) -> bool:
 
 # --- refusals: for folded, lower-case text; a literal first word keeps a scan fast ---
 
-_OFFERED = r"(?:answer |given |listed |provided |available |presented |possible |above |the |these |those )"
+_OFFERED = (
+    r"(?:answer |given |listed |provided |available |presented |possible |above |the "
+    r"|these |those )"
+)
 _NO_CHOICE = tuple(
     re.compile(pattern)
     for pattern in (
         # "none of the other options" and "none of the options A, C or D" leave one
-        rf"none of (?<!implies none of ){_OFFERED}{{1,4}}(?:choices|options|answers|alternatives)\b"
+        rf"none of (?<!implies none of ){_OFFERED}{{1,4}}(?:choices|options|answers"
+        r"|alternatives)\b"
         r"(?!,? \(?(?:[a-h]\b(?!, b, c)|except|other than|but\b|besides|apart))",
         r"answer(?: choice)?(?: is|:)[ :*_\"'(<]{0,4}(?:none\b(?! other)"
-        r"|(?:also )?not (?:among|provided|listed|given|available|present|included|one of|determinable))",
-        r"no (?<!\wno )(?:single |one )?(?:correct|right|suitable|valid|appropriate) (?:answer|option|choice)s?\b",
-        r"no (?<!\wno )(?:given |listed |provided |answer )?(?:option|choice)s? (?:(?:given|listed|provided|here) )?"
+        r"|(?:also )?not (?:among|provided|listed|given|available|present|included"
+        r"|one of|determinable))",
+        r"no (?<!\wno )(?:single |one )?(?:correct|right|suitable|valid"
+        r"|appropriate) (?:answer|option|choice)s?\b",
+        r"no (?<!\wno )(?:given |listed |provided |answer )?(?:option"
+        r"|choice)s? (?:(?:given|listed|provided|here) )?"
         r"(?:is|are|fits?|match(?:es)?|seems?|directly|correctly|exactly)\b",
     )
 )
@@ -103,8 +110,10 @@ _DECLINES = tuple(
         rf"cannot (?<=\bi cannot ){_ANSWERING}",
         rf"can't (?<=\bi can't ){_ANSWERING}",
         rf"unable to (?:(?<=\bi am unable to )|(?<=\bi'm unable to )){_ANSWERING}",
-        r"cannot be (?:(?<=answer cannot be )|(?<=question cannot be ))(?:determined|answered|given)\b",
-        rf"sorry(?:(?<=\bi'm sorry)|(?<=\bi am sorry)|(?<=\Asorry)),? (?:but )?(?:i {_CANNOT}\b|(?:this|that|it) )",
+        r"cannot be (?:(?<=answer cannot be )|(?<=question cannot be ))(?:determined"
+        r"|answered|given)\b",
+        r"sorry(?:(?<=\bi'm sorry)|(?<=\bi am sorry)"
+        rf"|(?<=\Asorry)),? (?:but )?(?:i {_CANNOT}\b|(?:this|that|it) )",
         r"as an ai(?:,| language| model| assistant)",
         r"don't know(?<=\bi don't know)(?: the answer\b| which\b|\.?\s*\Z)",
     )
@@ -126,9 +135,12 @@ def is_refusal(low: str, question: Question) -> bool:
 # --- markup ---
 
 _MARKUP = re.compile(
-    r"</?[a-z]>|</?[a-z]{2}[\w :'-]{0,40}/?>|<[a-z]{1,20} [a-z-]{1,20}=[^<>]{0,200}>"  # tags; "x <y and y> z" is none
+    # tags; "x <y and y> z" is none
+    r"</?[a-z]>|</?[a-z]{2}[\w :'-]{0,40}/?>|<[a-z]{1,20} [a-z-]{1,20}=[^<>]{0,200}>"
     r"|<\|[a-z_]{1,30}\|>|\[/?INST\]|<</?SYS>>"  # chat markers
-    r"|\\[a-z]{2,20}\{|\\(?:times|cdot|div|pm|leq?|geq?|neq?|approx|ldots|quad|rightarrow)\b|\\[()\[\]]"  # LaTeX
+    # LaTeX
+    r"|\\[a-z]{2,20}\{|\\(?:times|cdot|div|pm|leq?|geq?|neq?|approx|ldots|quad"
+    r"|rightarrow)\b|\\[()\[\]]"
     r"|\*\*(?<![\w)]\*\*)(?=[^\s*])[^*\n]{1,300}\*\*"  # bold; 2**3 is arithmetic
     r"|`{3}|(?<![^\n])#{1,6} (?=\S)",  # fences, headings
     re.IGNORECASE,

@@ -79,8 +79,10 @@ _IS_ONE = re.compile(
 # "no" is a common word: yes and no count if they open a sentence, are in quotes or
 # emphasis, or follow "answer is".
 _YES_NO = re.compile(
-    r"(?:(?:\A|[.!?\n]|\bso|\bthus|\btherefore|\bhence|answers?(?:[ :]| is| was| would be| must be| should be)?)"
-    r"[ ,:*_\"'(]{0,4}|[*\"'(])(yes|no|true|false)(?=[ *_\"')]{0,3}(?:[.,;:!)*\"'\n]|\Z|because\b|since\b))"
+    r"(?:(?:\A|[.!?\n]|\bso|\bthus|\btherefore|\bhence|answers?(?:[ :]| is| was"
+    r"| would be| must be| should be)?)"
+    r"[ ,:*_\"'(]{0,4}|[*\"'(])(yes|no|true|false)(?=[ *_\"')]{0,3}(?:[.,;:!)*\"'\n]|\Z"
+    r"|because\b|since\b))"
 )
 
 

@@ -45,13 +45,15 @@ def fold(text: str) -> str:
 
 # --- the end of the teacher's turn, where an invented next one begins ---
 LOW_RUN_ON = re.compile(
-    r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
+    r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user"
+    r"|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
     r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
 )
 THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 
 # --- what introduces an answer ---
-# "The answer must be a planet", which opens most PaLM chains, is a demand and no answer, even where an option fits it.
+# "The answer must be a planet", which opens most PaLM rationales, is a demand and no
+# answer, even if an option fits it.
 _IS = r"(?:is|was|would be|will be|can only be|(?:must|should|has to|could) be(?! an? | the ))\b"
 _SAYS = rf"(?:[*_]{{0,3}} ?[:=]|[ *_]{{1,4}}{_IS}(?: indeed\b)?|is(?=[a-z]\b))"
 _PRAISE = (
@@ -118,7 +120,8 @@ LOW_IS_CORRECT = re.compile(
     r"(?:(?: and only)?(?: possible)? (?:answer|option|choice)\b| ?[.!\n]| ?\Z)"
 )
 LETTER_BEFORE = re.compile(
-    r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer |[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
+    r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer "
+    r"|[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
 )
 
 # In this order, so that "it wears slowly, so the" loses only "so the". A repeated group
@@ -126,24 +129,30 @@ LETTER_BEFORE = re.compile(
 # wrongly (github.com/python/cpython/issues/106052).
 _GAP = r"(?:(?>(?:[ ,:;*_#\"'($`-]|(?<=[,:])\n)+)|\Z)"
 _SO_THAT = (
-    r"so|therefore|thus|hence|and|then|but|finally|overall|consequently|accordingly|ultimately|to conclude|as a result"
-    r"|(?:in )?(?:conclusion|summary)|this means(?: that)?|given (?:this|that)|based on (?:this|that|the above)"
+    r"so|therefore|thus|hence|and|then|but|finally|overall|consequently|accordingly"
+    r"|ultimately|to conclude|as a result"
+    r"|(?:in )?(?:conclusion|summary)|this means(?: that)?|given (?:this|that)"
+    r"|based on (?:this|that|the above)"
     r"(?: analysis)?|(?:we|i)(?: can| would)? (?:conclude|believe|think|say|choose)(?: that)?"
 )
 _THE = r"(?:the|my|our|your|this|that)(?: [a-z]{2,12}ly)?"
 _CORRECT = (
-    "final|closest|correct|best|right|only|most|likely|probable|appropriate|suitable|logical|plausible|accurate"
+    "final|closest|correct|best|right|only|most|likely|probable|appropriate|suitable"
+    "|logical|plausible|accurate"
     "|reasonable|fitting|and|a|answer|option|choice"
 )
 LOW_LEAD = re.compile(
-    rf"(?<!\w)(?<!\w')(?=\w)(?:(?:final |correct )?answer{_GAP})?(?:(?:{_SO_THAT}){_GAP})*(?:(?:{_THE}){_GAP})?"
+    r"(?<!\w)(?<!\w')(?=\w)(?:(?:final "
+    rf"|correct )?answer{_GAP})?(?:(?:{_SO_THAT}){_GAP})*(?:(?:{_THE}){_GAP})?"
     rf"(?:(?:{_CORRECT}){_GAP})*\Z"
 )
 LOW_HEADING = re.compile(
-    r"(?:\A|\n)[ *_#>-]*+(?:step \d{1,2}: ?)?(?:(?:final |correct )?answer|conclusion)[ \n*_:]*+\Z"
+    r"(?:\A|\n)[ *_#>-]*+(?:step \d{1,2}: ?)?(?:(?:final |correct )?answer"
+    r"|conclusion)[ \n*_:]*+\Z"
 )
 SCAFFOLD = re.compile(
-    r"[ *_#>\n-]*+(?:rationale|reasoning|explanation|solution|thought|thoughts|answer)[*_ ]{0,4}:[*_ \n]*+",
+    r"[ *_#>\n-]*+(?:rationale|reasoning|explanation|solution|thought|thoughts"
+    r"|answer)[*_ ]{0,4}:[*_ \n]*+",
     re.IGNORECASE,
 )
 BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
@@ -158,7 +167,8 @@ OPENING = re.compile(
     re.IGNORECASE,
 )
 NUMBER_OPENING = re.compile(
-    rf"(?>(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just|equal to|{_HEDGES})\b)*)",
+    rf"(?>(?:{_MARKUP}]|(?:about|approximately|around|exactly|roughly|only|just"
+    rf"|equal to|{_HEDGES})\b)*)",
     re.IGNORECASE,
 )
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
@@ -171,7 +181,8 @@ ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 REASON = re.compile(
-    r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas|although|rather|due)\b",
+    r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas"
+    r"|although|rather|due)\b",
     re.IGNORECASE,
 )
 
@@ -185,7 +196,8 @@ AFTER_LETTER = re.compile(
 )
 BESIDE = re.compile(r"[)\]*_$\"'`>}:=,.\s-]*+(?:\((?![a-z]\)))?")
 AFTER_OPTION = re.compile(
-    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&]|\n|\b(?:because|since|as|which|due|for|given|and|or|but|not|when|if|is|are"
+    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&]|\n|\b(?:because|since|as|which|due|for"
+    r"|given|and|or|but|not|when|if|is|are"
     r"|while|rather)\b)",
     re.IGNORECASE,
 )
@@ -194,9 +206,12 @@ DENIED = re.compile(
 )
 CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n]|\Z)")
 NO_SINGLE = re.compile(
-    r"(?:either|neither|both|none|nothing|unclear|unknown|undetermined|indeterminate|impossible|unable|unavailable|n/a"
-    r"|cannot|can't|one of|all of|any of|a combination|(?:also |still )?not (?:among|provided|listed|available|in|given"
-    r"|present|one|any|clear|possible|an|here|included|specified|explicit|explicitly|directly|applicable|found|there"
+    r"(?:either|neither|both|none|nothing|unclear|unknown|undetermined|indeterminate"
+    r"|impossible|unable|unavailable|n/a"
+    r"|cannot|can't|one of|all of|any of|a combination|(?:also |still )?not (?:among"
+    r"|provided|listed|available|in|given"
+    r"|present|one|any|clear|possible|an|here|included|specified|explicit|explicitly"
+    r"|directly|applicable|found|there"
     r"|known|obvious|straightforward))\b",
     re.IGNORECASE,
 )
@@ -205,14 +220,16 @@ JOINED = re.compile(
     r"(?:[(\[]([^\W_]{1,2})[)\]]|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
 )
 LISTED = re.compile(
-    r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]|[^\n.!?]{0,100}? [(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
+    r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]"
+    r"|[^\n.!?]{0,100}? [(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
 )
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
 # --- numbers ---
 NUMBER = re.compile(
     r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
-    r"(?:(?P<digits>[0-9]{1,3}(?>(?:(?:,|\{,\}|\\,)[0-9]{3})+)(?![0-9])|[0-9]++)(?P<decimals>\.[0-9]++)?"
+    r"(?:(?P<digits>[0-9]{1,3}(?>(?:(?:,|\{,\}|\\,)[0-9]{3})+)(?![0-9])"
+    r"|[0-9]++)(?P<decimals>\.[0-9]++)?"
     r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
     r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
     re.IGNORECASE,
@@ -223,7 +240,8 @@ SEVERAL = re.compile(r" *(?:or|to|and|-) *[-$£€]*\d", re.IGNORECASE)
 OPERATOR = re.compile(r" *[+*/x] *[$£€]?\d")
 
 YES_NO = re.compile(
-    r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![\w'])(?![ -](?:one|longer|idea|way|single|such|clear|definitive|matter"
+    r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![\w'])(?![ -](?:one|longer|idea|way"
+    r"|single|such|clear|definitive|matter"
     r"|evidence)\b| ?(?:,? or|,? and|/) ?(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )
@@ -231,7 +249,8 @@ TAG = re.compile(r"</?[a-z]{1,12}>", re.IGNORECASE)
 LINE = re.compile(r"[^\n]+")
 LINE_LABEL = re.compile(r"(?:\A|\n)[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]")
 LOW_REFUSAL = re.compile(
-    r"\W*(?:i |sorry|unknown|unsure|not |there is no|no answer|cannot|can't|it is not|it depends|none\b)"
+    r"\W*(?:i |sorry|unknown|unsure|not |there is no|no answer|cannot|can't|it is not"
+    r"|it depends|none\b)"
 )
 NUMBER_LINE = re.compile(
     r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE
