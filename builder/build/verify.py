@@ -11,7 +11,7 @@ from typing import Any
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.directory import CARD
 from cotbuild.builder.card import build_front_matter, parse_front_matter, record_model
-from cotbuild.builder.storage.keys import KEY, distinct
+from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
@@ -100,8 +100,8 @@ class SeenRows:
         """Raise DataError where two rows of a split have one question id and sample
         index.
         """
-        num_distinct, _ = distinct(self._ids)
-        if repeats := len(self._ids) // KEY.itemsize - num_distinct:
+        num_distinct, _ = count_distinct(self._ids)
+        if repeats := len(self._ids) // KEY_DTYPE.itemsize - num_distinct:
             raise DataError(
                 f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once."
             )

@@ -138,8 +138,8 @@ def clean(directory: Directory) -> None:
         if not directory.is_dir():
             raise DataError(f"{directory}: no such folder.")
         store = AnswerStore(directory)
-        with store.hold():
-            deleted = store.clean()
+        with store.lock():
+            deleted = store.delete_old_generations()
         if deleted:
             print(f"{directory}: deleted {', '.join(deleted)}")
         else:

@@ -187,7 +187,7 @@ def _run_info(
     passing = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
     return RunInfo(
         inputs=inputs,
-        store=job.store.state(),
+        store=job.store.state_digest(),
         open_failures=sum(counts.failures[kind.value] for kind in passing),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         elapsed_s=round(elapsed_s, 3),

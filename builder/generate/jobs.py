@@ -138,7 +138,7 @@ def is_up_to_date(job: Job, inputs: str, manifest: Manifest) -> bool:
     run = manifest.run
     if run is None or run.open_failures:
         return False
-    if run.inputs != inputs or run.store != job.store.state():
+    if run.inputs != inputs or run.store != job.store.state_digest():
         return False
     return all(
         _has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cotbuild.builder.build.directory import read_config, read_manifest
 from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.jobs import Job
-from cotbuild.builder.storage.keys import distinct, key_bytes
+from cotbuild.builder.storage.keys import count_distinct, key_bytes
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.completion import Request
 from cotbuild.schemas.config import BuildConfig
@@ -57,7 +57,7 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
             plan.longest, plan.longest_id = step.request, chain.question.id
     plan.num_questions = plan.num_chains // samples
     plan.num_open_chains = len(keys) // 16
-    plan.num_open, plan.repeats = distinct(keys)
+    plan.num_open, plan.repeats = count_distinct(keys)
     return plan
 
 

@@ -44,11 +44,11 @@ def generate(
     """
     started = time.monotonic()
     job = resolve(config, out)
-    with job.store.hold():
+    with job.store.lock():
         if fresh:
             # Before the stored answers are set aside.
             refuse_recorded(config.teacher)
-            job.store.new_generation()
+            job.store.start_generation()
         # Also where nothing is left to do: an earlier run may have been killed right
         # after it wrote its manifest.
         clear_stage(out)

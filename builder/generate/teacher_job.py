@@ -108,7 +108,7 @@ class TeacherJob(Job):
         return follow_chains(rules, self.source.read(self.source.split), lookup)
 
     def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:
-        rules, index, num_requests = self.read_rules(), self.store.index(), 0
+        rules, index, num_requests = self.read_rules(), self.store.read_index(), 0
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
             plan = make_plan(self.chains(rules, lookup), self.config.samples)
             for line in self._announce(plan):
@@ -116,7 +116,7 @@ class TeacherJob(Job):
             if plan.num_open:
                 num_requests = run_async(self._make_requests(rules, plan, lookup, ui))
         if num_requests:
-            index = self.store.index()
+            index = self.store.read_index()
         return BuildRows(
             self._rationales(rules, index),
             plan.num_chains,
@@ -130,7 +130,7 @@ class TeacherJob(Job):
 
     def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:
         rules = self.read_rules()
-        index = AnswerIndex([]) if fresh else self.store.index()
+        index = AnswerIndex([]) if fresh else self.store.read_index()
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
             plan = make_plan(self.chains(rules, lookup), self.config.samples)
             yield from self._announce(plan)
@@ -172,7 +172,7 @@ class TeacherJob(Job):
             if warning:
                 ui.say(f"question {plan.longest_id!r}: {warning}")
             with (
-                self.store.journal({"teacher": teacher.provenance()}) as journal,
+                self.store.create_journal({"teacher": teacher.provenance()}) as journal,
                 ui.asking(plan.num_open) as show,
             ):
 
@@ -199,7 +199,7 @@ class TeacherJob(Job):
         the other one received.
         """
         while True:
-            with known_answers(self.store.index(), retry=False) as lookup:
+            with known_answers(self.store.read_index(), retry=False) as lookup:
                 plan = make_plan(self.chains(rules, lookup), self.config.samples)
                 if not plan.num_open:
                     return
@@ -278,15 +278,15 @@ def known_answers(
 
     `retry`: failures that may pass count as unanswered; `retry_failed`: all failures.
     """
-    with index.reader() as reader:
+    with index.open_reader() as reader:
 
         def lookup(request_key: str) -> Answer | None:
             place = index.find(key_bytes(request_key))
             if place is None:
                 return None
-            if retry and index.may_pass(place):
+            if retry and index.is_retryable(place):
                 return None
-            if retry_failed and index.failed(place):
+            if retry_failed and index.is_failure(place):
                 return None
             return reader.read(place)
 

@@ -71,7 +71,7 @@ def publish(
     """
     _refuse_own_folder(build_dir, target)
     with (
-        AnswerStore(build_dir).hold(),
+        AnswerStore(build_dir).lock(),
         tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
     ):
         build = Build.open(build_dir)

@@ -48,7 +48,7 @@ def pull(
     """
     _refuse_other(out)
     stage = out / PULLING
-    with AnswerStore(out).hold():
+    with AnswerStore(out).lock():
         stage.mkdir(exist_ok=True)
         try:
             release = _fetch(target, revision, out, ui)
@@ -135,7 +135,7 @@ def _fill_store(out: Path, release: Build, config: BuildConfig, origin: str) -> 
     """
     store = AnswerStore(out)
     if not store.generations:
-        store.new_generation()
+        store.start_generation()
     manifest = release.manifest
     name = f"release-{manifest.fingerprint[:16]}.journal"
     part = release.folder / f".{name}"

@@ -1,11 +1,10 @@
-"""The answer store: everything a teacher ever said to this build, found by request_key
-and by nothing else.
+"""The answer store: every answer of a teacher to a build's requests, by request key.
 
 .answers/
-  lock                    held with flock while a run is at work
-  teacher.json            identities resolved once (see teachers/identity.py)
-  logs/                   what managed servers printed
-  gen-0001/*.journal      answers; --fresh opens gen-0002 and `cotbuild clean` removes the older
+  lock                    locked with flock while a run writes
+  teacher.json            teacher identities, resolved once (see teachers/identity.py)
+  logs/                   logs of managed servers
+  gen-0001/*.journal      answers; --fresh starts gen-0002, `cotbuild clean` deletes gen-0001
 """
 
 import fcntl
@@ -30,25 +29,28 @@ from cotbuild.builder.storage.journal import (
     decode_answer,
     read_lines,
 )
-from cotbuild.builder.storage.keys import KEY
+from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import write_error
 from cotbuild.schemas.fingerprint import digest
 
 ANSWERS = ".answers"
-MAX_JOURNALS = 1 << 14
-"""In one generation; a place has 14 bits for the journal, 2 for the rank and 48 for the
-offset.
-"""
 
+# An answer's place is one 64-bit number: 2 bits of rank, 14 of journal, 48 of offset.
+_RANK_SHIFT = 62
+_JOURNAL_SHIFT = 48
+MAX_JOURNALS = 1 << (_RANK_SHIFT - _JOURNAL_SHIFT)
+"""Maximum number of journals in a generation."""
 _RANK = {COMPLETION: 0, FINAL_FAILURE: 1, FAILURE: 2}
+"""Status of an answer to its precedence; the lowest wins."""
 
 
 class AnswerReader:
-    """Open journals.
+    """Reads answers by place from open journals.
 
-    Answers stand in about the order they are wanted in, so the file buffer serves most
-    reads.
+    Answers lie in about the order in which they are needed, so that the file buffers
+    serve most reads.
     """
 
     def __init__(self, journals: list[Path], stack: ExitStack) -> None:
@@ -57,84 +59,90 @@ class AnswerReader:
         self._files: dict[int, BinaryIO] = {}
 
     def read(self, place: int) -> Answer:
-        number, offset = place >> 48 & (MAX_JOURNALS - 1), place & ((1 << 48) - 1)
-        file = self._files.get(number)
-        if file is None:
-            file = self._files[number] = self._stack.enter_context(
-                self._journals[number].open("rb")
-            )
+        """Read the answer at a place that `AnswerIndex.find` returned."""
+        number = place >> _JOURNAL_SHIFT & (MAX_JOURNALS - 1)
+        offset = place & ((1 << _JOURNAL_SHIFT) - 1)
+        file = self._open_journal(number)
         file.seek(offset)
         return decode_answer(file.readline())
 
+    def _open_journal(self, number: int) -> BinaryIO:
+        file = self._files.get(number)
+        if file is None:
+            file = self._stack.enter_context(self._journals[number].open("rb"))
+            self._files[number] = file
+        return file
+
 
 class AnswerIndex:
-    """Where the answer to each key stands: 24 bytes an answer, sorted by key.
+    """The place of the answer to each key: 24 bytes per answer, sorted by key.
 
-    Of two answers to one key a completion beats a failure, then the earlier one wins,
-    by (journal name, offset).
+    Of several answers to one key a completion takes precedence over a failure, then the
+    earlier one by (journal name, offset). Raises StoreError if a journal is damaged or
+    there are more than MAX_JOURNALS.
     """
 
     def __init__(self, journals: list[Path]) -> None:
         if len(journals) > MAX_JOURNALS:
             raise StoreError(
-                f"{journals[0].parent}: {len(journals)} journals. Expected at most {MAX_JOURNALS}. "
-                "Begin anew with --fresh."
+                f"{journals[0].parent}: {len(journals)} journals, more than {MAX_JOURNALS}. "
+                "Start a new generation with --fresh."
             )
         self.journals = journals
-        self.torn = 0
+        self.num_torn = 0
+        """Torn last lines of journals, which were dropped."""
         keys, places = bytearray(), bytearray()
         for number, path in enumerate(journals):
             for line in read_lines(path):
                 if line is None:
-                    self.torn += 1
+                    self.num_torn += 1
                     continue
+                rank = _RANK[line.status]
+                place = rank << _RANK_SHIFT | number << _JOURNAL_SHIFT | line.offset
                 keys += line.key
-                # In the order of precedence: rank, journal, offset.
-                places += (
-                    _RANK[line.status] << 62 | number << 48 | line.offset
-                ).to_bytes(8, "little")
-        self._keys, self._places = _best_of_each(
-            np.frombuffer(keys, KEY), np.frombuffer(places, "<u8")
+                places += place.to_bytes(8, "little")
+        self._keys, self._places = _keep_best(
+            np.frombuffer(keys, KEY_DTYPE), np.frombuffer(places, "<u8")
         )
 
     def find(self, key: bytes) -> int | None:
-        """Place of the answer to `key` (16 bytes), None where there is none."""
-        at = int(np.searchsorted(self._keys, np.bytes_(key)))
-        # Bytes, not elements: numpy strips trailing NULs from an element of a bytes
+        """Return the place of the answer to a key of 16 bytes, or None."""
+        i = int(np.searchsorted(self._keys, np.bytes_(key)))
+        # A slice, not an element: numpy strips trailing NULs from an element of a bytes
         # array.
-        return (
-            int(self._places[at]) if self._keys[at : at + 1].tobytes() == key else None
-        )
+        found = self._keys[i : i + 1].tobytes() == key
+        return int(self._places[i]) if found else None
 
-    def may_pass(self, place: int) -> bool:
-        """Whether the answer is a failure that the next run asks again."""
-        return place >> 62 == _RANK[FAILURE]
+    def is_retryable(self, place: int) -> bool:
+        """Return whether the answer is a failure that the next run retries."""
+        return place >> _RANK_SHIFT == _RANK[FAILURE]
 
-    def failed(self, place: int) -> bool:
-        """Whether the answer is a failure of any kind."""
-        return place >> 62 != _RANK[COMPLETION]
+    def is_failure(self, place: int) -> bool:
+        """Return whether the answer is a failure of any kind."""
+        return place >> _RANK_SHIFT != _RANK[COMPLETION]
 
     @contextmanager
-    def reader(self) -> Iterator[AnswerReader]:
-        """Reads answers by place; journals are opened as they are needed."""
+    def open_reader(self) -> Iterator[AnswerReader]:
+        """Yield a reader of answers by place, which opens journals as needed."""
         with ExitStack() as stack:
             yield AnswerReader(self.journals, stack)
 
 
-def _best_of_each(
+def _keep_best(
     keys: NDArray[Any], places: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sort by key and keep the lowest place of each."""
     order = np.lexsort((places, keys))
     keys, places = keys[order], places[order]
-    first = np.ones(len(keys), bool)
-    first[1:] = keys[1:] != keys[:-1]
-    return keys[first], places[first]
+    is_first = np.ones(len(keys), bool)
+    is_first[1:] = keys[1:] != keys[:-1]
+    return keys[is_first], places[is_first]
 
 
 class AnswerStore:
-    """The store of one build directory.
+    """The answer store of one build directory.
 
-    Reading needs no lock; `hold` is for the one run that writes.
+    Reading needs no lock; a run that writes takes it with `lock`.
     """
 
     def __init__(self, build_dir: Path) -> None:
@@ -143,7 +151,7 @@ class AnswerStore:
 
     @property
     def generations(self) -> list[Path]:
-        """Folders of journals, oldest first; the last one is read and written."""
+        """Folders of journals, oldest first; the last is the current one."""
         return sorted(
             path
             for path in self.root.glob("gen-*")
@@ -152,77 +160,75 @@ class AnswerStore:
 
     @property
     def journals(self) -> list[Path]:
-        """Journals of the current generation, in the order their answers count."""
-        return (
-            sorted(self.generations[-1].glob("*.journal")) if self.generations else []
-        )
+        """Journals of the current generation, in order of precedence."""
+        generations = self.generations
+        return sorted(generations[-1].glob("*.journal")) if generations else []
 
-    def state(self) -> str:
-        """Digest of what the store holds: journals only grow, so their names and sizes
-        fix their bytes.
+    def state_digest(self) -> str:
+        """Return a digest of the names and sizes of the current journals.
+
+        Journals only grow, so that these determine their bytes.
         """
-        return digest(
-            "store/1", [[path.name, path.stat().st_size] for path in self.journals]
-        )
+        sizes = [[path.name, path.stat().st_size] for path in self.journals]
+        return digest("store/1", sizes)
 
-    def index(self) -> AnswerIndex:
-        """Read every journal once. Raises StoreError on a damaged one."""
+    def read_index(self) -> AnswerIndex:
+        """Read every current journal once. Raises StoreError if one is damaged."""
         return AnswerIndex(self.journals)
 
-    def journal(self, about: dict[str, Any]) -> Journal:
-        """A new journal in the current generation. `about` goes into its header."""
+    def create_journal(self, header: dict[str, Any]) -> Journal:
+        """Create a journal in the current generation. Raises StoreError."""
         if not self.generations:
-            self.new_generation()
+            self.start_generation()
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        return Journal(
-            self.generations[-1] / f"{started}-{secrets.token_hex(4)}.journal", about
-        )
+        name = f"{started}-{secrets.token_hex(4)}.journal"
+        return Journal(self.generations[-1] / name, header)
 
-    def new_generation(self) -> None:
-        """Open a generation without answers; the one before stays until `clean`."""
-        number = int(self.generations[-1].name[4:]) + 1 if self.generations else 1
-        with _mapped(self.root):
+    def start_generation(self) -> None:
+        """Start an empty generation. Earlier ones stay until they are deleted."""
+        generations = self.generations
+        number = int(generations[-1].name[4:]) + 1 if generations else 1
+        with _map_write_errors(self.root):
             (self.root / f"gen-{number:04d}").mkdir(parents=True)
 
-    def clean(self) -> list[str]:
-        """Remove every generation but the current one; their names."""
+    def delete_old_generations(self) -> list[str]:
+        """Delete every generation but the current one, and return their names."""
         old = self.generations[:-1]
         for path in old:
             shutil.rmtree(path)
         return [path.name for path in old]
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold the directory for one run.
+    def lock(self) -> Iterator[None]:
+        """Hold the build directory for one run.
 
-        Raises StoreError, with the holder's pid, where another has it.
+        Raises StoreError, which names the other process, if another one holds it.
         """
-        with _mapped(self.root):
+        with _map_write_errors(self.root):
             self.logs.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                pid = (
-                    os.read(handle, 20).decode("ascii", "replace").strip() or "unknown"
-                )
-                raise StoreError(
-                    f"{self.root.parent}: another cotbuild is at work here, pid {pid}. Expected one at a time. "
-                    "Wait for it, or choose another --out."
-                ) from error
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            self._acquire(descriptor)
             yield
         finally:
-            os.close(handle)
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise StoreError(
+                f"{self.root.parent}: in use by another cotbuild process, pid {pid or 'unknown'}. "
+                "Wait for it to finish, or choose another --out."
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 @contextmanager
-def _mapped(where: Path) -> Iterator[None]:
+def _map_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"{where}: {error.strerror or error}. Expected a folder that can be written."
-        ) from error
+        raise write_error(path, error) from error

@@ -1,4 +1,4 @@
-"""The user's cache: its place, and checksums of big files that are read once."""
+"""The user's cache folder, and checksums of large files that are read only once."""
 
 import contextlib
 import hashlib
@@ -11,51 +11,56 @@ from cotbuild.schemas.files import file_sha256, write_text_atomic
 
 
 def cache_dir() -> Path:
-    """$COTBUILD_CACHE, else cotbuild under $XDG_CACHE_HOME or ~/.cache.
+    """Return $COTBUILD_CACHE, or cotbuild under $XDG_CACHE_HOME or ~/.cache.
 
-    Raises ConfigError on a relative one.
+    Raises ConfigError if $COTBUILD_CACHE is a relative path.
     """
-    stated = os.environ.get("COTBUILD_CACHE")
-    # The XDG specification has relative values ignored.
+    configured = os.environ.get("COTBUILD_CACHE")
+    if configured:
+        if not Path(configured).is_absolute():
+            raise ConfigError(
+                f"COTBUILD_CACHE is {configured!r}. Set it to an absolute path."
+            )
+        return Path(configured)
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    usual = (xdg if xdg.is_absolute() else Path.home() / ".cache") / "cotbuild"
-    if stated and not Path(stated).is_absolute():
-        raise ConfigError(f"COTBUILD_CACHE is {stated!r}. Expected an absolute path.")
-    return Path(stated) if stated else usual
+    # The XDG specification says to ignore relative values.
+    parent = xdg if xdg.is_absolute() else Path.home() / ".cache"
+    return parent / "cotbuild"
 
 
-def checksum(path: Path, cache: Path) -> str:
-    """sha256 of the file's bytes, 64 hex digits, remembered in `cache` by (path, size,
-    mtime).
+def cached_sha256(path: Path, cache: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hex digits.
 
-    Raises StoreError where the file cannot be read. A cache that cannot be written only
-    costs the reading.
+    It is cached in `cache` by the file's path, size and modification time. Raises
+    StoreError if the file cannot be read; a cache that cannot be written only costs
+    time.
     """
     try:
         path = path.resolve(strict=True)
         stat = path.stat()
         facts = {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-        note = (
-            cache
-            / "checksums"
-            / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
-        )
-        known = _recall(note, facts)
-        if known is None:
-            known = file_sha256(path)
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+        entry = cache / "checksums" / f"{name}.json"
+        sha256 = _read_cached(entry, facts)
+        if sha256 is None:
+            sha256 = file_sha256(path)
             with contextlib.suppress(OSError):
-                write_text_atomic(note, json.dumps(facts | {"sha256": known}))
+                write_text_atomic(entry, json.dumps(facts | {"sha256": sha256}))
     except OSError as fault:
         raise StoreError(
-            f"{path}: {fault.strerror}. Expected a file that can be read."
+            f"{path}: could not be read: {fault.strerror or fault}."
         ) from fault
-    return known
+    return sha256
 
 
-def _recall(note: Path, facts: dict[str, object]) -> str | None:
+def _read_cached(entry: Path, facts: dict[str, object]) -> str | None:
+    """Return the cached checksum, or None if there is none for these facts."""
     try:
-        noted = json.loads(note.read_text(encoding="utf-8"))
+        cached = json.loads(entry.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # not there, or broken: read the file
-    known = noted.get("sha256") if isinstance(noted, dict) else None
-    return known if type(known) is str and noted == facts | {"sha256": known} else None
+        return None
+    if not isinstance(cached, dict):
+        return None
+    sha256 = cached.get("sha256")
+    matches = type(sha256) is str and cached == facts | {"sha256": sha256}
+    return sha256 if matches else None

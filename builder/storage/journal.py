@@ -1,9 +1,10 @@
-"""Journals: append-only logs of answers, one a run, that lose nothing but what a kill
-cut in half.
+"""Journals: append-only logs of answers, one per run.
 
-A line is `crc32 status key time json`: the crc covers all that follows it, the status
-is one letter, the key 64 hex digits, so that a journal can be indexed without parsing
-its JSON.
+A kill loses at most the line that it tears.
+
+A line is `crc32 status key time json`. The checksum covers everything after it, the
+status is one letter and the key 64 hex digits, so that a journal can be indexed without
+parsing its JSON.
 """
 
 import contextlib
@@ -18,60 +19,60 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
-from cotbuild.schemas.errors import DataError, StoreError
-from cotbuild.schemas.files import fsync_path
+from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.files import fsync_path, write_error
 from cotbuild.schemas.record import FORMAT_VERSION, check_format
 
 HEADER, COMPLETION, FINAL_FAILURE, FAILURE = b"HCRF"
-"""Status letters: header, completion, failure that stays, failure to be asked again."""
+"""Status letters: header, completion, final failure, failure to retry."""
 
 _KEY = slice(11, 75)
 _JSON = 90
 SYNC_EVERY_S = 1.0
-"""An fsync takes about 4 ms here: one a record would cap a run at 250 requests/s, one a
-second costs nothing.
+"""Seconds between two fsyncs.
+
+One takes about 4 ms: one per record would limit a run to 250 requests/s, one per second
+costs nothing.
 """
 
 
 class JournalLine(NamedTuple):
-    """A whole line of a journal."""
+    """The position of an answer in a journal."""
 
     offset: int
     status: int
-    key: bytes  # the first 16 of the key's 32 bytes
+    key: bytes
+    """The first 16 of the key's 32 bytes."""
 
 
 def encode_line(status: int, key: str, body: str) -> bytes:
-    """One line, newline included.
+    """Encode one line, newline included.
 
-    The time is for people: nothing is derived from it.
+    Its time is for people; nothing is derived from it.
     """
     rest = f"{chr(status)} {key} {time.time():014.3f} {body}".encode()
     return b"%08x %s\n" % (zlib.crc32(rest), rest)
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """An answer as a line; its JSON is the record's, without the key, which the line
-    holds already.
+    """Encode an answer as a line.
+
+    Its JSON is that of the record without the key, which the line holds already.
     """
-    status = (
-        COMPLETION
-        if isinstance(answer, Completion)
-        else FINAL_FAILURE
-        if answer.final
-        else FAILURE
-    )
-    body = {
-        name: value for name, value in answer.__dict__.items() if name != "request_key"
-    }
-    return encode_line(status, answer.request_key, json.dumps(body, ensure_ascii=False))
+    fields = answer.__dict__.items()
+    body = {name: value for name, value in fields if name != "request_key"}
+    text = json.dumps(body, ensure_ascii=False)
+    return encode_line(_status_of(answer), answer.request_key, text)
+
+
+def _status_of(answer: Answer) -> int:
+    if isinstance(answer, Completion):
+        return COMPLETION
+    return FINAL_FAILURE if answer.final else FAILURE
 
 
 def decode_answer(line: bytes) -> Answer:
-    """The answer a line holds.
-
-    The line must be whole; a fault in its JSON raises DataError.
-    """
+    """Decode the answer of a whole line. Raises DataError if its fields do not fit."""
     key = line[_KEY].decode()
     value = {"request_key": key, **json.loads(line[_JSON:])}
     if line[9] == COMPLETION:
@@ -81,10 +82,10 @@ def decode_answer(line: bytes) -> Answer:
 
 
 def read_lines(path: Path) -> Iterator[JournalLine | None]:
-    """Every whole line but the header, in order; None at the end for a torn last line.
+    """Yield the position of every answer in order, and None for a torn last line.
 
-    Raises StoreError, with file and offset, on a bad line that is not the last, and on
-    a newer format.
+    Raises StoreError, with file and offset, if another line is damaged or a newer
+    cotbuild wrote the journal.
     """
     size = path.stat().st_size
     with path.open("rb", buffering=1 << 20) as file:
@@ -96,14 +97,13 @@ def read_lines(path: Path) -> Iterator[JournalLine | None]:
                     yield None
                     return
                 raise StoreError(
-                    f"{path}: offset {offset}: damaged line. Expected a whole answer. Restore the file."
+                    f"{path}: damaged line at offset {offset}. Restore the file from a copy."
                 )
             if raw[9] == HEADER:
                 _check_header(raw, path)
             else:
-                yield JournalLine(
-                    offset, raw[9], bytes.fromhex(raw[11:43].decode("ascii"))
-                )
+                key = bytes.fromhex(raw[11:43].decode("ascii"))
+                yield JournalLine(offset, raw[9], key)
             offset = end
 
 
@@ -114,25 +114,29 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def _check_header(raw: bytes, path: Path) -> None:
-    try:
-        check_format(json.loads(raw[_JSON:]).get("format_version"), str(path))
-    except DataError as error:
-        raise StoreError(str(error)) from error
+    version = json.loads(raw[_JSON:]).get("format_version")
+    check_format(version, str(path), StoreError)
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """What a journal says of the run that wrote it; empty where a kill tore the header."""
+    """Read what a journal records about its run; empty if the header is torn."""
     with path.open("rb") as file:
         raw = file.readline()
-    return dict(json.loads(raw[_JSON:])) if _is_whole(raw) and raw[9] == HEADER else {}
+    if not _is_whole(raw) or raw[9] != HEADER:
+        return {}
+    return dict(json.loads(raw[_JSON:]))
 
 
 class Journal:
-    """The journal of one run. A context manager; closing makes it durable."""
+    """The journal that one run writes. A context manager.
 
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+    A thread calls fsync once per SYNC_EVERY_S, and closing does so at the end. Raises
+    StoreError if the file cannot be created.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.path = path
-        self._whole = 0
+        self._num_bytes = 0
         self._dirty = False
         self._broken: StoreError | None = None
         self._closing = threading.Event()
@@ -140,26 +144,21 @@ class Journal:
             self._file = os.open(
                 path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
             )
-            self._write(
-                encode_line(
-                    HEADER,
-                    "0" * 64,
-                    json.dumps({"format_version": FORMAT_VERSION, **about}),
-                )
-            )
+            text = json.dumps({"format_version": FORMAT_VERSION, **header})
+            self._write(encode_line(HEADER, "0" * 64, text))
             os.fsync(self._file)
             fsync_path(path.parent)
         except OSError as error:
-            raise _failed(path, error) from error
+            raise write_error(path, error) from error
         self._syncer = threading.Thread(
-            target=self._sync_now_and_then, daemon=True, name="journal-sync"
+            target=self._sync_periodically, daemon=True, name="journal-sync"
         )
         self._syncer.start()
 
     def append(self, answer: Answer) -> None:
-        """Write one answer with one write(2).
+        """Append one answer with one write(2).
 
-        Raises StoreError, with the journal cut back to its last whole line.
+        Raises StoreError if that fails, after truncating the journal to whole lines.
         """
         if self._broken is not None:
             raise self._broken
@@ -169,42 +168,42 @@ class Journal:
         try:
             written = os.write(self._file, line)
         except OSError as error:
-            raise self._cut_back(error) from error
+            raise self._truncate(error) from error
         if written != len(line):
-            raise self._cut_back(
+            raise self._truncate(
                 OSError(
                     f"only {written} of {len(line)} bytes were written: the disk is full"
                 )
             )
-        self._whole += written
+        self._num_bytes += written
         self._dirty = True
 
-    def _cut_back(self, error: OSError) -> StoreError:
+    def _truncate(self, error: OSError) -> StoreError:
+        """Cut off a half-written line, and refuse to append from now on."""
         with contextlib.suppress(OSError):
-            os.ftruncate(self._file, self._whole)
-        self._broken = _failed(self.path, error)
+            os.ftruncate(self._file, self._num_bytes)
+        self._broken = write_error(self.path, error)
         return self._broken
 
-    def _sync_now_and_then(self) -> None:
+    def _sync_periodically(self) -> None:
         while not self._closing.wait(SYNC_EVERY_S):
             if self._dirty:
                 self._dirty = False
                 try:
                     os.fsync(self._file)
-                except (
-                    OSError
-                ) as error:  # what was lost is unknown: stop at the next append
-                    self._broken = _failed(self.path, error)
+                except OSError as error:
+                    # It is unknown what was lost: the next append raises this.
+                    self._broken = write_error(self.path, error)
                     return
 
     def close(self) -> None:
-        """Stop the thread, fsync, close. Raises StoreError where a sync failed."""
+        """Call fsync and close the file. Raises StoreError if any fsync failed."""
         self._closing.set()
         self._syncer.join()
         try:
             os.fsync(self._file)
         except OSError as error:
-            self._broken = self._broken or _failed(self.path, error)
+            self._broken = self._broken or write_error(self.path, error)
         os.close(self._file)
         if self._broken is not None:
             raise self._broken
@@ -221,14 +220,6 @@ class Journal:
         if error is None:
             self.close()
             return
-        with contextlib.suppress(
-            StoreError
-        ):  # the error under way says why the run ends
+        # The error in flight tells why the run ends.
+        with contextlib.suppress(StoreError):
             self.close()
-
-
-def _failed(path: Path, error: OSError) -> StoreError:
-    why = error.strerror or str(error)
-    return StoreError(
-        f"{path}: {why}. Expected room to write answers. Make room and run the same command again."
-    )

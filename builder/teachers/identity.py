@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.hub.commits import resolve_commit
-from cotbuild.builder.storage.cache import cache_dir, checksum
+from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers.known import load_known, save_known
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_digest
@@ -124,7 +124,7 @@ def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
             and path.is_file()
             and not any(part.startswith(".") for part in name.parts)
         ):
-            files[name.as_posix()] = checksum(path, cache)
+            files[name.as_posix()] = cached_sha256(path, cache)
     return digest("model folder", files)
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cotbuild.builder.storage.keys import KEY
+from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import row_key
 from cotbuild.schemas.errors import DataError
@@ -59,7 +59,7 @@ class RationalePairing:
 
     def __init__(self, rows: PairingRows) -> None:
         """Raises DataError if two rationales are the same sample of a question."""
-        keys: NDArray[np.bytes_] = np.frombuffer(rows.keys, KEY)
+        keys: NDArray[np.bytes_] = np.frombuffer(rows.keys, KEY_DTYPE)
         self._rows = np.argsort(keys, kind="stable")
         """Row number by position in the circle."""
         self._keys = keys[self._rows]
@@ -95,7 +95,7 @@ class RationalePairing:
 
     def _position_of(self, example: RationaleExample) -> int:
         key = row_key(example.question_id, example.sample_index)
-        position = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
+        position = int(np.searchsorted(self._keys, np.frombuffer(key, KEY_DTYPE))[0])
         if self._keys[position : position + 1].tobytes() != key:
             raise KeyError(
                 f"question {example.question_id!r} sample {example.sample_index} "

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cotbuild.builder.storage.keys import KEY
+from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.builder.storage.parquet import ROWS_PER_GROUP, arrow_schema
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
@@ -111,7 +111,7 @@ class ScoresFile:
         Raises DataError if the row is invalid, or was scored on another text.
         """
         key = row_key(example.question_id, example.sample_index)
-        at = int(np.searchsorted(self._keys, np.frombuffer(key, KEY))[0])
+        at = int(np.searchsorted(self._keys, np.frombuffer(key, KEY_DTYPE))[0])
         if self._keys[at : at + 1].tobytes() != key:
             return None
         number = int(self._rows[at])
@@ -186,7 +186,7 @@ def _read_index(
                 )
             buffer += row_key(question_id, sample_index)
             number += 1
-    keys: NDArray[np.bytes_] = np.frombuffer(bytes(buffer), KEY)
+    keys: NDArray[np.bytes_] = np.frombuffer(bytes(buffer), KEY_DTYPE)
     rows = np.argsort(keys, kind="stable")
     keys = keys[rows]
     repeated = np.flatnonzero(keys[1:] == keys[:-1])

@@ -55,7 +55,7 @@ def make_variants(
         raise ConfigError(
             f"variant {reserved[0]!r}: every build has a config of this name. Rename it."
         )
-    with AnswerStore(build_dir).hold():
+    with AnswerStore(build_dir).lock():
         clear_stage(build_dir)
         build = Build.open(build_dir)
         with (

@@ -109,7 +109,7 @@ async def ask(teacher: ManagedTeacher, job: TeacherJob, num: int) -> Side:
     """
     said: dict[str, Completion] = {}
     started = time.perf_counter()
-    with job.store.journal({}) as journal, Terminal().asking(num) as on_step:
+    with job.store.create_journal({}) as journal, Terminal().asking(num) as on_step:
         stop = EarlyStop()
 
         def kept(chain: Chain, answer: Answer | None) -> None:
@@ -170,7 +170,7 @@ def main() -> None:
     args = options(__doc__, questions=512, max_tokens=16, log_of="bare engine")
     with tempfile.TemporaryDirectory() as folder:
         job = sums_job(args, Path(folder))
-        with job.store.hold():
+        with job.store.lock():
             pairs = asyncio.run(
                 measure(job, args, args.log or Path(folder, "bare.log"))
             )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cotbuild.builder.storage.cache import cache_dir, checksum
+from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers.vllm.process import GuardedProcess
 from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.fingerprint import digest
@@ -28,7 +28,10 @@ def embedded_digest() -> str:
     """
     return digest(
         "embedded",
-        {"gguf": checksum(find_gguf(), cache_dir()), "conversion": CONVERSION_VERSION},
+        {
+            "gguf": cached_sha256(find_gguf(), cache_dir()),
+            "conversion": CONVERSION_VERSION,
+        },
     )
 
 

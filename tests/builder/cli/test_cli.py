@@ -399,7 +399,7 @@ def test_a_second_generate_on_one_folder_is_refused(tmp_path: Path) -> None:
                 pass
             error = cotbuild(*words, code=1).stderr
             process.kill()
-        assert f"another cotbuild is at work here, pid {process.pid}" in error
+        assert f"in use by another cotbuild process, pid {process.pid}" in error
 
 
 def test_the_reader_of_a_pipe_may_leave(tmp_path: Path) -> None:

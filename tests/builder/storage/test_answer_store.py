@@ -49,7 +49,7 @@ def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
                 candidate = (KINDS.index(kind), run * 100 + position, text)
                 expected[number] = min(expected.get(number, candidate), candidate)
     index = AnswerIndex(paths)
-    with index.reader() as reader:
+    with index.open_reader() as reader:
         for number in range(6):
             place = index.find(bytes.fromhex(key(number)[:32]))
             if number not in expected:
@@ -60,8 +60,8 @@ def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
             assert (
                 found.text if isinstance(found, Completion) else found.message
             ) == expected[number][2]
-            assert index.failed(place) == (expected[number][0] > 0)
-            assert index.may_pass(place) == (expected[number][0] == 2)
+            assert index.is_failure(place) == (expected[number][0] > 0)
+            assert index.is_retryable(place) == (expected[number][0] == 2)
 
 
 @given(st.sets(st.binary(min_size=16, max_size=16), max_size=50))
@@ -89,7 +89,7 @@ def test_find_is_exact_for_any_bytes(
 def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from cotbuild.builder.storage.answer_store import AnswerStore\n"
-        "with AnswerStore(pathlib.Path(sys.argv[1])).hold(): print('held', flush=True); sys.stdin.read()"
+        "with AnswerStore(pathlib.Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -101,13 +101,14 @@ def test_a_second_run_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> No
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(
-                StoreError, match=rf"another cotbuild is at work here, pid {holder.pid}"
+                StoreError,
+                match=rf"in use by another cotbuild process, pid {holder.pid}",
             ),
-            AnswerStore(tmp_path).hold(),
+            AnswerStore(tmp_path).lock(),
         ):
             pass
         holder.kill()
-    with AnswerStore(tmp_path).hold():  # a killed holder holds nothing
+    with AnswerStore(tmp_path).lock():  # a killed holder holds nothing
         pass
 
 
@@ -115,30 +116,30 @@ def test_a_fresh_generation_hides_the_old_one_until_clean_removes_it(
     tmp_path: Path,
 ) -> None:
     store = AnswerStore(tmp_path)
-    with store.hold():
-        with store.journal({}) as journal:
+    with store.lock():
+        with store.create_journal({}) as journal:
             journal.append(answer(1, "C", "old"))
-        before = store.state()
-        store.new_generation()
-        assert store.index().find(bytes.fromhex(key(1)[:32])) is None
-        assert store.state() != before
-        assert store.clean() == ["gen-0001"]
+        before = store.state_digest()
+        store.start_generation()
+        assert store.read_index().find(bytes.fromhex(key(1)[:32])) is None
+        assert store.state_digest() != before
+        assert store.delete_old_generations() == ["gen-0001"]
         assert [path.name for path in store.generations] == ["gen-0002"]
 
 
 def test_the_state_changes_with_every_answer(tmp_path: Path) -> None:
     store, states = AnswerStore(tmp_path), []
-    with store.hold(), store.journal({}) as journal:
+    with store.lock(), store.create_journal({}) as journal:
         for number in range(3):
-            states.append(store.state())
+            states.append(store.state_digest())
             journal.append(answer(number, "C", ""))
-    assert len({*states, store.state()}) == 4
+    assert len({*states, store.state_digest()}) == 4
 
 
 def test_an_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with (
-        pytest.raises(StoreError, match="Expected a folder that can be written"),
-        AnswerStore(tmp_path / "x").hold(),
+        pytest.raises(StoreError, match="could not be written"),
+        AnswerStore(tmp_path / "x").lock(),
     ):
         pass

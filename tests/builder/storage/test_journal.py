@@ -95,7 +95,9 @@ def test_a_damaged_line_elsewhere_stops_with_file_and_offset(tmp_path: Path) -> 
     header = raw.index(b"\n") + 1
     raw[header + 100] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(StoreError, match=rf"a\.journal: offset {header}: damaged line"):
+    with pytest.raises(
+        StoreError, match=rf"a\.journal: damaged line at offset {header}"
+    ):
         list(read_lines(path))
 
 

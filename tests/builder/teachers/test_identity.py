@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.storage.cache import cache_dir, checksum
+from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers import open_teacher, teacher_identity, tokenizer_folder
 from cotbuild.builder.teachers.identity import compare_tokens, folder_digest, remember
 from cotbuild.builder.teachers.known import (
@@ -118,30 +118,30 @@ def test_a_folder_may_move(model: Path, tmp_path: Path) -> None:
 
 def test_a_checksum_is_read_once(model: Path, cache: Path) -> None:
     path = model / "model.safetensors"
-    before = checksum(path, cache)
+    before = cached_sha256(path, cache)
     stat = path.stat()
     path.write_text("WEIGHTS")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert checksum(path, cache) == before  # same path, size and mtime: not read
+    assert cached_sha256(path, cache) == before  # same path, size and mtime: not read
     os.utime(path)
-    assert checksum(path, cache) != before
+    assert cached_sha256(path, cache) != before
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{", '{"sha256": 5}', '{"sha256": "0"}'])
 def test_a_broken_note_is_not_believed(model: Path, cache: Path, note: str) -> None:
-    before = checksum(model / "config.json", cache)
+    before = cached_sha256(model / "config.json", cache)
     [path] = (cache / "checksums").iterdir()
     path.write_text(note)
-    assert checksum(model / "config.json", cache) == before
+    assert cached_sha256(model / "config.json", cache) == before
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(
     model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert checksum(model / "config.json", tmp_path / "file" / "cache") == checksum(
-        model / "config.json", tmp_path
-    )
+    assert cached_sha256(
+        model / "config.json", tmp_path / "file" / "cache"
+    ) == cached_sha256(model / "config.json", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_cache_dir(
 
 def test_a_relative_cache_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTBUILD_CACHE", "here")
-    with pytest.raises(ConfigError, match="Expected an absolute path"):
+    with pytest.raises(ConfigError, match="Set it to an absolute path"):
         cache_dir()
 
 
