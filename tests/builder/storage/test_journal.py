@@ -158,5 +158,5 @@ def test_a_full_disk_stops_the_run_and_leaves_whole_lines(tmp_path: Path) -> Non
     found = list(read_lines(path))
     assert None not in found
     assert len(found) == int(written) > 5
-    assert "Make room and run the same command again." in message
+    assert "free disk space, then run the same command again." in message
     assert resource.RLIMIT_FSIZE is not None
