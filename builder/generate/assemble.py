@@ -193,7 +193,7 @@ def _run_info(
         elapsed_s=round(elapsed_s, 3),
         host=socket.gethostname(),
         asked=rows.num_requests,
-        torn_lines=0 if rows.answers is None else rows.answers.torn,
+        torn_lines=0 if rows.answers is None else rows.answers.num_torn,
         teachers=[] if rows.answers is None else _servers(rows.answers),
     )
 

@@ -235,7 +235,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
         assert done.returncode == 1
         error, resume = done.stderr.splitlines()[-2:]
         assert error.startswith("error: ")
-        assert error.endswith("Make room and run the same command again.")
+        assert error.endswith("then run the same command again.")
         assert resume.startswith(
             "every answer received is kept. To resume: cotbuild generate --source"
         )
