@@ -192,9 +192,9 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
         alone_in,
         find_model,
         is_main_process,
+        portable_config,
         remember_source,
         student_packages,
-        told_of,
     )
     from cotbuild.builder.evaluation.models import open_build as open_stored
     from cotbuild.builder.ui import TrainingRate
@@ -206,7 +206,7 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
     model = find_model(config.student, config.revision, ui.say)
     with alone_in(out), ui.lines() as show:
         record = train_student(
-            told_of(config),
+            portable_config(config),
             variant_rows,
             BaseStudent(*model),
             out,

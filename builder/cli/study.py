@@ -14,7 +14,7 @@ from cotbuild.builder.cli.help import GroupedCommand, examples
 from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cotbuild.builder.study.cell import StudyContext
+    from cotbuild.builder.study.context import StudyContext
     from cotbuild.schemas.manifest import Manifest
     from cotbuild.schemas.study.declaration import Study
 
@@ -105,55 +105,52 @@ def run(
         from cotbuild.builder.terminal import Terminal
 
         with student_packages():
-            if report_only:
-                _report_only(study)
-                return
-            from cotbuild.builder.study.context import open_site
+            from cotbuild.builder.study.context import open_study
             from cotbuild.builder.study.cost import cost_lines
-        site = open_site(study, Terminal(), keep=keep)
+        if report_only:
+            _report_only(study)
+            return
+        context = open_study(study, Terminal(), keep_weights=keep)
         if dry_run:
-            for line in cost_lines(site):
+            for line in cost_lines(context):
                 print(line, flush=True)
         else:
-            _run(site)
+            _run(context)
 
 
-def _run(site: "StudyContext") -> None:
-    from cotbuild.builder.study.registration import register
+def _run(context: "StudyContext") -> None:
+    from cotbuild.builder.study.registration import register_study
     from cotbuild.builder.study.run import run_study
 
-    register(site.folder, site.study, site.dev, site.test)
-    run_study(site, lambda: _report(site.folder, site.study, site.build.manifest))
+    folder, study = context.folder, context.study
+    register_study(folder, study, context.dev, context.test)
+    run_study(context, lambda: _report(folder, study, context.build.manifest))
 
 
 def _report_only(path: Path) -> None:
-    """Draw the report from the cells; variants are described if the build is here."""
+    """Write the report from the folder of the study alone, without models.
+
+    If the build is there, its figures are read again.
+    """
     from cotbuild.builder.build.directory import read_manifest
     from cotbuild.builder.study.folder import read_study
 
     study = read_study(path)
-    _report(path.parent, study, read_manifest(Path(study.source).expanduser()))
+    manifest = read_manifest(Path(study.source).expanduser())
+    _report(path.parent, study, manifest)
 
 
 def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
     """Write report/ and print the outcome of each claim."""
-    from cotbuild.builder.study.folder import (
-        REPORT,
-        read_cells,
-        read_registration,
-        read_touches,
-    )
+    from cotbuild.builder.study.folder import REPORT, read_cells, read_question_accesses
+    from cotbuild.builder.study.registration import record_variants
+    from cotbuild.builder.study.report.wording import claim_lines
     from cotbuild.builder.study.report.write import write_report
     from cotbuild.builder.study.results import study_results
-    from cotbuild.builder.study.words import claim_lines
 
-    record = read_registration(folder)
-    if record is None:
-        raise ConfigError(
-            f"{folder}: no cell was started. Run `cotbuild study` on it first."
-        )
+    record = record_variants(folder, study, manifest)
     results = study_results(
-        study, record, read_cells(folder), read_touches(folder), manifest
+        study, record, read_cells(folder), read_question_accesses(folder)
     )
     page = write_report(folder / REPORT, record, results, study)
     for line in claim_lines(results):

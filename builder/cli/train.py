@@ -150,8 +150,8 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
     from cotbuild.builder.evaluation.models import (
         find_model,
         open_build,
+        portable_config,
         student_packages,
-        told_of,
     )
     from cotbuild.builder.terminal import Terminal
 
@@ -161,7 +161,9 @@ def _measured(config: TrainConfig, source: str) -> list[str]:
     variant_rows = open_build(source, terminal).variant_rows(config.variant)
     model = find_model(config.student, config.revision, terminal.say)
     return cost_lines(
-        estimate_training_cost(told_of(config), variant_rows, BaseStudent(*model))
+        estimate_training_cost(
+            portable_config(config), variant_rows, BaseStudent(*model)
+        )
     )
 
 

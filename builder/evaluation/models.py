@@ -138,7 +138,7 @@ def remembered_source(run: Path) -> str:
     return recorded.source
 
 
-def told_of(config: TrainConfig) -> TrainConfig:
+def portable_config(config: TrainConfig) -> TrainConfig:
     """As run.json has it: a folder by its name alone, since its path says nothing
     elsewhere.
     """

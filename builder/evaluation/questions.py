@@ -1,10 +1,9 @@
-"""What is evaluated: questions of a source or a build, and the variant whose prompts
-and labels they get.
-"""
+"""The questions of an evaluation, and their rows in a variant's prompts and labels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cotbuild.builder.build.build import QUESTIONS, Build
 from cotbuild.builder.build.directory import MANIFEST
@@ -20,63 +19,133 @@ from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
 
 DEFAULT_VARIANT = "label_only"
+"""The variant whose prompts and labels a bare model gets."""
 
 
-def evaluation_questions(
+class EvaluationQuestions(NamedTuple):
+    """Questions of one split, with the teacher's rationales if they are given."""
+
+    split: str
+    questions: list[Question]
+    rationales: list[str] | None = None
+    """The teacher's rationale of each question; None: the student generates its own."""
+
+
+def read_questions(
     source: str, split: str, limit: int | None, ui: Ui
-) -> list[Question]:
-    """The first `limit` questions of a split: of a build, of a release (ORG/NAME@TAG),
-    or of any source.
+) -> EvaluationQuestions:
+    """Read the first `limit` questions of a split, or all if `limit` is None.
 
-    Raises ConfigError where there is no such split, DataError where it is empty.
+    `source` is a build, a release (ORG/NAME@TAG), a known dataset or a file. Raises
+    ConfigError if there is no such split, DataError if it is empty.
     """
-    if (
-        "@" in source
-        or source.startswith("file:")
-        or (Path(source).expanduser() / MANIFEST).is_file()
-    ):
-        questions = _of_build(open_build(source, ui), canonical_split(split))
+    name = canonical_split(split)
+    if _is_build(source):
+        questions = read_build_questions(open_build(source, ui), name)
     else:
         questions = open_source(SourceConfig(name=source, split=split)).read(split)
-    found = list(islice(questions, limit))
-    if not found:
-        raise DataError(
-            f"{source}: no questions in {split!r}. Expected some to evaluate on."
-        )
-    return found
+    selected = list(islice(questions, limit))
+    if not selected:
+        raise DataError(f"{source}: split {split!r} has no questions. Choose another.")
+    return EvaluationQuestions(name, selected)
 
 
-def _of_build(build: Build, split: str) -> Iterator[Question]:
+def _is_build(source: str) -> bool:
+    if "@" in source or source.startswith("file:"):
+        return True
+    return (Path(source).expanduser() / MANIFEST).is_file()
+
+
+def read_build_questions(build: Build, split: str) -> Iterator[Question]:
+    """Return the questions of an evaluation split of a build.
+
+    Raises ConfigError if there is no such split.
+    """
+    name = canonical_split(split)
     splits = build.splits(QUESTIONS)
-    if split not in splits:
+    if name not in splits:
         raise ConfigError(
-            f"{build.folder}: no evaluation split {split!r}; it has {sorted(splits)}. "
+            f"{build.folder}: no evaluation split {name!r}; it has {sorted(splits)}. "
             "Pass the dataset of the questions as --source, or build with "
             f"--eval-splits {split}."
         )
-    return build.questions(split)
+    return build.questions(name)
 
 
-def evaluation_rows(spec: VariantSpec, questions: list[Question]) -> list[TrainingRow]:
-    """A row a question. Raises ConfigError for rationale_only."""
+def read_unseen_rationales(
+    source: str,
+    spec: VariantSpec,
+    is_seen: Callable[[Question], bool],
+    limit: int | None,
+    ui: Ui,
+) -> EvaluationQuestions:
+    """Read the first `limit` unseen questions with the teacher's first rationale each.
+
+    The questions are those of the split that the build has rationales for; `is_seen`
+    says whether the student was trained on one. Raises ConfigError if the build lacks
+    the variant, DataError if every question was seen.
+    """
+    build = open_build(source, ui)
+    if spec.fingerprint not in [known.fingerprint for known in build.specs]:
+        raise ConfigError(
+            f"{build.folder}: lacks variant {spec.ref!r} as the run was trained on it. Pass "
+            "the build that the run was trained on with --source."
+        )
+    pairs = list(islice(_unseen_pairs(build, spec, is_seen), limit))
+    if not pairs:
+        raise DataError(
+            f"{build.folder}: the student was trained on every question of {spec.name!r}. "
+            "Train it on fewer, with --rows."
+        )
+    questions = [question for question, _ in pairs]
+    rationales = [rationale for _, rationale in pairs]
+    return EvaluationQuestions(build.split, questions, rationales)
+
+
+def _unseen_pairs(
+    build: Build, spec: VariantSpec, is_seen: Callable[[Question], bool]
+) -> Iterator[tuple[Question, str]]:
+    """Yield each unseen question once, with its first rationale in the variant."""
+    questions = {row.question_id: row.question_record() for row in build.rationales()}
+    yielded: set[str] = set()
+    for row in build.rows(spec.name):
+        question = questions[row.question_id]
+        start, end = row.rationale_start, row.rationale_end
+        if start is None or question.id in yielded or is_seen(question):
+            continue
+        yielded.add(question.id)
+        yield question, row.completion[start:end].strip()
+
+
+# -- rows and variants -----------------------------------------------------------------
+
+
+def evaluation_rows(
+    spec: VariantSpec, questions: Sequence[Question]
+) -> list[TrainingRow]:
+    """Return a row for each question; its completion is the reference label alone.
+
+    Raises ConfigError for rationale_only, which has no label to evaluate.
+    """
     if spec.placement is Placement.RATIONALE_ONLY:
         raise ConfigError(
-            f"variant {spec.name!r} is trained to say no label. Expected one that says a label. There is nothing to "
-            "evaluate."
+            f"variant {spec.name!r} has no label, so there is nothing to evaluate. "
+            "Choose a variant with a label, such as label_only."
         )
     rows = (evaluation_row(spec, question) for question in questions)
     return [row for row in rows if row is not None]
 
 
-def chosen_variant(name: str | None, file: Path | None) -> VariantSpec:
-    """The variant of --variant and --spec.
+def choose_variant(name: str | None, file: Path | None) -> VariantSpec:
+    """Return the variant that --variant and --spec name; `DEFAULT_VARIANT` for none.
 
-    Raises ConfigError where they name none or several.
+    Raises ConfigError if they name several.
     """
-    only = [name] if name else None if file else [DEFAULT_VARIANT]
-    specs = choose_variants(only, [file] if file else [])
+    if name is None and file is None:
+        name = DEFAULT_VARIANT
+    specs = choose_variants([name] if name else None, [file] if file else [])
     if len(specs) != 1:
         raise ConfigError(
-            f"--variant names {[spec.name for spec in specs]}. Expected one of them."
+            f"--variant names {[spec.name for spec in specs]}. Name one of them."
         )
     return specs[0]

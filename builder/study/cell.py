@@ -1,154 +1,165 @@
-"""One cell: trained, asked, written down; what a call that was cut off had is not done
-again.
+"""Running one cell of a study: train the student, evaluate it, write the cell's file.
+
+A call that was interrupted is resumed by the next one.
 """
 
 import gc
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cotbuild.builder.build.build import Build
-from cotbuild.builder.study.evaluate import QuestionSplit, StudentUnderTest, ask
+from cotbuild.builder.evaluation.results import ResultsFile
+from cotbuild.builder.evaluation.task import (
+    StudentUnderTest,
+    make_task,
+    trained_student,
+    untrained_student,
+)
+from cotbuild.builder.study.context import QuestionSplit, StudyContext
 from cotbuild.builder.study.folder import (
-    add_touch,
     cell_path,
+    log_question_access,
     now,
     read_cell,
     read_cells,
     work_folder,
     write_cell,
 )
-from cotbuild.builder.study.plan import CellPlan, CellPlanner, check_same
-from cotbuild.builder.ui import TrainingRate, Ui, format_duration
-from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import Cell, Curve, Measurement, TrainingRecord
-from cotbuild.schemas.training import StudentRun, UpdateMetrics
-from cotbuild.student.model import load_student
-from cotbuild.student.training.metrics import read_metrics
-from cotbuild.student.training.run_dir import (
-    library_versions,
-    load_trained,
-    read_run,
-    run_identity,
+from cotbuild.builder.study.plan import CellPlan, check_same
+from cotbuild.builder.ui import TrainingRate, format_duration
+from cotbuild.schemas.evaluation import QuestionResult
+from cotbuild.schemas.study.record import (
+    AnswerString,
+    Cell,
+    Curve,
+    Measurement,
+    TrainingRecord,
 )
+from cotbuild.schemas.training import StudentRun, TrainConfig, UpdateMetrics
+from cotbuild.student.evaluation.metrics import compute_metrics
+from cotbuild.student.training.metrics import read_metrics
+from cotbuild.student.training.run_dir import library_versions, read_run
 from cotbuild.student.training.train import BaseStudent, train_student
 
-POINTS = 60
-"""Most points of a cell's curve."""
+CURVE_POINTS = 60
+"""Maximum points of a cell's loss curve."""
+
+OPTION_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+"""The character of each option, by its position, in `AnswerString.choice`."""
 
 
-@dataclass(frozen=True)
-class StudyContext:
-    """A study on a machine."""
-
-    folder: Path
-    study: Study
-    build: Build
-    planner: CellPlanner
-    dev: QuestionSplit
-    test: QuestionSplit
-    ui: Ui
-    keep: bool = False
-    """Whether the weights of finished cells stay."""
-    paces: list[tuple[str, float]] = field(default_factory=list)
-    """Variant and seconds of each cell finished here."""
-
-
-def ask_dev(site: StudyContext, plan: CellPlan) -> Measurement:
-    """The answers to the dev questions of the student that is planned, trained where it
-    is not yet.
-    """
-    return ask(_subject(site, plan), site.dev, _work(site, plan), "dev", site.ui)
-
-
-def finish_dev(site: StudyContext, plan: CellPlan) -> None:
-    """See that the cell is written with its answers to the dev questions."""
-    there = _there(site, plan)
-    if there is None or there.dev is None:
-        cell = there or _begun(site, plan)
-        write_cell(site.folder, cell.model_copy(update={"dev": ask_dev(site, plan)}))
-        gc.collect()  # a trainer and its model hold each other
-
-
-def finish_test(site: StudyContext, plan: CellPlan) -> None:
-    """See that the cell is written with its answers to the test questions, which are
-    asked once; its weights go.
-    """
-    there, started = _there(site, plan), time.monotonic()
-    if there is not None and there.test is not None:
+def finish_dev(context: StudyContext, plan: CellPlan) -> None:
+    """Ensure the cell's file has the answers to the dev questions."""
+    cell = _read_planned_cell(context, plan)
+    if cell is not None and cell.dev is not None:
         return
-    cell = there or _begun(site, plan)
-    work = _work(site, plan)
-    if not any((work / name).exists() for name in (".test.jsonl", "test.parquet")):
-        add_touch(site.folder, cell)
-    test = ask(_subject(site, plan), site.test, work, "test", site.ui)
-    write_cell(
-        site.folder, cell.model_copy(update={"test": test, "finished_at": now()})
-    )
-    if not site.keep:
-        drop_weights(site, plan)
+    cell = cell or _train_cell(context, plan)
+    dev = evaluate_dev(context, plan)
+    write_cell(context.folder, cell.model_copy(update={"dev": dev}))
+    gc.collect()  # a trainer and its model reference each other
+
+
+def finish_test(context: StudyContext, plan: CellPlan) -> None:
+    """Ensure the cell's file has the answers to the test questions.
+
+    A cell evaluates the test questions once. Then its weights are deleted, unless the
+    context keeps them.
+    """
+    started = time.monotonic()
+    cell = _read_planned_cell(context, plan)
+    if cell is not None and cell.test is not None:
+        return
+    cell = cell or _train_cell(context, plan)
+    work = _work_folder_of(context, plan)
+    begun = any((work / name).exists() for name in (".test.jsonl", "test.parquet"))
+    if not begun:
+        log_question_access(context.folder, cell)
+    test = _evaluate(context, plan, context.test, "test")
+    update = {"test": test, "finished_at": now()}
+    write_cell(context.folder, cell.model_copy(update=update))
+    if not context.keep_weights:
+        delete_weights(context, plan)
     gc.collect()
-    site.paces.append((plan.key.variant, time.monotonic() - started))
-    site.ui.say(_how_far(site, plan, test))
+    context.durations.append((plan.key.variant, time.monotonic() - started))
+    context.ui.say(_progress_line(context, plan, test))
 
 
-def drop_weights(site: StudyContext, plan: CellPlan) -> None:
-    """Of a student that is needed no more."""
-    shutil.rmtree(_work(site, plan), ignore_errors=True)
+def evaluate_dev(context: StudyContext, plan: CellPlan) -> Measurement:
+    """Evaluate the planned student on dev, training it first where needed."""
+    return _evaluate(context, plan, context.dev, "dev")
 
 
-def _there(site: StudyContext, plan: CellPlan) -> Cell | None:
-    found = read_cell(site.folder, plan.key)
-    if found is not None:
-        check_same(plan, found, cell_path(site.folder, plan.key))
-    return found
+def delete_weights(context: StudyContext, plan: CellPlan) -> None:
+    """Delete the working folder of a student that is no longer needed."""
+    shutil.rmtree(_work_folder_of(context, plan), ignore_errors=True)
 
 
-def _begun(site: StudyContext, plan: CellPlan) -> Cell:
+def _read_planned_cell(context: StudyContext, plan: CellPlan) -> Cell | None:
+    """Read the cell's file; raises ConfigError if it is not of the planned cell."""
+    cell = read_cell(context.folder, plan.key)
+    if cell is not None:
+        check_same(plan, cell, cell_path(context.folder, plan.key))
+    return cell
+
+
+def _work_folder_of(context: StudyContext, plan: CellPlan) -> Path:
+    """Return the working folder of a student.
+
+    It is named by the fingerprint, so a grid point and a cell with the same settings
+    share one student.
+    """
+    return work_folder(context.folder) / plan.fingerprint[:16]
+
+
+# -- training ---------------------------------------------------------------------------
+
+
+def _train_cell(context: StudyContext, plan: CellPlan) -> Cell:
+    """Train the cell's student, where it is trained, and return the cell to write."""
+    training = None
+    if plan.config is not None:
+        run = _train_student(context, plan, plan.config)
+        updates = read_metrics(_work_folder_of(context, plan))
+        training = _training_record(plan, plan.config, run, updates)
     return Cell(
         key=plan.key,
         fingerprint=plan.fingerprint,
         identity=plan.model.identity,
-        training=_training(plan, _run(site, plan), read_metrics(_work(site, plan)))
-        if plan.config
-        else None,
+        training=training,
         versions=library_versions(),
         finished_at=now(),
     )
 
 
-def _work(site: StudyContext, plan: CellPlan) -> Path:
-    """Of this student, whichever cell or grid point needs it."""
-    return work_folder(site.folder) / plan.fingerprint[:16]
-
-
-def _run(site: StudyContext, plan: CellPlan) -> StudentRun:
-    """The cell's student, trained now, or to its end, or found trained."""
-    assert plan.config is not None
-    out, rate = _work(site, plan), TrainingRate()
-    there = read_run(out)
-    if there is not None and there.finished:
-        return there
-    site.ui.say(f"{plan.key.name}: training")
-    with site.ui.lines() as show:
+def _train_student(
+    context: StudyContext, plan: CellPlan, config: TrainConfig
+) -> StudentRun:
+    """Train the cell's student, resume its training, or return the finished run."""
+    out, rate = _work_folder_of(context, plan), TrainingRate()
+    existing = read_run(out)
+    if existing is not None and existing.finished:
+        return existing
+    context.ui.say(f"{plan.key.name}: training")
+    with context.ui.lines() as show:
         return train_student(
-            plan.config,
-            site.build.variant_rows(plan.key.variant),
+            config,
+            context.build.variant_rows(plan.key.variant),
             BaseStudent(*plan.model),
             out,
             lambda update: show(rate.line(update)),
         )
 
 
-def _training(
-    plan: CellPlan, run: StudentRun, updates: Sequence[UpdateMetrics]
+def _training_record(
+    plan: CellPlan,
+    config: TrainConfig,
+    run: StudentRun,
+    updates: Sequence[UpdateMetrics],
 ) -> TrainingRecord:
-    assert plan.config is not None
-    assert run.config.precision is not None, "a run's is resolved"
+    assert run.config.precision is not None, "a run records its precision"
     return TrainingRecord(
-        config=plan.config,
+        config=config,
         precision=run.config.precision,
         spec=plan.rows.spec,
         rationales=plan.rows.rationales,
@@ -158,67 +169,100 @@ def _training(
         updates=len(updates),
         tokens=sum(update.tokens for update in updates),
         seconds=round(sum(update.seconds for update in updates), 1),
-        curve=curve(updates),
+        curve=loss_curve(updates),
     )
 
 
-def curve(updates: Sequence[UpdateMetrics]) -> Curve:
-    """The losses as a cell keeps them; `updates` holds at least one."""
-    points = min(POINTS, len(updates))
-    ends = [len(updates) * (i + 1) // points for i in range(points)]
-    parts = [updates[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+def loss_curve(updates: Sequence[UpdateMetrics]) -> Curve:
+    """Average the losses of at least one update into at most `CURVE_POINTS` points."""
+    points = min(CURVE_POINTS, len(updates))
+    ends = [len(updates) * (point + 1) // points for point in range(points)]
+    starts = [0, *ends[:-1]]
+    parts = [updates[start:end] for start, end in zip(starts, ends, strict=True)]
     return Curve(
         update=tuple(ends),
-        label_loss=tuple(
-            round(sum(one.label_loss for one in part) / len(part), 4) for part in parts
-        ),
+        label_loss=tuple(_mean(one.label_loss for one in part) for part in parts),
         rationale_loss=tuple(
-            round(sum(one.rationale_loss for one in part) / len(part), 4)
-            for part in parts
+            _mean(one.rationale_loss for one in part) for part in parts
         ),
     )
 
 
-def _subject(site: StudyContext, plan: CellPlan) -> StudentUnderTest:
-    spec, layout, model = plan.rows.spec, plan.rows.layout, plan.model
+def _mean(losses: Iterable[float]) -> float:
+    values = list(losses)
+    return round(sum(values) / len(values), 4)
+
+
+# -- evaluation -------------------------------------------------------------------------
+
+
+def _evaluate(
+    context: StudyContext, plan: CellPlan, split: QuestionSplit, name: str
+) -> Measurement:
+    """Evaluate the planned student; `name` is dev or test."""
+    student = _student_under_test(context, plan)
+    task = make_task(student, split.questions, split.split)
+    file = ResultsFile(_work_folder_of(context, plan), name, task.inputs)
+    results = task.collect_results(file, context.ui, f"{name} questions")
+    return Measurement(
+        evaluated=task.inputs,
+        figures=compute_metrics(results, label_first=student.layout.label_first),
+        answers=encode_answers(results),
+    )
+
+
+def _student_under_test(context: StudyContext, plan: CellPlan) -> StudentUnderTest:
     if plan.config is None:
-        identity = model.identity
-        return StudentUnderTest(
-            identity,
-            spec,
-            layout,
-            0,
-            (),
-            lambda: load_student(model.where, identity, revision=model.revision),
-        )
-    run, out = _run(site, plan), _work(site, plan)
-    data = run.data
-    return StudentUnderTest(
-        run_identity(run),
-        spec,
-        run.layout,
-        data.rationale_tokens_p99,
-        data.question_digests,
-        lambda: load_trained(out),
+        return untrained_student(plan.model, plan.rows.spec, plan.rows.layout)
+    run = _train_student(context, plan, plan.config)
+    return trained_student(_work_folder_of(context, plan), run)
+
+
+def encode_answers(results: Sequence[QuestionResult]) -> AnswerString:
+    """Encode results as a cell stores them: one character for each question."""
+    return AnswerString(
+        choice="".join(_choice_digit(one) for one in results),
+        correct="".join(_flag_digit(one.correct) for one in results),
+        normalised="".join(_flag_digit(one.correct_normalised) for one in results),
+        free="".join(_flag_digit(one.correct_free) for one in results),
+        forced="".join(_flag_digit(one.forced) for one in results),
+        tokens=tuple(one.rationale_tokens + one.answer_tokens for one in results),
     )
 
 
-def _how_far(site: StudyContext, plan: CellPlan, test: Measurement) -> str:
-    """`4/12 cells · post_cot.embedded.500.parts.s0: 31.8 % · about 1:02:00 left`, by
-    the pace of such cells here.
+def _flag_digit(value: bool | None) -> str:
+    return "-" if value is None else str(int(value))
+
+
+def _choice_digit(result: QuestionResult) -> str:
+    if result.choice is None:
+        return "-"
+    position = [option.name for option in result.options].index(result.choice)
+    return OPTION_DIGITS[position] if position < len(OPTION_DIGITS) else "+"
+
+
+# -- progress ---------------------------------------------------------------------------
+
+
+def _progress_line(context: StudyContext, plan: CellPlan, test: Measurement) -> str:
+    """`4/12 cells · post_cot.embedded.500.parts.s0: 31.8 % · about 1:02:00 left`.
+
+    The time left is estimated from the cells that this process has finished.
     """
-    cells, every = read_cells(site.folder), site.study.all_cells()
-    left = [key for key in every if key not in cells or cells[key].test is None]
-    seconds = sum(_pace(site, key.variant) for key in left)
-    right = test.answers.percent_correct(site.study.metric)
-    said = (
-        f"{len(every) - len(left)}/{len(every)} cells · {plan.key.name}: {right:.1f} %"
-    )
-    return f"{said} · about {format_duration(seconds)} left" if left else said
+    cells, keys = read_cells(context.folder), context.study.all_cells()
+    left = [key for key in keys if key not in cells or cells[key].test is None]
+    accuracy = test.answers.percent_correct(context.study.metric)
+    num_done = len(keys) - len(left)
+    line = f"{num_done}/{len(keys)} cells · {plan.key.name}: {accuracy:.1f} %"
+    if not left:
+        return line
+    seconds = sum(_mean_duration(context, key.variant) for key in left)
+    return f"{line} · about {format_duration(seconds)} left"
 
 
-def _pace(site: StudyContext, variant: str) -> float:
-    own = [seconds for of, seconds in site.paces if of == variant] or [
-        seconds for _, seconds in site.paces
-    ]
-    return sum(own) / len(own)
+def _mean_duration(context: StudyContext, variant: str) -> float:
+    """Return the mean seconds of the variant's cells, or of all cells if it has none."""
+    every = [seconds for _, seconds in context.durations]
+    own = [seconds for name, seconds in context.durations if name == variant]
+    seconds = own or every
+    return sum(seconds) / len(seconds)

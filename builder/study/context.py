@@ -1,31 +1,150 @@
-"""STUDY.yaml, the build and the models that it names, as something that can be run."""
+"""An open study: STUDY.yaml with the build, questions and models that it names."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+from cotbuild.builder.build.build import Build
 from cotbuild.builder.evaluation.models import find_model, open_build
-from cotbuild.builder.study.cell import StudyContext
-from cotbuild.builder.study.evaluate import check_apart, read_questions
+from cotbuild.builder.evaluation.questions import read_build_questions
+from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.study.folder import read_study
 from cotbuild.builder.study.plan import CellPlanner
-from cotbuild.builder.ui import Ui
+from cotbuild.builder.terminal import Terminal
+from cotbuild.schemas.answers.compare import is_correct
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.evaluation import MajorityBaseline
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.study.declaration import Study, StudyQuestions
+from cotbuild.schemas.study.record import QuestionSet
+from cotbuild.student.evaluation.metrics import make_proportion
+from cotbuild.student.evaluation.plan import option_names
 
 
-def open_site(path: Path, ui: Ui, *, keep: bool = False) -> StudyContext:
-    """Raises ConfigError and DataError where something that STUDY.yaml names is not
-    there, or is not as it must be.
+class QuestionSplit(NamedTuple):
+    """The dev or the test questions of a study."""
+
+    split: str
+    questions: list[Question]
+    registered: QuestionSet
+    """As study.json records them."""
+
+
+@dataclass(frozen=True)
+class StudyContext:
+    """A study that is ready to run on this machine."""
+
+    folder: Path
+    study: Study
+    build: Build
+    planner: CellPlanner
+    dev: QuestionSplit
+    test: QuestionSplit
+    ui: Terminal
+    keep_weights: bool = False
+    """Whether the weights of finished cells are kept."""
+    durations: list[tuple[str, float]] = field(default_factory=list)
+    """Variant and seconds of each cell that this process has finished."""
+
+
+def open_study(path: Path, ui: Terminal, *, keep_weights: bool = False) -> StudyContext:
+    """Open the build, the questions and the models that STUDY.yaml names.
+
+    Raises ConfigError and DataError if one is missing or does not fit the study.
     """
     study = read_study(path)
     build = open_build(study.source, ui)
-    dev, test = (
-        read_questions(str(build.folder), wanted, ui)
-        for wanted in (study.dev, study.test)
-    )
-    check_apart(dev, test)
+    dev = read_split(build, study.dev)
+    test = read_split(build, study.test)
+    check_disjoint(dev, test)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     models = {student: find_model(student, None, ui.say) for student in students}
-    planner = CellPlanner(study, build, models, test.told.rows)
+    planner = CellPlanner(study, build, models, test.registered.rows)
+    # Planning every cell refuses, before anything runs, what cannot be trained.
+    first_point = {name: values[0] for name, values in study.grid.items()}
     for key in study.all_cells():
-        planner.plan(
-            key, {name: values[0] for name, values in study.grid.items()}
-        )  # refuses what cannot be trained
-    return StudyContext(path.parent, study, build, planner, dev, test, ui, keep)
+        planner.plan(key, first_point)
+    return StudyContext(path.parent, study, build, planner, dev, test, ui, keep_weights)
+
+
+def read_split(build: Build, wanted: StudyQuestions) -> QuestionSplit:
+    """Read the dev or the test questions.
+
+    Raises ConfigError if there is no such split, DataError for fewer than two questions
+    or a question without a published target.
+    """
+    stop = None if wanted.first is None else wanted.skip + wanted.first
+    all_questions = read_build_questions(build, wanted.split)
+    questions = list(islice(all_questions, wanted.skip, stop))
+    name = wanted.split
+    if wanted.skip:
+        name += f" without its first {wanted.skip}"
+    if len(questions) < 2:
+        raise DataError(
+            f"{name}: {len(questions)} questions, and a study needs at least 2. "
+            "Correct `skip` in STUDY.yaml."
+        )
+    unknown = [question.id for question in questions if question.target is None]
+    if unknown:
+        raise DataError(
+            f"{name}: {len(unknown)} questions have no published target, such as "
+            f"{unknown[0]!r}. Choose another split in STUDY.yaml; a part of dev can "
+            "serve as test (skip, first)."
+        )
+    return QuestionSplit(
+        canonical_split(wanted.split), questions, _question_set(questions)
+    )
+
+
+def check_disjoint(dev: QuestionSplit, test: QuestionSplit) -> None:
+    """Raise ConfigError if a question is in both dev and test."""
+    shared = set(dev.registered.ids) & set(test.registered.ids)
+    if shared and dev.split == test.split:
+        raise ConfigError(
+            f"dev and test share {len(shared)} questions, such as {min(shared)!r}. "
+            "Keep them apart with skip and first."
+        )
+
+
+def _question_set(questions: Sequence[Question]) -> QuestionSet:
+    """Return digest, targets and baselines of at least two questions with targets."""
+    targets = tuple(question.target or "" for question in questions)
+    rows = [question.model_dump(mode="json") for question in questions]
+    return QuestionSet(
+        rows=digest("study questions/1", rows),
+        ids=tuple(question.id for question in questions),
+        targets=targets,
+        majority=_majority_baseline(questions, targets),
+        chance=_chance(questions),
+    )
+
+
+def _majority_baseline(
+    questions: Sequence[Question], targets: Sequence[str]
+) -> MajorityBaseline:
+    """Grade the most frequent target, the first by name of equally frequent ones."""
+    counts = Counter(targets)
+    most_frequent = min(counts, key=lambda target: (-counts[target], target))
+    accuracy = make_proportion(
+        bool(is_correct(most_frequent, question)) for question in questions
+    )
+    assert accuracy is not None, "a study has at least two questions"
+    return MajorityBaseline(target=most_frequent, accuracy=accuracy)
+
+
+def _chance(questions: Sequence[Question]) -> float | None:
+    """Return the mean share of correct options; None if a question has no options."""
+    shares = list(_correct_shares(questions))
+    return sum(shares) / len(shares) if len(shares) == len(questions) else None
+
+
+def _correct_shares(questions: Sequence[Question]) -> Iterator[float]:
+    for question in questions:
+        names = option_names(question)
+        if names:
+            num_correct = sum(bool(is_correct(name, question)) for name in names)
+            yield num_correct / len(names)

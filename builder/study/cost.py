@@ -1,139 +1,160 @@
-"""What a study takes, measured on its own rows and questions before it is begun."""
+"""The time that a study takes, measured on its own rows and questions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from cotbuild.builder.evaluation.questions import evaluation_rows
-from cotbuild.builder.study.cell import StudyContext
-from cotbuild.builder.study.evaluate import BATCH_TOKENS, QuestionSplit
+from cotbuild.builder.evaluation.task import make_task, untrained_student
+from cotbuild.builder.study.context import QuestionSplit, StudyContext
 from cotbuild.builder.study.folder import read_cells
 from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
 from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
+from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
-from cotbuild.student.evaluation.plan import EvaluationItem, make_evaluation_plan
 from cotbuild.student.model import Student, context_length, load_student
 from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, estimate_training_cost
 
 
-def cost_lines(site: StudyContext) -> Iterator[str]:
-    """A line as it is known: cells by stage, then the time of what is left, a recipe
-    each, then of all.
+def cost_lines(context: StudyContext) -> Iterator[str]:
+    """Yield what `--dry-run` prints, each line as soon as it is measured.
+
+    First the finished cells of each stage, then the time of each recipe that is left,
+    then of all.
     """
-    cells = read_cells(site.folder)
-    left = [
-        key
-        for key in site.study.all_cells()
-        if key not in cells or cells[key].test is None
-    ]
-    for stage in site.study.stages:
-        keys = list(site.study.cells(stage))
-        yield f"{stage.name}: {pluralize(len(keys), 'cell')}, {sum(key not in left for key in keys)} of them done"
+    cells = read_cells(context.folder)
+    keys = context.study.all_cells()
+    left = [key for key in keys if key not in cells or cells[key].test is None]
+    for stage in context.study.stages:
+        of_stage = list(context.study.cells(stage))
+        num_done = sum(key not in left for key in of_stage)
+        yield f"{stage.name}: {pluralize(len(of_stage), 'cell')}, {num_done} of them done"
     if not left:
         yield "nothing is left to train"
         return
-    total, costs = 0.0, _Costs(site)
+    total, estimator = 0.0, _CostEstimator(context)
     for recipe in dict.fromkeys(key.recipe for key in left):
-        keys = [key for key in left if key.recipe == recipe]
-        plan = _plan(site, keys[0])
-        training, asking = costs.training(plan), costs.asking(plan, site.test)
-        extra = _extra(site, recipe, training, costs.asking(plan, site.dev))
-        total += len(keys) * (training + asking) + extra
-        yield _said(recipe, len(keys), training, asking, extra)
-    yield f"about {format_duration(total)} on this machine, in one process, measured on rows and questions of the study"
-
-
-def _said(
-    recipe: TrainingRecipe, cells: int, training: float, asking: float, extra: float
-) -> str:
-    what = (
-        f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}"
-    )
-    on_dev = f", and {format_duration(extra)} for gate and grid on dev" if extra else ""
-    per_cell = (
-        f"{format_duration(training)} training and {format_duration(asking)} asking"
-    )
-    return f"{what}: {pluralize(cells, 'cell')} of {per_cell}{on_dev}"
-
-
-def _plan(site: StudyContext, key: CellKey) -> CellPlan:
-    return site.planner.plan(key, grid_points(site.study)[0])
-
-
-def _extra(
-    site: StudyContext, recipe: TrainingRecipe, training: float, asking: float
-) -> float:
-    """Seconds on dev: of the grid, whose best run is the first cell's; of the gate's
-    cells.
-    """
-    if recipe.setting != site.study.main:
-        return 0.0
-    points = len(grid_points(site.study))
-    grid = (points - 1) * training + points * asking if points > 1 else 0.0
-    return grid + (
-        len(gate_cells(site.study)) * asking
-        if recipe.variant == site.study.gate.variant
-        else 0.0
+        cost = estimator.estimate([key for key in left if key.recipe == recipe])
+        total += cost.total
+        yield _recipe_line(recipe, cost)
+    yield (
+        f"about {format_duration(total)} on this machine in one process, measured on rows and "
+        "questions of the study"
     )
 
 
-class _Costs:
-    """Seconds, each kind measured once a student."""
+class _RecipeCost(NamedTuple):
+    """Seconds that the cells of one recipe take."""
 
-    def __init__(self, site: StudyContext) -> None:
-        self._site = site
+    num_cells: int
+    training: float
+    testing: float
+    dev: float
+    """On dev, for gate and grid, over all cells."""
+
+    @property
+    def total(self) -> float:
+        return self.num_cells * (self.training + self.testing) + self.dev
+
+
+def _recipe_line(recipe: TrainingRecipe, cost: _RecipeCost) -> str:
+    dev = (
+        f", and {format_duration(cost.dev)} for gate and grid on dev"
+        if cost.dev
+        else ""
+    )
+    return (
+        f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}: "
+        f"{pluralize(cost.num_cells, 'cell')} of {format_duration(cost.training)} training and "
+        f"{format_duration(cost.testing)} evaluation{dev}"
+    )
+
+
+class _CostEstimator:
+    """Estimates recipes; each student is loaded and measured once."""
+
+    def __init__(self, context: StudyContext) -> None:
+        self._context = context
         self._students: dict[str, Student] = {}
-        self._per_token: dict[str, float] = {}
-        self._per_question: dict[tuple[str, int], float] = {}
+        self._seconds_per_token: dict[str, float] = {}
+        self._seconds_per_question: dict[tuple[str, int], float] = {}
 
-    def training(self, plan: CellPlan) -> float:
-        assert plan.config is not None
-        tokens, _ = self._told(plan)
-        if plan.key.student not in self._per_token:
-            cost = estimate_training_cost(
-                plan.config,
-                self._site.build.variant_rows(plan.key.variant),
-                BaseStudent(*plan.model),
-            )
-            self._per_token[plan.key.student] = cost.seconds / cost.tokens
-        return tokens * self._per_token[plan.key.student]
+    def estimate(self, keys: Sequence[CellKey]) -> _RecipeCost:
+        """Estimate at least one cell of the same recipe."""
+        point = grid_points(self._context.study)[0]
+        plan = self._context.planner.plan(keys[0], point)
+        assert plan.config is not None, "the cells of a stage are trained"
+        tokens, p99 = self._measure_rows(plan, plan.config)
+        training = tokens * self._measure_training(plan, plan.config)
+        testing = self._estimate_evaluation(plan, p99, self._context.test)
+        dev = self._estimate_evaluation(plan, p99, self._context.dev)
+        extra = self._estimate_gate_and_grid(keys[0].recipe, training, dev)
+        return _RecipeCost(len(keys), training, testing, extra)
 
-    def asking(self, plan: CellPlan, asked: QuestionSplit) -> float:
-        """At most: the untrained student is measured, which stops late."""
-        _, p99 = self._told(plan)
-        which = plan.key.student, p99
-        if which not in self._per_question:
-            rows = evaluation_rows(plan.rows.spec, asked.questions)
-            items = [
-                EvaluationItem(question, row)
-                for question, row in zip(asked.questions, rows, strict=True)
-            ]
-            cost = estimate_evaluation_cost(
-                self._student(plan),
-                items,
-                make_evaluation_plan(plan.rows.layout, p99, BATCH_TOKENS),
-            )
-            self._per_question[which] = cost.seconds / len(items)
-        return self._per_question[which] * len(asked.questions)
+    def _estimate_gate_and_grid(
+        self, recipe: TrainingRecipe, training: float, dev: float
+    ) -> float:
+        """Estimate the seconds on dev; the grid's best run is the first cell's."""
+        study = self._context.study
+        if recipe.setting != study.main:
+            return 0.0
+        seconds = 0.0
+        points = len(grid_points(study))
+        if points > 1:
+            seconds += (points - 1) * training + points * dev
+        if recipe.variant == study.gate.variant:
+            seconds += len(gate_cells(study)) * dev
+        return seconds
 
-    def _told(self, plan: CellPlan) -> tuple[int, int]:
-        """Tokens of all passes, and the 99th percentile of those before the label."""
-        assert plan.config is not None
-        student, found = (
-            self._student(plan),
-            self._site.build.variant_rows(plan.key.variant),
+    def _measure_rows(self, plan: CellPlan, config: TrainConfig) -> tuple[int, int]:
+        """Return the training tokens of all epochs, and the 99th percentile of the
+        tokens before the label.
+        """
+        student = self._load_student(plan)
+        examples = make_examples(
+            self._context.build.variant_rows(plan.key.variant),
+            student.tokenizer,
+            config,
+            min(config.max_tokens, context_length(student.model)),
         )
-        limit = min(plan.config.max_tokens, context_length(student.model))
-        examples = make_examples(found, student.tokenizer, plan.config, limit)
-        return UpdateDataset(examples, plan.config, student.pad_id).count_tokens()[
-            0
-        ], examples.info.rationale_tokens_p99
+        tokens, _ = UpdateDataset(examples, config, student.pad_id).count_tokens()
+        return tokens, examples.info.rationale_tokens_p99
 
-    def _student(self, plan: CellPlan) -> Student:
-        model = plan.model
-        if plan.key.student not in self._students:
-            loaded = load_student(model.where, model.identity, revision=model.revision)
-            self._students[plan.key.student] = loaded
-        return self._students[plan.key.student]
+    def _measure_training(self, plan: CellPlan, config: TrainConfig) -> float:
+        """Return the seconds of training on one token."""
+        name = plan.key.student
+        if name not in self._seconds_per_token:
+            rows = self._context.build.variant_rows(config.variant)
+            cost = estimate_training_cost(config, rows, BaseStudent(*plan.model))
+            self._seconds_per_token[name] = cost.seconds / cost.tokens
+        return self._seconds_per_token[name]
+
+    def _estimate_evaluation(
+        self, plan: CellPlan, p99: int, split: QuestionSplit
+    ) -> float:
+        """Estimate the seconds of one evaluation.
+
+        It is an upper bound: the untrained student is measured, which seldom ends a
+        rationale by itself.
+        """
+        measured = plan.key.student, p99
+        if measured not in self._seconds_per_question:
+            loaded = self._load_student(plan)
+            rows = plan.rows
+            student = untrained_student(plan.model, rows.spec, rows.layout)
+            student = replace(student, rationale_tokens_p99=p99)
+            task = make_task(student, split.questions, split.split)
+            cost = estimate_evaluation_cost(loaded, task.items, task.plan)
+            self._seconds_per_question[measured] = cost.seconds / len(task.items)
+        return self._seconds_per_question[measured] * len(split.questions)
+
+    def _load_student(self, plan: CellPlan) -> Student:
+        name, model = plan.key.student, plan.model
+        if name not in self._students:
+            self._students[name] = load_student(
+                model.where, model.identity, revision=model.revision
+            )
+        return self._students[name]

@@ -1,12 +1,16 @@
 """The folder of a study.
 
-STUDY.yaml      what was declared study.json      as it stood before the first cell; the
-gate, the grid, and what has changed since cells/          a small file a cell: all that
-resume needs, on any machine touches.jsonl   a line each time that a cell began to ask
-the test questions report/         index.html and tables, drawn of these files alone
-.work/          weights of cells that are not finished; nothing else needs it
+- STUDY.yaml: what was declared.
+- study.json: the declaration as of the first cell, the gate, the grid, the build's
+  figures of the variants, and what has changed since.
+- cells/: a small file for each cell, enough to resume the study on any machine.
+- touches.jsonl: a line each time a cell began to evaluate the test questions.
+- report/: index.html and tables, made from the files above alone.
+- .work/: weights of unfinished cells, and locks; nothing else needs it.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +20,7 @@ import yaml
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import (
     append_json_line,
+    file_lock,
     read_json_lines,
     read_record,
     write_error,
@@ -25,76 +30,116 @@ from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey, Study
 from cotbuild.schemas.study.record import Cell, QuestionAccess, StudyRegistration
 
-STUDY, RECORD, TOUCHES, CELLS, REPORT, WORK = (
-    "STUDY.yaml",
-    "study.json",
-    "touches.jsonl",
-    "cells",
-    "report",
-    ".work",
-)
+STUDY = "STUDY.yaml"
+REGISTRATION = "study.json"
+CELLS = "cells"
+TOUCHES = "touches.jsonl"
+REPORT = "report"
+WORK = ".work"
+
 R = TypeVar("R", bound=Record)
 
 
 def read_study(path: Path) -> Study:
-    """What STUDY.yaml declares. Raises ConfigError."""
+    """Read STUDY.yaml. Raises ConfigError if it is missing or not a study."""
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{path}: not YAML: {' '.join(str(error).split())}."
-        ) from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {reason}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: {error}. Expected a study. `cotbuild study init SOURCE` writes one."
+            f"{path}: {error}. Write a study with `cotbuild study init SOURCE`."
         ) from error
     if not isinstance(value, dict):
         raise ConfigError(
-            f"{path}: holds a {type(value).__name__}. Expected a study. See `cotbuild study init`."
+            f"{path}: holds a {type(value).__name__}, not a study. See `cotbuild study "
+            "init`."
         )
     check_format(value.get("format_version"), str(path), ConfigError)
     return Study.parse(value, str(path), ConfigError)
 
 
+# -- study.json -------------------------------------------------------------------------
+
+
 def read_registration(folder: Path) -> StudyRegistration | None:
-    """study.json; None: no cell was begun. Raises DataError."""
-    return _read(folder / RECORD, StudyRegistration)
+    """Read study.json; None if no cell was started. Raises DataError."""
+    return _read(folder / REGISTRATION, StudyRegistration)
+
+
+def need_registration(folder: Path) -> StudyRegistration:
+    """Read study.json. Raises ConfigError if no cell was started, DataError."""
+    record = read_registration(folder)
+    if record is None:
+        raise ConfigError(
+            f"{folder}: no cell was started. Run `cotbuild study {folder / STUDY}` first."
+        )
+    return record
 
 
 def write_registration(folder: Path, record: StudyRegistration) -> None:
-    """Write study.json, whole or not at all. Raises StoreError."""
-    write_record(folder / RECORD, record, indent=None)
+    """Write study.json atomically. Raises StoreError."""
+    write_record(folder / REGISTRATION, record, indent=None)
+
+
+def update_registration(
+    folder: Path, change: Callable[[StudyRegistration], StudyRegistration]
+) -> StudyRegistration:
+    """Change study.json while no other process can, and return the new record.
+
+    Raises as `need_registration` does.
+    """
+    with lock_registration(folder):
+        record = need_registration(folder)
+        changed = change(record)
+        if changed != record:
+            write_registration(folder, changed)
+        return changed
+
+
+@contextmanager
+def lock_registration(folder: Path) -> Iterator[None]:
+    """Wait for the lock on study.json and hold it."""
+    with file_lock(work_folder(folder) / "record.lock", wait=True):
+        yield
+
+
+# -- cells ------------------------------------------------------------------------------
 
 
 def read_cells(folder: Path) -> dict[CellKey, Cell]:
-    """All cells of cells/, finished or not. Raises DataError."""
+    """Read all cells of cells/, finished or not. Raises DataError."""
     paths = sorted((folder / CELLS).glob("*.json"))
     cells = [_read(path, Cell) for path in paths]
     return {cell.key: cell for cell in cells if cell is not None}
 
 
 def read_cell(folder: Path, key: CellKey) -> Cell | None:
-    """One cell; None: not begun. Raises DataError."""
+    """Read one cell; None if it was not begun. Raises DataError."""
     return _read(cell_path(folder, key), Cell)
 
 
 def write_cell(folder: Path, cell: Cell) -> None:
-    """Write a cell, whole or not at all. Raises StoreError."""
+    """Write a cell atomically. Raises StoreError."""
     write_record(cell_path(folder, cell.key), cell, indent=None)
 
 
 def cell_path(folder: Path, key: CellKey) -> Path:
-    """Where a cell's file is."""
+    """Return the path of a cell's file."""
     return folder / CELLS / f"{key.name}.json"
 
 
-def add_touch(folder: Path, cell: Cell) -> None:
-    """Record that a cell is about to read the test questions. Raises StoreError."""
-    touch = QuestionAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
-    append_json_line(folder / TOUCHES, touch.model_dump_json(), fsync=True)
+# -- accesses to the test questions -----------------------------------------------------
 
 
-def read_touches(folder: Path) -> list[QuestionAccess]:
+def log_question_access(folder: Path, cell: Cell) -> None:
+    """Record that a cell is about to evaluate the test questions. Raises StoreError."""
+    access = QuestionAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
+    append_json_line(folder / TOUCHES, access.model_dump_json(), fsync=True)
+
+
+def read_question_accesses(folder: Path) -> list[QuestionAccess]:
     """Read every access to the test questions, in order.
 
     A torn last line, as a kill leaves it, is left out. Raises DataError.
@@ -107,8 +152,14 @@ def read_touches(folder: Path) -> list[QuestionAccess]:
     ]
 
 
+# -- everything else --------------------------------------------------------------------
+
+
 def work_folder(folder: Path) -> Path:
-    """`.work`, made where it is missing, out of git's sight. Raises StoreError."""
+    """Return `.work`, which is created if missing and ignored by git.
+
+    Raises StoreError.
+    """
     work = folder / WORK
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -119,7 +170,7 @@ def work_folder(folder: Path) -> Path:
 
 
 def now() -> str:
-    """UTC, ISO 8601, to the second."""
+    """Return the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

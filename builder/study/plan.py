@@ -1,6 +1,4 @@
-"""What each cell is: its configuration and its rows, told by STUDY.yaml, the build and
-what the grid gave.
-"""
+"""What each cell is: its configuration and its rows, from STUDY.yaml and the build."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -10,7 +8,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.evaluation.models import ResolvedModel, told_of
+from cotbuild.builder.evaluation.models import ResolvedModel, portable_config
 from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
@@ -23,16 +21,18 @@ from cotbuild.student.training.examples import choose_rationales, fingerprint_ro
 from cotbuild.student.training.trainer import resolve_learning_rate
 
 Settings = Mapping[str, JsonValue]
+"""Training settings that a recipe chose from the grid, by name."""
 
 
 class VariantRowsInfo(NamedTuple):
-    """The rows that a variant is trained on with so many rationales."""
+    """The rows that a variant is trained on with a given number of rationales."""
 
     spec: VariantSpec
     layout: Layout
     rationales: str
-    """Digest of their ids, in order."""
+    """Digest of the ids of the rationales, in order."""
     fingerprint: str
+    """Digest of the rows, in order."""
 
 
 class CellPlan(NamedTuple):
@@ -44,129 +44,138 @@ class CellPlan(NamedTuple):
     """None: the student is not trained."""
     rows: VariantRowsInfo
     fingerprint: str
+    """Digest of everything that decides the cell's answers."""
 
 
 class CellPlanner:
-    """Plans of a study's cells.
-
-    Raises ConfigError and DataError where the build has not what they need.
-    """
+    """Plans the cells of a study; the rows of each variant are read once."""
 
     def __init__(
-        self, study: Study, build: Build, models: Mapping[str, ResolvedModel], test: str
+        self,
+        study: Study,
+        build: Build,
+        models: Mapping[str, ResolvedModel],
+        test_digest: str,
     ) -> None:
-        """`test`: digest of the test questions."""
-        self._study, self._build, self._models, self._test = (
-            study,
-            build,
-            models,
-            test,
-        )
+        """`models`: by the names of the students. `test_digest`: of the test questions."""
+        self._study = study
+        self._build = build
+        self._models = models
+        self._test_digest = test_digest
         self._rows: dict[tuple[str, int], VariantRowsInfo] = {}
 
     def plan(self, key: CellKey, settings: Settings) -> CellPlan:
-        """`settings`: what the recipe took of the grid."""
-        model, config = self._models[key.student], None
+        """Plan a cell with the settings that its recipe chose from the grid.
+
+        Raises ConfigError and DataError if the build lacks what the cell needs.
+        """
+        model = self._models[key.student]
+        rows = self._rows_of(key.variant, key.rows or self._study.main.rows)
+        config = None
         if key.rows != UNTRAINED:
-            config = _config(self._study, key, settings)
-        rows = self._of(key.variant, key.rows or self._study.main.rows)
-        decides = {
-            "config": config and config.model_dump(mode="json"),
+            config = _train_config(self._study, key, settings)
+        inputs = {
+            "config": config.model_dump(mode="json") if config else None,
             "student": model.identity,
-            "rows": config and rows.fingerprint,
+            "rows": rows.fingerprint if config else None,
             "spec": rows.spec.fingerprint,
-            "test": self._test,
+            "test": self._test_digest,
             "evaluation": EVALUATION_VERSION,
         }
-        return CellPlan(key, model, config, rows, digest("cell/1", decides))
+        return CellPlan(key, model, config, rows, digest("cell/1", inputs))
 
-    def _of(self, variant: str, rows: int) -> VariantRowsInfo:
-        if (variant, rows) not in self._rows:
-            self._rows[variant, rows] = self._read(variant, rows)
-        found, first = self._rows[variant, rows], self._study.gate.variant
-        if variant != first and found.rationales != self._of(first, rows).rationales:
+    def _rows_of(self, variant: str, num_rationales: int) -> VariantRowsInfo:
+        """Return the rows of a variant; they must be of the gate variant's rationales."""
+        info = self._read_rows(variant, num_rationales)
+        gate = self._study.gate.variant
+        expected = self._read_rows(gate, num_rationales).rationales
+        if info.rationales != expected:
             raise DataError(
-                f"variant {variant!r} has other rationales than {first!r} among its first {rows}. Expected the same, "
-                "so that only their form differs. Make both with one `cotbuild variants`, and none that ends in _all."
+                f"variant {variant!r} has other rationales than {gate!r} among its "
+                f"first {num_rationales}, so more than their form would differ. Derive "
+                "both with one `cotbuild variants`, and none that ends in _all."
             )
-        return found
+        return info
 
-    def _read(self, variant: str, rows: int) -> VariantRowsInfo:
-        found = self._build.variant_rows(variant)
-        chosen = choose_rationales(found.rows, rows)
-        if len(chosen) < rows:
+    def _read_rows(self, variant: str, num_rationales: int) -> VariantRowsInfo:
+        known = self._rows.get((variant, num_rationales))
+        if known is not None:
+            return known
+        all_rows = self._build.variant_rows(variant)
+        chosen = choose_rationales(all_rows.rows, num_rationales)
+        if len(chosen) < num_rationales:
             raise ConfigError(
-                f"rows {rows}: variant {variant!r} has {len(chosen)} rationales. Expected at most these."
+                f"rows {num_rationales}: variant {variant!r} has {len(chosen)} "
+                "rationales. Train on fewer."
             )
-        flat = [row for inner in chosen for row in inner]
-        ids = [[inner[0].question_id, inner[0].sample_index] for inner in chosen]
-        return VariantRowsInfo(
-            found.spec,
-            layout_of(found.spec),
-            digest("rationales/1", ids),
-            fingerprint_rows(flat),
+        ids = [[rows[0].question_id, rows[0].sample_index] for rows in chosen]
+        info = VariantRowsInfo(
+            spec=all_rows.spec,
+            layout=layout_of(all_rows.spec),
+            rationales=digest("rationales/1", ids),
+            fingerprint=fingerprint_rows(row for rows in chosen for row in rows),
         )
+        self._rows[variant, num_rationales] = info
+        return info
 
 
-def _config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:
+def _train_config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:
     values = {**study.train, **settings, **key.model_dump(mode="json")}
     config = TrainConfig.parse(values, "STUDY.yaml: train", ConfigError)
-    return told_of(config.model_copy(update={"lr": resolve_learning_rate(config)}))
+    return portable_config(
+        config.model_copy(update={"lr": resolve_learning_rate(config)})
+    )
 
 
 def grid_points(study: Study) -> list[dict[str, JsonValue]]:
-    """Every point of the grid; one without settings where there is no grid."""
+    """Return every point of the grid; without a grid, one point without settings."""
     return [
         dict(zip(study.grid, values, strict=True))
         for values in product(*study.grid.values())
     ]
 
 
-def check_same(plan: CellPlan, cell: Cell, where: Path) -> None:
-    """Raises ConfigError where the cell in that file is not the one that is planned
-    now, naming what differs.
+def check_same(plan: CellPlan, cell: Cell, path: Path) -> None:
+    """Raise ConfigError if the cell in a file is not the planned one.
+
+    The message names the first field that differs.
     """
     if cell.fingerprint == plan.fingerprint:
         return
-    was, now = _told(cell), _of_plan(plan)
-    found = next(
-        (
-            (name, was.get(name), now[name])
-            for name in now
-            if was.get(name) != now[name]
-        ),
-        None,
-    )
-    what = (
-        f"{found[0]} {found[1]!r}, now it is {found[2]!r}"
-        if found
-        else "other questions or an older evaluation"
-    )
+    recorded, planned = _cell_fields(cell), _plan_fields(plan)
+    difference = "other questions or an older evaluation"
+    for name, value in planned.items():
+        if recorded.get(name) != value:
+            difference = f"{name} {recorded.get(name)!r}, now it is {value!r}"
+            break
     raise ConfigError(
-        f"{where}: a cell with {what}. Expected the cell that STUDY.yaml and the build declare. "
-        "Change it back, or move the file away to train it anew."
+        f"{path}: a cell with {difference}. Change STUDY.yaml or the build back, or "
+        "move the file away to train the cell again."
     )
 
 
-def _told(cell: Cell) -> dict[str, JsonValue]:
-    if cell.training is None:
+def _cell_fields(cell: Cell) -> dict[str, JsonValue]:
+    training = cell.training
+    if training is None:
         return {"student": cell.identity}
-    config = cell.training.config.model_dump(mode="json")
-    return {
-        "student": cell.identity,
-        "spec": cell.training.spec.ref,
-        "row_digest": cell.training.rows,
-        **config,
-    }
+    spec, rows = training.spec, training.rows
+    return _trained_fields(cell.identity, spec, rows, training.config)
 
 
-def _of_plan(plan: CellPlan) -> dict[str, JsonValue]:
+def _plan_fields(plan: CellPlan) -> dict[str, JsonValue]:
+    identity = plan.model.identity
     if plan.config is None:
-        return {"student": plan.model.identity}
-    config = plan.config.model_dump(mode="json")
-    return {
-        "student": plan.model.identity,
-        "spec": plan.rows.spec.ref,
-        "row_digest": plan.rows.fingerprint,
-        **config,
+        return {"student": identity}
+    rows = plan.rows
+    return _trained_fields(identity, rows.spec, rows.fingerprint, plan.config)
+
+
+def _trained_fields(
+    identity: str, spec: VariantSpec, row_digest: str, config: TrainConfig
+) -> dict[str, JsonValue]:
+    fields: dict[str, JsonValue] = {
+        "student": identity,
+        "spec": spec.ref,
+        "row_digest": row_digest,
     }
+    return fields | config.model_dump(mode="json")

@@ -1,21 +1,24 @@
-"""What was fixed before the first cell, and what has changed since."""
+"""What was registered before the first cell, and what has changed since."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.study.evaluate import QuestionSplit
+from cotbuild.builder.study.context import QuestionSplit
 from cotbuild.builder.study.folder import (
+    lock_registration,
+    need_registration,
     now,
     read_cells,
+    read_question_accesses,
     read_registration,
-    read_touches,
-    work_folder,
+    update_registration,
     write_registration,
 )
+from cotbuild.builder.study.results import variant_facts
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import (
     DeclarationChange,
@@ -24,38 +27,34 @@ from cotbuild.schemas.study.record import (
 )
 
 
-def register(
+def register_study(
     folder: Path, study: Study, dev: QuestionSplit, test: QuestionSplit
 ) -> StudyRegistration:
-    """See that study.json holds what STUDY.yaml declared before the first cell, and
-    every change since.
+    """Ensure study.json holds STUDY.yaml as of the first cell, and every change since.
 
-    Raises ConfigError where the questions are other ones than then.
+    Raises ConfigError if dev or test holds other questions than at the first cell.
     """
-    with file_lock(work_folder(folder) / "record.lock", wait=True):
-        there = read_registration(folder)
-        cells = len(read_cells(folder))
-        fresh = registered(study, dev.told, test.told, now())
-        if there is None or not (
-            cells or read_touches(folder) or there.digest == fresh.digest
-        ):
-            new = fresh
-        else:
-            _check_questions(folder, there, dev, test)
-            new = there.model_copy(
-                update={
-                    "changes": (*there.changes, *changes(there, study, now(), cells))
-                }
-            )
-        if new != there:
+    with lock_registration(folder):
+        existing = read_registration(folder)
+        num_cells = len(read_cells(folder))
+        new = make_registration(study, dev.registered, test.registered, now())
+        if existing is not None:
+            is_begun = num_cells > 0 or bool(read_question_accesses(folder))
+            if is_begun or existing.digest == new.digest:
+                _check_questions(folder, existing, dev, test)
+                changes = find_changes(existing, study, new.at, num_cells)
+                new = existing.model_copy(
+                    update={"changes": (*existing.changes, *changes)}
+                )
+        if new != existing:
             write_registration(folder, new)
         return new
 
 
-def registered(
+def make_registration(
     study: Study, dev: QuestionSet, test: QuestionSet, at: str
 ) -> StudyRegistration:
-    """A study as it stands before its first cell."""
+    """Return the registration of a study before its first cell; `at` is UTC, ISO 8601."""
     return StudyRegistration(
         digest=digest("study/1", study.model_dump(mode="json")),
         at=at,
@@ -65,51 +64,77 @@ def registered(
     )
 
 
-def changes(
-    record: StudyRegistration, study: Study, at: str, cells: int
-) -> list[DeclarationChange]:
-    """Fields in which `study` differs from what stood there last, but `source`: its
-    rows and questions have digests.
+def record_variants(
+    folder: Path, study: Study, manifest: Manifest | None
+) -> StudyRegistration:
+    """Record the build's figures of the variants in study.json, and return the record.
+
+    So a later report needs no build. Without a manifest the record stays as it is.
+    Raises ConfigError if no cell was begun.
     """
-    last = _flat(record.study.model_dump(mode="json"))
+    facts = variant_facts(study, manifest) if manifest else ()
+    if not facts:
+        return need_registration(folder)
+
+    def with_facts(record: StudyRegistration) -> StudyRegistration:
+        by_name = {one.name: one for one in (*record.variants, *facts)}
+        return record.model_copy(update={"variants": tuple(by_name.values())})
+
+    return update_registration(folder, with_facts)
+
+
+def find_changes(
+    record: StudyRegistration, study: Study, at: str, num_cells: int
+) -> list[DeclarationChange]:
+    """Return the fields in which `study` differs from what was last recorded.
+
+    `source` is left out: the rows and the questions of the build have digests of their
+    own.
+    """
+    last = _flatten(record.study.model_dump(mode="json"))
     for change in record.changes:
         last[change.field] = change.now
-    current = _flat(study.model_dump(mode="json"))
+    current = _flatten(study.model_dump(mode="json"))
     return [
         DeclarationChange(
             field=name,
             was=last.get(name),
             now=current.get(name),
             seen_at=at,
-            cells=cells,
+            cells=num_cells,
         )
         for name in dict.fromkeys([*last, *current])
         if last.get(name) != current.get(name) and name != "source"
     ]
 
 
-def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry a comparison, a stage, a setting; by name, so that a new one in between
-    changes no other.
+def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one entry for each setting, comparison and stage.
+
+    Comparisons and stages go by their names, so a new one in between changes no other.
     """
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for name, inner in value.items():
         if name in ("comparisons", "stages"):
-            found |= {f"{name}.{one['name']}": one for one in inner}
+            entries |= {f"{name}.{one['name']}": one for one in inner}
         elif isinstance(inner, dict):
-            found |= {f"{name}.{key}": item for key, item in inner.items()}
+            entries |= {f"{name}.{key}": item for key, item in inner.items()}
         else:
-            found[name] = inner
-    return found
+            entries[name] = inner
+    return entries
 
 
 def _check_questions(
     folder: Path, record: StudyRegistration, dev: QuestionSplit, test: QuestionSplit
 ) -> None:
-    for name, was, found in (("dev", record.dev, dev), ("test", record.test, test)):
-        if was.rows != found.told.rows:
+    for name, registered, current in (
+        ("dev", record.dev, dev.registered),
+        ("test", record.test, test.registered),
+    ):
+        if registered.rows != current.rows:
             raise ConfigError(
-                f"{folder}: {name} holds {len(found.told.ids)} other questions than before the first cell "
-                f"({len(was.ids)} then). Expected the same, or its cells could not be compared. Change the source or "
-                f"{name} back in STUDY.yaml, or begin another study."
+                f"{folder}: {name} holds {len(current.ids)} other questions than "
+                f"before the first cell ({len(registered.ids)} then), so cells could "
+                f"not be compared. Change the source or {name} back in STUDY.yaml, or "
+                "begin another study."
             )

@@ -1,9 +1,10 @@
-"""From the cells of a study to what may be said of it. Pure."""
+"""From the cells of a study to its results: recipes, comparisons, the gate. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import JsonValue
 
 from cotbuild.builder.study.statistics import (
     compare,
@@ -12,6 +13,7 @@ from cotbuild.builder.study.statistics import (
     holm,
     recipe_accuracy,
 )
+from cotbuild.schemas.evaluation import StudentMetrics
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import (
     UNTRAINED,
@@ -20,14 +22,18 @@ from cotbuild.schemas.study.declaration import (
     PlannedComparison,
     Study,
     StudyMetric,
+    StudyStage,
     TrainingRecipe,
     TrainingSetting,
 )
 from cotbuild.schemas.study.record import (
     Cell,
+    GateResult,
     Measurement,
     QuestionAccess,
     StudyRegistration,
+    TrainingRecord,
+    VariantFacts,
 )
 from cotbuild.schemas.study.results import (
     Comparison,
@@ -36,20 +42,10 @@ from cotbuild.schemas.study.results import (
     RecipeResult,
     StageResult,
     StudyResults,
-    VariantFacts,
 )
 
-Finished = dict[CellKey, Cell]
-"""Cells with test answers."""
-
-
-class _UncorrectedComparison(NamedTuple):
-    """A comparison before its p-value is corrected."""
-
-    planned: PlannedComparison
-    setting: TrainingSetting
-    standing: ComparisonStatus
-    comparison: Comparison | None
+FinishedCells = dict[CellKey, Cell]
+"""Cells with answers to the test questions."""
 
 
 def study_results(
@@ -57,118 +53,109 @@ def study_results(
     record: StudyRegistration,
     cells: Mapping[CellKey, Cell],
     touches: Sequence[QuestionAccess],
-    facts: Manifest | None,
 ) -> StudyResults:
-    """All of it, by metric, margin and pairing as registered; `facts`: the build's
-    manifest, where it is at hand.
+    """Compute all results, with metric, margin and pairing as registered.
+
+    `study` is STUDY.yaml as of now, `record` study.json, and `touches` the lines of
+    touches.jsonl.
     """
-    fixed = record.study
+    registered = record.study
     study = study.model_copy(
-        update={"metric": fixed.metric, "margin": fixed.margin, "paired": fixed.paired}
+        update={
+            "metric": registered.metric,
+            "margin": registered.margin,
+            "paired": registered.paired,
+        }
     )
-    done = {key: cell for key, cell in cells.items() if cell.test is not None}
-    recipes = _recipes(study, done)
+    finished = {key: cell for key, cell in cells.items() if cell.test is not None}
+    recipes = _order_recipes(study, finished)
+    results = [_recipe_result(study, finished, recipe) for recipe in recipes]
     return StudyResults(
         num_questions=len(record.test.ids),
-        stages=tuple(
-            _stage(study, done, number) for number in range(len(study.stages))
-        ),
-        untrained=tuple(
-            _recipe(study, done, one) for one in recipes if one.rows == UNTRAINED
-        ),
-        recipes=tuple(
-            _recipe(study, done, one) for one in recipes if one.rows != UNTRAINED
-        ),
+        stages=tuple(_stage_result(study, stage, finished) for stage in study.stages),
+        untrained=tuple(one for one in results if one.recipe.rows == UNTRAINED),
+        recipes=tuple(one for one in results if one.recipe.rows != UNTRAINED),
         comparisons=(
-            *_planned(study, record, done),
-            *_exploratory(study, record, done),
+            *_planned_results(study, record, finished),
+            *_exploratory_results(study, record, finished),
         ),
-        variants=_facts(recipes, facts),
+        variants=_facts_of_recipes(record, recipes),
         touches=len(touches),
-        touched_twice=_twice(touches),
+        touched_twice=_find_touched_twice(touches),
     )
 
 
-def _recipes(study: Study, done: Finished) -> list[TrainingRecipe]:
-    """Of all finished cells, in the order of the stages; first those of the main
-    setting.
+def _order_recipes(study: Study, finished: FinishedCells) -> list[TrainingRecipe]:
+    """Return the recipes of all finished cells, those of the main setting first.
+
+    Then they follow the order of the stages, and those of no stage their names.
     """
-    order = {
-        key.recipe: place for place, key in reversed(list(enumerate(study.all_cells())))
-    }
-    found = dict.fromkeys(key.recipe for key in done)
-    return sorted(
-        found,
-        key=lambda one: (
-            one.setting != study.main,
-            order.get(one, len(order)),
-            one.variant,
-        ),
-    )
+    keys = study.all_cells()
+    positions: dict[TrainingRecipe, int] = {}
+    for position, key in enumerate(keys):
+        positions.setdefault(key.recipe, position)
+
+    def order(recipe: TrainingRecipe) -> tuple[bool, int, str]:
+        position = positions.get(recipe, len(keys))
+        return recipe.setting != study.main, position, recipe.variant
+
+    return sorted(dict.fromkeys(key.recipe for key in finished), key=order)
 
 
-def _of(done: Finished, recipe: TrainingRecipe) -> list[Cell]:
-    """Its cells, by seed."""
-    return [
-        done[key]
-        for key in sorted(done, key=lambda key: key.seed)
-        if key.recipe == recipe
-    ]
+def _cells_of(finished: FinishedCells, recipe: TrainingRecipe) -> list[Cell]:
+    """Return the recipe's cells by rising seed."""
+    keys = sorted(finished, key=lambda key: key.seed)
+    return [finished[key] for key in keys if key.recipe == recipe]
 
 
-def _correct(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
-    return [_test(cell).answers.correct_by(study.metric) for cell in cells]
-
-
-def _test(cell: Cell) -> Measurement:
-    assert cell.test is not None, "of finished cells alone"
+def _test_of(cell: Cell) -> Measurement:
+    assert cell.test is not None, "only finished cells are compared"
     return cell.test
 
 
-def _stage(study: Study, done: Finished, number: int) -> StageResult:
-    stage = study.stages[number]
+def _correct_SQ(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
+    """Return 1 or 0 for each seed and question, by the study's metric."""
+    return [_test_of(cell).answers.correct_by(study.metric) for cell in cells]
+
+
+def _stage_result(
+    study: Study, stage: StudyStage, finished: FinishedCells
+) -> StageResult:
     keys = list(study.cells(stage))
-    return StageResult(
-        name=stage.name, done=sum(key in done for key in keys), total=len(keys)
-    )
+    num_done = sum(key in finished for key in keys)
+    return StageResult(name=stage.name, done=num_done, total=len(keys))
 
 
-def _recipe(study: Study, done: Finished, recipe: TrainingRecipe) -> RecipeResult:
-    cells = _of(done, recipe)
-    tests, training = (
-        [_test(cell) for cell in cells],
-        [cell.training for cell in cells if cell.training],
-    )
-    of = [one.figures for one in tests]
-    forced = [100 * one.forced.share for one in of if one.forced]
-    first = training[0] if training else None
+# -- recipes ----------------------------------------------------------------------------
+
+
+def _recipe_result(
+    study: Study, finished: FinishedCells, recipe: TrainingRecipe
+) -> RecipeResult:
+    cells = _cells_of(finished, recipe)
+    tests = [_test_of(cell) for cell in cells]
+    metrics = [test.figures for test in tests]
+    trainings = [cell.training for cell in cells if cell.training]
+    first = trainings[0] if trainings else None
     return RecipeResult(
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
-        accuracy=recipe_accuracy(_correct(study, cells)),
-        raw=_mean(one.answers.percent_correct(StudyMetric.ACCURACY) for one in tests),
-        normalised=_mean(
-            one.answers.percent_correct(StudyMetric.NORMALISED) for one in tests
-        )
-        if _has_options(tests)
-        else None,
-        free=_mean(one.answers.percent_correct(StudyMetric.FREE) for one in tests),
-        forced=_mean(forced) if forced else None,
-        parse_failures=_mean(100 * one.parse_failures.share for one in of),
-        tokens_per_question=_mean(one.tokens_per_question for one in of),
+        accuracy=recipe_accuracy(_correct_SQ(study, cells)),
+        raw=_mean_percent(tests, StudyMetric.ACCURACY),
+        normalised=_mean_normalised(tests),
+        free=_mean_percent(tests, StudyMetric.FREE),
+        forced=_mean_forced(metrics),
+        parse_failures=_mean(100 * one.parse_failures.share for one in metrics),
+        tokens_per_question=_mean(one.tokens_per_question for one in metrics),
         rationale_tokens_per_question=_mean(
-            one.rationale_tokens_per_question for one in of
+            one.rationale_tokens_per_question for one in metrics
         ),
-        seen=max(one.seen for one in of),
+        seen=max(one.seen for one in metrics),
         num_rows=first.num_rows if first else 0,
         train_tokens=first.tokens if first else 0,
-        train_seconds=_mean(one.seconds for one in training) if training else 0.0,
-        precisions=tuple(sorted({one.precision for one in training})),
-        settings={
-            name: first.config.model_dump(mode="json")[name] for name in study.grid
-        }
-        if first
-        else {},
+        train_seconds=_mean_seconds(trainings),
+        precisions=tuple(sorted({one.precision for one in trainings})),
+        settings=_grid_settings(study, first),
         curve=first.curve if first else None,
     )
 
@@ -177,63 +164,99 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _has_options(tests: Sequence[Measurement]) -> bool:
-    return all("-" not in one.answers.normalised for one in tests)
+def _mean_percent(tests: Sequence[Measurement], metric: StudyMetric) -> float:
+    return _mean(test.answers.percent_correct(metric) for test in tests)
 
 
-# -- comparisons -------------------------------------------------------------------------------------------------------
+def _mean_normalised(tests: Sequence[Measurement]) -> float | None:
+    """Return the mean normalised accuracy; None if a question has no options."""
+    if any("-" in test.answers.normalised for test in tests):
+        return None
+    return _mean_percent(tests, StudyMetric.NORMALISED)
 
 
-def _planned(
-    study: Study, record: StudyRegistration, done: Finished
+def _mean_forced(metrics: Sequence[StudentMetrics]) -> float | None:
+    """Return the mean percent of forced separators; None if the label comes first."""
+    percents = [100 * one.forced.share for one in metrics if one.forced]
+    return _mean(percents) if percents else None
+
+
+def _mean_seconds(trainings: Sequence[TrainingRecord]) -> float:
+    return _mean(one.seconds for one in trainings) if trainings else 0.0
+
+
+def _grid_settings(
+    study: Study, training: TrainingRecord | None
+) -> dict[str, JsonValue]:
+    """Return the settings that the recipe chose from the grid."""
+    if training is None:
+        return {}
+    config = training.config.model_dump(mode="json")
+    return {name: config[name] for name in study.grid}
+
+
+# -- comparisons ------------------------------------------------------------------------
+
+
+class _UncorrectedComparison(NamedTuple):
+    """A comparison before its p-value is corrected for the family."""
+
+    planned: PlannedComparison
+    setting: TrainingSetting
+    status: ComparisonStatus
+    comparison: Comparison | None
+    """None: not run."""
+
+
+def _planned_results(
+    study: Study, record: StudyRegistration, finished: FinishedCells
 ) -> list[ComparisonResult]:
-    """Those that were declared before the first cell, corrected together; what is not
-    run counts as p = 1.
+    """Return the comparisons declared before the first cell, corrected as one family.
+
+    One that is not run counts as p = 1.
     """
-    found = [
-        _compared(study, done, one, record.study.main)
-        for one in record.study.comparisons
+    main = record.study.main
+    family = [
+        _compare_recipes(study, finished, planned, main)
+        for planned in record.study.comparisons
     ]
-    corrected = holm([one.comparison.p if one.comparison else 1.0 for one in found])
+    ps = [one.comparison.p if one.comparison else 1.0 for one in family]
     return [
-        _result(one, p, study.margin, exploratory=False)
-        for one, p in zip(found, corrected, strict=True)
+        _planned_result(one, p_holm, study.margin)
+        for one, p_holm in zip(family, holm(ps), strict=True)
     ]
 
 
-def _exploratory(
-    study: Study, record: StudyRegistration, done: Finished
+def _exploratory_results(
+    study: Study, record: StudyRegistration, finished: FinishedCells
 ) -> list[ComparisonResult]:
-    """All others: claims declared later, the claims in other settings, and each variant
+    """Return all other comparisons that are run.
+
+    These are claims declared later, the claims in other settings, and each variant
     against the gate's.
     """
-    main, declared = record.study.main, set(record.study.comparisons)
-    settings = dict.fromkeys(key.setting for key in done if key.rows != UNTRAINED)
-    wanted = [(one, main) for one in study.comparisons if one not in declared]
-    wanted += [
-        (one, setting)
-        for setting in settings
-        if setting != main
-        for one in record.study.comparisons
-    ]
-    wanted += [(one, main) for one in _against_gate(study, done, main)]
-    found = (_compared(study, done, one, setting) for one, setting in wanted)
-    return [
-        _result(one, one.comparison.p, study.margin, exploratory=True)
-        for one in found
-        if one.comparison
-    ]
+    main, registered = record.study.main, record.study.comparisons
+    trained = [key.setting for key in finished if key.rows != UNTRAINED]
+    others = [setting for setting in dict.fromkeys(trained) if setting != main]
+    candidates = [(one, main) for one in study.comparisons if one not in registered]
+    candidates += [(one, setting) for setting in others for one in registered]
+    candidates += [(one, main) for one in _against_gate(study, finished, main)]
+    results = []
+    for planned, setting in candidates:
+        found = _compare_recipes(study, finished, planned, setting)
+        if found.comparison is not None:
+            results.append(_exploratory_result(found, found.comparison, study.margin))
+    return results
 
 
 def _against_gate(
-    study: Study, done: Finished, main: TrainingSetting
+    study: Study, finished: FinishedCells, main: TrainingSetting
 ) -> list[PlannedComparison]:
-    """Each variant that no claim sets against the gate's."""
+    """Return a comparison with the gate's variant for each variant without one."""
     base = study.gate.variant
-    had = {frozenset((one.a, one.b)) for one in study.comparisons}
-    variants = dict.fromkeys(
-        one.variant for one in _recipes(study, done) if one.setting == main
-    )
+    claimed = {frozenset((one.a, one.b)) for one in study.comparisons}
+    recipes = _order_recipes(study, finished)
+    variants = dict.fromkeys(one.variant for one in recipes if one.setting == main)
     return [
         PlannedComparison(
             name=f"{variant}_vs_{base}"[:80],
@@ -243,80 +266,152 @@ def _against_gate(
             claim=Claim.BEATS,
         )
         for variant in variants
-        if variant != base and frozenset((variant, base)) not in had
+        if variant != base and frozenset((variant, base)) not in claimed
     ]
 
 
-def _compared(
-    study: Study, done: Finished, planned: PlannedComparison, setting: TrainingSetting
+def _compare_recipes(
+    study: Study,
+    finished: FinishedCells,
+    planned: PlannedComparison,
+    setting: TrainingSetting,
 ) -> _UncorrectedComparison:
-    recipes = [
-        TrainingRecipe(**setting.model_dump(), variant=variant)
-        for variant in (planned.a, planned.b)
-    ]
-    a, b = (_of(done, one) for one in recipes)
+    recipe_a = TrainingRecipe(**setting.model_dump(), variant=planned.a)
+    recipe_b = TrainingRecipe(**setting.model_dump(), variant=planned.b)
+    a, b = _cells_of(finished, recipe_a), _cells_of(finished, recipe_b)
     if study.paired:
-        both = {cell.key.seed for cell in a} & {cell.key.seed for cell in b}
-        a, b = ([cell for cell in cells if cell.key.seed in both] for cells in (a, b))
+        a, b = _with_same_seeds(a, b)
     if min(len(a), len(b)) < 2:
-        return _UncorrectedComparison(planned, setting, ComparisonStatus.NOT_RUN, None)
-    missing = [
-        key for key in study.all_cells() if key.recipe in recipes and key not in done
-    ]
-    comparison = compare(_correct(study, a), _correct(study, b), paired=study.paired)
-    return _UncorrectedComparison(
-        planned,
-        setting,
-        ComparisonStatus.INTERIM if missing else ComparisonStatus.FINAL,
-        comparison,
+        status = ComparisonStatus.NOT_RUN
+        return _UncorrectedComparison(planned, setting, status, None)
+    is_complete = all(
+        key in finished
+        for key in study.all_cells()
+        if key.recipe in (recipe_a, recipe_b)
+    )
+    status = ComparisonStatus.FINAL if is_complete else ComparisonStatus.INTERIM
+    a_SQ, b_SQ = _correct_SQ(study, a), _correct_SQ(study, b)
+    comparison = compare(a_SQ, b_SQ, paired=study.paired)
+    return _UncorrectedComparison(planned, setting, status, comparison)
+
+
+def _with_same_seeds(a: list[Cell], b: list[Cell]) -> tuple[list[Cell], list[Cell]]:
+    shared = {cell.key.seed for cell in a} & {cell.key.seed for cell in b}
+    return (
+        [cell for cell in a if cell.key.seed in shared],
+        [cell for cell in b if cell.key.seed in shared],
     )
 
 
-def _result(
-    found: _UncorrectedComparison, p: float, margin: float, *, exploratory: bool
+def _planned_result(
+    found: _UncorrectedComparison, p_holm: float, margin: float
 ) -> ComparisonResult:
-    comparison, planned = found.comparison, found.planned
+    planned, comparison = found.planned, found.comparison
+    if comparison is None:
+        return ComparisonResult(
+            planned=planned,
+            setting=found.setting,
+            exploratory=False,
+            standing=found.status,
+            comparison=None,
+            p_holm=None,
+            equivalent=None,
+            outcome=None,
+        )
     return ComparisonResult(
         planned=planned,
         setting=found.setting,
-        exploratory=exploratory,
-        standing=found.standing,
+        exploratory=False,
+        standing=found.status,
         comparison=comparison,
-        p_holm=p if comparison and not exploratory else None,
-        equivalent=equivalent(comparison, margin) if comparison else None,
-        outcome=decide(planned.claim, comparison, p, margin) if comparison else None,
+        p_holm=p_holm,
+        equivalent=equivalent(comparison, margin),
+        outcome=decide(planned.claim, comparison, p_holm, margin),
     )
 
 
-# -- the rest ----------------------------------------------------------------------------------------------------------
+def _exploratory_result(
+    found: _UncorrectedComparison, comparison: Comparison, margin: float
+) -> ComparisonResult:
+    return ComparisonResult(
+        planned=found.planned,
+        setting=found.setting,
+        exploratory=True,
+        standing=found.status,
+        comparison=comparison,
+        p_holm=None,
+        equivalent=equivalent(comparison, margin),
+        outcome=decide(found.planned.claim, comparison, comparison.p, margin),
+    )
 
 
-def _facts(
-    recipes: Sequence[TrainingRecipe], manifest: Manifest | None
-) -> tuple[VariantFacts, ...]:
-    if manifest is None or manifest.variants is None:
+# -- the gate ---------------------------------------------------------------------------
+
+
+def decide_gate(
+    study: Study, trained: Sequence[Measurement], untrained: Measurement
+) -> GateResult:
+    """Compare the gate's variant, one run for each seed, with the untrained student.
+
+    With one seed the spread between runs is unknown, and the standard error is that
+    over questions alone.
+    """
+    a_SQ = np.array([one.answers.correct_by(study.metric) for one in trained])
+    b_Q = np.array(untrained.answers.correct_by(study.metric))
+    difference_Q = a_SQ.mean(0) - b_Q
+    if len(a_SQ) > 1:
+        b_SQ = np.tile(b_Q, (len(a_SQ), 1))
+        error = compare(a_SQ, b_SQ, paired=True).standard_error
+    else:
+        error = 100 * float(difference_Q.std(ddof=1)) / len(b_Q) ** 0.5
+    difference = 100 * float(difference_Q.mean())
+    needed = study.gate.standard_errors
+    return GateResult(
+        passed=difference > 0 and difference >= needed * error,
+        trained=tuple(100 * float(row.mean()) for row in a_SQ),
+        untrained=100 * float(b_Q.mean()),
+        difference=difference,
+        standard_error=error,
+        needed=needed,
+    )
+
+
+# -- the build and the log --------------------------------------------------------------
+
+
+def variant_facts(study: Study, manifest: Manifest) -> tuple[VariantFacts, ...]:
+    """Return the build's figures of the variants that a study trains on."""
+    if manifest.variants is None:
         return ()
     entries = {entry.name: entry for entry in manifest.variants.variants}
     abouts = {spec.name: spec.about for spec in manifest.variants.made.specs}
-    names = [
-        name
-        for name in dict.fromkeys(one.variant for one in recipes)
-        if name in entries
-    ]
-    fields = ("num_rows", "words", "names_target", "names_other", "loosely_target")
+    names = dict.fromkeys(key.variant for key in study.all_cells())
     return tuple(
         VariantFacts(
             name=name,
             about=abouts[name],
-            **{field: getattr(entries[name], field) for field in fields},
+            num_rows=entries[name].num_rows,
+            words=entries[name].words,
+            names_target=entries[name].names_target,
+            names_other=entries[name].names_other,
+            loosely_target=entries[name].loosely_target,
         )
         for name in names
+        if name in entries
     )
 
 
-def _twice(touches: Sequence[QuestionAccess]) -> tuple[str, ...]:
-    """Cells that asked the test questions as two different students."""
-    prints: dict[str, set[str]] = {}
+def _facts_of_recipes(
+    record: StudyRegistration, recipes: Sequence[TrainingRecipe]
+) -> tuple[VariantFacts, ...]:
+    facts = {one.name: one for one in record.variants}
+    names = dict.fromkeys(recipe.variant for recipe in recipes)
+    return tuple(facts[name] for name in names if name in facts)
+
+
+def _find_touched_twice(touches: Sequence[QuestionAccess]) -> tuple[str, ...]:
+    """Return the cells that evaluated the test questions as two different students."""
+    fingerprints: dict[str, set[str]] = {}
     for touch in touches:
-        prints.setdefault(touch.cell, set()).add(touch.fingerprint)
-    return tuple(name for name, found in prints.items() if len(found) > 1)
+        fingerprints.setdefault(touch.cell, set()).add(touch.fingerprint)
+    return tuple(name for name, found in fingerprints.items() if len(found) > 1)

@@ -184,6 +184,24 @@ class ChosenHyperparameters(Record):
     )
 
 
+class VariantFacts(Record):
+    """Properties of a variant, as the build records them."""
+
+    name: str = Field(description="Name of the variant.")
+    about: str = Field(description="One line of description.")
+    num_rows: int = Field(description="Rows in the build.")
+    words: float = Field(description="Mean words per transformed rationale.")
+    names_target: float = Field(
+        description="Fraction of rows whose rationale names the target."
+    )
+    names_other: float = Field(
+        description="Fraction of rows whose rationale names another option."
+    )
+    loosely_target: float = Field(
+        description="Fraction of rows whose rationale names the target by a looser rule."
+    )
+
+
 class StudyRegistration(Record):
     """The content of study.json: STUDY.yaml before the first cell, and later changes."""
 
@@ -201,6 +219,11 @@ class StudyRegistration(Record):
     )
     chosen: tuple[ChosenHyperparameters, ...] = Field(
         default=(), description="Choices from the grid; empty for a grid of one point."
+    )
+    variants: tuple[VariantFacts, ...] = Field(
+        default=(),
+        description="Properties of the variants, so that a report needs no build; empty "
+        "until first read from the build.",
     )
 
 

@@ -14,7 +14,7 @@ from cotbuild.schemas.study.declaration import (
     TrainingRecipe,
     TrainingSetting,
 )
-from cotbuild.schemas.study.record import Curve
+from cotbuild.schemas.study.record import Curve, VariantFacts
 from cotbuild.schemas.training import Precision
 
 Interval = tuple[float, float]
@@ -169,24 +169,6 @@ class ComparisonResult(Record):
     )
 
 
-class VariantFacts(Record):
-    """Properties of a variant, as the build records them."""
-
-    name: str = Field(description="Name of the variant.")
-    about: str = Field(description="One line of description.")
-    num_rows: int = Field(description="Rows in the build.")
-    words: float = Field(description="Mean words per transformed rationale.")
-    names_target: float = Field(
-        description="Fraction of rows whose rationale names the target."
-    )
-    names_other: float = Field(
-        description="Fraction of rows whose rationale names another option."
-    )
-    loosely_target: float = Field(
-        description="Fraction of rows whose rationale names the target by a looser rule."
-    )
-
-
 class StageResult(Record):
     """The progress of a stage."""
 
@@ -211,7 +193,7 @@ class StudyResults(Record):
         description="Planned comparisons in order, then exploratory ones."
     )
     variants: tuple[VariantFacts, ...] = Field(
-        description="Variants trained on; empty if the build was not available."
+        description="Variants trained on; empty if the build was never available."
     )
     touches: int = Field(
         ge=0,

@@ -10,8 +10,8 @@ from cotbuild.builder.study.report.wording import (
     signed,
     span,
 )
-from cotbuild.schemas.study.record import StudyRegistration
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, VariantFacts
+from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
+from cotbuild.schemas.study.results import ComparisonResult, RecipeResult
 
 
 def accuracy(

@@ -22,13 +22,12 @@ from cotbuild.builder.study.report.drawn import (
 )
 from cotbuild.builder.study.report.wording import signed
 from cotbuild.schemas.study.declaration import TrainingSetting
-from cotbuild.schemas.study.record import StudyRegistration
+from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
 from cotbuild.schemas.study.results import (
     ComparisonResult,
     ComparisonStatus,
     RecipeResult,
     StudyResults,
-    VariantFacts,
 )
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cotbuild.builder.card.markdown import escape_hidden
 from cotbuild.schemas.study.declaration import TrainingSetting
+from cotbuild.schemas.study.record import VariantFacts
 from cotbuild.schemas.study.results import (
     ComparisonResult,
     RecipeResult,
     StudyResults,
-    VariantFacts,
 )
 
 Value = str | int | float | bool | None

@@ -4,7 +4,7 @@ Pure; all of it is computed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.ui import pluralize
@@ -19,6 +19,7 @@ from cotbuild.schemas.study.results import (
     ComparisonResult,
     ComparisonStatus,
     Interval,
+    RecipeResult,
     StudyResults,
 )
 
@@ -197,4 +198,49 @@ def interim(results: StudyResults) -> str | None:
         f"INTERIM: {final} of {pluralize(len(planned), 'planned comparison')} {'is' if final == 1 else 'are'} final. "
         "The others may still change. Looking at results while cells are missing and again once they are there makes "
         "chance findings likelier: judge a claim once it is final."
+    )
+
+
+def claim_lines(results: StudyResults) -> Iterator[str]:
+    """Yield the lines of a terminal: the stages, each recipe's mean, each claim."""
+    yield " · ".join(
+        f"{stage.name}: {stage.done}/{stage.total} cells" for stage in results.stages
+    )
+    for one in (*results.untrained, *results.recipes):
+        yield f"  {_recipe_line(one, results.num_questions)}"
+    for comparison in results.comparisons:
+        if not comparison.exploratory:
+            yield claim_line(comparison)
+
+
+def _recipe_line(result: RecipeResult, num_questions: int) -> str:
+    recipe, accuracy = result.recipe, result.accuracy
+    name = "untrained"
+    if recipe.rows:
+        name = f"{recipe.variant}, {recipe.rows} rows, {recipe.loss.value}"
+    interval = ""
+    if accuracy.interval_95:
+        low, high = accuracy.interval_95
+        interval = f" ({low:.1f} to {high:.1f})"
+    answers = f"{len(result.seeds)} × {num_questions}"
+    return f"{accuracy.mean:5.1f} %{interval}  {name}, {recipe.student_name}: {answers}"
+
+
+def claim_line(result: ComparisonResult) -> str:
+    """Return the outcome of a claim with its difference and the design's power.
+
+    `after_beats_before: undecided, -0.4 points (-3.1 to +2.2), Holm-adjusted p 0.810,
+    minimum detectable effect 4.2 points (80 % power)`.
+    """
+    found = result.comparison
+    if found is None or result.outcome is None:
+        return f"{result.planned.name}: not run"
+    is_interim = result.standing is ComparisonStatus.INTERIM
+    outcome = f"{result.outcome.value}{' so far' if is_interim else ''}"
+    low, high = found.interval_95
+    p = "" if result.p_holm is None else f", Holm-adjusted p {result.p_holm:.3f}"
+    effect = f"minimum detectable effect {found.smallest_difference:.1f} points"
+    return (
+        f"{result.planned.name}: {outcome}, {found.difference:+.1f} points "
+        f"({low:+.1f} to {high:+.1f}){p}, {effect} (80 % power)"
     )

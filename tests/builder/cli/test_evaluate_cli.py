@@ -132,7 +132,7 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(
     assert lines[6].startswith("accuracy: forced choice: ")
     assert lines[7] == "normalised: log-likelihood / characters of the label"
     assert lines[8].startswith(
-        "1 question of these were trained on; accuracy on the others "
+        "1 question of these in the training rows; accuracy on the others "
     )
     assert lines[9] == f"{out}  fingerprint {found.evaluated.rows[:16]}"
     assert len(lines) == 10
@@ -218,8 +218,8 @@ def test_teacher_chains_are_for_runs_that_reason_first(
         words = ["evaluate", student, "--teacher-chains", "--source", made.build]
         refused = here(*words, code=2).stderr.splitlines()
         assert refused == [
-            f"error: --teacher-chains: {student} reads no rationale before its label. Expected a run that does, as of "
-            "pre_cot."
+            f"error: --teacher-chains: {student} reads no rationale before its label. "
+            "Pass a run that does, such as one trained on pre_cot."
         ]
 
 
@@ -235,7 +235,7 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     dry = here(*words, "--dry-run").stdout.splitlines()
     assert re.fullmatch(r"9 questions, \d+ tokens read; at most \d+ generated", dry[0])
     assert re.fullmatch(
-        r"about \d+:\d\d on this machine \(measured: 9 questions of these\)", dry[1]
+        r"about \d+:\d\d on this machine \(measured on 9 questions\)", dry[1]
     )
     assert len(dry) == 2
     out = made.root / "model"
@@ -325,12 +325,12 @@ def unfinished(made: Made, run: Path) -> Path:
 @pytest.mark.parametrize(
     ("student", "words", "said", "code"),
     [
-        ("run", [], "no record of the build it was trained on", 2),
-        ("tiny", [], "no --source. Expected the questions", 2),
+        ("run", [], "does not say what it was trained on", 2),
+        ("tiny", [], "no --source. Pass the questions", 2),
         (
             "run",
             ["--source", "QUESTIONS", "--variant", "pre_cot"],
-            "--variant, --spec and --revision are for models",
+            "is a run, which has its own variant and model",
             2,
         ),
         (
@@ -358,13 +358,13 @@ def unfinished(made: Made, run: Path) -> Path:
         (
             "tiny",
             ["--source", "QUESTIONS"],
-            "no --out. Expected a folder for the results",
+            "no --out. Pass a folder for the results",
             2,
         ),
         (
             "tiny",
             ["--source", "QUESTIONS", "--variant", "rationale_only"],
-            "trained to say no label",
+            "has no label, so there is nothing to evaluate",
             2,
         ),
         (

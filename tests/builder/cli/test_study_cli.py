@@ -15,9 +15,9 @@ import yaml
 
 from cotbuild.builder.study.folder import (
     read_cells,
+    read_question_accesses,
     read_registration,
     read_study,
-    read_touches,
 )
 from tests.support.commands import cotbuild, here, start
 from tests.support.studies.small import make_study
@@ -58,7 +58,7 @@ def test_it_ends_with_a_small_file_a_cell_and_a_report(done: Path) -> None:
     assert len({cell.training.updates for cell in cells.values() if cell.training}) == 1
     assert max(path.stat().st_size for path in (done / "cells").iterdir()) < 50_000
     assert not list((done / ".work").glob("*/"))
-    assert sorted(touch.cell for touch in read_touches(done)) == sorted(
+    assert sorted(touch.cell for touch in read_question_accesses(done)) == sorted(
         key.name for key in cells
     )
     record = read_registration(done)
@@ -78,7 +78,7 @@ def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> 
     report = {path: path.read_bytes() for path in (study.parent / "report").iterdir()}
     again = here("study", study)
     assert "training" not in again.stderr
-    assert len(read_touches(study.parent)) == len(before)
+    assert len(read_question_accesses(study.parent)) == len(before)
     assert {
         path: path.read_bytes() for path in (study.parent / "cells").iterdir()
     } == before
@@ -99,7 +99,7 @@ def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(
     done = here("study", study)
     assert done.stderr.count(": training") == 1
     assert "two: 2/2 cells" in done.stdout
-    assert len(read_touches(folder)) == len(read_cells(folder)) + 1
+    assert len(read_question_accesses(folder)) == len(read_cells(folder)) + 1
 
 
 def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
         (
             {"test": {"split": "dev", "skip": 23}},
             1,
-            "validation without its first 23: 1 questions. Expected at least",
+            "dev without its first 23: 1 questions, and a study needs at least 2",
         ),
         ({"source": "nowhere"}, 2, "'nowhere': no such folder"),
     ],
@@ -159,7 +159,7 @@ def test_what_does_not_fit_the_cells_is_refused_in_a_line(
     edit(study, **fields)
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
     done = here("study", study, code=code)
-    assert said.replace("validation", "dev") in done.stderr
+    assert said in done.stderr
     assert (
         len([line for line in done.stderr.splitlines() if line.startswith("error: ")])
         == 1
@@ -194,9 +194,9 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(
     stages = yaml.safe_load(path.read_text())["stages"]
     edit(path, train={"epochs": 1.0, "lr": 1e-7}, stages=[{**stages[0], "seeds": [0]}])
     ended = here("study", path, code=1)
-    assert "error: gate: label_only is " in ended.stderr
-    assert "No test question was asked. Try more rows" in ended.stderr
-    assert read_touches(path.parent) == []
+    assert "error: gate failed: label_only is " in ended.stderr
+    assert "No test question was evaluated. Try more rows" in ended.stderr
+    assert read_question_accesses(path.parent) == []
     record = read_registration(path.parent)
     assert record is not None
     assert record.gate is not None
@@ -229,7 +229,7 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     ]
     assert (study.dev.first, study.test.skip) == (12, 12)
     again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
-    assert "STUDY.yaml: is there already" in again.stderr
+    assert "STUDY.yaml: exists already" in again.stderr
 
 
 @pytest.mark.slow
@@ -275,7 +275,7 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
     assert {cell.training.config.lr for cell in cells.values() if cell.training} == {
         0.01
     }
-    assert len(read_touches(path.parent)) == len(
+    assert len(read_question_accesses(path.parent)) == len(
         cells
     )  # no point of the grid met the test questions
     assert not list((path.parent / ".work").glob("*/"))
@@ -307,5 +307,5 @@ def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(
         assert cell.test is not None
         assert was.test is not None
         assert cell.test.answers == was.test.answers
-    touches = read_touches(path.parent)
+    touches = read_question_accesses(path.parent)
     assert len({touch.cell for touch in touches}) == len(mine)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from cotbuild.builder.study.folder import read_study
-from cotbuild.builder.study.gate import gate_result
-from cotbuild.builder.study.registration import changes
+from cotbuild.builder.study.registration import find_changes
+from cotbuild.builder.study.results import decide_gate
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.study.declaration import CellKey, StudyStage
 from cotbuild.schemas.training import Loss
@@ -158,17 +158,17 @@ def test_a_cells_file_has_a_name_without_a_path(
 def test_changes_are_told_once_and_back_again_too() -> None:
     first = make_study()
     record = make_record(first)
-    assert changes(record, first, "t", 1) == []
+    assert find_changes(record, first, "t", 1) == []
     stage = StudyStage(name="two", variants=VARIANTS, seeds=(3,), rows=(100,))
     later = make_study([*first.stages, stage], margin=5.0, source="elsewhere")
-    told = changes(record, later, "t", 4)
+    told = find_changes(record, later, "t", 4)
     assert [(one.field, one.was, one.cells) for one in told] == [
         ("margin", 2.0, 4),
         ("stages.two", None, 4),
     ]
     record = record.model_copy(update={"changes": tuple(told)})
-    assert changes(record, later, "u", 5) == []
-    assert [(one.field, one.now) for one in changes(record, first, "v", 6)] == [
+    assert find_changes(record, later, "u", 5) == []
+    assert [(one.field, one.now) for one in find_changes(record, first, "v", 6)] == [
         ("margin", 2.0),
         ("stages.two", None),
     ]
@@ -196,7 +196,7 @@ def test_the_gate_needs_two_standard_errors(
         make_measured([number >= 1000 - right - seed for number in range(1000)], "x")
         for seed in range(seeds)
     ]
-    found = gate_result(make_study(), trained, untrained)
+    found = decide_gate(make_study(), trained, untrained)
     assert found.passed is passed
     assert found.difference == pytest.approx((right + (seeds - 1) / 2 - 200) / 10)
     assert found.trained == pytest.approx(

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cotbuild.builder.study.registration import changes
+from cotbuild.builder.study.registration import find_changes
+from cotbuild.builder.study.report.wording import claim_lines
 from cotbuild.builder.study.results import study_results
 from cotbuild.builder.study.statistics import compare, holm
-from cotbuild.builder.study.words import claim_lines
 from cotbuild.schemas.study.declaration import CellKey, Claim, Study, StudyStage
 from cotbuild.schemas.study.record import Cell, QuestionAccess
 from cotbuild.schemas.study.results import (
@@ -28,7 +28,7 @@ CHANCES = {"label_only": 0.3, "pre_cot": 0.3, "post_cot": 0.45}
 def results(
     study: Study, cells: dict[CellKey, Cell], of: Study | None = None
 ) -> StudyResults:
-    return study_results(study, make_record(of or study), cells, [], None)
+    return study_results(study, make_record(of or study), cells, [])
 
 
 def declared(found: StudyResults) -> list[ComparisonResult]:
@@ -154,7 +154,7 @@ def test_metric_margin_and_pairing_are_those_of_the_first_cell() -> None:
     assert results(changed, cells, first) == results(first, cells)
     fields = {
         one.field: (one.was, one.now)
-        for one in changes(make_record(first), changed, "now", 3)
+        for one in find_changes(make_record(first), changed, "now", 3)
     }
     assert fields == {
         "margin": (2.0, 50.0),
@@ -194,5 +194,5 @@ def test_a_cell_that_met_the_test_questions_as_two_students_is_named() -> None:
         for print_ in ("1", "1", "2")
     ]
     touches.append(QuestionAccess(cell="b", fingerprint="1", at=""))
-    found = study_results(study, make_record(study), {}, touches, None)
+    found = study_results(study, make_record(study), {}, touches)
     assert (found.touches, found.touched_twice) == (4, ("a",))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cotbuild.builder.study.registration import registered
+from cotbuild.builder.study.registration import make_registration
 from cotbuild.schemas.evaluation import (
     EvaluationInputs,
     MajorityBaseline,
@@ -70,7 +70,7 @@ def make_record(study: Study, num_questions: int = QUESTIONS) -> StudyRegistrati
         majority=majority,
         chance=0.25,
     )
-    return registered(study, asked, asked, "2026-01-01T00:00:00+00:00")
+    return make_registration(study, asked, asked, "2026-01-01T00:00:00+00:00")
 
 
 def share(fraction: float, of: int) -> Proportion:

@@ -30,6 +30,7 @@ from cotbuild.schemas.study.record import (
     GateResult,
     QuestionSet,
     StudyRegistration,
+    VariantFacts,
 )
 from cotbuild.schemas.study.results import (
     ComparisonResult,
@@ -37,7 +38,6 @@ from cotbuild.schemas.study.results import (
     RecipeResult,
     StageResult,
     StudyResults,
-    VariantFacts,
 )
 from cotbuild.schemas.training import Loss, Precision
 from tests.support.simulated_studies import Correct, draw, world

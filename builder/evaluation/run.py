@@ -1,0 +1,319 @@
+"""Evaluating a student beside its untrained base model and the majority baseline."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotbuild.builder.evaluation.models import (
+    ResolvedModel,
+    find_model,
+    remembered_source,
+)
+from cotbuild.builder.evaluation.questions import (
+    EvaluationQuestions,
+    choose_variant,
+    evaluation_rows,
+    read_questions,
+    read_unseen_rationales,
+)
+from cotbuild.builder.evaluation.results import (
+    ResultsFile,
+    cached_untrained,
+    write_evaluation,
+)
+from cotbuild.builder.evaluation.task import (
+    BATCH_TOKENS,
+    EvaluationTask,
+    StudentUnderTest,
+    make_task,
+    trained_student,
+    untrained_student,
+)
+from cotbuild.builder.storage.cache import cache_dir
+from cotbuild.builder.teachers.model_names import hub_commit
+from cotbuild.builder.terminal import Terminal
+from cotbuild.builder.ui import Ui
+from cotbuild.prompts.student import layout_of, question_digest
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
+from cotbuild.schemas.training import StudentRun
+from cotbuild.student.evaluation.evaluate import (
+    EvaluationCost,
+    estimate_evaluation_cost,
+)
+from cotbuild.student.evaluation.metrics import (
+    compute_chance_accuracy,
+    compute_majority_baseline,
+    compute_metrics,
+    name_primary_metric,
+)
+from cotbuild.student.training.run_dir import (
+    library_versions,
+    open_finished_run,
+    read_run,
+)
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What to evaluate a student on; see `cotbuild evaluate --help`."""
+
+    source: str | None = None
+    """A known dataset, a file, a build or ORG/NAME@TAG; None: the build that a run was
+    trained on.
+    """
+    split: str = "test"
+    variant: str | None = None
+    """Variant of a bare model; a run has its own."""
+    spec_file: Path | None = None
+    """YAML file with a custom variant of a bare model."""
+    revision: str | None = None
+    """Branch, tag or commit of a bare model on the Hub."""
+    limit: int | None = None
+    """Evaluate only the first N questions; None: all."""
+    base: str | None = None
+    """The model that a run started from, if the run does not say where it is."""
+    teacher_rationales: bool = False
+    """Give a run the teacher's rationales of questions that it was not trained on."""
+    batch_tokens: int = BATCH_TOKENS
+
+
+@dataclass(frozen=True)
+class PreparedEvaluation:
+    """An evaluation with everything resolved and no model loaded."""
+
+    task: EvaluationTask
+    options: EvaluationOptions
+    run_folder: Path | None
+    run: StudentRun | None
+    """None: a bare model is evaluated, and there is no untrained one beside it."""
+
+    def default_folder(self) -> Path:
+        """Return the folder for the results of a run, inside the folder of the run.
+
+        Raises ConfigError for a bare model, which has no folder of its own.
+        """
+        if self.run_folder is None:
+            raise ConfigError(
+                "no --out. Pass a folder for the results, such as --out "
+                "results/embedded, or --dry-run."
+            )
+        inputs = self.task.inputs
+        name = f"{inputs.dataset.replace('/', '-')}-{inputs.split}"
+        if self.options.limit:
+            name += f"-first-{self.options.limit}"
+        if inputs.teacher_chains:
+            name += "-teacher-chains"
+        return self.run_folder / "evaluations" / name
+
+    def measure_cost(self) -> EvaluationCost:
+        """Evaluate a few of the questions and extrapolate to all of them."""
+        task = self.task
+        return estimate_evaluation_cost(task.student.load(), task.items, task.plan)
+
+    def has_untrained_results(self) -> bool:
+        """Return whether the untrained model's results are in the user's cache."""
+        if self.run is None:
+            return False
+        inputs = _untrained_inputs(self.task, self.run)
+        return cached_untrained(cache_dir(), inputs).finished() is not None
+
+
+def evaluate_student(
+    student: str,
+    options: EvaluationOptions | None = None,
+    *,
+    out: Path | None = None,
+    ui: Ui | None = None,
+) -> Evaluation:
+    """Evaluate a student and write the results to a folder.
+
+    `student` is the folder of a run, or a model: embedded, a folder, a Hub id. A run is
+    evaluated beside the model that it was trained from. `out` is the folder of the
+    results; the default for a run is RUN/evaluations/DATASET-SPLIT. An interrupted call
+    is resumed by the next one with the same arguments.
+
+    Raises ConfigError for arguments that do not fit the student, DataError for
+    questions that cannot be evaluated, StoreError if results cannot be read or written.
+    """
+    ui = ui or Terminal()
+    prepared = prepare_evaluation(student, options or EvaluationOptions(), ui)
+    return run_evaluation(prepared, out or prepared.default_folder(), ui)
+
+
+def prepare_evaluation(
+    student: str, options: EvaluationOptions, ui: Ui
+) -> PreparedEvaluation:
+    """Resolve student and questions; loads no model. Raises as `evaluate_student`."""
+    folder = Path(student).expanduser()
+    run = _read_run(folder, options)
+    if run is None:
+        source = _source_of_model(options)
+        spec = choose_variant(options.variant, options.spec_file)
+        evaluation_rows(spec, [])  # raises ConfigError for a variant without a label
+        model = find_model(student, options.revision, ui.say)
+        subject = untrained_student(model, spec, layout_of(spec))
+    else:
+        evaluation_rows(run.data.spec, [])
+        source = options.source or remembered_source(folder)
+        subject = trained_student(folder, run)
+    selected = _select_questions(student, subject, run, source, options, ui)
+    task = make_task(
+        subject,
+        selected.questions,
+        selected.split,
+        rationales=selected.rationales,
+        batch_tokens=options.batch_tokens,
+    )
+    return PreparedEvaluation(task, options, folder if run else None, run)
+
+
+def run_evaluation(prepared: PreparedEvaluation, out: Path, ui: Ui) -> Evaluation:
+    """Evaluate what has no result yet, and write all results to `out`.
+
+    Raises ConfigError, before anything is run, if the untrained model is needed and
+    cannot be found.
+    """
+    task, run = prepared.task, prepared.run
+    collect_untrained = None
+    if run is not None:
+        base = prepared.options.base
+        collect_untrained = _prepare_untrained(task, run, base, out, ui)
+    results = task.collect_results(ResultsFile(out, "student", task.inputs), ui)
+    untrained = collect_untrained() if collect_untrained else None
+    evaluation = _summarize(task, run, results, untrained)
+    write_evaluation(out, evaluation)
+    return evaluation
+
+
+def _summarize(
+    task: EvaluationTask,
+    run: StudentRun | None,
+    results: Sequence[QuestionResult],
+    untrained: Sequence[QuestionResult] | None,
+) -> Evaluation:
+    label_first = task.plan.layout.label_first
+    return Evaluation(
+        metric=name_primary_metric(results),
+        evaluated=task.inputs,
+        student=compute_metrics(results, label_first=label_first),
+        untrained=compute_metrics(untrained, label_first=label_first)
+        if untrained
+        else None,
+        untrained_student=run.student if run else None,
+        majority=compute_majority_baseline(results),
+        chance=compute_chance_accuracy(results),
+        versions=library_versions(),
+    )
+
+
+# -- student and questions -------------------------------------------------------------
+
+
+def _read_run(folder: Path, options: EvaluationOptions) -> StudentRun | None:
+    """Return the finished run in `folder`, or None if it holds no run."""
+    if read_run(folder) is None:
+        return None
+    if options.variant or options.spec_file or options.revision:
+        raise ConfigError(
+            f"{folder}: is a run, which has its own variant and model. Leave out "
+            "--variant, --spec and --revision; they are for models."
+        )
+    return open_finished_run(folder)
+
+
+def _source_of_model(options: EvaluationOptions) -> str:
+    if options.source is None:
+        raise ConfigError(
+            "no --source. Pass the questions to evaluate a model on, such as --source "
+            "openbookqa, or a build."
+        )
+    return options.source
+
+
+def _select_questions(
+    name: str,
+    student: StudentUnderTest,
+    run: StudentRun | None,
+    source: str,
+    options: EvaluationOptions,
+    ui: Ui,
+) -> EvaluationQuestions:
+    if not options.teacher_rationales:
+        return read_questions(source, options.split, options.limit, ui)
+    if run is None or run.layout.label_first:
+        raise ConfigError(
+            f"--teacher-chains: {name} reads no rationale before its label. Pass a run "
+            "that does, such as one trained on pre_cot."
+        )
+    seen = frozenset(student.question_digests)
+    return read_unseen_rationales(
+        source,
+        student.spec,
+        lambda question: question_digest(question.text) in seen,
+        options.limit,
+        ui,
+    )
+
+
+# -- the untrained baseline ------------------------------------------------------------
+
+
+def _prepare_untrained(
+    task: EvaluationTask, run: StudentRun, base: str | None, out: Path, ui: Ui
+) -> Callable[[], list[QuestionResult]]:
+    """Return a function that gives the results of the model before training.
+
+    They are kept in the user's cache, so that ten runs of one model on the same
+    questions evaluate it once, and copied to `out`. Raises ConfigError if the model has
+    to be evaluated and cannot be found.
+    """
+    inputs = _untrained_inputs(task, run)
+    copy = ResultsFile(out, "untrained", inputs)
+    copied = copy.finished()
+    if copied is not None:
+        return lambda: copied
+    cached = cached_untrained(cache_dir(), inputs)
+    results = cached.finished()
+    if results is not None:
+        return lambda: _write_copy(copy, results)
+    model = _find_base_model(run, base, ui)
+    untrained = EvaluationTask(
+        student=untrained_student(model, task.student.spec, task.student.layout),
+        items=task.items,
+        plan=task.plan._replace(seen=frozenset()),
+        inputs=inputs,
+    )
+    return lambda: _write_copy(copy, untrained.collect_results(cached, ui))
+
+
+def _untrained_inputs(task: EvaluationTask, run: StudentRun) -> EvaluationInputs:
+    return task.inputs.model_copy(update={"student": run.student})
+
+
+def _write_copy(
+    file: ResultsFile, results: list[QuestionResult]
+) -> list[QuestionResult]:
+    return file.collect(lambda _: enumerate(results), lambda *_: None)
+
+
+def _find_base_model(run: StudentRun, base: str | None, ui: Ui) -> ResolvedModel:
+    """Find the model that a run was trained from.
+
+    Raises ConfigError if it cannot be found or its weights have changed.
+    """
+    name = base or run.config.student
+    if run.student.startswith("local:") and not Path(name).expanduser().is_dir():
+        raise ConfigError(
+            f"the untrained model is a folder named {name!r}, and the run does not "
+            "record where it is. Pass --base FOLDER."
+        )
+    revision = hub_commit(run.student) if run.student.startswith("hub:") else None
+    model = find_model(name, revision, ui.say)
+    if model.identity != run.student:
+        raise ConfigError(
+            f"--base {name!r} has weights {model.identity[:24]!r}, but the run began "
+            f"with {run.student[:24]!r}. Pass --base with the folder that it was "
+            "trained from."
+        )
+    return model

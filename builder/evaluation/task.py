@@ -1,0 +1,130 @@
+"""One evaluation before it has results: a student, its questions and how they are run.
+
+The command line, studies and the Python API all evaluate through this module.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotbuild.builder.evaluation.models import ResolvedModel
+from cotbuild.builder.evaluation.questions import evaluation_rows
+from cotbuild.builder.evaluation.results import ResultsFile
+from cotbuild.builder.ui import Ui
+from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.training import Layout, StudentRun
+from cotbuild.schemas.variant import VariantSpec
+from cotbuild.student.evaluation.evaluate import evaluate_questions
+from cotbuild.student.evaluation.plan import (
+    EvaluationItem,
+    EvaluationPlan,
+    make_evaluation_inputs,
+    make_evaluation_plan,
+)
+from cotbuild.student.model import Student, load_student
+from cotbuild.student.training.run_dir import load_trained, run_identity
+
+BATCH_TOKENS = 8192
+"""Default of the most tokens whose keys and values are held in memory at once."""
+
+
+@dataclass(frozen=True)
+class StudentUnderTest:
+    """A student, trained or not, and the variant whose prompts and labels it gets."""
+
+    identity: str
+    """Digest of the weights, or the commit of a Hub model."""
+    spec: VariantSpec
+    layout: Layout
+    load: Callable[[], Student]
+    """Loads the weights; called only if results are missing."""
+    rationale_tokens_p99: int = 0
+    """99th percentile of the tokens before the label in training; 0: untrained."""
+    question_digests: Collection[str] = ()
+    """Digests of the questions that it was trained on."""
+
+
+def trained_student(folder: Path, run: StudentRun) -> StudentUnderTest:
+    """Return the student of a finished run, with the variant that it was trained on."""
+    return StudentUnderTest(
+        identity=run_identity(run),
+        spec=run.data.spec,
+        layout=run.layout,
+        load=lambda: load_trained(folder),
+        rationale_tokens_p99=run.data.rationale_tokens_p99,
+        question_digests=run.data.question_digests,
+    )
+
+
+def untrained_student(
+    model: ResolvedModel, spec: VariantSpec, layout: Layout
+) -> StudentUnderTest:
+    """Return a model as it is, with the prompts and labels of a variant."""
+
+    def load() -> Student:
+        return load_student(model.where, model.identity, revision=model.revision)
+
+    return StudentUnderTest(model.identity, spec, layout, load)
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """A student and the questions to evaluate it on."""
+
+    student: StudentUnderTest
+    items: list[EvaluationItem]
+    plan: EvaluationPlan
+    inputs: EvaluationInputs
+    """Everything that decides the results."""
+
+    def collect_results(
+        self, file: ResultsFile, ui: Ui, noun: str = "questions"
+    ) -> list[QuestionResult]:
+        """Return the results in the order of the questions, evaluating those missing.
+
+        Each finished group of questions is kept in `file`, so a call that was
+        interrupted is resumed by the next one. `noun` names the progress bar. Raises
+        ConfigError if `file` belongs to another evaluation, StoreError if it cannot be
+        read or written, and DataError if a question is longer than the student's
+        context.
+        """
+        finished = file.finished()
+        if finished is not None:
+            return finished
+        student = self.student.load()
+        with ui.counting(noun) as progress:
+            return file.collect(
+                lambda done: evaluate_questions(student, self.items, self.plan, done),
+                progress,
+            )
+
+
+def make_task(
+    student: StudentUnderTest,
+    questions: Sequence[Question],
+    split: str,
+    *,
+    rationales: Sequence[str] | None = None,
+    batch_tokens: int = BATCH_TOKENS,
+) -> EvaluationTask:
+    """Combine a student with at least one question of a split.
+
+    `rationales` holds the teacher's rationale of each question, which then stands
+    before the label in place of a generated one. Raises ConfigError if the student's
+    variant has no label.
+    """
+    rows = evaluation_rows(student.spec, questions)
+    given = rationales if rationales is not None else [None] * len(questions)
+    items = [
+        EvaluationItem(question, row, rationale)
+        for question, row, rationale in zip(questions, rows, given, strict=True)
+    ]
+    plan = make_evaluation_plan(
+        student.layout,
+        student.rationale_tokens_p99,
+        batch_tokens,
+        student.question_digests,
+    )
+    inputs = make_evaluation_inputs(student.identity, items, plan, student.spec, split)
+    return EvaluationTask(student, items, plan, inputs)
