@@ -1,4 +1,4 @@
-"""Rows to parquet files with checksums, in flat memory."""
+"""Reading and writing of rows in parquet files with checksums, in constant memory."""
 
 import contextlib
 import hashlib
@@ -6,13 +6,13 @@ import types
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Self, Union, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotbuild.schemas.errors import DataError, StoreError
-from cotbuild.schemas.files import file_sha256
+from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.files import file_sha256, write_error
 from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
@@ -80,53 +80,55 @@ def write_split(
     rows: Iterable[Record],
     num_rows: int,
 ) -> list[FileEntry]:
-    """Write `num_rows` rows as `root/config_name/split-…-of-….parquet`; one entry a
-    file.
+    """Write rows as `root/config_name/split-…-of-….parquet`; return one entry per file.
 
-    Raises DataError where there are fewer or more rows than said, StoreError where a
-    file cannot be written.
+    Raises DataError unless there are exactly `num_rows` rows, StoreError if a file
+    cannot be written.
     """
-    found = 0
+    num_written = 0
     with SplitWriter(root, config_name, split, model) as writer:
         for row in rows:
             writer.add(row)
-            found += 1
-            if found > num_rows:
+            num_written += 1
+            if num_written > num_rows:
                 break
-        if found != num_rows:
+        if num_written != num_rows:
             raise DataError(
-                f"{config_name}/{split}: {found} rows or more. Expected {num_rows}: the source changed meanwhile."
+                f"{config_name}/{split}: {num_written} rows or more. Expected {num_rows}: "
+                "the source changed meanwhile."
             )
     return writer.entries
 
 
-class SplitWriter:
-    """Writes the rows of one split as they come, in files of ROWS_PER_FILE; `entries`
-    once it is closed.
+class WrittenFile(NamedTuple):
+    """A finished file of a split, which has no final name yet."""
 
-    The number of files stands in their names, so they get their names at the end. A
-    context manager; after a fault it leaves what it has written under hidden names.
-    Raises StoreError where a file cannot be written.
+    num_rows: int
+    digest: str
+
+
+class SplitWriter:
+    """Writes the rows of one split in files of ROWS_PER_FILE. A context manager.
+
+    File names contain the number of files, so files are named when the writer is
+    closed, which also fills `entries`. After an error, what was written stays under
+    hidden names. Raises StoreError if a file cannot be written.
     """
 
     def __init__(
         self, root: Path, config_name: str, split: str, model: type[Record]
     ) -> None:
         self.entries: list[FileEntry] = []
-        self._folder, self._split, self._config_name = (
-            root / config_name,
-            split,
-            config_name,
-        )
-        self._schema = arrow_schema(model).with_metadata(
-            {_FORMAT_KEY: str(FORMAT_VERSION)}
-        )
-        self._batch: list[dict[str, Any]] = []
+        self._folder = root / config_name
+        self._config_name = config_name
+        self._split = split
+        metadata = {_FORMAT_KEY: str(FORMAT_VERSION)}
+        self._schema = arrow_schema(model).with_metadata(metadata)
         self._file: pq.ParquetWriter | None = None
-        self._written: list[
-            tuple[int, str]
-        ] = []  # rows and digest of each finished file
-        self._count, self._digest = 0, RowsDigest()
+        self._batch: list[dict[str, Any]] = []
+        self._num_rows = 0
+        self._digest = RowsDigest()
+        self._written: list[WrittenFile] = []
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row: Record) -> None:
@@ -134,82 +136,82 @@ class SplitWriter:
         value = row.model_dump(mode="json")
         self._digest.add(value)
         self._batch.append(value)
-        self._count += 1
+        self._num_rows += 1
         if len(self._batch) == ROWS_PER_GROUP:
-            self._flush()
-            if self._count >= ROWS_PER_FILE:
-                self._finish_file()
+            file = self._flush()
+            if self._num_rows >= ROWS_PER_FILE:
+                self._finish_file(file)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is None:
-            if self._count or not self._written:
-                self._flush()
-                self._finish_file()
+            if self._num_rows or not self._written:
+                self._finish_file(self._flush())
             self._name_files()
         elif self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
 
-    def _part(self, number: int) -> Path:
+    def _hidden_path(self, number: int) -> Path:
         return self._folder / f".{self._split}-{number:05d}.parquet"
 
-    def _flush(self) -> None:
-        path = self._part(len(self._written))
+    def _flush(self) -> pq.ParquetWriter:
+        """Write the batch as one row group, and return the open file."""
+        path = self._hidden_path(len(self._written))
         try:
             if self._file is None:
                 self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
             self._file.write_table(pa.Table.from_pylist(self._batch, self._schema))
         except OSError as error:
-            raise StoreError(
-                f"{path}: {error}. Expected room to write the build."
-            ) from error
+            raise write_error(path, error) from error
         self._batch.clear()
+        return self._file
 
-    def _finish_file(self) -> None:
-        assert self._file is not None
+    def _finish_file(self, file: pq.ParquetWriter) -> None:
         try:
-            self._file.close()
+            file.close()
         except OSError as error:
-            raise StoreError(
-                f"{self._folder}: {error}. Expected room to write the build."
-            ) from error
-        self._written.append((self._count, self._digest.hexdigest()))
-        self._file, self._count, self._digest = None, 0, RowsDigest()
+            raise write_error(self._folder, error) from error
+        self._written.append(WrittenFile(self._num_rows, self._digest.hexdigest()))
+        self._file = None
+        self._num_rows = 0
+        self._digest = RowsDigest()
 
     def _name_files(self) -> None:
         total = len(self._written)
-        for number, (count, rows_digest) in enumerate(self._written):
+        for number, written in enumerate(self._written):
             path = self._folder / f"{self._split}-{number:05d}-of-{total:05d}.parquet"
-            self._part(number).replace(path)
-            self.entries.append(
-                FileEntry(
-                    path=f"{self._config_name}/{path.name}",
-                    config_name=self._config_name,
-                    split=self._split,
-                    num_rows=count,
-                    num_bytes=path.stat().st_size,
-                    sha256=file_sha256(path),
-                    digest=rows_digest,
-                )
+            self._hidden_path(number).replace(path)
+            entry = FileEntry(
+                path=f"{self._config_name}/{path.name}",
+                config_name=self._config_name,
+                split=self._split,
+                num_rows=written.num_rows,
+                num_bytes=path.stat().st_size,
+                sha256=file_sha256(path),
+                digest=written.digest,
             )
+            self.entries.append(entry)
 
 
 class RowsDigest:
-    """Digest over rows in order, each as canonical JSON: independent of pyarrow and of
-    how rows are grouped.
+    """A digest of rows in order, each as canonical JSON.
+
+    It does not depend on pyarrow or on how rows are grouped.
     """
 
     def __init__(self) -> None:
         self._sum = hashlib.sha256(b"rows/1\n")
 
     def add(self, row: dict[str, Any]) -> None:
+        """Add the next row, as plain JSON values."""
         self._sum.update(dumped_json(row).encode())
         self._sum.update(b"\n")
 
     def hexdigest(self) -> str:
+        """Return the digest, 64 hex digits."""
         return self._sum.hexdigest()
 
 
@@ -219,10 +221,10 @@ class RowsDigest:
 def read_rows(
     path: Path, columns: Sequence[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one of our files as plain values, in flat memory; `columns` None: all
-    of them.
+    """Yield the rows of a file as plain values, in constant memory.
 
-    Raises DataError where the file is not parquet, or was written by a newer cotbuild.
+    `columns` of None reads all columns. Raises DataError if the file cannot be read, is
+    not a parquet file of cotbuild, or was written by a newer one.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -236,14 +238,12 @@ def read_rows(
 
 
 def _format_of(schema: pa.Schema) -> object:
-    found = (schema.metadata or {}).get(_FORMAT_KEY, b"")
-    return int(found) if found.isdigit() else found.decode("utf-8", "replace")
+    version = (schema.metadata or {}).get(_FORMAT_KEY, b"")
+    return int(version) if version.isdigit() else version.decode("utf-8", "replace")
 
 
 def config_digests(entries: Iterable[FileEntry]) -> dict[str, str]:
-    """Per config: digest over the row digests of its files, in the order of their
-    paths.
-    """
+    """Return the digest of each config: over its files' paths and digests, by path."""
     by_config: dict[str, list[list[str]]] = {}
     for entry in sorted(entries, key=lambda entry: entry.path):
         by_config.setdefault(entry.config_name, []).append([entry.path, entry.digest])
