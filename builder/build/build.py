@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from cotbuild.builder.build.directory import MANIFEST, read_config_file, read_manifest
+from cotbuild.builder.build.directory import MANIFEST, read_config, read_manifest
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -54,7 +54,7 @@ class Build:
     @cached_property
     def config(self) -> BuildConfig:
         """The configuration it was built with, from build.json; raises DataError."""
-        return read_config_file(self.folder)
+        return read_config(self.folder)
 
     @property
     def split(self) -> str:

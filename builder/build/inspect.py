@@ -1,46 +1,19 @@
 """A build as text for a terminal, in lines of at most 80 columns."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 from cotbuild.builder.build.build import RATIONALES, Build
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.import_recipe import ImportEntry
+from cotbuild.schemas.manifest import Manifest, SourceEntry
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 WIDTH = 80
-_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
-
-
-def count_lines(manifest: Manifest) -> Iterator[str]:
-    parts = " + ".join(
-        f"{count} {verdict}" for verdict, count in manifest.verdicts.items() if count
-    )
-    yield f"{manifest.num_planned} rationales = {parts or 'none'}"
-    if manifest.failures:
-        yield "unscored: " + ", ".join(
-            f"{count} {kind}" for kind, count in manifest.failures.items()
-        )
-    if entry := manifest.imported:
-        left_out = "".join(
-            f" + {count} {reason}" for reason, count in entry.dropped.items()
-        )
-        yield f"{pluralize(entry.num_texts, 'text')} = {pluralize(entry.num_rationales, 'rationale')}{left_out}"
-        if entry.num_questions_without:
-            yield f"questions without a rationale: {entry.num_questions_without}"
-    if manifest.source.dropped:
-        dropped = ", ".join(
-            f"{count} {reason}" for reason, count in manifest.source.dropped.items()
-        )
-        yield f"rows left out of the source: {dropped}"
-    for split, count in manifest.source.overlaps.items():
-        if count and f"overlap_{split}" not in manifest.source.dropped:
-            yield f"questions that also stand in {split}: {count} (--drop-overlap leaves them out)"
-    for split, count in manifest.source.eval_questions.items():
-        yield f"{count} questions of {split} without a request"
+_TARGET_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
 def inspect_build(
@@ -51,96 +24,162 @@ def inspect_build(
     flag: str | None,
     limit: int,
 ) -> Iterator[str]:
-    """Counts, lengths and up to `limit` records. Raises ConfigError on an unknown
-    verdict or flag, DataError on no such id.
+    """Yield a summary of a build, then up to `limit` rationales that match.
+
+    With `question_id`, all matching rationales of that question and no summary. Raises
+    ConfigError on an unknown verdict or flag, DataError if there is no such question.
     """
-    _check("--verdict", verdict, Verdict)
-    _check("--flag", flag, Flag)
+    _check_choice("--verdict", verdict, Verdict)
+    _check_choice("--flag", flag, Flag)
+    matching = _matching_rows(build, question_id, verdict, flag)
     if question_id is None:
-        yield from _summary(build)
-    shown = found = 0
-    for row in build.read(RATIONALES):
-        if question_id not in (None, row["question_id"]) or verdict not in (
-            None,
-            row["verdict"],
-        ):
-            continue
-        if flag is not None and flag not in row["flags"]:
-            continue
-        found += 1
-        if question_id is None and shown == limit:
-            break
-        shown += 1
+        yield from _summary_lines(build)
+    num_shown = 0
+    for row in matching:
+        if question_id is None and num_shown == limit:
+            return
+        num_shown += 1
         yield ""
-        yield from record_lines(row)
-    if found:
-        return
+        yield from rationale_lines(row)
+    if num_shown == 0:
+        yield _no_match(build, question_id, verdict, flag)
+
+
+def _check_choice(option: str, value: str | None, choices: type[StrEnum]) -> None:
+    if value is not None and value not in set(choices):
+        raise ConfigError(f"{option} {value!r}: choose one of {', '.join(choices)}.")
+
+
+def _matching_rows(
+    build: Build, question_id: str | None, verdict: str | None, flag: str | None
+) -> Iterator[dict[str, Any]]:
+    for row in build.read(RATIONALES):
+        if (
+            question_id in (None, row["question_id"])
+            and verdict in (None, row["verdict"])
+            and (flag is None or flag in row["flags"])
+        ):
+            yield row
+
+
+def _no_match(
+    build: Build, question_id: str | None, verdict: str | None, flag: str | None
+) -> str:
+    """Return the line to show; raises DataError if it is for the question."""
     if question_id is not None:
+        num_questions = build.manifest.source.num_questions
         raise DataError(
-            f"{build.folder}: no question {question_id!r}. Expected one of its {build.manifest.source.num_questions}."
+            f"{build.folder}: no question {question_id!r} with a matching rationale. "
+            f"The build has {num_questions} questions."
         )
-    wanted = [f"verdict {verdict}" if verdict else "", f"flag {flag}" if flag else ""]
-    yield f"no rationale with {' and '.join(filter(None, wanted))}"
+    conditions = []
+    if verdict is not None:
+        conditions.append(f"verdict {verdict}")
+    if flag is not None:
+        conditions.append(f"flag {flag}")
+    if not conditions:
+        return "no rationales"
+    return f"no rationale with {' and '.join(conditions)}"
 
 
-def _check(option: str, value: str | None, known: type[StrEnum]) -> None:
-    if value is not None and value not in set(known):
-        raise ConfigError(f"{option} {value!r}: Expected one of {', '.join(known)}.")
+# -- summary -----------------------------------------------------------------------------
 
 
-def _summary(build: Build) -> Iterator[str]:
+def _summary_lines(build: Build) -> Iterator[str]:
     manifest = build.manifest
+    source = manifest.source
     yield f"{build.folder}  fingerprint {manifest.fingerprint[:16]}"
-    yield f"{manifest.source.num_questions} questions of {manifest.source.dataset}/{manifest.source.split}"
+    yield f"{source.num_questions} questions of {source.dataset}/{source.split}"
     yield from count_lines(manifest)
     if manifest.rationale_chars:
-        low, q1, median, q3, high = manifest.rationale_chars
-        yield f"rationale length: median {median} characters, half within {q1}–{q3}, all within {low}–{high}"
+        low, first_quartile, median, third_quartile, high = manifest.rationale_chars
+        yield (
+            f"rationale characters: median {median}, "
+            f"quartiles {first_quartile}–{third_quartile}, range {low}–{high}"
+        )
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
-        yield from _wrap(
-            "flags: ",
-            ", ".join(f"{flag} {count}" for flag, count in manifest.flags.items()),
-        )
-    yield from _wrap("teacher: ", manifest.teacher)
+        yield from _wrap_text("flags: ", _list_counts(manifest.flags))
+    yield from _wrap_text("teacher: ", manifest.teacher)
     if manifest.templates:
-        yield from _wrap(
-            "templates: ", ", ".join(entry.template for entry in manifest.templates)
-        )
+        names = ", ".join(entry.template for entry in manifest.templates)
+        yield from _wrap_text("templates: ", names)
     if len(manifest.purposes) > 1:
-        yield "target: " + ", ".join(
-            f"{count} {_SHOWN[purpose]}" for purpose, count in manifest.purposes.items()
-        )
+        counts = [
+            f"{count} {_TARGET_SHOWN[purpose]}"
+            for purpose, count in manifest.purposes.items()
+        ]
+        yield f"target: {', '.join(counts)}"
 
 
-def record_lines(row: dict[str, Any]) -> Iterator[str]:
-    """One rationale for reading: question, choices, rationale, answer against target."""
-    mark = "" if row["sample_index"] == 0 else f" sample {row['sample_index']}"
-    yield f"── {row['question_id']}{mark} ".ljust(WIDTH, "─")
-    yield from _wrap("question   ", row["question"])
+def count_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield the counts of a build, which add up: verdicts, failures, rows left out."""
+    verdicts = {name: count for name, count in manifest.verdicts.items() if count}
+    by_verdict = _list_counts(verdicts, separator=" + ")
+    yield f"{manifest.num_planned} rationales = {by_verdict or 'none'}"
+    if manifest.failures:
+        yield f"unscored: {_list_counts(manifest.failures)}"
+    if manifest.imported is not None:
+        yield from _import_count_lines(manifest.imported)
+    yield from _source_count_lines(manifest.source)
+
+
+def _import_count_lines(entry: ImportEntry) -> Iterator[str]:
+    terms = [pluralize(entry.num_rationales, "rationale")]
+    terms += [f"{count} {reason}" for reason, count in entry.dropped.items()]
+    yield f"{pluralize(entry.num_texts, 'text')} = {' + '.join(terms)}"
+    if entry.num_questions_without:
+        yield f"questions without a rationale: {entry.num_questions_without}"
+
+
+def _source_count_lines(source: SourceEntry) -> Iterator[str]:
+    if source.dropped:
+        reasons = _list_counts(source.dropped)
+        yield f"source rows left out: {reasons}"
+    for split, count in source.overlaps.items():
+        if count and f"overlap_{split}" not in source.dropped:
+            yield (
+                f"questions that also occur in {split}: {count} "
+                "(--drop-overlap leaves them out)"
+            )
+    for split, count in source.eval_questions.items():
+        yield f"{count} evaluation questions in {split}"
+
+
+def _list_counts(counts: Mapping[str, int], separator: str = ", ") -> str:
+    return separator.join(f"{count} {name}" for name, count in counts.items())
+
+
+# -- one rationale -----------------------------------------------------------------------
+
+
+def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a row of `rationales` for reading: question, rationale, answer, target."""
+    sample = f" sample {row['sample_index']}" if row["sample_index"] else ""
+    yield f"── {row['question_id']}{sample} ".ljust(WIDTH, "─")
+    yield from _wrap_text("question   ", row["question"])
     for choice in row["choices"]:
-        yield from _wrap("           ", f"({choice['label']}) {choice['text']}")
+        yield from _wrap_text("           ", f"({choice['label']}) {choice['text']}")
     if row["failure"] is not None:
         yield f"failed     {row['failure']}"
         return
     if row["purpose"] == Purpose.RATIONALIZE:
-        yield "asked      with the target shown" + (
-            ", after it went wrong" if row["other_steps"] else ""
-        )
-    yield from _wrap("rationale  ", row["rationale"] or "(none)")
+        after = ", after an attempt without it failed" if row["other_steps"] else ""
+        yield f"prompt     target shown{after}"
+    yield from _wrap_text("rationale  ", row["rationale"] or "(none)")
     if row["answer"] is None:
-        yield from _wrap("completion ", row["completion"])
+        yield from _wrap_text("completion ", row["completion"])
     yield f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
     if row["flags"]:
         yield f"flags      {', '.join(row['flags'])}"
 
 
-def _wrap(label: str, text: str) -> Iterator[str]:
+def _wrap_text(label: str, text: str) -> Iterator[str]:
+    """Yield `text` wrapped behind `label`, which later lines are indented by."""
     indent = " " * len(label)
-    lines = [
-        line
-        for part in text.splitlines()
-        for line in textwrap.wrap(part, WIDTH - len(label))
-    ] or [""]
-    for number, line in enumerate(lines):
-        yield (indent if number else label) + line
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        lines += textwrap.wrap(paragraph, WIDTH - len(label))
+    yield label + (lines[0] if lines else "")
+    for line in lines[1:]:
+        yield indent + line

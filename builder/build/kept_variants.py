@@ -1,6 +1,4 @@
-"""Keep the variants of a build across a rebuild that changes none of the rows they were
-derived from.
-"""
+"""Keep the variants of a build when a rebuild does not change what they derive from."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,18 +12,18 @@ from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.variant import VariantsEntry
 
 BASE_CONFIGS = frozenset({"rationales", "questions"})
-"""Configs of every build; the others are variants, derived from these."""
+"""The configs of every build; all others are variants, derived from these."""
 
 
 def keep_variants(
     build_dir: Path, rebuilt: Manifest, say: Callable[[str], None]
 ) -> Manifest:
-    """Return `rebuilt` with the variants of the build it replaces, or without any after
-    a line to `say` why not.
+    """Return `rebuilt` with the variants of the build it replaces, if they are valid.
 
-    Call it before the rebuilt files are installed, which deletes what the returned
-    manifest does not name. After a kill during the last replacement it looks at the
-    manifest from before. Raises DataError on a broken manifest.
+    If not, `say` is called with a line that says why, and `rebuilt` is returned as it
+    is. Call it before the rebuilt files are installed, which deletes what the returned
+    manifest does not name. If the last replacement was killed, the manifest from before
+    it counts. Raises DataError if a manifest cannot be read.
     """
     replaced = read_last_manifest(build_dir)
     if replaced is None or replaced.variants is None:
@@ -35,7 +33,8 @@ def keep_variants(
     if reason is not None:
         variants = pluralize(len(replaced.variants.variants), "variant")
         say(
-            f"{build_dir}: this deletes {variants}: {reason}. `cotbuild variants {build_dir}` derives new ones"
+            f"{build_dir}: this deletes {variants}: {reason}. "
+            f"`cotbuild variants {build_dir}` derives new ones"
         )
         return rebuilt
     return with_variants(rebuilt, replaced.variants, [*rebuilt.files, *files])
@@ -44,8 +43,9 @@ def keep_variants(
 def with_variants(
     manifest: Manifest, variants: VariantsEntry, files: list[FileEntry]
 ) -> Manifest:
-    """Return the manifest with these variants; `files` are all of the build, those of
-    the base configs included.
+    """Return the manifest with these variants.
+
+    `files` are all files of the build, including those of the base configs.
     """
     digests = config_digests(files)
     changes = {
@@ -60,7 +60,7 @@ def with_variants(
 def _reason_to_delete(
     build_dir: Path, files: list[FileEntry], replaced: Manifest, rebuilt: Manifest
 ) -> str | None:
-    for name in sorted(BASE_CONFIGS, reverse=True):
+    for name in sorted(BASE_CONFIGS, reverse=True):  # rationales first
         if replaced.digests.get(name) != rebuilt.digests.get(name):
             return f"the {name} they were derived from changed"
     for entry in files:
@@ -70,8 +70,8 @@ def _reason_to_delete(
 
 
 def _is_intact(build_dir: Path, entry: FileEntry) -> bool:
-    # By checksum: a kill while variants were replaced leaves files that their manifest
-    # does not describe.
+    # By checksum, because a kill while variants are replaced leaves files that their
+    # manifest does not describe.
     try:
         return file_sha256(build_dir / entry.path) == entry.sha256
     except OSError:

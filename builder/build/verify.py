@@ -1,6 +1,4 @@
-"""Check a finished build from its own files: bytes, schema, digests, counts,
-duplicates, order.
-"""
+"""Verify a finished build from its own files alone."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +14,7 @@ from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_ro
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.manifest import FileEntry, Manifest
+from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.record import Record
@@ -24,188 +22,195 @@ from cotbuild.schemas.variant import TrainingRow
 
 
 def verify_build(build: Build) -> None:
-    """Check every file of a build; raises DataError at the first fault."""
-    build_dir, manifest = build.folder, build.manifest
-    _ = build.config  # raises DataError if it is missing or broken
+    """Check the files of a build against its manifest.
+
+    These are checksums, the schema, order and uniqueness of rows, digests, counts and
+    the front matter of the card. The rows of variants are not derived again. Raises
+    DataError at the first fault.
+    """
+    folder, manifest = build.folder, build.manifest
+    _ = build.config  # raises DataError if it is missing or damaged
     seen = SeenRows()
     for entry in manifest.files:
-        _check_bytes(build_dir, entry)
-        _check_rows(build_dir, manifest, entry, seen)
-    _equal(
-        build_dir,
-        "digests of its configs",
-        config_digests(manifest.files),
-        manifest.digests,
-    )
-    _equal(
-        build_dir,
-        "fingerprint",
-        digest("build/1", manifest.digests),
-        manifest.fingerprint,
-    )
-    _equal(
-        build_dir,
-        "verdicts",
-        dict(seen.verdicts),
-        {v: n for v, n in manifest.verdicts.items() if n},
-    )
-    seen.refuse_repeats(build_dir)
-    _check_strays(build_dir, manifest)
-    _check_card(build_dir, manifest)
+        _check_bytes(folder / entry.path, entry)
+        _check_rows(build, entry, seen)
+    digests = config_digests(manifest.files)
+    fingerprint = digest("build/1", manifest.digests)
+    verdicts = {name: count for name, count in manifest.verdicts.items() if count}
+    _check_equal(folder, "digests of its configs", digests, manifest.digests)
+    _check_equal(folder, "fingerprint", fingerprint, manifest.fingerprint)
+    _check_equal(folder, "verdicts", dict(seen.verdicts), verdicts)
+    seen.check_unique(folder)
+    _check_unnamed_files(build)
+    _check_card(build)
 
 
-class SeenRows:
-    """What passed by while the rows were read: 16 bytes a row."""
-
-    def __init__(self) -> None:
-        self.verdicts: Counter[str] = Counter()
-        self._last: dict[tuple[str, str], tuple[int, int]] = {}
-        self._ids = bytearray()
-
-    def add(self, entry: FileEntry, record: Record, where: str) -> None:
-        """Count a row and check that it stands after the one before it."""
-        if isinstance(record, Rationale):
-            self.verdicts[record.verdict.value] += 1
-            split, name, place = (
-                record.split,
-                [record.question_id, record.sample_index],
-                (record.row, record.sample_index),
-            )
-        elif isinstance(record, Question):
-            split, name, place = (
-                record.source.split,
-                [record.id, 0],
-                (record.source.row, 0),
-            )
-        elif isinstance(
-            record, TrainingRow
-        ):  # its order is checked where variants are derived again
-            self._ids += _id_key(
-                entry, [record.question_id, record.sample_index, record.task]
-            )
-            return
-        else:
-            raise TypeError(f"no order for a {type(record).__name__}")
-        if split != entry.split:
-            raise DataError(f"{where}: split is {split!r}. Expected {entry.split!r}.")
-        series = (entry.config_name, entry.split)
-        if place <= self._last.get(series, (-1, -1)):
-            raise DataError(
-                f"{where}: row {place[0]}, sample {place[1]}. Expected the order of the source, each once."
-            )
-        self._last[series] = place
-        self._ids += _id_key(entry, name)
-
-    def refuse_repeats(self, build_dir: Path) -> None:
-        """Raise DataError where two rows of a split have one question id and sample
-        index.
-        """
-        num_distinct, _ = count_distinct(self._ids)
-        if repeats := len(self._ids) // KEY_DTYPE.itemsize - num_distinct:
-            raise DataError(
-                f"{build_dir}: {repeats} rows repeat a question id and sample index. Expected each once."
-            )
+# -- files -------------------------------------------------------------------------------
 
 
-def _id_key(entry: FileEntry, name: list[object]) -> bytes:
-    return hashlib.sha256(
-        repr((entry.config_name, entry.split, *name)).encode()
-    ).digest()[:16]
-
-
-def _check_bytes(build_dir: Path, entry: FileEntry) -> None:
-    path = build_dir / entry.path
+def _check_bytes(path: Path, entry: FileEntry) -> None:
     if not path.is_file():
         raise DataError(
-            f"{path}: missing. Expected the {entry.num_rows} rows that manifest.json names."
+            f"{path}: missing; manifest.json says that it holds {entry.num_rows} rows. "
+            "Build or download it again."
         )
-    _equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
-    _equal(path, "sha256", file_sha256(path), entry.sha256)
+    _check_equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
+    _check_equal(path, "sha256", file_sha256(path), entry.sha256)
 
 
-def _check_rows(
-    build_dir: Path, manifest: Manifest, entry: FileEntry, seen: SeenRows
-) -> None:
-    path, rows_digest, count = build_dir / entry.path, RowsDigest(), 0
-    model = record_model(manifest, entry.config_name)
+def _check_unnamed_files(build: Build) -> None:
+    named = {entry.path for entry in build.manifest.files}
+    for config_name in build.manifest.digests:
+        for path in sorted((build.folder / config_name).iterdir()):
+            if path.relative_to(build.folder).as_posix() not in named:
+                raise DataError(
+                    f"{path}: not named in manifest.json. Remove it, or move it "
+                    "elsewhere."
+                )
+
+
+# -- rows --------------------------------------------------------------------------------
+
+
+def _check_rows(build: Build, entry: FileEntry, seen: "SeenRows") -> None:
+    path = build.folder / entry.path
+    model = record_model(build.manifest, entry.config_name)
     if model is None:
         raise DataError(
-            f"{path}: config {entry.config_name!r}. Expected rationales, questions or a variant."
+            f"{path}: belongs to config {entry.config_name!r}, which manifest.json does "
+            "not describe. Derive or download the build again."
         )
+    rows_digest, num_rows = RowsDigest(), 0
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
         seen.add(entry, model.parse(row, where), where)
         rows_digest.add(row)
-        count += 1
-    _equal(path, "number of rows", count, entry.num_rows)
-    _equal(path, "digest of its rows", rows_digest.hexdigest(), entry.digest)
+        num_rows += 1
+    _check_equal(path, "number of rows", num_rows, entry.num_rows)
+    _check_equal(path, "digest of its rows", rows_digest.hexdigest(), entry.digest)
 
 
-def _check_strays(build_dir: Path, manifest: Manifest) -> None:
-    named = {entry.path for entry in manifest.files}
-    for config_name in manifest.digests:
-        for path in sorted((build_dir / config_name).iterdir()):
-            if path.relative_to(build_dir).as_posix() not in named:
-                raise DataError(
-                    f"{path}: not named in manifest.json. Expected only the build's own files. Remove it."
-                )
+class SeenRows:
+    """Order, ids and verdicts of the rows read so far, in 16 bytes per row."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self._last_position: dict[tuple[str, str], tuple[int, int]] = {}
+        self._ids = bytearray()
+
+    def add(self, entry: FileEntry, record: Record, where: str) -> None:
+        """Count a row; raises DataError if it is out of order or of another split."""
+        if isinstance(record, Rationale):
+            self.verdicts[record.verdict.value] += 1
+            position = (record.row, record.sample_index)
+            self._check_order(entry, record.split, position, where)
+            self._add_id(entry, record.question_id, record.sample_index)
+        elif isinstance(record, Question):
+            position = (record.source.row, 0)
+            self._check_order(entry, record.source.split, position, where)
+            self._add_id(entry, record.id, 0)
+        elif isinstance(record, TrainingRow):
+            # Its order is checked where variants are derived again.
+            self._add_id(entry, record.question_id, record.sample_index, record.task)
+        else:
+            raise TypeError(f"no order is defined for a {type(record).__name__}")
+
+    def check_unique(self, folder: Path) -> None:
+        """Raise DataError if two rows of a split share question id and sample index."""
+        num_distinct, _ = count_distinct(self._ids)
+        num_repeated = len(self._ids) // KEY_DTYPE.itemsize - num_distinct
+        if num_repeated:
+            raise DataError(
+                f"{folder}: {num_repeated} rows repeat the question id and sample index "
+                "of another one. Run generate again."
+            )
+
+    def _check_order(
+        self, entry: FileEntry, split: str, position: tuple[int, int], where: str
+    ) -> None:
+        if split != entry.split:
+            raise DataError(
+                f"{where}: its split is {split!r}, but the file is of {entry.split!r}."
+            )
+        series = (entry.config_name, entry.split)
+        if position <= self._last_position.get(series, (-1, -1)):
+            row, sample = position
+            raise DataError(
+                f"{where}: row {row}, sample {sample} of the source is out of order or "
+                "repeated. Run generate again."
+            )
+        self._last_position[series] = position
+
+    def _add_id(self, entry: FileEntry, *row_id: object) -> None:
+        full_id = (entry.config_name, entry.split, *row_id)
+        self._ids += hashlib.sha256(repr(full_id).encode()).digest()[: KEY_DTYPE.itemsize]
 
 
-def _check_card(build_dir: Path, manifest: Manifest) -> None:
-    path = build_dir / CARD
+# -- the card ----------------------------------------------------------------------------
+
+
+def _check_card(build: Build) -> None:
+    path = build.folder / CARD
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: {error}. Expected a card with front matter."
+            f"{path}: the card could not be read: {error}. Run generate again."
         ) from error
-    found, expected = parse_front_matter(text, str(path)), build_front_matter(manifest)
-    for name in (
-        "configs",
-        "dataset_info",
-    ):  # what `datasets` reads; how the rest is worded another cotbuild may say
-        for fault in _differing(_unworded(found.get(name)), _unworded(expected[name])):
+    actual = parse_front_matter(text, str(path))
+    expected = build_front_matter(build.manifest)
+    # What `datasets` reads. Another version of cotbuild may word the rest differently.
+    for name in ("configs", "dataset_info"):
+        actual_entries = _strip_descriptions(actual.get(name))
+        expected_entries = _strip_descriptions(expected[name])
+        for difference in _differences(actual_entries, expected_entries):
             raise DataError(
-                f"{path}: front matter {name}{fault}. Expected what manifest.json says. Run generate again."
+                f"{path}: front matter {name}{difference}, which is not what "
+                "manifest.json says. Run generate again."
             )
 
 
-def _unworded(entries: Any) -> Any:
-    """Entries whose descriptions are cut down to the digest in them."""
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) for entry in entries
-    ):
+def _strip_descriptions(entries: Any) -> Any:
+    """Return entries whose descriptions are reduced to the digest at their end."""
+    if not isinstance(entries, list):
         return entries
-    return [
-        {
-            name: str(value).rpartition(" ")[2] if name == "description" else value
-            for name, value in entry.items()
-        }
-        for entry in entries
-    ]
+    return [_strip_description(entry) for entry in entries]
 
 
-def _differing(found: Any, expected: Any, path: str = "") -> Iterator[str]:
-    if (
-        isinstance(found, dict)
-        and isinstance(expected, dict)
-        and found.keys() == expected.keys()
-    ):
+def _strip_description(entry: Any) -> Any:
+    if not isinstance(entry, dict) or "description" not in entry:
+        return entry
+    _, _, last_word = str(entry["description"]).rpartition(" ")
+    return {**entry, "description": last_word}
+
+
+def _differences(actual: Any, expected: Any, path: str = "") -> Iterator[str]:
+    """Yield each value that differs, as "PATH is VALUE"."""
+    if _have_same_keys(actual, expected):
         for key in expected:
-            yield from _differing(found[key], expected[key], f"{path}.{key}")
-    elif (
-        isinstance(found, list)
-        and isinstance(expected, list)
-        and len(found) == len(expected)
-    ):
-        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-            yield from _differing(one, other, f"{path}[{i}]")
-    elif found != expected:
-        yield f"{path} is {found!r}"
+            yield from _differences(actual[key], expected[key], f"{path}.{key}")
+    elif _have_same_length(actual, expected):
+        for number, pair in enumerate(zip(actual, expected, strict=True)):
+            yield from _differences(*pair, f"{path}[{number}]")
+    elif actual != expected:
+        yield f"{path} is {actual!r}"
 
 
-def _equal(where: Path, what: str, found: object, expected: object) -> None:
-    if found != expected:
+def _have_same_keys(actual: Any, expected: Any) -> bool:
+    if not isinstance(actual, dict) or not isinstance(expected, dict):
+        return False
+    return actual.keys() == expected.keys()
+
+
+def _have_same_length(actual: Any, expected: Any) -> bool:
+    if not isinstance(actual, list) or not isinstance(expected, list):
+        return False
+    return len(actual) == len(expected)
+
+
+def _check_equal(path: Path, what: str, actual: object, expected: object) -> None:
+    if actual != expected:
         raise DataError(
-            f"{where}: {what} is {found!r}. Expected {expected!r}, as manifest.json says."
+            f"{path}: {what} is {actual!r}, but manifest.json says {expected!r}. The "
+            "file was changed after it was built."
         )

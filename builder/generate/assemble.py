@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cotbuild.builder.build.directory import CARD, CONFIG, install, staging
+from cotbuild.builder.build.directory import CARD, CONFIG, install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
@@ -49,7 +49,7 @@ def assemble(
     DataError where the source changed meanwhile.
     """
     counts = BuildCounts()
-    with staging(job.out) as stage:
+    with staging_folder(job.out) as stage:
         split = job.source.split
         counted_rows = _count_rows(flag_duplicates(rows.rows), counts)
         files = write_split(
@@ -69,7 +69,7 @@ def assemble(
         manifest = keep_variants(job.out, manifest, say)
         write_text_atomic(stage / CARD, render_card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
-        install(job.out, stage, manifest)
+        install_build(job.out, stage, manifest)
     return manifest
 
 

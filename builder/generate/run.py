@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.directory import clear_stage, read_manifest
+from cotbuild.builder.build.directory import clear_staging, read_manifest
 from cotbuild.builder.generate.import_job import resolve_import
 from cotbuild.builder.generate.jobs import Job, is_up_to_date
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
@@ -51,7 +51,7 @@ def generate(
             job.store.start_generation()
         # Also where nothing is left to do: an earlier run may have been killed right
         # after it wrote its manifest.
-        clear_stage(out)
+        clear_staging(out)
         inputs = job.digest_inputs()
         previous = None if retry_failed else read_manifest(out)
         if previous is not None and is_up_to_date(job, inputs, previous):

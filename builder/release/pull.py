@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from cotbuild.builder.build.build import Build
-from cotbuild.builder.build.directory import CONFIG, install, read_manifest
+from cotbuild.builder.build.directory import CONFIG, install_build, read_manifest
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
 from cotbuild.builder.release.fetch import fetch_release
@@ -70,7 +70,7 @@ def pull(
                 _fill_store(out, release, config, target.name)
                 config = _localised(config, manifest, out)
             write_text_atomic(stage / CONFIG, config.model_dump_json(indent=2) + "\n")
-            install(out, stage, manifest)
+            install_build(out, stage, manifest)
         except OSError as error:
             raise StoreError(
                 f"{out}: {error}. Expected room for a build. Run the same command again."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cotbuild.builder.build.build import RATIONALES, Build
-from cotbuild.builder.build.directory import CARD, clear_stage, install, staging
+from cotbuild.builder.build.directory import CARD, clear_staging, install_build, staging_folder
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -56,11 +56,11 @@ def make_variants(
             f"variant {reserved[0]!r}: every build has a config of this name. Rename it."
         )
     with AnswerStore(build_dir).lock():
-        clear_stage(build_dir)
+        clear_staging(build_dir)
         build = Build.open(build_dir)
         with (
             VariantDeriver(build, variants, files) as deriver,
-            staging(build_dir) as stage,
+            staging_folder(build_dir) as stage,
         ):
             summary, new_files = _write_variants(deriver, stage, progress)
             base_files = [
@@ -70,7 +70,7 @@ def make_variants(
             ]
             new = with_variants(build.manifest, summary, [*base_files, *new_files])
             write_text_atomic(stage / CARD, render_card(new))
-            install(build_dir, stage, new)
+            install_build(build_dir, stage, new)
     return new
 
 

@@ -36,7 +36,7 @@ def test_a_run_ends_with_counts_place_fingerprint_and_the_next_command(
     total, *parts = map(int, re.findall(r"\d+", counts))
     assert re.fullmatch(r"8 rationales = (\d+ \w+ \+ )*\d+ \w+", counts)
     assert total == sum(parts) == 8
-    assert evaluation == "24 questions of test without a request"
+    assert evaluation == "24 evaluation questions in test"
     assert re.fullmatch(rf"{out}  fingerprint [0-9a-f]{{16}}", place)
     assert following == f"next: cotbuild inspect {out}"
     assert (
@@ -137,8 +137,8 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
             1,
             "127.0.0.1:9",
         ),
-        (["inspect", "b"], 1, "b: no manifest.json. Expected a finished build."),
-        (["verify", "b"], 1, "b: no manifest.json. Expected a finished build."),
+        (["inspect", "b"], 1, "b: no manifest.json, so this is not a finished build."),
+        (["verify", "b"], 1, "b: no manifest.json, so this is not a finished build."),
         (["clean", "b"], 1, "b: no such folder. Expected a build."),
         (["prompts", "nope@1"], 2, "template 'nope@1': not known"),
         (["nope"], 2, "No such command 'nope'"),
@@ -179,7 +179,7 @@ def test_a_bad_row_stops_with_file_row_and_fault_or_is_counted(tmp_path: Path) -
     assert "'E'" in error
     assert "--on-bad-row drop" in error
     done = cotbuild(*words, "--on-bad-row", "drop")
-    assert "rows left out of the source: 1 " in done.stdout
+    assert "source rows left out: 1 " in done.stdout
     assert len(rows(tmp_path / "b")) == 2
 
 
@@ -257,7 +257,7 @@ def test_inspect_shows_counts_and_records_within_80_columns(tmp_path: Path) -> N
         in cotbuild("inspect", tmp_path / "b", "--id", "x", code=1).stderr
     )
     assert (
-        "Expected one of correct"
+        "choose one of correct"
         in cotbuild("inspect", tmp_path / "b", "--verdict", "x", code=2).stderr
     )
 

@@ -66,7 +66,7 @@ def test_only_what_went_wrong_is_asked_again_and_never_a_third_time(
     cotbuild("verify", tmp_path / "b")
     shown_lines = cotbuild("inspect", tmp_path / "b", "--limit", 99).stdout
     assert shown_lines.count(
-        "asked      with the target shown, after it went wrong"
+        "prompt     target shown, after an attempt without it failed"
     ) == len(wrong)
 
 
@@ -210,11 +210,11 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
         tmp_path / "b",
     ]
     assert (
-        "questions that also stand in test: 1 (--drop-overlap leaves them out)"
+        "questions that also occur in test: 1 (--drop-overlap leaves them out)"
         in cotbuild(*words).stdout.splitlines()
     )
     told = cotbuild(*words, "--drop-overlap").stdout.splitlines()
-    assert "rows left out of the source: 1 overlap_test" in told
+    assert "source rows left out: 1 overlap_test" in told
     assert len(rows(tmp_path / "b")) == len(TEXTS) - 1
     cotbuild("verify", tmp_path / "b")
 

@@ -195,10 +195,10 @@ def stray(build: Path) -> None:
             "README.md: front matter dataset_info[1].splits[0].num_examples is 71",
         ),
         (edit_digest, "README.md: front matter configs[0].description is 'beef"),
-        (remove("manifest.json"), "no manifest.json. Expected a finished build."),
+        (remove("manifest.json"), "no manifest.json, so this is not a finished build."),
         (
             remove("questions/test-00000-of-00001.parquet"),
-            "missing. Expected the 24 rows",
+            "missing; manifest.json says that it holds 24 rows",
         ),
         (remove("README.md"), "README.md: "),
         (remove("build.json"), "build.json: "),
@@ -249,11 +249,11 @@ def rewrite(build: Path, order: list[int]) -> None:
     [
         (
             [1, 0, *range(2, 72)],
-            "row 1: row 0, sample 0. Expected the order of the source, each once.",
+            "row 1: row 0, sample 0 of the source is out of order or repeated.",
         ),
         (
             [0, 0, *range(2, 72)],
-            "row 1: row 0, sample 0. Expected the order of the source, each once.",
+            "row 1: row 0, sample 0 of the source is out of order or repeated.",
         ),
         (list(range(71)), "verdicts is"),
     ],

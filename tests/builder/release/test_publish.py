@@ -224,7 +224,7 @@ def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     build, target = tmp_path / "build", f"file:{tmp_path / 'release'}"
     refused = cotbuild("publish", build, target, code=1)
     assert (
-        f"error: {build}: no manifest.json. Expected a finished build."
+        f"error: {build}: no manifest.json, so this is not a finished build."
         in refused.stderr
     )
     words = ("generate", "--teacher", "scripted", "--out", build, "--limit", "40")
