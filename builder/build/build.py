@@ -1,7 +1,7 @@
 """A finished build on disk: its manifest, its configuration and its rows."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -24,17 +24,17 @@ QUESTIONS = "questions"
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Build:
-    """A finished build, or a downloaded release: a folder, read as its manifest says.
+    """A finished build, or a downloaded release, open for reading.
 
-    Rows are read from parquet as they are iterated, in flat memory and in the order of
-    the source. Every method that reads a file raises DataError if it is missing or
-    damaged. Nothing is written.
+    Rows are read from parquet files as they are iterated, in flat memory and in the
+    order of the source. Every method that reads a file raises DataError if it is
+    missing or cannot be read.
     """
 
     folder: Path
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -89,7 +89,7 @@ class Build:
         )
 
     def files(self, config_name: str, split: str | None = None) -> list[FileEntry]:
-        """Return the files of a config in row order; split None: of all its splits."""
+        """Return the files of a config in the order of its rows, by default all splits."""
         return [
             entry
             for entry in self.manifest.files
@@ -106,9 +106,9 @@ class Build:
         split: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a config as plain values, not validated.
+        """Yield rows of a config as plain values, without validation.
 
-        `split` None reads all splits, `columns` None all columns.
+        By default these are the rows of all splits, with all columns.
         """
         for entry in self.files(config_name, split):
             yield from read_rows(self.folder / entry.path, columns)
@@ -118,17 +118,17 @@ class Build:
         return self._records(Rationale, self.files(RATIONALES))
 
     def questions(self, split: str | None = None) -> Iterator[Question]:
-        """Yield the questions of an evaluation split; None: of all of them.
+        """Yield the questions of an evaluation split, by default of all of them.
 
-        These are the splits that no request was made for. Raises ConfigError if there
-        is no such split.
+        No rationales were generated for these. Raises ConfigError if there is no such
+        split.
         """
         if split is not None:
             self._check_split("evaluation questions", QUESTIONS, split)
         return self._records(Question, self.files(QUESTIONS, split))
 
     def rows(self, variant: str, split: str | None = None) -> Iterator[TrainingRow]:
-        """Yield the rows of a variant; split None: those to train on.
+        """Yield the rows of a variant, by default those to train on.
 
         Raises ConfigError if there is no such variant or split.
         """
@@ -138,10 +138,10 @@ class Build:
         return self._records(TrainingRow, self.files(variant, split))
 
     def variant_rows(self, variant: str, split: str | None = None) -> VariantRows:
-        """Load the rows of a variant after checking its files against their checksums.
+        """Load the rows of a variant for training, by default those to train on.
 
-        Raises ConfigError as `rows` does, DataError if a checksum differs or there is
-        no row.
+        Its files are checked against their checksums first. Raises ConfigError as
+        `rows` does, DataError if a checksum differs or there are no rows.
         """
         split = split or self.split
         for entry in self.files(variant, split):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from cotbuild.builder.build.build import Build
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.prompts.student import question_digest
@@ -248,25 +247,6 @@ def test_more_rationales_hold_fewer(build: Path) -> None:
             for row in rows(build, "label_only")
         }
     )
-
-
-def test_what_stands_in_the_folder_is_checked(build: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no variant 'post'\. Choose one of"):
-        variant_rows(build, "post")
-    with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of"):
-        Build.open(build).variant_rows("post_cot", "dev")
-    with pytest.raises(DataError, match=r"no manifest\.json"):
-        variant_rows(tmp_path, "post_cot")
-    copy = tmp_path / "b"
-    copy.mkdir()
-    (copy / "manifest.json").write_bytes((build / "manifest.json").read_bytes())
-    with pytest.raises(DataError, match="No such file"):
-        variant_rows(copy, "post_cot")
-    (copy / "post_cot").mkdir()
-    for path in (build / "post_cot").iterdir():
-        (copy / "post_cot" / path.name).write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(DataError, match=r"sha256 is .*, but the manifest says"):
-        variant_rows(copy, "post_cot")
 
 
 def test_question_digests_are_of_the_texts_of_the_questions(build: Path) -> None:
