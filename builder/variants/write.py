@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cotbuild.builder.build.build import RATIONALES, Build
-from cotbuild.builder.build.directory import CARD, clear_staging, install_build, staging_folder
+from cotbuild.builder.build.directory import (
+    CARD,
+    clear_staging,
+    install_build,
+    staging_folder,
+)
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.storage.answer_store import AnswerStore
