@@ -143,7 +143,9 @@ class SeenRows:
 
     def _add_id(self, entry: FileEntry, *row_id: object) -> None:
         full_id = (entry.config_name, entry.split, *row_id)
-        self._ids += hashlib.sha256(repr(full_id).encode()).digest()[: KEY_DTYPE.itemsize]
+        self._ids += hashlib.sha256(repr(full_id).encode()).digest()[
+            : KEY_DTYPE.itemsize
+        ]
 
 
 # -- the card ----------------------------------------------------------------------------
