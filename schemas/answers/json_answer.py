@@ -145,6 +145,14 @@ def _read_field(value: object, question: Question) -> str | None:
     stated = value.strip()
     if question.kind is QuestionKind.TEXT:
         return None if p.NO_SINGLE.match(stated) else stated
+    if label := _match_choice(stated, question):
+        return label
+    read = READERS[question.kind](stated, question)
+    return read.answer if read else extract_answer(stated, question).answer
+
+
+def _match_choice(stated: str, question: Question) -> str | None:
+    """Return the label of the choice whose label, else whose text, is `stated`."""
     folded = casefold_text(stated)
     for choice in question.choices:
         if casefold_text(choice.label) == folded:
@@ -152,5 +160,4 @@ def _read_field(value: object, question: Question) -> str | None:
     for choice in question.choices:
         if casefold_text(choice.text) == folded:
             return choice.label
-    read = READERS[question.kind](stated, question)
-    return read.answer if read else extract_answer(stated, question).answer
+    return None

@@ -337,12 +337,12 @@ CUT = [
 def test_verdict_of_a_cut_text(kind: str, text: str, expected: Verdict) -> None:
     q = question(kind)
     found = extract_answer(text, q)
-    said, flags = decide_verdict(found, "length", q, answer_first=False)
-    assert said is expected
+    verdict, flags = decide_verdict(found, "length", q, answer_first=False)
+    assert verdict is expected
     assert (Flag.CUT in flags) is (expected is not Verdict.TRUNCATED)
     assert flags == tuple(sorted(flags))
-    whole, flags = decide_verdict(found, "stop", q, answer_first=False)
-    assert whole is not Verdict.TRUNCATED
+    uncut, flags = decide_verdict(found, "stop", q, answer_first=False)
+    assert uncut is not Verdict.TRUNCATED
     assert flags == found.flags
 
 

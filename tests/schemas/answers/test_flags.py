@@ -33,7 +33,7 @@ def test_each_flag_of_a_kept_rationale() -> None:
     }
 
 
-def test_judge_sets_them_all() -> None:
+def test_grading_sets_all_flags() -> None:
     text = (
         "None of the choices fits. **Granite** it is, "
         + "or so I say, " * 9
@@ -118,16 +118,16 @@ def test_any_block_three_times_in_a_row_is_a_loop(
 
 @given(st.lists(st.integers(0, 2), max_size=60))
 def test_a_loop_is_what_a_search_of_every_place_finds(words: list[int]) -> None:
-    said = ["abc"[word] for word in words]
+    letters = ["abc"[word] for word in words]
     there = any(
-        said[at : at + size] * times == said[at : at + size * times]
-        for at in range(len(said))
-        for size in range(1, len(said) // LOOP_TIMES + 1)
+        letters[at : at + size] * times == letters[at : at + size * times]
+        for at in range(len(letters))
+        for size in range(1, len(letters) // LOOP_TIMES + 1)
         for times in [max(LOOP_TIMES, -(-LOOP_WORDS // size))]
-        if at + size * times <= len(said)
+        if at + size * times <= len(letters)
     )
     if there:
-        assert repeats_itself(" ".join(said))
+        assert repeats_itself(" ".join(letters))
 
 
 # --- refusals ---

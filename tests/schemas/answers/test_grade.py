@@ -20,16 +20,16 @@ CUT, CONTRADICTS, EMPTY, RUN_ON = Flag.CUT, Flag.CONTRADICTS, Flag.EMPTY, Flag.R
 NAMES_TARGET, MARKUP = Flag.NAMES_TARGET, Flag.MARKUP
 
 
-def said(
-    text: str, kind: str = "choice", **how: Any
+def graded(
+    text: str, kind: str = "choice", **options: Any
 ) -> tuple[Verdict, str, tuple[Flag, ...]]:
-    found = grade_completion(question(kind), text, **how)
+    found = grade_completion(question(kind), text, **options)
     assert (found.answer is not None) or found.verdict not in (CORRECT, INCORRECT)
     return found.verdict, found.rationale, found.flags
 
 
 @pytest.mark.parametrize(
-    ("text", "how", "expected"),
+    ("text", "options", "expected"),
     [
         ("It is hard. The answer is B", {}, (CORRECT, "It is hard.", ())),
         ("It is hard. The answer is A", {}, (INCORRECT, "It is hard.", ())),
@@ -58,12 +58,12 @@ def said(
         ),
     ],
 )
-def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
-    assert said(text, **how) == expected
+def test_free_text(text: str, options: dict[str, Any], expected: object) -> None:
+    assert graded(text, **options) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "how", "expected"),
+    ("text", "options", "expected"),
     [
         ("It is hard.", {}, (CORRECT, "It is hard.", ())),
         ("It is hard. The answer is B.", {}, (CORRECT, "It is hard.", ())),
@@ -100,9 +100,9 @@ def test_free_text(text: str, how: dict[str, Any], expected: object) -> None:
     ],
 )
 def test_an_answer_that_comes_from_elsewhere_counts(
-    text: str, how: dict[str, Any], expected: Any
+    text: str, options: dict[str, Any], expected: Any
 ) -> None:
-    found = said(text, **{"given": "B", **how})
+    found = graded(text, **{"given": "B", **options})
     assert (found[0], found[2]) == (expected[0], expected[2])
     assert expected[1] is None or found[1] == expected[1]
 
@@ -238,9 +238,9 @@ OBJECTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "how", "expected"), OBJECTS)
-def test_an_object(text: str, how: dict[str, Any], expected: object) -> None:
-    assert said(text, as_json=True, **how) == expected
+@pytest.mark.parametrize(("text", "options", "expected"), OBJECTS)
+def test_an_object(text: str, options: dict[str, Any], expected: object) -> None:
+    assert graded(text, as_json=True, **options) == expected
 
 
 @pytest.mark.parametrize(
@@ -390,16 +390,16 @@ def test_any_text_at_all(
     for kind in KINDS:
         q = question(kind)
         target = q.target if given else None
-        how: Any = {
+        options: Any = {
             "reasoning": reasoning,
             "finish_reason": finish_reason,
             "answer_first": first,
             "as_json": as_json,
         }
-        found = grade_completion(q, text, given=target, **how)
+        found = grade_completion(q, text, given=target, **options)
         assert (
             found
-            == grade_completion(q, text, given=target, **how)
+            == grade_completion(q, text, given=target, **options)
             == GradedCompletion.model_validate(found.model_dump())
         )
         assert list(found.flags) == sorted(set(found.flags))
