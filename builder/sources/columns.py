@@ -83,7 +83,7 @@ def _check_fields(columns: Mapping[str, str], where: str) -> None:
     for field in columns:
         if field not in NAMES:
             raise ConfigError(
-                f"{where}: --map {field}={columns[field]}. Expected one of the fields {list(NAMES)}."
+                f"{where}: --map {field}={columns[field]}: no such field. Use one of {list(NAMES)}."
             )
 
 
@@ -91,7 +91,7 @@ def _check_present(name: str, present: Sequence[str], where: str) -> None:
     for part in _parts(name, present):
         if part not in present and part.partition(".")[0] not in present:
             raise ConfigError(
-                f"{where}: no column {part!r} in the first rows. Expected one of {list(present)}."
+                f"{where}: no column {part!r} in the first rows, which have {list(present)}."
             )
 
 
@@ -177,8 +177,8 @@ def _unknown_shape(
     )
     without = " (--map target= where the file has none)" if "target" in unknown else ""
     return ConfigError(
-        f"{where}: no column is called {' or '.join(unknown) or 'question'}; there are {list(present)}. "
-        f"Expected columns id, question, choices, answer or target. Type: {line}{without}"
+        f"{where}: no column named {' or '.join(unknown) or 'question'} among {list(present)}. "
+        f"Columns id, question, choices, answer or target are recognised. Add: {line}{without}"
     )
 
 

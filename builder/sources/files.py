@@ -41,16 +41,14 @@ def open_file(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:
-        raise DataError(
-            f"{path.name}: cannot be read: {error.strerror}. Expected a readable file."
-        ) from error
+        raise DataError(f"{path.name}: cannot be read: {error.strerror}.") from error
 
 
 def _reader(path: Path) -> Reader:
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise DataError(
-            f"{path.name}: ending {suffix!r}. Expected one of {', '.join(READERS)}."
+            f"{path.name}: unknown ending {suffix!r}. Use one of {', '.join(READERS)}."
         )
     # A JSON document is often called .jsonl and the other way round: the content
     # decides.
@@ -78,7 +76,7 @@ def _parse_line(line: bytes, number: int, start: int) -> Row | BadRow:
     except (ValueError, RecursionError) as error:
         return BadRow(
             BadRowReason.BAD_JSON,
-            f"line {number} is not JSON: {error}. Expected one JSON object.",
+            f"line {number} is not JSON: {error}.",
         )
     return _as_row(row)
 
@@ -88,7 +86,7 @@ def _as_row(value: Any) -> Row | BadRow:
         return value
     return BadRow(
         BadRowReason.NOT_A_ROW,
-        f"the row is {short_repr(value)}. Expected a JSON object.",
+        f"the row is {short_repr(value)}, not a JSON object.",
     )
 
 
@@ -100,7 +98,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def not_utf8(error: UnicodeDecodeError, start: int) -> str:
-    return f"byte {start + error.start} of the file is {error.object[error.start]:#04x}, not UTF-8. Expected UTF-8."
+    return f"byte {start + error.start} of the file is {error.object[error.start]:#04x}, which is not UTF-8."
 
 
 def read_json(path: Path) -> Iterator[Row | BadRow]:
@@ -118,9 +116,7 @@ def read_json(path: Path) -> Iterator[Row | BadRow]:
             f"{path.name}: {not_utf8(error, len(content) - len(data))}"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path.name}: not JSON: {error}. Expected an array or an object of rows."
-        ) from error
+        raise DataError(f"{path.name}: not JSON: {error}.") from error
     if isinstance(document, dict):
         if not _is_object_of_rows(document):
             raise DataError(
@@ -175,13 +171,13 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
                     what = f"the row that ends in line {lines.line_num} has {len(fields)} fields"
                     yield BadRow(
                         BadRowReason.RAGGED_ROW,
-                        f"{what}. Expected {len(header)}, as in the header.",
+                        f"{what}; the header has {len(header)}.",
                     )
                 else:
                     yield dict(zip(header, fields, strict=True))
         except csv.Error as error:
             raise DataError(
-                f"{path.name}: line {lines.line_num} is not CSV: {error}. Expected CSV in UTF-8."
+                f"{path.name}: line {lines.line_num} is not CSV: {error}."
             ) from error
 
 
@@ -203,7 +199,7 @@ def _text_lines(file: BufferedReader, path: Path) -> Iterator[str]:
 def _check_header(header: list[str], path: Path) -> None:
     if header and (len(set(header)) < len(header) or "" in header):
         raise DataError(
-            f"{path.name}: header {header!r}. Expected a different, not empty name for each column."
+            f"{path.name}: header {header!r} has empty or repeated names. Give each column its own name."
         )
 
 
@@ -219,7 +215,7 @@ def read_parquet(path: Path) -> Iterator[Row | BadRow]:
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0]
         raise DataError(
-            f"{path.name}: not Parquet, or damaged: {first_line}. Expected a Parquet file."
+            f"{path.name}: not Parquet, or damaged: {first_line}."
         ) from error
 
 

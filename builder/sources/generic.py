@@ -131,7 +131,7 @@ class _ColumnPlan:
         if is_missing(value):
             raise BadRow(
                 BadRowReason.BAD_CHOICES,
-                f"choices is {value!r}. Expected choices in every row.",
+                f"choices is {value!r}, but every row needs choices.",
             )
         return value
 
@@ -143,7 +143,7 @@ class _ColumnPlan:
             if self.labelled:
                 raise BadRow(
                     BadRowReason.NO_TARGET,
-                    f"target is {value!r}. Expected one, as in the first rows.",
+                    f"target is {value!r}, but the first rows have one.",
                 )
             return None, ()
         if kind is QuestionKind.CHOICE:

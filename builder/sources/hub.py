@@ -42,7 +42,7 @@ class HubRows:
         ) as error:
             raise DataError(
                 f"{self.where} at {self._revision}: cannot be read from the Hub: {first_line(error)}. "
-                "Expected a reachable Hub. Check the connection, or pass the published file as the source."
+                "Check the connection, or pass the published file as the source."
             ) from error
 
     def checksum(self) -> str:
@@ -62,7 +62,7 @@ class HubRows:
         )
         if name is None:
             raise ConfigError(
-                f"{self._hub_id}: split {self._split!r}. Expected one of {', '.join(splits)}."
+                f"{self._hub_id}: no split {self._split!r}. Pass one of {', '.join(splits)}."
             )
         yield from splits[name]
 
@@ -89,7 +89,7 @@ class HubRows:
             ):
                 raise
             raise ConfigError(
-                f"{self._hub_id}: config_name {self._config_name!r}. Expected one of its configs {names}. "
+                f"{self._hub_id}: no config {self._config_name!r}; it has {names}. "
                 f"Pass --config-name {names[0]}, or another."
             ) from error
 

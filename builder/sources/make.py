@@ -35,7 +35,7 @@ def clean_field(value: object, field: str) -> str:
     if not isinstance(value, str) or not (text := clean(value)):
         raise BadRow(
             BadRowReason.MISSING_FIELD,
-            f"{field} is {short_repr(value)}. Expected a text.",
+            f"{field} is {short_repr(value)}, not a text.",
         )
     return text
 
@@ -69,7 +69,7 @@ def content_id(text: str, pairs: Pairs) -> str:
         data = "".join([f"{len(part)}:{part}" for part in parts])
         return sha256(f"question-id/1\n{data}".encode()).hexdigest()[:16]
     except UnicodeEncodeError as error:  # such as JSON's "\ud800"
-        message = f"question {short_repr(text)} has a lone surrogate in text or choices. Expected valid Unicode."
+        message = f"question {short_repr(text)} has a lone surrogate in text or choices, which is not valid Unicode."
         raise BadRow(BadRowReason.BAD_QUESTION, message) from error
 
 
@@ -117,10 +117,10 @@ def _bad_question(
     if kind is QuestionKind.CHOICE and (
         len(labels) < 2 or len(set(labels)) < len(labels)
     ):
-        message = f"question {name!r} has choices labelled {labels}. Expected at least 2, with different labels."
+        message = f"question {name!r} has choices labelled {labels}; at least 2 with different labels are needed."
         return BadRow(BadRowReason.BAD_CHOICES, message)
     if kind is QuestionKind.CHOICE and target is not None and target not in labels:
-        message = f"question {name!r} has target {target!r}, not one of its choices {labels}. Expected one of them."
+        message = f"question {name!r} has target {target!r}, which is not one of its choices {labels}."
         return BadRow(BadRowReason.BAD_TARGET, message)
     return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(fault))
 

@@ -46,7 +46,7 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
     if path.exists():
         return _open_file(config, path)
     raise ConfigError(
-        f"source {name!r}: no such name or file. Expected one of {', '.join(['bundled', *KNOWN])}, a file, a folder, "
+        f"source {name!r}: no such name or file. Pass one of {', '.join(['bundled', *KNOWN])}, a file, a folder, "
         "or a Hub id OWNER/NAME."
     )
 
@@ -123,14 +123,14 @@ def _resolved(hub_id: str, revision: str) -> str:
         hub_id,
         revision,
         no_repo=ConfigError(
-            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. Expected a "
-            "known name, a file, a folder, or a Hub id. Correct --source, or set HF_TOKEN."
+            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. "
+            "Correct --source, or set HF_TOKEN."
         ),
         no_revision=ConfigError(
-            f"{hub_id}: it has no revision {revision!r}. Expected a branch, a tag or a commit of 40 hex digits."
+            f"{hub_id}: it has no branch, tag or commit {revision!r}."
         ),
         no_answer=lambda why: DataError(
-            f"{hub_id}: the Hub does not say which commit {revision!r} is: {why}. Expected a reachable Hub. Check the "
+            f"{hub_id}: the Hub does not say which commit {revision!r} is: {why}. Check the "
             "connection, or pass --source-revision with a commit of 40 hex digits."
         ),
     )
@@ -203,7 +203,7 @@ def _open_file(config: SourceConfig, path: Path) -> Source:
         if name != split:
             raise ConfigError(
                 f"{path.name}: split {name!r} of a single file, which holds {split!r}. "
-                "Expected that one. Pass the folder that holds the files of all splits as the source."
+                "Pass the folder with the files of all splits as the source."
             )
         return FileRows(path)
 
@@ -213,14 +213,14 @@ def _open_file(config: SourceConfig, path: Path) -> Source:
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
     if split not in splits:
         raise ConfigError(
-            f"{name}: split {split!r}. Expected one of {', '.join(splits)} (dev is validation)."
+            f"{name}: no split {split!r}. Pass one of {', '.join(splits)} (dev is validation)."
         )
 
 
 def _refuse_mapping(config: SourceConfig) -> None:
     if config.columns or config.kind is not None:
         raise ConfigError(
-            f"{config.name}: --map and --kind with a source of known shape. Expected neither. Leave them out."
+            f"{config.name}: --map and --kind are not for a known dataset. Leave them out."
         )
 
 
@@ -234,5 +234,5 @@ def _refuse_coordinates(config: SourceConfig) -> None:
         known = KNOWN.get(config.name)
         instead = f"pass {known.hub_id} as the source" if known else "leave them out"
         raise ConfigError(
-            f"{Path(config.name).name}: {said} with a source that is no Hub id. Expected neither; {instead}."
+            f"{Path(config.name).name}: {said} with a source that is not a Hub id; {instead}."
         )

@@ -24,7 +24,7 @@ def row_range(text: str | None) -> RowRange:
     found = RowRange(int(first or 0), int(last) if last else None)
     if found.end is not None and found.end <= found.start:
         raise ConfigError(
-            f"--rows {text!r}: no row is in it. Expected START:END with START less than END, counted from 0, END not "
+            f"--rows {text!r} selects no row. START must be less than END, counted from 0, END not "
             "included, such as 0:1000."
         )
     return found

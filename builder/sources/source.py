@@ -178,8 +178,8 @@ class Source:
             yield question
         if not found:
             raise DataError(
-                f"{rows.where}: every question also stands in {', '.join(tally.overlaps)}. Expected at least one that "
-                "does not. Leave out --drop-overlap."
+                f"{rows.where}: every question is also in {', '.join(tally.overlaps)}, so none is "
+                "left. Leave out --drop-overlap."
             )
 
     @cached_property
@@ -246,7 +246,7 @@ def _sample(rows: RowReader) -> list[Row]:
     first = list(islice(rows, SAMPLE_ROWS))
     sample = [row for row in first if not isinstance(row, BadRow)]
     if not first:
-        raise DataError(f"{rows.where}: no rows. Expected at least one.")
+        raise DataError(f"{rows.where}: no rows.")
     if not sample:
         raise DataError(
             f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}"
@@ -261,30 +261,28 @@ def _unique(question: Question, seen: SeenIds, form: RowParser) -> Question:
     if form.has_id:
         raise BadRow(
             BadRowReason.DUPLICATE_ID,
-            f"id {question.id!r} stands in an earlier row too. Expected it once.",
+            f"duplicate id {question.id!r}; ids must be unique within a split.",
         )
     return question.model_copy(update={"id": f"{question.id}#{times}"})
 
 
 def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
     if tally.drops:
-        return DataError(
-            f"{where}: all rows are bad: {dict(tally.drops)}. Expected at least one good one."
-        )
+        return DataError(f"{where}: all rows are bad: {dict(tally.drops)}.")
     if span.start == 0:
-        return DataError(f"{where}: no rows. Expected at least one.")
+        return DataError(f"{where}: no rows.")
     return DataError(
-        f"{where}: it ends before row {span.start} (from 0), where --rows begins. Expected an earlier START."
+        f"{where}: it ends before row {span.start} (from 0), where --rows begins. Use an earlier START."
     )
 
 
 def _no_rationale(rows: RowReader, config: SourceConfig, *, is_known: bool) -> str:
     if is_known or config.name == "bundled":
-        return f"{rows.where}: its rows carry no rationales. Expected a source whose rows do, such as gsm8k or strategyqa."
+        return f"{rows.where}: its rows have no rationales. Use a source that has them, such as gsm8k or strategyqa."
     names = list(dict.fromkeys(name for row in _sample(rows) for name in row))
     return (
-        f"{rows.where}: no column is called rationale; there are {names}. Expected one with a rationale in its rows. "
-        "Type: --map rationale=COL"
+        f"{rows.where}: no column named rationale among {names}. "
+        "Name it with --map rationale=COL"
     )
 
 

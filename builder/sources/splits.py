@@ -25,7 +25,7 @@ def split_of_file(path: Path) -> str:
     found = _standard_splits(path)
     if len(found) > 1:
         raise ConfigError(
-            f"{path.name}: the name tells {sorted(found)}. Expected one split. Pass --split NAME."
+            f"{path.name}: the name mentions several splits, {sorted(found)}. Pass --split NAME."
         )
     return found.pop() if found else "train"
 
@@ -46,7 +46,7 @@ def file_of_split(folder: Path, split: str) -> Path:
     names = [path.name for path in found or files]
     what = f"{len(found)} files" if found else "no file"
     raise ConfigError(
-        f"{folder.name}: {what} for split {split!r} among {names}. Expected exactly one whose name has the word "
+        f"{folder.name}: {what} for split {split!r} among {names}. There must be exactly one whose name has the word "
         f"{split!r} (train, dev or validation or val, test) and ends in one of {', '.join(READERS)}. "
         "Rename the file or pass it as the source itself."
     )

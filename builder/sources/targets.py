@@ -114,8 +114,8 @@ def index_base(rows: Iterable[tuple[object, Pairs]], where: str) -> IndexBase | 
     if from_0 == from_1:
         seen = sorted({index for index, _ in numbered})[:8]
         raise DataError(
-            f"{where}: targets {seen} of the first rows are positions of choices, and it cannot be told whether the "
-            "first choice is 0 or 1. Expected labels such as 'A', or the choices' texts. Write these into the file."
+            f"{where}: targets {seen} of the first rows are positions of choices, and it is ambiguous whether the "
+            "first choice is 0 or 1. Write labels such as 'A', or the texts of the choices, into the file."
         )
     return IndexBase(0 if from_0 else 1)
 

@@ -47,6 +47,6 @@ class EarlyStop:
             m for m in self._recent if m is not None
         ).most_common(1)
         return TeacherError(
-            f"teacher: {what}, {times} of them with {words!r}. Expected most to succeed. "
+            f"teacher: {what}, {times} of them with {words!r}. "
             "Correct the server or the request; a new run goes on where this one stopped."
         )

@@ -114,7 +114,7 @@ def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
     """Digest of a local model's files by name and content, wherever the folder stands."""
     if not (folder / "config.json").is_file():
         raise ConfigError(
-            f"{role}: {str(folder)!r} has no config.json. Expected a folder in transformers' form."
+            f"{role}: {str(folder)!r} has no config.json. Pass a folder in transformers' format."
         )
     files = {}
     for path in sorted(folder.rglob("*")):
@@ -152,7 +152,7 @@ def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
     if stored not in (found or UNTOKENIZED, UNTOKENIZED):
         raise TeacherError(
             f"{endpoint}: its tokenizer is {(found or UNTOKENIZED)[:12]!r}, at first use it was {stored[:12]!r}. "
-            "Expected the same model throughout a build. State the new model's revision, or build into another folder."
+            "A build needs one model. State the new model's revision, or build into another folder."
         )
 
 
@@ -204,14 +204,14 @@ def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
         repo,
         revision,
         no_repo=ConfigError(
-            f"{role}: no model {repo!r} on the Hub, or it is private. Expected an existing model. Correct --{role}, "
+            f"{role}: no model {repo!r} on the Hub, or it is private. Correct --{role}, "
             "or set HF_TOKEN."
         ),
         no_revision=ConfigError(
-            f"{role}: {repo!r} has no revision {revision!r}. Expected a branch, tag or commit."
+            f"{role}: {repo!r} has no branch, tag or commit {revision!r}."
         ),
         no_answer=lambda why: TeacherError(
-            f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. Expected a "
-            "connection. Check the network, or name a local folder."
+            f"{role}: the Hub cannot be reached for {repo!r}, and its cache has no copy: {why}. "
+            "Check the network, or pass a local folder."
         ),
     )

@@ -34,7 +34,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     answer = row.get("answer")
     if not isinstance(answer, bool):
         raise BadRow(
-            BadRowReason.BAD_TARGET, f"answer is {answer!r}. Expected true or false."
+            BadRowReason.BAD_TARGET, f"answer is {answer!r}, not true or false."
         )
     return make_question(
         clean_id(row.get("qid")),

@@ -32,7 +32,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     if target is None:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"Answer is {row.get('Answer')!r}. Expected a number.",
+            f"Answer is {row.get('Answer')!r}, not a number.",
         )
     text = f"{clean_field(row.get('Body'), 'Body')} {clean_field(row.get('Question'), 'Question')}"
     return make_question(

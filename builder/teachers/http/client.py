@@ -213,8 +213,8 @@ class EndpointClient:
         # one later is another teacher.
         if self._answered_as is not None:
             raise TeacherError(
-                f"{self._chat}: answered as {name!r}, before as {self._answered_as!r}. Expected one model throughout a "
-                "run. See what is behind the URL, or ask for the model by its full name."
+                f"{self._chat}: answered as {name!r}, before as {self._answered_as!r}. A run needs one "
+                "model: check what serves the URL, or request the model by its full name."
             )
         self._answered_as = name
 
@@ -351,7 +351,7 @@ class EndpointClient:
                 else one_line(f"{type(fault).__name__}: {fault}")
             )
             raise Unreachable(
-                f"{url}: {words}. Expected a running server. Start it, or correct --endpoint."
+                f"{url}: {words}. Start the server, or correct --endpoint."
             ) from fault
         yield response, raw
 
@@ -378,7 +378,5 @@ class EndpointClient:
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            raise TeacherError(
-                f"{self.base}: not entered. Expected `async with` around the teacher."
-            )
+            raise TeacherError(f"{self.base}: used outside its `async with` block.")
         return self._session

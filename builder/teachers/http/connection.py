@@ -45,7 +45,7 @@ def parse_base_url(text: str) -> URL:
         url = URL(text.rstrip("/"))
     except ValueError as fault:
         raise ConfigError(
-            f"endpoint: {text!r} is not a URL: {fault}. Expected one such as http://host:8000/v1."
+            f"endpoint: {text!r} is not a URL: {fault}. Use one such as http://host:8000/v1."
         ) from fault
     if (
         url.user is not None
@@ -54,12 +54,12 @@ def parse_base_url(text: str) -> URL:
         or url.fragment
     ):
         raise ConfigError(
-            "endpoint: the URL holds a user, a query or a fragment. Expected scheme, host and path only, since it is "
-            "published in provenance. Put a key in OPENAI_API_KEY."
+            "endpoint: the URL holds a user, a query or a fragment. It is "
+            "published in provenance, so pass only scheme, host and path, and put a key in OPENAI_API_KEY."
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(
-            f"endpoint: {text!r}. Expected a URL such as http://host:8000/v1."
+            f"endpoint: {text!r} is not an HTTP URL. Use one such as http://host:8000/v1."
         )
     return url
 
@@ -71,7 +71,7 @@ def parse_key(text: str | None) -> str | None:
     key = (text or "").strip()
     if not key.isascii() or not key.isprintable():
         raise ConfigError(
-            "OPENAI_API_KEY: holds control or non-ASCII characters. Expected a plain key. Set it again."
+            "OPENAI_API_KEY: contains control or non-ASCII characters. Set it to the plain key."
         )
     return key or None
 

@@ -322,7 +322,7 @@ class EndpointPool:
         each = "; ".join(f"{lane.url}: {lane.words}" for lane in self._lanes)
         return TeacherError(
             f"teacher: no endpoint has answered for {quiet_s:.0f} s. {each} "
-            "Expected at least one that does. Start it, or raise teacher.stall_s for a server that is only slow."
+            "Start one, or raise teacher.stall_s if a server is only slow."
         )
 
     async def _follow(self, lane: PooledEndpoint) -> None:

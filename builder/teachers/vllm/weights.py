@@ -52,7 +52,7 @@ def max_model_len(config_json: Path) -> int | None:
         ).get("max_position_embeddings")
     except (OSError, ValueError, AttributeError) as fault:
         raise ConfigError(
-            f"{config_json}: {fault}. Expected the JSON object of transformers."
+            f"{config_json}: not a config of transformers: {fault}."
         ) from fault
     return length if type(length) is int else None
 

@@ -138,13 +138,13 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
         (
             ["--format", "cose", "--map", "text=why"],
             2,
-            "--format 'cose' with --map. Expected one or the other",
+            "--format 'cose' with --map. Pass one or the other",
         ),
         (["--format", "cose", "--made-by", "me"], 2, "--format 'cose' with --made-by"),
         (
             ["--map", "text=why"],
             2,
-            "joins texts to questions by order. Expected --source",
+            "joins texts to questions by order. Pass the questions",
         ),
         (
             ["--map", "text=why", "--join", "luck", "--source", "bundled"],

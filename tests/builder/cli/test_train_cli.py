@@ -36,7 +36,7 @@ def test_without_the_packages_for_students_it_says_what_to_install(
     ("words", "said"),
     [
         (["--out", "x", "--full", "--lora", "4"], "--full and --lora 4"),
-        ([], "no --out. Expected a folder for the run"),
+        ([], "no --out. Pass a folder for the run"),
         (["--out", "x", "--loss", "sum"], "loss is 'sum'"),
         (["--out", "x", "--set", "warmup=1"], "warmup"),
         (["--out", "x", "--batch-rows", "0"], "batch_rows is 0"),

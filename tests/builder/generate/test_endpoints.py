@@ -126,4 +126,4 @@ def test_a_server_that_accepts_and_never_speaks_ends_with_a_line(
             code=1,
         )
         assert time.monotonic() - started_s < 90
-    assert "Expected a running server. Start it, or correct --endpoint." in done.stderr
+    assert "Start the server, or correct --endpoint." in done.stderr

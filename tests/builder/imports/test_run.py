@@ -275,7 +275,7 @@ BAD: list[tuple[Any, str]] = [
     ({"id": "q1", "t": [None]}, r"text is None"),
     ({"id": "q1", "t": "\ud800"}, r"text has a lone surrogate at 0"),
     ({"t": LEAVES}, r"id is None. Expected a text"),
-    ("q1", r"the row is 'q1'. Expected a JSON object"),
+    ("q1", r"the row is 'q1'. not a JSON object"),
 ]
 
 

@@ -70,7 +70,7 @@ def test_provenance() -> None:
 
 def test_there_is_no_dev_split() -> None:
     with pytest.raises(
-        ConfigError, match=r"bundled: split 'validation'\. Expected one of train, test"
+        ConfigError, match=r"bundled: no split 'validation'\. Pass one of train, test"
     ):
         open_source(SourceConfig(split="dev"))
 

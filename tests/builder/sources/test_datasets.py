@@ -310,7 +310,7 @@ def test_quarel_choices_are_taken_out_of_the_text(
             strategyqa.KNOWN,
             {**STRATEGY, "answer": "yes"},
             "bad_target",
-            "answer is 'yes'. Expected true or false",
+            "answer is 'yes', not true or false",
         ),
         (strategyqa.KNOWN, {**STRATEGY, "qid": None}, "missing_field", "id is None"),
         (
@@ -324,7 +324,7 @@ def test_quarel_choices_are_taken_out_of_the_text(
             svamp.KNOWN,
             {**SVAMP, "Answer": True},
             "bad_target",
-            "Answer is True. Expected a number",
+            "Answer is True, not a number",
         ),
         (svamp.KNOWN, {**SVAMP, "Body": ""}, "missing_field", "Body is ''"),
     ],

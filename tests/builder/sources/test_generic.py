@@ -358,11 +358,11 @@ def test_mapping(
     [
         (
             {"columns": {"question": "nope"}},
-            "a.jsonl: no column 'nope' in the first rows. Expected one of",
+            "a.jsonl: no column 'nope' in the first rows, which have",
         ),
         (
             {"columns": {"answer": "answer"}},
-            "a.jsonl: --map answer=answer. Expected one of the fields ['id',",
+            "a.jsonl: --map answer=answer: no such field. Use one of ['id',",
         ),
         ({"columns": {"question": ""}}, "a.jsonl: no column is called question"),
         (
@@ -399,9 +399,7 @@ def test_a_row_without_choices_among_choice_rows_is_bad(write: Write, ask: Ask) 
     ]
     with pytest.raises(DataError, match=r"row 1 \(from 0\): choices is None"):
         ask(write("a.jsonl", rows))
-    with pytest.raises(
-        DataError, match=r"has choices labelled \['A'\]. Expected at least 2"
-    ):
+    with pytest.raises(DataError, match=r"has choices labelled \['A'\]; at least 2"):
         ask(write("b.jsonl", [{**Q, "choices": ["red"], "answer": "A"}]))
 
 

@@ -213,24 +213,24 @@ except DataError as error:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"name": "ann/two"},
-        "ann/two: config_name None. Expected one of its configs ['easy', 'hard'].",
+        "ann/two: no config None; it has ['easy', 'hard'].",
     ),
     (
         {"name": "ann/two", "config_name": "odd"},
-        "ann/two: config_name 'odd'. Expected one of its configs ['easy', 'ha",
+        "ann/two: no config 'odd'; it has ['easy', 'ha",
     ),
-    ({"split": "hard"}, "ann/sums: split 'hard'. Expected one of train, dev."),
+    ({"split": "hard"}, "ann/sums: no split 'hard'. Pass one of train, dev."),
     (
         {"name": "ann/none"},
         "source 'ann/none': no such file, and no such dataset on the Hub, or it is private",
     ),
     (
         {"revision": "gone"},
-        "ann/sums: it has no revision 'gone'. Expected a branch, a tag or a commit",
+        "ann/sums: it has no branch, tag or commit 'gone'",
     ),
     (
         {"name": "data/train.jsonl"},
-        "source 'data/train.jsonl': no such name or file. Expected one of bundled",
+        "source 'data/train.jsonl': no such name or file. Pass one of bundled",
     ),
     (
         {"columns": {"question": "q"}},

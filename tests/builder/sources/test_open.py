@@ -115,7 +115,7 @@ def test_folders_that_do_not_tell(
 def test_a_name_that_means_nothing() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"source 'nope': no such name or file\. Expected one of bundled, common",
+        match=r"source 'nope': no such name or file\. Pass one of bundled, common",
     ):
         open_source(SourceConfig(name="nope"))
 
@@ -134,7 +134,7 @@ def test_known_names_are_the_hub_at_a_commit(name: str) -> None:
         assert open_source(SourceConfig(name=name, split="dev")).split == "validation"
     with pytest.raises(
         ConfigError,
-        match=f"{name}: split 'hard'. Expected one of {', '.join(known.splits)}",
+        match=f"{name}: no split 'hard'. Pass one of {', '.join(known.splits)}",
     ):
         open_source(SourceConfig(name=name, split="hard"))
 

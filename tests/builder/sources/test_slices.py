@@ -55,7 +55,7 @@ def test_a_range_without_rows_is_refused_before_reading(
     path = tmp_path / "train.jsonl"
     path.write_text("not even JSON")
     with pytest.raises(
-        ConfigError, match=rf"--rows '{rows}': no row is in it\. Expected START:END"
+        ConfigError, match=rf"--rows '{rows}' selects no row\. START must"
     ):
         open_source(SourceConfig(name=str(path), rows=rows))
 

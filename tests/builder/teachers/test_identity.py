@@ -287,7 +287,7 @@ def test_a_server_without_the_model_is_not_remembered(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_new_endpoint_is_a_teacher_error(tmp_path: Path) -> None:
-    with pytest.raises(TeacherError, match="Expected a running server"):
+    with pytest.raises(TeacherError, match="Start the server, or correct"):
         teacher_identity(
             TeacherConfig(model="fake", endpoints=("http://127.0.0.1:9/v1",)), tmp_path
         )
@@ -377,7 +377,7 @@ def test_max_model_len(tmp_path: Path, text: str, length: int | None) -> None:
 @pytest.mark.parametrize("text", ["", "[1]"])
 def test_max_model_len_of_a_broken_config(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ConfigError, match="Expected the JSON object"):
+    with pytest.raises(ConfigError, match="not a config of transformers"):
         max_model_len(tmp_path / "config.json")
 
 

@@ -65,7 +65,7 @@ def test_a_lasting_fault_is_one_requests_failure(
         ("http_401", r"HTTP 401: fault on a dial: http_401\. .* Set OPENAI_API_KEY"),
         ("http_403", r"HTTP 403: .* Set OPENAI_API_KEY"),
         ("http_404", r"HTTP 404: .* Give the URL that ends in /v1"),
-        ("http_307", r"HTTP 307: .* Expected no redirect"),
+        ("http_307", r"HTTP 307: .* Redirects are not followed"),
     ],
 )
 def test_a_refusal_of_all_requests_stops_at_once(
@@ -84,7 +84,9 @@ def test_another_model_midway_stops(server: Server) -> None:
         await teacher.ask(request(1))
 
     server.reset(answers_as="fake-2026-01-01")
-    words = r"answered as 'fake-v2', before as 'fake-2026-01-01'\. Expected one model"
+    words = (
+        r"answered as 'fake-v2', before as 'fake-2026-01-01'\. A run needs one model"
+    )
     with pytest.raises(TeacherError, match=words):
         use(server, act)
 

@@ -97,7 +97,7 @@ def test_a_server_not_ready_is_not_taken_for_one_without_tokenize(
     server.reset(tokenize_status=status)
     with pytest.raises(
         TeacherError,
-        match=rf"/tokenize: HTTP {status}: .* Expected a server that is ready\. Wait",
+        match=rf"/tokenize: HTTP {status}: .* The server is not ready\. Wait",
     ):
         use_client(server, lambda client: client.tokenize_digest())
 
@@ -154,11 +154,11 @@ def test_a_refused_key_quoted_by_the_server_is_not_repeated(server: Server) -> N
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("localhost:8000/v1", "Expected a URL such as http://host:8000/v1"),
-        ("ftp://host/v1", "Expected a URL such as"),
-        ("http:///v1", "Expected"),
+        ("localhost:8000/v1", "Use one such as http://host:8000/v1"),
+        ("ftp://host/v1", "Use one such as"),
+        ("http:///v1", "Use one such as"),
         ("http://host:port/v1", "is not a URL"),
-        ("", "Expected a URL such as"),
+        ("", "Use one such as"),
         ("http://user:secret-word@host/v1", "holds a user"),
         ("http://host/v1?key=secret-word", "a query"),
     ],

@@ -142,7 +142,7 @@ def test_an_endpoint_out_of_reach_at_the_start_is_told_and_left_out(
 @pytest.mark.parametrize("count", [1, 2])
 def test_none_within_reach_at_the_start_is_an_error(count: int) -> None:
     nowhere = [Server(free_port(), 0) for _ in range(count)]
-    with pytest.raises(TeacherError, match=r"Expected a running server") as caught:
+    with pytest.raises(TeacherError, match=r"Start the server, or correct") as caught:
         run(nowhere, 1, check=True)
     assert all(server.url in str(caught.value) for server in nowhere)
 

@@ -118,7 +118,7 @@ def test_identity_is_that_of_the_first_in_reach(
 
     nowhere = Server(free_port(), 0).url
     assert identity(nowhere, servers[0].url) == identity(servers[0].url)
-    with pytest.raises(TeacherError, match="Expected a running server"):
+    with pytest.raises(TeacherError, match="Start the server, or correct"):
         identity(nowhere, nowhere)
 
 

@@ -240,7 +240,7 @@ def test_backoff_doubles() -> None:
     [
         (401, False, None, "no key was sent. Set OPENAI_API_KEY"),
         (403, True, None, "the key in OPENAI_API_KEY was refused"),
-        (503, False, None, "Expected a server that is ready. Wait"),
+        (503, False, None, "The server is not ready. Wait"),
         (404, False, None, "Give the URL that ends in /v1."),
         (307, False, "http://new/v1", "Give the final URL, 'http://new/v1'."),
     ],
@@ -252,6 +252,6 @@ def test_a_refusal_says_what_to_do(
         "http://h/v1/models", status, "words of the server", "m", sent_key, location
     )
     assert message.startswith(
-        f"http://h/v1/models: HTTP {status}: words of the server. Expected "
+        f"http://h/v1/models: HTTP {status}: words of the server. "
     )
     assert words in message

@@ -207,7 +207,7 @@ def test_a_run_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="Expected a log file"):
+    with pytest.raises(StoreError, match="cannot write the log"):
         GuardedProcess(["true"], {}, tmp_path / "file" / "log", new_run_dir())
 
 

@@ -77,7 +77,7 @@ def test_context_length(
 
 def test_a_context_longer_than_the_models_is_a_config_error() -> None:
     with pytest.raises(
-        ConfigError, match=r"max_model_len is 9000\. Expected at most the model's 8192"
+        ConfigError, match=r"max_model_len is 9000, but the model has at most 8192"
     ):
         tune_vllm(machine(), ServerConfig(max_model_len=9000), 8192)
 
