@@ -1,6 +1,4 @@
-"""Imports: rationales made elsewhere, brought in with the same answers, verdicts and
-provenance as asked ones.
-"""
+"""Imports: rationales that were written elsewhere, graded as requested ones are."""
 
 from cotbuild.builder.imports.embedded_questions import open_import_source
 from cotbuild.builder.imports.read import UnmatchedText

@@ -1,4 +1,4 @@
-"""Questions that stand beside their rationales: a source made of the files themselves."""
+"""A source of questions made of the files of rationales that contain them."""
 
 import re
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ _BRACKETED = re.compile(r"\([a-z]\)")
 
 
 def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
-    """The questions an import is for: the source named, or that of the files where they
-    bring their questions.
+    """Return the questions of an import: the named source, or those in the files.
 
-    Of the latter `source` gives the split, slices, kind and on_bad_row, and its name is
-    not read. Raises ConfigError.
+    For questions in the files, `source` gives the split, slices, kind and on_bad_row;
+    its name is not used. Raises ConfigError.
     """
     if config.recipe.join != "inside":
         return open_source(source)
     if source.columns:
         raise ConfigError(
-            f"{config.recipe.ref}: columns {source.columns} of the source. Expected them in the recipe."
+            f"{config.recipe.ref}: the questions are in the files of rationales, so "
+            f"their columns {source.columns} belong in the recipe."
         )
     files = [Path(file) for file in config.files]
     split = canonical_split(source.split) if source.split else split_of_file(files[0])
@@ -39,7 +39,7 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     def open_split(name: str) -> "EmbeddedQuestionRows":
         if name != split:
             raise ConfigError(
-                f"{files[0].name}: split {name!r}. Expected {split!r}: the files hold one split."
+                f"{files[0].name}: no split {name!r}; the files hold {split!r} alone."
             )
         return EmbeddedQuestionRows(files, config.recipe)
 
@@ -47,8 +47,9 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
 
 
 class EmbeddedQuestionRows:
-    """The different questions of the files, in the order of their first rows; rows that
-    are unreadable hold none.
+    """Rows of the different questions in the files, in the order of their first rows.
+
+    Rows that cannot be read hold none.
     """
 
     def __init__(self, files: list[Path], recipe: ImportRecipe) -> None:
@@ -57,21 +58,27 @@ class EmbeddedQuestionRows:
         self.where = f"questions of {files[0].name}"
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        numbers = EmbeddedQuestionIndex(self._recipe)
+        index = EmbeddedQuestionIndex(self._recipe)
+        for row in self._readable_rows():
+            num_before = len(index)
+            is_new = index.number_of(row) == num_before
+            if is_new:
+                yield question_row(row, self._recipe)
+
+    def _readable_rows(self) -> Iterator[Row]:
         for file in self._files:
             for row in read_rows(file, self._recipe):
                 if not isinstance(row, BadRow):
-                    before = len(numbers)
-                    if numbers.of(row) == before:
-                        yield question_row(row, self._recipe)
+                    yield row
 
     def checksum(self) -> str:
+        """Return the sha256 of the file, or a digest of those of several files."""
         checksums = [FileRows(file).checksum() for file in self._files]
         return checksums[0] if len(checksums) == 1 else digest("files/1", checksums)
 
 
 class EmbeddedQuestionIndex:
-    """The different questions of the files, numbered in the order of their first rows."""
+    """Numbers the different questions in the files, in the order of their first rows."""
 
     def __init__(self, recipe: ImportRecipe) -> None:
         self._recipe = recipe
@@ -80,29 +87,25 @@ class EmbeddedQuestionIndex:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def of(self, row: Row) -> int:
-        return self._numbers.setdefault(
-            repr(question_row(row, self._recipe)), len(self._numbers)
-        )
+    def number_of(self, row: Row) -> int:
+        """Return the number of a row's question, from 0."""
+        question = repr(question_row(row, self._recipe))
+        return self._numbers.setdefault(question, len(self._numbers))
 
 
 def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
-    """What a row says of its question, under the names that every source reads."""
+    """Return the question's fields of a row, under the names that every source has."""
     columns = recipe.columns
-    found = {
+    fields = {
         field: get(row, columns[field]) for field in QUESTION_FIELDS if field in columns
     }
-    if "target" in found:
-        found["answer"] = _as_published(found.pop("target"))
-    return found
+    if "target" in fields:
+        fields["answer"] = _published_form(fields.pop("target"))
+    return fields
 
 
-def _as_published(target: object) -> object:
-    """QuaRel's published targets are (A) and (B); the rationales made for it write (a)
-    and (b).
-    """
-    return (
-        target.upper()
-        if isinstance(target, str) and _BRACKETED.fullmatch(target)
-        else target
-    )
+def _published_form(target: object) -> object:
+    """Turn (a) into (A): QuaRel publishes (A) and (B), the rationales for it (a), (b)."""
+    if isinstance(target, str) and _BRACKETED.fullmatch(target):
+        return target.upper()
+    return target

@@ -1,32 +1,126 @@
-"""Which texts belong to which question."""
+"""Which texts belong to which question.
 
-from collections.abc import Iterator
+A row of the files and a question of the source each get a key; the two belong together
+where their keys are equal.
+"""
+
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from cotbuild.builder.imports.keys import question_key, row_key
+from cotbuild.builder.imports.embedded_questions import EmbeddedQuestionIndex
 from cotbuild.builder.imports.read import (
     DroppedTexts,
     ImportedText,
+    get,
     read_rows,
     texts_of,
 )
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.make import choice_pairs, clean_field, clean_id
+from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import ImportConfig, ImportDropReason, ImportFile
+from cotbuild.schemas.import_recipe import (
+    ImportConfig,
+    ImportDropReason,
+    ImportFile,
+    ImportRecipe,
+)
 from cotbuild.schemas.question import Question
+
+# -- keys ------------------------------------------------------------------------------
+
+RowKey = Callable[[Row, int], str]
+"""From a row and its number over all files to its key; raises BadRow."""
+
+
+def row_key(recipe: ImportRecipe, order: list[str] | None) -> RowKey:
+    """Return the function that gives a row its key.
+
+    `order`: the ids of an order file, in whose order the rows are; None: there is none.
+    """
+    columns = recipe.columns
+    if recipe.join == "id":
+        return lambda row, _: clean_id(get(row, columns["id"]))
+    if recipe.join == "question":
+        return lambda row, _: _written_question(row, columns)
+    if recipe.join == "inside":
+        index = EmbeddedQuestionIndex(recipe)
+        return lambda row, _: str(index.number_of(row))
+    if order is None:
+        return lambda _, number: str(number)
+    # A wrong number of rows is an error later.
+    return lambda _, number: order[number] if number < len(order) else ""
+
+
+def question_key(
+    recipe: ImportRecipe, order: list[str] | None
+) -> Callable[[Question], str]:
+    """Return the function that gives a question its key; see `row_key`."""
+    if recipe.join == "question":
+        return lambda question: _expected_question(question, recipe)
+    if recipe.join == "id" or order is not None:
+        return lambda question: question.id
+    return lambda question: str(question.source.row)
+
+
+def _written_question(row: Row, columns: dict[str, str]) -> str:
+    """The question in a row, with its choices where they have their own column."""
+    parts = [clean_field(get(row, columns["question"]), "question")]
+    if "choices" in columns:
+        parts += [text for _, text in choice_pairs(get(row, columns["choices"]))]
+    return "\n".join(casefold_text(part) for part in parts)
+
+
+def _expected_question(question: Question, recipe: ImportRecipe) -> str:
+    """The question as `_written_question` gives it for a row of the files."""
+    parts = [recipe.format_question(question)]
+    if "choices" in recipe.columns:
+        parts += [choice.text for choice in question.choices]
+    return "\n".join(casefold_text(part) for part in parts)
+
+
+def read_order(path: Path) -> list[str]:
+    """Return the ids of an order file, in order.
+
+    Raises DataError at a row without one.
+    """
+    ids = []
+    for number, row in enumerate(FileRows(path)):
+        try:
+            if isinstance(row, BadRow):
+                raise row
+            ids.append(clean_id(row.get("id")))
+        except BadRow as fault:
+            place = f"{path.name} row {number} (from 0)"
+            raise DataError(f"{place}: {fault.message}") from fault
+    return ids
+
+
+# -- the join --------------------------------------------------------------------------
+
+
+class KeyedText(NamedTuple):
+    """A text of a row, with the row's key and what its answer column holds."""
+
+    key: str
+    text: str
+    answer: object
 
 
 class JoinedTexts:
-    """The texts of all files by question. They are held in memory; of the questions
-    only where a text's stands.
+    """The texts of all files by question, held in memory.
 
-    A text is looked up in the whole split, whatever slice of it the build takes: which
-    of two questions written alike a text is for must not depend on the slice. Of those
-    the n-th text, in file order, is for the n-th question, provided that there are as
-    many texts as questions; else nobody can tell, and the texts are dropped as
-    ambiguous.
+    Of the questions only the position is kept, where a text has one. A text is looked
+    up in the whole split, whatever slice of it the build takes: which of two identical
+    questions a text is for must not depend on the slice. The n-th text, in file order,
+    is then for the n-th of them, provided that there are as many texts as questions;
+    else nothing tells them apart, and the texts are dropped as ambiguous.
+
+    Raises DataError at a bad row, unless the source drops them, and where the number of
+    rows does not fit the order.
     """
 
     def __init__(
@@ -41,54 +135,54 @@ class JoinedTexts:
         self._question_key = question_key(config.recipe, order)
         self._texts: dict[str, list[ImportedText]] = {}
         for path in map(Path, config.files):
-            self._read(path)
-        self._places: dict[str, list[int]] = {key: [] for key in self._texts}
-        self._find(source)
+            self._read_file(path)
+        self._positions: dict[str, list[int]] = {key: [] for key in self._texts}
+        self._locate_questions(source)
         if config.recipe.join == "order":
-            num_rows = (
-                sum(1 for _ in source.open_split(source.split))
-                if order is None
-                else len(order)
-            )
-            self._check_count(num_rows, source)
+            self._check_num_rows(source, order)
         self._drop_unmatched()
 
-    def of(self, question: Question) -> list[ImportedText]:
-        """The texts of a question, in file order."""
+    def texts_for(self, question: Question) -> list[ImportedText]:
+        """Return the texts of a question, in file order."""
         key = self._question_key(question)
-        places = self._places.get(key)
-        if not places:
+        positions = self._positions.get(key)
+        if not positions:
             return []
         texts = self._texts[key]
-        return texts if len(places) == 1 else [texts[places.index(question.source.row)]]
+        if len(positions) == 1:
+            return texts
+        return [texts[positions.index(question.source.row)]]
 
-    def _read(self, path: Path) -> None:
-        checksum, first, rows = FileRows(path).checksum(), self._num_rows(), 0
-        for rows, row in enumerate(read_rows(path, self._config.recipe), 1):
-            for number, found in enumerate(self._row_texts(row, first + rows - 1)):
-                self.num_texts += 1
-                if isinstance(found, BadRow):
-                    self._bad(path.name, rows - 1, found)
-                else:
-                    key, text, answer = found
-                    place = ImportedText(
-                        first + rows - 1,
-                        len(self.files),
-                        rows - 1,
-                        number,
-                        text,
-                        answer,
-                    )
-                    self._texts.setdefault(key, []).append(place)
-        self.files.append(ImportFile(file=path.name, checksum=checksum, num_rows=rows))
-
+    @property
     def _num_rows(self) -> int:
         return sum(file.num_rows for file in self.files)
 
+    def _read_file(self, path: Path) -> None:
+        checksum, first, num_rows = FileRows(path).checksum(), self._num_rows, 0
+        for row_number, row in enumerate(read_rows(path, self._config.recipe)):
+            num_rows += 1
+            number = first + row_number
+            for position, found in enumerate(self._row_texts(row, number)):
+                self.num_texts += 1
+                if isinstance(found, BadRow):
+                    self._handle_bad_row(path.name, row_number, found)
+                    continue
+                text = ImportedText(
+                    number=number,
+                    file=len(self.files),
+                    row=row_number,
+                    position=position,
+                    text=found.text,
+                    answer=found.answer,
+                )
+                self._texts.setdefault(found.key, []).append(text)
+        self.files.append(
+            ImportFile(file=path.name, checksum=checksum, num_rows=num_rows)
+        )
+
     def _row_texts(
         self, row: Row | BadRow, number: int
-    ) -> Iterator[tuple[str, str, object] | BadRow]:
-        """Key, text and answer of each text of a row."""
+    ) -> Iterator[KeyedText | BadRow]:
         if isinstance(row, BadRow):
             yield row
             return
@@ -98,41 +192,47 @@ class JoinedTexts:
             yield fault
             return
         for found in texts_of(row, self._config.recipe):
-            yield found if isinstance(found, BadRow) else (key, *found)
+            yield found if isinstance(found, BadRow) else KeyedText(key, *found)
 
-    def _bad(self, file: str, row: int, fault: BadRow) -> None:
+    def _handle_bad_row(self, file: str, row: int, fault: BadRow) -> None:
         if self._stop:
-            message = f"{file} row {row} (from 0): {fault.message} Fix the row or pass --on-bad-row drop."
-            raise DataError(message) from fault
+            raise DataError(
+                f"{file} row {row} (from 0): {fault.message} Fix the row or pass "
+                "--on-bad-row drop."
+            ) from fault
         self.drops.add(file, row, ImportDropReason.BAD_ROW, fault.message)
 
-    def _find(self, source: Source) -> None:
-        """Note where in the split each text's questions stand."""
+    def _locate_questions(self, source: Source) -> None:
+        """Note the positions in the split of the questions that have texts."""
         for question in source.whole(source.split):
-            places = self._places.get(self._question_key(question))
-            if places is not None:
-                places.append(question.source.row)
+            positions = self._positions.get(self._question_key(question))
+            if positions is not None:
+                positions.append(question.source.row)
 
-    def _check_count(self, expected: int, source: Source) -> None:
-        found = self._num_rows()
-        if found != expected:
-            whose = self._config.order_from and Path(self._config.order_from).name
+    def _check_num_rows(self, source: Source, order: list[str] | None) -> None:
+        if self._config.order_from is not None and order is not None:
+            num_expected, name = len(order), Path(self._config.order_from).name
+        else:
+            num_expected = sum(1 for _ in source.open_split(source.split))
+            name = f"{source.dataset}/{source.split}"
+        if self._num_rows != num_expected:
             raise DataError(
-                f"{self.files[0].file}: {found} rows in {len(self.files)} files to be joined by order. Expected "
-                f"{expected}, one for each row of {whose or f'{source.dataset}/{source.split}'}. "
-                "Pass all the files, in order, or join by id or question."
+                f"{self.files[0].file}: {self._num_rows} rows in {len(self.files)} "
+                f"files to be joined by order. Expected {num_expected}, one for each "
+                f"row of {name}. Pass all the files, in order, or join by id or "
+                "question."
             )
 
     def _drop_unmatched(self) -> None:
-        reasons: list[tuple[ImportedText, ImportDropReason, str]] = []
+        dropped: list[tuple[ImportedText, ImportDropReason, str]] = []
         for key, texts in list(self._texts.items()):
-            places = self._places[key]
-            if len(places) == 1 or len(places) == len(texts):
+            num_questions = len(self._positions[key])
+            if num_questions in (1, len(texts)):
                 continue
-            reason = (
-                ImportDropReason.AMBIGUOUS if places else ImportDropReason.NO_QUESTION
-            )
-            reasons += [(text, reason, key) for text in texts]
-            del self._texts[key], self._places[key]
-        for text, reason, key in sorted(reasons):
+            reason = ImportDropReason.NO_QUESTION
+            if num_questions:
+                reason = ImportDropReason.AMBIGUOUS
+            dropped += [(text, reason, key) for text in texts]
+            del self._texts[key], self._positions[key]
+        for text, reason, key in sorted(dropped):
             self.drops.add(self.files[text.file].file, text.row, reason, key)

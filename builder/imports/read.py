@@ -1,6 +1,4 @@
-"""Reading files of rationales: every text with its place, or what is wrong with the
-row.
-"""
+"""Read files of rationales: each text with its position, or the fault of its row."""
 
 import json
 from collections import Counter
@@ -18,14 +16,14 @@ from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRe
 from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
-"""First rows of a file that are looked at for the columns it has."""
+"""Number of rows at the start of a file that show which columns it has."""
 SHOWN = 20
-"""How many texts without a row are kept for the report."""
+"""How many dropped texts are kept for the report."""
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
 class ImportedText(NamedTuple):
-    """One text of the files, and where it stands."""
+    """One text of the files, with its position."""
 
     number: int
     """Row over all files, from 0."""
@@ -34,37 +32,38 @@ class ImportedText(NamedTuple):
     position: int
     text: str
     answer: object
-    """What the answer column says; None: nothing, or there is no such column."""
+    """Value of the answer column; None where it is empty or there is none."""
 
 
 class UnmatchedText(NamedTuple):
-    """A text that became no row."""
+    """A text that was dropped."""
 
     file: str
     row: int
     reason: ImportDropReason
     what: str
-    """What the row was looked up by, or what is wrong with it; shortened."""
+    """The key without a question, or the fault of the row; shortened."""
 
 
 @dataclass
 class DroppedTexts:
-    """Texts that became no row: how many for each reason, and the first of them."""
+    """Dropped texts: their number by reason, and the first of them."""
 
     counts: Counter[ImportDropReason] = field(default_factory=Counter)
     shown: list[UnmatchedText] = field(default_factory=list)
 
     def add(self, file: str, row: int, reason: ImportDropReason, what: str) -> None:
+        """Count one text, and keep it if it is among the first."""
         self.counts[reason] += 1
         if len(self.shown) < SHOWN:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
 def read_rows(path: Path, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
-    """The rows of one file; a row that is itself the text stands under `WHOLE_ROW`.
+    """Yield the rows of one file; a row that is itself a text gets the key `WHOLE_ROW`.
 
-    Raises DataError where the file cannot be read, ConfigError where none of its first
-    rows has a column of the recipe.
+    Raises DataError where the file cannot be read, ConfigError where the first rows
+    lack a column of the recipe.
     """
     if recipe.columns["text"] == WHOLE_ROW:
         return _bare_rows(path)
@@ -77,18 +76,23 @@ def read_rows(path: Path, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
 
 
 def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
+    if not sample:
+        return
     present = list(dict.fromkeys(key for row in sample for key in row))
     for name, column in recipe.columns.items():
-        if sample and not {column, column.partition(".")[0]} & set(present):
+        top_level = column.partition(".")[0]
+        if column not in present and top_level not in present:
             raise ConfigError(
-                f"{where}: no column {column!r} for {name} in the first rows. Expected one of {present}."
+                f"{where}: no column {column!r} for {name} in the first rows. "
+                f"Expected one of {present}."
             )
 
 
 def _bare_rows(path: Path) -> Iterator[Row]:
     if path.suffix.lower() not in _JSON:
         raise ConfigError(
-            f"{path.name}: text={WHOLE_ROW}. Expected a JSON list of texts. Name the column of the text."
+            f"{path.name}: text={WHOLE_ROW} needs a JSON list of texts. For other "
+            "files name the column of the text."
         )
     with open_file(path) as file:
         content = file.read()
@@ -96,7 +100,7 @@ def _bare_rows(path: Path) -> Iterator[Row]:
         value: Any = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
-            f"{path.name}: not JSON: {error}. Expected one list of texts."
+            f"{path.name}: not JSON: {error}. text={WHOLE_ROW} needs one list of texts."
         ) from error
     if not isinstance(value, list):
         raise DataError(
@@ -106,8 +110,9 @@ def _bare_rows(path: Path) -> Iterator[Row]:
 
 
 def get(row: Row, column: str) -> Any:
-    """The value of a column, None where there is none; "a.b" is a whole name or reaches
-    into nested fields.
+    """Return the value of a column; None where the row has none.
+
+    "a.b" is the name of a column, or else the field b of the object in column a.
     """
     if column in row:
         return row[column]
@@ -118,8 +123,9 @@ def get(row: Row, column: str) -> Any:
 
 
 def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow]:
-    """Each text of a row with its answer; an answer column may hold a list that goes
-    along with a list of texts.
+    """Return each text of a row with its answer.
+
+    A column may hold a list of texts, and the answer column a list as long.
     """
     values = get(row, recipe.columns["text"])
     answers = get(row, recipe.columns["answer"]) if "answer" in recipe.columns else None
@@ -127,19 +133,19 @@ def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow
         values = [values]
     if not isinstance(answers, list | tuple) or len(answers) != len(values):
         answers = [answers] * len(values)
-    return [
-        _text(value, answer) for value, answer in zip(values, answers, strict=True)
-    ] or [_no_text([])]
+    if not values:
+        return [_no_text([])]
+    pairs = zip(values, answers, strict=True)
+    return [_check_text(value, answer) for value, answer in pairs]
 
 
-def _text(value: object, answer: object) -> tuple[str, object] | BadRow:
+def _check_text(value: object, answer: object) -> tuple[str, object] | BadRow:
     if not isinstance(value, str):
         return _no_text(value)
     try:
         value.encode()
-    except (
-        UnicodeEncodeError
-    ) as error:  # such as JSON's "\ud800": no file in UTF-8 can hold it
+    except UnicodeEncodeError as error:
+        # Such as JSON's "\ud800", which no file in UTF-8 can contain.
         return BadRow(
             BadRowReason.NOT_UTF8,
             f"text has a lone surrogate at {error.start}. Expected valid Unicode.",

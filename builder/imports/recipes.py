@@ -1,6 +1,4 @@
-"""Recipes: those that ship with cotbuild, a user's own file, or a mapping from the
-command line.
-"""
+"""Import recipes: built-in ones, a user's file, or a mapping of columns."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,21 +9,20 @@ from cotbuild.schemas.import_recipe import ImportRecipe, Join
 
 
 def parse_recipe(text: str, where: str) -> ImportRecipe:
-    """A recipe from YAML text. Raises ConfigError, with `where` in it, on any fault."""
+    """Return a recipe from YAML text. Raises ConfigError that begins with `where`."""
     return parse_yaml_record(text, where, ImportRecipe, "recipe")
 
 
 @cache
 def builtin_recipes() -> dict[str, ImportRecipe]:
-    """Every recipe that ships with cotbuild, by name@version, in the order of their
-    names.
-    """
+    """Return every built-in recipe by name@version, in the order of the names."""
     return load_builtin("cotbuild.builder.imports", "recipes", parse_recipe)
 
 
 def load_recipe(ref: str) -> ImportRecipe:
-    """A built-in recipe by name@version or name, or one from a .yaml file; see
-    `load_by_ref`.
+    """Return a built-in recipe by name@version or name, or one from a .yaml file.
+
+    See `load_by_ref`.
     """
     return load_by_ref(ref, builtin_recipes(), parse_recipe, "recipe")
 
@@ -40,19 +37,21 @@ def recipe_from_mapping(
     answer_first: bool = False,
     target_shown: bool = False,
 ) -> ImportRecipe:
-    """The recipe `--map FIELD=COLUMN` stands for; `join` None: by id, else by question,
-    else by order.
+    """Return the recipe for `--map FIELD=COLUMN`.
 
-    With a column for the answer, that one counts and not what the text says. Raises
+    `join`: None joins by id, else by question, else by order, whichever column there
+    is. A column for the answer takes the place of the answer in the text. Raises
     ConfigError.
     """
     if not columns.get("text"):
         raise ConfigError(
             f"--map {dict(columns)}: no column for the text. Expected --map text=COL."
         )
-    told: Join = (
-        "id" if "id" in columns else "question" if "question" in columns else "order"
-    )
+    by_columns: Join = "order"
+    if "id" in columns:
+        by_columns = "id"
+    elif "question" in columns:
+        by_columns = "question"
     from_text = "first" if answer_first else "last"
     value = {
         "name": "mapping",
@@ -61,7 +60,7 @@ def recipe_from_mapping(
         "made_by": made_by,
         "licence": licence,
         "url": url,
-        "join": join or told,
+        "join": join or by_columns,
         "columns": dict(columns),
         "answer": "column" if "answer" in columns else from_text,
         "target_shown": target_shown,

@@ -1,6 +1,4 @@
-"""From an imported text to a published row. Pure."""
-
-from typing import NamedTuple
+"""Published rows of imported texts. Pure."""
 
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
@@ -25,17 +23,17 @@ def to_rationale(
     file: ImportFile,
     recipe: ImportRecipe,
 ) -> Rationale:
-    """The published row of one text of a question."""
-    judged = _judged(question, text, recipe)
+    """Return the published row of one text of a question."""
+    graded = _grade(question, text, recipe)
     return Rationale(
         **question_fields(question),
         sample_index=sample_index,
-        rationale=judged.rationale,
-        answer=judged.answer,
-        verdict=judged.verdict,
-        flags=judged.flags,
+        rationale=graded.rationale,
+        answer=graded.answer,
+        verdict=graded.verdict,
+        flags=graded.flags,
         completion=text.text,
-        reasoning=judged.reasoning,
+        reasoning=graded.reasoning,
         finish_reason=None,
         prompt_tokens=None,
         completion_tokens=None,
@@ -50,57 +48,52 @@ def to_rationale(
 
 
 def import_key(checksum: str, text: ImportedText) -> str:
-    """What an imported text is known by, in place of a request_key."""
+    """Return the key of an imported text; it takes the place of a request_key."""
     return digest("import/1", [checksum, text.row, text.position])
 
 
-class StatedAnswer(NamedTuple):
-    """What the answer column says: None for an answer that is none of the question's."""
-
-    answer: str | None
-
-
-def _judged(
+def _grade(
     question: Question, text: ImportedText, recipe: ImportRecipe
 ) -> GradedCompletion:
-    stated = _stated(question, text, recipe)
-    given = stated.answer if stated else None
-    judged = grade_completion(
+    is_stated, stated = _stated_answer(question, text, recipe)
+    graded = grade_completion(
         question,
         text.text,
         finish_reason=None,
         answer_first=recipe.answer == "first",
-        given=given,
+        given=stated,
     )
-    if stated is None or stated.answer is not None:
-        return judged
+    if not is_stated or stated is not None:
+        return graded
+    # The column states none of the question's answers: the text does not replace it.
     verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
-    return judged.model_copy(update={"answer": None, "verdict": verdict})
+    return graded.model_copy(update={"answer": None, "verdict": verdict})
 
 
-def _stated(
+def _stated_answer(
     question: Question, text: ImportedText, recipe: ImportRecipe
-) -> StatedAnswer | None:
-    """The answer that stands outside the text; None: the text itself is to be read."""
+) -> tuple[bool, str | None]:
+    """Return whether an answer is stated outside the text, and that answer.
+
+    The answer is None where it is none of the question's.
+    """
     if recipe.answer == "target":
-        return None if question.target is None else StatedAnswer(question.target)
-    return (
-        None if text.answer is None else StatedAnswer(answer_of(text.answer, question))
-    )
+        return question.target is not None, question.target
+    if text.answer is None:
+        return False, None
+    return True, read_stated_answer(text.answer, question)
 
 
-def answer_of(value: object, question: Question) -> str | None:
-    """An answer column's value in the form of the target; None: it is none of the
-    question's answers.
+def read_stated_answer(value: object, question: Question) -> str | None:
+    """Return the value of an answer column in the form of the target.
+
+    None where it is none of the question's answers.
     """
     match question.kind:
         case QuestionKind.CHOICE:
+            pairs = [(choice.label, choice.text) for choice in question.choices]
             try:
-                return choice_label(
-                    value,
-                    [(choice.label, choice.text) for choice in question.choices],
-                    None,
-                )
+                return choice_label(value, pairs, None)
             except BadRow:
                 return None
         case QuestionKind.YES_NO:

@@ -1,19 +1,21 @@
-"""Import: the rationales of files made elsewhere, joined to the questions of a source,
-as rows of a build.
+"""Import: rationales from files, joined to the questions of a source as rows of a build.
+
+Whether the texts were joined to their own questions is checked by the words they share.
+A text shares words with its own question that it does not share with another one,
+whoever wrote it. *Measured*, the share of texts with more words of their own question
+than of the one before it in the source, ties left out; lowest block of 100 rows: PaLM
+for CommonsenseQA 92 %, people for the same 84 %, Llama-3 for OpenBookQA 86 %, the
+solutions of GSM8K 99 %. Joined to the wrong questions: PaLM's in the order of the source
+50 % (highest block 59 %), PaLM's shifted by one row 64 % (lowest 29 %; similar questions
+are neighbours in its order), GSM8K's shifted by three rows 50 %.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cotbuild.builder.imports.check_join import (
-    LEAST_FRAC,
-    closer,
-    misfit,
-    question_words,
-)
-from cotbuild.builder.imports.join import JoinedTexts
-from cotbuild.builder.imports.keys import read_order
+from cotbuild.builder.imports.join import JoinedTexts, read_order
 from cotbuild.builder.imports.read import ImportedText, UnmatchedText
 from cotbuild.builder.imports.rows import to_rationale
 from cotbuild.builder.sources import Source
@@ -28,11 +30,20 @@ from cotbuild.schemas.import_recipe import (
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 
+BLOCK_ROWS = 100
+"""Rows that are checked together, so that a shift in the middle of a file shows."""
+MIN_DECIDED = 20
+"""A block counts where at least so many of its texts are closer to either question."""
+MIN_CLOSER_FRAC = 0.75
+"""Least share of those texts that must be closer to their own question."""
+_WORD = re.compile(r"\w+")
+
 
 @dataclass(frozen=True)
 class RationaleImport:
-    """What an import makes, by `open_import`; holds the texts of the files in memory
-    (*measured*: 116 MB for 46 MB).
+    """The rationales of an import, opened by `open_import`.
+
+    Holds the texts of the files in memory (*measured*: 116 MB for 46 MB).
     """
 
     config: ImportConfig
@@ -40,141 +51,172 @@ class RationaleImport:
     entry: ImportEntry
     """What was read, and what became of it."""
     unmatched: list[UnmatchedText]
-    """The first texts without a row; not those whose question was left out of the
-    build.
-    """
+    """The first dropped texts; not those whose question the build leaves out."""
     _joined: JoinedTexts = field(repr=False)
 
     @property
     def num_rows(self) -> int:
+        """Number of rationales."""
         return self.entry.num_rationales
 
     def questions(self) -> Iterator[Question]:
-        """Every question of the build, with or without a rationale, any number of
-        times.
-        """
+        """Yield every question of the build, with or without a rationale."""
         return self.source.read(self.source.split)
 
     def rows(self) -> Iterator[Rationale]:
-        """The rows, any number of times: by question as in the source, then by
-        sample_index, as in the files.
-        """
+        """Yield the rows by question as in the source, then in the order of the files."""
         for question in self.questions():
-            for sample_index, text in enumerate(self._joined.of(question)):
+            for sample_index, text in enumerate(self._joined.texts_for(question)):
+                file = self.entry.files[text.file]
                 yield to_rationale(
-                    question,
-                    sample_index,
-                    text,
-                    self.entry.files[text.file],
-                    self.config.recipe,
+                    question, sample_index, text, file, self.config.recipe
                 )
 
 
 def open_import(config: ImportConfig, source: Source) -> RationaleImport:
-    """Read the files and find each text's question in `source`, which
-    `open_import_source` makes.
+    """Read the files and find each text's question in `source`.
 
-    The source is read twice here, and once by each `rows()`. A text without a question
-    is counted and not fatal. Raises DataError where a file cannot be read, at a bad row
-    unless the source's on_bad_row is drop, where no text has a question, and where
-    texts joined by order or id are not about their questions.
+    `source` comes from `open_import_source`; it is read twice here, and once by each
+    call of `rows()`. A text without a question is counted and is no error. Raises
+    DataError where a file cannot be read, at a bad row unless the source drops them,
+    where no text has a question, and where texts joined by order or id are about other
+    questions.
     """
     order = None if config.order_from is None else read_order(Path(config.order_from))
     joined = JoinedTexts(config, source, order)
-    found = _survey(joined, source)
-    if not found.texts:
-        raise _nothing(config, joined, source)
+    survey = _survey(joined, source)
+    if not survey.texts:
+        raise _no_texts_error(config, joined, source)
     if config.recipe.join in ("order", "id"):
-        _check_fit(config, joined, found)
-    entry = _entry(config, joined, found, len(order or ()))
+        _check_join(config, joined, survey)
+    entry = _entry(config, joined, survey, len(order or ()))
     return RationaleImport(config, source, entry, joined.drops.shown, joined)
 
 
 @dataclass
-class _Found:
-    """What a look at the questions of the build told."""
+class _Survey:
+    """The texts of all questions of the build, and how close they are to them."""
 
     texts: list[ImportedText] = field(default_factory=list)
     closer: list[bool | None] = field(default_factory=list)
-    """Of each text whether it is closer to its question than to another; None: it does
-    not tell.
-    """
+    """Result of `is_closer` for each text."""
     num_without: int = 0
+    """Questions without a text."""
 
 
-def _survey(joined: JoinedTexts, source: Source) -> _Found:
-    found, before = _Found(), None
+def _survey(joined: JoinedTexts, source: Source) -> _Survey:
+    survey, words_before = _Survey(), None
     for question in source.read(source.split):
-        texts, words = joined.of(question), question_words(question)
-        found.num_without += not texts
-        found.texts += texts
-        found.closer += [
-            None if before is None else closer(text.text, words, before)
-            for text in texts
-        ]
-        before = words
-    return found
+        texts, words = joined.texts_for(question), question_words(question)
+        survey.num_without += not texts
+        survey.texts += texts
+        for text in texts:
+            closer = None
+            if words_before is not None:
+                closer = is_closer(text.text, words, words_before)
+            survey.closer.append(closer)
+        words_before = words
+    return survey
 
 
-def _nothing(config: ImportConfig, joined: JoinedTexts, source: Source) -> DataError:
+def _no_texts_error(
+    config: ImportConfig, joined: JoinedTexts, source: Source
+) -> DataError:
     drops = {reason.value: count for reason, count in joined.drops.counts.items()}
     example = joined.drops.shown[0].what if joined.drops.shown else "none"
     return DataError(
-        f"{joined.files[0].file}: none of {joined.num_texts} texts has a question of {source.dataset}/{source.split} "
-        f"(join by {config.recipe.join}; dropped {drops}, the first one {example}). Expected the rationales of this "
-        "split. Check --source, --split and the recipe."
-    )
-
-
-def _check_fit(config: ImportConfig, joined: JoinedTexts, found: _Found) -> None:
-    """Raise DataError where texts are no closer to the questions they were joined to
-    than to others.
-
-    Ids can mislead as well as the order: those that count from 1 are found in every
-    split.
-    """
-    in_files = sorted(
-        zip(found.texts, found.closer, strict=True), key=lambda pair: pair[0][:4]
-    )
-    block = misfit([fit for _, fit in in_files])
-    if block is None:
-        return
-    first, last = in_files[block[0]][0], in_files[block[-1]][0]
-    fits = [in_files[i][1] for i in block]
-    raise DataError(
-        f"{joined.files[first.file].file} row {first.row} to {joined.files[last.file].file} row {last.row} (from 0): "
-        f"{fits.count(True)} of {len(fits) - fits.count(None)} texts share more words with the question they were "
-        f"joined to by {config.recipe.join} than with another. Expected at least {LEAST_FRAC:.0%}: they are about "
-        "other questions. Check the order of files and rows, --source, --split and --order-from."
+        f"{joined.files[0].file}: none of {joined.num_texts} texts has a question of "
+        f"{source.dataset}/{source.split} (join by {config.recipe.join}; dropped "
+        f"{drops}, the first one {example}). Check --source, --split and the recipe."
     )
 
 
 def _entry(
-    config: ImportConfig, joined: JoinedTexts, found: _Found, num_ordered: int
+    config: ImportConfig, joined: JoinedTexts, survey: _Survey, num_ordered: int
 ) -> ImportEntry:
     recipe, dropped = config.recipe, dict(joined.drops.counts)
-    if left_out := joined.num_texts - sum(dropped.values()) - len(found.texts):
-        dropped[ImportDropReason.LEFT_OUT] = left_out
+    num_left_out = joined.num_texts - sum(dropped.values()) - len(survey.texts)
+    if num_left_out:
+        dropped[ImportDropReason.LEFT_OUT] = num_left_out
+    order_from = None
+    if config.order_from is not None:
+        path = Path(config.order_from)
+        checksum = FileRows(path).checksum()
+        order_from = ImportFile(file=path.name, checksum=checksum, num_rows=num_ordered)
     return ImportEntry(
         files=tuple(joined.files),
-        order_from=None
-        if config.order_from is None
-        else _order_file(Path(config.order_from), num_ordered),
+        order_from=order_from,
         recipe=recipe.ref,
         fingerprint=recipe.fingerprint,
         made_by=recipe.made_by,
         licence=recipe.licence,
         url=recipe.url,
         num_texts=joined.num_texts,
-        num_rationales=len(found.texts),
+        num_rationales=len(survey.texts),
         dropped={reason.value: count for reason, count in sorted(dropped.items())},
-        num_questions_without=found.num_without,
-        num_telling=len(found.closer) - found.closer.count(None),
-        num_closer=found.closer.count(True),
+        num_questions_without=survey.num_without,
+        num_telling=len(survey.closer) - survey.closer.count(None),
+        num_closer=survey.closer.count(True),
     )
 
 
-def _order_file(path: Path, num_rows: int) -> ImportFile:
-    return ImportFile(
-        file=path.name, checksum=FileRows(path).checksum(), num_rows=num_rows
+# -- checking the join -----------------------------------------------------------------
+
+
+def _check_join(config: ImportConfig, joined: JoinedTexts, survey: _Survey) -> None:
+    """Raise DataError where texts are no closer to their questions than to others.
+
+    Ids can mislead as well as the order: those that count from 1 exist in every split.
+    """
+    pairs = zip(survey.texts, survey.closer, strict=True)
+    in_file_order = sorted(pairs, key=lambda pair: pair[0][:4])
+    block = find_mismatched_block([closer for _, closer in in_file_order])
+    if block is None:
+        return
+    first, last = in_file_order[block[0]][0], in_file_order[block[-1]][0]
+    closer = [in_file_order[number][1] for number in block]
+    raise DataError(
+        f"{joined.files[first.file].file} row {first.row} to "
+        f"{joined.files[last.file].file} row {last.row} (from 0): "
+        f"{closer.count(True)} of {len(closer) - closer.count(None)} texts share more "
+        f"words with the question they were joined to by {config.recipe.join} than with "
+        f"another. Expected at least {MIN_CLOSER_FRAC:.0%}: they are about other "
+        "questions. Check the order of files and rows, --source, --split and "
+        "--order-from."
     )
+
+
+def question_words(question: Question) -> set[str]:
+    """Return the words of a question and its choices."""
+    choices = [choice.text for choice in question.choices]
+    return _words(" ".join([question.text, *choices]))
+
+
+def is_closer(text: str, own: set[str], other: set[str]) -> bool | None:
+    """Whether a text has more words of its own question than of another one.
+
+    None where it has as many of both; words that both questions have cancel out.
+    """
+    words = _words(text)
+    balance = len(words & own) - len(words & other)
+    return balance > 0 if balance else None
+
+
+def find_mismatched_block(closer: Sequence[bool | None]) -> range | None:
+    """Return the first block of rows whose texts are about other questions.
+
+    That is one in which less than MIN_CLOSER_FRAC of the texts that are closer to
+    either question are closer to their own. None where there is no such block.
+    """
+    for start in range(0, len(closer), BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, len(closer))
+        decided = [is_own for is_own in closer[start:stop] if is_own is not None]
+        if len(decided) < MIN_DECIDED:
+            continue
+        if sum(decided) < MIN_CLOSER_FRAC * len(decided):
+            return range(start, stop)
+    return None
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.imports.check_join import (
-    BLOCK,
-    LEAST_FRAC,
-    LEAST_TELLING,
-    closer,
-    misfit,
+from cotbuild.builder.imports.run import (
+    BLOCK_ROWS,
+    MIN_CLOSER_FRAC,
+    MIN_DECIDED,
+    find_mismatched_block,
+    is_closer,
 )
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportEntry
@@ -32,7 +32,7 @@ from tests.builder.imports.conftest import Bring, Write
 def test_closer(
     text: str, own: set[str], other: set[str], expected: bool | None
 ) -> None:
-    assert closer(text, own, other) is expected
+    assert is_closer(text, own, other) is expected
 
 
 @given(st.lists(st.sampled_from([True, False, None]), max_size=350))
@@ -41,14 +41,18 @@ def test_a_misfit_is_the_first_block_that_tells_and_does_not_fit(
 ) -> None:
     bad = [
         start
-        for start in range(0, len(found), BLOCK)
-        if (block := [fit for fit in found[start : start + BLOCK] if fit is not None])
-        and len(block) >= LEAST_TELLING
-        and block.count(True) / len(block) < LEAST_FRAC
+        for start in range(0, len(found), BLOCK_ROWS)
+        if (
+            block := [
+                fit for fit in found[start : start + BLOCK_ROWS] if fit is not None
+            ]
+        )
+        and len(block) >= MIN_DECIDED
+        and block.count(True) / len(block) < MIN_CLOSER_FRAC
     ]
-    first = misfit(found)
+    first = find_mismatched_block(found)
     assert (None if first is None else first.start) == (bad[0] if bad else None)
-    assert first is None or first.stop == min(first.start + BLOCK, len(found))
+    assert first is None or first.stop == min(first.start + BLOCK_ROWS, len(found))
 
 
 @pytest.mark.parametrize("shift", [0, 1, 7])

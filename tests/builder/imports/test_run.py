@@ -489,7 +489,7 @@ def test_questions_inside_without_targets_are_unscored(
 @pytest.mark.parametrize(
     ("name", "content", "error", "message"),
     [
-        ("r.csv", "a\n", ConfigError, r"r.csv: text=.. Expected a JSON list of texts"),
+        ("r.csv", "a\n", ConfigError, r"r.csv: text=. needs a JSON list of texts"),
         ("r.json", "[1", DataError, r"r.json: not JSON"),
         (
             "r.json",
