@@ -11,12 +11,13 @@ from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
 from cotbuild.builder.release.fetch import fetch_release
-from cotbuild.builder.release.rederive import check_rows, imported_row, rederiving
+from cotbuild.builder.release.rederive import RowDeriver, compare_rows, derive_imported
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest
 
 
@@ -86,22 +87,22 @@ def _verify_rationales(build: Build, source: str | None) -> Iterator[str]:
         yield f"not checked: request keys and rows ({reason})"
         return
     try:
-        if build.manifest.imported is None:
+        imported = build.manifest.imported
+        if imported is None:
             yield from _verify_generated(build, source)
         else:
-            yield from _verify_imported(build)
+            yield from _verify_imported(build, imported)
     except DataError as error:
         raise DataError(f"{build.folder}/rationales: {error}") from error
 
 
 def _verify_generated(build: Build, source: str | None) -> Iterator[str]:
     exemplars = build.config.exemplars
-    again = rederiving(
-        build.manifest, build.config, _draw_exemplars(build.config, source)
-    )
+    pool = _draw_exemplars(build.config, source)
+    deriver = RowDeriver.for_build(build.manifest, build.config, pool)
     rows, originals = tee(build.rationales())
-    count = check_rows(rows, map(again.row, originals))
-    if again.keys or exemplars is None:
+    count = compare_rows(rows, map(deriver.derive, originals))
+    if deriver.check_keys or exemplars is None:
         yield f"{count} rationales: request keys and rows derived again"
         return
     yield f"{count} rationales: rows derived again"
@@ -111,11 +112,11 @@ def _verify_generated(build: Build, source: str | None) -> Iterator[str]:
     )
 
 
-def _verify_imported(build: Build) -> Iterator[str]:
-    manifest, config = build.manifest, build.config
+def _verify_imported(build: Build, entry: ImportEntry) -> Iterator[str]:
+    config = build.config
     rows, originals = tee(build.rationales())
-    again = (imported_row(row, manifest, config) for row in originals)
-    count = check_rows(rows, again)
+    derived = (derive_imported(row, entry, config) for row in originals)
+    count = compare_rows(rows, derived)
     yield f"{count} imported rationales: keys and rows derived again"
     if config.imported is not None and config.imported.recipe.answer == "column":
         yield "not checked: the answers, which come from a column of the imported files"

@@ -1,251 +1,273 @@
-"""Rows of `rationales` made once more from what they hold: requests from templates and
-questions, the rest from texts.
+"""Derive the rows of `rationales` again from what they hold.
 
-Pure. Nothing of the build's machine is needed, so anybody
-can check it.
+Pure. Requests follow from templates and questions, everything else from the teacher's
+texts. Nothing of the machine that made the build is needed, so anybody can check it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
+from cotbuild.builder.generate.chains import ChainRules, Step, extend_chain, start_chain
 from cotbuild.builder.generate.exemplars import ExemplarPool
 from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
-from cotbuild.builder.imports.rows import to_rationale as imported_rationale
+from cotbuild.builder.imports.rows import to_rationale as to_imported_rationale
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import ImportFile
+from cotbuild.schemas.import_recipe import ImportEntry, ImportFile
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.schemas.rationale import OtherStep, Purpose, Rationale
+from cotbuild.schemas.rationale import Origin, OtherStep, Purpose, Rationale
 
-NO_WORDS = "as published; the server's own words are not kept in a release"
-
-
-# -- what a row holds --------------------------------------------------------------------------------------------------
+FAILURE_MESSAGE = "as published; a release does not keep the server's message"
 
 
-def answers_of(row: Rationale) -> list[tuple[Purpose, Answer]]:
-    """What the teacher answered to each step of a row's chain, in the order it was
-    asked.
+# -- what a row holds ------------------------------------------------------------------
 
-    The step that holds the rationale stands apart in the row: it was the last but for
-    the choice that may follow it.
+
+def stored_answers(row: Rationale) -> list[tuple[Purpose, Answer]]:
+    """Return the purpose of each step of a row's chain and the answer to it, in order.
+
+    The step whose text holds the rationale has columns of its own. It was the last,
+    unless a constrained choice followed it.
     """
     others = [
-        (step.purpose, _answer(step, step.reasoning, row)) for step in row.other_steps
+        (step.purpose, _to_answer(step, step.reasoning, row))
+        for step in row.other_steps
     ]
-    main = (row.purpose, _answer(row, _apart(row), row))
-    if row.completion is not None and others and others[-1][0] is Purpose.CHOOSE:
-        return [*others[:-1], main, others[-1]]
-    return [*others, main]
+    rationale = (row.purpose, _to_answer(row, _separate_reasoning(row), row))
+    ends_with_choice = bool(others) and others[-1][0] is Purpose.CHOOSE
+    if row.completion is not None and ends_with_choice:
+        return [*others[:-1], rationale, others[-1]]
+    return [*others, rationale]
 
 
-def _apart(row: Rationale) -> str | None:
-    """What the server returned apart. A row tells that and a <think> block of its text
-    as one.
+def _separate_reasoning(row: Rationale) -> str | None:
+    """Return the reasoning that the server returned apart from the text.
 
-    Where they are equal None is meant: `judge` finds the block by itself, and comes to
-    the same in either case.
+    A row has one column for it and for a <think> block in the text. If they are equal,
+    None gives the same row: grading finds the block by itself.
     """
-    if (
-        row.reasoning is not None
-        and row.completion is not None
-        and row.reasoning == split_reasoning(row.completion)[0]
-    ):
-        return None
-    return row.reasoning
+    if row.reasoning is None or row.completion is None:
+        return row.reasoning
+    in_text, _ = split_reasoning(row.completion)
+    return None if row.reasoning == in_text else row.reasoning
 
 
-def _answer(
+def _to_answer(
     step: Rationale | OtherStep, reasoning: str | None, row: Rationale
 ) -> Answer:
-    where = f"question {row.question_id!r} sample {row.sample_index}"
+    value: dict[str, Any] = {"request_key": step.request_key}
     if step.completion is None:
-        value: dict[str, Any] = {
-            "request_key": step.request_key,
-            "kind": row.failure,
-            "message": NO_WORDS,
-        }
-        return Failure.parse(value, where)
-    value = {
-        "request_key": step.request_key,
+        value |= {"kind": row.failure, "message": FAILURE_MESSAGE}
+        return Failure.parse(value, _row_name(row))
+    value |= {
         "text": step.completion,
         "reasoning": reasoning,
         "finish_reason": step.finish_reason,
         "prompt_tokens": step.prompt_tokens,
         "completion_tokens": step.completion_tokens,
     }
-    return Completion.parse(value, where)
+    return Completion.parse(value, _row_name(row))
 
 
-def may_pass(answer: Answer) -> bool:
-    """Whether it is a failure that the next run asks again."""
+def is_retryable(answer: Answer) -> bool:
+    """Whether an answer is a failure that the next run requests again."""
     return isinstance(answer, Failure) and answer.kind is not FailureKind.REJECTED
 
 
-# -- asked for ---------------------------------------------------------------------------------------------------------
+def _row_name(row: Rationale) -> str:
+    return f"question {row.question_id!r} sample {row.sample_index}"
 
 
-def templates_of(manifest: Manifest) -> dict[Purpose, dict[QuestionKind, Template]]:
-    """The templates that the manifest keeps, by what they are for.
-
-    Raises DataError where one is not what its fingerprint says.
-    """
-    found: dict[Purpose, dict[QuestionKind, Template]] = {}
-    for entry in manifest.templates:
-        template = template_of(entry)
-        purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
-        found.setdefault(purpose, {})[template.kind] = template
-    return found
+# -- rows of a teacher -----------------------------------------------------------------
 
 
-def template_of(entry: TemplateEntry) -> Template:
-    """The template that an entry of the manifest keeps.
+def stored_template(entry: TemplateEntry) -> Template:
+    """Return the template that an entry of the manifest holds.
 
-    Raises DataError where it is not what its fingerprint says.
+    Raises DataError if its content does not have the fingerprint of the entry.
     """
     where = f"manifest.json: template {entry.template}"
     template = Template.parse(entry.content or {}, where)
     if (template.fingerprint, template.ref) != (entry.fingerprint, entry.template):
         raise DataError(
-            f"{where}: its content has fingerprint {template.fingerprint[:16]!r}. Expected "
-            f"{entry.fingerprint[:16]!r}: it was edited. Restore it, or build again."
+            f"{where}: its content has fingerprint {template.fingerprint[:16]!r}, not "
+            f"{entry.fingerprint[:16]!r}, so it was edited. Restore it, or build again."
         )
     return template
 
 
-@dataclass(frozen=True)
-class Rederiving:
-    """A build's way of asking, without its source, store and teacher."""
+def _stored_templates(
+    manifest: Manifest,
+) -> dict[Purpose, dict[QuestionKind, Template]]:
+    """Return the templates of the manifest by purpose and kind of question."""
+    templates: dict[Purpose, dict[QuestionKind, Template]] = {}
+    for entry in manifest.templates:
+        template = stored_template(entry)
+        purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
+        templates.setdefault(purpose, {})[template.kind] = template
+    return templates
 
-    asking: ChainRules
-    keys: bool
-    """Whether requests can be made again: not where exemplars were drawn from a split
-    that is not at hand.
+
+@dataclass(frozen=True)
+class RowDeriver:
+    """Derives rows as a build did, without its source, answer store and teacher."""
+
+    rules: ChainRules
+    check_keys: bool
+    """Whether requests can be made again.
+
+    They cannot if exemplars were drawn from a split that is not given.
     """
 
-    def row(self, row: Rationale) -> Rationale:
-        """The row, made of its own question and texts.
+    @classmethod
+    def for_build(
+        cls, manifest: Manifest, config: BuildConfig, pool: ExemplarPool | None
+    ) -> "RowDeriver":
+        """Raise DataError if the configuration is not that of the manifest."""
+        rules = ChainRules(config, manifest.teacher, _stored_templates(manifest), pool)
+        for name, value, expected in (
+            ("mode", rules.ref, manifest.mode),
+            ("sampling", config.sampling, manifest.sampling),
+            ("samples", config.samples, manifest.samples),
+            ("seed", config.seed, manifest.seed),
+            ("exemplars", config.exemplars, manifest.exemplars),
+        ):
+            if value != expected:
+                raise DataError(
+                    f"build.json: {name} is {value!r:.120}, but manifest.json says "
+                    f"{expected!r:.120}. Restore the file, or build again."
+                )
+        return cls(rules, check_keys=config.exemplars is None or pool is not None)
 
-        Raises DataError where its requests are others.
+    def derive(self, row: Rationale) -> Rationale:
+        """Return the row derived from its own question and texts.
+
+        Raises DataError if its requests differ from those of the build's rules.
         """
-        where = f"question {row.question_id!r} sample {row.sample_index}"
-        answers = answers_of(row)
-        chain = start_chain(self.asking, row.question_record(), row.sample_index)
+        answers = stored_answers(row)
+        chain = start_chain(self.rules, row.question_record(), row.sample_index)
         for number, (purpose, answer) in enumerate(answers):
-            step = chain.open_step
-            if step is None or step.purpose is not purpose:
-                raise DataError(
-                    f"{where}: step {number} of {len(answers)} is {purpose.value}. Expected "
-                    f"{step.purpose.value if step else 'none'}, by what the steps before it brought."
-                )
-            if self.keys and step.request.request_key != answer.request_key:
-                raise DataError(
-                    f"{where}: request_key of its {purpose.value} step is {answer.request_key[:16]!r}. Expected "
-                    f"{step.request.request_key[:16]!r}, of template {step.template.ref}, teacher, "
-                    "sampling, seed and question as published."
-                )
-            chain = extend_chain(self.asking, chain, answer)
+            self._check_step(chain.open_step, purpose, answer, row, number)
+            chain = extend_chain(self.rules, chain, answer)
         if chain.open_step is not None:
             raise DataError(
-                f"{where}: ends after {len(answers)} steps. Expected {chain.open_step.purpose.value} to follow, by what "
-                "they brought."
+                f"{_row_name(row)}: ends after {len(answers)} steps, but a step with "
+                f"purpose {chain.open_step.purpose.value} follows from them. The row was "
+                "edited; restore it, or build again."
             )
         return to_rationale(chain)
 
-
-def rederiving(
-    manifest: Manifest, config: BuildConfig, pool: ExemplarPool | None
-) -> Rederiving:
-    """Raises DataError where the configuration is not the one the manifest tells of."""
-    asking = ChainRules(config, manifest.teacher, templates_of(manifest), pool)
-    for what, found, expected in (
-        ("mode", asking.ref, manifest.mode),
-        ("sampling", config.sampling, manifest.sampling),
-        ("samples", config.samples, manifest.samples),
-        ("seed", config.seed, manifest.seed),
-        ("exemplars", config.exemplars, manifest.exemplars),
-    ):
-        if found != expected:
+    def _check_step(
+        self,
+        step: Step | None,
+        purpose: Purpose,
+        answer: Answer,
+        row: Rationale,
+        number: int,
+    ) -> None:
+        """Raise DataError unless `step` is what the row answers at that place."""
+        if step is None or step.purpose is not purpose:
+            due = "no step" if step is None else step.purpose.value
             raise DataError(
-                f"build.json: {what} is {found!r:.120}. Expected {expected!r:.120}, as manifest.json says."
+                f"{_row_name(row)}: step {number} has purpose {purpose.value}, but {due} "
+                "follows from the steps before it. The row was edited; restore it, or "
+                "build again."
             )
-    return Rederiving(asking, keys=config.exemplars is None or pool is not None)
+        key = step.request.request_key
+        if self.check_keys and key != answer.request_key:
+            raise DataError(
+                f"{_row_name(row)}: request_key of its {purpose.value} step is "
+                f"{answer.request_key[:16]!r}, but template {step.template.ref}, teacher, "
+                f"sampling, seed and question as published give {key[:16]!r}. One of them "
+                "was edited; restore it, or build again."
+            )
 
 
-# -- imported ----------------------------------------------------------------------------------------------------------
+# -- imported rows ---------------------------------------------------------------------
 
 
-def imported_row(row: Rationale, manifest: Manifest, config: BuildConfig) -> Rationale:
-    """An imported row, made of its text once more; its answer is taken as it is where a
-    column of the files said it.
+def derive_imported(
+    row: Rationale, entry: ImportEntry, config: BuildConfig
+) -> Rationale:
+    """Return an imported row derived from its text.
+
+    Its answer is taken as it is if it came from a column of the imported files. Raises
+    DataError if its key is not that of one of the files.
     """
-    where = f"question {row.question_id!r} sample {row.sample_index}"
-    assert config.imported is not None
-    assert manifest.imported is not None
+    if config.imported is None:
+        raise DataError("build.json: no import, but manifest.json has one. Restore it.")
     if row.origin is None or row.completion is None:
         raise DataError(
-            f"{where}: no origin or text. Expected both, of an imported rationale."
+            f"{_row_name(row)}: an imported rationale without origin or text. The row was "
+            "edited; restore it, or import again."
         )
-    origin, recipe = row.origin, config.imported.recipe
-    text = ImportedText(0, 0, origin.row, origin.position, row.completion, None)
-    file = _file(row, text, manifest.imported.files, where)
-    if recipe.answer == "column":
-        text = text._replace(answer=row.answer)
-    made = imported_rationale(
+    recipe = config.imported.recipe
+    is_from_column = recipe.answer == "column"
+    text = ImportedText(
+        number=0,
+        file=0,
+        row=row.origin.row,
+        position=row.origin.position,
+        text=row.completion,
+        answer=row.answer if is_from_column else None,
+    )
+    file = _find_file(row, row.origin, text, entry.files)
+    derived = to_imported_rationale(
         row.question_record(), row.sample_index, text, file, recipe
     )
-    if (
-        recipe.answer == "column" and row.answer is None
-    ):  # what the column said, if anything, is not published
-        return made.model_copy(
-            update={"answer": None, "verdict": row.verdict, "flags": row.flags}
-        )
-    return made
+    if is_from_column and row.answer is None:
+        # What the column held, if anything, is not published.
+        stored = {"answer": None, "verdict": row.verdict, "flags": row.flags}
+        return derived.model_copy(update=stored)
+    return derived
 
 
-def _file(
-    row: Rationale, text: ImportedText, files: Sequence[ImportFile], where: str
+def _find_file(
+    row: Rationale, origin: Origin, text: ImportedText, files: Iterable[ImportFile]
 ) -> ImportFile:
-    """The file a row came from: two may have one name, and the key tells them apart."""
-    assert row.origin is not None
-    named = [file for file in files if file.file == row.origin.file]
-    for file in named:
+    """Return the file of a row; two may have the same name, so its key decides."""
+    same_name = [file for file in files if file.file == origin.file]
+    for file in same_name:
         if import_key(file.checksum, text) == row.request_key:
             return file
     raise DataError(
-        f"{where}: request_key is {row.request_key[:16]!r}. Expected that of row {text.row}, position {text.position} "
-        f"of {row.origin.file!r}, by the checksums in manifest.json."
+        f"{_row_name(row)}: request_key {row.request_key[:16]!r} is not that of row "
+        f"{origin.row}, position {origin.position} in {origin.file!r} with a checksum of "
+        "manifest.json. The row was edited; restore it, or import again."
     )
 
 
-# -- all of it ---------------------------------------------------------------------------------------------------------
+# -- comparing -------------------------------------------------------------------------
 
 
-def check_rows(rows: Iterable[Rationale], again: Iterable[Rationale]) -> int:
-    """Compare rows with those made `again`, duplicates flagged; how many.
+def compare_rows(rows: Iterable[Rationale], derived: Iterable[Rationale]) -> int:
+    """Compare rows with those derived again, and return how many there are.
 
-    Raises DataError at one that differs.
+    Duplicates are flagged in the derived rows first. Raises DataError at the first row
+    that differs.
     """
     count = 0
-    for row, made in zip(rows, flag_duplicates(again), strict=True):
+    for row, again in zip(rows, flag_duplicates(derived), strict=True):
         count += 1
-        if row == made:
-            continue
-        name = next(
-            name
-            for name in type(row).model_fields
-            if getattr(row, name) != getattr(made, name)
-        )
-        raise DataError(
-            f"question {row.question_id!r} sample {row.sample_index}: {name} is {getattr(row, name)!r:.120}. Expected "
-            f"{getattr(made, name)!r:.120}, as derived from its texts. The row was edited, or another cotbuild made it."
-        )
+        if row != again:
+            raise _difference(row, again)
     return count
+
+
+def _difference(row: Rationale, derived: Rationale) -> DataError:
+    """Return the error that names the first column in which two rows differ."""
+    for name in type(row).model_fields:
+        stored, again = getattr(row, name), getattr(derived, name)
+        if stored != again:
+            break
+    return DataError(
+        f"{_row_name(row)}: {name} is {stored!r:.120}, but its texts give {again!r:.120}. "
+        "The row was edited, or derived by another version of cotbuild."
+    )

@@ -337,7 +337,7 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
     said = cotbuild("pull", f"file:{release}", out)
     cut = "source.name, teacher.model, teacher.endpoints, teacher.server"
     assert (
-        f"{out}/build.json: left out, as theirs and not yours: how to reach the teacher, {cut}"
+        f"{out}/build.json: settings of the publisher's machine were left out: how to reach the teacher, {cut}"
         in said.stderr
     )
     text = (out / "build.json").read_text()
