@@ -281,7 +281,7 @@ def _open_for_append(path: Path) -> FileIO:
 
 
 def _cut_torn_line(file: FileIO) -> None:
-    """Truncate a file behind its last newline."""
+    """Truncate a file after its last newline."""
     size = end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - _BLOCK_BYTES)
