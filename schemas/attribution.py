@@ -31,8 +31,8 @@ class ScoredRationale(Record):
         description="`rationale_digest` of the text that was scored."
     )
     spans: tuple[ScoredSpan, ...] = Field(
-        description="Spans ordered by start and by end. They may overlap, as two tokens of one "
-        "character do, and leave gaps."
+        description="Spans ordered by start and by end. They may overlap, as two tokens of "
+        "one character do, and leave gaps."
     )
 
     @model_validator(mode="after")
@@ -68,8 +68,8 @@ class ScoresInfo(Record):
     completeness_median: float | None = Field(
         default=None,
         ge=0,
-        description="Median over the rationales of |sum of scores − change of f| / |change of f|, "
-        "where f is the explained function; None if not measured.",
+        description="Median over the rationales of |sum of scores − change of f| / |change of"
+        " f|, where f is the explained function; None if not measured.",
     )
     completeness_p95: float | None = Field(
         default=None,
@@ -79,14 +79,15 @@ class ScoresInfo(Record):
     compared_steps: int | None = Field(
         default=None,
         ge=1,
-        description="Steps of a comparison run that checks whether `steps` suffice; None if not run.",
+        description="Steps of a comparison run that checks whether `steps` suffice; None if "
+        "not run.",
     )
     rank_correlation: float | None = Field(
         default=None,
         ge=-1,
         le=1,
-        description="Mean Spearman correlation of the scores with both numbers of steps; None if not "
-        "measured.",
+        description="Mean Spearman correlation of the scores with both numbers of steps; None"
+        " if not measured.",
     )
     num_compared: int | None = Field(
         default=None,

@@ -119,8 +119,8 @@ class Completion(Record):
         description="Reasoning that the server returned separately; None if there is none.",
     )
     finish_reason: Literal["stop", "length"] | None = Field(
-        description="stop: the model ended it; length: it reached max_tokens; None if not known, as "
-        "for an imported text."
+        description="stop: the model ended it; length: it reached max_tokens; None if not "
+        "known, as for an imported text."
     )
     prompt_tokens: int | None = Field(
         default=None,

@@ -16,7 +16,8 @@ class SourceConfig(Record):
     name: str = Field(
         default="bundled",
         min_length=1,
-        description="bundled, a known dataset, a file, a folder of split files, or a dataset's Hub id.",
+        description="bundled, a known dataset, a file, a folder of split files, or a "
+        "dataset's Hub id.",
     )
     config_name: str | None = Field(
         default=None,
@@ -27,7 +28,8 @@ class SourceConfig(Record):
     )
     split: str | None = Field(
         default=None,
-        description="Split that rationales are generated for; None for the file's own, else train.",
+        description="Split that rationales are generated for; None for the file's own, else "
+        "train.",
     )
     rows: str | None = Field(
         default=None,
@@ -37,8 +39,8 @@ class SourceConfig(Record):
     sample: int | None = Field(
         default=None,
         ge=1,
-        description="Number of questions to sample by sample_seed and id; a larger sample contains a "
-        "smaller one. None for all.",
+        description="Number of questions to sample by sample_seed and id; a larger sample "
+        "contains a smaller one. None for all.",
     )
     sample_seed: int = Field(default=0, ge=0, description="Seed of `sample`.")
     limit: int | None = Field(
@@ -63,8 +65,8 @@ class SourceConfig(Record):
     )
     drop_overlap: bool = Field(
         default=False,
-        description="Drop and count questions that are also in an evaluation split, instead of only "
-        "reporting them.",
+        description="Drop and count questions that are also in an evaluation split, instead "
+        "of only reporting them.",
     )
 
 
@@ -87,8 +89,8 @@ class ServerConfig(Record):
 
     dtype: str | None = Field(
         default=None,
-        description="Data type of the weights; None for vLLM's choice, but float32 on CPUs that "
-        "emulate bfloat16.",
+        description="Data type of the weights; None for vLLM's choice, but float32 on CPUs "
+        "that emulate bfloat16.",
     )
     max_num_seqs: int | None = Field(
         default=None,
@@ -182,19 +184,19 @@ class TeacherConfig(Record):
     )
     endpoints: tuple[str, ...] = Field(
         default=(),
-        description="Base URLs of running servers (…/v1) that all serve the same model; empty for a "
-        "managed server.",
+        description="Base URLs of running servers (…/v1) that all serve the same model; empty"
+        " for a managed server.",
     )
     revision: str | None = Field(
         default=None,
-        description="Commit or tag of a Hub id; for an endpoint, as the user states it; None if not "
-        "stated.",
+        description="Commit or tag of a Hub id; for an endpoint, as the user states it; None "
+        "if not stated.",
     )
     recorded: str | None = Field(
         default=None,
         exclude_if=lambda identity: identity is None,
-        description="Identity of the teacher of a pulled release. Requests to it need endpoints or "
-        "another model. None to resolve the identity from the model.",
+        description="Identity of the teacher of a pulled release. Requests to it need "
+        "endpoints or another model. None to resolve the identity from the model.",
     )
     window: int | None = Field(
         default=None,
@@ -233,8 +235,8 @@ class BuildConfig(Record):
     )
     mode: Literal["elicit", "rationalize", "elicit-then-rationalize"] = Field(
         default="elicit",
-        description="Generate with the target hidden (elicit), shown (rationalize), or hidden first and "
-        "shown for wrong answers.",
+        description="Generate with the target hidden (elicit), shown (rationalize), or hidden"
+        " first and shown for wrong answers.",
     )
     decode: Literal["free", "json", "choice"] = Field(
         default="free",
@@ -243,7 +245,8 @@ class BuildConfig(Record):
     )
     on_length: Literal["keep", "longer"] = Field(
         default="keep",
-        description="Keep a completion truncated at max_tokens, or retry once with longer_tokens.",
+        description="Keep a completion truncated at max_tokens, or retry once with "
+        "longer_tokens.",
     )
     longer_tokens: int | None = Field(
         default=None,

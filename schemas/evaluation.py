@@ -7,7 +7,10 @@ from pydantic import Field
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
-FORCED_CHOICE = "forced choice: the option whose label and terminator are likeliest, raw log-likelihood"
+FORCED_CHOICE = (
+    "forced choice: the option whose label and terminator are likeliest, "
+    "raw log-likelihood"
+)
 FREE_ANSWER = "free greedy answer, compared as answers are graded"
 """The primary metrics, for questions with options and without."""
 
@@ -21,8 +24,8 @@ class OptionResult(Record):
 
     name: str = Field(description="Label of the choice, or yes or no.")
     log_prob: float = Field(
-        description="Natural log-likelihood of the label and the token that ends it, given the text "
-        "that all options share."
+        description="Natural log-likelihood of the label and the token that ends it, given "
+        "the text that all options share."
     )
     label_log_prob: float = Field(
         description="Log-likelihood of the label without the token that ends it."
@@ -59,7 +62,8 @@ class QuestionResult(Record):
     )
     said: str = Field(description="Free greedy answer, up to the text that ends it.")
     answer: str | None = Field(
-        description="Answer parsed from `said`, in the target's form; None for a parse failure."
+        description="Answer parsed from `said`, in the target's form; None for a parse "
+        "failure."
     )
     correct: bool | None = Field(
         description="Whether correct by the primary metric; None without a target."
@@ -121,11 +125,12 @@ class StudentMetrics(Record):
         description="Forced choice by log-likelihood per character; None without options."
     )
     free: Proportion | None = Field(
-        description="Accuracy of free greedy answers, where a parse failure counts as wrong; None if "
-        "no question has a target."
+        description="Accuracy of free greedy answers, where a parse failure counts as wrong; "
+        "None if no question has a target."
     )
     unseen: Proportion | None = Field(
-        description="Accuracy on questions not trained on; None if no question was trained on."
+        description="Accuracy on questions not trained on; None if no question was trained "
+        "on."
     )
     forced: Proportion | None = Field(
         description="Rationales without a separator; None if the label comes first."
@@ -181,8 +186,8 @@ class EvaluationInputs(Record):
     )
     teacher_chains: bool = Field(
         default=False,
-        description="Whether the teacher's rationale was given before the label instead of generating "
-        "one.",
+        description="Whether the teacher's rationale was given before the label instead of "
+        "generating one.",
     )
     version: int = Field(ge=1, description="Version of the evaluation method.")
 
@@ -199,7 +204,8 @@ class Evaluation(Record):
     evaluated: EvaluationInputs = Field(description="What was evaluated.")
     student: StudentMetrics = Field(description="Metrics of the student.")
     untrained: StudentMetrics | None = Field(
-        description="Metrics of the student before training; None if that is what was evaluated."
+        description="Metrics of the student before training; None if that is what was "
+        "evaluated."
     )
     untrained_student: str | None = Field(
         description="Identity of the student before training; None as for `untrained`."

@@ -43,13 +43,14 @@ class ImportRecipe(Record):
         description="URL of the rationales at a commit; None if not stated.",
     )
     join: Join = Field(
-        description="How rows are joined with questions: by id; by the question's text; by order, row n "
-        "of all files with question n; or inside, where rows hold their questions."
+        description="How rows are joined with questions: by id; by the question's text; by "
+        "order, row n of all files with question n; or inside, where rows hold "
+        "their questions."
     )
     columns: dict[str, str] = Field(
-        description="Field to column, with dots for nested columns. text is a text or a list of texts, "
-        "with '.' for the row itself. The others are answer, id, question, choices, "
-        "target, other_targets and kind."
+        description="Field to column, with dots for nested columns. text is a text or a list "
+        "of texts, with '.' for the row itself. The others are answer, id, "
+        "question, choices, target, other_targets and kind."
     )
     question_form: str = Field(
         default="$question",
@@ -62,12 +63,12 @@ class ImportRecipe(Record):
     choice_separator: str = Field(default=", ", description="Separator of $choices.")
     order_about: str | None = Field(
         default=None,
-        description="Description of the file whose ids are in the order of the rows; None for the "
-        "source's own order.",
+        description="Description of the file whose ids are in the order of the rows; None for"
+        " the source's own order.",
     )
     answer: Literal["last", "first", "column", "target"] = Field(
-        description="Where the answer is: last or first in the text, in the answer column, or the "
-        "target itself, for texts written to explain it."
+        description="Where the answer is: last or first in the text, in the answer column, or"
+        " the target itself, for texts written to explain it."
     )
     target_shown: bool = Field(description="Whether the author was shown the target.")
 
@@ -157,7 +158,8 @@ class ImportConfig(Record):
     recipe: ImportRecipe = Field(description="The recipe that reads them, resolved.")
     order_from: str | None = Field(
         default=None,
-        description="File whose ids are in the order of the rows; None for the source's own order.",
+        description="File whose ids are in the order of the rows; None for the source's own "
+        "order.",
     )
 
     @model_validator(mode="after")
@@ -216,8 +218,8 @@ class ImportEntry(Record):
     )
     num_telling: int = Field(
         ge=0,
-        description="Rows whose text shares more words with either its own question or the previous "
-        "one.",
+        description="Rows whose text shares more words with either its own question or the "
+        "previous one.",
     )
     num_closer: int = Field(
         ge=0, description="Of those, rows that share more with their own question."

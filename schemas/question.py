@@ -37,7 +37,8 @@ class SourceRef(Record):
     """Where a question came from, in the Hub's terms."""
 
     dataset: NonEmpty = Field(
-        description="Hub id of the dataset, name of a bundled dataset, or file name without a path."
+        description="Hub id of the dataset, name of a bundled dataset, or file name without a"
+        " path."
     )
     config_name: str | None = Field(
         description="The Hub's config name; None if the dataset has only one."
@@ -59,8 +60,8 @@ class Question(Record):
         description="Options in order; empty unless kind is choice."
     )
     target: str | None = Field(
-        description="Reference answer: a choice's label, yes or no, a number in plain digits, or "
-        "text; None if it is not published."
+        description="Reference answer: a choice's label, yes or no, a number in plain digits,"
+        " or text; None if it is not published."
     )
     other_targets: tuple[str, ...] = Field(
         description="Further accepted answers; only for text questions."

@@ -106,10 +106,12 @@ class Rationale(Record):
         description="Further accepted answers of a text question."
     )
     rationale: str = Field(
-        description="The reasoning, without the answer statement and text after it; may be empty."
+        description="The reasoning, without the answer statement and text after it; may be "
+        "empty."
     )
     answer: str | None = Field(
-        description="Answer extracted from the text, in the target's form; None if not exactly one."
+        description="Answer extracted from the text, in the target's form; None if not "
+        "exactly one."
     )
     verdict: Verdict = Field(
         description="correct, incorrect, no_answer, truncated or unscored."
@@ -119,7 +121,8 @@ class Rationale(Record):
         description="Generated text, verbatim; None if there is no completion."
     )
     reasoning: str | None = Field(
-        description="Reasoning returned separately or in a <think> block; None if there is none."
+        description="Reasoning returned separately or in a <think> block; None if there is "
+        "none."
     )
     finish_reason: str | None = Field(
         description="stop or length; None if there is no completion or it is not known."
@@ -140,7 +143,8 @@ class Rationale(Record):
         description="Whether the target was hidden (elicit) or shown (rationalize)."
     )
     template: str = Field(
-        description="name@version of the template, or of the recipe for an imported rationale."
+        description="name@version of the template, or of the recipe for an imported "
+        "rationale."
     )
     request_key: str = Field(
         description="SHA-256 that identifies the request or imported text, 64 hex digits."

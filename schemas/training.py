@@ -102,8 +102,8 @@ class TrainConfig(Record):
     )
     precision: Precision | None = Field(
         default=None,
-        description="Precision of matrix products; None for bfloat16 if the machine has units for it, "
-        "else float32.",
+        description="Precision of matrix products; None for bfloat16 if the machine has units"
+        " for it, else float32.",
     )
 
 
@@ -166,7 +166,8 @@ class RowsInfo(Record):
     too_long: int = Field(ge=0, description="Rows dropped because of max_tokens.")
     rationale_tokens_p99: int = Field(
         ge=0,
-        description="99th percentile of the tokens between prompt and label; 0 if there are none.",
+        description="99th percentile of the tokens between prompt and label; 0 if there are "
+        "none.",
     )
     question_digests: tuple[str, ...] = Field(
         description="Digests of the distinct normalised question texts, 16 hex digits each."
@@ -182,7 +183,8 @@ class StudentRun(Record):
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     config: TrainConfig = Field(description="Settings of the run, resolved.")
     student: str = Field(
-        description="Identity of the student before training: digest or commit of its weights."
+        description="Identity of the student before training: digest or commit of its "
+        "weights."
     )
     data: RowsInfo = Field(description="Rows it was trained on.")
     layout: Layout = Field(description="Layout of its completions.")

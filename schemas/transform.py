@@ -93,7 +93,8 @@ class Cut(Record):
     )
     share: Share | None = Field(
         default=None,
-        description="Fraction of the words to keep, rounded half up; None to use count or like.",
+        description="Fraction of the words to keep, rounded half up; None to use count or "
+        "like.",
     )
     like: "Transform | None" = Field(
         default=None,
@@ -111,8 +112,9 @@ class Top(Record):
 
     do: Literal["top"]
     by: Literal["scores", "tfidf", "question", "options", "list"] = Field(
-        description="Measure of importance. scores: a file of attribution scores; tfidf: over the build; "
-        "question, options: words shared with them; list: words in a file."
+        description="Measure of importance. scores: a file of attribution scores; tfidf: over"
+        " the build; question, options: words shared with them; list: words in a "
+        "file."
     )
     count: int = Field(ge=1, description="Maximum number of words to keep.")
     order: Literal["text", "score"] = Field(
@@ -169,12 +171,13 @@ class Vocabulary(Record):
     do: Literal["vocabulary"]
     weights: Literal["uniform", "corpus"] = Field(
         default="uniform",
-        description="Probability of a word: uniform over distinct words, or by its frequency in the "
-        "build.",
+        description="Probability of a word: uniform over distinct words, or by its frequency "
+        "in the build.",
     )
     like: "Transform | None" = Field(
         default=None,
-        description="Transform whose number of words to draw; None for the rationale's own number.",
+        description="Transform whose number of words to draw; None for the rationale's own "
+        "number.",
     )
 
 
@@ -197,7 +200,8 @@ class Filler(Record):
     word: str = Field(default="…", pattern=r"^\S+$", description="The word to repeat.")
     like: "Transform | None" = Field(
         default=None,
-        description="Transform whose number of words to use; None for the rationale's own number.",
+        description="Transform whose number of words to use; None for the rationale's own "
+        "number.",
     )
 
 
@@ -223,8 +227,8 @@ class Strip(Record):
     what: Literal["target", "options"] = Field(description="Whose mentions to remove.")
     random: bool = Field(
         default=False,
-        description="Remove as many words as that would, drawn from the other words as far as they "
-        "suffice.",
+        description="Remove as many words as that would, drawn from the other words as far as"
+        " they suffice.",
     )
 
 

@@ -64,19 +64,20 @@ class Selection(Record):
     per_question: int | None = Field(
         default=None,
         ge=1,
-        description="Rationales per question, drawn by seed; questions with fewer are dropped. None "
-        "for all.",
+        description="Rationales per question, drawn by seed; questions with fewer are "
+        "dropped. None for all.",
     )
     share: Share = Field(
         default=1.0,
         gt=0,
-        description="Fraction of the questions, drawn by seed; a larger one contains a smaller one.",
+        description="Fraction of the questions, drawn by seed; a larger one contains a "
+        "smaller one.",
     )
     near_duplicates: Share | None = Field(
         default=None,
         gt=0,
-        description="Drop rationales at least this similar to an earlier one (Jaccard similarity of "
-        "word 3-grams); None to keep them.",
+        description="Drop rationales at least this similar to an earlier one (Jaccard "
+        "similarity of word 3-grams); None to keep them.",
     )
 
 
@@ -107,12 +108,13 @@ class VariantSpec(Record):
     )
     tokenizer: str | None = Field(
         default=None,
-        description="Tokenizer of unit piece: embedded, or a folder; None if no transform uses pieces.",
+        description="Tokenizer of unit piece: embedded, or a folder; None if no transform "
+        "uses pieces.",
     )
     aligned: bool = Field(
         default=True,
-        description="Whether to keep only rows that every variant of the set has, instead of all that "
-        "this one can derive.",
+        description="Whether to keep only rows that every variant of the set has, instead of "
+        "all that this one can derive.",
     )
 
     @property
@@ -166,13 +168,15 @@ class TrainingRow(Record):
         description="Reference answer; None if it is not published."
     )
     label_start: int | None = Field(
-        description="Index of the label's first character in the completion; None without a label."
+        description="Index of the label's first character in the completion; None without a "
+        "label."
     )
     label_end: int | None = Field(
         description="Index after the label's last character; None without a label."
     )
     rationale_start: int | None = Field(
-        description="Index of the rationale's first character in the completion; None without one."
+        description="Index of the rationale's first character in the completion; None without"
+        " one."
     )
     rationale_end: int | None = Field(
         description="Index after the rationale's last character; None without one."
@@ -208,12 +212,14 @@ class VariantEntry(Record):
 
     name: str = Field(description="Name of the variant and of its config.")
     fingerprint: str = Field(
-        description="Digest of spec, selection, seed, files and the rationales it was derived from."
+        description="Digest of spec, selection, seed, files and the rationales it was derived"
+        " from."
     )
     num_rows: int = Field(ge=0, description="Number of training rows.")
     dropped: int = Field(
         ge=0,
-        description="Rationales that it cannot be derived from; all aligned variants omit them.",
+        description="Rationales that it cannot be derived from; all aligned variants omit "
+        "them.",
     )
     num_empty: int = Field(
         ge=0, description="Rows whose transformed rationale is empty."
@@ -232,7 +238,8 @@ class VariantEntry(Record):
     loosely_target: float = Field(
         ge=0,
         le=1,
-        description="Fraction that names the target by a looser rule: stems of its content words.",
+        description="Fraction that names the target by a looser rule: stems of its content "
+        "words.",
     )
     loosely_other: float = Field(
         ge=0, le=1, description="Fraction that names another option by the looser rule."

@@ -28,8 +28,8 @@ class AnswerString(Record):
         description="Index of the chosen option, 0-9a-z; + for a later one, - for none."
     )
     correct: str = Field(
-        description="Correct by forced choice on raw log-likelihood, or by the free answer without "
-        "options."
+        description="Correct by forced choice on raw log-likelihood, or by the free answer "
+        "without options."
     )
     normalised: str = Field(
         description="Correct by forced choice on log-likelihood per character."
@@ -118,7 +118,8 @@ class Cell(Record):
         description="Digest of everything that determines its answers."
     )
     identity: str = Field(
-        description="Identity of the student before training: digest or commit of its weights."
+        description="Identity of the student before training: digest or commit of its "
+        "weights."
     )
     training: TrainingRecord | None = Field(
         description="Training; None for the untrained student."

@@ -37,8 +37,8 @@ class RecipeAccuracy(Record):
     )
     mean: float = Field(description="Mean accuracy, percent.")
     interval_95: Interval | None = Field(
-        description="95 % interval of the mean over other seeds and questions, percent; None with one "
-        "seed, which shows no spread."
+        description="95 % interval of the mean over other seeds and questions, percent; None "
+        "with one seed, which shows no spread."
     )
 
 
@@ -64,11 +64,13 @@ class Comparison(Record):
     p: float = Field(
         ge=0,
         le=1,
-        description="Two-sided p-value of no difference, not corrected for multiple comparisons.",
+        description="Two-sided p-value of no difference, not corrected for multiple "
+        "comparisons.",
     )
     smallest_difference: float = Field(
         ge=0,
-        description="Minimum detectable difference, points: found at the 5 % level with 80 % power.",
+        description="Minimum detectable difference, points: found at the 5 % level with 80 % "
+        "power.",
     )
 
 
@@ -114,7 +116,8 @@ class RecipeResult(Record):
         description="Mean accuracy of the free greedy answers, percent."
     )
     forced: float | None = Field(
-        description="Mean percentage of rationales without a separator; None if the label comes first."
+        description="Mean percentage of rationales without a separator; None if the label "
+        "comes first."
     )
     parse_failures: float = Field(
         description="Mean percentage of free answers that state no single answer."
@@ -127,7 +130,8 @@ class RecipeResult(Record):
     )
     seen: int = Field(
         ge=0,
-        description="Test questions whose text is in the training rows, maximum over the seeds.",
+        description="Test questions whose text is in the training rows, maximum over the "
+        "seeds.",
     )
     num_rows: int = Field(ge=0, description="Rows trained on.")
     train_tokens: int = Field(ge=0, description="Tokens read in training per cell.")
@@ -152,14 +156,16 @@ class ComparisonResult(Record):
     planned: PlannedComparison = Field(description="The comparison and its claim.")
     setting: TrainingSetting = Field(description="Setting of both recipes.")
     exploratory: bool = Field(
-        description="Whether it was not planned before the first cell, or not for this setting."
+        description="Whether it was not planned before the first cell, or not for this "
+        "setting."
     )
     standing: ComparisonStatus = Field(description="Progress of the comparison.")
     comparison: Comparison | None = Field(
         description="Statistics of the comparison; None if not run."
     )
     p_holm: float | None = Field(
-        description="Holm-adjusted p-value over all planned comparisons; None if exploratory or not run."
+        description="Holm-adjusted p-value over all planned comparisons; None if exploratory "
+        "or not run."
     )
     equivalent: bool | None = Field(
         description="Whether the 90 % interval is within the margin; None if not run."
@@ -187,7 +193,8 @@ class StudyResults(Record):
         description="Results of each student before training."
     )
     recipes: tuple[RecipeResult, ...] = Field(
-        description="Results of each recipe: the main setting first, then in the order of the stages."
+        description="Results of each recipe: the main setting first, then in the order of the"
+        " stages."
     )
     comparisons: tuple[ComparisonResult, ...] = Field(
         description="Planned comparisons in order, then exploratory ones."
