@@ -1,118 +1,121 @@
-"""What each picture of a study shows, in words, for those who cannot see it. Pure."""
+"""Alternative texts: what each picture of a study shows, in words. Pure."""
 
 from collections.abc import Mapping, Sequence
 
 from cotbuild.builder.study.report.wording import (
-    difference,
-    listed,
-    number,
-    percent,
-    signed,
-    span,
+    describe_difference,
+    format_interval,
+    format_number,
+    format_percent,
+    format_signed,
+    join_words,
 )
 from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult
 
 
-def accuracy(
+def describe_accuracy(
     record: StudyRegistration,
     main: Sequence[RecipeResult],
     untrained: Sequence[RecipeResult],
 ) -> str:
-    """The best and the worst recipe, and what they are to be compared with."""
+    """Describe the best and the worst recipe, and the baselines."""
     ordered = sorted(main, key=lambda one: -one.accuracy.mean)
-    ends = [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
-    parts = [
-        f"{word} {_mean(one)}"
-        for word, one in zip(("highest", "lowest"), ends, strict=False)
-    ]
-    parts += [f"untrained {percent(one.accuracy.mean)}" for one in untrained[:1]]
-    parts.append(
-        f"most frequent answer {percent(100 * record.test.majority.accuracy.share)}"
-    )
+    parts = [f"highest {_describe_mean(ordered[0])}"]
+    if len(ordered) > 1:
+        parts.append(f"lowest {_describe_mean(ordered[-1])}")
+    if untrained:
+        parts.append(f"untrained {format_percent(untrained[0].accuracy.mean)}")
+    majority = format_percent(100 * record.test.majority.accuracy.share)
+    parts.append(f"majority baseline {majority}")
     if record.test.chance is not None:
-        parts.append(f"chance {percent(100 * record.test.chance)}")
-    return f"Right answers by recipe: {', '.join(parts)}."
+        parts.append(f"chance {format_percent(100 * record.test.chance)}")
+    return f"Accuracy by recipe: {', '.join(parts)}."
 
 
-def _mean(one: RecipeResult) -> str:
-    interval = (
-        f" (95 % interval {span(one.accuracy.interval_95)})"
-        if one.accuracy.interval_95
-        else ""
-    )
-    return f"{one.recipe.variant} {percent(one.accuracy.mean)}{interval}"
+def _describe_mean(result: RecipeResult) -> str:
+    accuracy = result.accuracy
+    mean = f"{result.recipe.variant} {format_percent(accuracy.mean)}"
+    if accuracy.interval_95 is None:
+        return mean
+    return f"{mean} (95 % interval {format_interval(accuracy.interval_95)})"
 
 
-def comparisons(shown: Sequence[ComparisonResult]) -> str:
-    """Each planned difference; of the exploratory ones how many and how far."""
+def describe_comparisons(shown: Sequence[ComparisonResult]) -> str:
+    """Describe each planned difference, and the range of the exploratory ones."""
     planned = [
-        f"{one.planned.a} − {one.planned.b}: {difference(one)}"
+        f"{one.planned.a} − {one.planned.b}: {describe_difference(one)}"
         for one in shown
         if not one.exploratory
     ]
+    text = f"Planned differences: {'; '.join(planned)}."
     others = [
         one.comparison.difference for one in shown if one.exploratory and one.comparison
     ]
-    more = (
-        f" {len(others)} exploratory, {signed(min(others))} to {signed(max(others))} points."
-        if others
-        else ""
-    )
-    return f"Planned differences: {'; '.join(planned)}.{more}"
+    if others:
+        low, high = format_signed(min(others)), format_signed(max(others))
+        text += f" {len(others)} exploratory, {low} to {high} points."
+    return text
 
 
-def tokens(main: Sequence[RecipeResult]) -> str:
-    """Both kinds of recipes: what they generate and reach."""
-    kinds = (
-        (
-            "the label first",
-            [one for one in main if one.rationale_tokens_per_question == 0],
-        ),
-        (
-            "the rationale first",
-            [one for one in main if one.rationale_tokens_per_question > 0],
-        ),
-    )
-    parts = [
-        f"with {kind} {_range([one.tokens_per_question for one in found])} tokens a question and "
-        f"{_range([one.accuracy.mean for one in found])} % right"
-        for kind, found in kinds
-        if found
-    ]
-    return f"Right answers against tokens generated: {'; '.join(parts)}."
+def describe_tokens(main: Sequence[RecipeResult]) -> str:
+    """Describe tokens and accuracy of recipes with the label, or the rationale, first."""
+    groups = {
+        "the label first": [
+            one for one in main if one.rationale_tokens_per_question == 0
+        ],
+        "the rationale first": [
+            one for one in main if one.rationale_tokens_per_question > 0
+        ],
+    }
+    parts = []
+    for name, recipes in groups.items():
+        if recipes:
+            tokens = _format_range([one.tokens_per_question for one in recipes])
+            accuracy = _format_range([one.accuracy.mean for one in recipes])
+            parts.append(
+                f"with {name} {tokens} tokens a question, accuracy {accuracy} %"
+            )
+    return f"Accuracy against generated tokens: {'; '.join(parts)}."
 
 
-def _range(values: Sequence[float]) -> str:
-    low, high = number(min(values)), number(max(values))
+def _format_range(values: Sequence[float]) -> str:
+    low, high = format_number(min(values)), format_number(max(values))
     return low if low == high else f"{low} to {high}"
 
 
-def rows(sizes: Mapping[str, Sequence[RecipeResult]]) -> str:
-    """What each variant reaches with the fewest and the most rows."""
-    parts = [
-        f"{variant} {number(found[0].accuracy.mean)} % with {found[0].recipe.rows:,} rows, "
-        f"{number(found[-1].accuracy.mean)} % with {found[-1].recipe.rows:,}"
-        for variant, found in sizes.items()
-    ]
-    return f"Right answers against rows: {'; '.join(parts)}."
+def describe_rows(sizes: Mapping[str, Sequence[RecipeResult]]) -> str:
+    """Describe the accuracy of each variant with the fewest and the most rows."""
+    parts = []
+    for variant, recipes in sizes.items():
+        first, last = recipes[0], recipes[-1]
+        parts.append(
+            f"{variant} {format_number(first.accuracy.mean)} % with "
+            f"{first.recipe.rows:,} rows, {format_number(last.accuracy.mean)} % with "
+            f"{last.recipe.rows:,}"
+        )
+    return f"Accuracy against training rows: {'; '.join(parts)}."
 
 
-def losses(main: Sequence[RecipeResult]) -> str:
-    """Where the label's loss ends."""
-    ends = sorted(
+def describe_losses(main: Sequence[RecipeResult]) -> str:
+    """Describe the final loss of the label tokens, lowest first."""
+    finals = sorted(
         (one.curve.label_loss[-1], one.recipe.variant)
         for one in main
         if one.curve and one.curve.label_loss
     )
-    parts = [f"{variant} {loss:.2f}" for loss, variant in ends]
-    return f"Loss of the label's tokens at the end of training, lowest first: {listed(parts)}."
+    parts = [f"{variant} {loss:.2f}" for loss, variant in finals]
+    return (
+        "Loss of the label tokens at the end of training, lowest first: "
+        f"{join_words(parts)}."
+    )
 
 
-def variants(found: Sequence[VariantFacts]) -> str:
-    """How long rationales are, and how often they name the target."""
+def describe_variants(facts: Sequence[VariantFacts]) -> str:
+    """Describe how long rationales are, and how often they name the target."""
     parts = [
-        f"{one.name} {one.words:.0f} words, {100 * one.names_target:.0f} % name the target"
-        for one in found
+        f"{one.name} {one.words:.0f} words, {100 * one.names_target:.0f} % name the "
+        "target"
+        for one in facts
     ]
-    return f"Mean length of rationales, and what they give away: {'; '.join(parts)}."
+    return f"Mean length of rationales, and leaks of the target: {'; '.join(parts)}."

@@ -1,8 +1,7 @@
-"""The page of a study: what the template is given, and the page itself. Pure but for
-reading the template.
+"""The page of a study, from a template. Pure but for reading the template.
 
-Whatever a person wrote goes through `one_line` (the unseen as escapes, cut at 300
-characters) and Jinja2's autoescape.
+Text that people wrote goes through `one_line`, which escapes invisible characters and
+cuts at a limit, and through Jinja2's autoescape.
 """
 
 import base64
@@ -16,29 +15,31 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from cotbuild.builder.card.markdown import one_line
-from cotbuild.builder.study.report import alt_text as alts
-from cotbuild.builder.study.report import wording as said
-from cotbuild.builder.study.report.limits import limits
-from cotbuild.builder.study.report.method import exploratory_note, method
-from cotbuild.builder.study.report.plots import by_rows, drawn_comparisons, main_recipes
+from cotbuild.builder.study.report import alt_text, wording
+from cotbuild.builder.study.report.plots import (
+    drawn_comparisons,
+    group_by_rows,
+    main_recipes,
+)
+from cotbuild.builder.study.report.sections import (
+    describe_method,
+    exploratory_note,
+    list_limitations,
+)
 from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import Study, StudyMetric, TrainingSetting
 from cotbuild.schemas.study.record import ChosenHyperparameters, StudyRegistration
-from cotbuild.schemas.study.results import (
-    ComparisonResult,
-    ComparisonStatus,
-    RecipeResult,
-    StudyResults,
-)
+from cotbuild.schemas.study.results import RecipeResult, StudyResults
 
-_LONGEST = 4000
-"""Characters of one text on the page; the longest computed sentence names every variant
-of a study.
+_MAX_CHARS = 4000
+"""Maximum characters of one text on the page.
+
+The longest computed sentence names every variant of a study.
 """
 
 
 class _Group(NamedTuple):
-    """Recipes of a setting, in the table."""
+    """The recipes of one setting, in the table."""
 
     title: str
     recipes: list[RecipeResult]
@@ -49,121 +50,111 @@ class _Picture(NamedTuple):
     alt: str
 
 
-def page(
+def render_page(
     record: StudyRegistration,
     results: StudyResults,
     study: Study,
     pictures: Mapping[str, bytes],
 ) -> str:
-    """index.html, the pictures inside."""
-    alt = _alts(record, results)
+    """Return index.html, with the pictures (name to PNG data) inside it."""
     planned = [one for one in results.comparisons if not one.exploratory]
-    others = [one for one in results.comparisons if one.exploratory]
+    exploratory = [one for one in results.comparisons if one.exploratory]
     return _template().render(
+        wording=wording,
+        one_line=one_line,
+        format_json=format_json,
+        format_tried=_format_tried,
         name=study.name,
-        headline=said.headline(study, results),
-        interim=said.interim(results),
+        headline=wording.describe_study(study, results),
+        interim=wording.interim_notice(results),
         results=results,
         gate_failed=record.gate is not None and not record.gate.passed,
         claims=planned,
         margin=record.study.margin,
-        pictures={
-            name: _Picture(_data_url(data), alt[name])
-            for name, data in pictures.items()
-        },
-        groups=_groups(record, results),
-        raw=record.study.metric is not StudyMetric.ACCURACY,
-        limits=limits(record, results),
+        pictures=_embed_pictures(record, results, pictures),
+        groups=_group_by_setting(record, results),
+        show_raw=record.study.metric is not StudyMetric.ACCURACY,
+        limitations=list_limitations(record, results),
         changes=record.changes,
-        method=method(record, results),
+        method=describe_method(record, results),
         chosen=record.chosen,
-        exploratory=others,
-        exploratory_note=exploratory_note(others),
-        said=said,
-        is_interim=_is_interim,
-        as_json=as_json,
-        tried=_tried,
+        exploratory=exploratory,
+        exploratory_note=exploratory_note(exploratory),
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_escape_text,
+    )
+    file = resources.files(__package__).joinpath("page.html.jinja")
+    return environment.from_string(file.read_text(encoding="utf-8"))
+
+
+def _escape_text(value: object) -> object:
+    """Return a text as one line without invisible characters; markup as it is."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return one_line(value, _MAX_CHARS)
+
+
+def format_json(value: JsonValue) -> str:
+    """Return a value of a configuration as JSON on one line."""
+    return one_line(canonical_json(value))
+
+
+def _format_tried(choice: ChosenHyperparameters) -> str:
+    return "; ".join(
+        f"{format_json(point)}: {wording.format_number(accuracy)}"
+        for point, accuracy in choice.tried
+    )
+
+
+def _group_by_setting(record: StudyRegistration, results: StudyResults) -> list[_Group]:
+    groups: dict[TrainingSetting, list[RecipeResult]] = {}
+    for one in (*results.untrained, *results.recipes):
+        groups.setdefault(one.recipe.setting, []).append(one)
+    main = record.study.main
+    return [
+        _Group(
+            ("Main setting: " if setting == main else "")
+            + wording.describe_setting(setting),
+            recipes,
+        )
+        for setting, recipes in groups.items()
+    ]
+
+
+def _embed_pictures(
+    record: StudyRegistration, results: StudyResults, pictures: Mapping[str, bytes]
+) -> dict[str, _Picture]:
+    alts = _alt_texts(record, results)
+    return {
+        name: _Picture(_data_url(png), alts[name]) for name, png in pictures.items()
+    }
 
 
 def _data_url(png: bytes) -> Markup:
     return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
 
 
-@cache
-def _template() -> Template:
-    here = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    return here.from_string(
-        resources.files(__package__)
-        .joinpath("page.html.jinja")
-        .read_text(encoding="utf-8")
-    )
-
-
-def _shown(value: object) -> object:
-    """A text as one line without anything that a reader cannot see."""
-    return (
-        one_line(value, _LONGEST)
-        if isinstance(value, str) and not isinstance(value, Markup)
-        else value
-    )
-
-
-def _is_interim(one: ComparisonResult) -> bool:
-    return one.standing is ComparisonStatus.INTERIM
-
-
-def as_json(value: JsonValue) -> str:
-    """A value of a configuration on one line; None, as JSON has it: null."""
-    return said.brief(canonical_json(value))
-
-
-def _tried(one: ChosenHyperparameters) -> str:
-    return "; ".join(
-        f"{as_json(point)}: {said.number(right)}" for point, right in one.tried
-    )
-
-
-def _groups(record: StudyRegistration, results: StudyResults) -> list[_Group]:
-    settings: dict[TrainingSetting, list[RecipeResult]] = {}
-    for one in (*results.untrained, *results.recipes):
-        settings.setdefault(one.recipe.setting, []).append(one)
-    found = []
-    for where, recipes in settings.items():
-        main = "Main setting: " if where == record.study.main else ""
-        found.append(_Group(main + said.setting(where), recipes))
-    return found
-
-
-def _alts(record: StudyRegistration, results: StudyResults) -> dict[str, str]:
-    main, sizes = main_recipes(record, results), by_rows(record, results)
-    untrained = [
-        one
-        for one in results.untrained
-        if one.recipe.student == record.study.main.student
-    ]
-    shown = drawn_comparisons(results)
-    return {
-        **(
-            {
-                "accuracy": alts.accuracy(record, main, untrained),
-                "tokens": alts.tokens(main),
-            }
-            if main
-            else {}
-        ),
-        "comparisons": alts.comparisons(shown),
-        "rows": alts.rows(sizes),
-        **(
-            {"losses": alts.losses(main)}
-            if any(one.curve and one.curve.update for one in main)
-            else {}
-        ),
-        "variants": alts.variants(results.variants),
+def _alt_texts(record: StudyRegistration, results: StudyResults) -> dict[str, str]:
+    main = main_recipes(record, results)
+    student = record.study.main.student
+    untrained = [one for one in results.untrained if one.recipe.student == student]
+    alts = {
+        "comparisons": alt_text.describe_comparisons(drawn_comparisons(results)),
+        "rows": alt_text.describe_rows(group_by_rows(record, results)),
+        "variants": alt_text.describe_variants(results.variants),
     }
+    if main:
+        alts["accuracy"] = alt_text.describe_accuracy(record, main, untrained)
+        alts["tokens"] = alt_text.describe_tokens(main)
+    if any(one.curve and one.curve.update for one in main):
+        alts["losses"] = alt_text.describe_losses(main)
+    return alts

@@ -1,7 +1,4 @@
-"""Results in words: figures as the page shows them, and what a comparison says.
-
-Pure; all of it is computed.
-"""
+"""Results in words: formatted figures, and sentences about comparisons. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,181 +21,203 @@ from cotbuild.schemas.study.results import (
 )
 
 NONE = "–"
-"""Where there is no figure."""
+"""Shown where there is no figure."""
+
 METRICS = {
-    StudyMetric.ACCURACY: "forced choice by raw log-likelihood at the label; of questions without options the free answer",
-    StudyMetric.NORMALISED: "forced choice by log-likelihood a character at the label",
+    StudyMetric.ACCURACY: "forced choice by raw log-likelihood of the label; the free "
+    "answer for questions without options",
+    StudyMetric.NORMALISED: "forced choice by log-likelihood of the label for each "
+    "character",
     StudyMetric.FREE: "the free greedy answer",
 }
 
 
-def brief(text: str) -> str:
-    """What a person wrote, on one line, cut where it is long."""
-    return one_line(text)
+# -- figures ----------------------------------------------------------------------------
 
 
-def percent(value: float | None) -> str:
-    """`34.5 %`."""
-    return NONE if value is None else f"{value:.1f} %"
-
-
-def number(value: float | None) -> str:
-    """`34.5`."""
+def format_number(value: float | None) -> str:
+    """Return `34.5`."""
     return NONE if value is None else f"{value:.1f}"
 
 
-def numbers(values: Iterable[float]) -> str:
-    """`33.0, 34.3`."""
-    return ", ".join(map(number, values))
+def format_numbers(values: Iterable[float]) -> str:
+    """Return `33.0, 34.3`."""
+    return ", ".join(format_number(value) for value in values)
 
 
-def signed(value: float) -> str:
-    """Points with their sign, `+1.2`, `−0.4`; what rounds to nothing has none."""
-    shown = f"{value:+.1f}"
-    return "0.0" if shown in ("+0.0", "-0.0") else shown.replace("-", "−")
+def format_percent(value: float | None) -> str:
+    """Return `34.5 %`."""
+    return NONE if value is None else f"{value:.1f} %"
 
 
-def points(interval: Interval) -> str:
-    """`−0.4 to +3.1`."""
-    return f"{signed(interval[0])} to {signed(interval[1])}"
+def format_signed(value: float) -> str:
+    """Return points with their sign, `+1.2`, `−0.4`; one that rounds to 0 has none."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
-def span(interval: Interval | None) -> str:
-    """`30.1 to 37.4`."""
+def format_signed_interval(interval: Interval) -> str:
+    """Return `−0.4 to +3.1`."""
+    low, high = interval
+    return f"{format_signed(low)} to {format_signed(high)}"
+
+
+def format_interval(interval: Interval | None) -> str:
+    """Return `30.1 to 37.4`."""
     return NONE if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}"
 
 
-def p_value(p: float | None) -> str:
-    """Three decimals, or `< 0.001`."""
+def format_p(p: float | None) -> str:
+    """Return a p-value with three decimals, or `< 0.001`."""
     if p is None:
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def setting(where: TrainingSetting) -> str:
-    """`embedded, 500 rows, loss parts`."""
-    trained = (
-        f"{where.rows:,} rows, loss {where.loss.value}" if where.rows else "untrained"
-    )
-    return f"{brief(where.student_name)}, {trained}"
-
-
-def listed(parts: Iterable[str]) -> str:
-    """`a, b and c`."""
-    *first, last = parts
+def join_words(words: Iterable[str]) -> str:
+    """Return `a, b and c` for at least one word."""
+    *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def outcome(one: ComparisonResult) -> str:
-    """In a word."""
-    return "not run" if one.outcome is None else one.outcome.value
+def describe_setting(setting: TrainingSetting) -> str:
+    """Return `embedded, 500 rows, loss parts`."""
+    student = one_line(setting.student_name)
+    if not setting.rows:
+        return f"{student}, untrained"
+    return f"{student}, {setting.rows:,} rows, loss {setting.loss.value}"
 
 
-def difference(one: ComparisonResult) -> str:
-    """`+4.2 points (95 % interval +1.0 to +7.4)`."""
-    found = one.comparison
-    return (
-        NONE
-        if found is None
-        else f"{signed(found.difference)} points (95 % interval {points(found.interval_95)})"
-    )
+# -- comparisons ------------------------------------------------------------------------
 
 
-def meaning(one: ComparisonResult, margin: float) -> str:
-    """What the outcome of a planned comparison means for its two recipes."""
-    a, b = one.planned.a, one.planned.b
-    if one.outcome is None:
+def is_interim(result: ComparisonResult) -> bool:
+    """Return whether cells of the comparison are still missing."""
+    return result.standing is ComparisonStatus.INTERIM
+
+
+def name_outcome(result: ComparisonResult) -> str:
+    """Return `supported`, `contradicted`, `undecided` or `not run`."""
+    return "not run" if result.outcome is None else result.outcome.value
+
+
+def describe_difference(result: ComparisonResult) -> str:
+    """Return `+4.2 points (95 % interval +1.0 to +7.4)`."""
+    found = result.comparison
+    if found is None:
+        return NONE
+    interval = format_signed_interval(found.interval_95)
+    return f"{format_signed(found.difference)} points (95 % interval {interval})"
+
+
+def explain_outcome(result: ComparisonResult, margin: float) -> str:
+    """Explain what the outcome of a planned comparison means for its two recipes."""
+    a, b = result.planned.a, result.planned.b
+    if result.outcome is None:
         return f"Not run: it needs two seeds of {a} and of {b}."
-    if one.outcome is ClaimOutcome.UNDECIDED:
+    if result.outcome is ClaimOutcome.UNDECIDED:
         return (
-            f"Neither came out better beyond chance, and a difference of more than ± {margin:.1f} points is not ruled "
-            "out: this shows neither a difference nor that they are equal."
+            "Neither is significantly better, and a difference of more than "
+            f"± {margin:.1f} points is not ruled out: this shows neither a difference "
+            "nor equivalence."
         )
-    if _same(one):
-        return f"{a} and {b} came out equally good: the difference lies within ± {margin:.1f} points."
-    better, worse = (a, b) if one.outcome is ClaimOutcome.SUPPORTED else (b, a)
-    return f"{better} came out better than {worse}, by more than chance explains."
+    if _is_by_equivalence(result):
+        return (
+            f"{a} and {b} are equivalent: the difference lies within ± {margin:.1f} "
+            "points."
+        )
+    a_wins = result.outcome is ClaimOutcome.SUPPORTED
+    better, worse = (a, b) if a_wins else (b, a)
+    return f"{better} is significantly better than {worse}."
 
 
-def _same(one: ComparisonResult) -> bool:
-    """Whether it ended as it did because the two are equivalent."""
-    because = (
-        ClaimOutcome.SUPPORTED
-        if one.planned.claim is Claim.AS_GOOD
-        else ClaimOutcome.CONTRADICTED
-    )
-    return bool(one.equivalent) and one.outcome is because
+def _is_by_equivalence(result: ComparisonResult) -> bool:
+    """Return whether the claim ended as it did because its recipes are equivalent."""
+    if not result.equivalent:
+        return False
+    if result.planned.claim is Claim.AS_GOOD:
+        return result.outcome is ClaimOutcome.SUPPORTED
+    return result.outcome is ClaimOutcome.CONTRADICTED
 
 
-def within(one: ComparisonResult, margin: float) -> str:
-    """Whether the 90 % interval lies within the margin."""
-    if one.comparison is None:
+def describe_equivalence(result: ComparisonResult, margin: float) -> str:
+    """Return `yes` or `no`, with the 90 % interval and the margin."""
+    if result.comparison is None:
         return NONE
-    shown = f"90 % interval {points(one.comparison.interval_90)}, margin ± {margin:.1f} points"
-    return f"{'yes' if one.equivalent else 'no'} ({shown})"
+    answer = "yes" if result.equivalent else "no"
+    interval = format_signed_interval(result.comparison.interval_90)
+    return f"{answer} (90 % interval {interval}, margin ± {margin:.1f} points)"
 
 
-def found_seeds(one: ComparisonResult) -> str:
-    """`3 of post_cot, 3 of pre_cot; runs of one seed set against each other`."""
-    if one.comparison is None:
+def describe_seeds(result: ComparisonResult) -> str:
+    """Return `3 of post_cot, 3 of pre_cot; paired by seed`."""
+    found = result.comparison
+    if found is None:
         return NONE
-    of_a, of_b = one.comparison.num_seeds
-    paired = (
-        "; runs of one seed set against each other" if one.comparison.paired else ""
-    )
-    return f"{of_a} of {one.planned.a}, {of_b} of {one.planned.b}{paired}"
+    num_a, num_b = found.num_seeds
+    paired = "; paired by seed" if found.paired else ""
+    return f"{num_a} of {result.planned.a}, {num_b} of {result.planned.b}{paired}"
 
 
-def headline(study: Study, results: StudyResults) -> str:
-    """What this study is, in a sentence."""
+def describe_power(result: ComparisonResult) -> str:
+    """Return `4.2 points (80 % power)`, the minimum detectable effect."""
+    if result.comparison is None:
+        return NONE
+    return f"{format_number(result.comparison.smallest_difference)} points (80 % power)"
+
+
+# -- the study --------------------------------------------------------------------------
+
+
+def describe_study(study: Study, results: StudyResults) -> str:
+    """Describe the design of a study in a sentence."""
     cells = study.all_cells()
-    students, variants = (
-        dict.fromkeys(cell.student_name for cell in cells),
-        {cell.variant for cell in cells},
-    )
-    rows = listed(f"{rows:,}" for rows in sorted({cell.rows for cell in cells}))
+    students = dict.fromkeys(one_line(cell.student_name) for cell in cells)
+    variants = {cell.variant for cell in cells}
+    seeds = {cell.seed for cell in cells}
+    rows = [f"{number:,}" for number in sorted({cell.rows for cell in cells})]
     return (
-        f"{listed(map(brief, students))}, fine-tuned on {pluralize(len(variants), 'variant')} of the rationales of "
-        f"{brief(study.source_name)}: {rows} rows, {pluralize(len({cell.seed for cell in cells}), 'seed')}, "
-        f"{results.num_questions:,} test questions."
+        f"{join_words(students)}, fine-tuned on {pluralize(len(variants), 'variant')} "
+        f"of the rationales of {one_line(study.source_name)}: {join_words(rows)} rows, "
+        f"{pluralize(len(seeds), 'seed')}, {results.num_questions:,} test questions."
     )
 
 
-def stages(results: StudyResults) -> str:
-    """How far each stage is."""
-    return (
-        "; ".join(
-            f"{brief(one.name)}: {one.done} of {pluralize(one.total, 'cell')}"
-            for one in results.stages
-        )
-        + "."
-    )
+def describe_stages(results: StudyResults) -> str:
+    """Return `first: 7 of 12 cells; second: 0 of 6 cells.`"""
+    parts = []
+    for stage in results.stages:
+        cells = pluralize(stage.total, "cell")
+        parts.append(f"{one_line(stage.name)}: {stage.done} of {cells}")
+    return f"{'; '.join(parts)}."
 
 
-def tally(planned: Sequence[ComparisonResult]) -> str:
-    """`3 claims, so far: 1 supported, 2 undecided.`"""
-    found = Counter(map(outcome, planned))
-    so_far = (
-        ", so far"
-        if any(one.standing is ComparisonStatus.INTERIM for one in planned)
-        else ""
-    )
-    return f"{pluralize(len(planned), 'claim')}{so_far}: {', '.join(f'{count} {word}' for word, count in found.items())}."
+def count_outcomes(planned: Sequence[ComparisonResult]) -> str:
+    """Return `3 claims, so far: 1 supported, 2 undecided.`"""
+    counts = Counter(name_outcome(one) for one in planned)
+    so_far = ", so far" if any(is_interim(one) for one in planned) else ""
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{pluralize(len(planned), 'claim')}{so_far}: {parts}."
 
 
-def interim(results: StudyResults) -> str | None:
-    """What must be known of results that may still change; None: they are final."""
+def interim_notice(results: StudyResults) -> str | None:
+    """Return the notice on results that may still change; None if they are final."""
     planned = [one for one in results.comparisons if not one.exploratory]
-    final = sum(one.standing is ComparisonStatus.FINAL for one in planned)
-    if final == len(planned):
+    num_final = sum(one.standing is ComparisonStatus.FINAL for one in planned)
+    if num_final == len(planned):
         return None
     if not results.recipes:
         return "Nothing was run on the test questions yet."
+    verb = "is" if num_final == 1 else "are"
     return (
-        f"INTERIM: {final} of {pluralize(len(planned), 'planned comparison')} {'is' if final == 1 else 'are'} final. "
-        "The others may still change. Looking at results while cells are missing and again once they are there makes "
-        "chance findings likelier: judge a claim once it is final."
+        f"INTERIM: {num_final} of {pluralize(len(planned), 'planned comparison')} "
+        f"{verb} final. The others may still change. Looking at results while cells "
+        "are missing and again once they are complete makes false positives more "
+        "likely: judge a claim once it is final."
     )
+
+
+# -- lines of a terminal ----------------------------------------------------------------
 
 
 def claim_lines(results: StudyResults) -> Iterator[str]:
@@ -206,8 +225,8 @@ def claim_lines(results: StudyResults) -> Iterator[str]:
     yield " · ".join(
         f"{stage.name}: {stage.done}/{stage.total} cells" for stage in results.stages
     )
-    for one in (*results.untrained, *results.recipes):
-        yield f"  {_recipe_line(one, results.num_questions)}"
+    for recipe in (*results.untrained, *results.recipes):
+        yield f"  {_recipe_line(recipe, results.num_questions)}"
     for comparison in results.comparisons:
         if not comparison.exploratory:
             yield claim_line(comparison)
@@ -220,14 +239,13 @@ def _recipe_line(result: RecipeResult, num_questions: int) -> str:
         name = f"{recipe.variant}, {recipe.rows} rows, {recipe.loss.value}"
     interval = ""
     if accuracy.interval_95:
-        low, high = accuracy.interval_95
-        interval = f" ({low:.1f} to {high:.1f})"
+        interval = f" ({format_interval(accuracy.interval_95)})"
     answers = f"{len(result.seeds)} × {num_questions}"
     return f"{accuracy.mean:5.1f} %{interval}  {name}, {recipe.student_name}: {answers}"
 
 
 def claim_line(result: ComparisonResult) -> str:
-    """Return the outcome of a claim with its difference and the design's power.
+    """Return the outcome of a claim with its difference and the power of the design.
 
     `after_beats_before: undecided, -0.4 points (-3.1 to +2.2), Holm-adjusted p 0.810,
     minimum detectable effect 4.2 points (80 % power)`.
@@ -235,12 +253,11 @@ def claim_line(result: ComparisonResult) -> str:
     found = result.comparison
     if found is None or result.outcome is None:
         return f"{result.planned.name}: not run"
-    is_interim = result.standing is ComparisonStatus.INTERIM
-    outcome = f"{result.outcome.value}{' so far' if is_interim else ''}"
+    so_far = " so far" if is_interim(result) else ""
     low, high = found.interval_95
     p = "" if result.p_holm is None else f", Holm-adjusted p {result.p_holm:.3f}"
-    effect = f"minimum detectable effect {found.smallest_difference:.1f} points"
     return (
-        f"{result.planned.name}: {outcome}, {found.difference:+.1f} points "
-        f"({low:+.1f} to {high:+.1f}){p}, {effect} (80 % power)"
+        f"{result.planned.name}: {result.outcome.value}{so_far}, "
+        f"{found.difference:+.1f} points ({low:+.1f} to {high:+.1f}){p}, "
+        f"minimum detectable effect {describe_power(result)}"
     )

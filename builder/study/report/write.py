@@ -1,36 +1,44 @@
-"""report/: a study's results as a page, tables and a picture.
+"""The files of report/: the page, CSV tables, results.json and a picture.
 
 The same record and results give the same bytes.
 """
 
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cotbuild.builder.study.report.page import page
-from cotbuild.builder.study.report.plots import pictures
-from cotbuild.builder.study.report.tables import tables
+from cotbuild.builder.card.markdown import escape_hidden
+from cotbuild.builder.study.report.page import render_page
+from cotbuild.builder.study.report.plots import render_pictures
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_bytes_atomic
-from cotbuild.schemas.study.declaration import Study
-from cotbuild.schemas.study.record import StudyRegistration
-from cotbuild.schemas.study.results import StudyResults
+from cotbuild.schemas.study.declaration import Study, TrainingSetting
+from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
+from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
 
-PAGE, RESULTS, PICTURE = "index.html", "results.json", "accuracy.png"
+PAGE = "index.html"
+RESULTS = "results.json"
+PICTURE = "accuracy.png"
+
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
 
 
 def write_report(
-    folder: Path, registered: StudyRegistration, results: StudyResults, study: Study
+    folder: Path, record: StudyRegistration, results: StudyResults, study: Study
 ) -> Path:
-    """Write it, the page last, and return the page's path. `study`: as it stands now.
-    Raises StoreError.
+    """Write report/ and return the path of its page, which is written last.
 
-    PICTURE is written once a recipe of the main setting has answers.
+    `study` is STUDY.yaml as of now. PICTURE is written once a recipe of the main setting
+    has results. Raises StoreError.
     """
-    drawn = pictures(registered, results)
-    files = {name: text.encode() for name, text in tables(results).items()}
+    pictures = render_pictures(record, results)
+    files = {name: text.encode() for name, text in make_tables(results).items()}
     files[RESULTS] = (results.model_dump_json(indent=2) + "\n").encode()
-    if "accuracy" in drawn:
-        files[PICTURE] = drawn["accuracy"]
-    files[PAGE] = page(registered, results, study, drawn).encode()
+    if "accuracy" in pictures:
+        files[PICTURE] = pictures["accuracy"]
+    files[PAGE] = render_page(record, results, study, pictures).encode()
     try:
         for name, data in files.items():
             write_bytes_atomic(folder / name, data)
@@ -38,6 +46,126 @@ def write_report(
             (folder / PICTURE).unlink(missing_ok=True)  # of an earlier report
     except OSError as error:
         raise StoreError(
-            f"{folder}: {error}. Expected a folder that can be written to. Run it again."
+            f"{folder}: could not be written: {error.strerror or error}. Check "
+            "permissions and free disk space, then run the same command again."
         ) from error
     return folder / PAGE
+
+
+# -- tables -----------------------------------------------------------------------------
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What makes a spreadsheet run a cell as a formula, or is skipped before one."""
+
+_SETTING = ("student", "rows", "loss")
+_RECIPE = (
+    *_SETTING, "variant", "num_seeds", "mean", "low_95", "high_95", "raw", "normalised",
+    "free", "forced", "parse_failures", "tokens_per_question",
+    "rationale_tokens_per_question", "seen", "num_rows", "train_tokens", "train_seconds",
+)  # fmt: skip
+_RECIPE_FIGURES = _RECIPE[_RECIPE.index("raw") :]
+_SEED = (*_SETTING, "variant", "seed", "accuracy")
+_COMPARISON = (
+    "name", "says", "claim", "a", "b", *_SETTING, "exploratory", "standing", "outcome",
+    "difference", "low_95", "high_95", "low_90", "high_90", "p", "p_holm", "equivalent",
+    "seeds_a", "seeds_b", "num_questions", "paired", "standard_error", "df",
+    "smallest_difference",
+)  # fmt: skip
+
+
+def make_tables(results: StudyResults) -> dict[str, str]:
+    """Return the CSV tables of a report, file name to text."""
+    recipes = (*results.untrained, *results.recipes)
+    recipe_rows = [_recipe_row(one) for one in recipes]
+    seed_rows = [row for one in recipes for row in _seed_rows(one)]
+    comparison_rows = [_comparison_row(one) for one in results.comparisons]
+    variant_rows = [one.model_dump() for one in results.variants]
+    return {
+        "recipes.csv": format_csv(_RECIPE, recipe_rows),
+        "seeds.csv": format_csv(_SEED, seed_rows),
+        "comparisons.csv": format_csv(_COMPARISON, comparison_rows),
+        "variants.csv": format_csv(VariantFacts.model_fields, variant_rows),
+    }
+
+
+def format_csv(header: Iterable[str], rows: Iterable[Row]) -> str:
+    """Return a CSV table with these columns.
+
+    None is an empty cell, and floats have all their digits. A text that a spreadsheet
+    would run as a formula begins with an apostrophe.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(header), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _escape_cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def _escape_cell(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    text = escape_hidden(value, "\n\t")
+    return f"'{text}" if value.startswith(_FORMULA_STARTS) else text
+
+
+def _setting_cells(setting: TrainingSetting) -> dict[str, Value]:
+    return {
+        "student": setting.student_name,
+        "rows": setting.rows,
+        "loss": setting.loss.value,
+    }
+
+
+def _recipe_row(result: RecipeResult) -> Row:
+    low, high = result.accuracy.interval_95 or (None, None)
+    return {
+        **_setting_cells(result.recipe),
+        "variant": result.recipe.variant,
+        "num_seeds": len(result.seeds),
+        "mean": result.accuracy.mean,
+        "low_95": low,
+        "high_95": high,
+        **{name: getattr(result, name) for name in _RECIPE_FIGURES},
+    }
+
+
+def _seed_rows(result: RecipeResult) -> Iterator[Row]:
+    for seed, accuracy in zip(result.seeds, result.accuracy.per_seed, strict=True):
+        yield {
+            **_setting_cells(result.recipe),
+            "variant": result.recipe.variant,
+            "seed": seed,
+            "accuracy": accuracy,
+        }
+
+
+def _comparison_row(result: ComparisonResult) -> Row:
+    planned, found = result.planned, result.comparison
+    row: dict[str, Value] = {
+        "name": planned.name,
+        "says": planned.says,
+        "claim": planned.claim.value,
+        "a": planned.a,
+        "b": planned.b,
+        **_setting_cells(result.setting),
+        "exploratory": result.exploratory,
+        "standing": result.standing.value,
+        "outcome": result.outcome.value if result.outcome else None,
+        "p_holm": result.p_holm,
+        "equivalent": result.equivalent,
+    }
+    if found is None:
+        return row
+    row["low_95"], row["high_95"] = found.interval_95
+    row["low_90"], row["high_90"] = found.interval_90
+    row["seeds_a"], row["seeds_b"] = found.num_seeds
+    return row | {
+        "difference": found.difference,
+        "p": found.p,
+        "num_questions": found.num_questions,
+        "paired": found.paired,
+        "standard_error": found.standard_error,
+        "df": found.df,
+        "smallest_difference": found.smallest_difference,
+    }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.card.markdown import one_line
-from cotbuild.builder.study.report.page import page
+from cotbuild.builder.study.report.page import render_page
 from cotbuild.schemas.study.record import GateResult
 from cotbuild.schemas.study.results import ClaimOutcome, ComparisonStatus
 from tests.support.studies.hostile import TEXTS, Seen, hostile
@@ -28,11 +28,11 @@ test_report_pictures.py has the real ones.
 
 
 def shown(made: Made) -> str:
-    return page(*made, {})
+    return render_page(*made, {})
 
 
 def golden() -> str:
-    return page(*changed(), PICTURES)
+    return render_page(*changed(), PICTURES)
 
 
 def test_the_page_is_as_a_person_last_read_it() -> None:
@@ -57,7 +57,7 @@ def test_a_page_is_well_formed_and_says_what_its_tables_are(kind: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_no_text_runs_and_each_comes_back_equal(text: str) -> None:
-    html = page(*hostile(text), PICTURES)
+    html = render_page(*hostile(text), PICTURES)
     seen, tame = Seen(html), Seen(golden())
     assert seen.tags == tame.tags
     same = [(tag, name) for tag, name, _ in tame.attributes]
@@ -109,7 +109,7 @@ def test_a_browser_is_told_to_load_and_run_nothing() -> None:
         (
             "one seed",
             [
-                "One seed of label_only, pre_cot, post_cot and post_cot_shuffled_words: its spread"
+                "One seed of label_only, pre_cot, post_cot and post_cot_shuffled_words: the variance"
             ],
         ),
     ],
@@ -123,7 +123,7 @@ def test_how_far_a_study_is_is_said_plainly(kind: str, says: list[str]) -> None:
 
 def test_claims_show_the_figures_of_their_comparisons() -> None:
     record, results, study = whole()
-    seen = Seen(page(record, results, study, {}))
+    seen = Seen(render_page(record, results, study, {}))
     outcomes, cells = (
         iter([word for word in seen.of("span") if word in list(ClaimOutcome)]),
         seen.of("dd"),
@@ -140,10 +140,7 @@ def test_claims_show_the_figures_of_their_comparisons() -> None:
             )
         )
         assert f"{one.planned.a} − {one.planned.b}: {points}" in cells
-        assert (
-            f"{found.smallest_difference:.1f} points: what this design finds four times of five"
-            in cells
-        )
+        assert f"{found.smallest_difference:.1f} points (80 % power)" in cells
         assert ("< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}") in cells
         assert next(outcomes) == one.outcome
     assert len({one.outcome for one in planned}) > 1
@@ -151,7 +148,7 @@ def test_claims_show_the_figures_of_their_comparisons() -> None:
 
 def test_another_primary_metric_is_named_and_the_usual_one_shown_beside_it() -> None:
     record, results, study = whole(metric="free")
-    seen = Seen(page(record, results, study, {}))
+    seen = Seen(render_page(record, results, study, {}))
     assert "the free greedy answer" in seen.of("dd")
     assert "Raw" in seen.of("th")
     assert "Raw" not in Seen(shown(whole())).of("th")
@@ -166,7 +163,8 @@ def test_interim_results_are_marked_one_by_one() -> None:
     assert (
         len(
             re.findall(
-                r"</span> interim</p>|, interim</td>", page(record, results, study, {})
+                r"</span> interim</p>|, interim</td>",
+                render_page(record, results, study, {}),
             )
         )
         == marked
@@ -178,7 +176,7 @@ def test_what_was_changed_later_is_told() -> None:
     assert [cells[at : at + 3] for at, one in enumerate(cells) if one == "2.0"] == [
         ["2.0", "3.0", "2026-01-02T00:00:00+00:00"]
     ]
-    assert "Nothing." in shown(whole())
+    assert "None." in shown(whole())
 
 
 def test_a_gate_that_did_not_hold_is_told_first() -> None:
@@ -191,10 +189,10 @@ def test_a_gate_that_did_not_hold_is_told_first() -> None:
         standard_error=2.0,
         needed=2.0,
     )
-    text = page(record.model_copy(update={"gate": failed}), results, study, {})
-    assert text.index("The gate did not hold") < text.index("<h2")
+    text = render_page(record.model_copy(update={"gate": failed}), results, study, {})
+    assert text.index("Gate failed") < text.index("<h2")
     assert (
-        "did not hold: label_only 26.0 %, untrained 27.0 %; −1.0 points, standard error 2.0; needed 2 of them"
+        "failed: label_only 26.0 %, untrained 27.0 %; −1.0 points, standard error 2.0; required 2 standard errors"
         in text
     )
 

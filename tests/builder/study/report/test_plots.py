@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.study.report.drawn import spread
-from cotbuild.builder.study.report.page import page
-from cotbuild.builder.study.report.plots import pictures
+from cotbuild.builder.study.report.curves import spread_labels
+from cotbuild.builder.study.report.page import render_page
+from cotbuild.builder.study.report.plots import render_pictures
 from tests.support.studies.hostile import TEXTS, hostile
 from tests.support.studies.kinds import KINDS
 from tests.support.studies.made import whole
@@ -34,14 +34,14 @@ def test_each_kind_of_study_has_its_pictures_and_an_alt_for_each(
     kind: str, names: set[str]
 ) -> None:
     made = KINDS[kind]()
-    found = pictures(*made[:2])
+    found = render_pictures(*made[:2])
     assert found.keys() == names
     assert all(data.startswith(PNG) for data in found.values())
-    assert page(*made, found).count(" alt=") == len(names)
+    assert render_page(*made, found).count(" alt=") == len(names)
 
 
 def test_pictures_are_the_same_bytes_every_time_and_carry_no_clock() -> None:
-    first, again = (pictures(*whole()[:2]) for _ in range(2))
+    first, again = (render_pictures(*whole()[:2]) for _ in range(2))
     assert first == again
     assert not any(
         mark in data for data in first.values() for mark in (b"tEXt", b"tIME")
@@ -50,12 +50,12 @@ def test_pictures_are_the_same_bytes_every_time_and_carry_no_clock() -> None:
 
 @pytest.mark.parametrize("text", [TEXTS[6], TEXTS[8]])
 def test_any_name_of_a_student_can_be_drawn(text: str) -> None:
-    assert pictures(*hostile(text)[:2]).keys() == USUAL | {"rows"}
+    assert render_pictures(*hostile(text)[:2]).keys() == USUAL | {"rows"}
 
 
 @given(st.lists(st.floats(0, 1), max_size=40), st.floats(0.001, 0.3))
 def test_labels_keep_their_order_and_lie_apart(places: list[float], gap: float) -> None:
-    found = spread(places, gap)
+    found = spread_labels(places, gap)
     room = min(gap, 1 / max(1, len(places) - 1))
     ordered = sorted(range(len(places)), key=lambda at: (places[at], at))
     for lower, upper in pairwise(ordered):

@@ -2,9 +2,8 @@
 
 import pytest
 
-from cotbuild.builder.study.report import wording as said
-from cotbuild.builder.study.report.limits import limits
-from cotbuild.builder.study.report.method import method
+from cotbuild.builder.study.report import wording
+from cotbuild.builder.study.report.sections import describe_method, list_limitations
 from cotbuild.schemas.study.declaration import Claim
 from cotbuild.schemas.study.results import ClaimOutcome, ComparisonResult
 from cotbuild.schemas.training import Precision
@@ -26,7 +25,7 @@ from tests.support.studies.made import whole
 def test_points_have_a_sign_unless_they_round_to_nothing(
     value: float, shown: str
 ) -> None:
-    assert said.signed(value) == shown
+    assert wording.format_signed(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_points_have_a_sign_unless_they_round_to_nothing(
     ],
 )
 def test_no_p_value_is_shown_as_nought(p: float, shown: str) -> None:
-    assert said.p_value(p) == shown
+    assert wording.format_p(p) == shown
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_no_p_value_is_shown_as_nought(p: float, shown: str) -> None:
     [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
 )
 def test_lists(parts: list[str], shown: str) -> None:
-    assert said.listed(parts) == shown
+    assert wording.join_words(parts) == shown
 
 
 def ended(claim: Claim, outcome: ClaimOutcome, equivalent: bool) -> ComparisonResult:
@@ -67,57 +66,64 @@ def ended(claim: Claim, outcome: ClaimOutcome, equivalent: bool) -> ComparisonRe
             Claim.BEATS,
             ClaimOutcome.SUPPORTED,
             False,
-            "post_cot came out better than pre_cot",
+            "post_cot is significantly better than pre_cot",
         ),
         (
             Claim.BEATS,
             ClaimOutcome.SUPPORTED,
             True,
-            "post_cot came out better than pre_cot",
+            "post_cot is significantly better than pre_cot",
         ),
         (
             Claim.BEATS,
             ClaimOutcome.CONTRADICTED,
             False,
-            "pre_cot came out better than post_cot",
+            "pre_cot is significantly better than post_cot",
         ),
         (
             Claim.BEATS,
             ClaimOutcome.CONTRADICTED,
             True,
-            "post_cot and pre_cot came out equally good",
+            "post_cot and pre_cot are equivalent",
         ),
-        (Claim.BEATS, ClaimOutcome.UNDECIDED, False, "Neither came out better"),
+        (Claim.BEATS, ClaimOutcome.UNDECIDED, False, "Neither is significantly better"),
         (
             Claim.AS_GOOD,
             ClaimOutcome.SUPPORTED,
             True,
-            "post_cot and pre_cot came out equally good",
+            "post_cot and pre_cot are equivalent",
         ),
         (
             Claim.AS_GOOD,
             ClaimOutcome.SUPPORTED,
             False,
-            "post_cot came out better than pre_cot",
+            "post_cot is significantly better than pre_cot",
         ),
         (
             Claim.AS_GOOD,
             ClaimOutcome.CONTRADICTED,
             False,
-            "pre_cot came out better than post_cot",
+            "pre_cot is significantly better than post_cot",
         ),
-        (Claim.AS_GOOD, ClaimOutcome.UNDECIDED, False, "Neither came out better"),
+        (
+            Claim.AS_GOOD,
+            ClaimOutcome.UNDECIDED,
+            False,
+            "Neither is significantly better",
+        ),
     ],
 )
 def test_an_outcome_names_the_recipe_that_won(
     claim: Claim, outcome: ClaimOutcome, equivalent: bool, starts: str
 ) -> None:
-    assert said.meaning(ended(claim, outcome, equivalent), 2.0).startswith(starts)
+    assert wording.explain_outcome(ended(claim, outcome, equivalent), 2.0).startswith(
+        starts
+    )
 
 
 def test_limits_name_what_each_comparison_could_not_have_found() -> None:
     record, results, _ = whole()
-    lines = limits(record, results)
+    lines = list_limitations(record, results)
     for one in results.comparisons:
         if not one.exploratory and one.comparison:
             size = f"{one.comparison.smallest_difference:.1f} points"
@@ -126,7 +132,7 @@ def test_limits_name_what_each_comparison_could_not_have_found() -> None:
                 and size in line
                 for line in lines
             )
-    assert any("3 of the 300 test questions stand" in line for line in lines)
+    assert any("up to 3 of the 300 test questions are in" in line for line in lines)
 
 
 def test_rows_left_out_and_cells_of_two_students_are_told() -> None:
@@ -141,29 +147,31 @@ def test_rows_left_out_and_cells_of_two_students_are_told() -> None:
     )
     assert any(
         line.startswith("1 recipe trained on fewer rows") and "491 of 500" in line
-        for line in limits(record, results)
+        for line in list_limitations(record, results)
     )
     assert (
         "by two different students under one name: post_cot.embedded.500"
-        in dict(method(record, results))["Test questions asked"]
+        in dict(describe_method(record, results))["Evaluations on test"]
     )
 
 
 def test_cells_trained_in_two_precisions_are_told() -> None:
     record, results, _ = whole()
-    assert not any("float32" in line for line in limits(record, results))
+    assert not any("float32" in line for line in list_limitations(record, results))
     first, second, *others = results.recipes
     both = first.model_copy(
         update={"precisions": (Precision.BFLOAT16, Precision.FLOAT32)}
     )
     mixed = results.model_copy(update={"recipes": (both, second, *others)})
     sentence = f"Some cells were trained in bfloat16, others in float32 ({first.recipe.variant} in both)."
-    assert limits(record, mixed)[-1] == sentence
-    assert dict(method(record, mixed))["Training"].endswith("in bfloat16 and float32.")
+    assert list_limitations(record, mixed)[-1] == sentence
+    assert dict(describe_method(record, mixed))["Training"].endswith(
+        "in bfloat16 and float32."
+    )
 
 
 def test_a_study_without_cells_has_limits_too() -> None:
     record, results, _ = nothing_run()
-    lines = limits(record, results)
-    assert sum("not run, so nothing can be said" in line for line in lines) == 3
+    lines = list_limitations(record, results)
+    assert sum("not run, so nothing can be concluded" in line for line in lines) == 3
     assert not any("seed" in line for line in lines)

@@ -1,0 +1,209 @@
+"""The sentences of a study's page on its limitations and its method. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from cotbuild.builder.card.markdown import one_line
+from cotbuild.builder.study.report.wording import (
+    METRICS,
+    describe_setting,
+    format_number,
+    format_percent,
+    format_signed,
+    join_words,
+)
+from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.fingerprint import canonical_json
+from cotbuild.schemas.study.declaration import StudyQuestions
+from cotbuild.schemas.study.record import GateResult, QuestionSet, StudyRegistration
+from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
+
+LEVEL_PERCENT = 5
+"""Percent of comparisons without a true difference that look significant, uncorrected."""
+
+
+# -- limitations ------------------------------------------------------------------------
+
+
+def list_limitations(record: StudyRegistration, results: StudyResults) -> list[str]:
+    """Return what the design and the data cannot show, one sentence each."""
+    main = [one for one in results.recipes if one.recipe.setting == record.study.main]
+    planned = [one for one in results.comparisons if not one.exploratory]
+    return [
+        *(_power_limitation(one) for one in planned),
+        f"A difference within ± {record.study.margin:.1f} points counts as none, by "
+        "the registered margin.",
+        *_scope_limitations(record, results),
+        *_seed_limitations(main),
+        _overlap_limitation(results),
+        *_dropped_row_limitations(results.recipes),
+        *_precision_limitations(results.recipes),
+    ]
+
+
+def _power_limitation(result: ComparisonResult) -> str:
+    pair = f"{result.planned.a} against {result.planned.b}"
+    if result.comparison is None:
+        return f"{pair}: not run, so nothing can be concluded."
+    effect = result.comparison.smallest_difference
+    return (
+        f"{pair}: the minimum detectable effect is {effect:.1f} points (80 % power); a "
+        "smaller true difference would be missed more often than one time in five."
+    )
+
+
+def _scope_limitations(
+    record: StudyRegistration, results: StudyResults
+) -> Iterator[str]:
+    main = record.study.main
+    others = {one.recipe.student for one in results.recipes} - {main.student}
+    beside = ""
+    if others:
+        students = pluralize(len(others), "other student")
+        beside = f" Results of {students} are exploratory."
+    yield (
+        f"The claims are about one student: {describe_setting(main)}. Others may learn "
+        f"differently.{beside}"
+    )
+    yield (
+        f"One dataset, {one_line(record.study.source_name)}, and "
+        f"{results.num_questions:,} of its questions: results on others may differ."
+    )
+
+
+def _seed_limitations(main: Sequence[RecipeResult]) -> Iterator[str]:
+    if not main:
+        return
+    counts = sorted({len(one.seeds) for one in main})
+    noun = "seed" if counts == [1] else "seeds"
+    numbers = join_words(str(count) for count in counts)
+    yield (
+        f"{numbers} {noun} for each recipe: the variance between runs is estimated "
+        "from these alone."
+    )
+    single = [one.recipe.variant for one in main if len(one.seeds) == 1]
+    if single:
+        yield (
+            f"One seed of {join_words(single)}: the variance between its runs is "
+            "unknown, so it has no interval."
+        )
+
+
+def _overlap_limitation(results: StudyResults) -> str:
+    most = max(results.recipes, key=lambda one: one.seen, default=None)
+    if most is None or most.seen == 0:
+        return (
+            "No test question's text is in the training rows of an evaluated student."
+        )
+    return (
+        f"The texts of up to {most.seen:,} of the {results.num_questions:,} test "
+        f"questions are in the training rows of a student ({most.recipe.variant})."
+    )
+
+
+def _dropped_row_limitations(recipes: Sequence[RecipeResult]) -> Iterator[str]:
+    """Yield a sentence if rows were dropped because they were too long."""
+    short = [one for one in recipes if one.num_rows < one.recipe.rows]
+    if short:
+        least = min(short, key=lambda one: one.num_rows / one.recipe.rows)
+        yield (
+            f"{pluralize(len(short), 'recipe')} trained on fewer rows than declared; "
+            f"the fewest {least.recipe.variant}: {least.num_rows:,} of "
+            f"{least.recipe.rows:,}."
+        )
+
+
+def _precision_limitations(recipes: Sequence[RecipeResult]) -> Iterator[str]:
+    """Yield a sentence if machines trained in different precisions."""
+    precisions = sorted({one for recipe in recipes for one in recipe.precisions})
+    if len(precisions) > 1:
+        mixed = [one.recipe.variant for one in recipes if len(one.precisions) > 1]
+        both = f" ({join_words(dict.fromkeys(mixed))} in both)" if mixed else ""
+        first, second = precisions[0].value, precisions[1].value
+        yield f"Some cells were trained in {first}, others in {second}{both}."
+
+
+# -- method -----------------------------------------------------------------------------
+
+
+def describe_method(
+    record: StudyRegistration, results: StudyResults
+) -> list[tuple[str, str]]:
+    """Return how the study was done, as pairs of a term and its description."""
+    study = record.study
+    settings = one_line(canonical_json(study.train)) if study.train else "the defaults"
+    return [
+        ("Registered", f"{record.at}, before the first cell; digest {record.digest}"),
+        ("Data", one_line(study.source_name)),
+        ("Gate on dev", _describe_gate(record.gate, study.gate.variant)),
+        ("Primary metric", METRICS[study.metric]),
+        ("Margin", f"± {study.margin:.1f} points"),
+        ("Statistics", _describe_statistics(study.paired)),
+        ("Dev questions", _describe_questions(study.dev, record.dev)),
+        ("Test questions", _describe_questions(study.test, record.test)),
+        ("Evaluations on test", _describe_accesses(results)),
+        ("Settings of all cells", settings),
+        ("Training", _describe_training(results)),
+    ]
+
+
+def _describe_gate(gate: GateResult | None, variant: str) -> str:
+    if gate is None:
+        return "not decided yet"
+    outcome = "passed" if gate.passed else "failed"
+    trained = ", ".join(format_number(one) for one in gate.trained)
+    return (
+        f"{outcome}: {variant} {trained} %, untrained {format_percent(gate.untrained)}; "
+        f"{format_signed(gate.difference)} points, standard error "
+        f"{gate.standard_error:.1f}; required {gate.needed:g} standard errors"
+    )
+
+
+def _describe_statistics(paired: bool) -> str:
+    runs = "runs paired by seed" if paired else "runs unpaired"
+    return (
+        f"bootstrap over seeds and questions in closed form, {runs}; p-values of "
+        "planned comparisons adjusted by Holm's method; equivalent if the 90 % interval "
+        "lies within the margin"
+    )
+
+
+def _describe_questions(declared: StudyQuestions, found: QuestionSet) -> str:
+    skip = f", without the first {declared.skip:,}" if declared.skip else ""
+    split = one_line(declared.split)
+    return f"{len(found.ids):,} of {split}{skip}; digest {found.rows}"
+
+
+def _describe_accesses(results: StudyResults) -> str:
+    recipes = (*results.untrained, *results.recipes)
+    cells = pluralize(sum(len(one.seeds) for one in recipes), "finished cell")
+    times = "time" if results.touches == 1 else "times"
+    line = f"{results.touches:,} {times} for {cells}"
+    if not results.touched_twice:
+        return f"{line}; never by two different students under one name"
+    names = ", ".join(one_line(name) for name in results.touched_twice)
+    return f"{line}; by two different students under one name: {names}"
+
+
+def _describe_training(results: StudyResults) -> str:
+    if not results.recipes:
+        return "none"
+    hours = sum(one.train_seconds * len(one.seeds) for one in results.recipes) / 3600
+    tokens = sum(one.train_tokens * len(one.seeds) for one in results.recipes)
+    precisions = {
+        precision.value for one in results.recipes for precision in one.precisions
+    }
+    return (
+        f"{tokens / 1e6:.1f} million tokens read, {hours:.1f} hours, over all finished "
+        f"cells; in {join_words(sorted(precisions))}."
+    )
+
+
+def exploratory_note(exploratory: Sequence[ComparisonResult]) -> str:
+    """Return how to read comparisons that were not planned."""
+    num_false = LEVEL_PERCENT / 100 * len(exploratory)
+    return (
+        f"{pluralize(len(exploratory), 'comparison')} not named before the first cell; "
+        "p-values not adjusted. Without any true difference, "
+        f"{num_false:.1f} of them would be expected to have p below 0.05. They suggest "
+        "hypotheses; they do not test them."
+    )
