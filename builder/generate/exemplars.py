@@ -1,9 +1,11 @@
-"""Few-shot exemplars by seeded draw: for each question the first of a shuffled pool,
-never the question itself.
+"""Few-shot exemplars by seeded draw.
+
+A question gets the first exemplars of a shuffled pool, and never itself.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from string import ascii_uppercase
 
 from cotbuild.builder.sources.overlap import normalised
@@ -13,88 +15,97 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
 
-Worked = tuple[Question, str]
-"""A question and the rationale that its row brings."""
+WorkedQuestion = tuple[Question, str]
+"""A question and the rationale in its row."""
+
+RankedQuestion = tuple[str, Question, str]
+"""The rank of a worked question in the draw, the question and its rationale."""
 
 
 @dataclass
 class ExemplarPool:
-    """One worked question more than a prompt takes, so that a question is never its own
-    exemplar.
+    """The exemplars of a build, drawn once.
+
+    It holds one more than a prompt takes, so that a question is never its own exemplar.
     """
 
     config: ExemplarsConfig
     by_kind: dict[QuestionKind, list[tuple[str, Exemplar]]]
-    """Normalised question and exemplar, in the order of the draw."""
+    """Normalised question text and exemplar, in the order of the draw."""
     _filled: dict[tuple[str, str, int], Template] = field(default_factory=dict)
+    """Filled templates by template, kind and the position that was left out."""
 
     def fill(self, template: Template, question: Question) -> Template:
-        """The template with this question's exemplars.
+        """Return the template with the exemplars for a question.
 
         Raises ConfigError where it takes none, or there are too few.
         """
         drawn = self.by_kind.get(question.kind, [])
+        texts = [text for text, _ in drawn]
         own = normalised(question.text)
-        left_out = next(
-            (at for at, (text, _) in enumerate(drawn) if text == own), len(drawn)
-        )
+        left_out = texts.index(own) if own in texts else len(texts)
         key = (template.fingerprint, question.kind.value, left_out)
         if key not in self._filled:
-            self._filled[key] = self._fill(
-                template, [e for at, (_, e) in enumerate(drawn) if at != left_out]
-            )
+            exemplars = [exemplar for _, exemplar in drawn]
+            del exemplars[left_out : left_out + 1]
+            self._filled[key] = self._fill(template, exemplars)
         return self._filled[key]
 
     def _fill(self, template: Template, exemplars: list[Exemplar]) -> Template:
+        count = self.config.count
         if template.assistant is None:
             raise ConfigError(
-                f"template {template.ref} has no exemplars. Expected one that has, for --exemplars."
+                f"template {template.ref} has no exemplars. Use one that has, or leave "
+                "out --exemplars."
             )
-        if len(exemplars) < self.config.count:
+        if len(exemplars) < count:
             raise ConfigError(
-                f"exemplars: {len(exemplars)} of kind {template.kind.value} in split {self.config.split!r}, besides a "
-                f"question itself. Expected {self.config.count}. Lower exemplars.count."
+                f"exemplars: {len(exemplars)} of kind {template.kind.value} in split "
+                f"{self.config.split!r}, besides the question itself. Lower "
+                f"exemplars.count, which is {count}."
             )
-        return template.replace(exemplars=tuple(exemplars[: self.config.count]))
+        return template.replace(exemplars=tuple(exemplars[:count]))
 
 
-def draw(config: ExemplarsConfig, worked: Iterable[Worked]) -> ExemplarPool:
-    """The pool of a build: per kind the count + 1 different questions whose (seed, id)
-    digests are lowest.
+def draw_exemplars(
+    config: ExemplarsConfig, worked: Iterable[WorkedQuestion]
+) -> ExemplarPool:
+    """Draw the exemplars of a build: of each kind count + 1 different questions.
+
+    They are those with the lowest digest of (seed, id), whatever the order of `worked`.
+    Questions without a target take no part.
     """
-    by_kind: dict[QuestionKind, dict[str, tuple[str, Question, str]]] = {}
+    by_kind: dict[QuestionKind, dict[str, RankedQuestion]] = {}
     for question, rationale in worked:
         if question.target is None:
             continue
-        lowest, text = by_kind.setdefault(question.kind, {}), normalised(question.text)
+        lowest = by_kind.setdefault(question.kind, {})
+        text = normalised(question.text)
         rank = digest("exemplar/1", [config.seed, question.id])
-        if text not in lowest or rank < lowest[text][0]:
-            lowest[text] = (rank, question, rationale)
-            if len(lowest) > config.count + 1:
-                del lowest[max(lowest, key=lambda text: lowest[text][0])]
-    drawn = {
-        kind: sorted(lowest.values(), key=_rank) for kind, lowest in by_kind.items()
-    }
-    return ExemplarPool(
-        config,
-        {
-            kind: [(normalised(q.text), _exemplar(q, r)) for _, q, r in few]
-            for kind, few in drawn.items()
-        },
-    )
+        if text in lowest and lowest[text][0] <= rank:
+            continue
+        lowest[text] = (rank, question, rationale)
+        if len(lowest) > config.count + 1:
+            highest = max(lowest, key=lambda text: lowest[text][0])
+            del lowest[highest]
+    drawn = {kind: _in_order(lowest) for kind, lowest in by_kind.items()}
+    return ExemplarPool(config, drawn)
 
 
-def _rank(drawn: tuple[str, Question, str]) -> str:
-    return drawn[0]
+def _in_order(lowest: dict[str, RankedQuestion]) -> list[tuple[str, Exemplar]]:
+    ranked = sorted(lowest.values(), key=itemgetter(0))
+    return [
+        (normalised(question.text), _exemplar(question, rationale))
+        for _, question, rationale in ranked
+    ]
 
 
 def _exemplar(question: Question, rationale: str) -> Exemplar:
-    labels = [choice.label for choice in question.choices]
-    assert question.target is not None
-    # Exemplars are lettered; the question's own labels may be 1, 2, ….
-    answer = (
-        ascii_uppercase[labels.index(question.target)] if labels else question.target
-    )
+    answer = question.target or ""
+    if question.choices:
+        # Exemplars are lettered; the question's own labels may be 1, 2, ….
+        labels = [choice.label for choice in question.choices]
+        answer = ascii_uppercase[labels.index(answer)]
     return Exemplar(
         question=question.text,
         choices=tuple(choice.text for choice in question.choices),

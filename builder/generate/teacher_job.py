@@ -16,7 +16,7 @@ from cotbuild.builder.generate.chains import (
     follow_chains,
     grade_chain,
 )
-from cotbuild.builder.generate.exemplars import draw
+from cotbuild.builder.generate.exemplars import draw_exemplars
 from cotbuild.builder.generate.jobs import (
     BuildRows,
     Job,
@@ -100,7 +100,7 @@ class TeacherJob(Job):
         exemplars = self.config.exemplars
         pool = None
         if exemplars is not None:
-            pool = draw(exemplars, self.source.worked(exemplars.split))
+            pool = draw_exemplars(exemplars, self.source.worked(exemplars.split))
         return ChainRules(self.config, self.teacher, self.templates, pool)
 
     def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import Build
 from cotbuild.builder.build.verify import verify_build
-from cotbuild.builder.generate.exemplars import ExemplarPool, draw
+from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
 from cotbuild.builder.release.fetch import fetch_release
 from cotbuild.builder.release.rederive import RowDeriver, compare_rows, derive_imported
@@ -128,4 +128,4 @@ def _draw_exemplars(config: BuildConfig, source: str | None) -> ExemplarPool | N
     if exemplars is None or source is None:
         return None
     opened = open_source(config.source.model_copy(update={"name": source}))
-    return draw(exemplars, opened.worked(exemplars.split))
+    return draw_exemplars(exemplars, opened.worked(exemplars.split))

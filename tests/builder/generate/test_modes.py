@@ -11,7 +11,7 @@ from cotbuild.builder.generate.chains import (
     extend_chain,
     start_chain,
 )
-from cotbuild.builder.generate.exemplars import draw
+from cotbuild.builder.generate.exemplars import draw_exemplars
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.teacher_job import load_purpose_templates
 from cotbuild.prompts.template import ASK_JSON
@@ -357,7 +357,7 @@ def drawing(
         config,
         "t",
         load_purpose_templates(config),
-        draw(config.exemplars or ExemplarsConfig(split="x"), pool),
+        draw_exemplars(config.exemplars or ExemplarsConfig(split="x"), pool),
     )
 
     def shown(asked: Question) -> list[str]:
@@ -418,7 +418,7 @@ def test_a_template_without_exemplars_takes_none() -> None:
         config,
         "t",
         load_purpose_templates(config),
-        draw(ExemplarsConfig(split="train"), POOL),
+        draw_exemplars(ExemplarsConfig(split="train"), POOL),
     )
     with pytest.raises(ConfigError, match="number_zero_shot@1 has no exemplars"):
         start_chain(mode, worked(99)[0], 0)
