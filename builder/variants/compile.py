@@ -1,4 +1,4 @@
-"""Compile variants: from the specs of `cotbuild.schemas.variant` to functions on a
+"""Compile variants: from the specs to functions on a
 rationale. Pure, but for the tokenizer file of a variant that moves pieces.
 """
 

@@ -27,7 +27,7 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
-from cotbuild.builder.variants.transforms.mask import cut, is_content, mask
+from cotbuild.builder.variants.transforms.mask import cut, is_content_word, mask
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
 from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
 from cotbuild.schemas.answers.grade import grade_completion
@@ -173,7 +173,7 @@ def bare_mask(text: str, draw: Draw, question: Question) -> str:  # noqa: ARG001
 
 
 def bare_drop_content(text: str, draw: Draw, question: Question) -> str:  # noqa: ARG001
-    return " ".join([word for word in text.split() if not is_content(word)])
+    return " ".join([word for word in text.split() if not is_content_word(word)])
 
 
 def bare_drop_mentions(text: str, draw: Draw, question: Question) -> str:  # noqa: ARG001

@@ -1,8 +1,8 @@
 """Controls: as many words as the rationale has, or as another transform leaves of it,
-but of no or other meaning. Pure.
+without its meaning. Pure.
 
-Counts are matched in words (`units.words`), exactly. `leaves` is a transform's `like`,
-bound; it has the same draws.
+Numbers of words (`units.words`) are matched exactly. `like` is the function of the
+transform that the spec's `like` declares; it gets the same draws.
 """
 
 from itertools import cycle, islice
@@ -24,81 +24,95 @@ from cotbuild.schemas.transform import (
 )
 
 
-def vocabulary(transform: Vocabulary, leaves: TransformFn | None = None) -> TransformFn:
-    """Words drawn from all rationales of the build, as they stand there, each draw
-    apart: one may come twice.
+def vocabulary(transform: Vocabulary, like: TransformFn | None = None) -> TransformFn:
+    """`cotbuild.schemas.transform.Vocabulary`: draw words of the whole build, as they are
+    written there, with replacement.
     """
-    check_bound(transform.like, leaves)
+    check_like(transform.like, like)
     by_count = transform.weights == "corpus"
 
-    def apply(
+    def draw_words(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        model = text if leaves is None else leaves(text, example, draws, corpus)
-        if model is None:
+        count = count_like(like, text, example, draws, corpus)
+        if count is None:
             return None
-        return " ".join(
-            corpus.word_at(point, by_count=by_count)
-            for point in draws.numbers(len(words(model)))
-        )
+        points = draws.numbers(count)
+        return " ".join(corpus.word_at(point, by_count=by_count) for point in points)
 
-    return apply
+    return draw_words
 
 
 def swap(transform: Swap) -> TransformFn:
-    """Another question's rationale, as the teacher wrote it.
+    """`cotbuild.schemas.transform.Swap`: the rationale of another question, unchanged.
 
-    None: no other question has such a label.
+    Does not apply if no other question has such a label.
     """
 
-    def apply(
+    def take_another(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         return corpus.another(example, transform.label)
 
-    return apply
+    return take_another
 
 
-def filler(transform: Filler, leaves: TransformFn | None = None) -> TransformFn:
-    """One word over and over."""
-    check_bound(transform.like, leaves)
+def filler(transform: Filler, like: TransformFn | None = None) -> TransformFn:
+    """`cotbuild.schemas.transform.Filler`: repeat one word."""
+    check_like(transform.like, like)
 
-    def apply(
+    def repeat_word(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        model = text if leaves is None else leaves(text, example, draws, corpus)
-        return None if model is None else " ".join([transform.word] * len(words(model)))
+        count = count_like(like, text, example, draws, corpus)
+        return None if count is None else " ".join([transform.word] * count)
 
-    return apply
+    return repeat_word
 
 
 def echo(transform: Echo) -> TransformFn:
-    """The question's words from first to last, over and over, the last round cut short;
-    "" where it has none.
+    """`cotbuild.schemas.transform.Echo`: repeat the words of the question from first to
+    last, as many as the text has; empty if the question has none.
     """
 
-    def apply(
+    def repeat_question(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        return " ".join(islice(cycle(words(example.question.text)), len(words(text))))
+        repeated = cycle(words(example.question.text))
+        return " ".join(islice(repeated, len(words(text))))
 
-    return apply
+    return repeat_question
 
 
 def constant(transform: Constant) -> TransformFn:
-    """The same text, whatever the rationale."""
+    """`cotbuild.schemas.transform.Constant`: the same text for every rationale."""
 
-    def apply(
+    def return_constant(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return transform.text
 
-    return apply
+    return return_constant
 
 
-def check_bound(like: Transform | None, leaves: TransformFn | None) -> None:
-    """Raise TypeError where `like` is given and was not bound, or the other way round."""
-    if (like is None) != (leaves is None):
+def check_like(declared: Transform | None, like: TransformFn | None) -> None:
+    """Raise TypeError unless `like` is given exactly if the spec declares one."""
+    if (declared is None) != (like is None):
         raise TypeError(
-            f"like {like!r}: leaves is {leaves!r}. Expected like bound, or neither."
+            f"the spec's like is {declared!r}, but the function passed for it is "
+            f"{like!r}. Pass the compiled transform, or None if the spec has none."
         )
+
+
+def count_like(
+    like: TransformFn | None,
+    text: str,
+    example: RationaleExample,
+    draws: SeededDraws,
+    corpus: BuildCorpus,
+) -> int | None:
+    """Return the number of words that `like` leaves of the text, or that the text has
+    if `like` is None; None if `like` does not apply.
+    """
+    model = text if like is None else like(text, example, draws, corpus)
+    return None if model is None else len(words(model))

@@ -35,7 +35,7 @@ the same form: "river river … water water" would need one round a pair.
 
 
 def strip(transform: Strip) -> TransformFn:
-    """`cotbuild.schemas.variant.Strip`: remove the words that name the target or any
+    """`cotbuild.schemas.transform.Strip`: remove the words that name the target or any
     option.
 
     With `random` remove as many of the words that this would leave, or of all words if
@@ -56,7 +56,7 @@ def strip(transform: Strip) -> TransformFn:
 
 
 def leak_only(transform: LeakOnly) -> TransformFn:
-    """`cotbuild.schemas.variant.LeakOnly`: keep only the words that name the target."""
+    """`cotbuild.schemas.transform.LeakOnly`: keep only the words that name the target."""
 
     def apply(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus

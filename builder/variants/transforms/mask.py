@@ -1,6 +1,6 @@
-"""Words masked or dropped, and texts cut to length.
+"""Transforms that mask or drop words, or cut a text to a length. Pure.
 
-Pure. The words left are joined by single spaces.
+The words left are joined by single spaces.
 """
 
 from collections.abc import Callable
@@ -12,142 +12,142 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
+from cotbuild.builder.variants.transforms.controls import check_like, count_like
 from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, share_of, words
 from cotbuild.schemas.transform import Cut, Mask
 
-_NAMES = """
-zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds thousand thousands million millions
-billion billions trillion trillions dozen dozens
+_CARDINALS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy
+eighty ninety hundred hundreds thousand thousands million millions billion billions
+trillion trillions dozen dozens
 """
-NUMBER_WORDS = frozenset(_NAMES.split())
-"""Cardinals, as `bare` gives them; ordinals are not: "first" orders an argument,
-"second" is also a time.
+NUMBER_WORDS = frozenset(_CARDINALS.split())
+"""Cardinals, as `bare` returns them. Ordinals are not numbers: "first" orders an
+argument, "second" is also a time.
 """
+Positions = list[int]
+"""Positions of words in a text, in order."""
 
 
 def mask(transform: Mask) -> TransformFn:
-    """The class's `share` masked: places drawn one by one, or a run of words that are
-    next to each other in the class.
+    """`cotbuild.schemas.transform.Mask`: mask or drop a share of the words of a class.
 
-    The symbol takes the place of the whole word, with the marks glued to it. Words in a
-    row leave as many symbols. Without a symbol the words go; where all go, the text is
+    They are drawn one by one, or as one run of neighbours among the words of the class.
+    The symbol replaces the whole word with the punctuation attached to it, also in a
+    row of masked words. Without a symbol the words are dropped, and the text may become
     empty.
     """
-    places, share, symbol = _CLASSES[transform.words], transform.share, transform.symbol
-    draw = _scattered if transform.layout == "scattered" else _run
+    find_class, share = _CLASSES[transform.words], transform.share
+    draw = _draw_scattered if transform.layout == "scattered" else _draw_run
 
-    def apply(
+    def mask_words(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        said = words(text)
-        candidates = places(said, example)
+        all_words = words(text)
+        candidates = find_class(all_words, example)
         masked = draw(candidates, share_of(share, len(candidates)), draws)
-        left: list[str | None] = [*said]
+        left: list[str | None] = [*all_words]
         for i in masked:
-            left[i] = symbol
+            left[i] = transform.symbol
         return " ".join(filter(None, left))
 
-    return apply
+    return mask_words
 
 
-def cut(transform: Cut, leaves: TransformFn | None = None) -> TransformFn:
-    """The first or last words; all where there are fewer. None: `leaves`, which is
-    `like` bound, gives none.
+def cut(transform: Cut, like: TransformFn | None = None) -> TransformFn:
+    """`cotbuild.schemas.transform.Cut`: keep the first or last words, or all if there are
+    fewer.
 
-    `leaves` has the draws of the transform it stands in. Raises TypeError where only
-    one of them is there.
+    `like` is the function of the transform that the spec's `like` declares; it gets the
+    same draws. Does not apply if that does not.
     """
-    if (transform.like is None) != (leaves is None):
-        raise TypeError(
-            f"cut like {transform.like!r}: leaves is {leaves!r}. Expected like bound, or neither."
-        )
+    check_like(transform.like, like)
 
-    def apply(
+    def cut_words(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        said = words(text)
-        kept = transform.count or 0
+        all_words = words(text)
+        num_kept = transform.count
         if transform.share is not None:
-            kept = share_of(transform.share, len(said))
-        elif leaves is not None:
-            left = leaves(text, example, draws, corpus)
-            if left is None:
-                return None
-            kept = len(words(left))
-        return " ".join(
-            said[:kept]
-            if transform.end == "first"
-            else said[max(0, len(said) - kept) :]
-        )
+            num_kept = share_of(transform.share, len(all_words))
+        elif like is not None:
+            num_kept = count_like(like, text, example, draws, corpus)
+        if num_kept is None:
+            return None
+        if transform.end == "first":
+            return " ".join(all_words[:num_kept])
+        return " ".join(all_words[max(0, len(all_words) - num_kept) :])
 
-    return apply
+    return cut_words
 
 
-def _scattered(candidates: list[int], count: int, draws: SeededDraws) -> list[int]:
+def _draw_scattered(candidates: Positions, count: int, draws: SeededDraws) -> Positions:
     if count == len(candidates):
         return candidates
-    return (
-        [candidates[i] for i in draws.order(len(candidates))[:count]] if count else []
-    )
+    if count == 0:
+        return []
+    return [candidates[i] for i in draws.order(len(candidates))[:count]]
 
 
-def _run(candidates: list[int], count: int, draws: SeededDraws) -> list[int]:
-    [drawn] = draws.numbers(1)
-    start = int(drawn * (len(candidates) - count + 1))
+def _draw_run(candidates: Positions, count: int, draws: SeededDraws) -> Positions:
+    [point] = draws.numbers(1)
+    start = int(point * (len(candidates) - count + 1))
     return candidates[start : start + count]
 
 
-# --- the classes: places of the words that belong ---
+# --- the classes of words ---
 
 
-def _any(said: list[str], example: RationaleExample) -> list[int]:
-    return list(range(len(said)))
-
-
-def _mentions(said: list[str], example: RationaleExample) -> list[int]:
-    """Those that `strip` of the options takes out."""
-    return sorted(find_naming_words(said, example, "options"))
-
-
-def _that(
-    belongs: Callable[[str], bool],
-) -> Callable[[list[str], RationaleExample], list[int]]:
-    def places(said: list[str], example: RationaleExample) -> list[int]:
-        return [i for i, word in enumerate(said) if belongs(word)]
-
-    return places
-
-
-def is_stop(word: str) -> bool:
-    """Whether it is an English function word, whatever its case and the marks around
-    it.
+def is_stop_word(word: str) -> bool:
+    """Return whether it is an English function word, ignoring case and punctuation
+    around it.
     """
     return bare(word) in STOP_WORDS
 
 
 @lru_cache(maxsize=1 << 16)
-def is_content(word: str) -> bool:
-    """Whether it has a letter and is no stop word."""
+def is_content_word(word: str) -> bool:
+    """Return whether it has a letter and is not a stop word."""
     core = bare(word)
     return core not in STOP_WORDS and any(map(str.isalpha, core))
 
 
 @lru_cache(maxsize=1 << 16)
 def is_number(word: str) -> bool:
-    """Whether it has a numeric character, as "3rd" and "½" have, or is made of number
-    words: "twenty-five".
+    """Return whether it has a numeric character ("3rd", "½") or consists of number
+    words ("twenty-five").
     """
-    return any(map(str.isnumeric, word)) or all(
-        part in NUMBER_WORDS for part in bare(word).split("-")
-    )
+    if any(map(str.isnumeric, word)):
+        return True
+    return all(part in NUMBER_WORDS for part in bare(word).split("-"))
 
 
-_CLASSES: dict[str, Callable[[list[str], RationaleExample], list[int]]] = {
-    "any": _any,
-    "stop": _that(is_stop),
-    "content": _that(is_content),
-    "number": _that(is_number),
-    "mention": _mentions,
+ClassFinder = Callable[[list[str], RationaleExample], Positions]
+"""Finds the words of a class among all words of a text."""
+
+
+def _find_any(all_words: list[str], example: RationaleExample) -> Positions:
+    return list(range(len(all_words)))
+
+
+def _find_mentions(all_words: list[str], example: RationaleExample) -> Positions:
+    """Find the words that `leak.strip` of the options removes."""
+    return sorted(find_naming_words(all_words, example, "options"))
+
+
+def _find_by(is_in_class: Callable[[str], bool]) -> ClassFinder:
+    def find_class(all_words: list[str], example: RationaleExample) -> Positions:
+        return [i for i, word in enumerate(all_words) if is_in_class(word)]
+
+    return find_class
+
+
+_CLASSES: dict[str, ClassFinder] = {
+    "any": _find_any,
+    "stop": _find_by(is_stop_word),
+    "content": _find_by(is_content_word),
+    "number": _find_by(is_number),
+    "mention": _find_mentions,
 }

@@ -1,6 +1,6 @@
-"""The same units in another order.
+"""Transforms that reorder the units of a text. Pure.
 
-Pure. White space between words and between sentences becomes single spaces.
+White space between words and between sentences becomes single spaces.
 """
 
 from typing import NamedTuple
@@ -15,89 +15,97 @@ from cotbuild.builder.variants.transforms import units
 from cotbuild.schemas.transform import Reverse, Shuffle, Sort, Unit
 
 
-class Cutting(NamedTuple):
-    """How a text comes apart and together again."""
+class Splitting(NamedTuple):
+    """How a text is split into units and joined again."""
 
     split: units.Split
     joint: str
 
 
 def shuffle(transform: Shuffle, pieces: units.Split | None = None) -> TransformFn:
-    """Blocks of `block` units in drawn order, the last one as long as is left; inside
-    of a block nothing moves.
+    """`cotbuild.schemas.transform.Shuffle`: put blocks of units in drawn order.
 
-    Every order is as likely as another, the one there was among them: of two words one
-    rationale in two stays as it is, of four one in 24. Within sentences, no block
-    reaches over a sentence's end and the sentences stay where they are.
+    The last block may be shorter; units keep their order in a block. All orders are
+    equally likely, the original included: one in two rationales of two words stays as
+    it is, and one in 24 of four. Within sentences no block crosses the end of one, and
+    sentences keep their order. `pieces` splits a text into a tokenizer's pieces, if
+    these are the unit.
     """
-    split, joint = _cutting(transform.unit, pieces)
+    split, joint = _choose_splitting(transform.unit, pieces)
     size = transform.block
 
-    def whole(
+    def shuffle_blocks(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        blocks = _blocks(split(text), size, joint)
+        blocks = _make_blocks(split(text), size, joint)
         return joint.join([blocks[i] for i in draws.order(len(blocks))])
 
-    def by_sentence(
+    def shuffle_within_sentences(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
-        cut = [
-            _blocks(split(sentence), size, joint) for sentence in units.sentences(text)
+        by_sentence = [
+            _make_blocks(split(sentence), size, joint)
+            for sentence in units.sentences(text)
         ]
-        blocks = [block for sentence in cut for block in sentence]
-        home = [number for number, sentence in enumerate(cut) for _ in sentence]
-        # One draw for all, then every sentence's own in the order drawn: no two
-        # sentences share a draw.
-        drawn = iter(sorted(draws.order(len(blocks)), key=home.__getitem__))
-        return " ".join(
-            [joint.join([blocks[next(drawn)] for _ in sentence]) for sentence in cut]
-        )
+        blocks: list[str] = []
+        sentence_of: list[int] = []
+        for number, sentence_blocks in enumerate(by_sentence):
+            blocks += sentence_blocks
+            sentence_of += [number] * len(sentence_blocks)
+        # One draw for all blocks, sorted by sentence: sentences share no draw.
+        order = sorted(draws.order(len(blocks)), key=sentence_of.__getitem__)
+        shuffled = iter(blocks[i] for i in order)
+        sentences = [
+            joint.join([next(shuffled) for _ in sentence_blocks])
+            for sentence_blocks in by_sentence
+        ]
+        return " ".join(sentences)
 
-    return by_sentence if transform.within == "sentence" else whole
+    if transform.within == "sentence":
+        return shuffle_within_sentences
+    return shuffle_blocks
 
 
 def reverse(transform: Reverse, pieces: units.Split | None = None) -> TransformFn:
-    """The units from last to first."""
-    split, joint = _cutting(transform.unit, pieces)
+    """`cotbuild.schemas.transform.Reverse`: order the units from last to first."""
+    split, joint = _choose_splitting(transform.unit, pieces)
 
-    def apply(
+    def reverse_units(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return joint.join(split(text)[::-1])
 
-    return apply
+    return reverse_units
 
 
 def sort(transform: Sort, pieces: units.Split | None = None) -> TransformFn:
-    """By the code points of the case-folded unit, marks and spaces of a piece counted;
-    equal ones stay in order.
+    """`cotbuild.schemas.transform.Sort`: order the units by their case-folded code
+    points, the punctuation and the spaces of a piece included.
     """
-    split, joint = _cutting(transform.unit, pieces)
+    split, joint = _choose_splitting(transform.unit, pieces)
 
-    def apply(
+    def sort_units(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str:
         return joint.join(sorted(split(text), key=str.casefold))
 
-    return apply
+    return sort_units
 
 
-def _cutting(unit: Unit, pieces: units.Split | None) -> Cutting:
-    """Raises TypeError where the unit is piece and no `Pieces.split` is given."""
+def _choose_splitting(unit: Unit, pieces: units.Split | None) -> Splitting:
     if unit == "word":
-        return Cutting(units.words, " ")
+        return Splitting(units.words, " ")
     if unit == "sentence":
-        return Cutting(units.sentences, " ")
+        return Splitting(units.sentences, " ")
     if pieces is None:
         raise TypeError(
-            "unit 'piece': no tokenizer was given. Expected the split of a units.TokenPieces."
+            "unit 'piece' without a tokenizer. Pass the split of a units.TokenPieces."
         )
-    return Cutting(pieces, "")
+    return Splitting(pieces, "")
 
 
-def _blocks(parts: list[str], size: int, joint: str) -> list[str]:
-    """`size` units each; the last one has what is left."""
+def _make_blocks(parts: list[str], size: int, joint: str) -> list[str]:
+    """Join `size` units at a time; the last block has those left."""
     if size == 1:
         return parts
     return [joint.join(parts[at : at + size]) for at in range(0, len(parts), size)]

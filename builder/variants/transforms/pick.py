@@ -1,25 +1,26 @@
-"""The words that matter most by some measure, and as many drawn at random. Pure.
+"""Transforms that keep the words that matter most by a measure, or as many random ones.
+Pure.
 
-Candidates. By scores every word that a scored span touches is one, wherever it stands.
-By tfidf, question, options and list, which measure a word and not its place, each
-different word (`units.bare`) is one, where it stands first: fifteen key words are
-fifteen different words. Where fewer qualify than are asked for, all of them are kept.
+Candidates: by scores, every word that a scored span overlaps, at each of its places. By
+tfidf, question, options and list, which measure a word rather than a place, each
+different word (`units.bare`) at its first place: fifteen key words are fifteen
+different words. If fewer qualify than are requested, all of them are kept.
 
-Measures. scores: the sum of the scores of the spans that overlap the word, signs kept.
-tfidf: tf × ln(1 / df), tf the times the word stands in the rationale, df the share of
-the build's rationales that have it; a word that none has, as an earlier transform may
-make it, gets 0. question, options, list: all that qualify alike, which are the words,
-stop words apart, that stand in the question, in an option, in the file. Of equal words
-the earlier goes first.
+Measures: by scores, the sum of the scores of the spans that overlap the word, with
+their signs. By tfidf, tf × ln(1 / df), with tf the number of times the word is in the
+rationale and df the fraction of the build's rationales that have it; 0 for a word that
+none has, which an earlier transform may make. By question, options and list, all words
+that are in the question, in an option (without stop words) or in the file are equal.
+Among equal words the earlier one comes first.
 
-Without mentions, words that name an option (`leak.find_naming_words`) are no candidates, nor are
-those that a span marks so. Words that would name one only once picked side by side make
-room for the next.
+Without mentions, words that name an option (`leak.find_naming_words`) are not
+candidates, nor are those under a span marked so. Words that would name one only once
+they are side by side make room for the next ones.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from cotbuild.builder.variants.example import (
@@ -28,7 +29,7 @@ from cotbuild.builder.variants.example import (
     SeededDraws,
     TransformFn,
 )
-from cotbuild.builder.variants.transforms.controls import check_bound
+from cotbuild.builder.variants.transforms.controls import check_like, count_like
 from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.units import (
     STOP_WORDS,
@@ -39,174 +40,191 @@ from cotbuild.builder.variants.transforms.units import (
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.transform import Sample, Top
 
-Scored = Mapping[int, float]
-"""Candidates: place among the words to score."""
+Mentions = Literal["with", "without"]
+WordScores = Mapping[int, float]
+"""Score of each candidate, by its position among the words."""
 
-ROUNDS = 5
-"""Times that words picked side by side may name an option and make room for the next;
-then they go for nothing.
+MAX_ROUNDS = 5
+"""Times that words which name an option side by side make room for the next ones; after
+that they are dropped.
 """
 
 
 def top(transform: Top) -> TransformFn:
-    """The best `count` words. None: the scores file has none for this rationale."""
+    """`cotbuild.schemas.transform.Top`: keep the `count` words with the highest score.
 
-    def apply(
+    Does not apply if the scores file has no row for the rationale.
+    """
+
+    def keep_top(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
-        said = words(text)
-        scores = _measured(transform, text, said, example, corpus)
+        all_words = words(text)
+        if transform.by == "scores":
+            scores = _score_by_spans(transform, text, example, corpus)
+        else:
+            scores = _score_by_word(transform, all_words, example, corpus)
         if scores is None:
             return None
-        ranked = sorted(scores, key=lambda place: (-scores[place], place))
-        picked = _first(transform.count, ranked, said, example, transform.mentions)
-        return " ".join(
-            said[place]
-            for place in (sorted(picked) if transform.order == "text" else picked)
+        ranked = sorted(scores, key=lambda position: (-scores[position], position))
+        kept = _choose_first(
+            transform.count, ranked, all_words, example, transform.mentions
         )
+        if transform.order == "text":
+            kept.sort()
+        return " ".join(all_words[position] for position in kept)
 
-    return apply
+    return keep_top
 
 
-def sample(transform: Sample, leaves: TransformFn | None = None) -> TransformFn:
-    """Random words in the order of the text: `count`, or as many as `leaves` leaves of
-    it. None: where it is None.
+def sample(transform: Sample, like: TransformFn | None = None) -> TransformFn:
+    """`cotbuild.schemas.transform.Sample`: keep random words in their order.
+
+    `like` is the function of the transform that the spec's `like` declares; it gets the
+    same draws. Does not apply if that does not.
     """
-    check_bound(transform.like, leaves)
+    check_like(transform.like, like)
 
-    def apply(
+    def keep_random(
         text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
     ) -> str | None:
         count = transform.count
-        if leaves is not None:
-            model = leaves(text, example, draws, corpus)
-            if model is None:
-                return None
-            count = len(words(model))
-        said = words(text)
-        picked = _first(
-            count or 0, draws.order(len(said)), said, example, transform.mentions
-        )
-        return " ".join(said[place] for place in sorted(picked))
+        if like is not None:
+            count = count_like(like, text, example, draws, corpus)
+        if count is None:
+            return None
+        all_words = words(text)
+        order = draws.order(len(all_words))
+        kept = _choose_first(count, order, all_words, example, transform.mentions)
+        return " ".join(all_words[position] for position in sorted(kept))
 
-    return apply
+    return keep_random
 
 
 def word_scores(
     places: Sequence[tuple[int, int]],
     spans: Sequence[tuple[int, int, float, bool]],
-    mentions: Literal["with", "without"],
+    mentions: Mentions,
 ) -> dict[int, float]:
-    """Score of each word, given as (start, end), that a span touches; both in order of
-    their starts and of their ends.
+    """Return the score of each word that a span overlaps, by its position.
 
-    A span over two words counts for both. Without mentions, words under a span that
-    names an option are left out.
+    `places` are (start, end) of the words, `spans` (start, end, score, names an
+    option), both in order of their starts and of their ends. A span over two words
+    counts for both. Without `mentions`, words under a span that names an option are
+    left out.
     """
-    scores, first = {}, 0
-    for number, (start, end) in enumerate(places):
+    scores: dict[int, float] = {}
+    first = 0
+    for position, (start, end) in enumerate(places):
         while first < len(spans) and spans[first][1] <= start:
             first += 1
         last = first
         while last < len(spans) and spans[last][0] < end:
             last += 1
-        over = spans[first:last]
-        if over and not (mentions == "without" and any(option for *_, option in over)):
-            scores[number] = math.fsum(score for _, _, score, _ in over)
+        overlapping = spans[first:last]
+        names_option = any(option for _, _, _, option in overlapping)
+        if overlapping and not (names_option and mentions == "without"):
+            scores[position] = math.fsum(score for _, _, score, _ in overlapping)
     return scores
 
 
-def _first(
+def _choose_first(
     count: int,
     ranked: Sequence[int],
-    said: Sequence[str],
+    all_words: Sequence[str],
     example: RationaleExample,
-    mentions: Literal["with", "without"],
+    mentions: Mentions,
 ) -> list[int]:
-    """The first `count` of `ranked`, best first; without mentions, those of them that
-    name no option together.
+    """Return the first `count` positions of `ranked`, best first.
+
+    Without `mentions` they name no option, neither alone nor side by side.
     """
     if mentions == "with":
         return list(ranked[:count])
-    named = find_naming_words(said, example, "options")
-    left = [place for place in ranked if place not in named]
-    for _ in range(ROUNDS):
-        picked = left[:count]
-        if not (together := _naming_among(picked, said, example)):
-            return picked
-        left = [place for place in left if place not in together]
-    picked = left[:count]
-    together = _naming_among(picked, said, example)
-    return [place for place in picked if place not in together]
+    naming = find_naming_words(all_words, example, "options")
+    left = [position for position in ranked if position not in naming]
+    for _ in range(MAX_ROUNDS):
+        naming = _find_naming_side_by_side(left[:count], all_words, example)
+        if not naming:
+            return left[:count]
+        left = [position for position in left if position not in naming]
+    chosen = left[:count]
+    naming = _find_naming_side_by_side(chosen, all_words, example)
+    return [position for position in chosen if position not in naming]
 
 
-def _naming_among(
-    picked: Sequence[int], said: Sequence[str], example: RationaleExample
+def _find_naming_side_by_side(
+    chosen: Sequence[int], all_words: Sequence[str], example: RationaleExample
 ) -> frozenset[int]:
-    """Those of the picked words that name an option when they stand side by side, in
-    the order of the text.
+    """Return those of the chosen positions whose words name an option when only the
+    chosen words are left.
     """
-    in_order = sorted(picked)
-    return frozenset(
-        in_order[at]
-        for at in find_naming_words(
-            [said[place] for place in in_order], example, "options"
-        )
-    )
+    positions = sorted(chosen)
+    words_left = [all_words[position] for position in positions]
+    naming = find_naming_words(words_left, example, "options")
+    return frozenset(positions[at] for at in naming)
 
 
 # --- measures ---
 
 
-def _measured(
+def _score_by_spans(
+    transform: Top, text: str, example: RationaleExample, corpus: BuildCorpus
+) -> WordScores | None:
+    """Return None if the scores file has no row for the rationale."""
+    if text != example.rationale:
+        raise ConfigError(
+            f"question {example.question_id!r} sample {example.sample_index}: top by "
+            "scores comes after a transform that changed the text, but scores refer to "
+            "the original rationale. Make it the first transform."
+        )
+    spans = corpus.scores(str(transform.file), example)
+    if spans is None:
+        return None
+    return word_scores(word_spans(text), spans, transform.mentions)
+
+
+def _score_by_word(
     transform: Top,
-    text: str,
-    said: Sequence[str],
+    all_words: Sequence[str],
     example: RationaleExample,
     corpus: BuildCorpus,
-) -> Scored | None:
-    if transform.by == "scores":
-        return _by_scores(transform, text, example, corpus)
-    forms = [bare(word) for word in said]
-    firsts = {form: place for place, form in reversed(list(enumerate(forms))) if form}
+) -> WordScores:
+    forms = [bare(word) for word in all_words]
+    first_positions: dict[str, int] = {}
+    for position, form in enumerate(forms):
+        if form:
+            first_positions.setdefault(form, position)
     if transform.by == "tfidf":
         counts = Counter(forms)
         return {
-            place: counts[form] * _rarity(corpus.document_frac(form))
-            for form, place in firsts.items()
+            position: counts[form] * _inverse_document_frequency(form, corpus)
+            for form, position in first_positions.items()
         }
-    wanted = _WANTED[transform.by](transform, example, corpus)
-    return {place: 1.0 for form, place in firsts.items() if form in wanted}
+    qualifying = _find_qualifying(transform, example, corpus)
+    return {
+        position: 1.0
+        for form, position in first_positions.items()
+        if form in qualifying
+    }
 
 
-def _rarity(frac: float) -> float:
+def _inverse_document_frequency(form: str, corpus: BuildCorpus) -> float:
+    frac = corpus.document_frac(form)
     return math.log(1 / frac) if frac else 0.0
 
 
-def _by_scores(
-    transform: Top, text: str, example: RationaleExample, corpus: BuildCorpus
-) -> Scored | None:
-    if text != example.rationale:
-        raise ConfigError(
-            f"question {example.question_id!r} sample {example.sample_index}: top by scores after another transform. "
-            "Expected it first: scores are for places in the rationale as it was."
-        )
-    spans = corpus.scores(str(transform.file), example)
-    return (
-        None
-        if spans is None
-        else word_scores(word_spans(text), spans, transform.mentions)
-    )
+def _find_qualifying(
+    transform: Top, example: RationaleExample, corpus: BuildCorpus
+) -> frozenset[str]:
+    """Return the words that qualify, as `units.bare` returns them."""
+    if transform.by == "question":
+        return _content_forms(example.question.text)
+    if transform.by == "options":
+        options = [choice.text for choice in example.question.choices]
+        return _content_forms(" ".join(options))
+    return corpus.listed(str(transform.file))
 
 
-def _forms(text: str) -> frozenset[str]:
+def _content_forms(text: str) -> frozenset[str]:
     return frozenset(map(bare, words(text))) - STOP_WORDS
-
-
-_WANTED: dict[str, Callable[[Top, RationaleExample, BuildCorpus], frozenset[str]]] = {
-    "question": lambda _, example, __: _forms(example.question.text),
-    "options": lambda _, example, __: _forms(
-        " ".join(choice.text for choice in example.question.choices)
-    ),
-    "list": lambda transform, _, corpus: corpus.listed(str(transform.file)),
-}

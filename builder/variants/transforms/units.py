@@ -1,7 +1,8 @@
-"""What transforms move, mask and count: words, sentences, and pieces of a tokenizer.
+"""The units that transforms move, mask and count: words, sentences and the pieces of a
+tokenizer.
 
-Words and sentences are rejoined by single spaces, pieces by nothing. Offsets are into
-the text as given.
+Words and sentences are joined again by single spaces, pieces by nothing. Offsets count
+characters of the text as given.
 """
 
 import re
@@ -13,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.errors import ConfigError
@@ -26,20 +27,24 @@ if TYPE_CHECKING:
 # snowballstem/snowball-website at 8ee5cf948ac1. BSD-3-Clause, (c) 2001 Martin Porter,
 # (c) 2002 Richard Boulton.
 _SNOWBALL = """
-i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it its
-itself they them their theirs themselves what which who whom this that these those am is are was were be been being
-have has had having do does did doing would should could ought i'm you're he's she's it's we're they're i've you've
-we've they've i'd you'd he'd she'd we'd they'd i'll you'll he'll she'll we'll they'll isn't aren't wasn't weren't
-hasn't haven't hadn't doesn't don't didn't won't wouldn't shan't shouldn't can't cannot couldn't mustn't let's that's
-who's what's here's there's when's where's why's how's a an the and but if or because as until while of at by for with
-about against between into through during before after above below to from up down in out on off over under again
-further then once here there when where why how all any both each few more most other some such no nor not only own
-same so than too very
+i me my myself we our ours ourselves you your yours yourself yourselves he him his
+himself she her hers herself it its itself they them their theirs themselves what which
+who whom this that these those am is are was were be been being have has had having do
+does did doing would should could ought i'm you're he's she's it's we're they're i've
+you've we've they've i'd you'd he'd she'd we'd they'd i'll you'll he'll she'll we'll
+they'll isn't aren't wasn't weren't hasn't haven't hadn't doesn't don't didn't won't
+wouldn't shan't shouldn't can't cannot couldn't mustn't let's that's who's what's here's
+there's when's where's why's how's a an the and but if or because as until while of at
+by for with about against between into through during before after above below to from
+up down in out on off over under again further then once here there when where why how
+all any both each few more most other some such no nor not only own same so than too
+very
 """
 STOP_WORDS = frozenset(_SNOWBALL.split())
-"""English function words, as `bare` gives them."""
+"""English function words, as `bare` returns them."""
 
 Split = Callable[[str], list[str]]
+"""Splits a text into units."""
 
 _WORD = re.compile(r"\S+")
 # The look-behind keeps 100 KB of dots linear: a run of marks is tried from its first
@@ -48,172 +53,173 @@ _END = re.compile(rf"(?<![.!?]){p.SENTENCE_END.pattern}")
 _CLOSERS = re.compile(r"[\"')\]}>*_]*+")
 _SPACE = re.compile(r"\s+")
 _OPENERS = "\"'([{<*_"
-_LONGEST_ABBREVIATION = 8  # characters looked back over
+_LONGEST_ABBREVIATION = 8  # characters
 
 
 def words(text: str) -> list[str]:
-    """Runs of non-space, whatever Unicode calls white space."""
+    """Split at white space, as Unicode defines it."""
     return text.split()
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Start and end of each of `words(text)`."""
+    """Return start and end of each of `words(text)`."""
     return [found.span() for found in _WORD.finditer(text)]
 
 
-@lru_cache(maxsize=1 << 16)  # 0.05 µs for a word met before, 0.5-3 µs for a new one
+@lru_cache(maxsize=1 << 16)  # 0.05 µs for a cached word, 0.5-3 µs for another
 def bare(word: str) -> str:
-    """The word as it is compared: folded as `patterns.fold` and `str.casefold` do,
-    without what is around its letters and digits; empty for punctuation alone. "Don’t!"
-    → "don't", "C++" → "c".
+    """Return the form in which words are compared.
+
+    It is folded by `patterns.fold` and `str.casefold`, without what surrounds its
+    letters and digits, and empty for punctuation alone: "Don’t!" gives "don't", "C++"
+    gives "c".
     """
-    low = p.fold(word).casefold()
-    if low.isalnum():
-        return low
-    if low.isascii():
-        return low.strip(string.punctuation + string.whitespace)
-    start, end = 0, len(low)
-    while start < end and not low[start].isalnum():
+    folded = p.fold(word).casefold()
+    if folded.isalnum():
+        return folded
+    if folded.isascii():
+        return folded.strip(string.punctuation + string.whitespace)
+    start, end = 0, len(folded)
+    while start < end and not folded[start].isalnum():
         start += 1
-    while start < end and not (
-        low[end - 1].isalnum() or unicodedata.category(low[end - 1])[0] == "M"
-    ):
-        end -= 1  # a combining mark belongs to the letter before it
-    return low[start:end]
+    while start < end and not _ends_word(folded[end - 1]):
+        end -= 1
+    return folded[start:end]
+
+
+def _ends_word(char: str) -> bool:
+    # A combining mark (category M) belongs to the letter before it.
+    return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences, without the white space between them: joined by spaces they give
-    all words in order.
+    """Split into sentences; joined by spaces they give all words in order.
 
-    The rule is for English, and simple. A sentence ends at a newline; and at . ! ? and
-    the quotes or brackets that close behind it, where white space and then a capital, a
-    digit, or an opening quote or bracket follow. A single full stop does not end it
-    behind the abbreviations of `patterns.ABBREVIATION`, which count every single letter
+    The rule is a simple one for English. A sentence ends at a newline. It also ends at
+    . ! ? with the quotes or brackets that close after it, if white space and then a
+    capital, a digit, or an opening quote or bracket follow. A single full stop does not
+    end it after an abbreviation (`patterns.ABBREVIATION`). Every single letter counts
     as one: "J. K. Rowling", but also "option B. The".
     """
-    cuts = [0, *_cuts(text), len(text)]
-    found = [text[start:end].strip() for start, end in pairwise(cuts)]
-    return [sentence for sentence in found if sentence]
+    bounds = [0, *_find_sentence_ends(text), len(text)]
+    stripped = [text[start:end].strip() for start, end in pairwise(bounds)]
+    return [sentence for sentence in stripped if sentence]
 
 
-def _cuts(text: str) -> list[int]:
-    """Where a sentence ends and white space follows, or where a line ends."""
-    view = p.fold(text)
-    cuts = []
-    for mark in _END.finditer(view):
-        start, end = mark.span()
+def _find_sentence_ends(text: str) -> list[int]:
+    folded = p.fold(text)
+    ends = []
+    for mark in _END.finditer(folded):
         if mark[0] == "\n":
-            cuts.append(start)
+            ends.append(mark.start())
             continue
-        if mark[0] == "." and p.ABBREVIATION.search(
-            view, max(0, start - _LONGEST_ABBREVIATION), start
-        ):
+        look_back = max(0, mark.start() - _LONGEST_ABBREVIATION)
+        if mark[0] == "." and p.ABBREVIATION.search(folded, look_back, mark.start()):
             continue
-        closed = _CLOSERS.match(view, end)
-        end = closed.end() if closed else end
-        gap = _SPACE.match(
-            text, end
-        )  # not in the view, which has spaces for zero-width characters inside of words
-        if gap and _opens(view[gap.end() : gap.end() + 1]):
-            cuts.append(end)
-    return cuts
+        closers = _CLOSERS.match(folded, mark.end())
+        end = closers.end() if closers else mark.end()
+        # Not in the folded text, which has spaces for zero-width characters in words.
+        gap = _SPACE.match(text, end)
+        if gap and _opens_sentence(folded[gap.end() : gap.end() + 1]):
+            ends.append(end)
+    return ends
 
 
-def _opens(char: str) -> bool:
+def _opens_sentence(char: str) -> bool:
     return char.isupper() or char.isdigit() or (char != "" and char in _OPENERS)
 
 
 def share_of(share: float, count: int) -> int:
-    """That share of `count`, rounded half up; exact for the decimal number that was
-    written, 0.285 of 100 is 29.
+    """Return that share of `count`, rounded half up.
+
+    Exact for the decimal number that was written: 0.285 of 100 is 29.
     """
-    over, under = _ratio(share)
-    return (2 * over * count + under) // (2 * under)
+    numerator, denominator = _as_ratio(share)
+    return (2 * numerator * count + denominator) // (2 * denominator)
 
 
 @lru_cache(maxsize=256)
-def _ratio(share: float) -> tuple[int, int]:
+def _as_ratio(share: float) -> tuple[int, int]:
     return Fraction(repr(share)).as_integer_ratio()
 
 
 @dataclass(frozen=True)
 class TokenPieces:
-    """The tokens of a tokenizer.json, which is read when first needed; can be sent to
-    another process.
+    """The pieces of a tokenizer, whose tokenizer.json is read when first needed.
+
+    It can be sent to another process.
     """
 
     file: Path
 
     @classmethod
-    def of(cls, tokenizer: str) -> "TokenPieces":
-        """Of `VariantSpec.tokenizer`: embedded, or a folder.
+    def of(cls, tokenizer: str) -> Self:
+        """Find the tokenizer.json of `VariantSpec.tokenizer`: "embedded" or a folder.
 
-        Raises ConfigError where it has no tokenizer.json.
+        Raises ConfigError if there is none.
         """
-        from cotbuild.builder.storage.cache import (
-            cache_dir,  # here: 0.3 s, which workers without pieces need not pay
-        )
-        from cotbuild.builder.teachers.vllm.embedded import embedded_folder
+        if tokenizer == "embedded":
+            # Imported here: 0.3 s, which a process without pieces need not pay.
+            from cotbuild.builder.storage.cache import cache_dir
+            from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 
-        embedded = tokenizer == "embedded"
-        file = (
-            embedded_folder(cache_dir()) if embedded else Path(tokenizer).expanduser()
-        ) / "tokenizer.json"
+            folder = embedded_folder(cache_dir())
+            remedy = "Generate with the embedded teacher once, which creates it."
+        else:
+            folder = Path(tokenizer).expanduser()
+            remedy = "Save a fast tokenizer there with save_pretrained."
+        file = folder / "tokenizer.json"
         if not file.is_file():
-            todo = (
-                "Ask the embedded teacher once, which makes it."
-                if embedded
-                else "Save it with save_pretrained."
-            )
             raise ConfigError(
-                f"tokenizer {tokenizer!r}: {str(file)!r} is not there. Expected a fast tokenizer. {todo}"
+                f"tokenizer {tokenizer!r}: no file {str(file)!r}. {remedy}"
             )
         return cls(file)
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the file, 64 hex digits: all that decides what `split` returns."""
+        """SHA-256 of the file, 64 hex digits; it decides what `split` returns.
+
+        Raises ConfigError if the file cannot be read.
+        """
         try:
             return file_sha256(self.file)
-        except OSError as fault:
+        except OSError as error:
             raise ConfigError(
-                f"{self.file}: {fault.strerror}. Expected a tokenizer.json that can be read."
-            ) from fault
+                f"{self.file}: cannot be read: {error.strerror}."
+            ) from error
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
         try:
             from tokenizers import Tokenizer
-        except ImportError as fault:
+        except ImportError as error:
             raise ConfigError(
-                "unit 'piece': no package tokenizers. Expected it installed. pip install it."
-            ) from fault
+                "unit 'piece': the package tokenizers is not installed. "
+                "Run pip install tokenizers."
+            ) from error
         try:
-            made = Tokenizer.from_file(str(self.file))
-        except Exception as fault:
-            if (
-                type(fault) is not Exception
-            ):  # which is what tokenizers raises for whatever is wrong with a file
+            tokenizer = Tokenizer.from_file(str(self.file))
+        except Exception as error:
+            # tokenizers raises a plain Exception for anything wrong with a file.
+            if type(error) is not Exception:
                 raise
             raise ConfigError(
-                f"{self.file}: {fault}. Expected a tokenizer.json of the tokenizers library."
-            ) from fault
-        made.no_truncation()  # a file may ask for both
-        made.no_padding()
-        return made
+                f"{self.file}: not a tokenizer.json of the tokenizers library: {error}."
+            ) from error
+        tokenizer.no_truncation()  # the file may declare both
+        tokenizer.no_padding()
+        return tokenizer
 
     def split(self, text: str) -> list[str]:
-        """Pieces that give `text` exactly when joined by nothing.
+        """Split into pieces that give exactly `text` when joined by nothing.
 
-        Tokens that share a character, as the bytes of an emoji do, are one piece; what
-        no token covers, such as white space that the tokenizer drops, goes with the
-        next one, and at the end alone.
+        Tokens that share a character, such as the bytes of an emoji, are one piece.
+        Text that no token covers, such as white space that the tokenizer drops, belongs
+        to the next piece, and at the end is a piece of its own.
         """
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
         cuts, end = [0], 0
-        for start, stop in self._tokenizer.encode(
-            text, add_special_tokens=False
-        ).offsets:
+        for start, stop in encoding.offsets:
             if start >= end > cuts[-1]:
                 cuts.append(end)
             end = max(end, stop)

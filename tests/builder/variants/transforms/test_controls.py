@@ -102,9 +102,9 @@ def test_a_row_that_like_cannot_have_is_none(
 
 
 def test_like_is_bound_or_not_there() -> None:
-    with pytest.raises(TypeError, match="Expected like bound"):
+    with pytest.raises(TypeError, match="Pass the compiled transform"):
         filler(Filler(do="filler", like=Cut(do="cut", count=2)))
-    with pytest.raises(TypeError, match="Expected like bound"):
+    with pytest.raises(TypeError, match="Pass the compiled transform"):
         vocabulary(Vocabulary(do="vocabulary"), sample(LIKE))
 
 

@@ -19,9 +19,9 @@ from cotbuild.builder.variants.transforms.leak import strip
 from cotbuild.builder.variants.transforms.mask import (
     NUMBER_WORDS,
     cut,
-    is_content,
+    is_content_word,
     is_number,
-    is_stop,
+    is_stop_word,
     mask,
 )
 from cotbuild.builder.variants.transforms.units import bare, share_of, words
@@ -144,8 +144,8 @@ def test_golden_cuts(parameters: dict[str, Any], expected: str) -> None:
 )
 def test_classes(word: str, classes: set[str]) -> None:
     found = {
-        "stop": is_stop(word),
-        "content": is_content(word),
+        "stop": is_stop_word(word),
+        "content": is_content_word(word),
         "number": is_number(word),
     }
     assert {name for name, belongs in found.items() if belongs} == classes
@@ -153,7 +153,7 @@ def test_classes(word: str, classes: set[str]) -> None:
 
 @given(st.text())
 def test_no_word_is_both_stop_and_content(word: str) -> None:
-    assert not (is_stop(word) and is_content(word))
+    assert not (is_stop_word(word) and is_content_word(word))
 
 
 def test_number_words_are_as_they_are_compared() -> None:
@@ -218,7 +218,7 @@ def test_contiguous_in_a_class_leaves_none_of_it_out_between(
     marks = "".join(
         "#" if word == SYMBOL else "."
         for word in left
-        if word == SYMBOL or is_content(word)
+        if word == SYMBOL or is_content_word(word)
     )
     assert "." not in marks.strip(".")
 
@@ -280,7 +280,7 @@ def test_cut_like_what_cannot_be_is_none() -> None:
 def test_like_and_what_it_leaves_go_together(
     parameters: dict[str, Any], leaves: TransformFn | None
 ) -> None:
-    with pytest.raises(TypeError, match="Expected like bound"):
+    with pytest.raises(TypeError, match="Pass the compiled transform"):
         shortened(FISH, leaves, **parameters)
 
 

@@ -271,5 +271,5 @@ def test_empty_one_word_and_ten_thousand(bound: Callable[[], TransformFn]) -> No
 def test_pieces_without_a_tokenizer_are_a_mistake(
     bind: Callable[[], TransformFn],
 ) -> None:
-    with pytest.raises(TypeError, match="Expected the split"):
+    with pytest.raises(TypeError, match="Pass the split"):
         bind()

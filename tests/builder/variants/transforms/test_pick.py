@@ -232,7 +232,7 @@ def test_scores_after_another_transform_are_refused(tmp_path: Path) -> None:
         LoadedCorpus(BUILD, {"scores": tmp_path / "scores.parquet"}) as corpus,
         pytest.raises(
             ConfigError,
-            match=r"'q0' sample 0: top by scores after another transform\. Expected it first",
+            match=r"'q0' sample 0: top by scores comes after a transform",
         ),
     ):
         apply("water Cold", BUILD[0], draws(), corpus)

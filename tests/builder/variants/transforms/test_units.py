@@ -309,7 +309,9 @@ def test_an_embedded_model_that_was_never_made_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"'embedded'.*Ask the embedded teacher once"):
+    with pytest.raises(
+        ConfigError, match=r"'embedded'.*Generate with the embedded teacher once"
+    ):
         TokenPieces.of("embedded")
 
 
@@ -331,5 +333,5 @@ def test_a_folder_without_a_tokenizer_is_refused(
 ) -> None:
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(ConfigError, match=r"tokenizer\.json.*Expected"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.json"):
         TokenPieces.of(str(tmp_path)).split("a")
