@@ -47,8 +47,8 @@ def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
     at_hub("publish", finished, REPO, "--tag", "v1")
     out = tmp_path / "pulled"
     said = at_hub("pull", f"{REPO}@v1", out).stdout.splitlines()
-    assert said[0].startswith("brought and checked: ")
-    assert "there already" in at_hub("pull", REPO, out).stdout
+    assert said[0].startswith("downloaded and verified: ")
+    assert "already downloaded" in at_hub("pull", REPO, out).stdout
     assert rows(out) == rows(finished)
     assert not (out / ".pulling").exists()
     cotbuild("verify", out, "--all")
