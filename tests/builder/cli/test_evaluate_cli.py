@@ -325,7 +325,7 @@ def unfinished(made: Made, run: Path) -> Path:
 @pytest.mark.parametrize(
     ("student", "words", "said", "code"),
     [
-        ("run", [], "does not say what it was trained on", 2),
+        ("run", [], "no record of the build it was trained on", 2),
         ("tiny", [], "no --source. Pass the questions", 2),
         (
             "run",
@@ -354,7 +354,7 @@ def unfinished(made: Made, run: Path) -> Path:
             "Pass --base FOLDER",
             2,
         ),
-        ("unfinished", ["--source", "QUESTIONS"], "not trained to its end", 1),
+        ("unfinished", ["--source", "QUESTIONS"], "training has not finished", 1),
         (
             "tiny",
             ["--source", "QUESTIONS"],

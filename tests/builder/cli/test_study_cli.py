@@ -229,7 +229,7 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     ]
     assert (study.dev.first, study.test.skip) == (12, 12)
     again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
-    assert "STUDY.yaml: exists already" in again.stderr
+    assert "STUDY.yaml: already exists" in again.stderr
 
 
 @pytest.mark.slow
