@@ -23,6 +23,7 @@ from cotbuild.schemas.variant import Selection, VariantSet, VariantSpec
 
 if TYPE_CHECKING:
     from cotbuild.builder.release.publish import PublishResult
+    from cotbuild.schemas.evaluation import Evaluation
 
 
 class Build(StoredBuild):
@@ -215,6 +216,44 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
     if is_main_process():
         remember_source(out, source)
     return record
+
+
+def evaluate(
+    student: TrainedStudent | str | Path,
+    *,
+    split: str = "test",
+    source: str | Path | None = None,
+    variant: str | None = None,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> "Evaluation":
+    """Evaluate a trained student beside its untrained model and the majority baseline.
+
+    `student` is what `train` returned, the folder of a run, or a model; a model needs
+    `source`, `variant` and `out`. `source` defaults to the build that a run was trained
+    on. An interrupted evaluation is resumed by the same call.
+
+    Raises ConfigError for arguments that do not fit the student, DataError if the
+    questions cannot be evaluated.
+    """
+    from cotbuild.builder.evaluation.models import student_packages
+
+    with student_packages():
+        from cotbuild.builder.evaluation.run import EvaluationOptions, evaluate_student
+    folder = student.folder if isinstance(student, TrainedStudent) else student
+    options = EvaluationOptions(
+        source=None if source is None else str(source),
+        split=split,
+        variant=variant,
+        limit=limit,
+    )
+    return evaluate_student(
+        str(folder),
+        options,
+        out=None if out is None else Path(out),
+        ui=_ui(progress),
+    )
 
 
 def grade(

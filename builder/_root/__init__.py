@@ -21,6 +21,7 @@ if __name__ != "cotbuild":
 if TYPE_CHECKING:
     from cotbuild.builder.api import Build as Build
     from cotbuild.builder.api import TrainedStudent as TrainedStudent
+    from cotbuild.builder.api import evaluate as evaluate
     from cotbuild.builder.api import generate as generate
     from cotbuild.builder.api import grade as grade
     from cotbuild.builder.api import open_build as open
@@ -48,6 +49,7 @@ _MODULES = {
     "cotbuild.builder.api": (
         "Build",
         "TrainedStudent",
+        "evaluate",
         "generate",
         "grade",
         "train",
@@ -91,6 +93,7 @@ __all__ = [
     "VariantSpec",
     "Verdict",
     "__version__",
+    "evaluate",
     "generate",
     "grade",
     "open",
