@@ -1,1 +1,1 @@
-"""The only door to the Hugging Face Hub: datasets read, releases written and fetched."""
+"""The Hugging Face Hub: names, commits, errors, and repos as release targets."""

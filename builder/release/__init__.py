@@ -1,3 +1,1 @@
-"""Releases: a build published as a dataset repo, brought back, and checked from the
-outside.
-"""
+"""Releases: publish a build as a dataset repo, pull it, and verify it from outside."""

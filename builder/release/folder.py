@@ -114,7 +114,8 @@ class FolderTarget:
             with self._locked():
                 self._apply_pending()
 
-    def create(self, *, private: bool) -> RemoteState:  # noqa: ARG002 (permissions are up to the owner of the folder)
+    # The permissions of a folder are up to its owner.
+    def create(self, *, private: bool) -> RemoteState:  # noqa: ARG002
         with self._publish_errors():
             self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         return self.read_state()
