@@ -53,8 +53,9 @@ def answer_questions(
     `stops` are the texts that end a free answer. `batch_tokens` is the most tokens
     whose keys and values are held at once, for the answers and for the options each.
     """
-    shared = [i for i, question in enumerate(questions) if _shares_prefix(question)]
-    apart = [i for i, question in enumerate(questions) if not _shares_prefix(question)]
+    shares_prefix = [_shares_prefix(question) for question in questions]
+    shared = [i for i, shares in enumerate(shares_prefix) if shares]
+    apart = [i for i, shares in enumerate(shares_prefix) if not shares]
     replies: dict[int, StudentReply] = {}
     of_shared = _answer_from_prefixes(
         student, [questions[i] for i in shared], stops, batch_tokens

@@ -1,6 +1,4 @@
-"""The README's lines for who has nothing of ours, run as they stand but for three
-names.
-"""
+"""The README's code for users without cotbuild, run with three names replaced."""
 
 import os
 import re

@@ -1,6 +1,4 @@
-"""Precision of training: chosen by the machine or by the user, near float32 in what it
-computes, told afterwards.
-"""
+"""The precision of training, chosen by the machine or by the user."""
 
 import contextlib
 
@@ -24,21 +22,23 @@ def config(chosen: Precision | None) -> TrainConfig:
 
 
 @pytest.mark.parametrize("chosen", Precision)
-def test_a_stated_one_holds_on_any_machine(chosen: Precision, tmp_path: object) -> None:
+def test_a_configured_precision_is_used_on_any_machine(
+    chosen: Precision, tmp_path: object
+) -> None:
     assert resolve_precision(config(chosen)) is chosen
     args = make_trainer_args(config(chosen), tmp_path, 3, keep=False)  # type: ignore[arg-type]
     assert args.bf16 == (chosen is Precision.BFLOAT16)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about CPUs")
-def test_a_cpu_with_matrix_units_takes_bfloat16_by_itself() -> None:
+def test_a_cpu_with_matrix_units_defaults_to_bfloat16() -> None:
     has = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
     assert resolve_precision(config(None)) is (
         Precision.BFLOAT16 if has else Precision.FLOAT32
     )
 
 
-def test_another_word_is_refused() -> None:
+def test_an_unknown_precision_is_rejected() -> None:
     with pytest.raises(ConfigError, match="precision"):
         TrainConfig.parse(
             {"variant": "post_cot", "precision": "float16"}, "settings", ConfigError

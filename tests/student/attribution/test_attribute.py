@@ -1,6 +1,4 @@
-"""What is finished is kept line by line; which runs can be asked; what stands in the
-scores file.
-"""
+"""The attribution log, the runs that can be attributed, and the scores' summary."""
 
 from pathlib import Path
 
@@ -39,7 +37,7 @@ def finished(
     )
 
 
-def test_a_log_gives_back_what_it_was_given_and_goes_on(tmp_path: Path) -> None:
+def test_a_log_returns_its_rows_in_order_when_reopened(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "log.jsonl"
     rows = [finished(number) for number in range(4)]
     for part in (rows[:1], rows[1:3], rows[3:]):
@@ -51,7 +49,7 @@ def test_a_log_gives_back_what_it_was_given_and_goes_on(tmp_path: Path) -> None:
         assert list(log.rows) == [(f"q½{number}", number) for number in range(4)]
 
 
-def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_whole(
+def test_a_torn_last_line_is_cut_off_wherever_it_is_torn(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "log.jsonl"
@@ -69,7 +67,9 @@ def test_wherever_the_last_line_is_torn_the_others_are_kept_and_the_next_one_is_
 
 
 @pytest.mark.parametrize("damaged", [b"{}\n", b"nothing\n", b"[1]\n", b"\xff\n"])
-def test_a_damaged_line_is_told_with_its_number(tmp_path: Path, damaged: bytes) -> None:
+def test_a_damaged_line_is_reported_by_its_number(
+    tmp_path: Path, damaged: bytes
+) -> None:
     path = tmp_path / "log.jsonl"
     with AttributionLog(path) as log:
         log.append(finished(0))
@@ -78,7 +78,7 @@ def test_a_damaged_line_is_told_with_its_number(tmp_path: Path, damaged: bytes) 
         AttributionLog(path)
 
 
-def test_a_log_that_is_written_is_not_opened_again(tmp_path: Path) -> None:
+def test_a_log_is_locked_while_it_is_open(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with (
         AttributionLog(path),
@@ -145,7 +145,7 @@ LABEL_FIRST = "says the label first"
         ),
     ],
 )
-def test_only_a_run_that_reads_the_rationale_before_the_label_is_asked(
+def test_a_run_that_does_not_read_the_rationale_first_is_rejected(
     placement: str, layout: Layout, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"runs/x: variant 'v' {said}") as caught:
@@ -153,7 +153,7 @@ def test_only_a_run_that_reads_the_rationale_before_the_label_is_asked(
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_of_other_words_than_those_published_is_refused() -> None:
+def test_a_run_on_transformed_rationales_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"changes the rationale \(shuffle\)"):
         check_attributable(run_of("pre_cot", LAYOUT, ({"do": "shuffle"},)), "runs/x")
     check_attributable(run_of("pre_cot", LAYOUT), "runs/x")
@@ -177,7 +177,7 @@ def test_each_setting_has_its_own_log() -> None:
     )
 
 
-def test_the_file_tells_how_good_its_scores_are() -> None:
+def test_scores_are_summarised_with_their_errors() -> None:
     errors = [None, *(number / 100 for number in range(101))]
     rows = [
         finished(number, error, None if number % 2 else 0.25)
@@ -200,7 +200,7 @@ def test_the_file_tells_how_good_its_scores_are() -> None:
     ) == (None, None, 0)
 
 
-def test_a_file_written_before_that_was_told_is_read() -> None:
+def test_scores_info_without_errors_is_read() -> None:
     old = {
         "format_version": 1,
         "student": "s",
@@ -211,7 +211,7 @@ def test_a_file_written_before_that_was_told_is_read() -> None:
     assert ScoresInfo.parse(old, "test").completeness_median is None
 
 
-def test_rows_that_the_student_never_saw_whole_are_left_out_and_finished_ones_not_run_again(
+def test_long_rows_are_left_out_and_finished_ones_are_not_run_again(
     tmp_path: Path,
 ) -> None:
     student = tiny_student("gpt2")

@@ -1,6 +1,4 @@
-"""Integrated Gradients: the same numbers as the plain way, which runs everything for
-every option and step.
-"""
+"""Integrated Gradients equal a plain computation that runs everything every time."""
 
 import numpy as np
 import pytest
@@ -94,7 +92,7 @@ def case_for(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("batch_tokens", [1, 90, 10_000])
-def test_scores_are_those_of_the_plain_way_however_steps_are_batched(
+def test_scores_equal_the_plain_computation_however_steps_are_batched(
     family: str, batch_tokens: int
 ) -> None:
     student, case = case_for(family, row_of())
@@ -115,7 +113,7 @@ def test_scores_are_those_of_the_plain_way_however_steps_are_batched(
 @pytest.mark.parametrize(
     "family", ["gpt2", pytest.param("phi", marks=pytest.mark.slow)]
 )
-def test_many_steps_of_another_rule_come_to_the_same(family: str) -> None:
+def test_another_quadrature_with_many_steps_gives_the_same_scores(family: str) -> None:
     student, case = case_for(family, row_of())
     found = integrated_gradients(student, case, 64, 10_000)
     assert found.scores_M == pytest.approx(
@@ -127,7 +125,7 @@ def test_many_steps_of_another_rule_come_to_the_same(family: str) -> None:
     ("family", "share"),
     [("gpt2", 0.001), ("llama", 0.01), ("phi", 0.001), ("qwen2", 0.001)],
 )
-def test_with_many_steps_scores_add_up_to_what_the_rationale_changes(
+def test_scores_of_many_steps_add_up_to_the_change_of_f(
     family: str, share: float
 ) -> None:
     student, case = case_for(family, row_of())
@@ -164,7 +162,7 @@ def test_a_space_before_an_option_may_be_a_token_of_its_own(family: str) -> None
     )
 
 
-def test_yes_is_told_from_no() -> None:
+def test_yes_is_contrasted_with_no() -> None:
     _, case = case_for("gpt2", row_of(label="no", choices=()), QuestionKind.YES_NO)
     assert len(case.options) == 2
 
@@ -175,7 +173,7 @@ def test_options_of_the_same_text_count_once() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_stands_behind_a_label_cannot_matter_to_it(family: str) -> None:
+def test_tokens_after_a_label_get_zero_scores(family: str) -> None:
     """Why a label-first run is refused: with the label's log probability read before
     the rationale, all is zero.
     """
@@ -223,7 +221,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("rationale", TEXTS)
-def test_spans_cover_the_rationale_and_mark_what_names_an_option(
+def test_spans_cover_the_rationale_and_mark_options(
     family: str, rationale: str
 ) -> None:
     _, case = case_for(family, row_of(rationale))
@@ -244,7 +242,7 @@ def test_spans_cover_the_rationale_and_mark_what_names_an_option(
     assert sum(1 for span in case.spans_M if span is None) > 0  # the separator
 
 
-def test_a_token_that_holds_the_separator_too_stays_as_it_is() -> None:
+def test_a_token_shared_with_the_separator_is_kept_on_the_path() -> None:
     """Some tokenizers make one token of a full stop and the line break behind it."""
     tokenizer = tiny_tokenizer("gpt2")
     tokenizer.add_tokens([".\n"])

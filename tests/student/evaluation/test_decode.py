@@ -1,6 +1,4 @@
-"""Greedy decoding: beside transformers' own, in any company; what stops it; separators
-that do not come.
-"""
+"""Greedy decoding against transformers', stops, and forced separators."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -70,7 +68,7 @@ def reference(student: Student, prompt: str, tokens: int) -> list[int]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_it_says_what_transformers_says_in_any_company(family: str) -> None:
+def test_decoding_equals_transformers_in_any_batch(family: str) -> None:
     student = shared_student(family)
     together, alone = (
         ordered(student, ["never"], 24, MANY),
@@ -119,7 +117,7 @@ def steered(family: str, says: str) -> Student:
         (" because iron", ["\n", " because"], (" because iron", False)),
     ],
 )
-def test_it_ends_at_a_stop_or_the_end_of_text(
+def test_decoding_ends_at_a_stop_or_the_end_of_text(
     says: str, stops: list[str], expected: tuple[str, bool]
 ) -> None:
     student = steered("gpt2", says)
@@ -143,7 +141,7 @@ def test_it_ends_at_a_stop_or_the_end_of_text(
         ("", ["\n"], None),
     ],
 )
-def test_where_a_text_stops(text: str, stops: list[str], place: int | None) -> None:
+def test_find_stop(text: str, stops: list[str], place: int | None) -> None:
     assert find_stop(text, stops) == place
 
 
@@ -205,7 +203,7 @@ def row_of(question: Question, choices: tuple[str, ...]) -> TrainingRow:
         (" iron sinks", True, "iron sinks"),
     ],
 )
-def test_a_rationale_without_its_separator_is_forced(
+def test_a_missing_separator_is_added_and_marked_as_forced(
     says: str, forced: bool, rationale: str
 ) -> None:
     student = steered("llama", says)
@@ -216,7 +214,7 @@ def test_a_rationale_without_its_separator_is_forced(
     assert found.rationale_tokens > 0
 
 
-def test_a_rationale_is_as_long_as_those_of_training_or_64_tokens() -> None:
+def test_the_rationale_limit_is_that_of_training_or_64_tokens() -> None:
     assert (
         make_evaluation_plan(PRE, 3, MANY).rationale_tokens
         == MIN_RATIONALE_TOKENS
@@ -227,14 +225,14 @@ def test_a_rationale_is_as_long_as_those_of_training_or_64_tokens() -> None:
         assert make_evaluation_plan(layout, 300, MANY).rationale_tokens == 0
 
 
-def test_a_student_that_says_no_label_is_refused() -> None:
+def test_a_student_that_says_no_label_is_rejected() -> None:
     with pytest.raises(ConfigError, match="rationale_only"):
         make_evaluation_plan(
             Layout(order=("rationale",), opening=" ", joints=()), 0, MANY
         )
 
 
-def test_what_stands_before_a_free_answer_is_what_stood_there_in_training() -> None:
+def test_the_text_before_a_free_answer_is_that_of_training() -> None:
     assert compose_before_label(POST, "ignored") == ""
     assert compose_before_label(PRE, "Wood floats.") == " Wood floats.\nAnswer:"
 
@@ -273,7 +271,7 @@ def test_free_answers_by_kind(
 
 
 @pytest.mark.parametrize("layout", [LABEL_ONLY, POST, PRE])
-def test_results_do_not_hang_on_the_company(layout: Layout) -> None:
+def test_results_do_not_depend_on_the_batch(layout: Layout) -> None:
     student = shared_student("gpt2")
     items = [
         *(choice_item(n, "ABC"[n % 3]) for n in range(6)),
@@ -295,7 +293,7 @@ def test_results_do_not_hang_on_the_company(layout: Layout) -> None:
             assert a.log_prob == pytest.approx(b.log_prob, abs=1e-4)
 
 
-def test_what_is_done_is_not_run_again_and_what_was_trained_on_is_marked() -> None:
+def test_done_questions_are_skipped_and_trained_ones_are_marked() -> None:
     items = [choice_item(n) for n in range(4)]
     plan = make_evaluation_plan(
         LABEL_ONLY, 0, MANY, seen={question_digest("which of these 2  FLOATS?")}
@@ -307,7 +305,7 @@ def test_what_is_done_is_not_run_again_and_what_was_trained_on_is_marked() -> No
     }
 
 
-def test_a_question_that_the_student_cannot_read_is_told_before_anything_runs() -> None:
+def test_a_question_too_long_for_the_student_is_rejected_before_anything_runs() -> None:
     item = choice_item()
     long = item._replace(row=item.row.model_copy(update={"prompt": "wood " * 600}))
     with pytest.raises(

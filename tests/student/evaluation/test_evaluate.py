@@ -1,6 +1,4 @@
-"""The folder of an evaluation: killed it goes on; another one is refused; its file
-recomputes the figures.
-"""
+"""The folder of an evaluation: resuming, mismatches, and recomputed metrics."""
 
 import json
 import signal
@@ -75,7 +73,7 @@ def told(results: list[QuestionResult]) -> list[dict[str, object]]:
     ]
 
 
-def test_results_are_in_order_and_had_once(tmp_path: Path) -> None:
+def test_results_are_in_order_and_computed_once(tmp_path: Path) -> None:
     results, ran = collect(tmp_path)
     assert [result.question_id for result in results] == [
         item.question.id for item in ITEMS
@@ -87,7 +85,7 @@ def test_results_are_in_order_and_had_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["student.parquet"]
 
 
-def test_killed_it_goes_on(tmp_path: Path) -> None:
+def test_a_killed_evaluation_resumes(tmp_path: Path) -> None:
     journal = tmp_path / ".student.jsonl"
     command = [sys.executable, "-m", "tests.support.evaluate_slowly", str(tmp_path)]
     process = subprocess.Popen(
@@ -111,7 +109,7 @@ def test_killed_it_goes_on(tmp_path: Path) -> None:
     assert not journal.exists()
 
 
-def test_what_is_torn_is_run_again(tmp_path: Path) -> None:
+def test_a_torn_result_is_computed_again(tmp_path: Path) -> None:
     journal = tmp_path / ".student.jsonl"
     whole = dict(evaluate_questions(student(), ITEMS, PLAN))
     lines = [json.dumps({"evaluated": WHAT.model_dump(mode="json")})]
@@ -129,7 +127,7 @@ def test_what_is_torn_is_run_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("field", ["student", "rows", "version"])
-def test_another_evaluation_in_the_folder_is_refused(
+def test_another_evaluation_in_the_folder_is_rejected(
     field: str, finished: bool, tmp_path: Path
 ) -> None:
     if finished:
@@ -145,7 +143,7 @@ def test_another_evaluation_in_the_folder_is_refused(
         collect(tmp_path, other)
 
 
-def test_what_decides_the_results_is_told_apart() -> None:
+def test_inputs_differ_by_what_decides_the_results() -> None:
     fewer = make_evaluation_inputs("tiny", ITEMS[1:], PLAN, SPEC, "test")
     elsewhere = make_evaluation_inputs(
         "tiny", ITEMS, make_evaluation_plan(PRE, 0, 4096), SPEC, "test"
@@ -165,13 +163,13 @@ def test_what_decides_the_results_is_told_apart() -> None:
     assert len(places) == 3
 
 
-def test_a_broken_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "student.parquet").write_bytes(b"PAR1 not")
     with pytest.raises(StoreError, match="Delete the file to evaluate again"):
         collect(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="could not be written: Not a directory"):
         collect(tmp_path / "file" / "out")

@@ -1,4 +1,4 @@
-"""Figures from results, by hand; what free answers say."""
+"""Metrics computed by hand, and parsed free answers."""
 
 from typing import Any
 
@@ -87,11 +87,11 @@ def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -
     )
 
 
-def test_nothing_to_count_is_no_share() -> None:
+def test_no_values_give_no_proportion() -> None:
     assert make_proportion([]) is None
 
 
-def test_figures_by_hand() -> None:
+def test_metrics_equal_a_computation_by_hand() -> None:
     results = [
         result("A", seen=True),
         result(
@@ -130,7 +130,7 @@ def test_figures_by_hand() -> None:
     assert compute_metrics(results[1:], label_first=True).unseen is None
 
 
-def test_without_targets_nothing_is_right_or_wrong() -> None:
+def test_metrics_without_targets() -> None:
     results = [result(None, correct=None, correct_normalised=None, correct_free=None)]
     found = compute_metrics(results, label_first=True)
     assert (found.accuracy, found.normalised, found.free) == (None, None, None)
@@ -162,7 +162,7 @@ def test_majority_and_chance_count_options_of_the_same_text() -> None:
     )  # its text is right in the first too
 
 
-def test_majority_of_numbers_and_no_chance_there() -> None:
+def test_majority_of_numbers_has_no_chance_accuracy() -> None:
     results = [
         result(target, options=(), kind=QuestionKind.NUMBER)
         for target in ("7", "3", "7")
@@ -173,7 +173,7 @@ def test_majority_of_numbers_and_no_chance_there() -> None:
     assert compute_chance_accuracy(results) is None
 
 
-def test_the_metric_is_named() -> None:
+def test_name_primary_metric() -> None:
     assert name_primary_metric([result("A")]) == FORCED_CHOICE
     assert name_primary_metric([result("7", options=())]) == FREE_ANSWER
     assert (
@@ -191,7 +191,7 @@ def test_the_metric_is_named() -> None:
         ([], None, None),
     ],
 )
-def test_choices(
+def test_choose_likeliest(
     options: list[tuple[str, float, int]], raw: str | None, normalised: str | None
 ) -> None:
     made = [option(*one) for one in options]
@@ -255,7 +255,7 @@ def question(kind: QuestionKind) -> Question:
         ("text", (), " ", None),
     ],
 )
-def test_what_a_free_answer_says(
+def test_parse_answer(
     kind: str, labels: tuple[str, ...], said: str, answer: str | None
 ) -> None:
     assert parse_answer(said, question(QuestionKind(kind)), labels) == answer
@@ -265,5 +265,5 @@ def test_what_a_free_answer_says(
     ("layout", "stops"),
     [(LABEL_ONLY, ("\n",)), (POST, ("\n",)), (EXPLAINED, ("\n", " because"))],
 )
-def test_what_ends_a_label(layout: Layout, stops: tuple[str, ...]) -> None:
+def test_label_stops(layout: Layout, stops: tuple[str, ...]) -> None:
     assert label_stops(layout) == stops

@@ -1,6 +1,4 @@
-"""Scores of options: what is shared and cached changes nothing; a hand computation;
-batches and padding.
-"""
+"""Option scores against each text alone and a computation by hand."""
 
 import math
 import random
@@ -93,7 +91,7 @@ def _part(options: list[TokenizedOption], i: int) -> bool:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_cached_scores_are_those_of_each_text_alone(family: str, layout: str) -> None:
+def test_scores_equal_those_of_each_text_alone(family: str, layout: str) -> None:
     student = shared_student(family)
     questions = asked(student, LAYOUTS[layout])
     for scores, options in zip(
@@ -106,7 +104,7 @@ def test_cached_scores_are_those_of_each_text_alone(family: str, layout: str) ->
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_padding_and_company_change_nothing(family: str) -> None:
+def test_scores_do_not_depend_on_padding_or_batch(family: str) -> None:
     student = shared_student(family)
     questions = asked(student, PRE)
     together = dict(score_options(student, questions, 10_000))
@@ -119,7 +117,7 @@ def test_padding_and_company_change_nothing(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(
+def test_the_label_and_the_token_that_ends_it_are_scored(
     family: str, layout: str
 ) -> None:
     student = shared_student(family)
@@ -141,7 +139,7 @@ def test_what_is_scored_is_the_label_and_the_one_token_that_ends_it(
             assert option.chars == len(text)
 
 
-def test_by_hand_on_a_model_whose_logits_are_known() -> None:
+def test_scores_equal_a_computation_from_known_logits() -> None:
     """With all weights 0 every token has the same probability, so that a score is a
     count of tokens.
     """
@@ -185,7 +183,7 @@ def test_by_hand_on_a_model_whose_logits_are_known() -> None:
         ([[1, 2, 3, 4]], [3], 3),
     ],
 )
-def test_only_what_all_options_have_in_common_is_shared(
+def test_only_tokens_common_to_all_options_are_shared(
     ids: list[list[int]], starts: list[int], shared: int
 ) -> None:
     assert (
@@ -200,7 +198,7 @@ def test_only_what_all_options_have_in_common_is_shared(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(
+def test_a_space_token_before_a_label_is_part_of_the_label(
     family: str,
 ) -> None:
     """In the tiny tokenizers it is one before "neither", as in SmolLM2 before a digit;
@@ -215,7 +213,7 @@ def test_the_space_before_a_label_is_the_labels_also_as_a_token_of_its_own(
         assert str(tokenizer.decode(option.ids_T[: option.start])).endswith("Answer:")
 
 
-def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
+def test_options_that_change_the_tokens_before_them_are_scored() -> None:
     """A made-up cut: the options share the first 3 tokens alone, though the labels
     begin at the 6th.
     """
@@ -237,7 +235,7 @@ def test_options_that_change_the_tokens_before_them_are_scored_right() -> None:
     st.lists(st.tuples(st.integers(1, 5), st.integers(1, 60)), max_size=30),
     st.integers(1, 300),
 )
-def test_batches_hold_each_once_and_keep_to_the_budget(
+def test_batches_contain_each_item_once_within_the_budget(
     sizes: list[tuple[int, int]], budget: int
 ) -> None:
     found = list(batch_by_tokens(sizes, budget))

@@ -1,4 +1,4 @@
-"""Options and free answer from what they share: the same as each by itself."""
+"""Replies from a shared prefix equal separate scoring and decoding."""
 
 import random
 
@@ -58,13 +58,13 @@ def check_as_by_themselves(
 @pytest.mark.parametrize("budget", [10_000, 150, 1])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_together_they_are_as_each_by_itself(
+def test_replies_equal_separate_scoring_and_decoding(
     family: str, layout: str, budget: int
 ) -> None:
     check_as_by_themselves(family, questions(family, layout), budget)
 
 
-def test_options_that_go_on_otherwise_than_the_free_answer_are_run_apart() -> None:
+def test_options_without_the_free_answers_prefix_are_run_apart() -> None:
     """A made-up cut of the texts, in which the options have other tokens in place of
     the last before the answer.
     """

@@ -1,6 +1,4 @@
-"""Updates hang on seed and ids alone; micro-batches hold every row once; padding and
-left-out logits change no loss.
-"""
+"""The order of updates, their split into micro-batches, and padding."""
 
 from itertools import combinations, pairwise
 
@@ -33,7 +31,7 @@ KEYS = [f"0 q{number}" for number in range(23)]
 
 
 @given(st.integers(0, 5), st.sampled_from([0.3, 1.0, 2.0, 2.5]), st.integers(1, 9))
-def test_every_pass_holds_each_example_once(
+def test_every_pass_contains_each_example_once(
     seed: int, epochs: float, batch_rows: int
 ) -> None:
     updates = plan_updates(KEYS, seed, epochs, batch_rows)
@@ -45,7 +43,7 @@ def test_every_pass_holds_each_example_once(
         assert len(set(one_pass)) == len(one_pass)
 
 
-def test_the_order_hangs_on_seed_and_keys_not_on_where_they_stand() -> None:
+def test_the_order_depends_on_seed_and_keys_only() -> None:
     def named(keys: list[str], seed: int) -> list[list[str]]:
         return [[keys[i] for i in update] for update in plan_updates(keys, seed, 2, 4)]
 
@@ -60,7 +58,7 @@ def test_the_order_hangs_on_seed_and_keys_not_on_where_they_stand() -> None:
 @given(
     st.lists(st.integers(1, 300), max_size=24), st.integers(1, 900), st.integers(1, 4)
 )
-def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
+def test_micro_batches_contain_each_row_once_and_processes_get_as_many(
     lengths: list[int], batch_tokens: int, processes: int
 ) -> None:
     shares = split_update(lengths, batch_tokens, 48, processes)
@@ -80,7 +78,7 @@ def test_micro_batches_hold_each_row_once_and_processes_have_as_many(
     st.integers(90, 300),
     st.integers(0, 300),
 )
-def test_no_other_cut_of_the_sorted_rows_costs_less(
+def test_no_other_split_of_the_sorted_rows_costs_less(
     lengths: list[int], batch_tokens: int, switch: int
 ) -> None:
     def cost(batches: list[list[int]]) -> int:
@@ -156,7 +154,7 @@ def test_neither_padding_nor_logits_left_out_change_loss_and_gradient(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_stands_in_the_padding_does_not_matter(family: str) -> None:
+def test_the_content_of_padding_does_not_matter(family: str) -> None:
     student = shared_student(family)
     rows = weighted(encoded(family), Loss.PARTS)
     found = [
@@ -165,7 +163,7 @@ def test_what_stands_in_the_padding_does_not_matter(family: str) -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_only_what_is_supervised_is_asked_for() -> None:
+def test_only_logits_of_supervised_tokens_are_computed() -> None:
     rows = weighted(
         [
             TokenizedParts([5, 6, 7, 8, 9], [0, 0, 0, 1, 2]),

@@ -1,6 +1,4 @@
-"""The loss equals a computation by hand, however its rows are cut up; masks cover what
-they should and nothing else.
-"""
+"""The loss equals a computation by hand, however its rows are split."""
 
 import math
 
@@ -109,7 +107,9 @@ def test_weights_of_parts_are_means_over_tokens_and_examples(
 
 
 @given(PARTS)
-def test_plain_weighs_every_supervised_token_alike(rows: list[list[TokenPart]]) -> None:
+def test_plain_loss_weighs_every_supervised_token_equally(
+    rows: list[list[TokenPart]],
+) -> None:
     totals = LossTotals(len(rows), sum(part != P for row in rows for part in row))
     for row in rows:
         for part, weight in zip(
@@ -118,7 +118,7 @@ def test_plain_weighs_every_supervised_token_alike(rows: list[list[TokenPart]]) 
             assert weight == (0 if part == P else 1 / totals.tokens)
 
 
-def test_two_tasks_weigh_as_the_one_row_that_holds_both_parts() -> None:
+def test_two_tasks_weigh_as_one_row_with_both_parts() -> None:
     totals = LossTotals(examples=1, tokens=5)
     one = compute_token_weights([P, L, L, R, R, R], totals, Loss.PARTS, 1.0)[0]
     predict = compute_token_weights([P, L, L], totals, Loss.PARTS, 1.0)[0]
@@ -166,7 +166,7 @@ MASKS = [
     "word", ["a wooden boat", "neither"]
 )  # the space before the second is a token of its own
 @pytest.mark.parametrize(("placement", "label", "rationale"), MASKS)
-def test_masks_cover_label_rationale_and_end_and_nothing_else(
+def test_parts_cover_label_rationale_and_end_only(
     family: str, placement: Placement, label: str, rationale: str, word: str
 ) -> None:
     tokenizer, row = shared_student(family).tokenizer, row_of(placement, word)

@@ -1,6 +1,4 @@
-"""Runs: cut off and gone on with they end as if they had not been; another one in the
-folder is refused.
-"""
+"""Training runs: resuming, mismatches, several processes, LoRA and the command."""
 
 import json
 import os
@@ -85,7 +83,7 @@ def whole(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) 
     return out
 
 
-def test_a_run_learns_and_its_folder_holds_what_it_should(whole: Path) -> None:
+def test_a_run_learns_and_writes_its_folder(whole: Path) -> None:
     updates, run = read_metrics(whole), open_run(whole)
     assert [u.step for u in updates] == list(range(1, updates[0].steps + 1))
     assert updates[-1].loss < updates[0].loss - 1
@@ -114,7 +112,7 @@ def test_a_run_learns_and_its_folder_holds_what_it_should(whole: Path) -> None:
 @pytest.mark.parametrize(
     "stop", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
+def test_an_interrupted_run_ends_as_one_that_was_not(
     stop: signal.Signals, build: Path, student: Path, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -144,7 +142,7 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(
         assert torch.equal(value, weights[1][name]), name
 
 
-def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
+def test_another_run_in_the_folder_is_rejected_and_a_finished_one_returned(
     build: Path, student: Path, whole: Path
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
@@ -167,7 +165,7 @@ def test_another_run_in_the_folder_is_refused_and_the_same_is_left_as_it_is(
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
-def test_two_at_once_in_one_folder_are_one_too_many(
+def test_a_folder_is_locked_while_a_run_is_trained_in_it(
     build: Path, student: Path, tmp_path: Path
 ) -> None:
     words = ["train", build, "--student", student, "--out", tmp_path, *WORDS]
@@ -195,7 +193,7 @@ def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -
     assert len(seen) == 1
 
 
-def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
+def test_the_shares_of_processes_add_up(build: Path) -> None:
     student = shared_student("llama")
     config = TrainConfig(variant="two_tasks", batch_rows=5, batch_tokens=300)
     examples = make_examples(
@@ -216,7 +214,9 @@ def test_of_processes_each_runs_its_share_and_all_add_up(build: Path) -> None:
         torch.testing.assert_close(total, torch.tensor([2.0, 1.0, 1.0]))
 
 
-def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> None:
+def test_a_row_too_long_is_left_out_with_its_pair_and_keeps_its_place(
+    build: Path,
+) -> None:
     tokenizer = shared_student("llama").tokenizer
     found, config = (
         variant_rows(build, "two_tasks"),
@@ -233,7 +233,7 @@ def test_a_row_too_long_goes_with_its_pair_and_keeps_its_place(build: Path) -> N
         make_examples(found, tokenizer, config, 8)
 
 
-def test_more_rationales_hold_fewer(build: Path) -> None:
+def test_a_larger_number_of_rationales_includes_a_smaller_one(build: Path) -> None:
     def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
         chosen: list[list[TrainingRow]] = choose_rationales(
             variant_rows(build, variant).rows, number
@@ -249,7 +249,7 @@ def test_more_rationales_hold_fewer(build: Path) -> None:
     )
 
 
-def test_question_digests_are_of_the_texts_of_the_questions(build: Path) -> None:
+def test_question_digests_are_those_of_question_texts(build: Path) -> None:
     texts = {str(row["question_id"]): str(row["question"]) for row in rows(build)}
     for variant in VARIANTS:
         examples = make_examples(
@@ -263,7 +263,7 @@ def test_question_digests_are_of_the_texts_of_the_questions(build: Path) -> None
         assert examples.info.question_digests == tuple(expected)
 
 
-def test_what_a_run_takes_is_measured_and_nothing_is_written(
+def test_the_cost_is_measured_and_nothing_is_written(
     build: Path, student: Path
 ) -> None:
     cost = estimate_training_cost(CONFIG, variant_rows(build), base(student))
@@ -286,7 +286,7 @@ def test_what_a_run_takes_is_measured_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_lora_trains_and_comes_back(family: str, build: Path, tmp_path: Path) -> None:
+def test_lora_trains_and_loads(family: str, build: Path, tmp_path: Path) -> None:
     where = save_tiny(tmp_path / "tiny", family)
     config = TrainConfig(
         variant="two_tasks", student="tiny", rows=8, epochs=3, batch_rows=4, lora_rank=2
@@ -331,7 +331,7 @@ def test_two_processes_train_as_one(build: Path, student: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_the_command_line(build: Path, student: Path, tmp_path: Path) -> None:
+def test_the_train_command(build: Path, student: Path, tmp_path: Path) -> None:
     words = ["train", build, "--student", student, *WORDS]
     out = cotbuild(*words, "--dry-run").stdout
     assert "updates" in out
