@@ -133,7 +133,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
     process.communicate()
     assert process.returncode != 0
     assert not open_run(out).finished
-    with pytest.raises(DataError, match="not trained to its end"):
+    with pytest.raises(DataError, match="training has not finished"):
         load_trained(out)
     train_student(CONFIG, variant_rows(build), base(student), out)
     assert losses(read_metrics(out)) == losses(read_metrics(whole))
