@@ -190,11 +190,11 @@ def train(
 def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> StudentRun:
     """Train on the build or release `source` into the folder `out`; see `train`."""
     from cotbuild.builder.evaluation.models import (
-        alone_in,
         find_model,
         is_main_process,
+        lock_run_folder,
         portable_config,
-        remember_source,
+        record_run_source,
         student_packages,
     )
     from cotbuild.builder.evaluation.models import open_build as open_stored
@@ -205,7 +205,7 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
     rate = TrainingRate()
     variant_rows = open_stored(source, ui).variant_rows(config.variant)
     model = find_model(config.student, config.revision, ui.say)
-    with alone_in(out), ui.lines() as show:
+    with lock_run_folder(out), ui.lines() as show:
         record = train_student(
             portable_config(config),
             variant_rows,
@@ -214,7 +214,7 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
             lambda update: show(rate.line(update)) if is_main_process() else None,
         )
     if is_main_process():
-        remember_source(out, source)
+        record_run_source(out, source)
     return record
 
 

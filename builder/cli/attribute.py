@@ -102,7 +102,7 @@ def _prepare(
 ) -> PreparedAttribution:
     from cotbuild.builder.evaluation.models import (
         open_build,
-        remembered_source,
+        read_run_source,
         student_packages,
     )
     from cotbuild.builder.terminal import Terminal
@@ -117,7 +117,7 @@ def _prepare(
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
     check_attributable(trained, str(run))
-    build = open_build(source or remembered_source(run), Terminal())
+    build = open_build(source or read_run_source(run), Terminal())
     found = build.variant_rows(trained.config.variant, trained.data.split)
     if found.config_digest != trained.data.config_digest:
         raise DataError(

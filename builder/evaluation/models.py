@@ -1,6 +1,4 @@
-"""What training, evaluation and attribution need of the builder: which model a name
-means, where rows come from.
-"""
+"""Models, builds and run folders, as training, evaluation and attribution need them."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ from cotbuild.builder.teachers.model_names import COMMIT, hub_commit
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, StoreError
-from cotbuild.schemas.files import file_lock, read_record, write_record
+from cotbuild.schemas.files import file_lock, read_record, write_error, write_record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.training import TrainConfig
@@ -36,37 +34,36 @@ EXTRA = (
     "markupsafe",
 )
 """Packages that come with cotbuild[student]."""
-REMEMBERED = "source.json"
+
+RUN_SOURCE = "source.json"
+"""File in the folder of a run that records the build it was trained on."""
 
 
 class ResolvedModel(NamedTuple):
-    """A model that a name means."""
+    """The model that a name stands for."""
 
     where: str
     """A folder, or a Hub id."""
     identity: str
-    """Weights by digest or commit; no path."""
+    """Digest or commit of the weights, without a path."""
     revision: str | None
-    """The commit, of a Hub id."""
+    """The commit of a Hub id; None for a folder."""
 
 
 def find_model(
     name: str, revision: str | None, say: Callable[[str], None]
 ) -> ResolvedModel:
-    """The model that `embedded`, a folder or a Hub id means; the embedded one is made
-    where this is its first time.
+    """Resolve `embedded`, a folder or a Hub id to a model.
 
-    Raises ConfigError where there is no such model, TeacherError where the Hub cannot
-    be reached.
+    The embedded model is converted on first use. Raises ConfigError if there is no such
+    model, TeacherError if the Hub cannot be reached.
     """
 
     def commit() -> str:
         stated = revision or "main"
-        return (
-            stated
-            if COMMIT.fullmatch(stated)
-            else model_commit(name, stated, "student")
-        )
+        if COMMIT.fullmatch(stated):
+            return stated
+        return model_commit(name, stated, "student")
 
     identity = model_identity(name, commit, "student")
     if identity.startswith("embedded:"):
@@ -116,21 +113,23 @@ class RunSource(Record):
     )
 
 
-def remember_source(run: Path, source: str) -> None:
-    """So that attribution need not be told again; a folder by its whole path.
+def record_run_source(run: Path, source: str) -> None:
+    """Record the build that a run was trained on, a folder by its absolute path.
 
-    Raises StoreError.
+    Later commands need no --source then. Raises StoreError.
     """
-    told = (
-        source if is_release_name(source) else str(Path(source).expanduser().resolve())
-    )
-    write_record(run / REMEMBERED, RunSource(source=told))
+    if not is_release_name(source):
+        source = str(Path(source).expanduser().resolve())
+    write_record(run / RUN_SOURCE, RunSource(source=source))
 
 
-def remembered_source(run: Path) -> str:
-    """Raises ConfigError where the run does not say."""
+def read_run_source(run: Path) -> str:
+    """Return the build that a run was trained on.
+
+    Raises ConfigError if the run does not record it.
+    """
     remedy = "Delete the file and pass the build with --source."
-    recorded = read_record(run / REMEMBERED, RunSource, remedy=remedy, error=StoreError)
+    recorded = read_record(run / RUN_SOURCE, RunSource, remedy=remedy, error=StoreError)
     if recorded is None or recorded.source is None:
         raise ConfigError(
             f"{run}: no record of the build it was trained on. Pass the build with --source."
@@ -139,22 +138,20 @@ def remembered_source(run: Path) -> str:
 
 
 def portable_config(config: TrainConfig) -> TrainConfig:
-    """As run.json has it: a folder by its name alone, since its path says nothing
-    elsewhere.
+    """Return the configuration as run.json records it.
+
+    A student's folder goes by its name alone, since its path means nothing on another
+    machine.
     """
     folder = Path(config.student).expanduser()
-    return (
-        config.model_copy(update={"student": folder.resolve().name})
-        if folder.is_dir()
-        else config
-    )
+    if not folder.is_dir():
+        return config
+    return config.model_copy(update={"student": folder.resolve().name})
 
 
 @contextmanager
 def student_packages() -> Iterator[None]:
-    """Around the import of cotbuild.student: one line where its packages are not
-    installed.
-    """
+    """Raise ConfigError if an import of cotbuild.student inside lacks a package."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -162,16 +159,16 @@ def student_packages() -> Iterator[None]:
         if package not in EXTRA:
             raise
         raise ConfigError(
-            f"students need {package!r}, which is not installed. Expected the packages for students. "
+            f"students need {package!r}, which is not installed. Install it with "
             "pip install 'cotbuild[student]'."
         ) from error
 
 
 @contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Hold the folder of a run.
+def lock_run_folder(out: Path) -> Iterator[None]:
+    """Create and lock the folder of a run.
 
-    Raises StoreError where another command trains into it, or it cannot be made.
+    Raises StoreError if another process trains into it, or it cannot be created.
     """
     if not is_main_process():
         yield
@@ -179,19 +176,16 @@ def alone_in(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"{out}: {error}. Expected a folder that can be written."
-        ) from error
-    with file_lock(out / ".lock", wait=False) as ours:
-        if not ours:
+        raise write_error(out, error) from error
+    with file_lock(out / ".lock", wait=False) as is_locked:
+        if not is_locked:
             raise StoreError(
-                f"{out}: another cotbuild is at work here. Expected one at a time. Wait, or take another."
+                f"{out}: another cotbuild process is training here. Wait for it to "
+                "finish, or pass another --out."
             )
         yield
 
 
 def is_main_process() -> bool:
-    """Whether this one speaks: of the processes that `accelerate launch` starts, the
-    first.
-    """
+    """Return whether this is the first process that `accelerate launch` started."""
     return os.environ.get("RANK", "0") == "0"

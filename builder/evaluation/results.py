@@ -1,8 +1,7 @@
-"""The folder of an evaluation: a journal while it runs, then a parquet file of its
-results.
+"""The files of an evaluation: a journal while it runs, then parquet, and the metrics.
 
-Also of the untrained student's in the user's cache, so that ten runs of one student on
-the same rows pay for it once.
+The untrained model's results are also kept in the user's cache, so that ten runs of one
+model on the same questions evaluate it once.
 """
 
 import json
@@ -28,108 +27,114 @@ from cotbuild.schemas.fingerprint import digest
 
 RECORD = "evaluation.json"
 _REMEDY = "Delete the file to evaluate again."
-_EVALUATED = b"cotbuild.evaluated"
-Done = dict[int, QuestionResult]
-"""Results by the place of their question."""
+_INPUTS_KEY = b"cotbuild.evaluated"
+PartialResults = dict[int, QuestionResult]
+"""Results by the position of their question."""
 
 
 class ResultsFile:
-    """The results of one student in `folder`: NAME.parquet, until then .NAME.jsonl.
-    Raises StoreError on any fault.
+    """The results of one student in a folder: NAME.parquet, until then .NAME.jsonl.
+
+    Every method raises StoreError if a file cannot be read or written, and ConfigError
+    if the files belong to another evaluation.
     """
 
-    def __init__(self, folder: Path, name: str, what: EvaluationInputs) -> None:
-        self._parquet, self._journal = (
-            folder / f"{name}.parquet",
-            folder / f".{name}.jsonl",
-        )
-        self._what = what
+    def __init__(self, folder: Path, name: str, inputs: EvaluationInputs) -> None:
+        self._parquet = folder / f"{name}.parquet"
+        self._journal = folder / f".{name}.jsonl"
+        self._inputs = inputs
 
-    def finished(self) -> list[QuestionResult] | None:
-        """All results in order; None: not all are had. Raises ConfigError where those
-        of another evaluation stand.
-        """
+    def read_finished(self) -> list[QuestionResult] | None:
+        """Return all results in order, or None while incomplete."""
         if not self._parquet.exists():
             return None
-        found, rows = _read_parquet(self._parquet)
-        self._check_same(self._parquet, found)
-        return _parsed(self._parquet, rows)
+        inputs, rows = _read_parquet(self._parquet)
+        self._check_same(self._parquet, inputs)
+        return _parse_rows(self._parquet, rows)
 
-    def begun(self) -> Done:
+    def read_partial(self) -> PartialResults:
         """Read the results of an interrupted run; damaged lines are left out."""
         lines = read_json_lines(
             self._journal, remedy=_REMEDY, error=StoreError, skip_damaged=True
         )
         if lines.values:
             self._check_same(self._journal, lines.values[0].get("evaluated"))
-        where = str(self._journal)
+        path = str(self._journal)
         return {
-            value["at"]: QuestionResult.parse(value["result"], where)
+            value["at"]: QuestionResult.parse(value["result"], path)
             for value in lines.values
             if "result" in value
         }
 
     def collect(
         self,
-        run: Callable[[Done], Iterator[tuple[int, QuestionResult]]],
+        evaluate: Callable[[PartialResults], Iterator[tuple[int, QuestionResult]]],
         progress: Callable[[int, int], None],
     ) -> list[QuestionResult]:
-        """All results in order: those that are had already, then those that `run` gives
-        of the others.
+        """Return all results in order, evaluating those missing.
+
+        `evaluate` is called with the stored results and yields the others with their
+        positions, in any order. `progress` is called with the number done in this call
+        and the number that were missing.
         """
-        if (there := self.finished()) is not None:
-            return there
-        done, total = self.begun(), self._what.num_questions
-        had = len(done)
-        with self._opened(fresh=not done) as journal:
-            for place, result in run(dict(done)):
-                line = {"at": place, "result": result.model_dump(mode="json")}
+        finished = self.read_finished()
+        if finished is not None:
+            return finished
+        done, total = self.read_partial(), self._inputs.num_questions
+        num_stored = len(done)
+        with self._open_journal(fresh=not done) as journal:
+            for position, result in evaluate(dict(done)):
+                line = {"at": position, "result": result.model_dump(mode="json")}
                 journal.append(json.dumps(line), fsync=False)
-                done[place] = result
-                progress(len(done) - had, total - had)
-        results = [done[i] for i in range(total)]
-        self._write(results)
+                done[position] = result
+                progress(len(done) - num_stored, total - num_stored)
+        results = [done[position] for position in range(total)]
+        self._write_parquet(results)
         return results
 
-    def _opened(self, *, fresh: bool) -> JsonLinesWriter:
+    def _open_journal(self, *, fresh: bool) -> JsonLinesWriter:
         try:
             if fresh:
                 self._journal.unlink(missing_ok=True)
         except OSError as error:
             raise write_error(self._journal, error) from error
         journal = JsonLinesWriter(self._journal)
-        header = {"evaluated": self._what.model_dump(mode="json")}
+        header = {"evaluated": self._inputs.model_dump(mode="json")}
         journal.append(json.dumps(header), fsync=False)
         return journal
 
-    def _write(self, results: list[QuestionResult]) -> None:
+    def _write_parquet(self, results: list[QuestionResult]) -> None:
         schema = arrow_schema(QuestionResult).with_metadata(
-            {_EVALUATED: self._what.model_dump_json().encode()}
+            {_INPUTS_KEY: self._inputs.model_dump_json().encode()}
         )
         rows = [result.model_dump(mode="json") for result in results]
-        part = self._parquet.with_name(f".{self._parquet.name}.{os.getpid()}")
+        table = pa.Table.from_pylist(rows, schema)
+        temporary = self._parquet.with_name(f".{self._parquet.name}.{os.getpid()}")
         try:
-            pq.write_table(pa.Table.from_pylist(rows, schema), part, compression="zstd")
-            part.replace(self._parquet)
+            pq.write_table(table, temporary, compression="zstd")
+            temporary.replace(self._parquet)
             self._journal.unlink(missing_ok=True)
         except OSError as error:
             raise write_error(self._parquet, error) from error
 
-    def _check_same(self, path: Path, found: object) -> None:
-        mine = self._what.model_dump(mode="json")
-        if not isinstance(found, dict) or found == mine:
+    def _check_same(self, path: Path, stored: object) -> None:
+        current = self._inputs.model_dump(mode="json")
+        if not isinstance(stored, dict) or stored == current:
             return
-        field = next(name for name in mine if found.get(name) != mine[name])
+        field = next(name for name in current if stored.get(name) != current[name])
         raise ConfigError(
-            f"{path.parent}: holds an evaluation with {field} {found.get(field)!r}, now it is {mine[field]!r}. "
-            "Expected the same to go on with it. Pass another --out, or remove it."
+            f"{path.parent}: holds an evaluation with {field} {stored.get(field)!r}, now "
+            f"it is {current[field]!r}. Pass another --out, or delete it."
         )
 
 
-def cached_untrained(cache: Path, what: EvaluationInputs) -> ResultsFile:
-    """The untrained student's results in the user's cache, by all that decides them."""
-    key = digest("evaluation/1", what.model_dump(mode="json"))
-    return ResultsFile(cache / "evaluations" / key[:16], "untrained", what)
+def cached_untrained(cache: Path, inputs: EvaluationInputs) -> ResultsFile:
+    """Return the file of the untrained model's results in the user's cache.
+
+    Its folder is named by a digest of everything that decides the results.
+    """
+    key = digest("evaluation/1", inputs.model_dump(mode="json"))
+    return ResultsFile(cache / "evaluations" / key[:16], "untrained", inputs)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
@@ -146,11 +151,12 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def read_results(path: Path) -> list[QuestionResult]:
-    """The rows of a parquet file of results. Raises StoreError, DataError."""
-    return _parsed(path, _read_parquet(path)[1])
+    """Read a parquet file of results. Raises StoreError, DataError."""
+    _, rows = _read_parquet(path)
+    return _parse_rows(path, rows)
 
 
-def _parsed(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
+def _parse_rows(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
     return [
         QuestionResult.parse(row, f"{path} row {number}")
         for number, row in enumerate(rows)
@@ -161,10 +167,6 @@ def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
-    said = (table.schema.metadata or {}).get(_EVALUATED, b"null")
-    return json.loads(said), table.to_pylist()
-
-
-def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: could not be read: {error}. {_REMEDY}")
+        raise StoreError(f"{path}: could not be read: {error}. {_REMEDY}") from error
+    inputs = (table.schema.metadata or {}).get(_INPUTS_KEY, b"null")
+    return json.loads(inputs), table.to_pylist()

@@ -7,7 +7,7 @@ from pathlib import Path
 from cotbuild.builder.evaluation.models import (
     ResolvedModel,
     find_model,
-    remembered_source,
+    read_run_source,
 )
 from cotbuild.builder.evaluation.questions import (
     EvaluationQuestions,
@@ -116,7 +116,7 @@ class PreparedEvaluation:
         if self.run is None:
             return False
         inputs = _untrained_inputs(self.task, self.run)
-        return cached_untrained(cache_dir(), inputs).finished() is not None
+        return cached_untrained(cache_dir(), inputs).read_finished() is not None
 
 
 def evaluate_student(
@@ -155,7 +155,7 @@ def prepare_evaluation(
         subject = untrained_student(model, spec, layout_of(spec))
     else:
         evaluation_rows(run.data.spec, [])
-        source = options.source or remembered_source(folder)
+        source = options.source or read_run_source(folder)
         subject = trained_student(folder, run)
     selected = _select_questions(student, subject, run, source, options, ui)
     task = make_task(
@@ -270,11 +270,11 @@ def _prepare_untrained(
     """
     inputs = _untrained_inputs(task, run)
     copy = ResultsFile(out, "untrained", inputs)
-    copied = copy.finished()
+    copied = copy.read_finished()
     if copied is not None:
         return lambda: copied
     cached = cached_untrained(cache_dir(), inputs)
-    results = cached.finished()
+    results = cached.read_finished()
     if results is not None:
         return lambda: _write_copy(copy, results)
     model = _find_base_model(run, base, ui)

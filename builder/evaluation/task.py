@@ -89,7 +89,7 @@ class EvaluationTask:
         read or written, and DataError if a question is longer than the student's
         context.
         """
-        finished = file.finished()
+        finished = file.read_finished()
         if finished is not None:
             return finished
         student = self.student.load()

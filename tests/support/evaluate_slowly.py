@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotbuild.builder.evaluation.results import Done, ResultsFile
+from cotbuild.builder.evaluation.results import PartialResults, ResultsFile
 from cotbuild.schemas.evaluation import QuestionResult
 from cotbuild.student.evaluation.evaluate import evaluate_questions
 from tests.student.evaluation.test_evaluate import ITEMS, PLAN, WHAT, student
 
 
-def slowly(done: Done) -> Iterator[tuple[int, QuestionResult]]:
+def slowly(done: PartialResults) -> Iterator[tuple[int, QuestionResult]]:
     for found in evaluate_questions(student(), ITEMS, PLAN, done):
         yield found
         time.sleep(0.1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.evaluation.models import REMEMBERED, remember_source
+from cotbuild.builder.evaluation.models import RUN_SOURCE, record_run_source
 from cotbuild.builder.evaluation.results import read_evaluation, read_results
 from cotbuild.builder.evaluation.table import COLUMNS
 from cotbuild.schemas.evaluation import Evaluation
@@ -189,7 +189,7 @@ def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(
     made: Made,
 ) -> None:
     run = made.run("pre_cot", rows=8)
-    remember_source(run, str(made.build))
+    record_run_source(run, str(made.build))
     done = here("evaluate", run, "--teacher-chains", "--limit", 5, "--base", made.tiny)
     lines = done.stdout.splitlines()
     assert (
@@ -287,7 +287,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
         made.root / "dev",
     )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, label_only@1"
-    remember_source(post_cot, str(build))
+    record_run_source(post_cot, str(build))
     done = here(
         "evaluate",
         post_cot,
@@ -299,7 +299,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
         made.root / "dev_of_run",
     )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, post_cot@1"
-    (post_cot / REMEMBERED).unlink()
+    (post_cot / RUN_SOURCE).unlink()
     done = here(
         "evaluate",
         made.tiny,

@@ -27,7 +27,7 @@ def test_without_the_packages_for_students_it_says_what_to_install(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"error: students need {package!r}, which is not installed. Expected the packages for students. "
+        f"error: students need {package!r}, which is not installed. Install it with "
         "pip install 'cotbuild[student]'."
     ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.evaluation.results import (
-    Done,
+    PartialResults,
     ResultsFile,
     cached_untrained,
     read_results,
@@ -52,7 +52,7 @@ def collect(
     """The results, and the places that were run for them."""
     ran: list[int] = []
 
-    def run(done: Done) -> Iterator[tuple[int, QuestionResult]]:
+    def run(done: PartialResults) -> Iterator[tuple[int, QuestionResult]]:
         for place, result in evaluate_questions(student(), ITEMS, PLAN, done):
             ran.append(place)
             yield place, result

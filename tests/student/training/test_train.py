@@ -173,7 +173,7 @@ def test_a_folder_is_locked_while_a_run_is_trained_in_it(
         assert ours
         done = cotbuild(*words, code=1)
     assert (
-        f"error: {tmp_path}: another cotbuild is at work here. Expected one at a time."
+        f"error: {tmp_path}: another cotbuild process is training here. Wait for it"
         in done.stderr
     )
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
