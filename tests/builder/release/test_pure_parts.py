@@ -162,5 +162,5 @@ def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
 def test_a_pulled_build_knows_the_weights_it_has_not(tmp_path: Path) -> None:
     save_known(tmp_path, IdentityCache(folders={"Tiny": "abc"}))
     assert teacher_identity(TeacherConfig(model="Tiny"), tmp_path) == "local:abc"
-    with pytest.raises(ConfigError, match="no folder here"):
+    with pytest.raises(ConfigError, match="neither a local directory nor a Hub id"):
         teacher_identity(TeacherConfig(model="Other"), tmp_path)
