@@ -1,6 +1,4 @@
-"""STUDY.yaml for the design of arXiv 2406.14511 on a build of one's own, with the
-controls that it needs. Pure.
-"""
+"""STUDY.yaml for the design of arXiv 2406.14511 on any build, with its controls. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,12 +9,13 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import Study
 
-MOST_ROWS = 1000
-HALF = 500
-"""Most questions of dev where one split has to serve as test too."""
+MAX_ROWS = 1000
+"""Default of the most rationales trained on."""
+MAX_DEV_QUESTIONS = 500
+"""Maximum dev questions if one split serves as dev and test."""
 SEEDS, MORE_SEEDS = [0, 1, 2], [3, 4]
 HEADLINE = ("label_only", "pre_cot", "post_cot", "post_cot_shuffled_words")
-# Name, claim in words, variant, what it is compared to, kind of claim.
+# Name, claim in words, variant A, variant B, kind of claim.
 CLAIMS = (
     (
         "rationales_help",
@@ -65,24 +64,23 @@ KEYS = (
     ("post_cot_attributed_15", "post_cot_attributed_15_random"),
     ("post_cot_tfidf_15", "post_cot_random_15"),
 )
-"""Key words and their control: by a student's attributions where the build has them,
-else by TF-IDF.
+"""Key words and their control: by a student's attributions if the build has them, else
+by TF-IDF.
 """
 
 
 def study_text(manifest: Manifest, source: str, rows: int | None) -> str:
-    """STUDY.yaml with its comments.
+    """Return STUDY.yaml with its comments; `rows` None trains on as many as there are.
 
-    Raises ConfigError where the build lacks what a study needs.
+    Raises ConfigError if the build lacks variants or evaluation questions.
     """
-    names = (
-        {entry.name for entry in manifest.variants.variants}
-        if manifest.variants
-        else set()
-    )
-    if missing := [name for name in HEADLINE if name not in names]:
+    entries = manifest.variants.variants if manifest.variants else ()
+    names = {entry.name for entry in entries}
+    missing = [name for name in HEADLINE if name not in names]
+    if missing:
         raise ConfigError(
-            f"{source}: no variants {missing}. Expected the paper set. Run `cotbuild variants {source}`."
+            f"{source}: no variants {missing}. Derive the paper set with "
+            f"`cotbuild variants {source}`."
         )
     key, random = _keys(names)
     claims = [_claim(one, key, random) for one in CLAIMS]
@@ -98,9 +96,7 @@ def study_text(manifest: Manifest, source: str, rows: int | None) -> str:
         "gate": {"variant": "label_only", "standard_errors": 2.0},
         "train": {"epochs": 2.0},
         "grid": {},
-        "stages": _stages(
-            names, key, random, rows or min(MOST_ROWS, _fewest(manifest))
-        ),
+        "stages": _stages(names, key, random, rows or min(MAX_ROWS, _fewest(manifest))),
     }
     Study.parse(values, source, ConfigError)
     return _commented(values)
@@ -125,15 +121,16 @@ def _fewest(manifest: Manifest) -> int:
 
 
 def _questions(manifest: Manifest, source: str) -> dict[str, Any]:
-    found = manifest.source.eval_questions
-    if "validation" in found and "test" in found:
+    num_questions = manifest.source.eval_questions
+    if "validation" in num_questions and "test" in num_questions:
         return {"dev": {"split": "validation"}, "test": {"split": "test"}}
-    if not found:
+    if not num_questions:
         raise ConfigError(
-            f"{source}: no evaluation split. Expected one to ask students. Build with --eval-splits dev."
+            f"{source}: no evaluation split to evaluate students on. Build with "
+            "--eval-splits dev."
         )
-    split, count = max(found.items(), key=lambda item: item[1])
-    first = min(HALF, count // 2)
+    split, count = max(num_questions.items(), key=lambda item: item[1])
+    first = min(MAX_DEV_QUESTIONS, count // 2)
     return {
         "dev": {"split": split, "first": first},
         "test": {"split": split, "skip": first},
@@ -160,20 +157,21 @@ def _stages(names: set[str], key: str, random: str, rows: int) -> list[dict[str,
 
 
 _COMMENTS: Mapping[str, str] = {
-    "format_version": "A study. `cotbuild study` runs it; all but the stages is fixed by its first cell, and what is\n"
-    "changed later is told in the report.",
+    "format_version": "A study, run by `cotbuild study`. Everything but the stages is fixed by the first cell; later\n"
+    "changes are listed in the report.",
     "source": "Folder of a build, or a release: ORG/NAME@TAG.",
-    "dev": "Gate and grid are decided on dev. The test questions are asked once a cell, after the gate.",
-    "metric": "What is compared: accuracy (forced choice by log-likelihood), normalised (a character), free.",
-    "margin": "Points within which two variants count as equally good.",
-    "paired": "Whether runs of one seed are set against each other; unpaired is the safer choice.",
-    "comparisons": "The claims: a beats b, or a is as_good as b. Corrected together (Holm); others are exploratory.",
-    "gate": "This variant must beat the untrained student on dev by so many standard errors, or nothing is asked of\n"
-    "the test questions.",
-    "train": "Settings of `cotbuild train` that all cells share; lr is 5e-5 where it is not given.",
-    "grid": "Settings that every variant chooses for itself on dev, as in  lr: [5.0e-5, 1.0e-4]",
-    "stages": "Each is every variant × seed × rows × loss × student, and ends in a report. The comparisons are made\n"
-    "with the first stage's first student, rows and loss.",
+    "dev": "Gate and grid are decided on dev. Each cell evaluates the test questions once, after the gate.",
+    "metric": "What is compared: accuracy (forced choice by log-likelihood), normalised (the same for each\n"
+    "character), free (the free greedy answer).",
+    "margin": "Points within which two variants count as equivalent.",
+    "paired": "Whether runs are paired by seed; unpaired is the safer choice.",
+    "comparisons": "The claims: a beats b, or a is as_good as b. Holm-adjusted together; all others are exploratory.",
+    "gate": "This variant must beat the untrained student on dev by that many standard errors, or no test\n"
+    "question is evaluated.",
+    "train": "Settings of `cotbuild train` that all cells share; the default of lr is 5e-5.",
+    "grid": "Settings that each variant chooses for itself on dev, such as  lr: [5.0e-5, 1.0e-4]",
+    "stages": "Each stage is every variant × seed × rows × loss × student, and ends in a report. The comparisons\n"
+    "use the first stage's first student, rows and loss.",
 }
 
 
@@ -190,14 +188,14 @@ def _commented(values: Mapping[str, Any]) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """Repeats a list that stands twice, where YAML has an alias for it."""
+    """Writes a repeated list in full, where YAML would write an alias."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True
 
 
 def _yaml(value: Mapping[str, Any]) -> str:
-    """Lists and mappings of plain values on one line each."""
+    """Return YAML with lists and mappings of plain values on one line each."""
     flow = None if isinstance(next(iter(value.values())), (dict, list)) else False
     return yaml.dump(
         value,

@@ -1,5 +1,6 @@
-"""The statistics of a study: what may be said of two recipes after a few seeds on the
-same questions. Pure.
+"""The statistics of a study: comparing two recipes by a few seeds on the same questions.
+
+Pure.
 
 A *cell* is one trained student: right (1) or wrong (0) on each of Q questions. A
 *recipe* is S cells that differ in their seed alone: correct_SQ. Columns are questions,
@@ -122,7 +123,9 @@ def holm(ps: Sequence[float]) -> list[float]:
     """
     for at, p in enumerate(ps):
         if not 0 <= p <= 1:
-            raise DataError(f"p-value {at} of the family is {p!r}. Expected 0 to 1.")
+            raise DataError(
+                f"p-value {at} of the family is {p!r}, not between 0 and 1."
+            )
     order = np.argsort(ps, kind="stable")
     stepped = np.maximum.accumulate(
         np.asarray(ps, dtype=float)[order] * np.arange(len(ps), 0, -1)
@@ -256,5 +259,5 @@ def _check_pair(a: Floats, b: Floats, paired: bool) -> None:
 def _check_questions(a: int, b: int) -> None:
     if a != b:
         raise DataError(
-            f"comparison: A answered {a} questions, B {b}. Expected the same questions in the same order."
+            f"comparison: A answered {a} questions, B {b}. Both need the same questions in the same order."
         )

@@ -209,7 +209,7 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     build = read_study(done / "STUDY.yaml").source
     said = here("study", "init", build, "--out", tmp_path, code=2)
     assert (
-        "no variants ['pre_cot', 'post_cot_shuffled_words']. Expected the paper set. Run `cotbuild variants"
+        "no variants ['pre_cot', 'post_cot_shuffled_words']. Derive the paper set with `cotbuild variants"
         in said.stderr
     )
     whole = tmp_path / "whole"

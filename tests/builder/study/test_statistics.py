@@ -222,7 +222,7 @@ class TestCompare:
                 A,
                 B[:, :3],
                 True,
-                "comparison: A answered 4 questions, B 3. Expected the same questions",
+                "comparison: A answered 4 questions, B 3. Both need the same questions",
             ),
             (
                 A[:1],
