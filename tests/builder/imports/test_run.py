@@ -274,7 +274,7 @@ BAD: list[tuple[Any, str]] = [
     ({"id": "q1", "t": 7}, r"text is 7"),
     ({"id": "q1", "t": [None]}, r"text is None"),
     ({"id": "q1", "t": "\ud800"}, r"text has a lone surrogate at 0"),
-    ({"t": LEAVES}, r"id is None. Expected a text"),
+    ({"t": LEAVES}, r"id is None, not a text"),
     ("q1", r"the row is 'q1'. not a JSON object"),
 ]
 
@@ -497,7 +497,7 @@ def test_questions_inside_without_targets_are_unscored(
             DataError,
             r"r.json: holds {'a': 1}. Expected one list of texts",
         ),
-        ("r.txt", "a", DataError, r"r.txt: ending '.txt'"),
+        ("r.txt", "a", DataError, r"r.txt: unknown ending '.txt'"),
         ("gone.json", None, DataError, r"gone.json: cannot be read"),
     ],
 )

@@ -252,7 +252,7 @@ def test_quarel_choices_are_taken_out_of_the_text(
             commonsense_qa.KNOWN,
             {**CSQA, "answerKey": "E"},
             "bad_target",
-            "'q1' has target 'E', not one of its choices",
+            "'q1' has target 'E', which is not one of its choices",
         ),
         (
             commonsense_qa.KNOWN,
@@ -304,7 +304,7 @@ def test_quarel_choices_are_taken_out_of_the_text(
             arc.EASY,
             {**ARC, "answerKey": "5"},
             "bad_target",
-            "'Mercury_1' has target '5', not one of its choices",
+            "'Mercury_1' has target '5', which is not one of its choices",
         ),
         (
             strategyqa.KNOWN,

@@ -154,7 +154,7 @@ def test_a_csv_field_may_hold_line_breaks_and_be_long(write: Write, ask: Ask) ->
         (
             b'{"id": "z", "question": "q", "answer": 2}\n',
             "duplicate_id",
-            "id 'z' stands in an earlier row",
+            "duplicate id 'z'",
         ),
         (
             b'{"id": "x", "question": "q\\ud800", "answer": 2}\n',
@@ -219,7 +219,7 @@ def test_ragged_csv_rows(row: str, count: int, write: Write, ask: Ask) -> None:
         (
             "a.json",
             b'[{"question": "caf\xe9"}]',
-            "a.json: byte 18 of the file is 0xe9, not UTF-8",
+            "a.json: byte 18 of the file is 0xe9, which is not UTF-8",
         ),
         ("a.json", '{\n"data": [1]}', "a.json: one object with the fields ['data']"),
         (
@@ -230,7 +230,7 @@ def test_ragged_csv_rows(row: str, count: int, write: Write, ask: Ask) -> None:
         (
             "a.csv",
             b"question,answer\ncaf\xe9,1\n",
-            "a.csv: byte 19 of the file is 0xe9, not UTF-8",
+            "a.csv: byte 19 of the file is 0xe9, which is not UTF-8",
         ),
         (
             "a.csv",

@@ -228,7 +228,7 @@ def test_index_base(values: list[object], base: IndexBase | None) -> None:
 def test_index_base_that_nobody_can_tell(values: list[object]) -> None:
     with pytest.raises(
         DataError,
-        match=r"f: targets \[.*it cannot be told whether the first choice is 0 or 1",
+        match=r"f: targets \[.*it is ambiguous whether the first choice is 0 or 1",
     ):
         index_base([(value, PAIRS) for value in values], "f")
 
@@ -291,10 +291,10 @@ def test_texts_that_are_none(value: object) -> None:
         ),
         ({"question": "q", "gold answer": "x"}, "--map 'target=gold answer'"),
         ({"question": "q", "x": 1}, "--map target=COL"),
-        ({"a": "q", "answer": 1}, "Type: --map question=COL"),
+        ({"a": "q", "answer": 1}, "Add: --map question=COL"),
         (
             {"question": "q", "answer": "B", "options": ["x", "y"]},
-            "Type: --map choices=options",
+            "Add: --map choices=options",
         ),
         (
             {"sentence_text": "q", "options": {"A": "x"}, "gold": 1},
@@ -308,7 +308,7 @@ def test_unknown_columns_print_the_line_to_type(
     with pytest.raises(ConfigError) as caught:
         ask(write("a.jsonl", [row]))
     assert line in str(caught.value)
-    assert str(caught.value).startswith("a.jsonl: no column is called ")
+    assert str(caught.value).startswith("a.jsonl: no column named ")
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_mapping(
             {"columns": {"answer": "answer"}},
             "a.jsonl: --map answer=answer: no such field. Use one of ['id',",
         ),
-        ({"columns": {"question": ""}}, "a.jsonl: no column is called question"),
+        ({"columns": {"question": ""}}, "a.jsonl: no column named question"),
         (
             {"kind": "choice"},
             "a.jsonl: kind choice and no column for choices. Type: --map choices=COL",
@@ -388,7 +388,7 @@ def test_integer_targets_are_positions_where_a_zero_says_so(
     ]
     questions, _ = ask(write("a.jsonl", rows), columns={"target": "label"})
     assert [q.target for q in questions] == ["A", "B"]
-    with pytest.raises(DataError, match="cannot be told"):
+    with pytest.raises(DataError, match="ambiguous"):
         ask(write("b.jsonl", rows[1:]), columns={"target": "label"})
 
 

@@ -234,7 +234,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"columns": {"question": "q"}},
-        "ann/sums/train: no column is called target; there are ['key', 'frage'",
+        "ann/sums/train: no column named target among ['key', 'frage'",
     ),
     (
         {"name": "gsm8k", "columns": {}, "revision": "v1"},

@@ -49,9 +49,9 @@ def test_without_a_column_the_line_to_type(write: Write) -> None:
         source.worked("train")
     line = str(caught.value)
     assert line.startswith(
-        "train.csv: no column is called rationale; there are ['question', 'answer', 'why']."
+        "train.csv: no column named rationale among ['question', 'answer', 'why']."
     )
-    assert line.endswith("Type: --map rationale=COL")
+    assert line.endswith("Name it with --map rationale=COL")
 
 
 def test_the_bundled_set_carries_none() -> None:
