@@ -48,7 +48,7 @@ def test_split_of_a_file(
 def test_a_file_name_with_two_splits_asks(write: Write, ask: Ask) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"train_test.jsonl: the name tells \['test', 'train'\].*Pass --split",
+        match=r"train_test.jsonl: the name mentions several splits, \['test', 'train'\].*Pass --split",
     ):
         ask(write("train_test.jsonl", ROW))
 

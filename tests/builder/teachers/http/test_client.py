@@ -64,7 +64,7 @@ def test_a_lasting_fault_is_one_requests_failure(
     [
         ("http_401", r"HTTP 401: fault on a dial: http_401\. .* Set OPENAI_API_KEY"),
         ("http_403", r"HTTP 403: .* Set OPENAI_API_KEY"),
-        ("http_404", r"HTTP 404: .* Give the URL that ends in /v1"),
+        ("http_404", r"HTTP 404: .* Pass the URL, ending in /v1"),
         ("http_307", r"HTTP 307: .* Redirects are not followed"),
     ],
 )

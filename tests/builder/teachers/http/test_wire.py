@@ -241,8 +241,8 @@ def test_backoff_doubles() -> None:
         (401, False, None, "no key was sent. Set OPENAI_API_KEY"),
         (403, True, None, "the key in OPENAI_API_KEY was refused"),
         (503, False, None, "The server is not ready. Wait"),
-        (404, False, None, "Give the URL that ends in /v1."),
-        (307, False, "http://new/v1", "Give the final URL, 'http://new/v1'."),
+        (404, False, None, "Pass the URL, ending in /v1, of"),
+        (307, False, "http://new/v1", "Pass the final URL, 'http://new/v1'."),
     ],
 )
 def test_a_refusal_says_what_to_do(
