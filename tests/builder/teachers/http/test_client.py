@@ -223,5 +223,5 @@ def test_ctrl_c_leaves_no_warning(server: Server) -> None:
 
 def test_use_before_entering_is_an_error() -> None:
     client = EndpointClient("http://127.0.0.1:1/v1", "m")
-    with pytest.raises(TeacherError, match="not entered"):
+    with pytest.raises(TeacherError, match="used outside its"):
         asyncio.run(client.attempt(request(0)))
