@@ -114,11 +114,11 @@ def sources(
     """List the known datasets, or show one of them."""
     with errors():
         from cotbuild.builder.cli.args import build_config, columns
-        from cotbuild.builder.sources import list_sources, source_shown
+        from cotbuild.builder.sources import describe_source, list_sources
 
         if name is None:
             for info in list_sources():
-                print("\n".join(info.lines()))
+                print("\n".join(info.format_lines()))
             return
         flags = {
             "source.name": name,
@@ -126,7 +126,7 @@ def sources(
             "source.split": split,
             "source.columns": columns(map or []),
         }
-        for line in source_shown(build_config(None, flags).source):
+        for line in describe_source(build_config(None, flags).source):
             print(line)
 
 

@@ -18,7 +18,7 @@ from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
-from cotbuild.builder.sources.licence import hub_id
+from cotbuild.builder.sources.provenance import hub_id
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from string import ascii_uppercase
 
-from cotbuild.builder.sources.overlap import normalised
+from cotbuild.builder.sources.overlap import normalise_text
 from cotbuild.prompts.template import Exemplar, Template
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.errors import ConfigError
@@ -42,7 +42,7 @@ class ExemplarPool:
         """
         drawn = self.by_kind.get(question.kind, [])
         texts = [text for text, _ in drawn]
-        own = normalised(question.text)
+        own = normalise_text(question.text)
         left_out = texts.index(own) if own in texts else len(texts)
         key = (template.fingerprint, question.kind.value, left_out)
         if key not in self._filled:
@@ -80,7 +80,7 @@ def draw_exemplars(
         if question.target is None:
             continue
         lowest = by_kind.setdefault(question.kind, {})
-        text = normalised(question.text)
+        text = normalise_text(question.text)
         rank = digest("exemplar/1", [config.seed, question.id])
         if text in lowest and lowest[text][0] <= rank:
             continue
@@ -95,7 +95,7 @@ def draw_exemplars(
 def _in_order(lowest: dict[str, RankedQuestion]) -> list[tuple[str, Exemplar]]:
     ranked = sorted(lowest.values(), key=itemgetter(0))
     return [
-        (normalised(question.text), _exemplar(question, rationale))
+        (normalise_text(question.text), _exemplar(question, rationale))
         for _, question, rationale in ranked
     ]
 

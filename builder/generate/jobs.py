@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.code_digest import code_digest
 from cotbuild.builder.sources import Source, canonical_split
-from cotbuild.builder.sources.licence import stated_licence
+from cotbuild.builder.sources.provenance import stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template

@@ -100,7 +100,9 @@ class TeacherJob(Job):
         exemplars = self.config.exemplars
         pool = None
         if exemplars is not None:
-            pool = draw_exemplars(exemplars, self.source.worked(exemplars.split))
+            pool = draw_exemplars(
+                exemplars, self.source.read_with_rationales(exemplars.split)
+            )
         return ChainRules(self.config, self.teacher, self.templates, pool)
 
     def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:

@@ -55,7 +55,7 @@ class EmbeddedQuestionRows:
     def __init__(self, files: list[Path], recipe: ImportRecipe) -> None:
         self._files = files
         self._recipe = recipe
-        self.where = f"questions of {files[0].name}"
+        self.location = f"questions of {files[0].name}"
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         index = EmbeddedQuestionIndex(self._recipe)

@@ -19,7 +19,7 @@ from cotbuild.builder.imports.read import (
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
-from cotbuild.builder.sources.make import choice_pairs, clean_field, clean_id
+from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import (
@@ -70,7 +70,7 @@ def _written_question(row: Row, columns: dict[str, str]) -> str:
     """The question in a row, with its choices where they have their own column."""
     parts = [clean_field(get(row, columns["question"]), "question")]
     if "choices" in columns:
-        parts += [text for _, text in choice_pairs(get(row, columns["choices"]))]
+        parts += [text for _, text in parse_choices(get(row, columns["choices"]))]
     return "\n".join(casefold_text(part) for part in parts)
 
 
@@ -204,7 +204,7 @@ class JoinedTexts:
 
     def _locate_questions(self, source: Source) -> None:
         """Note the positions in the split of the questions that have texts."""
-        for question in source.whole(source.split):
+        for question in source.read_all(source.split):
             positions = self._positions.get(self._question_key(question))
             if positions is not None:
                 positions.append(question.source.row)

@@ -2,7 +2,11 @@
 
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
-from cotbuild.builder.sources.targets import choice_label, number, yes_no
+from cotbuild.builder.sources.targets import (
+    find_choice_label,
+    parse_number,
+    parse_yes_no,
+)
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
@@ -93,12 +97,12 @@ def read_stated_answer(value: object, question: Question) -> str | None:
         case QuestionKind.CHOICE:
             pairs = [(choice.label, choice.text) for choice in question.choices]
             try:
-                return choice_label(value, pairs, None)
+                return find_choice_label(value, pairs, None)
             except BadRow:
                 return None
         case QuestionKind.YES_NO:
-            return yes_no(value)
+            return parse_yes_no(value)
         case QuestionKind.NUMBER:
-            return number(value)
+            return parse_number(value)
         case QuestionKind.TEXT:
             return str(value).strip() or None

@@ -128,4 +128,4 @@ def _draw_exemplars(config: BuildConfig, source: str | None) -> ExemplarPool | N
     if exemplars is None or source is None:
         return None
     opened = open_source(config.source.model_copy(update={"name": source}))
-    return draw_exemplars(exemplars, opened.worked(exemplars.split))
+    return draw_exemplars(exemplars, opened.read_with_rationales(exemplars.split))

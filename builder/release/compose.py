@@ -25,7 +25,7 @@ from cotbuild.builder.release.sanitize import (
     public_manifest,
     refuse_path_as_name,
 )
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
 
@@ -111,7 +111,10 @@ def _dataset_name(target: str) -> str:
 
 
 def _default_languages(manifest: Manifest) -> tuple[str, ...]:
-    english_datasets = {"bundled", *(dataset.hub_id for dataset in KNOWN.values())}
+    english_datasets = {
+        "bundled",
+        *(dataset.hub_id for dataset in KNOWN_DATASETS.values()),
+    }
     is_english = not english_datasets.isdisjoint(
         {manifest.source.dataset, manifest.source.hub_id}
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import PurePath, PureWindowsPath
 
 from cotbuild.builder.build.kept_variants import BASE_CONFIGS
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.schemas.config import (
     BuildConfig,
@@ -44,7 +44,7 @@ def public_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
 
 
 def _public_source(source: SourceConfig, manifest: Manifest) -> SourceConfig:
-    if source.name in ("bundled", *KNOWN):
+    if source.name in ("bundled", *KNOWN_DATASETS):
         return source
     if manifest.source.hub_id is None:
         return source.model_copy(update={"name": manifest.source.dataset})

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.release.sanitize import is_path, last_part, public_config
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PublishError
 from cotbuild.schemas.manifest import Manifest
@@ -127,5 +127,7 @@ def _plain_model_name(model: str) -> str:
 
 
 def _plain_source_name(name: str) -> str:
-    is_dataset = name in ("bundled", *KNOWN) or HUB_ID.fullmatch(name) is not None
+    is_dataset = (
+        name in ("bundled", *KNOWN_DATASETS) or HUB_ID.fullmatch(name) is not None
+    )
     return name if is_dataset else last_part(name)

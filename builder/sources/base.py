@@ -1,33 +1,43 @@
-"""What every reader yields: rows, and in their place the rows that cannot be read."""
+"""Types shared by the readers, the parsers and the known datasets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
 Row = Mapping[str, Any]
+ToQuestion = Callable[[Row, SourceRef], Question]
+"""Parses a row; raises BadRow."""
+ToRationale = Callable[[Row], str | None]
+"""Returns the rationale in a row, None if it has none."""
 
 
 class BadRowReason(StrEnum):
-    """Why a row is no question; `Source.drops` counts by it."""
+    """Why a row cannot be used; `Source.drops` counts rows by reason."""
 
     NOT_UTF8 = "not_utf8"
-    BAD_JSON = "bad_json"  # also NaN, Infinity and integers too long to read: JSON has none of them
-    NOT_A_ROW = "not_a_row"  # valid JSON, but no object
-    RAGGED_ROW = "ragged_row"  # a CSV row with more or fewer fields than the header
+    # Also NaN, Infinity and integers too long to parse: JSON has none of them.
+    BAD_JSON = "bad_json"
+    NOT_A_ROW = "not_a_row"
+    """Valid JSON, but not an object."""
+    RAGGED_ROW = "ragged_row"
+    """A CSV row with more or fewer fields than the header."""
     MISSING_FIELD = "missing_field"
     BAD_CHOICES = "bad_choices"
-    NO_TARGET = "no_target"  # in a split whose other rows have one
+    NO_TARGET = "no_target"
+    """In a split whose other rows have one."""
     BAD_TARGET = "bad_target"
     DUPLICATE_ID = "duplicate_id"
-    BAD_QUESTION = "bad_question"  # whatever else Question refuses
+    BAD_QUESTION = "bad_question"
+    """Any other error that `Question` raises on validation."""
 
 
 class BadRow(Exception):
-    """One row's fault: what is wrong with the value, and what was expected. The reader
-    of the split adds the place.
+    """A row cannot be used; the message names the value, the caller adds the row.
 
-    Row iterators yield it rather than raise it, because a generator that raises is
-    finished.
+    Row iterators yield it instead of raising it, since a generator that has raised
+    cannot go on.
     """
 
     def __init__(self, reason: BadRowReason, message: str) -> None:
@@ -37,15 +47,54 @@ class BadRow(Exception):
 
 
 class RowReader(Protocol):
-    """The rows of one split, in order, to be read any number of times."""
+    """The rows of one split in order; can be iterated any number of times."""
 
     @property
-    def where(self) -> str:
-        """What an error calls it: a file's name without its folder, or a place on the
-        Hub.
-        """
+    def location(self) -> str:
+        """Name in error messages: a file's name without its folder, or hub_id/split."""
 
     def __iter__(self) -> Iterator[Row | BadRow]: ...
 
     def checksum(self) -> str:
-        """sha256 of the file's bytes, 64 hex digits; for the Hub repo@revision."""
+        """Return the file's sha256 in 64 hex digits, or repo@revision for the Hub."""
+
+
+class RowParser(NamedTuple):
+    """Turns the rows of one split into questions."""
+
+    to_question: ToQuestion
+    has_id: bool
+    """Whether rows have ids; if not, ids are derived from the content, and repeated ids
+    are numbered.
+    """
+    rationale: ToRationale | None = None
+    """None if no row has a rationale."""
+
+
+class KnownDataset(NamedTuple):
+    """A dataset that needs no column mapping, as published and on the Hub."""
+
+    name: str
+    hub_id: str
+    config_name: str | None
+    revision: str
+    """The commit that is read, wherever its branch points today."""
+    splits: tuple[str, ...]
+    """On the Hub; a folder of published files may have others."""
+    licence: str
+    kind: QuestionKind
+    matches: Callable[[Row], bool]
+    """Whether a file whose first row is given has the dataset's published shape."""
+    to_question: ToQuestion
+    id_column: str | None = "id"
+    """On the Hub; None if rows have no ids."""
+    rationale: ToRationale | None = None
+
+    def row_parser(self, first: Row | None = None) -> RowParser:
+        """Return the parser of a published file's rows, or of the Hub's rows.
+
+        `first` is the file's first row; None means the rows on the Hub.
+        """
+        may_have_id = self.id_column is not None
+        has_id = may_have_id and (first is None or self.id_column in first)
+        return RowParser(self.to_question, has_id, self.rationale)

@@ -1,9 +1,7 @@
-"""Which column holds what, in files of unknown shape; where that cannot be told, the
-line to type.
-"""
+"""Find the columns of files of unknown shape, or suggest the --map options for them."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import Row
@@ -11,8 +9,9 @@ from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError
 
 Getter = Callable[[Row], Any]
+"""Returns the raw value of a field from a row."""
 
-NAMES: dict[str, tuple[str, ...]] = {
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id",),
     "question": ("question",),
     "choices": ("choices",),
@@ -21,10 +20,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "kind": ("kind",),
     "rationale": ("rationale",),
 }
-"""Fields and the column names taken without a mapping, the first present one first."""
+"""Field to the column names recognised without a mapping, in order of precedence."""
 
-_GUESSES: dict[str, tuple[str, ...]] = {
-    "id": ("qid", "question_id", "uid", "idx"),
+_REQUIRED_FIELDS = ("question", "target")
+_LIKELY_NAMES: dict[str, tuple[str, ...]] = {
     "question": (
         "question",
         "query",
@@ -50,65 +49,95 @@ _GUESSES: dict[str, tuple[str, ...]] = {
         "truth",
     ),
 }
+"""Field to lower-case column names that are suggested, the likeliest first."""
 
 
-def resolve(
-    columns: Mapping[str, str], sample: Sequence[Row], where: str
+def resolve_columns(
+    columns: Mapping[str, str], sample: Sequence[Row], location: str
 ) -> dict[str, Getter]:
-    """Field to getter of its raw value; `columns` is what the user said, and goes
-    before names taken by themselves.
+    """Return a getter for each field that the file has.
 
-    A column may be dotted ("question.stem") to reach into nested fields. "a,b,c" names
-    several: as choices these are the options in order, as question their texts are
-    joined by a space. "" says that the file has no such column. Raises ConfigError
-    where question or target cannot be told, with the --map options to type.
+    `columns` is the user's mapping of fields to columns; other fields get the names in
+    COLUMN_NAMES. A column may be dotted ("question.stem") to reach into nested values.
+    "a,b,c" names several: as choices they are the options in order, as question their
+    texts are joined by a space. "" means that the file has no such column.
+
+    Raises ConfigError for unknown fields and columns, and with the --map options to add
+    if the question, the target or the choices are not recognised.
     """
-    present = list(dict.fromkeys(name for row in sample for name in row))
-    _check_fields(columns, where)
-    found = {
-        field: columns.get(field, next((n for n in names if n in present), ""))
-        for field, names in NAMES.items()
-    }
-    missing = [f for f in ("question", "target") if not found[f] and f not in columns]
-    if not found["question"] or missing or _overlooked_choices(columns, found, sample):
-        raise _unknown_shape(found, columns, present, sample, where)
-    for name in filter(None, columns.values()):
-        _check_present(name, present, where)
-    return {
-        field: _getter(name, field, present) for field, name in found.items() if name
-    }
-
-
-def _check_fields(columns: Mapping[str, str], where: str) -> None:
-    for field in columns:
-        if field not in NAMES:
-            raise ConfigError(
-                f"{where}: --map {field}={columns[field]}: no such field. Use one of {list(NAMES)}."
-            )
-
-
-def _check_present(name: str, present: Sequence[str], where: str) -> None:
-    for part in _parts(name, present):
-        if part not in present and part.partition(".")[0] not in present:
-            raise ConfigError(
-                f"{where}: no column {part!r} in the first rows, which have {list(present)}."
-            )
-
-
-def _parts(name: str, present: Sequence[str]) -> list[str]:
-    return [name] if name in present else [part.strip() for part in name.split(",")]
-
-
-def _getter(name: str, field: str, present: Sequence[str]) -> Getter:
-    parts = _parts(name, present)
-    if len(parts) == 1:
-        return _path_getter(parts[0], present)
-    getters = [_path_getter(part, present) for part in parts]
-    if field == "choices":
-        return lambda row: _without_empty_end([get(row) for get in getters])
-    return lambda row: " ".join(
-        str(value).strip() for get in getters if not is_missing(value := get(row))
+    present = _column_names(sample)
+    _check_fields(columns, location)
+    names = {field: _find_column(field, columns, present) for field in COLUMN_NAMES}
+    is_incomplete = any(
+        not names[field] and field not in columns for field in _REQUIRED_FIELDS
     )
+    unmapped_choices = _find_unmapped_choices(columns, names, sample)
+    if not names["question"] or is_incomplete or unmapped_choices:
+        raise _unknown_columns_error(
+            names, columns, present, unmapped_choices, location
+        )
+    _check_columns(columns.values(), present, location)
+    return {
+        field: _make_getter(name, field, present)
+        for field, name in names.items()
+        if name
+    }
+
+
+def _column_names(sample: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in sample for name in row))
+
+
+def _find_column(field: str, columns: Mapping[str, str], present: Sequence[str]) -> str:
+    """Return the mapped or recognised column of a field, "" if there is none."""
+    if field in columns:
+        return columns[field]
+    recognised = (name for name in COLUMN_NAMES[field] if name in present)
+    return next(recognised, "")
+
+
+def _check_fields(columns: Mapping[str, str], location: str) -> None:
+    for field, name in columns.items():
+        if field not in COLUMN_NAMES:
+            raise ConfigError(
+                f"{location}: --map {field}={name}: no such field. Use one of "
+                f"{list(COLUMN_NAMES)}."
+            )
+
+
+def _check_columns(names: Iterable[str], present: Sequence[str], location: str) -> None:
+    for name in names:
+        if not name:
+            continue
+        for part in _split_name(name, present):
+            root = part.partition(".")[0]
+            if part not in present and root not in present:
+                raise ConfigError(
+                    f"{location}: no column {part!r} in the first rows, which have "
+                    f"{list(present)}."
+                )
+
+
+def _split_name(name: str, present: Sequence[str]) -> list[str]:
+    """Split "a,b,c" into its columns, unless there is a column of that very name."""
+    if name in present:
+        return [name]
+    return [part.strip() for part in name.split(",")]
+
+
+def _make_getter(name: str, field: str, present: Sequence[str]) -> Getter:
+    getters = [_path_getter(part, present) for part in _split_name(name, present)]
+    if len(getters) == 1:
+        return getters[0]
+
+    def get_choices(row: Row) -> list[Any]:
+        return _without_empty_end([get(row) for get in getters])
+
+    def get_joined(row: Row) -> str:
+        values = [get(row) for get in getters]
+        return " ".join(str(value).strip() for value in values if not is_missing(value))
+
+    return get_choices if field == "choices" else get_joined
 
 
 def _path_getter(path: str, present: Sequence[str]) -> Getter:
@@ -116,13 +145,13 @@ def _path_getter(path: str, present: Sequence[str]) -> Getter:
         return lambda row: row.get(path)
     keys = path.split(".")
 
-    def get(row: Row) -> Any:
+    def get_nested(row: Row) -> Any:
         value: Any = row
         for key in keys:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
-    return get
+    return get_nested
 
 
 def _without_empty_end(values: list[Any]) -> list[Any]:
@@ -131,62 +160,68 @@ def _without_empty_end(values: list[Any]) -> list[Any]:
     return values
 
 
-def _overlooked_choices(
-    columns: Mapping[str, str], found: Mapping[str, str], sample: Sequence[Row]
-) -> bool:
-    """Whether there are options under another name: a target "B" alone would make a
-    nonsense text question.
+def _find_unmapped_choices(
+    columns: Mapping[str, str], names: Mapping[str, str], sample: Sequence[Row]
+) -> str:
+    """Return a column that seems to hold the choices under another name, "" for none.
+
+    Without its choices a target such as "B" would be taken for a short text.
     """
-    return (
-        not found["choices"]
-        and "choices" not in columns
-        and bool(_guess("choices", _nested(sample)))
-    )
+    if names["choices"] or "choices" in columns:
+        return ""
+    first = sample[0]
+    nested = [name for name in first if isinstance(first[name], list | dict)]
+    return _guess_column("choices", nested)
 
 
-def _nested(sample: Sequence[Row]) -> list[str]:
-    return [name for name in sample[0] if isinstance(sample[0][name], list | dict)]
-
-
-def _unknown_shape(
-    found: Mapping[str, str],
+def _unknown_columns_error(
+    names: Mapping[str, str],
     columns: Mapping[str, str],
     present: Sequence[str],
-    sample: Sequence[Row],
-    where: str,
+    unmapped_choices: str,
+    location: str,
 ) -> ConfigError:
     unknown = [
-        f for f in ("question", "target") if not found[f] and columns.get(f) != ""
+        field
+        for field in _REQUIRED_FIELDS
+        if not names[field] and columns.get(field) != ""
     ]
-    free = [name for name in present if name not in found.values()]
-    wanted: dict[str, str] = {}
+    unused = [name for name in present if name not in names.values()]
+    suggested: dict[str, str] = {}
     for field in unknown:
-        guess = _guess(field, [name for name in free if name not in wanted.values()])
-        wanted[field] = guess or "COL"
-    if (
-        not found["choices"]
-        and "choices" not in columns
-        and (options := _guess("choices", _nested(sample)))
-    ):
-        wanted["choices"] = options
+        guess = _guess_column(field, unused)
+        if guess:
+            unused.remove(guess)
+        suggested[field] = guess or "COL"
+    if unmapped_choices:
+        suggested["choices"] = unmapped_choices
         unknown.append("choices")
-    said = {field: name for field, name in columns.items() if field not in wanted}
-    line = " ".join(
-        f"--map {shlex.quote(f'{field}={name}')}"
-        for field, name in {**said, **wanted}.items()
-    )
-    without = " (--map target= where the file has none)" if "target" in unknown else ""
+    hint = " (--map target= if the file has none)" if "target" in unknown else ""
     return ConfigError(
-        f"{where}: no column named {' or '.join(unknown) or 'question'} among {list(present)}. "
-        f"Columns id, question, choices, answer or target are recognised. Add: {line}{without}"
+        f"{location}: no column named {' or '.join(unknown) or 'question'} among "
+        f"{list(present)}. Columns id, question, choices, answer or target are "
+        f"recognised. Add: {_format_options(columns, suggested)}{hint}"
     )
 
 
-def _guess(field: str, present: Sequence[str]) -> str:
-    """The likeliest column: a known name in any capitals, else a name that has one of
-    them as a part; "" for none.
+def _format_options(columns: Mapping[str, str], suggested: Mapping[str, str]) -> str:
+    """Return --map options with the given columns, then the suggested ones."""
+    given = {field: name for field, name in columns.items() if field not in suggested}
+    pairs = {**given, **suggested}.items()
+    return " ".join(f"--map {shlex.quote(f'{field}={name}')}" for field, name in pairs)
+
+
+def _guess_column(field: str, present: Sequence[str]) -> str:
+    """Return the likeliest column of a field, "" if there is none.
+
+    It has a likely name, in upper or lower case, or else one that contains such a name.
     """
-    lowered = {name.lower(): name for name in present}
-    whole = [lowered[name] for name in _GUESSES[field] if name in lowered]
-    part = [lowered[low] for name in _GUESSES[field] for low in lowered if name in low]
-    return next(iter(whole + part), "")
+    by_lower_name = {name.lower(): name for name in present}
+    for likely_name in _LIKELY_NAMES[field]:
+        if likely_name in by_lower_name:
+            return by_lower_name[likely_name]
+    for likely_name in _LIKELY_NAMES[field]:
+        for lower_name, name in by_lower_name.items():
+            if likely_name in lower_name:
+                return name
+    return ""

@@ -1,6 +1,6 @@
-"""What `cotbuild sources` shows: every source there is, or one of them with a real row.
+"""Text of `cotbuild sources`: the list of sources, or one of them with a real row.
 
-Lines of at most 80 columns.
+Lines have at most 80 columns.
 """
 
 import textwrap
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cotbuild.builder.sources.base import BadRow
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.sources.files import FileRows
-from cotbuild.builder.sources.hub import HubFacts, hub_facts
-from cotbuild.builder.sources.licence import BUNDLED_LICENCE, stated_licence
+from cotbuild.builder.sources.hub import HubFacts, fetch_hub_facts
 from cotbuild.builder.sources.open import BUNDLED_SPLITS, open_source
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.provenance import BUNDLED_LICENCE, stated_licence
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import STANDARD_SPLITS
 from cotbuild.schemas.config import SourceConfig
@@ -21,34 +21,36 @@ from cotbuild.schemas.question import Question
 
 WIDTH = 80
 MAX_VALUE_CHARS = 300
-"""A raw field's value is cut to this in what is shown."""
+"""Longer values of a row are truncated to this."""
 
 
 class SourceInfo(NamedTuple):
     """One entry of `cotbuild sources`."""
 
     name: str
-    """What to type after --source."""
+    """What to pass as --source."""
     kinds: str
     splits: tuple[str, ...]
-    """Empty for files: their names tell."""
+    """Empty for files, whose names determine the split."""
     licence: str
     hub_id: str | None
-    """Hub id; None where nothing is fetched."""
+    """None if nothing is downloaded."""
     revision: str | None
-    """The commit read from the Hub."""
+    """The commit that is read from the Hub."""
 
-    def lines(self) -> Iterator[str]:
-        """The entry as a terminal shows it."""
-        yield f"{self.name:<16} {self.kinds}; {', '.join(self.splits) or 'split told by the name'}"
+    def format_lines(self) -> Iterator[str]:
+        """Yield the lines of the entry."""
+        indent = " " * 16
+        splits = ", ".join(self.splits) or "split from the name"
+        yield f"{self.name:<16} {self.kinds}; {splits}"
         if self.hub_id is not None:
-            yield f"{'':<16} {self.hub_id} @ {(self.revision or '')[:12]}"
-        yield f"{'':<16} licence: {self.licence}"
-        yield f"{'':<16} --source {self.name.partition(' ')[0]}"
+            yield f"{indent} {self.hub_id} @ {(self.revision or '')[:12]}"
+        yield f"{indent} licence: {self.licence}"
+        yield f"{indent} --source {self.name.partition(' ')[0]}"
 
 
 def list_sources() -> list[SourceInfo]:
-    """All sources that have a name, and how to name a file or a dataset on the Hub."""
+    """Return the bundled set, the known datasets, and how to pass other sources."""
     bundled = SourceInfo(
         "bundled",
         "choice, yes_no, number, text",
@@ -58,104 +60,112 @@ def list_sources() -> list[SourceInfo]:
         None,
     )
     known = [
-        SourceInfo(k.name, k.kind.value, k.splits, k.licence, k.hub_id, k.revision)
-        for k in KNOWN.values()
+        SourceInfo(
+            dataset.name,
+            dataset.kind.value,
+            dataset.splits,
+            dataset.licence,
+            dataset.hub_id,
+            dataset.revision,
+        )
+        for dataset in KNOWN_DATASETS.values()
     ]
-    told = "kind told by the columns"
-    other = [
-        SourceInfo(name, told, (), "its owner's", None, None)
+    others = [
+        SourceInfo(name, "kind from the columns", (), "its owner's", None, None)
         for name in ("FILE or FOLDER", "OWNER/NAME")
     ]
-    return [bundled, *known, *other]
+    return [bundled, *known, *others]
 
 
-def source_shown(config: SourceConfig) -> Iterator[str]:
-    """One source: kind, splits, licence, size, its first row as it comes and the
-    Question this becomes.
+def describe_source(config: SourceConfig) -> Iterator[str]:
+    """Yield lines on a source: kind, splits, licence, sizes, a row and its question.
 
-    A known dataset is shown without size and row where the Hub cannot be reached.
-    Raises what `open_source` and `Source.read` raise, after the row where the row is
-    the fault.
+    A dataset on the Hub is described without sizes and row if the Hub cannot be
+    reached. Raises what `open_source` and `Source.read` raise; an error in parsing the
+    row is raised after the row is shown.
     """
     source = open_source(config)
-    info = next((info for info in list_sources() if info.name == config.name), None)
+    infos = {info.name: info for info in list_sources()}
+    info = infos.get(config.name)
     if info is not None:
-        yield from info.lines()
+        yield from info.format_lines()
     if source.revision is None:
-        yield from _file_lines(source)
+        yield from _describe_files(source)
     else:
-        facts = hub_facts(source.dataset, source.config_name, source.revision)
+        facts = fetch_hub_facts(source.dataset, source.config_name, source.revision)
         if facts is None:
             yield "size, row        not shown: the Hub cannot be reached"
             return
-        yield from _hub_lines(source, facts, with_coordinates=info is None)
-    yield from _row_lines(source)
+        if info is None:
+            yield from _describe_hub_dataset(source, facts)
+        yield from _describe_hub_sizes(facts)
+    yield from _describe_row(source)
 
 
-def _file_lines(source: Source) -> Iterator[str]:
+def _describe_files(source: Source) -> Iterator[str]:
     for split in dict.fromkeys((*STANDARD_SPLITS, source.split)):
         try:
             rows = source.open_split(split)
         except ConfigError:
-            continue  # it has no such split
+            continue  # the source has no such split
         if isinstance(rows, FileRows):
-            size = f"{sum(1 for _ in rows):,} rows in {rows.path.name}, {rows.path.stat().st_size:,} bytes"
-            yield from _wrapped(f"{split:<16} {size}")
+            num_rows = sum(1 for _ in rows)
+            num_bytes = rows.path.stat().st_size
+            size = f"{num_rows:,} rows in {rows.path.name}, {num_bytes:,} bytes"
+            yield from _wrap(f"{split:<16} {size}")
     if source.config.name != "bundled":
-        licence = stated_licence(source) or "its owner's; the file says none"
-        yield from _wrapped(f"{'licence':<16} {licence}")
+        licence = stated_licence(source) or "its owner's; the file states none"
+        yield from _wrap(f"{'licence':<16} {licence}")
 
 
-def _hub_lines(
-    source: Source, facts: HubFacts, *, with_coordinates: bool
-) -> Iterator[str]:
-    if with_coordinates:
-        config_name = f" {source.config_name}" if source.config_name else ""
-        yield from _wrapped(f"{source.dataset}{config_name} @ {source.revision}")
-        yield from _wrapped(f"licence: {facts.licence or 'its card says none'}")
+def _describe_hub_dataset(source: Source, facts: HubFacts) -> Iterator[str]:
+    config_name = f" {source.config_name}" if source.config_name else ""
+    yield from _wrap(f"{source.dataset}{config_name} @ {source.revision}")
+    yield from _wrap(f"licence: {facts.licence or 'its card states none'}")
+
+
+def _describe_hub_sizes(facts: HubFacts) -> Iterator[str]:
     for split, (num_rows, num_bytes) in facts.sizes.items():
-        yield from _wrapped(f"{split:<16} {num_rows:,} rows, {num_bytes:,} bytes")
+        yield from _wrap(f"{split:<16} {num_rows:,} rows, {num_bytes:,} bytes")
     if not facts.sizes:
-        yield "size             not shown: its card does not say"
+        yield "size             not shown: its card does not state it"
 
 
-def _row_lines(source: Source) -> Iterator[str]:
-    rows = source.open_split(source.split)
-    found = next(
-        ((i, row) for i, row in enumerate(rows) if not isinstance(row, BadRow)), None
-    )
-    if found is not None:
-        yield f"row {found[0]} of {source.split}, as it comes:"
-        for name, value in found[1].items():
-            shown = repr(value)
-            more = "" if len(shown) <= MAX_VALUE_CHARS else " …"
-            yield from _wrapped(f"  {name}: {shown[:MAX_VALUE_CHARS]}{more}")
-    question = next(source.whole(source.split))
-    yield f"the question that row {question.source.row} becomes:"
-    for name, value in _fields(question).items():
-        yield from _wrapped(f"  {name}: {value}")
+def _describe_row(source: Source) -> Iterator[str]:
+    """Yield the first readable row of the split, then its first question."""
+    rows = enumerate(source.open_split(source.split))
+    readable = ((i, row) for i, row in rows if not isinstance(row, BadRow))
+    first = next(readable, None)
+    if first is not None:
+        position, row = first
+        yield f"row {position} of {source.split}, as published:"
+        for name, value in row.items():
+            yield from _wrap(f"  {name}: {_truncate(repr(value))}")
+    question = next(source.read_all(source.split))
+    yield f"the question of row {question.source.row}:"
+    for name, value in _question_fields(question).items():
+        yield from _wrap(f"  {name}: {value}")
 
 
-def _fields(question: Question) -> dict[str, str]:
-    choices = "  ".join(
-        f"({choice.label}) {choice.text}" for choice in question.choices
-    )
-    return {
+def _truncate(text: str) -> str:
+    if len(text) <= MAX_VALUE_CHARS:
+        return text
+    return f"{text[:MAX_VALUE_CHARS]} …"
+
+
+def _question_fields(question: Question) -> dict[str, str]:
+    fields = {
         "id": question.id,
         "kind": question.kind.value,
         "text": question.text,
-        **({"choices": choices} if choices else {}),
-        "target": "not published"
-        if question.target is None
-        else " | ".join(question.targets),
     }
+    if question.choices:
+        choices = [f"({choice.label}) {choice.text}" for choice in question.choices]
+        fields["choices"] = "  ".join(choices)
+    is_published = question.target is not None
+    fields["target"] = " | ".join(question.targets) if is_published else "not published"
+    return fields
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        subsequent_indent="    ",
-        drop_whitespace=True,
-        replace_whitespace=True,
-    )
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ")

@@ -1,133 +1,153 @@
-"""Files of any shape: one plan a split, made from its first rows, so that no row
-changes what another one means.
+"""Parse files of unknown shape.
+
+The first rows determine how all rows of a split are parsed, so that no row changes the
+meaning of another.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.columns import Getter, resolve
-from cotbuild.builder.sources.known import RowParser
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, RowParser
+from cotbuild.builder.sources.columns import Getter, resolve_columns
 from cotbuild.builder.sources.make import (
     Pairs,
-    choice_pairs,
     clean_field,
     clean_id,
-    joined_texts,
+    join_texts,
     make_question,
+    parse_choices,
 )
 from cotbuild.builder.sources.targets import (
-    IndexBase,
-    choice_label,
-    index_base,
+    find_choice_label,
+    find_first_position,
     is_missing,
-    number,
-    texts,
-    yes_no,
+    parse_number,
+    parse_texts,
+    parse_yes_no,
 )
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
+Targets = tuple[str | None, tuple[str, ...]]
+"""The target and the other targets."""
 
-def plan_form(sample: Sequence[Row], config: SourceConfig, where: str) -> RowParser:
-    """How the rows of a file become questions, told from `sample`, its first rows (at
-    least one).
 
-    Raises ConfigError where columns cannot be told, DataError where the sample can be
-    read in two ways.
+def plan_row_parser(
+    sample: Sequence[Row], config: SourceConfig, location: str
+) -> RowParser:
+    """Return the parser of a file's rows, derived from its first rows.
+
+    `sample` has at least one row. Raises ConfigError if columns are not recognised, and
+    DataError if the targets in the sample are ambiguous.
     """
-    get = resolve(config.columns, sample, where)
-    kind = _kind(get, config.kind, sample)
-    if kind is QuestionKind.CHOICE and "choices" not in get:
+    getters = resolve_columns(config.columns, sample, location)
+    kind = _find_kind(getters, config.kind, sample)
+    if kind is QuestionKind.CHOICE and "choices" not in getters:
         raise ConfigError(
-            f"{where}: kind choice and no column for choices. Type: --map choices=COL, or another --kind."
+            f"{location}: kind choice and no column for choices. Add: --map choices=COL, "
+            "or another --kind."
         )
-    plan = _ColumnPlan(get, kind, _labelled(get, sample), base=None)
-    base = index_base(plan.choice_answers(sample), where)
-    carried = get.get("rationale")
-    rationale = None if carried is None else lambda row: joined_texts(carried(row))
-    return RowParser(replace(plan, base=base).to_question, "id" in get, rationale)
+    has_targets = bool(_present_targets(getters, sample))
+    plan = _ColumnPlan(getters, kind, has_targets, first_position=None)
+    first_position = find_first_position(plan.choice_targets(sample), location)
+    plan = replace(plan, first_position=first_position)
+    has_rationale = "rationale" in getters
+    return RowParser(
+        plan.to_question, "id" in getters, plan.rationale if has_rationale else None
+    )
 
 
-def _kind(
-    get: dict[str, Getter], forced: QuestionKind | None, sample: Sequence[Row]
+def _find_kind(
+    getters: Mapping[str, Getter],
+    configured: QuestionKind | None,
+    sample: Sequence[Row],
 ) -> QuestionKind | None:
-    """The kind of all questions; None: each row's kind column tells. A forced kind goes
-    before the column.
+    """Return the kind of all questions, None if each row states its own.
+
+    A configured kind takes precedence over the column.
     """
-    if forced is not None or "kind" in get:
-        return forced
-    if "choices" in get and any(not is_missing(get["choices"](row)) for row in sample):
+    if configured is not None or "kind" in getters:
+        return configured
+    choices = [_get(getters, "choices", row) for row in sample]
+    if not all(is_missing(value) for value in choices):
         return QuestionKind.CHOICE
-    values = [
-        value for row in sample if not is_missing(value := _raw(get, "target", row))
-    ]
-    if values and all(yes_no(value) for value in values):
+    targets = _present_targets(getters, sample)
+    if targets and all(parse_yes_no(value) for value in targets):
         return QuestionKind.YES_NO
-    if values and all(number(value) for value in values):
+    if targets and all(parse_number(value) for value in targets):
         return QuestionKind.NUMBER
     return QuestionKind.TEXT
 
 
-def _labelled(get: dict[str, Getter], sample: Sequence[Row]) -> bool:
-    return any(not is_missing(_raw(get, "target", row)) for row in sample)
+def _present_targets(getters: Mapping[str, Getter], sample: Sequence[Row]) -> list[Any]:
+    targets = [_get(getters, "target", row) for row in sample]
+    return [value for value in targets if not is_missing(value)]
 
 
-def _raw(get: dict[str, Getter], field: str, row: Row) -> Any:
-    return get[field](row) if field in get else None
+def _get(getters: Mapping[str, Getter], field: str, row: Row) -> Any:
+    """Return the raw value of a field, None if the file does not have it."""
+    return getters[field](row) if field in getters else None
 
 
 @dataclass(frozen=True)
 class _ColumnPlan:
-    get: dict[str, Getter]
+    """How the columns of a file become the fields of a question."""
+
+    getters: dict[str, Getter]
     kind: QuestionKind | None
-    labelled: bool
-    """Whether the split's targets are published; then a row without one is bad, else
-    the target is None.
-    """
-    base: IndexBase | None
+    """None if each row states its own."""
+    has_targets: bool
+    """Whether the split's targets are published; if so, a row without one is bad."""
+    first_position: int | None
+    """See `find_first_position`."""
 
     def to_question(self, row: Row, ref: SourceRef) -> Question:
-        kind = self.kind or self._row_kind(row)
-        text = clean_field(_raw(self.get, "question", row), "question")
-        pairs = choice_pairs(self._choices(row)) if kind is QuestionKind.CHOICE else []
+        """Return the question of a row; raises BadRow."""
+        kind = self._row_kind(row)
+        text = clean_field(self._get("question", row), "question")
+        is_choice = kind is QuestionKind.CHOICE
+        pairs = parse_choices(self._choices(row)) if is_choice else []
         target, others = self._targets(row, kind, pairs)
-        row_id = clean_id(self.get["id"](row)) if "id" in self.get else None
+        row_id = clean_id(self._get("id", row)) if "id" in self.getters else None
         return make_question(row_id, kind, text, pairs, target, ref, others)
 
-    def choice_answers(self, sample: Sequence[Row]) -> list[tuple[object, Pairs]]:
-        """Raw answers and choices of the sample's good choice rows."""
-        if self.kind not in (QuestionKind.CHOICE, None):
-            return []
-        answers: list[tuple[object, Pairs]] = []
+    def rationale(self, row: Row) -> str | None:
+        """Return the rationale of a row, None if it has none."""
+        return join_texts(self._get("rationale", row))
+
+    def choice_targets(self, sample: Sequence[Row]) -> list[tuple[object, Pairs]]:
+        """Return the raw targets and the choices of the good choice rows in a sample."""
+        targets: list[tuple[object, Pairs]] = []
         for row in sample:
             try:
-                if (self.kind or self._row_kind(row)) is QuestionKind.CHOICE:
-                    answers.append(
-                        (
-                            _raw(self.get, "target", row),
-                            choice_pairs(self._choices(row)),
-                        )
-                    )
+                if self._row_kind(row) is QuestionKind.CHOICE:
+                    pairs = parse_choices(self._choices(row))
+                    targets.append((self._get("target", row), pairs))
             except BadRow:
-                continue  # reading the row will say so
-        return answers
+                continue  # raised again when the row is parsed
+        return targets
+
+    def _get(self, field: str, row: Row) -> Any:
+        return _get(self.getters, field, row)
 
     def _row_kind(self, row: Row) -> QuestionKind:
-        value = self.get["kind"](row)
+        if self.kind is not None:
+            return self.kind
+        value = self._get("kind", row)
         try:
             return QuestionKind(value)
         except ValueError as error:
             kinds = [kind.value for kind in QuestionKind]
-            message = (
-                f"kind is {value!r}. Expected one of {kinds}, or --kind for all rows."
-            )
-            raise BadRow(BadRowReason.BAD_QUESTION, message) from error
+            raise BadRow(
+                BadRowReason.BAD_QUESTION,
+                f"kind is {value!r}. Expected one of {kinds}, or --kind for all rows.",
+            ) from error
 
     def _choices(self, row: Row) -> Any:
-        value = _raw(self.get, "choices", row)
+        value = self._get("choices", row)
         if is_missing(value):
             raise BadRow(
                 BadRowReason.BAD_CHOICES,
@@ -135,54 +155,52 @@ class _ColumnPlan:
             )
         return value
 
-    def _targets(
-        self, row: Row, kind: QuestionKind, pairs: Pairs
-    ) -> tuple[str | None, tuple[str, ...]]:
-        value = _raw(self.get, "target", row)
+    def _targets(self, row: Row, kind: QuestionKind, pairs: Pairs) -> Targets:
+        value = self._get("target", row)
         if is_missing(value):
-            if self.labelled:
+            if self.has_targets:
                 raise BadRow(
                     BadRowReason.NO_TARGET,
                     f"target is {value!r}, but the first rows have one.",
                 )
             return None, ()
         if kind is QuestionKind.CHOICE:
-            return choice_label(value, pairs, self.base), ()
+            return find_choice_label(value, pairs, self.first_position), ()
         if kind is QuestionKind.TEXT:
-            more = _raw(self.get, "other_targets", row)
-            target, others = texts(value)
-            return target, others if is_missing(more) or not more else (
-                *others,
-                *_others(more),
-            )
-        plain = yes_no(value) if kind is QuestionKind.YES_NO else number(value)
-        if plain is None:
-            expected = (
-                "yes, no, true or false" if kind is QuestionKind.YES_NO else "a number"
-            )
-            raise BadRow(
-                BadRowReason.BAD_TARGET,
-                f"target is {value!r}. Expected {expected}: the file's questions are of kind {kind.value} "
-                "(--kind sets another).",
-            )
-        return plain, ()
+            return self._text_targets(value, row)
+        return _parse_closed_target(value, kind), ()
+
+    def _text_targets(self, value: object, row: Row) -> Targets:
+        target, others = parse_texts(value)
+        more = self._get("other_targets", row)
+        if is_missing(more) or not more:
+            return target, others
+        first_more, rest = parse_texts(_parse_json_list(more))
+        return target, (*others, first_more, *rest)
 
 
-def _others(value: Any) -> tuple[str, ...]:
-    first, rest = texts(_json_list(value))
-    return (first, *rest)
+def _parse_closed_target(value: object, kind: QuestionKind) -> str:
+    """Return the target of a yes_no or number question; raises BadRow."""
+    is_yes_no = kind is QuestionKind.YES_NO
+    target = parse_yes_no(value) if is_yes_no else parse_number(value)
+    if target is None:
+        expected = "yes, no, true or false" if is_yes_no else "a number"
+        raise BadRow(
+            BadRowReason.BAD_TARGET,
+            f"target is {value!r}. Expected {expected}: the file's questions are of "
+            f"kind {kind.value} (--kind sets another).",
+        )
+    return target
 
 
-def _json_list(value: Any) -> Any:
-    """A list from a CSV cell that holds JSON; anything else as it is."""
-    import json
-
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise BadRow(
-                BadRowReason.BAD_TARGET,
-                f"other_targets is {value!r}. Expected a list of texts, in CSV as JSON.",
-            ) from error
-    return value
+def _parse_json_list(value: Any) -> Any:
+    """Return the list in a CSV cell that holds JSON, and any other value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise BadRow(
+            BadRowReason.BAD_TARGET,
+            f"other_targets is {value!r}. Expected a list of texts, in CSV as JSON.",
+        ) from error

@@ -1,79 +1,76 @@
-"""Datasets of others on the Hugging Face Hub: their rows, and what it says of them."""
+"""Read the rows of a dataset on the Hugging Face Hub, and its licence and sizes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cotbuild.builder.hub.commits import first_line
+from cotbuild.builder.hub.errors import connection_error
+from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    from cotbuild.builder.sources.base import BadRow, Row
+REQUEST_TIMEOUT_S = 30
 
 
 class HubRows:
-    """The rows of one split of a Hub dataset at a fixed commit, streamed."""
+    """The rows of one split of a Hub dataset at a fixed commit, streamed.
+
+    Iterating raises ConfigError if there is no such config or split, and DataError if
+    the Hub cannot be read.
+    """
 
     def __init__(
         self, hub_id: str, config_name: str | None, split: str, revision: str
     ) -> None:
-        self.where = f"{hub_id}/{split}"
+        self.location = f"{hub_id}/{split}"
         self._hub_id = hub_id
         self._config_name = config_name
         self._split = split
         self._revision = revision
 
-    def __iter__(self) -> "Iterator[Row | BadRow]":
+    def __iter__(self) -> Iterator[Row | BadRow]:
         import datasets
-        from huggingface_hub import errors
 
         try:
-            yield from self._rows()
+            yield from self._stream_rows()
         except ConfigError:
             raise
-        # OSError: no connection, HfHubHTTPError, not found; ValueError: also what
-        # pyarrow raises; RuntimeError: a dataset that is a script. HTTPError is the
-        # HTTP library's own, httpx or httpx2 by release.
+        # OSError is a missing connection, an error response or a missing file.
+        # ValueError is also raised by pyarrow, RuntimeError for a dataset that is a
+        # script.
         except (
             OSError,
             ValueError,
             RuntimeError,
-            errors.HTTPError,  # type: ignore[attr-defined]
+            connection_error(),
             datasets.exceptions.DatasetsError,
         ) as error:
             raise DataError(
-                f"{self.where} at {self._revision}: cannot be read from the Hub: {first_line(error)}. "
-                "Check the connection, or pass the published file as the source."
+                f"{self.location} at {self._revision}: cannot be read from the Hub: "
+                f"{first_line(error)}. Check the connection, or pass the published file "
+                "as the source."
             ) from error
 
     def checksum(self) -> str:
-        """repo@revision: the Hub keeps the bytes of a commit."""
+        """Return repo@revision, since the content of a commit never changes."""
         return f"{self._hub_id}@{self._revision}"
 
-    def _rows(self) -> "Iterator[Row]":
-        splits = self._splits()
-        # The Hub's own name first; validation may also be called dev or val there.
-        name = next(
-            (
-                s
-                for s in sorted(splits, key=lambda s: s != self._split)
-                if self._is_split(s)
-            ),
-            None,
+    def _stream_rows(self) -> Iterator[Row]:
+        splits = self._load_splits()
+        if self._split in splits:
+            yield from splits[self._split]
+            return
+        # On the Hub, validation may also be called dev or val.
+        for name in splits:
+            if canonical_split(name) == self._split:
+                yield from splits[name]
+                return
+        raise ConfigError(
+            f"{self._hub_id}: no split {self._split!r}. Pass one of "
+            f"{', '.join(splits)}."
         )
-        if name is None:
-            raise ConfigError(
-                f"{self._hub_id}: no split {self._split!r}. Pass one of {', '.join(splits)}."
-            )
-        yield from splits[name]
 
-    def _is_split(self, name: str) -> bool:
-        # Here, since the package of sources asks this module for what the Hub says of
-        # them.
-        from cotbuild.builder.sources.splits import canonical_split
-
-        return self._split in (name, canonical_split(name))
-
-    def _splits(self) -> Any:
+    def _load_splits(self) -> Any:
         import datasets
 
         try:
@@ -84,9 +81,8 @@ class HubRows:
             names = datasets.get_dataset_config_names(
                 self._hub_id, revision=self._revision
             )
-            if self._config_name in names or (
-                self._config_name is None and len(names) < 2
-            ):
+            needs_no_name = self._config_name is None and len(names) < 2
+            if self._config_name in names or needs_no_name:
                 raise
             raise ConfigError(
                 f"{self._hub_id}: no config {self._config_name!r}; it has {names}. "
@@ -95,62 +91,65 @@ class HubRows:
 
 
 class HubFacts(NamedTuple):
-    """What the Hub says of a dataset at one commit; empty where its card does not say."""
+    """What the card of a Hub dataset states at one commit; empty if it does not."""
 
     licence: str
     sizes: dict[str, tuple[int, int]]
-    """Split to rows and bytes."""
+    """Split to its number of rows and of bytes."""
 
 
-def hub_facts(hub_id: str, config_name: str | None, revision: str) -> HubFacts | None:
-    """None where the Hub cannot be reached."""
-    from huggingface_hub import HfApi, errors
+def fetch_hub_facts(
+    hub_id: str, config_name: str | None, revision: str
+) -> HubFacts | None:
+    """Return the licence and sizes on a dataset's card.
+
+    None if the Hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
 
     try:
-        card = HfApi().dataset_info(hub_id, revision=revision, timeout=30).card_data
-    except (OSError, errors.HTTPError):  # type: ignore[attr-defined]
+        info = HfApi().dataset_info(
+            hub_id, revision=revision, timeout=REQUEST_TIMEOUT_S
+        )
+    except (OSError, connection_error()):
         return None
+    card = info.card_data
     if card is None:
         return HubFacts("", {})
-    return HubFacts(
-        _licence(card.get("license")), _sizes(card.get("dataset_info"), config_name)
-    )
+    licence = _join_licences(card.get("license"))
+    return HubFacts(licence, _split_sizes(card.get("dataset_info"), config_name))
 
 
-def _licence(value: object) -> str:
-    return (
-        ", ".join(str(part) for part in value)
-        if isinstance(value, list)
-        else str(value or "")
-    )
+def _join_licences(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return str(value or "")
 
 
-def _sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]:
-    """From the card's `dataset_info`: one mapping, or a list of one a config.
+def _split_sizes(value: object, config_name: str | None) -> dict[str, tuple[int, int]]:
+    """Return the sizes in a card's `dataset_info`, which may hold anything.
 
-    A card may hold anything.
+    It should be one mapping, or a list of one per config.
     """
-    entries = [
-        entry
-        for entry in (value if isinstance(value, list) else [value])
-        if isinstance(entry, dict)
-    ]
-    of_config = [
-        entry
-        for entry in entries
-        if entry.get("config_name", config_name) == config_name
-    ]
-    entry = (
-        next(iter(of_config or entries), {})
-        if config_name is None
-        else next(iter(of_config), {})
-    )
-    splits = entry.get("splits")
-    return {
-        str(split.get("name")): (split["num_examples"], split["num_bytes"])
-        for split in (splits if isinstance(splits, list) else [])
-        if isinstance(split, dict)
-        and all(
-            isinstance(split.get(name), int) for name in ("num_examples", "num_bytes")
-        )
-    }
+    splits = _config_info(value, config_name).get("splits")
+    sizes: dict[str, tuple[int, int]] = {}
+    for split in splits if isinstance(splits, list) else []:
+        if not isinstance(split, dict):
+            continue
+        num_rows, num_bytes = split.get("num_examples"), split.get("num_bytes")
+        if isinstance(num_rows, int) and isinstance(num_bytes, int):
+            sizes[str(split.get("name"))] = (num_rows, num_bytes)
+    return sizes
+
+
+def _config_info(value: object, config_name: str | None) -> dict[str, Any]:
+    """Return the entry of a config, empty if there is none.
+
+    Without a config name it is the first entry without one, else the first of all.
+    """
+    values = value if isinstance(value, list) else [value]
+    entries = [entry for entry in values if isinstance(entry, dict)]
+    for entry in entries:
+        if entry.get("config_name", config_name) == config_name:
+            return entry
+    return entries[0] if entries and config_name is None else {}

@@ -1,76 +1,80 @@
-"""Which texts were seen before, in flat memory."""
+"""Sets of strings that need a few bytes a string, for ids and texts seen before."""
 
 from array import array
 from hashlib import blake2b
 
+_FIRST_SIZE = 1024
+
 
 class DigestSet:
-    """A set of strings that keeps 8 to 16 bytes each: a hash table of 64-bit digests
-    with linear probing.
+    """A set of strings that takes 8 to 16 bytes a string.
 
-    At a million strings two different ones share a digest with a chance of 3 in 10^8.
+    It is a hash table of 64-bit digests with linear probing. Among a million different
+    strings two share a digest with a probability of 3 in 10^8.
     """
 
     def __init__(self) -> None:
-        self._size = 1024
+        self._size = _FIRST_SIZE
         self._used = 0
         self._slots = array("Q", bytes(8 * self._size))
 
     def add(self, text: str) -> bool:
-        """Whether `text` is new."""
-        return self._add(_key(text))
+        """Add a string; return whether it was new."""
+        return self._add(_digest(text))
 
     def __contains__(self, text: str) -> bool:
-        key, slots, last = _key(text), self._slots, self._size - 1
-        place = key & last
-        while found := slots[place]:
-            if found == key:
-                return True
-            place = (place + 1) & last
-        return False
+        digest = _digest(text)
+        return self._slots[self._find_slot(digest)] == digest
 
-    def _add(self, key: int) -> bool:
-        slots, last = self._slots, self._size - 1
-        place = key & last
-        while found := slots[place]:
-            if found == key:
-                return False
-            place = (place + 1) & last
-        slots[place] = key
+    def _find_slot(self, digest: int) -> int:
+        """Return the slot of a digest, or the free slot where it belongs."""
+        slots, mask = self._slots, self._size - 1
+        slot = digest & mask
+        while (used := slots[slot]) and used != digest:
+            slot = (slot + 1) & mask
+        return slot
+
+    def _add(self, digest: int) -> bool:
+        slot = self._find_slot(digest)
+        if self._slots[slot] == digest:
+            return False
+        self._slots[slot] = digest
         self._used += 1
         if self._used * 3 > self._size * 2:
             self._grow()
         return True
 
     def _grow(self) -> None:
-        old = self._slots
+        old_slots = self._slots
         self._size *= 2
         self._used = 0
         self._slots = array("Q", bytes(8 * self._size))
-        for key in old:
-            if key:
-                self._add(key)
+        for digest in old_slots:
+            if digest:
+                self._add(digest)
 
 
-def _key(text: str) -> int:
-    return (
-        int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) or 1
-    )  # 0 marks a free slot
+def _digest(text: str) -> int:
+    """Return a 64-bit digest that is not 0, which marks a free slot."""
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) or 1
 
 
 class SeenIds(DigestSet):
-    """How often each id was seen; of two different ids with one digest the later would
-    count as a repeat.
+    """Counts how often each id was seen.
+
+    If two different ids share a digest, the later one counts as a repetition.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._repeats: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
+        """Of repeated ids only."""
 
     def count(self, name: str) -> int:
-        """How often `name` was counted, this time included."""
-        key = _key(name)
-        if self._add(key):
+        """Count an id; return how often it has been seen, this time included."""
+        digest = _digest(name)
+        if self._add(digest):
             return 1
-        self._repeats[key] = self._repeats.get(key, 1) + 1
-        return self._repeats[key]
+        self._counts[digest] = self._counts.get(digest, 1) + 1
+        return self._counts[digest]

@@ -1,6 +1,4 @@
-"""From a row's raw values to a Question: the one text rule, ids made from content, and
-the checks with their words.
-"""
+"""Make questions from the raw values of rows: texts, ids, choices and validation."""
 
 import json
 from collections.abc import Sequence
@@ -23,54 +21,56 @@ Pairs = Sequence[tuple[str, str]]
 _ZERO_WIDTH = {0x200B: None, 0x2060: None, 0xFEFF: None}
 
 
-def clean(text: str) -> str:
-    """The text as published, without outer white space and without zero-width
-    characters; nothing else is touched.
-    """
-    return text.strip() if text.isascii() else text.translate(_ZERO_WIDTH).strip()
+def clean_text(text: str) -> str:
+    """Return a text without outer white space and zero-width characters."""
+    if text.isascii():
+        return text.strip()
+    return text.translate(_ZERO_WIDTH).strip()
 
 
 def clean_field(value: object, field: str) -> str:
-    """A text that must be there. Raises BadRow."""
-    if not isinstance(value, str) or not (text := clean(value)):
+    """Return the cleaned text of a required field; raises BadRow if there is none."""
+    text = clean_text(value) if isinstance(value, str) else ""
+    if not text:
         raise BadRow(
-            BadRowReason.MISSING_FIELD,
-            f"{field} is {short_repr(value)}, not a text.",
+            BadRowReason.MISSING_FIELD, f"{field} is {short_repr(value)}, not a text."
         )
     return text
 
 
-def joined_texts(value: object) -> str | None:
-    """A text, or the texts of a list joined by spaces; None where there is none."""
+def join_texts(value: object) -> str | None:
+    """Return a text, or the texts of a list joined by spaces; None if there is none."""
     parts = value if isinstance(value, list | tuple) else [value]
-    return (
-        " ".join(
-            text for part in parts if isinstance(part, str) and (text := clean(part))
-        )
-        or None
-    )
+    texts = [clean_text(part) for part in parts if isinstance(part, str)]
+    return " ".join(text for text in texts if text) or None
 
 
 def clean_id(value: object) -> str:
-    """An id column's value: a text, or a whole number. Raises BadRow."""
+    """Return the id in a text or a whole number; raises BadRow for other values."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return clean_field(value, "id")
 
 
 def content_id(text: str, pairs: Pairs) -> str:
-    """Id of a row that has none: 16 hex digits of the sha256 of text and choices, so
-    that it survives reordering.
+    """Return the id of a row without one, 16 hex digits of a sha256.
+
+    It depends on the text and the choices alone, not on the position of the row. Raises
+    BadRow if they are not valid Unicode.
     """
-    # Each part with its length before it, so that none can imitate two. Canonical JSON
-    # takes three times as long.
+    # Each part follows its length, so that no two contents give the same data.
+    # Canonical JSON takes three times as long.
     parts = [text, *chain.from_iterable(pairs)]
+    data = "".join([f"{len(part)}:{part}" for part in parts])
     try:
-        data = "".join([f"{len(part)}:{part}" for part in parts])
-        return sha256(f"question-id/1\n{data}".encode()).hexdigest()[:16]
+        encoded = f"question-id/1\n{data}".encode()
     except UnicodeEncodeError as error:  # such as JSON's "\ud800"
-        message = f"question {short_repr(text)} has a lone surrogate in text or choices, which is not valid Unicode."
-        raise BadRow(BadRowReason.BAD_QUESTION, message) from error
+        raise BadRow(
+            BadRowReason.BAD_QUESTION,
+            f"question {short_repr(text)} has a lone surrogate in text or choices, "
+            "which is not valid Unicode.",
+        ) from error
+    return sha256(encoded).hexdigest()[:16]
 
 
 def make_question(
@@ -82,97 +82,108 @@ def make_question(
     ref: SourceRef,
     other_targets: Sequence[str] = (),
 ) -> Question:
-    """A validated Question; `row_id` None: the id is made from the content. Raises
-    BadRow.
+    """Return a validated question; its id is derived from the content if it is None.
+
+    Raises BadRow.
     """
-    name = content_id(text, pairs) if row_id is None else row_id
+    question_id = content_id(text, pairs) if row_id is None else row_id
+    choices = [{"label": label, "text": option} for label, option in pairs]
     try:
         # One call for question and choices: a million rows are validated on every run.
         return Question.model_validate(
             {
-                "id": name,
+                "id": question_id,
                 "kind": kind,
                 "text": text,
-                "choices": [
-                    {"label": label, "text": option} for label, option in pairs
-                ],
+                "choices": choices,
                 "target": target,
                 "other_targets": other_targets,
                 "source": ref,
             },
             strict=False,
         )
-    except ValidationError as fault:
-        raise _bad_question(name, kind, pairs, target, fault) from fault
+    except ValidationError as error:
+        raise _bad_question(question_id, kind, pairs, target, error) from error
 
 
 def _bad_question(
-    name: str,
+    question_id: str,
     kind: QuestionKind,
     pairs: Pairs,
     target: str | None,
-    fault: ValidationError,
+    error: ValidationError,
 ) -> BadRow:
-    labels = [label for label, _ in pairs]
-    if kind is QuestionKind.CHOICE and (
-        len(labels) < 2 or len(set(labels)) < len(labels)
-    ):
-        message = f"question {name!r} has choices labelled {labels}; at least 2 with different labels are needed."
-        return BadRow(BadRowReason.BAD_CHOICES, message)
-    if kind is QuestionKind.CHOICE and target is not None and target not in labels:
-        message = f"question {name!r} has target {target!r}, which is not one of its choices {labels}."
-        return BadRow(BadRowReason.BAD_TARGET, message)
-    return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(fault))
+    if kind is QuestionKind.CHOICE:
+        labels = [label for label, _ in pairs]
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            return BadRow(
+                BadRowReason.BAD_CHOICES,
+                f"question {question_id!r} has choices labelled {labels}; at least 2 "
+                "with different labels are needed.",
+            )
+        if target is not None and target not in labels:
+            return BadRow(
+                BadRowReason.BAD_TARGET,
+                f"question {question_id!r} has target {target!r}, which is not one of "
+                f"its choices {labels}.",
+            )
+    return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(error))
 
 
-def choice_pairs(value: object) -> list[tuple[str, str]]:
-    """Choices as (label, text) from any published form. Raises BadRow.
+def parse_choices(value: object) -> list[tuple[str, str]]:
+    """Return choices as (label, text) from any published form; raises BadRow.
 
-    Forms: ["red", "blue"] (labelled A, B, …), [{"label": "A", "text": "red"}, …],
-    {"label": [...], "text": [...]}, {"A": "red", "B": "blue"}, and a string that holds
-    one of them as JSON, as a CSV cell does.
+    The forms are ["red", "blue"] (labelled A, B, …), [{"label": "A", "text": "red"},
+    …], {"label": [...], "text": [...]}, {"A": "red", "B": "blue"}, and a string that
+    holds one of them as JSON, as a CSV cell does.
     """
     if isinstance(value, str):
-        value = _from_json(value)
+        value = _parse_json(value)
     if isinstance(value, dict):
-        labels, texts = value.get("label"), value.get("text")
-        if (
-            isinstance(labels, list | tuple)
-            and isinstance(texts, list | tuple)
-            and len(labels) == len(texts)
-        ):
-            return [
-                _pair(label, text) for label, text in zip(labels, texts, strict=True)
-            ]
-        if labels is None and texts is None:
-            return [_pair(label, text) for label, text in value.items()]
-    elif isinstance(value, list | tuple):
-        if all(isinstance(item, dict) for item in value):
-            return [_pair(item.get("label"), item.get("text")) for item in value]
-        if len(value) <= len(LETTERS):
-            return [
-                (letter, _option(text))
-                for letter, text in zip(LETTERS, value, strict=False)
-            ]
+        return _parse_choice_mapping(value)
+    if isinstance(value, list | tuple):
+        return _parse_choice_list(value)
     raise _bad_choices(value)
 
 
-def _from_json(text: str) -> Any:
+def _parse_choice_mapping(value: dict[Any, Any]) -> list[tuple[str, str]]:
+    labels, texts = value.get("label"), value.get("text")
+    if labels is None and texts is None:
+        return [_clean_pair(label, text) for label, text in value.items()]
+    if not isinstance(labels, list | tuple) or not isinstance(texts, list | tuple):
+        raise _bad_choices(value)
+    if len(labels) != len(texts):
+        raise _bad_choices(value)
+    return [_clean_pair(label, text) for label, text in zip(labels, texts, strict=True)]
+
+
+def _parse_choice_list(value: Sequence[Any]) -> list[tuple[str, str]]:
+    if all(isinstance(item, dict) for item in value):
+        return [_clean_pair(item.get("label"), item.get("text")) for item in value]
+    if len(value) > len(LETTERS):
+        raise _bad_choices(value)
+    lettered = zip(LETTERS, value, strict=False)
+    return [(letter, _clean_option(text)) for letter, text in lettered]
+
+
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _bad_choices(text) from error
 
 
-def _pair(label: object, text: object) -> tuple[str, str]:
-    return _option(label), _option(text)
+def _clean_pair(label: object, text: object) -> tuple[str, str]:
+    return _clean_option(label), _clean_option(text)
 
 
-def _option(value: object) -> str:
-    """A label or an option's text; options such as 3, 4, 5 may be published as numbers."""
-    if isinstance(value, str) and (text := clean(value)):
-        return text
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _clean_option(value: object) -> str:
+    """Return a choice's label or text, which may be published as a number."""
+    if isinstance(value, str):
+        text = clean_text(value)
+        if text:
+            return text
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise _bad_choices(value)
 
@@ -180,6 +191,7 @@ def _option(value: object) -> str:
 def _bad_choices(value: object) -> BadRow:
     return BadRow(
         BadRowReason.BAD_CHOICES,
-        f"choices hold {short_repr(value)}. Expected a list of texts, a list of {{label, text}}, "
-        '{"label": […], "text": […]}, {"A": text, …}, or one of these as JSON.',
+        f"choices hold {short_repr(value)}. Expected a list of texts, a list of "
+        '{label, text}, {"label": […], "text": […]}, {"A": text, …}, or one of these as '
+        "JSON.",
     )

@@ -1,16 +1,15 @@
-"""Which source a config names."""
+"""Open the source that a config names."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.sources.base import BadRow, Row, RowReader
+from cotbuild.builder.sources.base import BadRow, KnownDataset, Row, RowReader
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.sources.files import READERS, FileRows
-from cotbuild.builder.sources.known import KnownDataset
-from cotbuild.builder.sources.registry import KNOWN
-from cotbuild.builder.sources.resolved import load_resolved, save_resolved
-from cotbuild.builder.sources.slices import row_range
+from cotbuild.builder.sources.provenance import load_resolved
+from cotbuild.builder.sources.slices import parse_row_range
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import (
     canonical_split,
@@ -25,83 +24,54 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
-    """The source a config names: a known name, else a file or folder of that name, else
-    a dataset on the Hub.
+    """Return the source that a config names.
 
-    Only the last asks the Hub: what its branch or tag means now, unless `store_dir`
-    remembers what it meant before (see `remember_source`). Raises ConfigError,
-    DataError where the Hub cannot be reached, StoreError.
+    The name is looked up among the known datasets, then as a file or folder, then as a
+    dataset on the Hub. Only the last makes a request, to resolve a branch or tag,
+    unless the source.json in `store_dir` has its commit (see `remember_source`). Raises
+    ConfigError, StoreError, and DataError if the Hub cannot be reached.
     """
-    row_range(config.rows)
+    parse_row_range(config.rows)  # raises early
     name, path = config.name, Path(config.name)
-    if name not in ("bundled", *KNOWN) and not path.exists() and _may_be_hub_id(name):
+    is_known = name == "bundled" or name in KNOWN_DATASETS
+    if not is_known and not path.exists() and _may_be_hub_id(name):
         return _open_hub(config, store_dir)
-    _refuse_coordinates(config)
+    _reject_hub_options(config)
     if name == "bundled":
         return _open_bundled(config)
-    if name in KNOWN:
-        return _open_known(config, KNOWN[name])
+    if name in KNOWN_DATASETS:
+        return _open_known(config, KNOWN_DATASETS[name])
     if path.is_dir():
         return _open_folder(config, path)
     if path.exists():
         return _open_file(config, path)
+    known_names = ", ".join(["bundled", *KNOWN_DATASETS])
     raise ConfigError(
-        f"source {name!r}: no such name or file. Pass one of {', '.join(['bundled', *KNOWN])}, a file, a folder, "
-        "or a Hub id OWNER/NAME."
+        f"source {name!r}: no such name or file. Pass one of {known_names}, a file, "
+        "a folder, or a Hub id OWNER/NAME."
     )
-
-
-def remember_source(source: Source, store_dir: Path) -> None:
-    """Write down what the Hub said of a dataset given by its id, so that every later
-    run of this store finds the same.
-
-    That is the commit of a branch or tag, and the licence, unless the Hub is out of
-    reach. Raises StoreError.
-    """
-    if source.known is not None or source.revision is None:
-        return
-    resolved = load_resolved(store_dir)
-    hub, licences = dict(resolved.hub), dict(resolved.licences)
-    if source.branch is not None:
-        hub.setdefault(source.branch, source.revision)
-    at = f"{source.dataset}@{source.revision}"
-    if at not in licences and (said := _hub_licence(source)) is not None:
-        licences[at] = said
-    if (hub, licences) != (resolved.hub, resolved.licences):
-        save_resolved(
-            store_dir, resolved.model_copy(update={"hub": hub, "licences": licences})
-        )
-
-
-def _hub_licence(source: Source) -> str | None:
-    """What the dataset's card says; empty: nothing. None: the Hub is out of reach."""
-    from cotbuild.builder.sources.hub import hub_facts
-
-    assert source.revision is not None
-    facts = hub_facts(source.dataset, source.config_name, source.revision)
-    return None if facts is None else facts.licence
 
 
 def _may_be_hub_id(name: str) -> bool:
-    """Whether a name that is no file has the form owner/name; data/train.jsonl is a
-    file that is not there.
+    """Return whether a name has the form owner/name and no data file's ending.
+
+    data/train.jsonl is a missing file rather than a Hub id.
     """
-    return (
-        HUB_ID.fullmatch(name) is not None and Path(name).suffix.lower() not in READERS
-    )
+    is_file_name = Path(name).suffix.lower() in READERS
+    return HUB_ID.fullmatch(name) is not None and not is_file_name
 
 
 def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
     from cotbuild.builder.sources.hub import HubRows
 
     hub_id, revision = config.name, config.revision or "main"
-    branch = None if _COMMIT.fullmatch(revision) else f"{hub_id}@{revision}"
-    stored = (
-        None
-        if branch is None or store_dir is None
-        else load_resolved(store_dir).hub.get(branch)
-    )
-    commit = stored or (_resolved(hub_id, revision) if branch else revision)
+    if _COMMIT.fullmatch(revision):
+        branch, commit = None, revision
+    else:
+        branch = f"{hub_id}@{revision}"
+        recorded = None if store_dir is None else load_resolved(store_dir).hub
+        recorded_commit = recorded.get(branch) if recorded else None
+        commit = recorded_commit or _resolve_commit(hub_id, revision)
 
     def open_split(name: str) -> RowReader:
         return HubRows(hub_id, config.config_name, name, commit)
@@ -112,9 +82,11 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
     )
 
 
-def _resolved(hub_id: str, revision: str) -> str:
-    """The commit; ConfigError where there is no such dataset or revision, DataError
-    where nobody can tell.
+def _resolve_commit(hub_id: str, revision: str) -> str:
+    """Return the commit of a branch or tag.
+
+    Raises ConfigError if there is no such dataset or revision, and DataError if neither
+    the Hub nor its local cache answers.
     """
     from cotbuild.builder.hub.commits import resolve_commit
 
@@ -123,21 +95,22 @@ def _resolved(hub_id: str, revision: str) -> str:
         hub_id,
         revision,
         no_repo=ConfigError(
-            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it is private or gated. "
-            "Correct --source, or set HF_TOKEN."
+            f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it "
+            "is private or gated. Correct --source, or set HF_TOKEN."
         ),
         no_revision=ConfigError(
             f"{hub_id}: it has no branch, tag or commit {revision!r}."
         ),
         no_answer=lambda why: DataError(
-            f"{hub_id}: the Hub does not say which commit {revision!r} is: {why}. Check the "
-            "connection, or pass --source-revision with a commit of 40 hex digits."
+            f"{hub_id}: the Hub does not say which commit {revision!r} is: {why}. "
+            "Check the connection, or pass --source-revision with a commit of 40 hex "
+            "digits."
         ),
     )
 
 
 def _open_bundled(config: SourceConfig) -> Source:
-    _refuse_mapping(config)
+    _reject_mapping(config)
 
     def open_split(split: str) -> RowReader:
         _check_split("bundled", split, BUNDLED_SPLITS)
@@ -149,24 +122,22 @@ def _open_bundled(config: SourceConfig) -> Source:
 
 
 class BundledRows(FileRows):
-    """One split of the bundled question set, which is one file."""
+    """The rows of one split of the bundled question set, whose splits share a file."""
 
     def __init__(self, split: str) -> None:
         super().__init__(Path(__file__).with_name("bundled.jsonl"))
         self._split = split
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        return (
-            row
-            for row in super().__iter__()
-            if isinstance(row, BadRow) or row.get("split") == self._split
-        )
+        for row in super().__iter__():
+            if isinstance(row, BadRow) or row.get("split") == self._split:
+                yield row
 
 
 def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
     from cotbuild.builder.sources.hub import HubRows
 
-    _refuse_mapping(config)
+    _reject_mapping(config)
     split = canonical_split(config.split or "train")
     _check_split(known.name, split, known.splits)
 
@@ -187,13 +158,12 @@ def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
 
 def _open_folder(config: SourceConfig, folder: Path) -> Source:
     split = canonical_split(config.split or "train")
-    file_of_split(folder, split)
-    return Source(
-        config,
-        folder.resolve().name,
-        split,
-        lambda name: FileRows(file_of_split(folder, name)),
-    )
+    file_of_split(folder, split)  # raises early
+
+    def open_split(name: str) -> RowReader:
+        return FileRows(file_of_split(folder, name))
+
+    return Source(config, folder.resolve().name, split, open_split)
 
 
 def _open_file(config: SourceConfig, path: Path) -> Source:
@@ -202,8 +172,8 @@ def _open_file(config: SourceConfig, path: Path) -> Source:
     def open_split(name: str) -> RowReader:
         if name != split:
             raise ConfigError(
-                f"{path.name}: split {name!r} of a single file, which holds {split!r}. "
-                "Pass the folder with the files of all splits as the source."
+                f"{path.name}: split {name!r} of a single file, which holds "
+                f"{split!r}. Pass the folder with the files of all splits as the source."
             )
         return FileRows(path)
 
@@ -213,26 +183,31 @@ def _open_file(config: SourceConfig, path: Path) -> Source:
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
     if split not in splits:
         raise ConfigError(
-            f"{name}: no split {split!r}. Pass one of {', '.join(splits)} (dev is validation)."
+            f"{name}: no split {split!r}. Pass one of {', '.join(splits)} (dev is "
+            "validation)."
         )
 
 
-def _refuse_mapping(config: SourceConfig) -> None:
+def _reject_mapping(config: SourceConfig) -> None:
     if config.columns or config.kind is not None:
         raise ConfigError(
-            f"{config.name}: --map and --kind are not for a known dataset. Leave them out."
+            f"{config.name}: --map and --kind are not for a known dataset. Leave them "
+            "out."
         )
 
 
-def _refuse_coordinates(config: SourceConfig) -> None:
-    """config_name and revision say nothing about a file, and a known dataset's are
-    fixed.
+def _reject_hub_options(config: SourceConfig) -> None:
+    """Raise ConfigError if a config or revision is given for a source that has none.
+
+    Files have neither, and those of a known dataset are fixed.
     """
-    given = {"config_name": config.config_name, "revision": config.revision}
-    said = {field: value for field, value in given.items() if value is not None}
-    if said:
-        known = KNOWN.get(config.name)
-        instead = f"pass {known.hub_id} as the source" if known else "leave them out"
-        raise ConfigError(
-            f"{Path(config.name).name}: {said} with a source that is not a Hub id; {instead}."
-        )
+    options = {"config_name": config.config_name, "revision": config.revision}
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return
+    known = KNOWN_DATASETS.get(config.name)
+    remedy = f"pass {known.hub_id} as the source" if known else "leave them out"
+    raise ConfigError(
+        f"{Path(config.name).name}: {given} with a source that is not a Hub id; "
+        f"{remedy}."
+    )

@@ -1,5 +1,6 @@
-"""Questions that also stand in an evaluation split, told by their normalised text;
-choices are not compared.
+"""Find questions that also occur in an evaluation split.
+
+Normalised texts are compared; choices are not.
 """
 
 import re
@@ -15,27 +16,36 @@ _QUOTES = re.compile("['\"`‘’‚‛“”„«»]")
 _BREAKS = re.compile(r"[\s.,;:!?()\[\]{}_…¿¡]+")
 
 
-def normalised(text: str) -> str:
-    """Case-folded NFKC text in which quotes are gone and punctuation and white space
-    are single spaces.
+def normalise_text(text: str) -> str:
+    """Return the case-folded NFKC text without quotes and punctuation.
+
+    Each run of punctuation and white space becomes one space. A text of nothing else is
+    only folded.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return _BREAKS.sub(" ", _QUOTES.sub("", folded)).strip() or folded
+    without_quotes = _QUOTES.sub("", folded)
+    return _BREAKS.sub(" ", without_quotes).strip() or folded
 
 
 class Overlap:
-    """The texts of evaluation splits, as digests: 8 to 16 bytes a question."""
+    """The normalised texts of evaluation splits, in 8 to 16 bytes a question."""
 
     def __init__(self, questions: Mapping[str, Iterable[Question]]) -> None:
-        self._splits: dict[str, DigestSet] = {}
-        for split, found in questions.items():
-            self._splits[split] = digests = DigestSet()
-            for question in found:
-                digests.add(normalised(question.text))
+        self._digests = {
+            split: _text_digests(split_questions)
+            for split, split_questions in questions.items()
+        }
 
-    def splits_with(self, question: Question) -> list[str]:
-        """The evaluation splits in which the question also stands, in the order given."""
-        if not self._splits:
+    def find_splits(self, question: Question) -> list[str]:
+        """Return the evaluation splits that have the question, in the order given."""
+        if not self._digests:
             return []
-        text = normalised(question.text)
-        return [split for split, digests in self._splits.items() if text in digests]
+        text = normalise_text(question.text)
+        return [split for split, digests in self._digests.items() if text in digests]
+
+
+def _text_digests(questions: Iterable[Question]) -> DigestSet:
+    digests = DigestSet()
+    for question in questions:
+        digests.add(normalise_text(question.text))
+    return digests

@@ -1,4 +1,4 @@
-"""Source: the questions of one dataset, split by split, validated, with final ids."""
+"""Source: the validated questions of one dataset, split by split, with final ids."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -6,26 +6,37 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, RowReader
-from cotbuild.builder.sources.generic import plan_form
+from cotbuild.builder.sources.base import (
+    BadRow,
+    BadRowReason,
+    KnownDataset,
+    Row,
+    RowParser,
+    RowReader,
+)
+from cotbuild.builder.sources.datasets import find_known_dataset
+from cotbuild.builder.sources.generic import plan_row_parser
 from cotbuild.builder.sources.ids import SeenIds
-from cotbuild.builder.sources.known import KnownDataset, RowParser
 from cotbuild.builder.sources.overlap import Overlap
-from cotbuild.builder.sources.registry import known_shape
-from cotbuild.builder.sources.slices import RowRange, draw_bound, draw_key, row_range
+from cotbuild.builder.sources.slices import (
+    RowRange,
+    draw_bound,
+    draw_key,
+    parse_row_range,
+)
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
 
 SAMPLE_ROWS = 100
-"""First rows of a file from which its columns, kind and labelling are told."""
-Pair = tuple[Question, Row]
+"""First rows of a file that determine its columns, kind and whether it has targets."""
+ParsedRow = tuple[Question, Row]
 
 
 @dataclass
 class _Tally:
-    """What one pass over a split has met."""
+    """Counts of one pass over a split."""
 
     drops: Counter[str] = field(default_factory=Counter)
     overlaps: Counter[str] = field(default_factory=Counter)
@@ -33,10 +44,10 @@ class _Tally:
 
 @dataclass
 class Source:
-    """The questions of one dataset. Made by `open_source`.
+    """The questions of one dataset; `open_source` returns it.
 
-    Ids are unique within a split, not across splits: files often count each split from
-    1.
+    Ids are unique within a split, but not across splits: the ids of many files start
+    from 1 in each split.
     """
 
     config: SourceConfig
@@ -44,142 +55,144 @@ class Source:
     """Hub id, name of the bundled set, or name of the file or folder without its path.
     """
     split: str
-    """The split asked about."""
+    """The configured split; the slices of the config apply to it alone."""
     open_split: Callable[[str], RowReader]
     config_name: str | None = None
     revision: str | None = None
     known: KnownDataset | None = None
-    """Set where the form of the rows is known beforehand: on the Hub."""
+    """The known dataset that is read from the Hub; None for all other sources."""
     branch: str | None = None
-    """repo@revision as configured, where that is a branch or tag that `revision` is the
-    commit of.
+    """repo@revision as configured, if it is a branch or tag; `revision` is its commit.
     """
     drops: dict[str, int] = field(default_factory=dict)
-    """Questions left out by the last complete read: bad rows by reason, overlap_SPLIT.
-    """
+    """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
     overlaps: dict[str, int] = field(default_factory=dict)
-    """Questions of the last complete read of the split asked about that also stand in
-    each evaluation split.
+    """Questions of the configured split that also occur in each evaluation split.
 
-    With `config.drop_overlap` these are the ones left out; one that stands in two
-    counts in both.
+    Counted in its last complete read; with `config.drop_overlap` these are the ones
+    left out. A question that occurs in two evaluation splits counts in both.
     """
 
     def read(self, split: str) -> Iterator[Question]:
-        """The questions of a split in order, any number of times, a row at a time.
+        """Yield the questions of a split in order, row by row; can be repeated.
 
-        Of the split asked about only the part that the config names: its rows, less
-        what overlaps, then the sample, then the limit. Raises ConfigError where the
-        split or its columns are unknown, and DataError, while reading, at a bad row
-        (unless on_bad_row is drop) and where no question is left.
+        The configured split is sliced as the config says: first its rows, then without
+        overlaps, then the sample, then the limit. Raises ConfigError if the split or
+        its columns are unknown, and while iterating DataError at a bad row (unless
+        on_bad_row is drop) and if no question is left.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        form = self._form(rows)
-        return (
-            self._asked(rows, form)
-            if split == self.split
-            else self._all(rows, form, split)
-        )
+        parser = self._row_parser(rows)
+        if split == self.split:
+            return self._read_sliced(rows, parser)
+        return self._read_counted(rows, parser, split)
 
-    def whole(self, split: str) -> Iterator[Question]:
-        """All questions of a split, also of the one asked about; counts nothing.
+    def read_all(self, split: str) -> Iterator[Question]:
+        """Yield all questions of a split without slicing it or updating the counts.
 
         Raises what `read` raises.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        return (
-            question
-            for question, _ in self._pairs(
-                rows, self._form(rows), split, RowRange(), _Tally()
-            )
+        parsed = self._parse_rows(
+            rows, self._row_parser(rows), split, RowRange(), _Tally()
         )
+        return (question for question, _ in parsed)
 
-    def worked(self, split: str) -> Iterator[tuple[Question, str]]:
-        """The questions of a whole split whose rows carry a rationale, each with it.
+    def read_with_rationales(self, split: str) -> Iterator[tuple[Question, str]]:
+        """Yield the questions of a whole split whose rows have a rationale, with it.
 
-        Raises ConfigError where no row can carry one, and what `read` raises.
+        Raises ConfigError if no row can have one, and what `read` raises.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        form = self._form(rows)
-        rationale = form.rationale
+        parser = self._row_parser(rows)
+        rationale = parser.rationale
         if rationale is None:
-            raise ConfigError(
-                _no_rationale(rows, self.config, is_known=self.shape(rows) is not None)
-            )
-        pairs = self._pairs(rows, form, split, RowRange(), _Tally())
-        return ((question, text) for question, row in pairs if (text := rationale(row)))
+            raise self._no_rationale_error(rows)
+        parsed = self._parse_rows(rows, parser, split, RowRange(), _Tally())
+        with_texts = ((question, rationale(row)) for question, row in parsed)
+        return ((question, text) for question, text in with_texts if text)
 
     def checksum(self, split: str) -> str:
-        """sha256 of the split's file, or repo@revision for the Hub."""
+        """Return the sha256 of the split's file, or repo@revision for the Hub."""
         return self.open_split(canonical_split(split)).checksum()
 
-    def _form(self, rows: RowReader) -> RowParser:
+    def identify_dataset(self, rows: RowReader) -> KnownDataset | None:
+        """Return the known dataset whose shape the rows have, None if there is none."""
+        return self.known or find_known_dataset(_read_sample(rows)[0], self.config)
+
+    def _row_parser(self, rows: RowReader) -> RowParser:
         if self.known is not None:
-            return self.known.form()
-        sample = _sample(rows)
-        known = known_shape(sample[0], self.config)
-        return (
-            plan_form(sample, self.config, rows.where)
-            if known is None
-            else known.form(sample[0])
-        )
+            return self.known.row_parser()
+        sample = _read_sample(rows)
+        dataset = find_known_dataset(sample[0], self.config)
+        if dataset is not None:
+            return dataset.row_parser(sample[0])
+        return plan_row_parser(sample, self.config, rows.location)
 
-    def shape(self, rows: RowReader) -> KnownDataset | None:
-        """The known dataset whose form these rows have; None: none."""
-        return self.known or known_shape(_sample(rows)[0], self.config)
-
-    def _all(self, rows: RowReader, form: RowParser, split: str) -> Iterator[Question]:
+    def _read_counted(
+        self, rows: RowReader, parser: RowParser, split: str
+    ) -> Iterator[Question]:
         tally = _Tally()
-        for question, _ in self._pairs(rows, form, split, RowRange(), tally):
+        for question, _ in self._parse_rows(rows, parser, split, RowRange(), tally):
             yield question
         self.drops = dict(tally.drops)
 
-    def _asked(self, rows: RowReader, form: RowParser) -> Iterator[Question]:
-        tally, config = _Tally(), self.config
-        questions = self._apart(rows, form, tally)
-        if config.sample is not None:
-            drawn = (
-                draw_key(config.sample_seed, q.id)
-                for q in self._apart(rows, form, _Tally())
+    def _read_sliced(self, rows: RowReader, parser: RowParser) -> Iterator[Question]:
+        """Yield the sample of the row range, up to the limit, and count overlaps."""
+        tally = _Tally()
+        questions = self._read_range(rows, parser, tally)
+        if self.config.sample is not None:
+            questions = self._draw_sample(
+                questions, self._read_range(rows, parser, _Tally()), self.config.sample
             )
-            bound = draw_bound(drawn, config.sample)
-            questions = (
-                q for q in questions if draw_key(config.sample_seed, q.id) <= bound
-            )
-        counting = bool(self._eval_splits) and not config.drop_overlap
-        for question in islice(questions, config.limit):
-            if counting:
-                tally.overlaps.update(self._overlap.splits_with(question))
+        count_overlaps = bool(self._eval_splits) and not self.config.drop_overlap
+        for question in islice(questions, self.config.limit):
+            if count_overlaps:
+                tally.overlaps.update(self._overlap.find_splits(question))
             yield question
         self.drops = dict(tally.drops)
         self.overlaps = {split: tally.overlaps[split] for split in self._eval_splits}
 
-    def _apart(
-        self, rows: RowReader, form: RowParser, tally: _Tally
+    def _draw_sample(
+        self, questions: Iterator[Question], population: Iterator[Question], count: int
     ) -> Iterator[Question]:
-        """The questions in the range of rows, less those that overlap where these are
-        to be left out.
+        """Return the questions in the sample of `count`, in order.
+
+        `population` is a second pass over the same questions, which is used up.
         """
-        found = False
-        for question, _ in self._pairs(
-            rows, form, self.split, row_range(self.config.rows), tally
-        ):
-            splits = (
-                self._overlap.splits_with(question) if self.config.drop_overlap else []
-            )
-            if splits:
-                tally.overlaps.update(splits)
-                tally.drops[f"overlap_{splits[0]}"] += 1
-                continue
-            found = True
+        seed = self.config.sample_seed
+        bound = draw_bound(
+            (draw_key(seed, question.id) for question in population), count
+        )
+        return (
+            question for question in questions if draw_key(seed, question.id) <= bound
+        )
+
+    def _read_range(
+        self, rows: RowReader, parser: RowParser, tally: _Tally
+    ) -> Iterator[Question]:
+        """Yield the questions in the row range, without overlaps if they are dropped.
+
+        Raises DataError if no question is left.
+        """
+        row_range = parse_row_range(self.config.rows)
+        is_empty = True
+        for question, _ in self._parse_rows(rows, parser, self.split, row_range, tally):
+            if self.config.drop_overlap:
+                splits = self._overlap.find_splits(question)
+                if splits:
+                    tally.overlaps.update(splits)
+                    tally.drops[f"overlap_{splits[0]}"] += 1
+                    continue
+            is_empty = False
             yield question
-        if not found:
+        if is_empty:
             raise DataError(
-                f"{rows.where}: every question is also in {', '.join(tally.overlaps)}, so none is "
-                "left. Leave out --drop-overlap."
+                f"{rows.location}: every question is also in "
+                f"{', '.join(tally.overlaps)}, so none is left. Leave out --drop-overlap."
             )
 
     @cached_property
@@ -191,48 +204,52 @@ class Source:
 
     @cached_property
     def _overlap(self) -> Overlap:
-        return Overlap({split: self.whole(split) for split in self._eval_splits})
+        return Overlap({split: self.read_all(split) for split in self._eval_splits})
 
-    def _pairs(
+    def _parse_rows(
         self,
         rows: RowReader,
-        form: RowParser,
+        parser: RowParser,
         split: str,
-        span: RowRange,
+        row_range: RowRange,
         tally: _Tally,
-    ) -> Iterator[Pair]:
-        """The good rows in `span` and their questions.
+    ) -> Iterator[ParsedRow]:
+        """Yield the question and the row of each good row in the range.
 
-        The rows before it are read for their ids, so that a question has the same one
-        in every range; their faults, and all rows behind it, are nobody's concern.
+        Earlier rows are parsed for their ids alone, so that a question has the same id
+        in every range; bad rows outside the range are ignored. Raises DataError at a
+        bad row, unless on_bad_row is drop, and if the range has no good row.
         """
         seen = SeenIds()
-        kept = 0
-        for position, row in enumerate(islice(rows, span.end)):
+        is_empty = True
+        for position, row in enumerate(islice(rows, row_range.end)):
+            is_in_range = position >= row_range.start
             try:
                 if isinstance(row, BadRow):
                     raise row
-                question = _unique(
-                    form.to_question(row, self._ref(split, position)), seen, form
-                )
-            except BadRow as fault:
-                if position >= span.start:
-                    self._count(fault, tally, rows.where, position)
+                question = parser.to_question(row, self._source_ref(split, position))
+                question = _with_unique_id(question, seen, parser)
+            except BadRow as bad_row:
+                if is_in_range:
+                    self._record_bad_row(bad_row, tally, rows.location, position)
                 continue
-            if position >= span.start:
-                kept += 1
+            if is_in_range:
+                is_empty = False
                 yield question, row
-        if not kept:
-            raise _nothing(rows.where, span, tally)
+        if is_empty:
+            raise _no_question_error(rows.location, row_range, tally)
 
-    def _count(self, fault: BadRow, tally: _Tally, where: str, position: int) -> None:
+    def _record_bad_row(
+        self, bad_row: BadRow, tally: _Tally, location: str, position: int
+    ) -> None:
         if self.config.on_bad_row == "stop":
             raise DataError(
-                f"{where} row {position} (from 0): {fault.message} Fix the row or pass --on-bad-row drop."
-            ) from fault
-        tally.drops[fault.reason.value] += 1
+                f"{location} row {position} (from 0): {bad_row.message} Fix the row or "
+                "pass --on-bad-row drop."
+            ) from bad_row
+        tally.drops[bad_row.reason.value] += 1
 
-    def _ref(self, split: str, position: int) -> SourceRef:
+    def _source_ref(self, split: str, position: int) -> SourceRef:
         return SourceRef(
             dataset=self.dataset,
             config_name=self.config_name,
@@ -241,61 +258,69 @@ class Source:
             row=position,
         )
 
+    def _no_rationale_error(self, rows: RowReader) -> ConfigError:
+        if self.config.name == "bundled" or self.identify_dataset(rows) is not None:
+            return ConfigError(
+                f"{rows.location}: its rows have no rationales. Use a source that has "
+                "them, such as gsm8k or strategyqa."
+            )
+        columns = list(
+            dict.fromkeys(name for row in _read_sample(rows) for name in row)
+        )
+        return ConfigError(
+            f"{rows.location}: no column named rationale among {columns}. "
+            "Name it with --map rationale=COL"
+        )
 
-def _sample(rows: RowReader) -> list[Row]:
+
+def _read_sample(rows: RowReader) -> list[Row]:
+    """Return the readable rows among the first ones; raises DataError if none is."""
     first = list(islice(rows, SAMPLE_ROWS))
     sample = [row for row in first if not isinstance(row, BadRow)]
     if not first:
-        raise DataError(f"{rows.where}: no rows.")
+        raise DataError(f"{rows.location}: no rows.")
     if not sample:
         raise DataError(
-            f"{rows.where}: none of the first {len(first)} rows can be read: {first[0]}"
+            f"{rows.location}: none of the first {len(first)} rows can be read: "
+            f"{first[0]}"
         )
     return sample
 
 
-def _unique(question: Question, seen: SeenIds, form: RowParser) -> Question:
-    times = seen.count(question.id)
-    if times == 1:
+def _with_unique_id(question: Question, seen: SeenIds, parser: RowParser) -> Question:
+    """Number a repeated id that is derived from content; raises BadRow for others."""
+    count = seen.count(question.id)
+    if count == 1:
         return question
-    if form.has_id:
+    if parser.has_id:
         raise BadRow(
             BadRowReason.DUPLICATE_ID,
             f"duplicate id {question.id!r}; ids must be unique within a split.",
         )
-    return question.model_copy(update={"id": f"{question.id}#{times}"})
+    return question.model_copy(update={"id": f"{question.id}#{count}"})
 
 
-def _nothing(where: str, span: RowRange, tally: _Tally) -> DataError:
+def _no_question_error(location: str, row_range: RowRange, tally: _Tally) -> DataError:
     if tally.drops:
-        return DataError(f"{where}: all rows are bad: {dict(tally.drops)}.")
-    if span.start == 0:
-        return DataError(f"{where}: no rows.")
+        return DataError(f"{location}: all rows are bad: {dict(tally.drops)}.")
+    if row_range.start == 0:
+        return DataError(f"{location}: no rows.")
     return DataError(
-        f"{where}: it ends before row {span.start} (from 0), where --rows begins. Use an earlier START."
+        f"{location}: it ends before row {row_range.start} (from 0), where --rows "
+        "begins. Use an earlier START."
     )
 
 
-def _no_rationale(rows: RowReader, config: SourceConfig, *, is_known: bool) -> str:
-    if is_known or config.name == "bundled":
-        return f"{rows.where}: its rows have no rationales. Use a source that has them, such as gsm8k or strategyqa."
-    names = list(dict.fromkeys(name for row in _sample(rows) for name in row))
-    return (
-        f"{rows.where}: no column named rationale among {names}. "
-        "Name it with --map rationale=COL"
-    )
-
-
-def overlapping(
+def find_overlaps(
     source: Source, split: str, eval_splits: Iterable[str]
 ) -> dict[str, list[str]]:
-    """Ids of the questions of a whole split that also stand in each evaluation split.
+    """Return the ids of a split's questions that also occur in each evaluation split.
 
-    Raises what reading a split raises.
+    All splits are read whole. Raises what `Source.read` raises.
     """
-    overlap = Overlap({name: source.whole(name) for name in eval_splits})
-    found: dict[str, list[str]] = {name: [] for name in eval_splits}
-    for question in source.whole(split):
-        for name in overlap.splits_with(question):
-            found[name].append(question.id)
-    return found
+    overlap = Overlap({name: source.read_all(name) for name in eval_splits})
+    ids: dict[str, list[str]] = {name: [] for name in eval_splits}
+    for question in source.read_all(split):
+        for name in overlap.find_splits(question):
+            ids[name].append(question.id)
+    return ids

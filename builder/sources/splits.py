@@ -1,6 +1,4 @@
-"""Split names: dev and val are validation, everywhere; a file's split stands in its
-name.
-"""
+"""Canonical names of splits, and the splits that file names mention."""
 
 import re
 from pathlib import Path
@@ -13,56 +11,57 @@ STANDARD_SPLITS = ("train", "validation", "test")
 
 
 def canonical_split(name: str) -> str:
-    """The split's one name: dev, val and valid are validation; others are as they are."""
+    """Return validation for dev, val and valid, and any other name as it is."""
     return _ALIASES.get(name.lower(), name)
 
 
 def split_of_file(path: Path) -> str:
-    """The split a file's name tells, train where it tells none.
+    """Return the split that a file's name mentions, train if it mentions none.
 
-    Raises ConfigError where it tells two.
+    Raises ConfigError if it mentions several.
     """
-    found = _standard_splits(path)
-    if len(found) > 1:
+    mentioned = _standard_splits(path)
+    if len(mentioned) > 1:
         raise ConfigError(
-            f"{path.name}: the name mentions several splits, {sorted(found)}. Pass --split NAME."
+            f"{path.name}: the name mentions several splits, {sorted(mentioned)}. "
+            "Pass --split NAME."
         )
-    return found.pop() if found else "train"
+    return mentioned.pop() if mentioned else "train"
 
 
 def file_of_split(folder: Path, split: str) -> Path:
-    """The one file of `folder` whose name tells `split`.
+    """Return the one file of a folder whose name mentions the split and no other.
 
-    Raises ConfigError where there is none, or more than one.
+    Raises ConfigError if there is not exactly one.
     """
     files = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in READERS and path.is_file()
     )
-    found = [path for path in files if _tells(path, split)]
-    if len(found) == 1:
-        return found[0]
-    names = [path.name for path in found or files]
-    what = f"{len(found)} files" if found else "no file"
+    matching = [path for path in files if _has_split(path, split)]
+    if len(matching) == 1:
+        return matching[0]
+    names = [path.name for path in matching or files]
+    count = f"{len(matching)} files" if matching else "no file"
     raise ConfigError(
-        f"{folder.name}: {what} for split {split!r} among {names}. There must be exactly one whose name has the word "
-        f"{split!r} (train, dev or validation or val, test) and ends in one of {', '.join(READERS)}. "
-        "Rename the file or pass it as the source itself."
+        f"{folder.name}: {count} for split {split!r} among {names}. There must be "
+        f"exactly one whose name has the word {split!r} (train, dev or validation or "
+        f"val, test) and ends in one of {', '.join(READERS)}. Rename the file or pass it "
+        "as the source itself."
     )
 
 
-def _words(path: Path) -> set[str]:
-    return {
-        canonical_split(word) for word in re.split(r"[^a-z0-9]+", path.name.lower())
-    }
+def _name_words(path: Path) -> set[str]:
+    words = re.split(r"[^a-z0-9]+", path.name.lower())
+    return {canonical_split(word) for word in words}
 
 
 def _standard_splits(path: Path) -> set[str]:
-    return _words(path) & set(STANDARD_SPLITS)
+    return _name_words(path) & set(STANDARD_SPLITS)
 
 
-def _tells(path: Path, split: str) -> bool:
+def _has_split(path: Path, split: str) -> bool:
     if split in STANDARD_SPLITS:
         return _standard_splits(path) == {split}
-    return split.lower() in _words(path)
+    return split.lower() in _name_words(path)

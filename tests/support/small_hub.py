@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 
 CHOICES = {"label": ["A", "B"], "text": ["a fork", "a spoon"]}
 Rows = list[dict[str, Any]]
@@ -83,11 +83,11 @@ def repo(configs: dict[str, dict[str, Rows]], more: str = "") -> dict[str, bytes
 def known_repos() -> dict[str, tuple[str, dict[str, bytes]]]:
     configs: dict[str, dict[str, dict[str, Rows]]] = {}
     for name, row in ROWS.items():
-        known = KNOWN[name]
+        known = KNOWN_DATASETS[name]
         configs.setdefault(known.hub_id, {})[known.config_name or "default"] = {
             "test": [row]
         }
-    revisions = {known.hub_id: known.revision for known in KNOWN.values()}
+    revisions = {known.hub_id: known.revision for known in KNOWN_DATASETS.values()}
     return {
         hub_id: (revisions[hub_id], repo(found)) for hub_id, found in configs.items()
     }

@@ -1,67 +1,63 @@
-"""CommonsenseQA (Talmor and others, 2019): five choices, A to E; the test split is
-published without answers.
+"""CommonsenseQA (Talmor et al., 2019): five choices, A to E.
 
-Dirt that is kept as it is: in some rows two choices have the same text, and then the
-target is the published letter.
+The test split is published without answers. In some rows two choices have the same
+text; this is kept, and the target is the published letter.
 """
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import KnownDataset
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
 from cotbuild.builder.sources.make import (
-    choice_pairs,
     clean_field,
     clean_id,
     make_question,
+    parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# main on the Hub, as pinned by Hugging Face's own lighteval tasks.
+# The commit of main on the Hub that is pinned by Hugging Face's own lighteval tasks.
 REVISION = "94630fe30dad47192a8546eb75f094926d47e155"
 
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has one of the two published shapes."""
+    """Return whether a file's first row has one of the two published shapes."""
     inner = row.get("question")
     fields = inner if isinstance(inner, dict) else row
     return "question_concept" in fields and "choices" in fields
 
 
 def to_question(row: Row, ref: SourceRef) -> Question:
-    """One Question from a published row, or from a Hub row. Raises BadRow.
+    """Return the question of a published row or a Hub row; raises BadRow.
 
     Published: {"answerKey": "B", "id": "a1", "question": {"question_concept": "spoon",
     "stem": "What stirs tea?", "choices": [{"label": "A", "text": "a fork"}, {"label":
-    "B", "text": "a spoon"}, …]}}; the test file has no answers. Hub: {"id": "a1",
-    "question": "What stirs tea?", "question_concept": "spoon", "choices": {"label":
-    ["A", "B", …], "text": ["a fork", "a spoon", …]}, "answerKey": "B"}; "" in the test
-    split.
+    "B", "text": "a spoon"}, …]}}; the test file has no answers.
+
+    Hub: {"id": "a1", "question": "What stirs tea?", "question_concept": "spoon",
+    "choices": {"label": ["A", "B", …], "text": ["a fork", "a spoon", …]}, "answerKey":
+    "B"}; the answer is "" in the test split.
     """
     inner = row.get("question")
-    nested = (
-        inner
-        if isinstance(inner, dict)
-        else {"stem": inner, "choices": row.get("choices")}
-    )
+    stem, choices = inner, row.get("choices")
+    if isinstance(inner, dict):
+        stem, choices = inner.get("stem"), inner.get("choices")
     return make_question(
         clean_id(row.get("id")),
         QuestionKind.CHOICE,
-        clean_field(nested.get("stem"), "question"),
-        choice_pairs(nested.get("choices")),
-        _target(row, ref),
+        clean_field(stem, "question"),
+        parse_choices(choices),
+        _parse_target(row.get("answerKey"), ref),
         ref,
     )
 
 
-def _target(row: Row, ref: SourceRef) -> str | None:
-    answer = row.get("answerKey")
-    if answer is None or answer == "":
-        if ref.split == "test":
-            return None
-        raise BadRow(
-            BadRowReason.NO_TARGET,
-            f"answerKey is {answer!r}. Expected a letter: only the test split goes without.",
-        )
-    return clean_field(answer, "answerKey")
+def _parse_target(answer: object, ref: SourceRef) -> str | None:
+    if answer is not None and answer != "":
+        return clean_field(answer, "answerKey")
+    if ref.split == "test":
+        return None
+    raise BadRow(
+        BadRowReason.NO_TARGET,
+        f"answerKey is {answer!r}. Only the test split may have no answers.",
+    )
 
 
 KNOWN = KnownDataset(

@@ -1,33 +1,32 @@
-"""GSM8K, main (Cobbe and others, 2021): word problems, each with a worked solution that
-ends in "#### number".
+"""GSM8K, main (Cobbe et al., 2021): arithmetic word problems.
+
+The answer of each is a worked solution that ends in "#### number".
 """
 
 import re
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import KnownDataset
-from cotbuild.builder.sources.make import clean, clean_field, make_question
-from cotbuild.builder.sources.targets import number
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
+from cotbuild.builder.sources.make import clean_field, clean_text, make_question
+from cotbuild.builder.sources.targets import parse_number
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import short_repr
 
-# On the Hub, as pinned by the UK AISI's inspect_evals.
+# The commit on the Hub that is pinned by the UK AISI's inspect_evals.
 REVISION = "cc7b047b6e5bb11b4f1af84efc572db110a51b3c"
 
 _CALCULATION = re.compile(r"<<[^<>]*>>")
 
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has the published shape, which is the Hub's too."""
-    return (
-        row.keys() == {"question", "answer"}
-        and isinstance(row["answer"], str)
-        and "####" in row["answer"]
-    )
+    """Return whether a file's first row has the shape, published or on the Hub."""
+    if row.keys() != {"question", "answer"}:
+        return False
+    answer = row["answer"]
+    return isinstance(answer, str) and "####" in answer
 
 
 def to_question(row: Row, ref: SourceRef) -> Question:
-    """One Question from a row, which has no id. Raises BadRow.
+    """Return the question of a row, which has no id; raises BadRow.
 
     {"question": "Ann has 2 cups and buys 1,000. How many?", "answer":
     "2+1000=<<2+1000=1002>>1002 cups.\\n#### 1,002"}
@@ -37,29 +36,31 @@ def to_question(row: Row, ref: SourceRef) -> Question:
         QuestionKind.NUMBER,
         clean_field(row.get("question"), "question"),
         [],
-        _target(row.get("answer")),
+        _parse_target(row.get("answer")),
         ref,
     )
 
 
-def _target(answer: object) -> str:
-    plain = number(answer) if isinstance(answer, str) and "####" in answer else None
-    if plain is None:
+def _parse_target(answer: object) -> str:
+    target = None
+    if isinstance(answer, str) and "####" in answer:
+        target = parse_number(answer)
+    if target is None:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"answer is {short_repr(answer)}. Expected a text that ends in '#### number'.",
+            f"answer is {short_repr(answer)}. Expected a text that ends in "
+            "'#### number'.",
         )
-    return plain
+    return target
 
 
 def rationale(row: Row) -> str | None:
-    """The worked solution before ####, without the calculator's <<…>>."""
+    """Return the worked solution before ####, without calculator annotations <<…>>."""
     answer = row.get("answer")
-    return (
-        clean(_CALCULATION.sub("", answer.rpartition("####")[0])) or None
-        if isinstance(answer, str)
-        else None
-    )
+    if not isinstance(answer, str):
+        return None
+    solution = answer.rpartition("####")[0]
+    return clean_text(_CALCULATION.sub("", solution)) or None
 
 
 KNOWN = KnownDataset(

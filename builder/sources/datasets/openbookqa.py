@@ -1,86 +1,83 @@
-"""OpenBookQA, main (Mihaylov and others, 2018): four choices, A to D."""
+"""OpenBookQA, main (Mihaylov et al., 2018): four choices, A to D."""
 
 import re
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import KnownDataset
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
 from cotbuild.builder.sources.make import (
     LETTERS,
-    choice_pairs,
-    clean,
     clean_field,
     clean_id,
+    clean_text,
     make_question,
+    parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# main on the Hub, as pinned by Hugging Face's own lighteval tasks.
+# The commit of main on the Hub that is pinned by Hugging Face's own lighteval tasks.
 REVISION = "388097ea7776314e93a529163e0fea805b8a6454"
 
 _ID = re.compile(r"[\d-]+")
 
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has one of the three shapes; ARC's files have the
-    first one and other ids.
+    """Return whether a file's first row has one of the three shapes.
+
+    ARC publishes the first of them with other ids.
     """
     inner = row.get("question")
-    published = (
-        isinstance(inner, dict)
-        and "stem" in inner
-        and _ID.fullmatch(str(row.get("id"))) is not None
-    )
-    return (
-        published
-        or ("question_stem" in row and "choices" in row)
-        or ("sent1" in row and "ending0" in row)
-    )
+    has_own_id = _ID.fullmatch(str(row.get("id"))) is not None
+    is_published = isinstance(inner, dict) and "stem" in inner and has_own_id
+    is_hub = "question_stem" in row and "choices" in row
+    is_swag_like = "sent1" in row and "ending0" in row
+    return is_published or is_hub or is_swag_like
 
 
 def to_question(row: Row, ref: SourceRef) -> Question:
-    """One Question from a published row, a Hub row, or a row of the SWAG-like form.
-    Raises BadRow.
+    """Return the question of a published, Hub or SWAG-like row; raises BadRow.
 
     Published: {"id": "1-1", "answerKey": "A", "question": {"stem": "Tea is", "choices":
-    [{"text": "wet", "label": "A"}, {"text": "dry", "label": "B"}, …]}} Hub: {"id":
-    "1-1", "question_stem": "Tea is", "choices": {"text": ["wet", …], "label": ["A",
-    …]}, "answerKey": "A"} SWAG-like: {"id": "1-1", "sent1": "Tea is", "sent2": "",
-    "ending0": "wet", …, "ending3": "blue", "label": 0}; the question is sent1 and,
-    where it is not empty, sent2; label counts from 0.
+    [{"text": "wet", "label": "A"}, {"text": "dry", "label": "B"}, …]}}
+
+    Hub: {"id": "1-1", "question_stem": "Tea is", "choices": {"text": ["wet", …],
+    "label": ["A", …]}, "answerKey": "A"}
+
+    SWAG-like: {"id": "1-1", "sent1": "Tea is", "sent2": "", "ending0": "wet", …,
+    "ending3": "blue", "label": 0}. The question is sent1 and, if it is not empty,
+    sent2; label counts from 0.
     """
     if "sent1" in row:
-        return _from_endings(row, ref)
+        return _parse_swag_like(row, ref)
+    stem, choices = row.get("question_stem"), row.get("choices")
     inner = row.get("question")
-    nested = (
-        inner
-        if isinstance(inner, dict)
-        else {"stem": row.get("question_stem"), "choices": row.get("choices")}
-    )
+    if isinstance(inner, dict):
+        stem, choices = inner.get("stem"), inner.get("choices")
     return make_question(
         clean_id(row.get("id")),
         QuestionKind.CHOICE,
-        clean_field(nested.get("stem"), "question"),
-        choice_pairs(nested.get("choices")),
+        clean_field(stem, "question"),
+        parse_choices(choices),
         clean_field(row.get("answerKey"), "answerKey"),
         ref,
     )
 
 
-def _from_endings(row: Row, ref: SourceRef) -> Question:
-    endings = [row[f"ending{i}"] for i in range(len(LETTERS)) if f"ending{i}" in row]
+def _parse_swag_like(row: Row, ref: SourceRef) -> Question:
+    names = [f"ending{i}" for i in range(len(LETTERS))]
+    endings = [row[name] for name in names if name in row]
     label = row.get("label")
     if type(label) is not int or not 0 <= label < len(endings):
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"label is {label!r}. Expected a whole number from 0 to {len(endings) - 1}.",
+            f"label is {label!r}. Expected a whole number from 0 to "
+            f"{len(endings) - 1}.",
         )
     text = clean_field(row.get("sent1"), "sent1")
-    more = clean(row.get("sent2") or "")
+    second = clean_text(row.get("sent2") or "")
     return make_question(
         clean_id(row.get("id")),
         QuestionKind.CHOICE,
-        f"{text} {more}" if more else text,
-        choice_pairs(endings),
+        f"{text} {second}" if second else text,
+        parse_choices(endings),
         LETTERS[label],
         ref,
     )

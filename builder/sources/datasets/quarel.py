@@ -1,24 +1,23 @@
-"""QuaRel (Tafjord and others, 2019): two choices, written inside the question's text."""
+"""QuaRel (Tafjord et al., 2019): two choices, written inside the question's text."""
 
 import re
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import KnownDataset
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# main on the Hub: "Convert dataset to Parquet (#4)", the form `datasets` 4 and later
-# can read.
+# The commit "Convert dataset to Parquet (#4)" of main on the Hub: `datasets` 4 and
+# later cannot read earlier ones.
 REVISION = "52be7f062d2c13d401a9e53b6963d8fbcc4abeb4"
 
 _PARTS = re.compile(r"(.*?)\(A\)(.*?)\(B\)(.*)", re.DOTALL)
-# What joins two options in a sentence and belongs to neither: a final "." or "?", and
-# "or", "or the", "or in the".
-_JOINT = re.compile(r"(?:\s+or(?:\s+(?:in|on|the|a|an))*)?[\s.,;:?!/]*$")
+# Words and punctuation that join the two choices in a sentence and belong to neither: a
+# final "." or "?", and "or", "or the", "or in the".
+_CONNECTIVE = re.compile(r"(?:\s+or(?:\s+(?:in|on|the|a|an))*)?[\s.,;:?!/]*$")
 
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has the Hub's shape or the (A) … (B) … shape."""
+    """Return whether a file's first row has the Hub's shape or the (A) … (B) … shape."""
     text = row.get("question")
     if not isinstance(text, str) or "choices" in row or not _PARTS.fullmatch(text):
         return False
@@ -26,16 +25,18 @@ def matches(row: Row) -> bool:
 
 
 def to_question(row: Row, ref: SourceRef) -> Question:
-    """One Question from a row of either form. Raises BadRow.
+    """Return the question of a row of either form; raises BadRow.
 
     Published by the rationale-distillation work around the paper, one JSON object keyed
     "0", "1", …: {"question": "Tea is _____ than ice (A) warmer or (B) colder.",
-    "rationale": "dummy", "answer": "(A)"}; no id. Official and Hub: {"id": "Q1",
-    "question": "Tea is _____ than ice (A) warmer or (B) colder.", "answer_index": 0, …}
+    "rationale": "dummy", "answer": "(A)"}; rows have no id.
 
-    The question's text is what stands before (A). The choices lose what joins them in
-    the sentence: outer white space, a final . , ; : ? ! or /, and a final "or", "or
-    the", "or in the". Blanks (_____) and inner spaces stay.
+    Official and Hub: {"id": "Q1", "question": "Tea is _____ than ice (A) warmer or (B)
+    colder.", "answer_index": 0, …}
+
+    The question's text is the part before (A). Connectives are cut off the choices:
+    outer white space, a final . , ; : ? ! or /, and a final "or", "or the", "or in
+    the". Blanks (_____) and inner spaces stay.
     """
     text = clean_field(row.get("question"), "question")
     parts = _PARTS.fullmatch(text)
@@ -49,21 +50,24 @@ def to_question(row: Row, ref: SourceRef) -> Question:
         clean_id(row["id"]) if "id" in row else None,
         QuestionKind.CHOICE,
         clean_field(stem, "question before (A)"),
-        [("A", _choice(first)), ("B", _choice(second))],
-        _target(row),
+        [("A", _clean_choice(first)), ("B", _clean_choice(second))],
+        _parse_target(row),
         ref,
     )
 
 
-def _choice(text: str) -> str:
-    # Twice: punctuation may stand on either side of the "or".
-    return clean_field(_JOINT.sub("", _JOINT.sub("", text)), "choice")
+def _clean_choice(text: str) -> str:
+    # Twice, since there may be punctuation on either side of the "or".
+    for _ in range(2):
+        text = _CONNECTIVE.sub("", text)
+    return clean_field(text, "choice")
 
 
-def _target(row: Row) -> str:
+def _parse_target(row: Row) -> str:
     answer = row["answer_index"] if "answer_index" in row else row.get("answer")
     for form, label in ((0, "A"), (1, "B"), ("(A)", "A"), ("(B)", "B")):
-        if type(answer) is type(form) and answer == form:
+        is_same_type = type(answer) is type(form)  # True is not 1 here
+        if is_same_type and answer == form:
             return label
     raise BadRow(
         BadRowReason.BAD_TARGET,

@@ -1,35 +1,35 @@
-"""StrategyQA (Geva and others, 2021): yes or no, with the facts that lead to the
-answer.
+"""StrategyQA (Geva et al., 2021): yes or no, with the facts that lead to the answer.
 
-Dirt that is kept as it is: one question stands under two ids.
+One question occurs under two ids; this is kept.
 """
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.known import KnownDataset
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
 from cotbuild.builder.sources.make import (
     clean_field,
     clean_id,
-    joined_texts,
+    join_texts,
     make_question,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
-# The authors put nothing on the Hub; this copy of their 2,290 labelled rows, which its
-# maker split anew into 1,603 and 687, is the one that papers load.
+# The authors published nothing on the Hub. Papers load this copy of their 2,290
+# labelled rows, which its owner split anew into 1,603 and 687.
 REVISION = "705562638fe1d8ca6bb98c66fc8f94d45fda8c83"
 
 
 def matches(row: Row) -> bool:
-    """Whether a file's first row has the published shape, which the Hub's copy has too."""
+    """Return whether a file's first row has the published shape, also the Hub's."""
     return {"qid", "question", "answer", "facts"} <= row.keys()
 
 
 def to_question(row: Row, ref: SourceRef) -> Question:
-    """One Question from a row of either form. Raises BadRow.
+    """Return the question of a published row or a Hub row; raises BadRow.
 
     Published: {"qid": "2bc9", "term": "Tea", "question": "Is tea wet?", "answer": true,
     "facts": ["Tea is a drink.", "Drinks are wet."], "decomposition": [...], "evidence":
-    [...], …} Hub: the same without the last two; facts may be one text.
+    [...], …}
+
+    Hub: the same without the last two; facts may be one text.
     """
     answer = row.get("answer")
     if not isinstance(answer, bool):
@@ -47,8 +47,8 @@ def to_question(row: Row, ref: SourceRef) -> Question:
 
 
 def rationale(row: Row) -> str | None:
-    """The facts, joined by spaces."""
-    return joined_texts(row.get("facts"))
+    """Return the facts, joined by spaces."""
+    return join_texts(row.get("facts"))
 
 
 KNOWN = KnownDataset(

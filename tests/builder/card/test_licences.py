@@ -5,7 +5,7 @@ default.
 import pytest
 
 from cotbuild.builder.card.licences import HUB_IDS, combine_licences, normalize_licence
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.errors import ConfigError
 
 
@@ -50,7 +50,7 @@ def test_the_hubs_identifiers_are_read_as_they_are(name: str) -> None:
 
 
 def test_every_known_source_has_a_licence_that_is_read() -> None:
-    assert {normalize_licence(known.licence) for known in KNOWN.values()} == {
+    assert {normalize_licence(known.licence) for known in KNOWN_DATASETS.values()} == {
         "mit",
         "apache-2.0",
         "cc-by-4.0",

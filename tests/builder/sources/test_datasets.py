@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason
+from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset
 from cotbuild.builder.sources.datasets import (
+    KNOWN_DATASETS,
     arc,
     commonsense_qa,
     gsm8k,
@@ -16,8 +17,6 @@ from cotbuild.builder.sources.datasets import (
     strategyqa,
     svamp,
 )
-from cotbuild.builder.sources.known import KnownDataset
-from cotbuild.builder.sources.registry import KNOWN
 from cotbuild.schemas.question import QuestionKind, SourceRef
 
 DICTS = [{"label": "A", "text": "a fork"}, {"label": "B", "text": "a spoon"}]
@@ -126,7 +125,8 @@ def test_every_form_gives_the_same_question(
     ]
     assert question.source == ref()
     assert (
-        next(name for name, other in KNOWN.items() if other.matches(row)) == known.name
+        next(name for name, other in KNOWN_DATASETS.items() if other.matches(row))
+        == known.name
     )
 
 
@@ -183,7 +183,8 @@ def test_datasets_without_choices(
     assert known.kind is question.kind
     assert (known.rationale(row) if known.rationale else None) == rationale
     assert (
-        next(name for name, other in KNOWN.items() if other.matches(row)) == known.name
+        next(name for name, other in KNOWN_DATASETS.items() if other.matches(row))
+        == known.name
     )
     assert question.id == (
         row[known.id_column] if known.id_column else "574ddecbd5b3a0c1"
@@ -204,7 +205,7 @@ def test_arc_labels_stay_as_published() -> None:
 @pytest.mark.parametrize("row", [CSQA, {**CSQA_HUB, "answerKey": ""}])
 def test_commonsense_qa_test_has_no_targets(row: dict[str, Any]) -> None:
     assert commonsense_qa.to_question(row, ref("test")).target is None
-    with pytest.raises(BadRow, match="only the test split goes without"):
+    with pytest.raises(BadRow, match="Only the test split may have no answers"):
         commonsense_qa.to_question(row, ref("validation"))
 
 
@@ -338,7 +339,7 @@ def test_bad_rows(
     assert message in caught.value.message
 
 
-@pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
+@pytest.mark.parametrize("known", KNOWN_DATASETS.values(), ids=KNOWN_DATASETS)
 def test_revisions_are_whole_commits(known: KnownDataset) -> None:
     assert len(known.revision) == 40
     assert set(known.revision) <= set("0123456789abcdef")

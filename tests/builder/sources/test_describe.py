@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.sources import source_shown
+from cotbuild.builder.sources import describe_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 
@@ -24,15 +24,15 @@ def test_a_file_with_its_size_first_row_and_question(write: Write) -> None:
         "answer": 1,
     }
     path = write("my_dev.jsonl", [row, {**row, "id": "b", "answer": 0}])
-    lines = list(source_shown(SourceConfig(name=str(path))))
+    lines = list(describe_source(SourceConfig(name=str(path))))
     assert (
         lines[0]
         == f"validation       2 rows in my_dev.jsonl, {path.stat().st_size:,} bytes"
     )
-    assert lines[1] == "licence          its owner's; the file says none"
-    assert lines[2] == "row 0 of validation, as it comes:"
+    assert lines[1] == "licence          its owner's; the file states none"
+    assert lines[2] == "row 0 of validation, as published:"
     assert lines[3] == "  id: 'a'"
-    assert "the question that row 0 becomes:" in lines
+    assert "the question of row 0:" in lines
     assert lines[-2:] == ["  choices: (A) one two  (B) three", "  target: B"]
     assert all(0 < len(line) <= 80 for line in lines)
     assert sum("…" in line for line in lines) == 1
@@ -42,7 +42,7 @@ def test_a_folder_shows_every_split(write: Write) -> None:
     row = '{"question": "q", "answer": 1}\n'
     folder = write("set/train.jsonl", row * 3).parent
     write("set/test.csv", "question,answer\nq,1\n")
-    lines = list(source_shown(SourceConfig(name=str(folder))))
+    lines = list(describe_source(SourceConfig(name=str(folder))))
     assert [line.split(",")[0] for line in lines[:2]] == [
         "train            3 rows in train.jsonl",
         "test             1 rows in test.csv",
@@ -53,13 +53,13 @@ def test_a_file_of_a_known_shape_tells_that_datasets_licence(write: Write) -> No
     path = write(
         "a.jsonl", [{"question": "How many?", "answer": "2 and 3 are 5.\n#### 5"}]
     )
-    assert "licence          that of gsm8k, if it is a copy: MIT" in source_shown(
+    assert "licence          that of gsm8k, if it is a copy: MIT" in describe_source(
         SourceConfig(name=str(path))
     )
 
 
 def test_the_bundled_set() -> None:
-    lines = list(source_shown(SourceConfig()))
+    lines = list(describe_source(SourceConfig()))
     assert lines[0] == "bundled          choice, yes_no, number, text; train, test"
     assert "                 licence: Apache-2.0" in lines
     assert any(
@@ -73,7 +73,7 @@ def test_the_bundled_set() -> None:
 def test_a_file_whose_columns_cannot_be_told_shows_its_row_before_the_error(
     write: Write,
 ) -> None:
-    shown = source_shown(
+    shown = describe_source(
         SourceConfig(name=str(write("a.jsonl", [{"frage": "q", "antwort": 1}])))
     )
     lines: list[str] = []
@@ -84,9 +84,9 @@ def test_a_file_whose_columns_cannot_be_told_shows_its_row_before_the_error(
 
 def test_a_known_dataset_without_a_hub_shows_what_is_known() -> None:
     code = """
-from cotbuild.builder.sources import source_shown
+from cotbuild.builder.sources import describe_source
 from cotbuild.schemas.config import SourceConfig
-print(*source_shown(SourceConfig(name="arc_easy")), sep="\\n")
+print(*describe_source(SourceConfig(name="arc_easy")), sep="\\n")
 """
     env = {
         **os.environ,

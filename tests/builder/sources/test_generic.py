@@ -11,14 +11,13 @@ import pytest
 
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.builder.sources.make import choice_pairs
+from cotbuild.builder.sources.make import parse_choices
 from cotbuild.builder.sources.targets import (
-    IndexBase,
-    choice_label,
-    index_base,
-    number,
-    texts,
-    yes_no,
+    find_choice_label,
+    find_first_position,
+    parse_number,
+    parse_texts,
+    parse_yes_no,
 )
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, QuestionKind
@@ -135,7 +134,7 @@ def test_a_split_without_any_target_is_unpublished(write: Write, ask: Ask) -> No
     ],
 )
 def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> None:
-    assert choice_pairs(value) == pairs
+    assert parse_choices(value) == pairs
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> N
 )
 def test_choices_that_are_none(value: object) -> None:
     with pytest.raises(BadRow, match="Expected a list of texts") as caught:
-        choice_pairs(value)
+        parse_choices(value)
     assert caught.value.reason is BadRowReason.BAD_CHOICES
 
 
@@ -167,9 +166,9 @@ def test_choices_that_are_none(value: object) -> None:
         ("B.", PAIRS, None, "B"),
         ("green", PAIRS, None, "B"),
         (" Green ", PAIRS, None, "B"),
-        (1, PAIRS, IndexBase(0), "B"),
-        ("1", PAIRS, IndexBase(0), "B"),
-        (1, PAIRS, IndexBase(1), "A"),
+        (1, PAIRS, 0, "B"),
+        ("1", PAIRS, 0, "B"),
+        (1, PAIRS, 1, "A"),
         (2, [("1", "red"), ("2", "green")], None, "2"),
         (4, [("A", "3"), ("B", "4")], None, "B"),
         ("home", [("A", "home"), ("B", "away"), ("C", "home")], None, "A"),
@@ -177,9 +176,9 @@ def test_choices_that_are_none(value: object) -> None:
     ],
 )
 def test_choice_targets(
-    value: object, pairs: list[tuple[str, str]], base: IndexBase | None, label: str
+    value: object, pairs: list[tuple[str, str]], base: int | None, label: str
 ) -> None:
-    assert choice_label(value, pairs, base) == label
+    assert find_choice_label(value, pairs, base) == label
 
 
 @pytest.mark.parametrize(
@@ -193,19 +192,19 @@ def test_choice_targets(
         ),
         ("yellow", PAIRS, None, "target is 'yellow'"),
         (1, PAIRS, None, "target is 1"),
-        (3, PAIRS, IndexBase(0), "target is 3"),
-        (-1, PAIRS, IndexBase(0), "target is -1"),
-        (True, PAIRS, IndexBase(0), "target is True"),
-        (1.0, PAIRS, IndexBase(0), "target is 1.0"),
+        (3, PAIRS, 0, "target is 3"),
+        (-1, PAIRS, 0, "target is -1"),
+        (True, PAIRS, 0, "target is True"),
+        (1.0, PAIRS, 0, "target is 1.0"),
         ("A", [("A", "B"), ("B", "A")], None, "it names ['A', 'B']"),
-        (1, [("A", "1"), ("B", "2")], IndexBase(0), "it names ['A', 'B']"),
+        (1, [("A", "1"), ("B", "2")], 0, "it names ['A', 'B']"),
     ],
 )
 def test_choice_targets_that_name_none_or_two(
-    value: object, pairs: list[tuple[str, str]], base: IndexBase | None, message: str
+    value: object, pairs: list[tuple[str, str]], base: int | None, message: str
 ) -> None:
     with pytest.raises(BadRow) as caught:
-        choice_label(value, pairs, base)
+        find_choice_label(value, pairs, base)
     assert message in caught.value.message
     assert caught.value.reason is BadRowReason.BAD_TARGET
 
@@ -213,24 +212,24 @@ def test_choice_targets_that_name_none_or_two(
 @pytest.mark.parametrize(
     ("values", "base"),
     [
-        ([0, 1, 2], IndexBase(0)),
-        ([1, 3, 2], IndexBase(1)),
-        (["0", "2"], IndexBase(0)),
+        ([0, 1, 2], 0),
+        ([1, 3, 2], 1),
+        (["0", "2"], 0),
         (["A", "red"], None),
         ([], None),
     ],
 )
-def test_index_base(values: list[object], base: IndexBase | None) -> None:
-    assert index_base([(value, PAIRS) for value in values], "f") == base
+def test_first_position(values: list[object], base: int | None) -> None:
+    assert find_first_position([(value, PAIRS) for value in values], "f") == base
 
 
 @pytest.mark.parametrize("values", [[1, 2], [0, 3], [1]])
-def test_index_base_that_nobody_can_tell(values: list[object]) -> None:
+def test_first_position_that_is_ambiguous(values: list[object]) -> None:
     with pytest.raises(
         DataError,
         match=r"f: targets \[.*it is ambiguous whether the first choice is 0 or 1",
     ):
-        index_base([(value, PAIRS) for value in values], "f")
+        find_first_position([(value, PAIRS) for value in values], "f")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +260,7 @@ def test_index_base_that_nobody_can_tell(values: list[object]) -> None:
     ],
 )
 def test_number(value: object, plain: str | None) -> None:
-    assert number(value) == plain
+    assert parse_number(value) == plain
 
 
 @pytest.mark.parametrize(
@@ -269,13 +268,13 @@ def test_number(value: object, plain: str | None) -> None:
     [(True, "yes"), (" FALSE", "no"), ("y", None), (1, None), (None, None)],
 )
 def test_yes_no(value: object, answer: str | None) -> None:
-    assert yes_no(value) == answer
+    assert parse_yes_no(value) == answer
 
 
 @pytest.mark.parametrize("value", [[], {}, [None], True, [["x"]], float("nan")])
 def test_texts_that_are_none(value: object) -> None:
     with pytest.raises(BadRow, match="Expected a text, a number, or a list of them"):
-        texts(value)
+        parse_texts(value)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +282,7 @@ def test_texts_that_are_none(value: object) -> None:
     [
         (
             {"prompt": "q", "label": "x"},
-            "--map question=prompt --map target=label (--map target= where",
+            "--map question=prompt --map target=label (--map target= if",
         ),
         (
             {"Question": "q", "Answer": "x"},
@@ -367,7 +366,7 @@ def test_mapping(
         ({"columns": {"question": ""}}, "a.jsonl: no column named question"),
         (
             {"kind": "choice"},
-            "a.jsonl: kind choice and no column for choices. Type: --map choices=COL",
+            "a.jsonl: kind choice and no column for choices. Add: --map choices=COL",
         ),
     ],
 )
@@ -388,7 +387,7 @@ def test_integer_targets_are_positions_where_a_zero_says_so(
     ]
     questions, _ = ask(write("a.jsonl", rows), columns={"target": "label"})
     assert [q.target for q in questions] == ["A", "B"]
-    with pytest.raises(DataError, match="ambiguous"):
+    with pytest.raises(DataError, match="is ambiguous"):
         ask(write("b.jsonl", rows[1:]), columns={"target": "label"})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from tests.support.small_hub import NEW, OLD, ROWS, Hub
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def run(endpoint: str, tmp_path: Path) -> Run:
 SETUP = """
 import sys
 from pathlib import Path
-from cotbuild.builder.sources import open_source, remember_source, source_shown
+from cotbuild.builder.sources import open_source, remember_source, describe_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 MAP = {"id": "key", "question": "frage", "target": "antwort", "rationale": "why"}
@@ -98,10 +98,10 @@ for name in sys.argv[1:]:
     ]
     for name, question in zip(ROWS, questions[::2], strict=True):
         assert question["source"] == {
-            "dataset": KNOWN[name].hub_id,
-            "config_name": KNOWN[name].config_name,
+            "dataset": KNOWN_DATASETS[name].hub_id,
+            "config_name": KNOWN_DATASETS[name].config_name,
             "split": "test",
-            "revision": KNOWN[name].revision,
+            "revision": KNOWN_DATASETS[name].revision,
             "row": 0,
         }
     assert missing.startswith("community-datasets/quarel/test at 52be7f06")
@@ -115,7 +115,7 @@ for question in source.read("train"):
     print(question.id, question.kind.value, question.text, question.target, question.source.row)
 print(source.checksum("train"), source.drops, source.overlaps)
 print([(q.id, q.source.split) for q in source.read("validation")])
-print([(q.id, text) for q, text in source.worked("train")][:1])
+print([(q.id, text) for q, text in source.read_with_rationales("train")][:1])
 print(next(source.read("train")).source.model_dump_json())
 print(*[q.text for q in open_source(SourceConfig(name="ann/tea", split="test")).read("test")])
 """
@@ -165,7 +165,7 @@ remember_source(open_source(sums(revision="v1")), store)
         "licences": licences,
     }
     code = """
-from cotbuild.builder.sources.licence import hub_id, stated_licence
+from cotbuild.builder.sources.provenance import hub_id, stated_licence
 store = Path(sys.argv[1])
 source = open_source(sums(), store)
 print(stated_licence(source, store), hub_id(source))
@@ -238,7 +238,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"name": "gsm8k", "columns": {}, "revision": "v1"},
-        "gsm8k: {'revision': 'v1'} with a source that is no Hub id.",
+        "gsm8k: {'revision': 'v1'} with a source that is not a Hub id;",
     ),
     (
         {"columns": {}, "name": "bundled", "config_name": "a"},
@@ -272,23 +272,23 @@ for config in json.loads(sys.argv[1]):
 def test_one_source_shown(run: Run) -> None:
     code = """
 for config in (sums(), SourceConfig(name="gsm8k", split="test")):
-    print(*source_shown(config), sep="\\n")
+    print(*describe_source(config), sep="\\n")
 """
     lines = run(code)
     assert lines[:13] == [
         f"ann/sums @ {NEW}",
         "licence: cc0-1.0",
         "train            5 rows, 1,234 bytes",
-        "row 0 of train, as it comes:",
+        "row 0 of train, as published:",
         "  key: 'k0'",
         "  frage: 'What is 0?'",
         "  antwort: 0",
         "  why: 'It is 0.'",
-        "the question that row 0 becomes:",
+        "the question of row 0:",
         "  id: k0",
         "  kind: number",
         "  text: What is 0?",
         "  target: 0",
     ]
-    assert lines[17] == "size             not shown: its card does not say"
+    assert lines[17] == "size             not shown: its card does not state it"
     assert lines[-1] == "  target: 1001"

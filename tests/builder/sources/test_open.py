@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.sources import Source, list_sources, open_source
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question
@@ -120,10 +120,10 @@ def test_a_name_that_means_nothing() -> None:
         open_source(SourceConfig(name="nope"))
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", KNOWN_DATASETS)
 def test_known_names_are_the_hub_at_a_commit(name: str) -> None:
     source = open_source(SourceConfig(name=name, split="test"))
-    known = KNOWN[name]
+    known = KNOWN_DATASETS[name]
     assert (source.dataset, source.split, source.revision) == (
         known.hub_id,
         "test",
@@ -143,12 +143,12 @@ def test_list_sources_names_what_can_be_typed() -> None:
     infos = list_sources()
     assert [info.name for info in infos] == [
         "bundled",
-        *KNOWN,
+        *KNOWN_DATASETS,
         "FILE or FOLDER",
         "OWNER/NAME",
     ]
     assert all(info.licence for info in infos)
-    assert all(len(line) <= 80 for info in infos for line in info.lines())
+    assert all(len(line) <= 80 for info in infos for line in info.format_lines())
     for info in infos[:-2]:
         assert open_source(SourceConfig(name=info.name)).split in info.splits
 

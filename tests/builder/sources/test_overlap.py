@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.sources import open_source, overlapping
-from cotbuild.builder.sources.overlap import normalised
+from cotbuild.builder.sources import find_overlaps, open_source
+from cotbuild.builder.sources.overlap import normalise_text
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import DataError
 from tests.support.commands import DATA
@@ -31,7 +31,7 @@ Write = Callable[..., Path]
     ],
 )
 def test_texts_that_are_one_question(one: str, other: str) -> None:
-    assert normalised(one) == normalised(other)
+    assert normalise_text(one) == normalise_text(other)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_texts_that_are_one_question(one: str, other: str) -> None:
     ],
 )
 def test_texts_that_are_two_questions(one: str, other: str) -> None:
-    assert normalised(one) != normalised(other)
+    assert normalise_text(one) != normalise_text(other)
 
 
 @given(
@@ -60,7 +60,7 @@ def test_case_punctuation_and_white_space_make_no_difference(
         word.upper() + gap
         for word, gap in zip(words, [*gaps, *[" "] * len(words)], strict=False)
     )
-    assert normalised(f"¿{joined}?") == " ".join(words)
+    assert normalise_text(f"¿{joined}?") == " ".join(words)
 
 
 def folder(write: Write) -> str:
@@ -107,14 +107,14 @@ def test_nothing_left_is_an_error(write: Write) -> None:
     )
     with pytest.raises(
         DataError,
-        match=r"train.jsonl: every question also stands in test\. .* Leave out --drop-overl",
+        match=r"train.jsonl: every question is also in test, so none is left\. Leave out --drop-overl",
     ):
         list(open_source(config).read("train"))
 
 
 def test_ids_of_what_overlaps(write: Write) -> None:
     source = open_source(SourceConfig(name=folder(write), limit=1))
-    assert overlapping(source, "train", ["dev", "test"]) == {
+    assert find_overlaps(source, "train", ["dev", "test"]) == {
         "dev": ["q1"],
         "test": ["q1", "q4"],
     }

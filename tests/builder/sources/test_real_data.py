@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from cotbuild.builder.sources import open_source
-from cotbuild.builder.sources.overlap import normalised
+from cotbuild.builder.sources.overlap import normalise_text
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.question import Question, QuestionKind
 from tests.support.commands import DATA
@@ -144,7 +144,7 @@ def test_gsm8k_spaces() -> None:
     assert sum("," in row["answer"].rpartition("####")[2] for row in rows) == 79
     assert not any("," in (q.target or "") for q in questions)
     rationales = dict(
-        open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked("test")
+        open_source(SourceConfig(name=str(DATA / "gsm8k"))).read_with_rationales("test")
     )
     assert not any("\u200b" in text for text in rationales.values())
 
@@ -168,7 +168,7 @@ def test_strategyqa_keeps_one_question_under_two_ids() -> None:
 def test_commonsense_qa_keeps_one_question_with_two_targets() -> None:
     questions = read("commonsense_qa", "train")
     first, second = questions[4318], questions[5016]
-    assert normalised(first.text) == normalised(second.text)
+    assert normalise_text(first.text) == normalise_text(second.text)
     assert (first.target, second.target) == ("C", "E")
 
 

@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.sources import Source, open_source
-from cotbuild.builder.sources.slices import RowRange, draw_bound, draw_key, row_range
+from cotbuild.builder.sources.slices import (
+    RowRange,
+    draw_bound,
+    draw_key,
+    parse_row_range,
+)
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question
@@ -110,9 +115,9 @@ def test_row_range_parses_what_it_is_written_as(start: int, end: int | None) -> 
     text = f"{start}:{'' if end is None else end}"
     if end is not None and end <= start:
         with pytest.raises(ConfigError):
-            row_range(text)
+            parse_row_range(text)
     else:
-        assert row_range(text) == RowRange(start, end)
+        assert parse_row_range(text) == RowRange(start, end)
 
 
 def test_a_draw_is_as_large_as_asked_in_source_order_and_holds_every_smaller_one(

@@ -25,7 +25,7 @@ def test_a_column_called_rationale_needs_no_mapping(write: Write) -> None:
         },
     ]
     source = open_source(SourceConfig(name=str(write("train.jsonl", rows)), limit=1))
-    assert [(q.id, text) for q, text in source.worked("train")] == [
+    assert [(q.id, text) for q, text in source.read_with_rationales("train")] == [
         ("a", "Because."),
         ("c", "First. Then."),
     ]
@@ -35,7 +35,7 @@ def test_a_column_called_rationale_needs_no_mapping(write: Write) -> None:
 def test_a_column_can_be_mapped(write: Write) -> None:
     path = write("train.csv", "question,answer,why\nq1,1,because\nq2,2,\n")
     source = open_source(SourceConfig(name=str(path), columns={"rationale": "why"}))
-    assert [text for _, text in source.worked("train")] == ["because"]
+    assert [text for _, text in source.read_with_rationales("train")] == ["because"]
     assert len(list(source.read("train"))) == 2
 
 
@@ -46,7 +46,7 @@ def test_without_a_column_the_line_to_type(write: Write) -> None:
         )
     )
     with pytest.raises(ConfigError) as caught:
-        source.worked("train")
+        source.read_with_rationales("train")
     line = str(caught.value)
     assert line.startswith(
         "train.csv: no column named rationale among ['question', 'answer', 'why']."
@@ -56,17 +56,19 @@ def test_without_a_column_the_line_to_type(write: Write) -> None:
 
 def test_the_bundled_set_carries_none() -> None:
     with pytest.raises(
-        ConfigError, match=r"bundled.jsonl: its rows carry no rationales"
+        ConfigError, match=r"bundled.jsonl: its rows have no rationales"
     ):
-        open_source(SourceConfig()).worked("train")
+        open_source(SourceConfig()).read_with_rationales("train")
 
 
 @pytest.mark.needs_data
 def test_commonsense_qa_carries_none() -> None:
     with pytest.raises(
-        ConfigError, match=r"dev_rand_split.jsonl: its rows carry no rationales"
+        ConfigError, match=r"dev_rand_split.jsonl: its rows have no rationales"
     ):
-        open_source(SourceConfig(name=str(DATA / "commonsense_qa"))).worked("dev")
+        open_source(
+            SourceConfig(name=str(DATA / "commonsense_qa"))
+        ).read_with_rationales("dev")
 
 
 @pytest.mark.needs_data
@@ -76,7 +78,9 @@ def test_every_gsm8k_row_carries_one_without_calculator_or_answer(
 ) -> None:
     texts = [
         text
-        for _, text in open_source(SourceConfig(name=str(DATA / "gsm8k"))).worked(split)
+        for _, text in open_source(
+            SourceConfig(name=str(DATA / "gsm8k"))
+        ).read_with_rationales(split)
     ]
     assert len(texts) == count
     assert not any("<<" in text or ">>" in text or "####" in text for text in texts)
@@ -85,7 +89,9 @@ def test_every_gsm8k_row_carries_one_without_calculator_or_answer(
 @pytest.mark.needs_data
 def test_strategyqa_rationales_are_its_facts() -> None:
     worked = list(
-        open_source(SourceConfig(name=str(DATA / "strategyqa"))).worked("train")
+        open_source(SourceConfig(name=str(DATA / "strategyqa"))).read_with_rationales(
+            "train"
+        )
     )
     assert len(worked) == 2061
     first = worked[0][1]

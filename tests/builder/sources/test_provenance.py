@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.sources import open_source
-from cotbuild.builder.sources.licence import hub_id, stated_licence
-from cotbuild.builder.sources.registry import KNOWN
+from cotbuild.builder.sources.datasets import KNOWN_DATASETS
+from cotbuild.builder.sources.provenance import hub_id, stated_licence
 from cotbuild.schemas.config import SourceConfig
 
 SVAMP = {
@@ -19,12 +19,12 @@ SVAMP = {
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", KNOWN_DATASETS)
 def test_a_known_dataset_has_the_licence_and_hub_id_it_is_known_by(name: str) -> None:
-    source = open_source(SourceConfig(name=name, split=KNOWN[name].splits[0]))
+    source = open_source(SourceConfig(name=name, split=KNOWN_DATASETS[name].splits[0]))
     assert (stated_licence(source), hub_id(source)) == (
-        KNOWN[name].licence,
-        KNOWN[name].hub_id,
+        KNOWN_DATASETS[name].licence,
+        KNOWN_DATASETS[name].hub_id,
     )
 
 
