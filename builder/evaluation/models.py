@@ -12,7 +12,7 @@ from cotbuild.builder.build.build import Build
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.teachers.identity import model_commit, model_identity
+from cotbuild.builder.teachers.identity import model_identity, resolve_model_commit
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.ui import Ui
@@ -63,7 +63,7 @@ def find_model(
         stated = revision or "main"
         if COMMIT.fullmatch(stated):
             return stated
-        return model_commit(name, stated, "student")
+        return resolve_model_commit(name, stated, "student")
 
     identity = model_identity(name, commit, "student")
     if identity.startswith("embedded:"):

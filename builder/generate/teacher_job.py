@@ -44,8 +44,8 @@ from cotbuild.builder.teachers import (
 )
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.builder.teachers.http.wire import wire
-from cotbuild.builder.teachers.token_estimate import prompt_tokens
+from cotbuild.builder.teachers.http.wire import build_request_body
+from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.prompts.template import Template, load_template, load_templates
@@ -142,7 +142,7 @@ class TeacherJob(Job):
             refuse_recorded(self.config.teacher)
             chains = open_chains(self.chains(rules, lookup), plan.repeats)
             steps = (chain.open_step for chain in chains)
-            prompts = prompt_tokens(
+            prompts = describe_prompt_tokens(
                 (step.request for step in steps if step is not None),
                 plan.num_open,
                 plan.open_chars,
@@ -153,7 +153,7 @@ class TeacherJob(Job):
         if rules.allow_follow_ups:
             yield "counts first requests only; follow-ups depend on the answers"
         yield "the first request, as it will be sent:"
-        body = wire(plan.first, self.config.teacher.model)
+        body = build_request_body(plan.first, self.config.teacher.model)
         yield json.dumps(body, indent=2, ensure_ascii=False)
 
     def _announce(self, plan: RequestPlan) -> Iterator[str]:
@@ -183,7 +183,7 @@ class TeacherJob(Job):
                     show(chain_progress(chain, answer))
                     if answer is not None:
                         num_requests += 1
-                        early_stop.note(answer)
+                        early_stop.record(answer)
 
                 chains = open_chains(self.chains(rules, lookup), plan.repeats)
                 await ask_all(teacher, rules, chains, lookup, journal, on_step)

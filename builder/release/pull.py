@@ -24,8 +24,12 @@ from cotbuild.builder.release.rederive import (
 from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
-from cotbuild.builder.teachers.identity import teacher_name, tokens_in
-from cotbuild.builder.teachers.known import load_known, save_known
+from cotbuild.builder.teachers.identity import (
+    load_identity_cache,
+    save_identity_cache,
+    teacher_name,
+    tokenizer_digest_of,
+)
 from cotbuild.builder.teachers.model_names import hub_commit
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import builtin_templates
@@ -160,17 +164,17 @@ def _store_teacher(store_dir: Path, config: BuildConfig, identity: str) -> None:
     """Store what identifies the teacher, so that a rebuild without requests needs no
     server, Hub or weights to find out.
     """
-    known = load_known(store_dir)
+    known = load_identity_cache(store_dir)
     name = teacher_name(config.teacher)
     changes: dict[str, dict[str, str]] = {}
     if identity.startswith("endpoint:"):
-        changes["endpoints"] = {**known.endpoints, name: tokens_in(identity)}
+        changes["endpoints"] = {**known.endpoints, name: tokenizer_digest_of(identity)}
     elif identity.startswith("hub:"):
         changes["hub"] = {**known.hub, name: hub_commit(identity)}
     elif identity.startswith("local:"):
         weights = identity.removeprefix("local:")
         changes["folders"] = {**known.folders, config.teacher.model: weights}
-    save_known(store_dir, known.model_copy(update=changes))
+    save_identity_cache(store_dir, known.model_copy(update=changes))
 
 
 # -- templates -------------------------------------------------------------------------

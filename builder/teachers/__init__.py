@@ -1,4 +1,4 @@
-"""Teachers: one protocol, several ways to reach a model."""
+"""Teachers: one protocol and several ways to reach a model."""
 
 from cotbuild.builder.teachers.identity import refuse_recorded, teacher_identity
 from cotbuild.builder.teachers.open import open_teacher

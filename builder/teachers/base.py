@@ -1,4 +1,4 @@
-"""The Teacher protocol: what `run.py` knows about whoever answers."""
+"""The Teacher protocol, all that a run knows about what answers its requests."""
 
 from typing import Any, Protocol, Self
 
@@ -6,34 +6,38 @@ from cotbuild.schemas.completion import Answer, Request
 
 
 class Teacher(Protocol):
-    """Answers requests. An async context manager: a server starts on enter and is gone
-    after exit.
+    """An async context manager that answers requests.
+
+    A server, if it has one, starts on entering and is gone after exiting.
 
     `ask` may be called from up to `window` tasks at once and applies its own
-    back-pressure inside; it never raises for one request's misfortune (that is a
-    `Failure`), only TeacherError where the whole run cannot go on.
+    backpressure. It raises TeacherError only if the whole run cannot continue; the
+    failure of one request is returned as a `Failure`.
     """
 
     @property
     def window(self) -> int:
-        """How many requests it wants in flight."""
+        """The number of requests it wants in flight."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc: object) -> None: ...
 
     async def check(self, sample: Request) -> str | None:
-        """Look at the server before the first request.
+        """Check the server before the first request is sent.
 
-        Raises TeacherError where no request can succeed: model not served, weights
-        other than the identity says. Returns one line to show the user where `sample`,
-        the longest request, will not fit; None where all is well.
+        `sample` is the longest request. Returns a warning, on one line, if it will not
+        fit the server's context.
+
+        Raises TeacherError if no request can succeed: the model is not served, or its
+        weights are not those that the identity names.
         """
 
     async def ask(self, request: Request) -> Answer:
-        """The completion or, after all retries, the failure of one request."""
+        """Return the request's completion or, after all retries, its failure."""
 
     def provenance(self) -> dict[str, Any]:
-        """JSON facts known once entered: kind, url, engine and its version, settings.
+        """Return JSON facts: kind, URL, engine and its version, settings.
 
-        For the store, not for rows.
+        They are known once the teacher has been entered, and go to the store and not
+        into rows.
         """

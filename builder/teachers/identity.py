@@ -1,27 +1,29 @@
-"""Who the teacher is, known without a server: the `teacher` that enters every
-request_key.
+"""Resolves a teacher's identity, the `teacher` field that enters every request key.
 
-teacher.json in the store keeps what had to be asked for. It is read by
-`teacher_identity`, which writes nothing, and written by `remember` once a teacher has
-been opened and is about to be asked for the first time.
+An identity is known without a running server where that is possible. What has to be
+requested from the Hub or from an endpoint is cached in the store's teacher.json:
+`teacher_identity` reads that file and never writes it; `save_identity` writes it once
+the teacher has been opened and is about to receive its first request.
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.storage.cache import cache_dir, cached_sha256
-from cotbuild.builder.teachers.known import load_known, save_known
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_digest
 from cotbuild.schemas.config import TeacherConfig
-from cotbuild.schemas.errors import ConfigError, TeacherError
+from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
+from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.record import FORMAT_VERSION, Record
 
+TEACHER_JSON = "teacher.json"
 UNSTATED, UNTOKENIZED = "unstated", "untokenized"
 MODEL_SUFFIXES = frozenset(
     {
@@ -37,145 +39,211 @@ MODEL_SUFFIXES = frozenset(
         ".py",
     }
 )
-"""Weights, config, tokenizer, chat template, code; not a model's README and pictures.
-"""
+"""Weights, config, tokenizer, chat template and code, but no README and no pictures."""
 
 
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
-    """Return the teacher's identity, which never holds a path or a URL.
+    """Return the teacher's identity, which never contains a path or a URL.
 
-    Reads weights the first time, and asks the Hub or the endpoint where `store_dir` has
-    not met it; neither for a recorded teacher. Raises ConfigError where there is no
-    such model, TeacherError where neither can be reached.
+    Hashes local weights on first use. Contacts the Hub or the endpoint unless
+    `store_dir` has the result already. A recorded teacher needs neither.
+
+    Raises:
+        ConfigError: The model does not exist.
+        TeacherError: The Hub or the endpoint cannot be reached.
     """
     if config.endpoints:
-        known = load_known(store_dir).endpoints.get(teacher_name(config))
-        return endpoint_identity(config, known or run_async(_first_look(config)))
+        cache = load_identity_cache(store_dir)
+        cached_digest = cache.endpoints.get(teacher_name(config))
+        tokenizer_digest = cached_digest or run_async(_ask_first_endpoint(config))
+        return endpoint_identity(config, tokenizer_digest)
     if config.recorded is not None:
         return config.recorded
     if config.model == "scripted":
-        dials: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
-        return f"scripted:{digest('scripted', dials)}"
-    absent = load_known(store_dir).folders.get(config.model)
-    if absent is not None and not Path(config.model).expanduser().is_dir():
-        return f"local:{absent}"  # of a release that was pulled: what its teacher said is known without the weights
-    return model_identity(config.model, lambda: _commit(config, store_dir))
+        settings: dict[str, JsonValue] = config.scripted.model_dump(mode="json")
+        return f"scripted:{digest('scripted', settings)}"
+    recorded_digest = load_identity_cache(store_dir).folders.get(config.model)
+    is_missing = not Path(config.model).expanduser().is_dir()
+    if recorded_digest is not None and is_missing:
+        # A pulled release brings its completions, which need no weights.
+        return f"local:{recorded_digest}"
+    return model_identity(
+        config.model, lambda: _resolve_teacher_commit(config, store_dir)
+    )
 
 
-def model_identity(model: str, commit: Callable[[], str], role: str = "teacher") -> str:
-    """The identity of a model that is read here: embedded, a folder, or a Hub id, whose
-    commit is asked for.
+def model_identity(
+    model: str, resolve: Callable[[], str], role: str = "teacher"
+) -> str:
+    """Return the identity of a model that is loaded on this machine.
 
-    `role`: teacher or student, as errors and flags name it.
+    Args:
+        model: `embedded`, a folder, or a Hub id.
+        resolve: Returns the commit of a Hub id; called for nothing else.
+        role: `teacher` or `student`, as errors and options name it.
     """
     if model == "embedded":
         return f"embedded:{embedded_digest()}"
     if is_folder(model, role):
         return f"local:{folder_digest(Path(model).expanduser(), cache_dir(), role)}"
-    return f"hub:{model}@{commit()}"
-
-
-def remember(config: TeacherConfig, identity: str, store_dir: Path) -> None:
-    """Keep in teacher.json what `teacher_identity` had to ask for, if anything; raises
-    StoreError.
-    """
-    known, name = load_known(store_dir), teacher_name(config)
-    if identity.startswith("endpoint:"):
-        new = known.model_copy(
-            update={"endpoints": {name: tokens_in(identity), **known.endpoints}}
-        )
-    elif identity.startswith("hub:"):
-        new = known.model_copy(
-            update={"hub": {name: hub_commit(identity), **known.hub}}
-        )
-    else:
-        return
-    if new != known:
-        save_known(store_dir, new)
+    return f"hub:{model}@{resolve()}"
 
 
 def refuse_recorded(config: TeacherConfig) -> None:
-    """Raise ConfigError where the teacher is known by its recorded identity alone, and
-    something is to be asked.
+    """Raise ConfigError if the teacher is known by its recorded identity alone.
+
+    Call it where requests are about to be sent.
     """
     if config.recorded is not None and not config.endpoints:
         raise ConfigError(
-            f"teacher: requests are left to ask, and {config.model!r} came with a pulled release, which does not say "
-            "how to reach it. Add --teacher MODEL to load one here, or --endpoint URL of a server that has it."
+            f"teacher: requests are left to ask, and {config.model!r} came with a pulled "
+            "release, which does not say how to reach it. Add --teacher MODEL to load one "
+            "here, or --endpoint URL of a server that has it."
         )
 
 
+# -- teacher.json --------------------------------------------------------------
+
+
+class IdentityCache(Record):
+    """The content of teacher.json."""
+
+    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    hub: dict[str, str] = Field(
+        default={}, description="repo@revision as configured to the commit it meant."
+    )
+    endpoints: dict[str, str] = Field(
+        default={},
+        description="served name@stated revision to the digest of /tokenize, or untokenized.",
+    )
+    folders: dict[str, str] = Field(
+        default={},
+        description="Name of a model's folder that need not be here to the digest of its files.",
+    )
+
+
+def load_identity_cache(store_dir: Path) -> IdentityCache:
+    """Read teacher.json; return an empty cache if there is none.
+
+    Raises StoreError if the file cannot be read.
+    """
+    cache = read_record(
+        store_dir / TEACHER_JSON,
+        IdentityCache,
+        remedy="Delete the file to resolve the teacher's identity again.",
+        error=StoreError,
+    )
+    return cache or IdentityCache()
+
+
+def save_identity_cache(store_dir: Path, cache: IdentityCache) -> None:
+    """Write teacher.json atomically; raises StoreError."""
+    write_record(store_dir / TEACHER_JSON, cache)
+
+
+def save_identity(config: TeacherConfig, identity: str, store_dir: Path) -> None:
+    """Cache in teacher.json what `teacher_identity` requested over the network, if any.
+
+    An entry that exists is kept. Raises StoreError.
+    """
+    cache = load_identity_cache(store_dir)
+    name = teacher_name(config)
+    if identity.startswith("endpoint:"):
+        endpoints = {name: tokenizer_digest_of(identity), **cache.endpoints}
+        updated = cache.model_copy(update={"endpoints": endpoints})
+    elif identity.startswith("hub:"):
+        commits = {name: hub_commit(identity), **cache.hub}
+        updated = cache.model_copy(update={"hub": commits})
+    else:
+        return
+    if updated != cache:
+        save_identity_cache(store_dir, updated)
+
+
+# -- names and folders ---------------------------------------------------------
+
+
 def teacher_name(config: TeacherConfig) -> str:
-    """Model and stated revision. Not the URL: the same service may move."""
-    return f"{config.model}@{config.revision or (UNSTATED if config.endpoints else 'main')}"
+    """Return model and stated revision, without the URL: a service may move."""
+    default_revision = UNSTATED if config.endpoints else "main"
+    return f"{config.model}@{config.revision or default_revision}"
 
 
 def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
-    """Digest of a local model's files by name and content, wherever the folder stands."""
+    """Return the digest of a model's files by relative name and content.
+
+    The folder's own location does not enter it. Raises ConfigError if the folder has no
+    config.json.
+    """
     if not (folder / "config.json").is_file():
         raise ConfigError(
             f"{role}: {str(folder)!r} has no config.json. Pass a folder in transformers' format."
         )
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if (
-            path.suffix in MODEL_SUFFIXES
-            and path.is_file()
-            and not any(part.startswith(".") for part in name.parts)
-        ):
-            files[name.as_posix()] = cached_sha256(path, cache)
-    return digest("model folder", files)
+    hashes = {
+        path.relative_to(folder).as_posix(): cached_sha256(path, cache)
+        for path in sorted(folder.rglob("*"))
+        if _is_model_file(path, folder)
+    }
+    return digest("model folder", hashes)
 
 
-# -- endpoints -----------------------------------------------------------------------------------------------------
+def _is_model_file(path: Path, folder: Path) -> bool:
+    if path.suffix not in MODEL_SUFFIXES or not path.is_file():
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def endpoint_identity(config: TeacherConfig, tokens: str) -> str:
-    """`tokens`: the digest of what /tokenize makes of the fixed conversations, or
-    untokenized.
+# -- endpoints -----------------------------------------------------------------
+
+
+def endpoint_identity(config: TeacherConfig, tokenizer_digest: str) -> str:
+    """Return an endpoint's identity.
+
+    `tokenizer_digest` is EndpointClient.tokenize_digest's result, or UNTOKENIZED.
     """
-    return f"endpoint:{teacher_name(config)}#{tokens}"
+    return f"endpoint:{teacher_name(config)}#{tokenizer_digest}"
 
 
-def tokens_in(identity: str) -> str:
-    """The part of an endpoint's identity that says how it tokenizes."""
+def tokenizer_digest_of(identity: str) -> str:
+    """Return the tokenizer digest in an endpoint's identity, or UNTOKENIZED."""
     return identity.rpartition("#")[2]
 
 
-def compare_tokens(identity: str, found: str | None, endpoint: str) -> None:
-    """Raise TeacherError where a server that now tokenizes as `found` is not the one of
-    `identity`.
+def check_tokenizer(identity: str, observed: str | None, endpoint: str) -> None:
+    """Raise TeacherError if a server tokenizes otherwise than `identity` records.
+
+    `observed` is its tokenizer digest now; None if it has no /tokenize.
     """
-    stored = tokens_in(identity)
-    # A server that has learnt /tokenize since has not shown to be another one.
-    if stored not in (found or UNTOKENIZED, UNTOKENIZED):
+    stored = tokenizer_digest_of(identity)
+    current = observed or UNTOKENIZED
+    # A server that has gained /tokenize since then may well be the same one.
+    if stored not in (current, UNTOKENIZED):
         raise TeacherError(
-            f"{endpoint}: its tokenizer is {(found or UNTOKENIZED)[:12]!r}, at first use it was {stored[:12]!r}. "
+            f"{endpoint}: its tokenizer is {current[:12]!r}, at first use it was {stored[:12]!r}. "
             "A build needs one model. State the new model's revision, or build into another folder."
         )
 
 
-async def _first_look(config: TeacherConfig) -> str:
-    """How the first endpoint that can be reached tokenizes; raises TeacherError where
-    none can be.
+async def _ask_first_endpoint(config: TeacherConfig) -> str:
+    """Return the tokenizer digest of the first endpoint that can be reached.
+
+    Raises TeacherError if none can be.
     """
-    # Here, since aiohttp takes a quarter of a second.
+    # Imported here because aiohttp takes a quarter of a second.
     from cotbuild.builder.teachers.http.client import (
         LOOK_TIMEOUT_S,
         EndpointClient,
         Unreachable,
     )
 
-    key, timeout_s = (
-        os.environ.get("OPENAI_API_KEY"),
-        min(LOOK_TIMEOUT_S, config.stall_s),
-    )
+    api_key = os.environ.get("OPENAI_API_KEY")
+    timeout_s = min(LOOK_TIMEOUT_S, config.stall_s)
     faults = []
     for url in config.endpoints:
-        async with EndpointClient(
-            url, config.model, api_key=key, look_timeout_s=timeout_s
-        ) as client:
+        client = EndpointClient(
+            url, config.model, api_key=api_key, look_timeout_s=timeout_s
+        )
+        async with client:
             try:
                 return await client.tokenize_digest() or UNTOKENIZED
             except Unreachable as fault:
@@ -183,21 +251,25 @@ async def _first_look(config: TeacherConfig) -> str:
     raise TeacherError(" ".join(map(str, faults)))
 
 
-# -- the Hub -------------------------------------------------------------------------------------------------------
+# -- the Hub -------------------------------------------------------------------
 
 
-def _commit(config: TeacherConfig, store_dir: Path) -> str:
+def _resolve_teacher_commit(config: TeacherConfig, store_dir: Path) -> str:
     revision = config.revision or "main"
     if COMMIT.fullmatch(revision):
         return revision
-    return load_known(store_dir).hub.get(teacher_name(config)) or model_commit(
-        config.model, revision
-    )
+    cached_commit = load_identity_cache(store_dir).hub.get(teacher_name(config))
+    return cached_commit or resolve_model_commit(config.model, revision)
 
 
-def model_commit(repo: str, revision: str, role: str = "teacher") -> str:
-    """The commit that `revision` means now, from the Hub, or from its local cache where
-    the Hub is out of reach.
+def resolve_model_commit(repo: str, revision: str, role: str = "teacher") -> str:
+    """Return the commit that `revision` names now.
+
+    Asks the Hub, or its local cache if the Hub cannot be reached.
+
+    Raises:
+        ConfigError: The repository or the revision does not exist.
+        TeacherError: The Hub cannot be reached and its cache has no copy.
     """
     return resolve_commit(
         "model",

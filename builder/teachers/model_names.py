@@ -1,4 +1,4 @@
-"""Names of models: folders, Hub ids and the identities made of them."""
+"""Tells apart the forms of a model's name: a folder, a Hub id, a Hub id at a commit."""
 
 import re
 from pathlib import Path
@@ -16,19 +16,18 @@ def is_folder(model: str, role: str = "teacher") -> bool:
     """
     if Path(model).expanduser().is_dir():
         return True
-    if HUB_ID.fullmatch(model) is None or model.startswith("."):
-        scripted, served = (
-            ("scripted, ", "; a served name needs --endpoint")
-            if role == "teacher"
-            else ("", "")
-        )
-        raise ConfigError(
-            f"{role}: {model!r} is neither a local directory nor a Hub id. Pass embedded, "
-            f"{scripted}a folder with config.json, or owner/name{served}."
-        )
-    return False
+    if HUB_ID.fullmatch(model) is not None and not model.startswith("."):
+        return False
+    scripted = served = ""
+    if role == "teacher":
+        scripted = "scripted, "
+        served = "; a served name needs --endpoint"
+    raise ConfigError(
+        f"{role}: {model!r} is neither a local directory nor a Hub id. Pass embedded, "
+        f"{scripted}a folder with config.json, or owner/name{served}."
+    )
 
 
 def hub_commit(identity: str) -> str:
-    """The commit in a Hub identity."""
+    """Return the commit in a Hub model's identity."""
     return identity.rpartition("@")[2]

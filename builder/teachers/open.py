@@ -1,16 +1,17 @@
-"""From a TeacherConfig to a Teacher."""
+"""Opens the teacher that a TeacherConfig describes."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.identity import refuse_recorded, remember
+from cotbuild.builder.teachers.identity import refuse_recorded, save_identity
 from cotbuild.schemas.config import TeacherConfig
 
 ENDPOINT_WINDOW = 128
-"""Requests in flight at one endpoint where the user says nothing; what a server cannot
-run at once it queues.
+"""Default number of requests in flight at one endpoint.
+
+A server queues what it cannot run at once.
 """
 SCRIPTED_WINDOW = 128
 
@@ -18,33 +19,25 @@ SCRIPTED_WINDOW = 128
 def open_teacher(
     config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]
 ) -> Teacher:
-    """The teacher to enter with `async with`; `identity` is what `teacher_identity`
-    said.
+    """Return the teacher, to be entered with `async with`.
 
-    Call it only where something is to be asked: what the identity took to find out is
-    kept in teacher.json from here on, for an endpoint once its `check` has passed. Logs
-    of a managed server go to `store_dir`/logs. Raises ConfigError for a teacher that is
-    only recorded.
+    Call it only if requests will be sent: from here on teacher.json caches what the
+    identity took to find out, for an endpoint once its `check` has passed.
+
+    Args:
+        config: The teacher's configuration.
+        identity: What `teacher_identity` returned for it.
+        store_dir: The store; a managed server's logs go to its folder `logs`.
+        say: Receives lines about progress, restarts and endpoints.
+
+    Raises:
+        ConfigError: The teacher is only recorded.
     """
     refuse_recorded(config)
-    # Imported as needed: aiohttp alone takes a quarter of a second.
     if config.endpoints:
-        from cotbuild.builder.teachers.http.pool import EndpointPool
-        from cotbuild.builder.teachers.verified import VerifiedEndpoint
-
-        key = os.environ.get("OPENAI_API_KEY")
-        clients = [
-            VerifiedEndpoint(url, config, identity, store_dir, key)
-            for url in config.endpoints
-        ]
-        return EndpointPool(
-            clients,
-            say,
-            window=config.window or ENDPOINT_WINDOW,
-            max_attempts=config.max_attempts,
-            stall_s=config.stall_s,
-        )
-    remember(config, identity, store_dir)
+        return _open_endpoints(config, identity, store_dir, say)
+    save_identity(config, identity, store_dir)
+    # Imported when needed: aiohttp alone takes a quarter of a second.
     if config.model == "scripted":
         from cotbuild.builder.teachers.scripted import ScriptedTeacher
 
@@ -52,3 +45,23 @@ def open_teacher(
     from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 
     return ManagedTeacher(config, identity, store_dir / "logs", say)
+
+
+def _open_endpoints(
+    config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]
+) -> Teacher:
+    from cotbuild.builder.teachers.http.pool import EndpointPool
+    from cotbuild.builder.teachers.verified import VerifiedEndpoint
+
+    api_key = os.environ.get("OPENAI_API_KEY")
+    clients = [
+        VerifiedEndpoint(url, config, identity, store_dir, api_key)
+        for url in config.endpoints
+    ]
+    return EndpointPool(
+        clients,
+        say,
+        window=config.window or ENDPOINT_WINDOW,
+        max_attempts=config.max_attempts,
+        stall_s=config.stall_s,
+    )

@@ -1,6 +1,6 @@
-"""A teacher that is no model: for dry runs and tests.
+"""A teacher without a model, for dry runs and tests.
 
-What it says depends on the request alone.
+Its answers are functions of the request alone.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from cotbuild.schemas.config import ScriptedConfig
 _OPTION = re.compile(
     r"^[ \t]*(?:\(([^()\s]{1,8})\)|([A-Z]|\d{1,2})[).:])[ \t]+\S", re.MULTILINE
 )
-_YES_NO_ASKED = re.compile(r"\byes[ -]or[ -]no\b", re.IGNORECASE)
-_NUMBER_ASKED = re.compile(r"\bnumbers?\b", re.IGNORECASE)
+_ASKS_YES_NO = re.compile(r"\byes[ -]or[ -]no\b", re.IGNORECASE)
+_ASKS_NUMBER = re.compile(r"\bnumbers?\b", re.IGNORECASE)
 _LABEL_FIRST = re.compile(
     r"(Answer: )?The answer is \(?(.+?)\)? because", re.IGNORECASE
 )
@@ -50,83 +50,107 @@ _ENDS = (
 
 @dataclass(frozen=True, slots=True)
 class ScriptedText:
-    """A scripted text, and the rationale in it alone."""
+    """A scripted completion and the rationale within it."""
 
     text: str
     rationale: str
 
 
-def compose(
+def compose_text(
     messages: Sequence[Message],
     key: str,
     response_format: Mapping[str, Any] | None = None,
 ) -> ScriptedText:
-    """A rationale and an answer in the form the chat asks for, chosen by `key` (64 hex
-    digits).
+    """Compose a rationale and an answer in the form that the chat requires.
 
-    It sees what a teacher sees: options such as "(A) text" in the last turn, else
-    whether yes or no, or a number, is asked for; an earlier assistant turn that says
-    the answer first; and above all a `response_format` of type json_schema, whose
-    properties `rationale` and `answer` are filled in the schema's order.
+    The form depends on what a model would see: options such as "(A) text" in the last
+    turn, or whether it asks for yes or no, or for a number; an earlier assistant turn
+    that gives the answer first; and above all the response format.
+
+    Args:
+        messages: The chat.
+        key: 64 hex digits, which select the sentences and the answer.
+        response_format: If of type json_schema, its properties `rationale` and
+            `answer` are filled in the schema's order.
     """
-    asked = messages[-1].content
-    draw_answer = int(key[:8], 16)
-    answer = _answer(messages, asked, draw_answer)
-    words = _topic(asked)
-    draw = int(key[8:16], 16)
-    rationale = " ".join(
-        bank[draw // 3**i % 3] for i, bank in enumerate((_OPENINGS, _MIDDLES, _ENDS))
-    ).format(words[draw // 27 % len(words)], words[draw // 81 % len(words)])
+    prompt = messages[-1].content
+    answer_draw = int(key[:8], 16)
+    answer = _choose_answer(messages, prompt, answer_draw)
+    rationale = _compose_rationale(_topic_words(prompt), int(key[8:16], 16))
+    label = answer.strip("()")
     if response_format is not None and response_format.get("type") == "json_schema":
-        properties = response_format["json_schema"]["schema"]["properties"]
-        values = {
-            "rationale": rationale,
-            "answer": _fitting(properties["answer"], answer.strip("()"), draw_answer),
-        }
-        fields = {name: values[name] for name in properties}
+        schema = response_format["json_schema"]["schema"]
+        return _compose_json(schema["properties"], rationale, label, answer_draw)
+    if _puts_label_first(messages):
+        clause = rationale[0].lower() + rationale[1:]
         return ScriptedText(
-            json.dumps(fields, ensure_ascii=False, separators=(",", ":")), rationale
-        )
-    if (
-        len(messages) > 1
-        and messages[-2].role == "assistant"
-        and _LABEL_FIRST.match(messages[-2].content)
-    ):
-        label = answer.strip("()")
-        return ScriptedText(
-            f"Answer: The answer is {label} because {rationale[0].lower()}{rationale[1:]}",
-            rationale,
+            f"Answer: The answer is {label} because {clause}", rationale
         )
     return ScriptedText(f"{rationale}\nThe answer is {answer}.", rationale)
 
 
-def _answer(messages: Sequence[Message], asked: str, draw: int) -> str:
-    if labels := [bracketed or bare for bracketed, bare in _OPTION.findall(asked)]:
+def _compose_rationale(words: Sequence[str], draw: int) -> str:
+    sentences = [
+        bank[draw // 3**i % 3] for i, bank in enumerate((_OPENINGS, _MIDDLES, _ENDS))
+    ]
+    first_word = words[draw // 27 % len(words)]
+    second_word = words[draw // 81 % len(words)]
+    return " ".join(sentences).format(first_word, second_word)
+
+
+def _compose_json(
+    properties: Mapping[str, Any], rationale: str, label: str, draw: int
+) -> ScriptedText:
+    values = {
+        "rationale": rationale,
+        "answer": _fit_to_schema(properties["answer"], label, draw),
+    }
+    fields = {name: values[name] for name in properties}
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return ScriptedText(text, rationale)
+
+
+def _puts_label_first(messages: Sequence[Message]) -> bool:
+    """Return whether an example turn before the last gives its answer first."""
+    if len(messages) < 2 or messages[-2].role != "assistant":
+        return False
+    return _LABEL_FIRST.match(messages[-2].content) is not None
+
+
+def _choose_answer(messages: Sequence[Message], prompt: str, draw: int) -> str:
+    labels = [bracketed or bare for bracketed, bare in _OPTION.findall(prompt)]
+    if labels:
         return f"({labels[draw % len(labels)]})"
-    told = messages[0].content if messages[0].role == "system" else asked
-    if _YES_NO_ASKED.search(told):
+    instruction = messages[0].content if messages[0].role == "system" else prompt
+    if _ASKS_YES_NO.search(instruction):
         return ("yes", "no")[draw % 2]
-    if _NUMBER_ASKED.search(told):
+    if _ASKS_NUMBER.search(instruction):
         return str(draw % 100)
-    words = _topic(asked)
+    words = _topic_words(prompt)
     return words[draw % len(words)].lower()
 
 
-def _fitting(schema: Mapping[str, Any], answer: str, draw: int) -> JsonValue:
-    """An answer that `schema` allows."""
-    if allowed := schema.get("enum"):
-        return allowed[draw % len(allowed)]  # type: ignore[no-any-return]
+def _fit_to_schema(schema: Mapping[str, Any], answer: str, draw: int) -> JsonValue:
+    """Return an answer that `schema` allows."""
+    allowed: list[JsonValue] | None = schema.get("enum")
+    if allowed:
+        return allowed[draw % len(allowed)]
     return draw % 100 if schema["type"] == "number" else answer
 
 
-def _topic(asked: str) -> list[str]:
-    """Words of the first line, without its first, which the templates make "Question"."""
-    return _WORD.findall(asked.partition("\n")[0])[1:] or ["this", "that"]
+def _topic_words(prompt: str) -> list[str]:
+    """Return the long words of the first line except the first.
+
+    In the shipped templates that one is "Question".
+    """
+    first_line = prompt.partition("\n")[0]
+    return _WORD.findall(first_line)[1:] or ["this", "that"]
 
 
 class ScriptedTeacher:
-    """Answers at once or after `latency_s`; the shares of its config are those of all
-    possible requests.
+    """A teacher that answers at once, or after the `latency_s` of its config.
+
+    The fractions in its config are those of all possible requests.
     """
 
     def __init__(self, config: ScriptedConfig, window: int) -> None:
@@ -135,7 +159,7 @@ class ScriptedTeacher:
 
     @property
     def window(self) -> int:
-        """Requests in flight."""
+        """The number of requests in flight."""
         return self._window
 
     async def __aenter__(self) -> Self:
@@ -145,40 +169,42 @@ class ScriptedTeacher:
         pass
 
     async def check(self, sample: Request) -> str | None:  # noqa: ARG002
-        """There is no server to look at."""
+        """Do nothing, since there is no server."""
         return None
 
     async def ask(self, request: Request) -> Answer:
-        """A completion or failure that is a function of the request and the dials."""
-        await asyncio.sleep(
-            self._config.latency_s
-        )  # at 0 it still lets other tasks run
+        """Return a completion or failure that depends on request and config alone."""
+        # Even at 0 this lets other tasks run.
+        await asyncio.sleep(self._config.latency_s)
         return self._answer(request)
 
     def _answer(self, request: Request) -> Answer:
-        key, dials = request.request_key, self._config
+        key, config = request.request_key, self._config
         draw = int(key[16:29], 16) / 16**13
-        if draw < (bound := dials.rejected_frac):
+        bound = config.rejected_frac
+        if draw < bound:
             return Failure(
                 request_key=key, kind=FailureKind.REJECTED, message="scripted: HTTP 400"
             )
-        if draw < (bound := bound + dials.unavailable_frac):
+        bound += config.unavailable_frac
+        if draw < bound:
             return Failure(
                 request_key=key,
                 kind=FailureKind.UNAVAILABLE,
                 message="scripted: HTTP 503",
             )
-        draft = compose(request.messages, key, request.response_format)
-        if draw < (bound := bound + dials.length_frac):
+        draft = compose_text(request.messages, key, request.response_format)
+        bound += config.length_frac
+        if draw < bound:
             return _completion(request, draft.text[: len(draft.text) // 2], cut=True)
-        if (
-            draw < bound + dials.no_answer_frac
-        ):  # whatever the response_format, as from a server that ignores it
+        bound += config.no_answer_frac
+        if draw < bound:
+            # Like a server that ignores the response format.
             return _completion(request, f"{draft.rationale} But it is hard to say.")
         return _completion(request, draft.text)
 
     def provenance(self) -> dict[str, Any]:
-        """That it is a fake."""
+        """Return kind, and that the teacher is a fake."""
         return {"kind": "scripted", "fake": True}
 
 

@@ -1,6 +1,4 @@
-"""How many tokens a plan will send: exact where the teacher's tokenizer is at hand,
-else about.
-"""
+"""Counts the prompt tokens of a plan, or estimates them without the tokenizer."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -9,40 +7,43 @@ from pathlib import Path
 from cotbuild.schemas.completion import Request
 
 CHARS_PER_TOKEN = 4
-"""For teachers whose tokenizer is not at hand: about four characters of English a
-token.
-"""
+"""Characters of English text per token, for teachers whose tokenizer is not at hand."""
 MAX_COUNTED = 2_000
-"""Requests that are tokenized one by one, some 0.2 ms each; of a larger plan this many,
-scaled up.
-"""
+"""Requests that are tokenized, at about 0.2 ms each; a larger plan is extrapolated."""
 
 
-def prompt_tokens(
+def describe_prompt_tokens(
     requests: Iterable[Request], total: int, total_chars: int, folder: Path | None
 ) -> str:
-    """The prompt tokens of `total` requests as text: `12,345` where exact, `about
-    12,000` else.
+    """Return the number of prompt tokens as text: `12,345`, or `about 12,000`.
 
-    `folder` holds the teacher's tokenizer; None where it is not on this machine.
+    Args:
+        requests: The plan's requests, of which the first MAX_COUNTED are tokenized.
+        total: The number of requests.
+        total_chars: The length of all their messages together.
+        folder: The folder with the teacher's tokenizer; None if it is not on this
+            machine.
     """
     if folder is None or importlib.util.find_spec("transformers") is None:
-        return f"about {round(total_chars / CHARS_PER_TOKEN, -2):,.0f}"
+        return _format_estimate(total_chars / CHARS_PER_TOKEN)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    tokens = chars = counted = 0
+    num_tokens = num_chars = num_counted = 0
     for request in requests:
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        tokens += len(
-            tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, return_dict=False
-            )
+        token_ids = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_dict=False
         )
-        chars += sum(len(m.content) for m in request.messages)
-        counted += 1
-        if counted == MAX_COUNTED:
+        num_tokens += len(token_ids)
+        num_chars += sum(len(message["content"]) for message in messages)
+        num_counted += 1
+        if num_counted == MAX_COUNTED:
             break
-    if counted == total:
-        return f"{tokens:,}"
-    return f"about {round(tokens * total_chars / chars, -2):,.0f}"
+    if num_counted == total:
+        return f"{num_tokens:,}"
+    return _format_estimate(num_tokens * total_chars / num_chars)
+
+
+def _format_estimate(num_tokens: float) -> str:
+    return f"about {round(num_tokens, -2):,.0f}"

@@ -1,16 +1,17 @@
-"""An endpoint whose identity the store keeps."""
+"""An endpoint client that verifies the endpoint's identity."""
 
 from pathlib import Path
 
 from cotbuild.builder.teachers.http.client import LOOK_TIMEOUT_S, EndpointClient
-from cotbuild.builder.teachers.identity import compare_tokens, remember
+from cotbuild.builder.teachers.identity import check_tokenizer, save_identity
 from cotbuild.schemas.completion import Request
 from cotbuild.schemas.config import TeacherConfig
 
 
 class VerifiedEndpoint(EndpointClient):
-    """Its `check` also makes sure that the server is the one `identity` names, and has
-    the store remember it.
+    """A client whose `check` also compares the server with `identity`.
+
+    If they agree, the identity is saved in the store's teacher.json.
     """
 
     def __init__(
@@ -28,8 +29,11 @@ class VerifiedEndpoint(EndpointClient):
         self._store_dir = store_dir
 
     async def check(self, sample: Request | None) -> str | None:
-        """See EndpointClient.check."""
+        """See EndpointClient.check.
+
+        Raises TeacherError if the server tokenizes otherwise than `identity` records.
+        """
         warning = await super().check(sample)
-        compare_tokens(self._identity, await self.tokenize_digest(), str(self.base))
-        remember(self._config, self._identity, self._store_dir)
+        check_tokenizer(self._identity, await self.tokenize_digest(), str(self.base))
+        save_identity(self._config, self._identity, self._store_dir)
         return warning

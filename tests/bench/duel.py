@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from harness import COTBUILD, ROOT, Run, alternate, run, write_questions
 
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
-from cotbuild.builder.teachers.http.wire import wire
+from cotbuild.builder.teachers.http.wire import build_request_body
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 
@@ -122,7 +122,10 @@ def _write_bodies(source: Path, work: Path) -> Path:
     requests = (chain.open_step.request for chain in chains if chain.open_step)
     bodies = work / "bodies.jsonl"
     bodies.write_text(
-        "".join(json.dumps(wire(request, MODEL)) + "\n" for request in requests)
+        "".join(
+            json.dumps(build_request_body(request, MODEL)) + "\n"
+            for request in requests
+        )
     )
     return bodies
 

@@ -115,7 +115,7 @@ async def ask(teacher: ManagedTeacher, job: TeacherJob, num: int) -> Side:
         def kept(chain: Chain, answer: Answer | None) -> None:
             on_step(chain_progress(chain, answer))
             if answer is not None:
-                stop.note(answer)
+                stop.record(answer)
             if isinstance(answer, Completion):
                 said[chain.question.id] = answer
 

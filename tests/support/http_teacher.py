@@ -29,7 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / ".ns"))
 
-from cotbuild.builder.teachers.scripted import compose
+from cotbuild.builder.teachers.scripted import compose_text
 from cotbuild.schemas.completion import Message
 
 JSON = dict[str, Any]
@@ -177,7 +177,7 @@ def metrics(state: State) -> bytes:
 def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
     """A whole chat completion body."""
     messages = [Message(role=m["role"], content=m["content"]) for m in body["messages"]]
-    draft = compose(messages, key, body.get("response_format"))
+    draft = compose_text(messages, key, body.get("response_format"))
     text, cut = draft.text, share_of(key, "length") < dials.length
     if dials.reasoning:
         text = text.replace(draft.rationale, "").strip()

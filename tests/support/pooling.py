@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from cotbuild.builder.teachers.http.wire import wire
+from cotbuild.builder.teachers.http.wire import build_request_body
 from cotbuild.schemas.completion import Answer, Completion
 from tests.support.asking import pool
 from tests.support.http_teacher import Server, key_of
@@ -45,7 +45,7 @@ def run(servers: list[Server], num: int, *, check: bool = False, **options: Any)
 
 
 def key(number: int) -> str:
-    return key_of(wire(request(number), "fake"))
+    return key_of(build_request_body(request(number), "fake"))
 
 
 def asked(servers: list[Server]) -> list[int]:

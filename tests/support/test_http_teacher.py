@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.teachers.http.metrics import read_load
+from cotbuild.builder.teachers.http.wire import parse_load
 from tests.support import http_teacher
 from tests.support.http_teacher import (
     Dials,
@@ -123,12 +123,12 @@ def test_says_its_load_as_vllm_does_and_refuses_what_is_too_much() -> None:
         with pytest.raises(HTTPError, match="429"):
             ask(server, 4)
         with urlopen(f"{server.root}/metrics") as answer:
-            load = read_load(answer.read())
+            load = parse_load(answer.read())
         assert load is not None
         assert (load.running, load.waiting) == (1, 2)
         threads.shutdown()
         with urlopen(f"{server.root}/metrics") as answer:
-            later = read_load(answer.read())
+            later = parse_load(answer.read())
         assert later is not None
         assert (later.running, later.waiting) == (0, 0)
         assert later.generated_tokens == pytest.approx(30)

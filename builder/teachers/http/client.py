@@ -1,5 +1,6 @@
-"""The client of one OpenAI-compatible endpoint, over TCP or a Unix socket: single
-attempts, no policy.
+"""A client of one OpenAI-compatible endpoint, over TCP or a Unix socket.
+
+It makes single attempts; retries and balancing are its callers' task.
 """
 
 import contextlib
@@ -19,20 +20,21 @@ from cotbuild.builder.teachers.http.connection import (
     parse_base_url,
     parse_key,
 )
-from cotbuild.builder.teachers.http.metrics import ServerLoad, read_load
 from cotbuild.builder.teachers.http.wire import (
-    AWAY_STATUS,
+    GATEWAY_STATUS,
     MAX_RETRY_AFTER_S,
     NOT_READY_STATUS,
     REJECTED_STATUS,
     RETRY_STATUS,
     RetryableFailure,
+    ServerLoad,
+    build_request_body,
+    explain_refusal,
     one_line,
-    read_body,
-    refusal,
-    server_words,
+    parse_body,
+    parse_load,
+    read_error_text,
     to_answer,
-    wire,
 )
 from cotbuild.schemas.completion import Answer, Failure, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
@@ -40,9 +42,13 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import explain_validation_error
 
 LOOK_TIMEOUT_S = 60.0
-"""For the small GET and /tokenize calls. A completion has no time limit: a queued
-request that is given up and sent again runs twice on the server.
+"""Time limit of the small GET and /tokenize calls.
+
+A completion has none: a queued request that is abandoned and sent again runs twice on
+the server.
 """
+MIN_SECRET_CHARS = 8
+"""Shorter API keys ("EMPTY") are no secret and may be any word of a text."""
 
 PROBES: tuple[tuple[dict[str, str], ...], ...] = (
     (
@@ -60,15 +66,16 @@ PROBES: tuple[tuple[dict[str, str], ...], ...] = (
         {"role": "user", "content": "(A) yes (B) no"},
     ),
 )
-"""The three fixed conversations of `tokenize_digest`. Never edit: every endpoint's
-identity would change. All have a system turn, because some chat templates put today's
-date where it is missing.
+"""The fixed conversations of `tokenize_digest`.
+
+Never edit them: every endpoint's identity would change. All have a system turn, because
+some chat templates insert today's date if there is none.
 """
 
 
 class _Model(BaseModel):
     id: str
-    max_model_len: int | None = None  # vLLM and SGLang say it
+    max_model_len: int | None = None  # reported by vLLM and SGLang
 
 
 class _Models(BaseModel):
@@ -88,19 +95,25 @@ class _Version(BaseModel):
 
 
 class Unreachable(TeacherError):
-    """The server cannot be reached or is not ready: it may be so later.
+    """The server cannot be reached or is not ready, but may be later.
 
     Any other TeacherError is a wrong setting.
     """
 
 
 class EndpointClient:
-    """Asks `model` at `base_url` (the URL that ends in /v1).
+    """Sends requests to `model` at one endpoint.
 
-    `uds`: connect through this Unix socket instead; `base_url` then only names the
-    path. `api_key` is sent as a bearer token and stands in no error, log, provenance or
-    repr. `look_timeout_s` limits every call but a completion. Raises ConfigError on a
-    URL or key that is none.
+    Args:
+        base_url: The URL that ends in /v1.
+        model: The name under which the server serves the model.
+        api_key: Sent as a bearer token; never part of an error, a log, provenance or a
+            repr.
+        uds: A Unix socket to connect through; `base_url` then only gives the path.
+        look_timeout_s: Time limit in seconds of every call but a completion.
+
+    Raises:
+        ConfigError: The URL or the key is malformed.
     """
 
     def __init__(
@@ -115,7 +128,7 @@ class EndpointClient:
         self.base = parse_base_url(base_url)
         self.model = model
         self.version: str | None = None
-        """The engine's, where it said one when it was entered."""
+        """The engine's version, if it reported one when the client was entered."""
         self._api_key = parse_key(api_key)
         self._uds = uds
         self._look_timeout_s = look_timeout_s
@@ -128,7 +141,7 @@ class EndpointClient:
     async def __aenter__(self) -> Self:
         self._session = open_session(self.base, self._api_key, self._uds)
         try:
-            self.version = await self._look_version()
+            self.version = await self._read_version()
         except BaseException:  # Ctrl-C while a server does not answer
             await self.__aexit__()
             raise
@@ -139,146 +152,137 @@ class EndpointClient:
         if session is not None:
             await session.close()
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- completions -----------------------------------------------------------
 
     async def attempt(self, request: Request) -> Answer | RetryableFailure:
-        """One try, without waiting. `Retry.lost` says that the connection broke: the
-        server itself may be gone.
+        """Send the request once.
 
-        Raises TeacherError where no request can succeed here: 401, 403, 404, a
-        redirect, another model than before.
+        `RetryableFailure.lost` reports a broken connection: the server may be gone.
+
+        Raises TeacherError if no request can succeed here: 401, 403, 404, a redirect,
+        or an answer from another model than before.
         """
         try:
             async with self._http.post(
                 self._chat, data=self._encode(request), allow_redirects=False
             ) as response:
                 raw = await response.read()
-        except aiohttp.ClientPayloadError as fault:
-            return RetryableFailure(
-                FailureKind.BAD_BODY,
-                one_line(f"body broken off: {fault}"),
-                lost=True,
-                pushed_back=True,
-            )
-        except aiohttp.ClientResponseError as fault:
-            return RetryableFailure(
-                FailureKind.BAD_BODY, one_line(f"not HTTP: {fault.message}")
-            )
         except (aiohttp.ClientError, OSError) as fault:
-            refused = isinstance(fault, aiohttp.ClientConnectorError)
-            words = one_line(f"{type(fault).__name__}: {fault}")
-            return RetryableFailure(
-                FailureKind.UNAVAILABLE, words, lost=True, pushed_back=not refused
-            )
+            return _connection_failure(fault)
         if response.status != 200:
-            return self._refused(response, raw, request.request_key)
-        body = read_body(raw)
+            return self._classify_refusal(response, raw, request.request_key)
+        body = parse_body(raw)
         if isinstance(body, RetryableFailure):
-            body = read_body(self._redacted(raw))
+            # Parsed again for its message alone, which may quote the key.
+            body = parse_body(self._redact(raw))
         if isinstance(body, RetryableFailure):
             return body
         if body.model is not None and body.model != self._answered_as:
-            self._note_model(body.model)
+            self._check_model_name(body.model)
         return to_answer(body, request.request_key)
 
     def _encode(self, request: Request) -> bytes:
-        return json.dumps(
-            wire(request, self.model), ensure_ascii=False, separators=(",", ":")
-        ).encode()
+        body = build_request_body(request, self.model)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def _refused(
+    def _classify_refusal(
         self, response: aiohttp.ClientResponse, raw: bytes, request_key: str
     ) -> Failure | RetryableFailure:
+        """Classify an answer that is no 200; raises TeacherError as `attempt` does."""
         status = response.status
-        words = f"HTTP {status}: {server_words(self._redacted(raw))}"
+        message = f"HTTP {status}: {read_error_text(self._redact(raw))}"
         if status in REJECTED_STATUS:
             return Failure(
-                request_key=request_key, kind=FailureKind.REJECTED, message=words
+                request_key=request_key, kind=FailureKind.REJECTED, message=message
             )
         if status in RETRY_STATUS or status >= 500:
             header = response.headers.get("Retry-After")
-            after_s = parse_retry_after(header, max_s=MAX_RETRY_AFTER_S)
-            away = status in AWAY_STATUS
             return RetryableFailure(
                 FailureKind.UNAVAILABLE,
-                words,
-                after_s,
-                away=away,
+                message,
+                after_s=parse_retry_after(header, max_s=MAX_RETRY_AFTER_S),
+                gateway_error=status in GATEWAY_STATUS,
                 pushed_back=status == 429,
             )
-        raise self._stopped(response, raw)
+        raise self._refusal_error(response, raw)
 
-    def _note_model(self, name: str) -> None:
-        # Servers answer an alias under its full name, so the first name counts; another
-        # one later is another teacher.
+    def _check_model_name(self, name: str) -> None:
+        # Servers answer an alias with the full name, so the first answer's name counts;
+        # a different one later means a different teacher.
         if self._answered_as is not None:
             raise TeacherError(
-                f"{self._chat}: answered as {name!r}, before as {self._answered_as!r}. A run needs one "
-                "model: check what serves the URL, or request the model by its full name."
+                f"{self._chat}: answered as {name!r}, before as {self._answered_as!r}. "
+                "A run needs one model: check what serves the URL, or request the model "
+                "by its full name."
             )
         self._answered_as = name
 
-    # -- looking before asking -------------------------------------------------------------------------------------
+    # -- checks and metrics ----------------------------------------------------
 
     async def check(self, sample: Request | None) -> str | None:
-        """Raise TeacherError where the model is not served. Returns one line where
-        `sample` will not fit.
+        """Make sure that the model is served and that `sample` fits its context.
 
-        max_model_len and /tokenize say whether it does, where the server has them.
-        None: only look for the model.
+        Returns a warning if the sample does not fit, as far as the server's
+        max_model_len and /tokenize tell. Without a sample only the model is checked.
+
+        Raises:
+            Unreachable: The server cannot be reached or is not ready.
+            TeacherError: It does not serve the model.
         """
         async with self._call("GET", self.base / "models") as (response, raw):
             if response.status != 200:
-                raise self._stopped(response, raw)
+                raise self._refusal_error(response, raw)
             try:
-                served = _Models.model_validate_json(raw).data
+                models = _Models.model_validate_json(raw).data
             except ValidationError as fault:
                 raise TeacherError(
                     f"{self.base}/models: {explain_validation_error(fault)} "
                     "Give the URL that ends in /v1."
                 ) from fault
-        limits = {model.id: model.max_model_len for model in served}
+        limits = {model.id: model.max_model_len for model in models}
         if self.model not in limits:
+            served = ", ".join(map(repr, limits)) or "nothing"
             raise TeacherError(
-                f"{self.base}: does not serve {self.model!r}. It serves {', '.join(map(repr, limits)) or 'nothing'}. "
+                f"{self.base}: does not serve {self.model!r}. It serves {served}. "
                 "Name one of them."
             )
-        return await self._fit(sample, limits[self.model]) if sample else None
+        if sample is None:
+            return None
+        return await self._check_fit(sample, limits[self.model])
 
-    async def _fit(self, sample: Request, max_model_len: int | None) -> str | None:
-        tokens = await self._tokenize(
-            [m.model_dump() for m in sample.messages], sample.chat_template_kwargs
-        )
+    async def _check_fit(
+        self, sample: Request, max_model_len: int | None
+    ) -> str | None:
+        messages = [message.model_dump() for message in sample.messages]
+        tokens = await self._tokenize(messages, sample.chat_template_kwargs)
         prompt_tokens = tokens.count if tokens else 0
         limit = tokens.max_model_len if tokens else max_model_len
         max_tokens = sample.sampling.max_tokens
-        # Without /tokenize the prompt is not counted; it has one token at least.
+        # Without /tokenize the prompt is not counted, but it has at least one token.
         if limit is None or max(prompt_tokens, 1) + max_tokens <= limit:
             return None
         prompt = f"of {prompt_tokens} tokens " if tokens else ""
         return (
-            f"the longest prompt {prompt}and {max_tokens} more do not fit the server's {limit}. "
-            "Lower --max-tokens or raise the server's --max-model-len."
+            f"the longest prompt {prompt}and {max_tokens} more do not fit the server's "
+            f"{limit}. Lower --max-tokens or raise the server's --max-model-len."
         )
 
     async def tokenize_digest(self) -> str | None:
-        """Digest of the token ids of three fixed conversations, part of an endpoint's
-        identity.
+        """Return the digest of the token ids of the fixed conversations in PROBES.
 
-        None where the server has no /tokenize of vLLM's form. Raises TeacherError where
-        it cannot be reached or is not ready.
+        It is part of an endpoint's identity. None if the server has no /tokenize of
+        vLLM's form. Raises TeacherError if it cannot be reached or is not ready.
         """
-        ids = []
-        for probe in PROBES:
-            kwargs: dict[str, Any] = {
-                "date_string": "01 Jan 2026"
-            }  # Llama's templates say today's date without it
-            # Some chat templates (Gemma, Mistral 7B) refuse a system turn.
-            tokens = await self._tokenize([*probe], kwargs) or await self._tokenize(
-                [*probe[1:]], kwargs
-            )
-            ids.append(tokens.tokens if tokens else None)
-        return digest("tokenize/1", ids) if any(ids) else None
+        # Without it Llama's chat templates insert today's date.
+        kwargs: dict[str, Any] = {"date_string": "01 Jan 2026"}
+        token_ids = []
+        for system_turn, *turns in PROBES:
+            tokens = await self._tokenize([system_turn, *turns], kwargs)
+            if tokens is None:
+                # Some chat templates (Gemma, Mistral 7B) refuse a system turn.
+                tokens = await self._tokenize(turns, kwargs)
+            token_ids.append(tokens.tokens if tokens else None)
+        return digest("tokenize/1", token_ids) if any(token_ids) else None
 
     async def _tokenize(
         self, messages: list[dict[str, str]], kwargs: dict[str, Any] | None
@@ -290,50 +294,45 @@ class EndpointClient:
         }
         if kwargs is not None:
             body["chat_template_kwargs"] = kwargs
-        async with self._call(
-            "POST", self._root / "tokenize", json.dumps(body).encode()
-        ) as (response, raw):
+        data = json.dumps(body).encode()
+        async with self._call("POST", self._root / "tokenize", data) as (response, raw):
             if response.status in NOT_READY_STATUS:
-                raise self._stopped(
-                    response, raw
-                )  # taken for "has none", it would become the endpoint's identity
+                # Read as "no /tokenize", it would enter the endpoint's identity.
+                raise self._refusal_error(response, raw)
             if response.status != 200:
                 return None
-            with contextlib.suppress(
-                ValidationError
-            ):  # llama.cpp has a /tokenize of another form
+            # llama.cpp has a /tokenize of another form.
+            with contextlib.suppress(ValidationError):
                 return _Tokens.model_validate_json(raw)
             return None
 
     async def load(self) -> ServerLoad | None:
-        """The server's work by its /metrics; None where it has none of vLLM's. Raises
-        Unreachable.
+        """Return the server's load, or None if it has no /metrics of vLLM's form.
+
+        Raises Unreachable.
         """
         async with self._call("GET", self._root / "metrics") as (response, raw):
             if response.status in NOT_READY_STATUS:
-                raise self._stopped(response, raw)
-            return read_load(raw) if response.status == 200 else None
+                raise self._refusal_error(response, raw)
+            return parse_load(raw) if response.status == 200 else None
 
-    async def _look_version(self) -> str | None:
-        with contextlib.suppress(
-            TeacherError, ValidationError
-        ):  # for provenance only; `check` says what is wrong
+    async def _read_version(self) -> str | None:
+        # Errors are left to `check`, since the version is for provenance only.
+        with contextlib.suppress(TeacherError, ValidationError):
             async with self._call("GET", self._root / "version") as (response, raw):
-                return (
-                    _Version.model_validate_json(raw).version
-                    if response.status == 200
-                    else None
-                )
+                if response.status == 200:
+                    return _Version.model_validate_json(raw).version
         return None
 
-    # -- HTTP ------------------------------------------------------------------------------------------------------
+    # -- HTTP ------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def _call(
         self, method: str, url: URL, data: bytes | None = None
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, bytes]]:
-        """One small call outside the hot path; raises Unreachable where the server
-        cannot be reached.
+        """Make one small call outside the hot path.
+
+        Raises Unreachable if the server cannot be reached.
         """
         timeout = aiohttp.ClientTimeout(
             total=self._look_timeout_s, sock_connect=CONNECT_TIMEOUT_S
@@ -344,39 +343,59 @@ class EndpointClient:
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as fault:
-            silent = f"no answer within {self._look_timeout_s:g} s"
-            words = (
-                silent
-                if isinstance(fault, TimeoutError)
-                else one_line(f"{type(fault).__name__}: {fault}")
-            )
+            if isinstance(fault, TimeoutError):
+                reason = f"no answer within {self._look_timeout_s:g} s"
+            else:
+                reason = one_line(f"{type(fault).__name__}: {fault}")
             raise Unreachable(
-                f"{url}: {words}. Start the server, or correct --endpoint."
+                f"{url}: {reason}. Start the server, or correct --endpoint."
             ) from fault
         yield response, raw
 
-    def _stopped(self, response: aiohttp.ClientResponse, raw: bytes) -> TeacherError:
-        location = response.headers.get("Location")
-        words = server_words(self._redacted(raw))
-        line = refusal(
-            str(response.url),
-            response.status,
-            words,
-            self.model,
-            self._api_key is not None,
-            location,
+    def _refusal_error(
+        self, response: aiohttp.ClientResponse, raw: bytes
+    ) -> TeacherError:
+        status = response.status
+        message = explain_refusal(
+            url=str(response.url),
+            status=status,
+            text=read_error_text(self._redact(raw)),
+            model=self.model,
+            sent_key=self._api_key is not None,
+            location=response.headers.get("Location"),
         )
-        passing = response.status in RETRY_STATUS or response.status >= 500
-        return Unreachable(line) if passing else TeacherError(line)
+        is_transient = status in RETRY_STATUS or status >= 500
+        return Unreachable(message) if is_transient else TeacherError(message)
 
-    def _redacted(self, raw: bytes) -> bytes:
-        # A server may quote the key it was sent. A short one is no secret ("EMPTY") and
-        # may be any word.
+    def _redact(self, raw: bytes) -> bytes:
+        # A server may quote the key that it was sent.
         key = (self._api_key or "").encode()
-        return raw.replace(key, b"[key]") if len(key) >= 8 else raw
+        return raw.replace(key, b"[key]") if len(key) >= MIN_SECRET_CHARS else raw
 
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
             raise TeacherError(f"{self.base}: used outside its `async with` block.")
         return self._session
+
+
+def _connection_failure(fault: aiohttp.ClientError | OSError) -> RetryableFailure:
+    """Classify an exception of an attempt."""
+    if isinstance(fault, aiohttp.ClientPayloadError):
+        return RetryableFailure(
+            FailureKind.BAD_BODY,
+            one_line(f"body broken off: {fault}"),
+            lost=True,
+            pushed_back=True,
+        )
+    if isinstance(fault, aiohttp.ClientResponseError):
+        return RetryableFailure(
+            FailureKind.BAD_BODY, one_line(f"not HTTP: {fault.message}")
+        )
+    refused = isinstance(fault, aiohttp.ClientConnectorError)
+    return RetryableFailure(
+        FailureKind.UNAVAILABLE,
+        one_line(f"{type(fault).__name__}: {fault}"),
+        lost=True,
+        pushed_back=not refused,
+    )

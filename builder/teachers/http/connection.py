@@ -1,4 +1,4 @@
-"""How the endpoint client connects: its base URL, session, proxy and sockets."""
+"""Opens an endpoint client's connections: base URL, session, proxy and sockets."""
 
 import contextlib
 import ipaddress
@@ -18,34 +18,40 @@ CONNECT_TIMEOUT_S = 30.0
 def open_session(
     base: URL, api_key: str | None, uds: Path | None
 ) -> aiohttp.ClientSession:
-    """A session without a limit on connections or on the time of a request; needs a
-    running event loop.
+    """Open a session without limits on connections or on the time of a request.
+
+    `uds` is the Unix socket to connect through, if any. Needs a running event loop.
     """
     headers = {"Content-Type": "application/json"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
+    connector: aiohttp.BaseConnector
+    if uds is None:
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=open_socket)
+    else:
+        connector = aiohttp.UnixConnector(str(uds), limit=0)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=kept_alive)
-        if uds is None
-        else aiohttp.UnixConnector(str(uds), limit=0),
+        connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         # Looked up once: trust_env does it in a thread for every request, and reads
         # .netrc too.
-        proxy=proxy_for(base) if uds is None else None,
+        proxy=find_proxy(base) if uds is None else None,
     )
 
 
 def parse_base_url(text: str) -> URL:
-    """The URL without a final slash; raises ConfigError on what is none or could hold a
-    secret.
+    """Parse a base URL and drop its final slash.
+
+    Raises ConfigError if it is not an HTTP URL or could contain a secret.
     """
     try:
         url = URL(text.rstrip("/"))
     except ValueError as fault:
         raise ConfigError(
-            f"endpoint: {text!r} is not a URL: {fault}. Use one such as http://host:8000/v1."
+            f"endpoint: {text!r} is not a URL: {fault}. "
+            "Use one such as http://host:8000/v1."
         ) from fault
     if (
         url.user is not None
@@ -54,55 +60,57 @@ def parse_base_url(text: str) -> URL:
         or url.fragment
     ):
         raise ConfigError(
-            "endpoint: the URL holds a user, a query or a fragment. It is "
-            "published in provenance, so pass only scheme, host and path, and put a key in OPENAI_API_KEY."
+            "endpoint: the URL holds a user, a query or a fragment. It is published in "
+            "provenance, so pass only scheme, host and path, and put a key in "
+            "OPENAI_API_KEY."
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(
-            f"endpoint: {text!r} is not an HTTP URL. Use one such as http://host:8000/v1."
+            f"endpoint: {text!r} is not an HTTP URL. "
+            "Use one such as http://host:8000/v1."
         )
     return url
 
 
 def parse_key(text: str | None) -> str | None:
-    """The API key without white space around it, None if empty; raises ConfigError on
-    what no header can hold.
+    """Return the API key without surrounding white space, or None if it is empty.
+
+    Raises ConfigError if a header cannot hold it.
     """
     key = (text or "").strip()
     if not key.isascii() or not key.isprintable():
         raise ConfigError(
-            "OPENAI_API_KEY: contains control or non-ASCII characters. Set it to the plain key."
+            "OPENAI_API_KEY: contains control or non-ASCII characters. "
+            "Set it to the plain key."
         )
     return key or None
 
 
-def proxy_for(url: URL) -> str | None:
-    """The proxy the environment names for this URL; None: none, as always for this
-    machine itself.
+def find_proxy(url: URL) -> str | None:
+    """Return the proxy that the environment sets for this URL, if any.
+
+    Loopback addresses never have one.
     """
     host = url.host or ""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return None
-    return (
-        None
-        if host == "localhost" or proxy_bypass(host)
-        else getproxies().get(url.scheme)
-    )
+    if host == "localhost" or proxy_bypass(host):
+        return None
+    return getproxies().get(url.scheme)
 
 
-def kept_alive(info: Any) -> socket.socket:
-    """A TCP socket that notices within two minutes that its peer has vanished: requests
-    have no time limit.
+def open_socket(info: Any) -> socket.socket:
+    """Open a TCP socket that notices within two minutes that its peer has vanished.
+
+    Keep-alive does that; requests have no time limit. `info` is a tuple as
+    socket.getaddrinfo returns it.
     """
     family, kind, proto, _, _ = info
     sock = socket.socket(family=family, type=kind, proto=proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", 60),
-        ("TCP_KEEPINTVL", 15),
-        ("TCP_KEEPCNT", 4),
-    ):
+    options = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+    for name, value in options:
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return sock

@@ -1,9 +1,11 @@
-"""One or many endpoints as one teacher: balanced, followed, taken out where they are
-dead or hung, tried again.
+"""Presents one or many endpoints as one teacher.
 
-An attempt that is given up ends on our side before the request is asked of anybody
-else, so that of two answers to one request there is never more than one here. All tries
-of a request count, at whatever endpoint and for whatever reason.
+The pool balances requests over the endpoints, takes dead and hung ones out, and puts
+them back once they have recovered.
+
+An abandoned attempt ends here before its request is sent to another endpoint, so a
+request never has more than one answer. Every attempt counts against `max_attempts`,
+whatever the endpoint and whatever the reason.
 """
 
 import asyncio
@@ -14,41 +16,46 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 
 from cotbuild.builder.teachers.http.client import EndpointClient, Unreachable
-from cotbuild.builder.teachers.http.lane import PooledEndpoint
-from cotbuild.builder.teachers.http.slots import SlotScheduler
+from cotbuild.builder.teachers.http.slots import PooledEndpoint, SlotScheduler
 from cotbuild.builder.teachers.http.window import RequestWindow
 from cotbuild.builder.teachers.http.wire import RetryableFailure, backoff_s
 from cotbuild.schemas.completion import Answer, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 
 DEAD_AFTER = 5
-"""Connections lost or refused, or a proxy's 502, 503 or 504, in a row."""
+"""Connections lost or refused, or gateway errors (502, 503, 504), in a row."""
 PATIENCE = 3
-"""Times stall_s without a sign of life from any endpoint, all taken out, before the run
-ends.
+"""The run ends after this many times `stall_s` without a sign of life, if all endpoints
+are out.
 """
-MAX_FALLS = 6
-"""Looks in vain at each endpoint before the run ends: a minute, where connections are
+MAX_FAILED_CHECKS = 6
+"""Failed checks of every endpoint before the run ends: a minute if connections are
 refused.
 """
-PAST_S = 0.001
-"""A timer may fire a clock's tick early."""
+TIMER_SLACK_S = 0.001
+"""A timer may fire one clock tick early."""
 LATE_S = 0.1
-"""A timer that is later than that says that the process was held up."""
-LOOK_EVERY_S = 3.0
-"""Between looks at /metrics; more often where stall_s is short."""
+"""A timer later than this means that the process was suspended."""
+LOAD_INTERVAL_S = 3.0
+"""Between requests for /metrics; shorter if `stall_s` is short."""
 
 
 class EndpointPool:
-    """Asks `clients`, all with the same model, at most `window` requests each and
-    `max_attempts` tries a request.
+    """A teacher that balances requests over endpoints which serve the same model.
 
-    An endpoint is *dead* after DEAD_AFTER losses in a row, and *hung* after `stall_s`
+    An endpoint is *dead* after DEAD_AFTER losses in a row. It is *hung* after `stall_s`
     seconds in which it neither finished a request nor, by vLLM's /metrics, generated a
-    token; requests under way at a hung one are given up and asked elsewhere. What was
-    taken out is looked at again after a growing wait. One line for each going and
-    coming back is told to `say`. `backoff_s`: longest wait before a request that all
-    endpoints have spoiled is tried again, doubled for each further try.
+    token; the requests under way at it are then abandoned and sent elsewhere. An
+    endpoint that was taken out is checked again after growing waits.
+
+    Args:
+        clients: One for each endpoint.
+        say: Receives a line whenever an endpoint goes out or comes back.
+        window: Requests in flight at one endpoint at most.
+        max_attempts: Attempts for one request, at all endpoints together.
+        stall_s: Seconds without progress after which an endpoint is hung.
+        backoff_s: Longest wait before a request that failed at every endpoint is
+            retried, doubled for each further attempt.
     """
 
     def __init__(
@@ -61,34 +68,34 @@ class EndpointPool:
         stall_s: float,
         backoff_s: float = 1.0,
     ) -> None:
-        self._lanes = [
+        self._endpoints = [
             PooledEndpoint(client, RequestWindow(window)) for client in clients
         ]
-        self._slots = SlotScheduler(self._lanes)
+        self._slots = SlotScheduler(self._endpoints)
         self._say = say
         self._max_attempts = max_attempts
         self._stall_s = stall_s
         self._backoff_s = backoff_s
-        self._asking = 0
-        self._heard_s = 0.0  # last sign of life of any endpoint
-        self._sample: Request | None = None  # for looks at endpoints that hung
+        self._num_asking = 0
+        self._last_progress_s = 0.0  # of any endpoint
+        self._sample: Request | None = None  # for checks of endpoints that hung
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open = contextlib.AsyncExitStack()
+        self._open_clients = contextlib.AsyncExitStack()
 
     @property
     def window(self) -> int:
-        """Requests in flight at most; how many there are now is the endpoints' matter."""
-        return sum(lane.window.maximum for lane in self._lanes)
+        """Requests in flight at most; the endpoints' windows may allow fewer."""
+        return sum(endpoint.window.maximum for endpoint in self._endpoints)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.TaskGroup() as entering:
-                for lane in self._lanes:
-                    entering.create_task(stack.enter_async_context(lane.client))
-            self._open = stack.pop_all()
+                for endpoint in self._endpoints:
+                    entering.create_task(stack.enter_async_context(endpoint.client))
+            self._open_clients = stack.pop_all()
         self._spawn(self._watch())
-        for lane in self._lanes:
-            self._spawn(self._follow(lane))
+        for endpoint in self._endpoints:
+            self._spawn(self._follow_load(endpoint))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -96,269 +103,294 @@ class EndpointPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._open.aclose()
+        await self._open_clients.aclose()
 
     def provenance(self) -> dict[str, Any]:
-        """kind, model, and of each endpoint its URL and its engine's version, None
-        where it said none.
+        """Return kind, model, and each endpoint's URL and engine version.
+
+        The version is None if the endpoint does not report it.
         """
         endpoints = [
-            {"url": lane.url, "engine_version": lane.client.version}
-            for lane in self._lanes
+            {"url": endpoint.url, "engine_version": endpoint.client.version}
+            for endpoint in self._endpoints
         ]
         return {
             "kind": "endpoint",
-            "model": self._lanes[0].client.model,
+            "model": self._endpoints[0].client.model,
             "endpoints": endpoints,
         }
 
     async def check(self, sample: Request) -> str | None:
         """See Teacher.check.
 
-        Of several endpoints some may be out of reach: they start taken out.
+        If only some of the endpoints are unreachable, those start taken out.
         """
-        looks = [lane.client.check(sample) for lane in self._lanes]
-        found = await asyncio.gather(*looks, return_exceptions=True)
-        faults = [fault for fault in found if isinstance(fault, BaseException)]
-        if wrong := [fault for fault in faults if not isinstance(fault, Unreachable)]:
-            raise wrong[0]
-        if len(faults) == len(self._lanes):
+        checks = [endpoint.client.check(sample) for endpoint in self._endpoints]
+        results = await asyncio.gather(*checks, return_exceptions=True)
+        faults = [result for result in results if isinstance(result, BaseException)]
+        for fault in faults:
+            if not isinstance(fault, Unreachable):
+                raise fault
+        if len(faults) == len(self._endpoints):
             raise TeacherError(" ".join(map(str, faults)))
-        for lane, fault in zip(self._lanes, found, strict=True):
-            if isinstance(fault, Unreachable):
-                lane.words = str(fault)
-                self._tell_out(lane)
-                self._take_out(lane, hung=False)
-        return next((line for line in found if isinstance(line, str)), None)
+        for endpoint, result in zip(self._endpoints, results, strict=True):
+            if isinstance(result, Unreachable):
+                endpoint.last_error = str(result)
+                self._announce_out(endpoint)
+                self._take_out(endpoint, hung=False)
+        warnings = (result for result in results if isinstance(result, str))
+        return next(warnings, None)
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------
 
     async def ask(self, request: Request) -> Answer:
-        """See Teacher.ask. A spoiled request goes to an endpoint that has not spoiled
-        it, while there is one.
+        """See Teacher.ask.
 
-        Raises TeacherError where an endpoint is not what the configuration says, and
-        where none answers any more.
+        A request is retried at endpoints that have not failed it yet, while there are
+        any. Raises TeacherError if an endpoint is not what the configuration says, and
+        once no endpoint answers any more.
         """
-        if self._asking == 0:
-            self._heard_s = time.monotonic()
+        if self._num_asking == 0:
+            self._last_progress_s = time.monotonic()
         self._sample = self._sample or request
-        self._asking += 1
+        self._num_asking += 1
         try:
             return await self._ask(request)
         finally:
-            self._asking -= 1
+            self._num_asking -= 1
 
     async def _ask(self, request: Request) -> Answer:
-        tries, tried = 0, set[PooledEndpoint]()
+        num_attempts = 0
+        tried: set[PooledEndpoint] = set()
         while True:
-            lane = await self._slots.take(tried)
+            endpoint = await self._slots.acquire(tried)
             try:
                 sent_s = time.monotonic()
-                outcome = await self._attempt(lane, request)
-                self._note(lane, outcome, sent_s)
-            except TeacherError as fault:  # no request can succeed there, and that is not for a balancer to hide
+                outcome = await self._attempt(endpoint, request)
+                self._record_outcome(endpoint, outcome, sent_s)
+            except TeacherError as fault:
+                # A wrong setting, which balancing must not hide.
                 self._fail(fault)
                 raise
             finally:
-                self._slots.release(lane)
+                self._slots.release(endpoint)
             if not isinstance(outcome, RetryableFailure):
                 return outcome
-            tries += 1
-            if tries == self._max_attempts:
+            num_attempts += 1
+            if num_attempts == self._max_attempts:
                 return outcome.failure(request.request_key)
-            tried.add(lane)
-            if tried.issuperset(
-                lane for lane in self._lanes if lane.open(time.monotonic())
-            ):
+            tried.add(endpoint)
+            if self._failed_everywhere(tried):
                 tried.clear()
-                await asyncio.sleep(
-                    backoff_s(tries, None, random.random(), self._backoff_s)
-                )
+                jitter = random.random()
+                wait_s = backoff_s(num_attempts, None, jitter, self._backoff_s)
+                await asyncio.sleep(wait_s)
+
+    def _failed_everywhere(self, tried: set[PooledEndpoint]) -> bool:
+        now_s = time.monotonic()
+        return all(
+            endpoint in tried
+            for endpoint in self._endpoints
+            if endpoint.is_available(now_s)
+        )
 
     async def _attempt(
-        self, lane: PooledEndpoint, request: Request
+        self, endpoint: PooledEndpoint, request: Request
     ) -> Answer | RetryableFailure:
-        """One try, which `_give_up` can end."""
+        """Make one attempt, which `_abandon_attempts` can end."""
         task = asyncio.current_task()
         assert task is not None
-        lane.attempts.add(task)
+        endpoint.attempts.add(task)
         try:
-            return await lane.client.attempt(request)
+            return await endpoint.client.attempt(request)
         except asyncio.CancelledError:
-            if task in lane.attempts or task.uncancel() > 0:
-                raise  # Ctrl-C, perhaps while it was given up
-            # Whatever the server still says goes nowhere.
+            if task in endpoint.attempts or task.uncancel() > 0:
+                raise  # Ctrl-C, perhaps just after the attempt was abandoned
+            # Whatever the server still sends is discarded.
             return RetryableFailure(
-                FailureKind.UNAVAILABLE,
-                f"no answer and no new token for {self._stall_s:g} s",
-                lost=True,
+                FailureKind.UNAVAILABLE, self._stall_message(), lost=True
             )
         finally:
-            lane.attempts.discard(task)
+            endpoint.attempts.discard(task)
 
-    def _note(
-        self, lane: PooledEndpoint, outcome: Answer | RetryableFailure, sent_s: float
+    def _record_outcome(
+        self,
+        endpoint: PooledEndpoint,
+        outcome: Answer | RetryableFailure,
+        sent_s: float,
     ) -> None:
-        """Take in how one attempt went."""
         now_s = time.monotonic()
-        if lane.note(outcome, sent_s, now_s):
-            self._heard_s = now_s
-        elif lane.losses >= DEAD_AFTER and not lane.out:
-            self._take_out(lane, hung=False)
-        if lane.paused_until_s > now_s:
-            asyncio.get_running_loop().call_later(
-                lane.paused_until_s - now_s + PAST_S, self._slots.deal
-            )
+        if endpoint.record_outcome(outcome, sent_s, now_s):
+            self._last_progress_s = now_s
+        elif endpoint.losses >= DEAD_AFTER and not endpoint.out:
+            self._take_out(endpoint, hung=False)
+        pause_s = endpoint.paused_until_s - now_s
+        if pause_s > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(pause_s + TIMER_SLACK_S, self._slots.assign)
 
-    # -- standing --------------------------------------------------------------------------------------------------
+    # -- taking endpoints out and putting them back ----------------------------
 
-    def _take_out(self, lane: PooledEndpoint, *, hung: bool) -> None:
-        lane.out = True
-        lane.falls += 1
+    def _take_out(self, endpoint: PooledEndpoint, *, hung: bool) -> None:
+        endpoint.out = True
+        endpoint.failed_checks += 1
         if hung:
-            self._give_up(lane)
-        self._spawn(self._bring_back(lane, hung))
-        self._slots.deal()
+            self._abandon_attempts(endpoint)
+        self._spawn(self._bring_back(endpoint, hung))
+        self._slots.assign()
 
-    async def _bring_back(self, lane: PooledEndpoint, hung: bool) -> None:
-        """Look at an endpoint that is out until it is well.
+    async def _bring_back(self, endpoint: PooledEndpoint, hung: bool) -> None:
+        """Check an endpoint that is out until it is well.
 
-        The first look after losses is at once, and silent.
+        After lost connections the first check is immediate, and nothing is announced
+        before it.
         """
-        if hung or lane.told or lane.falls > 1:
-            await self._rest(lane)
-        while not await self._is_well(lane, hung):
-            lane.falls += 1
-            await self._rest(lane)
-        lane.out = False
-        lane.losses = 0
-        if lane.told:
-            lane.told = False
-            self._say(f"{lane.url}: back")
-        self._slots.deal()
+        if hung or endpoint.announced or endpoint.failed_checks > 1:
+            await self._wait_for_next_check(endpoint)
+        while not await self._is_well(endpoint, hung):
+            endpoint.failed_checks += 1
+            await self._wait_for_next_check(endpoint)
+        endpoint.out = False
+        endpoint.losses = 0
+        if endpoint.announced:
+            endpoint.announced = False
+            self._say(f"{endpoint.url}: back")
+        self._slots.assign()
 
-    async def _rest(self, lane: PooledEndpoint) -> None:
-        self._tell_out(lane)
-        await asyncio.sleep(lane.wait_s)
+    async def _wait_for_next_check(self, endpoint: PooledEndpoint) -> None:
+        self._announce_out(endpoint)
+        await asyncio.sleep(endpoint.wait_s)
 
-    async def _is_well(self, lane: PooledEndpoint, hung: bool) -> bool:
-        """Whether it serves the model; of one that hung, whether it generates a token
-        too.
-        """
+    async def _is_well(self, endpoint: PooledEndpoint, hung: bool) -> bool:
+        """Return whether it serves the model and, if it had hung, generates a token."""
         try:
-            await lane.client.check(None)
+            await endpoint.client.check(None)
         except Unreachable as fault:
-            lane.words = str(fault)
+            endpoint.last_error = str(fault)
             return False
-        return not hung or await self._generates(lane)
+        return not hung or await self._generates_token(endpoint)
 
-    async def _generates(self, lane: PooledEndpoint) -> bool:
+    async def _generates_token(self, endpoint: PooledEndpoint) -> bool:
         assert self._sample is not None
-        one_token = self._sample.sampling.model_copy(update={"max_tokens": 1})
+        sampling = self._sample.sampling.model_copy(update={"max_tokens": 1})
+        request = self._sample.model_copy(update={"sampling": sampling})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._stall_s):
-                outcome = await lane.client.attempt(
-                    self._sample.model_copy(update={"sampling": one_token})
-                )
+                outcome = await endpoint.client.attempt(request)
                 return not isinstance(outcome, RetryableFailure)
         return False
 
-    def _tell_out(self, lane: PooledEndpoint) -> None:
-        if not lane.told:
-            lane.told = True
-            self._say(f"{lane.url}: taken out: {lane.words}")
+    def _announce_out(self, endpoint: PooledEndpoint) -> None:
+        if not endpoint.announced:
+            endpoint.announced = True
+            self._say(f"{endpoint.url}: taken out: {endpoint.last_error}")
 
-    def _give_up(self, lane: PooledEndpoint) -> None:
-        # As asyncio.timeout does it; one around each attempt was measured to cost 3 %
-        # of the client's time.
-        while lane.attempts:
-            lane.attempts.pop().cancel()
+    def _abandon_attempts(self, endpoint: PooledEndpoint) -> None:
+        # The way asyncio.timeout does it; one of those around each attempt was measured
+        # to cost 3 % of the client's time.
+        while endpoint.attempts:
+            endpoint.attempts.pop().cancel()
 
-    # -- watching --------------------------------------------------------------------------------------------------
+    # -- watching --------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Find the hung; end the run where all are lost."""
-        every_s, before_s = min(1.0, self._stall_s / 4), time.monotonic()
+        """Find hung endpoints, and end the run once all are lost."""
+        interval_s = min(1.0, self._stall_s / 4)
+        before_s = time.monotonic()
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(interval_s)
             now_s = time.monotonic()
-            self._forgive(now_s - before_s - every_s)
+            self._discount_suspension(now_s - before_s - interval_s)
             before_s = now_s
-            for lane in self._lanes:
-                if lane.attempts and now_s - lane.moved_s > self._stall_s:
-                    self._hung(lane)
-            quiet_s = now_s - self._heard_s
-            if self._asking and self._is_over(quiet_s):
-                raise self._all_lost(quiet_s)
+            for endpoint in self._endpoints:
+                stalled_s = now_s - endpoint.last_progress_s
+                if endpoint.attempts and stalled_s > self._stall_s:
+                    self._handle_hung(endpoint)
+            silent_s = now_s - self._last_progress_s
+            if self._num_asking and self._all_lost(silent_s):
+                raise self._all_lost_error(silent_s)
 
-    def _forgive(self, late_s: float) -> None:
-        """Time in which this process itself did not run, as on a machine that slept, is
-        nobody's silence.
+    def _discount_suspension(self, late_s: float) -> None:
+        """Move the times of last progress forward if the process was suspended.
+
+        While the machine slept, say, no endpoint could show progress.
         """
         if late_s > LATE_S:
-            self._heard_s += late_s
-            for lane in self._lanes:
-                lane.moved_s += late_s
+            self._last_progress_s += late_s
+            for endpoint in self._endpoints:
+                endpoint.last_progress_s += late_s
 
-    def _is_over(self, quiet_s: float) -> bool:
-        if not all(lane.out for lane in self._lanes):
+    def _all_lost(self, silent_s: float) -> bool:
+        if not all(endpoint.out for endpoint in self._endpoints):
             return False
-        return quiet_s > PATIENCE * self._stall_s or all(
-            lane.falls > MAX_FALLS for lane in self._lanes
+        if silent_s > PATIENCE * self._stall_s:
+            return True
+        return all(
+            endpoint.failed_checks > MAX_FAILED_CHECKS for endpoint in self._endpoints
         )
 
-    def _hung(self, lane: PooledEndpoint) -> None:
-        if (
-            lane.out
-        ):  # it was taken out for lost connections, with others still under way
-            self._give_up(lane)
-        else:
-            under_way = f"requests under way: {len(lane.attempts)}"
-            lane.words = f"no answer and no new token for {self._stall_s:g} s (teacher.stall_s), {under_way}"
-            self._take_out(lane, hung=True)
-
-    def _all_lost(self, quiet_s: float) -> TeacherError:
-        each = "; ".join(f"{lane.url}: {lane.words}" for lane in self._lanes)
+    def _all_lost_error(self, silent_s: float) -> TeacherError:
+        errors = "; ".join(
+            f"{endpoint.url}: {endpoint.last_error}" for endpoint in self._endpoints
+        )
         return TeacherError(
-            f"teacher: no endpoint has answered for {quiet_s:.0f} s. {each} "
+            f"teacher: no endpoint has answered for {silent_s:.0f} s. {errors} "
             "Start one, or raise teacher.stall_s if a server is only slow."
         )
 
-    async def _follow(self, lane: PooledEndpoint) -> None:
-        """Look at the server's own metrics while it is asked, where it has them."""
+    def _handle_hung(self, endpoint: PooledEndpoint) -> None:
+        if endpoint.out:
+            # Taken out for lost connections while other attempts were under way.
+            self._abandon_attempts(endpoint)
+            return
+        endpoint.last_error = (
+            f"{self._stall_message()} (teacher.stall_s), "
+            f"requests under way: {len(endpoint.attempts)}"
+        )
+        self._take_out(endpoint, hung=True)
+
+    def _stall_message(self) -> str:
+        return f"no answer and no new token for {self._stall_s:g} s"
+
+    async def _follow_load(self, endpoint: PooledEndpoint) -> None:
+        """Poll the server's /metrics while requests are in flight, if it has them."""
         while True:
-            await asyncio.sleep(min(LOOK_EVERY_S, self._stall_s / 4))
-            if not lane.in_flight:
+            await asyncio.sleep(min(LOAD_INTERVAL_S, self._stall_s / 4))
+            if not endpoint.in_flight:
                 continue
             try:
-                load = await lane.client.load()
+                load = await endpoint.client.load()
             except Unreachable:
-                continue  # the requests will tell
+                continue  # requests will fail, and that is handled there
             if load is None:
                 return
-            if load.generated_tokens > lane.tokens:
-                self._heard_s = lane.moved_s = time.monotonic()
-            lane.tokens = load.generated_tokens
-            lane.window.looked(load.running, load.waiting)
-            self._slots.deal()
+            if load.generated_tokens > endpoint.generated_tokens:
+                endpoint.last_progress_s = time.monotonic()
+                self._last_progress_s = endpoint.last_progress_s
+            endpoint.generated_tokens = load.generated_tokens
+            endpoint.window.record_load(load.running, load.waiting)
+            self._slots.assign()
 
-    # -- tasks -----------------------------------------------------------------------------------------------------
+    # -- tasks -----------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._handle_done)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _handle_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
+        if task.cancelled():
+            return
+        fault = task.exception()
+        if fault is not None:
             self._fail(fault)
 
     def _fail(self, fault: BaseException) -> None:
-        """From now on nobody is answered: not those who wait, nor those whose attempts
-        are given up here.
+        """End the run: nothing is answered from now on.
+
+        Waiting requests raise `fault`; attempts under way are abandoned.
         """
         self._slots.fail(fault)
-        for lane in self._lanes:
-            self._give_up(lane)
+        for endpoint in self._endpoints:
+            self._abandon_attempts(endpoint)

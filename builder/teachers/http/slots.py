@@ -1,39 +1,132 @@
-"""The slots of a pool's endpoints, given out in the order of asking."""
+"""The endpoints of a pool and their request slots, assigned first come, first served."""
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from cotbuild.builder.teachers.http.lane import PooledEndpoint
+from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.window import RequestWindow
+from cotbuild.builder.teachers.http.wire import RetryableFailure
+from cotbuild.schemas.completion import Answer, Completion
+
+FIRST_WAIT_S = 1.0
+MAX_WAIT_S = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class PooledEndpoint:
+    """The state of one endpoint in a pool. Times are those of time.monotonic."""
+
+    client: EndpointClient
+    window: RequestWindow
+    out: bool = False
+    """Whether it is taken out of the pool for now."""
+    in_flight: int = 0
+    """Slots taken, including those of tasks about to send."""
+    attempts: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Tasks with an attempt under way.
+
+    To abandon an attempt, remove its task from the set and cancel it.
+    """
+    losses: int = 0
+    """Connections lost in a row; see pool.DEAD_AFTER."""
+    failed_checks: int = 0
+    """Times taken out or still unwell when checked, since its last answer."""
+    announced: bool = False
+    """Whether the user has been told that it is out."""
+    paused_until_s: float = 0.0
+    last_progress_s: float = 0.0
+    """Its last sign of life or, if it was idle, the next request's start."""
+    generated_tokens: float = 0.0
+    last_error: str = "no answer yet"
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return str(self.client.base)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the next check, doubled after each failed one."""
+        doublings = min(self.failed_checks - 1, 30)
+        return min(FIRST_WAIT_S * 2.0**doublings, MAX_WAIT_S)
+
+    def is_available(self, now_s: float) -> bool:
+        """Return whether it accepts requests, regardless of free slots."""
+        return not self.out and self.paused_until_s <= now_s
+
+    @property
+    def has_free_slot(self) -> bool:
+        """Whether fewer requests are in flight than its window allows."""
+        return self.in_flight < self.window.size
+
+    def take_slot(self, now_s: float) -> None:
+        """Take a slot; the caller makes sure that one is free."""
+        if self.in_flight == 0:
+            self.last_progress_s = now_s
+        self.in_flight += 1
+
+    def record_outcome(
+        self, outcome: Answer | RetryableFailure, sent_s: float, now_s: float
+    ) -> bool:
+        """Record the outcome of the attempt sent at `sent_s`.
+
+        Returns whether the outcome was a sign of life.
+        """
+        if isinstance(outcome, Completion):
+            self.window.record_success()
+        if isinstance(outcome, RetryableFailure):
+            self._record_failure(outcome, sent_s, now_s)
+            if outcome.lost or outcome.gateway_error:
+                self.losses += 1
+                return False
+        self.losses = self.failed_checks = 0
+        self.last_progress_s = now_s
+        return True
+
+    def _record_failure(
+        self, failure: RetryableFailure, sent_s: float, now_s: float
+    ) -> None:
+        if not self.out:
+            self.last_error = failure.message
+        if failure.pushed_back:
+            self.window.record_pushback(sent_s, now_s)
+        if failure.after_s is not None:
+            self.paused_until_s = max(now_s + failure.after_s, self.paused_until_s)
+
+
+_Waiter = tuple[asyncio.Future[PooledEndpoint], set[PooledEndpoint]]
 
 
 class SlotScheduler:
-    """Who may ask whom."""
+    """Assigns the endpoints' slots to requests in the order in which they ask."""
 
-    def __init__(self, lanes: Sequence[PooledEndpoint]) -> None:
-        self._lanes = lanes
-        self._waiters: deque[
-            tuple[asyncio.Future[PooledEndpoint], set[PooledEndpoint]]
-        ] = deque()
+    def __init__(self, endpoints: Sequence[PooledEndpoint]) -> None:
+        self._endpoints = endpoints
+        self._waiters: deque[_Waiter] = deque()
         self._fault: BaseException | None = None
 
-    async def take(self, tried: set[PooledEndpoint]) -> PooledEndpoint:
-        """A lane with a slot taken in it, once there is one; see `choose`.
+    async def acquire(self, tried: set[PooledEndpoint]) -> PooledEndpoint:
+        """Wait for a slot and return its endpoint; see `choose_endpoint`.
 
-        Raises what `fail` was told.
+        Raises the exception that was passed to `fail`.
         """
         if self._fault is not None:
             raise self._fault
         now_s = time.monotonic()
-        if not self._waiters and (lane := choose(self._lanes, tried, now_s)):
-            lane.take(now_s)
-            return lane
-        turn: asyncio.Future[PooledEndpoint] = (
-            asyncio.get_running_loop().create_future()
-        )
+        if not self._waiters:
+            endpoint = choose_endpoint(self._endpoints, tried, now_s)
+            if endpoint is not None:
+                endpoint.take_slot(now_s)
+                return endpoint
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[PooledEndpoint] = loop.create_future()
         self._waiters.append((turn, tried))
-        self.deal()  # those before may wait for another lane than this one can have
+        # Those ahead may be waiting for another endpoint than this request can use.
+        self.assign()
         try:
             return await turn
         except asyncio.CancelledError:
@@ -41,33 +134,39 @@ class SlotScheduler:
                 self.release(turn.result())
             raise
 
-    def release(self, lane: PooledEndpoint) -> None:
+    def release(self, endpoint: PooledEndpoint) -> None:
         """Give a slot back."""
-        lane.in_flight -= 1
+        endpoint.in_flight -= 1
         if self._waiters:
-            self.deal()
+            self.assign()
 
-    def deal(self) -> None:
-        """Give free slots to those who wait; to be called where a lane may have got
-        some.
+    def assign(self) -> None:
+        """Assign free slots to waiting requests.
+
+        Call it whenever slots may have become free.
         """
         now_s = time.monotonic()
-        passed: list[tuple[asyncio.Future[PooledEndpoint], set[PooledEndpoint]]] = []
-        while self._waiters and any(
-            lane.open(now_s) and lane.free for lane in self._lanes
-        ):
+        passed_over: list[_Waiter] = []
+        while self._waiters and self._any_free(now_s):
             turn, tried = self._waiters.popleft()
             if turn.done():
                 continue
-            if lane := choose(self._lanes, tried, now_s):
-                lane.take(now_s)
-                turn.set_result(lane)
-            else:  # it has tried those with free slots
-                passed.append((turn, tried))
-        self._waiters.extendleft(reversed(passed))
+            endpoint = choose_endpoint(self._endpoints, tried, now_s)
+            if endpoint is not None:
+                endpoint.take_slot(now_s)
+                turn.set_result(endpoint)
+            else:  # it has tried the endpoints with free slots
+                passed_over.append((turn, tried))
+        self._waiters.extendleft(reversed(passed_over))
+
+    def _any_free(self, now_s: float) -> bool:
+        return any(
+            endpoint.is_available(now_s) and endpoint.has_free_slot
+            for endpoint in self._endpoints
+        )
 
     def fail(self, fault: BaseException) -> None:
-        """From now on `take` raises, for those who wait too."""
+        """Make `acquire` raise `fault` from now on, for waiting requests too."""
         self._fault = fault
         while self._waiters:
             turn, _ = self._waiters.popleft()
@@ -75,23 +174,25 @@ class SlotScheduler:
                 turn.set_exception(fault)
 
 
-def choose(
-    lanes: Sequence[PooledEndpoint], tried: set[PooledEndpoint], now_s: float
+def choose_endpoint(
+    endpoints: Sequence[PooledEndpoint], tried: set[PooledEndpoint], now_s: float
 ) -> PooledEndpoint | None:
-    """The least loaded of the lanes with a free slot, relative to their windows; None:
-    wait for one.
+    """Return the endpoint with the lowest load relative to its window.
 
-    Those in `tried` have spoiled the request that asks: they come only where no other
-    lane is open.
+    Endpoints in `tried` have failed this request already: they are considered only if
+    no other one is available. None means that the request has to wait for a slot.
     """
-    if (
-        len(lanes) == 1
-    ):  # the usual case, and choosing is a tenth of the pool's work on a request
-        return lanes[0] if lanes[0].open(now_s) and lanes[0].free else None
-    ready = [lane for lane in lanes if lane.open(now_s)]
+    # The usual case, and choosing is a tenth of the pool's work on a request.
+    if len(endpoints) == 1:
+        [only] = endpoints
+        return only if only.is_available(now_s) and only.has_free_slot else None
+    available = [endpoint for endpoint in endpoints if endpoint.is_available(now_s)]
     if tried:
-        ready = [lane for lane in ready if lane not in tried] or ready
-    free = [lane for lane in ready if lane.free]
-    return min(
-        free, key=lambda lane: (lane.in_flight + 1) / lane.window.size, default=None
-    )
+        untried = [endpoint for endpoint in available if endpoint not in tried]
+        available = untried or available
+    with_free_slot = [endpoint for endpoint in available if endpoint.has_free_slot]
+    return min(with_free_slot, key=_relative_load, default=None)
+
+
+def _relative_load(endpoint: PooledEndpoint) -> float:
+    return (endpoint.in_flight + 1) / endpoint.window.size

@@ -1,20 +1,22 @@
-"""How many requests one endpoint gets at once: a control law that follows what the
-server shows. Pure.
+"""Adapts the number of requests in flight at one endpoint to what the server reports.
+
+No IO and no clock.
 """
 
 HEADROOM_FRAC = 0.25
-"""Requests queued at the server beyond what it runs, as a share of that: so that freed
+"""Requests to keep queued at the server, as a share of those it runs, so that freed
 places are filled at once.
 """
 
 
 class RequestWindow:
-    """Between 1 and `maximum` requests; begins at the maximum, since a server that
-    queues is not harmed by it.
+    """Limits the requests in flight to between 1 and `maximum`.
 
-    Additive increase, multiplicative decrease: halved where the server pushes back, one
-    more for each whole window of successes, so that at a steady push-back endpoints
-    share a server fairly.
+    It starts at the maximum, since a queue does no harm to a server that has one.
+
+    Additive increase, multiplicative decrease: the size is halved when the server
+    pushes back and grows by one for each full window of successes, so that under steady
+    pushback several clients share a server fairly.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -25,36 +27,37 @@ class RequestWindow:
 
     @property
     def size(self) -> int:
-        """Requests in flight."""
+        """Requests allowed in flight."""
         return int(self._size)
 
-    def succeeded(self) -> None:
-        """A completion came; while the server's own queue is long, the window does not
-        grow.
+    def record_success(self) -> None:
+        """Record a completion.
+
+        The window grows unless the server's own queue is long.
         """
         if self._size < self.maximum and not self._queued:
             self._size = min(self._size + 1 / self._size, self.maximum)
 
-    def pushed_back(self, sent_s: float, now_s: float) -> None:
-        """A 429 or a reset met the request sent at `sent_s`, on the clock of `now_s`.
+    def record_pushback(self, sent_s: float, now_s: float) -> None:
+        """Record a 429 or a reset for the request sent at `sent_s`.
 
-        What was sent before the last cut says nothing about the window since: it cuts
-        once a round trip.
+        Both times are seconds on one clock. Requests sent before the last cut say
+        nothing about the window since then, so it is cut at most once a round trip.
         """
         if sent_s >= self._cut_s:
             self._size = max(self._size / 2, 1.0)
             self._cut_s = now_s
 
-    def looked(self, running: float, waiting: float) -> None:
-        """The server said how many requests it runs and how many wait there, ours and
-        those of others.
+    def record_load(self, running: float, waiting: float) -> None:
+        """Record how many requests the server runs and queues, from all its clients.
 
-        A queue seen twice running has lasted longer than a look: the window goes a
-        quarter of the way to what runs and some more. A short queue is what keeps a
-        server busy.
+        A queue seen twice in a row is a lasting one: the window then shrinks a quarter
+        of the way to the running requests plus headroom. A short queue keeps the server
+        busy and is left alone.
         """
-        spare = max(running * HEADROOM_FRAC, 1.0)
-        queued, self._queued = self._queued, waiting > spare
-        excess = self._size - (running + spare)
-        if queued and self._queued and excess > 0:
+        headroom = max(running * HEADROOM_FRAC, 1.0)
+        was_queued = self._queued
+        self._queued = waiting > headroom
+        excess = self._size - (running + headroom)
+        if was_queued and self._queued and excess > 0:
             self._size -= excess / 4

@@ -1,7 +1,9 @@
-"""The OpenAI chat wire form: a Request to JSON, an HTTP answer to a Completion, and
-when to ask again. Pure.
+"""Encodes requests to OpenAI-compatible servers and parses what they answer. No IO.
+
+Also decides which answers are worth another attempt, and when.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,47 +18,55 @@ from cotbuild.schemas.completion import (
 )
 from cotbuild.schemas.record import explain_validation_error
 
-MAX_WORDS_CHARS = 300
-"""Longest piece of a server's own words kept in a message."""
+MAX_ERROR_CHARS = 300
+"""Longest excerpt of a server's error text kept in a message."""
 MAX_BACKOFF_S = 60.0
 MAX_RETRY_AFTER_S = 300.0
-"""A server that asks for a longer pause is asked again after this one: the next run is
-there for the rest.
-"""
+"""Longest pause that a server's Retry-After is granted; the next run retries the rest."""
 
 REJECTED_STATUS = frozenset({400, 413, 422})
-"""This request's own fault: the same bytes would be refused again."""
+"""The request itself is at fault: the same bytes would be refused again."""
 RETRY_STATUS = frozenset({408, 409, 425, 429})
-"""Passing trouble; so is every 5xx."""
-AWAY_STATUS = frozenset({502, 503, 504})
-"""Often a proxy's word that there is nobody behind it."""
-NOT_READY_STATUS = AWAY_STATUS | {429}
-"""Says nothing about whether a route exists."""
+"""Transient errors, as every 5xx is."""
+GATEWAY_STATUS = frozenset({502, 503, 504})
+"""Often sent by a proxy with no server behind it."""
+NOT_READY_STATUS = GATEWAY_STATUS | {429}
+"""Tells nothing about whether a route exists."""
+
+_LOAD_LINE = re.compile(
+    rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting)"
+    rb"(?:\{[^}]*\})? (\S+)$",
+    re.MULTILINE,
+)
+
+
+# -- requests and completions --------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class RetryableFailure:
-    """One attempt that brought nothing and is worth another."""
+    """An attempt that brought no answer and is worth repeating."""
 
     kind: FailureKind
     message: str
-    after_s: float | None = None  # the server's Retry-After
-    lost: bool = (
-        False  # the connection broke or was refused: the server itself may be gone
-    )
-    away: bool = False  # AWAY_STATUS: the server itself may be gone, behind a proxy
-    pushed_back: bool = (
-        False  # a 429, or a connection broken off: there may be too much in flight
-    )
+    after_s: float | None = None
+    """The server's Retry-After, in seconds."""
+    lost: bool = False
+    """The connection broke or was refused: the server itself may be gone."""
+    gateway_error: bool = False
+    """GATEWAY_STATUS: the server itself may be gone, behind a proxy."""
+    pushed_back: bool = False
+    """A 429 or a broken connection: too many requests may be in flight."""
 
     def failure(self, request_key: str) -> Failure:
-        """What it comes to when no attempt is left."""
+        """Return the Failure to record once no attempt is left."""
         return Failure(request_key=request_key, kind=self.kind, message=self.message)
 
 
-def wire(request: Request, model: str) -> dict[str, Any]:
-    """The JSON body of one chat completion, every sampling field explicit (vLLM takes
-    top_k 0 as off).
+def build_request_body(request: Request, model: str) -> dict[str, Any]:
+    """Return the JSON body of a chat completion request.
+
+    Every sampling field is explicit; vLLM reads top_k 0 as off.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -75,9 +85,8 @@ def wire(request: Request, model: str) -> dict[str, Any]:
 class _Message(BaseModel):
     content: str | None = None
     reasoning: str | None = None
-    reasoning_content: str | None = (
-        None  # vLLM's older name, still SGLang's and DeepSeek's
-    )
+    # vLLM's older name for `reasoning`; SGLang and DeepSeek still use it.
+    reasoning_content: str | None = None
 
 
 class _Choice(BaseModel):
@@ -91,16 +100,17 @@ class _Usage(BaseModel):
 
 
 class ChatBody(BaseModel):
-    """What we read of a chat completion; servers add fields as they like."""
+    """The fields of a chat completion that are read; servers add others."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
     model: str | None = None
 
 
-def read_body(raw: bytes) -> ChatBody | RetryableFailure:
-    """Validate the body of a 200; anything but a whole completion is worth another
-    attempt.
+def parse_body(raw: bytes) -> ChatBody | RetryableFailure:
+    """Validate the body of a 200 response.
+
+    Anything but a whole completion is worth another attempt.
     """
     try:
         return ChatBody.model_validate_json(raw)
@@ -112,34 +122,38 @@ def read_body(raw: bytes) -> ChatBody | RetryableFailure:
 
 
 def to_answer(body: ChatBody, request_key: str) -> Answer | RetryableFailure:
-    """The first choice as a Completion.
+    """Convert the first choice to a Completion.
 
-    finish_reason abort (vLLM, shutting down) is asked again. Any other than stop and
-    length (content_filter, tool_calls, repetition) is the server's refusal to finish
-    this text: final, like a 400, and not a verdict.
+    vLLM sends finish_reason `abort` while it shuts down, so that is retried. Any other
+    reason except `stop` and `length` (content_filter, tool_calls, repetition) is the
+    server's refusal to finish the text: as final as a 400.
     """
-    choice, usage = body.choices[0], body.usage
+    choice = body.choices[0]
     reason = choice.finish_reason
     if reason == "abort":
         return RetryableFailure(
             FailureKind.BAD_BODY, "finish_reason is 'abort'. Expected stop or length."
         )
     if reason != "stop" and reason != "length":
-        words = one_line(f"finish_reason is {reason!r}. Expected stop or length.")
+        message = one_line(f"finish_reason is {reason!r}. Expected stop or length.")
         return Failure(
-            request_key=request_key, kind=FailureKind.REJECTED, message=words
+            request_key=request_key, kind=FailureKind.REJECTED, message=message
         )
-    message = choice.message
+    reasoning = choice.message.reasoning
+    if reasoning is None:
+        reasoning = choice.message.reasoning_content
+    usage = body.usage or _Usage()
     return Completion(
         request_key=request_key,
-        text=message.content or "",
-        reasoning=message.reasoning
-        if message.reasoning is not None
-        else message.reasoning_content,
+        text=choice.message.content or "",
+        reasoning=reasoning,
         finish_reason="stop" if reason == "stop" else "length",
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
     )
+
+
+# -- errors --------------------------------------------------------------------
 
 
 class _ErrorObject(BaseModel):
@@ -154,58 +168,99 @@ class _ErrorBody(BaseModel):
     detail: str | None = None
 
 
-def server_words(raw: bytes) -> str:
-    """The server's own words in an error body, on one line of at most MAX_WORDS_CHARS."""
+def read_error_text(raw: bytes) -> str:
+    """Return the message in an error body, on one line of at most MAX_ERROR_CHARS."""
     try:
         body = _ErrorBody.model_validate_json(raw)
     except ValidationError:
-        return one_line(raw[: 4 * MAX_WORDS_CHARS].decode("utf-8", "replace"))
+        return one_line(raw[: 4 * MAX_ERROR_CHARS].decode("utf-8", "replace"))
     error = body.error.message if isinstance(body.error, _ErrorObject) else body.error
-    return one_line(
-        error or body.message or body.detail or raw.decode("utf-8", "replace")
-    )
+    message = error or body.message or body.detail
+    return one_line(message or raw.decode("utf-8", "replace"))
 
 
-def refusal(
-    url: str, status: int, words: str, model: str, sent_key: bool, location: str | None
+def explain_refusal(
+    url: str, status: int, text: str, model: str, sent_key: bool, location: str | None
 ) -> str:
-    """The line for a status after which asking makes no sense: 401, 403, 404,
-    redirects; trouble before the start.
+    """Describe a status that makes further requests pointless, and its remedy.
+
+    For 401, 403, 404 and redirects, and for transient errors before the first request.
+
+    Args:
+        text: The server's message, as `read_error_text` returns it.
+        sent_key: Whether the request carried an API key.
+        location: The Location header of a redirect.
     """
     if status in (401, 403):
-        sent = (
+        reason = (
             "the key in OPENAI_API_KEY was refused" if sent_key else "no key was sent"
         )
-        todo = f"Access denied: {sent}. Set OPENAI_API_KEY to a key for this server."
+        advice = (
+            f"Access denied: {reason}. Set OPENAI_API_KEY to a key for this server."
+        )
     elif 300 <= status < 400:
-        todo = f"Redirects are not followed. Pass the final URL, {location!r}."
+        advice = f"Redirects are not followed. Pass the final URL, {location!r}."
     elif status in RETRY_STATUS or status >= 500:
-        todo = "The server is not ready. Wait, then run again."
+        advice = "The server is not ready. Wait, then run again."
     else:
-        todo = f"Pass the URL, ending in /v1, of an OpenAI-compatible server with the model {model!r}."
-    return f"{url}: HTTP {status}: {words or 'no words'}. {todo}"
+        advice = (
+            "Pass the URL, ending in /v1, of an OpenAI-compatible server with the model "
+            f"{model!r}."
+        )
+    return f"{url}: HTTP {status}: {text or 'no words'}. {advice}"
 
 
 def one_line(text: str) -> str:
-    """White space folded, control characters out, cut at MAX_WORDS_CHARS."""
-    folded = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return (
-        folded
-        if len(folded) <= MAX_WORDS_CHARS
-        else folded[: MAX_WORDS_CHARS - 1] + "…"
-    )
+    """Return `text` on one line, without control characters, cut at MAX_ERROR_CHARS."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    folded = " ".join(printable.split())
+    if len(folded) <= MAX_ERROR_CHARS:
+        return folded
+    return folded[: MAX_ERROR_CHARS - 1] + "…"
 
 
 def backoff_s(
     attempt: int, after_s: float | None, jitter: float, first_s: float = 1.0
 ) -> float:
-    """Seconds to wait after the attempt-th (from 1) failed: first_s, doubled each time
-    up to MAX_BACKOFF_S.
+    """Return the seconds to wait after a failed attempt.
 
-    Times 0.5 to 1 by `jitter` in [0, 1), so that a window of requests does not come
-    back at once; on top of a Retry-After where there is one.
+    The wait doubles with each attempt, up to MAX_BACKOFF_S, and comes on top of a
+    Retry-After.
+
+    Args:
+        attempt: The number of the failed attempt, from 1.
+        after_s: The server's Retry-After in seconds; None if it sent none.
+        jitter: In [0, 1); scales the wait by 0.5 to 1, so that a window of requests is
+            not repeated all at once.
+        first_s: The wait after the first attempt, before jitter.
     """
-    wait_s = min(first_s * 2.0 ** min(attempt - 1, 30), MAX_BACKOFF_S) * (
-        0.5 + jitter / 2
-    )
+    full_wait_s = min(first_s * 2.0 ** min(attempt - 1, 30), MAX_BACKOFF_S)
+    wait_s = full_wait_s * (0.5 + jitter / 2)
     return wait_s if after_s is None else after_s + wait_s * 0.5
+
+
+# -- vLLM's /metrics -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLoad:
+    """The load of all engines of a server together, from every client."""
+
+    generated_tokens: float
+    """Tokens generated since the server started."""
+    running: float
+    waiting: float
+
+
+def parse_load(raw: bytes) -> ServerLoad | None:
+    """Parse the body of /metrics; return None if it is not vLLM's."""
+    sums: dict[bytes, float] = {}
+    for name, value in _LOAD_LINE.findall(raw):
+        sums[name] = sums.get(name, 0.0) + float(value)
+    if b"generation_tokens_total" not in sums:
+        return None
+    return ServerLoad(
+        generated_tokens=sums[b"generation_tokens_total"],
+        running=sums.get(b"num_requests_running", 0.0),
+        waiting=sums.get(b"num_requests_waiting", 0.0),
+    )

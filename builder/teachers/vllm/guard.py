@@ -1,14 +1,16 @@
-"""A small process between cotbuild and a server: however cotbuild dies, nothing of the
-server outlives it by long.
+"""A small process between cotbuild and a server that ends the server with cotbuild.
+
+However cotbuild dies, nothing of the server outlives it by long.
 
     python -I -S guard.py --parent PID --run-dir DIR --grace SECONDS -- COMMAND…
 
-Run by path and on the standard library alone, so that it watches within milliseconds.
-cotbuild holds the only write end of its stdin. At end of file there, at SIGTERM, or
-once PID is no longer its parent (a forked child of cotbuild may hold the pipe open),
-the server gets SIGTERM and after the grace SIGKILL, with every descendant. DIR, which
-the guard makes itself, goes last: the server's socket and temporary files are in it.
-Exits with the server's code, or 0 when told to.
+It is run by path and uses the standard library alone, so that it watches within
+milliseconds. cotbuild holds the only write end of its stdin. At end of file there, at
+SIGTERM, or once PID is no longer its parent (a forked child of cotbuild may hold the
+pipe open), the server gets SIGTERM and, after the grace period, SIGKILL, with every
+descendant. DIR, which the guard creates, is removed last: it contains the server's
+socket and temporary files. Exits with the server's code, or with 0 if it was told to
+stop.
 """
 
 import argparse
@@ -28,66 +30,71 @@ from types import FrameType
 POLL_S = 0.25
 SHM_EVERY_S = 1.0
 SERVER_PID = "server.pid"
-"""File in the run directory with the server's pid, which is its process group and
-session too.
+"""File in the run directory with the server's pid.
+
+The pid is also that of its process group and session.
 """
 LEFT_BEHIND = ("psm_", "sem.mp-", "torch_", "nccl-")
-"""What killed servers leave mapped in /dev/shm (multiprocessing, torch, NCCL), up to
-240 MiB each.
+"""Files that killed servers leave in /dev/shm, up to 240 MiB each.
+
+Made, and mapped, by multiprocessing, torch and NCCL.
 """
 OPENMP = "__KMP_REGISTERED_LIB_{pid}_{uid}"
-"""What Intel's OpenMP leaves there, not mapped, but with the pid in its name."""
+"""A file that Intel's OpenMP leaves there, not mapped but named by pid."""
 
 
 class StopSignal:
-    """Set by SIGTERM, SIGHUP and SIGINT.
+    """A flag that SIGTERM, SIGHUP and SIGINT set.
 
-    A handler, since a child would inherit an ignored signal as ignored.
+    They are handled and not ignored, because a child would inherit that they are.
     """
 
     def __init__(self) -> None:
-        self.told = False
+        self.received = False
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self._tell)
+            signal.signal(number, self._handle)
 
-    def _tell(self, _number: int, _frame: FrameType | None) -> None:
-        self.told = True
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.received = True
 
 
 class SharedMemory:
-    """What descendants have in /dev/shm.
+    """The descendants' files in /dev/shm.
 
-    Known only while they live, so it is looked up now and then.
+    They can only be found while the descendants live, so `scan` is called repeatedly.
     """
 
     def __init__(self) -> None:
         self.inodes: set[int] = set()
         self.pids: set[int] = set()
 
-    def look(self) -> None:
-        for pid in descendants():
+    def scan(self) -> None:
+        """Note the descendants and the files in /dev/shm that they have mapped."""
+        for pid in find_descendants():
             self.pids.add(pid)
             with contextlib.suppress(OSError):
-                for line in (
-                    Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
-                ):
-                    if " /dev/shm/" in line:
-                        # Not by name: glibc maps a semaphore under a name that it then
-                        # deletes.
-                        self.inodes.add(int(line.split()[4]))
+                maps = Path(f"/proc/{pid}/maps").read_text(errors="replace")
+                self._add_inodes(maps)
+
+    def _add_inodes(self, maps: str) -> None:
+        for line in maps.splitlines():
+            if " /dev/shm/" in line:
+                # By inode, since glibc maps a semaphore under a name that it deletes.
+                self.inodes.add(int(line.split()[4]))
 
     def remove(self) -> None:
-        """Remove what is left, once they are gone; of files in LEFT_BEHIND's kinds
-        only.
+        """Remove the files that are left once the descendants are gone.
+
+        Only files whose names begin as in LEFT_BEHIND, and OpenMP's.
         """
-        openmp = {OPENMP.format(pid=pid, uid=os.getuid()) for pid in self.pids}
+        openmp_names = {OPENMP.format(pid=pid, uid=os.getuid()) for pid in self.pids}
         for path in Path("/dev/shm").glob("*"):
             with contextlib.suppress(OSError):
-                if path.name in openmp or (
-                    path.name.startswith(LEFT_BEHIND)
-                    and path.stat().st_ino in self.inodes
-                ):
+                if path.name in openmp_names or self._was_mapped(path):
                     path.unlink()
+
+    def _was_mapped(self, path: Path) -> bool:
+        return path.name.startswith(LEFT_BEHIND) and path.stat().st_ino in self.inodes
 
 
 def main() -> int:
@@ -99,7 +106,7 @@ def main() -> int:
     args = parser.parse_args()
     stop = StopSignal()
     adopt_orphans()
-    if abandoned(args.parent, 0.0):
+    if is_abandoned(args.parent, 0.0):
         return 0
     args.run_dir.mkdir(mode=0o700)
     shm = SharedMemory()
@@ -109,87 +116,98 @@ def main() -> int:
         ) as server:
             try:
                 write_pid(args.run_dir, server.pid)
-                watch(server, args.parent, stop, shm)
+                watch_server(server, args.parent, stop, shm)
                 code = server.poll()
             finally:
-                end(server, args.grace, shm)
+                end_server(server, args.grace, shm)
     finally:
         shm.remove()
         shutil.rmtree(args.run_dir, ignore_errors=True)
-    return 0 if code is None else code if code >= 0 else 128 - code
+    if code is None:
+        return 0
+    return code if code >= 0 else 128 - code
 
 
-def watch(
+def watch_server(
     server: subprocess.Popen[bytes], parent: int, stop: StopSignal, shm: SharedMemory
 ) -> None:
-    """Return once the server is gone or has to go."""
-    next_look = 0.0
-    while server.poll() is None and not stop.told and not abandoned(parent, POLL_S):
-        if time.monotonic() >= next_look:
-            shm.look()
-            next_look = time.monotonic() + SHM_EVERY_S
+    """Return once the server has ended or has to be ended."""
+    next_scan = 0.0
+    while (
+        server.poll() is None and not stop.received and not is_abandoned(parent, POLL_S)
+    ):
+        if time.monotonic() >= next_scan:
+            shm.scan()
+            next_scan = time.monotonic() + SHM_EVERY_S
 
 
-def abandoned(parent: int, wait_s: float) -> bool:
-    """Whether cotbuild is gone or has let go; nothing is ever written to stdin, so
-    readable means end of file.
+def is_abandoned(parent: int, wait_s: float) -> bool:
+    """Return whether cotbuild is gone or has closed the pipe, waiting up to `wait_s`.
+
+    Nothing is ever written to stdin, so readable means end of file.
     """
-    return os.getppid() != parent or bool(select.select([0], [], [], wait_s)[0])
+    if os.getppid() != parent:
+        return True
+    readable, _, _ = select.select([0], [], [], wait_s)
+    return bool(readable)
 
 
-def end(server: subprocess.Popen[bytes], grace_s: float, shm: SharedMemory) -> None:
-    """SIGTERM to the group, then SIGKILL to it and to descendants that left it, until
-    none is alive.
+def end_server(
+    server: subprocess.Popen[bytes], grace_s: float, shm: SharedMemory
+) -> None:
+    """End the server and its descendants; return once none is alive.
+
+    Sends SIGTERM to the process group and, after `grace_s`, SIGKILL to the group and to
+    descendants that left it.
     """
-    shm.look()
+    shm.scan()
     signal_group(server.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
-    while alive(server) and time.monotonic() < deadline:
+    while is_alive(server) and time.monotonic() < deadline:
         time.sleep(0.05)
-    shm.look()
-    while alive(server):
+    shm.scan()
+    while is_alive(server):
         signal_group(server.pid, signal.SIGKILL)
-        for pid in descendants():
+        for pid in find_descendants():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
 def signal_group(group: int, number: int) -> None:
-    # PermissionError is macOS's answer for a group of zombies.
+    # macOS raises PermissionError for a group of zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
-def alive(server: subprocess.Popen[bytes]) -> bool:
-    return server.poll() is None or bool(descendants())
+def is_alive(server: subprocess.Popen[bytes]) -> bool:
+    return server.poll() is None or bool(find_descendants())
 
 
-def descendants() -> set[int]:
-    """Living processes below this one.
+def find_descendants() -> set[int]:
+    """Return the pids of the living processes below this one.
 
-    With `adopt_orphans` that is all the server ever started; Linux only.
+    After `adopt_orphans` these are all that the server ever started. Linux only.
     """
     children: dict[int, list[int]] = {}
-    for pid, parent in processes():
+    for pid, parent in list_processes():
         children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    todo = [os.getpid()]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found.update(below)
-        todo.extend(below)
-    return found
+    pids: set[int] = set()
+    pending = [os.getpid()]
+    while pending:
+        child_pids = children.get(pending.pop(), [])
+        pids.update(child_pids)
+        pending.extend(child_pids)
+    return pids
 
 
-def processes() -> Iterator[tuple[int, int]]:
-    """(pid, parent's pid) of everything that runs; zombies do not."""
+def list_processes() -> Iterator[tuple[int, int]]:
+    """Yield pid and parent's pid of every process, zombies excepted."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The command's name, in brackets, may hold spaces and brackets itself.
-            state, parent = (
-                path.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            )
+            # The command's name, in brackets, may itself contain spaces and brackets.
+            _, _, fields = path.read_text(errors="replace").rpartition(")")
+            state, parent = fields.split()[:2]
             if state not in "ZX":
                 yield int(path.parent.name), int(parent)
 
@@ -201,8 +219,9 @@ def write_pid(run_dir: Path, pid: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies (PR_SET_CHILD_SUBREAPER),
-    so that none gets away.
+    """Become the parent of every descendant whose own parent dies, so that none escapes.
+
+    That is prctl's PR_SET_CHILD_SUBREAPER; Linux only.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)

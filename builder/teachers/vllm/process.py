@@ -1,5 +1,6 @@
-"""A process under its guard (guard.py): started, waited for, ended with all it started;
-and what its log says.
+"""Runs a process under a guard (guard.py), which ends it with all it started.
+
+Also finds the error in its log that explains why it ended.
 """
 
 import asyncio
@@ -22,7 +23,9 @@ from cotbuild.schemas.errors import StoreError, TeacherError
 GRACE_S = 3.0
 """From SIGTERM to SIGKILL."""
 GONE_S = 15.0
-"""Longest wait for the guard itself; after SIGKILL only the kernel can keep a process.
+"""Longest wait for the guard itself.
+
+After SIGKILL only the kernel can keep a process alive.
 """
 POLL_S = 0.1
 MAX_SOCKET_PATH = 107
@@ -30,6 +33,7 @@ MAX_SOCKET_PATH = 107
 SOCKET_NAME_LENGTH = 37
 """vLLM names its own sockets /UUID under VLLM_RPC_BASE_PATH."""
 TAIL_BYTES = 256 * 1024
+MAX_ERROR_CHARS = 300
 
 _PREFIX = re.compile(r"^\(\w[^)]* pid=\d+\) ")
 _LOGGED = re.compile(r"^(?:ERROR|CRITICAL) \S+ \S+ (?:\[[^\]]*\] )?")
@@ -42,17 +46,25 @@ _CONSEQUENCE = (
     "EngineDeadError",
     "EngineCore failed",
 )
-"""Said by the API server after the fault that matters, which another process has logged
-before.
+"""Logged by the API server after the error that matters, which another process logged
+before it.
 """
 
 
 class GuardedProcess:
-    """One process, its descendants and its private directory `run_dir`, all gone once
-    `stop` returns.
+    """A process with its descendants and its private directory.
 
-    `env` is added to the environment; the output is appended to `log`. Raises
-    StoreError where it cannot be written.
+    All of them are gone once `stop` has returned.
+
+    Args:
+        command: The program and its arguments.
+        env: Variables to add to the environment.
+        log: The file to which the output is appended.
+        run_dir: The private directory, which the guard creates and removes.
+        grace_s: Seconds from SIGTERM to SIGKILL.
+
+    Raises:
+        StoreError: The log cannot be written.
     """
 
     def __init__(
@@ -65,113 +77,118 @@ class GuardedProcess:
     ) -> None:
         self.log = log
         self.run_dir = run_dir
-        # Through env(1): a library to preload is the server's business, not the
-        # guard's.
-        server = ["env", *(f"{name}={value}" for name, value in env.items()), *command]
-        words = [
-            "--parent",
-            str(os.getpid()),
-            "--run-dir",
-            str(run_dir),
-            "--grace",
-            str(grace_s),
-            "--",
-            *server,
+        # Set by env(1), because a library to preload is for the server and not for the
+        # guard.
+        assignments = [f"{name}={value}" for name, value in env.items()]
+        guard_args = [
+            *("--parent", str(os.getpid())),
+            *("--run-dir", str(run_dir)),
+            *("--grace", str(grace_s)),
+            *("--", "env", *assignments, *command),
         ]
-        with _append(log) as output:
+        with _open_log(log) as output:
             self.log_start = output.tell()
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, *words],
+                [sys.executable, "-I", "-S", guard.__file__, *guard_args],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal reaches cotbuild alone, which finishes before
-                # it lets the server go.
+                # Ctrl-C in the terminal reaches cotbuild alone, which finishes its work
+                # before it stops the server.
                 start_new_session=True,
             )
 
     @property
     def guard_pid(self) -> int:
-        """Pid of the guard."""
+        """The guard's pid."""
         return self._guard.pid
 
     def exit_code(self) -> int | None:
-        """None while it runs. Once it ended everything it started is gone."""
+        """Return the exit code, or None while the process runs.
+
+        Once there is one, everything the process started is gone.
+        """
         code = self._guard.poll()
         if code is not None:
-            self._let_go()
+            self._close_pipe()
             if self.run_dir.exists():
-                self._end_unguarded()
+                self._kill_unguarded()
         return code
 
     async def wait(self) -> int:
-        """Until it ended; its exit code."""
+        """Wait until the process has ended; return its exit code."""
         while (code := self.exit_code()) is None:
             await asyncio.sleep(POLL_S)
         return code
 
     async def stop(self) -> None:
-        """End it: SIGTERM, SIGKILL after GRACE_S. Cancelled meanwhile, the guard goes
-        on by itself.
+        """End the process: SIGTERM, then SIGKILL after the grace period.
+
+        The guard finishes the job even if this is cancelled. Raises TeacherError if the
+        process survives.
         """
-        self._let_go()
+        self._close_pipe()
         try:
             await asyncio.wait_for(self.wait(), GONE_S)
         except TimeoutError as fault:
             raise TeacherError(
-                f"{self.run_dir}: the server still runs {GONE_S:.0f} s after SIGKILL. Stop it by hand. Log: {self.log}"
+                f"{self.run_dir}: the server still runs {GONE_S:.0f} s after SIGKILL. "
+                f"Stop it by hand. Log: {self.log}"
             ) from fault
 
     def last_error(self) -> str:
-        """The line of this life's log that says best why it ended."""
+        """Return the line of this process's log that best explains why it ended."""
         with self.log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(self.log_start, size - TAIL_BYTES))
-            return last_error(file.read().decode("utf-8", "replace"))
+            return find_last_error(file.read().decode("utf-8", "replace"))
 
-    def _let_go(self) -> None:
+    def _close_pipe(self) -> None:
         assert self._guard.stdin is not None
         self._guard.stdin.close()
 
-    def _end_unguarded(self) -> None:
-        """The guard was killed before its work was done."""
+    def _kill_unguarded(self) -> None:
+        """Clean up after a guard that was killed before it had finished."""
         with contextlib.suppress(OSError, ValueError):
-            server = int((self.run_dir / guard.SERVER_PID).read_text())
-            if (
-                os.getsid(server) == server
-            ):  # else the pid has been given to another process
-                os.killpg(server, signal.SIGKILL)
+            pid = int((self.run_dir / guard.SERVER_PID).read_text())
+            # Otherwise the pid belongs to another process by now.
+            if os.getsid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
 
 def new_run_dir() -> Path:
-    """A name for a private directory, short enough for the sockets in it; the guard
-    makes it.
+    """Return an unused path for a private directory, short enough for sockets in it.
+
+    The guard creates the directory.
     """
     name = f"cotbuild-{secrets.token_hex(4)}"
-    longest = MAX_SOCKET_PATH - SOCKET_NAME_LENGTH
-    usual = Path(tempfile.gettempdir(), name)
-    return usual if len(os.fsencode(usual)) <= longest else Path("/tmp", name)
+    max_bytes = MAX_SOCKET_PATH - SOCKET_NAME_LENGTH
+    preferred = Path(tempfile.gettempdir(), name)
+    if len(os.fsencode(preferred)) <= max_bytes:
+        return preferred
+    return Path("/tmp", name)
 
 
-def last_error(text: str) -> str:
-    """The last line that looks like an error and is not the echo of an earlier one;
-    else the last line at all.
+def find_last_error(text: str) -> str:
+    """Return the last line that looks like an error and does not echo an earlier one.
+
+    Falls back to the last error of any kind, then to the last line.
     """
-    lines = [
-        _LOGGED.sub("", _PREFIX.sub("", line)).strip() for line in text.splitlines()
-    ]
-    faults = [line for line in lines if _RAISED.match(line)]
-    causes = [
-        line for line in faults if not any(words in line for words in _CONSEQUENCE)
-    ]
-    found = [*[line for line in lines if line][-1:], *faults[-1:], *causes[-1:]] or [
-        "no output at all"
-    ]
-    return " ".join(found[-1].split())[:300]
+    without_prefix = (_PREFIX.sub("", line) for line in text.splitlines())
+    stripped = (_LOGGED.sub("", line).strip() for line in without_prefix)
+    lines = [line for line in stripped if line]
+    errors = [line for line in lines if _RAISED.match(line)]
+    causes = [line for line in errors if not _is_consequence(line)]
+    candidates = causes or errors or lines or ["no output at all"]
+    return " ".join(candidates[-1].split())[:MAX_ERROR_CHARS]
 
 
-def _append(log: Path) -> IO[bytes]:
+def _is_consequence(line: str) -> bool:
+    return any(phrase in line for phrase in _CONSEQUENCE)
+
+
+def _open_log(log: Path) -> IO[bytes]:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         file = log.open("ab")

@@ -1,4 +1,4 @@
-"""What a managed server is to load, and how long its context is."""
+"""Finds the weights that a managed server loads, and their context length."""
 
 import json
 from collections.abc import Callable
@@ -18,17 +18,18 @@ class Weights:
     """A folder on this machine, or a Hub id at a commit."""
 
     model: str
-    commit: str | None  # None for a folder
-    max_len: (
-        int | None
-    )  # tokens of context the model was made for; None: unknown before it is downloaded
+    commit: str | None
+    """None for a folder."""
+    max_len: int | None
+    """Context length of the model in tokens; None if unknown before the download."""
 
 
 async def find_weights(
     config: TeacherConfig, identity: str, log: Path, say: Callable[[str], None]
 ) -> Weights:
-    """The weights that `identity` names; converts the embedded model where that was not
-    done yet.
+    """Return the weights that `identity` names.
+
+    Converts the embedded model on first use.
     """
     if config.model == "embedded":
         folder = await embedded_model(log, say)
@@ -37,19 +38,21 @@ async def find_weights(
     else:
         commit = hub_commit(identity)
         cached = cached_file("model", config.model, commit, "config.json")
-        return Weights(config.model, commit, max_model_len(cached) if cached else None)
-    return Weights(str(folder), None, max_model_len(folder / "config.json"))
+        return Weights(
+            config.model, commit, read_max_model_len(cached) if cached else None
+        )
+    return Weights(str(folder), None, read_max_model_len(folder / "config.json"))
 
 
-def max_model_len(config_json: Path) -> int | None:
-    """`max_position_embeddings`, also of the text part of a model that sees; None where
-    the file says none.
+def read_max_model_len(config_json: Path) -> int | None:
+    """Read `max_position_embeddings`, also of a multimodal model's text part.
+
+    Returns None if the file has none. Raises ConfigError if it cannot be parsed.
     """
+    key = "max_position_embeddings"
     try:
-        facts = json.loads(config_json.read_text(encoding="utf-8"))
-        length = facts.get("max_position_embeddings") or facts.get(
-            "text_config", {}
-        ).get("max_position_embeddings")
+        config = json.loads(config_json.read_text(encoding="utf-8"))
+        length = config.get(key) or config.get("text_config", {}).get(key)
     except (OSError, ValueError, AttributeError) as fault:
         raise ConfigError(
             f"{config_json}: not a config of transformers: {fault}."
@@ -58,8 +61,9 @@ def max_model_len(config_json: Path) -> int | None:
 
 
 def tokenizer_folder(config: TeacherConfig) -> Path | None:
-    """A folder with the teacher's tokenizer, where one is on this machine already;
-    downloads and converts nothing.
+    """Return a folder on this machine with the teacher's tokenizer, if there is one.
+
+    Downloads and converts nothing.
     """
     if config.endpoints or config.model == "scripted":
         return None

@@ -50,14 +50,14 @@ def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
     from cotbuild.builder.build.build import Build
     from cotbuild.builder.generate.teacher_job import resolve_teacher_job
-    from cotbuild.builder.teachers.http.wire import wire
+    from cotbuild.builder.teachers.http.wire import build_request_body
 
     job = resolve_teacher_job(Build.open(out).config, out)
     keys = {}
     for chain in job.chains(job.read_rules(), lambda _: None):
         assert chain.open_step is not None
         request = chain.open_step.request
-        keys[request.request_key] = key_of(wire(request, "fake"))
+        keys[request.request_key] = key_of(build_request_body(request, "fake"))
     return {
         keys[str(row["request_key"])]: str(row["completion"]).split()[0]
         for row in rows(out)

@@ -15,8 +15,11 @@ from cotbuild.builder.release.open import is_release_name, split_revision
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
 from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
 from cotbuild.builder.release.untrusted import safe_path
-from cotbuild.builder.teachers.identity import teacher_identity
-from cotbuild.builder.teachers.known import IdentityCache, save_known
+from cotbuild.builder.teachers.identity import (
+    IdentityCache,
+    save_identity_cache,
+    teacher_identity,
+)
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 
@@ -160,7 +163,7 @@ def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
 
 
 def test_a_pulled_build_knows_the_weights_it_has_not(tmp_path: Path) -> None:
-    save_known(tmp_path, IdentityCache(folders={"Tiny": "abc"}))
+    save_identity_cache(tmp_path, IdentityCache(folders={"Tiny": "abc"}))
     assert teacher_identity(TeacherConfig(model="Tiny"), tmp_path) == "local:abc"
     with pytest.raises(ConfigError, match="neither a local directory nor a Hub id"):
         teacher_identity(TeacherConfig(model="Other"), tmp_path)

@@ -27,7 +27,7 @@ def stopped_at(signs: str, completed_before: int = 0) -> int | None:
     watch = EarlyStop(completed_before)
     for i, sign in enumerate(signs, 1):
         try:
-            watch.note(answer(sign))
+            watch.record(answer(sign))
         except TeacherError:
             return i
     return None
@@ -68,9 +68,9 @@ def test_counts_of_the_last_200_are_exact(signs: str) -> None:
 def test_says_counts_and_the_commonest_words() -> None:
     watch = EarlyStop()
     for i in range(19):
-        watch.note(answer("HTTP 503: no GPU" if i % 3 else "HTTP 500: other"))
+        watch.record(answer("HTTP 503: no GPU" if i % 3 else "HTTP 500: other"))
     with pytest.raises(
         TeacherError,
         match=r"the first 20 requests all failed, 13 of them with 'HTTP 503: no GPU'\. ",
     ):
-        watch.note(answer("HTTP 503: no GPU"))
+        watch.record(answer("HTTP 503: no GPU"))

@@ -13,15 +13,17 @@ import pytest
 
 from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers import open_teacher, teacher_identity, tokenizer_folder
-from cotbuild.builder.teachers.identity import compare_tokens, folder_digest, remember
-from cotbuild.builder.teachers.known import (
+from cotbuild.builder.teachers.identity import (
     TEACHER_JSON,
     IdentityCache,
-    load_known,
-    save_known,
+    check_tokenizer,
+    folder_digest,
+    load_identity_cache,
+    save_identity,
+    save_identity_cache,
 )
 from cotbuild.builder.teachers.model_names import hub_commit, is_folder
-from cotbuild.builder.teachers.vllm.weights import max_model_len
+from cotbuild.builder.teachers.vllm.weights import read_max_model_len
 from cotbuild.schemas.completion import Message, Request, Sampling
 from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
 from cotbuild.schemas.errors import (
@@ -177,7 +179,7 @@ def test_a_commit_needs_no_resolving(tmp_path: Path) -> None:
 @pytest.mark.parametrize("revision", [None, "v1"])
 def test_a_revision_is_resolved_once(tmp_path: Path, revision: str | None) -> None:
     config = TeacherConfig(model="owner/name", revision=revision)
-    remember(config, f"hub:owner/name@{COMMIT}", tmp_path)
+    save_identity(config, f"hub:owner/name@{COMMIT}", tmp_path)
     assert teacher_identity(config, tmp_path) == f"hub:owner/name@{COMMIT}"
 
 
@@ -275,7 +277,7 @@ def test_an_endpoint_once_asked_is_known_without_it(tmp_path: Path) -> None:
             check(config, teacher_identity(config, tmp_path), tmp_path)
         restated = TeacherConfig(model="fake", endpoints=(server.url,), revision="v2")
         check(restated, teacher_identity(restated, tmp_path), tmp_path)
-    assert len(load_known(tmp_path).endpoints) == 2
+    assert len(load_identity_cache(tmp_path).endpoints) == 2
 
 
 def test_a_server_without_the_model_is_not_remembered(tmp_path: Path) -> None:
@@ -301,10 +303,10 @@ def test_an_unreachable_new_endpoint_is_a_teacher_error(tmp_path: Path) -> None:
 def test_compare_tokens(stored: str, found: str | None, fits: bool) -> None:
     identity = f"endpoint:fake@unstated#{stored}"
     if fits:
-        compare_tokens(identity, found, "url")
+        check_tokenizer(identity, found, "url")
     else:
         with pytest.raises(TeacherError):
-            compare_tokens(identity, found, "url")
+            check_tokenizer(identity, found, "url")
 
 
 # -- teacher.json --------------------------------------------------------------------------------------------------
@@ -312,8 +314,8 @@ def test_compare_tokens(stored: str, found: str | None, fits: bool) -> None:
 
 def test_known_round_trip(tmp_path: Path) -> None:
     known = IdentityCache(hub={"o/n@main": COMMIT}, endpoints={"fake@é": "untokenized"})
-    save_known(tmp_path / "new", known)
-    assert load_known(tmp_path / "new") == known
+    save_identity_cache(tmp_path / "new", known)
+    assert load_identity_cache(tmp_path / "new") == known
     assert [path.name for path in (tmp_path / "new").iterdir()] == [TEACHER_JSON]
 
 
@@ -327,13 +329,13 @@ def test_broken_teacher_json(
 ) -> None:
     (tmp_path / TEACHER_JSON).write_text(text)
     with pytest.raises(error, match=TEACHER_JSON):
-        load_known(tmp_path)
+        load_identity_cache(tmp_path)
 
 
 def test_first_use_is_kept(tmp_path: Path) -> None:
     config = TeacherConfig(model="fake", endpoints=("http://localhost:9/v1",))
     for tokens in "first", "second":
-        remember(config, f"endpoint:fake@unstated#{tokens}", tmp_path)
+        save_identity(config, f"endpoint:fake@unstated#{tokens}", tmp_path)
     assert json.loads((tmp_path / TEACHER_JSON).read_text())["endpoints"] == {
         "fake@unstated": "first"
     }
@@ -371,14 +373,14 @@ def test_a_relative_cache_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_max_model_len(tmp_path: Path, text: str, length: int | None) -> None:
     (tmp_path / "config.json").write_text(text)
-    assert max_model_len(tmp_path / "config.json") == length
+    assert read_max_model_len(tmp_path / "config.json") == length
 
 
 @pytest.mark.parametrize("text", ["", "[1]"])
 def test_max_model_len_of_a_broken_config(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ConfigError, match="not a config of transformers"):
-        max_model_len(tmp_path / "config.json")
+        read_max_model_len(tmp_path / "config.json")
 
 
 def test_tokenizer_folder(model: Path) -> None:

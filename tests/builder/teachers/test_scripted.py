@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose
+from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose_text
 from cotbuild.prompts.template import Template, builtin_templates, render_messages
 from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.completion import (
@@ -82,7 +82,7 @@ def requests(count: int) -> list[Request]:
 def test_answers_in_the_form_asked_for(
     messages: tuple[Message, ...], answers: set[str]
 ) -> None:
-    said = {compose(messages, digest("t", i)).text for i in range(400)}
+    said = {compose_text(messages, digest("t", i)).text for i in range(400)}
     found = {
         match[1]
         for text in said
@@ -98,7 +98,7 @@ def test_says_the_label_first_where_the_exemplars_do() -> None:
         "assistant: Answer: The answer is A because it is so.",
         f"user: {CHOICE}",
     )
-    draft = compose(messages, digest("t", 0))
+    draft = compose_text(messages, digest("t", 0))
     assert re.match(r"Answer: The answer is [ABC] because [a-z]", draft.text)
     assert draft.text.endswith(draft.rationale[1:])
 
@@ -133,15 +133,15 @@ def test_fills_a_schema_in_its_order(
     answer: dict[str, object], allowed: set[object], rationale: bool
 ) -> None:
     messages = chat("user: Question: Where do washed plates go?")
-    one = compose(messages, digest("t", 0), schema(answer, rationale))
+    one = compose_text(messages, digest("t", 0), schema(answer, rationale))
     assert list(json.loads(one.text)) == (
         ["rationale", "answer"] if rationale else ["answer"]
     )
     assert (one.rationale in one.text) is rationale
     found = {
-        json.loads(compose(messages, digest("t", i), schema(answer, rationale)).text)[
-            "answer"
-        ]
+        json.loads(
+            compose_text(messages, digest("t", i), schema(answer, rationale)).text
+        )["answer"]
         for i in range(400)
     }
     assert found <= allowed

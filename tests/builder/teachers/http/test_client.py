@@ -13,7 +13,7 @@ import pytest
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
-from cotbuild.builder.teachers.http.wire import RetryableFailure, wire
+from cotbuild.builder.teachers.http.wire import RetryableFailure, build_request_body
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.errors import TeacherError
 from tests.support.asking import use, use_client
@@ -29,7 +29,7 @@ def test_a_passing_fault_is_asked_again(server: Server, fault: str) -> None:
     server.reset(faults={fault: 1}, times=1)
     answer = use(server, lambda teacher: teacher.ask(request(0)))
     assert isinstance(answer, Completion)
-    assert server.counts() == {key_of(wire(request(0), "fake")): 2}
+    assert server.counts() == {key_of(build_request_body(request(0), "fake")): 2}
 
 
 @pytest.mark.parametrize(

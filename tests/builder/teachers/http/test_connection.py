@@ -5,7 +5,7 @@ import socket
 import pytest
 from yarl import URL
 
-from cotbuild.builder.teachers.http.connection import kept_alive, proxy_for
+from cotbuild.builder.teachers.http.connection import find_proxy, open_socket
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_proxy_is_the_environments_but_never_for_this_machine(
         monkeypatch.setenv(f"{name}_proxy", f"http://{value}.example:3128")
         monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
     monkeypatch.setenv("no_proxy", "near.example")
-    assert proxy_for(URL(url)) == proxy
+    assert find_proxy(URL(url)) == proxy
 
 
 def test_a_socket_notices_within_two_minutes_that_its_peer_has_vanished() -> None:
-    with kept_alive(
+    with open_socket(
         (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
     ) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

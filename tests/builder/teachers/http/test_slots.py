@@ -7,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.teachers.http.client import EndpointClient
-from cotbuild.builder.teachers.http.lane import MAX_WAIT_S, PooledEndpoint
-from cotbuild.builder.teachers.http.slots import SlotScheduler, choose
+from cotbuild.builder.teachers.http.slots import (
+    MAX_WAIT_S,
+    PooledEndpoint,
+    SlotScheduler,
+    choose_endpoint,
+)
 from cotbuild.builder.teachers.http.window import RequestWindow
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Completion, FailureKind
@@ -47,7 +51,7 @@ def lane(
 def test_choose(
     lanes: list[PooledEndpoint], tried: set[int], chosen: int | None
 ) -> None:
-    found = choose(lanes, {lanes[i] for i in tried}, 1.0)
+    found = choose_endpoint(lanes, {lanes[i] for i in tried}, 1.0)
     assert found is (None if chosen is None else lanes[chosen])
 
 
@@ -64,7 +68,7 @@ def test_never_more_than_a_window_and_never_one_that_is_out(
 ) -> None:
     lanes = [lane(taken, window, out=out) for taken, window, out in facts]
     tried = {one for one in lanes if data.draw(st.booleans())}
-    found = choose(lanes, tried, 1.0)
+    found = choose_endpoint(lanes, tried, 1.0)
     could = [one for one in lanes if not one.out and one.in_flight < one.window.size]
     assert found in could if found else not [one for one in could if one not in tried]
 
@@ -76,7 +80,7 @@ def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() ->
         order: list[int] = []
 
         async def worker(number: int) -> None:
-            taken = await slots.take(set())
+            taken = await slots.acquire(set())
             order.append(number)
             await asyncio.sleep(0)
             slots.release(taken)
@@ -95,9 +99,9 @@ def test_one_that_waits_for_another_lane_is_passed_by() -> None:
     async def main() -> None:
         one, other = lane(window=1), lane(1, window=1)
         slots = SlotScheduler([one, other])
-        waiting = asyncio.create_task(slots.take({one}))
+        waiting = asyncio.create_task(slots.acquire({one}))
         await asyncio.sleep(0)
-        assert await slots.take(set()) is one
+        assert await slots.acquire(set()) is one
         slots.release(other)
         assert await waiting is other
 
@@ -108,8 +112,8 @@ def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
     async def main() -> None:
         one = lane(window=1)
         slots = SlotScheduler([one])
-        first = await slots.take(set())
-        second, third = (asyncio.create_task(slots.take(set())) for _ in range(2))
+        first = await slots.acquire(set())
+        second, third = (asyncio.create_task(slots.acquire(set())) for _ in range(2))
         await asyncio.sleep(0)
         slots.release(first)  # the second has it now, and does not know yet
         second.cancel()
@@ -122,11 +126,11 @@ def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
 def test_a_fault_reaches_those_who_wait_and_those_who_come() -> None:
     async def main() -> None:
         slots = SlotScheduler([lane(window=1)])
-        await slots.take(set())
-        waiting = asyncio.create_task(slots.take(set()))
+        await slots.acquire(set())
+        waiting = asyncio.create_task(slots.acquire(set()))
         await asyncio.sleep(0)
         slots.fail(RuntimeError("over"))
-        for taking in (waiting, slots.take(set())):
+        for taking in (waiting, slots.acquire(set())):
             with pytest.raises(RuntimeError, match="over"):
                 await taking
 
@@ -152,7 +156,7 @@ DONE = Completion(request_key="k", text="t", finish_reason="stop")
         ),
         (
             RetryableFailure(
-                FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, away=True
+                FailureKind.UNAVAILABLE, "HTTP 503", after_s=3.0, gateway_error=True
             ),
             False,
             3,
@@ -186,18 +190,18 @@ def test_what_an_attempt_says_of_an_endpoint(
 ) -> None:
     one = lane(window=8)
     one.losses = 2
-    assert one.note(outcome, sent_s=5.0, now_s=10.0) is alive
+    assert one.record_outcome(outcome, sent_s=5.0, now_s=10.0) is alive
     assert (one.losses, one.window.size, one.paused_until_s) == (
         losses,
         size,
         paused_until_s,
     )
-    assert one.moved_s == (10.0 if alive else 0.0)
+    assert one.last_progress_s == (10.0 if alive else 0.0)
 
 
 def test_looks_come_at_growing_distances() -> None:
     one = lane()
     waits = []
-    for one.falls in range(1, 10):
+    for one.failed_checks in range(1, 10):
         waits.append(one.wait_s)
     assert waits == [1, 2, 4, 8, 16, 32, MAX_WAIT_S, MAX_WAIT_S, MAX_WAIT_S]

@@ -26,18 +26,18 @@ def test_begins_at_the_maximum() -> None:
 def test_halves_once_a_round_trip(events: list[tuple[float, float]], size: int) -> None:
     window = RequestWindow(128)
     for sent_s, now_s in events:
-        window.pushed_back(sent_s, now_s)
+        window.record_pushback(sent_s, now_s)
     assert window.size == size
 
 
 def test_grows_by_one_for_a_window_of_successes() -> None:
     window = RequestWindow(128)
-    window.pushed_back(0, 1)
+    window.record_pushback(0, 1)
     for expected in (65, 66, 67):
         for _ in range(
             expected
         ):  # one more than the window was: its size rises while it is filled
-            window.succeeded()
+            window.record_success()
         assert window.size == expected
 
 
@@ -58,20 +58,20 @@ def test_follows_a_lasting_queue_to_what_runs_and_some(
 ) -> None:
     window = RequestWindow(128)
     for running, waiting in looks:
-        window.looked(running, waiting)
+        window.record_load(running, waiting)
     assert window.size == size
 
 
 def test_does_not_grow_while_requests_wait_there() -> None:
     window = RequestWindow(128)
-    window.pushed_back(0, 1)
-    window.looked(10, 54)
+    window.record_pushback(0, 1)
+    window.record_load(10, 54)
     for _ in range(1000):
-        window.succeeded()
+        window.record_success()
     assert window.size == 64
-    window.looked(64, 0)
+    window.record_load(64, 0)
     for _ in range(1000):
-        window.succeeded()
+        window.record_success()
     assert window.size > 70
 
 
@@ -80,16 +80,16 @@ def test_settles_at_a_servers_capacity() -> None:
     window = RequestWindow(256)
     for _ in range(100):
         running = min(window.size, 40)
-        window.looked(running, window.size - running)
+        window.record_load(running, window.size - running)
         for _ in range(running):
-            window.succeeded()
+            window.record_success()
     assert 40 < window.size <= 52
 
 
 EVENTS = st.one_of(
     st.just(("succeeded", 0.0, 0.0)),
-    st.tuples(st.just("pushed_back"), st.floats(0, 100), st.floats(0, 100)),
-    st.tuples(st.just("looked"), st.floats(0, 1e6), st.floats(0, 1e6)),
+    st.tuples(st.just("record_pushback"), st.floats(0, 100), st.floats(0, 100)),
+    st.tuples(st.just("record_load"), st.floats(0, 1e6), st.floats(0, 1e6)),
 )
 
 
@@ -99,10 +99,12 @@ def test_stays_in_its_bounds_and_recovers(
 ) -> None:
     window = RequestWindow(maximum)
     for name, one, other in events:
-        window.succeeded() if name == "succeeded" else getattr(window, name)(one, other)
+        window.record_success() if name == "succeeded" else getattr(window, name)(
+            one, other
+        )
         assert 1 <= window.size <= maximum
-    window.looked(window.size, 0)
+    window.record_load(window.size, 0)
     for _ in range(window.size, maximum + 1):
         for _ in range(window.size + 1):
-            window.succeeded()
+            window.record_success()
     assert window.size == maximum

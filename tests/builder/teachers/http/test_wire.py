@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.teachers.http.wire import (
     MAX_BACKOFF_S,
+    MAX_ERROR_CHARS,
     MAX_RETRY_AFTER_S,
-    MAX_WORDS_CHARS,
     ChatBody,
     RetryableFailure,
+    ServerLoad,
     backoff_s,
+    build_request_body,
+    explain_refusal,
     one_line,
-    read_body,
-    refusal,
-    server_words,
+    parse_body,
+    parse_load,
+    read_error_text,
     to_answer,
-    wire,
 )
 from cotbuild.schemas.completion import (
     Answer,
@@ -42,7 +44,7 @@ REQUEST = Request(
 
 
 def test_every_sampling_field_is_sent() -> None:
-    assert wire(REQUEST, "m") == {
+    assert build_request_body(REQUEST, "m") == {
         "model": "m",
         "messages": [{"role": "user", "content": "Why?"}],
         "temperature": 0.7,
@@ -56,7 +58,7 @@ def test_every_sampling_field_is_sent() -> None:
         "stop": (),
         "seed": 7,
     }
-    assert wire(REQUEST, "m").keys() >= Sampling.model_fields.keys()
+    assert build_request_body(REQUEST, "m").keys() >= Sampling.model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_every_sampling_field_is_sent() -> None:
 def test_fields_that_are_none_are_not_sent(
     field: str, value: object, sent: bool
 ) -> None:
-    body = wire(REQUEST.model_copy(update={field: value}), "m")
+    body = build_request_body(REQUEST.model_copy(update={field: value}), "m")
     assert body.get(field, "absent") == (value if sent else "absent")
 
 
@@ -96,7 +98,7 @@ def body(
 
 
 def answer_to(raw: bytes) -> Answer | RetryableFailure:
-    read = read_body(raw)
+    read = parse_body(raw)
     return to_answer(read, "k") if isinstance(read, ChatBody) else read
 
 
@@ -204,17 +206,17 @@ def test_a_text_the_server_will_not_finish_is_rejected(reason: str) -> None:
     ],
 )
 def test_server_words(raw: bytes, words: str) -> None:
-    assert server_words(raw) == words
+    assert read_error_text(raw) == words
 
 
 @given(st.binary(max_size=2000))
 def test_any_bytes_make_one_short_line(raw: bytes) -> None:
-    for line in (server_words(raw), one_line(raw.decode("latin-1"))):
-        assert len(line) <= MAX_WORDS_CHARS
+    for line in (read_error_text(raw), one_line(raw.decode("latin-1"))):
+        assert len(line) <= MAX_ERROR_CHARS
         assert line == "" or line.isprintable()
-    read = read_body(raw)
+    read = parse_body(raw)
     assert (
-        not isinstance(read, RetryableFailure) or len(read.message) <= MAX_WORDS_CHARS
+        not isinstance(read, RetryableFailure) or len(read.message) <= MAX_ERROR_CHARS
     )
 
 
@@ -248,10 +250,37 @@ def test_backoff_doubles() -> None:
 def test_a_refusal_says_what_to_do(
     status: int, sent_key: bool, location: str | None, words: str
 ) -> None:
-    message = refusal(
+    message = explain_refusal(
         "http://h/v1/models", status, "words of the server", "m", sent_key, location
     )
     assert message.startswith(
         f"http://h/v1/models: HTTP {status}: words of the server. "
     )
     assert words in message
+
+
+# vLLM's metrics, as vllm 0.32 writes them.
+LABELS = b'{engine="0",model_name="m"}'
+WHOLE = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="m"} 3.0
+vllm:num_requests_waiting{engine="0",model_name="m"} 2.0
+vllm:num_requests_waiting_by_reason{engine="0",model_name="m",reason="capacity"} 2.0
+vllm:generation_tokens_total{engine="0",model_name="m"} 1.5e+03
+vllm:generation_tokens_created{engine="0",model_name="m"} 1.8e+09
+"""
+
+
+@pytest.mark.parametrize(
+    ("raw", "load"),
+    [
+        (WHOLE, ServerLoad(1500, 3, 2)),
+        (WHOLE + WHOLE.replace(b'engine="0"', b'engine="1"'), ServerLoad(3000, 6, 4)),
+        (b"vllm:generation_tokens_total 7\n", ServerLoad(7, 0, 0)),
+        (b"", None),
+        (b"<html>a dashboard</html>", None),
+        (b"sglang:num_running_reqs 3.0\n", None),
+    ],
+)
+def test_read_load(raw: bytes, load: ServerLoad | None) -> None:
+    assert parse_load(raw) == load

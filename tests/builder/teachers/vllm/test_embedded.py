@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.teachers import teacher_identity, tokenizer_folder
-from cotbuild.builder.teachers.vllm.convert import rename
+from cotbuild.builder.teachers.vllm.convert import rename_into_place
 from cotbuild.builder.teachers.vllm.embedded import (
-    convert,
+    convert_gguf,
     embedded_folder,
     embedded_model,
     find_gguf,
 )
-from cotbuild.builder.teachers.vllm.guard import processes
+from cotbuild.builder.teachers.vllm.guard import list_processes
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
 
@@ -73,12 +73,12 @@ def test_the_first_of_two_converters_wins(tmp_path: Path) -> None:
     for name in "first", "second":
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
-    rename(tmp_path / "first", tmp_path / "target")
+    rename_into_place(tmp_path / "first", tmp_path / "target")
     with pytest.raises(FileExistsError):
-        rename(tmp_path / "second", tmp_path / "target")
+        rename_into_place(tmp_path / "second", tmp_path / "target")
     assert (tmp_path / "target" / "file").read_text() == "first"
     with pytest.raises(FileNotFoundError):
-        rename(tmp_path / "none", tmp_path / "other")
+        rename_into_place(tmp_path / "none", tmp_path / "other")
 
 
 def test_what_stands_in_the_cache_is_used(
@@ -104,7 +104,7 @@ def test_a_broken_file_leaves_nothing(tmp_path: Path, cache: Path) -> None:
         match=r"broken\.gguf: conversion ended with code 1: \w+.*Log: .*/log",
     ):
         asyncio.run(
-            convert(tmp_path / "broken.gguf", cache / "target", tmp_path / "log")
+            convert_gguf(tmp_path / "broken.gguf", cache / "target", tmp_path / "log")
         )
     assert list(cache.iterdir()) == []
 
@@ -115,7 +115,7 @@ def test_two_at_once_make_one_whole_model(tmp_path: Path, cache: Path) -> None:
     async def both() -> None:
         logs = tmp_path / "log1", tmp_path / "log2"
         await asyncio.gather(
-            *(convert(find_gguf(), cache / "target", log) for log in logs)
+            *(convert_gguf(find_gguf(), cache / "target", log) for log in logs)
         )
 
     asyncio.run(both())
@@ -132,8 +132,8 @@ def test_two_at_once_make_one_whole_model(tmp_path: Path, cache: Path) -> None:
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from cotbuild.builder.teachers.vllm.embedded import convert, find_gguf
-asyncio.run(convert(find_gguf(), *map(Path, sys.argv[1:])))
+from cotbuild.builder.teachers.vllm.embedded import convert_gguf, find_gguf
+asyncio.run(convert_gguf(find_gguf(), *map(Path, sys.argv[1:])))
 """
 
 
@@ -162,6 +162,6 @@ def test_kill_9_leaves_neither_process_nor_half_a_model(
     assert list(cache.iterdir()) == []
     assert not [
         pid
-        for pid, _ in processes()
+        for pid, _ in list_processes()
         if str(cache).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]

@@ -16,7 +16,7 @@ import pytest
 from cotbuild.builder.teachers.vllm import guard
 from cotbuild.builder.teachers.vllm.process import (
     GuardedProcess,
-    last_error,
+    find_last_error,
     new_run_dir,
 )
 from cotbuild.schemas.errors import StoreError
@@ -50,7 +50,7 @@ def started(pids: Path) -> list[int]:
 
 
 def running(pids: Path) -> list[int]:
-    alive = {pid for pid, _ in guard.processes()}
+    alive = {pid for pid, _ in guard.list_processes()}
     return [pid for pid in started(pids) if pid in alive]
 
 
@@ -128,7 +128,7 @@ def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
     os.kill(server.guard_pid, signal.SIGKILL)
     assert asyncio.run(server.wait()) == -signal.SIGKILL
     wait_until(
-        lambda: pid not in {found for found, _ in guard.processes()},
+        lambda: pid not in {found for found, _ in guard.list_processes()},
         2,
         "the server outlived its guard",
     )
@@ -157,7 +157,7 @@ def test_kill_9_of_the_owner_leaves_nothing(
             assert len(running(pids)) == 3  # in the grace
         owner.kill()
     wait_until(
-        lambda: guard_pid not in {pid for pid, _ in guard.processes()},
+        lambda: guard_pid not in {pid for pid, _ in guard.list_processes()},
         10,
         "the guard still runs",
     )
@@ -232,4 +232,4 @@ def test_the_run_directory_leaves_room_for_socket_names() -> None:
     ],
 )  # fmt: skip
 def test_last_error(log: str, expected: str) -> None:
-    assert last_error(log) == expected
+    assert find_last_error(log) == expected

@@ -95,7 +95,7 @@ class Stage:
         here = os.getpid()
         assert not [
             pid
-            for pid, parent in guard.processes()
+            for pid, parent in guard.list_processes()
             if parent == here and b"guard.py" in command_of(pid)
         ]
 

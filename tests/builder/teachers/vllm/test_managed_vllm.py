@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.teachers.vllm.guard import processes
+from cotbuild.builder.teachers.vllm.guard import list_processes
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,7 +69,7 @@ class Owner:
 
     def look(self) -> set[int]:
         """All that descends from it now."""
-        parents = dict(processes())
+        parents = dict(list_processes())
         tree = {self.process.pid}
         while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
             tree |= more
@@ -108,7 +108,7 @@ class Owner:
                 for path in set(SHM.iterdir()) - self.before
                 if ours.match(path.name)
             ]
-            alive = self.seen & {pid for pid, _ in processes()}
+            alive = self.seen & {pid for pid, _ in list_processes()}
             return [*shm, *alive, *(path for path in run_dirs if path.exists())]
 
         wait_until(lambda: not left(), seconds, lambda: f"left behind: {left()}")
