@@ -53,7 +53,7 @@ def test_check_of_a_url_without_v1(server: Server) -> None:
             await client.check(request(0))
 
     with pytest.raises(
-        TeacherError, match=r"/models: HTTP 404: no /models here\. .*ends in /v1"
+        TeacherError, match=r"/models: HTTP 404: no /models here\. .*ending in /v1"
     ):
         asyncio.run(run())
 
@@ -66,7 +66,7 @@ def test_check_of_nothing_there() -> None:
 
     with pytest.raises(
         TeacherError,
-        match=r"/v1/models: ClientConnectorError: .*Start it, or correct --endpoint",
+        match=r"/v1/models: ClientConnectorError: .*Start the server, or correct --endpoint",
     ):
         asyncio.run(run())
 
@@ -137,7 +137,7 @@ def test_white_space_around_a_key_and_empty_keys_are_no_keys(
 @pytest.mark.parametrize("key", ["secret\r\nX: word", "sécret-word"])
 def test_a_key_that_no_header_can_hold(key: str) -> None:
     with pytest.raises(
-        ConfigError, match="OPENAI_API_KEY: holds control or non-ASCII"
+        ConfigError, match="OPENAI_API_KEY: contains control or non-ASCII"
     ) as caught:
         EndpointClient("http://host/v1", "m", api_key=key)
     assert "word" not in str(caught.value)
