@@ -9,7 +9,7 @@ from cotbuild.builder.imports.read import get, read_rows
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
-from cotbuild.builder.sources.splits import split_of_file
+from cotbuild.builder.sources.splits import infer_split
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -32,7 +32,7 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
             f"their columns {source.columns} belong in the recipe."
         )
     files = [Path(file) for file in config.files]
-    split = canonical_split(source.split) if source.split else split_of_file(files[0])
+    split = canonical_split(source.split) if source.split else infer_split(files[0])
     if "target" not in config.recipe.columns:
         source = source.model_copy(update={"columns": {"target": ""}})
 

@@ -12,7 +12,7 @@ from typing import Any
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, RowParser
 from cotbuild.builder.sources.columns import Getter, resolve_columns
 from cotbuild.builder.sources.make import (
-    Pairs,
+    ChoicePairs,
     clean_field,
     clean_id,
     join_texts,
@@ -118,9 +118,9 @@ class _ColumnPlan:
         """Return the rationale of a row, None if it has none."""
         return join_texts(self._get("rationale", row))
 
-    def choice_targets(self, sample: Sequence[Row]) -> list[tuple[object, Pairs]]:
+    def choice_targets(self, sample: Sequence[Row]) -> list[tuple[object, ChoicePairs]]:
         """Return the raw targets and the choices of the good choice rows in a sample."""
-        targets: list[tuple[object, Pairs]] = []
+        targets: list[tuple[object, ChoicePairs]] = []
         for row in sample:
             try:
                 if self._row_kind(row) is QuestionKind.CHOICE:
@@ -155,7 +155,7 @@ class _ColumnPlan:
             )
         return value
 
-    def _targets(self, row: Row, kind: QuestionKind, pairs: Pairs) -> Targets:
+    def _targets(self, row: Row, kind: QuestionKind, pairs: ChoicePairs) -> Targets:
         value = self._get("target", row)
         if is_missing(value):
             if self.has_targets:

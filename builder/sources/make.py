@@ -13,7 +13,7 @@ from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import explain_validation_error, short_repr
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-Pairs = Sequence[tuple[str, str]]
+ChoicePairs = Sequence[tuple[str, str]]
 """Choices as (label, text)."""
 
 # Zero-width space, word joiner, BOM. Not the (non-)joiners U+200C and U+200D, which
@@ -52,7 +52,7 @@ def clean_id(value: object) -> str:
     return clean_field(value, "id")
 
 
-def content_id(text: str, pairs: Pairs) -> str:
+def derive_content_id(text: str, pairs: ChoicePairs) -> str:
     """Return the id of a row without one, 16 hex digits of a sha256.
 
     It depends on the text and the choices alone, not on the position of the row. Raises
@@ -77,7 +77,7 @@ def make_question(
     row_id: str | None,
     kind: QuestionKind,
     text: str,
-    pairs: Pairs,
+    pairs: ChoicePairs,
     target: str | None,
     ref: SourceRef,
     other_targets: Sequence[str] = (),
@@ -86,7 +86,7 @@ def make_question(
 
     Raises BadRow.
     """
-    question_id = content_id(text, pairs) if row_id is None else row_id
+    question_id = derive_content_id(text, pairs) if row_id is None else row_id
     choices = [{"label": label, "text": option} for label, option in pairs]
     try:
         # One call for question and choices: a million rows are validated on every run.
@@ -109,7 +109,7 @@ def make_question(
 def _bad_question(
     question_id: str,
     kind: QuestionKind,
-    pairs: Pairs,
+    pairs: ChoicePairs,
     target: str | None,
     error: ValidationError,
 ) -> BadRow:

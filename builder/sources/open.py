@@ -13,8 +13,8 @@ from cotbuild.builder.sources.slices import parse_row_range
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import (
     canonical_split,
-    file_of_split,
-    split_of_file,
+    find_split_file,
+    infer_split,
 )
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -158,16 +158,16 @@ def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
 
 def _open_folder(config: SourceConfig, folder: Path) -> Source:
     split = canonical_split(config.split or "train")
-    file_of_split(folder, split)  # raises early
+    find_split_file(folder, split)  # raises early
 
     def open_split(name: str) -> RowReader:
-        return FileRows(file_of_split(folder, name))
+        return FileRows(find_split_file(folder, name))
 
     return Source(config, folder.resolve().name, split, open_split)
 
 
 def _open_file(config: SourceConfig, path: Path) -> Source:
-    split = canonical_split(config.split) if config.split else split_of_file(path)
+    split = canonical_split(config.split) if config.split else infer_split(path)
 
     def open_split(name: str) -> RowReader:
         if name != split:

@@ -23,11 +23,12 @@ class ResolvedSource(Record):
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     hub: dict[str, str] = Field(
-        default={}, description="repo@revision as configured to the commit it meant."
+        default={},
+        description="repo@revision as configured to the commit it resolved to.",
     )
     licences: dict[str, str] = Field(
         default={},
-        description="repo@commit to what its card says; empty: it says none.",
+        description="repo@commit to the licence on its card, empty if there is none.",
     )
 
 

@@ -15,7 +15,7 @@ def canonical_split(name: str) -> str:
     return _ALIASES.get(name.lower(), name)
 
 
-def split_of_file(path: Path) -> str:
+def infer_split(path: Path) -> str:
     """Return the split that a file's name mentions, train if it mentions none.
 
     Raises ConfigError if it mentions several.
@@ -29,7 +29,7 @@ def split_of_file(path: Path) -> str:
     return mentioned.pop() if mentioned else "train"
 
 
-def file_of_split(folder: Path, split: str) -> Path:
+def find_split_file(folder: Path, split: str) -> Path:
     """Return the one file of a folder whose name mentions the split and no other.
 
     Raises ConfigError if there is not exactly one.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.builder.sources.make import Pairs, clean_text
+from cotbuild.builder.sources.make import ChoicePairs, clean_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import short_repr
 
@@ -102,7 +102,7 @@ def _parse_text(value: object) -> str:
 
 
 def find_first_position(
-    rows: Iterable[tuple[object, Pairs]], location: str
+    rows: Iterable[tuple[object, ChoicePairs]], location: str
 ) -> int | None:
     """Return whether whole-number targets count choices from 0 or from 1.
 
@@ -127,7 +127,9 @@ def find_first_position(
     return 0 if has_zero else 1
 
 
-def find_choice_label(value: object, pairs: Pairs, first_position: int | None) -> str:
+def find_choice_label(
+    value: object, pairs: ChoicePairs, first_position: int | None
+) -> str:
     """Return the label of the choice that a raw target names.
 
     A target may be a label or a text; it may be a position if `first_position` is not
@@ -151,7 +153,7 @@ def find_choice_label(value: object, pairs: Pairs, first_position: int | None) -
     return matching[0][0]
 
 
-def _find_choices(value: str, pairs: Pairs) -> list[tuple[str, str]]:
+def _find_choices(value: str, pairs: ChoicePairs) -> list[tuple[str, str]]:
     """Return the choices whose label or text is `value`, those with the label first.
 
     Case is ignored only if nothing matches exactly.

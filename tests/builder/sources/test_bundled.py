@@ -51,7 +51,7 @@ def test_kinds_are_mixed_so_that_a_limit_keeps_all_of_them(split: str) -> None:
     assert {q.kind for q in first_four} == set(QuestionKind)
 
 
-def test_the_answer_does_not_stand_in_the_question() -> None:
+def test_the_question_does_not_contain_the_answer() -> None:
     for question in read("train") + read("test"):
         if question.kind is QuestionKind.TEXT:
             assert all(

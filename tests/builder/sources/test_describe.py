@@ -49,7 +49,7 @@ def test_a_folder_shows_every_split(write: Write) -> None:
     ]
 
 
-def test_a_file_of_a_known_shape_tells_that_datasets_licence(write: Write) -> None:
+def test_a_file_of_a_known_shape_shows_that_datasets_licence(write: Write) -> None:
     path = write(
         "a.jsonl", [{"question": "How many?", "answer": "2 and 3 are 5.\n#### 5"}]
     )
@@ -70,7 +70,7 @@ def test_the_bundled_set() -> None:
     )
 
 
-def test_a_file_whose_columns_cannot_be_told_shows_its_row_before_the_error(
+def test_a_file_with_unknown_columns_shows_its_row_before_the_error(
     write: Write,
 ) -> None:
     shown = describe_source(

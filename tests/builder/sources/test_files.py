@@ -58,7 +58,7 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
         ("a.tsv", "id\tquestion\tchoices\tanswer\n" + TSV_ROWS),
     ],
 )
-def test_one_content_in_many_dresses(
+def test_the_same_rows_in_every_format(
     name: str, content: str, write: Write, ask: Ask
 ) -> None:
     questions, source = ask(write(name, content))

@@ -1,6 +1,4 @@
-"""Files of unknown shape: columns, kinds, choices and targets; where they cannot be
-told, the line to type.
-"""
+"""Files of unknown shape: columns, kinds, choices and targets, and suggested options."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +44,7 @@ Q = {"question": "Which?"}
         ([10**30, 2**63], "number", [str(10**30), str(2**63)]),
     ],
 )
-def test_kind_is_told_by_the_targets(
+def test_kind_follows_from_the_targets(
     answers: list[Any], kind: str, targets: list[str], write: Write, ask: Ask
 ) -> None:
     questions, _ = ask(
@@ -59,7 +57,7 @@ def test_kind_is_told_by_the_targets(
     assert [q.target for q in questions] == targets
 
 
-def test_kind_is_one_for_the_whole_file_and_told_by_its_first_rows(
+def test_the_first_rows_decide_the_kind_of_the_whole_file(
     write: Write, ask: Ask
 ) -> None:
     rows = [{"question": f"q{i}", "answer": i} for i in range(100)] + [
@@ -301,7 +299,7 @@ def test_texts_that_are_none(value: object) -> None:
         ),
     ],
 )
-def test_unknown_columns_print_the_line_to_type(
+def test_unknown_columns_suggest_options(
     row: dict[str, Any], line: str, write: Write, ask: Ask
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -378,9 +376,7 @@ def test_mappings_that_cannot_be(
     assert message in str(caught.value)
 
 
-def test_integer_targets_are_positions_where_a_zero_says_so(
-    write: Write, ask: Ask
-) -> None:
+def test_integer_targets_are_positions_if_one_is_zero(write: Write, ask: Ask) -> None:
     rows = [
         {**Q, "choices": ["red", "green"], "label": label, "id": label}
         for label in (0, 1)

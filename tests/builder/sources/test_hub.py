@@ -188,7 +188,7 @@ except StoreError as error:
     assert "Delete the file to resolve the sources again." in run(code, str(store))[0]
 
 
-def test_without_the_hub_its_cache_tells_the_commit(run: Run) -> None:
+def test_without_the_hub_the_commit_comes_from_its_cache(run: Run) -> None:
     code = """
 from huggingface_hub import hf_hub_download
 hf_hub_download("ann/sums", "README.md", repo_type="dataset", revision="main")
@@ -269,7 +269,7 @@ for config in json.loads(sys.argv[1]):
         assert line.startswith(expected)
 
 
-def test_one_source_shown(run: Run) -> None:
+def test_describe_source(run: Run) -> None:
     code = """
 for config in (sums(), SourceConfig(name="gsm8k", split="test")):
     print(*describe_source(config), sep="\\n")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cotbuild.builder.sources import Source, open_source
 from cotbuild.builder.sources.ids import SeenIds
-from cotbuild.builder.sources.make import content_id
+from cotbuild.builder.sources.make import derive_content_id
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Question, QuestionKind
@@ -69,11 +69,11 @@ def test_repeats_are_numbered(write: Write, ask: Ask) -> None:
 
 
 def test_the_target_is_not_in_the_id_and_the_choices_are() -> None:
-    assert content_id("q", []) == "1282e59a09e9e290"
+    assert derive_content_id("q", []) == "1282e59a09e9e290"
     names = [
-        content_id("q", []),
-        content_id("q", [("A", "x"), ("B", "y")]),
-        content_id("q", [("A", "x"), ("B", "z")]),
+        derive_content_id("q", []),
+        derive_content_id("q", [("A", "x"), ("B", "y")]),
+        derive_content_id("q", [("A", "x"), ("B", "z")]),
     ]
     assert len(set(names)) == 3
 
@@ -85,7 +85,9 @@ def test_the_target_is_not_in_the_id_and_the_choices_are() -> None:
 def test_no_two_contents_share_an_id(
     one: list[tuple[str, str]], other: list[tuple[str, str]]
 ) -> None:
-    assert (content_id("q", one) == content_id("q", other)) == (one == other)
+    assert (derive_content_id("q", one) == derive_content_id("q", other)) == (
+        one == other
+    )
 
 
 def test_a_lone_surrogate_has_no_id(write: Write, ask: Ask) -> None:

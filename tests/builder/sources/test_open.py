@@ -45,7 +45,7 @@ def test_split_of_a_file(
     assert source.dataset == question.source.dataset == name
 
 
-def test_a_file_name_with_two_splits_asks(write: Write, ask: Ask) -> None:
+def test_a_file_name_with_two_splits_is_an_error(write: Write, ask: Ask) -> None:
     with pytest.raises(
         ConfigError,
         match=r"train_test.jsonl: the name mentions several splits, \['test', 'train'\].*Pass --split",
@@ -102,7 +102,7 @@ def test_a_folder_reads_every_split_and_limits_only_the_one_asked_about(
         (["train.md"], None, "set: no file for split 'train' among []"),
     ],
 )
-def test_folders_that_do_not_tell(
+def test_folders_without_exactly_one_file_of_the_split(
     names: list[str], split: str | None, message: str, write: Write
 ) -> None:
     for name in names:

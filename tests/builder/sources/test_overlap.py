@@ -84,7 +84,7 @@ def test_overlap_is_left_out_and_counted_before_the_draw(write: Write) -> None:
     )
     source = open_source(config)
     assert [q.id for q in source.read("train")] == ["q0", "q2", "q3", "q5"]
-    # q1 stands in both; it is left out once, for the first.
+    # q1 is in both; it is left out once, for the first.
     assert source.overlaps == {"validation": 1, "test": 2}
     assert source.drops == {"overlap_validation": 1, "overlap_test": 1}
     drawn = open_source(config.model_copy(update={"sample": 4}))

@@ -40,7 +40,7 @@ def test_the_bundled_questions_are_our_own() -> None:
         ({"question": "What is 1 + 1?", "answer": "2"}, None),
     ],
 )
-def test_a_file_says_none_but_may_have_the_shape_of_a_known_one(
+def test_a_file_of_a_known_shape_has_that_datasets_licence(
     row: dict[str, object], expected: str | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "train.jsonl"

@@ -65,7 +65,7 @@ def test_a_range_without_rows_is_refused_before_reading(
         open_source(SourceConfig(name=str(path), rows=rows))
 
 
-def test_a_range_behind_the_end_says_so(write: Write, ask: Ask) -> None:
+def test_a_range_behind_the_end_is_an_error(write: Write, ask: Ask) -> None:
     with pytest.raises(
         DataError,
         match=r"train.jsonl: it ends before row 10 \(from 0\), where --rows begins",

@@ -39,7 +39,7 @@ def test_a_column_can_be_mapped(write: Write) -> None:
     assert len(list(source.read("train"))) == 2
 
 
-def test_without_a_column_the_line_to_type(write: Write) -> None:
+def test_without_a_column_an_option_is_suggested(write: Write) -> None:
     source = open_source(
         SourceConfig(
             name=str(write("train.csv", "question,answer,why\nq1,1,because\n"))
@@ -54,7 +54,7 @@ def test_without_a_column_the_line_to_type(write: Write) -> None:
     assert line.endswith("Name it with --map rationale=COL")
 
 
-def test_the_bundled_set_carries_none() -> None:
+def test_the_bundled_set_has_no_rationales() -> None:
     with pytest.raises(
         ConfigError, match=r"bundled.jsonl: its rows have no rationales"
     ):
@@ -62,7 +62,7 @@ def test_the_bundled_set_carries_none() -> None:
 
 
 @pytest.mark.needs_data
-def test_commonsense_qa_carries_none() -> None:
+def test_commonsense_qa_has_no_rationales() -> None:
     with pytest.raises(
         ConfigError, match=r"dev_rand_split.jsonl: its rows have no rationales"
     ):
