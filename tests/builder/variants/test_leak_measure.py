@@ -134,10 +134,10 @@ def test_an_options_own_text_is_loosely_named(
 
 @pytest.mark.parametrize("unit", ["shop ", "A", "1,", "1,000", "’", "é’", "(B", "12."])
 def test_100_kb_take_a_moment(unit: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     for kind in KINDS:
         find_named_answers_loosely((unit * 100_000)[:100_000], question(kind))
-    assert time.perf_counter() - start < 4
+    assert time.thread_time() - start < 4
 
 
 REAL = {1: (240, 78, 75), 2: (276, 147, 146), 3: (157, 85, 85), 4: (265, 32, 28)}

@@ -196,8 +196,8 @@ REPEATS = [
 def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     """Measured 0.15 s at worst; one quadratic pattern took 186 s."""
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
-    start = time.perf_counter()
+    start = time.thread_time()
     for kind in KINDS:
         extract_answer("So. The answer is " + text, question(kind))
         extract_answer(text + " The answer is B.", question(kind), answer_first=True)
-    assert time.perf_counter() - start < 8
+    assert time.thread_time() - start < 8

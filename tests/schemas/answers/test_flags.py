@@ -223,8 +223,8 @@ REPEATS = ["<", "<a ", "<a b=", "**", "**a", "\\a", "\\", "`", "\n#", "a ", "a b
 @pytest.mark.parametrize("unit", REPEATS, ids=repr)
 def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
-    start = time.perf_counter()
+    start = time.thread_time()
     for kind in KINDS:
         grade_completion(question(kind), text)
         grade_completion(question(kind), '{"rationale": "' + text, as_json=True)
-    assert time.perf_counter() - start < 8
+    assert time.thread_time() - start < 8

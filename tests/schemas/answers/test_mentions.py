@@ -271,7 +271,7 @@ REPEATS = ["moss ", "moss", "river ", "river water ", "a ", "the the ", "(B)", "
 @pytest.mark.parametrize("unit", REPEATS, ids=repr)
 def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
     text = (unit * (100_000 // len(unit) + 1))[:100_000]
-    start = time.perf_counter()
+    start = time.thread_time()
     for kind in KINDS:
         find_mentions(
             text,
@@ -279,4 +279,4 @@ def test_100_kb_of_one_thing_takes_no_more_than_a_moment(unit: str) -> None:
                 kind, ("river river river river", "moss moss", "river water", "a")
             ),
         )
-    assert time.perf_counter() - start < 8
+    assert time.thread_time() - start < 8
