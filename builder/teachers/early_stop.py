@@ -42,13 +42,13 @@ class EarlyStop:
             self._recent.append(None)
         self._num_seen += 1
         if self._check_first and self._num_seen == self._num_failed == FIRST:
-            raise self._error(f"the first {FIRST} requests all failed")
+            raise self._stop_error(f"the first {FIRST} requests all failed")
         if self._num_seen >= RECENT and self._num_failed > RECENT / 2:
-            raise self._error(
+            raise self._stop_error(
                 f"{self._num_failed} of the last {RECENT} requests failed"
             )
 
-    def _error(self, summary: str) -> TeacherError:
+    def _stop_error(self, summary: str) -> TeacherError:
         counts = Counter(message for message in self._recent if message is not None)
         [(message, count)] = counts.most_common(1)
         return TeacherError(

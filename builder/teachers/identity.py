@@ -231,17 +231,17 @@ async def _ask_first_endpoint(config: TeacherConfig) -> str:
     """
     # Imported here because aiohttp takes a quarter of a second.
     from cotbuild.builder.teachers.http.client import (
-        LOOK_TIMEOUT_S,
+        CALL_TIMEOUT_S,
         EndpointClient,
         Unreachable,
     )
 
     api_key = os.environ.get("OPENAI_API_KEY")
-    timeout_s = min(LOOK_TIMEOUT_S, config.stall_s)
+    timeout_s = min(CALL_TIMEOUT_S, config.stall_s)
     faults = []
     for url in config.endpoints:
         client = EndpointClient(
-            url, config.model, api_key=api_key, look_timeout_s=timeout_s
+            url, config.model, api_key=api_key, call_timeout_s=timeout_s
         )
         async with client:
             try:

@@ -176,9 +176,9 @@ class ScriptedTeacher:
         """Return a completion or failure that depends on request and config alone."""
         # Even at 0 this lets other tasks run.
         await asyncio.sleep(self._config.latency_s)
-        return self._answer(request)
+        return self._compose_answer(request)
 
-    def _answer(self, request: Request) -> Answer:
+    def _compose_answer(self, request: Request) -> Answer:
         key, config = request.request_key, self._config
         draw = int(key[16:29], 16) / 16**13
         bound = config.rejected_frac
@@ -196,19 +196,23 @@ class ScriptedTeacher:
         draft = compose_text(request.messages, key, request.response_format)
         bound += config.length_frac
         if draw < bound:
-            return _completion(request, draft.text[: len(draft.text) // 2], cut=True)
+            return _build_completion(
+                request, draft.text[: len(draft.text) // 2], cut=True
+            )
         bound += config.no_answer_frac
         if draw < bound:
             # Like a server that ignores the response format.
-            return _completion(request, f"{draft.rationale} But it is hard to say.")
-        return _completion(request, draft.text)
+            return _build_completion(
+                request, f"{draft.rationale} But it is hard to say."
+            )
+        return _build_completion(request, draft.text)
 
     def provenance(self) -> dict[str, Any]:
         """Return kind, and that the teacher is a fake."""
         return {"kind": "scripted", "fake": True}
 
 
-def _completion(request: Request, text: str, cut: bool = False) -> Completion:
+def _build_completion(request: Request, text: str, cut: bool = False) -> Completion:
     return Completion(
         request_key=request.request_key,
         text=text,

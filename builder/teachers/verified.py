@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cotbuild.builder.teachers.http.client import LOOK_TIMEOUT_S, EndpointClient
+from cotbuild.builder.teachers.http.client import CALL_TIMEOUT_S, EndpointClient
 from cotbuild.builder.teachers.identity import check_tokenizer, save_identity
 from cotbuild.schemas.completion import Request
 from cotbuild.schemas.config import TeacherConfig
@@ -22,8 +22,8 @@ class VerifiedEndpoint(EndpointClient):
         store_dir: Path,
         api_key: str | None,
     ) -> None:
-        timeout_s = min(LOOK_TIMEOUT_S, config.stall_s)
-        super().__init__(url, config.model, api_key=api_key, look_timeout_s=timeout_s)
+        timeout_s = min(CALL_TIMEOUT_S, config.stall_s)
+        super().__init__(url, config.model, api_key=api_key, call_timeout_s=timeout_s)
         self._config = config
         self._identity = identity
         self._store_dir = store_dir

@@ -17,7 +17,7 @@ def pool(
     """A pool of these endpoints, to be entered, with waits short enough for a test."""
     client = {name: options.pop(name) for name in ("api_key", "uds") if name in options}
     clients = [
-        EndpointClient(url, options.get("model", "fake"), look_timeout_s=2.0, **client)
+        EndpointClient(url, options.get("model", "fake"), call_timeout_s=2.0, **client)
         for url in urls
     ]
     options.pop("model", None)

@@ -41,7 +41,7 @@ from cotbuild.schemas.errors import TeacherError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import explain_validation_error
 
-LOOK_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 """Time limit of the small GET and /tokenize calls.
 
 A completion has none: a queued request that is abandoned and sent again runs twice on
@@ -110,7 +110,7 @@ class EndpointClient:
         api_key: Sent as a bearer token; never part of an error, a log, provenance or a
             repr.
         uds: A Unix socket to connect through; `base_url` then only gives the path.
-        look_timeout_s: Time limit in seconds of every call but a completion.
+        call_timeout_s: Time limit in seconds of every call but a completion.
 
     Raises:
         ConfigError: The URL or the key is malformed.
@@ -123,7 +123,7 @@ class EndpointClient:
         *,
         api_key: str | None = None,
         uds: Path | None = None,
-        look_timeout_s: float = LOOK_TIMEOUT_S,
+        call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
         self.base = parse_base_url(base_url)
         self.model = model
@@ -131,7 +131,7 @@ class EndpointClient:
         """The engine's version, if it reported one when the client was entered."""
         self._api_key = parse_key(api_key)
         self._uds = uds
-        self._look_timeout_s = look_timeout_s
+        self._call_timeout_s = call_timeout_s
         self._chat = self.base / "chat/completions"
         # vLLM serves /tokenize, /version and /metrics beside /v1, not under it.
         self._root = self.base.parent if self.base.name == "v1" else self.base
@@ -164,7 +164,7 @@ class EndpointClient:
         """
         try:
             async with self._http.post(
-                self._chat, data=self._encode(request), allow_redirects=False
+                self._chat, data=self._encode_request(request), allow_redirects=False
             ) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as fault:
@@ -181,7 +181,7 @@ class EndpointClient:
             self._check_model_name(body.model)
         return to_answer(body, request.request_key)
 
-    def _encode(self, request: Request) -> bytes:
+    def _encode_request(self, request: Request) -> bytes:
         body = build_request_body(request, self.model)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -229,7 +229,7 @@ class EndpointClient:
             Unreachable: The server cannot be reached or is not ready.
             TeacherError: It does not serve the model.
         """
-        async with self._call("GET", self.base / "models") as (response, raw):
+        async with self._call_server("GET", self.base / "models") as (response, raw):
             if response.status != 200:
                 raise self._refusal_error(response, raw)
             try:
@@ -295,7 +295,10 @@ class EndpointClient:
         if kwargs is not None:
             body["chat_template_kwargs"] = kwargs
         data = json.dumps(body).encode()
-        async with self._call("POST", self._root / "tokenize", data) as (response, raw):
+        async with self._call_server("POST", self._root / "tokenize", data) as (
+            response,
+            raw,
+        ):
             if response.status in NOT_READY_STATUS:
                 # Read as "no /tokenize", it would enter the endpoint's identity.
                 raise self._refusal_error(response, raw)
@@ -306,12 +309,12 @@ class EndpointClient:
                 return _Tokens.model_validate_json(raw)
             return None
 
-    async def load(self) -> ServerLoad | None:
+    async def fetch_load(self) -> ServerLoad | None:
         """Return the server's load, or None if it has no /metrics of vLLM's form.
 
         Raises Unreachable.
         """
-        async with self._call("GET", self._root / "metrics") as (response, raw):
+        async with self._call_server("GET", self._root / "metrics") as (response, raw):
             if response.status in NOT_READY_STATUS:
                 raise self._refusal_error(response, raw)
             return parse_load(raw) if response.status == 200 else None
@@ -319,7 +322,10 @@ class EndpointClient:
     async def _read_version(self) -> str | None:
         # Errors are left to `check`, since the version is for provenance only.
         with contextlib.suppress(TeacherError, ValidationError):
-            async with self._call("GET", self._root / "version") as (response, raw):
+            async with self._call_server("GET", self._root / "version") as (
+                response,
+                raw,
+            ):
                 if response.status == 200:
                     return _Version.model_validate_json(raw).version
         return None
@@ -327,7 +333,7 @@ class EndpointClient:
     # -- HTTP ------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _call(
+    async def _call_server(
         self, method: str, url: URL, data: bytes | None = None
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, bytes]]:
         """Make one small call outside the hot path.
@@ -335,7 +341,7 @@ class EndpointClient:
         Raises Unreachable if the server cannot be reached.
         """
         timeout = aiohttp.ClientTimeout(
-            total=self._look_timeout_s, sock_connect=CONNECT_TIMEOUT_S
+            total=self._call_timeout_s, sock_connect=CONNECT_TIMEOUT_S
         )
         try:
             async with self._http.request(
@@ -344,7 +350,7 @@ class EndpointClient:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError) as fault:
             if isinstance(fault, TimeoutError):
-                reason = f"no answer within {self._look_timeout_s:g} s"
+                reason = f"no answer within {self._call_timeout_s:g} s"
             else:
                 reason = one_line(f"{type(fault).__name__}: {fault}")
             raise Unreachable(

@@ -155,11 +155,11 @@ class EndpointPool:
         self._sample = self._sample or request
         self._num_asking += 1
         try:
-            return await self._ask(request)
+            return await self._ask_with_retries(request)
         finally:
             self._num_asking -= 1
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask_with_retries(self, request: Request) -> Answer:
         num_attempts = 0
         tried: set[PooledEndpoint] = set()
         while True:
@@ -178,7 +178,7 @@ class EndpointPool:
                 return outcome
             num_attempts += 1
             if num_attempts == self._max_attempts:
-                return outcome.failure(request.request_key)
+                return outcome.to_failure(request.request_key)
             tried.add(endpoint)
             if self._failed_everywhere(tried):
                 tried.clear()
@@ -359,7 +359,7 @@ class EndpointPool:
             if not endpoint.in_flight:
                 continue
             try:
-                load = await endpoint.client.load()
+                load = await endpoint.client.fetch_load()
             except Unreachable:
                 continue  # requests will fail, and that is handled there
             if load is None:

@@ -1,4 +1,4 @@
-"""The endpoints of a pool and their request slots, assigned first come, first served."""
+"""The endpoints of a pool and their request slots, assigned in order of arrival."""
 
 import asyncio
 import time

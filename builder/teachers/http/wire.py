@@ -58,7 +58,7 @@ class RetryableFailure:
     pushed_back: bool = False
     """A 429 or a broken connection: too many requests may be in flight."""
 
-    def failure(self, request_key: str) -> Failure:
+    def to_failure(self, request_key: str) -> Failure:
         """Return the Failure to record once no attempt is left."""
         return Failure(request_key=request_key, kind=self.kind, message=self.message)
 

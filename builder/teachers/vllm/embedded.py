@@ -90,7 +90,7 @@ async def convert_gguf(gguf: Path, target: Path, log: Path) -> None:
         str(run_dir / "model"),
         str(target),
     ]
-    # transformers would otherwise look for further files of the "repository" on the Hub.
+    # transformers would otherwise look for more files of the "repository" on the Hub.
     env = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     converter = GuardedProcess(command, env, log, run_dir)
     try:

@@ -219,9 +219,9 @@ def write_pid(run_dir: Path, pid: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent dies, so that none escapes.
+    """Become the parent of every descendant whose own parent dies.
 
-    That is prctl's PR_SET_CHILD_SUBREAPER; Linux only.
+    So none escapes. It is prctl's PR_SET_CHILD_SUBREAPER; Linux only.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)

@@ -37,7 +37,7 @@ BASE_URL = "http://localhost/v1"
 SOCKET = "s"
 POLL_S = 0.2
 SAY_INTERVAL_S = 10.0
-LOOK_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = 10.0
 EXIT_WAIT_S = 10.0
 """Wait after a broken connection, which nearly always means that the server is gone; the
 guard needs a few seconds to clean up.
@@ -154,7 +154,7 @@ class ManagedTeacher:
         return await server.client.check(sample)
 
     def provenance(self) -> dict[str, Any]:
-        """Return kind, model, engine and the chosen settings; no path of this machine."""
+        """Return kind, model, engine and the chosen settings, without local paths."""
         return {
             "kind": "managed",
             "model": Path(self._config.model).name,
@@ -168,11 +168,11 @@ class ManagedTeacher:
         """
         self._num_asking += 1
         try:
-            return await self._ask(request)
+            return await self._ask_with_retries(request)
         finally:
             self._num_asking -= 1
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask_with_retries(self, request: Request) -> Answer:
         num_attempts = 0
         while True:
             server = await self._current_server()
@@ -187,7 +187,7 @@ class ManagedTeacher:
             # the limit on restarts ends the run.
             num_attempts += 1
             if num_attempts == self._config.max_attempts:
-                return outcome.failure(request.request_key)
+                return outcome.to_failure(request.request_key)
             await server.wait_before_retry(outcome, num_attempts)
 
     async def _current_server(self) -> ServerSession:
@@ -238,12 +238,12 @@ class ManagedTeacher:
         stall_s = self._config.stall_s
         tokens: float | None = None
         last_progress = (-1, tokens)
-        progressed_s = next_look_s = time.monotonic()
+        progressed_s = next_poll_s = time.monotonic()
         while (code := server.process.exit_code()) is None:
             await asyncio.sleep(POLL_S)
             now_s = time.monotonic()
-            if now_s >= next_look_s and self._num_asking:
-                next_look_s = now_s + min(max(stall_s / 10, 1.0), 10.0)
+            if now_s >= next_poll_s and self._num_asking:
+                next_poll_s = now_s + min(max(stall_s / 10, 1.0), 10.0)
                 tokens = await server.generated_tokens() or tokens
             progress = (self._num_completions, tokens)
             if progress != last_progress or not self._num_asking:
@@ -262,8 +262,8 @@ class ManagedTeacher:
         )
         run_dir = new_run_dir()
         socket = run_dir / SOCKET
-        command = self._command(settings, socket)
-        environment = self._environment(settings, run_dir)
+        command = self._build_command(settings, socket)
+        environment = self._build_environment(settings, run_dir)
         process = GuardedProcess(command, environment, self.log, run_dir)
         session = open_session(parse_base_url(BASE_URL), None, socket)
         client = EndpointClient(BASE_URL, self._served_name, uds=socket)
@@ -314,7 +314,7 @@ class ManagedTeacher:
     def _served_name(self) -> str:
         return self._config.model
 
-    def _command(self, settings: VllmSettings, socket: Path) -> list[str]:
+    def _build_command(self, settings: VllmSettings, socket: Path) -> list[str]:
         assert self._weights is not None
         commit = self._weights.commit
         revision = (
@@ -332,7 +332,9 @@ class ManagedTeacher:
             *settings.args,
         ]
 
-    def _environment(self, settings: VllmSettings, run_dir: Path) -> dict[str, str]:
+    def _build_environment(
+        self, settings: VllmSettings, run_dir: Path
+    ) -> dict[str, str]:
         assert self._weights is not None
         private = {
             # A killed vLLM leaves sockets and files in both.
@@ -348,7 +350,7 @@ class ManagedTeacher:
 
 async def _get_body(session: aiohttp.ClientSession, path: str) -> bytes | None:
     """Return the body of a 200 response; None for anything else."""
-    timeout = aiohttp.ClientTimeout(total=LOOK_TIMEOUT_S)
+    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
     try:
         async with session.get(f"http://localhost/{path}", timeout=timeout) as response:
             return await response.read() if response.status == 200 else None

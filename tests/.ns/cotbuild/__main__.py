@@ -1,1 +1,6 @@
-../../../builder/_root/__main__.py
+"""`python -m cotbuild` is the command line."""
+
+from cotbuild.builder.cli.app import main
+
+if __name__ == "__main__":
+    main()

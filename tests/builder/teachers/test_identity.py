@@ -300,7 +300,7 @@ def test_an_unreachable_new_endpoint_is_a_teacher_error(tmp_path: Path) -> None:
     [("a" * 64, "a" * 64, True), ("a" * 64, "b" * 64, False), ("a" * 64, None, False), ("untokenized", None, True),
      ("untokenized", "b" * 64, True)],
 )  # fmt: skip
-def test_compare_tokens(stored: str, found: str | None, fits: bool) -> None:
+def test_check_tokenizer(stored: str, found: str | None, fits: bool) -> None:
     identity = f"endpoint:fake@unstated#{stored}"
     if fits:
         check_tokenizer(identity, found, "url")

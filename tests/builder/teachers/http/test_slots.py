@@ -1,4 +1,4 @@
-"""Who is asked next: a table of lanes, and turns in the order of asking."""
+"""Which endpoint receives a request, and in which order requests get slots."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Completion, FailureKind
 
 
-def lane(
+def endpoint(
     taken: int = 0, window: int = 4, *, out: bool = False, paused_until_s: float = 0.0
 ) -> PooledEndpoint:
     client = EndpointClient("http://127.0.0.1:1/v1", "m")
@@ -32,27 +32,27 @@ def lane(
 
 
 @pytest.mark.parametrize(
-    ("lanes", "tried", "chosen"),
+    ("endpoints", "tried", "chosen"),
     [
-        ([lane()], set(), 0),
-        ([lane(4)], set(), None),
-        ([lane(), lane()], set(), 0),
-        ([lane(1), lane()], set(), 1),
-        ([lane(10, 100), lane(1, 4)], set(), 0),  # relative to its window it has less
-        ([lane(), lane(3)], {0}, 1),
-        ([lane(), lane(4)], {0}, None),  # the other one is full: wait for it
-        ([lane(), lane(out=True)], {0}, 0),
-        ([lane(), lane(paused_until_s=9)], {0}, 0),
-        ([lane(), lane()], {0, 1}, 0),
-        ([lane(out=True), lane(paused_until_s=9)], set(), None),
-        ([lane(paused_until_s=1)], set(), 0),
+        ([endpoint()], set(), 0),
+        ([endpoint(4)], set(), None),
+        ([endpoint(), endpoint()], set(), 0),
+        ([endpoint(1), endpoint()], set(), 1),
+        ([endpoint(10, 100), endpoint(1, 4)], set(), 0),  # relative to its window it has less
+        ([endpoint(), endpoint(3)], {0}, 1),
+        ([endpoint(), endpoint(4)], {0}, None),  # the other one is full: wait for it
+        ([endpoint(), endpoint(out=True)], {0}, 0),
+        ([endpoint(), endpoint(paused_until_s=9)], {0}, 0),
+        ([endpoint(), endpoint()], {0, 1}, 0),
+        ([endpoint(out=True), endpoint(paused_until_s=9)], set(), None),
+        ([endpoint(paused_until_s=1)], set(), 0),
     ],
 )  # fmt: skip
 def test_choose(
-    lanes: list[PooledEndpoint], tried: set[int], chosen: int | None
+    endpoints: list[PooledEndpoint], tried: set[int], chosen: int | None
 ) -> None:
-    found = choose_endpoint(lanes, {lanes[i] for i in tried}, 1.0)
-    assert found is (None if chosen is None else lanes[chosen])
+    choice = choose_endpoint(endpoints, {endpoints[i] for i in tried}, 1.0)
+    assert choice is (None if chosen is None else endpoints[chosen])
 
 
 @given(
@@ -66,16 +66,20 @@ def test_choose(
 def test_never_more_than_a_window_and_never_one_that_is_out(
     facts: list[tuple[int, int, bool]], data: st.DataObject
 ) -> None:
-    lanes = [lane(taken, window, out=out) for taken, window, out in facts]
-    tried = {one for one in lanes if data.draw(st.booleans())}
-    found = choose_endpoint(lanes, tried, 1.0)
-    could = [one for one in lanes if not one.out and one.in_flight < one.window.size]
-    assert found in could if found else not [one for one in could if one not in tried]
+    endpoints = [endpoint(taken, window, out=out) for taken, window, out in facts]
+    tried = {one for one in endpoints if data.draw(st.booleans())}
+    choice = choose_endpoint(endpoints, tried, 1.0)
+    usable = [
+        one for one in endpoints if not one.out and one.in_flight < one.window.size
+    ]
+    assert (
+        choice in usable if choice else not [one for one in usable if one not in tried]
+    )
 
 
 def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() -> None:
     async def main() -> list[int]:
-        one = lane(window=1)
+        one = endpoint(window=1)
         slots = SlotScheduler([one])
         order: list[int] = []
 
@@ -95,9 +99,9 @@ def test_turns_come_in_the_order_of_asking_and_a_cancelled_one_is_passed_on() ->
     assert asyncio.run(main(), debug=True) == [0, 1, 3, 4, 5]
 
 
-def test_one_that_waits_for_another_lane_is_passed_by() -> None:
+def test_one_that_waits_for_another_endpoint_is_passed_by() -> None:
     async def main() -> None:
-        one, other = lane(window=1), lane(1, window=1)
+        one, other = endpoint(window=1), endpoint(1, window=1)
         slots = SlotScheduler([one, other])
         waiting = asyncio.create_task(slots.acquire({one}))
         await asyncio.sleep(0)
@@ -110,7 +114,7 @@ def test_one_that_waits_for_another_lane_is_passed_by() -> None:
 
 def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
     async def main() -> None:
-        one = lane(window=1)
+        one = endpoint(window=1)
         slots = SlotScheduler([one])
         first = await slots.acquire(set())
         second, third = (asyncio.create_task(slots.acquire(set())) for _ in range(2))
@@ -125,7 +129,7 @@ def test_a_slot_that_was_given_to_a_cancelled_one_is_given_back() -> None:
 
 def test_a_fault_reaches_those_who_wait_and_those_who_come() -> None:
     async def main() -> None:
-        slots = SlotScheduler([lane(window=1)])
+        slots = SlotScheduler([endpoint(window=1)])
         await slots.acquire(set())
         waiting = asyncio.create_task(slots.acquire(set()))
         await asyncio.sleep(0)
@@ -188,7 +192,7 @@ def test_what_an_attempt_says_of_an_endpoint(
     size: int,
     paused_until_s: float,
 ) -> None:
-    one = lane(window=8)
+    one = endpoint(window=8)
     one.losses = 2
     assert one.record_outcome(outcome, sent_s=5.0, now_s=10.0) is alive
     assert (one.losses, one.window.size, one.paused_until_s) == (
@@ -200,7 +204,7 @@ def test_what_an_attempt_says_of_an_endpoint(
 
 
 def test_looks_come_at_growing_distances() -> None:
-    one = lane()
+    one = endpoint()
     waits = []
     for one.failed_checks in range(1, 10):
         waits.append(one.wait_s)

@@ -282,5 +282,5 @@ vllm:generation_tokens_created{engine="0",model_name="m"} 1.8e+09
         (b"sglang:num_running_reqs 3.0\n", None),
     ],
 )
-def test_read_load(raw: bytes, load: ServerLoad | None) -> None:
+def test_parse_load(raw: bytes, load: ServerLoad | None) -> None:
     assert parse_load(raw) == load

@@ -110,9 +110,9 @@ class TestRunningVllm(Contract):
         async def main() -> None:
             async with EndpointClient(self.url, NAME) as client:
                 assert client.version
-                before = await client.load()
+                before = await client.fetch_load()
                 assert isinstance(await client.attempt(request(0)), Completion)
-                after = await client.load()
+                after = await client.fetch_load()
                 assert before is not None
                 assert after is not None
                 assert after.generated_tokens > before.generated_tokens
