@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from cotbuild.builder.build.build import Build as StoredBuild
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion

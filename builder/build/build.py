@@ -25,7 +25,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 @dataclass(frozen=True)
-class Build:
+class StoredBuild:
     """A finished build, or a downloaded release, open for reading.
 
     Rows are read from parquet files as they are iterated, in flat memory and in the

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from cotbuild.builder.build.build import RATIONALES, Build
+from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import ImportEntry
@@ -17,7 +17,7 @@ _TARGET_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "sho
 
 
 def inspect_build(
-    build: Build,
+    build: StoredBuild,
     *,
     question_id: str | None,
     verdict: str | None,
@@ -51,7 +51,7 @@ def _check_choice(option: str, value: str | None, choices: type[StrEnum]) -> Non
 
 
 def _matching_rows(
-    build: Build, question_id: str | None, verdict: str | None, flag: str | None
+    build: StoredBuild, question_id: str | None, verdict: str | None, flag: str | None
 ) -> Iterator[dict[str, Any]]:
     for row in build.read(RATIONALES):
         if (
@@ -63,7 +63,7 @@ def _matching_rows(
 
 
 def _no_match(
-    build: Build, question_id: str | None, verdict: str | None, flag: str | None
+    build: StoredBuild, question_id: str | None, verdict: str | None, flag: str | None
 ) -> str:
     """Return the line to show; raises DataError if it is for the question."""
     if question_id is not None:
@@ -85,7 +85,7 @@ def _no_match(
 # -- summary -----------------------------------------------------------------------------
 
 
-def _summary_lines(build: Build) -> Iterator[str]:
+def _summary_lines(build: StoredBuild) -> Iterator[str]:
     manifest = build.manifest
     source = manifest.source
     yield f"{build.folder}  fingerprint {manifest.fingerprint[:16]}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD
 from cotbuild.builder.card import build_front_matter, parse_front_matter, record_model
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
@@ -21,7 +21,7 @@ from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import TrainingRow
 
 
-def verify_build(build: Build) -> None:
+def verify_build(build: StoredBuild) -> None:
     """Check the files of a build against its manifest.
 
     These are checksums, the schema, order and uniqueness of rows, digests, counts and
@@ -58,7 +58,7 @@ def _check_bytes(path: Path, entry: FileEntry) -> None:
     _check_equal(path, "sha256", file_sha256(path), entry.sha256)
 
 
-def _check_unnamed_files(build: Build) -> None:
+def _check_unnamed_files(build: StoredBuild) -> None:
     named = {entry.path for entry in build.manifest.files}
     for config_name in build.manifest.digests:
         for path in sorted((build.folder / config_name).iterdir()):
@@ -72,7 +72,7 @@ def _check_unnamed_files(build: Build) -> None:
 # -- rows --------------------------------------------------------------------------------
 
 
-def _check_rows(build: Build, entry: FileEntry, seen: "SeenRows") -> None:
+def _check_rows(build: StoredBuild, entry: FileEntry, seen: "SeenRows") -> None:
     path = build.folder / entry.path
     model = record_model(build.manifest, entry.config_name)
     if model is None:
@@ -151,7 +151,7 @@ class SeenRows:
 # -- the card ----------------------------------------------------------------------------
 
 
-def _check_card(build: Build) -> None:
+def _check_card(build: StoredBuild) -> None:
     path = build.folder / CARD
     try:
         text = path.read_text(encoding="utf-8")

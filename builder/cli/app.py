@@ -69,10 +69,10 @@ def inspect(
 ) -> None:
     """Show the counts of a build and some of its rationales."""
     with errors():
-        from cotbuild.builder.build.build import Build
+        from cotbuild.builder.build.build import StoredBuild
         from cotbuild.builder.build.inspect import inspect_build
 
-        build = Build.open(directory)
+        build = StoredBuild.open(directory)
         for line in inspect_build(
             build, question_id=id, verdict=verdict, flag=flag, limit=limit
         ):

@@ -18,7 +18,7 @@ from cotbuild.schemas.training import VariantRows
 from cotbuild.schemas.variant import TrainingRow, VariantSet
 
 if TYPE_CHECKING:
-    from cotbuild.builder.build.build import Build
+    from cotbuild.builder.build.build import StoredBuild
     from cotbuild.student.attribution.attribute import (
         AttributedRow,
         AttributionJob,
@@ -94,7 +94,7 @@ class PreparedAttribution(NamedTuple):
     """Rationales left out for the student's max_tokens."""
     rows: VariantRows
     """All rows of the variant, in the order of the build."""
-    build: "Build"
+    build: "StoredBuild"
 
 
 def _prepare(
@@ -141,7 +141,7 @@ def _prepare(
 
 
 def _asked(
-    build: "Build", found: VariantRows, chosen: Iterable[TrainingRow]
+    build: "StoredBuild", found: VariantRows, chosen: Iterable[TrainingRow]
 ) -> list["AttributedRow"]:
     """The chosen rows that have a label and a rationale, in their order, with what
     `rationales` says of them.

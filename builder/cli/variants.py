@@ -110,9 +110,9 @@ def diff(
 ) -> None:
     """Compare two variants; [brackets] mark the words that differ."""
     with errors():
-        from cotbuild.builder.build.build import Build
+        from cotbuild.builder.build.build import StoredBuild
         from cotbuild.builder.variants.diff import diff_lines
 
-        build = Build.open(directory)
+        build = StoredBuild.open(directory)
         for line in diff_lines(build, first, second, question_id=id, limit=limit):
             print(line)

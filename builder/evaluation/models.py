@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
@@ -75,7 +75,7 @@ def find_model(
     return ResolvedModel(name, identity, hub_commit(identity))
 
 
-def open_build(source: str, ui: Ui) -> Build:
+def open_build(source: str, ui: Ui) -> StoredBuild:
     """Open the build in a folder, or a release (ORG/NAME@TAG), downloaded to the cache.
 
     A release that the cache holds completely is not downloaded again. Raises
@@ -89,10 +89,10 @@ def open_build(source: str, ui: Ui) -> Build:
         raise ConfigError(
             f"{source!r}: no such folder. Expected the folder of a build or of a release."
         )
-    return Build.open(folder)
+    return StoredBuild.open(folder)
 
 
-def _fetched(release: str, ui: Ui) -> Build:
+def _fetched(release: str, ui: Ui) -> StoredBuild:
     from cotbuild.builder.release.fetch import fetch_release
 
     name, revision = split_revision(release)

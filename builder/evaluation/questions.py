@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import QUESTIONS, Build
+from cotbuild.builder.build.build import QUESTIONS, StoredBuild
 from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.evaluation.models import open_build
 from cotbuild.builder.sources.open import open_source
@@ -56,7 +56,7 @@ def _is_build(source: str) -> bool:
     return (Path(source).expanduser() / MANIFEST).is_file()
 
 
-def read_build_questions(build: Build, split: str) -> Iterator[Question]:
+def read_build_questions(build: StoredBuild, split: str) -> Iterator[Question]:
     """Return the questions of an evaluation split of a build.
 
     Raises ConfigError if there is no such split.
@@ -103,7 +103,7 @@ def read_unseen_rationales(
 
 
 def _unseen_pairs(
-    build: Build, spec: VariantSpec, is_seen: Callable[[Question], bool]
+    build: StoredBuild, spec: VariantSpec, is_seen: Callable[[Question], bool]
 ) -> Iterator[tuple[Question, str]]:
     """Yield each unseen question once, with its first rationale in the variant."""
     questions = {row.question_id: row.question_record() for row in build.rationales()}

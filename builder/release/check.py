@@ -6,7 +6,7 @@ from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
@@ -37,7 +37,7 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
 
     Raises DataError at the first fault.
     """
-    build = Build.open(folder)
+    build = StoredBuild.open(folder)
     verify_build(build)
     lines = list(_verify_rationales(build, options.source))
     if build.manifest.variants is not None:
@@ -80,7 +80,7 @@ def unverifiable_reason(manifest: Manifest) -> str | None:
     return None
 
 
-def _verify_rationales(build: Build, source: str | None) -> Iterator[str]:
+def _verify_rationales(build: StoredBuild, source: str | None) -> Iterator[str]:
     """Derive every rationale again, and yield what was checked and what was not."""
     reason = unverifiable_reason(build.manifest)
     if reason is not None:
@@ -96,7 +96,7 @@ def _verify_rationales(build: Build, source: str | None) -> Iterator[str]:
         raise DataError(f"{build.folder}/rationales: {error}") from error
 
 
-def _verify_generated(build: Build, source: str | None) -> Iterator[str]:
+def _verify_generated(build: StoredBuild, source: str | None) -> Iterator[str]:
     exemplars = build.config.exemplars
     pool = _draw_exemplars(build.config, source)
     deriver = RowDeriver.for_build(build.manifest, build.config, pool)
@@ -112,7 +112,7 @@ def _verify_generated(build: Build, source: str | None) -> Iterator[str]:
     )
 
 
-def _verify_imported(build: Build, entry: ImportEntry) -> Iterator[str]:
+def _verify_imported(build: StoredBuild, entry: ImportEntry) -> Iterator[str]:
     config = build.config
     rows, originals = tee(build.rationales())
     derived = (derive_imported(row, entry, config) for row in originals)

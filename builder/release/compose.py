@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotbuild.builder.build.build import RATIONALES, Build
+from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.card import (
     Licence,
@@ -63,7 +63,12 @@ class ReleaseTree(NamedTuple):
 
 
 def compose_release(
-    build: Build, spec: ReleaseSpec, target: str, folder: Path, *, partial: str | None
+    build: StoredBuild,
+    spec: ReleaseSpec,
+    target: str,
+    folder: Path,
+    *,
+    partial: str | None,
 ) -> ReleaseTree:
     """Write the generated files of a release into `folder`.
 
@@ -74,7 +79,7 @@ def compose_release(
     refuse_path_as_name(build.manifest)
     manifest = public_manifest(build.manifest, spec.configs)
     config = public_config(build.config, build.manifest)
-    published = Build(build.folder, manifest)
+    published = StoredBuild(build.folder, manifest)
     licence = combine_licences(_stated_licences(build.manifest), spec.licence)
     picture_paths = _write_pictures(published, folder)
     run = build.manifest.run
@@ -121,7 +126,7 @@ def _default_languages(manifest: Manifest) -> tuple[str, ...]:
     return ("en",) if is_english else ()
 
 
-def _write_pictures(build: Build, folder: Path) -> dict[str, str]:
+def _write_pictures(build: StoredBuild, folder: Path) -> dict[str, str]:
     """Write the plots of a release, and return their paths in it by name."""
     rows = build.read(RATIONALES, columns=["rationale"])
     lengths = word_lengths(row["rationale"] for row in rows)
@@ -144,7 +149,7 @@ def _stated_licences(manifest: Manifest) -> dict[str, str | None]:
     return licences
 
 
-def _first_rows(build: Build) -> Iterator[tuple[str, dict[str, Any]]]:
+def _first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the first row of each config, of the training split if it has one."""
     for name in build.manifest.digests:
         splits = [entry.split for entry in build.files(name) if entry.num_rows]

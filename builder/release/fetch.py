@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.release.compose import PICTURES
@@ -14,7 +14,7 @@ from cotbuild.schemas.manifest import Manifest
 
 def fetch_release(
     target: ReleaseTarget, revision: str | None, folder: Path, progress: Progress
-) -> tuple[str, Build]:
+) -> tuple[str, StoredBuild]:
     """Download a whole release to `folder`; return its commit and the build.
 
     Files that are there already with the right bytes are skipped. Raises PublishError
@@ -70,10 +70,10 @@ def release_paths(manifest: Manifest, state: RemoteState, release: str) -> list[
     return [*paths, *sorted(PICTURES & state.files.keys())]
 
 
-def _fetch_manifest(target: ReleaseTarget, commit: str, folder: Path) -> Build:
+def _fetch_manifest(target: ReleaseTarget, commit: str, folder: Path) -> StoredBuild:
     target.fetch_files([MANIFEST], commit, folder, _ignore_progress)
     try:
-        return Build.open(folder)
+        return StoredBuild.open(folder)
     except DataError as error:
         words = str(error).removeprefix(f"{folder}/")
         raise PublishError(f"{target.name}: {words}") from error

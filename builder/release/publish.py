@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
@@ -74,7 +74,7 @@ def publish(
         AnswerStore(build_dir).lock(),
         tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
     ):
-        build = Build.open(build_dir)
+        build = StoredBuild.open(build_dir)
         partial = _partial_reason(build)
         if partial is not None and not options.allow_partial:
             raise PublishError(
@@ -98,7 +98,7 @@ def _refuse_own_folder(build_dir: Path, target: ReleaseTarget) -> None:
         raise ConfigError(f"{target.name!r} is the build itself. Name another folder.")
 
 
-def _partial_reason(build: Build) -> str | None:
+def _partial_reason(build: StoredBuild) -> str | None:
     """Say why the build is partial; None if no request is left that could be retried."""
     failures = build.manifest.failures
     retryable = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
@@ -111,7 +111,7 @@ def _partial_reason(build: Build) -> str | None:
     )
 
 
-def _refuse_unverifiable(build: Build) -> None:
+def _refuse_unverifiable(build: StoredBuild) -> None:
     reason = unverifiable_reason(build.manifest)
     if reason is not None:
         raise PublishError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import (
     CONFIG,
     MANIFEST,
@@ -106,7 +106,9 @@ def _refuse_other_build(out: Path, existing: Manifest, pulled: Manifest) -> None
         )
 
 
-def _fetch(target: ReleaseTarget, revision: str | None, stage: Path, ui: Ui) -> Build:
+def _fetch(
+    target: ReleaseTarget, revision: str | None, stage: Path, ui: Ui
+) -> StoredBuild:
     """Download a release to the stage and verify it."""
     # An interrupted pull may have replaced it by the configuration for this machine.
     (stage / CONFIG).unlink(missing_ok=True)
@@ -120,7 +122,7 @@ def _fetch(target: ReleaseTarget, revision: str | None, stage: Path, ui: Ui) -> 
     return release
 
 
-def _install(release: Build, target: ReleaseTarget, out: Path) -> list[str]:
+def _install(release: StoredBuild, target: ReleaseTarget, out: Path) -> list[str]:
     """Make `out` a build of the release in the stage; return the settings left out."""
     manifest = release.manifest
     config, changed = received_config(release.config, manifest)
@@ -145,7 +147,7 @@ def _remove_stage(stage: Path) -> None:
 # -- the answer store ------------------------------------------------------------------
 
 
-def _fill_store(store: AnswerStore, release: Build, origin: str) -> None:
+def _fill_store(store: AnswerStore, release: StoredBuild, origin: str) -> None:
     """Write every answer in `rationales` to one journal, which appears only complete."""
     if not store.generations:
         store.start_generation()

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.evaluation.models import find_model, open_build
 from cotbuild.builder.evaluation.questions import read_build_questions
 from cotbuild.builder.sources.splits import canonical_split
@@ -40,7 +40,7 @@ class StudyContext:
 
     folder: Path
     study: Study
-    build: Build
+    build: StoredBuild
     planner: CellPlanner
     dev: QuestionSplit
     test: QuestionSplit
@@ -71,7 +71,7 @@ def open_study(path: Path, ui: Terminal, *, keep_weights: bool = False) -> Study
     return StudyContext(path.parent, study, build, planner, dev, test, ui, keep_weights)
 
 
-def read_split(build: Build, wanted: StudyQuestions) -> QuestionSplit:
+def read_split(build: StoredBuild, wanted: StudyQuestions) -> QuestionSplit:
     """Read the dev or the test questions.
 
     Raises ConfigError if there is no such split, DataError for fewer than two questions

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.evaluation.models import ResolvedModel, portable_config
 from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -53,7 +53,7 @@ class CellPlanner:
     def __init__(
         self,
         study: Study,
-        build: Build,
+        build: StoredBuild,
         models: Mapping[str, ResolvedModel],
         test_digest: str,
     ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.variants.derive import VariantDeriver
 from cotbuild.builder.variants.write import file_digests
 from cotbuild.prompts.student import evaluation_row
@@ -15,7 +15,9 @@ NUM_SAMPLED = 200
 """Rationales that are derived again unless all are; the rows of the others are counted."""
 
 
-def check_variants(build: Build, files: Mapping[str, Path], *, everything: bool) -> int:
+def check_variants(
+    build: StoredBuild, files: Mapping[str, Path], *, everything: bool
+) -> int:
     """Derive the rows of a sample of rationales, or of all, and compare them.
 
     `files` maps the file names that specs use to paths. Returns the number of
@@ -56,7 +58,7 @@ def _check_files(digests: Mapping[str, str], files: Mapping[str, Path]) -> None:
 class _WrittenRows:
     """The training rows of a variant, taken in the order of the rationales."""
 
-    def __init__(self, build: Build, name: str) -> None:
+    def __init__(self, build: StoredBuild, name: str) -> None:
         self._where = f"{build.folder}/{name}"
         self._rows = build.read(name, build.split)
         self._next = next(self._rows, None)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cotbuild.builder.build.build import QUESTIONS, RATIONALES, Build
+from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
@@ -51,7 +51,7 @@ class VariantDeriver:
     """
 
     def __init__(
-        self, build: Build, variants: VariantSet, files: Mapping[str, Path]
+        self, build: StoredBuild, variants: VariantSet, files: Mapping[str, Path]
     ) -> None:
         """`files` maps the file names that specs use to paths.
 

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.schemas.errors import DataError
 
 WIDTH = 100
@@ -15,7 +15,7 @@ _RowKey = tuple[str, int, str | None]
 
 
 def diff_lines(
-    build: Build, first: str, second: str, *, question_id: str | None, limit: int
+    build: StoredBuild, first: str, second: str, *, question_id: str | None, limit: int
 ) -> Iterator[str]:
     """Yield the lines that compare two variants, for up to `limit` rows both have.
 
@@ -48,7 +48,7 @@ def diff_lines(
 class _RowsByKey:
     """Looks up rows of a variant, in the order of a variant that may have others."""
 
-    def __init__(self, build: Build, name: str) -> None:
+    def __init__(self, build: StoredBuild, name: str) -> None:
         self._rows = build.read(name, build.split)
         self._passed: dict[_RowKey, dict[str, Any]] = {}
 

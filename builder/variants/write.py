@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.build import RATIONALES, Build
+from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.directory import (
     CARD,
     clear_staging,
@@ -62,7 +62,7 @@ def make_variants(
         )
     with AnswerStore(build_dir).lock():
         clear_staging(build_dir)
-        build = Build.open(build_dir)
+        build = StoredBuild.open(build_dir)
         with (
             VariantDeriver(build, variants, files) as deriver,
             staging_folder(build_dir) as stage,

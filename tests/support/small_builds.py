@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.card import ReleaseFacts, combine_licences
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.storage.parquet import read_rows
@@ -98,7 +98,7 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
     """The build's manifest and a release of it, without what differs between versions
     of cotbuild or pyarrow.
     """
-    manifest = Build.open(build).manifest
+    manifest = StoredBuild.open(build).manifest
     files = [entry.model_copy(update={"num_bytes": 1}) for entry in manifest.files]
     manifest = manifest.model_copy(
         update={"files": files, "cotbuild": "0", "run": None}
@@ -113,7 +113,7 @@ def released(build: Path, **changes: Any) -> tuple[Manifest, ReleaseFacts]:
         "repo": "ann/garden",
         "tag": "v1.0.0",
         "licence": combine_licences(parts),
-        "rebuild": rebuild_commands(Build.open(build).config, manifest),
+        "rebuild": rebuild_commands(StoredBuild.open(build).config, manifest),
         "languages": ("en",),
         "examples": {name: next(read_rows(path)) for name, path in firsts.items()},
         "pictures": {

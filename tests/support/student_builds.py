@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.schemas.training import VariantRows
 from tests.support.commands import cotbuild, write_questions
 
@@ -41,4 +41,4 @@ def make_build(
 
 def variant_rows(folder: Path, variant: str = "post_cot") -> VariantRows:
     """The rows of a variant of the build in `folder`."""
-    return Build.open(folder).variant_rows(variant)
+    return StoredBuild.open(folder).variant_rows(variant)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.build.build import QUESTIONS, RATIONALES, Build
+from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
 from cotbuild.schemas.errors import ConfigError, DataError
 from tests.support.commands import cotbuild, rows
 
@@ -19,8 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def build(folder: Path) -> Build:
-    return Build.open(folder)
+def build(folder: Path) -> StoredBuild:
+    return StoredBuild.open(folder)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def test_it_reads_every_config(folder: Path, build: Build) -> None:
+def test_it_reads_every_config(folder: Path, build: StoredBuild) -> None:
     rationales = [row.model_dump(mode="json") for row in build.rationales()]
     assert rationales == rows(folder, RATIONALES) == list(build.read(RATIONALES))
     questions = [row.model_dump(mode="json") for row in build.questions("test")]
@@ -41,7 +41,7 @@ def test_it_reads_every_config(folder: Path, build: Build) -> None:
     }
 
 
-def test_it_knows_its_configs_and_splits(build: Build) -> None:
+def test_it_knows_its_configs_and_splits(build: StoredBuild) -> None:
     assert [spec.name for spec in build.specs] == ["post_cot", "label_only"]
     assert build.spec("label_only").name == "label_only"
     assert sorted(build.splits("post_cot")) == ["test", "train"]
@@ -51,18 +51,18 @@ def test_it_knows_its_configs_and_splits(build: Build) -> None:
     assert first.keys() == {"question_id"}
 
 
-def test_its_repr_is_short(build: Build) -> None:
-    assert repr(build) == f"Build(folder={build.folder!r})"
+def test_its_repr_is_short(build: StoredBuild) -> None:
+    assert repr(build) == f"StoredBuild(folder={build.folder!r})"
 
 
-def test_rows_to_train_on_come_with_what_identifies_them(build: Build) -> None:
+def test_rows_to_train_on_come_with_what_identifies_them(build: StoredBuild) -> None:
     found = build.variant_rows("post_cot")
     assert (found.build, found.split) == (build.manifest.fingerprint, "train")
     assert found.config_digest == build.manifest.digests["post_cot"]
     assert list(found.rows) == list(build.rows("post_cot"))
 
 
-def test_what_is_not_there_is_named(build: Build, tmp_path: Path) -> None:
+def test_what_is_not_there_is_named(build: StoredBuild, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no variant 'post'\. Choose one of"):
         build.variant_rows("post")
     with pytest.raises(ConfigError, match=r"no variant 'rationales'"):
@@ -72,14 +72,14 @@ def test_what_is_not_there_is_named(build: Build, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of \['test'\]"):
         build.questions("dev")
     with pytest.raises(DataError, match=r"no manifest\.json"):
-        Build.open(tmp_path)
+        StoredBuild.open(tmp_path)
 
 
 def test_changed_rows_are_not_trained_on(copy: Path) -> None:
     for path in (copy / "post_cot").iterdir():
         path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(DataError, match=r"sha256 is .*, but the manifest says"):
-        Build.open(copy).variant_rows("post_cot")
+        StoredBuild.open(copy).variant_rows("post_cot")
     shutil.rmtree(copy / "post_cot")
     with pytest.raises(DataError, match="No such file"):
-        Build.open(copy).variant_rows("post_cot")
+        StoredBuild.open(copy).variant_rows("post_cot")

@@ -17,7 +17,7 @@ import yaml
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD, MANIFEST
 from cotbuild.builder.card import (
     ReleaseFacts,
@@ -172,7 +172,7 @@ def test_verify_takes_a_releases_card(imported_build: Path, tmp_path: Path) -> N
     copy = shutil.copytree(imported_build, tmp_path / "copy")
     _, release = released(copy)
     (copy / CARD).write_text(
-        render_card(Build.open(copy).manifest, release), encoding="utf-8"
+        render_card(StoredBuild.open(copy).manifest, release), encoding="utf-8"
     )
     cotbuild("verify", copy)
 
@@ -208,7 +208,7 @@ def test_the_commands_shown_make_the_same_build(
     if (
         make is imported
     ):  # its recipe was a mapping on the command line, which is to be written to a file
-        wanted = Build.open(build).config.imported
+        wanted = StoredBuild.open(build).config.imported
         assert wanted is not None
         (tmp_path / "recipe.yaml").write_text(
             yaml.safe_dump(wanted.recipe.model_dump(mode="json"))
@@ -222,7 +222,7 @@ def test_the_commands_shown_make_the_same_build(
             timeout=240,
         )
         assert done.returncode == 0, done.stderr
-    assert Build.open(tmp_path / "rebuilt").manifest.digests == manifest.digests
+    assert StoredBuild.open(tmp_path / "rebuilt").manifest.digests == manifest.digests
 
 
 def main() -> None:

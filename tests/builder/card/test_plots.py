@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.card import draw_pictures
 from cotbuild.builder.card.plots import bin_lengths, word_lengths
 from tests.support.commands import rows
@@ -27,7 +27,7 @@ def test_pictures_are_the_same_bytes_every_time(
     build: str, names: set[str], request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.getfixturevalue(build)
-    manifest = Build.open(folder).manifest
+    manifest = StoredBuild.open(folder).manifest
     lengths = word_lengths(str(row["rationale"]) for row in rows(folder))
     first = draw_pictures(manifest, lengths)
     assert first.keys() == names

@@ -48,11 +48,11 @@ def kill_when_asked(process_words: list[object], server: Server, goal: int) -> N
 
 def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
-    from cotbuild.builder.build.build import Build
+    from cotbuild.builder.build.build import StoredBuild
     from cotbuild.builder.generate.teacher_job import resolve_teacher_job
     from cotbuild.builder.teachers.http.wire import build_request_body
 
-    job = resolve_teacher_job(Build.open(out).config, out)
+    job = resolve_teacher_job(StoredBuild.open(out).config, out)
     keys = {}
     for chain in job.chains(job.read_rules(), lambda _: None):
         assert chain.open_step is not None

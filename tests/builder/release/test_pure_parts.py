@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.build.build import Build
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from cotbuild.builder.release.check import unverifiable_reason
 from cotbuild.builder.release.open import is_release_name, split_revision
@@ -123,8 +123,8 @@ def test_a_teacher_is_told_by_name_and_commit(
     finished: Path, identity: str, model: str, changed: dict[str, str]
 ) -> None:
     config, manifest = (
-        Build.open(finished).config,
-        Build.open(finished).manifest.model_copy(update={"teacher": identity}),
+        StoredBuild.open(finished).config,
+        StoredBuild.open(finished).manifest.model_copy(update={"teacher": identity}),
     )
     teacher = config.teacher.model_copy(update={"model": model})
     public = public_config(config.model_copy(update={"teacher": teacher}), manifest)
@@ -132,7 +132,7 @@ def test_a_teacher_is_told_by_name_and_commit(
 
 
 def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
-    manifest = Build.open(finished).manifest
+    manifest = StoredBuild.open(finished).manifest
     whole, some = (
         public_manifest(manifest, None),
         public_manifest(manifest, ["post_cot"]),
@@ -151,7 +151,7 @@ def test_of_some_configs_the_manifest_still_adds_up(finished: Path) -> None:
 
 
 def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
-    manifest = Build.open(finished).manifest
+    manifest = StoredBuild.open(finished).manifest
     assert unverifiable_reason(manifest) is None
     kept = [entry.model_copy(update={"content": None}) for entry in manifest.templates]
     assert "before templates were stored" in str(
