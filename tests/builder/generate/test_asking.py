@@ -186,7 +186,7 @@ def test_exemplars_come_from_a_split_that_has_rationales(tmp_path: Path) -> None
     assert manifest["exemplars"] == {"split": "train", "count": 4, "seed": 0}
     assert set(manifest["source"]["checksums"]) == {"validation", "train"}
     assert (
-        "4 a prompt, drawn from train with seed 0"
+        "4 per prompt, drawn from split train with seed 0"
         in (tmp_path / "b" / "README.md").read_text()
     )
 
