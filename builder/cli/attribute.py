@@ -85,7 +85,7 @@ def attribute(
 
 
 class PreparedAttribution(NamedTuple):
-    """What is to be done, before anything is."""
+    """An attribution with everything loaded and nothing computed."""
 
     student: "Student"
     settings: "AttributionSettings"
@@ -118,57 +118,61 @@ def _prepare(
     trained = open_run(run)
     check_attributable(trained, str(run))
     build = open_build(source or read_run_source(run), Terminal())
-    found = build.variant_rows(trained.config.variant, trained.data.split)
-    if found.config_digest != trained.data.config_digest:
+    variant_rows = build.variant_rows(trained.config.variant, trained.data.split)
+    if variant_rows.config_digest != trained.data.config_digest:
         raise DataError(
-            f"{build.folder}: the rows of {found.spec.name!r} have digest "
-            f"{found.config_digest[:16]!r}, but {run} was trained on rows with digest "
+            f"{build.folder}: the rows of {variant_rows.spec.name!r} have digest "
+            f"{variant_rows.config_digest[:16]!r}, but {run} was trained on rows with digest "
             f"{trained.data.config_digest[:16]!r}. Derive them again as they were, or "
             "pass the right build as --source."
         )
-    chosen = [row for rows in choose_rationales(found.rows, limit) for row in rows]
-    asked = _asked(build, found, chosen)
+    chosen = [
+        row for rows in choose_rationales(variant_rows.rows, limit) for row in rows
+    ]
+    attributed = _select_rows(build, variant_rows, chosen)
     student = load_trained(run)
     settings = make_settings(trained, student, steps)
-    jobs = make_jobs(student, settings, asked, trained.config.max_tokens)
+    jobs = make_jobs(student, settings, attributed, trained.config.max_tokens)
     if not jobs:
         raise DataError(
-            f"{run}: none of {len(asked)} rationales has tokens that fit. Expected some to attribute."
+            f"{run}: none of {len(attributed)} rationales fits into max_tokens, so there is "
+            "nothing to attribute."
         )
     return PreparedAttribution(
-        student, settings, jobs, len(asked) - len(jobs), found, build
+        student, settings, jobs, len(attributed) - len(jobs), variant_rows, build
     )
 
 
-def _asked(
-    build: "StoredBuild", found: VariantRows, chosen: Iterable[TrainingRow]
+def _select_rows(
+    build: "StoredBuild", variant_rows: VariantRows, chosen: Iterable[TrainingRow]
 ) -> list["AttributedRow"]:
-    """The chosen rows that have a label and a rationale, in their order, with what
-    `rationales` says of them.
+    """Return the chosen rows that have a label and a rationale, with the rationale as
+    published.
     """
     from cotbuild.builder.build.build import RATIONALES
     from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
     from cotbuild.student.attribution.attribute import AttributedRow
 
-    wanted = {
+    chosen_by_key = {
         (row.question_id, row.sample_index): row
         for row in chosen
         if row.label_start is not None and row.rationale_start is not None
     }
-    asked = {}
-    for value in build.read(RATIONALES, found.split, EXAMPLE_COLUMNS):
+    attributed = {}
+    for value in build.read(RATIONALES, variant_rows.split, EXAMPLE_COLUMNS):
         key = value["question_id"], value["sample_index"]
-        if key in wanted:
+        if key in chosen_by_key:
             example = RationaleExample.from_row(value, f"{build.folder}/{RATIONALES}")
-            asked[key] = AttributedRow(
-                wanted[key], example.question_of_mentions, example.rationale
+            attributed[key] = AttributedRow(
+                chosen_by_key[key], example.question_of_mentions, example.rationale
             )
-    if missing := [key for key in wanted if key not in asked]:
+    if missing := [key for key in chosen_by_key if key not in attributed]:
         raise DataError(
-            f"{build.folder}: no rationale of question {missing[0][0]!r} sample {missing[0][1]}. Expected one for each row "
-            f"of {found.spec.name!r}. Run `cotbuild verify {build.folder}`."
+            f"{build.folder}: question {missing[0][0]!r} sample {missing[0][1]} is in "
+            f"{variant_rows.spec.name!r} but has no rationale. Run `cotbuild verify "
+            f"{build.folder}`."
         )
-    return [asked[key] for key in wanted]
+    return [attributed[key] for key in chosen_by_key]
 
 
 def _attribute(
@@ -203,7 +207,7 @@ def _attribute(
 
 
 def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
-    """What `--dry-run` prints."""
+    """Return what `--dry-run` prints."""
     from cotbuild.builder.ui import format_duration, pluralize
     from cotbuild.student.attribution.attribute import (
         COMPARED_FACTOR,
@@ -226,7 +230,7 @@ def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
 def closing_lines(
     prepared: PreparedAttribution, info: ScoresInfo, path: Path
 ) -> list[str]:
-    """What the command ends with: how many, how good, where, the next command."""
+    """Return the last lines: counts, quality, file and the next command."""
     from cotbuild.builder.ui import pluralize
 
     jobs, rows = prepared.jobs, prepared.rows
@@ -257,14 +261,12 @@ def closing_lines(
     return [
         *lines,
         str(path),
-        f"next: {shlex.join([*words, *_as_before(made.made), '--file', f'scores={path}'])}",
+        f"next: {shlex.join([*words, *_variant_options(made.made), '--file', f'scores={path}'])}",
     ]
 
 
-def _as_before(made: VariantSet) -> list[str]:
-    """Flags of `cotbuild variants` that choose the same rationales and draw the same
-    again.
-    """
+def _variant_options(made: VariantSet) -> list[str]:
+    """Return the options of `cotbuild variants` that give the same selection and seed."""
     flags = ["--seed", str(made.seed)] if made.seed else []
     for name, value in made.selection.model_dump(
         mode="json", exclude_defaults=True

@@ -230,7 +230,8 @@ def verify(
             print(f"{directory}: {line}")
         rows = sum(entry.num_rows for entry in manifest.files)
         print(
-            f"{directory}: whole. {len(manifest.files)} files, {rows} rows, fingerprint {manifest.fingerprint[:16]}"
+            f"{directory}: verified. {len(manifest.files)} files, {rows} rows, "
+            f"fingerprint {manifest.fingerprint[:16]}"
         )
 
 

@@ -137,7 +137,7 @@ class TeacherJob(Job):
             plan = make_plan(self.chains(rules, lookup), self.config.samples)
             yield from self._announce(plan)
             if plan.first is None:
-                yield "nothing to ask: no server would be started"
+                yield "no open requests: no server would be started"
                 return
             refuse_recorded(self.config.teacher)
             chains = open_chains(self.chains(rules, lookup), plan.repeats)

@@ -84,7 +84,7 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
         if column not in present and top_level not in present:
             raise ConfigError(
                 f"{where}: no column {column!r} for {name} in the first rows. "
-                f"Expected one of {present}."
+                f"It must be one of {present}."
             )
 
 
@@ -103,9 +103,7 @@ def _bare_rows(path: Path) -> Iterator[Row]:
             f"{path.name}: not JSON: {error}. text={WHOLE_ROW} needs one list of texts."
         ) from error
     if not isinstance(value, list):
-        raise DataError(
-            f"{path.name}: holds {short_repr(value)}. Expected one list of texts."
-        )
+        raise DataError(f"{path.name}: holds {short_repr(value)}, not a list of texts.")
     return ({WHOLE_ROW: item} for item in value)
 
 

@@ -143,7 +143,7 @@ class _ColumnPlan:
             kinds = [kind.value for kind in QuestionKind]
             raise BadRow(
                 BadRowReason.BAD_QUESTION,
-                f"kind is {value!r}. Expected one of {kinds}, or --kind for all rows.",
+                f"kind is {value!r}. Use one of {kinds}, or --kind for all rows.",
             ) from error
 
     def _choices(self, row: Row) -> Any:

@@ -76,7 +76,7 @@ def test_edits_of_the_source_delete_variants_only_where_rows_change(
 
     helper.write_text(helper.read_text() + "\n\ndef unused() -> int:\n    return 1\n")
     same = cotbuild_from(tree, *generate(build))
-    assert "rebuilt from the answers at hand" in same.stdout
+    assert "rebuilt from stored answers" in same.stdout
     assert KEPT in same.stderr
     assert DELETED not in same.stderr
     assert published(build) == before

@@ -54,7 +54,7 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
     again = cotbuild(*words)
     assert again.stderr == ""
     assert again.stdout.splitlines() == [
-        "nothing to ask, no server started: the build is up to date",
+        "no open requests, no server started: the build is up to date",
         *first,
     ]
 
@@ -343,7 +343,7 @@ def test_requests_that_may_pass_are_asked_again_by_the_next_run(tmp_path: Path) 
         failed = sum(row["failure"] == "unavailable" for row in rows(out))
         assert failed > 2
         assert (
-            f"{failed} requests failed and may pass: the same command asks them again"
+            f"{failed} requests failed with retryable errors; run the same command to retry"
             in done.stdout
         )
         server.set(faults={})

@@ -73,7 +73,7 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
     cotbuild("verify", out)
     before = published(out)
     again = cotbuild(*words(files, source, out)).stdout.splitlines()
-    assert again[0] == "nothing to ask, no server started: the build is up to date"
+    assert again[0] == "no open requests, no server started: the build is up to date"
     write_rationales(files, pairs[:2])
     changed = cotbuild(*words(files, source, out))
     assert "this run replaces the 3 rationales there" in changed.stderr
@@ -106,7 +106,7 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
         )
     )
     assert published(out) != before
-    assert "nothing to ask" in cotbuild(*generate).stdout
+    assert "no open requests" in cotbuild(*generate).stdout
     assert published(out) == before
 
 
@@ -154,7 +154,7 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
         (
             ["--map", "text=nope", "--map", "question=q", "--source", "SOURCE"],
             2,
-            "no column 'nope' for text in the first rows. Expected one of ['q', 'why']",
+            "no column 'nope' for text in the first rows. It must be one of ['q', 'why']",
         ),
     ],
 )

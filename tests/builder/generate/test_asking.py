@@ -59,7 +59,7 @@ def test_only_what_went_wrong_is_asked_again_and_never_a_third_time(
         [first, *_] = ask(
             server, source, tmp_path / "b", "--mode", "elicit-then-rationalize"
         )
-        assert first == "nothing to ask, no server started: the build is up to date"
+        assert first == "no open requests, no server started: the build is up to date"
         fresh = tmp_path / "c" / "b"  # both steps in one run
         ask(server, source, fresh, "--mode", "elicit-then-rationalize")
         assert published(fresh) == before

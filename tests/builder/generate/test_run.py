@@ -123,7 +123,7 @@ def test_no_published_file_but_build_json_and_run_names_this_machine(
 def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
     checked, whole = cotbuild("verify", build).stdout.splitlines()
     assert checked == f"{build}: 72 rationales: request keys and rows derived again"
-    assert whole.startswith(f"{build}: whole. 2 files, 96 rows, fingerprint ")
+    assert whole.startswith(f"{build}: verified. 2 files, 96 rows, fingerprint ")
 
 
 def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
         .replace("Everything the teacher wrote", "All it wrote")
         .replace("- cotbuild\n", "")
     )
-    assert "whole. 2 files" in cotbuild("verify", copy).stdout
+    assert "verified. 2 files" in cotbuild("verify", copy).stdout
 
 
 def damage_bytes(build: Path) -> None:

@@ -495,7 +495,7 @@ def test_questions_inside_without_targets_are_unscored(
             "r.json",
             '{"a": 1}',
             DataError,
-            r"r.json: holds {'a': 1}. Expected one list of texts",
+            r"r.json: holds {'a': 1}, not a list of texts",
         ),
         ("r.txt", "a", DataError, r"r.txt: unknown ending '.txt'"),
         ("gone.json", None, DataError, r"gone.json: cannot be read"),

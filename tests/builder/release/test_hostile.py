@@ -358,10 +358,10 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
         out,
     ]
     assert (
-        "nothing to ask: no server would be started"
+        "no open requests: no server would be started"
         in cotbuild(*again, "--dry-run").stdout
     )
-    assert cotbuild(*again).stdout.startswith("nothing to ask, no server started")
+    assert cotbuild(*again).stdout.startswith("no open requests, no server started")
     assert rows(out) == rows(finished)
     before = journals(out)
     for more in (["--samples", "2"], ["--samples", "2", "--dry-run"], ["--fresh"]):

@@ -30,7 +30,7 @@ STEPS = [
 
 def asks_nothing(said: str) -> bool:
     return said.startswith(
-        "nothing to ask, no server started: rebuilt from the answers at hand"
+        "no open requests, no server started: rebuilt from stored answers"
     )
 
 

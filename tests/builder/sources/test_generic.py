@@ -83,7 +83,7 @@ def test_a_kind_column_decides_by_row_and_the_config_over_it(
     path = write("a.jsonl", rows)
     assert [q.kind.value for q in ask(path)[0]] == ["yes_no", "number"]
     assert [q.kind.value for q in ask(path, kind="text")[0]] == ["text", "text"]
-    with pytest.raises(DataError, match=r"kind is 'hard'\. Expected one of"):
+    with pytest.raises(DataError, match=r"kind is 'hard'\. Use one of"):
         ask(write("b.jsonl", [{**Q, "answer": "yes", "kind": "hard"}]))
 
 

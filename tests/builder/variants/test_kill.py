@@ -45,7 +45,7 @@ def test_a_set_is_there_whole_or_not_at_all(tmp_path: Path, kills: int) -> None:
             build / "manifest.json"
         ).exists():  # between the old set and the new one
             assert "Run `cotbuild generate" in cotbuild("verify", build, code=1).stderr
-            assert "nothing to ask" in cotbuild(*generate).stdout
+            assert "no open requests" in cotbuild(*generate).stdout
         cotbuild("verify", build)
         assert {name: data for name, data in published(build).items() if not name.startswith(".staging/")} in (
             without, made, other,
