@@ -1,4 +1,4 @@
-"""Flags and a YAML file to a BuildConfig."""
+"""Turn options and a YAML file into a BuildConfig."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,10 +16,10 @@ Config = TypeVar("Config", bound=Record)
 def build_config(
     file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()
 ) -> BuildConfig:
-    """The file's values, overridden by `flags` (dotted name → value; None: not given),
-    then by `extra` (NAME=VALUE).
+    """Merge the values of a file, options and `--set` arguments, in this order.
 
-    Raises ConfigError with the name of the field at fault.
+    `flags` maps dotted names to values, None for an option that was not given; `extra`
+    are NAME=VALUE. Raises ConfigError with the name of the invalid field.
     """
     values = _read(file) if file is not None else {}
     extra = list(extra)
@@ -46,9 +46,7 @@ def filled(
     extra: Iterable[str],
     where: str,
 ) -> Config:
-    """A configuration of `values`, overridden by `flags`, then by `extra`, as
-    `build_config` has it.
-    """
+    """Parse `values` after overriding them by `flags`, then by `extra`."""
     for name, value in flags.items():
         if value is not None:
             _put(values, name, value)
@@ -56,7 +54,8 @@ def filled(
         name, equals, text = setting.partition("=")
         if not equals or not name:
             raise ConfigError(
-                f"--set {setting!r}: Expected NAME=VALUE, such as teacher.server.max_num_seqs=64."
+                f"--set {setting!r} is not NAME=VALUE, such as "
+                "teacher.server.max_num_seqs=64."
             )
         _put(values, name, _yaml(text, f"--set {name}"))
     return form.parse(values, where, ConfigError)
@@ -66,10 +65,11 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         values = _yaml(file.read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}. Expected a readable YAML file.") from error
+        raise ConfigError(f"{file}: cannot be read: {error}.") from error
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{file}: holds a {type(values).__name__}. Expected the fields of a build, such as source."
+            f"{file}: holds a {type(values).__name__}, not the settings of a build. Write "
+            "fields such as source."
         )
     return values
 
@@ -90,33 +90,34 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
             values[part] = {}
         inner = values[part]
         if not isinstance(inner, dict):
-            raise ConfigError(f"{name}: {part} is {inner!r}. Expected fields below it.")
+            raise ConfigError(f"{name}: {part} is {inner!r} and has no fields.")
         values = inner
     values[last] = value
 
 
 def columns(pairs: Iterable[str]) -> dict[str, str] | None:
-    """`--map question=stem` as a mapping; None where none was given. Raises ConfigError
-    on another form.
+    """Parse `--map question=stem`; None if none was given.
+
+    Raises ConfigError for another form.
     """
     mapping = {}
     for pair in pairs:
         field, equals, column = pair.partition("=")
         if not equals or not field or not column:
             raise ConfigError(
-                f"--map {pair!r}: Expected FIELD=COLUMN, such as question=stem."
+                f"--map {pair!r} is not FIELD=COLUMN, such as question=stem."
             )
         mapping[field] = column
     return mapping or None
 
 
 def exemplar_settings(text: str | None) -> dict[str, Any]:
-    """`--exemplars train:5` as settings. Raises ConfigError on another form."""
+    """Parse `--exemplars train:5`; raises ConfigError for another form."""
     if text is None:
         return {}
     split, colon, count = text.partition(":")
     if not split or (colon and not count.isdecimal()):
         raise ConfigError(
-            f"--exemplars {text!r}: Expected SPLIT or SPLIT:COUNT, such as train:3."
+            f"--exemplars {text!r} is not SPLIT or SPLIT:COUNT, such as train:3."
         )
     return {"exemplars.split": split, "exemplars.count": int(count) if count else None}

@@ -218,12 +218,14 @@ def cost_lines(prepared: PreparedAttribution, tokens_per_s: float) -> list[str]:
     each = sum(job.case.step_tokens for job in jobs) / len(jobs)
     compared = sum(len(job.steps) > 1 for job in jobs)
     tokens = sum(job.tokens for job in jobs)
+    rationales = f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}"
+    duration = format_duration(tokens / tokens_per_s)
     return [
-        f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}: {steps} steps of {each:.0f} tokens; "
-        f"{compared} of them again with {steps * COMPARED_FACTOR} steps, to compare",
+        f"{rationales}: {steps} steps of {each:.0f} tokens; {compared} of them again "
+        f"with {steps * COMPARED_FACTOR} steps, to compare",
         f"{tokens} tokens",
-        f"about {format_duration(tokens / tokens_per_s)} on this machine, {tokens_per_s:.0f} tok/s "
-        f"(measured: at most {MEASURED_RATIONALES} rationales, behind one to warm up)",
+        f"about {duration} on this machine, {tokens_per_s:.0f} tok/s (measured on at most "
+        f"{MEASURED_RATIONALES} rationales after a warm-up)",
     ]
 
 
@@ -234,20 +236,24 @@ def closing_lines(
     from cotbuild.builder.ui import pluralize
 
     jobs, rows = prepared.jobs, prepared.rows
-    lines = [
-        f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}; {info.steps} steps, baseline {info.baseline}"
-    ]
+    rationales = f"{pluralize(len(jobs), 'rationale')}{_left_out(prepared)}"
+    lines = [f"{rationales}; {info.steps} steps, baseline {info.baseline}"]
     if info.completeness_median is not None and info.completeness_p95 is not None:
-        errors_ = f"median {info.completeness_median:.1%}, 95th percentile {info.completeness_p95:.1%}"
-        lines.append(f"completeness error, as a share of what f changes: {errors_}")
+        lines.append(
+            "completeness error, as a share of what f changes: "
+            f"median {info.completeness_median:.1%}, "
+            f"95th percentile {info.completeness_p95:.1%}"
+        )
     if info.rank_correlation is not None:
         mean = f"mean over {pluralize(info.num_compared or 0, 'rationale')}"
         lines.append(
-            f"rank correlation with {info.compared_steps} steps: {info.rank_correlation:.3f}, {mean}"
+            f"rank correlation with {info.compared_steps} steps: "
+            f"{info.rank_correlation:.3f}, {mean}"
         )
     if without := len(rows.rows) - len(jobs):
         lines.append(
-            f"{pluralize(without, 'row')} of {rows.spec.name} without scores: every aligned variant drops them"
+            f"{pluralize(without, 'row')} of {rows.spec.name} without scores: every "
+            "aligned variant drops them"
         )
     made = prepared.build.manifest.variants
     assert made is not None  # the run was trained on one of them

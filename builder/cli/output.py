@@ -63,7 +63,10 @@ def prompt_shown(ref: str) -> Iterator[str]:
     template = load_template(ref)
     text, options, target = _EXAMPLES[template.kind]
     question = Question.create(text, target=target, choices=options, kind=template.kind)
-    yield f"{template.ref}  {template.kind.value}  answer {template.answer}  fingerprint {template.fingerprint[:16]}"
+    yield (
+        f"{template.ref}  {template.kind.value}  answer {template.answer}  "
+        f"fingerprint {template.fingerprint[:16]}"
+    )
     yield template.about
     for message in render_messages(template, question):
         yield f"── {message.role} ".ljust(WIDTH, "─")

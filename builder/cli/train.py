@@ -175,13 +175,13 @@ def cost_lines(cost: "TrainingCost") -> list[str]:
         f", {cost.too_long} longer than max_tokens left out" if cost.too_long else ""
     )
     padding = 1 - cost.tokens / cost.padded_tokens
-    measured = (
-        f"{pluralize(cost.measured, 'update')} on its own rows, behind one to warm up"
-    )
+    measured = f"{pluralize(cost.measured, 'update')} on its own rows, after a warm-up"
+    rate = cost.tokens / cost.seconds
     return [
         f"{pluralize(cost.rows, 'row')}{left_out}; {pluralize(cost.updates, 'update')}",
         f"{cost.tokens} tokens over all passes, {padding:.1%} more for padding",
-        f"about {format_duration(cost.seconds)} on this machine, {cost.tokens / cost.seconds:.0f} tok/s (measured: {measured})",
+        f"about {format_duration(cost.seconds)} on this machine, {rate:.0f} tok/s "
+        f"(measured: {measured})",
     ]
 
 
@@ -192,7 +192,8 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
 
     data, result = run.data, run.result
     left_out = f", {data.too_long} too long" if data.too_long else ""
-    rows = f"{pluralize(data.num_rows, 'row')}{left_out}, {result['updates']} updates, {result['tokens']} tokens"
+    rows = f"{pluralize(data.num_rows, 'row')}{left_out}"
+    work = f"{result['updates']} updates, {result['tokens']} tokens"
     losses = (
         f"label {result['label_loss']:.4f}, rationale {result['rationale_loss']:.4f}"
     )
@@ -203,7 +204,7 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
         else "its completions contain no label, so there is nothing to evaluate"
     )
     return [
-        f"{data.spec.ref}: {rows}, {result['seconds']} s",
+        f"{data.spec.ref}: {rows}, {work}, {result['seconds']} s",
         f"loss {result['loss']:.4f} ({losses}), means over the last tenth",
         f"{out}  fingerprint {run_identity(run).partition(':')[2][:16]}",
         after,

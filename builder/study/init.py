@@ -157,21 +157,23 @@ def _stages(names: set[str], key: str, random: str, rows: int) -> list[dict[str,
 
 
 _COMMENTS: Mapping[str, str] = {
-    "format_version": "A study, run by `cotbuild study`. Everything but the stages is fixed by the first cell; later\n"
-    "changes are listed in the report.",
+    "format_version": "A study, run by `cotbuild study`. Everything but the stages is fixed by\n"
+    "the first cell; later changes are listed in the report.",
     "source": "Folder of a build, or a release: ORG/NAME@TAG.",
-    "dev": "Gate and grid are decided on dev. Each cell evaluates the test questions once, after the gate.",
-    "metric": "What is compared: accuracy (forced choice by log-likelihood), normalised (the same for each\n"
-    "character), free (the free greedy answer).",
+    "dev": "Gate and grid are decided on dev. Each cell evaluates the test questions once,\n"
+    "after the gate.",
+    "metric": "What is compared: accuracy (forced choice by log-likelihood), normalised (the\n"
+    "same per character), free (the free greedy answer).",
     "margin": "Points within which two variants count as equivalent.",
     "paired": "Whether runs are paired by seed; unpaired is the safer choice.",
-    "comparisons": "The claims: a beats b, or a is as_good as b. Holm-adjusted together; all others are exploratory.",
-    "gate": "This variant must beat the untrained student on dev by that many standard errors, or no test\n"
-    "question is evaluated.",
+    "comparisons": "The claims: a beats b, or a is as_good as b. Holm-adjusted together; all\n"
+    "others are exploratory.",
+    "gate": "This variant must beat the untrained student on dev by that many standard\n"
+    "errors, or no test question is evaluated.",
     "train": "Settings of `cotbuild train` that all cells share; the default of lr is 5e-5.",
     "grid": "Settings that each variant chooses for itself on dev, such as  lr: [5.0e-5, 1.0e-4]",
-    "stages": "Each stage is every variant × seed × rows × loss × student, and ends in a report. The comparisons\n"
-    "use the first stage's first student, rows and loss.",
+    "stages": "Each stage is every variant × seed × rows × loss × student, and ends in a\n"
+    "report. The comparisons use the first stage's first student, rows and loss.",
 }
 
 

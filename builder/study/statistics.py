@@ -6,21 +6,26 @@ A *cell* is one trained student: right (1) or wrong (0) on each of Q questions. 
 *recipe* is S cells that differ in their seed alone: correct_SQ. Columns are questions,
 the same ones in the same order wherever two tables meet; which order does not matter.
 
-**The standard error** is that of a bootstrap over seeds and over questions, in closed form: for a mean, what infinitely
-many resamples give is known, so none are drawn and nothing depends on a generator. Two variances are added:
+**The standard error** is that of a bootstrap over seeds and over questions, in closed
+form: for a mean, what infinitely many resamples give is known, so none are drawn and
+nothing depends on a generator. Two variances are added:
 
-- of seeds: s² of the seeds' means / S. Paired, of the S differences; else of A and of B, added. This is the bootstrap
-  that draws S - 1 of S seeds (McCarthy and Snowden 1985); drawing S would give a third too little at S = 3.
-- of questions: s² of the questions' means over seeds (of their differences) / Q. The same questions for both recipes.
+- of seeds: s² of the seeds' means / S. Paired, of the S differences; else of A and of
+  B, added. This is the bootstrap that draws S - 1 of S seeds (McCarthy and Snowden
+  1985); drawing S would give a third too little at S = 3.
+- of questions: s² of the questions' means over seeds (of their differences) / Q. The
+  same questions for both recipes.
 
 What is particular to one seed on one question is in both. Cameron, Gelbach and Miller
 (2011) subtract it once; here it stays, so that the error is too large rather than too
 small. Seeds are few, so quantiles are Student's t with Satterthwaite's degrees of
 freedom (1946), from S - 1 where runs differ most to Q - 1 where questions do.
 
-**What was measured** (tests/bench/study_simulation.py): runs 1.7 points apart (sd), 35 % right, S = 3 and 5, paired and
-not, with more or less that a run shifts in all questions together, and that recipes differ on single ones. Percent of
-the studies, lowest to highest over the settings; Monte-Carlo standard error at 5 %: 0.5 points (1,221 questions: 0.7).
+**What was measured** (tests/bench/study_simulation.py): runs 1.7 points apart (sd),
+35 % right, S = 3 and 5, paired and not, with more or less that a run shifts in all
+questions together, and that recipes differ on single ones. Percent of the studies,
+lowest to highest over the settings; Monte-Carlo standard error at 5 %: 0.5 points
+(1,221 questions: 0.7).
 
 | | 500 questions, 32 settings | 1,221 questions, runs' shift large, 24 settings |
 |---|---|---|
@@ -222,16 +227,18 @@ def _recipe(correct_SQ: ArrayLike, where: str) -> Floats:
         table = np.asarray(correct_SQ, dtype=float)
     except (TypeError, ValueError) as error:  # rows of several lengths, or no numbers
         raise DataError(
-            f"{where}: {error}. Expected a table (seeds, questions) of 0 and 1."
+            f"{where}: {error}. Pass a table (seeds, questions) of 0 and 1."
         ) from error
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
         raise DataError(
-            f"{where}: shape {table.shape}. Expected (seeds, questions), at least 1 seed and 2 questions."
+            f"{where}: shape {table.shape}. It must be (seeds, questions), with at least 1 "
+            "seed and 2 questions."
         )
     wrong = table[(table != 0) & (table != 1)]
     if wrong.size:
         raise DataError(
-            f"{where}: {short_repr(float(wrong[0]))} for a question. Expected 1, right, or 0, wrong."
+            f"{where}: {short_repr(float(wrong[0]))} for a question, which is neither 1 "
+            "(right) nor 0 (wrong)."
         )
     return table
 
@@ -246,18 +253,20 @@ def _check_pair(a: Floats, b: Floats, paired: bool) -> None:
     for name, seeds in (("A", len(a)), ("B", len(b))):
         if seeds < 2:
             raise DataError(
-                f"recipe {name}: {seeds} seed. One run each compares two checkpoints, never two recipes: how much runs "
-                "differ was not seen. Expected at least 2 seeds. Train more, or use compare_checkpoints."
+                f"recipe {name}: {seeds} seed. One run each compares two checkpoints, not two "
+                "recipes, since it does not show how much runs differ. Train at least 2 "
+                "seeds, or use compare_checkpoints."
             )
     if paired and len(a) != len(b):
         raise DataError(
-            f"paired seeds: {len(a)} of A, {len(b)} of B. Expected the same seeds in both. "
-            "Leave out the seeds that only one has, or compare unpaired."
+            f"paired seeds: {len(a)} of A, {len(b)} of B. Leave out the "
+            "seeds that only one of them has, or compare unpaired."
         )
 
 
 def _check_questions(a: int, b: int) -> None:
     if a != b:
         raise DataError(
-            f"comparison: A answered {a} questions, B {b}. Both need the same questions in the same order."
+            f"comparison: A answered {a} questions, B {b}. Both need the same questions in "
+            "the same order."
         )

@@ -176,7 +176,8 @@ class TextTable:
         self._folder = folder or Path(tempfile.gettempdir())
         self._ends = array("q", [0])
         with self._explain_errors():
-            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by close)
+            # Closed by `close`.
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     def add(self, text: str) -> None:
         """Append a text; its number is that of the texts before it."""

@@ -87,12 +87,12 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
         (
             ["generate", "--out", "b", "--set", "seed"],
             2,
-            "--set 'seed': Expected NAME=VALUE",
+            "--set 'seed' is not NAME=VALUE",
         ),
         (
             ["generate", "--out", "b", "--map", "question"],
             2,
-            "--map 'question': Expected FIELD=COLUMN",
+            "--map 'question' is not FIELD=COLUMN",
         ),
         (["generate", "--out", "b", "--config", "none.yaml"], 2, "none.yaml: "),
         (

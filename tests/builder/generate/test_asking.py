@@ -238,7 +238,7 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
         (
             ["--exemplars", "train:x"],
             2,
-            "--exemplars 'train:x': Expected SPLIT or SPLIT:COUNT",
+            "--exemplars 'train:x' is not SPLIT or SPLIT:COUNT",
         ),
         (["--exemplars", "train"], 2, "Name it with --map rationale=COL"),
         (["--rows", "5"], 2, "source.rows is '5'"),
