@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness import COTBUILD, ROOT, Run, alternate, run, write_questions
+from harness import COTBUILD, Run, alternate, run, write_questions
 
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
 from cotbuild.builder.teachers.http.wire import build_request_body
@@ -48,7 +48,7 @@ def parser(doc: str | None, requests: int, window: int) -> argparse.ArgumentPars
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument(
-        "--mock", type=Path, default=ROOT.parent / "shared/rivals/mock_openai.py"
+        "--mock", type=Path, default=Path(__file__).with_name("mock_endpoint.py")
     )
     options.add_argument("--requests", type=int, default=requests)
     options.add_argument("--window", type=int, default=window)
