@@ -150,10 +150,6 @@ INSPECT_EXAMPLES = examples(
     "cotbuild inspect builds/mine --verdict no_answer",
     "cotbuild inspect builds/mine --flag contradicts --limit 10",
 )
-EVALUATE_EXAMPLES = examples(
-    "cotbuild evaluate runs/post_cot --split dev",
-    "cotbuild evaluate embedded --source openbookqa --split dev --out results/base",
-)
 SOURCES_EXAMPLES = examples(
     "cotbuild sources", "cotbuild sources gsm8k", "cotbuild sources questions.csv"
 )
@@ -168,7 +164,7 @@ _COMMANDS = (
     ("publish", release_commands.publish, release_commands.PUBLISH_EXAMPLES),
     ("pull", release_commands.pull, release_commands.PULL_EXAMPLES),
     ("train", train_command.train, train_command.EXAMPLES),
-    ("evaluate", evaluate_command.evaluate, EVALUATE_EXAMPLES),
+    ("evaluate", evaluate_command.evaluate, evaluate_command.EXAMPLES),
     ("attribute", attribute_command.attribute, attribute_command.EXAMPLES),
     ("prompts", prompts, examples("cotbuild prompts choice_few_shot@1")),
     ("sources", sources, SOURCES_EXAMPLES),

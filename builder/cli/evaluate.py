@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.help import MODEL, QUESTIONS, examples
 
 if TYPE_CHECKING:
     from cotbuild.builder.evaluation.run import PreparedEvaluation
+
+EXAMPLES = examples(
+    "cotbuild evaluate runs/post_cot --split dev",
+    "cotbuild evaluate embedded --source openbookqa --split dev --out results/base",
+)
 
 Text = str | None
 Number = int | None
@@ -27,7 +33,8 @@ def evaluate(
         Text,
         typer.Option(
             help="A known dataset, a file, a build or ORG/NAME@TAG. Default for a run: "
-            "the build it was trained on."
+            "the build it was trained on.",
+            rich_help_panel=QUESTIONS,
         ),
     ] = None,
     split: Annotated[
@@ -37,19 +44,29 @@ def evaluate(
         Text,
         typer.Option(
             help="For a bare model: the variant whose prompt and label format to use "
-            "(runs carry their own)."
+            "(runs carry their own).",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(help="For a bare model: YAML file with a custom variant."),
+        typer.Option(
+            help="For a bare model: YAML file with a custom variant.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     revision: Annotated[
-        Text, typer.Option(help="Branch, tag or commit of a Hub id.")
+        Text,
+        typer.Option(help="Branch, tag or commit of a Hub id.", rich_help_panel=MODEL),
     ] = None,
     limit: Annotated[
         Number,
-        typer.Option(min=1, metavar="N", help="Evaluate only the first N questions."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Evaluate only the first N questions.",
+            rich_help_panel=QUESTIONS,
+        ),
     ] = None,
     base: Annotated[
         Text,

@@ -6,12 +6,14 @@ from typing import Any
 from typer.core import TyperCommand
 
 ASKING = "Asking"
-DEVICE = "Memory and time"
 FORMAT = "Rationales without a recipe"
+MODEL = "A bare model"
 QUESTIONS = "Questions"
 RUNNING = "Running"
 SAMPLING = "Sampling"
+STUDENT = "Student"
 TEACHER = "Teacher"
+TRAINING = "Training"
 
 
 class GroupedCommand(TyperCommand):

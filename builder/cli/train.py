@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cotbuild.builder.cli.errors import errors
-from cotbuild.builder.cli.help import DEVICE, examples
+from cotbuild.builder.cli.help import STUDENT, TRAINING, examples
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun, TrainConfig
 
@@ -44,51 +44,87 @@ def train(
         Path | None, typer.Option(help="Folder of the run; not needed with --dry-run.")
     ] = None,
     student: Annotated[
-        Text, typer.Option(help="embedded (default), a folder or a Hub id.")
+        Text,
+        typer.Option(
+            help="embedded (default), a folder or a Hub id.", rich_help_panel=STUDENT
+        ),
     ] = None,
     revision: Annotated[
-        Text, typer.Option(help="Branch, tag or commit of a Hub id.")
+        Text,
+        typer.Option(
+            help="Branch, tag or commit of a Hub id.", rich_help_panel=STUDENT
+        ),
     ] = None,
     seed: Annotated[
         Number,
-        typer.Option(help="Seed of row order, dropout and LoRA weights (0)."),
+        typer.Option(
+            help="Seed of row order, dropout and LoRA weights (0).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     rows: Annotated[
         Number,
-        typer.Option(help="Use at most N rationales, the same ones for every variant."),
+        typer.Option(
+            help="Use at most N rationales, the same ones for every variant.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     epochs: Annotated[
-        Real, typer.Option(help=f"Passes over the rows ({DEFAULT.epochs:g}).")
+        Real,
+        typer.Option(
+            help=f"Passes over the rows ({DEFAULT.epochs:g}).", rich_help_panel=TRAINING
+        ),
     ] = None,
     lr: Annotated[
-        Real, typer.Option(help="Peak learning rate (5e-5; with --lora 2e-4).")
+        Real,
+        typer.Option(
+            help="Peak learning rate (5e-5; with --lora 2e-4).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     batch_rows: Annotated[
-        Number, typer.Option(help=f"Rationales per update ({DEFAULT.batch_rows}).")
+        Number,
+        typer.Option(
+            help=f"Rationales per update ({DEFAULT.batch_rows}).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     batch_tokens: Annotated[
         Number,
         typer.Option(
             help=f"Maximum tokens in memory at once ({DEFAULT.batch_tokens}).",
-            rich_help_panel=DEVICE,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     loss: Annotated[
         Text,
         typer.Option(
             help="parts (default): mean over the label + W × mean over the rationale; "
-            "plain: mean over all tokens."
+            "plain: mean over all tokens.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     rationale_weight: Annotated[
         Real,
-        typer.Option(metavar="W", help="Weight of the rationale, with loss parts (1)."),
+        typer.Option(
+            metavar="W",
+            help="Weight of the rationale, with loss parts (1).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     lora: Annotated[
-        Number, typer.Option(metavar="RANK", help="Train LoRA adapters of this rank.")
+        Number,
+        typer.Option(
+            metavar="RANK",
+            help="Train LoRA adapters of this rank.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Train all weights (default).")
+        bool,
+        typer.Option(
+            "--full", help="Train all weights (default).", rich_help_panel=TRAINING
+        ),
     ] = False,
     setting: Annotated[
         list[str] | None,
