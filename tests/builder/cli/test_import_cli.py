@@ -122,7 +122,8 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
         "CC BY 4.0",
     )
     card = (tmp_path / "b" / "README.md").read_text()
-    assert "written by: A. Person; licence as stated: CC BY 4.0" in card
+    assert "- Written by: A. Person\n" in card
+    assert "- Stated licence: CC BY 4.0\n" in card
     assert str(tmp_path) not in card
 
 
