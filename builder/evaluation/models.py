@@ -87,7 +87,7 @@ def open_build(source: str, ui: Ui) -> StoredBuild:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise ConfigError(
-            f"{source!r}: no such folder. Expected the folder of a build or of a release."
+            f"{source!r}: no such folder. Pass the folder of a build, or a release as ORG/NAME@TAG."
         )
     return StoredBuild.open(folder)
 

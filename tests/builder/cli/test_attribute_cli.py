@@ -174,10 +174,9 @@ def test_a_run_that_says_the_label_first_is_refused_in_a_line(
 ) -> None:
     post_cot = train(build, "post_cot", student, tmp_path / "run")
     done = cotbuild("attribute", post_cot, code=2)
-    assert done.stderr.splitlines() == [
-        f"error: {post_cot}: variant 'post_cot' says the label first, which cannot depend on the tokens behind it: "
-        "every score would be zero. Expected the rationale before the label. Train pre_cot and attribute that run."
-    ]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {post_cot}: variant 'post_cot' ")
+    assert line.endswith("Train pre_cot and attribute that run.")
 
 
 @pytest.mark.slow

@@ -186,7 +186,7 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
     assert "was interrupted" in cotbuild("verify", f"file:{release}", code=1).stderr
     assert contents(release) == before
     cotbuild("publish", build, f"file:{release}", "--tag", "v2")
-    assert "whole" in cotbuild("verify", f"file:{release}@v2").stdout
+    assert "verified." in cotbuild("verify", f"file:{release}@v2").stdout
     assert not (release / ".release" / "incoming").exists()
 
 

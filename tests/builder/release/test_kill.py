@@ -119,4 +119,4 @@ def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(
         cotbuild("publish", build, target, "--tag", f"v1.{number}")
         assert is_whole(folder)
         assert not (folder / ".release" / "incoming").exists()
-    assert "whole" in cotbuild("verify", f"{target}@v1.{kills - 1}").stdout
+    assert "verified." in cotbuild("verify", f"{target}@v1.{kills - 1}").stdout

@@ -179,7 +179,7 @@ def test_a_release_is_checked_from_the_outside(
     refused = at_hub("verify", REPO, code=1).stderr.splitlines()[-1]
     assert refused.startswith("error: lab/x@")
     assert "/post_cot: question " in refused
-    assert "whole" in at_hub("verify", f"{REPO}@v1").stdout
+    assert "verified." in at_hub("verify", f"{REPO}@v1").stdout
     assert (
         "error: lab/x: no revision 'v9'"
         in at_hub("verify", f"{REPO}@v9", code=1).stderr
