@@ -116,6 +116,8 @@ class TrainedStudent:
 
     folder: Path
     record: StudentRun
+    base: str | None = None
+    """The model it started from, as passed to `train`; run.json keeps no path."""
 
 
 def generate(
@@ -184,7 +186,7 @@ def train(
     config = TrainConfig.parse(values, "train()", ConfigError)
     folder = build.folder if isinstance(build, StoredBuild) else build
     record = train_on_build(config, str(folder), Path(out), _ui(progress))
-    return TrainedStudent(Path(out), record)
+    return TrainedStudent(Path(out), record, student)
 
 
 def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> StudentRun:
@@ -225,6 +227,7 @@ def evaluate(
     source: str | Path | None = None,
     variant: str | None = None,
     limit: int | None = None,
+    base: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
 ) -> "Evaluation":
@@ -232,7 +235,8 @@ def evaluate(
 
     `student` is what `train` returned, the folder of a run, or a model; a model needs
     `source`, `variant` and `out`. `source` defaults to the build that a run was trained
-    on. An interrupted evaluation is resumed by the same call.
+    on. `base` is the model that a run in a folder started from, if that is a folder too:
+    a run does not record its path. An interrupted evaluation is resumed by the same call.
 
     Raises ConfigError for arguments that do not fit the student, DataError if the
     questions cannot be evaluated.
@@ -241,12 +245,17 @@ def evaluate(
 
     with student_packages():
         from cotbuild.builder.evaluation.run import EvaluationOptions, evaluate_student
-    folder = student.folder if isinstance(student, TrainedStudent) else student
+    if isinstance(student, TrainedStudent):
+        folder: str | Path = student.folder
+        base = base or student.base
+    else:
+        folder = student
     options = EvaluationOptions(
         source=None if source is None else str(source),
         split=split,
         variant=variant,
         limit=limit,
+        base=None if base is None else str(base),
     )
     return evaluate_student(
         str(folder),

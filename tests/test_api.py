@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import cotbuild
+from cotbuild.schemas.evaluation import Evaluation
 from tests.support.commands import cotbuild as run_command
 
 SCRIPT = """
@@ -147,3 +148,43 @@ def test_a_users_script_passes_a_strict_type_check(tmp_path: Path) -> None:
     command += ["--cache-dir", str(tmp_path / "cache"), str(script)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_train_and_evaluate(build: cotbuild.Build, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from tests.support.tiny import save_tiny
+
+    student = str(save_tiny(tmp_path / "tiny"))
+    run = cotbuild.train(
+        build,
+        "post_cot",
+        student=student,
+        out=tmp_path / "run",
+        rows=4,
+        epochs=1,
+        progress=False,
+    )
+    assert run.record.finished
+    assert run.record.data.spec.name == "post_cot"
+    results = tmp_path / "results"
+
+    def evaluate(trained: cotbuild.TrainedStudent | Path) -> Evaluation:
+        return cotbuild.evaluate(
+            trained,
+            source="bundled",
+            split="test",
+            limit=6,
+            base=student,
+            out=results,
+            progress=False,
+        )
+
+    evaluation = evaluate(run)
+    assert evaluation.evaluated.num_questions == 6
+    assert evaluation.student.accuracy is not None
+    assert evaluation.untrained is not None
+    assert evaluate(run.folder).student.accuracy == evaluation.student.accuracy
+    # What `train` returned knows where the base model is.
+    assert run.base == student
+    with pytest.raises(cotbuild.ConfigError, match="no --source"):
+        cotbuild.evaluate(student, out=tmp_path / "bare", progress=False)
