@@ -124,7 +124,5 @@ def test_a_teacher_served_under_a_path_is_refused(tmp_path: Path) -> None:
     refused = cotbuild(
         "publish", tmp_path / "build", f"file:{tmp_path / 'release'}", code=1
     )
-    assert (
-        "error: teacher '/home/ann/model'" in refused.stderr
-        and "Serve it under another name" in refused.stderr
-    )
+    assert "error: teacher '/home/ann/model'" in refused.stderr
+    assert "Serve it under another name" in refused.stderr
