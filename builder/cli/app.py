@@ -70,7 +70,7 @@ def inspect(
     """Show the counts of a build and some of its rationales."""
     with errors():
         from cotbuild.builder.build.build import StoredBuild
-        from cotbuild.builder.build.inspect import inspect_build
+        from cotbuild.builder.cli.inspect import inspect_build
 
         build = StoredBuild.open(directory)
         for line in inspect_build(

@@ -1,9 +1,8 @@
 """What commands print on standard output, in lines of at most 80 columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cotbuild.builder.build.inspect import WIDTH, count_lines
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
 from cotbuild.prompts.template import (
@@ -13,7 +12,11 @@ from cotbuild.prompts.template import (
     load_template,
     render_messages,
 )
+from cotbuild.schemas.import_recipe import ImportEntry
+from cotbuild.schemas.manifest import Manifest, SourceEntry
 from cotbuild.schemas.question import Question, QuestionKind
+
+WIDTH = 80
 
 
 def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
@@ -31,6 +34,45 @@ def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
         )
     yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
     yield f"next: cotbuild inspect {out}"
+
+
+def count_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield the counts of a build, which add up: verdicts, failures, rows left out."""
+    verdicts = {name: count for name, count in manifest.verdicts.items() if count}
+    by_verdict = list_counts(verdicts, separator=" + ")
+    yield f"{manifest.num_planned} rationales = {by_verdict or 'none'}"
+    if manifest.failures:
+        yield f"unscored: {list_counts(manifest.failures)}"
+    if manifest.imported is not None:
+        yield from _import_count_lines(manifest.imported)
+    yield from _source_count_lines(manifest.source)
+
+
+def _import_count_lines(entry: ImportEntry) -> Iterator[str]:
+    terms = [pluralize(entry.num_rationales, "rationale")]
+    terms += [f"{count} {reason}" for reason, count in entry.dropped.items()]
+    yield f"{pluralize(entry.num_texts, 'text')} = {' + '.join(terms)}"
+    if entry.num_questions_without:
+        yield f"questions without a rationale: {entry.num_questions_without}"
+
+
+def _source_count_lines(source: SourceEntry) -> Iterator[str]:
+    if source.dropped:
+        reasons = list_counts(source.dropped)
+        yield f"source rows left out: {reasons}"
+    for split, count in source.overlaps.items():
+        if count and f"overlap_{split}" not in source.dropped:
+            yield (
+                f"questions that also occur in {split}: {count} "
+                "(--drop-overlap leaves them out)"
+            )
+    for split, count in source.eval_questions.items():
+        yield f"{count} evaluation questions in {split}"
+
+
+def list_counts(counts: Mapping[str, int], separator: str = ", ") -> str:
+    """Return counts by name, such as `3 cut, 2 run_on`."""
+    return separator.join(f"{count} {name}" for name, count in counts.items())
 
 
 def prompt_list() -> Iterator[str]:

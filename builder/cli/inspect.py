@@ -1,4 +1,4 @@
-"""A build as text for a terminal, in lines of at most 80 columns."""
+"""`cotbuild inspect`: a build as text, in lines of at most 80 columns."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -6,13 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
-from cotbuild.builder.ui import pluralize
+from cotbuild.builder.cli.output import WIDTH, count_lines, list_counts
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.import_recipe import ImportEntry
-from cotbuild.schemas.manifest import Manifest, SourceEntry
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
-WIDTH = 80
 _TARGET_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
@@ -99,7 +96,7 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
         )
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
-        yield from _wrap_text("flags: ", _list_counts(manifest.flags))
+        yield from _wrap_text("flags: ", list_counts(manifest.flags))
     yield from _wrap_text("teacher: ", manifest.teacher)
     if manifest.templates:
         names = ", ".join(entry.template for entry in manifest.templates)
@@ -110,44 +107,6 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
             for purpose, count in manifest.purposes.items()
         ]
         yield f"target: {', '.join(counts)}"
-
-
-def count_lines(manifest: Manifest) -> Iterator[str]:
-    """Yield the counts of a build, which add up: verdicts, failures, rows left out."""
-    verdicts = {name: count for name, count in manifest.verdicts.items() if count}
-    by_verdict = _list_counts(verdicts, separator=" + ")
-    yield f"{manifest.num_planned} rationales = {by_verdict or 'none'}"
-    if manifest.failures:
-        yield f"unscored: {_list_counts(manifest.failures)}"
-    if manifest.imported is not None:
-        yield from _import_count_lines(manifest.imported)
-    yield from _source_count_lines(manifest.source)
-
-
-def _import_count_lines(entry: ImportEntry) -> Iterator[str]:
-    terms = [pluralize(entry.num_rationales, "rationale")]
-    terms += [f"{count} {reason}" for reason, count in entry.dropped.items()]
-    yield f"{pluralize(entry.num_texts, 'text')} = {' + '.join(terms)}"
-    if entry.num_questions_without:
-        yield f"questions without a rationale: {entry.num_questions_without}"
-
-
-def _source_count_lines(source: SourceEntry) -> Iterator[str]:
-    if source.dropped:
-        reasons = _list_counts(source.dropped)
-        yield f"source rows left out: {reasons}"
-    for split, count in source.overlaps.items():
-        if count and f"overlap_{split}" not in source.dropped:
-            yield (
-                f"questions that also occur in {split}: {count} "
-                "(--drop-overlap leaves them out)"
-            )
-    for split, count in source.eval_questions.items():
-        yield f"{count} evaluation questions in {split}"
-
-
-def _list_counts(counts: Mapping[str, int], separator: str = ", ") -> str:
-    return separator.join(f"{count} {name}" for name, count in counts.items())
 
 
 # -- one rationale -----------------------------------------------------------------------
