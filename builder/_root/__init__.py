@@ -103,7 +103,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _installed_version()
+        from cotbuild.builder.generate.jobs import cotbuild_version
+
+        return cotbuild_version()
     if name not in _EXPORTS:
         raise AttributeError(f"module 'cotbuild' has no attribute {name!r}")
     module, attribute = _EXPORTS[name]
@@ -112,13 +114,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _installed_version() -> str:
-    """Return the installed version; a checkout that was never installed says so."""
-    from importlib.metadata import PackageNotFoundError, version  # 20 ms
-
-    try:
-        return version("cotbuild")
-    except PackageNotFoundError:
-        return "0+checkout"
