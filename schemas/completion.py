@@ -12,6 +12,8 @@ from cotbuild.schemas.record import Record
 REQUEST_VERSION = 1
 MAX_SEED = 2**53 - 1
 """vLLM rejects 2^63 and treats -1 as unseeded; any JSON reader keeps 2^53 - 1 exact."""
+MAX_TOKEN_COUNT = 2**63 - 1
+"""Highest number of tokens that a completion can hold: a row's columns are int64."""
 
 
 class Message(Record):
@@ -125,12 +127,20 @@ class Completion(Record):
     prompt_tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MAX_TOKEN_COUNT,
         description="Tokens of the prompt; None if the server did not report them.",
     )
     completion_tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MAX_TOKEN_COUNT,
         description="Tokens generated; None if the server did not report them.",
+    )
+    notes: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda notes: not notes,
+        description="What was unusual about the server's reply, a short fixed phrase "
+        "each; empty for an ordinary one.",
     )
 
 

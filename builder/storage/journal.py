@@ -18,13 +18,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
+from cotbuild.schemas.completion import (
+    MAX_TOKEN_COUNT,
+    Answer,
+    Completion,
+    Failure,
+    FailureKind,
+)
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import fsync_path, write_error
 from cotbuild.schemas.record import FORMAT_VERSION, check_format
 
 HEADER, COMPLETION, FINAL_FAILURE, FAILURE = b"HCRF"
 """Status letters: header, completion, final failure, failure to retry."""
+
+IMPOSSIBLE_COUNT = "token count out of range, left unknown"
+"""Note of a completion whose journal holds a number of tokens that no column can."""
 
 _KEY = slice(11, 75)
 _JSON = 90
@@ -57,10 +66,14 @@ def encode_line(status: int, key: str, body: str) -> bytes:
 def encode_answer(answer: Answer) -> bytes:
     """Encode an answer as a line.
 
-    Its JSON is that of the record without the key, which the line holds already.
+    Its JSON is that of the record without the key, which the line holds already, and
+    without the notes where there are none.
     """
+    # Not model_dump: this runs once for every answer of a build.
     fields = answer.__dict__.items()
     body = {name: value for name, value in fields if name != "request_key"}
+    if not body.get("notes"):
+        body.pop("notes", None)
     text = json.dumps(body, ensure_ascii=False)
     return encode_line(_status_of(answer), answer.request_key, text)
 
@@ -76,9 +89,22 @@ def decode_answer(line: bytes) -> Answer:
     key = line[_KEY].decode()
     value = {"request_key": key, **json.loads(line[_JSON:])}
     if line[9] == COMPLETION:
+        _drop_impossible_counts(value)
         return Completion.parse(value, f"answer {key[:16]}")
     value["kind"] = FailureKind(value["kind"])
     return Failure.parse(value, f"answer {key[:16]}")
+
+
+def _drop_impossible_counts(value: dict[str, Any]) -> None:
+    """Replace numbers of tokens over MAX_TOKEN_COUNT by None, with a note.
+
+    Older journals hold any number that a server sent.
+    """
+    for name in ("prompt_tokens", "completion_tokens"):
+        count = value.get(name)
+        if isinstance(count, int) and count > MAX_TOKEN_COUNT:
+            value[name] = None
+            value["notes"] = [*value.get("notes", ()), IMPOSSIBLE_COUNT]
 
 
 def read_lines(path: Path) -> Iterator[JournalLine | None]:

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotbuild.builder.storage.journal import (
+    COMPLETION,
     HEADER,
+    IMPOSSIBLE_COUNT,
     Journal,
     decode_answer,
     encode_answer,
@@ -46,6 +48,7 @@ completions = st.builds(
     finish_reason=st.sampled_from(["stop", "length"]),
     prompt_tokens=st.none() | st.integers(0, 2**40),
     completion_tokens=st.none() | st.integers(0, 2**40),
+    notes=st.lists(st.text(), max_size=2).map(tuple),
 )
 failures = st.builds(
     Failure,
@@ -60,6 +63,25 @@ def test_an_answer_reads_back_as_it_was(answer: Answer) -> None:
     line = encode_answer(answer)
     assert line.count(b"\n") == 1
     assert decode_answer(line) == answer
+
+
+def test_a_completion_without_notes_is_written_as_before_there_were_any() -> None:
+    assert encode_answer(completion()).partition(b"{")[2] == (
+        b'"text": "so", "reasoning": null, "finish_reason": "stop", "prompt_tokens": 3, '
+        b'"completion_tokens": 4}\n'
+    )
+
+
+@pytest.mark.parametrize("count", [2**63, 10**30, 10**4000])
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens"])
+def test_a_journal_with_an_impossible_number_of_tokens_opens(
+    name: str, count: int
+) -> None:
+    body = {"text": "so", "finish_reason": "stop", name: count}
+    answer = decode_answer(encode_line(COMPLETION, KEY, json.dumps(body)))
+    assert isinstance(answer, Completion)
+    assert (answer.text, getattr(answer, name)) == ("so", None)
+    assert answer.notes == (IMPOSSIBLE_COUNT,)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
