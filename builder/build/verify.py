@@ -9,6 +9,7 @@ from typing import Any
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD
 from cotbuild.builder.card import build_front_matter, parse_front_matter, record_model
+from cotbuild.builder.storage.columns import check_columns
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
 from cotbuild.schemas.errors import DataError
@@ -24,8 +25,8 @@ from cotbuild.schemas.variant import TrainingRow
 def verify_build(build: StoredBuild) -> None:
     """Check the files of a build against its manifest.
 
-    These are checksums, the schema, order and uniqueness of rows, digests, counts and
-    the front matter of the card. The rows of variants are not derived again. Raises
+    These are checksums, column types, the schema, order and uniqueness of rows, digests,
+    counts and the front matter of the card. The rows of variants are not derived again. Raises
     DataError at the first fault.
     """
     folder, manifest = build.folder, build.manifest
@@ -80,6 +81,7 @@ def _check_rows(build: StoredBuild, entry: FileEntry, seen: "SeenRows") -> None:
             f"{path}: belongs to config {entry.config_name!r}, which manifest.json does "
             "not describe. Derive or download the build again."
         )
+    check_columns(path, model)
     rows_digest, num_rows = RowsDigest(), 0
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
