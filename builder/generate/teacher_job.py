@@ -189,6 +189,7 @@ class TeacherJob(Job):
                 await ask_all(teacher, rules, chains, lookup, journal, on_step)
                 if plan.repeats:
                     await self._continue_repeats(teacher, rules, journal, on_step)
+                journal.finish()
         return num_requests
 
     async def _continue_repeats(

@@ -159,6 +159,7 @@ def _fill_store(store: AnswerStore, release: StoredBuild, origin: str) -> None:
             for _, answer in stored_answers(row):
                 if not is_retryable(answer):
                     journal.append(answer)
+        journal.finish()
     part.replace(store.generations[-1] / name)
 
 

@@ -25,8 +25,10 @@ from cotbuild.builder.storage.journal import (
     COMPLETION,
     FAILURE,
     FINAL_FAILURE,
+    REJECTION,
     Journal,
     decode_answer,
+    is_complete,
     read_lines,
 )
 from cotbuild.builder.storage.keys import KEY_DTYPE
@@ -42,8 +44,8 @@ _RANK_SHIFT = 62
 _JOURNAL_SHIFT = 48
 MAX_JOURNALS = 1 << (_RANK_SHIFT - _JOURNAL_SHIFT)
 """Maximum number of journals in a generation."""
-_RANK = {COMPLETION: 0, FINAL_FAILURE: 1, FAILURE: 2}
-"""Status of an answer to its precedence; the lowest wins."""
+_LOCATION_MASK = (1 << _RANK_SHIFT) - 1
+_COMPLETED, _FINAL, _RETRYABLE = range(3)
 
 
 class AnswerReader:
@@ -77,9 +79,9 @@ class AnswerReader:
 class AnswerIndex:
     """The place of the answer to each key: 24 bytes per answer, sorted by key.
 
-    Of several answers to one key a completion takes precedence over a failure, then the
-    earlier one by (journal name, offset). Raises StoreError if a journal is damaged or
-    there are more than MAX_JOURNALS.
+    Of several answers to one key the first completion counts, in the order of (journal
+    name, offset); without a completion, the last failure. Raises StoreError if a journal
+    is damaged or there are more than MAX_JOURNALS.
     """
 
     def __init__(self, journals: list[Path]) -> None:
@@ -93,11 +95,12 @@ class AnswerIndex:
         """Torn last lines of journals, which were dropped."""
         keys, places = bytearray(), bytearray()
         for number, path in enumerate(journals):
+            ranks = _ranks_of(path)
             for line in read_lines(path):
                 if line is None:
                     self.num_torn += 1
                     continue
-                rank = _RANK[line.status]
+                rank = ranks[line.status]
                 place = rank << _RANK_SHIFT | number << _JOURNAL_SHIFT | line.offset
                 keys += line.key
                 places += place.to_bytes(8, "little")
@@ -115,11 +118,11 @@ class AnswerIndex:
 
     def is_retryable(self, place: int) -> bool:
         """Return whether the answer is a failure that the next run retries."""
-        return place >> _RANK_SHIFT == _RANK[FAILURE]
+        return place >> _RANK_SHIFT == _RETRYABLE
 
     def is_failure(self, place: int) -> bool:
         """Return whether the answer is a failure of any kind."""
-        return place >> _RANK_SHIFT != _RANK[COMPLETION]
+        return place >> _RANK_SHIFT != _COMPLETED
 
     @contextmanager
     def open_reader(self) -> Iterator[AnswerReader]:
@@ -128,11 +131,25 @@ class AnswerIndex:
             yield AnswerReader(self.journals, stack)
 
 
+def _ranks_of(journal: Path) -> dict[int, int]:
+    """Return the rank of each status in a journal."""
+    return {
+        COMPLETION: _COMPLETED,
+        REJECTION: _FINAL if is_complete(journal) else _RETRYABLE,
+        FINAL_FAILURE: _FINAL,
+        FAILURE: _RETRYABLE,
+    }
+
+
 def _keep_best(
     keys: NDArray[Any], places: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Sort by key and keep the lowest place of each."""
-    order = np.lexsort((places, keys))
+    """Sort by key and keep the first completion of each, or else its last failure."""
+    is_failure = places >> _RANK_SHIFT != _COMPLETED
+    # Above every completion, and falling as the location rises.
+    of_failures = np.uint64(2 * _LOCATION_MASK) - (places & np.uint64(_LOCATION_MASK))
+    precedence = np.where(is_failure, of_failures, places)
+    order = np.lexsort((precedence, keys))
     keys, places = keys[order], places[order]
     is_first = np.ones(len(keys), bool)
     is_first[1:] = keys[1:] != keys[:-1]

@@ -5,6 +5,10 @@ A kill loses at most the line that it tears.
 A line is `crc32 status key time json`. The checksum covers everything after it, the
 status is one letter and the key 64 hex digits, so that a journal can be indexed without
 parsing its JSON.
+
+A rejection is final only once the run that received it is complete. A run that was
+stopped early or killed may have met a server with a wrong setting, and what that server
+rejected is requested again.
 """
 
 import contextlib
@@ -29,14 +33,20 @@ from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import fsync_path, write_error
 from cotbuild.schemas.record import FORMAT_VERSION, check_format
 
-HEADER, COMPLETION, FINAL_FAILURE, FAILURE = b"HCRF"
-"""Status letters: header, completion, final failure, failure to retry."""
+HEADER, COMPLETION, REJECTION, FINAL_FAILURE, FAILURE, END = b"HCPRFE"
+"""Status letters: header, completion, rejection, final failure, failure to retry, end.
+
+Earlier versions wrote each rejection as a final failure.
+"""
 
 IMPOSSIBLE_COUNT = "token count out of range, left unknown"
 """Note of a completion whose journal holds a number of tokens that no column can."""
 
 _KEY = slice(11, 75)
 _JSON = 90
+_NO_KEY = "0" * 64
+_MAX_END_LINE = 256
+"""At least the length of an end line, in bytes."""
 SYNC_EVERY_S = 1.0
 """Seconds between two fsyncs.
 
@@ -81,7 +91,7 @@ def encode_answer(answer: Answer) -> bytes:
 def _status_of(answer: Answer) -> int:
     if isinstance(answer, Completion):
         return COMPLETION
-    return FINAL_FAILURE if answer.final else FAILURE
+    return REJECTION if answer.final else FAILURE
 
 
 def decode_answer(line: bytes) -> Answer:
@@ -127,7 +137,7 @@ def read_lines(path: Path) -> Iterator[JournalLine | None]:
                 )
             if raw[9] == HEADER:
                 _check_header(raw, path)
-            else:
+            elif raw[9] != END:
                 key = bytes.fromhex(raw[11:43].decode("ascii"))
                 yield JournalLine(offset, raw[9], key)
             offset = end
@@ -153,6 +163,15 @@ def read_header(path: Path) -> dict[str, Any]:
     return dict(json.loads(raw[_JSON:]))
 
 
+def is_complete(path: Path) -> bool:
+    """Return whether the run that wrote a journal got to its end."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _MAX_END_LINE))
+        last = file.read().splitlines(keepends=True)[-1:]
+    return any(_is_whole(raw) and raw[9] == END for raw in last)
+
+
 class Journal:
     """The journal that one run writes. A context manager.
 
@@ -171,7 +190,7 @@ class Journal:
                 path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
             )
             text = json.dumps({"format_version": FORMAT_VERSION, **header})
-            self._write(encode_line(HEADER, "0" * 64, text))
+            self._write(encode_line(HEADER, _NO_KEY, text))
             os.fsync(self._file)
             fsync_path(path.parent)
         except OSError as error:
@@ -186,11 +205,18 @@ class Journal:
 
         Raises StoreError if that fails, after truncating the journal to whole lines.
         """
-        if self._broken is not None:
-            raise self._broken
         self._write(encode_answer(answer))
 
+    def finish(self) -> None:
+        """Append the end line, after the last answer: the rejections become final.
+
+        Raises StoreError as `append` does.
+        """
+        self._write(encode_line(END, _NO_KEY, "{}"))
+
     def _write(self, line: bytes) -> None:
+        if self._broken is not None:
+            raise self._broken
         try:
             written = os.write(self._file, line)
         except OSError as error:

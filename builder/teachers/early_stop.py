@@ -52,6 +52,7 @@ class EarlyStop:
         counts = Counter(message for message in self._recent if message is not None)
         [(message, count)] = counts.most_common(1)
         return TeacherError(
-            f"teacher: {summary}, {count} of them with {message!r}. "
-            "Correct the server or the request; a new run goes on where this one stopped."
+            f"teacher: {summary}, {count} of them with {message!r}. Correct the server "
+            "or the request. The next run requests everything again that failed in this "
+            "one."
         )

@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
-from cotbuild.builder.storage.journal import Journal
+from cotbuild.builder.storage.journal import (
+    END,
+    FINAL_FAILURE,
+    REJECTION,
+    Journal,
+    encode_line,
+)
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.errors import StoreError
 
@@ -34,20 +40,24 @@ steps = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(runs=steps)
-def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
+def test_the_first_completion_counts_or_else_the_last_failure(
     tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[int, str]]]
 ) -> None:
+    """Every second run is complete, so that only its rejections are final."""
     folder = tmp_path_factory.mktemp("journals")
-    expected: dict[int, tuple[int, int, str]] = {}
+    expected: dict[int, tuple[str, str, bool]] = {}
     paths = []
     for run, answers in enumerate(runs):
         paths.append(folder / f"{run}.journal")
+        complete = run % 2 == 0
         with Journal(paths[-1], {}) as journal:
             for position, (number, kind) in enumerate(answers):
                 text = f"run {run} position {position}"
                 journal.append(answer(number, kind, text))
-                candidate = (KINDS.index(kind), run * 100 + position, text)
-                expected[number] = min(expected.get(number, candidate), candidate)
+                if number not in expected or expected[number][0] != "C":
+                    expected[number] = (kind, text, complete)
+            if complete:
+                journal.finish()
     index = AnswerIndex(paths)
     with index.open_reader() as reader:
         for number in range(6):
@@ -59,9 +69,32 @@ def test_of_many_answers_the_first_completion_counts_and_beats_any_failure(
             found = reader.read(place)
             assert (
                 found.text if isinstance(found, Completion) else found.message
-            ) == expected[number][2]
-            assert index.is_failure(place) == (expected[number][0] > 0)
-            assert index.is_retryable(place) == (expected[number][0] == 2)
+            ) == expected[number][1]
+            kind, _, complete = expected[number]
+            assert index.is_failure(place) == (kind != "C")
+            final = kind == "rejected" and complete
+            assert index.is_retryable(place) == (kind != "C" and not final)
+
+
+@pytest.mark.parametrize("status", [FINAL_FAILURE, REJECTION])
+@pytest.mark.parametrize("end", ["complete", "torn", "none"])
+def test_a_rejection_is_final_in_a_complete_journal_and_in_an_old_one(
+    tmp_path: Path, status: int, end: str
+) -> None:
+    path = tmp_path / "a.journal"
+    Journal(path, {}).close()
+    line = encode_line(status, key(1), '{"kind": "rejected", "message": "no"}')
+    end_line = encode_line(END, "0" * 64, "{}")
+    tail = {"complete": end_line, "torn": end_line[:-3], "none": b""}[end]
+    with path.open("ab") as file:
+        file.write(line + tail)
+    index = AnswerIndex([path])
+    place = index.find(bytes.fromhex(key(1)[:32]))
+    assert place is not None
+    assert index.is_failure(place)
+    final = status == FINAL_FAILURE or end == "complete"
+    assert index.is_retryable(place) != final
+    assert index.num_torn == (end == "torn")
 
 
 @given(st.sets(st.binary(min_size=16, max_size=16), max_size=50))
