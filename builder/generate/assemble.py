@@ -35,7 +35,7 @@ from cotbuild.schemas.manifest import (
     TemplateEntry,
 )
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.rationale import Rationale, Verdict
+from cotbuild.schemas.rationale import Rationale
 
 
 def assemble(
@@ -122,10 +122,6 @@ def _manifest(
     run: RunInfo,
 ) -> Manifest:
     digests = config_digests(files)
-    by_target = {
-        target: dict(sorted(verdicts.items()))
-        for target, verdicts in sorted(counts.by_target.items())
-    }
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
@@ -140,14 +136,7 @@ def _manifest(
         seed=job.config.seed,
         imported=rows.imported,
         source=source,
-        num_planned=counts.verdicts.total(),
-        verdicts={verdict.value: counts.verdicts[verdict] for verdict in Verdict},
-        verdicts_by_target=by_target,
-        purposes=dict(sorted(counts.purposes.items())),
-        flags=dict(sorted(counts.flags.items())),
-        failures=dict(sorted(counts.failures.items())),
-        completion_tokens=counts.completion_tokens,
-        rationale_chars=counts.length_quartiles(),
+        **counts.figures()._asdict(),
         digests=digests,
         files=files,
         pyarrow=pa.__version__,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
 from cotbuild.builder.sources.ids import SeenIds
@@ -91,6 +91,19 @@ def _normalise(rationale: str) -> str:
     return " ".join(rationale.casefold().split())
 
 
+class RowFigures(NamedTuple):
+    """The figures of a manifest that follow from its rationales, named as there."""
+
+    num_planned: int
+    verdicts: dict[str, int]
+    verdicts_by_target: dict[str, dict[str, int]]
+    purposes: dict[str, int]
+    flags: dict[str, int]
+    failures: dict[str, int]
+    completion_tokens: int
+    rationale_chars: list[int]
+
+
 @dataclass
 class BuildCounts:
     """Counts over the rows of a build, filled as they pass by."""
@@ -132,6 +145,23 @@ class BuildCounts:
     ) -> None:
         self.template_uses.add((purpose, kind))
         self.completion_tokens += tokens or 0
+
+    def figures(self) -> RowFigures:
+        """Return the figures as a manifest records them."""
+        by_target = {
+            target: dict(sorted(verdicts.items()))
+            for target, verdicts in sorted(self.by_target.items())
+        }
+        return RowFigures(
+            num_planned=self.verdicts.total(),
+            verdicts={verdict.value: self.verdicts[verdict] for verdict in Verdict},
+            verdicts_by_target=by_target,
+            purposes=dict(sorted(self.purposes.items())),
+            flags=dict(sorted(self.flags.items())),
+            failures=dict(sorted(self.failures.items())),
+            completion_tokens=self.completion_tokens,
+            rationale_chars=self.length_quartiles(),
+        )
 
     def length_quartiles(self) -> list[int]:
         """Return minimum, quartiles and maximum of the rationales' lengths.
