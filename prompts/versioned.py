@@ -7,12 +7,12 @@ name@version or by file.
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import yaml
+from typing import Protocol, TypeVar
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.files import read_yaml_text
+from cotbuild.schemas.record import Record, short_repr
+from cotbuild.schemas.yaml_text import parse_yaml
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -42,12 +42,7 @@ def parse_yaml_record(
     `what` names such a record in errors. Raises ConfigError, which starts with `where`,
     if the text is invalid.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        value: Any = yaml.load(text, Loader=loader)
-    except yaml.YAMLError as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"{where}: not YAML: {message}.") from error
+    value = parse_yaml(text, where)
     if not isinstance(value, dict):
         raise ConfigError(
             f"{where}: holds a {type(value).__name__}. "
@@ -81,19 +76,14 @@ def load_by_ref(
     .yaml file cannot be read.
     """
     if ref.endswith((".yaml", ".yml")):
-        try:
-            text = Path(ref).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{what} {ref!r}: {error}. Pass a readable file of UTF-8 text."
-            ) from error
-        return parse(text, ref)
+        remedy = f"Pass a readable file as the {what}."
+        return parse(read_yaml_text(Path(ref), remedy=remedy), ref)
     if ref in builtin:
         return builtin[ref]
     versions = [record for record in builtin.values() if record.name == ref]
     if not versions:
         raise ConfigError(
-            f"{what} {ref!r}: not known. "
+            f"{what} {short_repr(ref)}: not known. "
             f"Pass a .yaml file, or one of {', '.join(builtin)}."
         )
     return max(versions, key=lambda record: record.version)

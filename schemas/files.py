@@ -1,7 +1,6 @@
 """Files: atomic writes, JSON records, append-only JSON lines, checksums and locks.
 
-The one module of `schemas` that does IO, so that builder and student share it. It
-needs the standard library alone.
+The one module of `schemas` that does IO, so that builder and student share it.
 
 Functions on bytes, folders and locks raise OSError as it comes. Functions on records
 and JSON lines raise an error of `schemas.errors` in one line.
@@ -19,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from cotbuild.schemas.errors import CotbuildError, DataError, StoreError
+from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
 from cotbuild.schemas.record import Record, check_format, short_repr
+from cotbuild.schemas.yaml_text import MAX_YAML_BYTES, parse_yaml
 
 R = TypeVar("R", bound=Record)
 
@@ -91,6 +91,44 @@ def _lock_descriptor(descriptor: int, *, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+# -- YAML --------------------------------------------------------------------------------
+
+
+def read_yaml(path: Path, *, remedy: str = "Pass a readable file of YAML.") -> Any:
+    """Return the value of a YAML file, as `parse_yaml` does.
+
+    Raises ConfigError, also as `read_yaml_text` does.
+    """
+    return parse_yaml(read_yaml_text(path, remedy=remedy), str(path))
+
+
+def read_yaml_text(path: Path, *, remedy: str = "Pass a readable file of YAML.") -> str:
+    """Return the text of a file of YAML.
+
+    `remedy` is the sentence that tells the user what to do about a file that cannot be
+    read. Raises ConfigError in one line if it cannot be read, has more than
+    MAX_YAML_BYTES or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_YAML_BYTES + 1)
+    except (OSError, ValueError) as fault:  # ValueError: NUL in the path
+        reason = getattr(fault, "strerror", None) or fault
+        raise ConfigError(f"{path}: could not be read: {reason}. {remedy}") from fault
+    if len(data) > MAX_YAML_BYTES:
+        raise ConfigError(
+            f"{path}: larger than {MAX_YAML_BYTES >> 20} MiB, the most that YAML may "
+            "have. Shorten it."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise ConfigError(
+            f"{path}: byte {fault.start} is {data[fault.start]:#04x}, which is not "
+            "UTF-8. Save the file as UTF-8."
+        ) from fault
 
 
 # -- JSON records ------------------------------------------------------------------------

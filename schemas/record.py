@@ -12,6 +12,9 @@ FORMAT_VERSION = 1
 build.json.
 """
 
+MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
+"""Range of a whole number in JSON, YAML and parquet: that of a column."""
+
 
 class Record(BaseModel):
     """A frozen Pydantic model that rejects unknown fields and does not coerce types."""

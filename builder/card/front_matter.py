@@ -14,8 +14,9 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.yaml_text import parse_yaml
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
 """The record of each config that every build has."""
@@ -120,23 +121,24 @@ def parse_front_matter(text: str, where: str) -> dict[str, Any]:
 
     `where` names the card in errors. Raises DataError if there is no front matter.
     """
-    try:
-        return _parse_front_matter(text.split("\n"))
-    except (ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"{where}: no front matter could be read: {reason}. Run generate again."
-        ) from error
-
-
-def _parse_front_matter(lines: list[str]) -> dict[str, Any]:
+    lines = text.split("\n")
     if lines[0] != "---":
-        raise ValueError(f"the card begins with {lines[0][:40]!r}, not '---'")
+        raise _front_matter_error(where, f"it begins with {lines[0][:40]!r}, not '---'")
+    if "---" not in lines[1:]:
+        raise _front_matter_error(where, "it has no second line '---'")
     end = lines.index("---", 1)
-    value = yaml.safe_load("\n".join(lines[1:end]))
+    value = parse_yaml(
+        "\n".join(lines[1:end]), f"{where}: front matter", error=DataError
+    )
     if not isinstance(value, dict):
-        raise ValueError(f"it is a {type(value).__name__}, not a mapping")
+        raise _front_matter_error(where, f"it is {short_repr(value)}, not a mapping")
     return value
+
+
+def _front_matter_error(where: str, reason: str) -> DataError:
+    return DataError(
+        f"{where}: no front matter could be read: {reason}. Run generate again."
+    )
 
 
 # -- what the Hub and `datasets` read ----------------------------------------------------

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.files import read_yaml
+from cotbuild.schemas.record import Record, short_repr
+from cotbuild.schemas.yaml_text import parse_yaml
 
 Config = TypeVar("Config", bound=Record)
 
@@ -57,30 +57,18 @@ def filled(
                 f"--set {setting!r} is not NAME=VALUE, such as "
                 "teacher.server.max_num_seqs=64."
             )
-        _put(values, name, _yaml(text, f"--set {name}"))
+        _put(values, name, parse_yaml(text, f"--set {name}"))
     return form.parse(values, where, ConfigError)
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        values = _yaml(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}.") from error
+    values = read_yaml(file)
     if not isinstance(values, dict):
         raise ConfigError(
             f"{file}: holds a {type(values).__name__}, not the settings of a build. Write "
             "fields such as source."
         )
     return values
-
-
-def _yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{where}: not YAML: {' '.join(str(error).split())}."
-        ) from error
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
@@ -90,7 +78,9 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
             values[part] = {}
         inner = values[part]
         if not isinstance(inner, dict):
-            raise ConfigError(f"{name}: {part} is {inner!r} and has no fields.")
+            raise ConfigError(
+                f"{name}: {part} is {short_repr(inner)} and has no fields."
+            )
         values = inner
     values[last] = value
 

@@ -15,14 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import (
     append_json_line,
     file_lock,
     read_json_lines,
     read_record,
+    read_yaml,
     write_error,
     write_record,
 )
@@ -42,15 +41,7 @@ R = TypeVar("R", bound=Record)
 
 def read_study(path: Path) -> Study:
     """Read STUDY.yaml. Raises ConfigError if it is missing or not a study."""
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not YAML: {reason}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: {error}. Write a study with `cotbuild study init SOURCE`."
-        ) from error
+    value = read_yaml(path, remedy="Write a study with `cotbuild study init SOURCE`.")
     if not isinstance(value, dict):
         raise ConfigError(
             f"{path}: holds a {type(value).__name__}, not a study. See `cotbuild study "

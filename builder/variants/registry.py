@@ -8,10 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.files import read_yaml
+from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.variant import Selection, VariantSpec
+from cotbuild.schemas.yaml_text import parse_yaml
 
 DEFAULT_SET = "paper"
 _LIST_FIELDS = frozenset({"verdicts", "having", "without"})
@@ -61,17 +62,11 @@ def read_variants(file: Path) -> list[VariantSpec]:
 
     Raises ConfigError with the file and the field at fault.
     """
-    try:
-        value = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"{file}: invalid YAML: {message}.") from error
+    value = read_yaml(file)
     if not isinstance(value, dict) or set(value) != {"variants"}:
         found = sorted(map(str, value)) if isinstance(value, dict) else value
         raise ConfigError(
-            f"{file}: expected the single key `variants`, found {found!r:.60}. "
+            f"{file}: expected the single key `variants`, found {short_repr(found)}. "
             "List the variants under `variants:`."
         )
     return _parse_specs(value, str(file))
@@ -91,7 +86,9 @@ def parse_selection(filters: Iterable[str]) -> Selection:
                 f"--filter {text!r}: unknown name {name!r}. Choose one of {fields}."
             )
         values[name] = (
-            value.split(",") if name in _LIST_FIELDS else yaml.safe_load(value)
+            value.split(",")
+            if name in _LIST_FIELDS
+            else parse_yaml(value, f"--filter {name}")
         )
     return Selection.parse(values, "--filter", ConfigError)
 
@@ -122,7 +119,7 @@ def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
     is_list = isinstance(entries, list)
     if not is_list or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigError(
-            f"{where}: variants is {entries!r:.60}, not a list of variants. "
+            f"{where}: variants is {short_repr(entries)}, not a list of variants. "
             "Write each variant as a list item with its fields."
         )
     specs: list[VariantSpec] = []
@@ -140,6 +137,4 @@ def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
 @cache
 def _load_builtin() -> dict[str, Any]:
     file = resources.files("cotbuild.builder.variants").joinpath("builtin.yaml")
-    # The C loader is much faster, but not every PyYAML is built with it.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return dict(yaml.load(file.read_text(encoding="utf-8"), Loader=loader))
+    return dict(parse_yaml(file.read_text(encoding="utf-8"), file.name))

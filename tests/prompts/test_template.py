@@ -151,7 +151,10 @@ def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fin
     ],
 )
 def test_a_template_with_a_fault_is_refused_by_name(change: str, message: str) -> None:
-    text = MINIMAL.replace('user: "$question\\n$choices"', change)
+    base = MINIMAL
+    if "kind:" in change:
+        base = base.replace("kind: choice\n", "")
+    text = base.replace('user: "$question\\n$choices"', change)
     with pytest.raises(ConfigError, match=message):
         parse_template(text, "t")
 

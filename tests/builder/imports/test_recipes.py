@@ -69,7 +69,10 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
             r"recipe 'palm': not known. Pass a .yaml file, or one of chatgpt_openbookqa@1, cose@1",
         ),
         ("cose@2", r"recipe 'cose@2': not known"),
-        ("nowhere.yaml", r"recipe 'nowhere.yaml': .*No such file"),
+        (
+            "nowhere.yaml",
+            r"nowhere.yaml: could not be read: No such file .* as the recipe",
+        ),
     ],
 )
 def test_an_unknown_recipe_is_refused(ref: str, message: str) -> None:
