@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.import_recipe import ImportConfig
+from cotbuild.schemas.names import SplitName
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
@@ -26,7 +27,7 @@ class SourceConfig(Record):
     revision: str | None = Field(
         default=None, description="Branch, tag or commit of a Hub id; None for main."
     )
-    split: str | None = Field(
+    split: SplitName | None = Field(
         default=None,
         description="Split that rationales are generated for; None for the file's own, else "
         "train.",
@@ -48,7 +49,7 @@ class SourceConfig(Record):
         ge=1,
         description="Maximum number of questions, the first of those; None for all.",
     )
-    eval_splits: tuple[str, ...] = Field(
+    eval_splits: tuple[SplitName, ...] = Field(
         default=(),
         description="Evaluation splits to include; no rationales are generated for them.",
     )
@@ -73,8 +74,7 @@ class SourceConfig(Record):
 class ExemplarsConfig(Record):
     """Exemplars drawn for each question in place of the template's own."""
 
-    split: str = Field(
-        min_length=1,
+    split: SplitName = Field(
         description="Split of the source whose rows have rationales of their own.",
     )
     count: int = Field(default=3, ge=1, le=64, description="Exemplars per prompt.")

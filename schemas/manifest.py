@@ -1,5 +1,7 @@
 """Manifest: how a build was made, its counts and checksums."""
 
+import re
+from collections import Counter
 from typing import Any, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -7,7 +9,8 @@ from pydantic import Field, JsonValue, model_validator
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.import_recipe import ImportEntry
-from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.names import ConfigName, SplitName
+from cotbuild.schemas.record import FORMAT_VERSION, Record, short_repr
 from cotbuild.schemas.variant import VariantsEntry
 
 
@@ -15,8 +18,8 @@ class FileEntry(Record):
     """One published parquet file."""
 
     path: str = Field(description="Path relative to the build directory, with /.")
-    config_name: str = Field(description="Config that the file belongs to.")
-    split: str = Field(description="Split that the file belongs to.")
+    config_name: ConfigName = Field(description="Config that the file belongs to.")
+    split: SplitName = Field(description="Split that the file belongs to.")
     num_rows: int = Field(ge=0, description="Number of rows.")
     num_bytes: int = Field(ge=0, description="Size in bytes.")
     sha256: str = Field(
@@ -26,6 +29,23 @@ class FileEntry(Record):
     digest: str = Field(
         description="Digest of the rows in order, independent of pyarrow."
     )
+
+    @model_validator(mode="after")
+    def _check_path(self) -> Self:
+        """Refuse any path but that of a file of its own config and split."""
+        folder, _, name = self.path.partition("/")
+        if folder != self.config_name or not self._is_name(name):
+            raise ValueError(
+                f"unsafe file name {short_repr(self.path)}. Expected "
+                f"{self.config_name}/{self.split}-00000-of-00001.parquet, with numbers "
+                "of its own. Do not use this build or release"
+            )
+        return self
+
+    def _is_name(self, name: str) -> bool:
+        """Whether `name` is one that a file of the split can have."""
+        pattern = rf"{re.escape(self.split)}-\d{{5,9}}-of-\d{{5,9}}\.parquet"
+        return re.fullmatch(pattern, name, re.ASCII) is not None
 
 
 class TemplateEntry(Record):
@@ -47,15 +67,15 @@ class SourceEntry(Record):
     """The source of a build's questions."""
 
     dataset: str = Field(description="Name of the dataset or file, without a path.")
-    split: str = Field(description="Split that rationales were generated for.")
-    checksums: dict[str, str] = Field(
+    split: SplitName = Field(description="Split that rationales were generated for.")
+    checksums: dict[SplitName, str] = Field(
         description="Split to the SHA-256 of its file, or repo@revision."
     )
     num_questions: int = Field(
         ge=0, description="Questions with rationales to generate."
     )
     dropped: dict[str, int] = Field(description="Rows dropped, by reason.")
-    eval_questions: dict[str, int] = Field(
+    eval_questions: dict[SplitName, int] = Field(
         description="Questions per evaluation split, which have no rationales."
     )
     licence: str | None = Field(
@@ -65,7 +85,7 @@ class SourceEntry(Record):
     hub_id: str | None = Field(
         default=None, description="Hub id of the dataset; None if it is not on the Hub."
     )
-    overlaps: dict[str, int] = Field(
+    overlaps: dict[SplitName, int] = Field(
         description="Questions whose text is also in an evaluation split; with drop_overlap "
         "they were dropped."
     )
@@ -162,7 +182,7 @@ class Manifest(Record):
         default=None,
         description="Variants derived from the rationales; None if there are none yet.",
     )
-    digests: dict[str, str] = Field(
+    digests: dict[ConfigName, str] = Field(
         description="Config to the digest of its files' digests."
     )
     files: list[FileEntry] = Field(description="Every published parquet file.")
@@ -170,6 +190,14 @@ class Manifest(Record):
     run: RunInfo | None = Field(
         description="When and where the build was made; None in a release."
     )
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        counts = Counter(entry.path for entry in self.files)
+        for path, count in counts.items():
+            if count > 1:
+                raise ValueError(f"files name {path!r} {count} times")
+        return self
 
     @model_validator(mode="after")
     def _check_counts(self) -> Self:

@@ -2,17 +2,17 @@
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.names import VariantName
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.transform import Share, Transform
 
 Task = Literal["predict", "explain"]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 
 
 class LabelSource(StrEnum):
@@ -84,7 +84,9 @@ class Selection(Record):
 class VariantSpec(Record):
     """One ablation, identified by name@version. Any change is a new version."""
 
-    name: Name = Field(description="Name of the variant and of its config on the Hub.")
+    name: VariantName = Field(
+        description="Name of the variant and of its config on the Hub."
+    )
     version: int = Field(
         default=1, ge=1, description="Version, increased with every change of its rows."
     )
@@ -210,7 +212,7 @@ class VariantSet(Record):
 class VariantEntry(Record):
     """Counts of one derived variant."""
 
-    name: str = Field(description="Name of the variant and of its config.")
+    name: VariantName = Field(description="Name of the variant and of its config.")
     fingerprint: str = Field(
         description="Digest of spec, selection, seed, files and the rationales it was derived"
         " from."

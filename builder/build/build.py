@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from cotbuild.builder.build.directory import MANIFEST, read_config, read_manifest
 from cotbuild.builder.storage.parquet import read_rows
+from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256
@@ -96,6 +97,13 @@ class StoredBuild:
             if entry.config_name == config_name and split in (None, entry.split)
         ]
 
+    def place(self, entry: FileEntry) -> Path:
+        """Return where a file of the manifest is; it need not exist.
+
+        Raises DataError if it is no plain file inside the folder.
+        """
+        return safe_place(self.folder, entry.path)
+
     def splits(self, config_name: str) -> list[str]:
         """Return the splits of a config in the order of its files."""
         return list(dict.fromkeys(entry.split for entry in self.files(config_name)))
@@ -111,7 +119,7 @@ class StoredBuild:
         By default these are the rows of all splits, with all columns.
         """
         for entry in self.files(config_name, split):
-            yield from read_rows(self.folder / entry.path, columns)
+            yield from read_rows(self.place(entry), columns)
 
     def rationales(self) -> Iterator[Rationale]:
         """Yield everything the teacher wrote, whatever its verdict."""
@@ -181,7 +189,7 @@ class StoredBuild:
         self, model: type[RecordT], entries: Sequence[FileEntry]
     ) -> Iterator[RecordT]:
         for entry in entries:
-            path = self.folder / entry.path
+            path = self.place(entry)
             for number, row in enumerate(read_rows(path)):
                 yield model.parse(row, f"{path} row {number}")
 
@@ -192,7 +200,7 @@ class StoredBuild:
             raise ConfigError(f"{self.folder}: {what}: no split {split!r}. {choices}")
 
     def _check_checksum(self, entry: FileEntry) -> None:
-        path = self.folder / entry.path
+        path = self.place(entry)
         try:
             checksum = file_sha256(path)
         except OSError as error:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from cotbuild.builder.build.directory import read_last_manifest
 from cotbuild.builder.storage.parquet import config_digests
+from cotbuild.builder.storage.places import safe_place
 from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
+from cotbuild.schemas.names import BASE_CONFIGS
 from cotbuild.schemas.variant import VariantsEntry
-
-BASE_CONFIGS = frozenset({"rationales", "questions"})
-"""The configs of every build; all others are variants, derived from these."""
 
 
 def keep_variants(
@@ -73,6 +73,6 @@ def _is_intact(build_dir: Path, entry: FileEntry) -> bool:
     # By checksum, because a kill while variants are replaced leaves files that their
     # manifest does not describe.
     try:
-        return file_sha256(build_dir / entry.path) == entry.sha256
-    except OSError:
+        return file_sha256(safe_place(build_dir, entry.path)) == entry.sha256
+    except (OSError, DataError):
         return False

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cotbuild.builder.build.build import StoredBuild
@@ -12,6 +12,7 @@ from cotbuild.builder.card import build_front_matter, parse_front_matter, record
 from cotbuild.builder.storage.columns import check_columns
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
+from cotbuild.builder.storage.places import plain_folder, safe_place
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
@@ -33,7 +34,7 @@ def verify_build(build: StoredBuild) -> None:
     _ = build.config  # raises DataError if it is missing or damaged
     seen = SeenRows()
     for entry in manifest.files:
-        _check_bytes(folder / entry.path, entry)
+        _check_bytes(build.place(entry), entry)
         _check_rows(build, entry, seen)
     digests = config_digests(manifest.files)
     fingerprint = digest("build/1", manifest.digests)
@@ -62,7 +63,15 @@ def _check_bytes(path: Path, entry: FileEntry) -> None:
 def _check_unnamed_files(build: StoredBuild) -> None:
     named = {entry.path for entry in build.manifest.files}
     for config_name in build.manifest.digests:
-        for path in sorted((build.folder / config_name).iterdir()):
+        folder = plain_folder(
+            build.folder, PurePosixPath(config_name), str(build.folder)
+        )
+        if not folder.is_dir():
+            raise DataError(
+                f"{folder}: missing; manifest.json says that it is a config. Derive or "
+                "download the build again."
+            )
+        for path in sorted(folder.iterdir()):
             if path.relative_to(build.folder).as_posix() not in named:
                 raise DataError(
                     f"{path}: not named in manifest.json. Remove it, or move it "
@@ -74,7 +83,7 @@ def _check_unnamed_files(build: StoredBuild) -> None:
 
 
 def _check_rows(build: StoredBuild, entry: FileEntry, seen: "SeenRows") -> None:
-    path = build.folder / entry.path
+    path = build.place(entry)
     model = record_model(build.manifest, entry.config_name)
     if model is None:
         raise DataError(
@@ -154,7 +163,7 @@ class SeenRows:
 
 
 def _check_card(build: StoredBuild) -> None:
-    path = build.folder / CARD
+    path = safe_place(build.folder, CARD)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cotbuild.builder.hub.errors import (
@@ -23,6 +23,7 @@ from cotbuild.builder.hub.errors import (
 from cotbuild.builder.hub.names import parse_repo_name, parse_tag
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.schemas.errors import PublishError
+from cotbuild.schemas.names import is_plain_path
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -247,8 +248,7 @@ class HubRepo:
         self, files: Mapping[str, RemoteFile], path: str, commit: str
     ) -> RemoteFile:
         # A manifest written by anybody may name any path, and so may a repo.
-        leads_out = path.startswith("/") or ".." in PurePosixPath(path).parts
-        if path not in files or leads_out:
+        if path not in files or not is_plain_path(path):
             raise PublishError(
                 f"{self.name}: no file {path!r} in commit {commit[:12]}. The release is "
                 "incomplete; publish it again, or use another revision."

@@ -28,10 +28,10 @@ from cotbuild.builder.release.sanitize import (
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.names import FIGURES
 
-_FIGURES = "figures"
 PICTURES = frozenset(
-    f"{_FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
+    f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
 )
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
 """The files that a release may hold besides parquet files."""
@@ -102,7 +102,7 @@ def compose_release(
     }
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
-    files = {entry.path: build.folder / entry.path for entry in manifest.files}
+    files = {entry.path: build.place(entry) for entry in manifest.files}
     for path in (*texts, *picture_paths.values()):
         files[path] = folder / path
     return ReleaseTree(manifest, licence, dict(sorted(files.items())))
@@ -133,7 +133,7 @@ def _write_pictures(build: StoredBuild, folder: Path) -> dict[str, str]:
     paths = {}
     try:
         for name, data in draw_pictures(build.manifest, lengths).items():
-            paths[name] = f"{_FIGURES}/{name}.png"
+            paths[name] = f"{FIGURES}/{name}.png"
             write_bytes_atomic(folder / paths[name], data)
     except OSError as error:
         raise write_error(folder, error) from error

@@ -7,7 +7,7 @@ from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.release.compose import PICTURES
-from cotbuild.builder.release.untrusted import safe_path
+from cotbuild.builder.storage.places import safe_path
 from cotbuild.schemas.errors import DataError, PublishError
 from cotbuild.schemas.manifest import Manifest
 
@@ -61,7 +61,7 @@ def release_paths(manifest: Manifest, state: RemoteState, release: str) -> list[
     """
     paths = [MANIFEST, CONFIG, CARD, *(entry.path for entry in manifest.files)]
     for path in paths:
-        safe_path(path, release)
+        safe_path(path, release, PublishError)
         if path not in state.files:
             raise PublishError(
                 f"{release}: {path!r} is missing, though {MANIFEST} needs it. "

@@ -8,7 +8,7 @@ A user's own files in the folder are kept. Bookkeeping is in PATH/.release/:
   pending.json  a decided commit: readers are refused until a publish completes it
 
 Whoever created the folder may have written any of these, and links: every path goes
-through untrusted.py.
+through the door in `builder.storage.places`.
 
 Only the newest state is kept, so a tag of an older one cannot be read. A commit is the
 digest over the files of the release.
@@ -27,7 +27,7 @@ from pydantic import Field
 from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
-from cotbuild.builder.release.untrusted import plain_place, safe_path, safe_place
+from cotbuild.builder.storage.places import plain_place, safe_path, safe_place
 from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.files import file_sha256, fsync_path, read_record, write_record
 from cotbuild.schemas.fingerprint import digest
@@ -179,15 +179,17 @@ class FolderTarget:
 
     def _incoming_place(self, path: str) -> Path:
         """Return where a file of the release waits to be installed."""
-        return self._hidden_place("incoming", *safe_path(path, self.name).parts)
+        parts = safe_path(path, self.name, PublishError).parts
+        return self._hidden_place("incoming", *parts)
 
     def _hidden_place(self, *parts: str) -> Path:
         """Return a place in .release; raises PublishError if a link is in the way."""
-        return plain_place(self._folder, PurePosixPath(HIDDEN, *parts), self.name)
+        path = PurePosixPath(HIDDEN, *parts)
+        return plain_place(self._folder, path, self.name, PublishError)
 
     def _place(self, path: str) -> Path:
         """Return the place of a file of the release."""
-        return safe_place(self._folder, path, self.name)
+        return safe_place(self._folder, path, self.name, PublishError)
 
     # -- state
 

@@ -6,7 +6,6 @@ Pure. No path, address or machine of the publisher is left in them.
 from collections.abc import Collection
 from pathlib import PurePath, PureWindowsPath
 
-from cotbuild.builder.build.kept_variants import BASE_CONFIGS
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.schemas.config import (
@@ -19,6 +18,7 @@ from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.names import BASE_CONFIGS
 
 NO_ADDRESS = "http://endpoint.invalid/v1"
 """Replaces the URLs of endpoints; RFC 2606 reserves .invalid, so nobody can own it."""

@@ -14,7 +14,7 @@ from cotbuild.builder.build.directory import (
     install_build,
     staging_folder,
 )
-from cotbuild.builder.build.kept_variants import BASE_CONFIGS, with_variants
+from cotbuild.builder.build.kept_variants import with_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
@@ -25,9 +25,10 @@ from cotbuild.builder.variants.leak_measure import (
     find_named_answers_loosely,
 )
 from cotbuild.prompts.student import evaluation_row
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
+from cotbuild.schemas.names import BASE_CONFIGS
 from cotbuild.schemas.variant import (
     TrainingRow,
     VariantEntry,
@@ -52,14 +53,9 @@ def make_variants(
 
     `files` maps the file names that specs use to paths. Returns the new manifest. The
     build is unchanged if anything is raised: DataError if it is incomplete or damaged,
-    if no rationale is selected or a variant has no row; ConfigError if a variant's name
-    is taken or its tokenizer or file is not available; StoreError if writing fails.
+    if no rationale is selected or a variant has no row; ConfigError if the tokenizer or
+    a file of a variant is not available; StoreError if writing fails.
     """
-    reserved = sorted({spec.name for spec in variants.specs} & BASE_CONFIGS)
-    if reserved:
-        raise ConfigError(
-            f"variant {reserved[0]!r}: every build has a config of this name. Rename it."
-        )
     with AnswerStore(build_dir).lock():
         clear_staging(build_dir)
         build = StoredBuild.open(build_dir)

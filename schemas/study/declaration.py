@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from cotbuild.schemas.names import ConfigName, SplitName
 from cotbuild.schemas.record import FORMAT_VERSION, Record, explain_validation_error
 from cotbuild.schemas.training import Loss, TrainConfig
-from cotbuild.schemas.variant import Name
 
 UNTRAINED = 0
 """`rows` of a cell whose student was not trained."""
@@ -49,9 +49,7 @@ class StudyMetric(StrEnum):
 class StudyQuestions(Record):
     """Questions of an evaluation split of the build, in its order."""
 
-    split: str = Field(
-        min_length=1, description="Evaluation split of the build: dev, test."
-    )
+    split: SplitName = Field(description="Evaluation split of the build: dev, test.")
     skip: int = Field(
         default=0, ge=0, description="Number of questions to skip at the start."
     )
@@ -72,10 +70,10 @@ class Claim(StrEnum):
 class PlannedComparison(Record):
     """A claim about two recipes of the main setting, made before the first cell."""
 
-    name: Name = Field(description="Name of the comparison.")
+    name: ConfigName = Field(description="Name of the comparison.")
     says: OneLine = Field(description="The claim in words.")
-    a: Name = Field(description="Variant A.")
-    b: Name = Field(description="Variant B, which A is compared with.")
+    a: ConfigName = Field(description="Variant A.")
+    b: ConfigName = Field(description="Variant B, which A is compared with.")
     claim: Claim = Field(description="beats; or as_good: better or within the margin.")
 
 
@@ -85,7 +83,7 @@ class Gate(Record):
     If training does not help at all, the study cannot compare anything.
     """
 
-    variant: Name = Field(
+    variant: ConfigName = Field(
         default="label_only",
         description="Variant that must beat the untrained student on the primary metric.",
     )
@@ -137,7 +135,7 @@ class TrainingSetting(Record):
 class TrainingRecipe(TrainingSetting):
     """A variant trained in a setting."""
 
-    variant: Name = Field(description="Variant: a config of the build.")
+    variant: ConfigName = Field(description="Variant: a config of the build.")
 
     @property
     def setting(self) -> TrainingSetting:

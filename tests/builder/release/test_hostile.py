@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from cotbuild.builder.release.folder import FolderTarget
-from cotbuild.builder.release.untrusted import safe_place
+from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.errors import PublishError
 from cotbuild.schemas.manifest import TemplateEntry
 from tests.support.commands import cotbuild, rows
@@ -223,14 +223,15 @@ def test_a_place_in_a_release_lies_in_it(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / "folder").symlink_to(folder)
     assert (
-        safe_place(tmp_path / "folder", "a/b", "x") == tmp_path / "folder" / "a" / "b"
+        safe_place(tmp_path / "folder", "a/b", "x", PublishError)
+        == tmp_path / "folder" / "a" / "b"
     ), "its own link is its owner's"
     (folder / "a").write_text("")
     with pytest.raises(PublishError, match="'a' in 'a/b' is not a directory"):
-        safe_place(folder, "a/b", "x")
+        safe_place(folder, "a/b", "x", PublishError)
     for path in ("a\0b", "./a", "a//b", "/a"):
         with pytest.raises(PublishError, match="unsafe file name"):
-            safe_place(folder, path, "x")
+            safe_place(folder, path, "x", PublishError)
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------

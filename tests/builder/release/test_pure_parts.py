@@ -14,7 +14,7 @@ from cotbuild.builder.release.check import unverifiable_reason
 from cotbuild.builder.release.open import is_release_name, split_revision
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
 from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
-from cotbuild.builder.release.untrusted import safe_path
+from cotbuild.builder.storage.places import safe_path
 from cotbuild.builder.teachers.identity import (
     IdentityCache,
     save_identity_cache,
@@ -95,7 +95,7 @@ def test_a_folder_wins_over_a_name_of_the_hub(tmp_path: Path) -> None:
 )
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
     with pytest.raises(PublishError, match="unsafe file name"):
-        safe_path(path, "lab/x")
+        safe_path(path, "lab/x", PublishError)
 
 
 @pytest.mark.parametrize(

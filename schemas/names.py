@@ -1,0 +1,89 @@
+"""Names that become names of files: configs, variants, splits and paths.
+
+Whoever wrote a manifest or a settings file chose them, so each type here refuses what
+could lead out of a folder, hide in it, or not be a file name.
+"""
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+MAX_CONFIG_CHARS = 80
+MAX_SPLIT_BYTES = 200
+"""Leaves room for `-00000-of-00001.parquet` in the 255 bytes of a file name."""
+MAX_PART_BYTES, MAX_PATH_BYTES = 255, 1024
+"""Longest file name, and longest path inside a build or release."""
+
+BASE_CONFIGS = frozenset({"rationales", "questions"})
+"""The configs of every build; all others are variants, derived from these."""
+FIGURES = "figures"
+"""Folder of a release that holds pictures and no config."""
+RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES}
+"""Names that a build or a release uses for something else."""
+
+_SPLIT = re.compile(r"\w[\w.-]*")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether a path is relative, in its plain form, and stays in its folder.
+
+    No part may begin with a dot, be longer than a file name, or hold a control
+    character or a backslash.
+    """
+    plain = PurePosixPath(path)
+    if plain.is_absolute() or not plain.parts or plain.as_posix() != path:
+        return False
+    return not _UNSAFE.search(path) and _is_short(path) and _has_plain_parts(plain)
+
+
+def _has_plain_parts(path: PurePosixPath) -> bool:
+    return all(
+        not part.startswith(".") and _num_bytes(part) <= MAX_PART_BYTES
+        for part in path.parts
+    )
+
+
+def _is_short(path: str) -> bool:
+    return _num_bytes(path) <= MAX_PATH_BYTES
+
+
+def _num_bytes(text: str) -> int:
+    """Return the bytes of a text in UTF-8, a lone surrogate as more than a name has."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return MAX_PATH_BYTES + 1
+
+
+def _check_variant_name(name: str) -> str:
+    if name in RESERVED_VARIANTS:
+        raise ValueError(
+            f"{name!r} is reserved for a folder of builds or releases. Choose another name"
+        )
+    return name
+
+
+def _check_split_name(name: str) -> str:
+    if not _SPLIT.fullmatch(name) or _num_bytes(name) > MAX_SPLIT_BYTES:
+        raise ValueError(
+            f"unsafe name of a split, {_shorten(name)}. Use letters, digits, _, - and ., "
+            f"a letter, digit or _ first, at most {MAX_SPLIT_BYTES} bytes"
+        )
+    return name
+
+
+def _shorten(name: str) -> str:
+    return f"{name!r}" if len(name) <= 80 else f"{name[:60]!r}…"
+
+
+ConfigName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_CONFIG_CHARS)
+]
+"""Name of a config: a folder of a build, and what `load_dataset` is given."""
+VariantName = Annotated[ConfigName, AfterValidator(_check_variant_name)]
+"""Name of a variant: a config that is not reserved."""
+SplitName = Annotated[str, AfterValidator(_check_split_name)]
+"""Name of a split, which the names of its files begin with."""
