@@ -8,7 +8,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 MAX_CONFIG_CHARS = 80
 MAX_SPLIT_BYTES = 200
@@ -23,6 +24,7 @@ FIGURES = "figures"
 RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES}
 """Names that a build or a release uses for something else."""
 
+_CONFIG = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_CONFIG_CHARS - 1}}}")
 _SPLIT = re.compile(r"\w[\w.-]*")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -58,30 +60,36 @@ def _num_bytes(text: str) -> int:
         return MAX_PATH_BYTES + 1
 
 
+def _check_config_name(name: str) -> str:
+    if not _CONFIG.fullmatch(name):
+        raise PydanticCustomError(
+            "config_name",
+            "Use lower-case letters, digits and _, a letter first, at most "
+            f"{MAX_CONFIG_CHARS} in all",
+        )
+    return name
+
+
 def _check_variant_name(name: str) -> str:
     if name in RESERVED_VARIANTS:
-        raise ValueError(
-            f"{name!r} is reserved for a folder of builds or releases. Choose another name"
+        raise PydanticCustomError(
+            "variant_name",
+            "Builds and releases use this name for a folder of their own. Choose another",
         )
     return name
 
 
 def _check_split_name(name: str) -> str:
     if not _SPLIT.fullmatch(name) or _num_bytes(name) > MAX_SPLIT_BYTES:
-        raise ValueError(
-            f"unsafe name of a split, {_shorten(name)}. Use letters, digits, _, - and ., "
-            f"a letter, digit or _ first, at most {MAX_SPLIT_BYTES} bytes"
+        raise PydanticCustomError(
+            "split_name",
+            "Name a split with letters, digits, _, - and ., no - or . first, at most "
+            f"{MAX_SPLIT_BYTES} bytes in all",
         )
     return name
 
 
-def _shorten(name: str) -> str:
-    return f"{name!r}" if len(name) <= 80 else f"{name[:60]!r}…"
-
-
-ConfigName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=MAX_CONFIG_CHARS)
-]
+ConfigName = Annotated[str, AfterValidator(_check_config_name)]
 """Name of a config: a folder of a build, and what `load_dataset` is given."""
 VariantName = Annotated[ConfigName, AfterValidator(_check_variant_name)]
 """Name of a variant: a config that is not reserved."""

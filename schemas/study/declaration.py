@@ -96,7 +96,7 @@ class StudyStage(Record):
     """A set of cells: every variant with every seed, size, loss and student."""
 
     name: OneLine = Field(description="Name of the stage.")
-    variants: tuple[Name, ...] = Field(
+    variants: tuple[ConfigName, ...] = Field(
         min_length=1, description="Variants: configs of the build."
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
