@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.console import print_line
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
@@ -84,7 +85,7 @@ class Build(StoredBuild):
         private: bool = False,
         dry_run: bool = False,
         progress: bool = True,
-        show: Callable[[str], None] = print,
+        show: Callable[[str], None] = print_line,
     ) -> "PublishResult":
         """Publish to a dataset repo (`ORG/NAME`) or a folder (`file:PATH`).
 

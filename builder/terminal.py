@@ -3,12 +3,12 @@ seconds.
 """
 
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cotbuild.builder.console import is_terminal, print_message, print_status
 from cotbuild.builder.ui import ChainProgress, format_duration
 from cotbuild.schemas.rationale import Verdict
 
@@ -20,11 +20,11 @@ class Terminal:
     """The `Ui` of the command line."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = is_terminal()
 
     def say(self, line: str) -> None:
         """Print one line, at once."""
-        print(line, file=sys.stderr, flush=True)
+        print_message(line)
 
     @contextmanager
     def asking(self, total: int) -> Iterator[Callable[[ChainProgress], None]]:
@@ -98,8 +98,7 @@ class Terminal:
             return
         # A wrapped line could not be overwritten.
         width = shutil.get_terminal_size().columns - 1
-        end = "\n" if last else ""
-        print(f"\r\x1b[2K{line[:width]}", end=end, file=sys.stderr, flush=True)
+        print_status(line, width, last=last)
 
 
 class ChainCounts:

@@ -2,45 +2,20 @@
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
+
+from cotbuild.builder.visible import escape_hidden
 
 MAX_INLINE = 300
 """Longest value shown inside a line, in characters; a longer one is truncated."""
 MAX_BLOCK = 20_000
 """Longest text shown in a block, such as a prompt, in characters."""
 
-_JOINERS = "\u200c\u200d"
-"""Format characters that Persian, Indic scripts and emoji need, so they are kept."""
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~&$@^]")
 # GitHub's Markdown turns bare addresses into links, whatever surrounds them.
 _ADDRESS = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
 # What would make a line a list item or a heading.
 _LINE_START = re.compile(r"^(?=[-=])|(?<=\d)(?=\.(?:\s|$))")
-
-
-def escape_hidden(text: str, keep: str = "") -> str:
-    r"""Show invisible characters as escapes such as `\u202e`.
-
-    These are controls, bidirectional marks, separators and lone surrogates. Characters
-    in `keep` stay as they are.
-    """
-    return "".join(
-        char if char in keep or not _is_hidden(char) else _escape_char(char)
-        for char in text
-    )
-
-
-def _is_hidden(char: str) -> bool:
-    if char.isascii():
-        return char < " " or char == "\x7f"
-    return char not in _JOINERS and unicodedata.category(char) in _HIDDEN_CATEGORIES
-
-
-def _escape_char(char: str) -> str:
-    point = ord(char)
-    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
 
 
 def truncate_text(text: str, limit: int) -> str:

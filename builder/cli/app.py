@@ -17,6 +17,7 @@ from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
+from cotbuild.builder.console import filter_streams, print_line
 from cotbuild.schemas.errors import DataError
 
 app = typer.Typer(
@@ -39,7 +40,7 @@ Directory = Annotated[
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"cotbuild {cotbuild.__version__}")
+        print_line(f"cotbuild {cotbuild.__version__}")
         raise typer.Exit
 
 
@@ -76,7 +77,7 @@ def inspect(
         for line in inspect_build(
             build, question_id=id, verdict=verdict, flag=flag, limit=limit
         ):
-            print(line)
+            print_line(line)
 
 
 def prompts(
@@ -89,7 +90,7 @@ def prompts(
         from cotbuild.builder.cli.output import prompt_list, prompt_shown
 
         for line in prompt_shown(template) if template else prompt_list():
-            print(line)
+            print_line(line)
 
 
 def sources(
@@ -118,7 +119,8 @@ def sources(
 
         if name is None:
             for info in list_sources():
-                print("\n".join(info.format_lines()))
+                for line in info.format_lines():
+                    print_line(line)
             return
         flags = {
             "source.name": name,
@@ -127,7 +129,7 @@ def sources(
             "source.columns": columns(map or []),
         }
         for line in describe_source(build_config(None, flags).source):
-            print(line)
+            print_line(line)
 
 
 def clean(directory: Directory) -> None:
@@ -141,9 +143,9 @@ def clean(directory: Directory) -> None:
         with store.lock():
             deleted = store.delete_old_generations()
         if deleted:
-            print(f"{directory}: deleted {', '.join(deleted)}")
+            print_line(f"{directory}: deleted {', '.join(deleted)}")
         else:
-            print(f"{directory}: nothing to delete; every answer is current")
+            print_line(f"{directory}: nothing to delete; every answer is current")
 
 
 INSPECT_EXAMPLES = examples(
@@ -177,6 +179,7 @@ app.add_typer(study_commands.app, name="study")
 
 def main() -> None:
     """Entry point of the `cotbuild` command."""
+    filter_streams()
     signal.signal(signal.SIGTERM, _interrupt)
     app()
 

@@ -3,7 +3,6 @@
 One of the places where builder and student meet.
 """
 
-import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -12,6 +11,8 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
+from cotbuild.builder.console import print_line
+from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import VariantRows
@@ -81,7 +82,7 @@ def attribute(
             info = _attribute(prepared, run, path, batch_tokens)
             lines = closing_lines(prepared, info, path)
         for line in lines:
-            print(line)
+            print_line(line)
 
 
 class PreparedAttribution(NamedTuple):
@@ -267,7 +268,7 @@ def closing_lines(
     return [
         *lines,
         str(path),
-        f"next: {shlex.join([*words, *_variant_options(made.made), '--file', f'scores={path}'])}",
+        f"next: {shell_join([*words, *_variant_options(made.made), '--file', f'scores={path}'])}",
     ]
 
 

@@ -4,13 +4,14 @@
 one line on stderr; any other exception is a bug and keeps its traceback.
 """
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
+from cotbuild.builder.console import print_message
+from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 
 
@@ -25,24 +26,19 @@ def errors(
     try:
         yield
     except CotbuildError as error:
-        _print_error(f"error: {error}")
+        print_message(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
-            _print_error(f"{kept}. To resume: {_resume_command()}")
+            print_message(f"{kept}. To resume: {_resume_command()}")
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except KeyboardInterrupt:
         hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
-        _print_error(f"stopped{hint}")
+        print_message(f"stopped{hint}")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
-        sys.stderr.close()
         raise typer.Exit(1) from None
-
-
-def _print_error(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _resume_command() -> str:
     """Return this command without --fresh, which would start over."""
     words = [word for word in sys.argv[1:] if word != "--fresh"]
-    return shlex.join(["cotbuild", *words])
+    return shell_join(["cotbuild", *words])

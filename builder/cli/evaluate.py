@@ -8,6 +8,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import MODEL, QUESTIONS, examples
+from cotbuild.builder.console import print_line
 
 if TYPE_CHECKING:
     from cotbuild.builder.evaluation.run import PreparedEvaluation
@@ -133,7 +134,7 @@ def evaluate(
             evaluation = run_evaluation(prepared, folder, terminal)
             lines = evaluation_lines(evaluation, folder)
         for line in lines:
-            print(line)
+            print_line(line)
 
 
 def _cost_lines(prepared: "PreparedEvaluation") -> Iterator[str]:

@@ -14,6 +14,7 @@ from cotbuild.builder.cli.help import (
     TEACHER,
     examples,
 )
+from cotbuild.builder.console import print_line
 from cotbuild.schemas.config import BuildConfig
 
 EXAMPLES = examples(
@@ -325,7 +326,7 @@ def _print_plan(
     from cotbuild.builder.generate.run import dry_run
 
     for line in dry_run(config, out, fresh=fresh, retry_failed=retry_failed):
-        print(line)
+        print_line(line)
 
 
 def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -> None:
@@ -335,4 +336,4 @@ def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -
 
     result = run(config, out, Terminal(), fresh=fresh, retry_failed=retry_failed)
     for line in closing_lines(result, out):
-        print(line)
+        print_line(line)

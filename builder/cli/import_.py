@@ -7,6 +7,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import FORMAT, QUESTIONS, examples
+from cotbuild.builder.console import print_line
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import ImportRecipe
 
@@ -165,14 +166,14 @@ def import_rationales(
             from cotbuild.builder.generate.run import dry_run as lines
 
             for line in lines(resolved, out):
-                print(line)
+                print_line(line)
             return
         from cotbuild.builder.cli.output import closing_lines
         from cotbuild.builder.generate.run import generate
         from cotbuild.builder.terminal import Terminal
 
         for line in closing_lines(generate(resolved, out, Terminal()), out):
-            print(line)
+            print_line(line)
 
 
 def _choose_recipe(

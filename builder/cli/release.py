@@ -1,6 +1,5 @@
 """`cotbuild publish`, `cotbuild pull` and `cotbuild verify`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,8 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
+from cotbuild.builder.console import print_line
+from cotbuild.builder.visible import shell_quote
 
 if TYPE_CHECKING:
     from cotbuild.builder.release.check import VerifyOptions
@@ -127,9 +128,9 @@ def publish(
             message=message,
             verify=VerifyOptions(files=parse_file_arguments(file or []), source=source),
         )
-        done = run(directory, place, spec, options, ui, print)
+        done = run(directory, place, spec, options, ui, print_line)
         for line in _closing_lines(done, place.name, tag):
-            print(line)
+            print_line(line)
 
 
 def _closing_lines(done: "PublishResult", target: str, tag: str | None) -> list[str]:
@@ -183,17 +184,17 @@ def pull(
         manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
         said = "downloaded and verified" if brought else "already downloaded"
-        print(
+        print_line(
             f"{said}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs"
         )
-        print(f"{directory}  fingerprint {manifest.fingerprint[:16]}")
+        print_line(f"{directory}  fingerprint {manifest.fingerprint[:16]}")
         if manifest.imported is None:
-            out = shlex.quote(str(directory))
-            print(
+            out = shell_quote(directory)
+            print_line(
                 f"next: cotbuild generate --config {out}/build.json --source QUESTIONS --out {out}"
             )
         else:
-            print(f"next: cotbuild inspect {directory}")
+            print_line(f"next: cotbuild inspect {shell_quote(directory)}")
 
 
 def verify(
@@ -227,9 +228,9 @@ def verify(
         else:
             manifest, lines = verify_folder(Path(directory), options)
         for line in lines:
-            print(f"{directory}: {line}")
+            print_line(f"{directory}: {line}")
         rows = sum(entry.num_rows for entry in manifest.files)
-        print(
+        print_line(
             f"{directory}: verified. {len(manifest.files)} files, {rows} rows, "
             f"fingerprint {manifest.fingerprint[:16]}"
         )

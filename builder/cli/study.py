@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
+from cotbuild.builder.console import print_line
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ def init(
             )
         text = study_text(open_build(source, Terminal()).manifest, source, rows)
         write_text_atomic(path, text)
-        print(f"{path}\nnext: read it, then  cotbuild study {path} --dry-run")
+        print_line(str(path))
+        print_line(f"next: read it, then  cotbuild study {shell_quote(path)} --dry-run")
 
 
 @app.command(RUN, cls=GroupedCommand, epilog=RUN_EXAMPLES)
@@ -113,7 +116,7 @@ def run(
         context = open_study(study, Terminal(), keep_weights=keep)
         if dry_run:
             for line in cost_lines(context):
-                print(line, flush=True)
+                print_line(line)
         else:
             _run(context)
 
@@ -154,5 +157,5 @@ def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
     )
     page = write_report(folder / REPORT, record, results, study)
     for line in claim_lines(results):
-        print(line)
-    print(page)
+        print_line(line)
+    print_line(str(page))

@@ -10,6 +10,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import STUDENT, TRAINING, examples
+from cotbuild.builder.console import print_line
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun, TrainConfig
 
@@ -179,7 +180,7 @@ def train(
             run = train_on_build(config, source, out, Terminal())
             lines = closing_lines(run, out)
         for line in lines:
-            print(line)
+            print_line(line)
 
 
 def _measured(config: TrainConfig, source: str) -> list[str]:

@@ -7,6 +7,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
+from cotbuild.builder.console import print_line
 from cotbuild.schemas.errors import ConfigError
 
 EXAMPLES = examples(
@@ -77,7 +78,7 @@ def variants(
             from cotbuild.builder.variants.listing import list_variants
 
             for line in list_variants(None if only is None and not spec else specs):
-                print(line)
+                print_line(line)
             return
         if directory is None:
             raise ConfigError("no DIR. Pass the folder of a build, or --list.")
@@ -96,7 +97,7 @@ def variants(
         with Terminal().counting("rationales") as progress:
             manifest = make_variants(directory, made, files, progress)
         for line in summarize_variants(manifest, directory):
-            print(line)
+            print_line(line)
 
 
 def diff(
@@ -115,4 +116,4 @@ def diff(
 
         build = StoredBuild.open(directory)
         for line in diff_lines(build, first, second, question_id=id, limit=limit):
-            print(line)
+            print_line(line)

@@ -49,6 +49,7 @@ NOT_DERIVING = (
     "cotbuild.builder.card",
     "cotbuild.builder.generate.plan",
     "cotbuild.builder.ui",
+    "cotbuild.builder.visible",
     # How answers are obtained; they are stored, and the teacher's identity is an
     # input of its own.
     "cotbuild.builder.event_loop",

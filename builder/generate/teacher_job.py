@@ -154,7 +154,7 @@ class TeacherJob(Job):
             yield "counts first requests only; follow-ups depend on the answers"
         yield "the first request, as it will be sent:"
         body = build_request_body(plan.first, self.config.teacher.model)
-        yield json.dumps(body, indent=2, ensure_ascii=False)
+        yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
 
     def _announce(self, plan: RequestPlan) -> Iterator[str]:
         yield plan_line(plan, self.config.samples)

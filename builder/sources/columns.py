@@ -1,11 +1,11 @@
 """Find the columns of files of unknown shape, or suggest the --map options for them."""
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import Row
 from cotbuild.builder.sources.targets import is_missing
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 
 Getter = Callable[[Row], Any]
@@ -208,7 +208,7 @@ def _format_options(columns: Mapping[str, str], suggested: Mapping[str, str]) ->
     """Return --map options with the given columns, then the suggested ones."""
     given = {field: name for field, name in columns.items() if field not in suggested}
     pairs = {**given, **suggested}.items()
-    return " ".join(f"--map {shlex.quote(f'{field}={name}')}" for field, name in pairs)
+    return " ".join(f"--map {shell_quote(f'{field}={name}')}" for field, name in pairs)
 
 
 def _guess_column(field: str, present: Sequence[str]) -> str:

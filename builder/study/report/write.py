@@ -8,9 +8,9 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cotbuild.builder.card.markdown import escape_hidden
 from cotbuild.builder.study.report.page import render_page
 from cotbuild.builder.study.report.plots import render_pictures
+from cotbuild.builder.visible import escape_hidden
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_bytes_atomic
 from cotbuild.schemas.study.declaration import Study, TrainingSetting

@@ -5,7 +5,6 @@ BibTeX.
 import re
 from html.parser import HTMLParser
 
-import pytest
 import yaml
 from huggingface_hub import DatasetCard
 from hypothesis import given, settings
@@ -18,9 +17,9 @@ from cotbuild.builder.card.markdown import (
     bibtex_text,
     code_block,
     details_block,
-    escape_hidden,
     table_lines,
 )
+from cotbuild.builder.visible import escape_hidden
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 HOSTILE = [
@@ -139,15 +138,3 @@ def test_front_matter_gives_values_back_to_every_reader(
     assert {name: data.get(name, values[name]) for name in values} == values
     assert card.text.strip() == "# Card\n\n---"
     assert yaml.safe_load(dump_yaml(values)) == values
-
-
-@pytest.mark.parametrize(
-    "c", ["\0", "\x1b", "\u2028", "\u202e", "\u2066", "\ufeff", "\ud800", "\x7f"]
-)
-def test_what_cannot_be_seen_is_shown(c: str) -> None:
-    assert escape_hidden(f"a{c}b") == f"a\\u{ord(c):04x}b"
-
-
-def test_joiners_and_other_scripts_stay() -> None:
-    text = "می\u200cخواهم 👩\u200d🌾 東京 é"
-    assert escape_hidden(text) == text
