@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
+from cotbuild.schemas.json_text import JsonFault, parse_record_json
 from cotbuild.schemas.record import Record, check_format, short_repr
 from cotbuild.schemas.yaml_text import MAX_YAML_BYTES, parse_yaml
 
@@ -26,6 +27,9 @@ R = TypeVar("R", bound=Record)
 
 MAX_RECORD_BYTES = 64 << 20
 """Largest JSON record that is read. A manifest of 1,000 files takes about 0.5 MiB."""
+
+MAX_LINES_BYTES = 1 << 30
+"""Largest file of JSON lines that is read."""
 
 _BLOCK_BYTES = 1 << 16
 
@@ -148,7 +152,7 @@ def read_record(
     refuses, or was written by a newer cotbuild.
     """
     try:
-        data = _read_bounded(path)
+        data = _read_bounded(path, MAX_RECORD_BYTES)
     except FileNotFoundError:
         return None
     except OSError as fault:
@@ -160,9 +164,10 @@ def read_record(
     return model.parse(value, str(path), error)
 
 
-def _read_bounded(path: Path) -> bytes:
+def _read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Read a file; one larger than `max_bytes` comes back with one byte more."""
     with path.open("rb") as file:
-        return file.read(MAX_RECORD_BYTES + 1)
+        return file.read(max_bytes + 1)
 
 
 def write_record(path: Path, record: Record, *, indent: int | None = 2) -> None:
@@ -184,14 +189,17 @@ def write_error(path: Path, fault: Exception) -> StoreError:
 
 
 def _parse_object(
-    data: bytes, where: str, remedy: str, error: type[CotbuildError]
+    data: bytes,
+    where: str,
+    remedy: str,
+    error: type[CotbuildError],
+    *,
+    allow_nan: bool = False,
 ) -> dict[str, Any]:
     """Parse a JSON object; any fault becomes one line that ends with `remedy`."""
     try:
-        value = json.loads(data)
-    except RecursionError as fault:
-        raise error(f"{where}: JSON nested too deeply. {remedy}") from fault
-    except ValueError as fault:
+        value = parse_record_json(data, allow_nan=allow_nan)
+    except JsonFault as fault:
         raise error(f"{where}: not JSON: {fault}. {remedy}") from fault
     if not isinstance(value, dict):
         raise error(f"{where}: {short_repr(value)} is not a JSON object. {remedy}")
@@ -216,26 +224,33 @@ def read_json_lines(
     remedy: str,
     error: type[CotbuildError] = DataError,
     skip_damaged: bool = False,
+    allow_nan: bool = False,
 ) -> JsonLines:
     """Read a file of JSON lines; a missing file counts as an empty one.
 
     A last line without a newline, as a kill leaves it, is dropped. Raises `error` if
     the file cannot be read or another line is not a JSON object; with `skip_damaged`
-    such a line is dropped too. Blank lines are ignored.
+    such a line is dropped too. Blank lines are ignored. `allow_nan` is for numbers that
+    Python wrote, such as the loss of a training run that diverged.
     """
     try:
-        data = path.read_bytes()
+        data = _read_bounded(path, MAX_LINES_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return JsonLines([], 0)
     except OSError as fault:
         raise error(f"{path}: could not be read: {fault.strerror or fault}.") from fault
+    if len(data) > MAX_LINES_BYTES:
+        raise error(f"{path}: larger than {MAX_LINES_BYTES >> 20} MiB. {remedy}")
     *lines, torn = data.split(b"\n")
     values, num_dropped = [], int(bool(torn))
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            values.append(_parse_object(line, f"{path} line {number}", remedy, error))
+            where = f"{path} line {number}"
+            values.append(
+                _parse_object(line, where, remedy, error, allow_nan=allow_nan)
+            )
         except CotbuildError:
             if not skip_damaged:
                 raise

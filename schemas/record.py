@@ -1,6 +1,6 @@
 """The base class of all records, and the check of a file's format version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,13 +14,33 @@ build.json.
 
 MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
 """Range of a whole number in JSON, YAML and parquet: that of a column."""
+MAX_TEXT_CHARS = 64 << 20
+"""Longest text of a record, in characters."""
+
+_MAX_SHOWN_CHARS = 80
+_MAX_SHOWN_DEPTH = 10
+_MAX_SHOWN_BITS = 512
+_BRACKETS: dict[type, tuple[str, str]] = {
+    dict: ("{", "}"),
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+}
 
 
 class Record(BaseModel):
-    """A frozen Pydantic model that rejects unknown fields and does not coerce types."""
+    """A frozen Pydantic model that rejects unknown fields and does not coerce types.
 
+    Its texts are valid Unicode of at most MAX_TEXT_CHARS characters, its floats finite.
+    """
+
+    # A bound on texts also makes pydantic refuse lone surrogates, which no file in
+    # UTF-8 can hold; without one it keeps any text as it is.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        str_max_length=MAX_TEXT_CHARS,
     )
 
     @classmethod
@@ -61,13 +81,57 @@ def explain_validation_error(fault: ValidationError) -> str:
     if first["type"] == "value_error":
         # One of our own validators, whose message names the value.
         return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
-    return f"{place} is {short_repr(first.get('input'))}. {first['msg']}{more}."
+    message = first["msg"]
+    if first["type"] == "string_unicode":
+        message = "It has a lone surrogate, which is not valid Unicode"
+    return f"{place} is {short_repr(first.get('input'))}. {message}{more}."
 
 
 def short_repr(value: object) -> str:
-    """Return a value's repr for an error message, at most 80 characters long."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    """Return a value's repr for an error message, at most 80 characters long.
+
+    No more of it is built than is shown, so the value may be of any size and depth.
+    """
+    shown = ""
+    for piece in _repr_pieces(value, 0):
+        shown += piece
+        if len(shown) > _MAX_SHOWN_CHARS:
+            return shown[: _MAX_SHOWN_CHARS - 3] + "..."
+    return shown
+
+
+def _repr_pieces(value: object, depth: int) -> Iterator[str]:
+    """Yield the repr of a value in pieces, which are short for plain values."""
+    if isinstance(value, str | bytes):
+        yield repr(value[: _MAX_SHOWN_CHARS + 1])
+    elif isinstance(value, int) and value.bit_length() > _MAX_SHOWN_BITS:
+        # Python refuses to print one of more than 4,300 digits.
+        yield f"<whole number of {value.bit_length()} bits>"
+    elif type(value) in _BRACKETS:
+        yield from _container_pieces(value, depth)
+    else:
+        try:
+            yield repr(value)
+        except (ValueError, RecursionError):
+            yield f"<{type(value).__name__}>"
+
+
+def _container_pieces(value: Any, depth: int) -> Iterator[str]:
+    if depth == _MAX_SHOWN_DEPTH:
+        yield "..."
+        return
+    opening, closing = _BRACKETS[type(value)]
+    yield opening
+    for number, item in enumerate(value):
+        if number:
+            yield ", "
+        yield from _repr_pieces(item, depth + 1)
+        if isinstance(value, dict):
+            yield ": "
+            yield from _repr_pieces(value[item], depth + 1)
+    if isinstance(value, tuple) and len(value) == 1:
+        yield ","
+    yield closing
 
 
 def check_format(
@@ -76,11 +140,11 @@ def check_format(
     """Raise `error` unless `version` is a format version that this code reads."""
     if type(version) is not int or version < 1:
         raise error(
-            f"{where}: format version {version!r}. "
+            f"{where}: format version {short_repr(version)}. "
             f"Expected a whole number from 1 to {FORMAT_VERSION}."
         )
     if version > FORMAT_VERSION:
         raise error(
-            f"{where}: format version {version}, written by a newer cotbuild; "
+            f"{where}: format version {short_repr(version)}, written by a newer cotbuild; "
             f"this one reads versions up to {FORMAT_VERSION}. Upgrade cotbuild."
         )

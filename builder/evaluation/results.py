@@ -24,6 +24,8 @@ from cotbuild.schemas.files import (
     write_record,
 )
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.json_text import JsonFault, parse_record_json
+from cotbuild.schemas.record import short_repr
 
 RECORD = "evaluation.json"
 _REMEDY = "Delete the file to evaluate again."
@@ -59,12 +61,7 @@ class ResultsFile:
         )
         if lines.values:
             self._check_same(self._journal, lines.values[0].get("evaluated"))
-        path = str(self._journal)
-        return {
-            value["at"]: QuestionResult.parse(value["result"], path)
-            for value in lines.values
-            if "result" in value
-        }
+        return dict(_parse_partial(self._journal, lines.values))
 
     def collect(
         self,
@@ -121,11 +118,28 @@ class ResultsFile:
         current = self._inputs.model_dump(mode="json")
         if not isinstance(stored, dict) or stored == current:
             return
-        field = next(name for name in current if stored.get(name) != current[name])
+        names = current | stored
+        field = next(name for name in names if stored.get(name) != current.get(name))
         raise ConfigError(
-            f"{path.parent}: holds an evaluation with {field} {stored.get(field)!r}, now "
-            f"it is {current[field]!r}. Pass another --out, or delete it."
+            f"{path.parent}: holds an evaluation with {field} "
+            f"{short_repr(stored.get(field))}, now it is "
+            f"{short_repr(current.get(field))}. Pass another --out, or delete it."
         )
+
+
+def _parse_partial(
+    path: Path, values: list[dict[str, Any]]
+) -> Iterator[tuple[int, QuestionResult]]:
+    """Yield position and result of each line that has one."""
+    for value in values:
+        if "result" not in value:
+            continue
+        position = value.get("at")
+        if type(position) is not int:
+            raise StoreError(
+                f"{path}: a result is at position {short_repr(position)}. {_REMEDY}"
+            )
+        yield position, QuestionResult.parse(value["result"], str(path), StoreError)
 
 
 def cached_untrained(cache: Path, inputs: EvaluationInputs) -> ResultsFile:
@@ -168,5 +182,9 @@ def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path}: could not be read: {error}. {_REMEDY}") from error
-    inputs = (table.schema.metadata or {}).get(_INPUTS_KEY, b"null")
-    return json.loads(inputs), table.to_pylist()
+    text = (table.schema.metadata or {}).get(_INPUTS_KEY, b"null")
+    try:
+        inputs = parse_record_json(text)
+    except JsonFault as error:
+        raise StoreError(f"{path}: metadata is not JSON: {error}. {_REMEDY}") from error
+    return inputs, table.to_pylist()

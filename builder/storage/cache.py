@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
+from cotbuild.schemas.json_text import parse_record_json
 
 
 def cache_dir() -> Path:
@@ -56,7 +57,7 @@ def cached_sha256(path: Path, cache: Path) -> str:
 def _read_cached(entry: Path, facts: dict[str, object]) -> str | None:
     """Return the cached checksum, or None if there is none for these facts."""
     try:
-        cached = json.loads(entry.read_text(encoding="utf-8"))
+        cached = parse_record_json(entry.read_bytes())
     except (OSError, ValueError):
         return None
     if not isinstance(cached, dict):

@@ -7,7 +7,6 @@ JSON. Offsets count characters of the published rationale; its digest shows whet
 has changed since.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -25,7 +24,8 @@ from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import fsync_path, write_error
-from cotbuild.schemas.record import check_format
+from cotbuild.schemas.json_text import JsonFault, parse_record_json
+from cotbuild.schemas.record import check_format, short_repr
 
 _INFO_KEY = b"cotbuild.scores"
 _REMEDY = "Pass a scores file that `cotbuild attribute` wrote."
@@ -162,11 +162,11 @@ def _read_info(schema: pa.Schema, path: Path) -> ScoresInfo:
         )
     where = f"{path}: metadata"
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{where} {text[:80]!r} is not JSON. {_REMEDY}") from error
+        value = parse_record_json(text)
+    except JsonFault as error:
+        raise DataError(f"{where}: not JSON: {error}. {_REMEDY}") from error
     if not isinstance(value, dict):
-        raise DataError(f"{where} is {value!r:.80}, not a JSON object. {_REMEDY}")
+        raise DataError(f"{where} is {short_repr(value)}, not a JSON object. {_REMEDY}")
     check_format(value.get("format_version"), str(path))
     return ScoresInfo.parse(value, where)
 

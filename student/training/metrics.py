@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import (
     append_json_line,
@@ -11,8 +13,10 @@ from cotbuild.schemas.files import (
     write_error,
     write_text_atomic,
 )
+from cotbuild.schemas.record import explain_validation_error
 from cotbuild.schemas.training import UpdateMetrics
 
+_UPDATE = TypeAdapter(UpdateMetrics)
 METRICS, PLOT = "metrics.jsonl", "loss.png"
 
 
@@ -23,11 +27,13 @@ def read_metrics(folder: Path, upto: int | None = None) -> list[UpdateMetrics]:
     """
     remedy = "Delete the run's folder and train again."
     path = folder / METRICS
-    lines = read_json_lines(path, remedy=remedy)
+    lines = read_json_lines(path, remedy=remedy, allow_nan=True)
     try:
-        updates = [UpdateMetrics(**value) for value in lines.values]
-    except TypeError as error:
-        raise DataError(f"{path}: {error}. {remedy}") from error
+        updates = [_UPDATE.validate_python(value) for value in lines.values]
+    except ValidationError as error:
+        raise DataError(
+            f"{path}: {explain_validation_error(error)} {remedy}"
+        ) from error
     return [update for update in updates if upto is None or update.step <= upto]
 
 

@@ -61,7 +61,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         (b"", "not JSON: "),
         (b"\xff", "not JSON: "),
-        (b"[" * 200_000, "nested too deeply"),
+        (b"[" * 200_000, "nested deeper than 100 levels"),
         (b"[1]", r"\[1\] is not a JSON object"),
         (b"{}", "format version None"),
         (b'{"format_version": 2}', "newer cotbuild"),

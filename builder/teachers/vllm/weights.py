@@ -1,6 +1,5 @@
 """Finds the weights that a managed server loads, and their context length."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from cotbuild.builder.teachers.model_names import hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder, embedded_model
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.json_text import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def read_max_model_len(config_json: Path) -> int | None:
     """
     key = "max_position_embeddings"
     try:
-        config = json.loads(config_json.read_text(encoding="utf-8"))
+        config = parse_json(config_json.read_text(encoding="utf-8"))
         length = config.get(key) or config.get("text_config", {}).get(key)
     except (OSError, ValueError, AttributeError) as fault:
         raise ConfigError(
