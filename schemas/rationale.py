@@ -8,6 +8,12 @@ from pydantic import Field
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import Record
 
+ROW_VERSION = 2
+"""Version of the columns of `Rationale`, which a manifest records as `row_version`."""
+
+ADDED_COLUMNS = {"failure_message": 2, "notes": 2}
+"""The version that added each column that version 1 did not have."""
+
 
 class Verdict(StrEnum):
     """Outcome of one planned chain; every chain has exactly one."""
@@ -135,6 +141,15 @@ class Rationale(Record):
     )
     failure: str | None = Field(
         description="Kind of infrastructure failure; None if there is a completion."
+    )
+    failure_message: str | None = Field(
+        default=None,
+        description="What the server said about the failure, on one line, without "
+        "addresses and paths; None if there is no failure or it is not known.",
+    )
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="What was unusual about the server's replies to the chain's requests.",
     )
     teacher: str = Field(
         description="Identity of the teacher, or the author of an imported rationale."

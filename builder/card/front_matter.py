@@ -13,7 +13,7 @@ from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.schemas.yaml_text import parse_yaml
@@ -60,6 +60,21 @@ def record_model(manifest: Manifest, config_name: str) -> type[Record] | None:
     if variants is not None and config_name in [v.name for v in variants.variants]:
         return TrainingRow
     return MODELS.get(config_name)
+
+
+def config_schema(manifest: Manifest, config_name: str) -> pa.Schema:
+    """Return the columns of a config, as the version that built it wrote them."""
+    model = record_model(manifest, config_name) or TrainingRow
+    schema = arrow_schema(model)
+    if model is not Rationale:
+        return schema
+    return pa.schema(
+        [
+            column
+            for column in schema
+            if ADDED_COLUMNS.get(column.name, 1) <= manifest.row_version
+        ]
+    )
 
 
 def describe_config(manifest: Manifest, config_name: str) -> str:
@@ -228,7 +243,6 @@ def _config_entry(manifest: Manifest, name: str) -> dict[str, Any]:
 
 
 def _dataset_info(manifest: Manifest, name: str) -> dict[str, Any]:
-    model = record_model(manifest, name) or TrainingRow
     splits = [
         {
             "name": split,
@@ -237,7 +251,7 @@ def _dataset_info(manifest: Manifest, name: str) -> dict[str, Any]:
         }
         for split, files in files_by_split(manifest, name).items()
     ]
-    features = dataset_features(arrow_schema(model))
+    features = dataset_features(config_schema(manifest, name))
     return {"config_name": name, "features": features, "splits": splits}
 
 

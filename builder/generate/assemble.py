@@ -35,7 +35,7 @@ from cotbuild.schemas.manifest import (
     TemplateEntry,
 )
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.rationale import ROW_VERSION, Rationale
 
 
 def assemble(
@@ -125,6 +125,7 @@ def _manifest(
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
+        row_version=ROW_VERSION,
         fingerprint=digest("build/1", digests),
         teacher=job.teacher,
         mode=rows.mode,

@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
+from cotbuild.builder.generate.failure_messages import (
+    FailureMessages,
+    publishable_message,
+)
 from cotbuild.builder.sources.ids import SeenIds
-from cotbuild.schemas.completion import Answer, Failure
+from cotbuild.schemas.completion import Answer, Completion, Failure
+from cotbuild.schemas.manifest import NO_TARGET, FailureGroup
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import (
     Flag,
@@ -44,6 +49,8 @@ def to_rationale(chain: Chain) -> Rationale:
         flags=graded.flags,
         reasoning=graded.reasoning,
         failure=None if failure is None else failure.kind.value,
+        failure_message=_failure_message(failure),
+        notes=_join_notes(chain.answered),
         **_completion_fields(answer),
         teacher=step.request.teacher,
         purpose=step.purpose,
@@ -52,6 +59,22 @@ def to_rationale(chain: Chain) -> Rationale:
         other_steps=tuple(other_steps),
         origin=None,
     )
+
+
+def _failure_message(failure: Failure | None) -> str | None:
+    """Return the message as it is published; None where there is none."""
+    if failure is None:
+        return None
+    return publishable_message(failure.message) or None
+
+
+def _join_notes(answered: Iterable[AnsweredStep]) -> tuple[str, ...]:
+    """Return the notes on all replies of a chain, each once."""
+    notes: dict[str, None] = {}
+    for _, answer in answered:
+        if isinstance(answer, Completion):
+            notes.update(dict.fromkeys(answer.notes))
+    return tuple(notes)
 
 
 def _completion_fields(answer: Answer) -> dict[str, Any]:
@@ -100,6 +123,7 @@ class RowFigures(NamedTuple):
     purposes: dict[str, int]
     flags: dict[str, int]
     failures: dict[str, int]
+    failure_messages: tuple[FailureGroup, ...]
     completion_tokens: int
     rationale_chars: list[int]
 
@@ -115,6 +139,7 @@ class BuildCounts:
     """Verdicts by kind and target, where there are few different targets."""
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    failure_messages: FailureMessages = field(default_factory=FailureMessages)
     purposes: Counter[str] = field(default_factory=Counter)
     template_uses: set[tuple[Purpose, QuestionKind]] = field(default_factory=set)
     """What templates were used for, in any step."""
@@ -132,7 +157,9 @@ class BuildCounts:
         for step in row.other_steps:
             self._add_step(step.purpose, row.kind, step.completion_tokens)
         if row.verdict is Verdict.UNSCORED:
-            self.failures[row.failure or "no_target"] += 1
+            self.failures[row.failure or NO_TARGET] += 1
+        if row.failure is not None and row.failure_message is not None:
+            self.failure_messages.add(row.failure, row.failure_message)
         if row.rationale:
             self.lengths[len(row.rationale)] += 1
         closed = row.kind in (QuestionKind.CHOICE, QuestionKind.YES_NO)
@@ -159,6 +186,7 @@ class BuildCounts:
             purposes=dict(sorted(self.purposes.items())),
             flags=dict(sorted(self.flags.items())),
             failures=dict(sorted(self.failures.items())),
+            failure_messages=self.failure_messages.groups(),
             completion_tokens=self.completion_tokens,
             rationale_chars=self.length_quartiles(),
         )

@@ -24,9 +24,6 @@ from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Origin, OtherStep, Purpose, Rationale
 
-FAILURE_MESSAGE = "as published; a release does not keep the server's message"
-
-
 # -- what a row holds ------------------------------------------------------------------
 
 
@@ -34,7 +31,8 @@ def stored_answers(row: Rationale) -> list[tuple[Purpose, Answer]]:
     """Return the purpose of each step of a row's chain and the answer to it, in order.
 
     The step whose text holds the rationale has columns of its own. It was the last,
-    unless a constrained choice followed it.
+    unless a constrained choice followed it. A row joins the notes on all replies; the
+    first completion gets them.
     """
     others = [
         (step.purpose, _to_answer(step, step.reasoning, row))
@@ -43,8 +41,20 @@ def stored_answers(row: Rationale) -> list[tuple[Purpose, Answer]]:
     rationale = (row.purpose, _to_answer(row, _separate_reasoning(row), row))
     ends_with_choice = bool(others) and others[-1][0] is Purpose.CHOOSE
     if row.completion is not None and ends_with_choice:
-        return [*others[:-1], rationale, others[-1]]
-    return [*others, rationale]
+        steps = [*others[:-1], rationale, others[-1]]
+    else:
+        steps = [*others, rationale]
+    return _with_notes(steps, row.notes)
+
+
+def _with_notes(
+    steps: list[tuple[Purpose, Answer]], notes: tuple[str, ...]
+) -> list[tuple[Purpose, Answer]]:
+    for number, (purpose, answer) in enumerate(steps):
+        if notes and isinstance(answer, Completion):
+            noted = answer.model_copy(update={"notes": notes})
+            return [*steps[:number], (purpose, noted), *steps[number + 1 :]]
+    return steps
 
 
 def _separate_reasoning(row: Rationale) -> str | None:
@@ -64,7 +74,8 @@ def _to_answer(
 ) -> Answer:
     value: dict[str, Any] = {"request_key": step.request_key}
     if step.completion is None:
-        value |= {"kind": row.failure, "message": FAILURE_MESSAGE}
+        # Older builds hold no message; an empty one gives the same row.
+        value |= {"kind": row.failure, "message": row.failure_message or ""}
         return Failure.parse(value, _row_name(row))
     value |= {
         "text": step.completion,
