@@ -174,6 +174,12 @@ class ScriptedConfig(Record):
         return self
 
 
+MAX_ANSWER_S = 24 * 3600.0
+"""Default of TeacherConfig.max_answer_s: a slow server may queue a window of requests for
+hours.
+"""
+
+
 class TeacherConfig(Record):
     """The teacher, and how it is reached."""
 
@@ -210,6 +216,12 @@ class TeacherConfig(Record):
         default=120.0,
         gt=0,
         description="Seconds without a new token before a server counts as hung.",
+    )
+    max_answer_s: float = Field(
+        default=MAX_ANSWER_S,
+        gt=0,
+        exclude_if=lambda seconds: seconds == MAX_ANSWER_S,
+        description="Seconds after which a request without a whole answer fails.",
     )
     server: ServerConfig = Field(
         default=ServerConfig(), description="Settings of a managed server."

@@ -23,7 +23,13 @@ class VerifiedEndpoint(EndpointClient):
         api_key: str | None,
     ) -> None:
         timeout_s = min(CALL_TIMEOUT_S, config.stall_s)
-        super().__init__(url, config.model, api_key=api_key, call_timeout_s=timeout_s)
+        super().__init__(
+            url,
+            config.model,
+            api_key=api_key,
+            call_timeout_s=timeout_s,
+            max_answer_s=config.max_answer_s,
+        )
         self._config = config
         self._identity = identity
         self._store_dir = store_dir

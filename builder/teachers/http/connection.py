@@ -1,8 +1,10 @@
-"""Opens an endpoint client's connections: base URL, session, proxy and sockets."""
+"""An endpoint's connections: base URL, key, proxy, sockets, and sending on them."""
 
 import contextlib
 import ipaddress
+import re
 import socket
+import time
 from pathlib import Path
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -13,63 +15,162 @@ from yarl import URL
 from cotbuild.schemas.errors import ConfigError
 
 CONNECT_TIMEOUT_S = 30.0
+MAX_STALE_S = 15.0
+"""An idle connection that was closed is found out at once. A request that is lost later
+was being answered, and would be answered twice.
+"""
+
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_ODD_PORT = re.compile(r"^([^/:]*(?:://?)?[^/:]*):(?!\d+(?:/|$)|//).*", re.DOTALL)
 
 
-def open_session(
-    base: URL, api_key: str | None, uds: Path | None
-) -> aiohttp.ClientSession:
-    """Open a session without limits on connections or on the time of a request.
+class Connections:
+    """The connections to one endpoint, kept alive between requests.
 
-    `uds` is the Unix socket to connect through, if any. Needs a running event loop.
+    A server or a proxy may close an idle connection while a request goes out on it. Such
+    a request is sent once more, on a new connection, and nobody hears of it.
+
+    Args:
+        base: The endpoint's base URL.
+        api_key: Sent as a bearer token.
+        uds: The Unix socket to connect through, if any.
+        max_answer_s: Time limit of a request, in seconds; None for none.
+
+    Needs a running event loop. Raises ConfigError if the environment names a proxy that
+    cannot be used.
     """
-    headers = {"Content-Type": "application/json"}
-    if api_key:
-        headers["Authorization"] = f"Bearer {api_key}"
+
+    def __init__(
+        self,
+        base: URL,
+        api_key: str | None,
+        uds: Path | None,
+        max_answer_s: float | None = None,
+    ) -> None:
+        headers = {"Content-Type": "application/json"}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
+        settings: dict[str, Any] = {
+            "timeout": aiohttp.ClientTimeout(
+                total=max_answer_s, sock_connect=CONNECT_TIMEOUT_S
+            ),
+            "headers": headers,
+            # Looked up once: trust_env does it in a thread for every request, and reads
+            # .netrc too.
+            "proxy": find_proxy(base) if uds is None else None,
+        }
+        self._kept_alive = _open_session(uds, force_close=False, **settings)
+        self._single_use = _open_session(uds, force_close=True, **settings)
+
+    async def send(
+        self, method: str, url: URL, **options: Any
+    ) -> aiohttp.ClientResponse:
+        """Send a request; return its response, to be used with `async with`.
+
+        Redirects are not followed. `options` are those of ClientSession.request. Raises
+        aiohttp.ClientError or OSError.
+        """
+        use = _ConnectionUse()
+        options["allow_redirects"] = False
+        sent_s = time.monotonic()
+        try:
+            return await self._kept_alive.request(
+                method, url, trace_request_ctx=use, **options
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as fault:
+            was_idle = use.is_reused and time.monotonic() - sent_s < MAX_STALE_S
+            if not was_idle or _began_reply(fault):
+                raise
+        # Not on another idle connection, which may be closed as well.
+        return await self._single_use.request(method, url, **options)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._kept_alive.close()
+        await self._single_use.close()
+
+
+class _ConnectionUse:
+    """What is known of the connection that a request went out on."""
+
+    __slots__ = ("is_reused",)
+
+    def __init__(self) -> None:
+        self.is_reused = False
+
+
+def _began_reply(fault: Exception) -> bool:
+    """Return whether a part of the response had come when the connection broke."""
+    if not isinstance(fault, aiohttp.ServerDisconnectedError):
+        return False
+    return not isinstance(fault.message, str)
+
+
+async def _note_reuse(_: aiohttp.ClientSession, context: Any, __: Any) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.is_reused = True
+
+
+def _open_session(
+    uds: Path | None, *, force_close: bool, **settings: Any
+) -> aiohttp.ClientSession:
+    """Open a session without a limit on the number of connections."""
     connector: aiohttp.BaseConnector
     if uds is None:
-        connector = aiohttp.TCPConnector(limit=0, socket_factory=open_socket)
+        connector = aiohttp.TCPConnector(
+            limit=0, socket_factory=open_socket, force_close=force_close
+        )
     else:
-        connector = aiohttp.UnixConnector(str(uds), limit=0)
+        connector = aiohttp.UnixConnector(str(uds), limit=0, force_close=force_close)
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_note_reuse)
     return aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-        headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Looked up once: trust_env does it in a thread for every request, and reads
-        # .netrc too.
-        proxy=find_proxy(base) if uds is None else None,
+        trace_configs=[] if force_close else [trace],
+        **settings,
     )
+
+
+# -- URLs and keys -------------------------------------------------------------
 
 
 def parse_base_url(text: str) -> URL:
     """Parse a base URL and drop its final slash.
 
-    Raises ConfigError if it is not an HTTP URL or could contain a secret.
+    Raises ConfigError, which shows no password, if it is not an HTTP URL or could
+    contain a secret.
     """
     try:
         url = URL(text.rstrip("/"))
-    except ValueError as fault:
+    except ValueError:  # its message may quote a password that stands for the port
+        url = URL()
+    if url.user or url.password or url.query_string or url.fragment:
         raise ConfigError(
-            f"endpoint: {text!r} is not a URL: {fault}. "
-            "Use one such as http://host:8000/v1."
-        ) from fault
-    if (
-        url.user is not None
-        or url.password is not None
-        or url.query_string
-        or url.fragment
-    ):
-        raise ConfigError(
-            "endpoint: the URL holds a user, a query or a fragment. It is published in "
-            "provenance, so pass only scheme, host and path, and put a key in "
-            "OPENAI_API_KEY."
+            f"endpoint: {hide_secrets(text)!r} holds a user, a query or a fragment. It is "
+            "published in provenance, so pass only scheme, host and path, and put a key "
+            "in OPENAI_API_KEY."
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError(
-            f"endpoint: {text!r} is not an HTTP URL. "
+            f"endpoint: {hide_secrets(text)!r} is not an HTTP URL. "
             "Use one such as http://host:8000/v1."
         )
     return url
+
+
+def hide_secrets(url: str) -> str:
+    """Return a URL, malformed or not, without what could be a user or a password.
+
+    That is all before the last "@", a query, a fragment, and a port that is no number.
+    """
+    before, has_user, rest = url.rpartition("@")
+    shown = _QUERY.sub("?…", rest)
+    if has_user:
+        scheme = _SCHEME.match(before)
+        return f"{scheme[0] if scheme else ''}…@{shown}"
+    return _ODD_PORT.sub(r"\1:…", shown)
 
 
 def parse_key(text: str | None) -> str | None:
@@ -89,7 +190,8 @@ def parse_key(text: str | None) -> str | None:
 def find_proxy(url: URL) -> str | None:
     """Return the proxy that the environment sets for this URL, if any.
 
-    Loopback addresses never have one.
+    That is http_proxy or https_proxy, or else all_proxy, unless no_proxy names the host.
+    Loopback addresses never have one. Raises ConfigError if the proxy cannot be used.
     """
     host = url.host or ""
     with contextlib.suppress(ValueError):
@@ -97,7 +199,26 @@ def find_proxy(url: URL) -> str | None:
             return None
     if host == "localhost" or proxy_bypass(host):
         return None
-    return getproxies().get(url.scheme)
+    proxies = getproxies()
+    for scheme in (url.scheme, "all"):
+        if proxies.get(scheme):
+            return _parse_proxy(f"{scheme}_proxy", proxies[scheme])
+    return None
+
+
+def _parse_proxy(variable: str, text: str) -> str:
+    """Return the URL of a proxy, which is http where it names no scheme, as for curl."""
+    with_scheme = text if "://" in text else f"http://{text}"
+    try:
+        proxy = URL(with_scheme)
+    except ValueError:  # its message may quote the password
+        proxy = URL()
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        raise ConfigError(
+            f"{variable}: {hide_secrets(text)!r} is not an HTTP proxy. Set it to one such "
+            "as http://proxy:3128, or name the server's host in no_proxy."
+        )
+    return with_scheme
 
 
 def open_socket(info: Any) -> socket.socket:

@@ -177,7 +177,7 @@ class EndpointPool:
             if not isinstance(outcome, RetryableFailure):
                 return outcome
             num_attempts += 1
-            if num_attempts == self._max_attempts:
+            if num_attempts == self._max_attempts or outcome.last:
                 return outcome.to_failure(request.request_key)
             tried.add(endpoint)
             if self._failed_everywhere(tried):

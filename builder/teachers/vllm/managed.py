@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+from yarl import URL
 
+from cotbuild.builder.teachers.http.bodies import (
+    MAX_LIST_BYTES,
+    BodyTooLong,
+    read_body,
+)
 from cotbuild.builder.teachers.http.client import EndpointClient
-from cotbuild.builder.teachers.http.connection import open_session, parse_base_url
+from cotbuild.builder.teachers.http.connection import Connections
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
     backoff_s,
@@ -34,6 +40,11 @@ from cotbuild.schemas.errors import CotbuildError, TeacherError
 
 BASE_URL = "http://localhost/v1"
 """Only its path matters on a Unix socket."""
+ROOT_URL = URL(BASE_URL).parent
+KEEP_ALIVE_S = 24 * 3600
+"""Time after which the server closes an idle connection. vLLM's own 5 s pass whenever a
+run plans for longer.
+"""
 SOCKET = "s"
 POLL_S = 0.2
 SAY_INTERVAL_S = 10.0
@@ -51,11 +62,13 @@ class ServerSession:
         self,
         process: GuardedProcess,
         client: EndpointClient,
-        session: aiohttp.ClientSession,
+        connections: Connections,
     ) -> None:
         self.process = process
         self.client = client
-        self.session = session  # for health and metrics, apart from the requests
+        self.connections = (
+            connections  # for health and metrics, apart from the requests
+        )
         self.ended = asyncio.Event()
 
     async def wait_before_retry(
@@ -74,7 +87,7 @@ class ServerSession:
 
         None if the server does not report it.
         """
-        metrics = await _get_body(self.session, "metrics")
+        metrics = await _get_body(self.connections, "metrics")
         load = parse_load(metrics) if metrics is not None else None
         return load.generated_tokens if load is not None else None
 
@@ -84,7 +97,7 @@ class ServerSession:
         try:
             await self.process.stop()
         finally:
-            await self.session.close()
+            await self.connections.close()
             await self.client.__aexit__()
 
 
@@ -186,7 +199,7 @@ class ManagedTeacher:
             # thus ends as a failure if others are completed in between; if none are,
             # the limit on restarts ends the run.
             num_attempts += 1
-            if num_attempts == self._config.max_attempts:
+            if num_attempts == self._config.max_attempts or outcome.last:
                 return outcome.to_failure(request.request_key)
             await server.wait_before_retry(outcome, num_attempts)
 
@@ -265,11 +278,16 @@ class ManagedTeacher:
         command = self._build_command(settings, socket)
         environment = self._build_environment(settings, run_dir)
         process = GuardedProcess(command, environment, self.log, run_dir)
-        session = open_session(parse_base_url(BASE_URL), None, socket)
-        client = EndpointClient(BASE_URL, self._served_name, uds=socket)
-        server = ServerSession(process, client, session)
+        connections = Connections(ROOT_URL, None, socket)
+        client = EndpointClient(
+            BASE_URL,
+            self._served_name,
+            uds=socket,
+            max_answer_s=self._config.max_answer_s,
+        )
+        server = ServerSession(process, client, connections)
         try:
-            await self._wait_until_healthy(process, session)
+            await self._wait_until_healthy(process, connections)
             await client.__aenter__()
         except BaseException:  # including Ctrl-C while it starts
             await server.close()
@@ -278,11 +296,11 @@ class ManagedTeacher:
         self._ready.set()
 
     async def _wait_until_healthy(
-        self, process: GuardedProcess, session: aiohttp.ClientSession
+        self, process: GuardedProcess, connections: Connections
     ) -> None:
         timeout_s = self._config.server.start_timeout_s
         started_s = last_say_s = time.monotonic()
-        while await _get_body(session, "health") is None:
+        while await _get_body(connections, "health") is None:
             now_s = time.monotonic()
             code = process.exit_code()
             if code is not None:
@@ -340,6 +358,7 @@ class ManagedTeacher:
             # A killed vLLM leaves sockets and files in both.
             "TMPDIR": str(run_dir),
             "VLLM_RPC_BASE_PATH": str(run_dir),
+            "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": str(KEEP_ALIVE_S),
             # Otherwise a folder `vllm` or a file `random.py` in the user's working
             # directory would be imported.
             "PYTHONSAFEPATH": "1",
@@ -348,11 +367,15 @@ class ManagedTeacher:
         return settings.env | private | offline
 
 
-async def _get_body(session: aiohttp.ClientSession, path: str) -> bytes | None:
+async def _get_body(connections: Connections, path: str) -> bytes | None:
     """Return the body of a 200 response; None for anything else."""
     timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
     try:
-        async with session.get(f"http://localhost/{path}", timeout=timeout) as response:
-            return await response.read() if response.status == 200 else None
-    except (aiohttp.ClientError, OSError):
+        async with await connections.send(
+            "GET", ROOT_URL / path, timeout=timeout
+        ) as response:
+            if response.status != 200:
+                return None
+            return await read_body(response, MAX_LIST_BYTES)
+    except (aiohttp.ClientError, OSError, BodyTooLong):
         return None

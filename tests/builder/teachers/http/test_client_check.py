@@ -47,14 +47,15 @@ def test_check_names_the_models_served(server: Server) -> None:
         use_client(server, lambda client: client.check(request(0)), model="c")
 
 
-def test_check_of_a_url_without_v1(server: Server) -> None:
+def test_a_url_without_v1_is_found_out_with_the_first_request(server: Server) -> None:
     async def run() -> None:
         async with EndpointClient(server.root, "fake") as client:
-            await client.check(request(0))
+            warning = await client.check(request(0))
+            assert warning is not None
+            assert "/models: HTTP 404, so it is not confirmed that 'fake'" in warning
+            await client.attempt(request(0))
 
-    with pytest.raises(
-        TeacherError, match=r"/models: HTTP 404: no /models here\. .*ending in /v1"
-    ):
+    with pytest.raises(TeacherError, match=r"HTTP 404: .*ending in /v1"):
         asyncio.run(run())
 
 
@@ -157,7 +158,13 @@ def test_a_refused_key_quoted_by_the_server_is_not_repeated(server: Server) -> N
         ("localhost:8000/v1", "Use one such as http://host:8000/v1"),
         ("ftp://host/v1", "Use one such as"),
         ("http:///v1", "Use one such as"),
-        ("http://host:port/v1", "is not a URL"),
+        ("http://host:port/v1", "is not an HTTP URL"),
+        ("http://user:secret-word", "is not an HTTP URL"),
+        ("http://user:secret-word@host:port/v1", "is not an HTTP URL"),
+        ("http://user:secret word@ho st/v1", "holds a user"),
+        ("http//user:secret-word@host/v1", "is not an HTTP URL"),
+        ("user:a/secret-word@host/v1", "is not an HTTP URL"),
+        ("http://host:port/v1?key=secret-word", "is not an HTTP URL"),
         ("", "Use one such as"),
         ("http://user:secret-word@host/v1", "holds a user"),
         ("http://host/v1?key=secret-word", "a query"),
