@@ -16,7 +16,8 @@ from cotbuild.builder.console import print_line
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
-from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.body_edits import send_again
+from cotbuild.schemas.config import BODY_SETTINGS, BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import StudentRun, TrainConfig
@@ -138,7 +139,9 @@ def generate(
     `teacher` is `embedded`, `scripted`, a folder, a Hub id, or the name a server at
     `endpoint` (a URL up to /v1, or several) serves. `settings` are further fields of
     SourceConfig and BuildConfig, nested ones as dicts:
-    `limit=100, samples=5, sampling={"max_tokens": 512}`.
+    `limit=100, samples=5, sampling={"max_tokens": 512, "top_k": "off"}`, and the fields
+    of TeacherConfig that change what a server receives: `profile`, `omit`, `rename`,
+    `extra_body`, `seed_bits`.
 
     Only requests without a stored answer are sent; call it again to resume, or after an
     edit. Raises ConfigError, DataError, TeacherError or StoreError; every answer
@@ -286,23 +289,35 @@ def _resolve_config(
     if isinstance(source, BuildConfig):
         values = source.model_dump(mode="json")
     else:
-        values = {"source": {"name": str(source)}}
+        values = {"source": {"name": str(source)}, "teacher": {}}
     for name, value in settings.items():
-        section = values["source"] if name in SourceConfig.model_fields else values
+        section = values
+        if name in SourceConfig.model_fields:
+            section = values["source"]
+        elif name in BODY_SETTINGS:
+            section = values["teacher"]
         previous = section.get(name)
         if isinstance(previous, dict) and isinstance(value, Mapping):
             section[name] = {**previous, **value}
         else:
             section[name] = value
-    teacher_values = dict(values.get("teacher") or {})
+    teacher_values = values["teacher"]
     if teacher is not None:
         teacher_values["model"] = teacher
         teacher_values.pop("recorded", None)
     if endpoint is not None:
         urls = (endpoint,) if isinstance(endpoint, str) else tuple(endpoint)
         teacher_values["endpoints"] = urls
-    values["teacher"] = teacher_values
+    send_again(teacher_values, _settings_named(settings))
     return BuildConfig.parse(values, "generate()", ConfigError)
+
+
+def _settings_named(settings: Mapping[str, Any]) -> set[str]:
+    """Return the dotted names of settings, such as `sampling.top_k`."""
+    names = set(settings)
+    if isinstance(sampling := settings.get("sampling"), Mapping):
+        names |= {f"sampling.{name}" for name in sampling}
+    return names
 
 
 class _Silent:

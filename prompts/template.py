@@ -257,9 +257,11 @@ def render_messages(template: Template, question: Question) -> tuple[Message, ..
 def parse_template(text: str, where: str) -> Template:
     """Parse a template from YAML text.
 
-    Raises ConfigError, which starts with `where`, if it is invalid.
+    An empty system turn is none: some models refuse one, and it says nothing. Raises
+    ConfigError, which starts with `where`, if it is invalid.
     """
-    return parse_yaml_record(text, where, Template, "template")
+    template = parse_yaml_record(text, where, Template, "template")
+    return template.replace(system=None) if template.system == "" else template
 
 
 @cache
@@ -282,8 +284,8 @@ def load_templates(
     """Load the template of each kind of question: those named, else the defaults.
 
     Of those named, only the ones that show the target are used, or only those that hide
-    it. `system` replaces the system turn of all. Raises ConfigError if two are for the
-    same kind.
+    it. `system` replaces the system turn of all; an empty one removes it. Raises
+    ConfigError if two are for the same kind.
     """
     templates: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
@@ -299,4 +301,4 @@ def load_templates(
         templates.setdefault(kind, load_template(ref))
     if system is None:
         return templates
-    return {kind: one.replace(system=system) for kind, one in templates.items()}
+    return {kind: one.replace(system=system or None) for kind, one in templates.items()}

@@ -4,7 +4,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from cotbuild.schemas.fingerprint import canonical_json, digest_text
 from cotbuild.schemas.record import Record
@@ -70,6 +70,33 @@ class Sampling(Record):
         return canonical_json(self.model_dump())
 
 
+class BodyEdits(Record):
+    """What the JSON body of a request leaves out, renames or adds for its server.
+
+    The request keeps every value: an edit only changes what the server receives.
+    """
+
+    omitted: tuple[str, ...] = Field(
+        default=(), description="Fields that are not sent, sorted."
+    )
+    renamed: dict[str, str] = Field(
+        default={}, description="Field to the name under which it is sent."
+    )
+    added: dict[str, JsonValue] = Field(
+        default={}, description="Further fields that are sent, and their values."
+    )
+
+    @cached_property
+    def canonical(self) -> str:
+        """The edits' part of a request's canonical JSON, cached once per build."""
+        return canonical_json(self.model_dump())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left out, renamed or added."""
+        return not (self.omitted or self.renamed or self.added)
+
+
 class Request(Record):
     """One generation call.
 
@@ -92,16 +119,36 @@ class Request(Record):
     chat_template_kwargs: dict[str, JsonValue] | None = Field(
         default=None, description="Arguments of the chat template; None for none."
     )
+    edits: BodyEdits | None = Field(
+        default=None,
+        exclude_if=lambda edits: edits is None,
+        description="What the body leaves out, renames or adds; None for nothing.",
+    )
+
+    @field_validator("edits")
+    @classmethod
+    def _drop_empty_edits(cls, edits: BodyEdits | None) -> BodyEdits | None:
+        return None if edits is None or edits.is_empty else edits
+
+    @property
+    def max_tokens_sent(self) -> int | None:
+        """The token limit that the server receives; None if it receives none."""
+        is_omitted = self.edits is not None and "max_tokens" in self.edits.omitted
+        return None if is_omitted else self.sampling.max_tokens
 
     @cached_property
     def request_key(self) -> str:
-        """SHA-256, 64 hex digits, of the canonical JSON of all fields."""
+        """SHA-256, 64 hex digits, of the canonical JSON of all fields.
+
+        `edits` is absent from it where it is None.
+        """
         # Joined from cached parts that requests share: a tenth of the time of encoding
         # seven turns again, and every run keys up to a million requests. A test checks
         # that it equals the canonical JSON of the plain value.
+        edits = "" if self.edits is None else f',"edits":{self.edits.canonical}'
         return digest_text(
             f"request/{REQUEST_VERSION}",
-            f'{{"chat_template_kwargs":{canonical_json(self.chat_template_kwargs)}'
+            f'{{"chat_template_kwargs":{canonical_json(self.chat_template_kwargs)}{edits}'
             f',"messages":[{",".join([message.canonical for message in self.messages])}]'
             f',"response_format":{canonical_json(self.response_format)}'
             f',"sampling":{self.sampling.canonical}'

@@ -1,14 +1,29 @@
 """BuildConfig: every setting of a build, resolved, as build.json holds it."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
+from cotbuild.schemas.body_edits import (
+    check_added,
+    check_omitted,
+    check_renamed,
+    move_off_to_omit,
+)
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.names import SplitName
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.server_profiles import (
+    BodyRules,
+    find_profile,
+    resolve_body_rules,
+)
+
+BODY_SETTINGS = {"profile", "omit", "rename", "extra_body", "seed_bits"}
+"""Fields of TeacherConfig that change the bodies of requests."""
 
 
 class SourceConfig(Record):
@@ -223,12 +238,63 @@ class TeacherConfig(Record):
         exclude_if=lambda seconds: seconds == MAX_ANSWER_S,
         description="Seconds after which a request without a whole answer fails.",
     )
+    profile: str | None = Field(
+        default=None,
+        exclude_if=lambda profile: profile is None,
+        description="Kind of server, which decides what it is not sent, such as openai or "
+        "openai@1; None to send every field.",
+    )
+    omit: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda names: not names,
+        description="Fields of the body that are not sent; sampling.NAME: off adds to them.",
+    )
+    rename: dict[str, str] = Field(
+        default={},
+        exclude_if=lambda names: not names,
+        description="Field of the body to the name under which it is sent.",
+    )
+    extra_body: dict[str, JsonValue] = Field(
+        default={},
+        exclude_if=lambda fields: not fields,
+        description="Further fields of the body; they are published in build.json.",
+    )
+    seed_bits: int | None = Field(
+        default=None,
+        ge=1,
+        le=53,
+        exclude_if=lambda bits: bits is None,
+        description="Bits of the seed of a request; None for those that the server reads, "
+        "53 unless the profile says otherwise.",
+    )
     server: ServerConfig = Field(
         default=ServerConfig(), description="Settings of a managed server."
     )
     scripted: ScriptedConfig = Field(
         default=ScriptedConfig(), description="Settings of the scripted teacher."
     )
+
+    @property
+    def body_settings(self) -> dict[str, Any]:
+        """The settings that change the bodies of requests, without those at default."""
+        return self.model_dump(mode="json", include=BODY_SETTINGS)
+
+    @field_validator("profile")
+    @classmethod
+    def _pin_profile(cls, profile: str | None) -> str | None:
+        """Name the version, so that a newer one changes no request of this build."""
+        return None if profile is None else find_profile(profile).ref
+
+    @model_validator(mode="after")
+    def _check_body(self) -> Self:
+        check_omitted(self.omit)
+        check_renamed(self.rename)
+        check_added(self.extra_body)
+        if both := sorted(set(self.omit) & self.rename.keys()):
+            raise ValueError(
+                f"{both[0]!r} is in omit and in rename; remove it from one of them"
+            )
+        return self
 
 
 class BuildConfig(Record):
@@ -275,7 +341,7 @@ class BuildConfig(Record):
     )
     system: str | None = Field(
         default=None,
-        description="System prompt; None for the template's.",
+        description="System prompt, empty to send none; None for the template's.",
     )
     sampling: Sampling = Field(default=Sampling(), description="Sampling parameters.")
     samples: int = Field(default=1, ge=1, description="Samples per question.")
@@ -285,6 +351,37 @@ class BuildConfig(Record):
         le=MAX_SEED,
         description="Seed of the build, from which the seed of each request is derived.",
     )
+
+    @property
+    def body_rules(self) -> BodyRules:
+        """What the bodies of this build's requests leave out, rename and add.
+
+        Raises ValueError where two fields would have the same name.
+        """
+        teacher = self.teacher
+        return resolve_body_rules(
+            profile=teacher.profile,
+            omit=teacher.omit,
+            rename=teacher.rename,
+            extra_body=teacher.extra_body,
+            seed_bits=teacher.seed_bits,
+            sampling=self.sampling,
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_fields_that_are_off(cls, values: Any) -> Any:
+        return move_off_to_omit(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _check_body_rules(self) -> Self:
+        rules = self.body_rules
+        if self.on_length == "longer" and "max_tokens" in rules.omitted:
+            raise ValueError(
+                "on_length is longer, but max_tokens is not sent, so the longer request "
+                "would be the same; set on_length to keep, or send max_tokens"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_samples(self) -> Self:

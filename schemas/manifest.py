@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.names import ConfigName, SplitName
@@ -169,6 +169,17 @@ class Manifest(Record):
         ge=1, description="Samples per question; None for imported rationales."
     )
     seed: int = Field(ge=0, description="Seed of the build.")
+    seed_bits: int | None = Field(
+        default=None,
+        exclude_if=lambda bits: bits is None,
+        description="Bits that the seeds of requests were cut to; None if they were not.",
+    )
+    edits: BodyEdits | None = Field(
+        default=None,
+        exclude_if=lambda edits: edits is None,
+        description="What a first request left out, renamed or added for the server; None "
+        "for nothing.",
+    )
     imported: ImportEntry | None = Field(
         description="Files and counts of imported rationales; None if they were generated."
     )

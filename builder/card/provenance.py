@@ -1,5 +1,6 @@
 """Where a release comes from: teacher, prompts, sources, licences; and its limitations."""
 
+import json
 from collections.abc import Iterator
 
 from cotbuild.builder.card.licences import NOT_ADVICE, Licence
@@ -68,6 +69,7 @@ def _generation_lines(manifest: Manifest, sampling: Sampling) -> list[str]:
         f"build seed {manifest.seed}",
         f"- Samples per question: {manifest.samples}; "
         f"tokens generated: {manifest.completion_tokens:,}",
+        *_edit_lines(manifest),
     ]
     if (exemplars := manifest.exemplars) is not None:
         lines.append(
@@ -75,6 +77,22 @@ def _generation_lines(manifest: Manifest, sampling: Sampling) -> list[str]:
             f"{inline_text(exemplars.split)} with seed {exemplars.seed}"
         )
     return lines
+
+
+def _edit_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield how requests differ from the sampling parameters as stated."""
+    if manifest.seed_bits is not None:
+        yield f"- Seeds of requests: cut to {manifest.seed_bits} bits"
+    edits = manifest.edits
+    if edits is None:
+        return
+    if edits.omitted:
+        names = ", ".join(code_span(name) for name in edits.omitted)
+        yield f"- Not sent, so the server's own defaults hold: {names}"
+    for name, sent in edits.renamed.items():
+        yield f"- {code_span(name)} was sent as {code_span(sent)}"
+    if edits.added:
+        yield f"- Sent besides: {code_span(json.dumps(edits.added, sort_keys=True))}"
 
 
 def _import_lines(entry: ImportEntry) -> list[str]:

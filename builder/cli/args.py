@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
@@ -23,20 +24,16 @@ def build_config(
     """
     values = _read(file) if file is not None else {}
     extra = list(extra)
-    names_model = flags.get("teacher.model") is not None or any(
-        _names(setting, "teacher.model") for setting in extra
-    )
-    if names_model and isinstance(teacher := values.get("teacher"), dict):
-        teacher.pop(
-            "recorded", None
-        )  # the identity of the file's teacher, and this is another, or here
+    named = {name for name, value in flags.items() if value is not None}
+    named |= {setting.partition("=")[0] for setting in extra}
+    if isinstance(teacher := values.get("teacher"), dict):
+        if "teacher.model" in named:
+            # The identity is that of the file's teacher, and this is another, or here.
+            teacher.pop("recorded", None)
+        send_again(teacher, named)
     return filled(
         BuildConfig, values, flags, extra, str(file) if file is not None else "settings"
     )
-
-
-def _names(setting: str, name: str) -> bool:
-    return setting.partition("=")[0] == name
 
 
 def filled(

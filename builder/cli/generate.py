@@ -16,6 +16,8 @@ from cotbuild.builder.cli.help import (
 )
 from cotbuild.builder.console import print_line
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.server_profiles import PROFILE_NAMES
 
 EXAMPLES = examples(
     "cotbuild generate --source questions.jsonl --out builds/mine --dry-run",
@@ -147,6 +149,14 @@ def generate(
             rich_help_panel=TEACHER,
         ),
     ] = None,
+    profile: Annotated[
+        Text,
+        typer.Option(
+            help="Kind of server at --endpoint, which decides what it is not sent: "
+            f"{', '.join(PROFILE_NAMES)}.",
+            rich_help_panel=TEACHER,
+        ),
+    ] = None,
     window: Annotated[
         Number,
         typer.Option(
@@ -199,6 +209,14 @@ def generate(
             help="System prompt that replaces the template's.", rich_help_panel=ASKING
         ),
     ] = None,
+    no_system: Annotated[
+        bool,
+        typer.Option(
+            "--no-system",
+            help="Send no system turn, for models that take none.",
+            rich_help_panel=ASKING,
+        ),
+    ] = False,
     samples: Annotated[
         Number,
         typer.Option(
@@ -238,7 +256,8 @@ def generate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Any other setting, such as sampling.top_k=20; repeatable.",
+            help="Any other setting, such as sampling.top_k=20; off leaves a field out "
+            "of requests. Repeatable.",
         ),
     ] = None,
     fresh: Annotated[
@@ -291,6 +310,7 @@ def generate(
         "model": teacher,
         "endpoints": endpoint,
         "revision": revision,
+        "profile": profile,
         "window": window,
     }
     sampling_flags = {
@@ -306,11 +326,13 @@ def generate(
         "decode": decode,
         "on_length": on_length,
         "templates": template,
-        "system": system,
+        "system": "" if no_system else system,
         "samples": samples,
         "seed": seed,
     }
     with errors(resume=True):
+        if no_system and system:
+            raise ConfigError("--system and --no-system exclude each other. Pass one.")
         flags["source.columns"] = columns(map or [])
         flags |= exemplar_settings(exemplars)
         resolved = build_config(config, flags, setting or [])

@@ -135,6 +135,8 @@ def _manifest(
         sampling=rows.sampling,
         samples=rows.samples,
         seed=job.config.seed,
+        seed_bits=rows.seed_bits,
+        edits=rows.edits,
         imported=rows.imported,
         source=source,
         **counts.figures()._asdict(),

@@ -8,6 +8,7 @@ question with its target shown.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from cotbuild.builder.generate.exemplars import ExemplarPool
@@ -24,6 +25,7 @@ from cotbuild.schemas.answers.statements import split_reasoning
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,
+    BodyEdits,
     Completion,
     Failure,
     Request,
@@ -33,6 +35,7 @@ from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Purpose, Verdict
+from cotbuild.schemas.server_profiles import BodyRules
 
 AnswerLookup = Callable[[str], Answer | None]
 """Returns the stored answer to a request_key; None where there is none."""
@@ -127,6 +130,21 @@ class ChainRules:
             or self.config.mode == "elicit-then-rationalize"
         )
 
+    @cached_property
+    def body(self) -> BodyRules:
+        """What the bodies of requests leave out, rename and add."""
+        return self.config.body_rules
+
+    @property
+    def first_edits(self) -> BodyEdits | None:
+        """What the body of a chain's first request leaves out, renames and adds."""
+        sampling = self.config.sampling
+        return self.body.edits_for(
+            sampling,
+            has_seed=sampling.temperature > 0,
+            has_response_format=self.config.decode == "json",
+        )
+
     @property
     def longer_tokens(self) -> int:
         """The token limit for a text that was cut."""
@@ -211,6 +229,7 @@ def _rationale_step(
     seed = None
     if sampling.temperature > 0:
         seed = request_seed(rules.config.seed, question.id, sample_index)
+        seed &= rules.body.max_seed
     response_format = None
     if template.reply == "json":
         answer_first = template.answer == "first"
@@ -221,6 +240,7 @@ def _rationale_step(
         sampling=sampling,
         seed=seed,
         response_format=response_format,
+        edits=_edits(rules, sampling, seed, response_format),
     )
     return Step(purpose, template, request)
 
@@ -236,14 +256,28 @@ def _choice_step(
 ) -> Step:
     _, shown_text = split_reasoning(completion.text)
     turns = choice_turns(question, shown_text.strip())
+    sampling = Sampling(temperature=0, max_tokens=CHOOSE_TOKENS)
+    response_format = choice_format(question)
     request = Request(
         messages=(*step.request.messages, *turns),
         teacher=rules.teacher,
-        sampling=Sampling(temperature=0, max_tokens=CHOOSE_TOKENS),
+        sampling=sampling,
         seed=None,
-        response_format=choice_format(question),
+        response_format=response_format,
+        edits=_edits(rules, sampling, None, response_format),
     )
     return Step(Purpose.CHOOSE, step.template, request)
+
+
+def _edits(
+    rules: ChainRules, sampling: Sampling, seed: int | None, response_format: object
+) -> BodyEdits | None:
+    """Return what the server of the build is to receive otherwise than as it is."""
+    return rules.body.edits_for(
+        sampling,
+        has_seed=seed is not None,
+        has_response_format=response_format is not None,
+    )
 
 
 def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:

@@ -17,7 +17,7 @@ from cotbuild.builder.sources.provenance import stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -37,6 +37,9 @@ class BuildRows(NamedTuple):
     templates: Mapping[Purpose, Mapping[QuestionKind, Template]] = {}
     sampling: Sampling | None = None
     samples: int | None = None
+    seed_bits: int | None = None
+    edits: BodyEdits | None = None
+    """What the body of a first request leaves out, renames or adds."""
     num_requests: int = 0
     """Requests made in this run."""
     answers: AnswerIndex | None = None

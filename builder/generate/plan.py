@@ -1,5 +1,6 @@
 """What a run would request and what it would replace, before it does either."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.storage.keys import count_distinct, key_bytes
 from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.completion import Request
+from cotbuild.schemas.completion import BodyEdits, Request
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
 
@@ -86,6 +87,28 @@ def plan_line(plan: RequestPlan, samples: int) -> str:
     return f"{line}, {num_repeated} identical to another" if num_repeated else line
 
 
+def describe_token_limit(plan: RequestPlan) -> str:
+    """Return how many tokens the open requests may generate, such as `at most 2,048`."""
+    limit = None if plan.first is None else plan.first.max_tokens_sent
+    if limit is None:
+        return "as many as the server allows"
+    return f"at most {plan.num_open * limit:,}"
+
+
+def describe_edits(edits: BodyEdits) -> str:
+    """Return what a request leaves out, renames and adds, on one line."""
+    parts = []
+    if edits.omitted:
+        parts.append(f"not sent: {', '.join(edits.omitted)}")
+    if edits.renamed:
+        names = [f"{name} as {sent}" for name, sent in edits.renamed.items()]
+        parts.append(f"renamed: {', '.join(names)}")
+    if edits.added:
+        values = [f"{name}={json.dumps(value)}" for name, value in edits.added.items()]
+        parts.append(f"added: {', '.join(values)}")
+    return "; ".join(parts)
+
+
 # -- the build that is replaced --------------------------------------------------------
 
 
@@ -131,6 +154,8 @@ def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
         old = previous.config.model_dump(mode="json", exclude={"teacher"})
         new = job.config.model_dump(mode="json", exclude={"teacher"})
         changes += _differences("", old, new)
+        before, now = previous.config.teacher, job.config.teacher
+        changes += _differences("teacher", before.body_settings, now.body_settings)
     changes += _differences("teacher", manifest.teacher, job.teacher)
     checksums = manifest.source.checksums
     changes += _differences("source", checksums, job.checksums, _show_digest)

@@ -25,6 +25,8 @@ from cotbuild.builder.generate.jobs import (
 )
 from cotbuild.builder.generate.plan import (
     RequestPlan,
+    describe_edits,
+    describe_token_limit,
     make_plan,
     open_chains,
     plan_line,
@@ -44,7 +46,7 @@ from cotbuild.builder.teachers import (
 )
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.builder.teachers.http.wire import build_request_body
+from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui
@@ -80,13 +82,13 @@ class TeacherJob(Job):
         return f"{self.source.dataset}: rationales by {teacher}"
 
     def input_parts(self) -> dict[str, Any]:
-        return {
-            "templates": [
-                [purpose.value, template.ref, template.fingerprint]
-                for purpose, by_kind in self.templates.items()
-                for template in by_kind.values()
-            ]
-        }
+        templates = [
+            [purpose.value, template.ref, template.fingerprint]
+            for purpose, by_kind in self.templates.items()
+            for template in by_kind.values()
+        ]
+        body = self.config.teacher.body_settings
+        return {"templates": templates, **({"body": body} if body else {})}
 
     def template_fingerprints(self) -> dict[str, str]:
         return {
@@ -126,6 +128,8 @@ class TeacherJob(Job):
             templates=self.templates,
             sampling=self.config.sampling,
             samples=self.config.samples,
+            seed_bits=rules.body.seed_bits,
+            edits=rules.first_edits,
             num_requests=num_requests,
             answers=index,
         )
@@ -148,8 +152,7 @@ class TeacherJob(Job):
                 plan.open_chars,
                 tokenizer_folder(self.config.teacher),
             )
-        max_generated = plan.num_open * self.config.sampling.max_tokens
-        yield f"tokens: {prompts} in prompts, at most {max_generated:,} generated"
+        yield f"tokens: {prompts} in prompts, {describe_token_limit(plan)} generated"
         if rules.allow_follow_ups:
             yield "counts first requests only; follow-ups depend on the answers"
         yield "the first request, as it will be sent:"
@@ -158,6 +161,8 @@ class TeacherJob(Job):
 
     def _announce(self, plan: RequestPlan) -> Iterator[str]:
         yield plan_line(plan, self.config.samples)
+        if plan.first is not None and plan.first.edits is not None:
+            yield f"{self.config.teacher.model}: {describe_edits(plan.first.edits)}"
         yield from replacement_lines(self, read_previous(self.out))
 
     async def _make_requests(

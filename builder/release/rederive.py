@@ -148,6 +148,8 @@ class RowDeriver:
             ("sampling", config.sampling, manifest.sampling),
             ("samples", config.samples, manifest.samples),
             ("seed", config.seed, manifest.seed),
+            ("seed_bits", rules.body.seed_bits, manifest.seed_bits),
+            ("edits of requests", rules.first_edits, manifest.edits),
             ("exemplars", config.exemplars, manifest.exemplars),
         ):
             if value != expected:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from harness import COTBUILD, Run, alternate, run, write_questions
 
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
-from cotbuild.builder.teachers.http.wire import build_request_body
+from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 

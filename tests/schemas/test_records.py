@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cotbuild.builder.storage.parquet import arrow_schema, arrow_type
 from cotbuild.schemas.completion import (
     MAX_SEED,
+    BodyEdits,
     Completion,
     Failure,
     Message,
@@ -147,6 +148,9 @@ def request(**changes: object) -> Request:
         ]),
         {"response_format": {"type": "json_object"}},
         {"chat_template_kwargs": {"enable_thinking": False}},
+        {"edits": BodyEdits(omitted=("top_k",))},
+        {"edits": BodyEdits(renamed={"max_tokens": "max_completion_tokens"})},
+        {"edits": BodyEdits(added={"reasoning_effort": "low"})},
     ],
 )  # fmt: skip
 def test_every_field_of_a_request_is_in_its_key(changes: dict[str, object]) -> None:
@@ -169,6 +173,12 @@ def test_the_request_key_is_what_it_always_was() -> None:
     seed=st.none() | st.integers(0, MAX_SEED),
     response_format=st.none() | st.dictionaries(st.text(), st.text() | st.integers()),
     chat_template_kwargs=st.none() | st.dictionaries(st.text(), st.booleans()),
+    edits=st.none() | st.builds(
+        BodyEdits,
+        omitted=st.lists(st.text()).map(tuple),
+        renamed=st.dictionaries(st.text(), st.text()),
+        added=st.dictionaries(st.text(), st.text() | st.integers() | st.none()),
+    ),
 ))  # fmt: skip
 def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
     value = request.model_dump(mode="json")
@@ -176,6 +186,27 @@ def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
         [message["role"], message["content"]] for message in value["messages"]
     ]
     assert request.request_key == digest("request/1", value)
+
+
+def test_empty_edits_are_no_edits() -> None:
+    plain = request()
+    assert request(edits=BodyEdits()) == plain
+    assert request(edits=BodyEdits()).request_key == plain.request_key
+    assert "edits" not in plain.model_dump()
+
+
+EDITS = st.builds(
+    BodyEdits,
+    omitted=st.sets(st.sampled_from(["top_k", "stop"])).map(lambda s: tuple(sorted(s))),
+    renamed=st.dictionaries(st.sampled_from(["top_k", "stop"]), st.sampled_from("ab")),
+    added=st.dictionaries(st.sampled_from("cd"), st.sampled_from([0, 1, "1", None])),
+)
+
+
+@given(EDITS, EDITS)
+def test_different_edits_have_different_keys(one: BodyEdits, other: BodyEdits) -> None:
+    keys = {request(edits=edits).request_key for edits in (one, other)}
+    assert len(keys) == (1 if one == other else 2)
 
 
 def test_a_changed_copy_has_a_key_of_its_own_whatever_was_computed_before() -> None:

@@ -27,10 +27,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1] / ".ns"))
 
 from cotbuild.builder.teachers.scripted import compose_text
 from cotbuild.schemas.completion import Message
+from tests.support.server_habits import REFUSALS, refuse_system
 
 JSON = dict[str, Any]
 
@@ -69,6 +71,8 @@ class Dials:
     answers_as: str | None = None  # the model name in answers; None: as asked
     token_salt: str = ""  # another one: another tokenizer
     tokenize_status: int = 200  # what /tokenize answers with
+    habits: str = ""  # profile of the server whose refusals it has; see REFUSALS
+    takes_system: bool = True  # whether the chat template has a system turn
 
 
 FAULTS = (
@@ -106,6 +110,13 @@ def latency_s(dials: Dials, key: str) -> float:
         min(max(share_of(key, "latency"), 1e-9), 1 - 1e-9)
     )
     return dials.latency_s * math.exp(dials.sigma * z - dials.sigma**2 / 2)
+
+
+def refusal_of(dials: Dials, body: JSON) -> str | None:
+    """The words by which a server with these habits refuses a body."""
+    if not dials.takes_system and (words := refuse_system(body)):
+        return words
+    return REFUSALS[dials.habits](body) if dials.habits else None
 
 
 def fault_of(dials: Dials, key: str, times_seen: int) -> str | None:
@@ -343,6 +354,8 @@ class Connection(asyncio.Protocol):
         if body["model"] not in dials.models:
             return self.error(404, f"The model {body['model']!r} does not exist.")
         state.counts[key] += 1
+        if refusal := refusal_of(dials, body):
+            return self.error(400, refusal)
         fault = fault_of(dials, key, state.counts[key])
         if dials.hang_after is not None and state.counts.total() > dials.hang_after:
             fault = "hang"

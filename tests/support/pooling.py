@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from cotbuild.builder.teachers.http.wire import build_request_body
+from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.schemas.completion import Answer, Completion
 from tests.support.asking import pool
 from tests.support.http_teacher import Server, key_of

@@ -30,11 +30,14 @@ class BodyTooLong(Exception):
         super().__init__(f"the body is longer than {size}")
 
 
-def completion_limit(max_tokens: int) -> int:
+def completion_limit(max_tokens: int | None) -> int:
     """Return the longest body in bytes of a completion of `max_tokens` tokens.
 
-    It leaves 2 MiB for reasoning, which some servers do not count.
+    It leaves 2 MiB for reasoning, which some servers do not count. None: the server
+    was given no limit.
     """
+    if max_tokens is None:
+        return MAX_COMPLETION_BYTES
     return min(
         BASE_COMPLETION_BYTES + BYTES_PER_TOKEN * max_tokens, MAX_COMPLETION_BYTES
     )

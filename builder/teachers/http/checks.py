@@ -114,7 +114,7 @@ async def _check_fit(
     tokens = await _tokenize(session, messages, sample.chat_template_kwargs)
     prompt_tokens = tokens.count if tokens else 0
     limit = tokens.max_model_len if tokens else max_model_len
-    max_tokens = sample.sampling.max_tokens
+    max_tokens = sample.max_tokens_sent or 1
     # Without /tokenize the prompt is not counted, but it has at least one token.
     if limit is None or max(prompt_tokens, 1) + max_tokens <= limit:
         return None

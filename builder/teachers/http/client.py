@@ -21,6 +21,7 @@ from cotbuild.builder.teachers.http.bodies import (
 from cotbuild.builder.teachers.http.connection_faults import to_retryable
 from cotbuild.builder.teachers.http.refusals import classify_error
 from cotbuild.builder.teachers.http.replies import parse_reply, to_answer
+from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.http.server_errors import ServerError
 from cotbuild.builder.teachers.http.session import (
     CALL_TIMEOUT_S,
@@ -30,7 +31,6 @@ from cotbuild.builder.teachers.http.session import (
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
     ServerLoad,
-    build_request_body,
 )
 from cotbuild.schemas.completion import Answer, Failure, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
@@ -103,7 +103,7 @@ class EndpointClient:
         redirect, or an answer from another model than before.
         """
         connections = self._session.connections
-        limit = completion_limit(request.sampling.max_tokens)
+        limit = completion_limit(request.max_tokens_sent)
         fault: aiohttp.ClientError | OSError | BodyTooLong
         try:
             async with await connections.send(

@@ -1,11 +1,10 @@
-"""What is sent to an OpenAI-compatible server, and when it is sent again. No IO."""
+"""When a request is sent again, and how busy a server is. No IO."""
 
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from cotbuild.schemas.completion import Failure, FailureKind, Request
+from cotbuild.schemas.completion import Failure, FailureKind
 
 MAX_ERROR_CHARS = 300
 """Longest excerpt of a server's error text kept in a message."""
@@ -20,7 +19,7 @@ _LOAD_LINE = re.compile(
 )
 
 
-# -- requests ---------------------------------------------------------------
+# -- attempts ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +42,6 @@ class RetryableFailure:
     def to_failure(self, request_key: str) -> Failure:
         """Return the Failure to record once no attempt is left."""
         return Failure(request_key=request_key, kind=self.kind, message=self.message)
-
-
-def build_request_body(request: Request, model: str) -> dict[str, Any]:
-    """Return the JSON body of a chat completion request.
-
-    Every sampling field is explicit; vLLM reads top_k 0 as off.
-    """
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        **request.sampling.model_dump(),
-    }
-    if request.seed is not None:
-        body["seed"] = request.seed
-    if request.response_format is not None:
-        body["response_format"] = request.response_format
-    if request.chat_template_kwargs is not None:
-        body["chat_template_kwargs"] = request.chat_template_kwargs
-    return body
 
 
 # -- errors and pauses ---------------------------------------------------------

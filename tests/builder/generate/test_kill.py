@@ -50,7 +50,7 @@ def nonces_in_build(out: Path) -> dict[str, str]:
     """The nonce each question's answer begins with, by the server's key of its request."""
     from cotbuild.builder.build.build import StoredBuild
     from cotbuild.builder.generate.teacher_job import resolve_teacher_job
-    from cotbuild.builder.teachers.http.wire import build_request_body
+    from cotbuild.builder.teachers.http.request_body import build_request_body
 
     job = resolve_teacher_job(StoredBuild.open(out).config, out)
     keys = {}

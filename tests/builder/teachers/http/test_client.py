@@ -14,7 +14,8 @@ import pytest
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
 from cotbuild.builder.teachers.http.replies import CUT_BY_FILTER, FINISH_UNKNOWN
-from cotbuild.builder.teachers.http.wire import RetryableFailure, build_request_body
+from cotbuild.builder.teachers.http.request_body import build_request_body
+from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.errors import TeacherError
 from tests.support.asking import use, use_client

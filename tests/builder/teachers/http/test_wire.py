@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.http.wire import (
     MAX_BACKOFF_S,
     MAX_ERROR_CHARS,
     MAX_RETRY_AFTER_S,
     ServerLoad,
     backoff_s,
-    build_request_body,
     one_line,
     parse_load,
 )
