@@ -3,6 +3,7 @@
 The only place that loads models with transformers. It works for decoders of any family.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +63,8 @@ def load_student(
 
     A folder of LoRA matrices is loaded with the base model it names. `dtype` None means
     float32 on a CPU and the checkpoint's own type on a GPU. Raises ConfigError if the
-    model is not a decoder that transformers reads, its tokenizer gives no offsets, or
-    it has no end-of-text token.
+    model is not a decoder that transformers reads, its tokenizer gives no offsets, it
+    has no end-of-text token, or it writes ids for which the model has no embedding.
     """
     # Their progress bars and warnings would mix with our own progress lines.
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -89,6 +90,7 @@ def load_student(
             f"student {shown!r}: its tokenizer has no eos_token. "
             "Use a model whose tokenizer has one."
         )
+    check_token_ids(model, tokenizer, shown)
     return Student(model, tokenizer, identity)
 
 
@@ -119,6 +121,65 @@ def context_length(model: PreTrainedModel) -> int:
     text_config = model.config.get_text_config()
     length = getattr(text_config, "max_position_embeddings", None)
     return int(length or UNLIMITED_CONTEXT)
+
+
+# -- token ids ---------------------------------------------------------------------------
+
+
+def check_token_ids(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str
+) -> None:
+    """Check that the model has an embedding for every id that its tokenizer may write.
+
+    Tokens that were added to the vocabulary may lie beyond the embeddings, as Gemma 3's
+    image token does, if no text contains them: such an id ends the pass in which it
+    occurs. Raises ConfigError if any other id does.
+    """
+    num_rows = _count_embeddings(model)
+    vocabulary = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    used = {*vocabulary.values(), *_inserted_ids(tokenizer)}
+    if max(used) >= num_rows:
+        raise _token_id_error(max(used), num_rows, tokenizer, name)
+    if max(tokenizer.get_vocab().values()) >= num_rows:
+        check = partial(_check_batch, tokenizer=tokenizer, name=name, num_rows=num_rows)
+        model.get_input_embeddings().register_forward_pre_hook(check)
+
+
+def _count_embeddings(model: PreTrainedModel) -> int:
+    """Return how many ids the model can both read and predict."""
+    modules = (model.get_input_embeddings(), model.get_output_embeddings())
+    return min(len(module.weight) for module in modules if module is not None)
+
+
+def _inserted_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the ids that the tokenizer, or padding, puts beside those of a text."""
+    ids = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return [token_id for token_id in ids if token_id is not None]
+
+
+def _check_batch(
+    _module: torch.nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    num_rows: int,
+) -> None:
+    highest = int(inputs[0].max())
+    if highest >= num_rows:
+        raise _token_id_error(highest, num_rows, tokenizer, name)
+
+
+def _token_id_error(
+    token_id: int, num_rows: int, tokenizer: PreTrainedTokenizerBase, name: str
+) -> ConfigError:
+    token = tokenizer.convert_ids_to_tokens(token_id)
+    return ConfigError(
+        f"student {name!r}: its tokenizer writes id {token_id} for {token!r}, but the "
+        f"model has {num_rows} embeddings. Use the tokenizer that belongs to the model, "
+        "or resize its embeddings with model.resize_token_embeddings(len(tokenizer)) "
+        "and save it."
+    )
 
 
 # -- precision ---------------------------------------------------------------------------

@@ -18,6 +18,11 @@ if __name__ != "cotbuild":
         f"import cotbuild, not {__name__}: a second copy would have classes of its own"
     )
 
+# Before any library is imported, since they read the variables when they are.
+from cotbuild.builder.environment import switch_telemetry_off
+
+switch_telemetry_off()
+
 if TYPE_CHECKING:
     from cotbuild.builder.api import Build as Build
     from cotbuild.builder.api import TrainedStudent as TrainedStudent

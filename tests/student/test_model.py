@@ -1,6 +1,7 @@
-"""The precision of training, chosen by the machine or by the user."""
+"""Loading a student, and the precision that the machine or the user chooses."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,9 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.student.model import (
     EAGER_ATTENTION_MAX_TOKENS,
+    Student,
+    check_token_ids,
+    load_student,
     resolve_precision,
     set_attention,
 )
@@ -92,3 +96,54 @@ def test_loss_and_gradient_are_near_those_of_float32(family: str) -> None:
         float(torch.nn.functional.cosine_similarity(gradient, near_gradient, dim=0))
         > 0.95
     )
+
+
+# -- token ids ---------------------------------------------------------------------------
+
+
+def save_with_embeddings(student: Student, num_rows: int, folder: Path) -> Path:
+    """Save a student whose embeddings were resized without its tokenizer."""
+    student.model.resize_token_embeddings(num_rows)
+    student.model.save_pretrained(folder)
+    student.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("missing", [1, 20])
+def test_a_tokenizer_larger_than_the_embedding_is_rejected(
+    family: str, missing: int, tmp_path: Path
+) -> None:
+    student = tiny_student(family)
+    num_tokens = len(student.tokenizer)
+    folder = save_with_embeddings(student, num_tokens - missing, tmp_path / "tiny")
+    said = rf"'tiny': its tokenizer writes id \d+ for .* has {num_tokens - missing} emb"
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_student(folder, "local:x")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["pad_token", "bos_token", "eos_token"])
+def test_an_inserted_token_beyond_the_embedding_is_rejected(role: str) -> None:
+    student = tiny_student("llama")
+    student.tokenizer.add_special_tokens({role: "<new>"})
+    with pytest.raises(ConfigError, match="for '<new>'"):
+        check_token_ids(student.model, student.tokenizer, "tiny")
+
+
+def test_an_added_token_ends_only_the_pass_that_reads_it() -> None:
+    student = tiny_student("llama")
+    student.tokenizer.add_tokens(["<image>"])
+    check_token_ids(student.model, student.tokenizer, "tiny")
+    good = student.tokenizer("Wood floats.", return_tensors="pt")
+    student.model(**good)
+    bad = student.tokenizer("Wood <image> floats.", return_tensors="pt")
+    with pytest.raises(ConfigError, match="for '<image>', but the model has"):
+        student.model(**bad)
+
+
+def test_an_embedding_larger_than_the_tokenizer_is_usual(tmp_path: Path) -> None:
+    student = tiny_student("gpt2")
+    num_tokens = len(student.tokenizer)
+    folder = save_with_embeddings(student, num_tokens + 64, tmp_path / "tiny")
+    assert load_student(folder, "local:x").identity == "local:x"

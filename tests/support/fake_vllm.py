@@ -4,7 +4,8 @@ that lives as FAKE_VLLM says.
 FAKE_VLLM is a JSON list, one word a life, the last one for all that follow: ok, die:N
 (SIGKILL instead of the next after N completions), poison (SIGKILL at a request that
 says so, once another was completed), stall, busy (slow, but tokens rise), exit, mute
-(never listens). FAKE_VLLM_LIVES is a file that grows by a line a life, our arguments.
+(never listens). FAKE_VLLM_LIVES is a file that grows by a line a life, our arguments;
+FAKE_VLLM_ENVIRON, if set, one for our environment.
 """
 
 import argparse
@@ -75,6 +76,8 @@ def main() -> None:
         lives.seek(0)
         number = len(lives.readlines())
         lives.write(json.dumps(sys.argv[1:]) + "\n")
+    if "FAKE_VLLM_ENVIRON" in os.environ:
+        Path(os.environ["FAKE_VLLM_ENVIRON"]).write_text(json.dumps(dict(os.environ)))
     words = json.loads(os.environ["FAKE_VLLM"])
     fake = Fake(words[min(number, len(words) - 1)])
     if fake.kind == "exit":

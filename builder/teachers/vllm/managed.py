@@ -15,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
+from cotbuild.builder.environment import hub_is_offline
 from cotbuild.builder.teachers.http.bodies import (
     MAX_LIST_BYTES,
     BodyTooLong,
@@ -277,7 +278,9 @@ class ManagedTeacher:
         socket = run_dir / SOCKET
         command = self._build_command(settings, socket)
         environment = self._build_environment(settings, run_dir)
-        process = GuardedProcess(command, environment, self.log, run_dir)
+        process = GuardedProcess(
+            command, environment, self.log, run_dir, downloads=self._downloads()
+        )
         connections = Connections(ROOT_URL, None, socket)
         client = EndpointClient(
             BASE_URL,
@@ -363,8 +366,13 @@ class ManagedTeacher:
             # directory would be imported.
             "PYTHONSAFEPATH": "1",
         }
-        offline = {"HF_HUB_OFFLINE": "1"} if self._weights.commit is None else {}
+        offline = {} if self._downloads() else {"HF_HUB_OFFLINE": "1"}
         return settings.env | private | offline
+
+    def _downloads(self) -> bool:
+        """Return whether the server may have to download the weights."""
+        assert self._weights is not None
+        return self._weights.commit is not None and not hub_is_offline()
 
 
 async def _get_body(connections: Connections, path: str) -> bytes | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from cotbuild.builder.environment import child_environment
 from cotbuild.builder.teachers.vllm import guard
 from cotbuild.schemas.errors import StoreError, TeacherError
 
@@ -58,10 +59,11 @@ class GuardedProcess:
 
     Args:
         command: The program and its arguments.
-        env: Variables to add to the environment.
+        env: Variables to add to the environment, which has none of our secrets.
         log: The file to which the output is appended.
         run_dir: The private directory, which the guard creates and removes.
         grace_s: Seconds from SIGTERM to SIGKILL.
+        downloads: Whether it downloads from the Hub and needs the token for it.
 
     Raises:
         StoreError: The log cannot be written.
@@ -74,6 +76,8 @@ class GuardedProcess:
         log: Path,
         run_dir: Path,
         grace_s: float = GRACE_S,
+        *,
+        downloads: bool = False,
     ) -> None:
         self.log = log
         self.run_dir = run_dir
@@ -93,6 +97,7 @@ class GuardedProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env=child_environment(downloads=downloads),
                 # Ctrl-C in the terminal reaches cotbuild alone, which finishes its work
                 # before it stops the server.
                 start_new_session=True,

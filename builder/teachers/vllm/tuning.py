@@ -33,7 +33,6 @@ TUNED_BY_USER = (
     "VLLM_CPU_KVCACHE_SPACE",
 )
 """Variables whose values in the user's environment are kept."""
-QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 LIBRARIES = ("libiomp5.so", "libtcmalloc_minimal.so.4")
 SYSTEM_LIB_DIRS = (
     "/usr/lib/x86_64-linux-gnu",
@@ -172,7 +171,7 @@ def _tune_for_cpu(
         max_num_seqs=seqs,
         max_model_len=max_model_len,
         eager=eager,
-        env=env | QUIET,
+        env=env,
         args=(*args, *_final_args(config)),
     )
 
@@ -245,7 +244,7 @@ def _tune_for_gpu(
         max_num_seqs=seqs,
         max_model_len=max_model_len,
         eager=eager,
-        env=QUIET,
+        env={},
         args=(*args, *_final_args(config)),
     )
 

