@@ -147,8 +147,17 @@ def check_token_ids(
 
 def _count_embeddings(model: PreTrainedModel) -> int:
     """Return how many ids the model can both read and predict."""
-    modules = (model.get_input_embeddings(), model.get_output_embeddings())
-    return min(len(module.weight) for module in modules if module is not None)
+    sizes = [_first_size(model.get_input_embeddings())]
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if head is not None:
+        sizes.append(_first_size(head))
+    return min(sizes)
+
+
+def _first_size(module: torch.nn.Module) -> int:
+    """Return the first dimension of a module's weights."""
+    weight = module.get_parameter("weight")
+    return weight.shape[0]
 
 
 def _inserted_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
