@@ -63,6 +63,11 @@ class StoredBuild:
         return self.manifest.source.split
 
     @property
+    def num_failed(self) -> int:
+        """The number of rationales that are unscored because a request failed."""
+        return self.manifest.num_failed
+
+    @property
     def specs(self) -> tuple[VariantSpec, ...]:
         """The variants it has, in the order they were derived.
 

@@ -26,6 +26,7 @@ from cotbuild.builder.card.provenance import (
     origin_lines,
 )
 from cotbuild.builder.card.statistics import (
+    failure_lines,
     selection_lines,
     statistics_lines,
     target_lines,
@@ -100,7 +101,7 @@ def _count_lines(manifest: Manifest) -> list[str]:
         f"- Source questions left out: {format_counts(source.dropped)}",
         "- Questions that also occur in an evaluation split: "
         f"{format_counts(source.overlaps)}",
-        f"- Unscored, by reason: {format_counts(manifest.failures)}",
+        *failure_lines(manifest),
         f"- Flags: {format_counts(manifest.flags)}",
         "- Target hidden (elicit) or shown (rationalize): "
         f"{format_counts(manifest.purposes)}",

@@ -59,12 +59,21 @@ def _picture_lines(name: str, pictures: Mapping[str, str]) -> list[str]:
     return [f"![{ALT_TEXTS[name]}]({quote(pictures[name])})", ""]
 
 
+def failure_lines(manifest: Manifest) -> list[str]:
+    """Return the unscored rows by reason, and what servers said about failures."""
+    groups = [
+        f"  - {group.count:,} {inline_text(group.kind)}: {inline_text(group.message)}"
+        for group in manifest.failure_messages
+    ]
+    return [f"- Unscored, by reason: {format_counts(manifest.failures)}", *groups]
+
+
 def _summary_lines(manifest: Manifest) -> list[str]:
     num_truncated = manifest.verdicts.get(Verdict.TRUNCATED, 0)
     num_cut = num_truncated + manifest.flags.get(Flag.CUT, 0)
     lines = [
         f"- Cut off by the token limit: {num_cut:,} of {manifest.num_planned:,}",
-        f"- Unscored, by reason: {format_counts(manifest.failures)}",
+        *failure_lines(manifest),
         "- Target hidden (elicit) or shown (rationalize): "
         f"{format_counts(manifest.purposes)}",
     ]

@@ -15,7 +15,7 @@ from cotbuild.builder.cli import release as release_commands
 from cotbuild.builder.cli import study as study_commands
 from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
-from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.errors import EXIT_CODES, errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
 from cotbuild.builder.console import filter_streams, print_line
 from cotbuild.schemas.errors import DataError
@@ -23,7 +23,8 @@ from cotbuild.schemas.errors import DataError
 app = typer.Typer(
     help="Build teacher-rationale datasets: ask a teacher for a chain of thought on "
     "each question, keep every answer, derive variants, train students on them.",
-    epilog="`cotbuild COMMAND --help` shows the options of a command and examples.",
+    epilog="`cotbuild COMMAND --help` shows the options of a command and examples.\n\n"
+    + EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,18 +1,51 @@
 """Exit codes and error lines.
 
-0 done, 1 failed, 2 wrong usage, 130 interrupted. An error that the user can act on is
-one line on stderr; any other exception is a bug and keeps its traceback.
+| Code | Meaning |
+|---|---|
+| 0 | Done. |
+| 1 | Failed: an error, or a fault that was found. |
+| 2 | Wrong usage: an option or a setting. |
+| 3 | Built, but some rationales are unscored because requests failed. |
+| 4 | Reserved: a budget ran out. |
+| 130 | Interrupted by Ctrl-C or SIGTERM. |
+
+An error that the user can act on is one line on stderr; any other exception is a bug
+and keeps its traceback.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 
 import typer
 
 from cotbuild.builder.console import print_message
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
+
+
+class ExitCode(IntEnum):
+    """The exit codes of all commands."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    UNSCORED = 3
+    OUT_OF_BUDGET = 4
+    INTERRUPTED = 130
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    failed
+  2    wrong usage
+  3    built, but some rationales are unscored because requests failed
+  4    reserved: a budget ran out
+  130  interrupted
+"""
+"""The table in the form of an epilog; \\b keeps click from refilling it."""
 
 
 @contextmanager
@@ -29,13 +62,14 @@ def errors(
         print_message(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
             print_message(f"{kept}. To resume: {_resume_command()}")
-        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+        is_usage = isinstance(error, ConfigError)
+        raise typer.Exit(ExitCode.USAGE if is_usage else ExitCode.FAILED) from None
     except KeyboardInterrupt:
         hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
         print_message(f"stopped{hint}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
-        raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 def _resume_command() -> str:

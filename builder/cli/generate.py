@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cotbuild.builder.cli.errors import errors
+from cotbuild.builder.cli.errors import ExitCode, errors
 from cotbuild.builder.cli.help import (
     ASKING,
     QUESTIONS,
@@ -14,7 +14,7 @@ from cotbuild.builder.cli.help import (
     TEACHER,
     examples,
 )
-from cotbuild.builder.console import print_line
+from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import PROFILE_NAMES
@@ -277,6 +277,14 @@ def generate(
             rich_help_panel=RUNNING,
         ),
     ] = False,
+    allow_unscored: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unscored",
+            help="Exit with code 0, not 3, where requests failed.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -339,7 +347,13 @@ def generate(
         if dry_run:
             _print_plan(resolved, out, fresh, retry_failed)
         else:
-            _generate(resolved, out, fresh, retry_failed)
+            num_failed = _generate(resolved, out, fresh, retry_failed)
+            if num_failed and not allow_unscored:
+                print_message(
+                    f"exit code 3: {num_failed} unscored because requests failed; with "
+                    "--allow-unscored it is 0"
+                )
+                raise typer.Exit(ExitCode.UNSCORED)
 
 
 def _print_plan(
@@ -351,7 +365,8 @@ def _print_plan(
         print_line(line)
 
 
-def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -> None:
+def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -> int:
+    """Build, print the closing lines, and return how many rationales are unscored."""
     from cotbuild.builder.cli.output import closing_lines
     from cotbuild.builder.generate.run import generate as run
     from cotbuild.builder.terminal import Terminal
@@ -359,3 +374,4 @@ def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -
     result = run(config, out, Terminal(), fresh=fresh, retry_failed=retry_failed)
     for line in closing_lines(result, out):
         print_line(line)
+    return result.num_failed

@@ -1,12 +1,12 @@
 """`cotbuild inspect`: a build as text, in lines of at most 80 columns."""
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
-from cotbuild.builder.cli.output import WIDTH, count_lines, list_counts
+from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
+from cotbuild.builder.cli.output import count_lines
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
@@ -96,11 +96,11 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
         )
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
-        yield from _wrap_text("flags: ", list_counts(manifest.flags))
-    yield from _wrap_text("teacher: ", manifest.teacher)
+        yield from wrap_text("flags: ", list_counts(manifest.flags))
+    yield from wrap_text("teacher: ", manifest.teacher)
     if manifest.templates:
         names = ", ".join(entry.template for entry in manifest.templates)
-        yield from _wrap_text("templates: ", names)
+        yield from wrap_text("templates: ", names)
     if len(manifest.purposes) > 1:
         counts = [
             f"{count} {_TARGET_SHOWN[purpose]}"
@@ -116,29 +116,22 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
     """Yield a row of `rationales` for reading: question, rationale, answer, target."""
     sample = f" sample {row['sample_index']}" if row["sample_index"] else ""
     yield f"── {row['question_id']}{sample} ".ljust(WIDTH, "─")
-    yield from _wrap_text("question   ", row["question"])
+    yield from wrap_text("question   ", row["question"])
     for choice in row["choices"]:
-        yield from _wrap_text("           ", f"({choice['label']}) {choice['text']}")
+        yield from wrap_text("           ", f"({choice['label']}) {choice['text']}")
     if row["failure"] is not None:
-        yield f"failed     {row['failure']}"
+        message = row.get("failure_message")  # missing in older builds
+        reason = f": {message}" if message else ""
+        yield from wrap_text("failed     ", row["failure"] + reason)
         return
     if row["purpose"] == Purpose.RATIONALIZE:
         after = ", after an attempt without it failed" if row["other_steps"] else ""
         yield f"prompt     target shown{after}"
-    yield from _wrap_text("rationale  ", row["rationale"] or "(none)")
+    yield from wrap_text("rationale  ", row["rationale"] or "(none)")
     if row["answer"] is None:
-        yield from _wrap_text("completion ", row["completion"])
+        yield from wrap_text("completion ", row["completion"])
     yield f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
     if row["flags"]:
         yield f"flags      {', '.join(row['flags'])}"
-
-
-def _wrap_text(label: str, text: str) -> Iterator[str]:
-    """Yield `text` wrapped behind `label`, which later lines are indented by."""
-    indent = " " * len(label)
-    lines: list[str] = []
-    for paragraph in text.splitlines():
-        lines += textwrap.wrap(paragraph, WIDTH - len(label))
-    yield label + (lines[0] if lines else "")
-    for line in lines[1:]:
-        yield indent + line
+    if notes := row.get("notes"):
+        yield from wrap_text("notes      ", "; ".join(notes))

@@ -1,8 +1,10 @@
 """What commands print on standard output, in lines of at most 80 columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+from cotbuild.builder.cli.failures import remedy_lines, unscored_lines
+from cotbuild.builder.cli.layout import WIDTH, list_counts
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
 from cotbuild.prompts.template import (
@@ -16,8 +18,6 @@ from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, SourceEntry
 from cotbuild.schemas.question import Question, QuestionKind
 
-WIDTH = 80
-
 
 def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
     """Yield the last lines of a run: counts, folder, fingerprint, the next command."""
@@ -27,11 +27,7 @@ def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
     elif not result.asked and manifest.imported is None:
         yield "no open requests, no server started: rebuilt from stored answers"
     yield from count_lines(manifest)
-    if manifest.run is not None and manifest.run.open_failures:
-        failures = pluralize(manifest.run.open_failures, "request")
-        yield (
-            f"{failures} failed with retryable errors; run the same command to retry"
-        )
+    yield from remedy_lines(manifest)
     yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
     yield f"next: cotbuild inspect {out}"
 
@@ -41,8 +37,7 @@ def count_lines(manifest: Manifest) -> Iterator[str]:
     verdicts = {name: count for name, count in manifest.verdicts.items() if count}
     by_verdict = list_counts(verdicts, separator=" + ")
     yield f"{manifest.num_planned} rationales = {by_verdict or 'none'}"
-    if manifest.failures:
-        yield f"unscored: {list_counts(manifest.failures)}"
+    yield from unscored_lines(manifest)
     if manifest.imported is not None:
         yield from _import_count_lines(manifest.imported)
     yield from _source_count_lines(manifest.source)
@@ -68,11 +63,6 @@ def _source_count_lines(source: SourceEntry) -> Iterator[str]:
             )
     for split, count in source.eval_questions.items():
         yield f"{count} evaluation questions in {split}"
-
-
-def list_counts(counts: Mapping[str, int], separator: str = ", ") -> str:
-    """Return counts by name, such as `3 cut, 2 run_on`."""
-    return separator.join(f"{count} {name}" for name, count in counts.items())
 
 
 def prompt_list() -> Iterator[str]:

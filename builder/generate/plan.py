@@ -31,6 +31,8 @@ class RequestPlan:
     num_open: int = 0
     """Requests that are known to be needed; those with one request_key count once."""
     num_open_chains: int = 0
+    num_failed: int = 0
+    """Chains that a stored failure ended, which the run does not retry."""
     open_chars: int = 0
     """Characters in the messages of the open requests."""
     first: Request | None = None
@@ -48,6 +50,7 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
         plan.num_chains += 1
         step = chain.open_step
         if step is None:
+            plan.num_failed += _is_failed(chain)
             continue
         keys += key_bytes(step.request.request_key)
         chars = sum(len(message.content) for message in step.request.messages)
@@ -60,6 +63,10 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
     plan.num_open_chains = len(keys) // 16
     plan.num_open, plan.repeats = count_distinct(keys)
     return plan
+
+
+def _is_failed(chain: Chain) -> bool:
+    return chain.finished is not None and chain.finished.failure is not None
 
 
 def open_chains(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[Chain]:
@@ -76,15 +83,18 @@ def open_chains(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[
         yield chain
 
 
-def plan_line(plan: RequestPlan, samples: int) -> str:
-    """Return the line that says how many requests a run makes."""
+def plan_lines(plan: RequestPlan, samples: int) -> Iterator[str]:
+    """Yield how many requests a run makes, and which failed ones it does not repeat."""
     num_answered = plan.num_chains - plan.num_open_chains
     line = (
         f"plan: {plan.num_questions} questions × {samples} = {plan.num_chains} "
         f"requests: {num_answered} already answered, {plan.num_open} to send"
     )
     num_repeated = plan.num_open_chains - plan.num_open
-    return f"{line}, {num_repeated} identical to another" if num_repeated else line
+    yield f"{line}, {num_repeated} identical to another" if num_repeated else line
+    if plan.num_failed:
+        failures = pluralize(plan.num_failed, "stored failure")
+        yield f"{failures} will not be sent again; --retry-failed sends them"
 
 
 def describe_token_limit(plan: RequestPlan) -> str:

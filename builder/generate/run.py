@@ -26,6 +26,11 @@ class GenerateResult:
     rebuilt: bool
     """False where the build in the folder was up to date."""
 
+    @property
+    def num_failed(self) -> int:
+        """The number of rationales that are unscored because a request failed."""
+        return self.manifest.num_failed
+
 
 def generate(
     config: BuildConfig,

@@ -29,7 +29,7 @@ from cotbuild.builder.generate.plan import (
     describe_token_limit,
     make_plan,
     open_chains,
-    plan_line,
+    plan_lines,
     read_previous,
     replacement_lines,
 )
@@ -160,7 +160,7 @@ class TeacherJob(Job):
         yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
 
     def _announce(self, plan: RequestPlan) -> Iterator[str]:
-        yield plan_line(plan, self.config.samples)
+        yield from plan_lines(plan, self.config.samples)
         if plan.first is not None and plan.first.edits is not None:
             yield f"{self.config.teacher.model}: {describe_edits(plan.first.edits)}"
         yield from replacement_lines(self, read_previous(self.out))

@@ -82,6 +82,11 @@ def publish(
                 "them, or publish it marked as partial with --allow-partial."
             )
         _refuse_unverifiable(build)
+        if num_failed := build.num_failed:
+            ui.say(
+                f"{build_dir}: {num_failed} of {build.manifest.num_planned} rationales "
+                "are unscored, because requests failed"
+            )
         ui.say(f"{build_dir}: verifying before anything is sent")
         _, lines = verify_folder(build_dir, options.verify)
         for line in lines:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cotbuild.builder.ui import pluralize
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample
@@ -121,6 +122,9 @@ def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
     if summary is None:
         return
     yield _selection_line(summary)
+    if manifest.num_failed:
+        failed = pluralize(manifest.num_failed, "rationale")
+        yield f"{failed} left out: unscored, because a request failed"
     for variant in summary.variants:
         yield _variant_line(variant)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"

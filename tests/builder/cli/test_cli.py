@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PROGRAM, cotbuild, rows, start, write_questions
+from tests.support.commands import (
+    PROGRAM,
+    cotbuild,
+    here,
+    rows,
+    start,
+    write_questions,
+)
 from tests.support.http_teacher import serve
 
 NO_CHOICE = '{"question": "Which?", "choices": ["a", "b"], "answer": "E"}\n'
@@ -309,16 +316,25 @@ def test_refused_rows_are_unscored_and_asked_again_only_on_request(
             "--out",
             out,
         ]
-        done = cotbuild(*words)
+        done = here(*words, code=3)
         refused = sum(row["failure"] == "rejected" for row in rows(out))
         assert 3 < refused < 30
         assert f"unscored: {refused} rejected" in done.stdout
+        assert f"  {refused} rejected: HTTP 400: " in done.stdout
+        assert (
+            f"{refused} requests rejected: sent again only with --retry-failed"
+            in done.stdout
+        )
         assert all(row["verdict"] == "unscored" for row in rows(out) if row["failure"])
         asked = server.stats()["requests"]
-        cotbuild(*words)
+        planned = here(*words, "--dry-run").stdout
+        again = f"{refused} stored failures will not be sent again; --retry-failed"
+        assert again in planned
+        here(*words, code=3)
+        here(*words, "--allow-unscored")
         assert server.stats()["requests"] == asked
         server.set(faults={})
-        cotbuild(*words, "--retry-failed")
+        here(*words, "--retry-failed")
         assert server.stats()["requests"] == asked + refused
     assert not any(row["failure"] for row in rows(out))
 
@@ -339,7 +355,7 @@ def test_requests_that_may_pass_are_asked_again_by_the_next_run(tmp_path: Path) 
             out,
         ]
         words += ["--set", "teacher.max_attempts=2"]
-        done = cotbuild(*words)
+        done = here(*words, code=3)
         failed = sum(row["failure"] == "unavailable" for row in rows(out))
         assert failed > 2
         assert (
@@ -347,7 +363,7 @@ def test_requests_that_may_pass_are_asked_again_by_the_next_run(tmp_path: Path) 
             in done.stdout
         )
         server.set(faults={})
-        assert "unscored" not in cotbuild(*words).stdout
+        assert "unscored" not in here(*words).stdout
     assert not any(row["failure"] for row in rows(out))
 
 

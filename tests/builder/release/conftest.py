@@ -58,6 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "teacher.scripted.length_frac=0.2",
             "--set",
             "teacher.scripted.rejected_frac=0.05",
+            "--allow-unscored",
         ),
     )
     cotbuild("variants", out, "--only", "label_only,post_cot")

@@ -46,7 +46,7 @@ def test_an_older_build_is_published_pulled_and_continued(
     )
     with serve() as server:
         words = ["--config", out / "build.json", "--source", source, "--out", out]
-        here("generate", *words, "--endpoint", server.url)
+        here("generate", *words, "--endpoint", server.url, code=3)
         elicited = server.stats()["requests"]
     assert elicited >= 2
     continued = Build.open(out)

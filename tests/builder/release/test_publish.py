@@ -228,7 +228,7 @@ def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
         in refused.stderr
     )
     words = ("generate", "--teacher", "scripted", "--out", build, "--limit", "40")
-    cotbuild(*words, "--set", "teacher.scripted.unavailable_frac=0.2")
+    cotbuild(*words, "--set", "teacher.scripted.unavailable_frac=0.2", code=3)
     refused = cotbuild("publish", build, target, code=1)
     assert "of 40 rationales failed with errors that can be retried. Run the same" in (
         refused.stderr

@@ -36,9 +36,11 @@ def asks_nothing(said: str) -> bool:
 
 def build_again(pulled: Path, source: Path, *words: object) -> str:
     config = pulled / "build.json"
-    return cotbuild(
-        "generate", "--config", config, "--source", source, "--out", pulled, *words
-    ).stdout
+    done = cotbuild(
+        *("generate", "--config", config, "--source", source, "--out", pulled),
+        *("--allow-unscored", *words),
+    )
+    return done.stdout
 
 
 def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
@@ -75,7 +77,8 @@ def test_neither_a_server_nor_the_endpoint_is_needed(
         length=0.2, reasoning=reasoning, faults={"http_400": 0.05}, times=0
     ) as server:
         endpoint = ["--teacher", "fake", "--endpoint", server.url, "--revision", "r1"]
-        cotbuild("generate", "--source", source, *endpoint, *STEPS, "--out", build)
+        words = ["--source", source, *endpoint, *STEPS, "--out", build]
+        cotbuild("generate", *words, "--allow-unscored")
         port = server.port
     assert {
         row["reasoning"] is not None for row in rows(build) if not row["failure"]
@@ -107,6 +110,7 @@ def test_what_failed_and_may_pass_is_asked_again_and_nothing_else(
             "teacher.max_attempts=1",
             "--out",
             build,
+            code=3,
         )
         failed = [row["failure"] for row in rows(build)]
         assert {"unavailable", "rejected"} <= set(failed)

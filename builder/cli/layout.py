@@ -1,0 +1,22 @@
+"""Text in lines of at most 80 columns."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+WIDTH = 80
+
+
+def wrap_text(label: str, text: str) -> Iterator[str]:
+    """Yield `text` wrapped behind `label`, which later lines are indented by."""
+    indent = " " * len(label)
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        lines += textwrap.wrap(paragraph, WIDTH - len(label))
+    yield label + (lines[0] if lines else "")
+    for line in lines[1:]:
+        yield indent + line
+
+
+def list_counts(counts: Mapping[str, int], separator: str = ", ") -> str:
+    """Return counts by name, such as `3 cut, 2 run_on`."""
+    return separator.join(f"{count} {name}" for name, count in counts.items())
