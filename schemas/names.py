@@ -21,6 +21,10 @@ BASE_CONFIGS = frozenset({"rationales", "questions"})
 """The configs of every build; all others are variants, derived from these."""
 FIGURES = "figures"
 """Folder of a release that holds pictures and no config."""
+PICTURES = frozenset(
+    f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
+)
+"""The files in it."""
 RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES}
 """Names that a build or a release uses for something else."""
 

@@ -6,7 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from cotbuild.builder.build.directory import MANIFEST, read_config, read_manifest
+from cotbuild.builder.build.directory import (
+    MANIFEST,
+    is_interrupted,
+    read_config,
+    read_manifest,
+)
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.config import BuildConfig
@@ -23,6 +28,15 @@ RATIONALES = "rationales"
 QUESTIONS = "questions"
 
 RecordT = TypeVar("RecordT", bound=Record)
+
+
+def refuse_no_build(folder: Path) -> None:
+    """Raise DataError if a folder holds no build, not even one being put in place.
+
+    To lock it would create the folder of answers there.
+    """
+    if not is_interrupted(folder):
+        StoredBuild.open(folder)
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,12 @@ class StoredBuild:
         """
         folder = Path(folder).expanduser()
         manifest = read_manifest(folder)
+        if manifest is None and is_interrupted(folder):
+            raise DataError(
+                f"{folder}: a run was stopped while it put the files of this build in "
+                "place. Run the same command again (generate, import, variants or pull) "
+                "to complete it."
+            )
         if manifest is None:
             raise DataError(
                 f"{folder}: no {MANIFEST}, so this is not a finished build. "

@@ -1,65 +1,106 @@
-"""The files of a build directory, which is replaced as a whole or not at all.
+"""The files of a build directory: their names, and how its JSON files are read.
 
-manifest.json is removed first and written last, so a reader who finds it finds the
-build that it describes.
+`builder.build.install` replaces them, as a whole or not at all.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from os.path import lexists
 from pathlib import Path
 
-from cotbuild.builder.storage.answer_store import ANSWERS
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.files import (
-    fsync_path,
-    read_record,
-    write_error,
-    write_text_atomic,
-)
+from cotbuild.schemas.files import MAX_RECORD_BYTES, read_record
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.record import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
 CONFIG = "build.json"
 CARD = "README.md"
-_REMEDY = "Delete the file and run `cotbuild generate` again."
-_STAGING = ".staging"
-_PREVIOUS = Path(ANSWERS) / "previous-manifest.json"
-"""The manifest of the build that an unfinished replacement removed.
+INSTALLING = ".installing"
+"""Folder of a complete build whose files are being put in place; see install.py."""
+_DAMAGED = "damaged-manifest.json"
+_REMEDY = (
+    "Run the command that wrote it again (generate, import or pull): it keeps the file as "
+    f"{_DAMAGED} and builds anew from the stored answers."
+)
+_CONFIG_REMEDY = (
+    "Delete the file and run the command that wrote it again "
+    "(generate, import or pull)."
+)
 
-It names the files that may have to be deleted.
-"""
 
-
-def read_manifest(build_dir: Path) -> Manifest | None:
+def read_manifest(build_dir: Path, remedy: str = _REMEDY) -> Manifest | None:
     """Read the manifest of a build, or return None if there is no finished build.
 
-    Raises DataError if it cannot be read.
+    Raises DataError if it cannot be read, with `remedy` if it is damaged.
     """
-    return read_record(build_dir / MANIFEST, Manifest, remedy=_REMEDY)
+    return read_record(build_dir / MANIFEST, Manifest, remedy=remedy)
 
 
-def read_last_manifest(build_dir: Path) -> Manifest | None:
-    """Read the manifest of a build, or else of the one whose replacement was killed.
+def find_manifest(build_dir: Path) -> Manifest | None:
+    """Read the manifest of a build, or return None if it is missing or damaged.
 
-    The files that the latter names may be missing or replaced. Returns None if there is
-    neither. Raises DataError if one cannot be read.
+    Raises DataError if it cannot be read or was written by a newer cotbuild.
     """
-    return read_manifest(build_dir) or _read_previous_manifest(build_dir)
+    try:
+        return read_manifest(build_dir)
+    except DataError:
+        if _is_damaged(build_dir / MANIFEST):
+            return None
+        raise
 
 
-def _read_previous_manifest(build_dir: Path) -> Manifest | None:
-    return read_record(build_dir / _PREVIOUS, Manifest, remedy=_REMEDY)
+def is_interrupted(build_dir: Path) -> bool:
+    """Whether a run was stopped while it put the files of a build in place.
+
+    The next run that locks the folder completes that.
+    """
+    has_manifest = lexists(build_dir / MANIFEST)
+    return not has_manifest and lexists(build_dir / INSTALLING / MANIFEST)
+
+
+def set_aside_damaged_manifest(build_dir: Path) -> Path | None:
+    """Rename a manifest that is damaged, and return its new path; None if it is not.
+
+    Raises DataError if it cannot be read or was written by a newer cotbuild.
+    """
+    path = build_dir / MANIFEST
+    if not lexists(path) or find_manifest(build_dir) is not None:
+        return None
+    return path.rename(_free_path(build_dir / _DAMAGED))
+
+
+def _free_path(path: Path) -> Path:
+    """Return the path, or the same with a number if something is there."""
+    number = 1
+    free = path
+    while lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a JSON file can be read, and not only by a newer cotbuild."""
+    try:
+        with path.open("rb") as file:
+            value = json.loads(file.read(MAX_RECORD_BYTES))
+    except (ValueError, RecursionError):
+        return True
+    except OSError:
+        return False
+    version = value.get("format_version") if isinstance(value, dict) else None
+    return not (type(version) is int and version > FORMAT_VERSION)
 
 
 def read_config(build_dir: Path) -> BuildConfig:
     """Read build.json; raises DataError if it is missing or damaged."""
     path = build_dir / CONFIG
-    config = read_record(path, BuildConfig, remedy=_REMEDY)
+    config = read_record(path, BuildConfig, remedy=_CONFIG_REMEDY)
     if config is None:
         raise DataError(
-            f"{path}: no such file. Pass the directory of a finished build."
+            f"{path}: no such file. Run the command that wrote the build again (generate, "
+            "import or pull)."
         )
     return config
 
@@ -70,78 +111,3 @@ def find_config(build_dir: Path) -> BuildConfig | None:
         return read_config(build_dir)
     except DataError:
         return None
-
-
-# -- replacing a build -------------------------------------------------------------------
-
-
-@contextmanager
-def staging_folder(build_dir: Path) -> Iterator[Path]:
-    """Yield an empty hidden folder to write a build into; it is deleted afterwards."""
-    stage = build_dir / _STAGING
-    clear_staging(build_dir)
-    try:
-        stage.mkdir(parents=True)
-        yield stage
-    finally:
-        clear_staging(build_dir)
-
-
-def clear_staging(build_dir: Path) -> None:
-    """Delete the unfinished build that a killed run left behind."""
-    shutil.rmtree(build_dir / _STAGING, ignore_errors=True)
-
-
-def install_build(build_dir: Path, stage: Path, manifest: Manifest) -> None:
-    """Replace the build in `build_dir` with the staged files and `manifest`.
-
-    Of the files there, only those that an earlier manifest named are deleted; a user's
-    own files stay. Raises StoreError.
-    """
-    try:
-        _sync_tree(stage)
-        obsolete = _config_names(build_dir) - {e.config_name for e in manifest.files}
-        _remove_manifest(build_dir)
-        staged = {path.name for path in stage.iterdir()}
-        for name in sorted(staged | obsolete):
-            _replace_path(build_dir / name, stage / name, stage / f".old-{name}")
-        _write_manifest(build_dir, stage, manifest)
-    except OSError as error:
-        raise write_error(build_dir, error) from error
-
-
-def _config_names(build_dir: Path) -> set[str]:
-    """Return the configs whose folders may be there, after a killed replacement too."""
-    names = set()
-    for manifest in (_read_previous_manifest(build_dir), read_manifest(build_dir)):
-        if manifest is not None:
-            names |= {entry.config_name for entry in manifest.files}
-    return names
-
-
-def _remove_manifest(build_dir: Path) -> None:
-    if (build_dir / MANIFEST).exists():
-        (build_dir / MANIFEST).replace(build_dir / _PREVIOUS)
-        fsync_path(build_dir)
-
-
-def _write_manifest(build_dir: Path, stage: Path, manifest: Manifest) -> None:
-    # Written in the staging folder, so that a kill leaves no temporary file elsewhere.
-    write_text_atomic(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
-    (stage / MANIFEST).replace(build_dir / MANIFEST)
-    fsync_path(build_dir)
-    (build_dir / _PREVIOUS).unlink(missing_ok=True)
-
-
-def _replace_path(current: Path, new: Path, old: Path) -> None:
-    """Move `new` to `current`, and what is there to `old`; either may be missing."""
-    if current.exists():
-        current.replace(old)
-    if new.exists():
-        new.replace(current)
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        fsync_path(path)
-    fsync_path(folder)

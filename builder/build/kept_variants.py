@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cotbuild.builder.build.directory import read_last_manifest
+from cotbuild.builder.build.install import read_last_manifest
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.builder.ui import pluralize
@@ -23,7 +23,7 @@ def keep_variants(
     If not, `say` is called with a line that says why, and `rebuilt` is returned as it
     is. Call it before the rebuilt files are installed, which deletes what the returned
     manifest does not name. If the last replacement was killed, the manifest from before
-    it counts. Raises DataError if a manifest cannot be read.
+    it counts.
     """
     replaced = read_last_manifest(build_dir)
     if replaced is None or replaced.variants is None:

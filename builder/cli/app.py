@@ -136,12 +136,15 @@ def sources(
 def clean(directory: Directory) -> None:
     """Delete the answers that a --fresh run replaced."""
     with errors():
+        from cotbuild.builder.build.install import lock_build
         from cotbuild.builder.storage.answer_store import AnswerStore
 
-        if not directory.is_dir():
-            raise DataError(f"{directory}: no such folder.")
         store = AnswerStore(directory)
-        with store.lock():
+        if not store.root.is_dir():
+            raise DataError(
+                f"{directory}: no folder of a build with stored answers. Pass one."
+            )
+        with lock_build(directory):
             deleted = store.delete_old_generations()
         if deleted:
             print_line(f"{directory}: deleted {', '.join(deleted)}")

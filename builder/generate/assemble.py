@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from cotbuild.builder.build.directory import CARD, CONFIG, install_build, staging_folder
+from cotbuild.builder.build.directory import CARD, CONFIG
+from cotbuild.builder.build.install import install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cotbuild.builder.build.directory import CARD, find_config
 from cotbuild.builder.generate.code_digest import code_digest
 from cotbuild.builder.sources import Source, canonical_split
 from cotbuild.builder.sources.provenance import stated_licence
@@ -142,6 +143,8 @@ def is_up_to_date(job: Job, inputs: str, manifest: Manifest) -> bool:
     if run is None or run.open_failures:
         return False
     if run.inputs != inputs or run.store != job.store.state_digest():
+        return False
+    if find_config(job.out) is None or not (job.out / CARD).is_file():
         return False
     return all(
         _has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotbuild.builder.build.directory import find_config, read_manifest
+from cotbuild.builder.build.directory import find_config, find_manifest
 from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.storage.keys import count_distinct, key_bytes
@@ -131,8 +131,8 @@ class PreviousBuild(NamedTuple):
 
 
 def read_previous(out: Path) -> PreviousBuild | None:
-    """Return the build in a folder; None where there is none."""
-    manifest = read_manifest(out)
+    """Return the build in a folder; None where there is none or it is damaged."""
+    manifest = find_manifest(out)
     return None if manifest is None else PreviousBuild(manifest, find_config(out))
 
 

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.directory import clear_staging, read_manifest
+from cotbuild.builder.build.directory import read_manifest, set_aside_damaged_manifest
+from cotbuild.builder.build.install import (
+    lock_build,
+    refuse_other_content,
+    refuse_other_files,
+)
 from cotbuild.builder.generate.import_job import resolve_import
 from cotbuild.builder.generate.jobs import Job, is_up_to_date
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
@@ -14,6 +19,7 @@ from cotbuild.builder.teachers import refuse_recorded
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.names import BASE_CONFIGS
 
 
 @dataclass(frozen=True)
@@ -48,19 +54,23 @@ def generate(
     until then stay in the store, and the same call continues from them.
     """
     started = time.monotonic()
+    refuse_other_content(out)
     job = resolve(config, out)
-    with job.store.lock():
+    with lock_build(out):
         if fresh:
             # Before the stored answers are set aside.
             refuse_recorded(config.teacher)
             job.store.start_generation()
-        # Also where nothing is left to do: an earlier run may have been killed right
-        # after it wrote its manifest.
-        clear_staging(out)
         inputs = job.digest_inputs()
+        damaged = set_aside_damaged_manifest(out)
+        if damaged is not None:
+            ui.say(
+                f"{out}: its manifest.json was damaged and is kept as {damaged.name}"
+            )
         previous = None if retry_failed else read_manifest(out)
         if previous is not None and is_up_to_date(job, inputs, previous):
             return GenerateResult(previous, asked=0, rebuilt=False)
+        refuse_other_files(out, BASE_CONFIGS)
         remember_source(job.source, job.store.root)
         # Here, since pyarrow takes a while to import.
         from cotbuild.builder.generate.assemble import assemble
@@ -77,6 +87,8 @@ def dry_run(
 
     Starts no server, takes no lock and writes nothing. Raises as `generate` does.
     """
+    refuse_other_content(out)
+    refuse_other_files(out, BASE_CONFIGS)
     return resolve(config, out).preview(fresh=fresh, retry_failed=retry_failed)
 
 

@@ -28,11 +28,8 @@ from cotbuild.builder.release.sanitize import (
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.names import FIGURES
+from cotbuild.schemas.names import FIGURES, PICTURES
 
-PICTURES = frozenset(
-    f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
-)
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
 """The files that a release may hold besides parquet files."""
 

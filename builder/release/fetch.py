@@ -2,14 +2,20 @@
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from cotbuild.builder.build.build import StoredBuild
-from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
+from cotbuild.builder.build.directory import (
+    CARD,
+    CONFIG,
+    MANIFEST,
+    read_manifest,
+)
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
-from cotbuild.builder.release.compose import PICTURES
-from cotbuild.builder.storage.places import safe_path
+from cotbuild.builder.storage.places import safe_path, safe_place
 from cotbuild.schemas.errors import DataError, PublishError
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.names import PICTURES
 
 
 def fetch_release(
@@ -17,18 +23,43 @@ def fetch_release(
 ) -> tuple[str, StoredBuild]:
     """Download a whole release to `folder`; return its commit and the build.
 
-    Files that are there already with the right bytes are skipped. Raises PublishError
-    if there is no release, or a file has other bytes than the target lists.
+    Raises as `find_release` and `fetch_found` do.
     """
+    found = find_release(target, revision)
+    return found.commit, fetch_found(target, found, folder, progress)
+
+
+class FoundRelease(NamedTuple):
+    """A release that its target lists."""
+
+    commit: str
+    state: RemoteState
+
+
+def find_release(target: ReleaseTarget, revision: str | None) -> FoundRelease:
+    """Return what the target lists. Raises PublishError if there is no release."""
     state = target.read_state(revision)
-    commit = state.commit
-    if commit is None or MANIFEST not in state.files:
+    if state.commit is None or MANIFEST not in state.files:
         raise PublishError(
             f"{target.name}: no release there, as it has no {MANIFEST}. "
             "Check the name and the revision."
         )
+    return FoundRelease(state.commit, state)
+
+
+def fetch_found(
+    target: ReleaseTarget, found: FoundRelease, folder: Path, progress: Progress
+) -> StoredBuild:
+    """Download a release that was found to `folder`.
+
+    Files that are there already with the right bytes are skipped. Raises PublishError
+    if a file is missing or has other bytes than the target lists.
+    """
+    commit, state = found
     build = _fetch_manifest(target, commit, folder)
     paths = release_paths(build.manifest, state, target.name)
+    for path in paths:
+        safe_place(folder, path, error=PublishError)
     target.fetch_files(paths, commit, folder, progress)
     for path in paths:
         if not state.files[path].matches(folder / path):
@@ -36,7 +67,7 @@ def fetch_release(
                 f"{target.name}: {path!r} was downloaded with other bytes than listed. "
                 "Run again."
             )
-    return commit, build
+    return build
 
 
 def find_manifest(target: ReleaseTarget, state: RemoteState) -> Manifest | None:
@@ -71,12 +102,16 @@ def release_paths(manifest: Manifest, state: RemoteState, release: str) -> list[
 
 
 def _fetch_manifest(target: ReleaseTarget, commit: str, folder: Path) -> StoredBuild:
+    safe_place(folder, MANIFEST, error=PublishError)
     target.fetch_files([MANIFEST], commit, folder, _ignore_progress)
     try:
-        return StoredBuild.open(folder)
+        manifest = read_manifest(folder, "The release is damaged. Publish it again.")
     except DataError as error:
         words = str(error).removeprefix(f"{folder}/")
         raise PublishError(f"{target.name}: {words}") from error
+    if manifest is None:
+        raise PublishError(f"{target.name}: {MANIFEST} was not downloaded. Run again.")
+    return StoredBuild(folder, manifest)
 
 
 def _ignore_progress(done: int, total: int) -> None:

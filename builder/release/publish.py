@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.build.build import StoredBuild, refuse_no_build
+from cotbuild.builder.build.install import lock_build
 from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
@@ -22,7 +23,6 @@ from cotbuild.builder.release.compose import (
 )
 from cotbuild.builder.release.fetch import find_manifest
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
-from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import ConfigError, PublishError
@@ -70,8 +70,9 @@ def publish(
     if it is incomplete, a tag is taken, or the target refuses.
     """
     _refuse_own_folder(build_dir, target)
+    refuse_no_build(build_dir)
     with (
-        AnswerStore(build_dir).lock(),
+        lock_build(build_dir),
         tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
     ):
         build = StoredBuild.open(build_dir)

@@ -2,20 +2,22 @@
 
 import shutil
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import yaml
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import (
     CONFIG,
+    INSTALLING,
     MANIFEST,
-    install_build,
     read_manifest,
+    set_aside_damaged_manifest,
 )
+from cotbuild.builder.build.install import install_build, lock_build
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
-from cotbuild.builder.release.fetch import fetch_release
+from cotbuild.builder.release.fetch import FoundRelease, fetch_found, find_release
 from cotbuild.builder.release.rederive import (
     is_retryable,
     stored_answers,
@@ -24,6 +26,7 @@ from cotbuild.builder.release.rederive import (
 from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
+from cotbuild.builder.storage.places import plain_folder, plain_place
 from cotbuild.builder.teachers.identity import (
     load_identity_cache,
     save_identity_cache,
@@ -55,15 +58,17 @@ def pull(
     anything else or there is no release, DataError if the release is damaged.
     """
     _refuse_other_content(out)
-    stage = out / PULLING
-    with AnswerStore(out).lock():
+    stage = plain_folder(out, PurePosixPath(PULLING), str(out), PublishError)
+    found = find_release(target, revision)  # before anything is created here
+    with lock_build(out):
         stage.mkdir(exist_ok=True)
         try:
-            release = _fetch(target, revision, stage, ui)
+            release = _fetch(target, found, stage, ui)
         except PublishError:
             with suppress(OSError):  # if anything was downloaded, it is kept
                 stage.rmdir()
             raise
+        set_aside_damaged_manifest(out)
         existing = read_manifest(out)
         if existing is not None:
             _remove_stage(stage)
@@ -84,7 +89,7 @@ def _refuse_other_content(out: Path) -> None:
     if not out.is_dir():
         raise PublishError(f"{out} is a file. Choose a new or empty directory.")
     names = {path.name for path in out.iterdir()}
-    if PULLING in names or MANIFEST in names:
+    if names & {PULLING, MANIFEST, INSTALLING}:
         return
     other = sorted(names - {ANSWERS})
     if other:
@@ -107,14 +112,14 @@ def _refuse_other_build(out: Path, existing: Manifest, pulled: Manifest) -> None
 
 
 def _fetch(
-    target: ReleaseTarget, revision: str | None, stage: Path, ui: Ui
+    target: ReleaseTarget, found: FoundRelease, stage: Path, ui: Ui
 ) -> StoredBuild:
     """Download a release to the stage and verify it."""
     # An interrupted pull may have replaced it by the configuration for this machine.
     (stage / CONFIG).unlink(missing_ok=True)
     with ui.counting("bytes") as progress:
-        commit, release = fetch_release(target, revision, stage, progress)
-    ui.say(f"{target.name}: commit {commit[:12]}")
+        release = fetch_found(target, found, stage, progress)
+    ui.say(f"{target.name}: commit {found.commit[:12]}")
     verify_build(release)
     for entry in release.manifest.templates:
         if entry.content is not None:
@@ -194,7 +199,8 @@ def _with_local_templates(
         else:
             # A plain file name, by the pattern of TemplateEntry, so it stays here.
             name = f"{entry.template}.yaml"
-            place = out.resolve() / ANSWERS / "templates" / name
+            path = PurePosixPath(ANSWERS, "templates", name)
+            place = plain_place(out.resolve(), path, str(out), PublishError)
             write_text_atomic(place, yaml.safe_dump(entry.content, sort_keys=False))
             templates.append(str(place))
     return config.model_copy(update={"templates": tuple(templates)})

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,6 +32,7 @@ from cotbuild.builder.storage.journal import (
     read_lines,
 )
 from cotbuild.builder.storage.keys import KEY_DTYPE
+from cotbuild.builder.storage.places import plain_folder, plain_place
 from cotbuild.schemas.completion import Answer
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_error
@@ -221,14 +222,25 @@ class AnswerStore:
 
         Raises StoreError, which names the other process, if another one holds it.
         """
+        self._refuse_links()
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         with _map_write_errors(self.root):
             self.logs.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self.root / "lock", flags, 0o644)
         try:
             self._acquire(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _refuse_links(self) -> None:
+        """Raise StoreError where a link leads out of a folder that a run writes to."""
+        build_dir = self.root.parent
+        owner = str(build_dir)
+        for folder in (self.root, self.logs, *self.generations):
+            path = PurePosixPath(folder.relative_to(build_dir))
+            plain_folder(build_dir, path, owner, StoreError)
+        plain_place(build_dir, PurePosixPath(ANSWERS, "lock"), owner, StoreError)
 
     def _acquire(self, descriptor: int) -> None:
         try:

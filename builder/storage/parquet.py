@@ -242,6 +242,15 @@ def _format_of(schema: pa.Schema) -> object:
     return int(version) if version.isdigit() else version.decode("utf-8", "replace")
 
 
+def is_written_by_cotbuild(path: Path) -> bool:
+    """Whether a file is a parquet file that cotbuild wrote; False if it is unreadable."""
+    try:
+        metadata = pq.read_schema(path).metadata
+    except (pa.ArrowException, OSError):
+        return False
+    return _FORMAT_KEY in (metadata or {})
+
+
 def config_digests(entries: Iterable[FileEntry]) -> dict[str, str]:
     """Return the digest of each config: over its files' paths and digests, by path."""
     by_config: dict[str, list[list[str]]] = {}

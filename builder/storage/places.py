@@ -54,7 +54,7 @@ def plain_place(
     """
     *parents, name = path.parts
     place = _plain_folders(folder, parents, path, owner, error) / name
-    if not stat.S_ISREG(_mode(place, missing=stat.S_IFREG)):
+    if not stat.S_ISREG(_mode(place, stat.S_IFREG, error)):
         raise error(
             f"{owner}: {str(path)!r} is not a regular file but {_kind(place)}. Replace it "
             "by the file; `cp -rL` copies a folder so."
@@ -83,7 +83,7 @@ def _plain_folders(
     place = folder
     for part in parts:
         place = place / part
-        if not stat.S_ISDIR(_mode(place, missing=stat.S_IFDIR)):
+        if not stat.S_ISDIR(_mode(place, stat.S_IFDIR, error)):
             raise error(
                 f"{owner}: {place.name!r} in {str(path)!r} is not a directory but "
                 f"{_kind(place)}. Replace it by a directory; `cp -rL` copies a folder so."
@@ -91,12 +91,17 @@ def _plain_folders(
     return place
 
 
-def _mode(place: Path, *, missing: int) -> int:
+def _mode(place: Path, missing: int, error: Fault) -> int:
     """Return the file mode without following links, `missing` if nothing is there."""
     try:
         return place.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return missing
+    except OSError as fault:
+        reason = fault.strerror or fault
+        raise error(
+            f"{place}: {reason}. Check the path and its permissions."
+        ) from fault
 
 
 _KINDS = {
@@ -110,4 +115,4 @@ _KINDS = {
 
 def _kind(place: Path) -> str:
     """Say what is at a place, without following links."""
-    return _KINDS.get(stat.S_IFMT(_mode(place, missing=0)), "a device")
+    return _KINDS.get(stat.S_IFMT(place.lstat().st_mode), "a device")

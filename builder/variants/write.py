@@ -7,16 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotbuild.builder.build.build import RATIONALES, StoredBuild
-from cotbuild.builder.build.directory import (
-    CARD,
-    clear_staging,
+from cotbuild.builder.build.build import RATIONALES, StoredBuild, refuse_no_build
+from cotbuild.builder.build.directory import CARD
+from cotbuild.builder.build.install import (
     install_build,
+    lock_build,
+    refuse_other_files,
     staging_folder,
 )
 from cotbuild.builder.build.kept_variants import with_variants
 from cotbuild.builder.card import render_card
-from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.derive import VariantDeriver
 from cotbuild.builder.variants.example import RationaleExample
@@ -56,9 +56,10 @@ def make_variants(
     if no rationale is selected or a variant has no row; ConfigError if the tokenizer or
     a file of a variant is not available; StoreError if writing fails.
     """
-    with AnswerStore(build_dir).lock():
-        clear_staging(build_dir)
+    refuse_no_build(build_dir)
+    with lock_build(build_dir):
         build = StoredBuild.open(build_dir)
+        refuse_other_files(build_dir, (spec.name for spec in variants.specs))
         with (
             VariantDeriver(build, variants, files) as deriver,
             staging_folder(build_dir) as stage,
