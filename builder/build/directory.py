@@ -3,13 +3,13 @@
 `builder.build.install` replaces them, as a whole or not at all.
 """
 
-import json
 from os.path import lexists
 from pathlib import Path
 
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import MAX_RECORD_BYTES, read_record
+from cotbuild.schemas.json_text import JsonFault, parse_record_json
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import FORMAT_VERSION
 
@@ -84,8 +84,8 @@ def _is_damaged(path: Path) -> bool:
     """Whether a JSON file can be read, and not only by a newer cotbuild."""
     try:
         with path.open("rb") as file:
-            value = json.loads(file.read(MAX_RECORD_BYTES))
-    except (ValueError, RecursionError):
+            value = parse_record_json(file.read(MAX_RECORD_BYTES))
+    except JsonFault:
         return True
     except OSError:
         return False
