@@ -74,6 +74,23 @@ _SECRET_VALUE = re.compile(
 )
 
 
+def check_body_settings(
+    omit: Iterable[str], rename: Mapping[str, str], extra_body: Mapping[str, Any]
+) -> None:
+    """Raise ValueError unless each of the settings holds by itself.
+
+    Whether names meet in a body depends on the profile too: see `check_body_names`.
+    """
+    check_omitted(omit)
+    check_renamed(rename)
+    check_added(extra_body)
+    for name in omit:
+        if name in rename:
+            raise ValueError(
+                f"{name!r} is in omit and in rename; remove it from one of them"
+            )
+
+
 def check_omitted(names: Iterable[str]) -> None:
     """Raise ValueError unless every name is of a field that may be left out."""
     for name in names:

@@ -5,12 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from cotbuild.schemas.body_edits import (
-    check_added,
-    check_omitted,
-    check_renamed,
-    move_off_to_omit,
-)
+from cotbuild.schemas.body_edits import check_body_settings, move_off_to_omit
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.names import SplitName
@@ -287,13 +282,7 @@ class TeacherConfig(Record):
 
     @model_validator(mode="after")
     def _check_body(self) -> Self:
-        check_omitted(self.omit)
-        check_renamed(self.rename)
-        check_added(self.extra_body)
-        if both := sorted(set(self.omit) & self.rename.keys()):
-            raise ValueError(
-                f"{both[0]!r} is in omit and in rename; remove it from one of them"
-            )
+        check_body_settings(self.omit, self.rename, self.extra_body)
         return self
 
 

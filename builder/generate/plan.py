@@ -179,7 +179,7 @@ def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
 
 
 def _show_value(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value is None else str(value) or "empty"
     if len(text) <= MAX_VALUE_CHARS:
         return text
     return text[: MAX_VALUE_CHARS - 1] + "…"

@@ -1,0 +1,47 @@
+"""Each profile asked through the real client, of a server with that server's habits."""
+
+import pytest
+
+from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.wire import RetryableFailure
+from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
+from cotbuild.schemas.server_profiles import PROFILE_NAMES
+from tests.builder.generate.test_server_profiles import chain_requests, config
+from tests.support.asking import use_client
+from tests.support.http_teacher import Server
+
+
+def ask(server: Server, **settings: object) -> list[Answer | RetryableFailure]:
+    """Return what both requests of a chain with a constrained choice bring."""
+    requests = list(chain_requests(config(decode="choice", **settings)))
+
+    async def attempt(client: EndpointClient) -> list[Answer | RetryableFailure]:
+        return [await client.attempt(request) for request in requests]
+
+    return use_client(server, attempt)
+
+
+@pytest.mark.parametrize("name", PROFILE_NAMES)
+def test_every_request_of_a_profile_is_accepted(server: Server, name: str) -> None:
+    server.reset(habits=name)
+    answers = ask(server, teacher={"profile": name})
+    assert [type(answer) for answer in answers] == [Completion, Completion]
+
+
+def test_a_field_that_is_refused_fails_for_good_with_the_servers_words(
+    server: Server,
+) -> None:
+    server.reset(habits="openai")
+    for answer in ask(server):
+        assert isinstance(answer, Failure)
+        assert answer.kind is FailureKind.REJECTED
+        assert answer.message.startswith("HTTP 400: ")
+
+
+def test_a_model_that_takes_no_system_turn_is_sent_none(server: Server) -> None:
+    server.reset(takes_system=False)
+    [refused, _] = ask(server)
+    assert isinstance(refused, Failure)
+    assert "System role not supported" in refused.message
+    answers = ask(server, system="")
+    assert [type(answer) for answer in answers] == [Completion, Completion]
