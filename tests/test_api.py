@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,24 @@ def test_a_config_is_a_source_too(build: cotbuild.Build, tmp_path: Path) -> None
     copy = cotbuild.generate(build.config, out=tmp_path / "copy", progress=False)
     digests = build.manifest.digests
     assert copy.manifest.digests["rationales"] == digests["rationales"]
+
+
+def test_what_a_server_is_sent_is_a_setting_too(tmp_path: Path) -> None:
+    usual: dict[str, Any] = {"out": tmp_path / "build", "progress": False}
+    made = cotbuild.generate(
+        "bundled",
+        teacher="scripted",
+        limit=1,
+        profile="ollama",
+        omit=["seed"],
+        sampling={"top_p": "off"},
+        **usual,
+    )
+    assert made.config.teacher.profile == "ollama@1"
+    assert made.config.teacher.omit == ("seed", "top_p")
+    # Set anew, a field is sent again.
+    again = cotbuild.generate(made.config, seed=3, sampling={"top_p": 0.5}, **usual)
+    assert again.config.teacher.omit == ()
 
 
 def test_it_works_where_a_loop_is_running(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Settings that change the body of a request: what is refused, and in which words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from cotbuild.builder.cli.args import build_config
 from cotbuild.schemas.body_edits import OWNED_FIELDS, names_credential
+from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 
@@ -116,3 +120,29 @@ def test_a_credential_is_refused_by_its_form(value: str) -> None:
     with pytest.raises(ConfigError, match="looks like a credential") as raised:
         config(teacher={"extra_body": {"note": [value]}})
     assert value not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "omitted"),
+    [
+        ([], ("top_k", "seed")),
+        (["sampling.top_k=20"], ("seed",)),
+        (["sampling.top_k=0", "seed=3"], ()),
+        (["sampling.top_k=off"], ("seed", "top_k")),
+        (["sampling.min_p=off"], ("top_k", "seed", "min_p")),
+        (["teacher.omit=[stop]"], ("stop",)),
+    ],
+)
+def test_a_setting_on_the_command_line_sends_a_field_of_the_file_again(
+    tmp_path: Path, settings: list[str], omitted: tuple[str, ...]
+) -> None:
+    file = tmp_path / "build.yaml"
+    file.write_text("sampling: {temperature: 1}\nteacher: {omit: [top_k, seed]}\n")
+    assert build_config(file, {}, settings).teacher.omit == omitted
+
+
+def test_yaml_reads_off_as_false() -> None:
+    text = "{sampling: {top_k: off, stop: 'off', min_p: no}, seed: off}"
+    settings = config(**yaml.safe_load(text))
+    assert settings.teacher.omit == ("top_k", "min_p", "stop", "seed")
+    assert settings.sampling == Sampling()
