@@ -22,7 +22,6 @@ DERIVING = (
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.chains",
     "cotbuild.builder.generate.exemplars",
-    "cotbuild.builder.generate.failure_messages",
     "cotbuild.builder.generate.import_job",
     "cotbuild.builder.generate.jobs",
     "cotbuild.builder.generate.rows",

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
-from cotbuild.builder.generate.failure_messages import (
+from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.schemas.completion import Answer, Completion, Failure
+from cotbuild.schemas.failure_messages import (
     FailureMessages,
     publishable_message,
 )
-from cotbuild.builder.sources.ids import SeenIds
-from cotbuild.schemas.completion import Answer, Completion, Failure
 from cotbuild.schemas.manifest import NO_TARGET, FailureGroup
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import (

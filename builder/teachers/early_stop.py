@@ -2,8 +2,10 @@
 
 from collections import Counter, deque
 
+from cotbuild.builder.teachers.http.advice import advise_on_rejection
 from cotbuild.schemas.completion import Answer, Failure
 from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.failure_messages import group_key
 
 FIRST = 20
 RECENT = 200
@@ -49,10 +51,12 @@ class EarlyStop:
             )
 
     def _stop_error(self, summary: str) -> TeacherError:
-        counts = Counter(message for message in self._recent if message is not None)
-        [(message, count)] = counts.most_common(1)
+        messages = [message for message in self._recent if message is not None]
+        counts = Counter(map(group_key, messages))
+        [(common, count)] = counts.most_common(1)
+        message = next(m for m in messages if group_key(m) == common)
+        advice = advise_on_rejection(message) or "Correct the server or the request."
         return TeacherError(
-            f"teacher: {summary}, {count} of them with {message!r}. Correct the server "
-            "or the request. The next run requests everything again that failed in this "
-            "one."
+            f"teacher: {summary}, {count} of them with {message!r}. {advice} The next run "
+            "repeats every request that failed in this one."
         )

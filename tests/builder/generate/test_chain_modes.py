@@ -14,6 +14,7 @@ from cotbuild.builder.generate.chains import (
 from cotbuild.builder.generate.exemplars import draw_exemplars
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.teacher_job import load_purpose_templates
+from cotbuild.builder.release.rederive import stored_answers
 from cotbuild.prompts.template import ASK_JSON
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig, ExemplarsConfig
@@ -52,9 +53,18 @@ def follow(
             "request_key": chain.open_step.request.request_key,
             "text": text,
             "finish_reason": reason,
+            "notes": ("any reply", f"reply {number}"),
         }
         chain = extend_chain(mode, chain, Completion.model_validate(value))
     return chain
+
+
+def derive_again(mode: ChainRules, found: Rationale) -> Rationale:
+    """Return the row derived from the answers that it holds."""
+    chain = start_chain(mode, found.question_record(), found.sample_index)
+    for _, answer in stored_answers(found):
+        chain = extend_chain(mode, chain, answer)
+    return to_rationale(chain)
 
 
 def row(
@@ -65,7 +75,9 @@ def row(
 ) -> Rationale:
     chain = follow(mode, texts, asked, finish)
     assert chain.open_step is None
-    return to_rationale(chain)
+    found = to_rationale(chain)
+    assert derive_again(mode, found) == found
+    return found
 
 
 def last_turn(chain: Chain) -> str:
@@ -302,9 +314,12 @@ def test_a_failed_step_leaves_the_chain_unscored_and_loses_no_text(
     failure = Failure(
         request_key=chain.open_step.request.request_key,
         kind=FailureKind.UNAVAILABLE,
-        message="no",
+        message="HTTP 503: no\nGPU at 10.0.0.1:80",
     )
     found = to_rationale(extend_chain(mode, chain, failure))
+    assert found.failure_message == "HTTP 503: no GPU at [address]"
+    assert found.notes == (("any reply", "reply 0") if texts else ())
+    assert derive_again(mode, found) == found
     assert (found.verdict, found.failure, found.answer) == (
         Verdict.UNSCORED,
         "unavailable",

@@ -65,6 +65,16 @@ def test_counts_of_the_last_200_are_exact(signs: str) -> None:
     assert stopped_at(signs, completed_before=1) == expected
 
 
+def test_says_what_mends_it_though_the_numbers_of_tokens_differ() -> None:
+    watch = EarlyStop()
+    for number in range(19):
+        watch.record(answer(f"HTTP 400: context length is 9, requested {number}"))
+    with pytest.raises(
+        TeacherError, match=r"20 of them with '.* requested 0'\. Lower --max-tokens, .*"
+    ):
+        watch.record(answer("HTTP 400: context length is 9, requested 99"))
+
+
 def test_says_counts_and_the_commonest_words() -> None:
     watch = EarlyStop()
     for i in range(19):

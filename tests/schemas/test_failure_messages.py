@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.generate.failure_messages import (
+from cotbuild.schemas.failure_messages import (
     MAX_CHARS,
     MAX_DISTINCT,
     MAX_GROUPS,
