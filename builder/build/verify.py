@@ -1,18 +1,16 @@
 """Verify a finished build from its own files alone."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from cotbuild.builder.build.build import StoredBuild
-from cotbuild.builder.build.directory import CARD
-from cotbuild.builder.card import build_front_matter, parse_front_matter, record_model
+from cotbuild.builder.build.compare import check_equal
+from cotbuild.builder.card import record_model
 from cotbuild.builder.storage.columns import check_columns
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
 from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
-from cotbuild.builder.storage.places import plain_folder, safe_place
+from cotbuild.builder.storage.places import plain_folder
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
@@ -23,31 +21,41 @@ from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import TrainingRow
 
 
-def verify_build(build: StoredBuild) -> None:
-    """Check the files of a build against its manifest.
+def verify_build(
+    build: StoredBuild, observe: Callable[[Record], None] | None = None
+) -> None:
+    """Check the files and rows of a build against its manifest.
 
-    These are checksums, column types, the schema, order and uniqueness of rows, digests,
-    counts and the front matter of the card. The rows of variants are not derived again. Raises
-    DataError at the first fault.
+    These are checksums, digests, column types, and the schema, order and uniqueness of
+    rows. The rows of variants are not derived again.
+    `observe` is called with every row, in the order of the files. Raises DataError at
+    the first fault.
     """
-    folder, manifest = build.folder, build.manifest
     _ = build.config  # raises DataError if it is missing or damaged
+    check_files(build)
     seen = SeenRows()
-    for entry in manifest.files:
-        _check_bytes(build.place(entry), entry)
-        _check_rows(build, entry, seen)
-    digests = config_digests(manifest.files)
-    fingerprint = digest("build/1", manifest.digests)
-    verdicts = {name: count for name, count in manifest.verdicts.items() if count}
-    _check_equal(folder, "digests of its configs", digests, manifest.digests)
-    _check_equal(folder, "fingerprint", fingerprint, manifest.fingerprint)
-    _check_equal(folder, "verdicts", dict(seen.verdicts), verdicts)
-    seen.check_unique(folder)
+    for entry in build.manifest.files:
+        _check_rows(build, entry, seen, observe)
+    seen.check_unique(build.folder)
     _check_unnamed_files(build)
-    _check_card(build)
 
 
 # -- files -------------------------------------------------------------------------------
+
+
+def check_files(build: StoredBuild) -> None:
+    """Check that every file has the size and checksum that the manifest states.
+
+    Also that its digests are those of its files, and its fingerprint that of its
+    digests. Raises DataError at the first fault.
+    """
+    folder, manifest = build.folder, build.manifest
+    for entry in manifest.files:
+        _check_bytes(build.place(entry), entry)
+    digests = config_digests(manifest.files)
+    fingerprint = digest("build/1", manifest.digests)
+    check_equal(folder, "digests of its configs", digests, manifest.digests)
+    check_equal(folder, "fingerprint", fingerprint, manifest.fingerprint)
 
 
 def _check_bytes(path: Path, entry: FileEntry) -> None:
@@ -56,8 +64,8 @@ def _check_bytes(path: Path, entry: FileEntry) -> None:
             f"{path}: missing; manifest.json says that it holds {entry.num_rows} rows. "
             "Build or download it again."
         )
-    _check_equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
-    _check_equal(path, "sha256", file_sha256(path), entry.sha256)
+    check_equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
+    check_equal(path, "sha256", file_sha256(path), entry.sha256)
 
 
 def _check_unnamed_files(build: StoredBuild) -> None:
@@ -82,7 +90,12 @@ def _check_unnamed_files(build: StoredBuild) -> None:
 # -- rows --------------------------------------------------------------------------------
 
 
-def _check_rows(build: StoredBuild, entry: FileEntry, seen: "SeenRows") -> None:
+def _check_rows(
+    build: StoredBuild,
+    entry: FileEntry,
+    seen: "SeenRows",
+    observe: Callable[[Record], None] | None,
+) -> None:
     path = build.place(entry)
     model = record_model(build.manifest, entry.config_name)
     if model is None:
@@ -94,25 +107,26 @@ def _check_rows(build: StoredBuild, entry: FileEntry, seen: "SeenRows") -> None:
     rows_digest, num_rows = RowsDigest(), 0
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
-        seen.add(entry, model.parse(row, where), where)
+        record = model.parse(row, where)
+        seen.add(entry, record, where)
+        if observe is not None:
+            observe(record)
         rows_digest.add(row)
         num_rows += 1
-    _check_equal(path, "number of rows", num_rows, entry.num_rows)
-    _check_equal(path, "digest of its rows", rows_digest.hexdigest(), entry.digest)
+    check_equal(path, "number of rows", num_rows, entry.num_rows)
+    check_equal(path, "digest of its rows", rows_digest.hexdigest(), entry.digest)
 
 
 class SeenRows:
-    """Order, ids and verdicts of the rows read so far, in 16 bytes per row."""
+    """Order and ids of the rows read so far, in 16 bytes per row."""
 
     def __init__(self) -> None:
-        self.verdicts: Counter[str] = Counter()
         self._last_position: dict[tuple[str, str], tuple[int, int]] = {}
         self._ids = bytearray()
 
     def add(self, entry: FileEntry, record: Record, where: str) -> None:
-        """Count a row; raises DataError if it is out of order or of another split."""
+        """Take a row; raises DataError if it is out of order or of another split."""
         if isinstance(record, Rationale):
-            self.verdicts[record.verdict.value] += 1
             position = (record.row, record.sample_index)
             self._check_order(entry, record.split, position, where)
             self._add_id(entry, record.question_id, record.sample_index)
@@ -157,73 +171,3 @@ class SeenRows:
         self._ids += hashlib.sha256(repr(full_id).encode()).digest()[
             : KEY_DTYPE.itemsize
         ]
-
-
-# -- the card ----------------------------------------------------------------------------
-
-
-def _check_card(build: StoredBuild) -> None:
-    path = safe_place(build.folder, CARD)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: the card could not be read: {error}. Run generate again."
-        ) from error
-    actual = parse_front_matter(text, str(path))
-    expected = build_front_matter(build.manifest)
-    # What `datasets` reads. Another version of cotbuild may word the rest differently.
-    for name in ("configs", "dataset_info"):
-        actual_entries = _strip_descriptions(actual.get(name))
-        expected_entries = _strip_descriptions(expected[name])
-        for difference in _differences(actual_entries, expected_entries):
-            raise DataError(
-                f"{path}: front matter {name}{difference}, which is not what "
-                "manifest.json says. Run generate again."
-            )
-
-
-def _strip_descriptions(entries: Any) -> Any:
-    """Return entries whose descriptions are reduced to the digest at their end."""
-    if not isinstance(entries, list):
-        return entries
-    return [_strip_description(entry) for entry in entries]
-
-
-def _strip_description(entry: Any) -> Any:
-    if not isinstance(entry, dict) or "description" not in entry:
-        return entry
-    _, _, last_word = str(entry["description"]).rpartition(" ")
-    return {**entry, "description": last_word}
-
-
-def _differences(actual: Any, expected: Any, path: str = "") -> Iterator[str]:
-    """Yield each value that differs, as "PATH is VALUE"."""
-    if _have_same_keys(actual, expected):
-        for key in expected:
-            yield from _differences(actual[key], expected[key], f"{path}.{key}")
-    elif _have_same_length(actual, expected):
-        for number, pair in enumerate(zip(actual, expected, strict=True)):
-            yield from _differences(*pair, f"{path}[{number}]")
-    elif actual != expected:
-        yield f"{path} is {actual!r}"
-
-
-def _have_same_keys(actual: Any, expected: Any) -> bool:
-    if not isinstance(actual, dict) or not isinstance(expected, dict):
-        return False
-    return actual.keys() == expected.keys()
-
-
-def _have_same_length(actual: Any, expected: Any) -> bool:
-    if not isinstance(actual, list) or not isinstance(expected, list):
-        return False
-    return len(actual) == len(expected)
-
-
-def _check_equal(path: Path, what: str, actual: object, expected: object) -> None:
-    if actual != expected:
-        raise DataError(
-            f"{path}: {what} is {actual!r}, but manifest.json says {expected!r}. The "
-            "file was changed after it was built."
-        )

@@ -8,6 +8,7 @@ from cotbuild.builder.card.front_matter import (
     dump_yaml,
     parse_front_matter,
     record_model,
+    rows_by_split,
 )
 from cotbuild.builder.card.licences import Licence, combine_licences
 from cotbuild.builder.card.markdown import code_span, inline_text
@@ -28,5 +29,6 @@ __all__ = [
     "parse_front_matter",
     "record_model",
     "render_card",
+    "rows_by_split",
     "word_lengths",
 ]

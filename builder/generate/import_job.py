@@ -20,6 +20,11 @@ from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 
 
+def import_title(dataset: str, author: str) -> str:
+    """Return the title of a build of imported rationales."""
+    return f"{dataset}: rationales by {author}"
+
+
 @dataclass(frozen=True)
 class ImportJob(Job):
     """A job whose rationales are read from files."""
@@ -30,7 +35,7 @@ class ImportJob(Job):
 
     @property
     def title(self) -> str:
-        return f"{self.source.dataset}: rationales by {self.teacher}"
+        return import_title(self.source.dataset, self.teacher)
 
     def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:  # noqa: ARG002
         found = open_import(self.imported, self.source)

@@ -67,6 +67,13 @@ PURPOSES = {
 Templates = dict[Purpose, dict[QuestionKind, Template]]
 
 
+def teacher_title(dataset: str, model: str) -> str:
+    """Return the title of a build, in which a folder goes by the last part of its path."""
+    last_part = model.rstrip("/").rsplit("/", 1)[-1]
+    teacher = EMBEDDED_MODEL if model == "embedded" else last_part
+    return f"{dataset}: rationales by {teacher}"
+
+
 @dataclass(frozen=True)
 class TeacherJob(Job):
     """A job whose rationales are requested from a teacher."""
@@ -75,11 +82,7 @@ class TeacherJob(Job):
 
     @property
     def title(self) -> str:
-        model = self.config.teacher.model
-        # The title is published, so of a path only the last part.
-        last_part = model.rstrip("/").rsplit("/", 1)[-1]
-        teacher = EMBEDDED_MODEL if model == "embedded" else last_part
-        return f"{self.source.dataset}: rationales by {teacher}"
+        return teacher_title(self.source.dataset, self.config.teacher.model)
 
     def input_parts(self) -> dict[str, Any]:
         templates = [
