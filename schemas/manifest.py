@@ -225,6 +225,11 @@ class Manifest(Record):
         description="Config to the digest of its files' digests."
     )
     files: list[FileEntry] = Field(description="Every published parquet file.")
+    card_version: int | None = Field(
+        default=None,
+        description="Version of the words of README.md; None in builds that did not record "
+        "it.",
+    )
     pyarrow: str = Field(description="Version of pyarrow that wrote the files.")
     run: RunInfo | None = Field(
         description="When and where the build was made; None in a release."

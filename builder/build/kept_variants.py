@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.build.install import read_last_manifest
+from cotbuild.builder.card import CARD_VERSION
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.builder.ui import pluralize
@@ -43,7 +44,7 @@ def keep_variants(
 def with_variants(
     manifest: Manifest, variants: VariantsEntry, files: list[FileEntry]
 ) -> Manifest:
-    """Return the manifest with these variants.
+    """Return the manifest with these variants, for which a new card is written.
 
     `files` are all files of the build, including those of the base configs.
     """
@@ -53,6 +54,7 @@ def with_variants(
         "files": files,
         "digests": digests,
         "fingerprint": digest("build/1", digests),
+        "card_version": CARD_VERSION,
     }
     return manifest.model_copy(update=changes)
 

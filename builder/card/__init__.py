@@ -9,13 +9,15 @@ from cotbuild.builder.card.front_matter import (
     parse_front_matter,
     record_model,
     rows_by_split,
+    split_card,
 )
 from cotbuild.builder.card.licences import Licence, combine_licences
 from cotbuild.builder.card.markdown import code_span, inline_text
-from cotbuild.builder.card.page import render_card
+from cotbuild.builder.card.page import CARD_VERSION, render_card
 from cotbuild.builder.card.plots import draw_pictures, word_lengths
 
 __all__ = [
+    "CARD_VERSION",
     "MODELS",
     "Licence",
     "ReleaseFacts",
@@ -30,5 +32,6 @@ __all__ = [
     "record_model",
     "render_card",
     "rows_by_split",
+    "split_card",
     "word_lengths",
 ]

@@ -136,18 +136,25 @@ def parse_front_matter(text: str, where: str) -> dict[str, Any]:
 
     `where` names the card in errors. Raises DataError if there is no front matter.
     """
-    lines = text.split("\n")
-    if lines[0] != "---":
-        raise _front_matter_error(where, f"it begins with {lines[0][:40]!r}, not '---'")
-    if "---" not in lines[1:]:
-        raise _front_matter_error(where, "it has no second line '---'")
-    end = lines.index("---", 1)
-    value = parse_yaml(
-        "\n".join(lines[1:end]), f"{where}: front matter", error=DataError
-    )
+    front_matter, _ = split_card(text, where)
+    value = parse_yaml(front_matter, f"{where}: front matter", error=DataError)
     if not isinstance(value, dict):
         raise _front_matter_error(where, f"it is {short_repr(value)}, not a mapping")
     return value
+
+
+def split_card(text: str, where: str) -> tuple[str, str]:
+    """Return the text of a card's front matter, and what follows it.
+
+    `where` names the card in errors. Raises DataError if there is no front matter.
+    """
+    first, _, rest = text.partition("\n")
+    if first != "---":
+        raise _front_matter_error(where, f"it begins with {first[:40]!r}, not '---'")
+    front_matter, separator, body = rest.partition("\n---\n")
+    if not separator:
+        raise _front_matter_error(where, "it has no second line '---'")
+    return front_matter, body
 
 
 def _front_matter_error(where: str, reason: str) -> DataError:

@@ -36,6 +36,12 @@ from cotbuild.builder.card.statistics import (
 from cotbuild.builder.card.usage import citation_lines, load_lines, usage_lines
 from cotbuild.schemas.manifest import Manifest
 
+CARD_VERSION = 1
+"""Version of the words of a card, recorded in the manifest.
+
+Increase it when a released version of cotbuild words cards differently: `verify` then
+compares only what `datasets` reads of the older cards.
+"""
 MAX_VALUE = 2_000
 """Longest text shown in an example row, in characters."""
 MAX_ITEMS = 30

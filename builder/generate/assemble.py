@@ -16,7 +16,7 @@ import pyarrow as pa
 from cotbuild.builder.build.directory import CARD, CONFIG
 from cotbuild.builder.build.install import install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
-from cotbuild.builder.card import render_card
+from cotbuild.builder.card import CARD_VERSION, render_card
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
 from cotbuild.builder.sources.provenance import hub_id
@@ -143,6 +143,7 @@ def _manifest(
         **counts.figures()._asdict(),
         digests=digests,
         files=files,
+        card_version=CARD_VERSION,
         pyarrow=pa.__version__,
         run=run,
     )

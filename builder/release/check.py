@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotbuild.builder.build.build import StoredBuild
-from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
+from cotbuild.builder.release.card_check import check_card, check_pictures
+from cotbuild.builder.release.config_check import check_config, unconfirmed_fields
 from cotbuild.builder.release.fetch import fetch_release
+from cotbuild.builder.release.figures import unchecked_fields, verify_rows
 from cotbuild.builder.release.rederive import RowDeriver, compare_rows, derive_imported
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.variants.check import check_variants
@@ -38,11 +40,15 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     Raises DataError at the first fault.
     """
     build = StoredBuild.open(folder)
-    verify_build(build)
+    verify_rows(build)
+    check_config(build)
     lines = list(_verify_rationales(build, options.source))
     if build.manifest.variants is not None:
         count = check_variants(build, options.files, everything=options.all_rows)
         lines.append(f"{count} rationales derived again in {len(build.specs)} variants")
+    lines += [*check_card(build), *check_pictures(build)]
+    unchecked = ", ".join([*unchecked_fields(build.manifest), *unconfirmed_fields()])
+    lines.append(f"not checked, since nothing in the build confirms it: {unchecked}")
     return build.manifest, lines
 
 

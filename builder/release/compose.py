@@ -26,9 +26,16 @@ from cotbuild.builder.release.sanitize import (
     refuse_path_as_name,
 )
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
+from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.names import FIGURES, PICTURES
+
+
+def picture_path(name: str) -> str:
+    """Return the path of a picture in a release."""
+    return f"{FIGURES}/{name}.png"
+
 
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
 """The files that a release may hold besides parquet files."""
@@ -77,7 +84,7 @@ def compose_release(
     manifest = public_manifest(build.manifest, spec.configs)
     config = public_config(build.config, build.manifest)
     published = StoredBuild(build.folder, manifest)
-    licence = combine_licences(_stated_licences(build.manifest), spec.licence)
+    licence = combine_licences(stated_licences(build.manifest), spec.licence)
     picture_paths = _write_pictures(published, folder)
     run = build.manifest.run
     languages = _default_languages(build.manifest)
@@ -87,7 +94,7 @@ def compose_release(
         rebuild=rebuild_commands(config, manifest),
         tag=spec.tag,
         languages=languages if spec.languages is None else spec.languages,
-        examples=dict(_first_rows(published)),
+        examples=dict(first_rows(published)),
         pictures=picture_paths,
         partial=partial,
         published=None if run is None else run.finished_at[:10],
@@ -130,14 +137,26 @@ def _write_pictures(build: StoredBuild, folder: Path) -> dict[str, str]:
     paths = {}
     try:
         for name, data in draw_pictures(build.manifest, lengths).items():
-            paths[name] = f"{FIGURES}/{name}.png"
+            paths[name] = picture_path(name)
             write_bytes_atomic(folder / paths[name], data)
     except OSError as error:
         raise write_error(folder, error) from error
     return paths
 
 
-def _stated_licences(manifest: Manifest) -> dict[str, str | None]:
+def partial_reason(manifest: Manifest) -> str | None:
+    """Say why a build is partial; None if no request is left that could be retried."""
+    retryable = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
+    num_left = sum(manifest.failures.get(kind, 0) for kind in retryable)
+    if num_left == 0:
+        return None
+    return (
+        f"{num_left} of {manifest.num_planned} rationales failed with errors that can be "
+        "retried"
+    )
+
+
+def stated_licences(manifest: Manifest) -> dict[str, str | None]:
     """Return the licence that each part of the release states."""
     licences = {f"the questions ({manifest.source.dataset})": manifest.source.licence}
     imported = manifest.imported
@@ -146,7 +165,7 @@ def _stated_licences(manifest: Manifest) -> dict[str, str | None]:
     return licences
 
 
-def _first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
+def first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the first row of each config, of the training split if it has one."""
     for name in build.manifest.digests:
         splits = [entry.split for entry in build.files(name) if entry.num_rows]

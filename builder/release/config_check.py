@@ -4,7 +4,7 @@ Every field of the configuration is listed here with what confirms it, so that a
 cannot be forgotten: a test compares the lists with the records. Pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cotbuild.builder.build.build import QUESTIONS, StoredBuild
@@ -95,7 +95,18 @@ def check_config(build: StoredBuild) -> None:
 
     Raises DataError at the first field that contradicts it.
     """
-    for fault in _faults(build):
+    _raise_first(build, _faults(build))
+
+
+def check_requests(build: StoredBuild) -> None:
+    """Check the fields of build.json that decide what a teacher is asked, but for the
+    teacher itself and the source. Raises DataError as `check_config` does.
+    """
+    _raise_first(build, _request_faults(build))
+
+
+def _raise_first(build: StoredBuild, faults: Iterator[Fault]) -> None:
+    for fault in faults:
         raise DataError(
             f"{build.folder}/build.json: {fault.field} is {short_repr(fault.value)}, but "
             f"manifest.json says {short_repr(fault.expected)}. Restore the file, or build "
@@ -105,7 +116,11 @@ def check_config(build: StoredBuild) -> None:
 
 def unconfirmed_fields() -> list[str]:
     """Return the fields of build.json that nothing in a build can confirm."""
-    prefixes = {"BuildConfig": "", "SourceConfig": "source.", "TeacherConfig": "teacher."}
+    prefixes = {
+        "BuildConfig": "",
+        "SourceConfig": "source.",
+        "TeacherConfig": "teacher.",
+    }
     return [
         f"{prefixes[record]}{name}"
         for record, fields in CONFIRMED_BY.items()
@@ -116,21 +131,27 @@ def unconfirmed_fields() -> list[str]:
 
 def _faults(build: StoredBuild) -> Iterator[Fault]:
     config, manifest = build.config, build.manifest
-    if (config.imported is None) != (manifest.imported is None):
-        yield Fault("imported", config.imported, manifest.imported)
-        return
-    if config.imported is not None and manifest.imported is not None:
-        yield from _import_faults(config.imported, manifest.imported, manifest)
-    else:
-        yield from _request_faults(config, manifest)
-        yield from _template_faults(config, manifest)
+    yield from _request_faults(build)
+    if config.imported is None:
         yield from _teacher_faults(config.teacher, manifest.teacher)
-    yield from _equal("seed", config.seed, manifest.seed)
-    yield from _equal("exemplars", config.exemplars, manifest.exemplars)
     yield from _source_faults(build)
     yield from _title_faults(config, manifest)
     if manifest.run is None:
         yield from _private_faults(config, manifest)
+
+
+def _request_faults(build: StoredBuild) -> Iterator[Fault]:
+    """Compare what decides the requests, or how files are imported."""
+    config, manifest = build.config, build.manifest
+    yield from _equal("seed", config.seed, manifest.seed)
+    yield from _equal("exemplars", config.exemplars, manifest.exemplars)
+    if config.imported is not None and manifest.imported is not None:
+        yield from _import_faults(config.imported, manifest.imported, manifest)
+    elif config.imported is None and manifest.imported is None:
+        yield from _sampling_faults(config, manifest)
+        yield from _template_faults(config, manifest)
+    else:
+        yield Fault("imported", config.imported, manifest.imported)
 
 
 def _equal(field: str, value: Any, expected: Any) -> Iterator[Fault]:
@@ -141,7 +162,7 @@ def _equal(field: str, value: Any, expected: Any) -> Iterator[Fault]:
 # -- how the teacher was asked ---------------------------------------------------------
 
 
-def _request_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
+def _sampling_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
     rules = ChainRules(config, manifest.teacher, {})
     yield from _equal("mode", rules.ref, manifest.mode)
     yield from _equal("sampling", config.sampling, manifest.sampling)
@@ -191,7 +212,9 @@ def _teacher_faults(teacher: TeacherConfig, identity: str) -> Iterator[Fault]:
         model, _, _ = identity.removeprefix("hub:").rpartition("@")
         yield from _equal("teacher.model", teacher.model, model)
         if teacher.revision and COMMIT.fullmatch(teacher.revision):
-            yield from _equal("teacher.revision", teacher.revision, hub_commit(identity))
+            yield from _equal(
+                "teacher.revision", teacher.revision, hub_commit(identity)
+            )
     if scheme == "local" and teacher.model in ("scripted", "embedded"):
         yield Fault("teacher.model", teacher.model, identity)
 

@@ -11,6 +11,7 @@ from cotbuild.builder.build.directory import (
     MANIFEST,
     read_manifest,
 )
+from cotbuild.builder.build.verify import check_files
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.storage.places import safe_path, safe_place
 from cotbuild.schemas.errors import DataError, PublishError
@@ -67,6 +68,7 @@ def fetch_found(
                 f"{target.name}: {path!r} was downloaded with other bytes than listed. "
                 "Run again."
             )
+    check_files(build)
     return build
 
 

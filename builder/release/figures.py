@@ -4,16 +4,18 @@ import sys
 
 from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
 from cotbuild.builder.build.compare import check_equal
+from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.card import rows_by_split
 from cotbuild.builder.generate.rows import BuildCounts
+from cotbuild.builder.release.rederive import stored_template
 from cotbuild.builder.sources.slices import parse_row_range
-from cotbuild.prompts.template import Template
+from cotbuild.builder.teachers.model_names import COMMIT
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Origin, Purpose, Rationale
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import Record, short_repr
 
 NOT_CHECKED = (
     "cotbuild",
@@ -31,6 +33,16 @@ NOT_CHECKED_IMPORT = (
     "imported.num_closer",
 )
 """Such fields of imported rationales: what the files hold that became no row."""
+
+
+def verify_rows(build: StoredBuild) -> None:
+    """Check the files of a build, its rows, and the figures that follow from them.
+
+    Nothing is derived again. Raises DataError at the first fault.
+    """
+    figures = FigureCheck(build)
+    verify_build(build, figures.add)
+    figures.check()
 
 
 class FigureCheck:
@@ -113,11 +125,25 @@ class FigureCheck:
             checksum = stated.checksums.get(source.split, "")
             _, _, revision = checksum.rpartition("@")
             check_equal(where, "revision", source.revision, revision)
+            self._check_hub_settings(source, where)
         if config.kind not in (None, kind):
             raise DataError(
                 f"{where}: kind {kind.value!r}, but build.json says {config.kind!r}. "
                 "One of them was changed."
             )
+
+    def _check_hub_settings(self, source: SourceRef, where: str) -> None:
+        """Compare a question with the config and commit that build.json names, if any."""
+        config = self._build.config.source
+        given = {"config_name": config.config_name}
+        if config.revision is not None and COMMIT.fullmatch(config.revision):
+            given["revision"] = config.revision
+        for name, value in given.items():
+            if value not in (None, getattr(source, name)):
+                raise DataError(
+                    f"{where}: {name} is {getattr(source, name)!r}, but build.json says "
+                    f"{short_repr(value)}. One of them was changed."
+                )
 
     # -- templates
 
@@ -131,14 +157,17 @@ class FigureCheck:
             for purpose, kind in self._counts.template_uses
             if purpose is not Purpose.CHOOSE and manifest.imported is None
         )
-        check_equal(folder, "templates", used, sorted(_template_uses(manifest)))
+        check_equal(folder, "templates", used, sorted(_template_uses(self._build)))
 
 
-def _template_uses(manifest: Manifest) -> list[str]:
+def _template_uses(build: StoredBuild) -> list[str]:
+    """Return what each template is for; raises DataError if one was edited."""
     uses = []
-    for entry in manifest.templates:
-        where = f"manifest.json: template {entry.template}"
-        template = Template.parse(entry.content or {}, where)
+    for entry in build.manifest.templates:
+        try:
+            template = stored_template(entry)
+        except DataError as error:
+            raise DataError(f"{build.folder}/{error}") from error
         purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
         uses.append(f"{purpose.value} {template.kind.value}")
     return uses

@@ -20,11 +20,11 @@ from cotbuild.builder.release.compose import (
     ReleaseSpec,
     ReleaseTree,
     compose_release,
+    partial_reason,
 )
 from cotbuild.builder.release.fetch import find_manifest
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
 from cotbuild.builder.ui import Ui
-from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import Manifest
 
@@ -76,7 +76,7 @@ def publish(
         tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
     ):
         build = StoredBuild.open(build_dir)
-        partial = _partial_reason(build)
+        partial = partial_reason(build.manifest)
         if partial is not None and not options.allow_partial:
             raise PublishError(
                 f"{build_dir}: {partial}. Run the same `cotbuild generate` again to retry "
@@ -102,19 +102,6 @@ def _refuse_own_folder(build_dir: Path, target: ReleaseTarget) -> None:
     folder = Path(target.name.removeprefix(FILE_PREFIX))
     if folder.resolve() == build_dir.resolve():
         raise ConfigError(f"{target.name!r} is the build itself. Name another folder.")
-
-
-def _partial_reason(build: StoredBuild) -> str | None:
-    """Say why the build is partial; None if no request is left that could be retried."""
-    failures = build.manifest.failures
-    retryable = [kind for kind in FailureKind if kind is not FailureKind.REJECTED]
-    num_left = sum(failures.get(kind, 0) for kind in retryable)
-    if num_left == 0:
-        return None
-    return (
-        f"{num_left} of {build.manifest.num_planned} rationales failed with errors that "
-        "can be retried"
-    )
 
 
 def _refuse_unverifiable(build: StoredBuild) -> None:

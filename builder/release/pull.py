@@ -15,13 +15,14 @@ from cotbuild.builder.build.directory import (
     set_aside_damaged_manifest,
 )
 from cotbuild.builder.build.install import install_build, lock_build
-from cotbuild.builder.build.verify import verify_build
 from cotbuild.builder.hub.target import ReleaseTarget
+from cotbuild.builder.release.card_check import check_front_matter
+from cotbuild.builder.release.config_check import check_requests
 from cotbuild.builder.release.fetch import FoundRelease, fetch_found, find_release
+from cotbuild.builder.release.figures import verify_rows
 from cotbuild.builder.release.rederive import (
     is_retryable,
     stored_answers,
-    stored_template,
 )
 from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
@@ -120,10 +121,10 @@ def _fetch(
     with ui.counting("bytes") as progress:
         release = fetch_found(target, found, stage, progress)
     ui.say(f"{target.name}: commit {found.commit[:12]}")
-    verify_build(release)
-    for entry in release.manifest.templates:
-        if entry.content is not None:
-            stored_template(entry)  # raises DataError if it was edited
+    verify_rows(release)
+    # The rest of build.json is replaced by what may be used here.
+    check_requests(release)
+    check_front_matter(release)
     return release
 
 

@@ -141,22 +141,11 @@ class RowDeriver:
     def for_build(
         cls, manifest: Manifest, config: BuildConfig, pool: ExemplarPool | None
     ) -> "RowDeriver":
-        """Raise DataError if the configuration is not that of the manifest."""
+        """Return the deriver of a build; `pool` holds the exemplars that were drawn.
+
+        Raises DataError if a template was edited.
+        """
         rules = ChainRules(config, manifest.teacher, _stored_templates(manifest), pool)
-        for name, value, expected in (
-            ("mode", rules.ref, manifest.mode),
-            ("sampling", config.sampling, manifest.sampling),
-            ("samples", config.samples, manifest.samples),
-            ("seed", config.seed, manifest.seed),
-            ("seed_bits", rules.body.seed_bits, manifest.seed_bits),
-            ("edits of requests", rules.first_edits, manifest.edits),
-            ("exemplars", config.exemplars, manifest.exemplars),
-        ):
-            if value != expected:
-                raise DataError(
-                    f"build.json: {name} is {value!r:.120}, but manifest.json says "
-                    f"{expected!r:.120}. Restore the file, or build again."
-                )
         return cls(rules, check_keys=config.exemplars is None or pool is not None)
 
     def derive(self, row: Rationale) -> Rationale:

@@ -6,6 +6,7 @@ Pure. No path, address or machine of the publisher is left in them.
 from collections.abc import Collection
 from pathlib import PurePath, PureWindowsPath
 
+from cotbuild.builder.card import CARD_VERSION
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.schemas.config import (
@@ -111,7 +112,9 @@ def public_manifest(manifest: Manifest, configs: Collection[str] | None) -> Mani
     set the variants were derived in, since aligned variants hold only the rows that all
     of the set can have. Raises ConfigError on a name that is no config of the build.
     """
-    manifest = manifest.model_copy(update={"run": None})
+    # Its card is written anew, too.
+    changes = {"run": None, "card_version": CARD_VERSION}
+    manifest = manifest.model_copy(update=changes)
     if configs is None:
         return manifest
     unknown = sorted(set(configs) - manifest.digests.keys())

@@ -99,7 +99,7 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
         manifest_with(lambda m: m["files"][0].update(num_rows=1)),
         ": number of rows is ",
     ),
-    "verdicts": (manifest_with(one_more_correct), ": verdicts is "),
+    "verdicts": (manifest_with(one_more_correct), ": verdicts.correct is "),
     "completion": (
         row_with(RATIONALES, lambda _: {"completion": "Wood. (C)."}),
         "/rationales: question ",
@@ -120,7 +120,10 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
         manifest_with(lambda m: m["sampling"].update(top_p=0.5)),
         "build.json: sampling is ",
     ),
-    "teacher": (manifest_with(lambda m: m.update(teacher="scripted:other")), KEY),
+    "teacher": (
+        manifest_with(lambda m: m.update(teacher="scripted:other")),
+        ": teacher is 'scripted:",
+    ),
     "variant": (
         row_with(VARIANT, lambda row: {"completion": row["completion"] + "!"}),
         "/post_cot: question ",
