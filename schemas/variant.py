@@ -263,3 +263,14 @@ class VariantsEntry(Record):
         ge=0, description="Rows checked for mentions of options, from the start."
     )
     variants: tuple[VariantEntry, ...] = Field(description="Counts of each variant.")
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        specs = [spec.name for spec in self.made.specs]
+        unknown = sorted(set(names) - set(specs))
+        if unknown:
+            raise ValueError(f"variants {unknown} have no spec among made.specs")
+        if len(set(names)) < len(names):
+            raise ValueError(f"variants {names} name one more than once")
+        return self

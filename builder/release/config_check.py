@@ -272,6 +272,8 @@ def _holds_questions(imported: ImportConfig | None) -> bool:
 def _dataset_faults(build: StoredBuild) -> Iterator[Fault]:
     """Compare the name of the source; that of a file may be a link to it, so it is not."""
     config, source = build.config.source, build.manifest.source
+    if config.name == source.dataset:
+        return  # as a release names a file, or a folder that is named like a dataset
     if config.name == "bundled":
         yield from _equal("source.name", config.name, source.dataset)
     elif config.name in KNOWN_DATASETS:

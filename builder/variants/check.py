@@ -1,15 +1,20 @@
 """Check the variants of a build: derive rows again and compare them with those written."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.build.build import RATIONALES, StoredBuild
+from cotbuild.builder.build.compare import check_equal, differences
+from cotbuild.builder.card import CARD_VERSION
 from cotbuild.builder.variants.derive import VariantDeriver
-from cotbuild.builder.variants.write import file_digests
+from cotbuild.builder.variants.example import RationaleExample
+from cotbuild.builder.variants.registry import builtin_variants
+from cotbuild.builder.variants.write import MAX_MEASURED, VariantCounts, file_digests
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.variant import TrainingRow, VariantsEntry
 
 NUM_SAMPLED = 200
 """Rationales that are derived again unless all are; the rows of the others are counted."""
@@ -20,23 +25,28 @@ def check_variants(
 ) -> int:
     """Derive the rows of a sample of rationales, or of all, and compare them.
 
-    `files` maps the file names that specs use to paths. Returns the number of
-    rationales derived. Raises DataError at the first row that differs, is missing or is
-    left over, ConfigError if a file is not given or is not the one used.
+    Every rationale that an aligned variant has no row of is in the sample. The figures
+    of the manifest are computed again from all rows. `files` maps the file names that
+    specs use to paths. Returns the number of rationales derived. Raises DataError at
+    the first row or figure that differs, ConfigError if a file is not given or is not
+    the one used.
     """
     entry = build.manifest.variants
     if entry is None:
         return 0
     _check_files(entry.made.files, files)
+    _check_descriptions(build)
     # All variants are derived, even if a release holds only some of them: together they
     # decide which rationales the aligned ones have.
     with VariantDeriver(build, entry.made, files) as deriver:
+        _check_selection(deriver, entry)
         written = {
-            variant.name: _WrittenRows(build, variant.name)
-            for variant in entry.variants
+            spec.name: _WrittenRows(build, spec.name, is_aligned=spec.aligned)
+            for spec in build.specs
         }
         num_checked = _check_training_rows(deriver, written, everything)
-        _check_evaluation_rows(deriver, written)
+        _check_counts(deriver, written, entry)
+        _check_evaluation_rows(deriver)
     return num_checked
 
 
@@ -55,21 +65,64 @@ def _check_files(digests: Mapping[str, str], files: Mapping[str, Path]) -> None:
             )
 
 
+def _check_descriptions(build: StoredBuild) -> None:
+    """Check that the variants that ship are described as they are there."""
+    if build.manifest.card_version != CARD_VERSION:
+        return  # another version of cotbuild may describe them in other words
+    shipped = builtin_variants()
+    for spec in build.specs:
+        same = shipped.get(spec.name)
+        if same is not None and same.fingerprint == spec.fingerprint:
+            check_equal(build.folder, f"about of {spec.name}", same.about, spec.about)
+
+
+def _check_selection(deriver: VariantDeriver, entry: VariantsEntry) -> None:
+    """Compare what the manifest says about the rationales that were selected."""
+    build = deriver.build
+    figures: dict[str, tuple[object, object]] = {
+        "rationales": (build.manifest.digests[RATIONALES], entry.rationales),
+        "num_in": (deriver.num_in, entry.num_in),
+        "dropped": (dict(deriver.dropped), entry.dropped),
+        "num_looked_at": (min(MAX_MEASURED, deriver.num_selected), entry.num_looked_at),
+    }
+    for name, (value, stated) in figures.items():
+        check_equal(build.folder, f"variants.{name}", value, stated)
+
+
+def _check_counts(
+    deriver: VariantDeriver,
+    written: Mapping[str, "_WrittenRows"],
+    entry: VariantsEntry,
+) -> None:
+    """Compare the counts of each variant with those of its rows."""
+    specs = {spec.name: spec for spec in deriver.variants.specs}
+    for variant in entry.variants:
+        spec = specs[variant.name]
+        counted = written[spec.name].counts.entry(spec, deriver.fingerprint(spec))
+        for name, value in counted:
+            what = f"variants: {name} of {spec.name}"
+            check_equal(deriver.build.folder, what, value, getattr(variant, name))
+
+
 class _WrittenRows:
     """The training rows of a variant, taken in the order of the rationales."""
 
-    def __init__(self, build: StoredBuild, name: str) -> None:
+    def __init__(self, build: StoredBuild, name: str, *, is_aligned: bool) -> None:
+        self.is_aligned = is_aligned
+        self.counts = VariantCounts()
         self._where = f"{build.folder}/{name}"
         self._rows = build.read(name, build.split)
         self._next = next(self._rows, None)
 
-    def take(self, question_id: str, sample_index: int) -> list[dict[str, Any]]:
-        """Take the next rows, as long as they are of this rationale."""
-        key = (question_id, sample_index)
+    def take(self, example: RationaleExample) -> list[dict[str, Any]]:
+        """Take and count the next rows, as long as they are of this rationale."""
+        key = (example.question_id, example.sample_index)
         rows = []
         while self._next is not None and _rationale_key(self._next) == key:
             rows.append(self._next)
             self._next = next(self._rows, None)
+        if rows:
+            self.counts.add(_written_rationale(rows), len(rows), example)
         return rows
 
     def check_end(self) -> None:
@@ -80,6 +133,15 @@ class _WrittenRows:
                 f"{self._where}: question {question_id!r} sample {sample_index} is not "
                 "a selected rationale, or out of order. Run `cotbuild variants` again."
             )
+
+
+def _written_rationale(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rationale in the rows of a variant, as its transforms left it."""
+    for row in rows:
+        start, end = row["rationale_start"], row["rationale_end"]
+        if start is not None:
+            return str(row["completion"][start:end])
+    return ""
 
 
 def _rationale_key(row: Mapping[str, Any]) -> tuple[str, int]:
@@ -93,30 +155,49 @@ def _check_training_rows(
     step = 1 if everything else max(1, deriver.num_selected // NUM_SAMPLED)
     num_checked = 0
     for number, example in enumerate(deriver.examples()):
-        key = (example.question_id, example.sample_index)
-        taken = {name: rows.take(*key) for name, rows in written.items()}
-        if number % step:
+        taken = {name: rows.take(example) for name, rows in written.items()}
+        is_dropped = any(
+            written[name].is_aligned and not rows for name, rows in taken.items()
+        )
+        if number % step and not is_dropped:
             continue
         num_checked += 1
-        derived = deriver.derive(example).rows
+        derived = deriver.derive(example)
+        for name in derived.dropped_by:
+            if name in written:
+                written[name].counts.num_dropped += 1
         for name, rows in taken.items():
-            expected = list(map(_as_written, derived.get(name, [])))
-            if rows != expected:
-                raise DataError(
-                    f"{deriver.build.folder}/{name}: question {key[0]!r} sample "
-                    f"{key[1]} is {rows!r:.200}, but {expected!r:.200} is derived from "
-                    "the rationale. Run `cotbuild variants` again."
-                )
+            _compare(
+                f"{deriver.build.folder}/{name}",
+                example,
+                rows,
+                derived.rows.get(name, []),
+            )
     for rows_left in written.values():
         rows_left.check_end()
     return num_checked
 
 
-def _check_evaluation_rows(deriver: VariantDeriver, names: Container[str]) -> None:
+def _compare(
+    where: str,
+    example: RationaleExample,
+    rows: list[dict[str, Any]],
+    derived: Sequence[TrainingRow],
+) -> None:
+    """Raise DataError unless the rows of a rationale are those derived from it."""
+    expected = list(map(_as_written, derived))
+    for path, value, derived_value in differences(rows, expected, "rows"):
+        raise DataError(
+            f"{where}: question {example.question_id!r} sample {example.sample_index}: "
+            f"{path} is {short_repr(value)}, but {short_repr(derived_value)} is derived "
+            "from the rationale. Run `cotbuild variants` again."
+        )
+
+
+def _check_evaluation_rows(deriver: VariantDeriver) -> None:
     build = deriver.build
-    for spec in deriver.variants.specs:
-        if spec.name not in names:
-            continue
+    for spec in build.specs:
+        where = f"{build.folder}/{spec.name}"
         written: dict[str, Iterator[dict[str, Any]]] = {}
         for split, question in deriver.questions():
             row = evaluation_row(spec, question)
@@ -126,8 +207,16 @@ def _check_evaluation_rows(deriver: VariantDeriver, names: Container[str]) -> No
                 written[split] = build.read(spec.name, split)
             if next(written[split], None) != _as_written(row):
                 raise DataError(
-                    f"{build.folder}/{spec.name}/{split}: question {question.id!r} "
+                    f"{where}/{split}: question {question.id!r} "
                     "differs from the row derived. Run `cotbuild variants` again."
+                )
+        splits = {build.split, *written}
+        check_equal(where, "splits", sorted(build.splits(spec.name)), sorted(splits))
+        for split, rows in written.items():
+            if next(rows, None) is not None:
+                raise DataError(
+                    f"{where}/{split}: has rows of no question. Run `cotbuild variants` "
+                    "again."
                 )
 
 
