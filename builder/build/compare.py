@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.record import Record, short_repr
 
 
 def check_equal(place: Path | str, what: str, actual: object, stated: object) -> None:
@@ -25,10 +25,12 @@ def differences(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield each part that differs, as (path, actual, expected).
 
-    Mappings with the same keys and lists of the same length are compared part by part.
-    A count that only one of two mappings has is compared with 0.
+    Records of one type, mappings with the same keys and lists of the same length are
+    compared part by part. A count that only one of two mappings has is compared with 0.
     """
-    if _are_counts(actual) and _are_counts(expected):
+    if isinstance(actual, Record) and type(actual) is type(expected):
+        yield from differences(dict(actual), dict(expected), path)
+    elif _are_counts(actual) and _are_counts(expected):
         for key in dict.fromkeys([*actual, *expected]):
             yield from differences(
                 actual.get(key, 0), expected.get(key, 0), f"{path}.{_shown(key)}"

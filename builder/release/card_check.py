@@ -7,7 +7,7 @@ may have been edited by its owner, so only what `datasets` reads has to match.
 
 import json
 import re
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any, NamedTuple
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
@@ -161,11 +161,19 @@ def _first_difference(card: _Card, front_matter: dict[str, Any], body: str) -> s
     lines = zip_longest(card.body.split("\n"), body.split("\n"), fillvalue="")
     for number, (line, expected_line) in enumerate(lines, start=1):
         if line != expected_line:
+            start = _start_of_difference(line, expected_line)
             return (
-                f"line {number} below the front matter is {short_repr(line)}, not "
-                f"{short_repr(expected_line)}"
+                f"line {number} below the front matter has {short_repr(line[start:])} "
+                f"where {short_repr(expected_line[start:])} should be"
             )
     return ""
+
+
+def _start_of_difference(line: str, expected: str) -> int:
+    """Return where to quote two lines from: the last word before they part."""
+    pairs = zip(line, expected, strict=False)
+    same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+    return line.rfind(" ", 0, sum(1 for _ in same)) + 1
 
 
 # -- what a publisher states -----------------------------------------------------------

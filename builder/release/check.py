@@ -48,7 +48,9 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
         lines.append(f"{count} rationales derived again in {len(build.specs)} variants")
     lines += [*check_card(build), *check_pictures(build)]
     unchecked = ", ".join([*unchecked_fields(build.manifest), *unconfirmed_fields()])
-    lines.append(f"not checked, since nothing in the build confirms it: {unchecked}")
+    lines.append(
+        f"not checked, or only in part, since the build does not tell: {unchecked}"
+    )
     return build.manifest, lines
 
 

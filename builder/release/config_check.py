@@ -47,7 +47,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "mode": "manifest",
         "decode": "manifest",
         "on_length": "manifest",
-        "longer_tokens": "request keys",
+        "longer_tokens": "in part",
         "exemplars": "manifest",
         "templates": "manifest",
         "system": "manifest",
@@ -60,10 +60,10 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "config_name": "rows",
         "revision": "rows",
         "split": "manifest",
-        "rows": "rows",
-        "sample": "manifest",
+        "rows": "in part",
+        "sample": "in part",
         "sample_seed": "nothing",
-        "limit": "manifest",
+        "limit": "in part",
         "eval_splits": "manifest",
         "columns": "nothing",
         "kind": "rows",
@@ -73,7 +73,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
     "TeacherConfig": {
         "model": "manifest",
         "endpoints": "manifest",
-        "revision": "manifest",
+        "revision": "in part",
         "recorded": "manifest",
         "window": "nothing",
         "max_attempts": "nothing",
@@ -84,9 +84,9 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
 }
 """What confirms each field of build.json, by record.
 
-"manifest": it is compared here; "rows": with every row, in figures.py; "request keys":
-it enters the requests whose keys are computed again; "nothing": it decides no request
-and no text of a row, or only the source can tell.
+"manifest": it is compared here; "rows": with every row, in figures.py; "in part": rows or
+manifest may contradict it, but need not; "nothing": it decides no request and no text of
+a row, or only the source can tell.
 """
 
 
@@ -115,7 +115,7 @@ def _raise_first(build: StoredBuild, faults: Iterator[Fault]) -> None:
 
 
 def unconfirmed_fields() -> list[str]:
-    """Return the fields of build.json that nothing in a build can confirm."""
+    """Return the fields of build.json that nothing in a build fully confirms."""
     prefixes = {
         "BuildConfig": "",
         "SourceConfig": "source.",
@@ -125,7 +125,7 @@ def unconfirmed_fields() -> list[str]:
         f"{prefixes[record]}{name}"
         for record, fields in CONFIRMED_BY.items()
         for name, confirmed_by in fields.items()
-        if confirmed_by == "nothing"
+        if confirmed_by in ("nothing", "in part")
     ]
 
 
@@ -272,6 +272,9 @@ def _holds_questions(imported: ImportConfig | None) -> bool:
 def _dataset_faults(build: StoredBuild) -> Iterator[Fault]:
     """Compare the name of the source; that of a file may be a link to it, so it is not."""
     config, source = build.config.source, build.manifest.source
+    if source.hub_id is None:
+        yield from _equal("source.config_name", config.config_name, None)
+        yield from _equal("source.revision", config.revision, None)
     if config.name == source.dataset:
         return  # as a release names a file, or a folder that is named like a dataset
     if config.name == "bundled":
@@ -302,9 +305,8 @@ def _private_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
     """Find settings of a publisher's machine, which no release and no pulled build has."""
     if config.teacher.recorded is None:
         public = public_config(config, manifest)
+        yield from _equal("templates", config.templates, public.templates)
     else:
         public, _ = received_config(config, manifest)
     for section in ("source", "teacher", "imported"):
-        found, expected = getattr(config, section), getattr(public, section)
-        if found != expected:
-            yield from _equal(section, dict(found or ()), dict(expected or ()))
+        yield from _equal(section, getattr(config, section), getattr(public, section))

@@ -18,12 +18,14 @@ from cotbuild.schemas.rationale import Origin, Purpose, Rationale
 from cotbuild.schemas.record import Record, short_repr
 
 NOT_CHECKED = (
+    "card_version",
     "cotbuild",
     "pyarrow",
     "source.checksums",
     "source.dropped",
     "source.licence",
     "source.overlaps",
+    "templates.content.about",
 )
 """Fields of a manifest that do not follow from the files of a build."""
 NOT_CHECKED_IMPORT = (

@@ -118,7 +118,7 @@ EDITS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "sampling": (
         manifest_with(lambda m: m["sampling"].update(top_p=0.5)),
-        "build.json: sampling is ",
+        "build.json: sampling.top_p is 1.0, but manifest.json says 0.5",
     ),
     "teacher": (
         manifest_with(lambda m: m.update(teacher="scripted:other")),
