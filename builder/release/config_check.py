@@ -78,6 +78,12 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "window": "nothing",
         "max_attempts": "nothing",
         "stall_s": "nothing",
+        "max_answer_s": "nothing",
+        "profile": "in part",
+        "omit": "manifest",
+        "rename": "manifest",
+        "extra_body": "manifest",
+        "seed_bits": "in part",
         "server": "manifest",
         "scripted": "manifest",
     },
@@ -167,6 +173,8 @@ def _sampling_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]
     yield from _equal("mode", rules.ref, manifest.mode)
     yield from _equal("sampling", config.sampling, manifest.sampling)
     yield from _equal("samples", config.samples, manifest.samples)
+    yield from _equal("seed_bits", rules.body.seed_bits, manifest.seed_bits)
+    yield from _equal("edits of requests", rules.first_edits, manifest.edits)
 
 
 def _template_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
