@@ -54,7 +54,8 @@ def fetch_found(
     """Download a release that was found to `folder`.
 
     Files that are there already with the right bytes are skipped. Raises PublishError
-    if a file is missing or has other bytes than the target lists.
+    if a file is missing or has other bytes than the target lists; DataError if it has
+    others than the manifest states.
     """
     commit, state = found
     build = _fetch_manifest(target, commit, folder)
