@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cotbuild.builder.storage.parquet import arrow_schema
+from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
 from cotbuild.schemas.files import (
@@ -179,12 +180,11 @@ def _parse_rows(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
 
 def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path}: could not be read: {error}. {_REMEDY}") from error
-    text = (table.schema.metadata or {}).get(_INPUTS_KEY, b"null")
-    try:
-        inputs = parse_record_json(text)
+        with ParquetRows(path, str(path)) as file:
+            text = (file.schema.metadata or {}).get(_INPUTS_KEY, b"null")
+            rows = list(file.valid_rows())
+        return parse_record_json(text), rows
+    except DataError as error:
+        raise StoreError(f"{error} {_REMEDY}") from error
     except JsonFault as error:
         raise StoreError(f"{path}: metadata is not JSON: {error}. {_REMEDY}") from error
-    return inputs, table.to_pylist()

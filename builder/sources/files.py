@@ -17,7 +17,6 @@ from cotbuild.schemas.record import short_repr
 _BOM = b"\xef\xbb\xbf"
 _MAX_CSV_FIELD_CHARS = 2**31 - 1
 """Instead of 128 Ki, the csv module's default, since contexts may be long."""
-_PARQUET_BATCH_ROWS = 1000
 Reader = Callable[[Path], Iterator[Row | BadRow]]
 
 
@@ -223,20 +222,17 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def read_parquet(path: Path) -> Iterator[Row | BadRow]:
-    """Yield the rows of a Parquet file, with 1,000 rows in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Yield the rows of a Parquet file, in bounded memory."""
+    from cotbuild.builder.storage.parquet_rows import ParquetRows, RowFault
 
-    try:
-        with open_file(path) as file:
-            batches = pq.ParquetFile(file).iter_batches(batch_size=_PARQUET_BATCH_ROWS)
-            for batch in batches:
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        first_line = str(error).splitlines()[0]
-        raise DataError(
-            f"{path.name}: not Parquet, or damaged: {first_line}."
-        ) from error
+    with ParquetRows(path, path.name) as file:
+        for row in file.rows():
+            if not isinstance(row, RowFault):
+                yield row
+            elif row.is_text:
+                yield BadRow(BadRowReason.NOT_UTF8, row.message)
+            else:
+                yield BadRow(BadRowReason.UNREADABLE, row.message)
 
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")

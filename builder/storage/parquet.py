@@ -11,16 +11,18 @@ from typing import Any, Literal, NamedTuple, Self, Union, get_args, get_origin
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_error
 from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
-from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
+from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format, short_repr
 
 ROWS_PER_FILE = 100_000
 ROWS_PER_GROUP = 1_000
 """Rows held in memory and written together."""
 
+_MAX_VERSION_DIGITS = 9
 _FORMAT_KEY = b"cotbuild.format_version"
 
 
@@ -224,22 +226,38 @@ def read_rows(
     """Yield the rows of a file as plain values, in constant memory.
 
     `columns` of None reads all columns. Raises DataError if the file cannot be read, is
-    not a parquet file of cotbuild, or was written by a newer one.
+    not a parquet file of cotbuild, was written by a newer one, or takes more memory than
+    `ParquetRows` allows.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            check_format(_format_of(file.schema_arrow), str(path))
-            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path}: {error}. Expected a parquet file of this build."
-        ) from error
+    with ParquetRows(path, str(path)) as file:
+        check_format(_format_of(file.schema), str(path))
+        _check_plain(file.schema, path)
+        yield from file.valid_rows(columns)
 
 
 def _format_of(schema: pa.Schema) -> object:
     version = (schema.metadata or {}).get(_FORMAT_KEY, b"")
-    return int(version) if version.isdigit() else version.decode("utf-8", "replace")
+    if version.isdigit() and len(version) <= _MAX_VERSION_DIGITS:
+        return int(version)
+    return version.decode("utf-8", "replace")
+
+
+def _check_plain(schema: pa.Schema, path: Path) -> None:
+    """Raise DataError for a column of a type that no record has, such as a decimal."""
+    for field in schema:
+        if not _is_plain(field.type):
+            raise DataError(
+                f"{path}: column {short_repr(field.name)} has the type {field.type}, "
+                "which no column of a build has. Restore the file, or build again."
+            )
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind):
+        return _is_plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        return all(_is_plain(field.type) for field in kind)
+    return kind in _SCALARS.values() or pa.types.is_null(kind)
 
 
 def is_written_by_cotbuild(path: Path) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.builder.storage.parquet import ROWS_PER_GROUP, arrow_schema
+from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
 from cotbuild.schemas.errors import DataError
@@ -83,20 +85,16 @@ class ScoresFile:
         """Raises DataError if it is not a scores file, or has a rationale twice."""
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
-            self.info = _read_info(self._file.schema_arrow, path)
+            self._file = ParquetRows(path, str(path))
+            self.info = _read_info(self._file.schema, path)
             self._keys, self._rows = _read_index(self._file, path)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{path}: not a readable scores file: {error}. {_REMEDY}"
-            ) from error
-        metadata = self._file.metadata
-        sizes = [
-            metadata.row_group(group).num_rows
-            for group in range(metadata.num_row_groups)
-        ]
+        except DataError as error:
+            if str(error).endswith(_REMEDY):
+                raise
+            raise DataError(f"{error} {_REMEDY}") from error
+        sizes = self._file.group_sizes
         self._group_starts: NDArray[np.int64] = np.cumsum([0, *sizes], dtype=np.int64)
-        self._last_group: tuple[int, pa.Table] | None = None
+        self._last_group: tuple[int, list[dict[str, Any]]] | None = None
 
     def close(self) -> None:
         """Close the file."""
@@ -116,26 +114,24 @@ class ScoresFile:
             return None
         number = int(self._rows[at])
         where = f"{self.path} row {number}"
-        row = ScoredRationale.parse(self._read_row(number, where), where)
+        row = ScoredRationale.parse(self._read_row(number), where)
         _check_text(row, example, where)
         return [(span.start, span.end, span.score, span.option) for span in row.spans]
 
-    def _read_row(self, number: int, where: str) -> dict[str, object]:
+    def _read_row(self, number: int) -> dict[str, Any]:
         group = int(np.searchsorted(self._group_starts, number, side="right")) - 1
-        table = self._read_group(group, where)
         start = number - int(self._group_starts[group])
-        row: dict[str, object] = table.slice(start, 1).to_pylist()[0]
-        return row
+        return self._read_group(group)[start]
 
-    def _read_group(self, group: int, where: str) -> pa.Table:
+    def _read_group(self, group: int) -> list[dict[str, Any]]:
         if self._last_group is not None and self._last_group[0] == group:
             return self._last_group[1]
         try:
-            table = self._file.read_row_group(group)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{where}: damaged: {error}. {_REMEDY}") from error
-        self._last_group = (group, table)
-        return table
+            rows = list(self._file.valid_rows(groups=[group]))
+        except DataError as error:
+            raise DataError(f"{error} {_REMEDY}") from error
+        self._last_group = (group, rows)
+        return rows
 
 
 def _check_text(row: ScoredRationale, example: RationaleExample, where: str) -> None:
@@ -172,20 +168,17 @@ def _read_info(schema: pa.Schema, path: Path) -> ScoresInfo:
 
 
 def _read_index(
-    file: pq.ParquetFile, path: Path
+    file: ParquetRows, path: Path
 ) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Return the sorted keys of all rows, and the row number of each."""
     buffer = bytearray()
-    number = 0
-    for batch in file.iter_batches(columns=["question_id", "sample_index"]):
-        ids, indexes = (column.to_pylist() for column in batch.columns)
-        for question_id, sample_index in zip(ids, indexes, strict=True):
-            if question_id is None or sample_index is None:
-                raise DataError(
-                    f"{path} row {number}: no question_id or sample_index. {_REMEDY}"
-                )
-            buffer += row_key(question_id, sample_index)
-            number += 1
+    for number, row in enumerate(file.valid_rows(["question_id", "sample_index"])):
+        question_id, sample_index = row["question_id"], row["sample_index"]
+        if question_id is None or sample_index is None:
+            raise DataError(
+                f"{path} row {number}: no question_id or sample_index. {_REMEDY}"
+            )
+        buffer += row_key(question_id, sample_index)
     keys: NDArray[np.bytes_] = np.frombuffer(bytes(buffer), KEY_DTYPE)
     rows = np.argsort(keys, kind="stable")
     keys = keys[rows]
