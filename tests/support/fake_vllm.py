@@ -78,6 +78,8 @@ def main() -> None:
         lives.write(json.dumps(sys.argv[1:]) + "\n")
     if "FAKE_VLLM_ENVIRON" in os.environ:
         Path(os.environ["FAKE_VLLM_ENVIRON"]).write_text(json.dumps(dict(os.environ)))
+    # vLLM closes connections that were idle for as long, by default 5 s.
+    assert int(os.environ["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"]) >= 3600
     words = json.loads(os.environ["FAKE_VLLM"])
     fake = Fake(words[min(number, len(words) - 1)])
     if fake.kind == "exit":

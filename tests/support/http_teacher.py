@@ -73,6 +73,8 @@ class Dials:
     tokenize_status: int = 200  # what /tokenize answers with
     habits: str = ""  # profile of the server whose refusals it has; see REFUSALS
     takes_system: bool = True  # whether the chat template has a system turn
+    per_connection: int = 0  # requests answered on one; the next is lost, as on one
+    # that the server has closed; 0: no limit
 
 
 FAULTS = (
@@ -255,6 +257,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, state: State) -> None:
         self.state = state
         self.buffer = b""
+        self.num_requests = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -277,6 +280,10 @@ class Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self.buffer = rest[length:]
+        self.num_requests += 1
+        if 0 < self.state.dials.per_connection < self.num_requests:
+            self.transport.abort()
+            return
         task = asyncio.ensure_future(self.answer(method, path, headers, rest[:length]))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -187,6 +187,18 @@ def test_over_a_unix_socket(tmp_path: Path) -> None:
         )
 
 
+def test_a_closed_connection_of_a_unix_socket_costs_nothing(tmp_path: Path) -> None:
+    """The managed teacher's case, which waits ten seconds after a real loss."""
+
+    async def attempt_all(client: EndpointClient) -> list[object]:
+        return [await client.attempt(request(i)) for i in range(4)]
+
+    path = tmp_path / "s"
+    with serve(uds=path, per_connection=1) as server:
+        outcomes = use_client(server, attempt_all, uds=path)
+    assert [type(outcome) for outcome in outcomes] == [Completion] * 4
+
+
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
