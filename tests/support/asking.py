@@ -15,7 +15,8 @@ def pool(
     *urls: str, say: Callable[[str], None] = print, **options: Any
 ) -> EndpointPool:
     """A pool of these endpoints, to be entered, with waits short enough for a test."""
-    client = {name: options.pop(name) for name in ("api_key", "uds") if name in options}
+    names = ("api_key", "uds", "max_answer_s")
+    client = {name: options.pop(name) for name in names if name in options}
     clients = [
         EndpointClient(url, options.get("model", "fake"), call_timeout_s=2.0, **client)
         for url in urls

@@ -65,6 +65,7 @@ class Dials:
         False  # nothing is answered but the looks of tests; neither on a new connection
     )
     metrics: bool = False  # vLLM's /metrics
+    token_rate: float = 20  # in them, tokens a second for each request that is served
     at_most: int = 0  # requests in flight, 429 to the others; 0: no limit
     retry_after: str | None = None  # header of every http_… fault
     api_key: str | None = None  # 401 without it
@@ -177,9 +178,10 @@ class State:
 
 
 def metrics(state: State) -> bytes:
-    """As vLLM writes them: 20 tokens a second for each request that is served."""
+    """As vLLM writes them: `token_rate` a second for each request that is served."""
     now_s, running = time.monotonic(), len(state.started_s)
-    tokens = 20 * (state.busy_s + sum(now_s - start_s for start_s in state.started_s))
+    served_s = state.busy_s + sum(now_s - start_s for start_s in state.started_s)
+    tokens = state.dials.token_rate * served_s
     values = {"generation_tokens_total": tokens, "num_requests_running": running}
     values["num_requests_waiting"] = state.in_flight - running
     return "".join(

@@ -18,7 +18,11 @@ from typing import Any, Self
 from cotbuild.builder.teachers.http.client import EndpointClient, Unreachable
 from cotbuild.builder.teachers.http.slots import PooledEndpoint, SlotScheduler
 from cotbuild.builder.teachers.http.window import RequestWindow
-from cotbuild.builder.teachers.http.wire import RetryableFailure, backoff_s
+from cotbuild.builder.teachers.http.wire import (
+    RetryableFailure,
+    ServerLoad,
+    backoff_s,
+)
 from cotbuild.schemas.completion import Answer, FailureKind, Request
 from cotbuild.schemas.errors import TeacherError
 
@@ -45,8 +49,8 @@ class EndpointPool:
 
     An endpoint is *dead* after DEAD_AFTER losses in a row. It is *hung* after `stall_s`
     seconds in which it neither finished a request nor, by vLLM's /metrics, generated a
-    token; the requests under way at it are then abandoned and sent elsewhere. An
-    endpoint that was taken out is checked again after growing waits.
+    token that one of them may have. The requests under way at it are then abandoned and
+    sent elsewhere. An endpoint that was taken out is checked again after growing waits.
 
     Args:
         clients: One for each endpoint.
@@ -200,7 +204,7 @@ class EndpointPool:
         """Make one attempt, which `_abandon_attempts` can end."""
         task = asyncio.current_task()
         assert task is not None
-        endpoint.attempts.add(task)
+        endpoint.attempts[task] = request.sampling.max_tokens
         try:
             return await endpoint.client.attempt(request)
         except asyncio.CancelledError:
@@ -211,7 +215,7 @@ class EndpointPool:
                 FailureKind.UNAVAILABLE, self._stall_message(), lost=True
             )
         finally:
-            endpoint.attempts.discard(task)
+            endpoint.attempts.pop(task, None)
 
     def _record_outcome(
         self,
@@ -289,7 +293,8 @@ class EndpointPool:
         # The way asyncio.timeout does it; one of those around each attempt was measured
         # to cost 3 % of the client's time.
         while endpoint.attempts:
-            endpoint.attempts.pop().cancel()
+            task, _ = endpoint.attempts.popitem()
+            task.cancel()
 
     # -- watching --------------------------------------------------------------
 
@@ -362,12 +367,13 @@ class EndpointPool:
                 load = await endpoint.client.fetch_load()
             except Unreachable:
                 continue  # requests will fail, and that is handled there
+            except TeacherError:
+                return  # a body without end
             if load is None:
                 return
-            if load.generated_tokens > endpoint.generated_tokens:
+            if endpoint.tokens.record(load.generated_tokens, _allowed(endpoint, load)):
                 endpoint.last_progress_s = time.monotonic()
                 self._last_progress_s = endpoint.last_progress_s
-            endpoint.generated_tokens = load.generated_tokens
             endpoint.window.record_load(load.running, load.waiting)
             self._slots.assign()
 
@@ -394,3 +400,13 @@ class EndpointPool:
         self._slots.fail(fault)
         for endpoint in self._endpoints:
             self._abandon_attempts(endpoint)
+
+
+def _allowed(endpoint: PooledEndpoint, load: ServerLoad) -> int | None:
+    """Return the most tokens that an endpoint may generate for the attempts under way.
+
+    None if it has other clients too.
+    """
+    if load.running + load.waiting > len(endpoint.attempts):
+        return None
+    return sum(endpoint.attempts.values())

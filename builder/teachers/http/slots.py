@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.token_progress import TokenProgress
 from cotbuild.builder.teachers.http.window import RequestWindow
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import Answer, Completion
@@ -26,10 +27,10 @@ class PooledEndpoint:
     """Whether it is taken out of the pool for now."""
     in_flight: int = 0
     """Slots taken, including those of tasks about to send."""
-    attempts: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Tasks with an attempt under way.
+    attempts: dict[asyncio.Task[Any], int] = field(default_factory=dict)
+    """Tasks with an attempt under way, and the most tokens that it may generate.
 
-    To abandon an attempt, remove its task from the set and cancel it.
+    To abandon an attempt, remove its task and cancel it.
     """
     losses: int = 0
     """Connections lost in a row; see pool.DEAD_AFTER."""
@@ -40,7 +41,7 @@ class PooledEndpoint:
     paused_until_s: float = 0.0
     last_progress_s: float = 0.0
     """Its last sign of life or, if it was idle, the next request's start."""
-    generated_tokens: float = 0.0
+    tokens: TokenProgress = field(default_factory=TokenProgress)
     last_error: str = "no answer yet"
 
     @property
@@ -76,6 +77,7 @@ class PooledEndpoint:
 
         Returns whether the outcome was a sign of life.
         """
+        self.tokens.restart()
         if isinstance(outcome, Completion):
             self.window.record_success()
         if isinstance(outcome, RetryableFailure):

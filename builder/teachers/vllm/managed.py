@@ -23,6 +23,7 @@ from cotbuild.builder.teachers.http.bodies import (
 )
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import Connections
+from cotbuild.builder.teachers.http.token_progress import TokenProgress
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
     backoff_s,
@@ -70,6 +71,7 @@ class ServerSession:
         self.connections = (
             connections  # for health and metrics, apart from the requests
         )
+        self.tokens = TokenProgress()
         self.ended = asyncio.Event()
 
     async def wait_before_retry(
@@ -83,14 +85,17 @@ class ServerSession:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), wait_s)
 
-    async def generated_tokens(self) -> float | None:
-        """Return the tokens that all engines have generated since the start.
+    async def has_new_token(self, allowed: int) -> bool:
+        """Return whether a request has gone on since the last call.
 
-        None if the server does not report it.
+        False if the server does not report its tokens.
+
+        Args:
+            allowed: The most tokens that the requests under way may generate together.
         """
         metrics = await _get_body(self.connections, "metrics")
         load = parse_load(metrics) if metrics is not None else None
-        return load.generated_tokens if load is not None else None
+        return load is not None and self.tokens.record(load.generated_tokens, allowed)
 
     async def close(self) -> None:
         """End the server with all it started; requests in flight break off."""
@@ -134,6 +139,7 @@ class ManagedTeacher:
         self._fault: TeacherError | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._num_asking = 0
+        self._allowed_tokens = 0  # of all requests being asked
         self._num_completions = 0
         self._restarts = 0  # since the last completion
 
@@ -181,16 +187,19 @@ class ManagedTeacher:
         A request in flight when the server dies is sent again to the next server.
         """
         self._num_asking += 1
+        self._allowed_tokens += request.sampling.max_tokens
         try:
             return await self._ask_with_retries(request)
         finally:
             self._num_asking -= 1
+            self._allowed_tokens -= request.sampling.max_tokens
 
     async def _ask_with_retries(self, request: Request) -> Answer:
         num_attempts = 0
         while True:
             server = await self._current_server()
             outcome = await server.client.attempt(request)
+            server.tokens.restart()
             if isinstance(outcome, Completion):
                 self._num_completions += 1
                 self._restarts = 0
@@ -250,18 +259,19 @@ class ManagedTeacher:
     async def _watch(self, server: ServerSession) -> str:
         """Wait until the server has died or stalls; return the reason for a restart."""
         stall_s = self._config.stall_s
-        tokens: float | None = None
-        last_progress = (-1, tokens)
+        num_completions = -1
         progressed_s = next_poll_s = time.monotonic()
         while (code := server.process.exit_code()) is None:
             await asyncio.sleep(POLL_S)
             now_s = time.monotonic()
+            has_new_token = False
             if now_s >= next_poll_s and self._num_asking:
                 next_poll_s = now_s + min(max(stall_s / 10, 1.0), 10.0)
-                tokens = await server.generated_tokens() or tokens
-            progress = (self._num_completions, tokens)
-            if progress != last_progress or not self._num_asking:
-                last_progress, progressed_s = progress, now_s
+                has_new_token = await server.has_new_token(self._allowed_tokens)
+            has_completion = self._num_completions != num_completions
+            num_completions = self._num_completions
+            if has_new_token or has_completion or not self._num_asking:
+                progressed_s = now_s
             elif now_s - progressed_s > stall_s:
                 return (
                     f"vLLM stalled: {self._num_asking} requests running and no new token "

@@ -69,6 +69,25 @@ def test_a_connection_that_the_server_had_closed_costs_nothing(
     assert servers[0].stats()["repeated"] == 0
 
 
+def test_an_answer_that_never_ends_does_not_hold_the_run(servers: list[Server]) -> None:
+    servers[0].reset(latency_s=3600, metrics=True, token_rate=1e6)
+    done = run(servers[:1], 1, max_attempts=1, stall_s=0.5)
+    [failure] = done.answers
+    assert isinstance(failure, Failure)
+    assert failure.message == "no answer and no new token for 0.5 s"
+
+
+def test_an_answer_has_a_time_limit_and_is_not_asked_again(
+    servers: list[Server],
+) -> None:
+    servers[0].reset(latency_s=3600, metrics=True)
+    done = run(servers[:1], 1, max_attempts=5, max_answer_s=0.3)
+    [failure] = done.answers
+    assert isinstance(failure, Failure)
+    assert failure.message == "no whole answer within 0.3 s (teacher.max_answer_s)"
+    assert servers[0].stats()["requests"] == 1
+
+
 def test_another_model_midway_at_one_of_several_stops(servers: list[Server]) -> None:
     servers[1].reset(answers_as="fake-1", latency_s=0.01)
 
