@@ -64,6 +64,16 @@ class Sampling(Record):
         default=(), description="Strings that end generation."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_words(cls, value: object) -> object:
+        """Refuse what YAML reads from `on` and `null`; the first would count as 1."""
+        if value is None or isinstance(value, bool):
+            raise ValueError(
+                f"{value} is not a value; write one, or off to leave the field out"
+            )
+        return value
+
     @cached_property
     def canonical(self) -> str:
         """The parameters' part of a request's canonical JSON, cached once per build."""

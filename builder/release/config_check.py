@@ -184,7 +184,9 @@ def _template_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]
         if content is None:
             continue
         if config.system is not None:
-            yield from _equal("system", config.system, content.get("system"))
+            # An empty one is none; older builds hold it as it was set.
+            sent = content.get("system") or None
+            yield from _equal("system", config.system or None, sent)
         reply = "json" if config.decode == "json" else content.get("reply")
         yield from _equal("decode", reply, content.get("reply"))
     named = [ref for ref in config.templates if "@" in last_part(ref)]

@@ -212,9 +212,9 @@ def _is_builtin(entry: TemplateEntry, config: BuildConfig) -> bool:
     builtin = builtin_templates().get(entry.template)
     if builtin is None:
         return False
-    changes = {}
+    changes: dict[str, str | None] = {}
     if config.system is not None:
-        changes["system"] = config.system
+        changes["system"] = config.system or None
     if config.decode == "json":
         changes["reply"] = "json"
     return builtin.replace(**changes).fingerprint == entry.fingerprint

@@ -7,6 +7,8 @@ from pathlib import Path
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.identity import refuse_recorded, save_identity
 from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.server_profiles import find_profile
 
 ENDPOINT_WINDOW = 128
 """Default number of requests in flight at one endpoint.
@@ -31,11 +33,14 @@ def open_teacher(
         say: Receives lines about progress, restarts and endpoints.
 
     Raises:
-        ConfigError: The teacher is only recorded.
+        ConfigError: The teacher is only recorded, or has the profile of another server
+            than the one that would be started.
     """
     refuse_recorded(config)
     if config.endpoints:
         return _open_endpoints(config, identity, store_dir, say)
+    if config.model != "scripted":
+        _refuse_other_profile(config)
     save_identity(config, identity, store_dir)
     # Imported when needed: aiohttp alone takes a quarter of a second.
     if config.model == "scripted":
@@ -45,6 +50,14 @@ def open_teacher(
     from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 
     return ManagedTeacher(config, identity, store_dir / "logs", say)
+
+
+def _refuse_other_profile(config: TeacherConfig) -> None:
+    if config.profile is not None and find_profile(config.profile).name != "vllm":
+        raise ConfigError(
+            f"teacher.profile is {config.profile!r}, but cotbuild starts vLLM, which takes "
+            "every field. Pass --profile vllm, or --endpoint URL of such a server."
+        )
 
 
 def _open_endpoints(

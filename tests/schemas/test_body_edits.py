@@ -146,3 +146,15 @@ def test_yaml_reads_off_as_false() -> None:
     settings = config(**yaml.safe_load(text))
     assert settings.teacher.omit == ("top_k", "min_p", "stop", "seed")
     assert settings.sampling == Sampling()
+
+
+@pytest.mark.parametrize("value", [True, None])
+@pytest.mark.parametrize("field", ["temperature", "top_k", "stop", "max_tokens"])
+def test_other_words_are_no_values_of_a_sampling_field(
+    field: str, value: object
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config(sampling={field: value})
+    assert f"sampling.{field}: {value} is not a value; write one, or off" in str(
+        raised.value
+    )

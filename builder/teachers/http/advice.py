@@ -17,16 +17,21 @@ _TOO_LONG = re.compile(
     r"(?:too large|too big|at most|exceed|valid range|less than or equal)",
     re.IGNORECASE,
 )
+_REFUSED = (
+    r"(?:(?:not|n't|un) ?(?:be )?(?:support|allow|permit|enabl|accept|recogni)"
+    r"|not one of|invalid|unknown|unexpected)"
+)
+_SYSTEM_TURN = (
+    r"(?:['\"`]system['\"`]|\bsystem (?:role|message|prompt|instruction|turn)"
+    r"|\brole:? system\b)"
+)
 _NO_SYSTEM_TURN = re.compile(
-    r"system (?:role|message|prompt|instruction|turn)s?\b.{0,60}"
-    r"(?:not|n't|un)\s?(?:be )?(?:support|allow|permit|enabl|accept)"
-    r"|(?:not|n't|un)\s?(?:be )?(?:support|allow|permit|accept).{0,60}\bsystem\b"
-    r"|\brole.{0,20}\bsystem\b.{0,40}(?:not|n't|un|invalid)"
-    r"|(?:invalid|unknown|unexpected|unsupported|unrecogni[sz]ed).{0,30}\bsystem\b"
-    r"|only (?:the )?user and assistant|roles must alternate"
+    rf"{_SYSTEM_TURN}.{{0,60}}{_REFUSED}|{_REFUSED}.{{0,60}}{_SYSTEM_TURN}"
+    r"|only (?:the )?user\b.{0,40}\broles?\b|roles must alternate"
     r"|should be 'user' or 'assistant'|developer instruction is not enabled",
     re.IGNORECASE,
 )
+_TAKES_SYSTEM_TURN = re.compile(r"optional system (?:message|prompt)", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"unrecogni[sz]ed|unknown|unsupported|unexpected|invalid|forbidden|deprecated"
     r"|(?:not|n't) (?:be )?(?:support|permit|allow|accept|recogni)|no longer"
@@ -59,8 +64,15 @@ _SAMPLING_FIELDS = (
     "max_tokens",
     "stop",
 )
+_OPTIONS_FOR_OTHERS = {
+    "response_format": "--set teacher.omit=[response_format]",
+    "max_completion_tokens": "--set teacher.rename.max_tokens=max_tokens",
+    "repeat_penalty": "--set sampling.repetition_penalty=off",
+}
+"""Options for fields, also for names under which a profile sends one."""
 _FIELD = re.compile(
-    rf"(?<![A-Za-z0-9_])({'|'.join(_SAMPLING_FIELDS)}|seed|response_format)(?![A-Za-z0-9_])"
+    rf"(?<![A-Za-z0-9_])({'|'.join([*_SAMPLING_FIELDS, 'seed', *_OPTIONS_FOR_OTHERS])})"
+    r"(?![A-Za-z0-9_])"
 )
 
 
@@ -75,7 +87,7 @@ def advise_on_rejection(message: str) -> str | None:
             "Lower --max-tokens, raise the server's context length (vLLM: "
             "--max-model-len), or leave the longest questions out."
         )
-    if _NO_SYSTEM_TURN.search(message):
+    if _NO_SYSTEM_TURN.search(message) and not _TAKES_SYSTEM_TURN.search(message):
         return "The model takes no system turn. Add --no-system to send none."
     if _REFUSAL.search(message):
         return _advise_on_fields(message)
@@ -85,6 +97,7 @@ def advise_on_rejection(message: str) -> str | None:
 def _advise_on_fields(message: str) -> str | None:
     """Return the options that change the fields which the message names, if any."""
     refused = _ALTERNATIVES.split(message, maxsplit=1)[0]
+    refused = _OTHER_NAME.split(refused, maxsplit=1)[0]
     fields = list(dict.fromkeys(_FIELD.findall(refused)))
     if not fields:
         return None
@@ -100,6 +113,4 @@ def _option_for(field: str, message: str) -> str:
     if field == "seed":
         is_too_large = _OUT_OF_RANGE.search(message) is not None
         return "--set teacher.seed_bits=31" if is_too_large else "--set seed=off"
-    if field == "response_format":
-        return "--set teacher.omit=[response_format]"
-    return f"--set sampling.{field}=off"
+    return _OPTIONS_FOR_OTHERS.get(field) or f"--set sampling.{field}=off"

@@ -54,4 +54,4 @@ def test_a_changed_edit_is_found_by_verify_and_asked_anew(tmp_path: Path) -> Non
     settings["teacher"]["omit"] = []
     (out / "build.json").write_text(json.dumps(settings))
     done = here("verify", out, code=1)
-    assert "edits of requests is" in done.output
+    assert "build.json: edits of requests" in done.output

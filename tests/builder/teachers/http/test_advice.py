@@ -24,6 +24,11 @@ REFUSED_FIELDS = [
         "Only the default (1) value is supported.",
         ["sampling.temperature=off"],
     ),
+    (
+        "Unrecognized request argument supplied: max_completion_tokens",
+        ["teacher.rename.max_tokens=max_tokens"],
+    ),
+    ("Unknown parameter: 'repeat_penalty'.", ["sampling.repetition_penalty=off"]),
     ("property 'min_p' is unsupported", ["sampling.min_p=off"]),
     ("[] is too short - 'stop'", ["sampling.stop=off"]),
     ("`top_p` must be > 0.0 and < 1.0", ["sampling.top_p=off"]),
@@ -57,6 +62,9 @@ REFUSED_SYSTEM = [
     "unknown variant `system`, expected `user` or `assistant`",
     "messages.0.role: Input should be 'user' or 'assistant'",
     "system messages are not allowed for this model",
+    "Only user, assistant and tool roles are supported, got system.",
+    "'system' is not one of ['user', 'assistant'] - 'messages.0.role'",
+    "unsupported role: system",
 ]
 TOO_LONG = [
     "This model's maximum context length is 4096 tokens. However, you requested 5000 "
@@ -99,6 +107,10 @@ def test_a_request_that_is_too_long_is_answered_with_max_tokens(message: str) ->
         "Your content was blocked by our safety system.",
         "invalid JSON in the request body",
         "model 'x' is not supported",
+        "This model is unsupported on this system",
+        "After the optional system message, conversation roles must alternate "
+        "user/assistant/user/assistant/...",
+        "Unrecognized request argument supplied: reasoning_effort",
     ],
 )
 def test_other_words_get_no_advice(message: str) -> None:

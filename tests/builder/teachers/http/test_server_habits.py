@@ -1,10 +1,15 @@
 """Each profile asked through the real client, of a server with that server's habits."""
 
+from pathlib import Path
+
 import pytest
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
+from cotbuild.builder.teachers.open import open_teacher
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
+from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import PROFILE_NAMES
 from tests.builder.generate.test_server_profiles import chain_requests, config
 from tests.support.asking import use_client
@@ -45,3 +50,10 @@ def test_a_model_that_takes_no_system_turn_is_sent_none(server: Server) -> None:
     assert "System role not supported" in refused.message
     answers = ask(server, system="")
     assert [type(answer) for answer in answers] == [Completion, Completion]
+
+
+def test_a_server_that_cotbuild_starts_takes_no_other_profile(tmp_path: Path) -> None:
+    teacher = TeacherConfig(profile="openai")
+    with pytest.raises(ConfigError, match="cotbuild starts vLLM, which takes every"):
+        open_teacher(teacher, "embedded:x", tmp_path, print)
+    assert list(tmp_path.iterdir()) == []
