@@ -31,7 +31,7 @@ from cotbuild.builder.release.compose import (
     stated_licences,
 )
 from cotbuild.builder.release.rebuild import rebuild_commands
-from cotbuild.builder.release.sanitize import public_config
+from cotbuild.builder.release.sanitize import named_config
 from cotbuild.builder.storage.answer_store import ANSWERS
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -184,7 +184,7 @@ def _release_facts(build: StoredBuild, card: _Card) -> ReleaseFacts:
     the rest as it follows from manifest and rows.
     """
     manifest = build.manifest
-    config = public_config(build.config, manifest)
+    config = named_config(build.config, manifest)
     load = _LOAD.search(card.body)
     repo, _, _, tag = load.groups() if load else ('""', None, None, None)
     released = _RELEASED.search(card.body)

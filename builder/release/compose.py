@@ -18,9 +18,9 @@ from cotbuild.builder.card import (
     word_lengths,
 )
 from cotbuild.builder.hub.names import FILE_PREFIX
+from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.release.sanitize import (
-    last_part,
     public_config,
     public_manifest,
     refuse_path_as_name,

@@ -12,11 +12,8 @@ from cotbuild.builder.build.compare import differences
 from cotbuild.builder.generate.chains import ChainRules
 from cotbuild.builder.generate.import_job import import_title
 from cotbuild.builder.generate.teacher_job import teacher_title
-from cotbuild.builder.release.sanitize import (
-    NO_ADDRESS,
-    last_part,
-    public_config,
-)
+from cotbuild.builder.release.local_paths import last_part
+from cotbuild.builder.release.sanitize import NO_ADDRESS, named_config
 from cotbuild.builder.release.untrusted import received_config
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.sources.splits import canonical_split
@@ -314,7 +311,7 @@ def _title_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
 def _private_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]:
     """Find settings of a publisher's machine, which no release and no pulled build has."""
     if config.teacher.recorded is None:
-        public = public_config(config, manifest)
+        public = named_config(config, manifest)
         yield from _equal("templates", config.templates, public.templates)
     else:
         public, _ = received_config(config, manifest)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from cotbuild.builder.imports import builtin_recipes
-from cotbuild.builder.release.sanitize import last_part
+from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.import_recipe import ImportConfig

@@ -4,9 +4,10 @@ Pure. No path, address or machine of the publisher is left in them.
 """
 
 from collections.abc import Collection
-from pathlib import PurePath, PureWindowsPath
 
+from cotbuild.builder.build.directory import CONFIG, MANIFEST
 from cotbuild.builder.card import CARD_VERSION
+from cotbuild.builder.release.local_paths import last_part, without_local_paths
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.schemas.config import (
@@ -29,6 +30,14 @@ NO_ADDRESS = "http://endpoint.invalid/v1"
 
 
 def public_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
+    """Return the configuration as it may be published: `named_config`, with no path left.
+
+    Raises PublishError if a path cannot be cut.
+    """
+    return without_local_paths(named_config(config, manifest), CONFIG)
+
+
+def named_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
     """Return the configuration with names for paths and commits for branches.
 
     It lists every template that was used, so that it means the same when the default
@@ -77,11 +86,6 @@ def _public_import(imported: ImportConfig) -> ImportConfig:
     return imported.model_copy(update=changes)
 
 
-def last_part(path: str) -> str:
-    """Return the last part of a POSIX or Windows path."""
-    return PureWindowsPath(PurePath(path).name).name or path
-
-
 def is_path(model: str) -> bool:
     """Whether the name of a model is a path or an address, not a name on a hub."""
     return model.startswith(("/", "~", ".")) or "\\" in model or "://" in model
@@ -110,11 +114,12 @@ def public_manifest(manifest: Manifest, configs: Collection[str] | None) -> Mani
     `configs` None keeps all of them. `rationales` and `questions` always stay: without
     them the rows of a variant could not be checked, nor the build restored. So does the
     set the variants were derived in, since aligned variants hold only the rows that all
-    of the set can have. Raises ConfigError on a name that is no config of the build.
+    of the set can have. Raises ConfigError on a name that is no config of the build,
+    PublishError if a text is a path that cannot be cut.
     """
+    manifest = without_local_paths(manifest.model_copy(update={"run": None}), MANIFEST)
     # Its card is written anew, too.
-    changes = {"run": None, "card_version": CARD_VERSION}
-    manifest = manifest.model_copy(update=changes)
+    manifest = manifest.model_copy(update={"card_version": CARD_VERSION})
     if configs is None:
         return manifest
     unknown = sorted(set(configs) - manifest.digests.keys())

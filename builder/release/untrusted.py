@@ -5,7 +5,8 @@ is read, contacted or started. Paths pass the door in `builder.storage.places`.
 """
 
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.release.sanitize import is_path, last_part, public_config
+from cotbuild.builder.release.local_paths import last_part
+from cotbuild.builder.release.sanitize import is_path, named_config
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
@@ -21,7 +22,7 @@ def received_config(
     keys, but no means of reaching it: users name a teacher of their own to request
     more. Paths are cut to names. The second value lists the settings that were changed.
     """
-    public = public_config(config, manifest)
+    public = named_config(config, manifest)
     teacher = public.teacher.model_copy(
         update={
             "endpoints": (),

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.hub.target import RemoteFile, RemoteState
 from cotbuild.builder.release.check import unverifiable_reason
+from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.release.open import is_release_name, split_revision
 from cotbuild.builder.release.plan import plan_release, refuse_foreign
-from cotbuild.builder.release.sanitize import last_part, public_config, public_manifest
+from cotbuild.builder.release.sanitize import public_config, public_manifest
 from cotbuild.builder.storage.places import safe_path
 from cotbuild.builder.teachers.identity import (
     IdentityCache,
