@@ -1,6 +1,5 @@
 """Read files of rationales: each text with its position, or the fault of its row."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.files import FileRows, open_file
+from cotbuild.builder.sources.files import FileRows, read_document
+from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
+from cotbuild.schemas.json_text import parse_json
 from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
@@ -94,11 +95,10 @@ def _bare_rows(path: Path) -> Iterator[Row]:
             f"{path.name}: text={WHOLE_ROW} needs a JSON list of texts. For other "
             "files name the column of the text."
         )
-    with open_file(path) as file:
-        content = file.read()
+    content = read_document(path)
     try:
-        value: Any = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        value: Any = parse_json(content.decode("utf-8-sig"))
+    except ValueError as error:  # JsonFault and UnicodeDecodeError are
         raise DataError(
             f"{path.name}: not JSON: {error}. text={WHOLE_ROW} needs one list of texts."
         ) from error
@@ -140,14 +140,10 @@ def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow
 def _check_text(value: object, answer: object) -> tuple[str, object] | BadRow:
     if not isinstance(value, str):
         return _no_text(value)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        # Such as JSON's "\ud800", which no file in UTF-8 can contain.
-        return BadRow(
-            BadRowReason.NOT_UTF8,
-            f"text has a lone surrogate at {error.start}. Expected valid Unicode.",
-        )
+    for name, text in (("text", value), ("answer", answer)):
+        fault = find_surrogate(text) if isinstance(text, str) else None
+        if fault is not None:
+            return BadRow(BadRowReason.NOT_UTF8, f"{name} {fault}")
     return value, None if is_missing(answer) else answer
 
 

@@ -4,19 +4,22 @@ A row that cannot be read is yielded as a BadRow; a file that cannot be read rai
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.json_text import JsonFault, parse_json
 from cotbuild.schemas.record import short_repr
 
 _BOM = b"\xef\xbb\xbf"
-_MAX_CSV_FIELD_CHARS = 2**31 - 1
-"""Instead of 128 Ki, the csv module's default, since contexts may be long."""
+MAX_LINE_BYTES = 64 << 20
+"""Longest line of JSON Lines or CSV, and longest field of CSV."""
+MAX_DOCUMENT_BYTES = 2 << 30
+"""Largest JSON document; it takes up to about ten times its size in memory."""
+MAX_CSV_COLUMNS = 10_000
 Reader = Callable[[Path], Iterator[Row | BadRow]]
 
 
@@ -63,22 +66,47 @@ def _choose_reader(path: Path) -> Reader:
 
 def read_jsonl(path: Path) -> Iterator[Row | BadRow]:
     """Yield one row per line; blank lines, CRLF and a BOM are accepted."""
-    line_start = 0
     with open_file(path) as file:
-        for number, line in enumerate(file, 1):
-            text = line.removeprefix(_BOM) if number == 1 else line
-            if text.strip():
-                text_start = line_start + len(line) - len(text)
-                yield _parse_line(text, number, text_start)
-            line_start += len(line)
+        for number, line in enumerate(_read_lines(file), 1):
+            if line.is_cut:
+                yield BadRow(BadRowReason.TOO_LARGE, _long_line(number))
+            elif line.text.strip():
+                yield _parse_line(line.text, number, line.start)
+
+
+class _Line(NamedTuple):
+    text: bytes
+    """Without a BOM; the beginning of a line over the bound."""
+    start: int
+    """Offset in the file."""
+    is_cut: bool
+
+
+def _read_lines(file: BufferedReader) -> Iterator[_Line]:
+    """Yield the lines of a file, each of at most MAX_LINE_BYTES."""
+    start = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        is_cut = len(line) > MAX_LINE_BYTES
+        num_bytes = len(line)
+        rest = line if is_cut else b""
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE_BYTES)
+            num_bytes += len(rest)
+        text = line.removeprefix(_BOM) if start == 0 else line
+        yield _Line(text, start + len(line) - len(text), is_cut)
+        start += num_bytes
+
+
+def _long_line(number: int) -> str:
+    return f"line {number} is longer than {MAX_LINE_BYTES >> 20} MiB."
 
 
 def _parse_line(line: bytes, number: int, start: int) -> Row | BadRow:
     try:
-        value = _DECODER.decode(line.decode())
+        value = parse_json(line.decode())
     except UnicodeDecodeError as error:
         return BadRow(BadRowReason.NOT_UTF8, describe_invalid_utf8(error, start))
-    except (ValueError, RecursionError) as error:
+    except JsonFault as error:
         return BadRow(BadRowReason.BAD_JSON, f"line {number} is not JSON: {error}.")
     return _check_row(value)
 
@@ -89,13 +117,6 @@ def _check_row(value: Any) -> Row | BadRow:
     return BadRow(
         BadRowReason.NOT_A_ROW, f"the row is {short_repr(value)}, not a JSON object."
     )
-
-
-def _reject_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def describe_invalid_utf8(error: UnicodeDecodeError, start: int) -> str:
@@ -112,8 +133,7 @@ def read_json(path: Path) -> Iterator[Row | BadRow]:
 
     The document is held in memory.
     """
-    with open_file(path) as file:
-        content = file.read()
+    content = read_document(path)
     document = _parse_document(content, path)
     if isinstance(document, dict):
         if not _is_object_of_rows(document):
@@ -126,14 +146,26 @@ def read_json(path: Path) -> Iterator[Row | BadRow]:
         yield _check_row(value)
 
 
+def read_document(path: Path) -> bytes:
+    """Read a file whole. Raises DataError if it cannot be read or is too large."""
+    with open_file(path) as file:
+        content = file.read(MAX_DOCUMENT_BYTES + 1)
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise DataError(
+            f"{path.name}: a JSON document larger than {MAX_DOCUMENT_BYTES >> 30} GiB, "
+            "which is read whole. Write its rows as JSON Lines, one a line."
+        )
+    return content
+
+
 def _parse_document(content: bytes, path: Path) -> Any:
     data = content.removeprefix(_BOM)
     try:
-        return _DECODER.decode(data.decode())
+        return parse_json(data.decode())
     except UnicodeDecodeError as error:
         message = describe_invalid_utf8(error, len(content) - len(data))
         raise DataError(f"{path.name}: {message}") from error
-    except (ValueError, RecursionError) as error:
+    except JsonFault as error:
         raise DataError(f"{path.name}: not JSON: {error}.") from error
 
 
@@ -143,17 +175,21 @@ def _is_document(path: Path) -> bool:
     Only its first two lines that are not blank are read.
     """
     with open_file(path) as file:
-        stripped = (line.removeprefix(_BOM).strip() for line in file)
-        lines = (line for line in stripped if line)
-        first = next(lines, b"")
+        lines = (line for line in _read_lines(file) if line.text.strip())
+        first_line = next(lines, None)
         has_second = next(lines, None) is not None
+    if first_line is None:
+        return False
+    first = first_line.text.strip()
     if not first.startswith(b"{"):
         return first.startswith(b"[")
     if has_second:
         return first == b"{"  # pretty-printed
+    if first_line.is_cut:
+        return True  # a single row would be over the bound
     try:
-        return _is_object_of_rows(_DECODER.decode(first.decode()))
-    except (ValueError, RecursionError):
+        return _is_object_of_rows(parse_json(first.decode()))
+    except ValueError:  # JsonFault and UnicodeDecodeError are
         return False  # read_jsonl describes the error
 
 
@@ -170,14 +206,17 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
     """
     import csv
 
-    csv.field_size_limit(_MAX_CSV_FIELD_CHARS)
+    csv.field_size_limit(MAX_LINE_BYTES)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with open_file(path) as file:
-        lines = csv.reader(_decode_lines(file, path), delimiter=delimiter, strict=True)
+        texts = _CsvLines(file, path)
+        lines = csv.reader(texts, delimiter=delimiter, strict=True)
         try:
             header = next(lines, [])
             _check_header(header, path)
+            texts.begin_row()
             for fields in lines:
+                texts.begin_row()
                 if fields:
                     yield _name_fields(header, fields, lines.line_num)
         except csv.Error as error:
@@ -196,27 +235,48 @@ def _name_fields(header: list[str], fields: list[str], line: int) -> Row | BadRo
     return dict(zip(header, fields, strict=True))
 
 
-def _decode_lines(file: BufferedReader, path: Path) -> Iterator[str]:
+class _CsvLines:
+    """The lines of a CSV file as text, of which a quoted field may take several."""
+
     # Not io.TextIOWrapper: the offset in its UnicodeDecodeError counts from the start
     # of a chunk, not of the file.
-    start = 0
-    for line in file:
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            message = describe_invalid_utf8(error, start)
-            raise DataError(
-                f"{path.name}: {message} Save the file as UTF-8."
-            ) from error
-        yield text.removeprefix("\ufeff") if start == 0 else text
-        start += len(line)
+
+    def __init__(self, file: BufferedReader, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._num_bytes = 0
+
+    def begin_row(self) -> None:
+        """Count the bytes of a row from here."""
+        self._num_bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(_read_lines(self._file), 1):
+            self._num_bytes += len(line.text)
+            if line.is_cut or self._num_bytes > MAX_LINE_BYTES:
+                raise DataError(
+                    f"{self._path.name}: the row that holds line {number} is longer than "
+                    f"{MAX_LINE_BYTES >> 20} MiB. Shorten it, or close its quotes."
+                )
+            try:
+                yield line.text.decode()
+            except UnicodeDecodeError as error:
+                message = describe_invalid_utf8(error, line.start)
+                raise DataError(
+                    f"{self._path.name}: {message} Save the file as UTF-8."
+                ) from error
 
 
 def _check_header(header: list[str], path: Path) -> None:
+    if len(header) > MAX_CSV_COLUMNS:
+        raise DataError(
+            f"{path.name}: {len(header):,} columns, more than {MAX_CSV_COLUMNS:,}. Name "
+            "the columns in the first line."
+        )
     has_repeated_names = len(set(header)) < len(header)
     if has_repeated_names or "" in header:
         raise DataError(
-            f"{path.name}: header {header!r} has empty or repeated names. Give each "
+            f"{path.name}: header {short_repr(header)} has empty or repeated names. Give each "
             "column its own name."
         )
 

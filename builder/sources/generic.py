@@ -4,7 +4,6 @@ The first rows determine how all rows of a split are parsed, so that no row chan
 meaning of another.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +28,9 @@ from cotbuild.builder.sources.targets import (
 )
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.json_text import JsonFault, parse_json
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 Targets = tuple[str | None, tuple[str, ...]]
 """The target and the other targets."""
@@ -143,7 +144,7 @@ class _ColumnPlan:
             kinds = [kind.value for kind in QuestionKind]
             raise BadRow(
                 BadRowReason.BAD_QUESTION,
-                f"kind is {value!r}. Use one of {kinds}, or --kind for all rows.",
+                f"kind is {short_repr(value)}. Use one of {kinds}, or --kind for all rows.",
             ) from error
 
     def _choices(self, row: Row) -> Any:
@@ -151,7 +152,7 @@ class _ColumnPlan:
         if is_missing(value):
             raise BadRow(
                 BadRowReason.BAD_CHOICES,
-                f"choices is {value!r}, but every row needs choices.",
+                f"choices is {short_repr(value)}, but every row needs choices.",
             )
         return value
 
@@ -161,7 +162,7 @@ class _ColumnPlan:
             if self.has_targets:
                 raise BadRow(
                     BadRowReason.NO_TARGET,
-                    f"target is {value!r}, but the first rows have one.",
+                    f"target is {short_repr(value)}, but the first rows have one.",
                 )
             return None, ()
         if kind is QuestionKind.CHOICE:
@@ -187,7 +188,7 @@ def _parse_closed_target(value: object, kind: QuestionKind) -> str:
         expected = "yes, no, true or false" if is_yes_no else "a number"
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"target is {value!r}. Expected {expected}: the file's questions are of "
+            f"target is {short_repr(value)}. Expected {expected}: the file's questions are of "
             f"kind {kind.value} (--kind sets another).",
         )
     return target
@@ -198,9 +199,9 @@ def _parse_json_list(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return parse_json(value)
+    except JsonFault as error:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"other_targets is {value!r}. Expected a list of texts, in CSV as JSON.",
+            f"other_targets is {short_repr(value)}. Expected a list of texts, in CSV as JSON.",
         ) from error

@@ -1,6 +1,5 @@
 """Make questions from the raw values of rows: texts, ids, choices and validation."""
 
-import json
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import chain
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
+from cotbuild.schemas.json_text import JsonFault, parse_json
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import explain_validation_error, short_repr
 
@@ -87,6 +87,9 @@ def make_question(
     Raises BadRow.
     """
     question_id = derive_content_id(text, pairs) if row_id is None else row_id
+    _refuse_nul(
+        [question_id, text, *chain.from_iterable(pairs), *other_targets], target
+    )
     choices = [{"label": label, "text": option} for label, option in pairs]
     try:
         # One call for question and choices: a million rows are validated on every run.
@@ -106,6 +109,31 @@ def make_question(
         raise _bad_question(question_id, kind, pairs, target, error) from error
 
 
+def find_surrogate(text: str) -> str | None:
+    """Describe the first lone surrogate of a text, as JSON's "\\ud800" makes one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return (
+            f"has a lone surrogate at character {error.start}, which is not valid "
+            "Unicode."
+        )
+    return None
+
+
+def _refuse_nul(texts: list[str], target: str | None) -> None:
+    """Raise BadRow for a NUL, which many servers and readers of files cut a text at."""
+    if target is not None:
+        texts.append(target)
+    if "\0" in "".join(texts):
+        found = next(text for text in texts if "\0" in text)
+        raise BadRow(
+            BadRowReason.BAD_QUESTION,
+            f"question {short_repr(texts[0])} has a NUL character in "
+            f"{short_repr(found)}.",
+        )
+
+
 def _bad_question(
     question_id: str,
     kind: QuestionKind,
@@ -118,14 +146,15 @@ def _bad_question(
         if len(labels) < 2 or len(set(labels)) < len(labels):
             return BadRow(
                 BadRowReason.BAD_CHOICES,
-                f"question {question_id!r} has choices labelled {labels}; at least 2 "
+                f"question {short_repr(question_id)} has choices labelled "
+                f"{short_repr(labels)}; at least 2 "
                 "with different labels are needed.",
             )
         if target is not None and target not in labels:
             return BadRow(
                 BadRowReason.BAD_TARGET,
-                f"question {question_id!r} has target {target!r}, which is not one of "
-                f"its choices {labels}.",
+                f"question {short_repr(question_id)} has target {short_repr(target)}, "
+                f"which is not one of its choices {short_repr(labels)}.",
             )
     return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(error))
 
@@ -168,8 +197,8 @@ def _parse_choice_list(value: Sequence[Any]) -> list[tuple[str, str]]:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except JsonFault as error:
         raise _bad_choices(text) from error
 
 

@@ -13,10 +13,12 @@ from cotbuild.builder.sources.base import (
     Row,
     RowParser,
     RowReader,
+    ToRationale,
 )
 from cotbuild.builder.sources.datasets import find_known_dataset
 from cotbuild.builder.sources.generic import plan_row_parser
 from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.overlap import Overlap
 from cotbuild.builder.sources.slices import (
     RowRange,
@@ -28,6 +30,7 @@ from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
+from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
 """First rows of a file that determine its columns, kind and whether it has targets."""
@@ -112,8 +115,19 @@ class Source:
         if rationale is None:
             raise self._no_rationale_error(rows)
         parsed = self._parse_rows(rows, parser, split, RowRange(), _Tally())
-        with_texts = ((question, rationale(row)) for question, row in parsed)
-        return ((question, text) for question, text in with_texts if text)
+        return self._pair_rationales(parsed, rationale, rows.location)
+
+    def _pair_rationales(
+        self, parsed: Iterator[ParsedRow], rationale: ToRationale, location: str
+    ) -> Iterator[tuple[Question, str]]:
+        for question, row in parsed:
+            text = rationale(row)
+            fault = find_surrogate(text) if text else None
+            if fault is not None:
+                bad_row = BadRow(BadRowReason.NOT_UTF8, f"rationale {fault}")
+                self._record_bad_row(bad_row, _Tally(), location, question.source.row)
+            elif text:
+                yield question, text
 
     def checksum(self, split: str) -> str:
         """Return the sha256 of the split's file, or repo@revision for the Hub."""
@@ -295,7 +309,7 @@ def _with_unique_id(question: Question, seen: SeenIds, parser: RowParser) -> Que
     if parser.has_id:
         raise BadRow(
             BadRowReason.DUPLICATE_ID,
-            f"duplicate id {question.id!r}; ids must be unique within a split.",
+            f"duplicate id {short_repr(question.id)}; ids must be unique within a split.",
         )
     return question.model_copy(update={"id": f"{question.id}#{count}"})
 

@@ -12,6 +12,7 @@ from cotbuild.builder.sources.make import (
     parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 # The commit of main on the Hub that is pinned by Hugging Face's own lighteval tasks.
 REVISION = "94630fe30dad47192a8546eb75f094926d47e155"
@@ -56,7 +57,7 @@ def _parse_target(answer: object, ref: SourceRef) -> str | None:
         return None
     raise BadRow(
         BadRowReason.NO_TARGET,
-        f"answerKey is {answer!r}. Only the test split may have no answers.",
+        f"answerKey is {short_repr(answer)}. Only the test split may have no answers.",
     )
 
 

@@ -12,6 +12,7 @@ from cotbuild.builder.sources.make import (
     parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 # The commit of main on the Hub that is pinned by Hugging Face's own lighteval tasks.
 REVISION = "388097ea7776314e93a529163e0fea805b8a6454"
@@ -68,7 +69,7 @@ def _parse_swag_like(row: Row, ref: SourceRef) -> Question:
     if type(label) is not int or not 0 <= label < len(endings):
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"label is {label!r}. Expected a whole number from 0 to "
+            f"label is {short_repr(label)}. Expected a whole number from 0 to "
             f"{len(endings) - 1}.",
         )
     text = clean_field(row.get("sent1"), "sent1")

@@ -5,6 +5,7 @@ import re
 from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 # The commit "Convert dataset to Parquet (#4)" of main on the Hub: `datasets` 4 and
 # later cannot read earlier ones.
@@ -43,7 +44,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     if parts is None:
         raise BadRow(
             BadRowReason.BAD_CHOICES,
-            f"question is {text!r}. Expected its choices in it, as (A) … (B) ….",
+            f"question is {short_repr(text)}. Expected its choices in it, as (A) … (B) ….",
         )
     stem, first, second = parts.groups()
     return make_question(
@@ -71,7 +72,7 @@ def _parse_target(row: Row) -> str:
             return label
     raise BadRow(
         BadRowReason.BAD_TARGET,
-        f"answer is {answer!r}. Expected '(A)', '(B)', or answer_index 0 or 1.",
+        f"answer is {short_repr(answer)}. Expected '(A)', '(B)', or answer_index 0 or 1.",
     )
 
 

@@ -11,6 +11,7 @@ from cotbuild.builder.sources.make import (
     make_question,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 # The authors published nothing on the Hub. Papers load this copy of their 2,290
 # labelled rows, which its owner split anew into 1,603 and 687.
@@ -34,7 +35,8 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     answer = row.get("answer")
     if not isinstance(answer, bool):
         raise BadRow(
-            BadRowReason.BAD_TARGET, f"answer is {answer!r}, not true or false."
+            BadRowReason.BAD_TARGET,
+            f"answer is {short_repr(answer)}, not true or false.",
         )
     return make_question(
         clean_id(row.get("qid")),

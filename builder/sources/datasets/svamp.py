@@ -8,6 +8,7 @@ from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Ro
 from cotbuild.builder.sources.make import clean_field, clean_id, make_question
 from cotbuild.builder.sources.targets import parse_number
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.record import short_repr
 
 # The authors published nothing on the Hub. Papers load this copy, which its owner split
 # into 700 and 300 rows.
@@ -33,7 +34,7 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     if target is None:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"Answer is {row.get('Answer')!r}, not a number.",
+            f"Answer is {short_repr(row.get('Answer'))}, not a number.",
         )
     body = clean_field(row.get("Body"), "Body")
     question = clean_field(row.get("Question"), "Question")

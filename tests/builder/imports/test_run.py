@@ -273,7 +273,7 @@ BAD: list[tuple[Any, str]] = [
     ({"id": "q1", "t": []}, r"text is \[\]"),
     ({"id": "q1", "t": 7}, r"text is 7"),
     ({"id": "q1", "t": [None]}, r"text is None"),
-    ({"id": "q1", "t": "\ud800"}, r"text has a lone surrogate at 0"),
+    ({"id": "q1", "t": "\ud800"}, r"text has a lone surrogate at character 0"),
     ({"t": LEAVES}, r"id is None, not a text"),
     ("q1", r"the row is 'q1'. not a JSON object"),
 ]

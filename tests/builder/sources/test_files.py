@@ -112,9 +112,9 @@ def test_a_csv_field_may_hold_line_breaks_and_be_long(write: Write, ask: Ask) ->
         (
             b'{"id": "x", "question": "q", "answer": ' + b"9" * 5000 + b"}\n",
             "bad_json",
-            "4300 digits",
+            "4,300 digits",
         ),
-        (b'{"a":' * 100_000 + b"\n", "bad_json", "recursion"),
+        (b'{"a":' * 100_000 + b"\n", "bad_json", "nested deeper than 100 levels"),
         (
             b'{"id": "x", "question": "caf\xe9", "answer": 2}\n',
             "not_utf8",
