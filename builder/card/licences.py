@@ -106,17 +106,17 @@ def _split_tokens(text: str) -> list[str]:
 def _find_identifiers(tokens: list[str]) -> Iterator[str]:
     position = 0
     while position < len(tokens):
-        name, length = _leading_identifier(tokens[position:])
+        name, length = _leading_identifier(tokens, position)
         if name is not None:
             yield name
         position += length
 
 
-def _leading_identifier(tokens: list[str]) -> tuple[str | None, int]:
-    """Return the longest identifier at the start and its number of tokens, or (None, 1)."""
-    for length in range(min(len(tokens), 5), 0, -1):
-        name = "-".join(tokens[:length])
-        if name == "cc" and _CC_TERMS & set(tokens[1:2]):
+def _leading_identifier(tokens: list[str], start: int) -> tuple[str | None, int]:
+    """Return the longest identifier at `start` and its number of tokens, or (None, 1)."""
+    for length in range(min(len(tokens) - start, 5), 0, -1):
+        name = "-".join(tokens[start : start + length])
+        if name == "cc" and _CC_TERMS & set(tokens[start + 1 : start + 2]):
             # "CC BY-SA" without a version is no identifier, and its family alone would
             # hide what it requires.
             return "other", length

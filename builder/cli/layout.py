@@ -1,7 +1,8 @@
 """Text in lines of at most 80 columns."""
 
-import textwrap
 from collections.abc import Iterator, Mapping
+
+from cotbuild.builder.wrap import wrap_paragraph
 
 WIDTH = 80
 
@@ -11,7 +12,7 @@ def wrap_text(label: str, text: str) -> Iterator[str]:
     indent = " " * len(label)
     lines: list[str] = []
     for paragraph in text.splitlines():
-        lines += textwrap.wrap(paragraph, WIDTH - len(label))
+        lines += wrap_paragraph(paragraph, WIDTH - len(label))
     yield label + (lines[0] if lines else "")
     for line in lines[1:]:
         yield indent + line

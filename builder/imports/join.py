@@ -4,6 +4,7 @@ A row of the files and a question of the source each get a key; the two belong t
 where their keys are equal.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -151,7 +152,7 @@ class JoinedTexts:
         texts = self._texts[key]
         if len(positions) == 1:
             return texts
-        return [texts[positions.index(question.source.row)]]
+        return [texts[bisect_left(positions, question.source.row)]]
 
     @property
     def _num_rows(self) -> int:

@@ -3,7 +3,6 @@
 Lines have at most 80 columns.
 """
 
-import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from cotbuild.builder.sources.open import BUNDLED_SPLITS, open_source
 from cotbuild.builder.sources.provenance import BUNDLED_LICENCE, stated_licence
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import STANDARD_SPLITS
+from cotbuild.builder.wrap import wrap_paragraph
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question
@@ -168,4 +168,4 @@ def _question_fields(question: Question) -> dict[str, str]:
 
 
 def _wrap(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="    ")
+    return wrap_paragraph(text, WIDTH, later_indent="    ")

@@ -1,12 +1,12 @@
 """Show two variants of the same rationales side by side."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
 from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.variants.align import align_words
+from cotbuild.builder.wrap import wrap_paragraph
 from cotbuild.schemas.errors import DataError
 
 WIDTH = 100
@@ -75,7 +75,7 @@ def _format_rows(
         heading += f" sample {row['sample_index']}"
     yield f"{heading} ".ljust(WIDTH, "─")
     for line in row["prompt"].splitlines():
-        yield from textwrap.wrap(line, WIDTH) or [""]
+        yield from wrap_paragraph(line, WIDTH) or [""]
     left, right = mark_differences(row["completion"], match["completion"])
     yield f"{first:<{COLUMN_WIDTH}} │ {second}"
     for left_line, right_line in zip_longest(_wrap(left), _wrap(right), fillvalue=""):
@@ -85,7 +85,7 @@ def _format_rows(
 def _wrap(text: str) -> list[str]:
     lines = []
     for part in text.splitlines():
-        lines += textwrap.wrap(part.strip(), COLUMN_WIDTH) or [""]
+        lines += wrap_paragraph(part.strip(), COLUMN_WIDTH) or [""]
     return lines
 
 
@@ -95,12 +95,10 @@ def mark_differences(first: str, second: str) -> tuple[str, str]:
     Line breaks are kept.
     """
     first_tokens, second_tokens = _tokenize(first), _tokenize(second)
-    matcher = SequenceMatcher(None, first_tokens, second_tokens, autojunk=False)
     left, right = [], []
-    for tag, start, end, second_start, second_end in matcher.get_opcodes():
-        differs = tag != "equal"
-        left.append(_format_run(first_tokens[start:end], differs))
-        right.append(_format_run(second_tokens[second_start:second_end], differs))
+    for block in align_words(first_tokens, second_tokens):
+        left.append(_format_run(block.first, block.differs))
+        right.append(_format_run(block.second, block.differs))
     return " ".join(filter(None, left)), " ".join(filter(None, right))
 
 

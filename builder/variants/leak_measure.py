@@ -16,7 +16,7 @@ from typing import NamedTuple
 from snowballstemmer.english_stemmer import EnglishStemmer
 
 from cotbuild.builder.variants.transforms.leak import is_target_mention
-from cotbuild.builder.variants.transforms.units import STOP_WORDS
+from cotbuild.builder.variants.transforms.units import STOP_WORDS, cache_short_words
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -149,7 +149,7 @@ def _tokens(text: str) -> set[str]:
 _ENGLISH = EnglishStemmer()
 
 
-@lru_cache(maxsize=1 << 16)  # measured: 30 µs a word, and a build has few words
+@cache_short_words  # measured: 30 µs a word, and a build has few words
 def _stem(word: str) -> str:
     stem: str = _ENGLISH.stemWord(word.replace(",", "").replace("’", "'"))
     return stem

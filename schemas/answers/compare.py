@@ -102,12 +102,13 @@ def normalise_text(text: str) -> str:
 def _replace_mark(mark: re.Match[str]) -> str:
     """Return what `normalise_text` puts in the place of a punctuation mark."""
     char = mark[0]
-    digit_before = mark.string[: mark.start()][-1:].isdigit()
-    digit_after = mark.string[mark.end() : mark.end() + 1].isdigit()
+    # One character, or none at either end of the text.
+    before = mark.string[max(0, mark.start() - 1) : mark.start()]
+    after = mark.string[mark.end() : mark.end() + 1]
+    digit_before, digit_after = before.isdigit(), after.isdigit()
     if char == "," and digit_before and digit_after:
         return ""
-    word_before = mark.string[: mark.start()][-1:].isalnum()
-    is_sign = char == "-" and not word_before
+    is_sign = char == "-" and not before.isalnum()
     in_number = digit_after and ((char in ".:/" and digit_before) or is_sign)
     # Symbols and combining marks carry meaning, as in C+ and in Hindi vowels.
     is_punctuation = unicodedata.category(char).startswith(("P", "C"))

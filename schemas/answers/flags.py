@@ -4,6 +4,7 @@ The rules are exact, cheap, and linear in the length of the text. Pure.
 """
 
 import re
+from collections.abc import Sequence
 
 from cotbuild.schemas.answers.mentions import names_target
 from cotbuild.schemas.question import Question
@@ -48,14 +49,23 @@ def repeats_itself(text: str) -> bool:
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
         return False
+    return any(_has_period(words, period) for period in _find_periods(grams))
+
+
+def _find_periods(grams: Sequence[tuple[str, ...]]) -> list[int]:
+    """Return the distances up to LOOP_PERIOD between two places of a gram."""
     places: dict[tuple[str, ...], list[int]] = {}
     periods: set[int] = set()
     for i, gram in enumerate(grams):
         earlier = places.setdefault(gram, [])
-        periods.update(i - place for place in earlier[-LOOP_PERIOD:])
+        for place in reversed(earlier):
+            if i - place > LOOP_PERIOD:
+                break
+            periods.add(i - place)
+        if len(periods) == LOOP_PERIOD:
+            break
         earlier.append(i)
-    short_periods = sorted(period for period in periods if period <= LOOP_PERIOD)
-    return any(_has_period(words, period) for period in short_periods)
+    return sorted(periods)
 
 
 def _is_list_number(word: str) -> bool:

@@ -27,6 +27,10 @@ _FIELD = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]|(?:u[0-9a-fA-F]{0,3})?\Z)')
+_SHORT_ESCAPES = {
+    r"\"": '"', r"\\": "\\", r"\/": "/", r"\b": "\b",
+    r"\f": "\f", r"\n": "\n", r"\r": "\r", r"\t": "\t",
+}  # fmt: skip
 _OPENED = re.compile(
     r'\s*+(?:```(?:json)?\s*+)?(?=\{\s*+(?:"|\Z))', re.IGNORECASE
 )  # cut before its first value
@@ -123,10 +127,10 @@ def _decode_fields(text: str) -> JsonObject | None:
 
 
 def _unescape(escape: re.Match[str]) -> str:
-    complete_length = 6 if escape[0].startswith("\\u") else 2
-    if len(escape[0]) != complete_length:
-        return ""
-    return str(json.loads(f'"{escape[0]}"'))
+    if escape[0] in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[escape[0]]
+    is_complete = len(escape[0]) == len("\\u0000")
+    return chr(int(escape[0][2:], base=16)) if is_complete else ""
 
 
 def _replace_surrogates(value: object) -> object:

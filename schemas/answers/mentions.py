@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import option_table, parse_number
+from cotbuild.schemas.answers.long_names import GAP, WORD, find_long_name, is_border
 from cotbuild.schemas.answers.readers import plain_number
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -53,10 +54,16 @@ class _Place(NamedTuple):
     """Whether an article before it belongs to it."""
 
 
+MAX_NAME_WORDS = 32
+"""Words of an answer that are looked for at every place of a text; `long_names` finds
+longer ones.
+"""
+_MANY_OPTIONS = 32
+
 _EDGE = " \n.,;:!?\"'()[]*"
-_WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W_]+")
-# Between two words: "pet, shop" and "pet. Shop" are no "pet shop".
-_GAP = re.compile(r"[ \n'\"*_-]{1,4}")
+# What no word or number ends within; see `is_border`.
+_UNBROKEN = re.compile(r"(?:[^\W_]+|(?<=\d)[.,:/](?=\d))++")
+_ALNUM = re.compile(r"[^\W_]+")
 _COMMON = frozenset((*p.ARTICLES, "i"))  # an option "A" is found by its letter alone
 _ARTICLE = re.compile(r"(?:a|an|the)[ \n]+(?=\S)")
 _ARTICLE_BEFORE = re.compile(r"(?<![^\W_])(?:a|an|the)[ \n]{1,2}\Z")
@@ -133,39 +140,32 @@ def _find_name(low: str, name: _Name) -> Iterator[_Place]:
     """Yield the places of an answer's words."""
     if not name.rest and name.first in _COMMON:
         return
+    if len(name.rest) >= MAX_NAME_WORDS:
+        for long_start, long_end in find_long_name(low, name.first, name.rest):
+            yield _Place(long_start, long_end, name.label, name.has_article)
+        return
     start = low.find(name.first)
     while start >= 0:
         if end := _name_end(name, low, start):
             yield _Place(start, end, name.label, name.has_article)
-        start = low.find(name.first, start + 1)
+        unbroken = _UNBROKEN.match(low, start)
+        start = low.find(name.first, unbroken.end() if unbroken else start + 1)
 
 
 def _name_end(name: _Name, low: str, start: int) -> int | None:
     """Return the end of the words, if they are all at `start`."""
-    if not _is_border(low, start):
+    if not is_border(low, start):
         return None
     end = start + len(name.first)
     for own_gap, word in name.rest:
-        gap = _GAP.match(low, end)
+        gap = GAP.match(low, end)
         if gap and low.startswith(word, gap.end()):
             end = gap.end() + len(word)
         elif low.startswith(own_gap + word, end):
             end += len(own_gap) + len(word)
         else:
             return None
-    return end if _is_border(low, end) else None
-
-
-def _is_border(low: str, at: int) -> bool:
-    """Return whether no word, and no number such as 1.5 or 3:30, continues over `at`."""
-    before, after = low[at - 1 : at] if at else "", low[at : at + 1]
-    if before.isalnum() and after.isalnum():
-        return False
-    if before.isdigit() and after and after in ".,:/":
-        return not low[at + 1 : at + 2].isdigit()
-    if before and before in ".,:/" and after.isdigit():
-        return not low[max(0, at - 2) : at - 1].isdigit()
-    return True
+    return end if is_border(low, end) else None
 
 
 @lru_cache(maxsize=1024)  # the samples of one question come one after the other
@@ -176,7 +176,7 @@ def _name(label: str, text: str) -> _Name:
     if low.replace(" ", "").isalpha():  # nearly all, in a third of the time
         first, *others = low.split()
         return _Name(label, first, tuple((" ", word) for word in others), bool(article))
-    words = list(_WORD.finditer(low))
+    words = list(WORD.finditer(low))
     if not words:
         return _Name(label, low, (), has_article=False)
     rest = [
@@ -200,14 +200,37 @@ def _first_labels(question: Question) -> dict[str, str]:
 
 def _find_in_choice(view: str, low: str, question: Question) -> Iterator[_Place]:
     options, firsts = option_table(question), _first_labels(question)
-    for choice in question.choices:
-        # One option in five is worth a closer look.
-        words = options.words[choice.label]
-        if words and all(word in low or not word.isascii() for word in words):
-            yield from _find_name(low, _name(firsts[choice.label], choice.text))
+    may_name = _option_filter(low, len(question.choices))
+    names = [
+        _name(firsts[choice.label], choice.text)
+        for choice in question.choices
+        if may_name(options.words[choice.label])
+    ]
+    for name in dict.fromkeys(names):
+        yield from _find_name(low, name)
     for start, end, letter in _find_letters(view, low):
         if label := options.labels.get(letter.casefold()):
             yield _Place(start, end, firsts[label])
+
+
+def _option_filter(low: str, num_options: int) -> Callable[[list[str]], bool]:
+    """Return whether a text may name the option of some words: one in five of them."""
+
+    def has_words(words: list[str]) -> bool:
+        first_words = words[:MAX_NAME_WORDS]
+        return all(word in low or not word.isascii() for word in first_words)
+
+    if num_options <= _MANY_OPTIONS:
+        return has_words
+    vocabulary = frozenset(_ALNUM.findall(low))
+
+    def has_words_of_vocabulary(words: list[str]) -> bool:
+        # Else a word may be a part of one of the text: the "rd" of "3rd".
+        if all(word.isascii() and word.isalpha() for word in words):
+            return vocabulary.issuperset(words)
+        return has_words(words)
+
+    return has_words_of_vocabulary
 
 
 def _find_letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:

@@ -6,6 +6,7 @@ LOW_ are for lower-case text. A literal first word keeps a scan fast.
 """
 
 import re
+from itertools import chain
 
 from cotbuild.schemas.question import QuestionKind
 
@@ -175,7 +176,11 @@ TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
 FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 # --- how far an answer reaches ---
-SENTENCE_END = re.compile(r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)|\n")
+_FINAL_MARKS = r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)"
+FINAL_MARKS = re.compile(_FINAL_MARKS)
+# The look-behind keeps 100 KB of dots linear: a run of marks is tried from its first
+# one only.
+SENTENCE_END = re.compile(rf"(?<![.!?]){_FINAL_MARKS}|\n")
 ABBREVIATION = re.compile(
     r"(?<!')\b(?:mr|mrs|ms|dr|st|mt|jr|sr|vs|e\.g|i\.e|[a-z]\.[a-z]|[a-z])\Z",
     re.IGNORECASE,
@@ -226,9 +231,15 @@ LISTED = re.compile(
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
 # --- numbers ---
+# A comma cannot come before a number, so that those of one number are read once. TeX's
+# separators can, so their count is bounded.
+_GROUPS = (
+    r"(?=(?:,|\{,\}|\\,)[0-9]{3})"
+    r"(?>(?:,[0-9]{3})*(?:(?:\{,\}|\\,)[0-9]{3}(?:,[0-9]{3})*){0,40})"
+)
 NUMBER = re.compile(
     r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
-    r"(?:(?P<digits>[0-9]{1,3}(?>(?:(?:,|\{,\}|\\,)[0-9]{3})+)(?![0-9])"
+    r"(?:(?P<digits>[0-9]{1,3}" + _GROUPS + r"(?![0-9])"
     r"|[0-9]++)(?P<decimals>\.[0-9]++)?"
     r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
     r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
@@ -264,7 +275,10 @@ def sentence_end(text: str, start: int) -> int:
 
     The point of an abbreviation ends none: "St. Louis", "J. K. Rowling".
     """
-    for mark in SENTENCE_END.finditer(text, start):
+    # A run of marks may begin before `start`.
+    first = FINAL_MARKS.match(text, start)
+    marks = SENTENCE_END.finditer(text, start)
+    for mark in chain([first] if first else [], marks):
         if mark[0] != "." or mark.end() == len(text):
             return mark.start()
         window_start = max(start, mark.start() - 8)

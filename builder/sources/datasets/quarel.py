@@ -11,10 +11,14 @@ from cotbuild.schemas.record import short_repr
 # later cannot read earlier ones.
 REVISION = "52be7f062d2c13d401a9e53b6963d8fbcc4abeb4"
 
-_PARTS = re.compile(r"(.*?)\(A\)(.*?)\(B\)(.*)", re.DOTALL)
+# The first (A), and the first (B) after it: atomic, since a later (A) has no other (B).
+_PARTS = re.compile(r"(?>(.*?)\(A\))(.*?)\(B\)(.*)", re.DOTALL)
 # Words and punctuation that join the two choices in a sentence and belong to neither: a
 # final "." or "?", and "or", "or the", "or in the".
-_CONNECTIVE = re.compile(r"(?:\s+or(?:\s+(?:in|on|the|a|an))*)?[\s.,;:?!/]*$")
+# The look-behinds keep it linear: a run of either is tried from its first character only.
+_CONNECTIVE = re.compile(
+    r"(?<!\s)\s+or(?:\s+(?:in|on|the|a|an))*[\s.,;:?!/]*$|(?<![\s.,;:?!/])[\s.,;:?!/]*$"
+)
 
 
 def matches(row: Row) -> bool:

@@ -20,6 +20,7 @@ from cotbuild.builder.variants.example import (
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.mentions import Mention, find_mentions
 from cotbuild.schemas.question import Question, QuestionKind
@@ -31,6 +32,10 @@ Answers = Literal["target", "options"]
 EXACT_ROUNDS = 4
 """Rounds that remove only the words in a mention. Later ones also remove every word of
 the same form: "river river … water water" would need one round a pair.
+"""
+FORM_ROUNDS = 16
+"""Rounds after which every word goes that has a part of one in a mention: "a-river
+b-river … b-water a-water" would need one round a pair.
 """
 
 
@@ -99,18 +104,32 @@ def _find_naming_words(
         if not mentioned:
             return frozenset(range(len(all_words))).difference(left)
         rounds += 1
-        forms = set[str]()
-        if rounds > EXACT_ROUNDS:
-            forms = {_form(words_left[at]) for at in mentioned}
-        left = [
-            i
-            for at, i in enumerate(left)
-            if at not in mentioned and not (forms and _form(words_left[at]) in forms)
-        ]
+        if rounds > FORM_ROUNDS:
+            mentioned |= _find_with_same_part(words_left, mentioned)
+        elif rounds > EXACT_ROUNDS:
+            mentioned |= _find_of_same_form(words_left, mentioned)
+        left = [i for at, i in enumerate(left) if at not in mentioned]
+
+
+def _find_of_same_form(words_left: list[str], mentioned: set[int]) -> set[int]:
+    forms = {_form(words_left[at]) for at in mentioned}
+    return {at for at, word in enumerate(words_left) if _form(word) in forms}
 
 
 def _form(word: str) -> str:
     return bare(word) or word
+
+
+def _find_with_same_part(words_left: list[str], mentioned: set[int]) -> set[int]:
+    parts = {part for at in mentioned for part in _parts(words_left[at])}
+    return {
+        at for at, word in enumerate(words_left) if not parts.isdisjoint(_parts(word))
+    }
+
+
+def _parts(word: str) -> list[str]:
+    """Return the letters and digits of a word between its marks, else its marks."""
+    return p.LABEL.findall(p.fold(word).casefold()) or [word]
 
 
 def _find_mentioned(

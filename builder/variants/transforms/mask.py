@@ -4,7 +4,6 @@ The words left are joined by single spaces.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from cotbuild.builder.variants.example import (
     BuildCorpus,
@@ -14,7 +13,13 @@ from cotbuild.builder.variants.example import (
 )
 from cotbuild.builder.variants.transforms.controls import check_like, count_like
 from cotbuild.builder.variants.transforms.leak import find_naming_words
-from cotbuild.builder.variants.transforms.units import STOP_WORDS, bare, share_of, words
+from cotbuild.builder.variants.transforms.units import (
+    STOP_WORDS,
+    bare,
+    cache_short_words,
+    share_of,
+    words,
+)
 from cotbuild.schemas.transform import Cut, Mask
 
 _CARDINALS = """
@@ -107,14 +112,14 @@ def is_stop_word(word: str) -> bool:
     return bare(word) in STOP_WORDS
 
 
-@lru_cache(maxsize=1 << 16)
+@cache_short_words
 def is_content_word(word: str) -> bool:
     """Return whether it has a letter and is not a stop word."""
     core = bare(word)
     return core not in STOP_WORDS and any(map(str.isalpha, core))
 
 
-@lru_cache(maxsize=1 << 16)
+@cache_short_words
 def is_number(word: str) -> bool:
     """Return whether it has a numeric character ("3rd", "½") or consists of number
     words ("twenty-five").

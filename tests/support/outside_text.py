@@ -1,0 +1,335 @@
+"""Every function that reads outside text, and texts that make slow ones slow."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from cotbuild.builder import visible
+from cotbuild.builder.card import licences, markdown
+from cotbuild.builder.cli.inspect import rationale_lines
+from cotbuild.builder.imports import run as import_run
+from cotbuild.builder.imports.rows import read_stated_answer
+from cotbuild.builder.retry_after import parse_retry_after
+from cotbuild.builder.sources import ids, make, overlap, targets
+from cotbuild.builder.sources.base import BadRow
+from cotbuild.builder.sources.datasets import gsm8k, quarel
+from cotbuild.builder.teachers.http import wire
+from cotbuild.builder.teachers.http.advice import advise_on_rejection
+from cotbuild.builder.teachers.http.finish_reasons import normalise_reason
+from cotbuild.builder.teachers.http.replies import parse_reply
+from cotbuild.builder.teachers.http.secret import SecretFilter
+from cotbuild.builder.teachers.http.served_models import parse_models
+from cotbuild.builder.teachers.http.server_errors import parse_error
+from cotbuild.builder.variants import diff, leak_measure, select
+from cotbuild.builder.variants.compile import CompiledVariant
+from cotbuild.builder.variants.corpus import LoadedCorpus, WordTable
+from cotbuild.builder.variants.example import RationaleExample
+from cotbuild.builder.variants.registry import builtin_variants
+from cotbuild.builder.variants.transforms import units
+from cotbuild.prompts import student, template
+from cotbuild.schemas.answers import (
+    compare,
+    extract,
+    flags,
+    grade,
+    json_answer,
+    mentions,
+    patterns,
+    readers,
+    statements,
+)
+from cotbuild.schemas.errors import CotbuildError
+from cotbuild.schemas.json_text import parse_json, parse_record_json
+from cotbuild.schemas.question import Question
+from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.yaml_text import parse_yaml
+from tests.support.weathering import KINDS, question
+
+ReadText = Callable[[str], object]
+
+UNITS = (
+    # one character
+    "a", "9", ".", ",", "-", "*", "_", "(", "[", "{", "<", "#", "`", "\\", "\"", "'", "$", "/", ":", "=", "|", "&",
+    " ", "\n", "\t", "\r", "\u3000", "\u200b", "\u202e", "é", "\u0301", "\0", "\U0001f600", "İ",
+    # alternations and marks
+    "a ", "a.", ". ", ".)", ".!?", ".A", "a\n", " \n", "- ", "* ", "**a", "()", "[]", "{}", "(a) ", "(B)", "B. ",
+    "A: moss\n", "\\\"", "\\a", "'a", "&amp;", "www.", "a:b ",
+    # digits
+    "1,", "1,234,", "111{,}", "111\\,", "1.1", "1/2 ", "1 1", "-5 ", "=5 ", "$1", "12 ", "10^", "2 million ", "1-",
+    "1:1", "9 or ",
+    # words, cues and what almost is one
+    "moss ", "river ", "river water ", "very ", "a b c d e ", "the ", "yes or ", "no ", "so the ", "therefore, ",
+    "answer is ", "The answer is (a) or ", "answer: ", "the correct option is ", " is correct", "Option B is correct. ",
+    "option A, B, C, ", "#### ", "\\boxed{", "\\frac{1}{", "<answer>", "<think>", "</think>", "<thi", "\nQ:",
+    "\nQ: Which of these weathers slowest?", "because ", "none of the ", "answer is none of the ", "i cannot ", "1. ",
+    "<|", "<a ", "<a b=", "\n#", "[INST", "a.b. ", "e.g. ", "likely ", "\\text{", "Answer:\n", "Reasoning:\n",
+    # JSON, YAML, the wire
+    '{"rationale": "', '"answer": ', '"rationale"  :  ', '{"a":', "[1,", "\\u00", "\\ud800", "```json\n", "- a: ",
+    "vllm:num_requests_running{", "vllm:num_requests_running 1\n", "{\"error\":", "Mon, 01 Jan 2026 00:00:00 GMT ",
+    # datasets
+    "(A)", "(A)a(B)", " or", " or the", "<<1", "<<1>>", "cc by ", "mit ",
+)  # fmt: skip
+"""Repeated to any length."""
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _for_kinds(read: Callable[[str, Question], object]) -> ReadText:
+    questions = [question(kind) for kind in KINDS]
+
+    def read_all(text: str) -> None:
+        for one in questions:
+            read(text, one)
+
+    return read_all
+
+
+def _unless_refused(read: ReadText) -> ReadText:
+    def read_or_refuse(text: str) -> None:
+        with suppress(CotbuildError, BadRow, ValidationError, ValueError):
+            read(text)
+
+    return read_or_refuse
+
+
+def _derive(name: str) -> ReadText:
+    variant = CompiledVariant.compile(builtin_variants()[name])
+
+    def derive(text: str) -> None:
+        example = RationaleExample(question(), 0, text, "B")
+        with LoadedCorpus([example], {}) as corpus:
+            variant.derive(example, 0, corpus)
+
+    return derive
+
+
+_NEEDS_A_FILE = ("pieces", "attributed", "listed")
+_TRANSFORMED = [
+    name
+    for name, spec in builtin_variants().items()
+    if spec.transforms and not any(part in name for part in _NEEDS_A_FILE)
+]
+_LAYOUT = student.layout_of(builtin_variants()["both_sides"])
+_SECRET = SecretFilter("sk-sk-sk-sk-sk-0")
+_ROW: Mapping[str, object] = MappingProxyType(
+    {
+        "question_id": "q", "sample_index": 0, "choices": [], "failure": None, "purpose": "elicit", "other_steps": (),
+        "answer": None, "target": "B", "verdict": "no_answer", "flags": (),
+    }
+)  # fmt: skip
+
+
+def _with_option(text: str) -> None:
+    target = question(options=(text, "moss"), target="A")
+    compare.option_table(target)
+    mentions.find_mentions(text, target)
+
+
+def _with_target(text: str) -> None:
+    asked = question("text", target=text)
+    mentions.names_target(text, asked)
+    compare.is_correct(text, asked)
+
+
+def _count_words(text: str) -> None:
+    table = WordTable()
+    table.add(text)
+    table.freeze()
+
+
+def _select(text: str) -> None:
+    duplicates = select.NearDuplicates(0.8)
+    for _ in range(2):
+        duplicates.check_and_add(text.split())
+
+
+def _render(text: str) -> None:
+    for one in template.builtin_templates().values():
+        choices = question().choices
+        one.render_user_turn(text, choices, "A")
+
+
+FUNCTIONS: Mapping[str, ReadText] = {
+    # answers
+    "fold": patterns.fold,
+    "sentence_end": lambda text: patterns.sentence_end(text, 0),
+    "clause": lambda text: patterns.clause(text, 0),
+    "extract_answer": _for_kinds(extract.extract_answer),
+    "extract_answer first": _for_kinds(
+        lambda text, one: extract.extract_answer(text, one, answer_first=True)
+    ),
+    "extract_answer given": _for_kinds(
+        lambda text, one: extract.extract_answer(text, one, given=True)
+    ),
+    "grade_completion": _for_kinds(lambda text, one: grade.grade_completion(one, text)),
+    "grade_completion as JSON": _for_kinds(
+        lambda text, one: grade.grade_completion(
+            one, '{"rationale": "' + text + '", "answer": "' + text, as_json=True
+        )
+    ),
+    "read_json_object": _for_kinds(json_answer.read_json_object),
+    "read_json_answer": _for_kinds(json_answer.read_json_answer),
+    "read_json_answer of a string": _for_kinds(
+        lambda text, one: json_answer.read_json_answer(
+            '{"answer": "' + text + '"}', one
+        )
+    ),
+    "readers": _for_kinds(lambda text, one: readers.READERS[one.kind](text, one)),
+    "opens_with_label": lambda text: readers.opens_with_label(text, question()),
+    "split_reasoning": statements.split_reasoning,
+    "find_turn_end": lambda text: statements.find_turn_end(text.lower(), question()),
+    "casefold_text": compare.casefold_text,
+    "normalise_text": compare.normalise_text,
+    "parse_number": compare.parse_number,
+    "is_correct": _for_kinds(compare.is_correct),
+    "answers_differ": _for_kinds(
+        lambda text, one: compare.answers_differ([text, text + "1", None], one)
+    ),
+    "find_mentions": _for_kinds(mentions.find_mentions),
+    "find_mentions of an option": _with_option,
+    "names_target": _with_target,
+    "find_flags": _for_kinds(flags.find_flags),
+    "repeats_itself": flags.repeats_itself,
+    "has_markup": flags.has_markup,
+    "is_refusal": _for_kinds(flags.is_refusal),
+    # variants
+    "words": units.words,
+    "word_spans": units.word_spans,
+    "bare": units.bare,
+    "sentences": units.sentences,
+    **{f"derive {name}": _derive(name) for name in _TRANSFORMED},
+    "find_named_answers": _for_kinds(leak_measure.find_named_answers),
+    "find_named_answers_loosely": _for_kinds(leak_measure.find_named_answers_loosely),
+    "find_named_answers_loosely of an option": lambda text: (
+        leak_measure.find_named_answers_loosely(text, question(options=(text, "a")))
+    ),
+    "NearDuplicates": _select,
+    "WordTable": _count_words,
+    "mark_differences": lambda text: diff.mark_differences(text, text[::-1]),
+    # prompts
+    "render_user_turn": _render,
+    "parse_template": _unless_refused(
+        lambda text: template.parse_template(text, "here")
+    ),
+    "question_digest": student.question_digest,
+    "format_label": lambda text: student.format_label(
+        question().choices, text, builtin_variants()["post_cot"].label_form
+    ),
+    "compose_completion": lambda text: student.compose_completion(_LAYOUT, text, text),
+    # cards and the terminal
+    "escape_hidden": visible.escape_hidden,
+    "shell_quote": visible.shell_quote,
+    "inline_text": markdown.inline_text,
+    "code_span": markdown.code_span,
+    "code_block": lambda text: markdown.code_block(text, limit=len(text)),
+    "details_block": lambda text: markdown.details_block(text, [text]),
+    "bibtex_text": markdown.bibtex_text,
+    "normalize_licence": licences.normalize_licence,
+    "rationale_lines": lambda text: list(
+        rationale_lines(
+            {**_ROW, "question": text, "rationale": text, "completion": text}
+        )
+    ),
+    "diff lines": lambda text: list(diff._wrap(text)),
+    # sources
+    "clean_text": make.clean_text,
+    "parse_choices": _unless_refused(make.parse_choices),
+    "derive_content_id": lambda text: make.derive_content_id(text, [("A", text)]),
+    "targets.parse_number": targets.parse_number,
+    "targets.parse_yes_no": targets.parse_yes_no,
+    "targets.parse_texts": _unless_refused(targets.parse_texts),
+    "find_choice_label": _unless_refused(
+        lambda text: targets.find_choice_label(text, [("A", text), ("B", "b")], 0)
+    ),
+    "overlap.normalise_text": overlap.normalise_text,
+    "DigestSet": lambda text: ids.DigestSet().add(text),
+    "read_stated_answer": _for_kinds(lambda text, one: read_stated_answer(text, one)),
+    "is_closer": lambda text: import_run.is_closer(
+        text, import_run._words(text), import_run._words(text)
+    ),
+    "quarel": _unless_refused(
+        lambda text: quarel.to_question(
+            {"question": "ice (A) " + text + " (B) " + text, "answer": "(A)"},
+            question().source,
+        )
+    ),
+    "quarel without choices": lambda text: quarel.matches(
+        {"question": text, "answer": "(A)"}
+    ),
+    "gsm8k": _unless_refused(
+        lambda text: gsm8k.to_question(
+            {"question": text, "answer": text}, question().source
+        )
+    ),
+    # the wire
+    "parse_reply": lambda text: parse_reply(_encode(text), _SECRET),
+    "parse_reply of a message": lambda text: parse_reply(
+        b'{"choices": [{"message": {"content": "' + _encode(text) + b'"}}]}', _SECRET
+    ),
+    "parse_error": lambda text: parse_error(_encode(text), _SECRET),
+    "parse_error of a message": lambda text: parse_error(
+        b'{"error": {"message": "' + _encode(text) + b'"}}', _SECRET
+    ),
+    "parse_models": lambda text: parse_models(_encode(text)),
+    "normalise_reason": lambda text: normalise_reason(text, _SECRET),
+    "advise_on_rejection": advise_on_rejection,
+    "redact": _SECRET.redact,
+    "parse_load": _unless_refused(lambda text: wire.parse_load(_encode(text))),
+    "parse_retry_after": parse_retry_after,
+    "parse_json": _unless_refused(parse_json),
+    "parse_record_json": _unless_refused(parse_record_json),
+    "parse_yaml": _unless_refused(lambda text: parse_yaml(text, "here")),
+    "short_repr": short_repr,
+}
+
+SUSPECTS: Mapping[str, tuple[str, ...]] = {
+    "sentence_end": (".", "e.g. "),
+    "clause": (".", "because "),
+    "extract_answer": (".", "answer is ", "111{,}"),
+    "extract_answer first": ("\nQ: ", "a\n"),
+    "extract_answer given": (" \n",),
+    "grade_completion": ("<think>", "1.1"),
+    "grade_completion as JSON": ('\\"',),
+    "read_json_object": ('{"rationale": "', '"answer"  '),
+    "read_json_answer": ('"answer": ', "{"),
+    "read_json_answer of a string": (".", "111{,}"),
+    "readers": (".", "(A) or "),
+    "split_reasoning": ("<think>", "<thi"),
+    "find_turn_end": ("\nQ: ", "\n>"),
+    "normalise_text": (".", "1,"),
+    "parse_number": ("9", "1,"),
+    "find_mentions": ("river ", "111{,}"),
+    "find_mentions of an option": ("river ", "river, ", "a", "1.1.", "!"),
+    "names_target": ("river ", "a"),
+    "find_flags": ("a b c d e ",),
+    "repeats_itself": ("very ", "a b c d e "),
+    "answers_differ": ("x",),
+    "has_markup": ("**a", "<a b="),
+    "is_refusal": ("none of the ", "i cannot "),
+    "sentences": (".", "A. "),
+    "find_named_answers_loosely": ("1,", "’"),
+    "NearDuplicates": ("very ", "a b c d e "),
+    "mark_differences": ("very ", "a b c d "),
+    "diff lines": ("a", "a-"),
+    "rationale_lines": ("a", "-"),
+    "parse_template": ("- a: ", "["),
+    "parse_yaml": ("- a: ", "&a "),
+    "parse_json": ("[", '"\\u00'),
+    "parse_record_json": ("[1,", '"\\ud800'),
+    "normalize_licence": ("cc by ", "mit "),
+    "escape_hidden": ("\u202e", "é\u200d"),
+    "code_block": ("`", "\u202e"),
+    "quarel": (" or", "."),
+    "quarel without choices": ("(A)", "(A)a(B)"),
+    "gsm8k": ("<<1", "####"),
+    "parse_load": ("vllm:num_requests_running 1\n", "vllm:num_requests_running{"),
+    "redact": ("sk-", "\\\\", "%25"),
+    "advise_on_rejection": ("maximum context length ", "unsupported ", "'max_tokens' "),
+    "parse_retry_after": ("9", "Mon, 01 Jan 2026 00:00:00 GMT "),
+    **{f"derive {name}": ("river ",) for name in _TRANSFORMED},
+}
+"""The texts of each function that the quick tests take; others take two of any kind."""
