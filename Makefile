@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # --no-deps: the locks are complete. --no-compile: most of what is installed is never imported.
 PIP := $(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check
+# Only files whose sha256 is in the lock, and nothing that is built, which would run its code.
+LOCKED := $(PIP) --require-hashes --only-binary :all:
+# The one index that is asked for torch, where pip's own settings do not find it.
+TORCH_INDEX ?=
 # Set, it would have each of the thousand processes that the tests start compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
@@ -40,18 +44,20 @@ fix: $(VENV)/.dev
 check: $(VENV)/.dev lint
 	OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile $(QUICK)
 
-$(VENV)/.cpu: requirements/cpu.lock pyproject.toml
+$(VENV)/.cpu: requirements/torch.lock requirements/cpu.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "cotbuild: make needs Python 3.11 for its lock, this is %s. Set PYTHON=…/python3.11." % sys.version.split()[0])'
 	@echo "installing cotbuild and vLLM for the CPU into $(VENV), a minute or two …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) -r requirements/cpu.lock || { echo "cotbuild: an install failed. Where torch 2.13.0+cpu was not found, add PyTorch's CPU wheel index to pip's own settings (pip config set global.extra-index-url …) and run make again."; exit 1; }
+	@$(LOCKED) $(TORCH_INDEX:%=--index-url %) -r requirements/torch.lock || { echo "cotbuild: torch was not installed. Its CPU wheel is not on PyPI: run make TORCH_INDEX=ADDRESS with PyTorch's index for CPU wheels, which pytorch.org names. It is asked for torch alone."; exit 1; }
+	@$(LOCKED) -r requirements/cpu.lock
+	@# Built by the setuptools of the lock.
 	@$(PIP) --no-build-isolation --editable .
 	@# A plain path: type checkers and editors cannot follow the hook that setuptools installs.
 	@echo "$(CURDIR)/tests/.ns" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cotbuild-checkout.pth
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.cpu requirements/dev.lock
-	@$(PIP) -r requirements/dev.lock
+	@$(LOCKED) -r requirements/dev.lock
 	@touch $@
 
 clean:
