@@ -6,12 +6,12 @@ on a disk, as connection errors and servers' own messages do.
 
 import re
 
-from cotbuild.schemas.manifest import FailureGroup
+from cotbuild.schemas.manifest import (
+    MAX_FAILURE_GROUPS,
+    MAX_MESSAGE_CHARS,
+    FailureGroup,
+)
 
-MAX_CHARS = 300
-"""Longest message that is published, in characters."""
-MAX_GROUPS = 10
-"""Maximum number of groups that a manifest lists."""
 MAX_DISTINCT = 1_000
 """Maximum number of groups that are counted, which bounds the memory."""
 
@@ -39,7 +39,7 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def publishable_message(message: str) -> str:
-    """Return a message on one line of at most MAX_CHARS, without addresses and paths.
+    """Return a message on one line of at most MAX_MESSAGE_CHARS, without addresses and paths.
 
     The result is a fixed point: it is returned as it is when it is passed again.
     """
@@ -53,12 +53,12 @@ def publishable_message(message: str) -> str:
 
 
 def _fold_line(text: str) -> str:
-    head = text[: 4 * MAX_CHARS]
+    head = text[: 4 * MAX_MESSAGE_CHARS]
     printable = "".join(char if char.isprintable() else " " for char in head)
     folded = " ".join(printable.split())
-    if len(folded) <= MAX_CHARS:
+    if len(folded) <= MAX_MESSAGE_CHARS:
         return folded
-    return folded[: MAX_CHARS - 1].rstrip() + "…"
+    return folded[: MAX_MESSAGE_CHARS - 1].rstrip() + "…"
 
 
 def _replace_private(text: str) -> str:
@@ -100,9 +100,9 @@ class FailureMessages:
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
-        """Return the MAX_GROUPS most frequent groups, earlier ones first where equal."""
+        """Return the MAX_FAILURE_GROUPS most frequent groups, earlier ones first where equal."""
         ordered = sorted(self._counts.items(), key=lambda item: -item[1])
         return tuple(
             FailureGroup(kind=key[0], message=self._first[key], count=count)
-            for key, count in ordered[:MAX_GROUPS]
+            for key, count in ordered[:MAX_FAILURE_GROUPS]
         )

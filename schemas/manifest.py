@@ -14,6 +14,10 @@ from cotbuild.schemas.rationale import ROW_VERSION
 from cotbuild.schemas.record import FORMAT_VERSION, Record, short_repr
 from cotbuild.schemas.variant import VariantsEntry
 
+MAX_MESSAGE_CHARS = 300
+"""Longest message about a failure that is published, in characters."""
+MAX_FAILURE_GROUPS = 10
+"""Maximum number of groups of failures that a manifest lists."""
 NO_TARGET = "no_target"
 """The reason of an unscored chain whose question has no published target."""
 
@@ -100,8 +104,9 @@ class FailureGroup(Record):
 
     kind: str = Field(description="Kind of failure.")
     message: str = Field(
+        max_length=MAX_MESSAGE_CHARS,
         description="What the server said about the first of them; numbers in the others "
-        "may differ."
+        "may differ.",
     )
     count: int = Field(ge=1, description="Number of chains.")
 
@@ -206,6 +211,7 @@ class Manifest(Record):
     )
     failure_messages: tuple[FailureGroup, ...] = Field(
         default=(),
+        max_length=MAX_FAILURE_GROUPS,
         exclude_if=lambda groups: not groups,
         description="Unscored chains by what the server said, the most frequent reasons "
         "first; the rest is in `failures` alone.",

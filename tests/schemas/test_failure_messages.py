@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.failure_messages import (
-    MAX_CHARS,
     MAX_DISTINCT,
-    MAX_GROUPS,
     FailureMessages,
     publishable_message,
 )
+from cotbuild.schemas.manifest import MAX_FAILURE_GROUPS, MAX_MESSAGE_CHARS
 
 PRIVATE = (
     "10.1.2.3",
@@ -69,7 +68,7 @@ PIECES = st.one_of(
 @given(st.lists(PIECES, max_size=60).map("".join))
 def test_a_published_message_is_bounded_and_stays_as_it_is(text: str) -> None:
     message = publishable_message(text)
-    assert len(message) <= MAX_CHARS
+    assert len(message) <= MAX_MESSAGE_CHARS
     assert message.isprintable()
     assert publishable_message(message) == message
 
@@ -96,5 +95,5 @@ def test_groups_are_bounded() -> None:
         messages.add("bad_body", word)
         messages.add("bad_body", "frequent")
     groups = messages.groups()
-    assert len(groups) == MAX_GROUPS
+    assert len(groups) == MAX_FAILURE_GROUPS
     assert (groups[0].message, groups[0].count) == ("frequent", 2 * MAX_DISTINCT)

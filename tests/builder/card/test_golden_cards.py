@@ -26,7 +26,7 @@ from cotbuild.builder.card import (
     parse_front_matter,
     render_card,
 )
-from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.manifest import FailureGroup, Manifest
 from tests.support.commands import PROGRAM, cotbuild
 from tests.support.small_builds import generated, imported, released
 
@@ -56,6 +56,8 @@ def hostile(build: Path) -> tuple[Manifest, ReleaseFacts]:
             update={"dataset": EVIL, "split": EVIL, "licence": EVIL, "hub_id": EVIL}
         ),
         "verdicts_by_target": {EVIL: {"correct": 1}},
+        "failures": {EVIL: 2},
+        "failure_messages": (FailureGroup(kind=EVIL, message=EVIL, count=2),),
         "variants": variants.model_copy(
             update={"made": variants.made.model_copy(update={"specs": specs})}
         ),

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cotbuild.builder.cli.errors import ExitCode
 from tests.support.commands import (
+    HERE,
     PROGRAM,
     cotbuild,
     here,
@@ -297,6 +299,15 @@ def test_a_teacher_that_always_fails_is_stopped_early_with_its_own_words(
         assert server.stats()["requests"] < 40
     assert "the first 20 requests all failed" in done.stderr
     assert "To resume: cotbuild generate --source" in done.stderr.splitlines()[-1]
+
+
+def test_every_exit_code_is_in_the_help_and_in_the_readme() -> None:
+    readme = (HERE.parent / "README.md").read_text()
+    sentence = readme.split("The exit codes of all commands are", 1)[1].split(".")[0]
+    shown = here("--help").stdout
+    for code in ExitCode:
+        assert re.search(rf"\b{code.value} +[a-z]", sentence), code
+        assert re.search(rf"^ +{code.value}  +[a-z]", shown, re.MULTILINE), code
 
 
 def test_refused_rows_are_unscored_and_asked_again_only_on_request(
