@@ -40,6 +40,7 @@ from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.storage.keys import key_bytes
 from cotbuild.builder.teachers import (
     open_teacher,
+    refuse_published_key,
     refuse_recorded,
     teacher_identity,
     tokenizer_folder,
@@ -235,6 +236,7 @@ def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
     Makes no request for a completion, but may look up a Hub id or an endpoint that is
     new to `out`. Raises ConfigError, DataError or TeacherError.
     """
+    refuse_published_key(config.teacher)
     store = AnswerStore(out)
     templates = load_purpose_templates(config)
     source = open_source(config.source, store.root)

@@ -1,10 +1,12 @@
 """Opens the teacher that a TeacherConfig describes."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from cotbuild.builder.teachers.base import Teacher
+from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.identity import refuse_recorded, save_identity
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
@@ -50,6 +52,18 @@ def open_teacher(
     from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 
     return ManagedTeacher(config, identity, store_dir / "logs", say)
+
+
+def refuse_published_key(config: TeacherConfig) -> None:
+    """Raise ConfigError if extra_body holds the API key: build.json is published."""
+    api_key = SecretFilter(os.environ.get("OPENAI_API_KEY"))
+    # As text, so that names and values are looked at in every depth.
+    body = json.dumps(config.extra_body, ensure_ascii=False)
+    if api_key.redact(body) != body:
+        raise ConfigError(
+            "teacher.extra_body holds the value of OPENAI_API_KEY, and build.json is "
+            "published. Remove it; the key is sent as the Authorization header."
+        )
 
 
 def _refuse_other_profile(config: TeacherConfig) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
-from cotbuild.builder.teachers.open import open_teacher
+from cotbuild.builder.teachers.open import open_teacher, refuse_published_key
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
@@ -57,3 +58,15 @@ def test_a_server_that_cotbuild_starts_takes_no_other_profile(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="cotbuild starts vLLM, which takes every"):
         open_teacher(teacher, "embedded:x", tmp_path, print)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("added", [{"note": ["a s3cr3t-k3y"]}, {"s3cr3t-k3y": 1}])
+def test_the_api_key_is_no_field_of_a_body(
+    added: dict[str, JsonValue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = TeacherConfig(extra_body=added)
+    refuse_published_key(teacher)
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cr3t-k3y")
+    with pytest.raises(ConfigError, match="holds the value of OPENAI_API_KEY") as error:
+        refuse_published_key(teacher)
+    assert "s3cr3t" not in str(error.value)
