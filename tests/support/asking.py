@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
 from tests.support.http_teacher import Server
+from tests.support.raw_server import Respond, serve_raw
 
 T = TypeVar("T")
 
@@ -55,3 +56,17 @@ def use_client(
             return await act(client)
 
     return asyncio.run(run(), debug=True)
+
+
+def use_raw(
+    respond: Respond,
+    act: Callable[[EndpointClient], Awaitable[T]],
+    model: str = "m",
+) -> T:
+    """The same with a client of a server that sends any bytes."""
+
+    async def run() -> T:
+        async with serve_raw(respond) as url, EndpointClient(url, model) as client:
+            return await act(client)
+
+    return asyncio.run(run())

@@ -1,7 +1,6 @@
 """Bodies without end: each call reads up to its bound, and says which."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
 
@@ -14,27 +13,11 @@ from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import TeacherError
-from tests.support.raw_server import (
-    compressed,
-    endless,
-    gigabytes,
-    response,
-    serve_raw,
-)
+from tests.support.asking import use_raw
+from tests.support.raw_server import compressed, endless, gigabytes, response
 from tests.support.teacher_contract import request
 
 LONG = {"endless": endless, "gigabytes": gigabytes, "compressed": compressed}
-
-
-def use_raw(
-    respond: Callable[[str], Iterable[bytes]],
-    act: Callable[[EndpointClient], Awaitable[object]],
-) -> object:
-    async def run() -> object:
-        async with serve_raw(respond) as url, EndpointClient(url, "m") as client:
-            return await act(client)
-
-    return asyncio.run(run())
 
 
 @pytest.mark.parametrize("kind", LONG)
