@@ -6,14 +6,16 @@ Functions on bytes, folders and locks raise OSError as it comes. Functions on re
 and JSON lines raise an error of `schemas.errors` in one line.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -68,9 +70,23 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading; of a link, the file it leads to.
+
+    Raises OSError at once if it is a pipe, a device or a directory, which might never
+    end or answer.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = open(descriptor, "rb")  # noqa: SIM115, PTH123 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return file
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -116,8 +132,7 @@ def read_yaml_text(path: Path, *, remedy: str = "Pass a readable file of YAML.")
     MAX_YAML_BYTES or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_YAML_BYTES + 1)
+        data = _read_bounded(path, MAX_YAML_BYTES)
     except (OSError, ValueError) as fault:  # ValueError: NUL in the path
         reason = getattr(fault, "strerror", None) or fault
         raise ConfigError(f"{path}: could not be read: {reason}. {remedy}") from fault
@@ -161,12 +176,15 @@ def read_record(
         raise error(f"{path}: larger than {MAX_RECORD_BYTES >> 20} MiB. {remedy}")
     value = _parse_object(data, f"{path}", remedy, error)
     check_format(value.get("format_version"), str(path), error)
-    return model.parse(value, str(path), error)
+    try:
+        return model.parse(value, str(path), error)
+    except error as fault:
+        raise error(f"{fault} {remedy}") from fault
 
 
 def _read_bounded(path: Path, max_bytes: int) -> bytes:
     """Read a file; one larger than `max_bytes` comes back with one byte more."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(max_bytes + 1)
 
 

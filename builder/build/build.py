@@ -14,6 +14,7 @@ from cotbuild.builder.build.directory import (
 )
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.builder.storage.places import safe_place
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256
@@ -68,7 +69,7 @@ class StoredBuild:
         if manifest is None:
             raise DataError(
                 f"{folder}: no {MANIFEST}, so this is not a finished build. "
-                f"Run `cotbuild generate --out {folder} …` until it completes."
+                f"Run `cotbuild generate --out {shell_quote(folder)} …` until it completes."
             )
         return cls(folder, manifest)
 
@@ -108,7 +109,7 @@ class StoredBuild:
         if not names:
             raise ConfigError(
                 f"{self.folder}: no variants yet. "
-                f"Derive some with `cotbuild variants {self.folder}`."
+                f"Derive some with `cotbuild variants {shell_quote(self.folder)}`."
             )
         raise ConfigError(
             f"{self.folder}: no variant {variant!r}. Choose one of {names}."
@@ -206,7 +207,7 @@ class StoredBuild:
         if missing := sorted(ids - texts.keys()):
             raise DataError(
                 f"{self.folder}: no text of question {missing[0]!r} in split {split!r}. "
-                f"Run `cotbuild verify {self.folder}`."
+                f"Run `cotbuild verify {shell_quote(self.folder)}`."
             )
         return {question_id: texts[question_id] for question_id in ids}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.build.directory import REBUILD
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import Record, short_repr
 
@@ -16,7 +17,7 @@ def check_equal(place: Path | str, what: str, actual: object, stated: object) ->
     for path, actual_part, stated_part in differences(actual, stated, what):
         raise DataError(
             f"{place}: {path} is {short_repr(actual_part)}, but manifest.json says "
-            f"{short_repr(stated_part)}. A file was changed after it was built."
+            f"{short_repr(stated_part)}. A file was changed after it was built. {REBUILD}"
         )
 
 

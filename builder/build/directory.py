@@ -18,6 +18,11 @@ CONFIG = "build.json"
 CARD = "README.md"
 INSTALLING = ".installing"
 """Folder of a complete build whose files are being put in place; see install.py."""
+REBUILD = (
+    f"Delete {MANIFEST} and run the command that wrote the build again, which builds from "
+    "the stored answers; download a release again."
+)
+"""What to do about files that contradict each other."""
 _DAMAGED = "damaged-manifest.json"
 _REMEDY = (
     "Run the command that wrote it again (generate, import or pull): it keeps the file as "

@@ -143,7 +143,8 @@ def install_build(build_dir: Path, stage: Path, manifest: Manifest) -> None:
     Raises ConfigError if that would replace a user's own file, StoreError if a file
     cannot be written. Nothing has changed then, unless the error says otherwise.
     """
-    refuse_other_files(build_dir, {entry.config_name for entry in manifest.files})
+    configs = {entry.config_name for entry in manifest.files}
+    refuse_other_files(build_dir, {name for name in configs if (stage / name).is_dir()})
     try:
         write_text_atomic(stage / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         _sync_tree(stage)

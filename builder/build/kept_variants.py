@@ -8,6 +8,7 @@ from cotbuild.builder.card import CARD_VERSION
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.builder.ui import pluralize
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
@@ -35,7 +36,7 @@ def keep_variants(
         variants = pluralize(len(replaced.variants.variants), "variant")
         say(
             f"{build_dir}: this deletes {variants}: {reason}. "
-            f"`cotbuild variants {build_dir}` derives new ones"
+            f"`cotbuild variants {shell_quote(build_dir)}` derives new ones"
         )
         return rebuilt
     return with_variants(rebuilt, replaced.variants, [*rebuilt.files, *files])

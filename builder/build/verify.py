@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.compare import check_equal
+from cotbuild.builder.build.directory import REBUILD
 from cotbuild.builder.card import record_model
 from cotbuild.builder.storage.columns import check_columns
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
@@ -64,8 +65,16 @@ def _check_bytes(path: Path, entry: FileEntry) -> None:
             f"{path}: missing; manifest.json says that it holds {entry.num_rows} rows. "
             "Build or download it again."
         )
-    check_equal(path, "size in bytes", path.stat().st_size, entry.num_bytes)
-    check_equal(path, "sha256", file_sha256(path), entry.sha256)
+    for what, value, stated in (
+        ("size in bytes", path.stat().st_size, entry.num_bytes),
+        ("sha256", file_sha256(path), entry.sha256),
+    ):
+        if value != stated:
+            raise DataError(
+                f"{path}: {what} is {value}, but manifest.json says {stated!r}. The file "
+                "was changed after it was built. Delete it and run generate again, or "
+                "download it again."
+            )
 
 
 def _check_unnamed_files(build: StoredBuild) -> None:
@@ -147,7 +156,7 @@ class SeenRows:
         if num_repeated:
             raise DataError(
                 f"{folder}: {num_repeated} rows repeat the question id and sample index "
-                "of another one. Run generate again."
+                f"of another one. {REBUILD}"
             )
 
     def _check_order(
@@ -162,7 +171,7 @@ class SeenRows:
             row, sample = position
             raise DataError(
                 f"{where}: row {row}, sample {sample} of the source is out of order or "
-                "repeated. Run generate again."
+                f"repeated. {REBUILD}"
             )
         self._last_position[series] = position
 

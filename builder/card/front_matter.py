@@ -159,7 +159,8 @@ def split_card(text: str, where: str) -> tuple[str, str]:
 
 def _front_matter_error(where: str, reason: str) -> DataError:
     return DataError(
-        f"{where}: no front matter could be read: {reason}. Run generate again."
+        f"{where}: no front matter could be read: {reason}. Delete the card and run "
+        "generate again, or download it again."
     )
 
 

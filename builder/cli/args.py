@@ -1,9 +1,10 @@
 """Turn options and a YAML file into a BuildConfig."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cotbuild.builder.console import print_message
 from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -15,14 +16,18 @@ Config = TypeVar("Config", bound=Record)
 
 
 def build_config(
-    file: Path | None, flags: Mapping[str, Any], extra: Iterable[str] = ()
+    file: Path | None,
+    flags: Mapping[str, Any],
+    extra: Iterable[str] = (),
+    say: Callable[[str], None] = print_message,
 ) -> BuildConfig:
     """Merge the values of a file, options and `--set` arguments, in this order.
 
     `flags` maps dotted names to values, None for an option that was not given; `extra`
-    are NAME=VALUE. Raises ConfigError with the name of the invalid field.
+    are NAME=VALUE. `say` receives a line where the file came with a release and
+    settings in it were left out. Raises ConfigError with the name of the invalid field.
     """
-    values = _read(file) if file is not None else {}
+    values = _read(file, say) if file is not None else {}
     extra = list(extra)
     named = {name for name, value in flags.items() if value is not None}
     named |= {setting.partition("=")[0] for setting in extra}
@@ -58,14 +63,20 @@ def filled(
     return form.parse(values, where, ConfigError)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, say: Callable[[str], None]) -> dict[str, Any]:
     values = read_yaml(file)
     if not isinstance(values, dict):
         raise ConfigError(
             f"{file}: holds a {type(values).__name__}, not the settings of a build. Write "
             "fields such as source."
         )
-    return values
+    # Imported here, since most commands have no file.
+    from cotbuild.builder.release.untrusted import receive_settings
+
+    received, left_out = receive_settings(file, values)
+    if left_out is not None:
+        say(left_out)
+    return received
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

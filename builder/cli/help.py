@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
 ASKING = "Asking"
@@ -15,13 +16,26 @@ STUDENT = "Student"
 TEACHER = "Teacher"
 TRAINING = "Training"
 
+PATH_OPTIONS = frozenset(
+    {"base", "config", "order_from", "out", "source", "spec", "student"}
+)
+"""Options whose value is, or may be, a path."""
+
 
 class GroupedCommand(TyperCommand):
     """A command whose options are listed under the `rich_help_panel` they name.
 
     Typer groups options only when it formats help with rich, which draws boxes around
-    them; this is the same grouping in plain text.
+    them; this is the same grouping in plain text. Arguments are checked here too, before
+    any of them is taken for a path.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_bad_encoding(ctx, args)
+        values, _, _ = self.make_parser(ctx).parse_args([*args])
+        for parameter in self.get_params(ctx):
+            _refuse_empty_path(ctx, parameter, values.get(parameter.name))
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -39,6 +53,30 @@ class GroupedCommand(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _refuse_bad_encoding(ctx: Any, args: list[str]) -> None:
+    """Raise BadParameter where an argument is not valid UTF-8, as no file keeps it."""
+    for word in args:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter(
+                f"{word!r} is not valid UTF-8. Rename the file or folder.", ctx
+            ) from None
+
+
+def _refuse_empty_path(ctx: Any, parameter: Any, value: Any) -> None:
+    """Raise BadParameter for an empty path, which would stand for the current folder."""
+    is_argument = parameter.param_type_name == "argument"
+    is_path = is_argument or parameter.name in PATH_OPTIONS
+    values = value if isinstance(value, list | tuple) else [value]
+    if is_path and "" in values:
+        raise typer.BadParameter(
+            "'' is empty. Pass a path, such as . for the current folder.",
+            ctx,
+            parameter,
+        )
 
 
 def examples(*commands: str) -> str:

@@ -7,6 +7,7 @@ from cotbuild.builder.cli.failures import remedy_lines, unscored_lines
 from cotbuild.builder.cli.layout import WIDTH, list_counts
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
+from cotbuild.builder.visible import shell_quote
 from cotbuild.prompts.template import (
     DEFAULTS,
     HINTED_DEFAULTS,
@@ -29,7 +30,7 @@ def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
     yield from count_lines(manifest)
     yield from remedy_lines(manifest)
     yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
-    yield f"next: cotbuild inspect {out}"
+    yield f"next: cotbuild inspect {shell_quote(out)}"
 
 
 def count_lines(manifest: Manifest) -> Iterator[str]:

@@ -11,6 +11,7 @@ import typer
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import STUDENT, TRAINING, examples
 from cotbuild.builder.console import print_line
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import StudentRun, TrainConfig
 
@@ -236,7 +237,7 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     )
     evaluated = "label" in run.layout.order
     after = (
-        f"next: cotbuild evaluate {out}"
+        f"next: cotbuild evaluate {shell_quote(out)}"
         if evaluated
         else "its completions contain no label, so there is nothing to evaluate"
     )

@@ -65,7 +65,8 @@ def generate(
         damaged = set_aside_damaged_manifest(out)
         if damaged is not None:
             ui.say(
-                f"{out}: its manifest.json was damaged and is kept as {damaged.name}"
+                f"{out}: its manifest.json was damaged and is kept as {damaged.name}; "
+                "variants have to be derived again"
             )
         previous = None if retry_failed else read_manifest(out)
         if previous is not None and is_up_to_date(job, inputs, previous):

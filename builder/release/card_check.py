@@ -110,7 +110,8 @@ def _read_card(build: StoredBuild) -> _Card:
         text = data.decode()
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: the card could not be read: {error}. Run generate again."
+            f"{path}: the card could not be read: {error}. Delete it and run generate "
+            "again, or download it again."
         ) from error
     if len(data) > MAX_CARD_BYTES:
         raise DataError(
@@ -134,7 +135,8 @@ def _check_front_matter(card: _Card, expected: dict[str, Any], where: str) -> No
         for path, value, _ in differences(actual_entries, expected_entries, place):
             raise DataError(
                 f"{where}: {path} is {short_repr(value)}, which is not what "
-                "manifest.json says. Run generate again."
+                "manifest.json says. Delete the card and run generate again, or "
+                "download it again."
             )
 
 

@@ -1,6 +1,5 @@
 """Verify a build or a release from nothing but its own files (`cotbuild verify`)."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from itertools import tee
 from pathlib import Path
@@ -15,6 +14,7 @@ from cotbuild.builder.release.fetch import fetch_release
 from cotbuild.builder.release.figures import unchecked_fields, verify_rows
 from cotbuild.builder.release.rederive import RowDeriver, compare_rows, derive_imported
 from cotbuild.builder.sources import open_source
+from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig
@@ -65,8 +65,7 @@ def verify_release(
 
     Raises PublishError if it cannot be downloaded, DataError at the first fault.
     """
-    with tempfile.TemporaryDirectory(prefix="cotbuild-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         commit, _ = fetch_release(target, revision, folder, progress)
         say(f"{target.name}: commit {commit[:12]}")
         try:

@@ -1,6 +1,5 @@
 """Download a release from its target, with every path checked."""
 
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from cotbuild.builder.build.directory import (
 from cotbuild.builder.build.verify import check_files
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
 from cotbuild.builder.storage.places import safe_path, safe_place
+from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.schemas.errors import DataError, PublishError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.names import PICTURES
@@ -77,9 +77,9 @@ def find_manifest(target: ReleaseTarget, state: RemoteState) -> Manifest | None:
     """Return the manifest of the release in `state`; None if there is none of ours."""
     if state.commit is None or MANIFEST not in state.files:
         return None
-    with tempfile.TemporaryDirectory(prefix="cotbuild-") as folder:
+    with temporary_folder() as folder:
         try:
-            return _fetch_manifest(target, state.commit, Path(folder)).manifest
+            return _fetch_manifest(target, state.commit, folder).manifest
         except PublishError as error:
             # Another program's manifest.json does not parse.
             if isinstance(error.__cause__, DataError):

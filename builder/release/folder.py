@@ -29,7 +29,13 @@ from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.builder.storage.places import plain_place, safe_path, safe_place
 from cotbuild.schemas.errors import PublishError, StoreError
-from cotbuild.schemas.files import file_sha256, fsync_path, read_record, write_record
+from cotbuild.schemas.files import (
+    file_sha256,
+    fsync_path,
+    open_regular,
+    read_record,
+    write_record,
+)
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
@@ -98,12 +104,20 @@ class FolderTarget:
                 )
         total = sum(files[path].num_bytes for path in wanted)
         done = 0
-        with self._publish_errors():
-            for path in wanted:
-                if not files[path].matches(folder / path):
-                    _copy_file(self._folder / path, folder / path)
-                done += files[path].num_bytes
-                progress(done, total)
+        for path in wanted:
+            self._fetch_file(path, files[path], folder)
+            done += files[path].num_bytes
+            progress(done, total)
+
+    def _fetch_file(self, path: str, file: RemoteFile, folder: Path) -> None:
+        try:
+            if not file.matches(folder / path):
+                _copy_file(self._place(path), folder / path)
+        except OSError as error:
+            raise PublishError(
+                f"{self.name}: {path!r} could not be copied to {folder}: "
+                f"{error.strerror or error}. Check permissions and free space there."
+            ) from error
 
     # -- writing
 
@@ -327,7 +341,7 @@ def _commit_of(files: Mapping[str, RemoteFile]) -> str | None:
 
 def _read_hidden(path: Path, model: type[R]) -> R | None:
     """Read a record of the hidden folder. Raises StoreError if it is damaged."""
-    remedy = f"Delete {HIDDEN} to publish into this folder as if for the first time."
+    remedy = "Move the whole folder of the release away, and publish again."
     return read_record(path, model, remedy=remedy, error=StoreError)
 
 
@@ -335,6 +349,7 @@ def _copy_file(source: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.part")
     part.unlink(missing_ok=True)  # a link there would be written through
-    shutil.copyfile(source, part)
+    with open_regular(source) as data, part.open("xb") as copy:
+        shutil.copyfileobj(data, copy)
     fsync_path(part)
     part.replace(place)

@@ -1,6 +1,5 @@
 """Publish a build: verify, show the plan, upload in one commit, tag, read back."""
 
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from cotbuild.builder.release.compose import (
 )
 from cotbuild.builder.release.fetch import find_manifest
 from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_foreign
+from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import Manifest
@@ -73,7 +73,7 @@ def publish(
     refuse_no_build(build_dir)
     with (
         lock_build(build_dir),
-        tempfile.TemporaryDirectory(prefix="cotbuild-") as folder,
+        temporary_folder() as folder,
     ):
         build = StoredBuild.open(build_dir)
         partial = partial_reason(build.manifest)
@@ -92,7 +92,7 @@ def publish(
         _, lines = verify_folder(build_dir, options.verify)
         for line in lines:
             ui.say(f"{build_dir}: {line}")
-        tree = compose_release(build, spec, target.name, Path(folder), partial=partial)
+        tree = compose_release(build, spec, target.name, folder, partial=partial)
         return _Publisher(target, tree, spec.tag, options, ui).publish(show)
 
 
@@ -244,10 +244,9 @@ class _Publisher:
     ) -> None:
         """Download some files of a commit; raise PublishError if any byte differs."""
         with (
-            tempfile.TemporaryDirectory(prefix="cotbuild-") as name,
+            temporary_folder() as folder,
             self.ui.counting("bytes read back") as progress,
         ):
-            folder = Path(name)
             self.target.fetch_files(paths, commit, folder, progress)
             for path in paths:
                 if not files[path].matches(folder / path):

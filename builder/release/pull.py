@@ -24,7 +24,7 @@ from cotbuild.builder.release.rederive import (
     is_retryable,
     stored_answers,
 )
-from cotbuild.builder.release.untrusted import received_config
+from cotbuild.builder.release.untrusted import left_out_line, received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.storage.places import plain_folder, plain_place
@@ -76,10 +76,7 @@ def pull(
             _refuse_other_build(out, existing, release.manifest)
             return existing, False
         changed = _install(release, target, out)
-    ui.say(
-        f"{out / CONFIG}: settings of the publisher's machine were left out: how to reach "
-        f"the teacher{''.join(f', {name}' for name in changed)}"
-    )
+    ui.say(left_out_line(out / CONFIG, changed))
     return release.manifest, True
 
 

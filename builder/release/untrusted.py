@@ -4,13 +4,67 @@ A build.json may come from a stranger. It passes `received_config` before anythi
 is read, contacted or started. Paths pass the door in `builder.storage.places`.
 """
 
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cotbuild.builder.build.directory import MANIFEST, find_manifest
 from cotbuild.builder.hub.names import HUB_ID
+from cotbuild.builder.release.folder import HIDDEN
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.release.sanitize import is_path, named_config
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
+from cotbuild.builder.storage.answer_store import ANSWERS
+from cotbuild.builder.storage.places import plain_place
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import Record
+
+
+def receive_settings(
+    file: Path, values: dict[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """Return the settings in a file as they may be used here, and what was left out.
+
+    They are as they were unless the file is in a folder with a release, as it came from
+    the Hub or from `cotbuild pull`. The second value is None where nothing was left
+    out. Raises ConfigError if the file does not hold a configuration or the release is
+    incomplete, DataError if its manifest cannot be read.
+    """
+    folder = file.parent
+    manifest = find_manifest(folder)
+    if manifest is None and (folder / HIDDEN).is_dir():
+        raise ConfigError(
+            f"{file}: comes with a release that has no whole {MANIFEST}. Get the release "
+            "with `cotbuild pull`."
+        )
+    if manifest is None or manifest.run is not None:
+        return values, None
+    config = BuildConfig.parse(values, str(file), ConfigError)
+    received, changed = received_config(config, manifest)
+    templates = tuple(_local_template(folder, ref) for ref in received.templates)
+    received = received.model_copy(update={"templates": templates})
+    note = None
+    if changed or config.teacher.recorded != manifest.teacher:
+        note = left_out_line(file, changed)
+    return received.model_dump(mode="json"), note
+
+
+def _local_template(folder: Path, ref: str) -> str:
+    """Return the file that `cotbuild pull` wrote for a template, if there is one."""
+    path = PurePosixPath(ANSWERS, "templates", f"{ref}.yaml")
+    place = plain_place(folder.resolve(), path, str(folder))
+    return str(place) if place.is_file() else ref
+
+
+def left_out_line(file: Path, changed: Sequence[str]) -> str:
+    """Return the line that says which settings of a release are not used here."""
+    names = "".join(f", {name}" for name in changed)
+    return (
+        f"{file}: settings of the publisher's machine were left out: how to reach the "
+        f"teacher{names}"
+    )
 
 
 def received_config(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import (
     append_json_line,
@@ -64,7 +65,8 @@ def need_registration(folder: Path) -> StudyRegistration:
     record = read_registration(folder)
     if record is None:
         raise ConfigError(
-            f"{folder}: no cell was started. Run `cotbuild study {folder / STUDY}` first."
+            f"{folder}: no cell was started. Run "
+            f"`cotbuild study {shell_quote(folder / STUDY)}` first."
         )
     return record
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import Study
@@ -80,7 +81,7 @@ def study_text(manifest: Manifest, source: str, rows: int | None) -> str:
     if missing:
         raise ConfigError(
             f"{source}: no variants {missing}. Derive the paper set with "
-            f"`cotbuild variants {source}`."
+            f"`cotbuild variants {shell_quote(source)}`."
         )
     key, random = _keys(names)
     claims = [_claim(one, key, random) for one in CLAIMS]

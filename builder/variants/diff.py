@@ -6,6 +6,7 @@ from typing import Any
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.variants.align import align_words
+from cotbuild.builder.visible import shell_quote
 from cotbuild.builder.wrap import wrap_paragraph
 from cotbuild.schemas.errors import DataError
 
@@ -41,7 +42,7 @@ def diff_lines(
         what = "row" if question_id is None else f"row of question {question_id!r}"
         raise DataError(
             f"{build.folder}: no {what} is in both {first} and {second}. "
-            f"See `cotbuild inspect {build.folder}`."
+            f"See `cotbuild inspect {shell_quote(build.folder)}`."
         )
 
 

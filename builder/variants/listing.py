@@ -11,6 +11,7 @@ from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
+from cotbuild.builder.visible import shell_quote
 from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
@@ -129,7 +130,7 @@ def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
         yield _variant_line(variant)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
     first, second = _pair_to_compare(summary.made.specs)
-    yield f"next: cotbuild diff {build_dir} {first} {second}"
+    yield f"next: cotbuild diff {shell_quote(build_dir)} {first} {second}"
 
 
 def _selection_line(summary: VariantsEntry) -> str:

@@ -163,11 +163,10 @@ def test_a_config_does_not_replace_a_folder_of_the_user(
         refuse_other_files(build, ["notes"])
     manifest = StoredBuild.open(build).manifest
     entry = manifest.files[0].model_copy(update={"config_name": "notes"})
-    with (
-        staging_folder(build) as stage,
-        pytest.raises(ConfigError, match="not written by cotbuild"),
-    ):
-        install_build(build, stage, manifest.model_copy(update={"files": [entry]}))
+    with staging_folder(build) as stage:
+        (stage / "notes").mkdir()
+        with pytest.raises(ConfigError, match="not written by cotbuild"):
+            install_build(build, stage, manifest.model_copy(update={"files": [entry]}))
     assert mine.read_bytes() == before
     verify_build(StoredBuild.open(build))
 

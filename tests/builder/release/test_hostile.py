@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cotbuild.builder.cli.args import build_config
 from cotbuild.builder.release.folder import FolderTarget
 from cotbuild.builder.storage.places import safe_place
-from cotbuild.schemas.errors import PublishError
+from cotbuild.schemas.config import ServerConfig
+from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import TemplateEntry
 from tests.support.commands import cotbuild, rows
 from tests.support.http_teacher import serve
@@ -357,6 +359,7 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
         finished.parent,
         "--out",
         out,
+        "--allow-unscored",
     ]
     assert (
         "no open requests: no server would be started"
@@ -376,6 +379,39 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
     assert nobody_came(listener)
 
 
+def test_a_configuration_beside_a_release_is_received_like_a_pulled_one(
+    release: Path,
+) -> None:
+    config = release / "build.json"
+    edit_json(
+        config, lambda c: c["teacher"].update(hostile_teacher("http://x.test/v1"))
+    )
+    said: list[str] = []
+    received = build_config(config, {}, say=said.append)
+    identity = json.loads((release / "manifest.json").read_text())["teacher"]
+    teacher = received.teacher
+    assert (teacher.model, teacher.recorded) == ("model", identity)
+    assert (teacher.endpoints, teacher.server) == ((), ServerConfig())
+    assert said == [
+        f"{config}: settings of the publisher's machine were left out: how to reach the "
+        "teacher, teacher.model, teacher.endpoints, teacher.server"
+    ]
+    (release / "manifest.json").unlink()
+    with pytest.raises(
+        ConfigError, match=r"a release that has no whole manifest\.json"
+    ):
+        build_config(config, {})
+
+
+def test_a_configuration_of_ones_own_build_keeps_its_settings(
+    finished: Path, tmp_path: Path
+) -> None:
+    build = Path(shutil.copytree(finished, tmp_path / "build"))
+    url = "http://127.0.0.1:1/v1"
+    edit_json(build / "build.json", lambda c: c["teacher"].update(endpoints=[url]))
+    assert build_config(build / "build.json", {}).teacher.endpoints == (url,)
+
+
 def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
     finished: Path, release: Path, tmp_path: Path
 ) -> None:
@@ -391,6 +427,7 @@ def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
         out,
         "--samples",
         "2",
+        "--allow-unscored",
     ]
     # Named once more it is the same teacher, by its dials: what it answered stands.
     assert (
