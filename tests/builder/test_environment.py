@@ -18,7 +18,7 @@ from cotbuild.builder.environment import (
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
-    **dict.fromkeys(HUB_TOKENS, "hf_abc"),
+    **dict.fromkeys(sorted(HUB_TOKENS), "hf_abc"),
     "OPENAI_API_KEY": "sk-abc",
     "ANTHROPIC_API_KEY": "x",
     "OPENAI_APIKEY": "x",
