@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import TextIO, cast
 
 from cotbuild.builder.visible import escape_hidden
@@ -37,8 +38,34 @@ def print_line(text: str) -> None:
     Raises BrokenPipeError if the reader is gone, StoreError if the output is a file
     that cannot be written.
     """
+    shown = escape_hidden(text, keep="\t")
+    _write_output(_unfiltered(sys.stdout), shown + "\n")
+
+
+def print_message(text: str) -> None:
+    """Print one line on standard error, at once; a line break inside it is escaped."""
+    shown = escape_hidden(text, keep="\t")
+    _write_message(_unfiltered(sys.stderr), shown + "\n")
+
+
+def print_status(text: str, width: int, *, last: bool) -> None:
+    """Replace the line at the cursor of a terminal by up to `width` characters.
+
+    `last` ends the line.
+    """
+    shown = escape_hidden(text)[:width]
+    end = "\n" if last else ""
+    _write_message(_unfiltered(sys.stderr), f"{_CLEAR_LINE}{shown}{end}")
+
+
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal, where a line can be replaced."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write_output(stream: TextIO | None, text: str) -> None:
     try:
-        _write(sys.stdout, escape_hidden(text, keep="\t") + "\n")
+        _write(stream, text)
     except BrokenPipeError:
         _discard_output()
         raise
@@ -64,26 +91,6 @@ def _discard_output() -> None:
     os.close(nowhere)
 
 
-def print_message(text: str) -> None:
-    """Print one line on standard error, at once; a line break inside it is escaped."""
-    _write_message(sys.stderr, escape_hidden(text, keep="\t") + "\n")
-
-
-def print_status(text: str, width: int, *, last: bool) -> None:
-    """Replace the line at the cursor of a terminal by up to `width` characters.
-
-    `last` ends the line.
-    """
-    shown = escape_hidden(text)[:width]
-    stream = sys.stderr.unfiltered if isinstance(sys.stderr, _Filter) else sys.stderr
-    _write_message(stream, _CLEAR_LINE + shown + ("\n" if last else ""))
-
-
-def is_terminal() -> bool:
-    """Return whether standard error is a terminal, where a line can be replaced."""
-    return sys.stderr is not None and sys.stderr.isatty()
-
-
 def _write_message(stream: TextIO | None, text: str) -> None:
     # A message that nobody can read is no reason to end a run.
     with contextlib.suppress(OSError):
@@ -91,7 +98,8 @@ def _write_message(stream: TextIO | None, text: str) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    if stream is not None:  # None: closed by the shell
+    # None: closed by the shell. Click probes a stream by writing nothing to it.
+    if stream is not None and text:
         stream.write(_encodable(text, stream.encoding))
         stream.flush()
 
@@ -117,9 +125,13 @@ def filter_streams() -> None:
     of the process.
     """
     if sys.stdout is not None and not isinstance(sys.stdout, _Filter):
-        sys.stdout = cast(TextIO, _Filter(sys.stdout))
+        sys.stdout = cast(TextIO, _Filter(sys.stdout, _write_output))
     if sys.stderr is not None and not isinstance(sys.stderr, _Filter):
-        sys.stderr = cast(TextIO, _Filter(sys.stderr))
+        sys.stderr = cast(TextIO, _Filter(sys.stderr, _write_message))
+
+
+def _unfiltered(stream: TextIO | None) -> TextIO | None:
+    return stream.unfiltered if isinstance(stream, _Filter) else stream
 
 
 class _Filter(io.TextIOBase):
@@ -131,13 +143,16 @@ class _Filter(io.TextIOBase):
     encoding = "utf-8"
     errors: str | None = None
 
-    def __init__(self, unfiltered: TextIO) -> None:
+    def __init__(
+        self, unfiltered: TextIO, write: Callable[[TextIO, str], None]
+    ) -> None:
         self.unfiltered = unfiltered
+        self._write = write
         self.encoding = unfiltered.encoding
         self.errors = unfiltered.errors
 
     def write(self, text: str, /) -> int:
-        _write(self.unfiltered, escape_hidden(text, keep="\n\t"))
+        self._write(self.unfiltered, escape_hidden(text, keep="\n\t"))
         return len(text)
 
     def flush(self) -> None:

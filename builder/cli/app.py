@@ -17,8 +17,8 @@ from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
 from cotbuild.builder.cli.errors import EXIT_CODES, errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
-from cotbuild.builder.console import filter_streams, print_line
-from cotbuild.schemas.errors import DataError
+from cotbuild.builder.console import filter_streams, print_line, print_message
+from cotbuild.schemas.errors import DataError, StoreError
 
 app = typer.Typer(
     help="Build teacher-rationale datasets: ask a teacher for a chain of thought on "
@@ -185,7 +185,11 @@ def main() -> None:
     """Entry point of the `cotbuild` command."""
     filter_streams()
     signal.signal(signal.SIGTERM, _interrupt)
-    app()
+    try:
+        app()
+    except StoreError as error:  # help or a usage error that could not be printed
+        print_message(f"error: {error}")
+        raise SystemExit(1) from None
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001

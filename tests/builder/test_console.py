@@ -118,6 +118,11 @@ def test_a_reader_that_went_away_and_a_full_disk(
         print_message("no run ends because of a message")
         with pytest.raises(StoreError, match="standard output: cannot be written: No "):
             print_line("x")
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        filter_streams()
+        with pytest.raises(StoreError, match="standard output"):
+            print("of a library")
     monkeypatch.setattr(sys, "stdout", None)  # closed by the shell
     monkeypatch.setattr(sys, "stderr", None)
     print_line("x")
