@@ -196,6 +196,7 @@ def _servers(index: AnswerIndex) -> list[dict[str, Any]]:
     """Return the provenance of each server that answered, in order of first use."""
     servers: dict[str, dict[str, Any]] = {}
     for header in map(read_header, index.journals):
-        if "teacher" in header:
-            servers.setdefault(canonical_json(header["teacher"]), header["teacher"])
+        teacher = header.get("teacher")
+        if isinstance(teacher, dict):
+            servers.setdefault(canonical_json(teacher), teacher)
     return list(servers.values())

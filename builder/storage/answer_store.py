@@ -12,11 +12,13 @@ import os
 import re
 import secrets
 import shutil
+from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +28,19 @@ from cotbuild.builder.storage.journal import (
     FAILURE,
     FINAL_FAILURE,
     REJECTION,
+    REMEDY,
     Journal,
     decode_answer,
     is_complete,
+    journal_size,
+    open_journal,
+    read_line,
     read_lines,
 )
 from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.builder.storage.places import plain_folder, plain_place
 from cotbuild.schemas.completion import Answer
-from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.files import write_error
 from cotbuild.schemas.fingerprint import digest
 
@@ -45,36 +51,66 @@ _RANK_SHIFT = 62
 _JOURNAL_SHIFT = 48
 MAX_JOURNALS = 1 << (_RANK_SHIFT - _JOURNAL_SHIFT)
 """Maximum number of journals in a generation."""
+MAX_OPEN_JOURNALS = 16
+"""Most journals open at a time, far from any limit of open files."""
 _LOCATION_MASK = (1 << _RANK_SHIFT) - 1
+_GENERATION = re.compile(r"gen-\d{4}")
 _COMPLETED, _FINAL, _RETRYABLE = range(3)
 
 
 class AnswerReader:
-    """Reads answers by place from open journals.
+    """Reads answers by place from open journals. A context manager.
 
     Answers lie in about the order in which they are needed, so that the file buffers
-    serve most reads.
+    serve most reads. Few journals are open at a time, however many there are.
     """
 
-    def __init__(self, journals: list[Path], stack: ExitStack) -> None:
+    def __init__(self, journals: list[Path]) -> None:
         self._journals = journals
-        self._stack = stack
-        self._files: dict[int, BinaryIO] = {}
+        self._files: OrderedDict[int, BinaryIO] = OrderedDict()
 
     def read(self, place: int) -> Answer:
-        """Read the answer at a place that `AnswerIndex.find` returned."""
+        """Read the answer at a place that `AnswerIndex.find` returned.
+
+        Raises StoreError, with file and offset, if it is damaged.
+        """
         number = place >> _JOURNAL_SHIFT & (MAX_JOURNALS - 1)
         offset = place & ((1 << _JOURNAL_SHIFT) - 1)
         file = self._open_journal(number)
         file.seek(offset)
-        return decode_answer(file.readline())
+        path = self._journals[number]
+        try:
+            return decode_answer(read_line(file, path))
+        except DataError as fault:
+            where = f"{path}: line at offset {offset}"
+            raise StoreError(f"{where}: {fault} {REMEDY}") from fault
 
     def _open_journal(self, number: int) -> BinaryIO:
         file = self._files.get(number)
         if file is None:
-            file = self._stack.enter_context(self._journals[number].open("rb"))
-            self._files[number] = file
+            if len(self._files) == MAX_OPEN_JOURNALS:
+                _, oldest = self._files.popitem(last=False)
+                oldest.close()
+            file = self._files[number] = open_journal(self._journals[number])
+        self._files.move_to_end(number)
         return file
+
+    def close(self) -> None:
+        """Close the journals."""
+        while self._files:
+            _, file = self._files.popitem()
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class AnswerIndex:
@@ -128,8 +164,8 @@ class AnswerIndex:
     @contextmanager
     def open_reader(self) -> Iterator[AnswerReader]:
         """Yield a reader of answers by place, which opens journals as needed."""
-        with ExitStack() as stack:
-            yield AnswerReader(self.journals, stack)
+        with AnswerReader(self.journals) as reader:
+            yield reader
 
 
 def _ranks_of(journal: Path) -> dict[int, int]:
@@ -170,24 +206,26 @@ class AnswerStore:
     @property
     def generations(self) -> list[Path]:
         """Folders of journals, oldest first; the last is the current one."""
-        return sorted(
-            path
-            for path in self.root.glob("gen-*")
-            if re.fullmatch(r"gen-\d{4}", path.name)
-        )
+        names = _list_names(self.root)
+        return [self.root / name for name in names if _GENERATION.fullmatch(name)]
 
     @property
     def journals(self) -> list[Path]:
         """Journals of the current generation, in order of precedence."""
         generations = self.generations
-        return sorted(generations[-1].glob("*.journal")) if generations else []
+        if not generations:
+            return []
+        current = generations[-1]
+        return [
+            current / name for name in _list_names(current) if name.endswith(".journal")
+        ]
 
     def state_digest(self) -> str:
         """Return a digest of the names and sizes of the current journals.
 
         Journals only grow, so that these determine their bytes.
         """
-        sizes = [[path.name, path.stat().st_size] for path in self.journals]
+        sizes = [[path.name, journal_size(path)] for path in self.journals]
         return digest("store/1", sizes)
 
     def read_index(self) -> AnswerIndex:
@@ -253,6 +291,24 @@ class AnswerStore:
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _list_names(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted; none if there is no such folder.
+
+    Raises StoreError if they cannot be read: what is stored must not be asked again.
+    """
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError as fault:
+        if isinstance(fault, FileNotFoundError | NotADirectoryError) and not (
+            folder.is_symlink() or folder.exists()
+        ):
+            return []
+        raise StoreError(
+            f"{folder}: could not be read: {fault.strerror or fault}. Make it a folder "
+            "that you can read: it holds stored answers."
+        ) from fault
 
 
 @contextmanager

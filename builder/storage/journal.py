@@ -12,26 +12,28 @@ rejected is requested again.
 """
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from cotbuild.schemas.completion import (
     MAX_TOKEN_COUNT,
     Answer,
     Completion,
     Failure,
-    FailureKind,
 )
-from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.errors import CotbuildError, DataError, StoreError
 from cotbuild.schemas.files import fsync_path, write_error
-from cotbuild.schemas.record import FORMAT_VERSION, check_format
+from cotbuild.schemas.json_text import parse_json
+from cotbuild.schemas.record import FORMAT_VERSION, check_format, short_repr
 
 HEADER, COMPLETION, REJECTION, FINAL_FAILURE, FAILURE, END = b"HCPRFE"
 """Status letters: header, completion, rejection, final failure, failure to retry, end.
@@ -42,6 +44,14 @@ Earlier versions wrote each rejection as a final failure.
 IMPOSSIBLE_COUNT = "token count out of range, left unknown"
 """Note of a completion whose journal holds a number of tokens that no column can."""
 
+REMEDY = (
+    "Restore the file from a copy, or move it out of its folder: what it alone holds is "
+    "asked again."
+)
+MAX_LINE_BYTES = 512 << 20
+"""Longest line: the longest text of a record, each character escaped."""
+_ANSWERS = frozenset((COMPLETION, REJECTION, FINAL_FAILURE, FAILURE))
+_BUFFER_BYTES = 1 << 16
 _KEY = slice(11, 75)
 _JSON = 90
 _NO_KEY = "0" * 64
@@ -97,12 +107,23 @@ def _status_of(answer: Answer) -> int:
 def decode_answer(line: bytes) -> Answer:
     """Decode the answer of a whole line. Raises DataError if its fields do not fit."""
     key = line[_KEY].decode()
-    value = {"request_key": key, **json.loads(line[_JSON:])}
+    where = f"answer {key[:16]}"
+    value = {"request_key": key, **_parse_body(line, where, DataError)}
     if line[9] == COMPLETION:
         _drop_impossible_counts(value)
-        return Completion.parse(value, f"answer {key[:16]}")
-    value["kind"] = FailureKind(value["kind"])
-    return Failure.parse(value, f"answer {key[:16]}")
+        return Completion.parse(value, where)
+    return Failure.parse(value, where)
+
+
+def _parse_body(line: bytes, where: str, error: type[CotbuildError]) -> dict[str, Any]:
+    try:
+        # Not parse_record_json: older journals hold any number that a server sent.
+        body = parse_json(line[_JSON:].decode())
+    except ValueError as fault:  # JsonFault and UnicodeDecodeError are
+        raise error(f"{where}: not JSON: {fault}.") from fault
+    if not isinstance(body, dict):
+        raise error(f"{where}: {short_repr(body)} is not a JSON object.")
+    return body
 
 
 def _drop_impossible_counts(value: dict[str, Any]) -> None:
@@ -117,30 +138,96 @@ def _drop_impossible_counts(value: dict[str, Any]) -> None:
             value["notes"] = [*value.get("notes", ()), IMPOSSIBLE_COUNT]
 
 
+def open_journal(path: Path) -> BinaryIO:
+    """Open a journal for reading.
+
+    Raises StoreError if it is not a regular file or cannot be opened.
+    """
+    try:
+        # A link may lead anywhere, and reading a pipe or a device may never end.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise StoreError(f"{path}: not a regular file. {REMEDY}")
+        return path.open("rb", buffering=_BUFFER_BYTES)
+    except OSError as fault:
+        raise _read_error(path, fault) from fault
+
+
+def journal_size(path: Path) -> int:
+    """Return the size of a journal in bytes; raises StoreError as `open_journal` does."""
+    with open_journal(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def _read_error(path: Path, fault: OSError) -> StoreError:
+    if isinstance(fault, StoreError):
+        return fault
+    reason = f"{path}: could not be read: {fault.strerror or fault}."
+    if fault.errno in (errno.EMFILE, errno.ENFILE):
+        return StoreError(f"{reason} Raise the limit of open files (`ulimit -n`).")
+    if fault.errno == errno.EACCES:
+        return StoreError(f"{reason} Give yourself permission to read it.")
+    return StoreError(f"{reason} {REMEDY}")
+
+
+def read_line(file: BinaryIO, path: Path) -> bytes:
+    """Read a line of a journal. Raises StoreError if it is over MAX_LINE_BYTES."""
+    line = file.readline(MAX_LINE_BYTES + 1)
+    if len(line) > MAX_LINE_BYTES:
+        offset = file.tell() - len(line)
+        raise StoreError(
+            f"{path}: line at offset {offset} is longer than {MAX_LINE_BYTES >> 20} MiB. "
+            f"{REMEDY}"
+        )
+    return line
+
+
 def read_lines(path: Path) -> Iterator[JournalLine | None]:
     """Yield the position of every answer in order, and None for a torn last line.
 
-    Raises StoreError, with file and offset, if another line is damaged or a newer
-    cotbuild wrote the journal.
+    Raises StoreError, with file and offset, if another line is damaged, the journal
+    cannot be read, or a newer cotbuild wrote it.
     """
-    size = path.stat().st_size
-    with path.open("rb", buffering=1 << 20) as file:
-        offset = 0
-        for raw in file:
-            end = offset + len(raw)
-            if not _is_whole(raw):
-                if end == size:
-                    yield None
-                    return
-                raise StoreError(
-                    f"{path}: damaged line at offset {offset}. Restore the file from a copy."
-                )
-            if raw[9] == HEADER:
-                _check_header(raw, path)
-            elif raw[9] != END:
-                key = bytes.fromhex(raw[11:43].decode("ascii"))
-                yield JournalLine(offset, raw[9], key)
-            offset = end
+    with open_journal(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            yield from _index_lines(file, path, size)
+        except OSError as fault:
+            raise _read_error(path, fault) from fault
+
+
+def _index_lines(file: BinaryIO, path: Path, size: int) -> Iterator[JournalLine | None]:
+    offset = 0
+    while raw := read_line(file, path):
+        end = offset + len(raw)
+        if not _is_whole(raw):
+            if end >= size:
+                yield None
+                return
+            raise StoreError(f"{path}: damaged line at offset {offset}. {REMEDY}")
+        if raw[9] == HEADER:
+            _check_header(raw, path)
+        elif raw[9] in _ANSWERS:
+            yield JournalLine(offset, raw[9], _parse_key(raw, path, offset))
+        elif raw[9] != END:
+            raise StoreError(
+                f"{path}: line at offset {offset} has the unknown status "
+                f"{raw[9:10]!r}. {REMEDY}"
+            )
+        offset = end
+
+
+def _parse_key(raw: bytes, path: Path, offset: int) -> bytes:
+    """Return the first 16 bytes of a line's key."""
+    try:
+        key = bytes.fromhex(raw[_KEY].decode("ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != 32:  # `fromhex` skips spaces
+        raise StoreError(
+            f"{path}: line at offset {offset} has the key {short_repr(raw[_KEY])}, not "
+            f"64 hex digits. {REMEDY}"
+        )
+    return key[:16]
 
 
 def _is_whole(raw: bytes) -> bool:
@@ -150,22 +237,26 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def _check_header(raw: bytes, path: Path) -> None:
-    version = json.loads(raw[_JSON:]).get("format_version")
-    check_format(version, str(path), StoreError)
+    where = f"{path}: header"
+    try:
+        header = _parse_body(raw, where, StoreError)
+    except StoreError as fault:
+        raise StoreError(f"{fault} {REMEDY}") from fault
+    check_format(header.get("format_version"), str(path), StoreError)
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """Read what a journal records about its run; empty if the header is torn."""
-    with path.open("rb") as file:
-        raw = file.readline()
+    with open_journal(path) as file:
+        raw = read_line(file, path)
     if not _is_whole(raw) or raw[9] != HEADER:
         return {}
-    return dict(json.loads(raw[_JSON:]))
+    return _parse_body(raw, f"{path}: header", StoreError)
 
 
 def is_complete(path: Path) -> bool:
     """Return whether the run that wrote a journal got to its end."""
-    with path.open("rb") as file:
+    with open_journal(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _MAX_END_LINE))
         last = file.read().splitlines(keepends=True)[-1:]

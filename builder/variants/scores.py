@@ -86,12 +86,14 @@ class ScoresFile:
         self.path = path
         try:
             self._file = ParquetRows(path, str(path))
+        except DataError as error:
+            raise DataError(f"{error} {_REMEDY}") from error
+        try:
             self.info = _read_info(self._file.schema, path)
             self._keys, self._rows = _read_index(self._file, path)
-        except DataError as error:
-            if str(error).endswith(_REMEDY):
-                raise
-            raise DataError(f"{error} {_REMEDY}") from error
+        except BaseException:
+            self._file.close()
+            raise
         sizes = self._file.group_sizes
         self._group_starts: NDArray[np.int64] = np.cumsum([0, *sizes], dtype=np.int64)
         self._last_group: tuple[int, list[dict[str, Any]]] | None = None
