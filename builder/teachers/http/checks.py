@@ -54,12 +54,11 @@ class _Version(BaseModel):
     version: str
 
 
-async def check_server(session: EndpointSession, sample: Request | None) -> str | None:
-    """Make sure that the model is served and that `sample` fits its context.
+async def check_model(session: EndpointSession) -> tuple[int | None, str | None]:
+    """Make sure that the model is served.
 
-    Returns a warning, on one line, if the server does not say whether it serves the
-    model, or if the sample does not fit as far as max_model_len and /tokenize tell.
-    Without a sample only the model is checked.
+    Returns the model's longest sequence in tokens, if the server reports it, and a
+    warning, on one line, if the server does not say whether it serves the model.
 
     Raises:
         Unreachable: The server cannot be reached or is not ready.
@@ -67,10 +66,7 @@ async def check_server(session: EndpointSession, sample: Request | None) -> str 
     """
     models, warning = await _fetch_models(session)
     limit = _find_length(session, models) if models is not None else None
-    warnings = [warning]
-    if sample is not None:
-        warnings.append(await _check_fit(session, sample, limit))
-    return " ".join(filter(None, warnings)) or None
+    return limit, warning
 
 
 async def _fetch_models(
@@ -106,10 +102,14 @@ def _find_length(session: EndpointSession, models: ServedModels) -> int | None:
     return models.max_model_len.get(session.model)
 
 
-async def _check_fit(
+async def check_fit(
     session: EndpointSession, sample: Request, max_model_len: int | None
 ) -> str | None:
-    """Return a warning if the sample does not fit the server's context."""
+    """Return a warning, on one line, if the sample does not fit the server's context.
+
+    That is known as far as max_model_len and /tokenize tell. Raises TeacherError if the
+    server cannot be reached or is not ready.
+    """
     messages = [message.model_dump() for message in sample.messages]
     tokens = await _tokenize(session, messages, sample.chat_template_kwargs)
     prompt_tokens = tokens.count if tokens else 0
@@ -183,7 +183,7 @@ async def fetch_load(session: EndpointSession) -> ServerLoad | None:
 async def read_version(session: EndpointSession) -> str | None:
     """Return the version that the engine reports; None if it reports none.
 
-    Errors are left to `check_server`, since the version is for provenance only.
+    Errors are left to `check_model`, since the version is for provenance only.
     """
     with contextlib.suppress(TeacherError, ValidationError):
         reply = await session.call("GET", session.root / "version", MAX_SMALL_BYTES)

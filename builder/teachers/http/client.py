@@ -77,6 +77,8 @@ class EndpointClient:
         self.model = model
         self.version: str | None = None
         """The engine's version, if it reported one when the client was entered."""
+        self.model_warning: str | None = None
+        """Why the last `check` could not confirm that the model is served, if so."""
         self._chat = self.base / "chat/completions"
         self._answered_as: str | None = None
 
@@ -178,9 +180,14 @@ class EndpointClient:
     async def check(self, sample: Request | None) -> str | None:
         """Make sure that the model is served and that `sample` fits its context.
 
-        See checks.check_server.
+        Returns a warning if the sample does not fit; sets `model_warning`. Raises
+        TeacherError as checks.check_model does. Without a sample only the model is
+        checked.
         """
-        return await checks.check_server(self._session, sample)
+        limit, self.model_warning = await checks.check_model(self._session)
+        if sample is None:
+            return None
+        return await checks.check_fit(self._session, sample, limit)
 
     async def tokenize_digest(self) -> str | None:
         """Return the digest of some token ids, a part of an endpoint's identity.

@@ -142,6 +142,8 @@ class EndpointPool:
                 endpoint.last_error = str(result)
                 self._announce_out(endpoint)
                 self._take_out(endpoint, hung=False)
+            elif endpoint.client.model_warning is not None:
+                self._say(endpoint.client.model_warning)
         warnings = (result for result in results if isinstance(result, str))
         return next(warnings, None)
 

@@ -101,7 +101,8 @@ def explain_refusal(
         advice = f"Pass a model that it serves; {model!r} is not one."
     else:
         advice = _advise_on_url(url, model)
-    return f"{url}: HTTP {status}: {error.text or 'no words'}. {advice}"
+    words = error.text.rstrip(".") or "no words"
+    return f"{url}: HTTP {status}: {words}. {advice}"
 
 
 def _advise_on_key(sent_key: bool) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.served_models import parse_models
 from cotbuild.schemas.errors import TeacherError
 from tests.support.asking import use_raw
@@ -19,7 +20,11 @@ def check(body: object, status: int = 200) -> str | None:
         is_list = path == "/v1/models"
         return response(raw, status) if is_list else response(b"", 404)
 
-    return use_raw(respond, lambda client: client.check(None))
+    async def act(client: EndpointClient) -> str | None:
+        assert await client.check(None) is None
+        return client.model_warning
+
+    return use_raw(respond, act)
 
 
 @pytest.mark.parametrize(
