@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cotbuild.builder.teachers.http.content import Contents, read_message
+from cotbuild.builder.teachers.http.event_stream import (
+    STREAMED,
+    is_event_stream,
+    join_events,
+)
 from cotbuild.builder.teachers.http.finish_reasons import (
     FILTERED,
     INTERRUPTED,
@@ -68,8 +73,9 @@ def parse_reply(
     Returns a ServerError if an error stands in the place of a completion, and a
     RetryableFailure if the body is no chat completion at all.
     """
+    notes: list[str] = []
     try:
-        value, was_replaced = load_json(raw)
+        value = _load_body(raw, notes)
     except ValueError as fault:
         # Redacted before it is cut, so that no part of the key is left.
         start = secret.redact(raw.decode("utf-8", "replace"))[:MAX_QUOTED_CHARS]
@@ -77,20 +83,45 @@ def parse_reply(
     body = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(body, Mapping):
         return _bad_body(f"it is {_describe(body)}.")
-    notes = [CHARACTERS_REPLACED] if was_replaced else []
     choice = _find_choice(body.get("choices"), notes) or {}
     contents = _read_choice(choice)
-    error = body.get("error") or choice.get("error")
+    error = _find_error(body, choice, contents, secret)
+    if error is not None:
+        return error
     if contents is None:
-        if error or _is_flat_error(body):
-            return read_error(choice if choice.get("error") else body, secret)
         return _bad_body(f"choices is {_describe(body.get('choices'))}.")
-    if error:
-        is_cut = normalise_reason(choice.get("finish_reason"), secret) in INTERRUPTED
-        if is_cut or not contents.text:
-            return read_error(body if body.get("error") else choice, secret)
-        notes.append(ERROR_BESIDE)
     return _to_reply(body, choice, contents, secret, notes)
+
+
+def _load_body(raw: bytes, notes: list[str]) -> object:
+    """Parse a body. Raises ValueError if it is not JSON."""
+    if is_event_stream(raw):
+        notes.append(STREAMED)
+        return join_events(raw)
+    value, was_replaced = load_json(raw)
+    if was_replaced:
+        notes.append(CHARACTERS_REPLACED)
+    return value
+
+
+def _find_error(
+    body: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    contents: Contents | None,
+    secret: SecretFilter,
+) -> ServerError | None:
+    """Return the error that stands in the place of a whole text, if there is one."""
+    inner, outer = choice.get("error"), body.get("error")
+    if contents is None and not inner and not outer:
+        is_flat = any(body.get(name) for name in ("message", "detail", "errors", "msg"))
+        return read_error(body, secret) if is_flat else None
+    if not inner and not outer:
+        return None
+    is_cut = normalise_reason(choice.get("finish_reason"), secret) in INTERRUPTED
+    if contents is not None and contents.text and not is_cut:
+        contents.notes.append(ERROR_BESIDE)
+        return None
+    return read_error(body if outer else choice, secret)
 
 
 def _describe(value: object) -> str:
@@ -102,10 +133,6 @@ def _describe(value: object) -> str:
     if isinstance(value, Mapping):
         return "an object"
     return "a list" if isinstance(value, list) else "a number"
-
-
-def _is_flat_error(body: Mapping[str, Any]) -> bool:
-    return any(body.get(name) for name in ("message", "detail", "errors", "msg"))
 
 
 def _bad_body(reason: str) -> RetryableFailure:

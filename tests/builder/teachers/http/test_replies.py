@@ -16,6 +16,7 @@ from cotbuild.builder.teachers.http.content import (
     REASONING_PARTS,
     REFUSAL,
 )
+from cotbuild.builder.teachers.http.event_stream import STREAMED
 from cotbuild.builder.teachers.http.replies import (
     CHARACTERS_REPLACED,
     COUNTS_UNKNOWN,
@@ -168,6 +169,41 @@ TEXT = {"type": "text", "text": "B"}
 )  # fmt: skip
 def test_an_odd_reply_is_kept_with_notes(body: object, answer: Completion) -> None:
     assert answer_to(body) == answer
+
+
+STREAM = """: OPENROUTER PROCESSING
+
+data: {"model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
+
+event: x
+data: {"choices": [{"delta": {"reasoning_content": "Hm."}}]}
+data: {"choices": [{"delta": {"content": "Y\u00e9"}}]}
+data: {"choices": [{"delta": {"content": "s."}, "finish_reason": "stop"}]}
+data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+
+data: [DONE]
+"""
+
+
+def test_a_stream_that_nobody_asked_for_is_joined() -> None:
+    answer = kept(
+        "Yés.", STREAMED, reasoning="Hm.", prompt_tokens=3, completion_tokens=2
+    )
+    assert answer_to(STREAM.encode()) == answer
+    for ends in ("\r\n", "\n"):
+        assert answer_to(STREAM.replace("\n", ends).encode()) == answer
+
+
+def test_a_stream_that_breaks_off_is_no_whole_text() -> None:
+    cut = STREAM[: STREAM.index('"s."')]
+    assert answer_to(cut.encode()) == kept(
+        "Yé", STREAMED, FINISH_UNKNOWN, reasoning="Hm.", finish_reason=None
+    )
+    with_error = (
+        cut[: cut.rindex("data:")] + 'data: {"error": {"message": "gone", "code": 502}}'
+    )
+    assert answer_to(with_error.replace("Yé", "").encode()) == ServerError("gone", 502)
+    assert isinstance(answer_to(b"data: [DONE]\n"), RetryableFailure)
 
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
