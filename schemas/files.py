@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError, StoreError
 from cotbuild.schemas.json_text import JsonFault, parse_record_json
-from cotbuild.schemas.record import Record, check_format, short_repr
+from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format, short_repr
 from cotbuild.schemas.yaml_text import MAX_YAML_BYTES, parse_yaml
 
 R = TypeVar("R", bound=Record)
@@ -80,7 +80,7 @@ def open_regular(path: Path) -> BufferedReader:
     file = open(descriptor, "rb")  # noqa: SIM115, PTH123 (the caller closes it)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        raise OSError(errno.EINVAL, "Not a regular file: replace it by one", str(path))
     return file
 
 
@@ -175,10 +175,13 @@ def read_record(
     if len(data) > MAX_RECORD_BYTES:
         raise error(f"{path}: larger than {MAX_RECORD_BYTES >> 20} MiB. {remedy}")
     value = _parse_object(data, f"{path}", remedy, error)
-    check_format(value.get("format_version"), str(path), error)
+    version = value.get("format_version")
     try:
+        check_format(version, str(path), error)
         return model.parse(value, str(path), error)
     except error as fault:
+        if type(version) is int and version > FORMAT_VERSION:
+            raise  # it is not damaged
         raise error(f"{fault} {remedy}") from fault
 
 

@@ -46,7 +46,7 @@ class FileEntry(Record):
             raise ValueError(
                 f"unsafe file name {short_repr(self.path)}. Expected "
                 f"{self.config_name}/{self.split}-00000-of-00001.parquet, with numbers "
-                "of its own. Do not use this build or release"
+                "of its own"
             )
         return self
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.files import MAX_RECORD_BYTES, read_record
+from cotbuild.schemas.files import MAX_RECORD_BYTES, open_regular, read_record
 from cotbuild.schemas.json_text import JsonFault, parse_record_json
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import FORMAT_VERSION
@@ -88,7 +88,7 @@ def _free_path(path: Path) -> Path:
 def _is_damaged(path: Path) -> bool:
     """Whether a JSON file can be read, and not only by a newer cotbuild."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             value = parse_record_json(file.read(MAX_RECORD_BYTES))
     except JsonFault:
         return True

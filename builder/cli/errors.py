@@ -70,6 +70,13 @@ def errors(
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
         raise typer.Exit(ExitCode.FAILED) from None
+    except OSError as error:  # a path too long, a disk full, a limit of the system
+        where = f"{error.filename}: " if error.filename else ""
+        print_message(
+            f"error: {where}{error.strerror or error}. Check the path, its permissions "
+            "and the free space."
+        )
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 def _resume_command() -> str:

@@ -1,0 +1,133 @@
+"""A damaged file of a build: its error gives advice, and following it works."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.build.install import lock_build
+from tests.support.commands import here, write_questions
+
+SHARD = "train-00000-of-00001.parquet"
+ANEW = r"Run the command that wrote it again \(generate, import or pull\)"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build with a variant, beside its questions."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_questions(folder / "q.jsonl", (f"Which of these is {i}?" for i in range(9)))
+    here(*generate(folder / "build"))
+    here("variants", folder / "build", "--only", "post_cot")
+    return folder / "build"
+
+
+@pytest.fixture
+def build(whole: Path, tmp_path: Path) -> Path:
+    shutil.copy(whole.parent / "q.jsonl", tmp_path)
+    return Path(shutil.copytree(whole, tmp_path / "build"))
+
+
+def generate(build: Path) -> list[object]:
+    source = build.parent / "q.jsonl"
+    return ["generate", "--teacher", "scripted", "--source", source, "--out", build]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"format_version": 1}', "\ufeff{}", "[" * 100_000]
+)
+def test_a_damaged_manifest_is_kept_aside_by_the_next_build(
+    build: Path, text: str
+) -> None:
+    (build / "manifest.json").write_text(text)
+    for words in (["verify", build], ["inspect", build], ["variants", build]):
+        assert (
+            "it keeps the file as damaged-manifest.json" in here(*words, code=1).output
+        )
+    done = here(*generate(build)).output
+    assert "its manifest.json was damaged and is kept as damaged-manifest.json" in done
+    assert "no open requests, no server started" in done
+    assert (build / "damaged-manifest.json").read_text() == text
+    here("verify", build)
+    here("variants", build, "--only", "post_cot")
+
+
+def test_a_manifest_of_a_newer_version_is_left_alone(build: Path) -> None:
+    manifest = build / "manifest.json"
+    text = manifest.read_text().replace('"format_version": 1', '"format_version": 9', 1)
+    manifest.write_text(text)
+    assert "Upgrade cotbuild" in here(*generate(build), code=1).output
+    assert manifest.read_text() == text
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def edit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [cut, edit, Path.unlink])
+@pytest.mark.parametrize(
+    "name", ["build.json", "README.md", f"rationales/{SHARD}", f"post_cot/{SHARD}"]
+)
+def test_a_damaged_file_that_is_deleted_is_built_again(
+    build: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    damage(build / name)
+    if name == "README.md" and damage is not Path.unlink:
+        (build / name).write_text("---\n---\n")  # an edit of the text is a user's right
+    told = here("verify", build, code=1).output
+    assert name in told
+    (build / name).unlink(missing_ok=True)
+    assert "no open requests, no server started" in here(*generate(build)).output
+    here("verify", build)
+
+
+PIPES = ["manifest.json", "build.json", "README.md", f"rationales/{SHARD}"]
+
+
+@pytest.mark.parametrize("name", PIPES)
+@pytest.mark.parametrize(
+    "put", [os.mkfifo, lambda place: place.symlink_to("/dev/zero")]
+)
+def test_what_is_no_regular_file_ends_no_command_but_in_a_line(
+    build: Path, name: str, put: Callable[[Path], None]
+) -> None:
+    (build / name).unlink()
+    put(build / name)
+    for words in (["verify", build], generate(build)):
+        assert "egular file" in here(*words, code=1).output
+
+
+def test_a_folder_without_a_build_stays_as_it_is(tmp_path: Path) -> None:
+    empty, missing = tmp_path / "empty", tmp_path / "missing"
+    empty.mkdir()
+    for folder in (empty, missing):
+        for words in (
+            ["variants", folder],
+            ["publish", folder, f"file:{tmp_path}/release"],
+            ["verify", folder],
+            ["inspect", folder],
+            ["clean", folder],
+            ["pull", f"file:{folder}", tmp_path / "out"],
+        ):
+            here(*words, code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert not any(empty.iterdir())
+
+
+def test_what_was_replaced_goes_with_the_next_lock(build: Path) -> None:
+    (build / ".staging" / "rationales").mkdir(parents=True)
+    (build / ".installing").mkdir()
+    with lock_build(build):
+        pass
+    assert not (build / ".staging").exists()
+    assert not (build / ".installing").exists()
+    assert StoredBuild.open(build).manifest.num_planned == 9

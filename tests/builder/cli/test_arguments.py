@@ -1,0 +1,60 @@
+"""Arguments that no command takes for a path."""
+
+import typing
+
+import pytest
+
+from cotbuild.builder.cli import study
+from cotbuild.builder.cli.app import app
+from cotbuild.builder.cli.help import PATH_OPTIONS
+from tests.support.commands import here
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["generate", "--out", ""],
+        ["generate", "--out", "b", "--config", ""],
+        ["generate", "--out=", "--teacher", "scripted"],
+        ["import", "t.jsonl", "--out", "b", "--source", ""],
+        ["import", "", "--out", "b"],
+        ["variants", ""],
+        ["variants", "b", "--spec", ""],
+        ["verify", ""],
+        ["pull", "file:x", ""],
+        ["publish", "b", ""],
+        ["train", "b", "--variant", "post_cot", "--out", ""],
+        ["study", "run", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(words: list[str]) -> None:
+    assert "'' is empty. Pass a path" in here(*words, code=2).output
+
+
+def test_an_argument_that_is_not_utf8_is_refused() -> None:
+    for words in (["inspect", "\udcff"], ["generate", "--out", "a\udc80"]):
+        assert "is not valid UTF-8" in here(*words, code=2).output
+
+
+@pytest.mark.parametrize(
+    "command", ["generate", "verify", "pull", "inspect", "variants"]
+)
+def test_a_path_that_is_too_long_is_one_line(command: str) -> None:
+    path = "a" * 300
+    words = {"generate": ["--out", path], "pull": ["file:x", path]}.get(command, [path])
+    output = here(command, *words, code=1).output
+    assert "File name too long" in output
+    assert output.startswith("error: ")
+
+
+def test_every_option_that_is_a_path_is_known() -> None:
+    groups = [app, study.app]
+    commands = [command for group in groups for command in group.registered_commands]
+    assert len(commands) > 10
+    for command in commands:
+        assert command.callback is not None
+        hints = typing.get_type_hints(command.callback, include_extras=True)
+        for name, hint in hints.items():
+            is_option = "OptionInfo" in str(hint)
+            if is_option and "pathlib.Path" in str(hint):
+                assert name in PATH_OPTIONS, command.callback
