@@ -1,6 +1,8 @@
 """Skips: what tests do without the published data, and which skips CI accepts."""
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,15 @@ settings.load_profile("cotbuild")
 
 ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 _skipped: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C through where the parent ignores it, as of `nohup pytest &`.
+
+    Processes that tests start inherit this.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

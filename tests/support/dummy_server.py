@@ -18,7 +18,8 @@ from pathlib import Path
 
 folder = Path(sys.argv[1])
 depth = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+asked_to_end = Path(os.environ["DUMMY_PIDS"] + ".asked")
+signal.signal(signal.SIGTERM, lambda *_: asked_to_end.touch())
 if depth < 2:
     subprocess.Popen(
         [sys.executable, __file__, str(folder), str(depth + 1)],

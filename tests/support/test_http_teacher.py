@@ -29,6 +29,7 @@ from tests.support.http_teacher import (
     nonce_word,
     serve,
 )
+from tests.support.waiting import HANG_S, wait_until
 
 KEYS = [key_of({"n": n}) for n in range(4000)]
 
@@ -142,8 +143,8 @@ def test_falls_silent_as_dialled_and_can_still_be_looked_at(
 ) -> None:
     with serve(**dials) as server, ThreadPoolExecutor(4) as threads:
         asking = [threads.submit(ask, server, number) for number in range(4)]
-        wait(asking, timeout=0.5)
-        assert sum(one.done() for one in asking) == answered
+        wait_until(lambda: sum(one.done() for one in asking) == answered)
+        assert len(wait(asking, timeout=0.5).done) == answered
         server.set(mute=False)
         assert server.get("/health") == {}
         os.kill(server.pid, signal.SIGKILL)
@@ -166,7 +167,7 @@ def test_ends_with_its_stdin_even_while_a_request_hangs() -> None:
             while Server(port, process.pid).stats()["requests"] == 0:
                 pass
             process.stdin.close()
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=HANG_S) == 0
 
 
 def test_faults_take_their_shares_and_exclude_each_other() -> None:

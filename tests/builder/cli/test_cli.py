@@ -22,6 +22,7 @@ from tests.support.commands import (
     write_questions,
 )
 from tests.support.http_teacher import serve
+from tests.support.waiting import HANG_S
 
 NO_CHOICE = '{"question": "Which?", "choices": ["a", "b"], "answer": "E"}\n'
 
@@ -436,7 +437,7 @@ def test_the_reader_of_a_pipe_may_leave(tmp_path: Path) -> None:
         ["bash", "-c", command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         env=dict(os.environ),
     )
     assert "Traceback" not in done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import cotbuild
+from tests.support.waiting import HANG_S
 
 WITHOUT = "import sys; sys.modules[{0!r}] = None; from cotbuild.builder.cli.app import app; app(sys.argv[1:])"
 
@@ -24,7 +25,7 @@ def test_without_the_packages_for_students_it_says_what_to_install(
         str(tmp_path / "run"),
     ]
     command = [sys.executable, "-c", WITHOUT.format(package), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         f"error: students need {package!r}, which is not installed. Install it with "

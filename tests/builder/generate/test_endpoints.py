@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from tests.builder.generate.test_kill import nonces_in_build
 from tests.support.commands import cotbuild, rows, start, write_questions
 from tests.support.http_teacher import Server, serve
+from tests.support.waiting import HANG_S, wait_until
 
 NUM = 400
 WINDOW = 16
@@ -53,15 +53,13 @@ def test_one_fails_one_hangs_one_dies_and_every_question_is_answered_once(
         hangs = stack.enter_context(serve(**usual, name="hangs", hang_after=40))
         dies = stack.enter_context(serve(**usual, name="dies"))
         servers = [fails, hangs, dies]
-        started_s = time.monotonic()
         with start(*words(servers, source, out), log=log) as process:
-            while (died := dies.stats())["requests"] < 100:
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.01)
+            wait_until(lambda: dies.stats()["requests"] >= 100, log.read_text)
+            died = dies.stats()
             in_log = dies.get("/log")
             os.kill(dies.pid, signal.SIGKILL)
-            assert process.wait(timeout=60) == 0, log.read_text()
-        wall_s = time.monotonic() - started_s
+            # A wait for the hung one would have no end.
+            assert process.wait(timeout=HANG_S) == 0, log.read_text()
         wrote = [*in_log, *fails.get("/log"), *hangs.get("/log")]
         shares = [
             fails.stats()["requests"],
@@ -69,9 +67,7 @@ def test_one_fails_one_hangs_one_dies_and_every_question_is_answered_once(
             died["requests"],
         ]
         built = nonces_in_build(out)
-    print(
-        f"requests at each {shares}, repeated {sum(shares) - NUM}, wall {wall_s:.1f} s"
-    )
+    print(f"requests at each {shares}, repeated {sum(shares) - NUM}")
 
     found = rows(out)
     assert len(found) == NUM
@@ -91,7 +87,6 @@ def test_one_fails_one_hangs_one_dies_and_every_question_is_answered_once(
     # 30 % fail once, what was in flight at the hung and the dead ones is asked again,
     # and a few more find it dead.
     assert sum(shares) - NUM <= 0.3 * shares[0] + 6 * WINDOW
-    assert wall_s < 90  # a wait for the hung one would have no end
     said = log.read_text()
     assert said.count(": taken out: ") == 2
     assert f"{hangs.url}: taken out: " in said
@@ -119,11 +114,9 @@ def test_a_server_that_accepts_and_never_speaks_ends_with_a_line(
     tmp_path: Path,
 ) -> None:
     with serve(mute=True) as server:
-        started_s = time.monotonic()
         settings = ["--set", "teacher.stall_s=0.5"]
         done = cotbuild(
             *words([server], questions(tmp_path, 3), tmp_path / "build", *settings),
             code=1,
         )
-        assert time.monotonic() - started_s < 90
     assert "Start the server, or correct --endpoint." in done.stderr

@@ -21,6 +21,7 @@ from tests.support.commands import (
     write_questions,
 )
 from tests.support.http_teacher import Server, key_of, serve
+from tests.support.waiting import HANG_S, wait_until
 
 WINDOW = 16
 
@@ -114,10 +115,9 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
     with serve(latency_s=0.2) as server:
         words = arguments(server, source, tmp_path / "build")
         with start(*words, "--fresh", log=log) as process:
-            while server.stats()["requests"] < 40:
-                time.sleep(0.02)
+            wait_until(lambda: server.stats()["requests"] >= 40, log.read_text)
             process.send_signal(signal_number)
-            assert process.wait(20) == 130
+            assert process.wait(HANG_S) == 130
         last = log.read_text().splitlines()[-1]
         assert last.startswith(
             "stopped; every answer received is kept. To resume: cotbuild generate --source "
@@ -143,11 +143,10 @@ def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None
             serve(latency_s=0.2) as server,
             start(*arguments(server, source, tmp_path / "build"), log=log) as process,
         ):
-            while server.stats()["requests"] < 40:
-                time.sleep(0.02)
+            wait_until(lambda: server.stats()["requests"] >= 40, log.read_text)
             process.send_signal(signal.SIGINT)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 130
+            assert process.wait(HANG_S) == 130
     finally:
         signal.signal(signal.SIGINT, before)
     assert (
@@ -231,7 +230,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
     with serve(nonce=True) as server:
         words = [str(word) for word in arguments(server, source, tmp_path / "build")]
         limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", *PROGRAM, *words]
-        done = subprocess.run(limited, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(limited, capture_output=True, text=True, timeout=HANG_S)
         assert done.returncode == 1
         error, resume = done.stderr.splitlines()[-2:]
         assert error.startswith("error: ")
@@ -261,15 +260,14 @@ def test_a_server_that_dies_midway_ends_the_run_with_a_line(tmp_path: Path) -> N
         "--out",
         tmp_path / "build",
     ]
-    words += ["--set", "teacher.stall_s=1", "--endpoint"]
+    words += ["--set", "teacher.stall_s=3", "--endpoint"]
     with (
         serve(latency_s=0.05) as server,
         start(*words, server.url, log=tmp_path / "stderr") as process,
     ):
-        while server.stats()["requests"] < 300:
-            time.sleep(0.02)
+        wait_until(lambda: server.stats()["requests"] >= 300)
         os.kill(server.pid, signal.SIGKILL)
-        assert process.wait(60) == 1
+        assert process.wait(HANG_S) == 1
     error, resume = (tmp_path / "stderr").read_text().splitlines()[-2:]
     assert error.startswith("error: teacher: no endpoint has answered for ")
     assert resume.startswith("every answer received is kept. To resume: ")

@@ -14,6 +14,7 @@ from cotbuild.schemas.files import file_sha256
 from tests.builder.release.conftest import REPO, Run
 from tests.support.commands import PROGRAM, cotbuild, start
 from tests.support.hub.running import SmallHub
+from tests.support.waiting import HANG_S
 
 HUB_ID = f"datasets/{REPO}"
 AT: list[tuple[str, int, bool]] = [
@@ -70,7 +71,7 @@ def test_killed_at_a_request_and_run_again_it_is_whole(
         stdout=subprocess.DEVNULL,
     )
     pid.write_text(str(process.pid))
-    assert process.wait(120) == -9
+    assert process.wait(HANG_S) == -9
     hub.dial()
     at_hub(*words)
     beginning, *later = states(hub)

@@ -17,6 +17,7 @@ from tests.schemas.test_records import question
 from tests.support.commands import cotbuild, rows, write_questions
 from tests.support.http_teacher import serve
 from tests.support.hub.running import SmallHub
+from tests.support.waiting import HANG_S
 
 STEPS = [
     "--mode",
@@ -278,7 +279,7 @@ def test_a_pull_that_was_killed_goes_on(
         [*PROGRAM, "pull", REPO, str(out)], env=hub.env, stderr=subprocess.DEVNULL
     )
     pid.write_text(str(process.pid))
-    assert process.wait(60) == -9
+    assert process.wait(HANG_S) == -9
     hub.dial()
     assert not (out / "manifest.json").exists()
     so_far = len(hub.requests("GET /datasets/lab/x/resolve/"))

@@ -20,13 +20,13 @@ def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 peak = before = 0.0
-start = time.perf_counter()
+start = time.process_time()
 for number, question in enumerate(open_source(SourceConfig(name=sys.argv[1])).read("train"), 1):
     if number == 1000:
         before = resident_mb()
     if number % 5000 == 0:
         peak = max(peak, resident_mb())
-print(number, peak - before, (time.perf_counter() - start) / number * 1e6)
+print(number, peak - before, (time.process_time() - start) / number * 1e6)
 """
 
 
@@ -53,5 +53,5 @@ def test_a_million_rows_in_flat_memory(tmp_path: Path) -> None:
     assert count == NUM_ROWS
     assert growth_mb < 60
     assert (
-        row_us < 200
+        row_us < 1000
     )  # 42 measured on an otherwise busy machine; the bound catches what is quadratic

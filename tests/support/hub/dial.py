@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tests.support.waiting import HANG_S
+
 
 class Fault(NamedTuple):
     """What happens to the `nth` request, and the `times` - 1 after it, whose `METHOD
@@ -38,7 +40,7 @@ class Fault(NamedTuple):
         """
         if self.do != "kill":
             return
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while not (
             Path(self.pid_file).is_file() and (pid := Path(self.pid_file).read_text())
         ):

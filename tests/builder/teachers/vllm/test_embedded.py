@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from cotbuild.builder.teachers.vllm.embedded import (
 from cotbuild.builder.teachers.vllm.guard import list_processes
 from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
+from tests.support.waiting import wait_until
 
 EMBEDDED = TeacherConfig()
 installed = pytest.mark.skipif(
@@ -152,16 +154,21 @@ def test_kill_9_leaves_neither_process_nor_half_a_model(
         str(tmp_path / "log"),
     ]
     with subprocess.Popen(command, env=environment) as owner:
-        deadline = time.monotonic() + 30
-        while not list(cache.glob(".converting-*")):
-            assert time.monotonic() < deadline, "it did not start"
-            time.sleep(0.05)
+        wait_until(lambda: list(cache.glob(".converting-*")), "it did not start")
         time.sleep(seconds)
         owner.kill()
-    time.sleep(5)
-    assert list(cache.iterdir()) == []
-    assert not [
-        pid
-        for pid, _ in list_processes()
-        if str(cache).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+
+    def left_behind() -> list[object]:
+        return [*cache.iterdir(), *_pids_with(str(cache))]
+
+    wait_until(lambda: not left_behind(), lambda: str(left_behind()))
+
+
+def _pids_with(word: str) -> list[int]:
+    """Return the processes that have `word` in their command line."""
+    found = []
+    for pid, _ in list_processes():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from cotbuild.builder.teachers.vllm.process import (
     new_run_dir,
 )
 from cotbuild.schemas.errors import StoreError
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="looks into /proc and /dev/shm"
@@ -54,29 +55,24 @@ def running(pids: Path) -> list[int]:
     return [pid for pid in started(pids) if pid in alive]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
-def assert_gone(pids: Path, run_dir: Path, seconds: float = 10.0) -> None:
-    wait_until(
-        lambda: not running(pids) and not run_dir.exists(),
-        seconds,
-        f"{running(pids)} {run_dir.exists()}",
-    )
+def left_behind(pids: Path, run_dir: Path) -> list[object]:
     made = pids.with_name("pids.shm")
     names = made.read_text().split() if made.exists() else []
-    assert not [name for name in names if Path(name).exists()]
+    paths = [run_dir, *map(Path, names)]
+    return [*running(pids), *(path for path in paths if path.exists())]
+
+
+def assert_gone(pids: Path, run_dir: Path) -> None:
+    wait_until(
+        lambda: not left_behind(pids, run_dir), lambda: f"{left_behind(pids, run_dir)}"
+    )
 
 
 def start(run_dir: Path, pids: Path, tmp_path: Path) -> GuardedProcess:
     server = GuardedProcess(
         dummy(run_dir), {"DUMMY_PIDS": str(pids)}, tmp_path / "log", run_dir, GRACE_S
     )
-    wait_until(lambda: len(running(pids)) == 3, 10, "the dummy did not start")
+    wait_until(lambda: len(running(pids)) == 3, "the dummy did not start")
     return server
 
 
@@ -87,7 +83,7 @@ def test_stop_ends_the_whole_tree_and_its_files(
     assert server.exit_code() is None
     assert (run_dir / "s").exists()
     asyncio.run(server.stop())
-    assert_gone(pids, run_dir, 0)
+    assert left_behind(pids, run_dir) == []
     assert server.exit_code() == 0
 
 
@@ -105,12 +101,11 @@ def test_a_server_that_dies_takes_its_tree_along(
     run_dir: Path, pids: Path, tmp_path: Path
 ) -> None:
     server = start(run_dir, pids, tmp_path)
-    time.sleep(
-        guard.SHM_EVERY_S + 2 * guard.POLL_S
-    )  # a dead process no longer says what it had mapped
+    # A dead process no longer says what it had mapped, so the guard looks before.
+    time.sleep(2 * (guard.SHM_EVERY_S + 2 * guard.POLL_S))
     os.kill(int((run_dir / guard.SERVER_PID).read_text()), signal.SIGKILL)
     assert asyncio.run(server.wait()) == 128 + signal.SIGKILL
-    assert_gone(pids, run_dir, 0)
+    assert left_behind(pids, run_dir) == []
 
 
 def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
@@ -123,13 +118,12 @@ def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
         run_dir,
     )
     pid_file = run_dir / guard.SERVER_PID
-    wait_until(pid_file.exists, 10, "not started")
+    wait_until(pid_file.exists, "not started")
     pid = int(pid_file.read_text())
     os.kill(server.guard_pid, signal.SIGKILL)
     assert asyncio.run(server.wait()) == -signal.SIGKILL
     wait_until(
         lambda: pid not in {found for found, _ in guard.list_processes()},
-        2,
         "the server outlived its guard",
     )
 
@@ -150,18 +144,16 @@ def test_kill_9_of_the_owner_leaves_nothing(
         if isinstance(moment, float):
             time.sleep(moment)
         else:
-            wait_until(lambda: len(running(pids)) == 3, 10, "the dummy did not start")
+            wait_until(lambda: len(running(pids)) == 3, "the dummy did not start")
         if moment == "stopping":
             owner.stdin.close()
-            time.sleep(0.1)
-            assert len(running(pids)) == 3  # in the grace
+            wait_until(pids.with_name("pids.asked").exists, "not asked to end")
         owner.kill()
     wait_until(
         lambda: guard_pid not in {pid for pid, _ in guard.list_processes()},
-        10,
         "the guard still runs",
     )
-    assert_gone(pids, run_dir, 0)
+    assert left_behind(pids, run_dir) == []
 
 
 @pytest.mark.parametrize("code", [0, 3])
