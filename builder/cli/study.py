@@ -105,8 +105,12 @@ def run(
     """Run or resume a study; several shells may share its cells."""
     with errors(resume=True, kept="every finished cell is kept"):
         from cotbuild.builder.evaluation.models import student_packages
+        from cotbuild.builder.study.folder import read_study
         from cotbuild.builder.terminal import Terminal
 
+        # A fault in the declaration is found before torch is imported, which takes
+        # seconds.
+        read_study(study)
         with student_packages():
             from cotbuild.builder.study.context import open_study
             from cotbuild.builder.study.cost import cost_lines
