@@ -212,8 +212,9 @@ def verify(
 ) -> None:
     """Check that a build or release is what its manifest says.
 
-    Compares schema, checksums, digests, counts and order; derives request keys,
-    rationales and variants again. Exits with 1 and the exact fault.
+    Compares columns, checksums, digests, order, every figure, build.json and the card;
+    derives request keys, rationales and variants again. Lists what it cannot check.
+    Exits with 1 and the exact fault.
     """
     with errors():
         from cotbuild.builder.release.check import VerifyOptions, verify_folder

@@ -42,7 +42,6 @@ MAX_CARD_BYTES = 16 << 20
 """Largest README.md that is read; those of 100 variants have about 1 MiB."""
 READ_BY_DATASETS = ("configs", "dataset_info", "size_categories")
 """Keys of the front matter that follow from the manifest in every version of the card."""
-_STATED_BY_PUBLISHER = "name, tag, date, licence and languages in README.md"
 _TEXT = r'("(?:[^"\\]|\\.)*")'
 _LOAD = re.compile(
     rf"^rows = load_dataset\({_TEXT}, {_TEXT}, split={_TEXT}(?:, revision={_TEXT})?\)$",
@@ -85,7 +84,7 @@ def check_card(build: StoredBuild) -> list[str]:
         raise DataError(
             f"{where}: {edited}. The card was edited; publish or download it again."
         )
-    return [] if facts is None else [f"not checked: {_STATED_BY_PUBLISHER}"]
+    return [] if facts is None else [_stated_line(facts)]
 
 
 def check_front_matter(build: StoredBuild) -> None:
@@ -213,6 +212,19 @@ def _release_facts(build: StoredBuild, card: _Card) -> ReleaseFacts:
     )
 
 
+def _stated_line(facts: ReleaseFacts) -> str:
+    """Return the line that lists what only the publisher can say."""
+    name = facts.repo if facts.tag is None else f"{facts.repo}@{facts.tag}"
+    stated = {
+        "name": name,
+        "date": facts.published,
+        "licence": facts.licence.id,
+        "languages": ", ".join(facts.languages) or None,
+    }
+    values = ", ".join(f"{what} {short_repr(value)}" for what, value in stated.items())
+    return f"not checked: what {CARD} states for the publisher: {values}"
+
+
 def _unquote(literal: str) -> str:
     try:
         return str(json.loads(literal))
@@ -254,7 +266,7 @@ def check_pictures(build: StoredBuild) -> list[str]:
 
     A local build has none. Raises DataError if one is missing.
     """
-    if build.manifest.run is not None or not (build.folder / FIGURES).is_dir():
+    if _may_be_edited(build) or not (build.folder / FIGURES).is_dir():
         return []
     rows = build.read(RATIONALES, columns=["rationale"])
     drawn = draw_pictures(

@@ -195,7 +195,12 @@ def test_what_a_publisher_states_is_taken_from_the_card_and_listed(
     changed = changed.replace(", v1}", ", v2}").replace("- en", "- de")
     (release / CARD).write_text(changed, encoding="utf-8")
     _, lines = verify_folder(release, VerifyOptions())
-    assert "not checked: name, tag, date, licence and languages in README.md" in lines
+    stated = [line for line in lines if "states for the publisher" in line]
+    assert len(stated) == 1
+    assert stated[0].startswith(
+        "not checked: what README.md states for the publisher: name 'release@v2', date '"
+    )
+    assert stated[0].endswith("', licence 'unknown', languages 'de'")
 
 
 def test_a_card_of_another_version_is_compared_as_far_as_datasets_reads_it(
