@@ -75,10 +75,13 @@ def read_pages(
 ) -> ColumnPages:
     """Read the page headers of a column chunk at `start`, until its values are complete.
 
-    Raises PageFault if a header is damaged.
+    A chunk without values is not read, by Arrow neither: the offset of an empty row
+    group leads behind it. Raises PageFault if a header is damaged.
     """
     max_page_bytes = dictionary_bytes = seen_values = 0
     is_delta = False
+    if num_values == 0:
+        return ColumnPages(max_page_bytes, dictionary_bytes, seen_values, is_delta)
     for page in _page_headers(file, start, start + num_bytes):
         if page.kind == _DICTIONARY_PAGE:
             dictionary_bytes = max(dictionary_bytes, page.num_bytes)

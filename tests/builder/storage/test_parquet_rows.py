@@ -42,6 +42,17 @@ def write(path: Path, table: pa.Table, **options: Any) -> Path:
 
 # -- ordinary files -----------------------------------------------------------------------
 
+
+def test_an_empty_row_group_is_read(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a", "b"]})
+    path = tmp_path / "rows.parquet"
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for part in (table, table.slice(2), table, table.slice(2)):
+            writer.write_table(part)
+    assert pq.read_metadata(path).num_row_groups == 4
+    assert read(path) == [{"text": "a"}, {"text": "b"}] * 2
+
+
 VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
     "text": (pa.string(), ["a", None, "", "é" * 300, "a"]),
     "large text": (pa.large_string(), ["a", None, "", "b", "a"]),
