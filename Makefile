@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 QUICK := tests/schemas tests/prompts tests/builder/variants/transforms tests/builder/storage --deselect tests/schemas/answers/test_extract_labelled.py --deselect tests/schemas/answers/test_grade_real.py
 
-.PHONY: demo test test-slow lint fix check clean
+.PHONY: demo test test-slow fuzz lint fix check clean
 
 demo: $(VENV)/.cpu
 	@$(BIN)/cotbuild generate --source bundled --eval-splits test --teacher embedded --out builds/demo
@@ -27,6 +27,9 @@ test: $(VENV)/.dev lint
 
 test-slow: $(VENV)/.dev
 	$(PYTEST) -m slow
+
+fuzz: $(VENV)/.dev
+	COTBUILD_FUZZ_EXAMPLES=2000 $(PYTEST) -n 0 --timeout 0 tests/test_fuzz.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -18,7 +18,7 @@ from cotbuild.schemas.completion import Message
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Choice, Question, QuestionKind
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import Record, short_repr
 
 DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
 """The template of each kind of question, unless the user names one."""
@@ -214,12 +214,13 @@ class Template(Record):
             if self.kind is not QuestionKind.CHOICE:
                 if exemplar.choices:
                     raise ValueError(
-                        f"exemplar {exemplar.question!r} has choices "
+                        f"exemplar {short_repr(exemplar.question)} has choices "
                         f"in a template of kind {self.kind.value}"
                     )
             elif exemplar.answer not in exemplar.choice_texts:
                 raise ValueError(
-                    f"exemplar {exemplar.question!r} has answer {exemplar.answer!r}, "
+                    f"exemplar {short_repr(exemplar.question)} has answer "
+                    f"{short_repr(exemplar.answer)}, "
                     "which is not one of its letters"
                 )
         return self
@@ -247,7 +248,7 @@ def render_messages(template: Template, question: Question) -> tuple[Message, ..
     """
     if template.shows_target and question.target is None:
         raise DataError(
-            f"question {question.id!r} has no target, and template {template.ref} "
+            f"question {short_repr(question.id)} has no target, and template {template.ref} "
             "shows it. Use a split with targets, or --mode elicit."
         )
     user = template.render_user_turn(question.text, question.choices, question.target)

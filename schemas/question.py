@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import Record, short_repr
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
@@ -119,33 +119,39 @@ class Question(Record):
         if self.kind is not QuestionKind.CHOICE:
             if labels:
                 raise ValueError(
-                    f"question {self.id!r} is of kind {self.kind.value} and has choices {labels}, "
-                    "expected none"
+                    f"question {short_repr(self.id)} is of kind {self.kind.value} and has "
+                    f"choices {short_repr(labels)}, expected none"
                 )
             return
         if len(labels) < 2:
             raise ValueError(
-                f"question {self.id!r} has {len(labels)} choices, expected at least 2"
+                f"question {short_repr(self.id)} has {len(labels)} choices, "
+                "expected at least 2"
             )
         if len(set(labels)) != len(labels):
             raise ValueError(
-                f"question {self.id!r} has choices {labels}, expected different labels"
+                f"question {short_repr(self.id)} has choices {short_repr(labels)}, "
+                "expected different labels"
             )
         if self.target is not None and self.target not in labels:
             raise ValueError(
-                f"question {self.id!r} has target {self.target!r}, not one of its choices {labels}"
+                f"question {short_repr(self.id)} has target {short_repr(self.target)}, "
+                f"not one of its choices {short_repr(labels)}"
             )
 
     def _check_target(self) -> None:
         if self.kind is QuestionKind.YES_NO and self.target not in ("yes", "no", None):
             raise ValueError(
-                f"question {self.id!r} has target {self.target!r}, expected 'yes' or 'no'"
+                f"question {short_repr(self.id)} has target {short_repr(self.target)}, "
+                "expected 'yes' or 'no'"
             )
         if self.target is not None and not self.target.strip():
             raise ValueError(
-                f"question {self.id!r} has the empty target {self.target!r}"
+                f"question {short_repr(self.id)} has the empty target "
+                f"{short_repr(self.target)}"
             )
         if self.other_targets and self.kind is not QuestionKind.TEXT:
             raise ValueError(
-                f"question {self.id!r} is of kind {self.kind.value}, expected one target"
+                f"question {short_repr(self.id)} is of kind {self.kind.value}, "
+                "expected one target"
             )

@@ -24,6 +24,9 @@ from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.units import bare, words
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 
+MAX_WORDS_BYTES = 64 << 20
+"""Largest file of words."""
+
 
 class LoadedCorpus:
     """The `BuildCorpus` of some rationales; a context manager.
@@ -114,7 +117,13 @@ def read_words(path: Path) -> frozenset[str]:
     Raises DataError if it cannot be read or has no word.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_WORDS_BYTES + 1)
+        if len(data) > MAX_WORDS_BYTES:
+            raise DataError(
+                f"{path}: larger than {MAX_WORDS_BYTES >> 20} MiB. List fewer words."
+            )
+        text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
     found = frozenset(map(bare, words(text))) - {""}
