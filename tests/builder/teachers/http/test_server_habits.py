@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from cotbuild.builder.cli.errors import ExitCode
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.builder.teachers.open import open_teacher, refuse_published_key
@@ -14,6 +15,7 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import PROFILE_NAMES
 from tests.builder.generate.test_server_profiles import chain_requests, config
 from tests.support.asking import use_client
+from tests.support.commands import here, rows, write_questions
 from tests.support.http_teacher import Server
 
 
@@ -51,6 +53,25 @@ def test_a_model_that_takes_no_system_turn_is_sent_none(server: Server) -> None:
     assert "System role not supported" in refused.message
     answers = ask(server, system="")
     assert [type(answer) for answer in answers] == [Completion, Completion]
+
+
+def test_the_advice_of_a_failed_run_makes_the_next_one_whole(
+    server: Server, tmp_path: Path
+) -> None:
+    server.reset(habits="openai-reasoning", takes_system=False)
+    source = write_questions(tmp_path / "q.jsonl", ["Which floats?", "Which sinks?"])
+    words = ["generate", "--source", source, "--teacher", "fake"]
+    words += ["--endpoint", server.url, "--out", tmp_path / "build"]
+    failed = here(*words, code=ExitCode.UNSCORED)
+    assert "Add --no-system to send none." in failed.output
+    failed = here(*words, "--no-system", code=ExitCode.UNSCORED)
+    rename = "--set teacher.rename.max_tokens=max_completion_tokens"
+    assert f"Add {rename} to change what is sent" in " ".join(failed.output.split())
+    here(*words, "--no-system", "--profile", "openai-reasoning")
+    assert {row["failure"] for row in rows(tmp_path / "build")} == {None}
+    body_keys = server.counts()
+    here(*words, "--no-system", "--profile", "openai-reasoning", "--fresh", "--dry-run")
+    assert server.counts() == body_keys
 
 
 def test_a_server_that_cotbuild_starts_takes_no_other_profile(tmp_path: Path) -> None:
