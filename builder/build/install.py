@@ -23,7 +23,7 @@ from cotbuild.builder.build.directory import (
 )
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.places import plain_folder, safe_place
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 from cotbuild.schemas.files import (
     fsync_path,
     read_record,
@@ -58,7 +58,7 @@ def lock_build(build_dir: Path) -> Iterator[None]:
 def staging_folder(build_dir: Path) -> Iterator[Path]:
     """Yield an empty hidden folder to write a build into; it is deleted afterwards.
 
-    Raises StoreError if it cannot be created.
+    Raises StoreError if it cannot be created or written.
     """
     stage = build_dir / _STAGING
     _remove(stage)
@@ -68,6 +68,10 @@ def staging_folder(build_dir: Path) -> Iterator[Path]:
         raise write_error(stage, error) from error
     try:
         yield stage
+    except OSError as error:
+        if isinstance(error, CotbuildError):
+            raise
+        raise write_error(stage, error) from error
     finally:
         _remove(stage)
 

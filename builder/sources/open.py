@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cotbuild.builder.build.recorded import recorded_commit
 from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.sources.base import BadRow, KnownDataset, Row, RowReader
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
@@ -69,9 +70,8 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
         branch, commit = None, revision
     else:
         branch = f"{hub_id}@{revision}"
-        recorded = None if store_dir is None else load_resolved(store_dir).hub
-        recorded_commit = recorded.get(branch) if recorded else None
-        commit = recorded_commit or _resolve_commit(hub_id, revision)
+        known = None if store_dir is None else _known_commit(config, branch, store_dir)
+        commit = known or _resolve_commit(hub_id, revision)
 
     def open_split(name: str) -> RowReader:
         return HubRows(hub_id, config.config_name, name, commit)
@@ -80,6 +80,12 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
     return Source(
         config, hub_id, split, open_split, config.config_name, commit, branch=branch
     )
+
+
+def _known_commit(config: SourceConfig, branch: str, store_dir: Path) -> str | None:
+    """Return the commit that a branch had at first use, as store or build record it."""
+    commit = load_resolved(store_dir).hub.get(branch)
+    return commit or recorded_commit(store_dir.parent, config)
 
 
 def _resolve_commit(hub_id: str, revision: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue
 
+from cotbuild.builder.build.recorded import recorded_teacher
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.storage.cache import cache_dir, cached_sha256
@@ -46,7 +47,8 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     """Return the teacher's identity, which never contains a path or a URL.
 
     Hashes local weights on first use. Contacts the Hub or the endpoint unless
-    `store_dir` has the result already. A recorded teacher needs neither.
+    `store_dir`, or the build that it belongs to, has the result already. A recorded
+    teacher needs neither.
 
     Raises:
         ConfigError: The model does not exist.
@@ -55,6 +57,10 @@ def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
     if config.endpoints:
         cache = load_identity_cache(store_dir)
         cached_digest = cache.endpoints.get(teacher_name(config))
+        if cached_digest is None:
+            recorded = recorded_teacher(store_dir.parent, config)
+            if recorded is not None and recorded.startswith("endpoint:"):
+                return recorded
         tokenizer_digest = cached_digest or run_async(_ask_first_endpoint(config))
         return endpoint_identity(config, tokenizer_digest)
     if config.recorded is not None:
@@ -259,7 +265,12 @@ def _resolve_teacher_commit(config: TeacherConfig, store_dir: Path) -> str:
     if COMMIT.fullmatch(revision):
         return revision
     cached_commit = load_identity_cache(store_dir).hub.get(teacher_name(config))
-    return cached_commit or resolve_model_commit(config.model, revision)
+    if cached_commit is not None:
+        return cached_commit
+    recorded = recorded_teacher(store_dir.parent, config)
+    if recorded is not None and recorded.startswith("hub:"):
+        return hub_commit(recorded)
+    return resolve_model_commit(config.model, revision)
 
 
 def resolve_model_commit(repo: str, revision: str, role: str = "teacher") -> str:

@@ -37,6 +37,19 @@ def read_run(folder: Path) -> StudentRun | None:
     return read_record(folder / RUN, StudentRun, remedy=remedy)
 
 
+def refuse_other_content(folder: Path) -> None:
+    """Raise ConfigError if a folder without a run has a model or checkpoints.
+
+    They are a user's own, and a run replaces and deletes what has these names.
+    """
+    for name in (MODEL, CHECKPOINTS):
+        if (folder / name).exists():
+            raise ConfigError(
+                f"{folder}: holds {name!r} and is no training run, which would replace "
+                "it. Choose a new or empty folder."
+            )
+
+
 def open_run(folder: Path) -> StudentRun:
     """Read run.json of a run, finished or not.
 

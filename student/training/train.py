@@ -43,6 +43,7 @@ from cotbuild.student.training.run_dir import (
     find_last_checkpoint,
     library_versions,
     read_run,
+    refuse_other_content,
     write_run,
 )
 from cotbuild.student.training.trainer import (
@@ -102,7 +103,9 @@ def train_student(
     """
     student, examples, run = _prepare(config, variant_rows, base)
     existing = read_run(out)
-    if existing is not None:
+    if existing is None:
+        refuse_other_content(out)
+    else:
         check_same_run(out, existing, run)
         if existing.finished:
             return existing

@@ -1,5 +1,6 @@
 """A damaged file of a build: its error gives advice, and following it works."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,10 @@ import pytest
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.install import lock_build
+from cotbuild.builder.build.recorded import recorded_commit
+from cotbuild.schemas.config import SourceConfig
 from tests.support.commands import here, write_questions
+from tests.support.http_teacher import serve
 
 SHARD = "train-00000-of-00001.parquet"
 ANEW = r"Run the command that wrote it again \(generate, import or pull\)"
@@ -88,6 +92,35 @@ def test_a_damaged_file_that_is_deleted_is_built_again(
     (build / name).unlink(missing_ok=True)
     assert "no open requests, no server started" in here(*generate(build)).output
     here("verify", build)
+
+
+def test_a_lost_note_on_the_teacher_is_read_from_the_build(tmp_path: Path) -> None:
+    """The server that answered is gone, and nothing is left to ask."""
+    source = write_questions(tmp_path / "q.jsonl", ["Which of these is it?"])
+    with serve() as server:
+        words = ["generate", "--source", source, "--out", tmp_path / "build"]
+        words += ["--teacher", "fake", "--endpoint", server.url]
+        here(*words)
+    note = tmp_path / "build" / ".answers" / "teacher.json"
+    note.write_text("{")
+    assert f"{note}: not JSON" in here(*words, code=1).output
+    note.unlink()
+    assert "the build is up to date" in here(*words).output
+
+
+def test_a_lost_note_on_the_source_is_read_from_the_build(build: Path) -> None:
+    """The branch may have moved on; its questions would be asked anew."""
+    config = SourceConfig(name="lab/x")
+    assert recorded_commit(build, config) is None
+    for name, path in (("manifest.json", "hub_id"), ("build.json", "name")):
+        value = json.loads((build / name).read_text())
+        value["source"][path] = "lab/x"
+        if name == "manifest.json":
+            value["source"]["checksums"] = {"train": "lab/x@" + "a" * 40}
+        (build / name).write_text(json.dumps(value))
+    assert recorded_commit(build, config) == "a" * 40
+    other = config.model_copy(update={"revision": "v2"})
+    assert recorded_commit(build, other) is None
 
 
 PIPES = ["manifest.json", "build.json", "README.md", f"rationales/{SHARD}"]
