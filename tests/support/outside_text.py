@@ -70,6 +70,11 @@ UNITS = (
     "vllm:num_requests_running{", "vllm:num_requests_running 1\n", "{\"error\":", "Mon, 01 Jan 2026 00:00:00 GMT ",
     # datasets
     "(A)", "(A)a(B)", " or", " or the", "<<1", "<<1>>", "cc by ", "mit ",
+    # more of them
+    '**', '- - ', 'therefore, it is a ', 'B\n', 'x', '-5', 'a b ', 'sorry ', 'the answer is none of the ',
+    'a b c d e f g ', 'moss', 'the the ', 'B: ', 'option B ', '12,000,', 'yes. ', 'No', '*B*', 'Lake ',
+    'granite moss ', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'a\u3000granite\x85', 'river **',
+    'shop ', '’', 'é’', '(B', '12.', '1,000',
 )  # fmt: skip
 """Repeated to any length."""
 
@@ -333,3 +338,12 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     **{f"derive {name}": ("river ",) for name in _TRANSFORMED},
 }
 """The texts of each function that the quick tests take; others take two of any kind."""
+
+THOROUGH = frozenset(
+    {
+        "extract_answer", "extract_answer first", "extract_answer given", "grade_completion", "read_json_object",
+        "find_mentions", "has_markup", "is_refusal", "repeats_itself", "find_named_answers_loosely", "sentences",
+        "normalise_text", "diff lines", "rationale_lines",
+    }
+)  # fmt: skip
+"""Functions that the slow test takes through half of the texts; others through an eighth."""

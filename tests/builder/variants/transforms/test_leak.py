@@ -2,7 +2,6 @@
 made-up and on real rationales.
 """
 
-import time
 from collections import Counter
 from itertools import islice
 from typing import cast
@@ -183,28 +182,10 @@ def test_every_word_can_be_drawn_about_as_often() -> None:
     assert all(700 < times < 800 for times in left.values())
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["river ", "granite moss ", "x" * 50, "(B) ", "a\u3000granite\x85", "river **"],
-)
-def test_10_000_words_take_a_moment(unit: str) -> None:
-    start = time.thread_time()
-    draws, corpus = SeededDraws(0, 0, "q", 0), cast(BuildCorpus, None)
-    for kind in KINDS:
-        rationale = example_of(
-            question(kind)
-        )  # one, as transforms share what they find
-        for apply in (*STRIPS.values(), LEAK):
-            apply(unit * 10_000, rationale, draws, corpus)
-    assert time.thread_time() - start < 8
-
-
-def test_nested_mentions_take_a_moment() -> None:
+def test_nested_mentions_leave_none() -> None:
     text = "river " * 3000 + "water " * 3000
-    start = time.thread_time()
     q = question(options=("river water", "moss"), target="A")
     assert find_mentions(run(STRIPS["target"], text, q), q) == ()
-    assert time.thread_time() - start < 2
 
 
 def test_words_like_those_that_go_late_are_not_all_marks() -> None:
