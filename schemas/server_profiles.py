@@ -27,6 +27,7 @@ OFF: Mapping[str, object] = MappingProxyType(
     }
 )
 """The value at which a sampling field changes nothing."""
+_DEFAULTS = Sampling()
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,3 @@ def resolve_body_rules(
     )
     check_body_names(rules.omitted, rules.renamed, rules.added)
     return rules
-
-
-_DEFAULTS = Sampling()

@@ -19,6 +19,18 @@ from pathlib import Path
 
 from aiohttp import web
 
+SAMPLING_FIELDS = {
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "max_tokens",
+    "stop",
+}
+
 
 class Fake:
     def __init__(self, word: str) -> None:
@@ -48,7 +60,11 @@ class Fake:
         )
 
     async def complete(self, request: web.Request) -> web.Response:
-        text = json.dumps(await request.json())
+        body = await request.json()
+        if missing := SAMPLING_FIELDS - body.keys():  # a model's files would decide
+            words = f"missing: {', '.join(sorted(missing))}"
+            return web.json_response({"error": {"message": words}}, status=400)
+        text = json.dumps(body)
         if self.kind == "stall":
             await asyncio.sleep(300)
         for _ in range(10 * (self.kind == "busy")):
