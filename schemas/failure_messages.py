@@ -1,7 +1,8 @@
 """What servers said about failed requests: as it is published, and grouped. Pure.
 
-A message is published with its row, so it may not name a machine, an account or a place
-on a disk, as connection errors and servers' own messages do.
+A message is published with its row. Connection errors and servers' own messages name
+machines, places on a disk and accounts; addresses, paths, and the ids of accounts are
+replaced.
 """
 
 import re
@@ -12,6 +13,8 @@ from cotbuild.schemas.manifest import (
     FailureGroup,
 )
 
+MAX_READ_CHARS = 4 * MAX_MESSAGE_CHARS
+"""How much of a longer message is read, so that what is cut off was replaced before."""
 MAX_DISTINCT = 1_000
 """Maximum number of groups that are counted, which bounds the memory."""
 
@@ -39,26 +42,26 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def publishable_message(message: str) -> str:
-    """Return a message on one line of at most MAX_MESSAGE_CHARS, without addresses and paths.
+    """Return a message on one line of at most MAX_MESSAGE_CHARS, private parts replaced.
 
-    The result is a fixed point: it is returned as it is when it is passed again.
+    A message that it returned is returned unchanged, so that a row can be derived again.
     """
-    text = _fold_line(message)
-    while True:
-        cleaned = _fold_line(_replace_private(text))
-        if cleaned == text:
-            return text
+    text = _fold_line(message[:MAX_READ_CHARS])
+    while (cleaned := _cut(_replace_private(text))) != text:
         # Each round takes characters outside of brackets away, so the loop ends.
         text = cleaned
+    return text
 
 
 def _fold_line(text: str) -> str:
-    head = text[: 4 * MAX_MESSAGE_CHARS]
-    printable = "".join(char if char.isprintable() else " " for char in head)
-    folded = " ".join(printable.split())
-    if len(folded) <= MAX_MESSAGE_CHARS:
-        return folded
-    return folded[: MAX_MESSAGE_CHARS - 1].rstrip() + "…"
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.split())
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_MESSAGE_CHARS:
+        return text
+    return text[: MAX_MESSAGE_CHARS - 1].rstrip() + "…"
 
 
 def _replace_private(text: str) -> str:
@@ -100,7 +103,7 @@ class FailureMessages:
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
-        """Return the MAX_FAILURE_GROUPS most frequent groups, earlier ones first where equal."""
+        """Return the MAX_FAILURE_GROUPS most frequent groups, the first of equals first."""
         ordered = sorted(self._counts.items(), key=lambda item: -item[1])
         return tuple(
             FailureGroup(kind=key[0], message=self._first[key], count=count)

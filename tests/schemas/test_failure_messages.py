@@ -33,7 +33,9 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("private", PRIVATE)
-@pytest.mark.parametrize("frame", ["{}", "no '{}' here", '{{"at":"{}"}}', "a ({}), b"])
+@pytest.mark.parametrize(
+    "frame", ["word " * 58 + "{}", "{}", "no '{}' here", '{{"at":"{}"}}', "a ({}), b"]
+)
 def test_nothing_private_is_published(private: str, frame: str) -> None:
     message = publishable_message(frame.format(private))
     assert private not in message
