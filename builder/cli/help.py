@@ -1,5 +1,6 @@
 """Help pages: options in groups, then examples, in plain text."""
 
+import os
 from collections import defaultdict
 from typing import Any
 
@@ -61,9 +62,16 @@ def _refuse_bad_encoding(ctx: Any, args: list[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise typer.BadParameter(
-                f"{word!r} is not valid UTF-8. Rename the file or folder.", ctx
-            ) from None
+            raise typer.BadParameter(_encoding_fault(word), ctx) from None
+
+
+def _encoding_fault(word: str) -> str:
+    """Describe an argument that was decoded into lone surrogates."""
+    try:
+        text = os.fsencode(word).decode()
+    except UnicodeError:
+        return f"{word!r} is not valid UTF-8. Rename the file or folder."
+    return f"{text!r} cannot be read in this locale. Set LC_ALL=C.UTF-8 and run again."
 
 
 def _refuse_empty_path(ctx: Any, parameter: Any, value: Any) -> None:

@@ -381,6 +381,6 @@ def _cgroup_folders(controller: str) -> list[Path]:
 
 def _read_text(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
