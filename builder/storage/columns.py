@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cotbuild.builder.storage.parquet import arrow_type
+from cotbuild.builder.storage.parquet_rows import read_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import Record, short_repr
 
@@ -24,11 +24,9 @@ def check_columns(path: Path, model: type[Record]) -> None:
     file cannot be read.
     """
     try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: {short_repr(str(error))}. Build or download it again."
-        ) from error
+        schema = read_schema(path, str(path))
+    except DataError as error:
+        raise DataError(f"{error} Build or download it again.") from error
     for fault in _column_faults(list(schema), model):
         raise DataError(
             f"{path}: {fault}. The file was changed; build or download it again."

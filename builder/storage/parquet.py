@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Self, Union, get_args, get_origin
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cotbuild.builder.storage.parquet_rows import ParquetRows
+from cotbuild.builder.storage.parquet_rows import ParquetRows, read_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_error
 from cotbuild.schemas.fingerprint import digest, dumped_json
@@ -263,8 +263,8 @@ def _is_plain(kind: pa.DataType) -> bool:
 def is_written_by_cotbuild(path: Path) -> bool:
     """Whether a file is a parquet file that cotbuild wrote; False if it is unreadable."""
     try:
-        metadata = pq.read_schema(path).metadata
-    except (pa.ArrowException, OSError):
+        metadata = read_schema(path, str(path)).metadata
+    except DataError:
         return False
     return _FORMAT_KEY in (metadata or {})
 

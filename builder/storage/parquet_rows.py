@@ -6,6 +6,7 @@ decoded in slices of bounded size. What no slice could bound is refused from the
 headers, before it is read.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,12 @@ _ROW_FAULTS = (ValueError, OverflowError, ArithmeticError, KeyError, pa.ArrowExc
 
 Sizes = NDArray[np.int64]
 """Bytes that each row takes, decoded."""
+
+
+def read_schema(path: Path, where: str) -> pa.Schema:
+    """Return the columns of a file as they were written; raises DataError."""
+    with ParquetRows(path, where) as file:
+        return file.schema
 
 
 class RowFault(NamedTuple):
@@ -92,10 +99,10 @@ class ParquetRows:
         if self._metadata.num_columns > MAX_COLUMNS or len(names) > MAX_COLUMNS:
             raise DataError(f"{self._where}: more than {MAX_COLUMNS:,} columns.")
         if len(set(names)) < len(names):
-            repeated = next(name for name in names if names.count(name) > 1)
+            name, count = Counter(names).most_common(1)[0]
             raise DataError(
-                f"{self._where}: column {short_repr(repeated)} stands twice. Give each "
-                "column its own name."
+                f"{self._where}: column {short_repr(name)} occurs {count} times. Give "
+                "each column its own name."
             )
         size = self._file.seek(0, 2)
         self._max_bytes = max(MAX_FREE_BYTES, size * MAX_RATIO)

@@ -70,7 +70,8 @@ def changed_values(draw: st.DrawFn, value: Any) -> Any:
 def _change(draw: st.DrawFn, parent: Any, key: str | int) -> None:
     kind = draw(st.sampled_from(["value", "value", "value", "drop", "wrap", "twice"]))
     if kind == "value":
-        parent[key] = draw(odd_values)
+        # A copy, since a further change may be within it.
+        parent[key] = copy.deepcopy(draw(odd_values))
     elif kind == "wrap":
         parent[key] = draw(st.sampled_from([[parent[key]], {"a": parent[key]}]))
     elif kind == "drop":

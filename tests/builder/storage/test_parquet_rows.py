@@ -357,7 +357,7 @@ def test_a_file_with_changed_bytes_is_read_or_refused_in_one_line(
 def test_column_names_that_repeat_are_refused(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     path = write(tmp_path / "rows.parquet", table)
-    with pytest.raises(DataError, match="column 'a' stands twice"):
+    with pytest.raises(DataError, match="column 'a' occurs 2 times"):
         read(path)
 
 
