@@ -32,5 +32,5 @@ def _parse_http_date(value: str) -> float | None:
     """Return an HTTP date as seconds since the epoch, or None if it is none."""
     try:
         return parsedate_to_datetime(value).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year or a zone of 20 digits
         return None

@@ -200,37 +200,59 @@ def _first_labels(question: Question) -> dict[str, str]:
 
 def _find_in_choice(view: str, low: str, question: Question) -> Iterator[_Place]:
     options, firsts = option_table(question), _first_labels(question)
-    may_name = _option_filter(low, len(question.choices))
-    names = [
+    names = (
         _name(firsts[choice.label], choice.text)
         for choice in question.choices
-        if may_name(options.words[choice.label])
-    ]
+        if len(question.choices) > _MANY_OPTIONS
+        or _has_words(low, options.words[choice.label])
+    )
+    find = _find_name
+    if len(question.choices) > _MANY_OPTIONS:
+        find = _WordIndex(low).find_name
     for name in dict.fromkeys(names):
-        yield from _find_name(low, name)
+        yield from find(low, name)
     for start, end, letter in _find_letters(view, low):
         if label := options.labels.get(letter.casefold()):
             yield _Place(start, end, firsts[label])
 
 
-def _option_filter(low: str, num_options: int) -> Callable[[list[str]], bool]:
-    """Return whether a text may name the option of some words: one in five of them."""
+def _has_words(low: str, words: list[str]) -> bool:
+    """Return whether an option is worth a closer look: one in five is."""
+    return all(word in low or not word.isascii() for word in words[:MAX_NAME_WORDS])
 
-    def has_words(words: list[str]) -> bool:
-        first_words = words[:MAX_NAME_WORDS]
-        return all(word in low or not word.isascii() for word in first_words)
 
-    if num_options <= _MANY_OPTIONS:
-        return has_words
-    vocabulary = frozenset(_ALNUM.findall(low))
+class _WordIndex:
+    """Where each word of a text is: with many options, each is looked for at its rarest
+    word, so that those which begin alike do not each take the time of the text.
+    """
 
-    def has_words_of_vocabulary(words: list[str]) -> bool:
-        # Else a word may be a part of one of the text: the "rd" of "3rd".
-        if all(word.isascii() and word.isalpha() for word in words):
-            return vocabulary.issuperset(words)
-        return has_words(words)
+    def __init__(self, low: str) -> None:
+        self._starts: list[int] = []
+        self._numbers: dict[str, list[int]] = {}
+        for number, word in enumerate(_ALNUM.finditer(low)):
+            self._starts.append(word.start())
+            self._numbers.setdefault(word[0], []).append(number)
 
-    return has_words_of_vocabulary
+    def find_name(self, low: str, name: _Name) -> Iterator[_Place]:
+        """Yield the same places as `_find_name`."""
+        words = [name.first, *(word for _, word in name.rest)]
+        is_long = len(words) > MAX_NAME_WORDS
+        are_apart = all(gap for gap, _ in name.rest)  # unlike the "3" and "rd" of "3rd"
+        are_words = are_apart and all(map(str.isalnum, words))
+        if is_long or words[0] in _COMMON or not are_words:
+            yield from _find_name(low, name)
+            return
+        numbers = [self._numbers.get(word, []) for word in words]
+        rarest = min(range(len(words)), key=lambda at: len(numbers[at]))
+        for number in numbers[rarest]:
+            if number < rarest:
+                continue
+            start = self._starts[number - rarest]
+            end = (
+                _name_end(name, low, start) if low.startswith(words[0], start) else None
+            )
+            if end:
+                yield _Place(start, end, name.label, name.has_article)
 
 
 def _find_letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:

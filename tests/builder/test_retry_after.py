@@ -24,6 +24,8 @@ MAX_S = 300.0
         ("inf", MAX_S),
         ("nan", None),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999999999999999", None),
         ("", None),
         (format_datetime(NOW.replace(second=25), usegmt=True), 20.0),
         (format_datetime(NOW.replace(second=1), usegmt=True), 0.0),

@@ -42,7 +42,7 @@ from cotbuild.schemas.answers import (
 )
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.json_text import parse_json, parse_record_json
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.yaml_text import parse_yaml
 from tests.support.weathering import KINDS, question
@@ -134,6 +134,15 @@ def _with_option(text: str) -> None:
     mentions.find_mentions(text, target)
 
 
+def _with_many_options(text: str) -> None:
+    options = [f"river w{number}" for number in range(len(text) // 256)]
+    choices = tuple(
+        Choice(label=f"L{number}", text=option) for number, option in enumerate(options)
+    )
+    asked = question().model_copy(update={"choices": choices})
+    mentions.find_mentions(" ".join(options), asked)
+
+
 def _with_target(text: str) -> None:
     asked = question("text", target=text)
     mentions.names_target(text, asked)
@@ -196,6 +205,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
     ),
     "find_mentions": _for_kinds(mentions.find_mentions),
     "find_mentions of an option": _with_option,
+    "find_mentions of many options": _with_many_options,
     "names_target": _with_target,
     "find_flags": _for_kinds(flags.find_flags),
     "repeats_itself": flags.repeats_itself,
@@ -308,6 +318,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "normalise_text": (".", "1,"),
     "parse_number": ("9", "1,"),
     "find_mentions": ("river ", "111{,}"),
+    "find_mentions of many options": ("x",),
     "find_mentions of an option": ("river ", "river, ", "a", "1.1.", "!"),
     "names_target": ("river ", "a"),
     "find_flags": ("a b c d e ",),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cotbuild.schemas.answers import mentions
 from cotbuild.schemas.answers.mentions import Mention, find_mentions, names_target
 from tests.support.weathering import KINDS, OPTIONS, question
 
@@ -259,3 +260,24 @@ def test_an_options_own_text_is_always_found(
             bare.split()[0] in text[m.start : m.end]
             for m in find_mentions(text, question(options=(option, "qq")))
         )
+
+
+@given(TEXTS, st.lists(OPTION, min_size=2, max_size=8, unique=True).map(tuple))
+def test_long_and_many_options_are_found_as_others_are(
+    text: str, options: tuple[str, ...]
+) -> None:
+    asked = question(options=options)
+    expected = find_mentions(text, asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mentions, "_MANY_OPTIONS", 0)
+        assert find_mentions(text, asked) == expected
+
+
+def test_an_option_of_hundreds_of_words_is_found() -> None:
+    words = [f"{word} {number}" for number in range(100) for word in ("river", "moss")]
+    option = " ".join(words)
+    text = f"river 0 moss river 0 {option.replace(' ', '  ')}, and {option}s"
+    found = find_mentions(text, question(options=("so", option)))
+    assert [text[mention.start : mention.end] for mention in found] == [
+        option.replace(" ", "  ")
+    ]
