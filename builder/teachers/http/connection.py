@@ -26,7 +26,7 @@ was being answered, and would be answered twice.
 _is_reused: ContextVar[bool] = ContextVar("is_reused")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
-_ODD_PORT = re.compile(r"^([^/:]*(?:://?)?[^/:]*):(?!\d+(?:/|$)|//).*", re.DOTALL)
+_ODD_PORT = re.compile(r"^((?:[a-z]+://)?+[^/:]*):(?!\d+(?:/|$)).*", re.DOTALL)
 
 
 class Connections:

@@ -37,17 +37,17 @@ class SecretFilter:
 def _encodings(char: str) -> str:
     """Return a pattern for one character of a key, plain or encoded.
 
-    Runs of backslashes are bounded, so that the time stays linear.
+    It matches a text in one way only, the longest first, so that the time stays linear.
     """
     code = f"{ord(char):02x}"
-    # Two ways to read a run of backslashes would take exponential time.
-    escaped = "" if char == "\\" else r"(?:\\{1,4})?"
-    forms = (
-        escaped + re.escape(char),
+    forms = [
         rf"%(?:25)?(?i:{code})",
         rf"\\{{1,4}}(?:u00|x)(?i:{code})",
         rf"&\#0{{0,4}}{ord(char)};",
         rf"&\#x0{{0,4}}(?i:{code});",
-        re.escape(html.escape(char)),
-    )
-    return f"(?:{'|'.join(forms)})"
+    ]
+    if html.escape(char) != char:
+        forms.append(re.escape(html.escape(char)))
+    escaped = "" if char == "\\" else r"(?:\\{1,4})?"
+    forms.append(escaped + re.escape(char))
+    return f"(?>{'|'.join(forms)})"

@@ -75,9 +75,10 @@ def _fits(pattern: str, model: str) -> bool:
     if not model.startswith(first):
         return False
     last = pieces.pop()
-    rest = model[len(first) :]
+    position = len(first)
     for piece in pieces:
-        _, found, rest = rest.partition(piece) if piece else ("", "-", rest)
-        if not found:
+        found = model.find(piece, position)
+        if found < 0:
             return False
-    return rest.endswith(last)
+        position = found + len(piece)
+    return position + len(last) <= len(model) and model.endswith(last)

@@ -346,5 +346,15 @@ def test_no_part_of_the_key_is_in_a_failure(body: object) -> None:
         assert "sk_" not in str(outcome)
 
 
+@pytest.mark.parametrize("key", ["sk-sk-sk-sk-sk-sk-A", "a" * 40, "\\" * 12, "%25" * 9])
+@pytest.mark.parametrize("end", ["%", "\\", "&#", "%2"])
+def test_a_text_that_nearly_quotes_the_key_is_read_in_linear_time(
+    key: str, end: str
+) -> None:
+    """In exponential time, which a second way to match a character gave, it hangs."""
+    nearly = (key[:-1] + end) * 2_000
+    assert key not in SecretFilter(key).redact(nearly)
+
+
 def test_a_short_key_is_no_secret() -> None:
     assert SecretFilter("EMPTY").redact("EMPTY") == "EMPTY"
