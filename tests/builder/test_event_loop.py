@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def test_an_interrupt_cancels_the_coroutine_in_the_thread_and_waits_for_it() -> 
     async def work() -> None:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0.05)
             cleaned_up.set()
@@ -68,11 +67,10 @@ def test_an_interrupt_cancels_the_coroutine_in_the_thread_and_waits_for_it() -> 
         signal.signal(signal.SIGINT, signal.default_int_handler)
         run_async(work())
 
-    before, started = signal.getsignal(signal.SIGINT), time.monotonic()
+    before = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(cell())
     finally:
         signal.signal(signal.SIGINT, before)
     assert cleaned_up.is_set()
-    assert time.monotonic() - started < 30
