@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from cotbuild.builder.build.directory import CARD
+from cotbuild.builder.evaluation.models import open_build
 from cotbuild.builder.release import check
 from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.release.config_check import CONFIRMED_BY
+from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
 from cotbuild.schemas.errors import CotbuildError, DataError
 from cotbuild.schemas.record import Record
@@ -246,3 +249,20 @@ def test_pictures_are_drawn_again(release: Path) -> None:
         DataError, match=r"lengths\.png: missing, but README\.md shows it"
     ):
         verify_folder(release, VerifyOptions())
+
+
+# -- what else reads a release ---------------------------------------------------------
+
+
+def test_a_release_to_train_on_is_compared_with_its_manifest(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "cache"))
+    name = f"file:{release}"
+    build = open_build(name, Terminal())
+    assert build.folder.is_relative_to(tmp_path / "cache")
+    file = release / build.files("post_cot", "train")[0].path
+    table = pq.read_table(file)
+    pq.write_table(table.slice(0, 5), file, compression="zstd")
+    with pytest.raises(DataError, match=r"post_cot/train-.*: (size|sha256) "):
+        open_build(name, Terminal())
