@@ -70,8 +70,6 @@ def check_card(build: StoredBuild) -> list[str]:
             f"not checked: the text of {CARD}, written by another version of cotbuild"
         ]
     facts = _release_facts(build, card) if "license" in card.front_matter else None
-    if facts is not None:
-        _check_pictures_exist(build)
     expected = build_front_matter(build.manifest, facts)
     text = render_card(build.manifest, facts)
     _, body = split_card(text, where)
@@ -84,7 +82,10 @@ def check_card(build: StoredBuild) -> list[str]:
         raise DataError(
             f"{where}: {edited}. The card was edited; publish or download it again."
         )
-    return [] if facts is None else [_stated_line(facts)]
+    if facts is None:
+        return []
+    _check_pictures_exist(build)
+    return [_stated_line(facts)]
 
 
 def check_front_matter(build: StoredBuild) -> None:
