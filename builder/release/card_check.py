@@ -24,6 +24,7 @@ from cotbuild.builder.card import (
     split_card,
     word_lengths,
 )
+from cotbuild.builder.card.licences import HUB_IDS
 from cotbuild.builder.release.compose import (
     first_rows,
     partial_reason,
@@ -69,7 +70,7 @@ def check_card(build: StoredBuild) -> list[str]:
         return [
             f"not checked: the text of {CARD}, written by another version of cotbuild"
         ]
-    facts = _release_facts(build, card) if "license" in card.front_matter else None
+    facts = _release_facts(build, card) if _is_release_card(build, card) else None
     expected = build_front_matter(build.manifest, facts)
     text = render_card(build.manifest, facts)
     _, body = split_card(text, where)
@@ -100,6 +101,13 @@ def check_front_matter(build: StoredBuild) -> None:
 def _may_be_edited(build: StoredBuild) -> bool:
     """Whether this is somebody's own build folder, not a release."""
     return build.manifest.run is not None or (build.folder / ANSWERS).is_dir()
+
+
+def _is_release_card(build: StoredBuild, card: _Card) -> bool:
+    """Whether the card is that of a release; owners may add a licence of their own."""
+    if "license" not in card.front_matter:
+        return False
+    return not _may_be_edited(build) or str(card.front_matter["license"]) in HUB_IDS
 
 
 def _read_card(build: StoredBuild) -> _Card:

@@ -226,12 +226,15 @@ def test_a_card_of_another_version_is_compared_as_far_as_datasets_reads_it(
 
 def test_the_card_of_a_local_build_may_be_edited(release: Path) -> None:
     (release / ".answers").mkdir()  # so it is somebody's own folder, not a release
-    with (release / CARD).open("a", encoding="utf-8") as file:
-        file.write("\nMy own notes.\n")
+    text = (release / CARD).read_text(encoding="utf-8")
+    (release / CARD).write_text(f"{text}\nMy own notes.\n", encoding="utf-8")
     _, lines = verify_folder(release, VerifyOptions())
     edited = [line for line in lines if line.startswith("not checked: README.md")]
     assert len(edited) == 1
     assert "'My own notes.'" in edited[0]
+    own_licence = text.replace("license: ", "license: my-own-")
+    (release / CARD).write_text(own_licence, encoding="utf-8")
+    assert "front matter" in str(verify_folder(release, VerifyOptions())[1])
 
 
 def test_pictures_are_drawn_again(release: Path) -> None:
