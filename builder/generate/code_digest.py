@@ -33,6 +33,7 @@ DERIVING = (
     "cotbuild.builder.storage.journal",
     "cotbuild.builder.storage.keys",
     "cotbuild.builder.storage.parquet",
+    "cotbuild.builder.storage.parquet_rows",
 )
 """Modules, and packages with all their modules, whose code plans requests and derives
 rows.
@@ -44,14 +45,20 @@ missing here or is listed without need.
 NOT_DERIVING = (
     # Where files go, and what is kept of the files before.
     "cotbuild.builder.build.directory",
+    "cotbuild.builder.build.install",
     "cotbuild.builder.build.kept_variants",
+    "cotbuild.builder.storage.places",
+    # What a parquet file would take: a bound, which no row depends on.
+    "cotbuild.builder.storage.parquet_pages",
     # Text about the rows and the run.
     "cotbuild.builder.card",
     "cotbuild.builder.generate.plan",
     "cotbuild.builder.ui",
     "cotbuild.builder.visible",
+    "cotbuild.builder.wrap",
     # How answers are obtained; they are stored, and the teacher's identity is an
     # input of its own.
+    "cotbuild.builder.build.recorded",
     "cotbuild.builder.event_loop",
     "cotbuild.builder.generate.ask",
     "cotbuild.builder.retry_after",
