@@ -71,7 +71,7 @@ def _check_bytes(path: Path, entry: FileEntry) -> None:
     ):
         if value != stated:
             raise DataError(
-                f"{path}: {what} is {value}, but manifest.json says {stated!r}. The file "
+                f"{path}: {what} is {value!r}, but manifest.json says {stated!r}. The file "
                 "was changed after it was built. Delete it and run generate again, or "
                 "download it again."
             )
