@@ -206,7 +206,8 @@ def read_csv(path: Path) -> Iterator[Row | BadRow]:
     """
     import csv
 
-    csv.field_size_limit(MAX_LINE_BYTES)
+    # Rows are bounded below. The limit is the whole process's, so it is never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with open_file(path) as file:
         texts = _CsvLines(file, path)

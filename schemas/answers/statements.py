@@ -5,6 +5,7 @@ have the length of the original, so offsets hold in all three.
 """
 
 import re
+from collections import deque
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
@@ -222,11 +223,13 @@ def _find_bare_answers(view: str, question: Question, given: bool) -> list[State
 
 
 def _read_bare_lines(view: str, question: Question, given: bool) -> list[Statement]:
-    lines = list(p.LINE.finditer(view))
+    matches = p.LINE.finditer(view)
+    first_lines = list(islice(matches, _MAX_CUES))
+    # Of a long text only the last lines are kept: a match is larger than a short line.
+    last_lines = deque(matches, maxlen=_MAX_CUES)
+    lines = [*first_lines, *last_lines]
     if question.kind is QuestionKind.TEXT and len(lines) > 1:
         return []  # any short line of prose would do
-    if len(lines) > 2 * _MAX_CUES:
-        lines = [*lines[:_MAX_CUES], *lines[-_MAX_CUES:]]
     statements = []
     for line in lines:
         if given and _is_prose(line[0], question):

@@ -98,6 +98,7 @@ def test_scores_become_key_words_and_their_controls(
                 assert made[key] == " ".join(
                     fifteen_best(str(row["rationale"]), file, subject_of(row))
                 )
+    file.close()
     cotbuild("variants", build, "--only", "pre_cot,post_cot")  # as other tests find it
     assert rows(build, "pre_cot") == before
 

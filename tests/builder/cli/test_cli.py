@@ -149,7 +149,7 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
         ),
         (["inspect", "b"], 1, "b: no manifest.json, so this is not a finished build."),
         (["verify", "b"], 1, "b: no manifest.json, so this is not a finished build."),
-        (["clean", "b"], 1, "b: no such folder."),
+        (["clean", "b"], 1, "b: no folder of a build with stored answers."),
         (["prompts", "nope@1"], 2, "template 'nope@1': not known"),
         (["nope"], 2, "No such command 'nope'"),
     ],

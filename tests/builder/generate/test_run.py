@@ -121,8 +121,9 @@ def test_no_published_file_but_build_json_and_run_names_this_machine(
 
 
 def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
-    checked, whole = cotbuild("verify", build).stdout.splitlines()
+    checked, unchecked, whole = cotbuild("verify", build).stdout.splitlines()
     assert checked == f"{build}: 72 rationales: request keys and rows derived again"
+    assert unchecked.startswith(f"{build}: not checked, or only in part, ")
     assert whole.startswith(f"{build}: verified. 2 files, 96 rows, fingerprint ")
 
 
@@ -255,7 +256,7 @@ def rewrite(build: Path, order: list[int]) -> None:
             [0, 0, *range(2, 72)],
             "row 1: row 0, sample 0 of the source is out of order or repeated.",
         ),
-        (list(range(71)), "verdicts is"),
+        (list(range(71)), "num_planned is 71, but manifest.json says 72"),
     ],
 )
 def test_verify_sees_rows_repeated_reordered_or_lost_behind_right_checksums(
