@@ -15,7 +15,6 @@ TELEMETRY_OFF = {
     "VLLM_DO_NOT_TRACK": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "WANDB_MODE": "disabled",
 }
 """Variables that libraries read when they are imported."""
 
