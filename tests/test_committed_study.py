@@ -41,6 +41,7 @@ def test_a_cell_still_has_the_fingerprint_of_all_that_decides_it() -> None:
         assert digest("cell/1", decides) == cell.fingerprint
 
 
+@pytest.mark.slow
 def test_its_report_can_be_drawn_of_the_cells_alone(study: Path) -> None:
     shutil.rmtree(study.parent / "report")
     cotbuild("study", study, "--report-only")

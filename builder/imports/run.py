@@ -63,10 +63,15 @@ class RationaleImport:
         """Yield every question of the build, with or without a rationale."""
         return self.source.read(self.source.split)
 
+    def texts(self) -> Iterator[tuple[Question, list[ImportedText]]]:
+        """Yield every question of the build with its texts, in the order of the files."""
+        for question in self.questions():
+            yield question, self._joined.texts_for(question)
+
     def rows(self) -> Iterator[Rationale]:
         """Yield the rows by question as in the source, then in the order of the files."""
-        for question in self.questions():
-            for sample_index, text in enumerate(self._joined.texts_for(question)):
+        for question, texts in self.texts():
+            for sample_index, text in enumerate(texts):
                 file = self.entry.files[text.file]
                 yield to_rationale(
                     question, sample_index, text, file, self.config.recipe

@@ -315,8 +315,8 @@ def _sizes(array: pa.Array) -> Sizes:
     if pa.types.is_dictionary(kind):
         entries = np.append(_sizes(array.dictionary), _VALUE_BYTES)
         # The last entry stands for null.
-        indices = pc.fill_null(array.indices.cast(pa.int64()), len(entries) - 1)
-        chosen: Sizes = entries[indices.to_numpy(zero_copy_only=False)]
+        indices = array.indices.cast(pa.int64())
+        chosen: Sizes = entries[_numbers(indices, null=len(entries) - 1)]
         return chosen
     if pa.types.is_struct(kind):
         sizes = np.full(len(array), 2 * _VALUE_BYTES, np.int64)
@@ -326,8 +326,8 @@ def _sizes(array: pa.Array) -> Sizes:
     if _is_list(kind):
         return _list_sizes(array)
     if _is_text(kind):
-        lengths = pc.fill_null(pc.binary_length(array).cast(pa.int64()), 0)
-        return _VALUE_BYTES + np.asarray(lengths.to_numpy(zero_copy_only=False))
+        lengths = pc.binary_length(array).cast(pa.int64())
+        return _VALUE_BYTES + _numbers(lengths, null=0)
     if (
         pa.types.is_primitive(kind)
         or pa.types.is_boolean(kind)
@@ -368,9 +368,26 @@ def _list_sizes(array: pa.Array) -> Sizes:
     if pa.types.is_fixed_size_list(kind):
         starts = (np.arange(len(array) + 1) + array.offset) * kind.list_size
     else:
-        starts = array.offsets.to_numpy()
+        starts = _numbers(array.offsets.cast(pa.int64()), null=0)
     sizes: Sizes = _VALUE_BYTES + ends[starts[1:]] - ends[starts[:-1]]
     return sizes
+
+
+def _numbers(array: pa.Array, *, null: int) -> Sizes:
+    """Return the values of an int64 array, `null` in place of each null.
+
+    From its buffers: `to_numpy` and `fill_null` import pandas, which took 0.2 s of each
+    command that reads rows.
+    """
+    if not len(array):
+        return np.empty(0, np.int64)
+    validity, data = array.buffers()
+    values: Sizes = np.frombuffer(data, np.int64, len(array), array.offset * 8)
+    if not array.null_count:
+        return values
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+    is_valid = bits[array.offset : array.offset + len(array)] == 1
+    return np.where(is_valid, values, null)
 
 
 def _one_line(fault: Exception) -> str:

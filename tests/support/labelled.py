@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cotbuild.builder.imports import load_recipe, open_import, open_import_source
+from cotbuild.builder.imports.run import RationaleImport
 from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.import_recipe import ImportConfig
@@ -73,8 +74,8 @@ class Labelled(NamedTuple):
     answer: str | None
 
 
-def rows_of(which: SetOf) -> Iterator[tuple[Question, Rationale]]:
-    """Every rationale of a set with its question."""
+def opened(which: SetOf) -> RationaleImport:
+    """Open a set with its questions."""
     recipe = load_recipe(which.recipe)
     config = ImportConfig(
         files=tuple(map(str, which.files)),
@@ -84,8 +85,14 @@ def rows_of(which: SetOf) -> Iterator[tuple[Question, Rationale]]:
     source = open_import_source(
         config, SourceConfig(name=str(which.source) if which.source else "bundled")
     )
-    questions = {question.id: question for question in source.read(source.split)}
-    for row in open_import(config, source).rows():
+    return open_import(config, source)
+
+
+def rows_of(which: SetOf) -> Iterator[tuple[Question, Rationale]]:
+    """Every rationale of a set with its question."""
+    found = opened(which)
+    questions = {question.id: question for question in found.questions()}
+    for row in found.rows():
         yield questions[row.question_id], row
 
 
@@ -93,13 +100,12 @@ def labelled() -> list[Labelled]:
     """The 400 texts. Raises KeyError where a label names a row that is not there."""
     found = {}
     for which in SETS:
-        for question, row in rows_of(which):
-            assert row.origin is not None
-            found[row.origin.file, row.origin.row] = (
-                which.recipe,
-                question,
-                row.completion or "",
-            )
+        imported = opened(which)
+        names = [file.file for file in imported.entry.files]
+        for question, its_texts in imported.texts():
+            for imported_text in its_texts:
+                place = (names[imported_text.file], imported_text.row)
+                found[place] = (which.recipe, question, imported_text.text)
     texts = []
     for name in LABELS:
         for line in (HERE / "golden" / name).read_text(encoding="utf-8").splitlines():
