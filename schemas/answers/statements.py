@@ -65,14 +65,14 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
     block that the chat template opened; a block that is never closed reaches to the end
     of the text.
     """
-    tags = list(p.THINK.finditer(text)) if "<" in text else []
-    if not tags:
+    first = p.THINK.search(text) if "<" in text else None
+    if first is None:
         return None, text
     thoughts: list[str] = []
     rest: list[str] = []
-    inside = tags[0][0].startswith("</")
+    inside = first[0].startswith("</")
     start = 0
-    for tag in tags:
+    for tag in p.THINK.finditer(text, first.start()):
         (thoughts if inside else rest).append(text[start : tag.start()])
         inside = not tag[0].startswith("</")
         start = tag.end()
