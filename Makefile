@@ -23,7 +23,7 @@ demo: $(VENV)/.cpu
 
 # A process a core, a file's tests in one: its fixtures are built once. Each has one thread of torch's.
 test: $(VENV)/.dev lint
-	OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev
 	$(PYTEST) -m slow

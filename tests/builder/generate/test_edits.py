@@ -3,6 +3,7 @@ another process.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,16 +65,28 @@ class Bench:
             path.write_text(path.read_text().replace(old, new))
 
 
-@pytest.fixture
-def bench(tmp_path: Path, server: Server) -> Bench:
-    made = Bench(tmp_path, server)
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
+    """A folder `work` with a whole build, and the same as `copy`."""
+    folder = tmp_path_factory.mktemp("edits")
+    (folder / "work").mkdir()
+    made = Bench(folder / "work", server)
     assert made.run() == 20
     assert made.run() == 0
     assert (
         "no open requests, no server started: the build is up to date"
         in made.last.stdout
     )
-    return made
+    shutil.copytree(folder / "work", folder / "copy")
+    return folder
+
+
+@pytest.fixture
+def bench(pristine: Path, server: Server) -> Bench:
+    # At the same path for every test, since settings name the files there.
+    shutil.rmtree(pristine / "work")
+    shutil.copytree(pristine / "copy", pristine / "work")
+    return Bench(pristine / "work", server)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +171,14 @@ def test_a_target_edited_asks_nothing_and_changes_the_verdict(bench: Bench) -> N
 
 
 def test_the_same_answers_give_the_same_bytes_in_another_folder(
-    bench: Bench, tmp_path: Path
+    bench: Bench,
 ) -> None:
     first = published(bench.out)
     (bench.out / "manifest.json").unlink()
     assert bench.run() == 0
     assert published(bench.out) == first
     assert "rebuilt from stored answers" in bench.last.stdout
-    assert tmp_path.name not in json.dumps(
+    assert bench.folder.parent.name not in json.dumps(
         {name: len(data) for name, data in first.items()}
     )
 

@@ -38,13 +38,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "b"
 
 
-SLOW = [
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in ("label_only", "two_tasks", "post_cot_leak_only")
-]
+VARIANTS = ["post_cot_shuffled_words", "label_only", "two_tasks", "post_cot_leak_only"]
 
 
-@pytest.mark.parametrize("variant", ["post_cot_shuffled_words", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_supervised_is_the_completion_and_the_end_and_nothing_else(
     build: Path, variant: str, tmp_path: Path
 ) -> None:
