@@ -5,6 +5,8 @@ Pure. Every advice names options of `cotbuild generate` that change the request.
 
 import re
 
+from cotbuild.schemas.completion import Sampling
+
 PROFILES_HINT = (
     "or name the server with --profile, which knows what each kind of server accepts"
 )
@@ -53,17 +55,6 @@ _OUT_OF_RANGE = re.compile(
     r"|at most|maximum|overflow|2\*\*|2\^",
     re.IGNORECASE,
 )
-_SAMPLING_FIELDS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "repetition_penalty",
-    "max_tokens",
-    "stop",
-)
 _OPTIONS_FOR_OTHERS = {
     "response_format": "--set teacher.omit=[response_format]",
     "max_completion_tokens": "--set teacher.rename.max_tokens=max_tokens",
@@ -71,7 +62,7 @@ _OPTIONS_FOR_OTHERS = {
 }
 """Options for fields, also for names under which a profile sends one."""
 _FIELD = re.compile(
-    rf"(?<![A-Za-z0-9_])({'|'.join([*_SAMPLING_FIELDS, 'seed', *_OPTIONS_FOR_OTHERS])})"
+    rf"(?<![A-Za-z0-9_])({'|'.join([*Sampling.model_fields, 'seed', *_OPTIONS_FOR_OTHERS])})"
     r"(?![A-Za-z0-9_])"
 )
 
@@ -108,7 +99,7 @@ def _advise_on_fields(message: str) -> str | None:
 def _option_for(field: str, message: str) -> str:
     """Return the option that leaves a field out, renames it or narrows its range."""
     other = _OTHER_NAME.search(message)
-    if other is not None and other[1] != field and field in _SAMPLING_FIELDS:
+    if other is not None and other[1] != field and field in Sampling.model_fields:
         return f"--set teacher.rename.{field}={other[1]}"
     if field == "seed":
         is_too_large = _OUT_OF_RANGE.search(message) is not None
