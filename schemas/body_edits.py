@@ -10,7 +10,7 @@ from typing import Any
 
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import MAX_INT, Record
 
 SENT_FIELDS = (*Sampling.model_fields, "seed", "response_format")
 """Fields of a body that may be left out or renamed."""
@@ -38,7 +38,6 @@ OWNED_FIELDS = frozenset(
 MAX_EXTRA_BYTES = 16_384
 """Longest extra_body, as JSON in UTF-8; it is part of every request."""
 MAX_EXTRA_DEPTH = 8
-MAX_EXTRA_INT = 2**63 - 1
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -268,7 +267,7 @@ def _check_value(path: str, value: object) -> None:
         _check_text(path, value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{path} is {value!r}, which JSON cannot hold. Remove it")
-    elif isinstance(value, int) and abs(value) > MAX_EXTRA_INT:
+    elif isinstance(value, int) and abs(value) > MAX_INT:
         raise ValueError(f"{path} is above 2^63 - 1. Use a smaller number")
 
 

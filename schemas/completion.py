@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from cotbuild.schemas.fingerprint import canonical_json, digest_text
-from cotbuild.schemas.record import Record
+from cotbuild.schemas.record import MAX_INT, Record
 
 REQUEST_VERSION = 1
 MAX_SEED = 2**53 - 1
 """vLLM rejects 2^63 and treats -1 as unseeded; any JSON reader keeps 2^53 - 1 exact."""
-MAX_TOKEN_COUNT = 2**63 - 1
+MAX_TOKEN_COUNT = MAX_INT
 """Highest number of tokens that a completion can hold: a row's columns are int64."""
 
 

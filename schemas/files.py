@@ -94,9 +94,10 @@ def file_lock(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold an exclusive lock on `path`, which is created where it is missing.
 
     Yields whether the lock was acquired, which is always so with `wait`. The kernel
-    releases it when the process ends, however it ends.
+    releases it when the process ends, however it ends. Raises OSError at a link, since
+    the file would be created where it leads.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         yield _lock_descriptor(descriptor, wait=wait)
     finally:

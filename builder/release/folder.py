@@ -14,8 +14,6 @@ Only the newest state is kept, so a tag of an older one cannot be read. A commit
 digest over the files of the release.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +28,7 @@ from cotbuild.builder.hub.target import Progress, RemoteFile, RemoteState
 from cotbuild.builder.storage.places import plain_place, safe_path, safe_place
 from cotbuild.schemas.errors import PublishError, StoreError
 from cotbuild.schemas.files import (
+    file_lock,
     file_sha256,
     fsync_path,
     open_regular,
@@ -309,12 +308,8 @@ class FolderTarget:
         with self._publish_errors():
             lock = self._lock_file
             lock.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with file_lock(lock, wait=True):
                 yield
-            finally:
-                os.close(descriptor)
 
     @contextmanager
     def _publish_errors(self) -> Iterator[None]:
