@@ -242,7 +242,7 @@ def test_time_in_which_we_ourselves_did_not_run_is_nobodys_silence(
             asking = asyncio.create_task(
                 ask_all(teacher, [request(i) for i in range(8)])
             )
-            await asyncio.sleep(0.2)
+            await until(lambda: servers[0].stats()["in_flight"] == 8)
             # As on a machine that slept: no timer and no answer is seen meanwhile.
             time.sleep(5.0)
             return await asking

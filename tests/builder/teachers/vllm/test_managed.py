@@ -180,8 +180,8 @@ def test_slow_but_moving_is_no_stall(stage: Stage) -> None:
 
 def test_nothing_to_do_is_no_stall(stage: Stage) -> None:
     async def main() -> list[Answer]:
-        async with stage.open("ok", stall_s=1.0) as teacher:
-            await asyncio.sleep(1.5)
+        async with stage.open("ok", stall_s=3.0) as teacher:
+            await asyncio.sleep(4.0)
             return await stage.ask(teacher, "a")
 
     assert isinstance(asyncio.run(main())[0], Completion)
