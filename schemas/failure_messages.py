@@ -46,14 +46,15 @@ def publishable_message(message: str) -> str:
 
     A message that it returned is returned unchanged, so that a row can be derived again.
     """
-    text = _fold_line(message[:MAX_READ_CHARS])
+    text = fold_line(message[:MAX_READ_CHARS])
     while (cleaned := _cut(_replace_private(text))) != text:
         # Each round takes characters outside of brackets away, so the loop ends.
         text = cleaned
     return text
 
 
-def _fold_line(text: str) -> str:
+def fold_line(text: str) -> str:
+    """Return `text` on one line, without control characters and repeated white space."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(printable.split())
 

@@ -15,7 +15,7 @@ from cotbuild.builder.cli import release as release_commands
 from cotbuild.builder.cli import study as study_commands
 from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
-from cotbuild.builder.cli.errors import EXIT_CODES, errors
+from cotbuild.builder.cli.errors import EXIT_CODES, ExitCode, errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
 from cotbuild.builder.console import filter_streams, print_line, print_message
 from cotbuild.schemas.errors import DataError, StoreError
@@ -189,7 +189,7 @@ def main() -> None:
         app()
     except StoreError as error:  # help or a usage error that could not be printed
         print_message(f"error: {error}")
-        raise SystemExit(1) from None
+        raise SystemExit(ExitCode.FAILED) from None
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001

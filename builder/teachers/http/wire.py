@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from cotbuild.schemas.completion import Failure, FailureKind
+from cotbuild.schemas.failure_messages import fold_line
 
 MAX_ERROR_CHARS = 300
 """Longest excerpt of a server's error text kept in a message."""
@@ -49,8 +50,7 @@ class RetryableFailure:
 
 def one_line(text: str) -> str:
     """Return `text` on one line, without control characters, cut at MAX_ERROR_CHARS."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    folded = " ".join(printable.split())
+    folded = fold_line(text)
     if len(folded) <= MAX_ERROR_CHARS:
         return folded
     return folded[: MAX_ERROR_CHARS - 1] + "…"
