@@ -45,8 +45,8 @@ IMPOSSIBLE_COUNT = "token count out of range, left unknown"
 """Note of a completion whose journal holds a number of tokens that no column can."""
 
 REMEDY = (
-    "Restore the file from a copy, or move it out of its folder: what it alone holds is "
-    "asked again."
+    "Restore the file from a copy, or move it out of its folder: requests whose answers "
+    "it alone has are then sent again."
 )
 MAX_LINE_BYTES = 512 << 20
 """Longest line: the longest text of a record, each character escaped."""
