@@ -21,7 +21,7 @@ from cotbuild.prompts.response_format import (
 from cotbuild.prompts.template import Template, render_messages
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.json_answer import read_json_answer
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,
@@ -254,7 +254,7 @@ def _longer_step(rules: ChainRules, step: Step) -> Step:
 def _choice_step(
     rules: ChainRules, question: Question, step: Step, completion: Completion
 ) -> Step:
-    _, shown_text = split_reasoning(completion.text)
+    shown_text = split_reasoning(completion.text).own_text
     turns = choice_turns(question, shown_text.strip())
     sampling = Sampling(temperature=0, max_tokens=CHOOSE_TOKENS)
     response_format = choice_format(question)

@@ -15,7 +15,7 @@ from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as to_imported_rationale
 from cotbuild.prompts.template import Template
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
@@ -65,7 +65,7 @@ def _separate_reasoning(row: Rationale) -> str | None:
     """
     if row.reasoning is None or row.completion is None:
         return row.reasoning
-    in_text, _ = split_reasoning(row.completion)
+    in_text = split_reasoning(row.completion).reasoning
     return None if row.reasoning == in_text else row.reasoning
 
 

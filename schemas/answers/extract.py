@@ -14,9 +14,8 @@ from cotbuild.schemas.answers.flags import is_refusal
 from cotbuild.schemas.answers.statements import (
     Statement,
     find_statements,
-    find_turn_end,
-    split_reasoning,
 )
+from cotbuild.schemas.answers.turn import find_turn_end, split_reasoning
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag
 from cotbuild.schemas.record import Record
@@ -39,6 +38,18 @@ class Extraction(Record):
     complete: bool = Field(
         description="Whether a cut at the end of the text cannot have changed the answer."
     )
+    answer_rule: str | None = Field(
+        default=None,
+        description="Id of the rule that read the answer, or that no single one is "
+        "stated; None: nothing is stated.",
+    )
+    answer_start: int | None = Field(
+        default=None,
+        description="Offset of the answer in the text; None: it is not in the text.",
+    )
+    answer_end: int | None = Field(
+        default=None, description="Offset of the answer's end in the text."
+    )
 
 
 def extract_answer(
@@ -52,9 +63,11 @@ def extract_answer(
     from elsewhere, and a line of prose that reads as an answer ("house") stays in the
     rationale.
     """
-    text = split_reasoning(text)[1]
+    split = split_reasoning(text)
+    text = split.own_text
     view = p.fold(text)
-    text = text[len(view) - len(view.lstrip()) : len(view.rstrip())]
+    offset = len(view) - len(view.lstrip())
+    text = text[offset : len(view.rstrip())]
     view = view.strip()
     low = view.lower()
     end = find_turn_end(low, question)
@@ -79,11 +92,19 @@ def extract_answer(
         flags.add(Flag.CONTRADICTS)
     if is_refusal(low, question):
         flags.add(Flag.REFUSAL)
+    start, stop = None, None
+    if chosen is not None and chosen.answer is not None:
+        start, stop = split.to_verbatim_span(
+            offset + chosen.answer_start, offset + chosen.answer_end
+        )
     return Extraction(
         answer=chosen.answer if chosen else None,
         rationale=rationale,
         flags=tuple(sorted(flags)),
         complete=end < len(text) or (chosen is not None and chosen.complete),
+        answer_rule=chosen.rule if chosen else None,
+        answer_start=start,
+        answer_end=stop,
     )
 
 

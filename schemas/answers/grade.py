@@ -14,7 +14,7 @@ from cotbuild.schemas.answers.compare import answers_differ, is_correct
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import read_json_object
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
@@ -71,8 +71,9 @@ def grade_completion(
         flags: Whether to compute the flags of the rationale's wording, which take as
             long as everything else.
     """
-    thought, own_text = split_reasoning(text)
-    reasoning = reasoning or thought
+    split = split_reasoning(text)
+    own_text = split.own_text
+    reasoning = reasoning or split.reasoning
     extraction = read_json_object(own_text, question) if as_json else None
     if extraction is not None:
         answer_first = False  # the object's order is its own

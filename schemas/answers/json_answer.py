@@ -12,7 +12,7 @@ from cotbuild.schemas.answers.compare import answers_differ, casefold_text
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import is_refusal
 from cotbuild.schemas.answers.readers import READERS
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag
 
@@ -85,7 +85,7 @@ def read_json_answer(text: str, question: Question) -> str | None:
     Free text, from a server that ignores the response format, is read by
     `extract_answer`. None if there is no single answer.
     """
-    own_text = split_reasoning(text)[1]
+    own_text = split_reasoning(text).own_text
     extraction = read_json_object(own_text, question)
     return (extraction or extract_answer(own_text, question)).answer
 

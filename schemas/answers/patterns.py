@@ -7,6 +7,7 @@ LOW_ are for lower-case text. A literal first word keeps a scan fast.
 
 import re
 from itertools import chain
+from typing import NamedTuple
 
 from cotbuild.schemas.question import QuestionKind
 
@@ -79,18 +80,29 @@ def _preceded(noun: str) -> str:
     return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
 
 
+class Cue(NamedTuple):
+    """Words or marks that introduce an answer."""
+
+    rule: str
+    """Id of the rule, recorded with each answer it reads."""
+    pattern: re.Pattern[str]
+
+
 LOW_CUES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"answer(?<!each answer)(?<!/answer)"  # "2 points/answer = 48"
-        rf"(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
+    Cue(rule, re.compile(pattern))
+    for rule, pattern in (
+        (
+            "answer_is",
+            rf"answer(?<!each answer)(?<!/answer)"  # "2 points/answer = 48"
+            rf"(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
+        ),
         *(
-            rf"{noun}(?:{_preceded(noun)}){_SAYS}"
+            ("best_option", rf"{noun}(?:{_preceded(noun)}){_SAYS}")
             for noun in ("option", "choice", "match")
         ),
-        r"#### ?",
-        r"\\(?:boxed|fbox)\{",
-        r"<answer>",
+        ("hash_marks", r"#### ?"),
+        ("boxed", r"\\(?:boxed|fbox)\{"),
+        ("answer_tag", r"<answer>"),
     )
 )
 _SO = r"\b(?:so|therefore|thus|hence)\b,? "
@@ -99,17 +111,31 @@ _SO = r"\b(?:so|therefore|thus|hence)\b,? "
 _LETTER = (
     r"(?=[ *_(\"'\[]{0,5}(?:(?:option|choice) )?[(\[*]{0,3}(?!a )[^\W_](?![\w'-]))"
 )
-LOW_WEAK_CUES: dict[QuestionKind, tuple[re.Pattern[str], ...]] = {
+LOW_WEAK_CUES: dict[QuestionKind, tuple[Cue, ...]] = {
     QuestionKind.CHOICE: (
-        re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
-        re.compile(
-            r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?" + _LETTER
+        Cue(
+            "so_option",
+            re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
+        ),
+        Cue(
+            "we_choose",
+            re.compile(
+                r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?"
+                + _LETTER
+            ),
         ),
     ),
     QuestionKind.YES_NO: (
-        re.compile(_SO + r"(?:it is )?(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"),
-        re.compile(
-            r"(?<=[.!?\n])(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+        Cue(
+            "so_yes_no",
+            re.compile(_SO + r"(?:it is )?(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"),
+        ),
+        Cue(
+            "closing_yes_no",
+            re.compile(
+                r"(?<=[.!?\n])"
+                r"(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+            ),
         ),
     ),
     QuestionKind.NUMBER: (),

@@ -21,8 +21,9 @@ class ReadValue(NamedTuple):
 
     answer: str | None
     """None: the place says that there is no single answer."""
+    start: int
     end: int
-    """Its end in the text read."""
+    """The span of the value in the text read."""
     complete: bool
     """Whether the text would say the same if it were cut directly after it."""
 
@@ -31,6 +32,14 @@ class _NamedOption(NamedTuple):
     """An option that a text names by its label or by its words."""
 
     label: str
+    start: int
+    end: int
+
+
+class _Word(NamedTuple):
+    word: str
+    """Case-folded."""
+    start: int
     end: int
 
 
@@ -45,25 +54,25 @@ def read_choice(text: str, question: Question) -> ReadValue | None:
     options = option_table(question)
     start = _skip(p.OPENING, text, 0)
     if lettered := _read_label(text, start, options):
-        label, end = lettered
+        label, start, end = lettered
         complete = end < len(text) or text[-1] != "a"
         beside = _read_option_text(text, _skip(p.BESIDE, text, end), options)
         if beside and options.texts[beside.label] == options.texts[label]:
             end = beside.end
         elif beside and _belongs_to_label(text, end, beside):
-            return ReadValue(None, beside.end, complete=True)
+            return ReadValue(None, start, beside.end, complete=True)
     elif named := _read_option_text(text, start, options):
-        label, end = named
+        label, start, end = named
         complete = end < len(text)
     else:
         return _read_no_single(text, start)
     if p.DENIED.match(text, end):
         return None  # "The answer is B: air heads is incorrect"
     if _names_another(text, end, label, options):
-        return ReadValue(None, end, complete=True)
+        return ReadValue(None, start, end, complete=True)
     if _continues_a_list(text, end, label, options):
         return None  # "Choose the correct answer: A) ice B) rain"
-    return ReadValue(label, end, complete)
+    return ReadValue(label, start, end, complete)
 
 
 def opens_with_label(text: str, question: Question) -> bool:
@@ -89,9 +98,11 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
         return None
     is_letter = found[0].isupper() and found[0] not in ("A", "I")
     if is_letter or p.AFTER_LETTER.match(text, end):
-        return _NamedOption(label, end)
+        return _NamedOption(label, start, end)
     beside = _read_option_text(text, end, options)
-    return _NamedOption(label, end) if beside and beside.label == label else None
+    if beside is None or beside.label != label:
+        return None
+    return _NamedOption(label, start, end)
 
 
 def _read_option_text(
@@ -99,10 +110,10 @@ def _read_option_text(
 ) -> _NamedOption | None:
     """Read the option whose whole text is at `start`, the longest if several are."""
     first = next(_tokens(text, start), None)
-    if first is None or first[0] not in options.first_words:
+    if first is None or first.word not in options.first_words:
         return None
     tokens = list(islice(_tokens(text, start), options.max_words))
-    words = [word for word, _ in tokens]
+    words = [token.word for token in tokens]
     fitting = [
         label
         for label, option in options.words.items()
@@ -111,8 +122,10 @@ def _read_option_text(
     if not fitting:
         return None
     label = max(fitting, key=lambda label: len(options.words[label]))
-    end = tokens[len(options.words[label]) - 1][1]
-    return _NamedOption(label, end) if p.AFTER_OPTION.match(text, end) else None
+    end = tokens[len(options.words[label]) - 1].end
+    if not p.AFTER_OPTION.match(text, end):
+        return None
+    return _NamedOption(label, first.start, end)
 
 
 def _belongs_to_label(text: str, label_end: int, beside: _NamedOption) -> bool:
@@ -150,12 +163,12 @@ def _continues_a_list(text: str, end: int, label: str, options: OptionTable) -> 
     return order.index(following) == order.index(label) + 1
 
 
-def _tokens(text: str, start: int) -> Iterator[tuple[str, int]]:
-    """Yield the words from `start` on, case-folded and without articles, and their ends."""
+def _tokens(text: str, start: int) -> Iterator[_Word]:
+    """Yield the words from `start` on, without articles."""
     for token in p.TOKEN.finditer(text, start):
         word = token[0].casefold()
         if word not in p.ARTICLES:
-            yield word, token.end()
+            yield _Word(word, *token.span())
 
 
 # --- yes or no, numbers, text ---
@@ -168,7 +181,7 @@ def read_yes_no(text: str, question: Question) -> ReadValue | None:  # noqa: ARG
     if found is None:
         return _read_no_single(text, start)
     answer = "yes" if found["yes"] else "no"
-    return ReadValue(answer, found.end(), complete=found.end() < len(text))
+    return ReadValue(answer, *found.span(), complete=found.end() < len(text))
 
 
 def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
@@ -181,15 +194,15 @@ def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG
         return no_single
     if fraction := p.FRACTION.match(text, start):
         answer = f"{fraction[1]}{fraction[2]}/{fraction[3]}"
-        return ReadValue(answer, fraction.end(), complete=True)
+        return ReadValue(answer, *fraction.span(), complete=True)
     clause = text[:start] + p.clause(text, start)
     number = _find_number(clause, start)
     if number is None or p.OPERATOR.match(clause, number.end()):
         return None
     if p.SEVERAL.match(clause, number.end()):
-        return ReadValue(None, number.end(), complete=True)
+        return ReadValue(None, *number.span(), complete=True)
     has_more = bool(text[number.end() :].strip(" .,"))
-    return ReadValue(plain_number(number), number.end(), complete=has_more)
+    return ReadValue(plain_number(number), *number.span(), complete=has_more)
 
 
 def _find_number(clause: str, start: int) -> re.Match[str] | None:
@@ -234,17 +247,19 @@ def read_text(text: str, question: Question) -> ReadValue | None:  # noqa: ARG00
     if no_single := _read_no_single(text, start):
         return no_single
     clause = p.clause(text, start)
-    answer = clause.strip(p.EDGE + ".,;!?")
+    around = p.EDGE + ".,;!?"
+    answer = clause.strip(around)
     if not answer:
         return None
-    end = start + len(clause)
-    return ReadValue(answer, end, complete=bool(text[end:].strip()))
+    has_more = bool(text[start + len(clause) :].strip())
+    start += len(clause) - len(clause.lstrip(around))
+    return ReadValue(answer, start, start + len(answer), complete=has_more)
 
 
 def _read_no_single(text: str, start: int) -> ReadValue | None:
     """Read "none", "unknown" or the like, which say that there is no single answer."""
     found = p.NO_SINGLE.match(text, start)
-    return ReadValue(None, found.end(), complete=True) if found else None
+    return ReadValue(None, *found.span(), complete=True) if found else None
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:

@@ -4,7 +4,6 @@ Texts are passed as `patterns.fold` leaves them, and a second time in lower case
 have the length of the original, so offsets hold in all three.
 """
 
-import re
 from collections import deque
 from itertools import islice, zip_longest
 from typing import NamedTuple
@@ -28,59 +27,19 @@ _INTRODUCTION_CHARS = 40
 class Statement(NamedTuple):
     """A place where an answer is stated. Offsets are into the teacher's turn."""
 
+    rule: str
+    """Id of the rule that reads it."""
     start: int
     """Of its introduction, such as "So the answer"."""
+    answer_start: int
     answer_end: int
+    """The span of the value itself."""
     end: int
     """Of its sentence."""
     answer: str | None
     """None: it says that there is no single one."""
     complete: bool
     """Whether a text cut directly after it would still state the same."""
-
-
-# --- the teacher's own turn ---
-
-
-def find_turn_end(low: str, question: Question) -> int:
-    """Return where run-on text begins: an invented next question, or a chat marker.
-
-    Restating the question itself is not run-on text.
-    """
-    marks = [mark for mark in islice(p.LOW_RUN_ON.finditer(low), 3) if mark.start()]
-    if not marks:
-        return len(low)
-    question_start = " ".join(question.text.lower().split())[:40]
-    after_mark = low[marks[0].end() : marks[0].end() + 120]
-    restated = " ".join(after_mark.strip(p.EDGE).split()).startswith(question_start)
-    if restated and not p.LOW_CUES[0].search(low, 0, marks[0].start()):
-        marks = marks[1:]
-    return marks[0].start() if marks else len(low)
-
-
-def split_reasoning(text: str) -> tuple[str | None, str]:
-    """Split a text into the content of its <think> blocks and the rest.
-
-    The content is None if there is none. A closing tag without an opening one ends a
-    block that the chat template opened; a block that is never closed reaches to the end
-    of the text.
-    """
-    first = p.THINK.search(text) if "<" in text else None
-    if first is None:
-        return None, text
-    thoughts: list[str] = []
-    rest: list[str] = []
-    inside = first[0].startswith("</")
-    start = 0
-    for tag in p.THINK.finditer(text, first.start()):
-        (thoughts if inside else rest).append(text[start : tag.start()])
-        inside = not tag[0].startswith("</")
-        start = tag.end()
-    (thoughts if inside else rest).append(text[start:])
-    return "\n".join(thoughts).strip() or None, "\n".join(rest).strip()
-
-
-# --- statements ---
 
 
 def find_statements(
@@ -114,16 +73,20 @@ def _find_cued(
     low: str,
     begin: int,
     question: Question,
-    cues: tuple[re.Pattern[str], ...],
+    cues: tuple[p.Cue, ...],
     answer_first: bool,
 ) -> list[Statement]:
     """Return the statements that follow one of `cues`, such as "the answer is"."""
-    spans = sorted(match.span() for cue in cues for match in cue.finditer(low, begin))
+    spans = sorted(
+        (*match.span(), cue.rule)
+        for cue in cues
+        for match in cue.pattern.finditer(low, begin)
+    )
     spans = spans[:_MAX_CUES] if answer_first else spans[-_MAX_CUES:]
-    next_starts = [start for start, _ in spans[1:]]
+    next_starts = [start for start, _, _ in spans[1:]]
     statements = []
     first: int | None = None
-    for (start, end), next_start in zip_longest(spans, next_starts):
+    for (start, end, rule), next_start in zip_longest(spans, next_starts):
         first = start if first is None else first
         if next_start is not None and _is_introduction(low[end:next_start]):
             continue  # "Answer: The answer is B" is read at the second cue
@@ -132,7 +95,9 @@ def _find_cued(
             answer_end = end + value.end
             statements.append(
                 Statement(
+                    rule=rule,
                     start=first,
+                    answer_start=end + value.start,
                     answer_end=answer_end,
                     end=p.sentence_end(view, answer_end),
                     answer=value.answer,
@@ -165,8 +130,10 @@ def _find_called_correct(
         if value is not None:
             statements.append(
                 Statement(
+                    rule="called_correct",
                     start=name.start(),
-                    answer_end=mark.end(),
+                    answer_start=name.start(name.lastindex or 0),
+                    answer_end=name.end(name.lastindex or 0),
                     end=p.sentence_end(view, mark.end() - 1),
                     answer=value.answer,
                     complete=True,
@@ -200,7 +167,9 @@ def _read_head(view: str, question: Question) -> Statement | None:
     if not yes_no and not _is_bare(clause, value, question.kind):
         return None
     return Statement(
+        rule="opening",
         start=0,
+        answer_start=value.start,
         answer_end=value.end,
         end=len(clause),
         answer=value.answer,
@@ -240,7 +209,9 @@ def _read_bare_lines(view: str, question: Question, given: bool) -> list[Stateme
         if _is_bare(line[0], value, question.kind):
             statements.append(
                 Statement(
+                    rule="lone_line",
                     start=line.start(),
+                    answer_start=line.start() + value.start,
                     answer_end=line.start() + value.end,
                     end=line.end(),
                     answer=value.answer,
@@ -285,7 +256,7 @@ def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
     if kind is QuestionKind.TEXT:
         is_short = len(line.split()) <= 8
         is_refusal = p.LOW_REFUSAL.match(line.lower()) is not None
-        return is_short and not is_refusal and not rest.strip(p.EDGE + ".!")
+        return is_short and not is_refusal and not rest.strip(p.EDGE + ".,;!")
     if kind is QuestionKind.NUMBER:
         units = rest.strip(p.EDGE + ".%").split()
         has_unit_only = len(units) <= 2 and all(unit.isalpha() for unit in units)

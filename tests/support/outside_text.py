@@ -38,7 +38,7 @@ from cotbuild.schemas.answers import (
     mentions,
     patterns,
     readers,
-    statements,
+    turn,
 )
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.json_text import parse_json, parse_record_json
@@ -196,8 +196,8 @@ FUNCTIONS: Mapping[str, ReadText] = {
     ),
     "readers": _for_kinds(lambda text, one: readers.READERS[one.kind](text, one)),
     "opens_with_label": lambda text: readers.opens_with_label(text, question()),
-    "split_reasoning": statements.split_reasoning,
-    "find_turn_end": lambda text: statements.find_turn_end(text.lower(), question()),
+    "split_reasoning": turn.split_reasoning,
+    "find_turn_end": lambda text: turn.find_turn_end(text.lower(), question()),
     "casefold_text": compare.casefold_text,
     "normalise_text": compare.normalise_text,
     "parse_number": compare.parse_number,

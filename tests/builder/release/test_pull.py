@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.schemas.answers.grade import grade_completion
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from tests.builder.release.conftest import REPO, Run
 from tests.schemas.test_records import question
 from tests.support.commands import cotbuild, rows, write_questions
@@ -318,5 +318,5 @@ def test_a_row_tells_enough_of_reasoning_to_be_judged_again(
     both.
     """
     row = grade_completion(question(), text, reasoning=said, as_json=as_json)
-    kept = None if row.reasoning == split_reasoning(text)[0] else row.reasoning
+    kept = None if row.reasoning == split_reasoning(text).reasoning else row.reasoning
     assert grade_completion(question(), text, reasoning=kept, as_json=as_json) == row

@@ -369,3 +369,36 @@ def test_without_a_target_nothing_is_scored() -> None:
         is Verdict.UNSCORED
     )
     assert not is_correct("B", q)
+
+
+# --- where an answer stands ---
+
+SPANS = [
+    ("choice", "It is hard. The answer is (B).", "B", "answer_is"),
+    ("choice", "Option B is correct.", "B", "called_correct"),
+    ("choice", "The answer is “granite”.", "granite", "answer_is"),
+    ("choice", "<think>The answer is A.</think>\n It is <answer>B</answer>", "B", "answer_tag"),
+    ("number", "  #### 1,234 km", "1,234", "hash_marks"),
+    ("number", r"So \boxed{\frac{3}{4}}.", r"\frac{3}{4}", "boxed"),
+    ("number", "5 and 7.\n\n12 eggs", "12", "lone_line"),
+    ("yes_no", "It floats. Therefore, **Yes**.", "Yes", "so_yes_no"),
+    ("text", "Hm.</think> The answer is **Lake Geneva**, as", "Lake Geneva", "answer_is"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "value", "rule"), SPANS)
+def test_the_value_is_found_in_the_verbatim_text(
+    kind: str, text: str, value: str, rule: str
+) -> None:
+    found = extract_answer(text, question(kind))
+    assert text[found.answer_start : found.answer_end] == value
+    assert found.answer_rule == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"), [("It is either.", None), ("The answer is unclear.", "answer_is")]
+)
+def test_without_an_answer_there_is_no_span(text: str, rule: str | None) -> None:
+    found = extract_answer(text, question())
+    assert (found.answer_start, found.answer_end) == (None, None)
+    assert found.answer_rule == rule

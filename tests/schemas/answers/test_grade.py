@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.answers.json_answer import read_json_answer
-from cotbuild.schemas.answers.statements import split_reasoning
+from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.rationale import Flag, Verdict
 from tests.support.weathering import KINDS, question
 
@@ -323,7 +323,7 @@ def test_what_json_wrote_comes_back_and_a_cut_only_shortens_it(
     ],
 )
 def test_split_thought(text: str, thought: str | None, rest: str) -> None:
-    assert split_reasoning(text) == (thought, rest)
+    assert split_reasoning(text)[:2] == (thought, rest)
 
 
 @pytest.mark.parametrize(
@@ -415,5 +415,5 @@ def test_any_text_at_all(
 
 @given(st.text())
 def test_splitting_twice_splits_no_more(text: str) -> None:
-    rest = split_reasoning(text)[1]
-    assert split_reasoning(rest) == (None, rest)
+    rest = split_reasoning(text).own_text
+    assert split_reasoning(rest)[:2] == (None, rest)
