@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.imports.read import get, read_rows
+from cotbuild.builder.imports.read import read_rows
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.paths import find_value
 from cotbuild.builder.sources.splits import infer_split
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
@@ -97,7 +98,9 @@ def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
     """Return the question's fields of a row, under the names that every source has."""
     columns = recipe.columns
     fields = {
-        field: get(row, columns[field]) for field in QUESTION_FIELDS if field in columns
+        field: find_value(row, columns[field])
+        for field in QUESTION_FIELDS
+        if field in columns
     }
     if "target" in fields:
         fields["answer"] = _published_form(fields.pop("target"))

@@ -13,7 +13,6 @@ from cotbuild.builder.imports.embedded_questions import EmbeddedQuestionIndex
 from cotbuild.builder.imports.read import (
     DroppedTexts,
     ImportedText,
-    get,
     read_rows,
     texts_of,
 )
@@ -21,6 +20,7 @@ from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
+from cotbuild.builder.sources.paths import find_value
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import (
@@ -44,7 +44,7 @@ def row_key(recipe: ImportRecipe, order: list[str] | None) -> RowKey:
     """
     columns = recipe.columns
     if recipe.join == "id":
-        return lambda row, _: clean_id(get(row, columns["id"]))
+        return lambda row, _: clean_id(find_value(row, columns["id"]))
     if recipe.join == "question":
         return lambda row, _: _written_question(row, columns)
     if recipe.join == "inside":
@@ -69,9 +69,11 @@ def question_key(
 
 def _written_question(row: Row, columns: dict[str, str]) -> str:
     """The question in a row, with its choices where they have their own column."""
-    parts = [clean_field(get(row, columns["question"]), "question")]
+    parts = [clean_field(find_value(row, columns["question"]), "question")]
     if "choices" in columns:
-        parts += [text for _, text in parse_choices(get(row, columns["choices"]))]
+        parts += [
+            text for _, text in parse_choices(find_value(row, columns["choices"]))
+        ]
     return "\n".join(casefold_text(part) for part in parts)
 
 

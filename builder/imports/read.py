@@ -1,7 +1,7 @@
 """Read files of rationales: each text with its position, or the fault of its row."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -10,6 +10,12 @@ from typing import Any, NamedTuple
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.files import FileRows, read_document
 from cotbuild.builder.sources.make import find_surrogate
+from cotbuild.builder.sources.paths import (
+    check_paths,
+    find_stop,
+    find_value,
+    path_root,
+)
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
@@ -81,12 +87,15 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
         return
     present = list(dict.fromkeys(key for row in sample for key in row))
     for name, column in recipe.columns.items():
-        top_level = column.partition(".")[0]
-        if column not in present and top_level not in present:
+        if column not in present and path_root(column) not in present:
             raise ConfigError(
                 f"{where}: no column {column!r} for {name} in the first rows. "
                 f"It must be one of {present}."
             )
+    found = check_paths(recipe.columns.values(), sample)
+    if found is not None:
+        path, stop = found
+        raise ConfigError(f"{where}: {path}: in the first rows {stop.describe()}.")
 
 
 def _bare_rows(path: Path) -> Iterator[Row]:
@@ -107,32 +116,24 @@ def _bare_rows(path: Path) -> Iterator[Row]:
     return ({WHOLE_ROW: item} for item in value)
 
 
-def get(row: Row, column: str) -> Any:
-    """Return the value of a column; None where the row has none.
-
-    "a.b" is the name of a column, or else the field b of the object in column a.
-    """
-    if column in row:
-        return row[column]
-    value: Any = row
-    for key in column.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
 def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow]:
     """Return each text of a row with its answer.
 
     A column may hold a list of texts, and the answer column a list as long.
     """
-    values = get(row, recipe.columns["text"])
-    answers = get(row, recipe.columns["answer"]) if "answer" in recipe.columns else None
+    values = find_value(row, recipe.columns["text"])
+    answers = None
+    if "answer" in recipe.columns:
+        answers = find_value(row, recipe.columns["answer"])
     if not isinstance(values, list | tuple):
         values = [values]
     if not isinstance(answers, list | tuple) or len(answers) != len(values):
         answers = [answers] * len(values)
     if not values:
         return [_no_text([])]
+    stop = find_stop(row, recipe.columns["text"])
+    if stop is not None:
+        return [BadRow(BadRowReason.MISSING_FIELD, f"no text: {stop.describe()}.")]
     pairs = zip(values, answers, strict=True)
     return [_check_text(value, answer) for value, answer in pairs]
 

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cotbuild.builder.sources.base import Row
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
+from cotbuild.builder.sources.paths import (
+    check_paths,
+    find_stop,
+    find_value,
+    path_root,
+)
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
@@ -58,7 +64,8 @@ def resolve_columns(
     """Return a getter for each field that the file has.
 
     `columns` is the user's mapping of fields to columns; other fields get the names in
-    COLUMN_NAMES. A column may be dotted ("question.stem") to reach into nested values.
+    COLUMN_NAMES. A column may be a path ("question.stem", "choices[0].text") into nested
+    values; see `paths`.
     "a,b,c" names several: as choices they are the options in order, as question their
     texts are joined by a space. "" means that the file has no such column.
 
@@ -77,6 +84,7 @@ def resolve_columns(
             names, columns, present, unmapped_choices, location
         )
     _check_columns(columns.values(), present, location)
+    _check_paths(columns, present, sample, location)
     return {
         field: _make_getter(name, field, present)
         for field, name in names.items()
@@ -110,12 +118,28 @@ def _check_columns(names: Iterable[str], present: Sequence[str], location: str) 
         if not name:
             continue
         for part in _split_name(name, present):
-            root = part.partition(".")[0]
-            if part not in present and root not in present:
+            if part not in present and path_root(part) not in present:
                 raise ConfigError(
                     f"{location}: no column {part!r} in the first rows, which have "
                     f"{list(present)}."
                 )
+
+
+def _check_paths(
+    columns: Mapping[str, str],
+    present: Sequence[str],
+    sample: Sequence[Row],
+    location: str,
+) -> None:
+    """Raise ConfigError for a path that no row of the sample has."""
+    for field, name in columns.items():
+        parts = _split_name(name, present) if name else []
+        found = check_paths(dict.fromkeys(parts), sample)
+        if found is not None:
+            path, stop = found
+            raise ConfigError(
+                f"{location}: --map {field}={path}: in the first rows {stop.describe()}."
+            )
 
 
 def _split_name(name: str, present: Sequence[str]) -> list[str]:
@@ -126,9 +150,11 @@ def _split_name(name: str, present: Sequence[str]) -> list[str]:
 
 
 def _make_getter(name: str, field: str, present: Sequence[str]) -> Getter:
-    getters = [_path_getter(part, present) for part in _split_name(name, present)]
-    if len(getters) == 1:
-        return getters[0]
+    parts = _split_name(name, present)
+    if len(parts) == 1:
+        return _path_getter(parts[0], field, present)
+    # A row may lack some of several columns.
+    getters = [_path_getter(part, "", present) for part in parts]
 
     def get_choices(row: Row) -> list[Any]:
         return _without_empty_end([get(row) for get in getters])
@@ -140,18 +166,19 @@ def _make_getter(name: str, field: str, present: Sequence[str]) -> Getter:
     return get_choices if field == "choices" else get_joined
 
 
-def _path_getter(path: str, present: Sequence[str]) -> Getter:
+def _path_getter(path: str, field: str, present: Sequence[str]) -> Getter:
     if path in present:
         return lambda row: row.get(path)
-    keys = path.split(".")
+    if field != "question":
+        return lambda row: find_value(row, path)
 
-    def get_nested(row: Row) -> Any:
-        value: Any = row
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
+    def get_question(row: Row) -> Any:
+        stop = find_stop(row, path)
+        if stop is not None:
+            raise BadRow(BadRowReason.MISSING_FIELD, f"no question: {stop.describe()}.")
+        return find_value(row, path)
 
-    return get_nested
+    return get_question
 
 
 def _without_empty_end(values: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Patterns of answer statements, and the folding of the text they are matched with.
+"""Patterns of answer statements, for text as `folding.fold` leaves it.
 
 Every pattern takes linear time, since teachers do emit 100 KB of one character: repeats
 are possessive, bounded, or over characters that cannot follow them. Patterns named
@@ -9,41 +9,8 @@ import re
 from itertools import chain
 from typing import NamedTuple
 
+from cotbuild.schemas.answers.folding import fold as fold
 from cotbuild.schemas.question import QuestionKind
-
-# One character to one character, so that a span found in the folded text holds in the
-# original. U+0130 is the only character whose lower() is longer than itself.
-_LINE_ENDS = "\n\x85\u2028\u2029"
-_SPACES = [
-    code
-    for code in range(0x3001)
-    if chr(code).isspace() and chr(code) not in _LINE_ENDS
-]
-_UNSEEN = map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad")
-_FOLDED = {
-    **dict.fromkeys([*_SPACES, *_UNSEEN], " "),
-    **dict.fromkeys(map(ord, _LINE_ENDS), "\n"),
-    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u2032"), "'"),
-    **dict.fromkeys(map(ord, "\u201c\u201d\u00ab\u00bb"), '"'),
-    **{0xFF01 + i: chr(0x21 + i) for i in range(94)},
-    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
-    0x130: "I",
-}
-FOLD = str.maketrans(_FOLDED)
-_ODD_ASCII = [chr(code) for code in _SPACES if code < 128 and code != 32]
-
-
-def fold(text: str) -> str:
-    """Replace unusual spaces, quotes, dashes and full-width forms by plain ones.
-
-    The result has the length of `text`, so offsets hold in both.
-    """
-    if not text.isascii():
-        return text.translate(FOLD)
-    if text.isprintable() or not any(char in text for char in _ODD_ASCII):
-        return text
-    return text.translate(FOLD)
-
 
 # --- the end of the teacher's turn, where an invented next one begins ---
 LOW_RUN_ON = re.compile(

@@ -12,8 +12,8 @@ from cotbuild.schemas.answers.flags import (
     is_refusal,
     repeats_itself,
 )
+from cotbuild.schemas.answers.folding import fold
 from cotbuild.schemas.answers.grade import grade_completion
-from cotbuild.schemas.answers.patterns import fold
 from cotbuild.schemas.rationale import Flag
 from tests.support.weathering import question
 

@@ -1,0 +1,154 @@
+"""Paths into nested values, such as "choices[0].message.content" or "messages.-1.content".
+
+A step is a key of an object or the index of an item in a list; a negative index counts
+from the end. "[0]" and ".0" are the same step of a list.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from cotbuild.builder.sources.base import Row
+from cotbuild.schemas.record import short_repr
+
+Step = str | int
+"""A key or an index as written after a dot, or the index in brackets."""
+_MAX_INDEX_CHARS = 9
+
+
+class Stop(NamedTuple):
+    """Where a path ends early."""
+
+    place: str
+    """The path up to the value that has no such step."""
+    value: Any
+    """That value."""
+    step: Step
+
+    @property
+    def is_null(self) -> bool:
+        return self.value is None
+
+    def describe(self) -> str:
+        """Return a clause such as "'choices' has 1 item, so there is no item 3"."""
+        if isinstance(self.value, Mapping):
+            names = short_repr(list(self.value))
+            return f"{self.place!r} has no field {self.step!r}, only {names}"
+        if _is_list(self.value):
+            if _read_index(self.step) is None:
+                hint = f"{self.place}.0.{self.step}"
+                return f"{self.place!r} is a list; {hint!r} is in its first item"
+            count = len(self.value)
+            items = "1 item" if count == 1 else f"{count} items"
+            return f"{self.place!r} has {items}, so there is no item {self.step}"
+        value = short_repr(self.value)
+        return f"{self.place!r} is {value}, which has no {str(self.step)!r} inside"
+
+
+@lru_cache(maxsize=256)
+def parse_path(path: str) -> tuple[Step, ...]:
+    """Return the steps of a path."""
+    steps: list[Step] = []
+    for part in path.split("."):
+        name, indices = _split_brackets(part)
+        if name or not indices:
+            steps.append(name)
+        steps += indices
+    return tuple(steps)
+
+
+def _split_brackets(part: str) -> tuple[str, list[Step]]:
+    """Split "choices[0][1]" into its name and indices."""
+    indices: list[Step] = []
+    while part.endswith("]"):
+        name, bracket, digits = part[:-1].rpartition("[")
+        if not bracket or not _is_index(digits):
+            break
+        indices.insert(0, int(digits))
+        part = name
+    return part, indices
+
+
+def path_root(path: str) -> str:
+    """Return the column that a path begins with."""
+    return str(parse_path(path)[0])
+
+
+def find_value(row: Row, path: str) -> Any:
+    """Return the value at a path, None where the row has none.
+
+    A column of that very name takes precedence.
+    """
+    return row[path] if path in row else _walk(row, path)[0]
+
+
+def find_stop(row: Row, path: str) -> Stop | None:
+    """Return where a path ends early in a row.
+
+    None if it does not, or if the row lacks the very column.
+    """
+    if path in row:
+        return None
+    stop = _walk(row, path)[1]
+    return stop if stop is not None and stop.place else None
+
+
+def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
+    value: Any = row
+    steps = parse_path(path)
+    for number, step in enumerate(steps):
+        is_found, inner = _take_step(value, step)
+        if not is_found:
+            return None, Stop(_join_steps(steps[:number]), value, step)
+        value = inner
+    return value, None
+
+
+def _take_step(value: Any, step: Step) -> tuple[bool, Any]:
+    """Return whether a value has a step, and what is there."""
+    if isinstance(value, Mapping):
+        if isinstance(step, str) and step in value:
+            return True, value[step]
+        return False, None
+    if _is_list(value):
+        index = _read_index(step)
+        if index is not None and -len(value) <= index < len(value):
+            return True, value[index]
+    return False, None
+
+
+def _read_index(step: Step) -> int | None:
+    if isinstance(step, int):
+        return step
+    return int(step) if _is_index(step) else None
+
+
+def _is_index(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) <= _MAX_INDEX_CHARS
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _join_steps(steps: Sequence[Step]) -> str:
+    """Return steps as a path."""
+    path = ""
+    for step in steps:
+        is_bracketed = isinstance(step, int)
+        path += f"[{step}]" if is_bracketed else f".{step}" if path else str(step)
+    return path
+
+
+def check_paths(paths: Iterable[str], sample: Sequence[Row]) -> tuple[str, Stop] | None:
+    """Return the first path that no row of a sample has, and where it stops.
+
+    A path that stops at a null or a missing column may go on in a later row.
+    """
+    for path in paths:
+        stops = [find_stop(row, path) for row in sample]
+        fatal = [stop for stop in stops if stop is not None and not stop.is_null]
+        if fatal and len(fatal) == len(stops):
+            return path, fatal[0]
+    return None
