@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.console import print_line
@@ -19,6 +19,7 @@ from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BODY_SETTINGS, BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import StudentRun, TrainConfig
 from cotbuild.schemas.variant import Selection, VariantSet, VariantSpec
@@ -71,7 +72,9 @@ class Build(StoredBuild):
         """Check files, digests, counts, verdicts and variants against the manifest.
 
         Everything that can be computed again is. Returns a line for each check, and for
-        each that could not be made. Raises DataError at the first fault.
+        each that could not be made. Raises DataError at the first fault, and
+        OtherVersionError if all else is right but the rows need the rules of another
+        version of cotbuild.
         """
         from cotbuild.builder.release.check import VerifyOptions, verify_folder
 
@@ -270,14 +273,21 @@ def evaluate(
 
 
 def grade(
-    text: str, question: Question, *, answer_first: bool = False
+    text: str,
+    question: Question,
+    *,
+    answer_first: bool = False,
+    closing_sentence: bool = False,
+    math_metric: Literal["math_verify"] | None = None,
 ) -> GradedCompletion:
     """Extract the answer of a completion and compare it with the question's target.
 
-    `answer_first` says that the text was asked to begin with its answer. Never raises:
-    a text without a single answer has the verdict `no_answer`.
+    `answer_first` says that the text was asked to begin with its answer;
+    `closing_sentence` and `math_metric` are the settings of `grading`. Never raises on
+    any text: one without a single answer has the verdict `no_answer`.
     """
-    return grade_completion(question, text, answer_first=answer_first)
+    grading = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
+    return grade_completion(question, text, answer_first=answer_first, grading=grading)
 
 
 def _resolve_config(

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from cotbuild.schemas.body_edits import check_body_settings, move_off_to_omit
 from cotbuild.schemas.completion import MAX_SEED, Sampling
+from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.names import SplitName
 from cotbuild.schemas.question import QuestionKind
@@ -339,6 +340,11 @@ class BuildConfig(Record):
         ge=0,
         le=MAX_SEED,
         description="Seed of the build, from which the seed of each request is derived.",
+    )
+    grading: GradingConfig = Field(
+        default=DEFAULT_GRADING,
+        exclude_if=lambda grading: grading == DEFAULT_GRADING,
+        description="Optional rules and metrics of grading.",
     )
 
     @property

@@ -42,6 +42,13 @@ class StoreError(CotbuildError, OSError):
     """The answer store, a build directory or a run folder cannot be read or written."""
 
 
+class OtherVersionError(CotbuildError, RuntimeError):
+    """The rows of a build were derived by rules that this version of cotbuild has not.
+
+    Everything else in the build was checked.
+    """
+
+
 class PublishError(CotbuildError, RuntimeError):
     """A release could not be published or read back."""
 

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import ExemplarsConfig
+from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.names import ConfigName, SplitName
 from cotbuild.schemas.rationale import ROW_VERSION
@@ -161,6 +162,11 @@ class Manifest(Record):
     extract_version: int = Field(
         description="Version of answer extraction and grading."
     )
+    grading: GradingConfig = Field(
+        default=DEFAULT_GRADING,
+        exclude_if=lambda grading: grading == DEFAULT_GRADING,
+        description="Optional rules and metrics of grading that the build asked for.",
+    )
     templates: list[TemplateEntry] = Field(
         description="Templates used, ordered by name."
     )
@@ -205,6 +211,12 @@ class Manifest(Record):
         description="Rationales by purpose: target hidden (elicit) or shown (rationalize)."
     )
     flags: dict[str, int] = Field(description="Rationales by flag.")
+    answer_rules: dict[str, dict[str, int]] = Field(
+        default={},
+        exclude_if=lambda rules: not rules,
+        description="Verdicts by the rule that read the answer, or that no single one is "
+        "stated; empty in builds that did not record rules.",
+    )
     failures: dict[str, int] = Field(
         description="Unscored chains by kind of failure; no_target if the target is not "
         "published."

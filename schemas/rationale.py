@@ -8,10 +8,17 @@ from pydantic import Field
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import Record
 
-ROW_VERSION = 2
+ROW_VERSION = 3
 """Version of the columns of `Rationale`, which a manifest records as `row_version`."""
 
-ADDED_COLUMNS = {"failure_message": 2, "notes": 2}
+ADDED_COLUMNS = {
+    "failure_message": 2,
+    "notes": 2,
+    "answer_rule": 3,
+    "answer_start": 3,
+    "answer_end": 3,
+    "verdict_rule": 3,
+}
 """The version that added each column that version 1 did not have."""
 
 
@@ -119,8 +126,29 @@ class Rationale(Record):
         description="Answer extracted from the text, in the target's form; None if not "
         "exactly one."
     )
+    answer_rule: str | None = Field(
+        default=None,
+        description="Id of the rule that read the answer, or that no single one is "
+        "stated; None if nothing is stated or the build did not record it.",
+    )
+    answer_start: int | None = Field(
+        default=None,
+        ge=0,
+        description="Offset of the answer in `completion`, in characters; None if the "
+        "answer is None or comes from elsewhere.",
+    )
+    answer_end: int | None = Field(
+        default=None,
+        ge=0,
+        description="Offset of the answer's end in `completion`, in characters.",
+    )
     verdict: Verdict = Field(
         description="correct, incorrect, no_answer, truncated or unscored."
+    )
+    verdict_rule: str | None = Field(
+        default=None,
+        description="Comparison with the target that decided the verdict; None if nothing "
+        "was compared or the build did not record it.",
     )
     flags: tuple[Flag, ...] = Field(description="Flags of the row, sorted.")
     completion: str | None = Field(

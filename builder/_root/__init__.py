@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cotbuild.schemas.errors import ConfigError as ConfigError
     from cotbuild.schemas.errors import CotbuildError as CotbuildError
     from cotbuild.schemas.errors import DataError as DataError
+    from cotbuild.schemas.errors import OtherVersionError as OtherVersionError
     from cotbuild.schemas.errors import PublishError as PublishError
     from cotbuild.schemas.errors import StoreError as StoreError
     from cotbuild.schemas.errors import TeacherError as TeacherError
@@ -65,6 +66,7 @@ _MODULES = {
         "ConfigError",
         "CotbuildError",
         "DataError",
+        "OtherVersionError",
         "PublishError",
         "StoreError",
         "TeacherError",
@@ -86,6 +88,7 @@ __all__ = [
     "CotbuildError",
     "DataError",
     "GradedCompletion",
+    "OtherVersionError",
     "PublishError",
     "Question",
     "QuestionKind",

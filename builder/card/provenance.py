@@ -15,6 +15,7 @@ from cotbuild.builder.card.markdown import (
 )
 from cotbuild.prompts.template import Exemplar, Template
 from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import Choice, QuestionKind
@@ -202,6 +203,7 @@ def _answer_limitations(manifest: Manifest) -> Iterator[str]:
         f"{manifest.extract_version}). Where these find no single answer, the verdict "
         f"is no_answer ({no_answer}); answers are never guessed."
     )
+    yield from _grading_limitations(manifest.grading)
     if num_named := manifest.flags.get(Flag.NAMES_TARGET):
         yield (
             f"{format_percent(num_named, total)} of the rationales name the target, so "
@@ -211,6 +213,20 @@ def _answer_limitations(manifest: Manifest) -> Iterator[str]:
         yield (
             f"{num_shown:,} rationales were written with the target shown: they "
             "explain a known answer."
+        )
+
+
+def _grading_limitations(grading: GradingConfig) -> Iterator[str]:
+    if grading.closing_sentence:
+        yield (
+            "Where nothing states the answer to a number question formally, it was read "
+            "from a last sentence such as `So there are 49 chairs.` "
+            "(rule closing_sentence)."
+        )
+    if grading.math_metric is not None:
+        yield (
+            "Answers that the plain comparison did not find equal to the target were "
+            f"also compared by {grading.math_metric} (column `verdict_rule`)."
         )
 
 

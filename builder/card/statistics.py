@@ -45,6 +45,7 @@ def statistics_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[st
         rows = _share_rows(manifest.flags, manifest.num_planned)
         lines += ["Flags (a rationale may have several):", ""]
         lines += [*table_lines(("flag", "rows", "share"), rows), ""]
+    lines += rule_lines(manifest)
     lines += [*_summary_lines(manifest), ""]
     lines += _picture_lines("lengths", pictures)
     if manifest.variants is not None:
@@ -101,6 +102,23 @@ def _share_rows(counts: Mapping[str, int], total: int) -> list[tuple[str, ...]]:
     return [
         (inline_text(name), str(count), format_percent(count, total))
         for name, count in counts.items()
+    ]
+
+
+def rule_lines(manifest: Manifest) -> list[str]:
+    """Return a table of verdicts by the rule that read the answer; none in old builds."""
+    if not manifest.answer_rules:
+        return []
+    verdicts = [name for name, count in manifest.verdicts.items() if count]
+    rows = []
+    for rule, counts in manifest.answer_rules.items():
+        by_verdict = [str(counts.get(verdict, 0)) for verdict in verdicts]
+        rows.append((inline_text(rule), *by_verdict))
+    return [
+        "By the rule that read the answer (`answer_rule`):",
+        "",
+        *table_lines(("rule", *verdicts), rows),
+        "",
     ]
 
 

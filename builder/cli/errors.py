@@ -7,6 +7,7 @@
 | 2 | Wrong usage: an option or a setting. |
 | 3 | Built, but some rationales are unscored because requests failed. |
 | 4 | Reserved: a budget ran out. |
+| 5 | Not verified as a whole: the rows need the rules of another version of cotbuild. |
 | 130 | Interrupted by Ctrl-C or SIGTERM. |
 
 An error that the user can act on is one line on stderr; any other exception is a bug
@@ -22,7 +23,12 @@ import typer
 
 from cotbuild.builder.console import print_message
 from cotbuild.builder.visible import shell_join
-from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
+from cotbuild.schemas.errors import (
+    ConfigError,
+    CotbuildError,
+    DataError,
+    OtherVersionError,
+)
 
 
 class ExitCode(IntEnum):
@@ -33,6 +39,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNSCORED = 3
     OUT_OF_BUDGET = 4
+    OTHER_VERSION = 5
     INTERRUPTED = 130
 
 
@@ -43,6 +50,7 @@ Exit codes:
   2    wrong usage
   3    built, but some rationales are unscored because requests failed
   4    reserved: a budget ran out
+  5    not verified as a whole: the rows need another version of cotbuild
   130  interrupted
 """
 """The table in the form of an epilog; \\b keeps click from refilling it."""
@@ -62,8 +70,7 @@ def errors(
         print_message(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
             print_message(f"{kept}. To resume: {_resume_command()}")
-        is_usage = isinstance(error, ConfigError)
-        raise typer.Exit(ExitCode.USAGE if is_usage else ExitCode.FAILED) from None
+        raise typer.Exit(_exit_code(error)) from None
     except KeyboardInterrupt:
         hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
         print_message(f"stopped{hint}")
@@ -77,6 +84,14 @@ def errors(
             "and the free space."
         )
         raise typer.Exit(ExitCode.FAILED) from None
+
+
+def _exit_code(error: CotbuildError) -> ExitCode:
+    if isinstance(error, ConfigError):
+        return ExitCode.USAGE
+    if isinstance(error, OtherVersionError):
+        return ExitCode.OTHER_VERSION
+    return ExitCode.FAILED
 
 
 def _resume_command() -> str:

@@ -214,7 +214,8 @@ def verify(
 
     Compares columns, checksums, digests, order, every figure, build.json and the card;
     derives request keys, rationales and variants again. Lists what it cannot check.
-    Exits with 1 and the exact fault.
+    Exits with 1 and the exact fault, or with 5 if all else is right but the rows need
+    the rules of another version of cotbuild.
     """
     with errors():
         from cotbuild.builder.release.check import VerifyOptions, verify_folder

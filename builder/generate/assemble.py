@@ -131,6 +131,7 @@ def _manifest(
         teacher=job.teacher,
         mode=rows.mode,
         extract_version=EXTRACT_VERSION,
+        grading=job.config.grading,
         templates=_template_entries(rows, counts),
         exemplars=job.config.exemplars,
         sampling=rows.sampling,

@@ -19,7 +19,11 @@ from cotbuild.prompts.response_format import (
     choice_turns,
 )
 from cotbuild.prompts.template import Template, render_messages
-from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
+from cotbuild.schemas.answers.grade import (
+    GradedCompletion,
+    grade_completion,
+    without_given_answer,
+)
 from cotbuild.schemas.answers.json_answer import read_json_answer
 from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.completion import (
@@ -33,6 +37,7 @@ from cotbuild.schemas.completion import (
 )
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Purpose, Verdict
 from cotbuild.schemas.server_profiles import BodyRules
@@ -217,7 +222,7 @@ def _shows_target_next(
         return False
     if finished.rationale.step.purpose is not Purpose.ELICIT:
         return False
-    graded = grade_chain(question, finished, flags=False)
+    graded = grade_chain(question, finished, rules.config.grading, flags=False)
     return graded.verdict in MISSED_VERDICTS
 
 
@@ -290,7 +295,11 @@ def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:
 
 
 def grade_chain(
-    question: Question, finished: FinishedChain, *, flags: bool = True
+    question: Question,
+    finished: FinishedChain,
+    grading: GradingConfig,
+    *,
+    flags: bool = True,
 ) -> GradedCompletion:
     """Extract and grade the answer of a finished chain.
 
@@ -314,13 +323,13 @@ def grade_chain(
         answer_first=step.template.answer == "first",
         as_json=step.template.reply == "json",
         given=chosen,
+        given_by="choice_request",
+        grading=grading,
         flags=flags,
     )
     if finished.choice is None or chosen is not None:
         return graded
-    # A choice was requested and not made: what the text states does not replace it.
-    verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
-    return graded.model_copy(update={"answer": None, "verdict": verdict})
+    return without_given_answer(graded, "choice_request", question)
 
 
 def _unscored(reasoning: str | None) -> GradedCompletion:

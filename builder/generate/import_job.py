@@ -42,7 +42,7 @@ class ImportJob(Job):
         for line in self._announce(found):
             ui.say(line)
         return BuildRows(
-            found.rows(),
+            found.rows(self.config.grading),
             found.num_rows,
             mode=f"import:{found.entry.recipe}",
             imported=found.entry,

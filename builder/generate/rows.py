@@ -1,7 +1,7 @@
 """Published rows of finished chains, and the counts over them. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from cotbuild.schemas.failure_messages import (
     FailureMessages,
     publishable_message,
 )
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.manifest import NO_TARGET, FailureGroup
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import (
@@ -24,7 +25,7 @@ from cotbuild.schemas.rationale import (
 )
 
 
-def to_rationale(chain: Chain) -> Rationale:
+def to_rationale(chain: Chain, grading: GradingConfig) -> Rationale:
     """Return the published row of a finished chain.
 
     Raises ValueError where a request is still open.
@@ -34,7 +35,7 @@ def to_rationale(chain: Chain) -> Rationale:
         raise ValueError(f"the chain of question {chain.question.id!r} is not finished")
     step, answer = finished.rationale
     failure = finished.failure
-    graded = grade_chain(chain.question, finished)
+    graded = grade_chain(chain.question, finished, grading)
     other_steps = [
         _other_step(answered)
         for answered in chain.answered
@@ -43,11 +44,7 @@ def to_rationale(chain: Chain) -> Rationale:
     return Rationale(
         sample_index=chain.sample_index,
         **question_fields(chain.question),
-        rationale=graded.rationale,
-        answer=graded.answer,
-        verdict=graded.verdict,
-        flags=graded.flags,
-        reasoning=graded.reasoning,
+        **dict(graded),
         failure=None if failure is None else failure.kind.value,
         failure_message=_failure_message(failure),
         notes=_join_notes(chain.answered),
@@ -122,6 +119,7 @@ class RowFigures(NamedTuple):
     verdicts_by_target: dict[str, dict[str, int]]
     purposes: dict[str, int]
     flags: dict[str, int]
+    answer_rules: dict[str, dict[str, int]]
     failures: dict[str, int]
     failure_messages: tuple[FailureGroup, ...]
     completion_tokens: int
@@ -137,6 +135,8 @@ class BuildCounts:
     verdicts: Counter[str] = field(default_factory=Counter)
     by_target: dict[str, Counter[str]] = field(default_factory=dict)
     """Verdicts by kind and target, where there are few different targets."""
+    by_rule: dict[str, Counter[str]] = field(default_factory=dict)
+    """Verdicts by the rule that read the answer."""
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     failure_messages: FailureMessages = field(default_factory=FailureMessages)
@@ -166,6 +166,8 @@ class BuildCounts:
         if closed and row.target is not None:
             target = f"{row.kind.value}: {row.target}"
             self.by_target.setdefault(target, Counter())[row.verdict.value] += 1
+        if row.answer_rule is not None:
+            self.by_rule.setdefault(row.answer_rule, Counter())[row.verdict.value] += 1
 
     def _add_step(
         self, purpose: Purpose, kind: QuestionKind, tokens: int | None
@@ -175,16 +177,13 @@ class BuildCounts:
 
     def figures(self) -> RowFigures:
         """Return the figures as a manifest records them."""
-        by_target = {
-            target: dict(sorted(verdicts.items()))
-            for target, verdicts in sorted(self.by_target.items())
-        }
         return RowFigures(
             num_planned=self.verdicts.total(),
             verdicts={verdict.value: self.verdicts[verdict] for verdict in Verdict},
-            verdicts_by_target=by_target,
+            verdicts_by_target=_sorted_counts(self.by_target),
             purposes=dict(sorted(self.purposes.items())),
             flags=dict(sorted(self.flags.items())),
+            answer_rules=_sorted_counts(self.by_rule),
             failures=dict(sorted(self.failures.items())),
             failure_messages=self.failure_messages.groups(),
             completion_tokens=self.completion_tokens,
@@ -202,6 +201,11 @@ class BuildCounts:
         ordered = sorted(self.lengths.items())
         ranks = (0, total // 4, total // 2, 3 * total // 4, total - 1)
         return [_length_at(ordered, rank) for rank in ranks]
+
+
+def _sorted_counts(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    """Return counts of counts as plain mappings, both ordered by name."""
+    return {name: dict(sorted(inner.items())) for name, inner in sorted(counts.items())}
 
 
 def _length_at(ordered: list[tuple[int, int]], rank: int) -> int:

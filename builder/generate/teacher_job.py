@@ -55,6 +55,7 @@ from cotbuild.prompts.template import Template, load_template, load_templates
 from cotbuild.schemas.completion import Answer, Completion
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Purpose, Rationale
 
@@ -189,7 +190,7 @@ class TeacherJob(Job):
 
                 def on_step(chain: Chain, answer: Answer | None) -> None:
                     nonlocal num_requests
-                    show(chain_progress(chain, answer))
+                    show(chain_progress(chain, answer, rules.config.grading))
                     if answer is not None:
                         num_requests += 1
                         early_stop.record(answer)
@@ -227,7 +228,7 @@ class TeacherJob(Job):
                         "answer: the source changed during the run. Run the same "
                         "command again."
                     )
-                yield to_rationale(chain)
+                yield to_rationale(chain, rules.config.grading)
 
 
 def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
@@ -306,7 +307,9 @@ def known_answers(
         yield lookup
 
 
-def chain_progress(chain: Chain, answer: Answer | None) -> ChainProgress:
+def chain_progress(
+    chain: Chain, answer: Answer | None, grading: GradingConfig
+) -> ChainProgress:
     """Return what a step adds to the progress of the run.
 
     `answer`: the teacher's answer to the step; None where it was stored already. A
@@ -315,5 +318,6 @@ def chain_progress(chain: Chain, answer: Answer | None) -> ChainProgress:
     tokens = answer.completion_tokens if isinstance(answer, Completion) else None
     verdict = None
     if chain.finished is not None:
-        verdict = grade_chain(chain.question, chain.finished, flags=False).verdict
+        graded = grade_chain(chain.question, chain.finished, grading, flags=False)
+        verdict = graded.verdict
     return ChainProgress(tokens or 0, verdict)

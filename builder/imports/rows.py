@@ -7,15 +7,19 @@ from cotbuild.builder.sources.targets import (
     parse_number,
     parse_yes_no,
 )
-from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
+from cotbuild.schemas.answers.grade import (
+    GradedCompletion,
+    grade_completion,
+    without_given_answer,
+)
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import (
     Origin,
     Purpose,
     Rationale,
-    Verdict,
     question_fields,
 )
 
@@ -26,18 +30,15 @@ def to_rationale(
     text: ImportedText,
     file: ImportFile,
     recipe: ImportRecipe,
+    grading: GradingConfig,
 ) -> Rationale:
     """Return the published row of one text of a question."""
-    graded = _grade(question, text, recipe)
+    graded = _grade(question, text, recipe, grading)
     return Rationale(
         **question_fields(question),
         sample_index=sample_index,
-        rationale=graded.rationale,
-        answer=graded.answer,
-        verdict=graded.verdict,
-        flags=graded.flags,
+        **dict(graded),
         completion=text.text,
-        reasoning=graded.reasoning,
         finish_reason=None,
         prompt_tokens=None,
         completion_tokens=None,
@@ -45,19 +46,25 @@ def to_rationale(
         teacher=recipe.made_by,
         purpose=Purpose.RATIONALIZE if recipe.target_shown else Purpose.ELICIT,
         template=recipe.ref,
-        request_key=import_key(file.checksum, text),
+        request_key=import_key(file.checksum, text.row, text.position),
         other_steps=(),
         origin=Origin(file=file.file, row=text.row, position=text.position),
     )
 
 
-def import_key(checksum: str, text: ImportedText) -> str:
-    """Return the key of an imported text; it takes the place of a request_key."""
-    return digest("import/1", [checksum, text.row, text.position])
+def import_key(checksum: str, row: int, position: int) -> str:
+    """Return the key of an imported text; it takes the place of a request_key.
+
+    It covers the checksum of its file, its row there and its position in the row.
+    """
+    return digest("import/1", [checksum, row, position])
 
 
 def _grade(
-    question: Question, text: ImportedText, recipe: ImportRecipe
+    question: Question,
+    text: ImportedText,
+    recipe: ImportRecipe,
+    grading: GradingConfig,
 ) -> GradedCompletion:
     is_stated, stated = _stated_answer(question, text, recipe)
     graded = grade_completion(
@@ -66,12 +73,13 @@ def _grade(
         finish_reason=None,
         answer_first=recipe.answer == "first",
         given=stated,
+        given_by="given_target" if recipe.answer == "target" else "answer_column",
+        grading=grading,
     )
     if not is_stated or stated is not None:
         return graded
-    # The column states none of the question's answers: the text does not replace it.
-    verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
-    return graded.model_copy(update={"answer": None, "verdict": verdict})
+    # The column states none of the question's answers.
+    return without_given_answer(graded, "answer_column", question)
 
 
 def _stated_answer(

@@ -5,22 +5,28 @@ from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
 from cotbuild.builder.release.card_check import check_card, check_pictures
 from cotbuild.builder.release.config_check import check_config, unconfirmed_fields
 from cotbuild.builder.release.fetch import fetch_release
 from cotbuild.builder.release.figures import unchecked_fields, verify_rows
-from cotbuild.builder.release.rederive import RowDeriver, compare_rows, derive_imported
+from cotbuild.builder.release.rederive import (
+    RowDeriver,
+    check_import_key,
+    compare_rows,
+    derive_imported,
+)
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.config import BuildConfig
-from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.errors import DataError, OtherVersionError
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.record import short_repr
 
 
 class VerifyOptions(NamedTuple):
@@ -37,12 +43,18 @@ class VerifyOptions(NamedTuple):
 def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[str]]:
     """Verify a build directory; return its manifest and a line for each check.
 
-    Raises DataError at the first fault.
+    Raises DataError at the first fault, and OtherVersionError, after every other check,
+    if this version cannot derive the rationales again.
     """
     build = StoredBuild.open(folder)
     verify_rows(build)
     check_config(build)
-    lines = list(_verify_rationales(build, options.source))
+    reason = unverifiable_reason(build.manifest)
+    if reason is None:
+        lines = list(_verify_rationales(build, options.source))
+    else:
+        lines = []
+        _verify_keys(build)
     if build.manifest.variants is not None:
         count = check_variants(build, options.files, everything=options.all_rows)
         lines.append(f"{count} rationales derived again in {len(build.specs)} variants")
@@ -51,6 +63,8 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     lines.append(
         f"not checked, or only in part, since the build does not tell: {unchecked}"
     )
+    if reason is not None:
+        raise _other_version_error(build, reason)
     return build.manifest, lines
 
 
@@ -63,36 +77,70 @@ def verify_release(
 ) -> tuple[Manifest, list[str]]:
     """Download a release and verify it as `verify_folder` does.
 
-    Raises PublishError if it cannot be downloaded, DataError at the first fault.
+    Raises PublishError if it cannot be downloaded, else as `verify_folder` does.
     """
     with temporary_folder() as folder:
         commit, _ = fetch_release(target, revision, folder, progress)
         say(f"{target.name}: commit {commit[:12]}")
         try:
             return verify_folder(folder, options)
-        except DataError as error:
+        except (DataError, OtherVersionError) as error:
             release = f"{target.name}@{revision or commit[:12]}"
-            raise DataError(str(error).replace(str(folder), release)) from error
+            message = str(error).replace(str(folder), release)
+            raise type(error)(message) from error
+
+
+def has_templates(manifest: Manifest) -> bool:
+    """Whether a manifest holds the templates that its requests were made from."""
+    return all(entry.content is not None for entry in manifest.templates)
 
 
 def unverifiable_reason(manifest: Manifest) -> str | None:
-    """Say why this version cannot derive the rows again; None if it can."""
+    """Say why this version of cotbuild cannot derive the rows again; None if it can."""
     if manifest.extract_version != EXTRACT_VERSION:
         return (
             f"graded by extraction version {manifest.extract_version}, while this "
-            f"cotbuild has version {EXTRACT_VERSION}"
+            f"cotbuild has the rules of version {EXTRACT_VERSION}"
         )
-    if any(entry.content is None for entry in manifest.templates):
+    if not has_templates(manifest):
         return "built before templates were stored in manifest.json"
     return None
 
 
+def _other_version_error(build: StoredBuild, reason: str) -> OtherVersionError:
+    manifest = build.manifest
+    num_rows = sum(entry.num_rows for entry in build.files(RATIONALES))
+    writer = f"cotbuild {short_repr(manifest.cotbuild)[1:-1]}"
+    return OtherVersionError(
+        f"{build.folder}: verified, but for the answers, rationales and verdicts of its "
+        f"{num_rows} rows: {reason}. Files, checksums, columns, order, request keys, "
+        "every figure, build.json, variants and the card are as the manifest says. "
+        f"{writer} wrote the rows and can verify them; or run the command that wrote "
+        "the build again, which derives them by the rules of this version."
+    )
+
+
+def _verify_keys(build: StoredBuild) -> None:
+    """Make the keys of rows again that this version cannot derive.
+
+    Requests follow from the questions; those after the first of a chain may also follow
+    from answers, by the rules of another version.
+    """
+    manifest, config = build.manifest, build.config
+    try:
+        if manifest.imported is not None:
+            for row in build.rationales():
+                check_import_key(row, manifest.imported)
+        elif has_templates(manifest) and config.exemplars is None:
+            deriver = RowDeriver.for_build(manifest, config, None)
+            for row in build.rationales():
+                deriver.check_first_key(row)
+    except DataError as error:
+        raise DataError(f"{build.folder}/rationales: {error}") from error
+
+
 def _verify_rationales(build: StoredBuild, source: str | None) -> Iterator[str]:
     """Derive every rationale again, and yield what was checked and what was not."""
-    reason = unverifiable_reason(build.manifest)
-    if reason is not None:
-        yield f"not checked: request keys and rows ({reason})"
-        return
     try:
         imported = build.manifest.imported
         if imported is None:

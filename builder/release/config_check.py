@@ -51,6 +51,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "sampling": "manifest",
         "samples": "manifest",
         "seed": "manifest",
+        "grading": "manifest",
     },
     "SourceConfig": {
         "name": "manifest",
@@ -144,10 +145,11 @@ def _faults(build: StoredBuild) -> Iterator[Fault]:
 
 
 def _request_faults(build: StoredBuild) -> Iterator[Fault]:
-    """Compare what decides the requests, or how files are imported."""
+    """Compare what decides the requests, or how files are imported and graded."""
     config, manifest = build.config, build.manifest
     yield from _equal("seed", config.seed, manifest.seed)
     yield from _equal("exemplars", config.exemplars, manifest.exemplars)
+    yield from _equal("grading", config.grading, manifest.grading)
     if config.imported is not None and manifest.imported is not None:
         yield from _import_faults(config.imported, manifest.imported, manifest)
     elif config.imported is None and manifest.imported is None:

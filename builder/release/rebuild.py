@@ -12,6 +12,7 @@ from cotbuild.builder.imports import builtin_recipes
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import Record
@@ -87,7 +88,8 @@ def _import_words(
         words += ["--source", _source_name(config, manifest)]
     if imported.order_from is not None:
         words += ["--order-from", last_part(imported.order_from)]
-    return [*words, *_source_flags(config.source), "--out", out]
+    words += [*_source_flags(config.source), *_grading_flags(config.grading)]
+    return [*words, "--out", out]
 
 
 def _is_file_source(manifest: Manifest) -> bool:
@@ -112,6 +114,11 @@ def _source_flags(source: SourceConfig) -> Iterator[str]:
     for name, value in _changed_values(source).items():
         if name not in _FIELDS_WITH_FLAGS:
             yield from ("--set", f"source.{name}={value}")
+
+
+def _grading_flags(grading: GradingConfig) -> Iterator[str]:
+    for name, value in _changed_values(grading).items():
+        yield from ("--set", f"grading.{name}={value}")
 
 
 # -- variants --------------------------------------------------------------------------

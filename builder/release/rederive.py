@@ -164,7 +164,16 @@ class RowDeriver:
                 f"purpose {chain.open_step.purpose.value} follows from them. The row was "
                 "edited; restore it, or build again."
             )
-        return to_rationale(chain)
+        return to_rationale(chain, self.rules.config.grading)
+
+    def check_first_key(self, row: Rationale) -> None:
+        """Raise DataError unless the first request of a row has the key that it states.
+
+        This request does not depend on how answers are graded.
+        """
+        chain = start_chain(self.rules, row.question_record(), row.sample_index)
+        purpose, answer = stored_answers(row)[0]
+        self._check_step(chain.open_step, purpose, answer, row, 0)
 
     def _check_step(
         self,
@@ -220,9 +229,9 @@ def derive_imported(
         text=row.completion,
         answer=row.answer if is_from_column else None,
     )
-    file = _find_file(row, row.origin, text, entry.files)
+    file = _find_file(row, row.origin, entry.files)
     derived = to_imported_rationale(
-        row.question_record(), row.sample_index, text, file, recipe
+        row.question_record(), row.sample_index, text, file, recipe, config.grading
     )
     if is_from_column and row.answer is None:
         # What the column held, if anything, is not published.
@@ -231,13 +240,25 @@ def derive_imported(
     return derived
 
 
+def check_import_key(row: Rationale, entry: ImportEntry) -> None:
+    """Raise DataError unless an imported row has the key of a row of one of the files."""
+    if row.origin is None:
+        raise DataError(
+            f"{_row_name(row)}: an imported rationale without origin. The row was edited; "
+            "restore it, or import again."
+        )
+    _find_file(row, row.origin, entry.files)
+
+
 def _find_file(
-    row: Rationale, origin: Origin, text: ImportedText, files: Iterable[ImportFile]
+    row: Rationale, origin: Origin, files: Iterable[ImportFile]
 ) -> ImportFile:
     """Return the file of a row; two may have the same name, so its key decides."""
-    same_name = [file for file in files if file.file == origin.file]
-    for file in same_name:
-        if import_key(file.checksum, text) == row.request_key:
+    for file in files:
+        is_named = file.file == origin.file
+        if is_named and row.request_key == import_key(
+            file.checksum, origin.row, origin.position
+        ):
             return file
     raise DataError(
         f"{_row_name(row)}: request_key {row.request_key[:16]!r} is not that of row "

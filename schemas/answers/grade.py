@@ -8,22 +8,40 @@ max_tokens cut it before an answer that comes last; *unscored* if there is no ta
 compare with. Flags say more about a text and never change its verdict. Pure.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from cotbuild.schemas.answers.compare import answers_differ, is_correct
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import read_json_object
-from cotbuild.schemas.answers.turn import split_reasoning
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.answers.turn import SplitText, split_reasoning
+from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
+from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 
-EXTRACT_VERSION = 2
+EXTRACT_VERSION = 3
 """Version of all rules of grading, recorded in the manifest.
 
 Any change to what `grade_completion` returns for some text raises it.
 """
+
+GivenBy = Literal["given_target", "answer_column", "choice_request"]
+"""Id, in place of a rule's, of where an answer comes from that is not in the text: the
+target that the text was written for, a column beside the text, or a request that
+constrained the answer to the choices.
+"""
+
+_COMPARED_VERDICTS = frozenset({Verdict.CORRECT, Verdict.INCORRECT})
+_COMPARISONS = {
+    QuestionKind.CHOICE: "label",
+    QuestionKind.YES_NO: "yes_no",
+    QuestionKind.NUMBER: "number",
+    QuestionKind.TEXT: "text",
+}
+"""Comparison by kind of question."""
 
 
 class GradedCompletion(Record):
@@ -35,11 +53,29 @@ class GradedCompletion(Record):
     answer: str | None = Field(
         description="The answer that counts, in the form of the target; None: no single one."
     )
+    answer_rule: str | None = Field(
+        default=None,
+        description="Id of the rule that read the answer, or that no single one is "
+        "stated; None: nothing is stated.",
+    )
+    answer_start: int | None = Field(
+        default=None,
+        description="Offset of the answer in the verbatim text, in characters; None: there "
+        "is none, or it comes from elsewhere.",
+    )
+    answer_end: int | None = Field(
+        default=None, description="Offset of the answer's end in the verbatim text."
+    )
     reasoning: str | None = Field(
         description="Reasoning returned apart, or in a <think> block; None: nothing."
     )
     verdict: Verdict = Field(
         description="correct, incorrect, no_answer, truncated or unscored."
+    )
+    verdict_rule: str | None = Field(
+        default=None,
+        description="Comparison with the target that decided the verdict; None: nothing "
+        "was compared.",
     )
     flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")
 
@@ -53,6 +89,8 @@ def grade_completion(
     answer_first: bool = False,
     as_json: bool = False,
     given: str | None = None,
+    given_by: GivenBy = "given_target",
+    grading: GradingConfig = DEFAULT_GRADING,  # noqa: ARG001
     flags: bool = True,
 ) -> GradedCompletion:
     """Extract the answer and rationale of one completion and grade it; never raises.
@@ -68,6 +106,8 @@ def grade_completion(
             without one is read as free text.
         given: An answer from elsewhere, which counts instead of that of the text: a
             constrained choice made after it, or the target it was written for.
+        given_by: Where a given answer comes from.
+        grading: Optional rules and metrics.
         flags: Whether to compute the flags of the rationale's wording, which take as
             long as everything else.
     """
@@ -82,20 +122,62 @@ def grade_completion(
             own_text, question, answer_first=answer_first, given=given is not None
         )
     if given is not None:
-        extraction = _with_given_answer(extraction, given, question)
+        extraction = _with_given_answer(extraction, given, given_by, question)
     verdict, all_flags = decide_verdict(
         extraction, finish_reason, question, answer_first=answer_first
     )
     rationale = extraction.rationale or (reasoning or "").strip()
+    start, end = _verbatim_span(extraction, split)
     if flags:
         all_flags = tuple(sorted({*all_flags, *find_flags(rationale, question)}))
     return GradedCompletion(
         rationale=rationale,
         answer=extraction.answer,
+        answer_rule=extraction.answer_rule,
+        answer_start=start,
+        answer_end=end,
         reasoning=reasoning,
         verdict=verdict,
+        verdict_rule=_find_verdict_rule(extraction, verdict, question),
         flags=all_flags,
     )
+
+
+def without_given_answer(
+    graded: GradedCompletion, given_by: GivenBy, question: Question
+) -> GradedCompletion:
+    """Return a graded text whose answer was to come from elsewhere, and did not.
+
+    What the text itself states does not replace it.
+    """
+    verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
+    changes = {
+        "answer": None,
+        "answer_rule": given_by,
+        "answer_start": None,
+        "answer_end": None,
+        "verdict": verdict,
+        "verdict_rule": None,
+    }
+    return graded.model_copy(update=changes)
+
+
+def _verbatim_span(
+    extraction: Extraction, split: SplitText
+) -> tuple[int | None, int | None]:
+    """Return the span of the answer in the verbatim text; None if it is not in it."""
+    start, end = extraction.answer_start, extraction.answer_end
+    if extraction.answer is None or start is None or end is None:
+        return None, None
+    return split.to_verbatim_span(start, end)
+
+
+def _find_verdict_rule(
+    extraction: Extraction, verdict: Verdict, question: Question
+) -> str | None:
+    if extraction.answer is None or verdict not in _COMPARED_VERDICTS:
+        return None
+    return _COMPARISONS[question.kind]
 
 
 def decide_verdict(
@@ -128,11 +210,17 @@ def decide_verdict(
 
 
 def _with_given_answer(
-    extraction: Extraction, given: str, question: Question
+    extraction: Extraction, given: str, given_by: GivenBy, question: Question
 ) -> Extraction:
     flags = set(extraction.flags)
     if answers_differ((extraction.answer, given), question):
         flags.add(Flag.CONTRADICTS)
-    return extraction.model_copy(
-        update={"answer": given, "flags": tuple(sorted(flags)), "complete": True}
-    )
+    changes = {
+        "answer": given,
+        "answer_rule": given_by,
+        "answer_start": None,
+        "answer_end": None,
+        "flags": tuple(sorted(flags)),
+        "complete": True,
+    }
+    return extraction.model_copy(update=changes)

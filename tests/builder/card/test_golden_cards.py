@@ -55,6 +55,7 @@ def hostile(build: Path) -> tuple[Manifest, ReleaseFacts]:
         "source": manifest.source.model_copy(
             update={"dataset": EVIL, "split": EVIL, "licence": EVIL, "hub_id": EVIL}
         ),
+        "answer_rules": {EVIL: {"correct": 1}},
         "verdicts_by_target": {EVIL: {"correct": 1}},
         "failures": {EVIL: 2},
         "failure_messages": (FailureGroup(kind=EVIL, message=EVIL, count=2),),

@@ -7,6 +7,7 @@ from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rati
 from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.grading import DEFAULT_GRADING
 from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
 
@@ -34,7 +35,8 @@ def row(
         BuildConfig(), "t", {Purpose.ELICIT: load_templates([template])}
     )
     return to_rationale(
-        extend_chain(asking, start_chain(asking, question(target=target), 0), answer)
+        extend_chain(asking, start_chain(asking, question(target=target), 0), answer),
+        DEFAULT_GRADING,
     )
 
 

@@ -1,7 +1,8 @@
 """Builds of earlier versions: opened, verified, derived, published and pulled.
 
-`row_version_1` was built before the columns `failure_message` and `notes`. Of its 12
-chains 2 were rejected, and 2 failed with an error that may pass.
+`row_version_1` was built before the columns `failure_message` and `notes`, and graded
+by extraction version 2. Of its 12 chains 2 were rejected, and 2 failed with an error
+that may pass.
 """
 
 import shutil
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.api import Build
+from cotbuild.builder.cli.errors import ExitCode
+from cotbuild.builder.release import publish
+from cotbuild.builder.release.compose import ReleaseSpec
+from cotbuild.builder.release.folder import FolderTarget
+from cotbuild.builder.terminal import Terminal
+from cotbuild.schemas.errors import OtherVersionError, PublishError
 from tests.support.commands import HERE, here, rows, write_questions
 from tests.support.http_teacher import serve
 
@@ -24,21 +31,50 @@ def old(tmp_path: Path) -> Build:
 
 
 def test_an_older_build_is_read_verified_and_derived_from(old: Build) -> None:
-    assert "12 rationales: request keys and rows derived again" in old.verify()
+    with pytest.raises(OtherVersionError) as caught:
+        old.verify()
+    assert "rationales and verdicts of its 12 rows" in str(caught.value)
+    assert "cotbuild 0.1.0 wrote the rows" in str(caught.value)
     failed = [row for row in old.rationales() if row.failure is not None]
     assert len(failed) == 4
     assert {row.failure_message for row in failed} == {None}
-    assert old.derive(["post_cot", "label_only"], progress=False).verify()
+    with pytest.raises(OtherVersionError):
+        old.derive(["post_cot", "label_only"], progress=False).verify()
     lines = here("inspect", old.folder, "--verdict", "unscored").stdout.splitlines()
     assert "failed     rejected" in lines
 
 
-def test_an_older_build_is_published_pulled_and_continued(
+def test_an_older_build_is_not_published_before_it_is_derived_again(
+    old: Build, tmp_path: Path
+) -> None:
+    place = FolderTarget(tmp_path / "release")
+    options = publish.PublishOptions(allow_partial=True)
+    with pytest.raises(PublishError, match="graded by extraction version 2"):
+        publish.publish(old.folder, place, ReleaseSpec(), options, Terminal(), print)
+
+
+def release_as_its_version_did(build: Build, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "_refuse_unverifiable", lambda _: None)
+        patch.setattr(publish, "verify_folder", lambda *_: (build.manifest, []))
+        options = publish.PublishOptions(allow_partial=True)
+        publish.publish(
+            build.folder,
+            FolderTarget(folder),
+            ReleaseSpec(),
+            options,
+            Terminal(),
+            print,
+        )
+
+
+def test_an_older_release_is_verified_in_part_pulled_and_continued(
     old: Build, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "release", tmp_path / "pulled"
-    here("publish", old.folder, f"file:{folder}", "--allow-partial")
-    here("verify", f"file:{folder}")
+    release_as_its_version_did(old, folder)
+    done = here("verify", f"file:{folder}", code=ExitCode.OTHER_VERSION)
+    assert "cotbuild 0.1.0 wrote the rows and can verify them" in done.stderr
     here("pull", f"file:{folder}", out)
     assert "failure_message" not in (out / "README.md").read_text()
     source = write_questions(
