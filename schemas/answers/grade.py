@@ -1,7 +1,7 @@
 """Grade a completion: its answer, its rationale, its verdict and its flags.
 
-The rules, in short. An answer counts only if the text states it, or if it is in the
-JSON object that was asked for. The rationale is the text without such statements and
+The rules, in short. An answer counts only if the text states it, or if it is in a field
+of a JSON object that ends the text. The rationale is the text without such statements and
 without anything after the last of them. A completion is *correct* if its answer is
 the target, else *incorrect*; *no_answer* if it states none, or several; *truncated* if
 max_tokens cut it before an answer that comes last; *unscored* if there is no target to
@@ -15,7 +15,7 @@ from pydantic import Field
 from cotbuild.schemas.answers.compare import answers_differ, is_correct
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
-from cotbuild.schemas.answers.json_answer import read_json_object
+from cotbuild.schemas.answers.json_answer import find_json_answer, read_json_object
 from cotbuild.schemas.answers.turn import SplitText, split_reasoning
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.question import Question, QuestionKind
@@ -102,8 +102,8 @@ def grade_completion(
             becomes the rationale if the text has none.
         finish_reason: stop, length (cut by max_tokens), or None if unknown.
         answer_first: Whether the template puts the answer before the rationale.
-        as_json: Whether a JSON object of rationale and answer was asked for. A text
-            without one is read as free text.
+        as_json: Whether a JSON object of rationale and answer was asked for, which may
+            then be cut short. A text without one is read as free text.
         given: An answer from elsewhere, which counts instead of that of the text: a
             constrained choice made after it, or the target it was written for.
         given_by: Where a given answer comes from.
@@ -114,7 +114,8 @@ def grade_completion(
     split = split_reasoning(text)
     own_text = split.own_text
     reasoning = reasoning or split.reasoning
-    extraction = read_json_object(own_text, question) if as_json else None
+    read_object = read_json_object if as_json else find_json_answer
+    extraction = read_object(own_text, question)
     if extraction is not None:
         answer_first = False  # the object's order is its own
     else:

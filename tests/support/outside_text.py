@@ -35,6 +35,7 @@ from cotbuild.schemas.answers import (
     flags,
     grade,
     json_answer,
+    json_objects,
     mentions,
     patterns,
     readers,
@@ -188,6 +189,8 @@ FUNCTIONS: Mapping[str, ReadText] = {
         )
     ),
     "read_json_object": _for_kinds(json_answer.read_json_object),
+    "find_json_answer": _for_kinds(json_answer.find_json_answer),
+    "find_objects": json_objects.find_objects,
     "read_json_answer": _for_kinds(json_answer.read_json_answer),
     "read_json_answer of a string": _for_kinds(
         lambda text, one: json_answer.read_json_answer(
@@ -312,6 +315,8 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "grade_completion": ("<think>", "1.1"),
     "grade_completion as JSON": ('\\"',),
     "read_json_object": ('{"rationale": "', '"answer"  '),
+    "find_json_answer": ('{"answer": "B"}\n', '{"a": ', '{"'),
+    "find_objects": ('{"a": ', "{'a': '", '{"a": [1, ', '{"a": "\\'),
     "read_json_answer": ('"answer": ', "{"),
     "read_json_answer of a string": (".", "111{,}"),
     "readers": (".", "(A) or "),

@@ -177,9 +177,9 @@ OBJECTS = [
     (
         '{"rationale": "It is hard.", "answer": ["B"]}',
         {},
-        (NO_ANSWER, "It is hard.", ()),
+        (CORRECT, "It is hard.", ()),
     ),
-    ('{"rationale": ["x"], "answer": "B"}', {}, (CORRECT, "", (EMPTY,))),
+    ('{"rationale": ["x"], "answer": "B"}', {}, (CORRECT, "x", ())),
     ('{"answer": "B"}', {}, (CORRECT, "", (EMPTY,))),
     ('It is hard.\n```json\n{"answer": "B"}\n```', {}, (CORRECT, "It is hard.", ())),
     # cut short
