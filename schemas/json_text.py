@@ -16,6 +16,9 @@ from cotbuild.schemas.record import MAX_INT, MIN_INT, short_repr
 MAX_JSON_DEPTH = 100
 """Deepest nesting of lists and objects."""
 
+_SPACE = re.compile(r"[ \t\n\r]*+")
+_MAX_SPACE = 1_000
+"""Longest space between a comma and a bracket that is looked at."""
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _MAX_INT_CHARS = len(str(MIN_INT))
 
@@ -24,17 +27,53 @@ class JsonFault(ValueError):
     """Text that is not JSON or exceeds a bound; the message is a clause in one line."""
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, allow_nan: bool = False) -> Any:
     """Return the value of JSON in a row or cell of a source.
 
     Whole numbers may have up to 4,300 digits, and texts may have lone surrogates: a
-    column that is not read does no harm. Raises JsonFault on NaN, infinity, and
-    nesting deeper than MAX_JSON_DEPTH.
+    column that is not read does no harm. `allow_nan` lets NaN and infinity pass, which
+    pandas writes. Raises JsonFault on them otherwise, and on nesting deeper than
+    MAX_JSON_DEPTH.
     """
-    value = _decode(_ROW_DECODER, text)
+    decoder = _NAN_DECODER if allow_nan else _ROW_DECODER
+    value = _decode(decoder, text)
+    _check_depth(value, text)
+    return value
+
+
+def parse_json_values(text: str, *, allow_nan: bool = False) -> list[Any]:
+    """Return the values of a text that holds one JSON value after the other, at least one.
+
+    Raises JsonFault as `parse_json` does.
+    """
+    decoder = _NAN_DECODER if allow_nan else _ROW_DECODER
+    values: list[Any] = []
+    start = _skip_space(text, 0)
+    while start < len(text) or not values:
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError) as fault:
+            raise _explain(fault) from fault
+        values.append(value)
+        start = _skip_space(text, end)
+        if text[start : start + 1] in (",", "]", "}"):
+            raise JsonFault(
+                f"more after the end of its value, {text[start]!r} at "
+                f"{_format_place(text, start)}"
+            )
+    for value in values:
+        _check_depth(value, text)
+    return values
+
+
+def _skip_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return start if match is None else match.end()
+
+
+def _check_depth(value: Any, text: str) -> None:
     if text.count("[") + text.count("{") > MAX_JSON_DEPTH:
         _check_values(value, texts=False)
-    return value
 
 
 def parse_record_json(data: str | bytes, *, allow_nan: bool = False) -> Any:
@@ -63,15 +102,43 @@ def parse_record_json(data: str | bytes, *, allow_nan: bool = False) -> Any:
 def _decode(decoder: json.JSONDecoder, text: str) -> Any:
     try:
         return decoder.decode(text)
-    except RecursionError as fault:
-        raise _depth_fault() from fault
-    except JsonFault:
-        raise
-    except json.JSONDecodeError as fault:
-        raise JsonFault(str(fault)) from fault
-    except ValueError as fault:
-        # Python's bound; its message advises to raise it, which no user can.
-        raise JsonFault("a whole number of more than 4,300 digits") from fault
+    except (ValueError, RecursionError) as fault:
+        raise _explain(fault) from fault
+
+
+def _explain(fault: ValueError | RecursionError) -> JsonFault:
+    """Return the fault that the standard library's decoder has met."""
+    match fault:
+        case JsonFault():
+            return fault
+        case RecursionError():
+            return _depth_fault()
+        case json.JSONDecodeError():
+            return JsonFault(_explain_syntax(fault) or str(fault))
+    # Python's bound; its message advises to raise it, which no user can.
+    return JsonFault("a whole number of more than 4,300 digits")
+
+
+def _explain_syntax(fault: json.JSONDecodeError) -> str | None:
+    """Return what is wrong, for the mistakes whose message is not clear."""
+    text, position = fault.doc, fault.pos
+    before = text[max(0, position - _MAX_SPACE) : position].rstrip()
+    found = text[position : position + 1]
+    place = _format_place(text, position)
+    if before.endswith(",") and found in ("]", "}"):
+        return f"a comma before {found!r} at {place}, which JSON does not allow"
+    if found == "," and fault.msg == "Extra data":
+        return f"a comma after the end of the value at {place}"
+    if found == "'":
+        return f"a text in single quotes at {place}; JSON has double quotes"
+    if text.startswith(("True", "False", "None"), position):
+        return f"a value of Python at {place}; JSON has true, false and null"
+    return None
+
+
+def _format_place(text: str, position: int) -> str:
+    line = text.count("\n", 0, position) + 1
+    return f"line {line} column {position - text.rfind(chr(10), 0, position)}"
 
 
 def _depth_fault() -> JsonFault:
@@ -143,6 +210,7 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+_NAN_DECODER = json.JSONDecoder()
 _ROW_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 _METRICS_DECODER = json.JSONDecoder(
     parse_int=_parse_int, object_pairs_hook=_make_object

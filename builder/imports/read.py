@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.files import FileRows, read_document
+from cotbuild.builder.sources.files import FileRows, read_values
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.paths import (
     check_paths,
@@ -19,7 +19,6 @@ from cotbuild.builder.sources.paths import (
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
-from cotbuild.schemas.json_text import parse_json
 from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
@@ -99,18 +98,13 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
 
 
 def _bare_rows(path: Path) -> Iterator[Row]:
-    if path.suffix.lower() not in _JSON:
+    rows = FileRows(path)
+    if rows.format not in ("json", "jsonl"):
         raise ConfigError(
             f"{path.name}: text={WHOLE_ROW} needs a JSON list of texts. For other "
             "files name the column of the text."
         )
-    content = read_document(path)
-    try:
-        value: Any = parse_json(content.decode("utf-8-sig"))
-    except ValueError as error:  # JsonFault and UnicodeDecodeError are
-        raise DataError(
-            f"{path.name}: not JSON: {error}. text={WHOLE_ROW} needs one list of texts."
-        ) from error
+    value = read_values(path)[0]
     if not isinstance(value, list):
         raise DataError(f"{path.name}: holds {short_repr(value)}, not a list of texts.")
     return ({WHOLE_ROW: item} for item in value)

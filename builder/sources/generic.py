@@ -18,6 +18,7 @@ from cotbuild.builder.sources.make import (
     make_question,
     parse_choices,
 )
+from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
 from cotbuild.builder.sources.targets import (
     find_choice_label,
     find_first_position,
@@ -28,7 +29,6 @@ from cotbuild.builder.sources.targets import (
 )
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.json_text import JsonFault, parse_json
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import short_repr
 
@@ -176,7 +176,7 @@ class _ColumnPlan:
         more = self._get("other_targets", row)
         if is_missing(more) or not more:
             return target, others
-        first_more, rest = parse_texts(_parse_json_list(more))
+        first_more, rest = parse_texts(_parse_list(more))
         return target, (*others, first_more, *rest)
 
 
@@ -194,14 +194,15 @@ def _parse_closed_target(value: object, kind: QuestionKind) -> str:
     return target
 
 
-def _parse_json_list(value: Any) -> Any:
-    """Return the list in a CSV cell that holds JSON, and any other value as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
+def _parse_list(value: Any) -> Any:
+    """Return the list in a CSV cell that holds one, and any other value as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "array(")):
         return value
     try:
-        return parse_json(value)
-    except JsonFault as error:
+        return parse_list_text(value)
+    except PythonTextFault as error:
         raise BadRow(
             BadRowReason.BAD_TARGET,
-            f"other_targets is {short_repr(value)}. Expected a list of texts, in CSV as JSON.",
+            f"other_targets is {short_repr(value)}. Expected a list of texts, in CSV as JSON or "
+            "Python text.",
         ) from error

@@ -1,5 +1,6 @@
 """Make questions from the raw values of rows: texts, ids, choices and validation."""
 
+import math
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import chain
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.schemas.json_text import JsonFault, parse_json
+from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import explain_validation_error, short_repr
 
@@ -164,10 +165,10 @@ def parse_choices(value: object) -> list[tuple[str, str]]:
 
     The forms are ["red", "blue"] (labelled A, B, …), [{"label": "A", "text": "red"},
     …], {"label": [...], "text": [...]}, {"A": "red", "B": "blue"}, and a string that
-    holds one of them as JSON, as a CSV cell does.
+    holds one of them as JSON or Python text, as a CSV cell does.
     """
     if isinstance(value, str):
-        value = _parse_json(value)
+        value = _parse_cell(value)
     if isinstance(value, dict):
         return _parse_choice_mapping(value)
     if isinstance(value, list | tuple):
@@ -195,10 +196,10 @@ def _parse_choice_list(value: Sequence[Any]) -> list[tuple[str, str]]:
     return [(letter, _clean_option(text)) for letter, text in lettered]
 
 
-def _parse_json(text: str) -> Any:
+def _parse_cell(text: str) -> Any:
     try:
-        return parse_json(text)
-    except JsonFault as error:
+        return parse_list_text(text)
+    except PythonTextFault as error:
         raise _bad_choices(text) from error
 
 
@@ -213,7 +214,9 @@ def _clean_option(value: object) -> str:
         if text:
             return text
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
+        is_finite = not isinstance(value, float) or math.isfinite(value)
+        if is_finite:  # NaN is an empty cell
+            return str(value)
     raise _bad_choices(value)
 
 

@@ -8,7 +8,7 @@ from cotbuild.builder.build.recorded import recorded_commit
 from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.sources.base import BadRow, KnownDataset, Row, RowReader
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
-from cotbuild.builder.sources.files import READERS, FileRows
+from cotbuild.builder.sources.files import FileRows, may_be_file_name
 from cotbuild.builder.sources.provenance import load_resolved
 from cotbuild.builder.sources.slices import parse_row_range
 from cotbuild.builder.sources.source import Source
@@ -58,7 +58,7 @@ def _may_be_hub_id(name: str) -> bool:
 
     data/train.jsonl is a missing file rather than a Hub id.
     """
-    is_file_name = Path(name).suffix.lower() in READERS
+    is_file_name = may_be_file_name(Path(name))
     return HUB_ID.fullmatch(name) is not None and not is_file_name
 
 

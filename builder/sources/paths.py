@@ -97,14 +97,14 @@ def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
     value: Any = row
     steps = parse_path(path)
     for number, step in enumerate(steps):
-        is_found, inner = _take_step(value, step)
+        is_found, inner = take_step(value, step)
         if not is_found:
             return None, Stop(_join_steps(steps[:number]), value, step)
         value = inner
     return value, None
 
 
-def _take_step(value: Any, step: Step) -> tuple[bool, Any]:
+def take_step(value: Any, step: Step) -> tuple[bool, Any]:
     """Return whether a value has a step, and what is there."""
     if isinstance(value, Mapping):
         if isinstance(step, str) and step in value:

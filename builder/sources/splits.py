@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
-from cotbuild.builder.sources.files import READERS
+from cotbuild.builder.sources.files import (
+    ENDINGS,
+    is_compressed_name,
+    is_data_file,
+)
 from cotbuild.schemas.errors import ConfigError
 
 _ALIASES = {"dev": "validation", "val": "validation", "valid": "validation"}
@@ -35,11 +39,12 @@ def find_split_file(folder: Path, split: str) -> Path:
     Raises ConfigError if there is not exactly one.
     """
     files = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in READERS and path.is_file()
+        path for path in folder.iterdir() if is_data_file(path) and path.is_file()
     )
     matching = [path for path in files if _has_split(path, split)]
+    # A file beside its compressed copy is one file.
+    plain = [path for path in matching if not is_compressed_name(path)]
+    matching = plain or matching
     if len(matching) == 1:
         return matching[0]
     names = [path.name for path in matching or files]
@@ -47,7 +52,7 @@ def find_split_file(folder: Path, split: str) -> Path:
     raise ConfigError(
         f"{folder.name}: {count} for split {split!r} among {names}. There must be "
         f"exactly one whose name has the word {split!r} (train, dev or validation or "
-        f"val, test) and ends in one of {', '.join(READERS)}. Rename the file or pass it "
+        f"val, test) and ends in one of {', '.join(ENDINGS)}. Rename the file or pass it "
         "as the source itself."
     )
 

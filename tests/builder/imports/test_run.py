@@ -497,7 +497,7 @@ def test_questions_inside_without_targets_are_unscored(
             DataError,
             r"r.json: holds {'a': 1}, not a list of texts",
         ),
-        ("r.txt", "a", DataError, r"r.txt: unknown ending '.txt'"),
+        ("r.txt", "a", DataError, r"r.txt: its first lines are neither JSON"),
         ("gone.json", None, DataError, r"gone.json: cannot be read"),
     ],
 )

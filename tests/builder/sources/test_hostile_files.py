@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.sources import Source, files, open_source
-from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources import Source, open_source
+from cotbuild.builder.sources.files import FileRows, csv_rows, json_rows, lines
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Question
@@ -82,7 +82,7 @@ SHORT_LINE = '{"question": "Why?", "answer": "so"}\n'
 def test_a_line_over_the_bound_is_one_bad_row(
     end: str, write: Write, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 1_000)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1_000)
     path = write("a.jsonl", SHORT_LINE + LONG_LINE + SHORT_LINE + end)
     with pytest.raises(
         DataError, match=r"row 1 \(from 0\): line 2 is longer than 0 MiB"
@@ -113,10 +113,10 @@ def test_a_file_over_a_bound_is_refused_in_one_line(
     ask: Ask,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 6_000)
-    monkeypatch.setattr(files, "MAX_CSV_COLUMNS", 100)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 6_000)
+    monkeypatch.setattr(csv_rows, "MAX_CSV_COLUMNS", 100)
     if "larger" in message:
-        monkeypatch.setattr(files, "MAX_DOCUMENT_BYTES", 1_000)
+        monkeypatch.setattr(json_rows, "MAX_DOCUMENT_BYTES", 1_000)
     with pytest.raises(DataError, match=message) as caught:
         ask(write(name, content))
     assert len(str(caught.value)) < 500
@@ -126,13 +126,13 @@ def test_a_file_over_a_bound_is_refused_in_one_line(
 def test_a_document_may_be_one_long_line(
     content: str, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
     assert set(map(str, FileRows(write("a.json", content)))) == {"{}"}
 
 
 def test_rows_are_bounded_one_by_one(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
     content = "question,answer\n" + 'q,"two\nlines"\n' * 1_000
     assert len(list(FileRows(write("a.csv", content)))) == 1_000

@@ -1,0 +1,86 @@
+"""Words such as "nan" in a table: nothing, or a text. Pure.
+
+"None" may be an answer, "nan" the text that a data frame writes for an empty cell. The
+other cells of the column decide: among numbers, truth values and lists, a null word is
+an empty cell; among texts it is a text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
+
+NULL_WORDS = frozenset(
+    ("nan", "NaN", "NAN", "NaT", "<NA>", "NA", "N/A", "n/a", "#N/A", "None", "none")
+).union(("null", "NULL", "Null"))
+_TRUTH_VALUES = frozenset(("True", "False", "true", "false", "TRUE", "FALSE"))
+_OPENINGS = ("[", "{", "(", "array(")
+
+
+@dataclass
+class NullWords:
+    """What the cells of the columns with null words are, counted row by row."""
+
+    counts: dict[int, Counter[str]]
+    """Column to the null words in it."""
+    text_columns: set[int] = field(default_factory=set)
+    """Columns that also hold texts."""
+
+    def add(self, fields: list[str]) -> None:
+        """Count the cells of one row."""
+        for column, words in self.counts.items():
+            cell = fields[column]
+            if cell in NULL_WORDS:
+                words[cell] += 1
+            elif column not in self.text_columns and not _is_value(cell):
+                self.text_columns.add(column)
+
+    @property
+    def empty_in(self) -> frozenset[int]:
+        """The columns in which null words stand for empty cells."""
+        return frozenset(set(self.counts) - self.text_columns)
+
+
+def find_null_columns(fields: list[str]) -> set[int]:
+    """Return the columns of a row that hold a null word."""
+    if NULL_WORDS.isdisjoint(fields):
+        return set()
+    return {column for column, cell in enumerate(fields) if cell in NULL_WORDS}
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell is empty, a number, a truth value or a list or object."""
+    text = cell.strip()
+    if not text or text in _TRUTH_VALUES:
+        return True
+    if text.startswith(_OPENINGS):
+        return _is_list_text(text)
+    return _is_number(text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_list_text(text: str) -> bool:
+    try:
+        parse_list_text(text)
+    except PythonTextFault:
+        return False
+    return True
+
+
+def describe_text_words(
+    counts: Mapping[int, Counter[str]], columns: Iterable[int], names: list[str]
+) -> list[str]:
+    """Return a line for each null word that is a text in these columns."""
+    return [
+        f"{word!r} in {count:,} rows of column {names[column]!r} is read as a text"
+        for column in columns
+        for word, count in sorted(counts[column].items())
+    ]

@@ -1,0 +1,175 @@
+"""Read the rows of a file, in the format that its content or its name shows.
+
+A row that cannot be read is yielded as a BadRow; a file that cannot be read raises.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
+from cotbuild.builder.sources.files.csv_rows import CsvTable
+from cotbuild.builder.sources.files.formats import find_format
+from cotbuild.builder.sources.files.json_rows import read_json, read_jsonl
+from cotbuild.builder.sources.files.opening import open_content, open_file
+from cotbuild.builder.sources.files.text_lines import (
+    parse_parallel,
+    read_parallel,
+    read_text_lines,
+)
+from cotbuild.builder.visible import shell_quote
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.names import FileFormat
+
+
+class FileRows:
+    """The rows of one file; can be iterated any number of times.
+
+    `read_as` is the format, None to find it. `rows_under` is the path to the rows in a
+    JSON document, None to find them. Raises DataError if the file as a whole cannot be
+    read, ConfigError if it has no rows there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        read_as: FileFormat | None = None,
+        rows_under: str | None = None,
+    ) -> None:
+        self.path = path
+        self.location = path.name
+        self._read_as = read_as
+        self._rows_under = rows_under
+        self._document_shape: str | None = None
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        match self.format:
+            case "jsonl":
+                return read_jsonl(self.path)
+            case "json":
+                self._document_shape, rows = read_json(self.path, self._rows_under)
+                return rows
+            case "csv" | "tsv":
+                return iter(self._table)
+            case "parquet":
+                return read_parquet(self.path)
+            case "lines":
+                return read_text_lines(self.path)
+
+    @cached_property
+    def format(self) -> FileFormat:
+        """The format of the file; raises DataError or ConfigError if it is unknown."""
+        found = self._read_as or find_format(self.path)
+        if self._rows_under is None:
+            return found
+        if found not in ("json", "jsonl"):
+            raise ConfigError(
+                f"{self.location}: --rows-under {shell_quote(self._rows_under)} is for "
+                f"JSON, and the file is read as {found}. Leave it out."
+            )
+        return "json"
+
+    @cached_property
+    def _table(self) -> CsvTable:
+        preferred = "\t" if self.format == "tsv" else ","
+        return CsvTable(self.path, preferred, is_fixed=self._read_as == "tsv")
+
+    @property
+    def shape(self) -> str:
+        """What was recognised, such as "CSV, semicolon-separated, gzip"."""
+        with open_content(self.path) as content:
+            wrappings = content.wrappings
+        return ", ".join([self._plain_shape(), *wrappings])
+
+    def _plain_shape(self) -> str:
+        match self.format:
+            case "jsonl":
+                return "JSON Lines"
+            case "json":
+                if self._document_shape is None:
+                    self._document_shape, _ = read_json(self.path, self._rows_under)
+                return self._document_shape
+            case "csv" | "tsv":
+                return self._table.shape
+            case "parquet":
+                return "Parquet"
+            case "lines":
+                return "text, one row a line"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on cells of a table that could be read in another way."""
+        return self._table.notes if self.format in ("csv", "tsv") else ()
+
+    def checksum(self) -> str:
+        """Return the sha256 of the bytes on disk in 64 hex digits."""
+        with open_file(self.path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class ParallelRows:
+    """The rows of several text files side by side: line n of each is row n."""
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self._files = files
+        self.location = parallel_name(files)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        return read_parallel(self._files)
+
+    @property
+    def shape(self) -> str:
+        """The column of each file."""
+        columns = (f"{column} from {path.name}" for column, path in self._files.items())
+        return f"text files, one row a line: {', '.join(columns)}"
+
+    notes: tuple[str, ...] = ()
+
+    def checksum(self) -> str:
+        """Return a digest of the columns and the files' sha256."""
+        checksums = {
+            column: FileRows(path).checksum() for column, path in self._files.items()
+        }
+        return digest("parallel/1", checksums)
+
+
+def parallel_name(files: dict[str, Path]) -> str:
+    """Return the name of files that are read side by side."""
+    return "+".join(path.name for path in files.values())
+
+
+def open_rows(
+    name: str,
+    read_as: FileFormat | None = None,
+    rows_under: str | None = None,
+) -> FileRows | ParallelRows:
+    """Return the rows of a file, or of "question=q.txt,target=a.txt".
+
+    Raises ConfigError.
+    """
+    path = Path(name)
+    files = None if path.exists() else parse_parallel(name)
+    if files is None:
+        return FileRows(path, read_as, rows_under)
+    if read_as not in (None, "lines") or rows_under is not None:
+        raise ConfigError(
+            f"{parallel_name(files)}: text files with one row a line. Leave out --as and "
+            "--rows-under."
+        )
+    return ParallelRows(files)
+
+
+def read_parquet(path: Path) -> Iterator[Row | BadRow]:
+    """Yield the rows of a Parquet file, in bounded memory."""
+    from cotbuild.builder.storage.parquet_rows import ParquetRows, RowFault
+
+    with ParquetRows(path, path.name) as file:
+        for row in file.rows():
+            if not isinstance(row, RowFault):
+                yield row
+            elif row.is_text:
+                yield BadRow(BadRowReason.NOT_UTF8, row.message)
+            else:
+                yield BadRow(BadRowReason.UNREADABLE, row.message)
