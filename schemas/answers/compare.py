@@ -7,19 +7,16 @@ is a choice's label, yes or no, a number in digits, or a short text. Pure.
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable
-from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _QUOTES = dict.fromkeys(map(ord, "'\u2018\u2019"))
 _MARK = re.compile(r"[^\w\s]|_")
-_NUMERAL = re.compile(r"([-+]?)(\d+(?:\.\d*)?|\.\d+)")
-_FRACTION = re.compile(r"([-+]?)(?:(\d{1,18}) )?(\d{1,18})/(\d{1,18})")
 
 
 # --- grading ---
@@ -70,7 +67,8 @@ def _meaning(answer: str, question: Question) -> Hashable:
         case QuestionKind.CHOICE:
             return option_table(question).texts.get(answer)
         case QuestionKind.NUMBER:
-            return parse_number(answer) or casefold_text(answer)
+            value = parse_number(answer)
+            return casefold_text(answer) if value is None else value
         case _:
             return normalise_text(answer)
 
@@ -113,24 +111,6 @@ def _replace_mark(mark: re.Match[str]) -> str:
     # Symbols and combining marks carry meaning, as in C+ and in Hindi vowels.
     is_punctuation = unicodedata.category(char).startswith(("P", "C"))
     return char if in_number or not is_punctuation else " "
-
-
-def parse_number(text: str) -> Decimal | Fraction | None:
-    """Return the value of a number as people write it; None if it is not one number.
-
-    Currency signs, commas and a final % are ignored. "3/4" and "1 1/2" give a
-    Fraction, which compares exactly with a Decimal.
-    """
-    plain = _casefold(text).replace("\u2212", "-").replace("\u2044", "/")
-    plain = re.sub(r"[$£€¥¢]|%\s*\Z", "", plain.replace(",", ""))
-    plain = " ".join(plain.split()).replace("- ", "-")
-    if _NUMERAL.fullmatch(plain):
-        return Decimal(plain)
-    fraction = _FRACTION.fullmatch(plain)
-    if fraction is None or not int(fraction[4]):
-        return None
-    size = int(fraction[2] or 0) + Fraction(int(fraction[3]), int(fraction[4]))
-    return -size if fraction[1] == "-" else size
 
 
 def _casefold(text: str) -> str:

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import option_table, parse_number
+from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.long_names import GAP, WORD, find_long_name, is_border
+from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.answers.readers import plain_number
 from cotbuild.schemas.question import Question, QuestionKind
 

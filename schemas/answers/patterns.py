@@ -166,7 +166,6 @@ NUMBER_OPENING = re.compile(
     re.IGNORECASE,
 )
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
-FRACTION = re.compile(r"(-?)\\[dt]?frac ?\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 # --- how far an answer reaches ---
 _FINAL_MARKS = r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)"
@@ -234,14 +233,12 @@ NUMBER = re.compile(
     r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
     r"(?:(?P<digits>[0-9]{1,3}" + _GROUPS + r"(?![0-9])"
     r"|[0-9]++)(?P<decimals>\.[0-9]++)?"
-    r"(?P<rest> [0-9]++/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
+    r"(?P<rest> [1-9][0-9]*+/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
     r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
     re.IGNORECASE,
 )
 SCALE = re.compile(r" ?(thousand|million|billion)\b", re.IGNORECASE)
 SCALES = {"thousand": 3, "million": 6, "billion": 9}
-SEVERAL = re.compile(r" *(?:or|to|and|-) *[-$£€]*\d", re.IGNORECASE)
-OPERATOR = re.compile(r" *[+*/x] *[$£€]?\d")
 
 YES_NO = re.compile(
     r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![\w'])(?![ -](?:one|longer|idea|way"

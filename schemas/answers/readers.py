@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import OptionTable, option_table
 from cotbuild.schemas.question import Question, QuestionKind
@@ -187,34 +188,30 @@ def read_yes_no(text: str, question: Question) -> ReadValue | None:  # noqa: ARG
 def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
     """Read the number that follows, the one after the last "=", or the clause's only one.
 
-    A range ("3 or 4") is no single answer.
+    A range ("3 or 4") and an expression (2√3) are no single answer.
     """
     start = _skip(p.NUMBER_OPENING, text, 0)
     if no_single := _read_no_single(text, start):
         return no_single
-    if fraction := p.FRACTION.match(text, start):
-        answer = f"{fraction[1]}{fraction[2]}/{fraction[3]}"
-        return ReadValue(answer, *fraction.span(), complete=True)
-    clause = text[:start] + p.clause(text, start)
-    number = _find_number(clause, start)
-    if number is None or p.OPERATOR.match(clause, number.end()):
+    reading = numbers.read_number(text)
+    if reading is None:
         return None
-    if p.SEVERAL.match(clause, number.end()):
-        return ReadValue(None, *number.span(), complete=True)
-    has_more = bool(text[number.end() :].strip(" .,"))
-    return ReadValue(plain_number(number), *number.span(), complete=has_more)
+    return ReadValue(reading.plain, reading.start, reading.end, reading.complete)
 
 
-def _find_number(clause: str, start: int) -> re.Match[str] | None:
-    numbers = list(p.NUMBER.finditer(clause, start))
-    equals = clause.rfind("=")
-    if equals >= start:
-        return next((number for number in numbers if number.start() > equals), None)
-    if not numbers:
+def read_bounded_number(text: str, *, maths: bool = False) -> ReadValue | None:
+    """Read the number that is all that a bounded value says: a box, a tag, a field.
+
+    Words such as a unit may follow it, or a sentence may hold it as its only number;
+    any other content is None. `maths` says that the text is LaTeX, as in a box.
+    """
+    whole = numbers.read_whole_number(text, maths=maths, with_words=True)
+    if whole is not None:
+        return ReadValue(whole.plain, whole.start, whole.end, complete=True)
+    reading = numbers.read_number_of_prose(text)
+    if reading is None or reading.plain is None:
         return None
-    is_next = numbers[0].start() == start
-    is_only = len({plain_number(number) for number in numbers}) == 1
-    return numbers[0] if is_next or is_only else None
+    return ReadValue(reading.plain, reading.start, reading.end, complete=True)
 
 
 def plain_number(found: re.Match[str]) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from cotbuild.prompts.student import question_digest
-from cotbuild.schemas.answers.compare import casefold_text, is_correct, parse_number
+from cotbuild.schemas.answers.compare import casefold_text, is_correct
 from cotbuild.schemas.answers.folding import fold
+from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.evaluation import OptionResult, QuestionResult
 from cotbuild.schemas.question import Question, QuestionKind

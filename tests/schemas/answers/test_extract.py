@@ -165,7 +165,7 @@ NUMBER = [
     ("The answer is between 5 and 7", None),
     ("The answer is (12,13)", None),
     ("The answer is 3:30", None),
-    ("The answer is 2^10", None),
+    ("The answer is 2^10", "1024"),
     ("The answer is 5 + 7", None),
     ("The answer is unknown.", None),
     ("1. First she sells them.", None),

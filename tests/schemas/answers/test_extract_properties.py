@@ -3,9 +3,9 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.compare import parse_number
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.folding import fold
+from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.rationale import Flag
 from tests.support.weathering import KINDS, OPTIONS, question
 
