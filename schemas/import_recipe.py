@@ -15,7 +15,8 @@ WHOLE_ROW = "."
 """Column name for the row itself, in files that are lists of texts."""
 QUESTION_FIELDS = ("id", "question", "choices", "target", "other_targets", "kind")
 """Fields of its question that a row can hold."""
-_COLUMN_FIELDS = ("text", "answer", *QUESTION_FIELDS)
+_TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
+_COLUMN_FIELDS = (*_TEXT_FIELDS, *QUESTION_FIELDS)
 _JOIN_FIELDS = {"id": "id", "question": "question", "inside": "question"}
 """Join to the field whose column it needs."""
 
@@ -48,9 +49,15 @@ class ImportRecipe(Record):
         "their questions."
     )
     columns: dict[str, str] = Field(
-        description="Field to column, with dots for nested columns. text is a text or a list "
-        "of texts, with '.' for the row itself. The others are answer, id, "
-        "question, choices, target, other_targets and kind."
+        description="Field to column, or to a path such as choices.0.message.content. text "
+        "is a text or a list of texts, with '.' for the row itself. The others are answer, "
+        "reasoning, finish_reason, error (a value there means that the request failed), "
+        "id, question, choices, target, other_targets and kind. 'a,b' is the first of "
+        "two columns that has a value; as question, the texts of both."
+    )
+    where: dict[str, str] = Field(
+        default={},
+        description="Column to the value that it must have; other rows are left out.",
     )
     question_form: str = Field(
         default="$question",
@@ -79,9 +86,10 @@ class ImportRecipe(Record):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that determines the rows."""
-        return digest(
-            "recipe/1", self.model_dump(mode="json", exclude={"about", "order_about"})
-        )
+        values = self.model_dump(mode="json", exclude={"about", "order_about"})
+        if not self.where:
+            del values["where"]  # recipes did not have it at first
+        return digest("recipe/1", values)
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
@@ -182,7 +190,10 @@ class ImportDropReason(StrEnum):
     """Why a text of the files was dropped."""
 
     BAD_ROW = "bad_row"  # unreadable, without a text, or without what the join needs
+    FAILED = "failed"  # the row has an error in place of a text
+    NOT_SELECTED = "not_selected"  # the row is not one of those the recipe reads
     NO_QUESTION = "no_question"  # the split has no such question
+    BAD_QUESTION = "bad_question"  # the row of the question cannot be used
     # Several questions have this text, and there is not one rationale for each.
     AMBIGUOUS = "ambiguous"
     LEFT_OUT = "left_out"  # the split has the question, but the build does not
@@ -205,6 +216,13 @@ class ImportEntry(Record):
     )
     recipe: str = Field(description="name@version of the recipe.")
     fingerprint: str = Field(description="The recipe's fingerprint.")
+    columns: dict[str, str] = Field(
+        default={},
+        description="Field to column or path, as in the recipe; empty if not recorded.",
+    )
+    where: dict[str, str] = Field(
+        default={}, description="Column to the value that it must have."
+    )
     made_by: str = Field(description="Author of the rationales.")
     licence: str = Field(description="Licence of the rationales, as stated.")
     url: str | None = Field(description="URL of the rationales; None if not stated.")

@@ -93,7 +93,7 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
     values[last] = value
 
 
-def columns(pairs: Iterable[str]) -> dict[str, str] | None:
+def columns(pairs: Iterable[str], option: str = "--map") -> dict[str, str] | None:
     """Parse `--map question=stem`; None if none was given.
 
     Raises ConfigError for another form.
@@ -103,7 +103,7 @@ def columns(pairs: Iterable[str]) -> dict[str, str] | None:
         field, equals, column = pair.partition("=")
         if not equals or not field or not column:
             raise ConfigError(
-                f"--map {pair!r} is not FIELD=COLUMN, such as question=stem."
+                f"{option} {pair!r} is not FIELD=COLUMN, such as question=stem."
             )
         mapping[field] = column
     return mapping or None

@@ -7,7 +7,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import FORMAT, QUESTIONS, examples
-from cotbuild.builder.console import print_line
+from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import ImportRecipe
 
@@ -15,7 +15,13 @@ SHIPPED = (
     "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
 )
 """Written out so that --help reads no YAML; a test compares it with the recipes."""
+FORMS = (
+    "chat, sharegpt, alpaca, lm_eval, inspect, openai_batch, anthropic_batch, "
+    "openai_evals, vllm_outputs, opencompass, rows"
+)
+"""Written out so that --help reads no file; a test compares it with the table."""
 EXAMPLES = examples(
+    "cotbuild import samples_gsm8k.jsonl --out builds/gsm8k",
     "cotbuild import cose_train_v1.11.jsonl --format cose --source commonsense_qa \\",
     "    --out builds/cose",
     "cotbuild import mine.csv --map text=explanation --map id=qid \\",
@@ -35,21 +41,33 @@ def import_rationales(
     format: Annotated[
         Text,
         typer.Option(
-            help=f"Recipe: {SHIPPED}, or a .yaml file. Without one, use --map."
+            help=f"Form of the files: {FORMS}; or recipe: {SHIPPED}, or a .yaml file. "
+            "Default: the form that they have, or --map."
         ),
     ] = None,
     map: Annotated[
         Many,
         typer.Option(
             metavar="FIELD=COLUMN",
-            help="Columns of text and of id or question, and of answer; repeatable.",
+            help="Column, or path such as choices.0.message.content, of text; of id or "
+            "question; of answer, reasoning, finish_reason, error, target, choices; "
+            "repeatable.",
             rich_help_panel=FORMAT,
         ),
     ] = None,
     join: Annotated[
         Text,
         typer.Option(
-            help="id, question, order or inside, if the columns do not show it.",
+            help="id, question, order, or inside (the rows hold their questions). "
+            "Default: by the columns; inside if a question is mapped and no --source.",
+            rich_help_panel=FORMAT,
+        ),
+    ] = None,
+    where: Annotated[
+        Many,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Read only the rows that have this value; repeatable.",
             rich_help_panel=FORMAT,
         ),
     ] = None,
@@ -103,6 +121,13 @@ def import_rationales(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    kind: Annotated[
+        Text,
+        typer.Option(
+            help="Kind of the questions: choice, yes_no, number or text.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
     eval_splits: Annotated[
         Text,
         typer.Option(
@@ -140,21 +165,21 @@ def import_rationales(
         described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
         given = {name: value for name, value in described.items() if value is not None}
         recipe = _choose_recipe(
+            files,
             format,
             columns(map or []),
             given,
+            where=columns(where or [], "--where"),
+            has_source=source is not None,
             answer_first=answer_first,
             target_shown=target_shown,
         )
-        if source is None and recipe.join != "inside":
-            raise ConfigError(
-                f"recipe {recipe.ref} joins texts to questions by {recipe.join}. Pass "
-                "the questions, such as --source commonsense_qa or a file."
-            )
+        _check_source(source, recipe)
         flags = {
             "source.name": source,
             "source.split": split,
             "source.columns": columns(source_map or []),
+            "source.kind": kind,
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
             "imported.files": [str(file) for file in files],
@@ -176,43 +201,80 @@ def import_rationales(
             print_line(line)
 
 
+def _check_source(source: str | None, recipe: ImportRecipe) -> None:
+    if source is None and recipe.join != "inside":
+        raise ConfigError(
+            f"recipe {recipe.ref} joins texts to questions by {recipe.join}. Pass "
+            "the questions, such as --source commonsense_qa or a file; or their column, "
+            "if the rows hold them: --map question=COL --join inside."
+        )
+    if source is not None and recipe.join == "inside":
+        raise ConfigError(
+            f"--source {source!r} with --join inside, which takes the questions from "
+            "the rows. Leave one of them out."
+        )
+
+
 def _choose_recipe(
+    files: list[Path],
     format: str | None,
-    columns: dict[str, str] | None,
+    given_columns: dict[str, str] | None,
     given: dict[str, Any],
     *,
+    where: dict[str, str] | None,
+    has_source: bool,
     answer_first: bool,
     target_shown: bool,
 ) -> ImportRecipe:
-    """Return the recipe of --format, or one made of --map and the options with it."""
-    from cotbuild.builder.imports import (
-        builtin_recipes,
-        load_recipe,
-        recipe_from_mapping,
+    """Return the recipe of --format, of --map, or of the form of the first file."""
+    from cotbuild.builder.imports import load_recipe, recipe_from_mapping
+    from cotbuild.builder.imports.recognise import (
+        FORM_NAMES,
+        describe_form,
+        make_recipe,
+        recognise,
     )
+    from cotbuild.builder.sources.files import FileRows
 
-    if format is None and columns is None:
-        raise ConfigError(
-            "neither --format nor --map. Pass a recipe, one of "
-            f"{', '.join(builtin_recipes())} or a .yaml file; or the columns, such as "
-            "--map text=rationale --map id=id."
-        )
-    if format is None:
-        return recipe_from_mapping(
-            columns or {},
-            answer_first=answer_first,
-            target_shown=target_shown,
-            **given,
-        )
-    mapping_flags = [] if columns is None else ["--map"]
-    mapping_flags += [f"--{name.replace('_', '-')}" for name in given]
-    if answer_first:
-        mapping_flags.append("--answer-first")
-    if target_shown:
-        mapping_flags.append("--target-shown")
-    if mapping_flags:
-        raise ConfigError(
-            f"--format {format!r} with {', '.join(mapping_flags)}. Pass one or the "
-            "other: a recipe says all of it."
-        )
-    return load_recipe(format)
+    columns = given_columns or {}
+    options = {
+        **given,
+        "has_source": has_source,
+        "where": where or {},
+        "answer_first": answer_first,
+        "target_shown": target_shown,
+    }
+    if format is not None and format not in FORM_NAMES:
+        mapping_flags = [] if given_columns is None else ["--map"]
+        mapping_flags += [] if where is None else ["--where"]
+        mapping_flags += [f"--{name.replace('_', '-')}" for name in given]
+        mapping_flags += ["--answer-first"] if answer_first else []
+        mapping_flags += ["--target-shown"] if target_shown else []
+        if mapping_flags:
+            raise ConfigError(
+                f"--format {format!r} with {', '.join(mapping_flags)}. Pass one or the "
+                "other: a recipe says all of it."
+            )
+        return load_recipe(format)
+    if format is None and _is_whole(columns, given, has_source=has_source):
+        return recipe_from_mapping(columns, **options)
+    rows = FileRows(files[0])
+    try:
+        found = recognise(rows, format, columns)
+    except ConfigError:
+        if format is None and "text" in columns:
+            return recipe_from_mapping(columns, **options)
+        raise
+    recipe = make_recipe(found, **options)
+    for line in describe_form(found, recipe, rows.location):
+        print_message(line)
+    return recipe
+
+
+def _is_whole(
+    columns: dict[str, str], given: dict[str, Any], *, has_source: bool
+) -> bool:
+    """Whether columns say all that an import needs, so that no form is looked for."""
+    if "text" not in columns:
+        return False
+    return has_source or "question" in columns or "join" in given

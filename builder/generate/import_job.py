@@ -1,6 +1,7 @@
 """Builds of rationales that were written elsewhere."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from cotbuild.builder.generate.jobs import (
 )
 from cotbuild.builder.generate.plan import read_previous, replacement_lines
 from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
+from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui, pluralize
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.import_recipe import ImportConfig
+from cotbuild.schemas.rationale import Rationale
 
 
 def import_title(dataset: str, author: str) -> str:
@@ -42,14 +45,31 @@ class ImportJob(Job):
         for line in self._announce(found):
             ui.say(line)
         return BuildRows(
-            found.rows(self.config.grading),
+            self._watch(found.rows(self.config.grading), ui.say),
             found.num_rows,
             mode=f"import:{found.entry.recipe}",
             imported=found.entry,
         )
 
     def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:  # noqa: ARG002
-        yield from self._announce(open_import(self.imported, self.source))
+        found = open_import(self.imported, self.source)
+        yield from self._announce(found)
+        texts, grading = UnansweredTexts(), self.config.grading
+        verdicts = Counter(
+            row.verdict.value for row in texts.watch(found.rows(grading))
+        )
+        counts = " + ".join(f"{count} {name}" for name, count in verdicts.items())
+        yield f"{pluralize(found.num_rows, 'rationale')} = {counts or 'none'}"
+        yield from texts.warning_lines(self.imported.recipe)
+
+    def _watch(
+        self, rows: Iterator[Rationale], say: Callable[[str], None]
+    ) -> Iterator[Rationale]:
+        """Yield the rows, then warn if most of their texts state no answer."""
+        texts = UnansweredTexts()
+        yield from texts.watch(rows)
+        for line in texts.warning_lines(self.imported.recipe):
+            say(line)
 
     def input_parts(self) -> dict[str, Any]:
         return {"imported": list(self.file_checksums)}
@@ -75,6 +95,12 @@ class ImportJob(Job):
         for text in rationales.unmatched:
             reason = f"{text.reason.value}: {text.what}"
             yield f"{text.file} row {text.row} (from 0): {reason}"
+        recipe = self.imported.recipe
+        if recipe.target_shown and recipe.answer in ("last", "first"):
+            yield (
+                "target shown: the answer that counts is the one a text states, not the "
+                "target; a .yaml recipe with `answer: target` takes the target"
+            )
         yield from replacement_lines(self, read_previous(self.out))
 
 

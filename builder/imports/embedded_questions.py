@@ -1,16 +1,20 @@
 """A source of questions made of the files of rationales that contain them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.imports.read import read_rows
+from cotbuild.builder.imports.read import get, is_selected, read_rows, split_paths
+from cotbuild.builder.imports.values import question_text
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.make import clean_field
 from cotbuild.builder.sources.paths import find_value
 from cotbuild.builder.sources.splits import infer_split
+from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -60,17 +64,21 @@ class EmbeddedQuestionRows:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         index = EmbeddedQuestionIndex(self._recipe)
-        for row in self._readable_rows():
+        for question in self._questions():
             num_before = len(index)
-            is_new = index.number_of(row) == num_before
+            is_new = index.number_of(question) == num_before
             if is_new:
-                yield question_row(row, self._recipe)
+                yield question
 
-    def _readable_rows(self) -> Iterator[Row]:
+    def _questions(self) -> Iterator[dict[str, Any]]:
         for file in self._files:
             for row in read_rows(file, self._recipe):
-                if not isinstance(row, BadRow):
-                    yield row
+                if isinstance(row, BadRow) or not is_selected(row, self._recipe):
+                    continue
+                try:
+                    yield question_row(row, self._recipe)
+                except BadRow:
+                    continue  # the join counts it
 
     def checksum(self) -> str:
         """Return the sha256 of the file, or a digest of those of several files."""
@@ -83,28 +91,50 @@ class EmbeddedQuestionIndex:
 
     def __init__(self, recipe: ImportRecipe) -> None:
         self._recipe = recipe
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def number_of(self, row: Row) -> int:
-        """Return the number of a row's question, from 0."""
-        question = repr(question_row(row, self._recipe))
-        return self._numbers.setdefault(question, len(self._numbers))
+    def number_of(self, question: Mapping[str, Any]) -> int:
+        """Return the number of a question that `question_row` returned, from 0."""
+        # A digest, since questions can be long prompts.
+        content = repr(question).encode("utf-8", "surrogatepass")
+        key = blake2b(content, digest_size=16).digest()
+        return self._numbers.setdefault(key, len(self._numbers))
 
 
 def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
-    """Return the question's fields of a row, under the names that every source has."""
+    """Return the question's fields of a row, under the names that every source has.
+
+    Raises BadRow where there is no text of a question, or an image in it.
+    """
     columns = recipe.columns
     fields = {
-        field: find_value(row, columns[field])
+        field: get(row, columns[field])
         for field in QUESTION_FIELDS
-        if field in columns
+        if field in columns and field != "question"
     }
+    question = written_question(row, columns["question"])
+    clean_field(question, "question")
+    fields = {"question": question, **fields}
     if "target" in fields:
         fields["answer"] = _published_form(fields.pop("target"))
     return fields
+
+
+def written_question(row: Row, column: str) -> Any:
+    """Return the question in a column, path or several of them; raises BadRow.
+
+    Of a chat it is the last turn of the user.
+    """
+    if column in row:
+        return question_text(row[column])
+    paths = split_paths(column)
+    values = [question_text(find_value(row, path)) for path in paths]
+    if len(values) == 1:
+        return values[0]
+    return " ".join(str(value).strip() for value in values if not is_missing(value))
 
 
 def _published_form(target: object) -> object:

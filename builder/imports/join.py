@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cotbuild.builder.imports.embedded_questions import EmbeddedQuestionIndex
+from cotbuild.builder.imports.embedded_questions import (
+    EmbeddedQuestionIndex,
+    question_row,
+    written_question,
+)
 from cotbuild.builder.imports.read import (
     DroppedTexts,
     ImportedText,
+    RowDrop,
+    RowText,
+    get,
+    is_selected,
     read_rows,
     texts_of,
 )
@@ -20,7 +28,6 @@ from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
-from cotbuild.builder.sources.paths import find_value
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import (
@@ -44,12 +51,12 @@ def row_key(recipe: ImportRecipe, order: list[str] | None) -> RowKey:
     """
     columns = recipe.columns
     if recipe.join == "id":
-        return lambda row, _: clean_id(find_value(row, columns["id"]))
+        return lambda row, _: clean_id(get(row, columns["id"]))
     if recipe.join == "question":
         return lambda row, _: _written_question(row, columns)
     if recipe.join == "inside":
         index = EmbeddedQuestionIndex(recipe)
-        return lambda row, _: str(index.number_of(row))
+        return lambda row, _: str(index.number_of(question_row(row, recipe)))
     if order is None:
         return lambda _, number: str(number)
     # A wrong number of rows is an error later.
@@ -67,13 +74,34 @@ def question_key(
     return lambda question: str(question.source.row)
 
 
+def bad_row_key(
+    recipe: ImportRecipe, source: Source, order: list[str] | None
+) -> Callable[[Row | BadRow, int], str]:
+    """Return the function that gives a row of the source without a question its key.
+
+    The key is "" where the row does not show it.
+    """
+    if recipe.join == "inside" or (recipe.join == "order" and order is None):
+        return lambda _, position: str(position)
+    columns = source.config.columns
+    field = "question" if recipe.join == "question" else "id"
+
+    def find_key(row: Row | BadRow, _: int) -> str:
+        if isinstance(row, BadRow):
+            return ""
+        value = get(row, columns.get(field) or field)
+        if field == "question" and isinstance(value, str):
+            return casefold_text(value)
+        return str(value)
+
+    return find_key
+
+
 def _written_question(row: Row, columns: dict[str, str]) -> str:
     """The question in a row, with its choices where they have their own column."""
-    parts = [clean_field(find_value(row, columns["question"]), "question")]
+    parts = [clean_field(written_question(row, columns["question"]), "question")]
     if "choices" in columns:
-        parts += [
-            text for _, text in parse_choices(find_value(row, columns["choices"]))
-        ]
+        parts += [text for _, text in parse_choices(get(row, columns["choices"]))]
     return "\n".join(casefold_text(part) for part in parts)
 
 
@@ -83,6 +111,11 @@ def _expected_question(question: Question, recipe: ImportRecipe) -> str:
     if "choices" in recipe.columns:
         parts += [choice.text for choice in question.choices]
     return "\n".join(casefold_text(part) for part in parts)
+
+
+def _selection(recipe: ImportRecipe) -> str:
+    """Describe which rows a recipe reads."""
+    return ", ".join(f"{name} is not {value}" for name, value in recipe.where.items())
 
 
 def read_order(path: Path) -> list[str]:
@@ -106,11 +139,10 @@ def read_order(path: Path) -> list[str]:
 
 
 class KeyedText(NamedTuple):
-    """A text of a row, with the row's key and what its answer column holds."""
+    """A text of a row, with the row's key."""
 
     key: str
-    text: str
-    answer: object
+    text: RowText
 
 
 class JoinedTexts:
@@ -140,6 +172,8 @@ class JoinedTexts:
         for path in map(Path, config.files):
             self._read_file(path)
         self._positions: dict[str, list[int]] = {key: [] for key in self._texts}
+        self._bad_row_key = bad_row_key(config.recipe, source, order)
+        self._bad_questions: dict[str, str] = {}
         self._locate_questions(source)
         if config.recipe.join == "order":
             self._check_num_rows(source, order)
@@ -167,16 +201,18 @@ class JoinedTexts:
             number = first + row_number
             for position, found in enumerate(self._row_texts(row, number)):
                 self.num_texts += 1
-                if isinstance(found, BadRow):
-                    self._handle_bad_row(path.name, row_number, found)
+                if isinstance(found, RowDrop):
+                    self._drop(path.name, row_number, found)
                     continue
                 text = ImportedText(
                     number=number,
                     file=len(self.files),
                     row=row_number,
                     position=position,
-                    text=found.text,
-                    answer=found.answer,
+                    text=found.text.text,
+                    answer=found.text.answer,
+                    reasoning=found.text.reasoning,
+                    finish_reason=found.text.finish_reason,
                 )
                 self._texts.setdefault(found.key, []).append(text)
         self.files.append(
@@ -185,32 +221,45 @@ class JoinedTexts:
 
     def _row_texts(
         self, row: Row | BadRow, number: int
-    ) -> Iterator[KeyedText | BadRow]:
-        if isinstance(row, BadRow):
-            yield row
-            return
+    ) -> Iterator[KeyedText | RowDrop]:
+        recipe = self._config.recipe
         try:
+            if isinstance(row, BadRow):
+                raise row
+            if not is_selected(row, recipe):
+                yield RowDrop(ImportDropReason.NOT_SELECTED, _selection(recipe))
+                return
             key = self._row_key(row, number)
         except BadRow as fault:
-            yield fault
+            yield RowDrop(ImportDropReason.BAD_ROW, fault.message)
             return
-        for found in texts_of(row, self._config.recipe):
-            yield found if isinstance(found, BadRow) else KeyedText(key, *found)
+        for found in texts_of(row, recipe):
+            yield found if isinstance(found, RowDrop) else KeyedText(key, found)
 
-    def _handle_bad_row(self, file: str, row: int, fault: BadRow) -> None:
-        if self._stop:
+    def _drop(self, file: str, row: int, drop: RowDrop) -> None:
+        if self._stop and drop.reason is ImportDropReason.BAD_ROW:
             raise DataError(
-                f"{file} row {row} (from 0): {fault.message} Fix the row or pass "
+                f"{file} row {row} (from 0): {drop.message} Fix the row or pass "
                 "--on-bad-row drop."
-            ) from fault
-        self.drops.add(file, row, ImportDropReason.BAD_ROW, fault.message)
+            )
+        self.drops.add(file, row, drop.reason, drop.message)
 
     def _locate_questions(self, source: Source) -> None:
-        """Note the positions in the split of the questions that have texts."""
-        for question in source.read_all(source.split):
+        """Note the positions in the split of the questions that have texts, and the
+        faults of the rows that give no question.
+        """
+        for question in source.read_all(source.split, self._note_bad_question):
             positions = self._positions.get(self._question_key(question))
             if positions is not None:
                 positions.append(question.source.row)
+
+    def _note_bad_question(
+        self, position: int, row: Row | BadRow, fault: BadRow
+    ) -> None:
+        key = self._bad_row_key(row, position)
+        if key in self._positions:
+            message = f"{fault.reason.value}: {fault.message}"
+            self._bad_questions.setdefault(key, message)
 
     def _check_num_rows(self, source: Source, order: list[str] | None) -> None:
         if self._config.order_from is not None and order is not None:
@@ -232,10 +281,16 @@ class JoinedTexts:
             num_questions = len(self._positions[key])
             if num_questions in (1, len(texts)):
                 continue
-            reason = ImportDropReason.NO_QUESTION
-            if num_questions:
-                reason = ImportDropReason.AMBIGUOUS
-            dropped += [(text, reason, key) for text in texts]
+            reason, what = ImportDropReason.AMBIGUOUS, key
+            if not num_questions:
+                reason, what = self._why_no_question(key)
+            dropped += [(text, reason, what) for text in texts]
             del self._texts[key], self._positions[key]
         for text, reason, key in sorted(dropped):
             self.drops.add(self.files[text.file].file, text.row, reason, key)
+
+    def _why_no_question(self, key: str) -> tuple[ImportDropReason, str]:
+        fault = self._bad_questions.get(key)
+        if fault is None:
+            return ImportDropReason.NO_QUESTION, key
+        return ImportDropReason.BAD_QUESTION, fault

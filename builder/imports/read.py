@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
+from cotbuild.builder.imports.values import (
+    describe_failure,
+    is_parts,
+    join_parts,
+    join_reasoning,
+)
+from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows, read_values
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.paths import (
@@ -18,6 +24,13 @@ from cotbuild.builder.sources.paths import (
 )
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.finish_reasons import (
+    FILTERED,
+    INTERRUPTED,
+    FinishReason,
+    fold_reason,
+    to_finish_reason,
+)
 from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
 from cotbuild.schemas.record import short_repr
 
@@ -39,6 +52,8 @@ class ImportedText(NamedTuple):
     text: str
     answer: object
     """Value of the answer column; None where it is empty or there is none."""
+    reasoning: str | None = None
+    finish_reason: FinishReason | None = None
 
 
 class UnmatchedText(NamedTuple):
@@ -59,9 +74,12 @@ class DroppedTexts:
     shown: list[UnmatchedText] = field(default_factory=list)
 
     def add(self, file: str, row: int, reason: ImportDropReason, what: str) -> None:
-        """Count one text, and keep it if it is among the first."""
+        """Count one text, and keep it if it is among the first.
+
+        A row that was not to be read is only counted.
+        """
         self.counts[reason] += 1
-        if len(self.shown) < SHOWN:
+        if reason is not ImportDropReason.NOT_SELECTED and len(self.shown) < SHOWN:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
@@ -86,14 +104,28 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
         return
     present = list(dict.fromkeys(key for row in sample for key in row))
     for name, column in recipe.columns.items():
-        if column not in present and path_root(column) not in present:
+        if column in present:
+            continue
+        paths = split_paths(column)
+        found = [path for path in paths if _is_present(path, present)]
+        if not found or (name == "question" and len(found) < len(paths)):
             raise ConfigError(
                 f"{where}: no column {column!r} for {name} in the first rows. "
                 f"It must be one of {present}."
             )
-    found = check_paths(recipe.columns.values(), sample)
-    if found is not None:
-        path, stop = found
+        if name != "error":  # most rows have none
+            _check_paths(paths, sample, where)
+
+
+def _is_present(path: str, present: list[str]) -> bool:
+    return path in present or path_root(path) in present
+
+
+def _check_paths(paths: list[str], sample: list[Row], where: str) -> None:
+    """Raise ConfigError if none of the paths goes to its end in any row."""
+    found = [check_paths([path], sample) for path in paths]
+    if found[0] is not None and all(found):
+        path, stop = found[0]
         raise ConfigError(f"{where}: {path}: in the first rows {stop.describe()}.")
 
 
@@ -110,40 +142,125 @@ def _bare_rows(path: Path) -> Iterator[Row]:
     return ({WHOLE_ROW: item} for item in value)
 
 
-def texts_of(row: Row, recipe: ImportRecipe) -> list[tuple[str, object] | BadRow]:
-    """Return each text of a row with its answer.
+def is_selected(row: Row, recipe: ImportRecipe) -> bool:
+    """Return whether a row is one of those that the recipe reads."""
+    return all(
+        str(find_value(row, column)) == value for column, value in recipe.where.items()
+    )
 
-    A column may hold a list of texts, and the answer column a list as long.
+
+def get(row: Row, column: str) -> Any:
+    """Return the value of a column or path; of "a,b" the first that has a value."""
+    if column in row:
+        return row[column]
+    values = (find_value(row, path) for path in split_paths(column))
+    empty = None
+    for value in values:
+        if _has_value(value):
+            return value
+        empty = value if empty is None else empty
+    return empty
+
+
+def split_paths(column: str) -> list[str]:
+    """Return the columns and paths that "a,b" names."""
+    return [path.strip() for path in column.split(",")]
+
+
+def _has_value(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_has_value(item) for item in value)
+    return not is_missing(value)
+
+
+class RowText(NamedTuple):
+    """A text of a row, with what the row says about it."""
+
+    text: str
+    answer: object
+    reasoning: str | None
+    finish_reason: FinishReason | None
+
+
+class RowDrop(NamedTuple):
+    """A text that cannot be imported, and why."""
+
+    reason: ImportDropReason
+    message: str
+
+
+def texts_of(row: Row, recipe: ImportRecipe) -> list[RowText | RowDrop]:
+    """Return each text of a row with what the row says about it, or why there is none.
+
+    The text may be one, a list of texts or one content made of parts. The columns for
+    the answer, the reasoning and the finish_reason may hold lists as long.
     """
-    values = find_value(row, recipe.columns["text"])
-    answers = None
-    if "answer" in recipe.columns:
-        answers = find_value(row, recipe.columns["answer"])
-    if not isinstance(values, list | tuple):
-        values = [values]
-    if not isinstance(answers, list | tuple) or len(answers) != len(values):
-        answers = [answers] * len(values)
-    if not values:
+    failure = describe_failure(_column(row, recipe, "error"))
+    if failure is not None:
+        return [RowDrop(ImportDropReason.FAILED, failure)]
+    value = _column(row, recipe, "text")
+    texts = _flatten(value)
+    if not texts:
         return [_no_text([])]
-    stop = find_stop(row, recipe.columns["text"])
-    if stop is not None:
-        return [BadRow(BadRowReason.MISSING_FIELD, f"no text: {stop.describe()}.")]
-    pairs = zip(values, answers, strict=True)
-    return [_check_text(value, answer) for value, answer in pairs]
+    answers = _spread(_column(row, recipe, "answer"), texts)
+    reasonings = _spread(_column(row, recipe, "reasoning"), texts)
+    endings = _spread(_column(row, recipe, "finish_reason"), texts)
+    columns = zip(texts, answers, reasonings, endings, strict=True)
+    found = [_read_text(*values) for values in columns]
+    stop = find_stop(row, split_paths(recipe.columns["text"])[0])
+    if value is None and stop is not None and isinstance(found[0], RowDrop):
+        return [RowDrop(ImportDropReason.BAD_ROW, f"no text: {stop.describe()}.")]
+    return found
 
 
-def _check_text(value: object, answer: object) -> tuple[str, object] | BadRow:
+def _column(row: Row, recipe: ImportRecipe, field: str) -> Any:
+    return get(row, recipe.columns[field]) if field in recipe.columns else None
+
+
+def _flatten(value: Any) -> list[Any]:
+    """Return the texts of a value, which may be lists of lists."""
+    if is_parts(value) or not isinstance(value, list | tuple):
+        return [value]
+    return [text for item in value for text in _flatten(item)]
+
+
+def _spread(value: Any, texts: list[Any]) -> list[Any]:
+    """Return a value for each text: of a list as long its items, else the value."""
+    if is_parts(value) or not isinstance(value, list | tuple):
+        return [value] * len(texts)
+    for items in (value, _flatten(value)):
+        if len(items) == len(texts):
+            return list(items)
+    return [value] * len(texts)
+
+
+def _read_text(
+    value: Any, answer: object, reasoning: object, ending: object
+) -> RowText | RowDrop:
+    word = fold_reason(ending) if isinstance(ending, str) else ""
+    if word in INTERRUPTED | FILTERED:
+        return RowDrop(ImportDropReason.FAILED, f"finish_reason is {ending!r}")
+    finish_reason = to_finish_reason(word)
+    thought = join_reasoning(reasoning)
+    if is_parts(value):
+        try:
+            value = join_parts(value)
+        except BadRow as fault:
+            return RowDrop(ImportDropReason.BAD_ROW, fault.message)
+    if value is None and (thought or finish_reason):
+        value = ""  # a reply that is all reasoning
     if not isinstance(value, str):
         return _no_text(value)
-    for name, text in (("text", value), ("answer", answer)):
-        fault = find_surrogate(text) if isinstance(text, str) else None
-        if fault is not None:
-            return BadRow(BadRowReason.NOT_UTF8, f"{name} {fault}")
-    return value, None if is_missing(answer) else answer
+    for name, part in (("text", value), ("answer", answer), ("reasoning", thought)):
+        surrogate = find_surrogate(part) if isinstance(part, str) else None
+        if surrogate is not None:
+            return RowDrop(ImportDropReason.BAD_ROW, f"{name} {surrogate}")
+    answer = None if is_missing(answer) else answer
+    return RowText(value, answer, thought, finish_reason)
 
 
-def _no_text(value: object) -> BadRow:
-    return BadRow(
-        BadRowReason.MISSING_FIELD,
+def _no_text(value: object) -> RowDrop:
+    return RowDrop(
+        ImportDropReason.BAD_ROW,
         f"text is {short_repr(value)}. Expected a text, or a list of texts.",
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.errors import ConfigError
@@ -31,6 +32,8 @@ def recipe_from_mapping(
     columns: Mapping[str, str],
     *,
     join: Join | None = None,
+    has_source: bool = True,
+    where: Mapping[str, str] = MappingProxyType({}),
     made_by: str = "unknown",
     licence: str = "unknown",
     url: str | None = None,
@@ -40,18 +43,13 @@ def recipe_from_mapping(
     """Return the recipe for `--map FIELD=COLUMN`.
 
     `join`: None joins by id, else by question, else by order, whichever column there
-    is. A column for the answer takes the place of the answer in the text. Raises
-    ConfigError.
+    is; without a source of questions they are inside the rows. A column for the answer
+    takes the place of the answer in the text. Raises ConfigError.
     """
     if not columns.get("text"):
         raise ConfigError(
             f"--map {dict(columns)}: no column for the text. Expected --map text=COL."
         )
-    by_columns: Join = "order"
-    if "id" in columns:
-        by_columns = "id"
-    elif "question" in columns:
-        by_columns = "question"
     from_text = "first" if answer_first else "last"
     value = {
         "name": "mapping",
@@ -60,9 +58,18 @@ def recipe_from_mapping(
         "made_by": made_by,
         "licence": licence,
         "url": url,
-        "join": join or by_columns,
+        "join": join or _choose_join(columns, has_source=has_source),
         "columns": dict(columns),
         "answer": "column" if "answer" in columns else from_text,
         "target_shown": target_shown,
+        "where": dict(where),
     }
     return ImportRecipe.parse(value, "--map", ConfigError)
+
+
+def _choose_join(columns: Mapping[str, str], *, has_source: bool) -> Join:
+    if "question" in columns and not has_source:
+        return "inside"
+    if "id" in columns:
+        return "id"
+    return "question" if "question" in columns else "order"

@@ -39,7 +39,7 @@ def to_rationale(
         sample_index=sample_index,
         **dict(graded),
         completion=text.text,
-        finish_reason=None,
+        finish_reason=text.finish_reason,
         prompt_tokens=None,
         completion_tokens=None,
         failure=None,
@@ -70,7 +70,8 @@ def _grade(
     graded = grade_completion(
         question,
         text.text,
-        finish_reason=None,
+        reasoning=text.reasoning,
+        finish_reason=text.finish_reason,
         answer_first=recipe.answer == "first",
         given=stated,
         given_by="given_target" if recipe.answer == "target" else "answer_column",

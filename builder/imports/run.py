@@ -154,6 +154,8 @@ def _entry(
         order_from=order_from,
         recipe=recipe.ref,
         fingerprint=recipe.fingerprint,
+        columns=recipe.columns,
+        where=recipe.where,
         made_by=recipe.made_by,
         licence=recipe.licence,
         url=recipe.url,

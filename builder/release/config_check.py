@@ -241,6 +241,8 @@ def _import_faults(
     pairs: dict[str, tuple[object, object]] = {
         "recipe": (recipe.ref, entry.recipe),
         "recipe.fingerprint": (recipe.fingerprint, entry.fingerprint),
+        "recipe.columns": (recipe.columns, entry.columns or recipe.columns),
+        "recipe.where": (recipe.where, entry.where),
         "recipe.made_by": (recipe.made_by, entry.made_by),
         "recipe.licence": (recipe.licence, entry.licence),
         "recipe.url": (recipe.url, entry.url),

@@ -19,7 +19,8 @@ from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.import_recipe import ImportEntry, ImportFile
+from cotbuild.schemas.finish_reasons import FinishReason, to_finish_reason
+from cotbuild.schemas.import_recipe import ImportEntry, ImportFile, ImportRecipe
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Origin, OtherStep, Purpose, Rationale
@@ -228,6 +229,8 @@ def derive_imported(
         position=row.origin.position,
         text=row.completion,
         answer=row.answer if is_from_column else None,
+        reasoning=row.reasoning if "reasoning" in recipe.columns else None,
+        finish_reason=_stored_finish_reason(row, recipe),
     )
     file = _find_file(row, row.origin, entry.files)
     derived = to_imported_rationale(
@@ -248,6 +251,13 @@ def check_import_key(row: Rationale, entry: ImportEntry) -> None:
             "restore it, or import again."
         )
     _find_file(row, row.origin, entry.files)
+
+
+def _stored_finish_reason(row: Rationale, recipe: ImportRecipe) -> FinishReason | None:
+    """Return what the column of the files held, if there was one."""
+    if "finish_reason" not in recipe.columns or row.finish_reason is None:
+        return None
+    return to_finish_reason(row.finish_reason)
 
 
 def _find_file(

@@ -1,7 +1,10 @@
 """Paths into nested values, such as "choices[0].message.content" or "messages.-1.content".
 
 A step is a key of an object or the index of an item in a list; a negative index counts
-from the end. "[0]" and ".0" are the same step of a list.
+from the end. "[0]" and ".0" are the same step of a list. "*" is every item of a list:
+the value is the list of what the rest of the path finds in each. "[role=user]" are the
+objects of a list whose field has that value, "[from=human|user]" one of these; of a
+single object it is the object itself, if its field has it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +14,27 @@ from typing import Any, NamedTuple
 from cotbuild.builder.sources.base import Row
 from cotbuild.schemas.record import short_repr
 
-Step = str | int
-"""A key or an index as written after a dot, or the index in brackets."""
 _MAX_INDEX_CHARS = 9
+EVERY = "*"
+"""The step to every item of a list."""
+
+
+class Condition(NamedTuple):
+    """A step to the objects whose field has one of some values."""
+
+    field: str
+    values: tuple[str, ...]
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value is such an object."""
+        return isinstance(value, Mapping) and str(value.get(self.field)) in self.values
+
+    def __str__(self) -> str:
+        return f"{self.field}={'|'.join(self.values)}"
+
+
+Step = str | int | Condition
+"""A key or an index as written after a dot, or what is in brackets."""
 
 
 class Stop(NamedTuple):
@@ -31,6 +52,8 @@ class Stop(NamedTuple):
 
     def describe(self) -> str:
         """Return a clause such as "'choices' has 1 item, so there is no item 3"."""
+        if isinstance(self.step, Condition):
+            return f"{self.place!r} is {short_repr(self.value)}, not with {self.step}"
         if isinstance(self.value, Mapping):
             names = short_repr(list(self.value))
             return f"{self.place!r} has no field {self.step!r}, only {names}"
@@ -58,15 +81,27 @@ def parse_path(path: str) -> tuple[Step, ...]:
 
 
 def _split_brackets(part: str) -> tuple[str, list[Step]]:
-    """Split "choices[0][1]" into its name and indices."""
-    indices: list[Step] = []
+    """Split "choices[0][1]" into its name and the steps in brackets."""
+    steps: list[Step] = []
     while part.endswith("]"):
-        name, bracket, digits = part[:-1].rpartition("[")
-        if not bracket or not _is_index(digits):
+        name, bracket, inner = part[:-1].rpartition("[")
+        step = _parse_bracketed(inner) if bracket else None
+        if step is None:
             break
-        indices.insert(0, int(digits))
+        steps.insert(0, step)
         part = name
-    return part, indices
+    return part, steps
+
+
+def _parse_bracketed(inner: str) -> Step | None:
+    if _is_index(inner):
+        return int(inner)
+    if inner == EVERY:
+        return EVERY
+    field, equals, values = inner.partition("=")
+    if not field or not equals:
+        return None
+    return Condition(field, tuple(values.split("|")))
 
 
 def path_root(path: str) -> str:
@@ -94,9 +129,15 @@ def find_stop(row: Row, path: str) -> Stop | None:
 
 
 def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
-    value: Any = row
     steps = parse_path(path)
-    for number, step in enumerate(steps):
+    return _follow(row, steps, 0)
+
+
+def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop | None]:
+    for number in range(begin, len(steps)):
+        step = steps[number]
+        if step == EVERY and _is_list(value):
+            return [_follow(item, steps, number + 1)[0] for item in value], None
         is_found, inner = take_step(value, step)
         if not is_found:
             return None, Stop(_join_steps(steps[:number]), value, step)
@@ -106,6 +147,10 @@ def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
 
 def take_step(value: Any, step: Step) -> tuple[bool, Any]:
     """Return whether a value has a step, and what is there."""
+    if isinstance(step, Condition):
+        if _is_list(value):
+            return True, [item for item in value if step.holds(item)]
+        return step.holds(value), value
     if isinstance(value, Mapping):
         if isinstance(step, str) and step in value:
             return True, value[step]
@@ -120,6 +165,8 @@ def take_step(value: Any, step: Step) -> tuple[bool, Any]:
 def _read_index(step: Step) -> int | None:
     if isinstance(step, int):
         return step
+    if isinstance(step, Condition):
+        return None
     return int(step) if _is_index(step) else None
 
 
@@ -136,7 +183,7 @@ def _join_steps(steps: Sequence[Step]) -> str:
     """Return steps as a path."""
     path = ""
     for step in steps:
-        is_bracketed = isinstance(step, int)
+        is_bracketed = not isinstance(step, str)
         path += f"[{step}]" if is_bracketed else f".{step}" if path else str(step)
     return path
 

@@ -35,6 +35,8 @@ from cotbuild.schemas.record import short_repr
 SAMPLE_ROWS = 100
 """First rows of a file that determine its columns, kind and whether it has targets."""
 ParsedRow = tuple[Question, Row]
+NoteBadRow = Callable[[int, Row | BadRow, BadRow], None]
+"""Receives the position of a row that is left out, the row, and its fault."""
 
 
 @dataclass
@@ -91,15 +93,18 @@ class Source:
             return self._read_sliced(rows, parser)
         return self._read_counted(rows, parser, split)
 
-    def read_all(self, split: str) -> Iterator[Question]:
+    def read_all(
+        self, split: str, note_bad_row: NoteBadRow | None = None
+    ) -> Iterator[Question]:
         """Yield all questions of a split without slicing it or updating the counts.
 
-        Raises what `read` raises.
+        `note_bad_row` receives each row that is left out. Raises what `read` raises.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
+        parser = self._row_parser(rows)
         parsed = self._parse_rows(
-            rows, self._row_parser(rows), split, RowRange(), _Tally()
+            rows, parser, split, RowRange(), _Tally(), note_bad_row
         )
         return (question for question, _ in parsed)
 
@@ -227,6 +232,7 @@ class Source:
         split: str,
         row_range: RowRange,
         tally: _Tally,
+        note_bad_row: NoteBadRow | None = None,
     ) -> Iterator[ParsedRow]:
         """Yield the question and the row of each good row in the range.
 
@@ -246,6 +252,8 @@ class Source:
             except BadRow as bad_row:
                 if is_in_range:
                     self._record_bad_row(bad_row, tally, rows.location, position)
+                    if note_bad_row is not None:
+                        note_bad_row(position, row, bad_row)
                 continue
             if is_in_range:
                 is_empty = False

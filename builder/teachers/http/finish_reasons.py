@@ -1,91 +1,11 @@
-"""Why a server ended a text: the words that servers use for it. No IO."""
+"""Read the finish_reason of a server's reply. No IO."""
 
-import re
 from collections.abc import Mapping
-from typing import Literal
 
 from cotbuild.builder.teachers.http.secret import SecretFilter
-
-FinishReason = Literal["stop", "length"]
+from cotbuild.schemas.finish_reasons import fold_reason
 
 MAX_CHARS = 100
-
-_STOP = frozenset(
-    {
-        "stop",
-        "eos",
-        "eos_token",
-        "eos_found",
-        "end_turn",
-        "end_of_turn",
-        "end_of_text",
-        "endoftext",
-        "eot",
-        "stop_sequence",
-        "stop_token",
-        "stop_word",
-        "stop_string",
-        "complete",
-        "completed",
-        "finish",
-        "finished",
-        "end",
-        "done",
-    }
-)
-_LENGTH = frozenset(
-    {
-        "length",
-        "max_length",
-        "model_length",
-        "context_length",
-        "max_context_length",
-        "token_limit",
-        "limit",
-        "max_token",
-        "max_tokens",
-        "max_new_tokens",
-        "max_output_tokens",
-        "max_completion_tokens",
-        "max_tokens_reached",
-        "model_context_window_exceeded",
-        "error_limit",
-        "length_limit",
-    }
-)
-INTERRUPTED = frozenset(
-    {
-        "abort",
-        "aborted",
-        "error",
-        "cancel",
-        "cancelled",
-        "canceled",
-        "user_cancel",
-        "interrupted",
-        "insufficient_system_resource",
-    }
-)
-"""The server stopped for a reason of its own: another attempt may bring the whole."""
-FILTERED = frozenset(
-    {
-        "content_filter",
-        "content_filtered",
-        "contentfilter",
-        "safety",
-        "blocked",
-        "blocklist",
-        "refusal",
-        "recitation",
-        "prohibited_content",
-        "spii",
-        "guardrail_intervened",
-        "error_toxic",
-        "sensitive",
-    }
-)
-"""The server withheld the rest of the text."""
-_SEPARATOR = re.compile(r"[^a-z0-9]+")
 
 
 def normalise_reason(reason: object, secret: SecretFilter) -> str:
@@ -95,12 +15,4 @@ def normalise_reason(reason: object, secret: SecretFilter) -> str:
     if not isinstance(reason, str):
         return ""
     # Redacted before its case changes, since that would hide the key.
-    word = secret.redact(reason)[:MAX_CHARS].casefold()
-    return _SEPARATOR.sub("_", word).strip("_").removeprefix("finish_reason_")
-
-
-def to_finish_reason(word: str) -> FinishReason | None:
-    """Return what a normalised finish_reason means; None if that is not known."""
-    if word in _STOP:
-        return "stop"
-    return "length" if word in _LENGTH else None
+    return fold_reason(secret.redact(reason)[:MAX_CHARS])

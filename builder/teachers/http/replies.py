@@ -15,13 +15,7 @@ from cotbuild.builder.teachers.http.event_stream import (
     is_event_stream,
     join_events,
 )
-from cotbuild.builder.teachers.http.finish_reasons import (
-    FILTERED,
-    INTERRUPTED,
-    FinishReason,
-    normalise_reason,
-    to_finish_reason,
-)
+from cotbuild.builder.teachers.http.finish_reasons import normalise_reason
 from cotbuild.builder.teachers.http.generous_json import load_json, replace_surrogates
 from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.http.server_errors import ServerError, read_error
@@ -31,6 +25,12 @@ from cotbuild.schemas.completion import (
     Completion,
     Failure,
     FailureKind,
+)
+from cotbuild.schemas.finish_reasons import (
+    FILTERED,
+    INTERRUPTED,
+    FinishReason,
+    to_finish_reason,
 )
 
 FINISH_UNKNOWN = "finish_reason missing or unknown"

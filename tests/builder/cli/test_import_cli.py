@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.cli.import_ import SHIPPED
+from cotbuild.builder.cli.import_ import FORMS, SHIPPED
 from cotbuild.builder.imports import builtin_recipes
+from cotbuild.builder.imports.recognise import FORM_NAMES
 from tests.support.commands import DATA, cotbuild, published, rows, write_questions
 
 TEXTS = ["Which is wet?", "Which is dry?", "Which is both?"]
@@ -130,7 +131,7 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        ([], 2, "neither --format nor --map"),
+        ([], 2, "rows with the columns ['q', 'why'] have none of the forms chat, "),
         (
             ["--format", "nope"],
             2,
@@ -178,8 +179,9 @@ def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
-def test_the_help_names_every_recipe() -> None:
+def test_the_help_names_every_recipe_and_form() -> None:
     assert SHIPPED.split(", ") == [recipe.name for recipe in builtin_recipes().values()]
+    assert FORMS.split(", ") == list(FORM_NAMES)
 
 
 @pytest.mark.needs_data

@@ -169,7 +169,8 @@ def test_an_order_counts_bad_rows_of_the_source_too(write: Write, bring: Bring) 
         ("a", "x", Verdict.CORRECT),
         ("c", "y", Verdict.CORRECT),
     ]
-    assert found.entry.dropped == {"no_question": 1}
+    assert found.entry.dropped == {"bad_question": 1}
+    assert "missing_field: question is None" in found.unmatched[0].what
 
 
 def test_several_texts_of_a_question_are_its_samples(

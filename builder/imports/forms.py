@@ -1,0 +1,286 @@
+"""The forms in which files of answers come, recognised by their shape.
+
+`FORMS` is the table: a form is a name, what writes it, and a function that finds the
+columns of its fields in the first rows of a file. What is found is a mapping that a
+user could have passed as `--map`, so a form does nothing that `--map` cannot do.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from cotbuild.builder.imports.shapes import (
+    Shape,
+    is_list,
+    is_object,
+    is_options,
+    is_scalar,
+    is_string,
+    is_target,
+    is_text,
+    is_text_or_texts,
+)
+from cotbuild.builder.imports.turns import find_conversation
+from cotbuild.schemas.import_recipe import Join
+
+Columns = dict[str, str]
+FindColumns = Callable[[Shape], Columns | None]
+"""Returns field to column or path, None where the rows have another shape."""
+
+QUESTION_NAMES = ("question", "problem", "query", "prompt", "question_text")
+TEXT_NAMES = (
+    "response",
+    "responses",
+    "completion",
+    "completions",
+    "generation",
+    "generations",
+    "generated_text",
+    "generated_texts",
+    "generated_solution",
+    "prediction",
+    "predictions",
+    "output",
+    "outputs",
+    "model_output",
+    "model_outputs",
+    "model_response",
+    "raw_output",
+)
+TARGET_NAMES = (
+    "target",
+    "answer",
+    "answerKey",
+    "gold",
+    "gold_answer",
+    "ground_truth",
+    "groundtruth",
+    "reference",
+    "reference_answer",
+    "expected_answer",
+    "correct_answer",
+)
+"""Not `label` and `solution`, which as often hold a rating and a worked solution."""
+CHOICE_NAMES = ("choices", "options")
+REASONING_NAMES = ("reasoning_content", "reasoning", "thinking")
+FINISH_NAMES = ("finish_reason", "finish_reasons", "stop_reason")
+
+
+class ImportForm(NamedTuple):
+    """One entry of the table."""
+
+    name: str
+    about: str
+    """What writes it."""
+    find_columns: FindColumns
+    rows_under: str | None = None
+    """Key of the rows in files that are one JSON object."""
+    where: tuple[str, str | None] | None = None
+    """Column of the rows to read and its value; None for that of the first row."""
+    join: Join = "question"
+    """How its rows are joined with the questions of a named source."""
+
+
+# -- fields that several forms have ----------------------------------------------------
+
+
+def _first(names: Sequence[str], shape: Shape, test: Callable[[object], bool]) -> str:
+    """Return the first column that holds such values in most rows, "" for none."""
+    return next((name for name in names if shape.has(name, test)), "")
+
+
+def _with_extras(columns: Columns, shape: Shape, prefix: str = "") -> Columns:
+    """Add the id, the options, the target and how a text ended, if the rows have them."""
+    paths = {
+        "id": _first(("id",), shape, is_scalar),
+        "choices": _first([prefix + name for name in CHOICE_NAMES], shape, is_options),
+        "target": _first(TARGET_NAMES, shape, is_target),
+        "reasoning": _first(REASONING_NAMES, shape, is_text_or_texts),
+        "finish_reason": _first(FINISH_NAMES, shape, is_text_or_texts),
+    }
+    taken = columns.values()
+    extras = {
+        field: path for field, path in paths.items() if path and path not in taken
+    }
+    return {**extras, **columns}
+
+
+# -- the forms -------------------------------------------------------------------------
+
+
+def _find_chat(shape: Shape) -> Columns | None:
+    columns = find_conversation(shape, role="role", content="content")
+    return None if columns is None else _with_extras(columns, shape)
+
+
+def _find_sharegpt(shape: Shape) -> Columns | None:
+    columns = find_conversation(shape, role="from", content="value")
+    return None if columns is None else _with_extras(columns, shape)
+
+
+def _find_alpaca(shape: Shape) -> Columns | None:
+    text = _first(("output", "response"), shape, is_text)
+    if not text or not shape.has("instruction", is_text):
+        return None
+    more = [name for name in ("input", "context") if shape.has_any(name, is_text)]
+    columns = {"question": ",".join(["instruction", *more]), "text": text}
+    return _with_extras(columns, shape)
+
+
+def _find_lm_eval(shape: Shape) -> Columns | None:
+    # Samples of log-likelihoods hold pairs of a number and a flag in place of texts.
+    if not shape.has("doc", is_object) or not shape.has("resps.0.0", is_string):
+        return None
+    prompts = ("arguments.0.0", "arguments.gen_args_0.arg_0")
+    names = (*QUESTION_NAMES, "Question", "Problem", "input")
+    in_doc = shape.texts_among(names, "doc.")
+    question = in_doc[0] if in_doc else _first(prompts, shape, is_text)
+    if not question:
+        return None
+    columns = {"question": question, "text": "resps"}
+    choices = _first([f"doc.{name}" for name in CHOICE_NAMES], shape, is_options)
+    if choices and question.startswith("doc."):
+        columns["choices"] = choices
+    if shape.has("target", is_target):
+        columns["target"] = "target"
+    return columns
+
+
+def _find_inspect(shape: Shape) -> Columns | None:
+    reply = "output.choices.*.message"
+    if not shape.has("output.choices", is_list) or "input" not in shape.columns:
+        return None
+    columns = {
+        "question": "input",
+        "text": f"{reply}.content",
+        "finish_reason": "output.choices.*.stop_reason",
+    }
+    content = "output.choices.0.message.content"
+    if shape.has_any(f"{content}[type=reasoning].0", is_object):
+        columns["reasoning"] = f"{reply}.content[type=reasoning].*.reasoning"
+    if shape.has("target", is_target):
+        columns["target"] = "target"
+    if shape.has("choices", is_options):
+        columns["choices"] = "choices"
+    if shape.has_any("error", is_object):
+        columns["error"] = "error"
+    return columns
+
+
+def _find_openai_batch(shape: Shape) -> Columns | None:
+    body = "response.body"
+    if not shape.has("custom_id", is_scalar) or "response" not in shape.columns:
+        return None
+    columns = {"id": "custom_id", "error": f"error,{body}.error"}
+    if shape.has_any(f"{body}.output", is_list):
+        columns["text"] = f"{body}.output[type=message].*.content"
+        reason = f"{body}.incomplete_details.reason"
+        if shape.has_any(reason, is_text):
+            columns["finish_reason"] = reason
+        return columns
+    choices = f"{body}.choices"
+    columns["finish_reason"] = f"{choices}.*.finish_reason"
+    if shape.has_any(f"{choices}.0.message", is_object):
+        columns["text"] = f"{choices}.*.message.content"
+    elif shape.has_any(f"{choices}.0.text", is_text):
+        columns["text"] = f"{choices}.*.text"
+    else:
+        return None
+    for name in REASONING_NAMES:
+        if shape.has_any(f"{choices}.0.message.{name}", is_text):
+            columns["reasoning"] = f"{choices}.*.message.{name}"
+            break
+    return columns
+
+
+def _find_anthropic_batch(shape: Shape) -> Columns | None:
+    message = "result.message"
+    if not shape.has("custom_id", is_scalar):
+        return None
+    if not shape.has_any(f"{message}.content", is_list):
+        return None
+    columns = {
+        "id": "custom_id",
+        "text": f"{message}.content",
+        "error": "result.error",
+    }
+    if shape.has_any(f"{message}.stop_reason", is_text):
+        columns["finish_reason"] = f"{message}.stop_reason"
+    if shape.has_any(f"{message}.content[type=thinking].0", is_object):
+        columns["reasoning"] = f"{message}.content[type=thinking].*.thinking"
+    return columns
+
+
+def _find_openai_evals(shape: Shape) -> Columns | None:
+    if not shape.has_any("data.sampled", is_text_or_texts):
+        return None
+    return {"question": "data.prompt", "text": "data.sampled"}
+
+
+def _find_vllm_outputs(shape: Shape) -> Columns | None:
+    if not shape.has("outputs.0.text", is_text) or not shape.has("prompt", is_text):
+        return None
+    columns = {
+        "question": "prompt",
+        "text": "outputs.*.text",
+        "finish_reason": "outputs.*.finish_reason",
+    }
+    return _with_extras(columns, shape)
+
+
+def _find_opencompass(shape: Shape) -> Columns | None:
+    if not shape.has("prediction", is_text):
+        return None
+    if shape.has("origin_prompt.0.prompt", is_text):
+        question = "origin_prompt[role=HUMAN].-1.prompt"
+    elif shape.has("origin_prompt", is_text):
+        question = "origin_prompt"
+    else:
+        return None
+    return _with_extras({"question": question, "text": "prediction"}, shape)
+
+
+def _find_rows(shape: Shape) -> Columns | None:
+    texts = [name for name in TEXT_NAMES if shape.has(name, is_text_or_texts)]
+    names = QUESTION_NAMES if _find_alpaca(shape) is None else ()
+    question = _first(names, shape, is_text)
+    if not question and texts:
+        question = _first(("input",), shape, is_text) if names else ""
+    if not question or not texts:
+        return None
+    return _with_extras({"question": question, "text": "|".join(texts)}, shape)
+
+
+FORMS = (
+    ImportForm("chat", "chat messages with role and content", _find_chat),
+    ImportForm("sharegpt", "conversations with from and value", _find_sharegpt),
+    ImportForm("alpaca", "instruction, input and output", _find_alpaca),
+    ImportForm(
+        "lm_eval",
+        "samples of lm-evaluation-harness",
+        _find_lm_eval,
+        where=("filter", None),
+    ),
+    ImportForm("inspect", "a log of Inspect", _find_inspect, rows_under="samples"),
+    ImportForm(
+        "openai_batch",
+        "output of the OpenAI Batch API or of vllm run-batch",
+        _find_openai_batch,
+        join="id",
+    ),
+    ImportForm(
+        "anthropic_batch",
+        "results of the Anthropic Message Batches API",
+        _find_anthropic_batch,
+        join="id",
+    ),
+    ImportForm(
+        "openai_evals",
+        "a log of OpenAI Evals",
+        _find_openai_evals,
+        where=("type", "sampling"),
+    ),
+    ImportForm("vllm_outputs", "outputs of vLLM's generate", _find_vllm_outputs),
+    ImportForm("opencompass", "predictions of OpenCompass", _find_opencompass),
+    ImportForm("rows", "a question and a response in each row", _find_rows),
+)
+"""The forms, in the order in which they are listed."""

@@ -1,0 +1,200 @@
+"""Recognise the form of files of answers, and make the recipe that reads them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from cotbuild.builder.imports.forms import (
+    FORMS,
+    TARGET_NAMES,
+    TEXT_NAMES,
+    Columns,
+    ImportForm,
+)
+from cotbuild.builder.imports.read import SAMPLE_ROWS, split_paths
+from cotbuild.builder.imports.shapes import Shape, is_text_or_texts
+from cotbuild.builder.imports.turns import count_earlier_turns
+from cotbuild.builder.sources.base import BadRow, Row, RowReader
+from cotbuild.builder.sources.paths import path_root
+from cotbuild.builder.visible import shell_join
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.import_recipe import ImportRecipe, Join
+
+FORM_NAMES = tuple(form.name for form in FORMS)
+_NEEDED_FIELDS: dict[Join, tuple[str, ...]] = {
+    "id": ("id",),
+    "question": ("question",),
+    "order": (),
+    "inside": ("id", "question", "choices", "target", "other_targets", "kind"),
+}
+"""Fields of the question that each join reads."""
+_TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
+
+
+class RecognisedForm(NamedTuple):
+    """A form, with the columns that it found in a file."""
+
+    form: ImportForm
+    columns: Columns
+    where: dict[str, str]
+    shape: Shape
+
+
+def recognise(
+    rows: RowReader, name: str | None, given: Mapping[str, str]
+) -> RecognisedForm:
+    """Return the form of a file, or the form `name` with the columns that it finds.
+
+    `given` are the user's columns, which settle what the form leaves open. Raises
+    ConfigError if no form or more than one fits, with what to pass.
+    """
+    shape = _read_shape(rows)
+    forms = [form for form in FORMS if name in (None, form.name)]
+    found = [(form, form.find_columns(shape)) for form in forms]
+    fitting = [(form, columns) for form, columns in found if columns is not None]
+    if not fitting:
+        raise _no_form_error(rows.location, name, shape)
+    if len(fitting) > 1:
+        raise _several_forms_error(rows.location, [form for form, _ in fitting])
+    form, columns = fitting[0]
+    if form.name == "rows" and "text" not in given:
+        _check_one_text(rows.location, shape, columns)
+    columns = {**columns, **given}
+    columns = {field: column for field, column in columns.items() if column}
+    return RecognisedForm(form, columns, _find_where(form, shape), shape)
+
+
+def _read_shape(rows: RowReader) -> Shape:
+    first = islice(rows, SAMPLE_ROWS)
+    sample: list[Row] = [row for row in first if not isinstance(row, BadRow)]
+    if not sample:
+        raise ConfigError(f"{rows.location}: none of the first rows can be read.")
+    return Shape(sample)
+
+
+def _find_where(form: ImportForm, shape: Shape) -> dict[str, str]:
+    if form.where is None:
+        return {}
+    column, value = form.where
+    if value is None:
+        value = next((str(found) for found in shape.values(column)), None)
+    return {} if value is None else {column: value}
+
+
+def _check_one_text(location: str, shape: Shape, columns: Columns) -> None:
+    texts = [name for name in TEXT_NAMES if shape.has(name, is_text_or_texts)]
+    if len(texts) > 1:
+        options = " or ".join(f"--map text={name}" for name in texts)
+        raise ConfigError(
+            f"{location}: columns {texts} could each be the text. Pass {options}."
+        )
+    if columns["text"] == columns["question"]:
+        raise ConfigError(f"{location}: no column for the text. Pass --map text=COL.")
+
+
+def _no_form_error(location: str, name: str | None, shape: Shape) -> ConfigError:
+    if name is not None:
+        return ConfigError(
+            f"{location}: rows with the columns {list(shape.columns)} do not have the "
+            f"form {name!r}. Name their columns, such as --map text=COL --map "
+            "question=COL."
+        )
+    return ConfigError(
+        f"{location}: rows with the columns {list(shape.columns)} have none of the forms "
+        f"{', '.join(FORM_NAMES)}. Pass their columns, such as --map text=COL --map "
+        "question=COL --map target=COL, or --format with a recipe."
+    )
+
+
+def _several_forms_error(location: str, forms: Sequence[ImportForm]) -> ConfigError:
+    names = " and ".join(form.name for form in forms)
+    flags = " or ".join(f"--format {form.name}" for form in forms)
+    return ConfigError(f"{location}: the rows fit the forms {names}. Pass {flags}.")
+
+
+def make_recipe(
+    found: RecognisedForm,
+    *,
+    has_source: bool,
+    join: Join | None = None,
+    where: Mapping[str, str] | None = None,
+    made_by: str = "unknown",
+    licence: str = "unknown",
+    url: str | None = None,
+    answer_first: bool = False,
+    target_shown: bool = False,
+) -> ImportRecipe:
+    """Return the recipe for a recognised form. Raises ConfigError."""
+    form = found.form
+    join = join or (form.join if has_source else "inside")
+    wanted = {*_TEXT_FIELDS, *_NEEDED_FIELDS[join]}
+    columns = {
+        field: column for field, column in found.columns.items() if field in wanted
+    }
+    if join == "inside" and "question" not in columns:
+        raise ConfigError(
+            f"{form.name}: the files hold texts without their questions. Pass the "
+            "questions with --source; rows are joined to them by id."
+        )
+    from_text = "first" if answer_first else "last"
+    value: dict[str, Any] = {
+        "name": form.name,
+        "version": 1,
+        "about": f"Recognised: {form.about}.",
+        "made_by": made_by,
+        "licence": licence,
+        "url": url,
+        "join": join,
+        "columns": columns,
+        "where": dict(where or found.where),
+        "answer": "column" if "answer" in columns else from_text,
+        "target_shown": target_shown,
+    }
+    return ImportRecipe.parse(value, f"--format {form.name}", ConfigError)
+
+
+def mapping_flags(recipe: ImportRecipe) -> list[str]:
+    """Return the options that read files as a recipe does."""
+    flags = []
+    for field, column in recipe.columns.items():
+        flags += ["--map", f"{field}={column}"]
+    for column, value in recipe.where.items():
+        flags += ["--where", f"{column}={value}"]
+    return [*flags, "--join", recipe.join]
+
+
+def describe_form(
+    found: RecognisedForm, recipe: ImportRecipe, location: str
+) -> Iterable[str]:
+    """Yield what was recognised, the options that do the same, and what is left out."""
+    yield (
+        f"{location}: read as {found.form.name} ({found.form.about}), the same as "
+        f"{shell_join(mapping_flags(recipe))}"
+    )
+    if recipe.join != "inside":
+        return
+    question = recipe.columns["question"]
+    earlier = count_earlier_turns(found.shape, question)
+    if earlier:
+        yield (
+            f"{location}: a question is the last turn of the user; {earlier} of the "
+            f"first {len(found.shape.rows)} rows have earlier ones, which are left out"
+        )
+    if found.form.name == "lm_eval" and not question.startswith("doc."):
+        fields = list(Shape([row["doc"] for row in found.shape.rows]).columns)
+        yield (
+            f"{location}: a question is the whole prompt; --map question=doc.FIELD takes "
+            f"one of {fields}"
+        )
+    if "target" not in recipe.columns:
+        used = {
+            path_root(path)
+            for column in recipe.columns.values()
+            for path in split_paths(column)
+        }
+        others = [name for name in found.shape.columns if name not in used]
+        hint = f"; --map target=COL names one of {others}" if others else ""
+        yield (
+            f"{location}: no column of targets such as {', '.join(TARGET_NAMES[:3])}, so "
+            f"verdicts are unscored{hint}"
+        )

@@ -1,0 +1,366 @@
+"""Forms of files that are recognised by their shape, and what is read from each."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotbuild.builder.imports import recipe_from_mapping
+from cotbuild.builder.imports.recognise import (
+    FORM_NAMES,
+    describe_form,
+    make_recipe,
+    mapping_flags,
+    recognise,
+)
+from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.paths import find_value
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.import_recipe import ImportRecipe
+from cotbuild.schemas.rationale import Rationale, Verdict
+from tests.builder.imports.conftest import Bring, Write
+
+ASK = "How many legs has a cat?"
+SAY = "It walks on them. The answer is 4."
+
+
+def chat(*turns: tuple[str, Any], **fields: Any) -> dict[str, Any]:
+    messages = [{"role": role, "content": content} for role, content in turns]
+    messages[-1] |= fields
+    return {"messages": messages, "answer": 4}
+
+
+def batch(body: dict[str, Any] | None, error: Any = None) -> dict[str, Any]:
+    response = None if body is None else {"status_code": 200, "body": body}
+    return {"custom_id": "q1", "response": response, "error": error}
+
+
+def reply(text: Any, reason: str = "stop", **fields: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, **fields}
+    return {"message": message, "finish_reason": reason}
+
+
+LM_EVAL = {
+    "doc_id": 0,
+    "doc": {"question": ASK},
+    "target": "4",
+    "resps": [[SAY]],
+    "filtered_resps": ["4"],
+}
+
+EMBEDDED: list[tuple[str, dict[str, Any]]] = [
+    ("chat", chat(("system", "Be brief."), ("user", ASK), ("assistant", SAY))),
+    (
+        "chat",
+        {
+            "prompt": [{"role": "user", "content": ASK}],
+            "completion": [{"role": "assistant", "content": SAY}],
+            "answer": "4",
+        },
+    ),
+    (
+        "chat",
+        chat(
+            ("user", [{"type": "text", "text": ASK}]),
+            ("assistant", None),
+            ("tool", "4"),
+            ("assistant", [{"type": "text", "text": SAY}]),
+        ),
+    ),
+    (
+        "sharegpt",
+        {
+            "conversations": [
+                {"from": "human", "value": ASK},
+                {"from": "gpt", "value": SAY},
+            ],
+            "target": 4,
+        },
+    ),
+    ("alpaca", {"instruction": ASK, "input": "", "output": SAY, "answer": 4}),
+    ("lm_eval", LM_EVAL),
+    ("lm_eval", LM_EVAL | {"doc": {"q": 1}, "arguments": [[ASK, {"until": []}]]}),
+    (
+        "lm_eval",
+        LM_EVAL | {"doc": {}, "arguments": {"gen_args_0": {"arg_0": ASK, "arg_1": {}}}},
+    ),
+    (
+        "inspect",
+        {
+            "id": 1,
+            "input": [{"role": "user", "content": ASK}],
+            "target": "4",
+            "output": {"choices": [{"message": {"content": SAY}}]},
+        },
+    ),
+    (
+        "openai_evals",
+        {"type": "sampling", "data": {"prompt": ASK, "sampled": [SAY]}, "answer": 4},
+    ),
+    ("vllm_outputs", {"prompt": ASK, "outputs": [{"text": SAY}], "answer": 4}),
+    (
+        "opencompass",
+        {
+            "origin_prompt": [{"role": "HUMAN", "prompt": ASK}],
+            "prediction": SAY,
+            "gold": "4",
+        },
+    ),
+    ("rows", {"question": ASK, "generated_text": SAY, "ground_truth": 4}),
+    ("rows", {"problem": ASK, "generations": [SAY], "answer": "4"}),
+    ("rows", {"prompt": ASK, "completion": SAY, "target": 4}),
+    ("rows", {"input": ASK, "output": SAY, "target": 4}),
+]
+
+
+def read_form(
+    path: Path, name: str | None = None, **given: str
+) -> tuple[str, ImportRecipe]:
+    found = recognise(FileRows(path), name, given)
+    return found.form.name, make_recipe(found, has_source=False)
+
+
+def bring_form(bring: Bring, path: Path, **settings: Any) -> list[Rationale]:
+    _, recipe = read_form(path)
+    return list(bring(path, None, recipe, **settings).rows())
+
+
+@pytest.mark.parametrize(("form", "row"), EMBEDDED)
+def test_a_row_with_its_question(
+    write: Write, bring: Bring, form: str, row: dict[str, Any]
+) -> None:
+    path = write("r.jsonl", [row])
+    name, recipe = read_form(path)
+    assert name == form
+    (found,) = bring(path, None, recipe).rows()
+    assert (found.question, found.completion) == (ASK, SAY)
+    if form != "openai_evals":  # whose targets are in other rows
+        assert (found.answer, found.verdict) == ("4", Verdict.CORRECT)
+
+
+@pytest.mark.parametrize(("form", "row"), EMBEDDED)
+def test_the_printed_mapping_does_the_same(
+    write: Write, bring: Bring, form: str, row: dict[str, Any]
+) -> None:
+    path = write("r.jsonl", [row])
+    _, recipe = read_form(path, form)
+    flags = mapping_flags(recipe)
+    pairs = dict(flags[i + 1].split("=", 1) for i in range(0, len(flags), 2)[:-1])
+    where = {name: pairs.pop(name) for name in recipe.where}
+    by_hand = recipe_from_mapping(pairs, where=where, has_source=False)
+    rows = [
+        row.model_copy(update={"template": ""})
+        for made in (recipe, by_hand)
+        for row in bring(path, None, made).rows()
+    ]
+    assert rows[0] == rows[1]
+
+
+BATCHES: list[tuple[str, dict[str, Any], list[tuple[Any, ...]]]] = [
+    (
+        "openai_batch",
+        batch({"choices": [reply(SAY, reasoning_content="Hm."), reply("4", "length")]}),
+        [(SAY, "Hm.", "stop"), ("4", None, "length")],
+    ),
+    ("openai_batch", batch({"choices": [{"text": SAY}]}), [(SAY, None, None)]),
+    (
+        "openai_batch",
+        batch(
+            {
+                "output": [
+                    {"type": "reasoning", "summary": []},
+                    {
+                        "type": "message",
+                        "content": [{"type": "output_text", "text": SAY}],
+                    },
+                ],
+                "incomplete_details": {"reason": "max_output_tokens"},
+            }
+        ),
+        [(SAY, None, "length")],
+    ),
+    (
+        "anthropic_batch",
+        {
+            "custom_id": "q1",
+            "result": {
+                "type": "succeeded",
+                "message": {
+                    "content": [
+                        {"type": "thinking", "thinking": "Hm."},
+                        {"type": "text", "text": SAY},
+                    ],
+                    "stop_reason": "end_turn",
+                },
+            },
+        },
+        [(SAY, "Hm.", "stop")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("form", "row", "expected"), BATCHES)
+def test_a_batch_is_joined_with_a_source_by_id(
+    write: Write,
+    bring: Bring,
+    asked: Path,
+    form: str,
+    row: dict[str, Any],
+    expected: list[tuple[Any, ...]],
+) -> None:
+    path = write("r.jsonl", [row])
+    found = recognise(FileRows(path), None, {})
+    assert found.form.name == form
+    recipe = make_recipe(found, has_source=True)
+    rows = list(bring(path, asked, recipe).rows())
+    assert [
+        (row.completion, row.reasoning, row.finish_reason) for row in rows
+    ] == expected
+    with pytest.raises(ConfigError, match="texts without their questions"):
+        make_recipe(found, has_source=False)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (batch(None, {"code": "expired", "message": "too late"}), "too late"),
+        (batch({"error": {"message": "too long"}}), "too long"),
+        (batch({"choices": [reply("So", "content_filter")]}), "content_filter"),
+    ],
+)
+def test_a_failed_request_is_counted_and_never_graded(
+    write: Write, bring: Bring, asked: Path, row: dict[str, Any], words: str
+) -> None:
+    good = batch({"choices": [reply(SAY)]}) | {"custom_id": "q2"}
+    path = write("r.jsonl", [row, good])
+    recipe = make_recipe(recognise(FileRows(path), None, {}), has_source=True)
+    found = bring(path, asked, recipe)
+    assert [row.question_id for row in found.rows()] == ["q2"]
+    assert found.entry.dropped == {"failed": 1}
+    assert words in found.unmatched[0].what
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            chat(("user", ASK), ("assistant", SAY), ("user", "Sure?")),
+            r"no text: 'messages.-1' is .*, not with role=assistant",
+        ),
+        (chat(("assistant", SAY)), "question is None"),
+        (chat(("system", "Hi."), ("assistant", SAY)), "question is None"),
+        ({"messages": [], "answer": 4}, "question is None"),
+        ({"messages": None, "answer": 4}, "question is None"),
+        ({"question": ASK, "response": SAY}, "question is None"),
+        (
+            chat(
+                ("user", [{"type": "text", "text": ASK}, {"type": "image_url"}]),
+                ("assistant", SAY),
+            ),
+            "part of type 'image_url'",
+        ),
+        (
+            chat(("user", ASK), ("assistant", None), tool_calls=[{"id": 1}]),
+            "text is None",
+        ),
+    ],
+)
+def test_a_row_of_another_shape_stops_or_is_counted(
+    write: Write, bring: Bring, row: dict[str, Any], words: str
+) -> None:
+    good = [chat(("user", f"{ASK} {i}"), ("assistant", SAY)) for i in range(3)]
+    path = write("r.jsonl", [*good, row])
+    with pytest.raises(DataError, match=rf"row 3 \(from 0\): .*{words}"):
+        bring_form(bring, path)
+    assert len(bring_form(bring, path, on_bad_row="drop")) == 3
+
+
+def test_a_reply_that_is_all_reasoning_is_an_empty_text(
+    write: Write, bring: Bring
+) -> None:
+    row = chat(("user", ASK), ("assistant", None), reasoning_content="Hm.")
+    (found,) = bring_form(bring, write("r.jsonl", [row, row][:1]))
+    assert (found.completion, found.rationale) == ("", "Hm.")
+    assert found.verdict is Verdict.NO_ANSWER
+
+
+def test_one_filter_of_lm_eval_is_read(write: Write, bring: Bring) -> None:
+    filters = ("strict-match", "flexible-extract")
+    path = write("r.jsonl", [LM_EVAL | {"filter": name} for name in filters])
+    _, recipe = read_form(path)
+    found = bring(path, None, recipe)
+    assert (found.num_rows, found.entry.dropped) == (1, {"not_selected": 1})
+    assert found.entry.where == {"filter": "strict-match"}
+    assert found.entry.columns["question"] == "doc.question"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"a": 1}, r"columns \['a'\] have none of the forms chat, sharegpt"),
+        (
+            {"question": ASK, "response": SAY, "output": "4"},
+            "Pass --map text=response or --map text=output",
+        ),
+        (
+            chat(("user", ASK), ("assistant", SAY)) | {"problem": ASK, "output": SAY},
+            "fit the forms chat and rows. Pass --format chat or --format rows",
+        ),
+        (LM_EVAL | {"resps": [[["-1.5", "False"]], [["-0.5", "True"]]]}, "none of"),
+    ],
+)
+def test_what_is_not_plain_stops(
+    write: Write, row: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_form(write("r.jsonl", [row]))
+
+
+def test_a_named_form_and_a_given_column_decide(write: Write) -> None:
+    row = chat(("user", ASK), ("assistant", SAY)) | {"problem": ASK, "output": SAY}
+    path = write("r.jsonl", [row])
+    assert read_form(path, "rows")[1].columns["text"] == "output"
+    _, recipe = read_form(path, "chat", question="problem", target="")
+    assert recipe.columns["question"] == "problem"
+    assert "target" not in recipe.columns
+    with pytest.raises(ConfigError, match="do not have the form 'alpaca'"):
+        read_form(path, "alpaca")
+
+
+def test_what_is_left_out_is_said(write: Write) -> None:
+    row = chat(("user", "Hi."), ("assistant", "Hi."), ("user", ASK), ("assistant", SAY))
+    path = write("r.jsonl", [row | {"answer": None, "tag": "x"}])
+    found = recognise(FileRows(path), None, {})
+    recipe = make_recipe(found, has_source=False)
+    form, earlier, target = describe_form(found, recipe, "r.jsonl")
+    assert form.startswith(
+        "r.jsonl: read as chat (chat messages with role and content)"
+    )
+    assert "1 of the first 1 rows have earlier ones" in earlier
+    assert "--map target=COL names one of ['answer', 'tag']" in target
+
+
+def test_every_form_has_a_test() -> None:
+    tested = {name for name, _ in EMBEDDED} | {name for name, _, _ in BATCHES}
+    assert tested == set(FORM_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("a.b", "by name"),
+        ("m.0.c", 1),
+        ("m[-1].c", 2),
+        ("m.*.c", [1, 2]),
+        ("m[r=x].-1.c", 1),
+        ("m[r=x|y].-1.c", 2),
+        ("m.-1[r=x].c", None),
+        ("m.-1[r=y].c", 2),
+        ("m.5.c", None),
+        ("m.c", None),
+        ("n.*.c", None),
+    ],
+)
+def test_a_path(path: str, value: Any) -> None:
+    row = {"a.b": "by name", "m": [{"r": "x", "c": 1}, {"r": "y", "c": 2}], "n": "t"}
+    assert find_value(row, path) == value
