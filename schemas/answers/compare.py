@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.folding import look_alikes
 from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -149,6 +150,9 @@ def _option_table(choices: tuple[tuple[str, str], ...]) -> OptionTable:
     for label, _ in choices:
         if found := p.LABEL.search(label):
             labels[found[0].casefold()] = label
+    for form, label in [*labels.items()]:
+        for other in look_alikes(form):
+            labels.setdefault(other, label)
     words = {label: _option_words(text) for label, text in choices}
     return OptionTable(
         labels=labels,

@@ -44,6 +44,25 @@ _NEGATIVE_LETTERS = range(0x1F150, 0x1F16A), range(0x1F170, 0x1F18A)
 """White letters on black circles and squares, which have no decomposition."""
 _STYLES = ("<font>", "<wide>", "<narrow>", "<small>", "<vertical>")
 
+_CAPITALS_ALIKE = ("ABCEHIKMOPTX", "АВСЕНІКМОРТХ", "ΑΒϹΕΗΙΚΜΟΡΤΧ")
+"""Capitals that look the same in Latin, Cyrillic and Greek."""
+
+
+def look_alikes(label: str) -> list[str]:
+    """Return other forms in which a case-folded label is typed.
+
+    ① for 1, and the Cyrillic or Greek letter that looks like the Latin one.
+    """
+    if label in "123456789" and len(label) == 1:
+        return [chr(0x2460 + int(label) - 1)]
+    for capitals in _CAPITALS_ALIKE:
+        place = capitals.lower().find(label)
+        if len(label) == 1 and place >= 0:
+            return [
+                other[place].lower() for other in _CAPITALS_ALIKE if other != capitals
+            ]
+    return []
+
 
 def fold(text: str) -> str:
     """Replace unusual spaces, quotes, dashes, digits and letter forms by plain ones.

@@ -9,13 +9,15 @@ import re
 from itertools import chain
 from typing import NamedTuple
 
+from cotbuild.schemas.answers.folding import MARKS
 from cotbuild.schemas.answers.folding import fold as fold
+from cotbuild.schemas.answers.language_patterns import QUESTION_HEADS, RATIONALE_HEADS
 from cotbuild.schemas.question import QuestionKind
 
 # --- the end of the teacher's turn, where an invented next one begins ---
 LOW_RUN_ON = re.compile(
     r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user"
-    r"|instruction)(?: ?#?\d{1,3})?[*_ ]{0,4}:"
+    rf"|instruction|{QUESTION_HEADS})(?: ?#?[0-9]{{1,3}})?[*_ ]{{0,4}}:"
     r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
 )
 THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
@@ -146,7 +148,7 @@ LOW_HEADING = re.compile(
 )
 SCAFFOLD = re.compile(
     r"[ *_#>\n-]*+(?:rationale|reasoning|explanation|solution|thought|thoughts"
-    r"|answer)[*_ ]{0,4}:[*_ \n]*+",
+    rf"|answer|{RATIONALE_HEADS})[*_ ]{{0,4}}[:\uff1a][*_ \n]*+",
     re.IGNORECASE,
 )
 BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
@@ -168,7 +170,8 @@ NUMBER_OPENING = re.compile(
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
 
 # --- how far an answer reaches ---
-_FINAL_MARKS = r"[.!?]++(?=[\s\"'*)\]}<A-Z]|\Z)"
+# Where no space comes between sentences, a full stop of the script ends one.
+_FINAL_MARKS = r"(?:[.!?]++(?=[\s\"'*)\]}<A-Z\u3040-\u9fff\uac00-\ud7a3]|\Z)|。)"
 FINAL_MARKS = re.compile(_FINAL_MARKS)
 # The look-behind keeps 100 KB of dots linear: a run of marks is tried from its first
 # one only.
@@ -184,8 +187,10 @@ REASON = re.compile(
 )
 
 # --- choices ---
-TOKEN = re.compile(r"(?<!\w)[-+]?\d+(?:[.,:/]\d+)*%?|[^\W_]+")
-LABEL = re.compile(r"[^\W_]+")
+# Combining marks, such as Hindi vowels, belong to the word but are no \w.
+_WORD = rf"[^\W_](?:[^\W_]|[{MARKS}])*+"
+TOKEN = re.compile(rf"(?<!\w)[-+]?\d+(?:[.,:/]\d+)*%?|{_WORD}")
+LABEL = re.compile(_WORD)
 NUMBER_GOES_ON = re.compile(r"[.,:/-]\d|[%°]")
 AFTER_LETTER = re.compile(
     r"[)\]}>:*$`\"'_.,;!?<\\](?!s\b)|\s*\Z|\s*\n"

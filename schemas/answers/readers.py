@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import OptionTable, option_table
+from cotbuild.schemas.answers.language_patterns import match_yes_no, stands_alone
 from cotbuild.schemas.question import Question, QuestionKind
 
 
@@ -175,11 +176,14 @@ def _tokens(text: str, start: int) -> Iterator[_Word]:
 # --- yes or no, numbers, text ---
 
 
-def read_yes_no(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
-    """Read yes, no, true or false."""
+def read_yes_no(text: str, question: Question) -> ReadValue | None:
+    """Read yes, no, true or false, in any language that the text or question is in."""
     start = _skip(p.OPENING, text, 0)
+    if in_language := match_yes_no(text, start, question):
+        answer, end = in_language
+        return ReadValue(answer, start, end, complete=end < len(text))
     found = p.YES_NO.match(text, start)
-    if found is None:
+    if found is None or not stands_alone(text, found.end(), question):
         return _read_no_single(text, start)
     answer = "yes" if found["yes"] else "no"
     return ReadValue(answer, *found.span(), complete=found.end() < len(text))

@@ -10,6 +10,11 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ, option_table
+from cotbuild.schemas.answers.language_statements import (
+    LanguageStatement,
+    find_language_statements,
+    find_weak_language_statements,
+)
 from cotbuild.schemas.answers.readers import (
     READERS,
     ReadValue,
@@ -52,6 +57,7 @@ def find_statements(
     line of prose that reads as one ("house") is no statement.
     """
     cued = _find_cued(view, low, 0, question, p.LOW_CUES, answer_first)
+    cued = _merge(view, cued, find_language_statements(view, low, question))
     if answer_first:
         opening = _find_opening(view, question, cued, given)
         if opening is not None:
@@ -64,8 +70,29 @@ def find_statements(
     weak = _find_cued(view, low, begin, question, weak_cues, answer_first)
     if question.kind is QuestionKind.CHOICE:
         weak += _find_called_correct(view, low, begin, question)
-    statements = sorted([*cued, *weak], key=lambda statement: statement.start)
+    weak_in_language = find_weak_language_statements(view, low, begin, question)
+    statements = _merge(view, [*cued, *weak], weak_in_language)
     return statements or _find_bare_answers(view, question, given)
+
+
+def _merge(
+    view: str, statements: list[Statement], others: list[LanguageStatement]
+) -> list[Statement]:
+    """Return English statements and those of other languages in order."""
+    merged = list(statements)
+    for other in others:
+        merged.append(
+            Statement(
+                rule=other.rule,
+                start=other.start,
+                answer_start=other.answer_start,
+                answer_end=other.answer_end,
+                end=p.sentence_end(view, other.answer_end),
+                answer=other.answer,
+                complete=other.complete,
+            )
+        )
+    return sorted(merged, key=lambda statement: statement.start)
 
 
 def _find_cued(

@@ -76,6 +76,7 @@ UNITS = (
     # more of them
     '**', '- - ', 'therefore, it is a ', 'B\n', 'x', '-5', 'a b ', 'sorry ', 'the answer is none of the ',
     'a b c d e f g ', 'moss', 'the the ', 'B: ', 'option B ', '12,000,', 'yes. ', 'No', '*B*', 'Lake ',
+    "答案是", "答案是A、", "die antwort ist ", "also ", "ответ ", "정답은 ", "B가 ", "如果", "です", "1.234,", "उत्तर ",
     'granite moss ', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'a\u3000granite\x85', 'river **',
     'shop ', '’', 'é’', '(B', '12.', '1,000',
 )  # fmt: skip

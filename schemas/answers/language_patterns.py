@@ -1,0 +1,328 @@
+"""Compile the words of a language into patterns, for folded text in lower case.
+
+Every repeat is bounded, so a scan takes linear time.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from cotbuild.schemas.answers.folding import MARKS, fold
+from cotbuild.schemas.answers.languages import LANGUAGES, Language
+from cotbuild.schemas.question import Question
+
+WORD = rf"[\w{MARKS}]"
+"""A character of a word."""
+CLOSING = r"[ *_\"'`$)\]}>]{0,5}"
+"""Markup and marks that may close behind a value."""
+_LIKELY_CHARS = 4000
+"""How much of a text is looked at to tell its language."""
+_WORD = re.compile(rf"{WORD}+")
+_TYPED_AS = {
+    "ı": "[ıi]",
+    "ё": "[ёе]",
+    "ß": "(?:ß|ss)",
+    "أ": "[أاإ]",
+    "إ": "[إاأ]",
+    "آ": "[آا]",
+    "ة": "[ةه]",
+    "ى": "[ىي]",
+}
+"""Characters, and what people type for them."""
+
+
+class LanguagePatterns(NamedTuple):
+    """The patterns of one language; see `languages.Language` for its words."""
+
+    language: Language
+    cue: re.Pattern[str]
+    """The noun and what leads from it to the value: "answer is".
+
+    Group `option` is a noun that counts only with an adjective beside it ("correct
+    option"), `after` what follows the noun, `bare` is set if no verb or mark follows.
+    """
+    lead: re.Pattern[str]
+    """What comes before the noun: "so the correct".
+
+    Group `adjective` is the last adjective, `verb` an inverted verb.
+    """
+    wrong: re.Pattern[str]
+    """What before the noun says that another one is meant: "the wrong"."""
+    choose: re.Pattern[str] | None
+    weak: re.Pattern[str]
+    """Before a value, in a form that counts only if nothing stronger does."""
+    is_answer: re.Pattern[str] | None
+    is_correct: re.Pattern[str] | None
+    option_before: re.Pattern[str]
+    """A noun for options or an article that comes before a label or an option's text."""
+    negation: re.Pattern[str]
+    condition: re.Pattern[str]
+    so: re.Pattern[str]
+    because: re.Pattern[str]
+    joins: re.Pattern[str]
+    tail: re.Pattern[str] | None
+    """At the end of a clause, behind the value."""
+    tail_head: re.Pattern[str] | None
+    """Directly behind a label."""
+    yes_no: re.Pattern[str]
+    none: re.Pattern[str]
+    scale: re.Pattern[str] | None
+    scales: dict[str, int]
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Return an alternation of words, longest first, in all forms they are typed in."""
+    forms: dict[str, None] = {}
+    for word in sorted(words, key=len, reverse=True):
+        for form in _spellings(word):
+            forms[_as_typed(form)] = None
+    return f"(?:{'|'.join(forms)})"
+
+
+def _spellings(word: str) -> tuple[str, str]:
+    folded = fold(unicodedata.normalize("NFC", word))
+    return folded, unicodedata.normalize("NFD", folded)
+
+
+def _as_typed(word: str) -> str:
+    return "".join(_TYPED_AS.get(char) or re.escape(char) for char in word)
+
+
+class _Compiler:
+    """Builds the patterns of one language from its words."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        spaced = language.left_bound
+        self.left = rf"(?<!{WORD})" if spaced else ""
+        self.right = rf"(?!{WORD})" if language.right_bound else ""
+        self.gap = "[ *_]{1,3}" if spaced else "[ *_]{0,3}"
+        self.glue = "[ *_]{1,4}" if language.right_bound else "[ *_]{0,4}"
+
+    def bounded(self, words: Iterable[str]) -> str:
+        """Return an alternation of words that are no part of longer ones."""
+        return self.left + join_words(words) + self.right
+
+    def optional(self, words: Iterable[str], gap: str, most: int = 1) -> str:
+        """Return words that may come before something, each followed by `gap`."""
+        words = tuple(words)
+        return rf"(?:{self.bounded(words)}{gap}){{0,{most}}}" if words else ""
+
+    def copulas(self) -> str:
+        """Return the verbs. A Korean particle is part of the word before it."""
+        words = self.language.copulas
+        return self.bounded(words) if self.language.right_bound else join_words(words)
+
+    def cue(self) -> str:
+        language = self.language
+        # A hyphen makes it another word: "Schritt-für-Schritt-Antwort".
+        left = rf"(?<!{WORD})(?<!-)" if language.left_bound else ""
+        noun = rf"{left}{join_words(language.answer)}{self.right}"
+        option = rf"{left}(?P<option>{join_words(language.option)}){self.right}"
+        beside = self.bounded((*language.correct, *language.about))
+        after = rf"(?P<after>(?:{self.gap}{beside}){{0,3}})"
+        gloss = rf"(?: ?\((?!{WORD}{{1,2}}\))[^()\n]{{2,40}}\))?"
+        marks = r"[*_\"' ]{0,4}(?:[:=]|\n)"
+        copula = self.glue + self.copulas()
+        says = rf"(?:{marks}|{copula}(?:{gloss}{marks})?| -(?= )|\] ?)"
+        bare = r"(?P<bare>(?=[ *_]))" if language.bare or language.inverted else ""
+        follows = rf"(?:{says}|{bare})" if bare else says
+        return rf"(?:{noun}|{option}){after}{gloss}{follows}"
+
+    def lead(self) -> str:
+        language = self.language
+        gap = r"[ *_,:\n]{1,4}" if language.left_bound else r"[ *_,:\n]{0,4}"
+        so = self.optional(language.so, gap, 2)
+        verb = ""
+        if language.inverted:
+            verb = rf"(?P<verb>{self.bounded(language.copulas)} )?"
+        article = ""
+        if language.articles:
+            article = rf"(?:{self.left}{join_words(language.articles)}[ *_]{{0,3}})?"
+        adjective = rf"(?P<adjective>{self.bounded(language.correct)}{self.gap}){{0,2}}"
+        return rf"{so}{verb}{article}{adjective}\Z"
+
+    def weak(self) -> str:
+        language = self.language
+        gap = "[ ,:]{1,3}" if language.right_bound else "[ ,:]{0,3}"
+        forms = [rf"{self.bounded(language.so)}{gap}"]
+        if language.right_bound:
+            forms.append(
+                rf"{self.bounded(language.so)}{gap}{self.bounded(language.copulas)} "
+            )
+        if language.pick:
+            forms.append(self.bounded(language.pick) + "[ :]{0,2}")
+        return "|".join(reversed(forms))
+
+    def is_answer(self) -> str | None:
+        """Return the pattern of "is the correct answer", which follows a label."""
+        language = self.language
+        forms = [join_words(language.is_answer)] if language.is_answer else []
+        if language.right_bound and not language.bare:
+            article = self.optional(language.articles, " ?")
+            before = self.optional(language.correct, " ", 2)
+            after = rf"(?: {self.bounded(language.correct)})?"
+            noun = self.bounded((*language.answer, *language.option))
+            forms.append(
+                rf"{self.bounded(language.copulas)} {article}{before}{noun}{after}"
+            )
+        return self._predicate(forms)
+
+    def _predicate(self, forms: list[str]) -> str | None:
+        ends = rf"(?={CLOSING}(?:[.,;!\n。]|\Z)|{WORD}{{0,4}}[.。]?\s*\Z)"
+        return rf"{CLOSING}(?:{'|'.join(forms)}){ends}" if forms else None
+
+    def is_correct(self) -> str | None:
+        words = self.language.is_correct
+        return self._predicate([join_words(words)] if words else [])
+
+    def option_before(self) -> str:
+        language = self.language
+        article = ""
+        if language.articles:
+            article = rf"(?:{self.left}{join_words(language.articles)} ?)?"
+        adjective = self.optional(language.correct, self.gap)
+        option = rf"(?:{self.bounded(language.option)}[ *_:\"'(\[]{{0,4}})?"
+        return rf"[ \n*_\"'(\[]{{0,6}}{article}{adjective}{option}"
+
+    def yes_no(self) -> str:
+        """Return the pattern of yes and no, longest first: 不正确 is not 正确."""
+        language = self.language
+        tails = rf"|{join_words(language.tails)}" if language.tails else ""
+        ends = rf"(?=[\s.,;:!。*_)\]}}\"'\\$<-]|\Z{tails})"
+        yes, no = join_words(language.yes), join_words(language.no)
+        return rf"(?:(?P<no>{no}{ends})|(?P<yes>{yes}{ends}))"
+
+
+def _find_stems(language: Language) -> tuple[str, ...]:
+    """Return pieces of which one is in every text that states an answer strongly."""
+    nouns = (*language.answer, *language.option, *language.choose)
+    stems: set[str] = set()
+    for word in (*nouns, *language.is_answer):
+        for form in _spellings(word):
+            pieces = re.split("[" + "".join(_TYPED_AS) + "]", form)
+            stems.add(max(pieces, key=len).strip())
+    return tuple(
+        stem
+        for stem in sorted(stems)
+        if not any(other != stem and other in stem for other in stems)
+    )
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    return re.compile(pattern) if pattern else None
+
+
+@cache  # at 20 ms each, only when a text needs it
+def compile_language(language: Language) -> LanguagePatterns:
+    build = _Compiler(language)
+    tails = join_words(language.tails) if language.tails else None
+    scales = join_words(language.scales) if language.scales else None
+    choose = build.bounded(language.choose) if language.choose else None
+    return LanguagePatterns(
+        language=language,
+        cue=re.compile(build.cue()),
+        lead=re.compile(build.lead()),
+        wrong=re.compile(
+            rf"{join_words((*language.no, *language.wrong))}{WORD}{{0,3}} ?的?\Z"
+        ),
+        choose=_compiled(choose and choose + "[ :]{0,2}"),
+        weak=re.compile(build.weak()),
+        is_answer=_compiled(build.is_answer()),
+        is_correct=_compiled(build.is_correct()),
+        option_before=re.compile(build.option_before()),
+        negation=re.compile(build.bounded(language.negations)),
+        condition=re.compile(build.bounded(language.conditions)),
+        so=re.compile(build.bounded(language.so)),
+        because=re.compile(r"[,;]? ?" + build.bounded(language.because)),
+        joins=re.compile(rf"{CLOSING}(?:[,/]|{build.bounded(language.joins)})"),
+        tail=_compiled(tails and rf"{CLOSING}{tails}[ .,。]{{0,3}}\Z"),
+        tail_head=_compiled(tails),
+        yes_no=re.compile(build.yes_no()),
+        none=re.compile(join_words(language.none)),
+        scale=_compiled(scales and rf" ?({scales}){build.right}"),
+        scales={
+            form: power
+            for word, power in language.scales.items()
+            for form in _spellings(word)
+        },
+    )
+
+
+_STEMS = {language: _find_stems(language) for language in LANGUAGES}
+
+
+def languages_of_nouns(low: str) -> list[LanguagePatterns]:
+    """Return the languages of which a noun or predicate for the answer is in a text."""
+    return [
+        compile_language(language)
+        for language, stems in _STEMS.items()
+        if any(stem in low for stem in stems)
+    ]
+
+
+@lru_cache(maxsize=64)  # the samples of one question come one after the other
+def likely_languages(low: str) -> tuple[LanguagePatterns, ...]:
+    """Return the languages of which a text has at least two common words."""
+    words = set(_WORD.findall(low))
+    likely = []
+    for language in LANGUAGES:
+        if language.right_bound:
+            hits = len(words.intersection(language.common))
+        else:
+            hits = sum(word in low for word in language.common)
+        if hits >= 2:
+            likely.append(compile_language(language))
+    return tuple(likely)
+
+
+_STANDS_ALONE = re.compile(r"[*_\"')\]]{0,4}(?:[.,;:!。\n-]|\s*\Z| -)")
+_YES_NO_WORDS = tuple(
+    {
+        form
+        for language in LANGUAGES
+        for word in (*language.yes, *language.no)
+        for form in _spellings(word)
+    }
+    - {"no"}
+)
+
+
+def stands_alone(text: str, end: int, question: Question) -> bool:
+    """Return whether an English yes or no that ends at `end` is surely one.
+
+    In the Portuguese "No Brasil" it is none.
+    """
+    if _STANDS_ALONE.match(text, end):
+        return True
+    return not likely_languages(f"{question.text}\n{text[:_LIKELY_CHARS]}".lower())
+
+
+def match_yes_no(text: str, start: int, question: Question) -> tuple[str, int] | None:
+    """Return yes or no at `start` in a language of the text or question, and its end.
+
+    Only a word that a mark or a reason follows: "Ja, weil". English "no" is not one.
+    """
+    low = text[:_LIKELY_CHARS].lower()
+    if not low.startswith(_YES_NO_WORDS, start):
+        return None
+    for patterns in likely_languages(f"{question.text.lower()}\n{low}"):
+        found = patterns.yes_no.match(low, start)
+        if found is None:
+            continue
+        is_apart = _STANDS_ALONE.match(low, found.end())
+        if is_apart or patterns.because.match(low, found.end()):
+            return ("yes" if found["yes"] else "no"), found.end()
+    return None
+
+
+def _all(field: str) -> str:
+    return join_words(
+        {word for language in LANGUAGES for word in getattr(language, field)}
+    )
+
+
+QUESTION_HEADS = _all("question_heads")
+RATIONALE_HEADS = _all("rationale_heads")

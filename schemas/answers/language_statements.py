@@ -1,0 +1,467 @@
+"""Find answers stated in languages other than English. Pure.
+
+The language of a text need not be known. A noun such as "Antwort" or "答案" tells it,
+and the words around it are then read as that language's: its verbs, its "not", its "if"
+and its "or". Forms without such a noun ("also B") count only in a text that has other
+words of the language. Texts are passed as `folding.fold` leaves them, and a second time
+in lower case.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice, zip_longest
+from typing import NamedTuple
+
+from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.compare import option_table
+from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
+from cotbuild.schemas.answers.language_patterns import (
+    CLOSING,
+    WORD,
+    LanguagePatterns,
+    languages_of_nouns,
+    likely_languages,
+)
+from cotbuild.schemas.answers.readers import READERS, ReadValue
+from cotbuild.schemas.question import Question, QuestionKind
+
+_MAX_CUES = 64
+"""Cues of one language read at the end of a text."""
+_READ_CHARS = 400
+_LEAD_CHARS = 100
+_SENTENCE_CHARS = 300
+"""How far before a cue its sentence is searched for "if"."""
+_OPENING = re.compile(r"[ \n*_\"'`$(\[{<~#>]{0,12}")
+_CLOSED = re.compile(rf"{CLOSING}(?:[.,;:!?。\n(]|\Z)")
+_ASKS = re.compile(r"[\"')\]*_ ]{0,4}\?")
+_SENTENCE_START = re.compile(r"[.!?。\n](?=[^.!?。\n]*\Z)")
+_HEADING = re.compile(r"(?:\A|\n)[ >]{0,3}[#*_]{1,6}[^\n]{0,30}\Z")
+_LABEL_AT_END = re.compile(
+    rf"(?:\A|(?<!{WORD}))(?P<open>[(\[\"'*]{{0,4}})(?P<label>[^\W_]{{1,2}}){CLOSING}\Z"
+)
+_LABEL_GLUED = re.compile(
+    r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<label>[a-z0-9]{1,2}|[^\W_])"
+    r"(?=(?P<close>[)\]*\"']{0,4})(?P<next>.?))",
+    re.DOTALL,
+)
+_NUMBER_AT_END = re.compile(r"(?<![\w.,:/^])-?[0-9][0-9.,]{0,20}[%\"')\]*_ ]{0,4}\Z")
+_ANOTHER = re.compile(
+    r"[ *_(\[\"']{0,5}(?:[a-z0-9]{1,2}(?![a-z0-9])|[^\W_]{1,2}(?![^\W_])|[0-9])"
+)
+_UNIT_ONLY = re.compile(
+    rf"{CLOSING}(?:[^\W\d_]{WORD}{{0,20}}{CLOSING}){{0,2}}[.!。]?\s*\Z"
+)
+
+
+class LanguageStatement(NamedTuple):
+    """A place where an answer is stated. Offsets are into the text."""
+
+    rule: str
+    start: int
+    answer_start: int
+    answer_end: int
+    answer: str | None
+    complete: bool
+
+
+class _Place(NamedTuple):
+    """Where a cue has been found."""
+
+    rule: str
+    start: int
+    """Of the introduction."""
+    end: int
+    """Where the value begins."""
+    needs_close: bool
+    """Whether only a value that fills its clause counts."""
+
+
+class _Texts(NamedTuple):
+    view: str
+    low: str
+    question: Question
+    patterns: LanguagePatterns
+
+
+# --- entry points ---
+
+
+def find_language_statements(
+    view: str, low: str, question: Question
+) -> list[LanguageStatement]:
+    """Return the answers stated in strong forms, such as "Die Antwort ist B"."""
+    found: list[LanguageStatement] = []
+    for patterns in languages_of_nouns(low):
+        texts = _Texts(view, low, question, patterns)
+        found += _read_places(texts, _find_cues(texts))
+        if question.kind is QuestionKind.CHOICE and patterns.choose:
+            found += _read_places(texts, _find_plain(texts, patterns.choose, "choose"))
+        found += _find_predicates(texts, patterns.is_answer, "is_answer", 0)
+    return _without_overlaps(found)
+
+
+def find_weak_language_statements(
+    view: str, low: str, begin: int, question: Question
+) -> list[LanguageStatement]:
+    """Return the answers from `begin` on in forms that are often no statement.
+
+    Such as "also B" or "B ist richtig".
+    """
+    if question.kind not in (QuestionKind.CHOICE, QuestionKind.YES_NO):
+        return []
+    found: list[LanguageStatement] = []
+    for patterns in likely_languages(f"{question.text.lower()}\n{low[:4000]}"):
+        texts = _Texts(view, low, question, patterns)
+        places = _find_plain(texts, patterns.weak, "so", begin)
+        found += _read_places(texts, places)
+        found += _find_predicates(texts, patterns.is_correct, "is_correct", begin)
+    return _without_overlaps(found)
+
+
+def _without_overlaps(found: list[LanguageStatement]) -> list[LanguageStatement]:
+    """Return the statements in order, one for each place.
+
+    Languages share words, and "die richtige Antwort ist B" is found twice.
+    """
+    kept: list[LanguageStatement] = []
+    for statement in sorted(found, key=lambda one: (one.answer_start, one.start)):
+        if not kept or statement.answer_start >= kept[-1].answer_end:
+            kept.append(statement)
+    return kept
+
+
+# --- cues ---
+
+
+def _find_cues(texts: _Texts) -> Iterator[_Place]:
+    """Yield the places behind "the answer is"."""
+    code = texts.patterns.language.code
+    matches = list(texts.patterns.cue.finditer(texts.low))[-_MAX_CUES:]
+    pending: int | None = None
+    for match, after in zip_longest(matches, matches[1:]):
+        place = _place(texts, match, f"answer_is:{code}")
+        if place is None:
+            continue
+        if pending is not None:
+            place = place._replace(start=pending)
+        pending = None
+        if after is not None and _only_leads_over(texts, match.end(), after.start()):
+            pending = place.start
+            continue
+        yield place
+
+
+def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
+    """Return the place behind a cue; None if the words before it make it none."""
+    patterns, low = texts.patterns, texts.low
+    window_start = max(0, match.start() - _LEAD_CHARS)
+    window = low[window_start : match.start()]
+    if patterns.wrong.search(window):
+        return None
+    lead = patterns.lead.search(window)
+    start = window_start + (lead.start() if lead else len(window))
+    has_adjective = lead is not None and lead["adjective"] is not None
+    if match["option"] and not has_adjective and not match["after"]:
+        return None
+    if match[0].endswith("\n") and not _HEADING.search(window):
+        return None
+    if match[0].rstrip().endswith("]") and not window[
+        : lead.start() if lead else None
+    ].endswith("["):
+        return None
+    is_bare = match.re.groupindex.get("bare") is not None and match["bare"] is not None
+    if is_bare and not patterns.language.bare:
+        is_inverted = lead is not None and lead["verb"] is not None
+        if not is_inverted:
+            return None
+    return _Place(rule, start, match.end(), needs_close=is_bare)
+
+
+def _only_leads_over(texts: _Texts, end: int, next_start: int) -> bool:
+    """Return whether only an introduction is between two cues."""
+    if next_start - end > _LEAD_CHARS:
+        return False
+    gap = texts.low[end:next_start]
+    lead = texts.patterns.lead.search(gap)
+    return not gap[: lead.start() if lead else len(gap)].strip(p.EDGE + ".")
+
+
+def _find_plain(
+    texts: _Texts, pattern: re.Pattern[str], rule: str, begin: int = 0
+) -> Iterator[_Place]:
+    """Yield the places behind words after which only a value that fills its clause counts."""
+    code = texts.patterns.language.code
+    for match in list(pattern.finditer(texts.low, begin))[-_MAX_CUES:]:
+        yield _Place(f"{rule}:{code}", match.start(), match.end(), needs_close=True)
+
+
+# --- values ---
+
+
+def _read_places(
+    texts: _Texts, places: Iterator[_Place]
+) -> Iterator[LanguageStatement]:
+    for place in places:
+        if _is_conditional(texts, place.start):
+            continue
+        value = _read_value(texts, place)
+        if value is not None:
+            yield LanguageStatement(
+                rule=place.rule,
+                start=place.start,
+                answer_start=value.start,
+                answer_end=value.end,
+                answer=value.answer,
+                complete=value.complete,
+            )
+
+
+def _is_conditional(texts: _Texts, start: int) -> bool:
+    """Return whether "if" comes before `start` in its sentence, and no "so" after it."""
+    window = texts.low[max(0, start - _SENTENCE_CHARS) : start]
+    if found := _SENTENCE_START.search(window):
+        window = window[found.end() :]
+    conditions = list(texts.patterns.condition.finditer(window))
+    return bool(conditions) and not texts.patterns.so.search(
+        window, conditions[-1].end()
+    )
+
+
+def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
+    """Read the value at a place, with offsets into the text."""
+    start, end = _clause(texts, place.end)
+    if _ASKS.match(texts.view, end):
+        return None
+    whole = texts.low[start:end]
+    tail = texts.patterns.tail.search(whole) if texts.patterns.tail else None
+    stop = start + (tail.start() if tail else len(whole))
+    if stop == start:
+        return None
+    value = _read_in_clause(texts, start, stop)
+    if value is None:
+        return None
+    rest = texts.low[value.end : end]
+    if _is_denied(rest, texts.patterns):
+        return None
+    if _names_several(texts, value, end):
+        value = value._replace(answer=None)
+    if place.needs_close and not _fills_clause(texts, value, stop):
+        return None
+    return value
+
+
+def _clause(texts: _Texts, start: int) -> tuple[int, int]:
+    """Return the clause at `start`, without the reason that ends it."""
+    opening = _OPENING.match(texts.low, start)
+    start = opening.end() if opening else start
+    end = min(p.sentence_end(texts.view, start), start + _READ_CHARS)
+    if reason := texts.patterns.because.search(texts.low, start + 1, end):
+        end = reason.start()
+    # The markup skipped belongs to the reader, which looks at brackets.
+    return (opening.start() if opening else start), end
+
+
+def _read_in_clause(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    kind = texts.question.kind
+    if kind is QuestionKind.YES_NO:
+        value = _read_words(texts, start, stop)
+    elif kind is QuestionKind.NUMBER:
+        value = _read_number(texts, start, stop)
+    elif kind is QuestionKind.CHOICE:
+        value = _read_choice(texts, start, stop)
+    else:
+        value = _read_text(texts, start, stop)
+    if value is not None:
+        return value
+    opening = _OPENING.match(texts.low, start)
+    begin = opening.end() if opening else start
+    if none := texts.patterns.none.match(texts.low, begin, stop):
+        return ReadValue(None, none.start(), none.end(), complete=True)
+    return None
+
+
+def _read_with(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    """Read with the reader of the question's kind, with offsets into the text."""
+    value = READERS[texts.question.kind](texts.view[start:stop], texts.question)
+    if value is None:
+        return None
+    complete = value.complete or start + value.end < len(texts.view)
+    return value._replace(
+        start=start + value.start, end=start + value.end, complete=complete
+    )
+
+
+def _read_choice(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    value = _read_with(texts, start, stop)
+    if value is not None and value.answer is not None:
+        return value
+    before = texts.patterns.option_before.match(texts.low, start, stop)
+    if before is not None and before.end() > start:
+        # Back over an opening bracket, by which a label is known.
+        begin = before.end() - (texts.low[before.end() - 1] in "([\"'*")
+        if later := _read_with(texts, begin, stop):
+            return later
+        if glued := _read_glued_label(texts, begin, stop):
+            return glued
+    return _read_glued_label(texts, start, stop) or value
+
+
+def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    """Read a label that a particle of the language follows directly: B입니다."""
+    found = _LABEL_GLUED.match(texts.low, start, stop)
+    if found is None:
+        return None
+    label = option_table(texts.question).labels.get(found["label"].casefold())
+    if label is None:
+        return None
+    after = found.end("close")
+    tail_head = texts.patterns.tail_head
+    has_tail = tail_head is not None and tail_head.match(texts.low, after, stop)
+    is_joined = texts.patterns.joins.match(texts.low, after, stop)
+    beside = texts.low[after:stop].lstrip("の .:,-")
+    has_text = beside == option_table(texts.question).texts[label]
+    if not (has_tail or is_joined or has_text or after == stop):
+        return None
+    return ReadValue(label, found.start("label"), found.end("label"), complete=True)
+
+
+def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    patterns = texts.patterns
+    opening = _OPENING.match(texts.low, start)
+    if patterns.negation.match(texts.low, opening.end() if opening else start, stop):
+        return None
+    window = texts.view[start:stop]
+    if patterns.language.decimal_comma:
+        english = write_in_english(window, texts.view, texts.question.text)
+        if english is None:
+            return None
+        window = english
+    value = READERS[QuestionKind.NUMBER](window, texts.question)
+    if value is None:
+        return None
+    end = start + value.end
+    answer = value.answer
+    scale = patterns.scale.match(texts.low, end) if patterns.scale else None
+    if answer is not None and scale is not None:
+        answer = scale_number(answer, patterns.scales[scale[1]])
+        end = scale.end()
+    return ReadValue(answer, start + value.start, end, complete=end < len(texts.view))
+
+
+def _read_text(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    patterns = texts.patterns
+    opening = _OPENING.match(texts.low, start)
+    begin = opening.end() if opening else start
+    if patterns.none.match(texts.low, begin, stop):
+        return None
+    if patterns.language.right_bound and patterns.negation.match(
+        texts.low, begin, stop
+    ):
+        return None
+    return _read_with(texts, start, stop)
+
+
+def _read_words(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    opening = _OPENING.match(texts.low, start)
+    begin = opening.end() if opening else start
+    return _read_yes_no(texts.low, begin, texts.patterns) or _read_with(
+        texts, start, stop
+    )
+
+
+def _read_yes_no(low: str, start: int, patterns: LanguagePatterns) -> ReadValue | None:
+    found = patterns.yes_no.match(low, start)
+    if found is None:
+        return None
+    answer = "yes" if found["yes"] else "no"
+    return ReadValue(answer, found.start(), found.end(), found.end() < len(low))
+
+
+# --- what follows a value ---
+
+
+def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
+    """Return whether the clause denies its value: "Bではない", "B नहीं है"."""
+    clause = re.split(r"[,;(]", rest, maxsplit=1)[0]
+    return patterns.negation.search(clause) is not None
+
+
+def _names_several(texts: _Texts, value: ReadValue, end: int) -> bool:
+    """Return whether another value is joined on: "A oder B", "3 bis 4"."""
+    if texts.question.kind not in (QuestionKind.CHOICE, QuestionKind.NUMBER):
+        return False
+    joined = texts.patterns.joins.match(texts.low, value.end, end)
+    if joined is None:
+        return False
+    start = joined.end()
+    if texts.question.kind is QuestionKind.NUMBER:
+        another = _ANOTHER.match(texts.low, start, end)
+        return another is not None and another[0][-1].isdigit()
+    if before := texts.patterns.option_before.match(texts.low, start, end):
+        start = before.end()
+    another = _ANOTHER.match(texts.low, start, end)
+    if another is None:
+        return False
+    label = option_table(texts.question).labels.get(another[0].strip(" *_([\"'"))
+    return label is not None and label != value.answer
+
+
+def _fills_clause(texts: _Texts, value: ReadValue, stop: int) -> bool:
+    """Return whether nothing but a unit or a mark is between the value and `stop`."""
+    if _CLOSED.match(texts.low, value.end):
+        return True
+    rest = texts.low[value.end : stop]
+    if texts.question.kind is QuestionKind.NUMBER:
+        return _UNIT_ONLY.match(rest) is not None
+    return re.fullmatch(CLOSING, rest) is not None
+
+
+# --- predicates ---
+
+
+def _find_predicates(
+    texts: _Texts, pattern: re.Pattern[str] | None, rule: str, begin: int
+) -> Iterator[LanguageStatement]:
+    """Yield the values that a predicate follows: "B ist die richtige Antwort"."""
+    if pattern is None:
+        return
+    code = texts.patterns.language.code
+    for match in islice(pattern.finditer(texts.low, begin), _MAX_CUES):
+        window_start = max(begin, match.start() - 30)
+        value = _read_before(texts, window_start, match.start())
+        if value is None or _ASKS.match(texts.view, match.end()):
+            continue
+        if _is_conditional(texts, value.start):
+            continue
+        yield LanguageStatement(
+            rule=f"{rule}:{code}",
+            start=value.start,
+            answer_start=value.start,
+            answer_end=value.end,
+            answer=value.answer,
+            complete=True,
+        )
+
+
+def _read_before(texts: _Texts, start: int, stop: int) -> ReadValue | None:
+    """Read a label or a number that ends at `stop`."""
+    view, question = texts.view, texts.question
+    if question.kind is QuestionKind.NUMBER:
+        number = _NUMBER_AT_END.search(view, start, stop)
+        return _read_number(texts, number.start(), stop) if number else None
+    if question.kind is not QuestionKind.CHOICE:
+        return None
+    found = _LABEL_AT_END.search(view, start, stop)
+    if found is None:
+        return None
+    label = option_table(question).labels.get(found["label"].casefold())
+    is_marked = found["open"] or found["label"].isupper() or found["label"].isdigit()
+    has_noun = _ends_with_option_noun(texts, start, found.start())
+    if label is None or not (is_marked or has_noun or not found["label"].islower()):
+        return None
+    return ReadValue(label, found.start("label"), found.end("label"), complete=True)
+
+
+def _ends_with_option_noun(texts: _Texts, start: int, stop: int) -> bool:
+    before = texts.low[start:stop].rstrip(" :*_(\"'")
+    return any(before.endswith(noun) for noun in texts.patterns.language.option)

@@ -1,0 +1,26 @@
+"""Polish: a question, its options A to D, and what is read from texts."""
+
+QUESTION = "Które miasto jest stolicą i ile ma mieszkańców?"
+OPTIONS = ("jabłko", "Warszawa", "gruszka", "Kraków")
+CHOICE = (
+    ("Odpowiedź: B", "B"),
+    ("Poprawna odpowiedź to B.", "B"),
+    ("Prawidłową odpowiedzią jest B.", "B"),
+    ("Odpowiedź to nie B.", None),
+    ("Jeśli pada, odpowiedź to B.", None),
+    ("Odpowiedź to A lub B.", None),
+    ("Poprawna odpowiedź brzmi: **B**", "B"),
+    ("B jest poprawną odpowiedzią.", "B"),
+    ("Odpowiedź B.", "B"),
+)
+NUMBER = (
+    ("Odpowiedź to 42.", "42"),
+    ("Ostateczna odpowiedź: 3,5", "3.5"),
+    ("Odpowiedź: 5 tysięcy", "5000"),
+)
+YES_NO = (
+    ("Odpowiedź brzmi: tak.", "yes"),
+    ("Nie, ponieważ jest zimno.", "no"),
+    ("Tak.", "yes"),
+)
+TEXT = ()

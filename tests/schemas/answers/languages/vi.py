@@ -1,0 +1,27 @@
+"""Vietnamese: a question, its options A to D, and what is read from texts."""
+
+QUESTION = "Thành phố nào là thủ đô của nước và có bao nhiêu người?"
+OPTIONS = ("quả táo", "Hà Nội", "quả lê", "Huế")
+CHOICE = (
+    ("Đáp án là B.", "B"),
+    ("Đáp án đúng là B.", "B"),
+    ("Đáp án: B", "B"),
+    ("Câu trả lời đúng là (B) Hà Nội.", "B"),
+    ("Đáp án không phải là B.", None),
+    ("Nếu trời mưa thì đáp án là B.", None),
+    ("Đáp án là A hoặc B.", None),
+    ("B là đáp án đúng.", "B"),
+    ("Vậy chọn B.", "B"),
+    ("Vậy đáp án là phương án B.", "B"),
+)
+NUMBER = (
+    ("Câu trả lời là 42.", "42"),
+    ("Đáp số: 3,5", "3.5"),
+    ("Đáp số: 42 quả táo", "42"),
+)
+YES_NO = (
+    ("Câu trả lời là có.", "yes"),
+    ("Không, vì trời lạnh.", "no"),
+    ("Câu trả lời là không.", "no"),
+)
+TEXT = ()
