@@ -1,5 +1,6 @@
 """Read the value of a JSON field as the answer to a question. Pure."""
 
+import re
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
@@ -18,6 +19,8 @@ _PARTS = ("label", "letter", "choice", "option", "answer", "value", "text")
 """Names of the fields of an answer that is an object of its own."""
 _TRUTH = {"true": ("yes", "true"), "false": ("no", "false")}
 _NOTHING = frozenset({"null", "none", "nan"})
+_BLANK = re.compile(r"_{2,}+|\.{2,}+|…|\?++")
+"""What stands for an answer that is not given."""
 _EDGE_MARKS = " .!"
 
 
@@ -111,9 +114,12 @@ def _read_string(value: JsonText, question: Question) -> FieldAnswer:
 def _read_text(stated: str, question: Question) -> str | None:
     """Return a text answer, or what a sentence states; None if it is no single one."""
     sentence = extract_answer(stated, question)
-    if sentence.answer is not None and sentence.answer_start:
-        return sentence.answer
-    return None if p.NO_SINGLE.match(stated) else stated
+    if sentence.answer is not None and sentence.answer_start is not None:
+        introduction = stated[: sentence.answer_start]
+        if any(char.isalpha() for char in introduction):
+            return sentence.answer
+    is_blank = _BLANK.fullmatch(stated) is not None
+    return None if is_blank or p.NO_SINGLE.match(stated) else stated
 
 
 def _read_sentence(

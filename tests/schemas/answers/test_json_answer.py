@@ -65,6 +65,11 @@ READ = [
     (C, '<think>{"answer": "A"}</think>\n\n{"why": 1, "cot": "So.", "answer": "B"}', "B", "B"),
     (C, '{"cot": "So.", "answer": "B"}\n{"question": "What now?", "answer": "A"}', "B", "B"),
     (C, '{"cot": "So.", "answer": "B"}<|im_end|>\n{"answer": "A"}', "B", "B"),
+    (T, '{"cot": "So.", "answer": "\'ha\'"}\nThe answer is the literal string.', "'ha'", "'ha'"),
+    # no JSON as a whole
+    (N, '```json\n{\n"reasoning": "So."\n\n"answer": "42"\n}\n```', "42", "42"),
+    (N, '{"reasoning": "So.,\n\n"answer": "42"\n}', "42", "42"),
+    (N, '{"reasoning": So.\n "answer": 42}', "42", "42"),
     # several objects
     (C, '{"answer": "A"}\n\nWait.\n\n{"cot": "So.", "answer": "B"}', "B", "B"),
     (C, '{"cot": "So.", "final_answer": "B", "answer": "A"}', "B", "B"),
@@ -98,7 +103,10 @@ def test_the_answer_of_an_object_is_read_with_its_place(
         (C, '[{"answer": "A"}, {"answer": "B"}]'),
         (C, '{"answer": "A"}\n{"answer": "B"}'),
         (Y, '{"answer": "It depends on the season."}'),
+        (N, '{"answer": {"plates": 12, "cups": 13}}'),
         (T, '{"answer": "unknown"}'),
+        (T, '{"answer": "___"}'),
+        (T, '{"answer": ""}'),
     ],
 )
 def test_an_answer_field_that_names_no_single_answer(kind: str, text: str) -> None:
@@ -116,6 +124,7 @@ def test_an_answer_field_that_names_no_single_answer(kind: str, text: str) -> No
         ('{"answer": "A"}\nThe answer is B.', "B", "answer_is"),
         ('```python\nx = {"a": 1}\n```\nThe answer is B.', "B", "answer_is"),
         ('{"reasoning": "It is', None, None),
+        ('{"answer": "B" "reasoning": "So."}', None, None),
     ],
 )
 def test_other_objects_state_nothing(

@@ -1,0 +1,218 @@
+"""Read what one JSON object says: the fields of its answer and of its rationale.
+
+An object may be no JSON as a whole, since a comma or a quote is missing, or since it was
+cut short. Pure.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cotbuild.schemas.answers.compare import answers_differ
+from cotbuild.schemas.answers.json_objects import (
+    JsonList,
+    JsonObject,
+    JsonText,
+    JsonValue,
+    unescape,
+)
+from cotbuild.schemas.answers.json_values import FieldAnswer, read_field
+from cotbuild.schemas.question import Question
+
+ANSWER_FIELDS = (
+    "finalanswer", "answer", "correctanswer", "predictedanswer", "selectedanswer",
+    "chosenanswer", "answerchoice", "answeroption", "answerlabel", "answerletter",
+)  # fmt: skip
+"""Names of the answer's field, the first that there is counts. Names are compared in
+lower case without white space, `_` and `-`.
+"""
+OTHER_ANSWER_FIELDS = (
+    "finalchoice", "correctchoice", "selectedchoice", "choice", "correctoption",
+    "selectedoption", "option", "predictedlabel", "label", "prediction", "finalresult",
+    "result", "output", "response",
+)  # fmt: skip
+"""Names that often mean something else. They count in an object that has no field of
+another meaning.
+"""
+RATIONALE_FIELDS = (
+    "rationale", "reasoning", "explanation", "thought", "thoughts", "thinking", "cot",
+    "chainofthought", "solution", "analysis", "steps", "reasoningsteps", "stepbystep",
+    "justification", "reason", "thoughtprocess",
+)  # fmt: skip
+"""Names of the rationale's field; the texts of several are joined."""
+_CONTAINERS = ("response", "result", "output", "arguments", "parameters", "data")
+"""Names of fields whose object may hold the answer's field."""
+_SIDE_FIELDS = frozenset({"confidence", "certainty", "probability", "type", "id"})
+QUESTION_FIELDS = frozenset({"question", "problem", "premise", "query"})
+"""Names of the field of an invented next question."""
+
+
+# The last field of an object that is no JSON as a whole: a comma or a quote is missing.
+_CLOSING_FIELD = re.compile(
+    r"""["'](?P<name>[\w -]{1,30})["']\s*+:\s*+"""
+    r"""(?:"(?P<double>(?>(?:[^"\\\n]++|\\.)*))"|'(?P<single>(?>(?:[^'\\\n]++|\\.)*))'"""
+    r"""|(?P<bare>[-+\w./%]++))\s*+,?\s*+\}"""
+)
+_OBJECT_START = re.compile(r"""\{\s*+["'][\w -]{1,30}["']\s*+:\s*+["']?+""")
+
+# The fields of an object that was asked for, and that is cut short.
+_FIELD = re.compile(
+    r'"(rationale|answer)"\s*+:\s*+(?:"((?>(?:[^"\\]|\\.)*))("?)|([-+\w.]++)(?=\s*[,}]))',
+    re.DOTALL,
+)
+_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_OPENED = re.compile(
+    r'\s*+(?:```(?:json)?\s*+)?(?=\{\s*+(?:"|\Z))', re.IGNORECASE
+)  # cut before its first value
+
+
+class Reply(NamedTuple):
+    """What could be read of one object."""
+
+    answer: FieldAnswer | None
+    """None: it has no field for the answer."""
+    rationale: str | None
+    """None: it has no text of a rationale."""
+    start: int
+    end: int
+    complete: bool
+    """Whether it was read to its closing brace."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it was cut before its first value."""
+        return self.answer is None and self.rationale is None
+
+
+# --- a whole object ---
+
+
+def read_reply(found: JsonObject, question: Question) -> Reply | None:
+    """Read the fields of an object; None if it has none of an answer or rationale."""
+    fields = {fold_name(name): value for name, value in found.fields}
+    answers = [read_field(value, question) for value in _answer_values(found, fields)]
+    rationale = "\n\n".join(_rationale_texts(found))
+    has_rationale = not fields.keys().isdisjoint(RATIONALE_FIELDS)
+    if not answers and (inner := _read_contained(fields, question)):
+        rationale = rationale or inner.rationale or ""
+        answers = [] if inner.answer is None else [inner.answer]
+        has_rationale = True
+    if not answers and not has_rationale:
+        return None
+    answer = answers[0] if answers else None
+    if answer is not None and answers_differ((a.answer for a in answers), question):
+        answer = answer._replace(contradicts=True)
+    return Reply(answer, rationale or None, found.start, found.end, complete=True)
+
+
+def _read_contained(fields: dict[str, JsonValue], question: Question) -> Reply | None:
+    """Read the object of a field such as `response`, if it holds an answer."""
+    for name in _CONTAINERS:
+        inner = fields.get(name)
+        if isinstance(inner, JsonObject):
+            return read_reply(inner, question)
+    return None
+
+
+def _answer_values(found: JsonObject, fields: dict[str, JsonValue]) -> list[JsonValue]:
+    """Return the values of the answer's fields, that which counts first."""
+    names = [name for name in ANSWER_FIELDS if name in fields]
+    if not names:
+        known = {*OTHER_ANSWER_FIELDS, *RATIONALE_FIELDS, *_SIDE_FIELDS}
+        if fields.keys() <= known:
+            names = [name for name in OTHER_ANSWER_FIELDS if name in fields]
+    values: list[JsonValue] = []
+    for wanted in names:
+        same_name = [value for name, value in found.fields if fold_name(name) == wanted]
+        if wanted in _CONTAINERS:
+            same_name = [v for v in same_name if not isinstance(v, JsonObject)]
+        values += reversed(same_name)
+    return values
+
+
+def _rationale_texts(found: JsonObject) -> Iterator[str]:
+    for name, value in found.fields:
+        if fold_name(name) in RATIONALE_FIELDS:
+            text = "\n".join(_texts_in(value)).strip()
+            if text:
+                yield text
+
+
+def _texts_in(value: JsonValue) -> Iterator[str]:
+    """Yield the strings of a value in order, such as those of a list of steps."""
+    match value:
+        case JsonText():
+            if value.is_string:
+                yield value.text
+        case JsonList():
+            for item in value.items:
+                yield from _texts_in(item)
+        case JsonObject():
+            for _, inner in value.fields:
+                yield from _texts_in(inner)
+
+
+def fold_name(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+# --- an object that is no JSON as a whole ---
+
+
+def read_closing_field(text: str, question: Question) -> Reply | None:
+    """Read the last field of an object, where what comes before it is no JSON."""
+    opened = _OBJECT_START.search(text)
+    if opened is None:
+        return None
+    closing = None
+    for found in _CLOSING_FIELD.finditer(text, opened.start()):
+        if fold_name(found["name"]) in ANSWER_FIELDS:
+            closing = found
+    if closing is None:
+        return None
+    group = next(
+        name for name in ("double", "single", "bare") if closing[name] is not None
+    )
+    content = unescape(closing[group])
+    is_verbatim = content == closing[group]
+    value = JsonText(content, *closing.span(group), group != "bare", is_verbatim)
+    rationale = text[opened.end() : closing.start()].strip(" \n\t\r,\"'")
+    return Reply(
+        answer=read_field(value, question),
+        rationale=unescape(rationale) or None,
+        start=opened.start(),
+        end=closing.end(),
+        complete=True,
+    )
+
+
+def read_cut_object(text: str, question: Question) -> Reply | None:
+    """Find the fields by a pattern, where an object is no JSON as a whole.
+
+    A rationale counts even if it was cut, an answer only if its string was closed.
+    """
+    values: dict[str, JsonText] = {}
+    start = -1
+    for found in _FIELD.finditer(text):
+        name, string, closing_quote, bare = found.groups()
+        if start < 0:
+            start = max(0, text.rfind("{", 0, found.start()))
+        if bare is not None:
+            values.setdefault(name, JsonText(bare, *found.span(4), False, True))
+        elif closing_quote or name == "rationale":
+            content = unescape(_CUT_ESCAPE.sub("", string))
+            is_verbatim = content == string
+            value = JsonText(content, *found.span(2), True, is_verbatim)
+            values.setdefault(name, value)
+    if start < 0 and (opened := _OPENED.match(text)):
+        start = opened.end()
+    if start < 0:
+        return None
+    answer, rationale = values.get("answer"), values.get("rationale")
+    return Reply(
+        answer=None if answer is None else read_field(answer, question),
+        rationale=rationale.text if rationale and rationale.is_string else None,
+        start=start,
+        end=len(text),
+        complete=False,
+    )
