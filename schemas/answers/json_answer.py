@@ -69,7 +69,7 @@ def find_json_answer(text: str, question: Question) -> Extraction | None:
     if "{" not in text:
         return None
     turn = text[: find_turn_end(fold(text).lower(), question)]
-    replies = []
+    replies: list[Reply] = []
     for found in find_objects(turn):
         if _is_about_another(found, question):
             before = turn[: found.start]

@@ -50,8 +50,8 @@ QUESTION_FIELDS = frozenset({"question", "problem", "premise", "query"})
 # The last field of an object that is no JSON as a whole: a comma or a quote is missing.
 _CLOSING_FIELD = re.compile(
     r"""["'](?P<name>[\w -]{1,30})["']\s*+:\s*+"""
-    r"""(?:"(?P<double>(?>(?:[^"\\\n]++|\\.)*))"|'(?P<single>(?>(?:[^'\\\n]++|\\.)*))'"""
-    r"""|(?P<bare>[-+\w./%]++))\s*+,?\s*+\}"""
+    r"""(?:(?:"(?P<double>(?>(?:[^"\\\n]++|\\.)*))"|'(?P<single>(?>(?:[^'\\\n]++|\\.)*))')"""
+    r"""\s*+,?\s*+(?:\}|```|\Z)|(?P<bare>[-+\w./%]++)\s*+,?\s*+(?:\}|```))"""
 )
 _OBJECT_START = re.compile(r"""\{\s*+["'][\w -]{1,30}["']\s*+:\s*+["']?+""")
 
@@ -176,7 +176,7 @@ def read_closing_field(text: str, question: Question) -> Reply | None:
     content = unescape(closing[group])
     is_verbatim = content == closing[group]
     value = JsonText(content, *closing.span(group), group != "bare", is_verbatim)
-    rationale = text[opened.end() : closing.start()].strip(" \n\t\r,\"'")
+    rationale = text[opened.end() : closing.start()].strip(" \n\t\r,`\"'")
     return Reply(
         answer=read_field(value, question),
         rationale=unescape(rationale) or None,

@@ -70,6 +70,7 @@ READ = [
     (N, '```json\n{\n"reasoning": "So."\n\n"answer": "42"\n}\n```', "42", "42"),
     (N, '{"reasoning": "So.,\n\n"answer": "42"\n}', "42", "42"),
     (N, '{"reasoning": So.\n "answer": 42}', "42", "42"),
+    (N, '```json\n{"reasoning": "So.\n```\n"answer": "42"\n```', "42", "42"),
     # several objects
     (C, '{"answer": "A"}\n\nWait.\n\n{"cot": "So.", "answer": "B"}', "B", "B"),
     (C, '{"cot": "So.", "final_answer": "B", "answer": "A"}', "B", "B"),
