@@ -18,6 +18,10 @@ from cotbuild.schemas.server_profiles import (
     resolve_body_rules,
 )
 
+TargetForm = Literal["label", "text", "index0", "index1"]
+"""How the targets of choice questions are published: the label or the text of a choice,
+or its position, counted from 0 or 1.
+"""
 BODY_SETTINGS = {"profile", "omit", "rename", "extra_body", "seed_bits"}
 """Fields of TeacherConfig that change the bodies of requests."""
 
@@ -72,6 +76,18 @@ class SourceConfig(Record):
         default=None,
         description="Kind of all questions; None to infer it from the columns.",
     )
+    target_is: TargetForm | None = Field(
+        default=None,
+        exclude_if=lambda form: form is None,
+        description="What the targets of choice questions are: label or text of a choice, "
+        "or its position from 0 (index0) or 1 (index1); None to infer it from all rows.",
+    )
+    labels: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda labels: not labels,
+        description="Choices that all questions share, such as entailment, neutral and "
+        "contradiction; empty where rows have their own, or none.",
+    )
     on_bad_row: Literal["stop", "drop"] = Field(
         default="stop", description="Stop at a malformed row, or drop and count it."
     )
@@ -80,6 +96,16 @@ class SourceConfig(Record):
         description="Drop and count questions that are also in an evaluation split, instead "
         "of only reporting them.",
     )
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        texts = [label.strip() for label in labels]
+        if labels and (len(set(texts)) < max(2, len(texts)) or "" in texts):
+            raise ValueError(
+                f"labels are {texts}, expected at least 2 different ones, none empty"
+            )
+        return tuple(texts)
 
 
 class ExemplarsConfig(Record):

@@ -98,6 +98,12 @@ class SourceEntry(Record):
         description="Questions whose text is also in an evaluation split; with drop_overlap "
         "they were dropped."
     )
+    read_as: dict[SplitName, str] = Field(
+        default={},
+        exclude_if=lambda lines: not lines,
+        description="Split to how its columns were understood: kind, columns, and what the "
+        "targets are; empty for a known dataset.",
+    )
 
 
 class FailureGroup(Record):

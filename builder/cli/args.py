@@ -93,20 +93,28 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
     values[last] = value
 
 
-def columns(pairs: Iterable[str], option: str = "--map") -> dict[str, str] | None:
+def columns(
+    pairs: Iterable[str], option: str = "--map", *, allow_none: bool = False
+) -> dict[str, str] | None:
     """Parse `--map question=stem`; None if none was given.
 
-    Raises ConfigError for another form.
+    `allow_none`: `--map target=` says that the file has no such column. Raises
+    ConfigError for another form.
     """
     mapping = {}
     for pair in pairs:
         field, equals, column = pair.partition("=")
-        if not equals or not field or not column:
+        if not equals or not field or not (column or allow_none):
             raise ConfigError(
                 f"{option} {pair!r} is not FIELD=COLUMN, such as question=stem."
             )
         mapping[field] = column
     return mapping or None
+
+
+def parse_labels(text: str | None) -> list[str] | None:
+    """Parse `--labels entailment,neutral,contradiction`; None if none were given."""
+    return None if text is None else [label.strip() for label in text.split(",")]
 
 
 def exemplar_settings(text: str | None) -> dict[str, Any]:

@@ -119,6 +119,23 @@ def generate(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    target_is: Annotated[
+        Text,
+        typer.Option(
+            metavar="FORM",
+            help="label, text, index0 or index1: what the targets of choices are, if "
+            "the rows do not show it.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
+    labels: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Choices that all questions share, such as entailment,neutral.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
     on_bad_row: Annotated[
         Text,
         typer.Option(
@@ -299,7 +316,12 @@ def generate(
     Only requests without a stored answer are sent, so run the same command again to
     resume, or after an edit.
     """
-    from cotbuild.builder.cli.args import build_config, columns, exemplar_settings
+    from cotbuild.builder.cli.args import (
+        build_config,
+        columns,
+        exemplar_settings,
+        parse_labels,
+    )
 
     source_flags = {
         "name": source,
@@ -311,6 +333,8 @@ def generate(
         "limit": limit,
         "eval_splits": eval_splits.split(",") if eval_splits else None,
         "kind": kind,
+        "target_is": target_is,
+        "labels": parse_labels(labels),
         "on_bad_row": on_bad_row,
         "drop_overlap": drop_overlap,
     }
@@ -341,7 +365,7 @@ def generate(
     with errors(resume=True):
         if no_system and system:
             raise ConfigError("--system and --no-system exclude each other. Pass one.")
-        flags["source.columns"] = columns(map or [])
+        flags["source.columns"] = columns(map or [], allow_none=True)
         flags |= exemplar_settings(exemplars)
         resolved = build_config(config, flags, setting or [])
         if dry_run:

@@ -124,7 +124,24 @@ def import_rationales(
     kind: Annotated[
         Text,
         typer.Option(
-            help="Kind of the questions: choice, yes_no, number or text.",
+            help="choice, yes_no, number or text, if the columns do not show it.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
+    target_is: Annotated[
+        Text,
+        typer.Option(
+            metavar="FORM",
+            help="label, text, index0 or index1: what the targets of choices are, if "
+            "the rows do not show it.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
+    labels: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Choices that all questions share, such as entailment,neutral.",
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
@@ -159,7 +176,7 @@ def import_rationales(
 
     They get the same answers, verdicts and flags as rationales that cotbuild asked for.
     """
-    from cotbuild.builder.cli.args import build_config, columns
+    from cotbuild.builder.cli.args import build_config, columns, parse_labels
 
     with errors():
         described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
@@ -178,8 +195,10 @@ def import_rationales(
         flags = {
             "source.name": source,
             "source.split": split,
-            "source.columns": columns(source_map or []),
+            "source.columns": columns(source_map or [], allow_none=True),
             "source.kind": kind,
+            "source.target_is": target_is,
+            "source.labels": parse_labels(labels),
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
             "imported.files": [str(file) for file in files],

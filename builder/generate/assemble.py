@@ -86,6 +86,7 @@ def _source_entry(job: Job, rows: BuildRows, counts: BuildCounts) -> SourceEntry
         licence=job.question_licence(),
         hub_id=hub_id(job.source),
         overlaps=job.source.overlaps,
+        read_as=job.read_as(),
     )
 
 

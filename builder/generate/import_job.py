@@ -82,6 +82,7 @@ class ImportJob(Job):
 
     def _announce(self, rationales: RationaleImport) -> Iterator[str]:
         """Yield what was read, the first texts without a question, and what changes."""
+        yield from self.source_lines()
         entry = rationales.entry
         num_rows = sum(file.num_rows for file in entry.files)
         dropped = [f"{count} {reason}" for reason, count in entry.dropped.items()]

@@ -93,6 +93,19 @@ class Job(ABC):
         """Return the licence of the questions as stated; None where none is."""
         return stated_licence(self.source, self.store.root)
 
+    def source_lines(self) -> Iterator[str]:
+        """Yield how the columns of each split were understood, a line a split."""
+        for split, line in self.read_as().items():
+            yield f"source {self.source.dataset}/{split}: {line}"
+
+    def read_as(self) -> dict[str, str]:
+        """Return the splits whose columns had to be understood, and how they were."""
+        lines = {
+            split: self.source.read_as(split)
+            for split in (self.source.split, *self.eval_splits)
+        }
+        return {split: line for split, line in lines.items() if line is not None}
+
     def digest_inputs(self) -> str:
         """Return the digest of all that decides the build's content but the answers.
 

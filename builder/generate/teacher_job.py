@@ -165,6 +165,7 @@ class TeacherJob(Job):
         yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
 
     def _announce(self, plan: RequestPlan) -> Iterator[str]:
+        yield from self.source_lines()
         yield from plan_lines(plan, self.config.samples)
         if plan.first is not None and plan.first.edits is not None:
             yield f"{self.config.teacher.model}: {describe_edits(plan.first.edits)}"

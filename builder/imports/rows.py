@@ -2,11 +2,8 @@
 
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
-from cotbuild.builder.sources.targets import (
-    find_choice_label,
-    parse_number,
-    parse_yes_no,
-)
+from cotbuild.builder.sources.choice_targets import find_choice_label
+from cotbuild.builder.sources.targets import parse_number, parse_yes_no
 from cotbuild.schemas.answers.grade import (
     GradedCompletion,
     grade_completion,

@@ -1,8 +1,8 @@
 """Types shared by the readers, the parsers and the known datasets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 
@@ -61,6 +61,23 @@ class RowReader(Protocol):
 
     def checksum(self) -> str:
         """Return the file's sha256 in 64 hex digits, or repo@revision for the Hub."""
+
+
+@runtime_checkable
+class HasLabelNames(Protocol):
+    """A reader of rows whose file gives names for whole numbers in its columns."""
+
+    def label_names(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of 0, 1, … by column; empty if the file gives none."""
+
+
+@runtime_checkable
+class HasSurveyLimit(Protocol):
+    """A reader whose rows are costly to read, such as a stream from another machine."""
+
+    @property
+    def survey_rows(self) -> int:
+        """Number of first rows that decide what the columns mean."""
 
 
 class RowParser(NamedTuple):

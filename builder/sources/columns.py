@@ -1,6 +1,6 @@
-"""Find the columns of files of unknown shape, or suggest the --map options for them."""
+"""Find the columns of files of unknown shape."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
@@ -10,17 +10,23 @@ from cotbuild.builder.sources.paths import (
     find_value,
     path_root,
 )
+from cotbuild.builder.sources.question_form import (
+    Getter,
+    find_form_columns,
+    is_question_form,
+    make_form_getter,
+)
+from cotbuild.builder.sources.suggest import find_unmapped_choices, suggest_columns
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
-
-Getter = Callable[[Row], Any]
-"""Returns the raw value of a field from a row."""
+from cotbuild.schemas.record import short_repr
 
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id",),
     "question": ("question",),
     "choices": ("choices",),
+    "distractors": ("distractors",),
     "target": ("target", "answer", "answerKey"),
     "other_targets": ("other_targets",),
     "kind": ("kind",),
@@ -28,63 +34,57 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
 }
 """Field to the column names recognised without a mapping, in order of precedence."""
 
-_REQUIRED_FIELDS = ("question", "target")
-_LIKELY_NAMES: dict[str, tuple[str, ...]] = {
-    "question": (
-        "question",
-        "query",
-        "problem",
-        "prompt",
-        "question_stem",
-        "stem",
-        "input",
-        "text",
-        "body",
-    ),
-    "choices": ("choices", "options", "endings", "candidates", "alternatives"),
-    "target": (
-        "target",
-        "answer",
-        "answerkey",
-        "label",
-        "gold",
-        "correct",
-        "solution",
-        "output",
-        "response",
-        "truth",
-    ),
-}
-"""Field to lower-case column names that are suggested, the likeliest first."""
+_OPTIONAL_FIELDS = ("id", "target", "other_targets", "kind", "rationale")
+"""Fields that one split may have and another may lack under the same mapping."""
+_LIST_FIELDS = ("choices", "distractors")
 
 
 def resolve_columns(
-    columns: Mapping[str, str], sample: Sequence[Row], location: str
-) -> dict[str, Getter]:
-    """Return a getter for each field that the file has.
+    columns: Mapping[str, str],
+    present: Sequence[str],
+    sample: Sequence[Row],
+    location: str,
+    base: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the column of each field, "" for a field that the file does not have.
 
-    `columns` is the user's mapping of fields to columns; other fields get the names in
-    COLUMN_NAMES. A column may be a path ("question.stem", "choices[0].text") into nested
-    values; see `paths`.
-    "a,b,c" names several: as choices they are the options in order, as question their
-    texts are joined by a space. "" means that the file has no such column.
+    `columns` is the user's mapping of fields to columns, `present` the columns of all
+    rows; other fields get the names in COLUMN_NAMES. A column may be a path
+    ("question.stem", "choices[0].text") into nested values; see `paths`. "a,b,c" names
+    several: as choices or distractors they are options in order, as question their
+    texts are joined by a space. A question may also be a form,
+    "Premise: {a}\\nHypothesis: {b}". "" means that the file has no such column.
+
+    `base` has the columns of another split under the same mapping: those that may be
+    absent from a split without targets are then "" if they are.
 
     Raises ConfigError for unknown fields and columns, and with the --map options to add
     if the question, the target or the choices are not recognised.
     """
-    present = _column_names(sample)
     _check_fields(columns, location)
     names = {field: _find_column(field, columns, present) for field in COLUMN_NAMES}
-    is_incomplete = any(
-        not names[field] and field not in columns for field in _REQUIRED_FIELDS
-    )
-    unmapped_choices = _find_unmapped_choices(columns, names, sample)
-    if not names["question"] or is_incomplete or unmapped_choices:
-        raise _unknown_columns_error(
-            names, columns, present, unmapped_choices, location
-        )
-    _check_columns(columns.values(), present, location)
+    if base is not None:
+        for field in _OPTIONAL_FIELDS:
+            if not _are_present(names[field], present):
+                names[field] = ""
+    may_lack_target = "target" in columns or bool(base and base["target"])
+    lacks_target = not names["target"] and not may_lack_target
+    unmapped_choices = find_unmapped_choices(columns, names, sample)
+    if not names["question"] or lacks_target or unmapped_choices:
+        suggested = suggest_columns(names, columns, present, sample, unmapped_choices)
+        raise _unknown_columns_error(columns, present, suggested, location)
+    _check_columns(names, present, location)
     _check_paths(columns, present, sample, location)
+    return names
+
+
+def column_names(rows: Iterable[Row]) -> list[str]:
+    """Return the columns of rows, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def make_getters(names: Mapping[str, str], present: Sequence[str]) -> dict[str, Getter]:
+    """Return a getter for each field that has a column."""
     return {
         field: _make_getter(name, field, present)
         for field, name in names.items()
@@ -92,8 +92,25 @@ def resolve_columns(
     }
 
 
-def _column_names(sample: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(name for row in sample for name in row))
+def split_columns(name: str, present: Sequence[str]) -> list[str]:
+    """Return the columns that a mapping names: one, "a,b,c", or those of a form.
+
+    Raises ValueError for a form that cannot be filled.
+    """
+    if name in present:
+        return [name]
+    if is_question_form(name):
+        return find_form_columns(name)
+    return [part.strip() for part in name.split(",")]
+
+
+def find_unused_columns(names: Iterable[str], present: Sequence[str]) -> list[str]:
+    """Return the columns that no field reads, not even a part of them."""
+    used = set()
+    for name in names:
+        for part in split_columns(name, present):
+            used.add(part if part in present else path_root(part))
+    return [name for name in present if name not in used]
 
 
 def _find_column(field: str, columns: Mapping[str, str], present: Sequence[str]) -> str:
@@ -113,16 +130,23 @@ def _check_fields(columns: Mapping[str, str], location: str) -> None:
             )
 
 
-def _check_columns(names: Iterable[str], present: Sequence[str], location: str) -> None:
-    for name in names:
+def _check_columns(
+    names: Mapping[str, str], present: Sequence[str], location: str
+) -> None:
+    for field, name in names.items():
         if not name:
             continue
-        for part in _split_name(name, present):
-            if part not in present and path_root(part) not in present:
-                raise ConfigError(
-                    f"{location}: no column {part!r} in the first rows, which have "
-                    f"{list(present)}."
-                )
+        if is_question_form(name) and name not in present and field != "question":
+            raise ConfigError(
+                f"{location}: --map {field}={name}: a form in braces is for question "
+                "alone. Name one column, or several with commas."
+            )
+        try:
+            parts = split_columns(name, present)
+        except ValueError as error:
+            raise ConfigError(f"{location}: --map {field}={name} {error}.") from error
+        for part in parts:
+            _check_column(field, part, present, location)
 
 
 def _check_paths(
@@ -133,7 +157,7 @@ def _check_paths(
 ) -> None:
     """Raise ConfigError for a path that no row of the sample has."""
     for field, name in columns.items():
-        parts = _split_name(name, present) if name else []
+        parts = split_columns(name, present) if name else []
         found = check_paths(dict.fromkeys(parts), sample)
         if found is not None:
             path, stop = found
@@ -142,28 +166,46 @@ def _check_paths(
             )
 
 
-def _split_name(name: str, present: Sequence[str]) -> list[str]:
-    """Split "a,b,c" into its columns, unless there is a column of that very name."""
+def _check_column(
+    field: str, column: str, present: Sequence[str], location: str
+) -> None:
+    if _are_present(column, present):
+        return
+    remedy = ""
+    if field == "target":
+        remedy = " Pass --map target= if no row has one."
+    raise ConfigError(
+        f"{location}: no column {column!r} in its rows, which have {short_repr(list(present))}."
+        f"{remedy}"
+    )
+
+
+def _are_present(name: str, present: Sequence[str]) -> bool:
     if name in present:
-        return [name]
-    return [part.strip() for part in name.split(",")]
+        return True
+    parts = [path_root(part.strip()) for part in name.split(",")]
+    return any(part in present for part in parts)
 
 
 def _make_getter(name: str, field: str, present: Sequence[str]) -> Getter:
-    parts = _split_name(name, present)
+    parts = split_columns(name, present)
+    if is_question_form(name) and name not in present:
+        return make_form_getter(
+            name, {part: _path_getter(part, "", present) for part in parts}
+        )
     if len(parts) == 1:
         return _path_getter(parts[0], field, present)
     # A row may lack some of several columns.
-    getters = [_path_getter(part, "", present) for part in parts]
+    ordered = [_path_getter(part, "", present) for part in parts]
 
-    def get_choices(row: Row) -> list[Any]:
-        return _without_empty_end([get(row) for get in getters])
+    def get_list(row: Row) -> list[Any]:
+        return _without_empty_end([get(row) for get in ordered])
 
     def get_joined(row: Row) -> str:
-        values = [get(row) for get in getters]
+        values = [get(row) for get in ordered]
         return " ".join(str(value).strip() for value in values if not is_missing(value))
 
-    return get_choices if field == "choices" else get_joined
+    return get_list if field in _LIST_FIELDS else get_joined
 
 
 def _path_getter(path: str, field: str, present: Sequence[str]) -> Getter:
@@ -187,45 +229,16 @@ def _without_empty_end(values: list[Any]) -> list[Any]:
     return values
 
 
-def _find_unmapped_choices(
-    columns: Mapping[str, str], names: Mapping[str, str], sample: Sequence[Row]
-) -> str:
-    """Return a column that seems to hold the choices under another name, "" for none.
-
-    Without its choices a target such as "B" would be taken for a short text.
-    """
-    if names["choices"] or "choices" in columns:
-        return ""
-    first = sample[0]
-    nested = [name for name in first if isinstance(first[name], list | dict)]
-    return _guess_column("choices", nested)
-
-
 def _unknown_columns_error(
-    names: Mapping[str, str],
     columns: Mapping[str, str],
     present: Sequence[str],
-    unmapped_choices: str,
+    suggested: Mapping[str, str],
     location: str,
 ) -> ConfigError:
-    unknown = [
-        field
-        for field in _REQUIRED_FIELDS
-        if not names[field] and columns.get(field) != ""
-    ]
-    unused = [name for name in present if name not in names.values()]
-    suggested: dict[str, str] = {}
-    for field in unknown:
-        guess = _guess_column(field, unused)
-        if guess:
-            unused.remove(guess)
-        suggested[field] = guess or "COL"
-    if unmapped_choices:
-        suggested["choices"] = unmapped_choices
-        unknown.append("choices")
+    unknown = list(suggested) or ["question"]
     hint = " (--map target= if the file has none)" if "target" in unknown else ""
     return ConfigError(
-        f"{location}: no column named {' or '.join(unknown) or 'question'} among "
+        f"{location}: no column named {' or '.join(unknown)} among "
         f"{list(present)}. Columns id, question, choices, answer or target are "
         f"recognised. Add: {_format_options(columns, suggested)}{hint}"
     )
@@ -236,19 +249,3 @@ def _format_options(columns: Mapping[str, str], suggested: Mapping[str, str]) ->
     given = {field: name for field, name in columns.items() if field not in suggested}
     pairs = {**given, **suggested}.items()
     return " ".join(f"--map {shell_quote(f'{field}={name}')}" for field, name in pairs)
-
-
-def _guess_column(field: str, present: Sequence[str]) -> str:
-    """Return the likeliest column of a field, "" if there is none.
-
-    It has a likely name, in upper or lower case, or else one that contains such a name.
-    """
-    by_lower_name = {name.lower(): name for name in present}
-    for likely_name in _LIKELY_NAMES[field]:
-        if likely_name in by_lower_name:
-            return by_lower_name[likely_name]
-    for likely_name in _LIKELY_NAMES[field]:
-        for lower_name, name in by_lower_name.items():
-            if likely_name in lower_name:
-                return name
-    return ""

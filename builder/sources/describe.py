@@ -142,6 +142,9 @@ def _describe_row(source: Source) -> Iterator[str]:
         for name, value in row.items():
             yield from _wrap(f"  {name}: {_truncate(repr(value))}")
     question = next(source.read_all(source.split))
+    line = source.read_as(source.split)
+    if line is not None:
+        yield from _wrap(f"{'read as':<16} {line}")
     yield f"the question of row {question.source.row}:"
     for name, value in _question_fields(question).items():
         yield from _wrap(f"  {name}: {value}")

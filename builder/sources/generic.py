@@ -1,15 +1,21 @@
 """Parse files of unknown shape.
 
-The first rows determine how all rows of a split are parsed, so that no row changes the
-meaning of another.
+All rows of a split together determine how each of them is parsed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row, RowParser
-from cotbuild.builder.sources.columns import Getter, resolve_columns
+from cotbuild.builder.sources.choice_targets import (
+    FIRST_POSITIONS,
+    NO_POSITION,
+    find_choice_label,
+    parse_position,
+)
+from cotbuild.builder.sources.columns import make_getters
+from cotbuild.builder.sources.distractors import place_option
 from cotbuild.builder.sources.make import (
     ChoicePairs,
     clean_field,
@@ -19,16 +25,15 @@ from cotbuild.builder.sources.make import (
     parse_choices,
 )
 from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
+from cotbuild.builder.sources.question_form import Getter
+from cotbuild.builder.sources.reading import Reading
+from cotbuild.builder.sources.survey import run_pairs
 from cotbuild.builder.sources.targets import (
-    find_choice_label,
-    find_first_position,
     is_missing,
     parse_number,
     parse_texts,
     parse_yes_no,
 )
-from cotbuild.schemas.config import SourceConfig
-from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import short_repr
 
@@ -36,82 +41,58 @@ Targets = tuple[str | None, tuple[str, ...]]
 """The target and the other targets."""
 
 
-def plan_row_parser(
-    sample: Sequence[Row], config: SourceConfig, location: str
-) -> RowParser:
-    """Return the parser of a file's rows, derived from its first rows.
-
-    `sample` has at least one row. Raises ConfigError if columns are not recognised, and
-    DataError if the targets in the sample are ambiguous.
-    """
-    getters = resolve_columns(config.columns, sample, location)
-    kind = _find_kind(getters, config.kind, sample)
-    if kind is QuestionKind.CHOICE and "choices" not in getters:
-        raise ConfigError(
-            f"{location}: kind choice and no column for choices. Add: --map choices=COL, "
-            "or another --kind."
-        )
-    has_targets = bool(_present_targets(getters, sample))
-    plan = _ColumnPlan(getters, kind, has_targets, first_position=None)
-    first_position = find_first_position(plan.choice_targets(sample), location)
-    plan = replace(plan, first_position=first_position)
+def make_row_parser(reading: Reading) -> RowParser:
+    """Return the parser of a file's rows under a reading of its columns."""
+    getters = make_getters(reading.names, reading.present)
+    rows = _GenericRows(reading, name_labels(getters, reading.label_names))
     has_rationale = "rationale" in getters
     return RowParser(
-        plan.to_question, "id" in getters, plan.rationale if has_rationale else None
+        rows.to_question, "id" in getters, rows.rationale if has_rationale else None
     )
 
 
-def _find_kind(
-    getters: Mapping[str, Getter],
-    configured: QuestionKind | None,
-    sample: Sequence[Row],
-) -> QuestionKind | None:
-    """Return the kind of all questions, None if each row states its own.
+def name_labels(
+    getters: Mapping[str, Getter], label_names: tuple[str, ...]
+) -> dict[str, Getter]:
+    """Return the getters with one of the target that gives names for whole numbers.
 
-    A configured kind takes precedence over the column.
+    -1 stands for no target; without names the getters are returned as they are.
     """
-    if configured is not None or "kind" in getters:
-        return configured
-    choices = [_get(getters, "choices", row) for row in sample]
-    if not all(is_missing(value) for value in choices):
-        return QuestionKind.CHOICE
-    targets = _present_targets(getters, sample)
-    if targets and all(parse_yes_no(value) for value in targets):
-        return QuestionKind.YES_NO
-    if targets and all(parse_number(value) for value in targets):
-        return QuestionKind.NUMBER
-    return QuestionKind.TEXT
+    if not label_names or "target" not in getters:
+        return dict(getters)
+    get_target = getters["target"]
 
+    def get_named(row: Row) -> Any:
+        value = get_target(row)
+        position = parse_position(value)
+        if position is None:
+            return value
+        if position == NO_POSITION:
+            return None
+        return label_names[position] if position < len(label_names) else value
 
-def _present_targets(getters: Mapping[str, Getter], sample: Sequence[Row]) -> list[Any]:
-    targets = [_get(getters, "target", row) for row in sample]
-    return [value for value in targets if not is_missing(value)]
-
-
-def _get(getters: Mapping[str, Getter], field: str, row: Row) -> Any:
-    """Return the raw value of a field, None if the file does not have it."""
-    return getters[field](row) if field in getters else None
+    return {**getters, "target": get_named}
 
 
 @dataclass(frozen=True)
-class _ColumnPlan:
+class _GenericRows:
     """How the columns of a file become the fields of a question."""
 
+    reading: Reading
     getters: dict[str, Getter]
-    kind: QuestionKind | None
-    """None if each row states its own."""
-    has_targets: bool
-    """Whether the split's targets are published; if so, a row without one is bad."""
-    first_position: int | None
-    """See `find_first_position`."""
 
     def to_question(self, row: Row, ref: SourceRef) -> Question:
         """Return the question of a row; raises BadRow."""
         kind = self._row_kind(row)
         text = clean_field(self._get("question", row), "question")
-        is_choice = kind is QuestionKind.CHOICE
-        pairs = parse_choices(self._choices(row)) if is_choice else []
-        target, others = self._targets(row, kind, pairs)
+        pairs: ChoicePairs = []
+        if kind is not QuestionKind.CHOICE:
+            target, others = self._targets(row, kind)
+        elif self.reading.has_distractors:
+            (pairs, target), others = self._place_options(row, text), ()
+        else:
+            pairs = self._choices(row)
+            target, others = self._choice_target(row, pairs), ()
         row_id = clean_id(self._get("id", row)) if "id" in self.getters else None
         return make_question(row_id, kind, text, pairs, target, ref, others)
 
@@ -119,24 +100,13 @@ class _ColumnPlan:
         """Return the rationale of a row, None if it has none."""
         return join_texts(self._get("rationale", row))
 
-    def choice_targets(self, sample: Sequence[Row]) -> list[tuple[object, ChoicePairs]]:
-        """Return the raw targets and the choices of the good choice rows in a sample."""
-        targets: list[tuple[object, ChoicePairs]] = []
-        for row in sample:
-            try:
-                if self._row_kind(row) is QuestionKind.CHOICE:
-                    pairs = parse_choices(self._choices(row))
-                    targets.append((self._get("target", row), pairs))
-            except BadRow:
-                continue  # raised again when the row is parsed
-        return targets
-
     def _get(self, field: str, row: Row) -> Any:
-        return _get(self.getters, field, row)
+        """Return the raw value of a field, None if the file does not have it."""
+        return self.getters[field](row) if field in self.getters else None
 
     def _row_kind(self, row: Row) -> QuestionKind:
-        if self.kind is not None:
-            return self.kind
+        if self.reading.kind is not None:
+            return self.reading.kind
         value = self._get("kind", row)
         try:
             return QuestionKind(value)
@@ -147,26 +117,59 @@ class _ColumnPlan:
                 f"kind is {short_repr(value)}. Use one of {kinds}, or --kind for all rows.",
             ) from error
 
-    def _choices(self, row: Row) -> Any:
+    def _choices(self, row: Row) -> ChoicePairs:
+        if self.reading.labels:
+            return self.reading.labels
+        if self.reading.run is not None:
+            return run_pairs(self.reading.run, row)
         value = self._get("choices", row)
         if is_missing(value):
             raise BadRow(
                 BadRowReason.BAD_CHOICES,
                 f"choices is {short_repr(value)}, but every row needs choices.",
             )
-        return value
+        return parse_choices(value)
 
-    def _targets(self, row: Row, kind: QuestionKind, pairs: ChoicePairs) -> Targets:
+    def _place_options(self, row: Row, text: str) -> tuple[ChoicePairs, str]:
+        """Return the choices of a row whose wrong options are published apart."""
+        run = self.reading.run
+        if run is not None:
+            wrong = run_pairs(run, row)
+        else:
+            wrong = parse_choices(self._get("distractors", row))
+        target, _ = parse_texts(self._required_target(row))
+        return place_option(text, target, [option for _, option in wrong])
+
+    def _required_target(self, row: Row) -> object:
         value = self._get("target", row)
         if is_missing(value):
-            if self.has_targets:
-                raise BadRow(
-                    BadRowReason.NO_TARGET,
-                    f"target is {short_repr(value)}, but the first rows have one.",
-                )
+            raise _no_target(value, "the right option is not among the wrong ones")
+        return value
+
+    def _published_target(self, row: Row) -> object:
+        """Return the raw target of a row, None if the split's are not published."""
+        value = self._get("target", row)
+        if not is_missing(value):
+            return value
+        if self.reading.has_targets:
+            raise _no_target(value, "other rows have one")
+        return None
+
+    def _choice_target(self, row: Row, pairs: ChoicePairs) -> str | None:
+        value, form = self._published_target(row), self.reading.form
+        if value is None:
+            return None
+        is_position = form in FIRST_POSITIONS or not self.reading.has_targets
+        if is_position and parse_position(value) == NO_POSITION:
+            if self.reading.has_targets:
+                raise _no_target(value, "other rows have one")
+            return None
+        return find_choice_label(value, pairs, form)
+
+    def _targets(self, row: Row, kind: QuestionKind) -> Targets:
+        value = self._published_target(row)
+        if value is None:
             return None, ()
-        if kind is QuestionKind.CHOICE:
-            return find_choice_label(value, pairs, self.first_position), ()
         if kind is QuestionKind.TEXT:
             return self._text_targets(value, row)
         return _parse_closed_target(value, kind), ()
@@ -180,12 +183,22 @@ class _ColumnPlan:
         return target, (*others, first_more, *rest)
 
 
+def _no_target(value: object, why: str) -> BadRow:
+    return BadRow(
+        BadRowReason.NO_TARGET,
+        f"target is {short_repr(value)}, but {why} (--map target= leaves out all).",
+    )
+
+
 def _parse_closed_target(value: object, kind: QuestionKind) -> str:
     """Return the target of a yes_no or number question; raises BadRow."""
-    is_yes_no = kind is QuestionKind.YES_NO
-    target = parse_yes_no(value) if is_yes_no else parse_number(value)
+    parsers: dict[QuestionKind, tuple[Callable[[object], str | None], str]] = {
+        QuestionKind.YES_NO: (parse_yes_no, "yes, no, true or false"),
+        QuestionKind.NUMBER: (parse_number, "a number"),
+    }
+    parse, expected = parsers[kind]
+    target = parse(value)
     if target is None:
-        expected = "yes, no, true or false" if is_yes_no else "a number"
         raise BadRow(
             BadRowReason.BAD_TARGET,
             f"target is {short_repr(value)}. Expected {expected}: the file's questions are of "

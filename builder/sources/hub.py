@@ -1,15 +1,19 @@
 """Read the rows of a dataset on the Hugging Face Hub, and its licence and sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from cotbuild.builder.hub.commits import first_line
 from cotbuild.builder.hub.errors import connection_error
 from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.label_names import find_label_names
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.schemas.errors import ConfigError, DataError
 
 REQUEST_TIMEOUT_S = 30
+SURVEY_ROWS = 20_000
+"""Rows that decide what the columns mean; each pass streams them from the Hub again."""
 
 
 class HubRows:
@@ -23,16 +27,23 @@ class HubRows:
         self, hub_id: str, config_name: str | None, split: str, revision: str
     ) -> None:
         self.location = f"{hub_id}/{split}"
+        self.survey_rows = SURVEY_ROWS
         self._hub_id = hub_id
         self._config_name = config_name
         self._split = split
         self._revision = revision
 
     def __iter__(self) -> Iterator[Row | BadRow]:
+        with self._hub_errors():
+            yield from self._stream_rows()
+
+    @contextmanager
+    def _hub_errors(self) -> Iterator[None]:
+        """Turn errors of the Hub's libraries into a DataError."""
         import datasets
 
         try:
-            yield from self._stream_rows()
+            yield
         except ConfigError:
             raise
         # OSError is a missing connection, an error response or a missing file.
@@ -55,16 +66,26 @@ class HubRows:
         """Return repo@revision, since the content of a commit never changes."""
         return f"{self._hub_id}@{self._revision}"
 
+    def label_names(self) -> dict[str, Sequence[str]]:
+        """Return the names of the labels that the dataset declares, by column.
+
+        Raises what iterating raises.
+        """
+        with self._hub_errors():
+            features = self._find_split().features or {}
+        return find_label_names(features)
+
     def _stream_rows(self) -> Iterator[Row]:
+        yield from self._find_split()
+
+    def _find_split(self) -> Any:
         splits = self._load_splits()
         if self._split in splits:
-            yield from splits[self._split]
-            return
+            return splits[self._split]
         # On the Hub, validation may also be called dev or val.
         for name in splits:
             if canonical_split(name) == self._split:
-                yield from splits[name]
-                return
+                return splits[name]
         raise ConfigError(
             f"{self._hub_id}: no split {self._split!r}. Pass one of "
             f"{', '.join(splits)}."

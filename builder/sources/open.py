@@ -195,10 +195,11 @@ def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
 
 
 def _reject_mapping(config: SourceConfig) -> None:
-    if config.columns or config.kind is not None:
+    is_kind_set = config.kind is not None or config.target_is is not None
+    if config.columns or config.labels or is_kind_set:
         raise ConfigError(
-            f"{config.name}: --map and --kind are not for a known dataset. Leave them "
-            "out."
+            f"{config.name}: --map, --kind, --target-is and --labels are not for a known "
+            "dataset. Leave them out."
         )
 
 

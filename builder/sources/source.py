@@ -16,10 +16,16 @@ from cotbuild.builder.sources.base import (
     ToRationale,
 )
 from cotbuild.builder.sources.datasets import find_known_dataset
-from cotbuild.builder.sources.generic import plan_row_parser
+from cotbuild.builder.sources.generic import make_row_parser
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.overlap import Overlap
+from cotbuild.builder.sources.read_columns import (
+    UnderstoodColumns,
+    read_columns,
+    read_sample,
+)
+from cotbuild.builder.sources.reading import Reading
 from cotbuild.builder.sources.slices import (
     RowRange,
     draw_bound,
@@ -32,8 +38,6 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
 from cotbuild.schemas.record import short_repr
 
-SAMPLE_ROWS = 100
-"""First rows of a file that determine its columns, kind and whether it has targets."""
 ParsedRow = tuple[Question, Row]
 NoteBadRow = Callable[[int, Row | BadRow, BadRow], None]
 """Receives the position of a row that is left out, the row, and its fault."""
@@ -71,6 +75,10 @@ class Source:
     """
     drops: dict[str, int] = field(default_factory=dict)
     """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
+    _understood: dict[tuple[str, str], UnderstoodColumns] = field(
+        default_factory=dict, repr=False
+    )
+    """By split and checksum."""
     overlaps: dict[str, int] = field(default_factory=dict)
     """Questions of the configured split that also occur in each evaluation split.
 
@@ -88,7 +96,7 @@ class Source:
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        parser = self._row_parser(rows)
+        parser = self._row_parser(rows, split)
         if split == self.split:
             return self._read_sliced(rows, parser)
         return self._read_counted(rows, parser, split)
@@ -102,7 +110,7 @@ class Source:
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        parser = self._row_parser(rows)
+        parser = self._row_parser(rows, split)
         parsed = self._parse_rows(
             rows, parser, split, RowRange(), _Tally(), note_bad_row
         )
@@ -115,7 +123,7 @@ class Source:
         """
         split = canonical_split(split)
         rows = self.open_split(split)
-        parser = self._row_parser(rows)
+        parser = self._row_parser(rows, split)
         rationale = parser.rationale
         if rationale is None:
             raise self._no_rationale_error(rows)
@@ -140,16 +148,58 @@ class Source:
 
     def identify_dataset(self, rows: RowReader) -> KnownDataset | None:
         """Return the known dataset whose shape the rows have, None if there is none."""
-        return self.known or find_known_dataset(_read_sample(rows)[0], self.config)
+        return self.known or find_known_dataset(read_sample(rows)[0], self.config)
 
-    def _row_parser(self, rows: RowReader) -> RowParser:
+    def read_as(self, split: str) -> str | None:
+        """Return how the columns of a split were understood, in a line.
+
+        None for a known dataset and the bundled set, whose columns are known. Raises
+        what `read` raises.
+        """
+        if self.known is not None or self.config.name == "bundled":
+            return None
+        split = canonical_split(split)
+        rows = self.open_split(split)
+        if find_known_dataset(read_sample(rows)[0], self.config) is not None:
+            return None
+        return self._understand(rows, split).line
+
+    def _row_parser(self, rows: RowReader, split: str) -> RowParser:
         if self.known is not None:
             return self.known.row_parser()
-        sample = _read_sample(rows)
+        sample = read_sample(rows)
         dataset = find_known_dataset(sample[0], self.config)
         if dataset is not None:
             return dataset.row_parser(sample[0])
-        return plan_row_parser(sample, self.config, rows.location)
+        return make_row_parser(self._understand(rows, split).reading)
+
+    def _understand(self, rows: RowReader, split: str) -> UnderstoodColumns:
+        """Return the reading of a split's columns, for which all its rows are read.
+
+        It is kept for as long as the content of the split stays the same.
+        """
+        key = (split, rows.checksum())
+        if key not in self._understood:
+            base = None
+            if split != self.split:
+                base = self._base_reading()
+            sample = read_sample(rows)
+            self._understood[key] = read_columns(rows, sample, self.config, base)
+        return self._understood[key]
+
+    def _base_reading(self) -> Reading | None:
+        """Return the reading of the configured split, None if it has none.
+
+        Its columns decide for splits without targets.
+        """
+        try:
+            rows = self.open_split(self.split)
+            sample = read_sample(rows)
+        except (ConfigError, DataError):
+            return None
+        if find_known_dataset(sample[0], self.config) is not None:
+            return None
+        return self._understand(rows, self.split).reading
 
     def _read_counted(
         self, rows: RowReader, parser: RowParser, split: str
@@ -286,27 +336,11 @@ class Source:
                 f"{rows.location}: its rows have no rationales. Use a source that has "
                 "them, such as gsm8k or strategyqa."
             )
-        columns = list(
-            dict.fromkeys(name for row in _read_sample(rows) for name in row)
-        )
+        columns = list(dict.fromkeys(name for row in read_sample(rows) for name in row))
         return ConfigError(
             f"{rows.location}: no column named rationale among {columns}. "
             "Name it with --map rationale=COL"
         )
-
-
-def _read_sample(rows: RowReader) -> list[Row]:
-    """Return the readable rows among the first ones; raises DataError if none is."""
-    first = list(islice(rows, SAMPLE_ROWS))
-    sample = [row for row in first if not isinstance(row, BadRow)]
-    if not first:
-        raise DataError(f"{rows.location}: no rows.")
-    if not sample:
-        raise DataError(
-            f"{rows.location}: none of the first {len(first)} rows can be read: "
-            f"{first[0]}"
-        )
-    return sample
 
 
 def _with_unique_id(question: Question, seen: SeenIds, parser: RowParser) -> Question:

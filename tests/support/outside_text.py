@@ -12,7 +12,15 @@ from cotbuild.builder.cli.inspect import rationale_lines
 from cotbuild.builder.imports import run as import_run
 from cotbuild.builder.imports.rows import read_stated_answer
 from cotbuild.builder.retry_after import parse_retry_after
-from cotbuild.builder.sources import ids, make, overlap, targets
+from cotbuild.builder.sources import (
+    choice_targets,
+    ids,
+    make,
+    option_columns,
+    overlap,
+    question_form,
+    targets,
+)
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.datasets import gsm8k, quarel
 from cotbuild.builder.teachers.http import wire
@@ -95,6 +103,11 @@ def _for_kinds(read: Callable[[str, Question], object]) -> ReadText:
             read(text, one)
 
     return read_all
+
+
+def _form_columns(text: str) -> None:
+    with suppress(ValueError):
+        question_form.find_form_columns(text)
 
 
 def _unless_refused(read: ReadText) -> ReadText:
@@ -275,8 +288,18 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "targets.parse_yes_no": targets.parse_yes_no,
     "targets.parse_texts": _unless_refused(targets.parse_texts),
     "find_choice_label": _unless_refused(
-        lambda text: targets.find_choice_label(text, [("A", text), ("B", "b")], 0)
+        lambda text: choice_targets.find_choice_label(
+            text, [("A", text), ("B", "b")], "index0"
+        )
     ),
+    "ChoiceEvidence": lambda text: choice_targets.ChoiceEvidence().add(
+        text, [("A", text), ("B", "b")]
+    ),
+    "find_option_runs": lambda text: option_columns.find_option_runs([text, "A"]),
+    "question form": lambda text: question_form.make_form_getter(
+        "A: {a}", {"a": lambda row: row["a"]}
+    )({"a": text}),
+    "find_form_columns": lambda text: _form_columns(text),
     "overlap.normalise_text": overlap.normalise_text,
     "DigestSet": lambda text: ids.DigestSet().add(text),
     "read_stated_answer": _for_kinds(lambda text, one: read_stated_answer(text, one)),

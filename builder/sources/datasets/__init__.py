@@ -34,6 +34,6 @@ def find_known_dataset(first: Row, config: SourceConfig) -> KnownDataset | None:
     """
     matching = (dataset for dataset in _DATASETS if dataset.matches(first))
     dataset = next(matching, None)
-    if dataset is None or config.columns:
+    if dataset is None or config.columns or config.labels or config.target_is:
         return None
     return dataset if config.kind in (None, dataset.kind) else None

@@ -4,7 +4,7 @@ A row that cannot be read is yielded as a BadRow; a file that cannot be read rai
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -102,6 +102,17 @@ class FileRows:
     def notes(self) -> tuple[str, ...]:
         """Lines on cells of a table that could be read in another way."""
         return self._table.notes if self.format in ("csv", "tsv") else ()
+
+    def label_names(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of labels that a Parquet file declares, by column.
+
+        Raises DataError if the file cannot be read.
+        """
+        if self.format != "parquet":
+            return {}
+        from cotbuild.builder.sources.label_names import read_label_names
+
+        return read_label_names(self.path)
 
     def checksum(self) -> str:
         """Return the sha256 of the bytes on disk in 64 hex digits."""

@@ -9,14 +9,18 @@ import pytest
 
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, BadRowReason
+from cotbuild.builder.sources.choice_targets import (
+    AmbiguousTargets,
+    ChoiceEvidence,
+    find_choice_label,
+)
 from cotbuild.builder.sources.make import parse_choices
 from cotbuild.builder.sources.targets import (
-    find_choice_label,
-    find_first_position,
     parse_number,
     parse_texts,
     parse_yes_no,
 )
+from cotbuild.schemas.config import TargetForm
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -57,20 +61,21 @@ def test_kind_follows_from_the_targets(
     assert [q.target for q in questions] == targets
 
 
-def test_the_first_rows_decide_the_kind_of_the_whole_file(
-    write: Write, ask: Ask
-) -> None:
+def test_all_rows_decide_the_kind_of_a_file(write: Write, ask: Ask) -> None:
     rows = [{"question": f"q{i}", "answer": i} for i in range(100)] + [
         {"question": "q", "answer": "many"}
     ]
     path = write("a.jsonl", rows)
     with pytest.raises(
-        DataError,
-        match=r"row 100 .*'many'. Expected a number: .* kind number \(--kind sets another\)",
+        ConfigError,
+        match=r"100 of 101 targets are numbers, another is 'many' in row 100 .*--kind text",
     ):
         ask(path)
     questions, _ = ask(path, kind="text")
     assert [q.target for q in questions][-2:] == ["99", "many"]
+    questions, source = ask(path, kind="number", on_bad_row="drop")
+    assert (len(questions), source.drops) == (100, {"bad_target": 1})
+    assert ask(path, on_bad_row="drop")[0] == questions
 
 
 def test_a_kind_column_decides_by_row_and_the_config_over_it(
@@ -129,6 +134,11 @@ def test_a_split_without_any_target_is_unpublished(write: Write, ask: Ask) -> No
         ({"A": "red", "B": "green"}, [("A", "red"), ("B", "green")]),
         ('["red", "green"]', [("A", "red"), ("B", "green")]),
         ('{"label": ["A"], "text": ["red"]}', [("A", "red")]),
+        (["red", "green", None, ""], [("A", "red"), ("B", "green")]),
+        ({"A": "red", "B": "green", "C": None}, [("A", "red"), ("B", "green")]),
+        (["A)21", "B)21.5"], [("A", "21"), ("B", "21.5")]),
+        (["(a) red", "(b) green"], [("A", "red"), ("B", "green")]),
+        (["A. Ash", "C. Cray"], [("A", "A. Ash"), ("B", "C. Cray")]),
     ],
 )
 def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> None:
@@ -141,7 +151,7 @@ def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> N
         None,
         "red|green",
         5,
-        ["red", None],
+        [None, "red"],
         [["red"]],
         [True],
         ["x"] * 27,
@@ -156,7 +166,7 @@ def test_choices_that_are_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "pairs", "base", "label"),
+    ("value", "pairs", "form", "label"),
     [
         ("B", PAIRS, None, "B"),
         ("b", PAIRS, None, "B"),
@@ -164,9 +174,14 @@ def test_choices_that_are_none(value: object) -> None:
         ("B.", PAIRS, None, "B"),
         ("green", PAIRS, None, "B"),
         (" Green ", PAIRS, None, "B"),
-        (1, PAIRS, 0, "B"),
-        ("1", PAIRS, 0, "B"),
-        (1, PAIRS, 1, "A"),
+        ("b) green", PAIRS, None, "B"),
+        (1, PAIRS, "index0", "B"),
+        ("1", PAIRS, "index0", "B"),
+        (1, PAIRS, "index1", "A"),
+        (1, [("A", "1"), ("B", "2")], "index0", "B"),
+        ("A", [("A", "B"), ("B", "A")], "label", "A"),
+        ("A", [("A", "B"), ("B", "A")], "text", "B"),
+        ([0, 0, 1], PAIRS, None, "C"),
         (2, [("1", "red"), ("2", "green")], None, "2"),
         (4, [("A", "3"), ("B", "4")], None, "B"),
         ("home", [("A", "home"), ("B", "away"), ("C", "home")], None, "A"),
@@ -174,13 +189,13 @@ def test_choices_that_are_none(value: object) -> None:
     ],
 )
 def test_choice_targets(
-    value: object, pairs: list[tuple[str, str]], base: int | None, label: str
+    value: object, pairs: list[tuple[str, str]], form: TargetForm | None, label: str
 ) -> None:
-    assert find_choice_label(value, pairs, base) == label
+    assert find_choice_label(value, pairs, form) == label
 
 
 @pytest.mark.parametrize(
-    ("value", "pairs", "base", "message"),
+    ("value", "pairs", "form", "message"),
     [
         (
             "E",
@@ -190,44 +205,81 @@ def test_choice_targets(
         ),
         ("yellow", PAIRS, None, "target is 'yellow'"),
         (1, PAIRS, None, "target is 1"),
-        (3, PAIRS, 0, "target is 3"),
-        (-1, PAIRS, 0, "target is -1"),
-        (True, PAIRS, 0, "target is True"),
-        (1.0, PAIRS, 0, "target is 1.0"),
+        (3, PAIRS, "index0", "target is 3"),
+        (-1, PAIRS, "index0", "target is -1"),
+        (True, PAIRS, "index0", "target is True"),
+        (1.0, PAIRS, "index0", "target is 1.0"),
+        ("red", PAIRS, "label", "target is 'red'"),
+        ([1, 1, 0], PAIRS, None, "it names ['A', 'B']"),
+        ([0, 0, 0], PAIRS, None, "target is [0, 0, 0]"),
         ("A", [("A", "B"), ("B", "A")], None, "it names ['A', 'B']"),
-        (1, [("A", "1"), ("B", "2")], 0, "it names ['A', 'B']"),
     ],
 )
 def test_choice_targets_that_name_none_or_two(
-    value: object, pairs: list[tuple[str, str]], base: int | None, message: str
+    value: object, pairs: list[tuple[str, str]], form: TargetForm | None, message: str
 ) -> None:
     with pytest.raises(BadRow) as caught:
-        find_choice_label(value, pairs, base)
+        find_choice_label(value, pairs, form)
     assert message in caught.value.message
     assert caught.value.reason is BadRowReason.BAD_TARGET
 
 
+def gather(rows: list[tuple[object, list[tuple[str, str]]]]) -> ChoiceEvidence:
+    evidence = ChoiceEvidence()
+    for value, pairs in rows:
+        evidence.add(value, pairs)
+    return evidence
+
+
+NUMBERS = [("A", "2"), ("B", "1"), ("C", "0")]
+
+
 @pytest.mark.parametrize(
-    ("values", "base"),
+    ("values", "pairs", "form", "num_telling"),
     [
-        ([0, 1, 2], 0),
-        ([1, 3, 2], 1),
-        (["0", "2"], 0),
-        (["A", "red"], None),
-        ([], None),
+        ([0, 1, 2], PAIRS, "index0", 3),
+        ([1, 3, 2], PAIRS, "index1", 3),
+        (["0", "2"], PAIRS, "index0", 2),
+        ([0, 2, -1, -1], PAIRS, "index0", 2),
+        ([0, 1, 9], PAIRS, "index0", 2),
+        (["A", "b"], PAIRS, "label", 2),
+        (["red", "Blue"], PAIRS, "text", 2),
+        (["A", "red", "x"], PAIRS, None, 2),
+        (["A", 0, 2], PAIRS, "index0", 3),
+        ([], PAIRS, None, 0),
+        ([2, 7], [("A", "7"), ("B", "2")], "text", 2),
+        (["1", "2"], [("1", "red"), ("2", "green")], "label", 2),
+        (["B", "A"], [("A", "B"), ("B", "x"), ("C", "y")], "label", 2),
     ],
 )
-def test_first_position(values: list[object], base: int | None) -> None:
-    assert find_first_position([(value, PAIRS) for value in values], "f") == base
+def test_all_rows_decide_how_targets_are_read(
+    values: list[object],
+    pairs: list[tuple[str, str]],
+    form: TargetForm | None,
+    num_telling: int,
+) -> None:
+    evidence = gather([(value, pairs) for value in values])
+    assert evidence.decide() == form
+    assert evidence.count_telling(form) == num_telling
 
 
-@pytest.mark.parametrize("values", [[1, 2], [0, 3], [1]])
-def test_first_position_that_is_ambiguous(values: list[object]) -> None:
-    with pytest.raises(
-        DataError,
-        match=r"f: targets \[.*it is ambiguous whether the first choice is 0 or 1",
-    ):
-        find_first_position([(value, PAIRS) for value in values], "f")
+@pytest.mark.parametrize(
+    ("values", "pairs", "flags"),
+    [
+        ([1, 2], PAIRS, "Pass --target-is index0 or --target-is index1."),
+        ([0, 3], PAIRS, "Pass --target-is index0 or --target-is index1."),
+        ([1], PAIRS, "Pass --target-is index0 or --target-is index1."),
+        ([0, 1], NUMBERS, "Pass --target-is text or --target-is index0."),
+        ([77], PAIRS, "they are neither texts nor positions of options. Pass --kind"),
+        (["A", "B"], [("A", "B"), ("B", "A")], "Pass --target-is label or --target-is"),
+    ],
+)
+def test_targets_that_allow_two_readings(
+    values: list[object], pairs: list[tuple[str, str]], flags: str
+) -> None:
+    with pytest.raises(AmbiguousTargets) as caught:
+        gather([(value, pairs) for value in values]).decide()
+    assert flags in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +407,7 @@ def test_mapping(
     [
         (
             {"columns": {"question": "nope"}},
-            "a.jsonl: no column 'nope' in the first rows, which have",
+            "a.jsonl: no column 'nope' in its rows, which have",
         ),
         (
             {"columns": {"answer": "answer"}},
@@ -385,6 +437,10 @@ def test_integer_targets_are_positions_if_one_is_zero(write: Write, ask: Ask) ->
     assert [q.target for q in questions] == ["A", "B"]
     with pytest.raises(DataError, match="is ambiguous"):
         ask(write("b.jsonl", rows[1:]), columns={"target": "label"})
+    (question,), _ = ask(
+        write("b.jsonl", rows[1:]), columns={"target": "label"}, target_is="index1"
+    )
+    assert question.target == "A"
 
 
 def test_a_row_without_choices_among_choice_rows_is_bad(write: Write, ask: Ask) -> None:
