@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.storage.parquet_rows import read_schema
 from cotbuild.schemas.json_text import JsonFault, parse_json
 
 MAX_METADATA_BYTES = 16 << 20
@@ -33,6 +32,9 @@ def read_label_names(path: Path) -> dict[str, Sequence[str]]:
 
     Empty if there are none. Raises DataError if the file cannot be read.
     """
+    # Here, since pyarrow takes a while to import.
+    from cotbuild.builder.storage.parquet_rows import read_schema
+
     metadata = read_schema(path, path.name).metadata or {}
     content = metadata.get(b"huggingface", b"")
     if not content or len(content) > MAX_METADATA_BYTES:

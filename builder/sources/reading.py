@@ -93,7 +93,7 @@ def _is_taken(
         return evidence.num_targets > 0
     if not evidence.num_targets:
         if run.role is RunRole.ANSWERS and not evidence.num_minus_one:
-            raise _undecided_run(run, "no row has a target", location)
+            raise _undecided_run(run, "no row has a target", location, is_likely=True)
         return run.role is not RunRole.UNKNOWN
     does_fit = evidence.fit() >= MIN_FIT_FRAC
     if run.role is RunRole.ANSWERS:
@@ -101,13 +101,18 @@ def _is_taken(
     if does_fit == (run.role is RunRole.OPTIONS):
         return does_fit
     share = f"{evidence.fit():.0%} of the targets name one of them"
-    raise _undecided_run(run, share, location)
+    raise _undecided_run(run, share, location, is_likely=does_fit)
 
 
-def _undecided_run(run: OptionRun, why: str, location: str) -> ConfigError:
+def _undecided_run(
+    run: OptionRun, why: str, location: str, *, is_likely: bool
+) -> ConfigError:
+    """Return the error of columns that may be options, the likelier remedy first."""
+    remedies = [f"{_map_choices(run)} if they are", "--map choices= if not"]
+    first, second = remedies if is_likely else reversed(remedies)
     return ConfigError(
         f"{location}: columns {_join(run.columns)} may be the options of the questions: "
-        f"{why}. Pass {_map_choices(run)} if they are, or --map choices= if not."
+        f"{why}. Pass {first}, or {second}."
     )
 
 
@@ -174,8 +179,8 @@ def check_codes(survey: Survey, column: str, location: str) -> None:
     names = ",".join(f"NAME{code}" for code in sorted(codes))
     raise ConfigError(
         f"{location}: the targets in column {column!r} are {short_repr(sorted(codes))} "
-        f"alone, which seem to stand for labels. Pass their names in this order, "
-        f"--labels {names}, or --kind number if they are numbers."
+        f"alone, which seem to stand for labels. Pass --labels {names} with "
+        "their names in this order, or --kind number if they are numbers."
     )
 
 

@@ -275,7 +275,7 @@ for config in (sums(), SourceConfig(name="gsm8k", split="test")):
     print(*describe_source(config), sep="\\n")
 """
     lines = run(code)
-    assert lines[:13] == [
+    assert lines[:15] == [
         f"ann/sums @ {NEW}",
         "licence: cc0-1.0",
         "train            5 rows, 1,234 bytes",
@@ -284,11 +284,13 @@ for config in (sums(), SourceConfig(name="gsm8k", split="test")):
         "  frage: 'What is 0?'",
         "  antwort: 0",
         "  why: 'It is 0.'",
+        "read as          number questions; question from frage; target antwort as number",
+        "    (5 of 5 rows tell) (change with --map, --kind)",
         "the question of row 0:",
         "  id: k0",
         "  kind: number",
         "  text: What is 0?",
         "  target: 0",
     ]
-    assert lines[17] == "size             not shown: its card does not state it"
+    assert lines[19] == "size             not shown: its card does not state it"
     assert lines[-1] == "  target: 1001"
