@@ -97,6 +97,8 @@ class Job(ABC):
         """Yield how the columns of each split were understood, a line a split."""
         for split, line in self.read_as().items():
             yield f"source {self.source.dataset}/{split}: {line}"
+            for note in self.source.read_notes(split):
+                yield f"source {self.source.dataset}/{split}: {note}"
 
     def read_as(self) -> dict[str, str]:
         """Return the splits whose columns had to be understood, and how they were."""

@@ -80,6 +80,19 @@ class HasSurveyLimit(Protocol):
         """Number of first rows that decide what the columns mean."""
 
 
+@runtime_checkable
+class HasShape(Protocol):
+    """A reader of a file, whose format was recognised from its content."""
+
+    @property
+    def shape(self) -> str:
+        """What was recognised, such as "CSV, semicolon-separated"."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines on cells that could be read in another way."""
+
+
 class RowParser(NamedTuple):
     """Turns the rows of one split into questions."""
 

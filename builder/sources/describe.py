@@ -145,6 +145,8 @@ def _describe_row(source: Source) -> Iterator[str]:
     line = source.read_as(source.split)
     if line is not None:
         yield from _wrap(f"{'read as':<16} {line}")
+        for note in source.read_notes(source.split):
+            yield from _wrap(f"{'note':<16} {note}")
     yield f"the question of row {question.source.row}:"
     for name, value in _question_fields(question).items():
         yield from _wrap(f"  {name}: {value}")

@@ -126,7 +126,9 @@ class _GenericRows:
         if is_missing(value):
             raise BadRow(
                 BadRowReason.BAD_CHOICES,
-                f"choices is {short_repr(value)}, but every row needs choices.",
+                f"choices is {short_repr(value)}, but other rows have choices. A column "
+                "kind tells apart questions of several kinds; --map choices= leaves "
+                "choices out.",
             )
         return parse_choices(value)
 

@@ -9,6 +9,7 @@ from itertools import islice
 from cotbuild.builder.sources.base import (
     BadRow,
     BadRowReason,
+    HasShape,
     KnownDataset,
     Row,
     RowParser,
@@ -162,7 +163,13 @@ class Source:
         rows = self.open_split(split)
         if find_known_dataset(read_sample(rows)[0], self.config) is not None:
             return None
-        return self._understand(rows, split).line
+        line = self._understand(rows, split).line
+        return f"{rows.shape}: {line}" if isinstance(rows, HasShape) else line
+
+    def read_notes(self, split: str) -> tuple[str, ...]:
+        """Return lines on cells of a split that could be read in another way."""
+        rows = self.open_split(canonical_split(split))
+        return rows.notes if isinstance(rows, HasShape) else ()
 
     def _row_parser(self, rows: RowReader, split: str) -> RowParser:
         if self.known is not None:
