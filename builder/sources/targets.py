@@ -1,17 +1,14 @@
 """Parse targets in files of unknown shape: yes or no, numbers and texts."""
 
-import re
 from decimal import Decimal
+from fractions import Fraction
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.make import clean_text
+from cotbuild.schemas.answers.numbers import read_whole_number
 from cotbuild.schemas.record import short_repr
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
-_NUMBER = re.compile(
-    r"([-+−]?)[$€£¥]?\s?([-+−]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s?%?",
-    re.ASCII,
-)
 _TEXT_FORMS = "a text, a number, or a list of them"
 
 
@@ -38,8 +35,9 @@ def parse_yes_no(value: object) -> str | None:
 def parse_number(value: object) -> str | None:
     """Return a number in plain digits, None for any other value.
 
-    A text may have thousands separators, a currency sign and a final %. If it has the
-    "####" of GSM8K's worked solutions, only what follows the last one is parsed.
+    A text may have any notation that answers may have (see `answers.numbers`), among
+    them a unit; fractions stay fractions, 1/2. If it has the "####" of GSM8K's worked
+    solutions, only what follows the last one is parsed.
     """
     if isinstance(value, bool):
         return None
@@ -49,17 +47,13 @@ def parse_number(value: object) -> str | None:
         return _format_decimal(Decimal(value))
     if not isinstance(value, str):
         return None
-    answer = clean_text(value.rpartition("####")[2])
-    match = _NUMBER.fullmatch(answer)
-    if match is None:
+    answer = " ".join(clean_text(value.rpartition("####")[2]).split())
+    number = read_whole_number(answer.removeprefix("# "))
+    if number is None:
         return None
-    sign_before_currency, sign_after_currency, digits = match.groups()
-    if sign_before_currency and sign_after_currency:
-        return None
-    sign = sign_before_currency or sign_after_currency
-    is_negative = sign in ("-", "−")
-    magnitude = digits.replace(",", "")
-    return _format_decimal(Decimal(f"-{magnitude}" if is_negative else magnitude))
+    if isinstance(number.value, Fraction):
+        return number.plain
+    return _format_decimal(number.value)
 
 
 def _format_decimal(value: Decimal) -> str | None:

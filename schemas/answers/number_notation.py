@@ -55,7 +55,7 @@ CURRENCY = r"(?:(?:US|CA|AU|HK|NZ|[ACSR])?\$|[£€¥₹₩₽₫₺₴₪฿¢]
 _HEAD = re.compile(
     r"(?P<sign>[-+] ?|(?:negative|minus) )?"
     rf"(?P<currency>(?:{CURRENCY}|(?:USD|EUR|GBP|INR|CNY|RMB|Rs\.?)(?= ?[-0-9.])) ?)?"
-    r"(?P<sign2>-)?",
+    r"(?P<sign2>[-+])?",
     re.IGNORECASE,
 )
 _HEAD_CHARS = "+-nNmM$£€¥₹₩₽₫₺₴₪฿¢uUcCaAhHsSrReEgGiI"
@@ -77,7 +77,7 @@ def match_number(text: str, start: int = 0, *, maths: bool = False) -> Number | 
     if magnitude is None:
         return None
     magnitude = _apply_scale(text, magnitude, has_currency=bool(currency), maths=maths)
-    is_negative = bool(sign2) or (bool(sign) and not sign.startswith("+"))
+    is_negative = bool(sign or sign2) and not (sign or sign2).startswith("+")
     return Number(
         value=_negate(magnitude.value) if is_negative else magnitude.value,
         plain=f"-{magnitude.plain}" if is_negative else magnitude.plain,
@@ -120,7 +120,7 @@ _DIGITS = re.compile(
     # 1.234,56; 1.234,567 may be two numbers
     r"|(?P<short>[1-9][0-9]{0,2}\.[0-9]{3}),(?P<short_rest>(?![0-9]{3}(?![0-9]))[0-9]++)"
     r"(?![.,]?[0-9])"
-    r"|(?P<plain>[0-9]++(?:\.[0-9]++)?|\.[0-9]++)"
+    r"|(?P<plain>[0-9]++(?:\.[0-9]++|\.(?= ?%))?|\.[0-9]++)"
 )
 _SYMBOL_UNIT = (
     rf"(?: ?(?:%|°|{CURRENCY}|(?:[kcm]?m|[km]?g|km/h|[mc]?l|L|USD|EUR|GBP)\b))"
@@ -155,7 +155,7 @@ def _match_decimal_comma(text: str, start: int, plain: str) -> _Magnitude:
         if comma is None and has_price:
             comma = _DECIMAL_COMMA_PRICE.match(text, end)
     if comma is None:
-        plain = f"0{plain}" if plain.startswith(".") else plain
+        plain = f"0{plain}" if plain.startswith(".") else plain.rstrip(".")
         return _Magnitude(Decimal(plain), plain, end)
     plain = f"{plain}.{comma[comma.lastgroup or 0]}"
     return _Magnitude(Decimal(plain), plain, comma.end())

@@ -176,8 +176,9 @@ def _is_side(side: str) -> bool:
 
 def _is_other_number(side: str, number: Number) -> bool:
     """Return whether a side of an equation is a number that is not `number`."""
-    value = parse_number(side)
-    return value is not None and value != number.value
+    other = match_number(side.strip())
+    is_whole = other is not None and other.end == len(side.strip())
+    return other is not None and is_whole and other.value != number.value
 
 
 def _is_whole(body: str, number: Number, context: Context, *, with_words: bool) -> bool:
