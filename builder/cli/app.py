@@ -105,6 +105,21 @@ def sources(
         Text, typer.Option(help="Config of the dataset, for a Hub id.")
     ] = None,
     split: Annotated[Text, typer.Option(help="Split to show the first row of.")] = None,
+    file_format: Annotated[
+        Text,
+        typer.Option(
+            "--as",
+            metavar="FORMAT",
+            help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each).",
+        ),
+    ] = None,
+    rows_under: Annotated[
+        Text,
+        typer.Option(
+            metavar="PATH",
+            help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
+        ),
+    ] = None,
     map: Annotated[
         Many,
         typer.Option(
@@ -127,6 +142,8 @@ def sources(
             "source.name": name,
             "source.config_name": config_name,
             "source.split": split,
+            "source.file_format": file_format,
+            "source.rows_under": rows_under,
             "source.columns": columns(map or []),
         }
         for line in describe_source(build_config(None, flags).source):
