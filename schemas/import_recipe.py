@@ -59,6 +59,11 @@ class ImportRecipe(Record):
         default={},
         description="Column to the value that it must have; other rows are left out.",
     )
+    once: tuple[str, ...] = Field(
+        default=(),
+        description="Columns whose values name a row: of the rows of a file with the same "
+        "ones, the first is read.",
+    )
     question_form: str = Field(
         default="$question",
         description="Format of the question column, with $question and $choices.",
@@ -87,8 +92,9 @@ class ImportRecipe(Record):
     def fingerprint(self) -> str:
         """Digest of everything that determines the rows."""
         values = self.model_dump(mode="json", exclude={"about", "order_about"})
-        if not self.where:
-            del values["where"]  # recipes did not have it at first
+        for name in ("where", "once"):
+            if not values[name]:
+                del values[name]  # recipes did not have it at first
         return digest("recipe/1", values)
 
     @model_validator(mode="after")
@@ -192,6 +198,7 @@ class ImportDropReason(StrEnum):
     BAD_ROW = "bad_row"  # unreadable, without a text, or without what the join needs
     FAILED = "failed"  # the row has an error in place of a text
     NOT_SELECTED = "not_selected"  # the row is not one of those the recipe reads
+    REPEATED = "repeated"  # the row is in the file before
     NO_QUESTION = "no_question"  # the split has no such question
     BAD_QUESTION = "bad_question"  # the row of the question cannot be used
     # Several questions have this text, and there is not one rationale for each.
@@ -222,6 +229,9 @@ class ImportEntry(Record):
     )
     where: dict[str, str] = Field(
         default={}, description="Column to the value that it must have."
+    )
+    once: tuple[str, ...] = Field(
+        default=(), description="Columns whose values name a row, which is read once."
     )
     made_by: str = Field(description="Author of the rationales.")
     licence: str = Field(description="Licence of the rationales, as stated.")

@@ -71,6 +71,14 @@ def import_rationales(
             rich_help_panel=FORMAT,
         ),
     ] = None,
+    once: Annotated[
+        Text,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns that name a row, such as doc_id: repeated rows are left out.",
+            rich_help_panel=FORMAT,
+        ),
+    ] = None,
     made_by: Annotated[
         Text,
         typer.Option(help="Who wrote the rationales.", rich_help_panel=FORMAT),
@@ -187,6 +195,7 @@ def import_rationales(
             columns(map or []),
             given,
             where=columns(where or [], "--where"),
+            once=once.split(",") if once else [],
             has_source=source is not None,
             answer_first=answer_first,
             target_shown=target_shown,
@@ -241,6 +250,7 @@ def _choose_recipe(
     given: dict[str, Any],
     *,
     where: dict[str, str] | None,
+    once: list[str],
     has_source: bool,
     answer_first: bool,
     target_shown: bool,
@@ -260,12 +270,14 @@ def _choose_recipe(
         **given,
         "has_source": has_source,
         "where": where or {},
+        "once": once,
         "answer_first": answer_first,
         "target_shown": target_shown,
     }
     if format is not None and format not in FORM_NAMES:
         mapping_flags = [] if given_columns is None else ["--map"]
         mapping_flags += [] if where is None else ["--where"]
+        mapping_flags += ["--once"] if once else []
         mapping_flags += [f"--{name.replace('_', '-')}" for name in given]
         mapping_flags += ["--answer-first"] if answer_first else []
         mapping_flags += ["--target-shown"] if target_shown else []

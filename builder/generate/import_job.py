@@ -80,6 +80,13 @@ class ImportJob(Job):
             return self.imported.recipe.licence
         return super().question_licence()
 
+    def source_lines(self) -> Iterator[str]:
+        for line in super().source_lines():
+            if self.imported.recipe.join == "inside":
+                yield line
+            else:  # --map names the columns of the texts
+                yield line.replace("(change with --map,", "(change with --source-map,")
+
     def _announce(self, rationales: RationaleImport) -> Iterator[str]:
         """Yield what was read, the first texts without a question, and what changes."""
         yield from self.source_lines()
@@ -102,9 +109,7 @@ class ImportJob(Job):
                 "target shown: the answer that counts is the one a text states, not the "
                 "target; a .yaml recipe with `answer: target` takes the target"
             )
-        yield from replacement_lines(
-            self, read_previous(self.out), lambda: rationales.rows(self.config.grading)
-        )
+        yield from replacement_lines(self, read_previous(self.out))
 
 
 def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:

@@ -1,18 +1,25 @@
 """A source of questions made of the files of rationales that contain them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from cotbuild.builder.imports.read import get, is_selected, read_rows, split_paths
+from cotbuild.builder.imports.batch_requests import with_request_columns
+from cotbuild.builder.imports.read import RowFilter, column_paths, get, read_rows
 from cotbuild.builder.imports.values import question_text
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import clean_field
 from cotbuild.builder.sources.paths import find_value
+from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
+from cotbuild.builder.sources.question_form import (
+    is_question_form,
+    make_form_getter,
+)
 from cotbuild.builder.sources.splits import infer_split
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.config import SourceConfig
@@ -21,6 +28,8 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import QUESTION_FIELDS, ImportConfig, ImportRecipe
 
 _BRACKETED = re.compile(r"\([a-z]\)")
+_MAX_GETTERS = 64
+_QUOTED_LISTS = ("['", '["')
 
 
 def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
@@ -30,7 +39,7 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     its name is not used. Raises ConfigError.
     """
     if config.recipe.join != "inside":
-        return open_source(source)
+        return open_source(with_request_columns(source))
     if source.columns:
         raise ConfigError(
             f"{config.recipe.ref}: the questions are in the files of rationales, so "
@@ -72,8 +81,9 @@ class EmbeddedQuestionRows:
 
     def _questions(self) -> Iterator[dict[str, Any]]:
         for file in self._files:
+            row_filter = RowFilter(self._recipe)
             for row in read_rows(file, self._recipe):
-                if isinstance(row, BadRow) or not is_selected(row, self._recipe):
+                if isinstance(row, BadRow) or row_filter.reject(row) is not None:
                     continue
                 try:
                     yield question_row(row, self._recipe)
@@ -119,26 +129,63 @@ def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
     clean_field(question, "question")
     fields = {"question": question, **fields}
     if "target" in fields:
-        fields["answer"] = _published_form(fields.pop("target"))
+        fields["answer"] = _read_target(fields.pop("target"))
     return fields
 
 
 def written_question(row: Row, column: str) -> Any:
-    """Return the question in a column, path or several of them; raises BadRow.
+    """Return the question in a column or path, in several or in a form with columns.
 
-    Of a chat it is the last turn of the user.
+    Of a chat it is the last turn of the user. Raises BadRow.
     """
-    if column in row:
-        return question_text(row[column])
-    paths = split_paths(column)
-    values = [question_text(find_value(row, path)) for path in paths]
-    if len(values) == 1:
-        return values[0]
-    return " ".join(str(value).strip() for value in values if not is_missing(value))
+    return _question_getter(column)(row)
 
 
-def _published_form(target: object) -> object:
-    """Turn (a) into (A): QuaRel publishes (A) and (B), the rationales for it (a), (b)."""
-    if isinstance(target, str) and _BRACKETED.fullmatch(target):
+@lru_cache(_MAX_GETTERS)
+def _question_getter(column: str) -> Callable[[Row], Any]:
+    paths = column_paths(column, "question")
+    getters = {path: _part_getter(path) for path in paths}
+    if is_question_form(column):
+        get_form = make_form_getter(column, getters)
+    elif len(paths) == 1:
+        get_form = getters[paths[0]]
+    else:
+        get_form = _joined_getter(list(getters.values()))
+    # A column of that very name takes precedence.
+    return lambda row: question_text(row[column]) if column in row else get_form(row)
+
+
+def _part_getter(path: str) -> Callable[[Row], Any]:
+    return lambda row: question_text(find_value(row, path))
+
+
+def _joined_getter(getters: Sequence[Callable[[Row], Any]]) -> Callable[[Row], str]:
+    def get_joined(row: Row) -> str:
+        values = [get(row) for get in getters]
+        return " ".join(str(value).strip() for value in values if not is_missing(value))
+
+    return get_joined
+
+
+def _read_target(target: object) -> object:
+    """Return the target of a row as sources publish it.
+
+    (a) becomes (A): QuaRel publishes (A) and (B), the rationales for it (a), (b). The
+    text "['Paris', 'paris']", as lm-evaluation-harness writes a list, becomes the list.
+    """
+    if not isinstance(target, str):
+        return target
+    if _BRACKETED.fullmatch(target):
         return target.upper()
+    if target.startswith(_QUOTED_LISTS):
+        return _parse_list(target)
     return target
+
+
+def _parse_list(text: str) -> object:
+    try:
+        values = parse_list_text(text)
+    except PythonTextFault:
+        return text
+    is_list = isinstance(values, list) and all(isinstance(item, str) for item in values)
+    return values if is_list else text

@@ -74,8 +74,10 @@ class ImportForm(NamedTuple):
     find_columns: FindColumns
     rows_under: str | None = None
     """Key of the rows in files that are one JSON object."""
-    where: tuple[str, str | None] | None = None
-    """Column of the rows to read and its value; None for that of the first row."""
+    where: tuple[tuple[str, str], ...] = ()
+    """Columns and the values of the rows to read."""
+    once: tuple[str, ...] = ()
+    """Columns whose values name a row, which is read once; those that rows have."""
     join: Join = "question"
     """How its rows are joined with the questions of a named source."""
 
@@ -122,7 +124,9 @@ def _find_alpaca(shape: Shape) -> Columns | None:
     if not text or not shape.has("instruction", is_text):
         return None
     more = [name for name in ("input", "context") if shape.has_any(name, is_text)]
-    columns = {"question": ",".join(["instruction", *more]), "text": text}
+    lines = [f"{{{name}}}" for name in ("instruction", *more)]
+    question = r"\n".join(lines) if more else "instruction"
+    columns = {"question": question, "text": text}
     return _with_extras(columns, shape)
 
 
@@ -130,7 +134,8 @@ def _find_lm_eval(shape: Shape) -> Columns | None:
     # Samples of log-likelihoods hold pairs of a number and a flag in place of texts.
     if not shape.has("doc", is_object) or not shape.has("resps.0.0", is_string):
         return None
-    prompts = ("arguments.0.0", "arguments.gen_args_0.arg_0")
+    prompt = "arguments.gen_args_0.arg_0"
+    prompts = ("arguments.0.0", prompt, f"{prompt}.0")
     names = (*QUESTION_NAMES, "Question", "Problem", "input")
     in_doc = shape.texts_among(names, "doc.")
     question = in_doc[0] if in_doc else _first(prompts, shape, is_text)
@@ -258,7 +263,8 @@ FORMS = (
         "lm_eval",
         "samples of lm-evaluation-harness",
         _find_lm_eval,
-        where=("filter", None),
+        # Each filter of a task logs all rows again.
+        once=("doc_id", "doc_hash"),
     ),
     ImportForm("inspect", "a log of Inspect", _find_inspect, rows_under="samples"),
     ImportForm(
@@ -277,7 +283,7 @@ FORMS = (
         "openai_evals",
         "a log of OpenAI Evals",
         _find_openai_evals,
-        where=("type", "sampling"),
+        where=(("type", "sampling"),),
     ),
     ImportForm("vllm_outputs", "outputs of vLLM's generate", _find_vllm_outputs),
     ImportForm("opencompass", "predictions of OpenCompass", _find_opencompass),

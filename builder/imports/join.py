@@ -18,9 +18,9 @@ from cotbuild.builder.imports.read import (
     DroppedTexts,
     ImportedText,
     RowDrop,
+    RowFilter,
     RowText,
     get,
-    is_selected,
     read_rows,
     texts_of,
 )
@@ -113,11 +113,6 @@ def _expected_question(question: Question, recipe: ImportRecipe) -> str:
     return "\n".join(casefold_text(part) for part in parts)
 
 
-def _selection(recipe: ImportRecipe) -> str:
-    """Describe which rows a recipe reads."""
-    return ", ".join(f"{name} is not {value}" for name, value in recipe.where.items())
-
-
 def read_order(path: Path) -> list[str]:
     """Return the ids of an order file, in order.
 
@@ -196,10 +191,11 @@ class JoinedTexts:
 
     def _read_file(self, path: Path) -> None:
         checksum, first, num_rows = FileRows(path).checksum(), self._num_rows, 0
+        row_filter = RowFilter(self._config.recipe)
         for row_number, row in enumerate(read_rows(path, self._config.recipe)):
             num_rows += 1
             number = first + row_number
-            for position, found in enumerate(self._row_texts(row, number)):
+            for position, found in enumerate(self._row_texts(row, number, row_filter)):
                 self.num_texts += 1
                 if isinstance(found, RowDrop):
                     self._drop(path.name, row_number, found)
@@ -220,20 +216,20 @@ class JoinedTexts:
         )
 
     def _row_texts(
-        self, row: Row | BadRow, number: int
+        self, row: Row | BadRow, number: int, row_filter: RowFilter
     ) -> Iterator[KeyedText | RowDrop]:
-        recipe = self._config.recipe
         try:
             if isinstance(row, BadRow):
                 raise row
-            if not is_selected(row, recipe):
-                yield RowDrop(ImportDropReason.NOT_SELECTED, _selection(recipe))
+            rejection = row_filter.reject(row)
+            if rejection is not None:
+                yield rejection
                 return
             key = self._row_key(row, number)
         except BadRow as fault:
             yield RowDrop(ImportDropReason.BAD_ROW, fault.message)
             return
-        for found in texts_of(row, recipe):
+        for found in texts_of(row, self._config.recipe):
             yield found if isinstance(found, RowDrop) else KeyedText(key, found)
 
     def _drop(self, file: str, row: int, drop: RowDrop) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ from cotbuild.builder.sources.paths import (
     find_value,
     path_root,
 )
+from cotbuild.builder.sources.question_form import (
+    find_form_columns,
+    is_question_form,
+)
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.finish_reasons import (
@@ -38,6 +43,7 @@ SAMPLE_ROWS = 100
 """Number of rows at the start of a file that show which columns it has."""
 SHOWN = 20
 """How many dropped texts are kept for the report."""
+_EXPECTED = (ImportDropReason.NOT_SELECTED, ImportDropReason.REPEATED)
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
@@ -79,7 +85,7 @@ class DroppedTexts:
         A row that was not to be read is only counted.
         """
         self.counts[reason] += 1
-        if reason is not ImportDropReason.NOT_SELECTED and len(self.shown) < SHOWN:
+        if reason not in _EXPECTED and len(self.shown) < SHOWN:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
@@ -106,7 +112,7 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
     for name, column in recipe.columns.items():
         if column in present:
             continue
-        paths = split_paths(column)
+        paths = column_paths(column, name)
         found = [path for path in paths if _is_present(path, present)]
         if not found or (name == "question" and len(found) < len(paths)):
             raise ConfigError(
@@ -142,18 +148,45 @@ def _bare_rows(path: Path) -> Iterator[Row]:
     return ({WHOLE_ROW: item} for item in value)
 
 
-def is_selected(row: Row, recipe: ImportRecipe) -> bool:
-    """Return whether a row is one of those that the recipe reads."""
-    return all(
-        str(find_value(row, column)) == value for column, value in recipe.where.items()
-    )
+class RowDrop(NamedTuple):
+    """A text that cannot be imported, and why."""
+
+    reason: ImportDropReason
+    message: str
+
+
+class RowFilter:
+    """Which rows of one file a recipe reads."""
+
+    def __init__(self, recipe: ImportRecipe) -> None:
+        self._recipe = recipe
+        self._seen: set[bytes] = set()
+
+    def reject(self, row: Row) -> RowDrop | None:
+        """Return why a row is not to be read; None if it is.
+
+        Rows are given in order, each once.
+        """
+        for column, wanted in self._recipe.where.items():
+            if str(find_value(row, column)) != wanted:
+                message = f"{column} is not {wanted}"
+                return RowDrop(ImportDropReason.NOT_SELECTED, message)
+        if not self._recipe.once:
+            return None
+        values = [repr(find_value(row, column)) for column in self._recipe.once]
+        content = "\n".join(values).encode("utf-8", "surrogatepass")
+        key = blake2b(content, digest_size=16).digest()
+        if key in self._seen:
+            return RowDrop(ImportDropReason.REPEATED, ", ".join(values))
+        self._seen.add(key)
+        return None
 
 
 def get(row: Row, column: str) -> Any:
     """Return the value of a column or path; of "a,b" the first that has a value."""
     if column in row:
         return row[column]
-    values = (find_value(row, path) for path in split_paths(column))
+    values = (find_value(row, path) for path in column_paths(column, ""))
     empty = None
     for value in values:
         if _has_value(value):
@@ -162,9 +195,17 @@ def get(row: Row, column: str) -> Any:
     return empty
 
 
-def split_paths(column: str) -> list[str]:
-    """Return the columns and paths that "a,b" names."""
-    return [path.strip() for path in column.split(",")]
+def column_paths(column: str, field: str) -> list[str]:
+    """Return the columns and paths that "a,b", or the form of a question, names.
+
+    Raises ConfigError for a form that is none.
+    """
+    if field != "question" or not is_question_form(column):
+        return [path.strip() for path in column.split(",")]
+    try:
+        return find_form_columns(column)
+    except ValueError as error:
+        raise ConfigError(f"--map question={column}: the form {error}.") from error
 
 
 def _has_value(value: Any) -> bool:
@@ -180,13 +221,6 @@ class RowText(NamedTuple):
     answer: object
     reasoning: str | None
     finish_reason: FinishReason | None
-
-
-class RowDrop(NamedTuple):
-    """A text that cannot be imported, and why."""
-
-    reason: ImportDropReason
-    message: str
 
 
 def texts_of(row: Row, recipe: ImportRecipe) -> list[RowText | RowDrop]:
@@ -207,7 +241,7 @@ def texts_of(row: Row, recipe: ImportRecipe) -> list[RowText | RowDrop]:
     endings = _spread(_column(row, recipe, "finish_reason"), texts)
     columns = zip(texts, answers, reasonings, endings, strict=True)
     found = [_read_text(*values) for values in columns]
-    stop = find_stop(row, split_paths(recipe.columns["text"])[0])
+    stop = find_stop(row, column_paths(recipe.columns["text"], "text")[0])
     if value is None and stop is not None and isinstance(found[0], RowDrop):
         return [RowDrop(ImportDropReason.BAD_ROW, f"no text: {stop.describe()}.")]
     return found

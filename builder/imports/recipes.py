@@ -1,6 +1,6 @@
 """Import recipes: built-in ones, a user's file, or a mapping of columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ def recipe_from_mapping(
     join: Join | None = None,
     has_source: bool = True,
     where: Mapping[str, str] = MappingProxyType({}),
+    once: Sequence[str] = (),
     made_by: str = "unknown",
     licence: str = "unknown",
     url: str | None = None,
@@ -63,6 +64,7 @@ def recipe_from_mapping(
         "answer": "column" if "answer" in columns else from_text,
         "target_shown": target_shown,
         "where": dict(where),
+        "once": list(once),
     }
     return ImportRecipe.parse(value, "--map", ConfigError)
 

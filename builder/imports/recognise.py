@@ -11,7 +11,7 @@ from cotbuild.builder.imports.forms import (
     Columns,
     ImportForm,
 )
-from cotbuild.builder.imports.read import SAMPLE_ROWS, split_paths
+from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
 from cotbuild.builder.imports.shapes import Shape, is_text_or_texts
 from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
@@ -36,7 +36,6 @@ class RecognisedForm(NamedTuple):
 
     form: ImportForm
     columns: Columns
-    where: dict[str, str]
     shape: Shape
 
 
@@ -61,7 +60,7 @@ def recognise(
         _check_one_text(rows.location, shape, columns)
     columns = {**columns, **given}
     columns = {field: column for field, column in columns.items() if column}
-    return RecognisedForm(form, columns, _find_where(form, shape), shape)
+    return RecognisedForm(form, columns, shape)
 
 
 def _read_shape(rows: RowReader) -> Shape:
@@ -70,15 +69,6 @@ def _read_shape(rows: RowReader) -> Shape:
     if not sample:
         raise ConfigError(f"{rows.location}: none of the first rows can be read.")
     return Shape(sample)
-
-
-def _find_where(form: ImportForm, shape: Shape) -> dict[str, str]:
-    if form.where is None:
-        return {}
-    column, value = form.where
-    if value is None:
-        value = next((str(found) for found in shape.values(column)), None)
-    return {} if value is None else {column: value}
 
 
 def _check_one_text(location: str, shape: Shape, columns: Columns) -> None:
@@ -118,6 +108,7 @@ def make_recipe(
     has_source: bool,
     join: Join | None = None,
     where: Mapping[str, str] | None = None,
+    once: Sequence[str] = (),
     made_by: str = "unknown",
     licence: str = "unknown",
     url: str | None = None,
@@ -146,7 +137,8 @@ def make_recipe(
         "url": url,
         "join": join,
         "columns": columns,
-        "where": dict(where or found.where),
+        "where": dict(where or form.where),
+        "once": once or [name for name in form.once if name in found.shape.columns],
         "answer": "column" if "answer" in columns else from_text,
         "target_shown": target_shown,
     }
@@ -160,6 +152,8 @@ def mapping_flags(recipe: ImportRecipe) -> list[str]:
         flags += ["--map", f"{field}={column}"]
     for column, value in recipe.where.items():
         flags += ["--where", f"{column}={value}"]
+    if recipe.once:
+        flags += ["--once", ",".join(recipe.once)]
     return [*flags, "--join", recipe.join]
 
 
@@ -189,8 +183,8 @@ def describe_form(
     if "target" not in recipe.columns:
         used = {
             path_root(path)
-            for column in recipe.columns.values()
-            for path in split_paths(column)
+            for field, column in recipe.columns.items()
+            for path in column_paths(column, field)
         }
         others = [name for name in found.shape.columns if name not in used]
         hint = f"; --map target=COL names one of {others}" if others else ""

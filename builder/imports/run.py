@@ -156,6 +156,7 @@ def _entry(
         fingerprint=recipe.fingerprint,
         columns=recipe.columns,
         where=recipe.where,
+        once=recipe.once,
         made_by=recipe.made_by,
         licence=recipe.licence,
         url=recipe.url,

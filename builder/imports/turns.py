@@ -34,6 +34,8 @@ def find_conversation(
         "question": f"{asked}[{role}={users}].-1.{content}",
         "text": f"{reply}.{content}",
     }
+    if not shape.has(reply, is_object):
+        return None  # few conversations end with a reply
     reasoning = _find_reasoning(shape, reply, content)
     return {**columns, "reasoning": reasoning} if reasoning else columns
 

@@ -27,7 +27,7 @@ class UnansweredTexts:
         """Yield the rows, and count them."""
         for row in rows:
             self.num_rows += 1
-            if row.answer is None and row.verdict is not Verdict.TRUNCATED:
+            if row.verdict is Verdict.NO_ANSWER:
                 self._note(row)
             yield row
 

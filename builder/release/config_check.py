@@ -243,6 +243,7 @@ def _import_faults(
         "recipe.fingerprint": (recipe.fingerprint, entry.fingerprint),
         "recipe.columns": (recipe.columns, entry.columns or recipe.columns),
         "recipe.where": (recipe.where, entry.where),
+        "recipe.once": (recipe.once, entry.once),
         "recipe.made_by": (recipe.made_by, entry.made_by),
         "recipe.licence": (recipe.licence, entry.licence),
         "recipe.url": (recipe.url, entry.url),

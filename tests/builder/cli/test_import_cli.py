@@ -54,7 +54,10 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
     ]
     files, out = write_rationales(tmp_path / "r.jsonl", pairs), tmp_path / "b"
     done = cotbuild(*words(files, source, out))
-    assert done.stderr.splitlines() == [
+    understood, *lines = done.stderr.splitlines()
+    assert understood.startswith("source q.jsonl/train: JSON Lines: choice questions")
+    assert understood.endswith("(change with --source-map, --kind, --target-is)")
+    assert lines == [
         "3 rows in 1 file: 4 texts = 3 rationales, left out: 1 no_question; 1 question without a rationale",
         "r.jsonl row 2 (from 0): no_question: 'which is not there?'",
     ]
@@ -173,9 +176,10 @@ def test_a_wrong_use_is_one_line(
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
     done = cotbuild(*words(files, source, tmp_path / "b"), "--dry-run")
-    assert done.stdout.startswith(
-        "1 row in 1 file: 1 text = 1 rationale, left out: none; 2 questions without a rationale"
-    )
+    assert done.stdout.splitlines()[1:] == [
+        "1 row in 1 file: 1 text = 1 rationale, left out: none; 2 questions without a rationale",
+        "1 rationale = 1 incorrect",
+    ]
     assert not (tmp_path / "b").exists()
 
 

@@ -120,6 +120,19 @@ def read_form(
     return found.form.name, make_recipe(found, has_source=False)
 
 
+def recipe_from_flags(flags: list[str]) -> ImportRecipe:
+    """The recipe that the command line makes of options of form."""
+    options: dict[str, list[str]] = {}
+    for name, value in zip(flags[::2], flags[1::2], strict=True):
+        options.setdefault(name, []).append(value)
+    return recipe_from_mapping(
+        dict(pair.split("=", 1) for pair in options["--map"]),
+        where=dict(pair.split("=", 1) for pair in options.get("--where", [])),
+        once=[name for text in options.get("--once", []) for name in text.split(",")],
+        has_source=False,
+    )
+
+
 def bring_form(bring: Bring, path: Path, **settings: Any) -> list[Rationale]:
     _, recipe = read_form(path)
     return list(bring(path, None, recipe, **settings).rows())
@@ -144,10 +157,7 @@ def test_the_printed_mapping_does_the_same(
 ) -> None:
     path = write("r.jsonl", [row])
     _, recipe = read_form(path, form)
-    flags = mapping_flags(recipe)
-    pairs = dict(flags[i + 1].split("=", 1) for i in range(0, len(flags), 2)[:-1])
-    where = {name: pairs.pop(name) for name in recipe.where}
-    by_hand = recipe_from_mapping(pairs, where=where, has_source=False)
+    by_hand = recipe_from_flags(mapping_flags(recipe))
     rows = [
         row.model_copy(update={"template": ""})
         for made in (recipe, by_hand)
@@ -221,6 +231,49 @@ def test_a_batch_is_joined_with_a_source_by_id(
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "messages": [
+                {"role": "system", "content": ""},
+                {"role": "user", "content": ASK},
+            ]
+        },
+        {"input": ASK},
+        {"input": [{"role": "user", "content": ASK}]},
+        {"prompt": ASK},
+    ],
+)
+def test_the_requests_of_a_batch_are_a_source(
+    write: Write, bring: Bring, body: dict[str, Any]
+) -> None:
+    requests = [
+        {"custom_id": name, "method": "POST", "url": "/v1", "body": body}
+        for name in ("q0", "q1")
+    ]
+    source = write("requests.jsonl", requests)
+    path = write("r.jsonl", [batch({"choices": [reply(SAY)]})])
+    recipe = make_recipe(recognise(FileRows(path), None, {}), has_source=True)
+    (row,) = bring(path, source, recipe).rows()
+    assert (row.question_id, row.question, row.target) == ("q1", ASK, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "question"),
+    [("the cat", f"{ASK}\nthe cat"), ("", ASK), (None, ASK)],
+)
+def test_an_alpaca_question_has_its_input(
+    write: Write, bring: Bring, more: str | None, question: str
+) -> None:
+    rows = [
+        {"instruction": ASK, "input": more, "output": SAY},
+        {"instruction": "Go.", "input": "x", "output": SAY},
+    ]
+    first, _ = bring_form(bring, write("r.jsonl", rows))
+    assert first.question == question
+
+
+@pytest.mark.parametrize(
     ("row", "words"),
     [
         (batch(None, {"code": "expired", "message": "too late"}), "too late"),
@@ -284,14 +337,26 @@ def test_a_reply_that_is_all_reasoning_is_an_empty_text(
     assert found.verdict is Verdict.NO_ANSWER
 
 
-def test_one_filter_of_lm_eval_is_read(write: Write, bring: Bring) -> None:
+@pytest.mark.parametrize("fields", [{}, {"doc_hash": "a"}])
+def test_a_sample_of_lm_eval_is_read_once(
+    write: Write, bring: Bring, fields: dict[str, str]
+) -> None:
     filters = ("strict-match", "flexible-extract")
-    path = write("r.jsonl", [LM_EVAL | {"filter": name} for name in filters])
+    rows = [LM_EVAL | fields | {"filter": name} for name in filters]
+    path = write("r.jsonl", [*rows, LM_EVAL | fields | {"doc_id": 1}])
     _, recipe = read_form(path)
     found = bring(path, None, recipe)
-    assert (found.num_rows, found.entry.dropped) == (1, {"not_selected": 1})
-    assert found.entry.where == {"filter": "strict-match"}
+    assert (found.num_rows, found.entry.dropped) == (2, {"repeated": 1})
+    assert found.entry.once == ("doc_id", *fields)
+    assert found.unmatched == []
     assert found.entry.columns["question"] == "doc.question"
+
+
+def test_a_target_written_as_a_list_is_the_list(write: Write, bring: Bring) -> None:
+    row = LM_EVAL | {"target": "['five', 'four']", "resps": [["The answer is four."]]}
+    (found,) = bring_form(bring, write("r.jsonl", [row]))
+    assert (found.target, found.other_targets) == ("five", ("four",))
+    assert found.verdict is Verdict.CORRECT
 
 
 @pytest.mark.parametrize(
