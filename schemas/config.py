@@ -9,7 +9,7 @@ from cotbuild.schemas.body_edits import check_body_settings, move_off_to_omit
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportConfig
-from cotbuild.schemas.names import SplitName
+from cotbuild.schemas.names import FileFormat, SplitName
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.server_profiles import (
@@ -32,8 +32,8 @@ class SourceConfig(Record):
     name: str = Field(
         default="bundled",
         min_length=1,
-        description="bundled, a known dataset, a file, a folder of split files, or a "
-        "dataset's Hub id.",
+        description="bundled, a known dataset, a file, a folder of split files, text files "
+        "side by side such as question=q.txt,target=a.txt, or a dataset's Hub id.",
     )
     config_name: str | None = Field(
         default=None,
@@ -67,6 +67,19 @@ class SourceConfig(Record):
     eval_splits: tuple[SplitName, ...] = Field(
         default=(),
         description="Evaluation splits to include; no rationales are generated for them.",
+    )
+    file_format: FileFormat | None = Field(
+        default=None,
+        exclude_if=lambda name: name is None,
+        description="Format of the file: jsonl, json, csv, tsv, parquet or lines; None to "
+        "find it by content and name.",
+    )
+    rows_under: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda path: path is None,
+        description="Path to the rows in a JSON document, such as data.paragraphs.qas; None "
+        "to find them.",
     )
     columns: dict[str, str] = Field(
         default={},

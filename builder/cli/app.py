@@ -67,17 +67,27 @@ def inspect(
         Text, typer.Option(help="Only rationales with this verdict.")
     ] = None,
     flag: Annotated[Text, typer.Option(help="Only rationales with this flag.")] = None,
-    limit: Annotated[int, typer.Option(help="Number of rationales to show.")] = 3,
+    rule: Annotated[
+        Text,
+        typer.Option(
+            help="Only rationales whose answer this rule read, such as boxed."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of rationales to show (3; all of them with --rule).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the counts of a build and some of its rationales."""
     with errors():
         from cotbuild.builder.build.build import StoredBuild
-        from cotbuild.builder.cli.inspect import inspect_build
+        from cotbuild.builder.cli.inspect import Filter, inspect_build
 
         build = StoredBuild.open(directory)
-        for line in inspect_build(
-            build, question_id=id, verdict=verdict, flag=flag, limit=limit
-        ):
+        for line in inspect_build(build, Filter(id, verdict, flag, rule), limit=limit):
             print_line(line)
 
 
@@ -105,6 +115,21 @@ def sources(
         Text, typer.Option(help="Config of the dataset, for a Hub id.")
     ] = None,
     split: Annotated[Text, typer.Option(help="Split to show the first row of.")] = None,
+    file_format: Annotated[
+        Text,
+        typer.Option(
+            "--as",
+            metavar="FORMAT",
+            help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each).",
+        ),
+    ] = None,
+    rows_under: Annotated[
+        Text,
+        typer.Option(
+            metavar="PATH",
+            help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
+        ),
+    ] = None,
     map: Annotated[
         Many,
         typer.Option(
@@ -127,6 +152,8 @@ def sources(
             "source.name": name,
             "source.config_name": config_name,
             "source.split": split,
+            "source.file_format": file_format,
+            "source.rows_under": rows_under,
             "source.columns": columns(map or []),
         }
         for line in describe_source(build_config(None, flags).source):
@@ -155,6 +182,7 @@ def clean(directory: Directory) -> None:
 INSPECT_EXAMPLES = examples(
     "cotbuild inspect builds/mine --verdict no_answer",
     "cotbuild inspect builds/mine --flag contradicts --limit 10",
+    "cotbuild inspect builds/mine --rule boxed --verdict incorrect",
 )
 SOURCES_EXAMPLES = examples(
     "cotbuild sources", "cotbuild sources gsm8k", "cotbuild sources questions.csv"

@@ -104,6 +104,24 @@ def generate(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    file_format: Annotated[
+        Text,
+        typer.Option(
+            "--as",
+            metavar="FORMAT",
+            help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each), "
+            "if content and name do not show it.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
+    rows_under: Annotated[
+        Text,
+        typer.Option(
+            metavar="PATH",
+            help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
     map: Annotated[
         Many,
         typer.Option(
@@ -332,6 +350,8 @@ def generate(
         "sample": sample,
         "limit": limit,
         "eval_splits": eval_splits.split(",") if eval_splits else None,
+        "file_format": file_format,
+        "rows_under": rows_under,
         "kind": kind,
         "target_is": target_is,
         "labels": parse_labels(labels),

@@ -2,44 +2,87 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
 from cotbuild.builder.cli.output import count_lines
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.rationale import Flag, Purpose, Verdict
+from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.rationale import ADDED_COLUMNS, Flag, Purpose, Verdict
 
 _TARGET_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
 
 
+DEFAULT_LIMIT = 3
+"""Rationales that are shown where neither a number nor a rule is given."""
+MAX_RULES = 12
+"""Most rules that the summary lists."""
+BEFORE_CHARS, AFTER_CHARS = 90, 40
+"""Text shown around an answer, in characters, within its line."""
+MAX_ANSWER_CHARS = 80
+
+
+class Filter(NamedTuple):
+    """Which rationales to show; None: any."""
+
+    question_id: str | None = None
+    verdict: str | None = None
+    flag: str | None = None
+    rule: str | None = None
+    """Id of the rule that read the answer."""
+
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of `rationales` is to be shown."""
+        return (
+            self.question_id in (None, row["question_id"])
+            and self.verdict in (None, row["verdict"])
+            and (self.flag is None or self.flag in row["flags"])
+            and (self.rule is None or self.rule == row["answer_rule"])
+        )
+
+    def describe(self) -> str:
+        """Return the conditions other than the question, such as `verdict correct`."""
+        named = {"verdict": self.verdict, "flag": self.flag, "rule": self.rule}
+        given = [
+            f"{name} {value}" for name, value in named.items() if value is not None
+        ]
+        return " and ".join(given)
+
+
 def inspect_build(
-    build: StoredBuild,
-    *,
-    question_id: str | None,
-    verdict: str | None,
-    flag: str | None,
-    limit: int,
+    build: StoredBuild, wanted: Filter, *, limit: int | None
 ) -> Iterator[str]:
     """Yield a summary of a build, then up to `limit` rationales that match.
 
-    With `question_id`, all matching rationales of that question and no summary. Raises
-    ConfigError on an unknown verdict or flag, DataError if there is no such question.
+    With a question's id, all matching rationales of that question and no summary.
+    Without a limit, all matching ones if a rule is given, else a few. Raises ConfigError
+    on an unknown verdict, flag or rule, DataError if there is no such question.
     """
-    _check_choice("--verdict", verdict, Verdict)
-    _check_choice("--flag", flag, Flag)
-    matching = _matching_rows(build, question_id, verdict, flag)
-    if question_id is None:
+    _check_choice("--verdict", wanted.verdict, Verdict)
+    _check_choice("--flag", wanted.flag, Flag)
+    _check_rule(build, wanted.rule)
+    most = _choose_limit(wanted, limit)
+    if wanted.question_id is None:
         yield from _summary_lines(build)
     num_shown = 0
-    for row in matching:
-        if question_id is None and num_shown == limit:
+    for row in filter(wanted.matches, build.read(RATIONALES)):
+        if num_shown == most:
             return
         num_shown += 1
         yield ""
         yield from rationale_lines(row)
     if num_shown == 0:
-        yield _no_match(build, question_id, verdict, flag)
+        yield _no_match(build, wanted)
+
+
+def _choose_limit(wanted: Filter, limit: int | None) -> int | None:
+    """Return the number of rationales to show; None: all that match."""
+    if wanted.question_id is not None:
+        return None
+    if limit is None and wanted.rule is None:
+        return DEFAULT_LIMIT
+    return limit
 
 
 def _check_choice(option: str, value: str | None, choices: type[StrEnum]) -> None:
@@ -47,36 +90,36 @@ def _check_choice(option: str, value: str | None, choices: type[StrEnum]) -> Non
         raise ConfigError(f"{option} {value!r}: choose one of {', '.join(choices)}.")
 
 
-def _matching_rows(
-    build: StoredBuild, question_id: str | None, verdict: str | None, flag: str | None
-) -> Iterator[dict[str, Any]]:
-    for row in build.read(RATIONALES):
-        if (
-            question_id in (None, row["question_id"])
-            and verdict in (None, row["verdict"])
-            and (flag is None or flag in row["flags"])
-        ):
-            yield row
+def _check_rule(build: StoredBuild, rule: str | None) -> None:
+    """Raise ConfigError on a rule that read no answer of the build."""
+    if rule is None or rule in build.manifest.answer_rules:
+        return
+    if build.manifest.row_version < ADDED_COLUMNS["answer_rule"]:
+        raise ConfigError(
+            f"--rule {rule!r}: {build.folder} was built before rules were recorded. Run "
+            "the command that wrote it again (generate or import), which sends no request "
+            "for it."
+        )
+    rules = list_counts(_rule_totals(build.manifest)) or "none"
+    raise ConfigError(f"--rule {rule!r}: it read no answer. Rules here: {rules}.")
 
 
-def _no_match(
-    build: StoredBuild, question_id: str | None, verdict: str | None, flag: str | None
-) -> str:
+def _rule_totals(manifest: Manifest) -> dict[str, int]:
+    """Return the number of rows of each rule, the most frequent first."""
+    totals = {rule: sum(by.values()) for rule, by in manifest.answer_rules.items()}
+    return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+
+def _no_match(build: StoredBuild, wanted: Filter) -> str:
     """Return the line to show; raises DataError if it is for the question."""
-    if question_id is not None:
+    if wanted.question_id is not None:
         num_questions = build.manifest.source.num_questions
         raise DataError(
-            f"{build.folder}: no question {question_id!r} with a matching rationale. "
-            f"The build has {num_questions} questions."
+            f"{build.folder}: no question {wanted.question_id!r} with a matching "
+            f"rationale. The build has {num_questions} questions."
         )
-    conditions = []
-    if verdict is not None:
-        conditions.append(f"verdict {verdict}")
-    if flag is not None:
-        conditions.append(f"flag {flag}")
-    if not conditions:
-        return "no rationales"
-    return f"no rationale with {' and '.join(conditions)}"
+    conditions = wanted.describe()
+    return f"no rationale with {conditions}" if conditions else "no rationales"
 
 
 # -- summary -----------------------------------------------------------------------------
@@ -97,6 +140,7 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
         yield from wrap_text("flags: ", list_counts(manifest.flags))
+    yield from _rule_table(manifest)
     yield from wrap_text("teacher: ", manifest.teacher)
     if manifest.templates:
         names = ", ".join(entry.template for entry in manifest.templates)
@@ -107,6 +151,24 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
             for purpose, count in manifest.purposes.items()
         ]
         yield f"target: {', '.join(counts)}"
+
+
+def _rule_table(manifest: Manifest) -> Iterator[str]:
+    """Yield the verdicts by rule, the most frequent rules first."""
+    rules = list(_rule_totals(manifest))
+    counted = {
+        name for by_verdict in manifest.answer_rules.values() for name in by_verdict
+    }
+    verdicts = [name for name in manifest.verdicts if name in counted]
+    if not rules:
+        return
+    width = max(len(rule) for rule in ("rule", *rules[:MAX_RULES]))
+    yield "rule".ljust(width) + "".join(f"{name:>12}" for name in verdicts)
+    for rule in rules[:MAX_RULES]:
+        counts = [manifest.answer_rules[rule].get(name, 0) for name in verdicts]
+        yield rule.ljust(width) + "".join(f"{count:>12,}" for count in counts)
+    if len(rules) > MAX_RULES:
+        yield f"… and {len(rules) - MAX_RULES} more rules"
 
 
 # -- one rationale -----------------------------------------------------------------------
@@ -131,7 +193,39 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
     if row["answer"] is None:
         yield from wrap_text("completion ", row["completion"])
     yield f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
+    yield from _rule_lines(row)
     if row["flags"]:
         yield f"flags      {', '.join(row['flags'])}"
     if notes := row.get("notes"):
         yield from wrap_text("notes      ", "; ".join(notes))
+
+
+def _rule_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rule that read the answer, and the answer marked in its line."""
+    rule = row.get("answer_rule")  # missing in older builds
+    if rule is None:
+        return
+    start, end = row["answer_start"], row["answer_end"]
+    if start is None or end is None:
+        yield f"read by    {rule}"
+        return
+    yield from wrap_text(
+        "read by    ", f"{rule}: {_mark(row['completion'], start, end)}"
+    )
+
+
+def _mark(text: str, start: int, end: int) -> str:
+    """Return the line around a span of a text, with the span in » and «."""
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    first, last = (
+        max(line_start, start - BEFORE_CHARS),
+        min(line_end, end + AFTER_CHARS),
+    )
+    before = ("…" if first > line_start else "") + text[first:start]
+    after = text[end:last] + ("…" if last < line_end else "")
+    answer = text[start:end]
+    if len(answer) > MAX_ANSWER_CHARS:
+        answer = f"{answer[: MAX_ANSWER_CHARS - 1]}…"
+    return " ".join(f"{before}»{answer}«{after}".split())

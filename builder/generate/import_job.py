@@ -109,7 +109,9 @@ class ImportJob(Job):
                 "target shown: the answer that counts is the one a text states, not the "
                 "target; a .yaml recipe with `answer: target` takes the target"
             )
-        yield from replacement_lines(self, read_previous(self.out))
+        yield from replacement_lines(
+            self, read_previous(self.out), lambda: rationales.rows(self.config.grading)
+        )
 
 
 def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:

@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 from cotbuild.builder.build.directory import find_config, find_manifest
 from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.jobs import Job
+from cotbuild.builder.generate.regrading import compare_grading
 from cotbuild.builder.storage.keys import count_distinct, key_bytes
 from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.completion import BodyEdits, Request
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 
 MAX_VALUE_CHARS = 60
 DIGEST_CHARS = 12
@@ -136,8 +140,14 @@ def read_previous(out: Path) -> PreviousBuild | None:
     return None if manifest is None else PreviousBuild(manifest, find_config(out))
 
 
-def replacement_lines(job: Job, previous: PreviousBuild | None) -> Iterator[str]:
-    """Yield what a run replaces, why, and what becomes of the variants."""
+def replacement_lines(
+    job: Job, previous: PreviousBuild | None, rows: Callable[[], Iterator[Rationale]]
+) -> Iterator[str]:
+    """Yield what a run replaces, why, and what becomes of the variants.
+
+    `rows` derives the rows of the stored answers; it is called where the rules of
+    grading are others than those of the build.
+    """
     if previous is None:
         return
     manifest = previous.manifest
@@ -146,12 +156,46 @@ def replacement_lines(job: Job, previous: PreviousBuild | None) -> Iterator[str]
         f"{job.out}: this run replaces the {manifest.num_planned} rationales there. "
         f"Changed: {why or 'the code, or answers to requests that had failed'}"
     )
+    if is_graded_otherwise(job, manifest):
+        yield from regrading_lines(job, manifest, rows())
     if manifest.variants is not None:
         variants = pluralize(len(manifest.variants.variants), "variant")
         yield (
             f"{job.out}: {variants} will be kept if the rationales and questions come "
             "out unchanged"
         )
+
+
+def is_graded_otherwise(job: Job, manifest: Manifest) -> bool:
+    """Whether a build was graded by other rules than those of a job."""
+    if manifest.extract_version != EXTRACT_VERSION:
+        return True
+    return manifest.grading != job.config.grading
+
+
+def regrading_lines(
+    job: Job, manifest: Manifest, rows: Iterator[Rationale]
+) -> Iterator[str]:
+    """Yield which answers and verdicts of a build change, and by which rules.
+
+    Requests nothing: `rows` are derived from the stored answers.
+    """
+    # Here, since pyarrow takes a while to import.
+    from cotbuild.builder.build.build import StoredBuild
+
+    previous = StoredBuild(job.out, manifest)
+    has_rules = manifest.row_version >= ADDED_COLUMNS["answer_rule"]
+    try:
+        changes = compare_grading(previous.rationales(), rows, has_rules=has_rules)
+    except DataError as error:
+        yield f"{job.out}: what changes in the rationales is not known: {error}"
+        return
+    what = "settings of grading"
+    if manifest.extract_version != EXTRACT_VERSION:
+        what = f"extraction {manifest.extract_version} → {EXTRACT_VERSION}"
+    first, *others = changes.lines(manifest.num_planned)
+    yield f"{what}: {first}"
+    yield from others
 
 
 def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
@@ -166,6 +210,7 @@ def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
         changes += _differences("", old, new)
         before, now = previous.config.teacher, job.config.teacher
         changes += _differences("teacher", before.body_settings, now.body_settings)
+    changes += _differences("extraction", manifest.extract_version, EXTRACT_VERSION)
     changes += _differences("teacher", manifest.teacher, job.teacher)
     checksums = manifest.source.checksums
     changes += _differences("source", checksums, job.checksums, _show_digest)

@@ -120,7 +120,7 @@ class TeacherJob(Job):
         rules, index, num_requests = self.read_rules(), self.store.read_index(), 0
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
             plan = make_plan(self.chains(rules, lookup), self.config.samples)
-            for line in self._announce(plan):
+            for line in self._announce(plan, rules, lookup):
                 ui.say(line)
             if plan.num_open:
                 num_requests = run_async(self._make_requests(rules, plan, lookup, ui))
@@ -144,7 +144,7 @@ class TeacherJob(Job):
         index = AnswerIndex([]) if fresh else self.store.read_index()
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
             plan = make_plan(self.chains(rules, lookup), self.config.samples)
-            yield from self._announce(plan)
+            yield from self._announce(plan, rules, lookup)
             if plan.first is None:
                 yield "no open requests: no server would be started"
                 return
@@ -164,12 +164,24 @@ class TeacherJob(Job):
         body = build_request_body(plan.first, self.config.teacher.model)
         yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
 
-    def _announce(self, plan: RequestPlan) -> Iterator[str]:
+    def _announce(
+        self, plan: RequestPlan, rules: ChainRules, lookup: AnswerLookup
+    ) -> Iterator[str]:
         yield from self.source_lines()
         yield from plan_lines(plan, self.config.samples)
         if plan.first is not None and plan.first.edits is not None:
             yield f"{self.config.teacher.model}: {describe_edits(plan.first.edits)}"
-        yield from replacement_lines(self, read_previous(self.out))
+        yield from replacement_lines(
+            self, read_previous(self.out), lambda: self._known_rows(rules, lookup)
+        )
+
+    def _known_rows(
+        self, rules: ChainRules, lookup: AnswerLookup
+    ) -> Iterator[Rationale]:
+        """Yield the rows of the chains that need no further request."""
+        for chain in self.chains(rules, lookup):
+            if chain.finished is not None:
+                yield to_rationale(chain, rules.config.grading)
 
     async def _make_requests(
         self, rules: ChainRules, plan: RequestPlan, lookup: AnswerLookup, ui: Ui

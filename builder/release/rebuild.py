@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from cotbuild.builder.imports import builtin_recipes
 from cotbuild.builder.release.local_paths import last_part
+from cotbuild.builder.sources.files import parse_parallel
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.grading import GradingConfig
@@ -97,9 +98,14 @@ def _is_file_source(manifest: Manifest) -> bool:
 
 
 def _source_name(config: BuildConfig, manifest: Manifest) -> str:
-    """Return the name of the source; a file gets ./, as it may be named like a dataset."""
+    """Return the name of the source; a file gets ./, as it may be named like a dataset.
+
+    Files side by side have their columns before them.
+    """
     name = config.source.name
-    return f"./{last_part(name)}" if _is_file_source(manifest) else name
+    if not _is_file_source(manifest) or parse_parallel(name) is not None:
+        return name
+    return f"./{last_part(name)}"
 
 
 def _source_flags(source: SourceConfig) -> Iterator[str]:

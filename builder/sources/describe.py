@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
-from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.files import FileRows, ParallelRows
 from cotbuild.builder.sources.hub import HubFacts, fetch_hub_facts
 from cotbuild.builder.sources.open import BUNDLED_SPLITS, open_source
 from cotbuild.builder.sources.provenance import BUNDLED_LICENCE, stated_licence
@@ -108,11 +108,12 @@ def _describe_files(source: Source) -> Iterator[str]:
             rows = source.open_split(split)
         except ConfigError:
             continue  # the source has no such split
-        if isinstance(rows, FileRows):
+        if isinstance(rows, FileRows | ParallelRows):
             num_rows = sum(1 for _ in rows)
-            num_bytes = rows.path.stat().st_size
-            size = f"{num_rows:,} rows in {rows.path.name}, {num_bytes:,} bytes"
-            yield from _wrap(f"{split:<16} {size}")
+            size = f"{num_rows:,} rows in {rows.location}, {rows.num_bytes:,} bytes"
+            yield from _wrap(f"{split:<16} {size}; {rows.shape}")
+            for note in rows.notes:
+                yield from _wrap(f"{'':<16} {note}")
     if source.config.name != "bundled":
         licence = stated_licence(source) or "its owner's; the file states none"
         yield from _wrap(f"{'licence':<16} {licence}")

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from cotbuild.builder.build.recorded import recorded_commit
 from cotbuild.builder.hub.names import HUB_ID
 from cotbuild.builder.sources.base import BadRow, KnownDataset, Row, RowReader
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
-from cotbuild.builder.sources.files import FileRows, may_be_file_name
+from cotbuild.builder.sources.files import (
+    FileRows,
+    may_be_file_name,
+    open_rows,
+    parallel_name,
+    parse_parallel,
+)
 from cotbuild.builder.sources.provenance import load_resolved
 from cotbuild.builder.sources.slices import parse_row_range
 from cotbuild.builder.sources.source import Source
@@ -34,6 +41,8 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
     """
     parse_row_range(config.rows)  # raises early
     name, path = config.name, Path(config.name)
+    if not path.exists():
+        _reject_file_options(config)
     is_known = name == "bundled" or name in KNOWN_DATASETS
     if not is_known and not path.exists() and _may_be_hub_id(name):
         return _open_hub(config, store_dir)
@@ -45,11 +54,14 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
     if path.is_dir():
         return _open_folder(config, path)
     if path.exists():
-        return _open_file(config, path)
+        return _open_file(config, path.name)
+    files = parse_parallel(name)
+    if files is not None:
+        return _open_file(config, parallel_name(files))
     known_names = ", ".join(["bundled", *KNOWN_DATASETS])
     raise ConfigError(
         f"source {name!r}: no such name or file. Pass one of {known_names}, a file, "
-        "a folder, or a Hub id OWNER/NAME."
+        "a folder, text files as in question=q.txt,target=a.txt, or a Hub id OWNER/NAME."
     )
 
 
@@ -166,24 +178,29 @@ def _open_folder(config: SourceConfig, folder: Path) -> Source:
     split = canonical_split(config.split or "train")
     find_split_file(folder, split)  # raises early
 
+    @cache
     def open_split(name: str) -> RowReader:
-        return FileRows(find_split_file(folder, name))
+        file = find_split_file(folder, name)
+        return FileRows(file, config.file_format, config.rows_under)
 
     return Source(config, folder.resolve().name, split, open_split)
 
 
-def _open_file(config: SourceConfig, path: Path) -> Source:
-    split = canonical_split(config.split) if config.split else infer_split(path)
+def _open_file(config: SourceConfig, file_name: str) -> Source:
+    """Return the source of one file, or of text files side by side, without a folder."""
+    split = config.split or infer_split(Path(file_name))
+    split = canonical_split(split)
+    rows = open_rows(config.name, config.file_format, config.rows_under)
 
     def open_split(name: str) -> RowReader:
         if name != split:
             raise ConfigError(
-                f"{path.name}: split {name!r} of a single file, which holds "
+                f"{file_name}: split {name!r} of a single file, which holds "
                 f"{split!r}. Pass the folder with the files of all splits as the source."
             )
-        return FileRows(path)
+        return rows
 
-    return Source(config, path.name, split, open_split)
+    return Source(config, file_name, split, open_split)
 
 
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
@@ -201,6 +218,17 @@ def _reject_mapping(config: SourceConfig) -> None:
             f"{config.name}: --map, --kind, --target-is and --labels are not for a known "
             "dataset. Leave them out."
         )
+
+
+def _reject_file_options(config: SourceConfig) -> None:
+    """Raise ConfigError if a format or a place of the rows is given without a file."""
+    is_file_name = may_be_file_name(Path(config.name)) or parse_parallel(config.name)
+    if is_file_name or (config.file_format is None and config.rows_under is None):
+        return
+    raise ConfigError(
+        f"{config.name}: --as and --rows-under are for files, and there is no such file. "
+        "Leave them out, or correct --source."
+    )
 
 
 def _reject_hub_options(config: SourceConfig) -> None:

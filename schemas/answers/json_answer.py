@@ -31,7 +31,7 @@ JSON_RULE = "json_field"
 """Id of the rule that reads the answer of an object."""
 
 _TITLE_CHARS = 40
-"""Characters of a question by which it is told from another."""
+"""Characters of a question that are compared with the one asked."""
 _OPENING_FENCE = re.compile(
     r"(?:```[a-z]{0,8}|<[a-z]{1,12}>|(?:\A|(?<=\n))json)\s*+\Z", re.IGNORECASE
 )

@@ -27,7 +27,7 @@ from cotbuild.schemas.names import FileFormat
 class FileRows:
     """The rows of one file; can be iterated any number of times.
 
-    `read_as` is the format, None to find it. `rows_under` is the path to the rows in a
+    `file_format` is the format, None to find it. `rows_under` is the path to the rows in a
     JSON document, None to find them. Raises DataError if the file as a whole cannot be
     read, ConfigError if it has no rows there.
     """
@@ -35,12 +35,12 @@ class FileRows:
     def __init__(
         self,
         path: Path,
-        read_as: FileFormat | None = None,
+        file_format: FileFormat | None = None,
         rows_under: str | None = None,
     ) -> None:
         self.path = path
         self.location = path.name
-        self._read_as = read_as
+        self._file_format = file_format
         self._rows_under = rows_under
         self._document_shape: str | None = None
 
@@ -61,7 +61,7 @@ class FileRows:
     @cached_property
     def format(self) -> FileFormat:
         """The format of the file; raises DataError or ConfigError if it is unknown."""
-        found = self._read_as or find_format(self.path)
+        found = self._file_format or find_format(self.path)
         if self._rows_under is None:
             return found
         if found not in ("json", "jsonl"):
@@ -74,7 +74,7 @@ class FileRows:
     @cached_property
     def _table(self) -> CsvTable:
         preferred = "\t" if self.format == "tsv" else ","
-        return CsvTable(self.path, preferred, is_fixed=self._read_as == "tsv")
+        return CsvTable(self.path, preferred, is_fixed=self._file_format == "tsv")
 
     @property
     def shape(self) -> str:
@@ -114,6 +114,11 @@ class FileRows:
 
         return read_label_names(self.path)
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of the file on disk."""
+        return self.path.stat().st_size
+
     def checksum(self) -> str:
         """Return the sha256 of the bytes on disk in 64 hex digits."""
         with open_file(self.path) as file:
@@ -130,13 +135,13 @@ class ParallelRows:
     def __iter__(self) -> Iterator[Row | BadRow]:
         return read_parallel(self._files)
 
-    @property
-    def shape(self) -> str:
-        """The column of each file."""
-        columns = (f"{column} from {path.name}" for column, path in self._files.items())
-        return f"text files, one row a line: {', '.join(columns)}"
-
+    shape = "text files side by side, one row a line"
     notes: tuple[str, ...] = ()
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the files on disk."""
+        return sum(path.stat().st_size for path in self._files.values())
 
     def checksum(self) -> str:
         """Return a digest of the columns and the files' sha256."""
@@ -147,13 +152,13 @@ class ParallelRows:
 
 
 def parallel_name(files: dict[str, Path]) -> str:
-    """Return the name of files that are read side by side."""
-    return "+".join(path.name for path in files.values())
+    """Return the name of files that are read side by side, without their folders."""
+    return ",".join(f"{column}={path.name}" for column, path in files.items())
 
 
 def open_rows(
     name: str,
-    read_as: FileFormat | None = None,
+    file_format: FileFormat | None = None,
     rows_under: str | None = None,
 ) -> FileRows | ParallelRows:
     """Return the rows of a file, or of "question=q.txt,target=a.txt".
@@ -163,8 +168,8 @@ def open_rows(
     path = Path(name)
     files = None if path.exists() else parse_parallel(name)
     if files is None:
-        return FileRows(path, read_as, rows_under)
-    if read_as not in (None, "lines") or rows_under is not None:
+        return FileRows(path, file_format, rows_under)
+    if file_format not in (None, "lines") or rows_under is not None:
         raise ConfigError(
             f"{parallel_name(files)}: text files with one row a line. Leave out --as and "
             "--rows-under."

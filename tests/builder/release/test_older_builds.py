@@ -82,8 +82,14 @@ def test_an_older_release_is_verified_in_part_pulled_and_continued(
     )
     with serve() as server:
         words = ["--config", out / "build.json", "--source", source, "--out", out]
-        here("generate", *words, "--endpoint", server.url, code=3)
+        plan = here("generate", *words, "--endpoint", server.url, "--dry-run").stdout
+        done = here("generate", *words, "--endpoint", server.url, code=3)
         elicited = server.stats()["requests"]
+    # By rules of another version, before anything is replaced.
+    for output in (plan, done.stderr):
+        changes = output[output.index("extraction 2 → 3: ") :].splitlines()[0]
+        assert " of 12 verdicts change" in changes
+        assert "4 rows failed" in changes
     assert elicited >= 2
     continued = Build.open(out)
     assert continued.verify()

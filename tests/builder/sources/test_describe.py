@@ -25,10 +25,8 @@ def test_a_file_with_its_size_first_row_and_question(write: Write) -> None:
     }
     path = write("my_dev.jsonl", [row, {**row, "id": "b", "answer": 0}])
     lines = list(describe_source(SourceConfig(name=str(path))))
-    assert (
-        lines[0]
-        == f"validation       2 rows in my_dev.jsonl, {path.stat().st_size:,} bytes"
-    )
+    size = f"{path.stat().st_size:,} bytes"
+    assert lines[0] == f"validation       2 rows in my_dev.jsonl, {size}; JSON Lines"
     assert lines[1] == "licence          its owner's; the file states none"
     assert lines[2] == "row 0 of validation, as published:"
     assert lines[3] == "  id: 'a'"

@@ -309,7 +309,7 @@ def test_what_cannot_be_read_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("content", "read_as", "rows"),
+    ("content", "file_format", "rows"),
     [
         ("one\n\nthree", "lines", [{"text": "one"}, {"text": ""}, {"text": "three"}]),
         ("question;x\na;b\n", "csv", [{"question": "a", "x": "b"}]),
@@ -320,9 +320,9 @@ def test_what_cannot_be_read_says_what_to_do(
     ],
 )
 def test_the_format_may_be_named(
-    content: str, read_as: Any, rows: Any, write: Write
+    content: str, file_format: Any, rows: Any, write: Write
 ) -> None:
-    assert list(FileRows(write("a.dat", content), read_as)) == rows
+    assert list(FileRows(write("a.dat", content), file_format)) == rows
 
 
 def test_what_a_file_holds_is_bounded(

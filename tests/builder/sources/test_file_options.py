@@ -1,0 +1,133 @@
+"""How a user names a file's format, the place of its rows, and files side by side."""
+
+import gzip
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotbuild.builder.sources import Source, describe_source, open_source
+from cotbuild.schemas.config import SourceConfig
+from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
+from cotbuild.schemas.question import Question
+from tests.support.commands import here
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
+
+ROW = '{"id": "a", "question": "q", "answer": 1}\n'
+
+
+def test_text_files_side_by_side(write: Write, ask: Ask) -> None:
+    questions = write("q.test.txt", "Why?\r\nHow, then?\n").resolve()
+    targets = write("a.txt.gz", gzip.compress(b"so\nthus"))
+    found, source = ask(f"question={questions},target={targets}")
+    assert [(q.text, q.target, q.source.row) for q in found] == [
+        ("Why?", "so", 0),
+        ("How, then?", "thus", 1),
+    ]
+    name = "question=q.test.txt,target=a.txt.gz"
+    assert (source.dataset, source.split) == (name, "test")
+    assert len(source.checksum("test")) == 64
+    lines = list(describe_source(source.config))
+    assert "text files side by side" in " ".join(" ".join(lines).split())
+    assert not any(str(questions.parent) in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (["Why?\nHow?\n", "so\n"], "a.txt: 1 lines, fewer than another of q.txt, a.txt"),
+        (["Why?\n\n", "so\nthus\n"], "row 1 (from 0): question is ''"),
+        ([b"caf\xe9\n", "so\n"], "byte 3 of the file is 0xe9"),
+    ],
+)  # fmt: skip
+def test_files_side_by_side_that_do_not_fit(
+    contents: list[Any], message: str, write: Write, ask: Ask
+) -> None:
+    files = [
+        write(name, content)
+        for name, content in zip(("q.txt", "a.txt"), contents, strict=True)
+    ]
+    with pytest.raises(DataError, match=re.escape(message)):
+        ask(f"question={files[0]},target={files[1]}")
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "message"),
+    [
+        (
+            {"name": "question=q.txt,question=a.txt"},
+            ConfigError,
+            "names a column twice",
+        ),
+        ({"name": "question=gone.txt"}, DataError, "gone.txt: cannot be read: No such"),
+        (
+            {"name": "question=q.txt", "rows_under": "data"},
+            ConfigError,
+            "Leave out --as and --rows-under",
+        ),
+        ({"name": "arc_easy", "rows_under": "x"}, ConfigError, "are for files"),
+        ({"name": "ann/sums", "file_format": "csv"}, ConfigError, "are for files"),
+        ({"name": "data/questions.txt"}, ConfigError, "no such name or file"),
+        ({"name": "data/questions.jsonl.gz"}, ConfigError, "no such name or file"),
+        ({"name": "a.jsonl", "file_format": "xml"}, CotbuildError, "file_format"),
+    ],
+)
+def test_options_that_do_not_fit(
+    config: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    def read() -> None:
+        source = open_source(SourceConfig.parse(config, "config"))
+        list(source.read(source.split))
+
+    with pytest.raises(error, match=message):
+        read()
+
+
+def test_a_file_beside_its_compressed_copy_is_one_split(write: Write, ask: Ask) -> None:
+    folder = write("set/train.jsonl", ROW * 2).parent
+    write("set/train.jsonl.gz", gzip.compress(ROW.encode()))
+    write("set/test.json.gz", gzip.compress(json.dumps([json.loads(ROW)]).encode()))
+    questions, source = ask(folder, on_bad_row="drop")
+    assert (len(questions), source.drops) == (1, {"duplicate_id": 1})
+    assert len(list(source.read_all("test"))) == 1
+
+
+def test_settings_of_files_are_absent_unless_given() -> None:
+    plain = SourceConfig(name="a.jsonl").model_dump(mode="json")
+    assert not {"file_format", "rows_under"} & set(plain)
+
+
+SQUAD = {
+    "version": "1",
+    "data": [
+        {"paragraphs": [{"context": "Tea.", "qas": [{"question": "q?", "answer": "a"}]}]}
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps(SQUAD)),
+        ("a.json", json.dumps({"mine": [{"question": "q?", "answer": "a"}], "v": 1}, indent=1)),
+        ("a.json", json.dumps({"dev": [{"question": "q?", "answer": "a"}], "all": []}, indent=1)),
+        ("a.json", json.dumps({"my rows": [{"question": "q?", "answer": "a"}], "v": 1}, indent=1)),
+    ],
+)  # fmt: skip
+def test_the_option_in_an_error_works_when_typed(
+    name: str, content: str, write: Write
+) -> None:
+    path = write(name, content)
+    refused = here("sources", path, code=1)
+    hint = re.search(
+        r"Add: (--rows-under .*) to read", " ".join(refused.output.split())
+    )
+    assert hint is not None
+    shown = here("sources", path, *shlex.split(hint[1]))
+    assert "text: q?" in shown.output
