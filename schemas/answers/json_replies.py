@@ -22,6 +22,7 @@ from cotbuild.schemas.question import Question
 ANSWER_FIELDS = (
     "finalanswer", "answer", "correctanswer", "predictedanswer", "selectedanswer",
     "chosenanswer", "answerchoice", "answeroption", "answerlabel", "answerletter",
+    "answertext", "answervalue", "answeridx", "answerindex",
 )  # fmt: skip
 """Names of the answer's field, the first that there is counts. Names are compared in
 lower case without white space, `_` and `-`.

@@ -1,10 +1,11 @@
 """Read the value of a JSON field as the answer to a question. Pure."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import answers_differ, casefold_text
+from cotbuild.schemas.answers.compare import answers_differ, casefold_text, is_correct
 from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.answers.json_objects import (
     JsonList,
@@ -12,7 +13,7 @@ from cotbuild.schemas.answers.json_objects import (
     JsonText,
     JsonValue,
 )
-from cotbuild.schemas.answers.readers import READERS
+from cotbuild.schemas.answers.readers import READERS, read_bounded_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 _PARTS = ("label", "letter", "choice", "option", "answer", "value", "text")
@@ -21,6 +22,16 @@ _TRUTH = {"true": ("yes", "true"), "false": ("no", "false")}
 _NOTHING = frozenset({"null", "none", "nan"})
 _BLANK = re.compile(r"_{2,}+|\.{2,}+|…|\?++")
 """What stands for an answer that is not given."""
+_SENTENCE = re.compile(
+    r"(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|best) )?"
+    r"answer(?: is\b|:)",
+    re.IGNORECASE,
+)
+"""A text answer that is a statement of its own."""
+_COLLECTIVE = re.compile(
+    r"(?:both|neither|all of|none of|any of|one of|nothing) ?+[^\W_]", re.IGNORECASE
+)
+"""What is no single answer behind "The answer is", but names one as a whole value."""
 _EDGE_MARKS = " .!"
 
 
@@ -100,46 +111,69 @@ def _read_string(value: JsonText, question: Question) -> FieldAnswer:
     start = value.start + offset
     end = start + len(stated) if value.is_verbatim else value.end
     whole = FieldAnswer(None, stated, start, end)
-    if question.kind is QuestionKind.TEXT:
-        answer = _read_text(stated, question)
+    answer = _READERS[question.kind](stated, question)
+    if answer is not None:
         return whole._replace(answer=answer)
-    if label := _match_choice(stated, question):
-        return whole._replace(answer=label)
-    read = READERS[question.kind](stated, question)
-    if read is not None and _is_whole(stated[read.end :], question):
-        return whole._replace(answer=read.answer)
     return _read_sentence(stated, whole, value.is_verbatim, question)
 
 
+def _read_choice(stated: str, question: Question) -> str | None:
+    return _match_choice(stated, question) or _read_yes_no(stated, question)
+
+
+def _read_yes_no(stated: str, question: Question) -> str | None:
+    """Return the answer that the reader of the kind reads, if nothing follows it."""
+    read = READERS[question.kind](stated, question)
+    if read is None or stated[read.end :].strip(p.EDGE + _EDGE_MARKS):
+        return None
+    return read.answer
+
+
+def _read_number(stated: str, question: Question) -> str | None:  # noqa: ARG001
+    read = read_bounded_number(stated)
+    return None if read is None else read.answer
+
+
 def _read_text(stated: str, question: Question) -> str | None:
-    """Return a text answer, or what a sentence states; None if it is no single one."""
-    sentence = extract_answer(stated, question)
-    if sentence.answer is not None and sentence.answer_start is not None:
-        introduction = stated[: sentence.answer_start]
-        if any(char.isalpha() for char in introduction):
-            return sentence.answer
-    is_blank = _BLANK.fullmatch(stated) is not None
-    return None if is_blank or p.NO_SINGLE.match(stated) else stated
+    """Return the whole value, unless it is a sentence or says that there is no answer."""
+    if is_correct(stated, question):
+        return stated
+    if _BLANK.fullmatch(stated) or _SENTENCE.match(stated):
+        return None
+    no_single = p.NO_SINGLE.match(stated)
+    if no_single and not _COLLECTIVE.match(stated):
+        return None
+    return stated
+
+
+_READERS: dict[QuestionKind, Callable[[str, Question], str | None]] = {
+    QuestionKind.CHOICE: _read_choice,
+    QuestionKind.YES_NO: _read_yes_no,
+    QuestionKind.NUMBER: _read_number,
+    QuestionKind.TEXT: _read_text,
+}
 
 
 def _read_sentence(
     stated: str, whole: FieldAnswer, is_verbatim: bool, question: Question
 ) -> FieldAnswer:
     """Read what a sentence in the field states, such as "The answer is (B)."."""
+    if question.kind is QuestionKind.TEXT and not _SENTENCE.match(stated):
+        return whole
     sentence = extract_answer(stated, question)
     start, end = sentence.answer_start, sentence.answer_end
-    if is_verbatim and start is not None and end is not None:
+    if start is None or end is None:
+        return whole
+    if question.kind is QuestionKind.NUMBER and not _has_letters(stated[:start]):
+        return whole  # a number of a longer expression
+    if is_verbatim:
         whole = whole._replace(start=whole.start + start, end=whole.start + end)
     return whole._replace(answer=sentence.answer)
 
 
-def _is_whole(rest: str, question: Question) -> bool:
-    """Return whether nothing but marks, or a number's unit, follows an answer."""
-    rest = rest.strip(p.EDGE + _EDGE_MARKS)
-    if question.kind is QuestionKind.NUMBER:
-        words = rest.strip("%").split()
-        return len(words) <= 3 and all(word.isalpha() for word in words)
-    return not rest
+def _has_letters(text: str) -> bool:
+    """Return whether words introduce an answer, which else is no sentence."""
+    return any(char.isalpha() for char in text)
 
 
 def _match_choice(stated: str, question: Question) -> str | None:

@@ -37,6 +37,7 @@ READ = [
     (N, '{"Chain of Thought": "So.", "Final Answer": 42.0}', "42.0", "42.0"),
     (N, '{"steps": ["So."], "answer": "$1,234"}', "1234", "$1,234"),
     (N, '{"steps": [{"explanation": "So."}], "final_answer": "42 eggs"}', "42", "42 eggs"),
+    (T, '{"reasoning": "So.", "answer_text": "Both of them", "answer_index": 3}', "Both of them", "Both of them"),
     (C, '{"reasoning": "So.", "prediction": "granite"}', "B", "granite"),
     (C, '{"choice": "B", "reasoning": "So.", "confidence": 0.9}', "B", "B"),
     (C, '{"response": {"reasoning": "So.", "answer": "(B)"}}', "B", "(B)"),
@@ -51,6 +52,8 @@ READ = [
     (Y, '{"cot": "So.", "answer": "No"}', "no", "No"),
     (T, '{"cot": "So.", "answer": " Paris "}', "Paris", "Paris"),
     (T, '{"cot": "So.", "answer": ["Paris", "Rome"]}', "Paris, Rome", '["Paris", "Rome"]'),
+    (Y, '{"cot": "So.", "answer": "no, too deep"}', "no", "no"),
+    (N, '{"cot": "So.", "answer": "She pays $31,800 a year."}', "31800", "She pays $31,800 a year."),
     (N, '{"cot": "So.", "answer": 5,000}', "5000", "5,000"),
     (N, '{"cot": "So.", "answer": "\\frac{1}{2}"}', "1/2", "\\frac{1}{2}"),
     # forms
@@ -92,6 +95,8 @@ def test_the_answer_of_an_object_is_read_with_its_place(
     [
         (N, '{"answer": "12 or 13"}'),
         (N, '{"answer": "4x + 1"}'),
+        (N, '{"answer": "-4n"}'),
+        (N, '{"answer": "9.9 = 9.11"}'),
         (N, '{"answer": "2\\\\sqrt{3}"}'),
         (N, '{"answer": true}'),
         (C, '{"answer": ["A", "B"]}'),
