@@ -137,10 +137,34 @@ def sources(
             help="Column of a field, for unknown files; repeatable.",
         ),
     ] = None,
+    kind: Annotated[
+        Text,
+        typer.Option(
+            help="choice, yes_no, number or text, if the columns do not show it."
+        ),
+    ] = None,
+    target_is: Annotated[
+        Text,
+        typer.Option(
+            metavar="FORM",
+            help="label, text, index0 or index1: what the targets of choices are, if "
+            "the rows do not show it.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Choices that all questions share, such as entailment,neutral.",
+        ),
+    ] = None,
+    on_bad_row: Annotated[
+        Text, typer.Option(help="stop (default), or drop the row.")
+    ] = None,
 ) -> None:
     """List the known datasets, or show one of them."""
     with errors():
-        from cotbuild.builder.cli.args import build_config, columns
+        from cotbuild.builder.cli.args import build_config, columns, parse_labels
         from cotbuild.builder.sources import describe_source, list_sources
 
         if name is None:
@@ -154,7 +178,11 @@ def sources(
             "source.split": split,
             "source.file_format": file_format,
             "source.rows_under": rows_under,
-            "source.columns": columns(map or []),
+            "source.columns": columns(map or [], allow_none=True),
+            "source.kind": kind,
+            "source.target_is": target_is,
+            "source.labels": parse_labels(labels),
+            "source.on_bad_row": on_bad_row,
         }
         for line in describe_source(build_config(None, flags).source):
             print_line(line)
