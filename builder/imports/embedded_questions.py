@@ -39,7 +39,9 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     its name is not used. Raises ConfigError.
     """
     if config.recipe.join != "inside":
-        return open_source(with_request_columns(source))
+        opened = open_source(with_request_columns(source))
+        opened.map_option = "--source-map"
+        return opened
     if source.columns:
         raise ConfigError(
             f"{config.recipe.ref}: the questions are in the files of rationales, so "

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -39,6 +40,7 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
 from cotbuild.schemas.record import short_repr
 
+DEFAULT_MAP_OPTION = "--map"
 ParsedRow = tuple[Question, Row]
 NoteBadRow = Callable[[int, Row | BadRow, BadRow], None]
 """Receives the position of a row that is left out, the row, and its fault."""
@@ -74,6 +76,8 @@ class Source:
     branch: str | None = None
     """repo@revision as configured, if it is a branch or tag; `revision` is its commit.
     """
+    map_option: str = DEFAULT_MAP_OPTION
+    """The option of the command line that maps this source's columns."""
     drops: dict[str, int] = field(default_factory=dict)
     """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
     _understood: dict[tuple[str, str], UnderstoodColumns] = field(
@@ -191,8 +195,21 @@ class Source:
             if split != self.split:
                 base = self._base_reading()
             sample = read_sample(rows)
-            self._understood[key] = read_columns(rows, sample, self.config, base)
+            with self._own_map_option():
+                understood = read_columns(rows, sample, self.config, base)
+            self._understood[key] = understood
         return self._understood[key]
+
+    @contextmanager
+    def _own_map_option(self) -> Iterator[None]:
+        """Name the option of this source in the errors that tell how to map columns."""
+        try:
+            yield
+        except (ConfigError, DataError) as error:
+            if self.map_option == DEFAULT_MAP_OPTION:
+                raise
+            words = str(error).replace(f"{DEFAULT_MAP_OPTION} ", f"{self.map_option} ")
+            raise type(error)(words) from error
 
     def _base_reading(self) -> Reading | None:
         """Return the reading of the configured split, None if it has none.

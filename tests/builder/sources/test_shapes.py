@@ -5,15 +5,21 @@ Each case is read as it comes, or after the options that its error prints were a
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cotbuild.builder.cli.args import columns as parse_columns
 from cotbuild.builder.cli.args import parse_labels
-from cotbuild.builder.sources import Source
+from cotbuild.builder.sources import Source, open_source
+from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.read_columns import read_columns
+from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 from cotbuild.schemas.question import Question
 
@@ -398,3 +404,56 @@ def test_labels_that_a_parquet_file_names(ask: Ask, tmp_path: Path) -> None:
     assert "options entailment, neutral, contradiction" in (
         source.read_as("train") or ""
     )
+
+
+def test_errors_name_the_option_that_maps_the_source(write: Write) -> None:
+    path = write("a.jsonl", [{"q": "What is it?", "gold": 1}])
+    source = open_source(SourceConfig(name=str(path)))
+    source.map_option = "--source-map"
+    with pytest.raises(ConfigError, match="Add: --source-map question=q --source-map"):
+        source.read("train")
+
+
+Target = st.sampled_from([1, 2, "3", "yes", "no", True, "x", None, "", "1/2", 0, "B"])
+Choices = st.sampled_from(
+    [None, ["B", "1"], ["a", "b", "3", None], {"A": "x", "B": "y"}]
+)
+
+
+@given(st.lists(st.tuples(Target, Choices), min_size=1, max_size=12), st.randoms())
+def test_the_order_of_rows_decides_nothing(
+    cells: list[tuple[Any, Any]], random: Random
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"question": f"q{i}", "answer": target, "choices": choices}
+        for i, (target, choices) in enumerate(cells)
+    ]
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert understand(rows) == understand(shuffled)
+
+
+def understand(rows: list[dict[str, Any]]) -> object:
+    """Return what a reading of rows decides, or the kind of its error."""
+    reader = ListRows(rows)
+    try:
+        understood = read_columns(reader, rows[:1], SourceConfig(on_bad_row="drop"))
+    except CotbuildError as error:
+        return type(error)
+    reading = understood.reading
+    return reading.kind, reading.form, reading.has_targets, understood.line
+
+
+class ListRows:
+    """Rows in memory."""
+
+    location = "list"
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        return iter(self._rows)
+
+    def checksum(self) -> str:
+        return ""
