@@ -49,8 +49,8 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
         )
     files = [Path(file) for file in config.files]
     split = canonical_split(source.split) if source.split else infer_split(files[0])
-    if "target" not in config.recipe.columns:
-        source = source.model_copy(update={"columns": {"target": ""}})
+    columns = {} if "target" in config.recipe.columns else {"target": ""}
+    source = source.model_copy(update={"name": files[0].name, "columns": columns})
 
     def open_split(name: str) -> "EmbeddedQuestionRows":
         if name != split:

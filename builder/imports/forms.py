@@ -78,6 +78,8 @@ class ImportForm(NamedTuple):
     """Columns and the values of the rows to read."""
     once: tuple[str, ...] = ()
     """Columns whose values name a row, which is read once; those that rows have."""
+    before: tuple[str, ...] = ()
+    """Forms that its rows fit as well, and that it is taken before."""
     join: Join = "question"
     """How its rows are joined with the questions of a named source."""
 
@@ -266,7 +268,13 @@ FORMS = (
         # Each filter of a task logs all rows again.
         once=("doc_id", "doc_hash"),
     ),
-    ImportForm("inspect", "a log of Inspect", _find_inspect, rows_under="samples"),
+    ImportForm(
+        "inspect",
+        "a log of Inspect",
+        _find_inspect,
+        rows_under="samples",
+        before=("chat",),
+    ),
     ImportForm(
         "openai_batch",
         "output of the OpenAI Batch API or of vllm run-batch",

@@ -12,7 +12,7 @@ from cotbuild.builder.imports.forms import (
     ImportForm,
 )
 from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
-from cotbuild.builder.imports.shapes import Shape, is_text_or_texts
+from cotbuild.builder.imports.shapes import Shape, is_target, is_text_or_texts
 from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
 from cotbuild.builder.sources.paths import path_root
@@ -51,6 +51,8 @@ def recognise(
     forms = [form for form in FORMS if name in (None, form.name)]
     found = [(form, form.find_columns(shape)) for form in forms]
     fitting = [(form, columns) for form, columns in found if columns is not None]
+    later = {other for form, _ in fitting for other in form.before}
+    fitting = [pair for pair in fitting if pair[0].name not in later]
     if not fitting:
         raise _no_form_error(rows.location, name, shape)
     if len(fitting) > 1:
@@ -186,7 +188,11 @@ def describe_form(
             for field, column in recipe.columns.items()
             for path in column_paths(column, field)
         }
-        others = [name for name in found.shape.columns if name not in used]
+        others = [
+            name
+            for name in found.shape.columns
+            if name not in used and found.shape.has(name, is_target)
+        ]
         hint = f"; --map target=COL names one of {others}" if others else ""
         yield (
             f"{location}: no column of targets such as {', '.join(TARGET_NAMES[:3])}, so "

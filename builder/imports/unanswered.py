@@ -54,9 +54,7 @@ class UnansweredTexts:
     def _remedies(self, recipe: ImportRecipe) -> Iterator[str]:
         if recipe.answer == "last":
             yield "--answer-first, if the texts begin with their answers"
-        kinds = ", ".join(sorted(kind.value for kind in self.kinds))
-        others = "|".join(kind.value for kind in QuestionKind)
-        yield f"--kind {others}, if the questions are not of kind {kinds}"
+        yield from self._kind_remedies()
         if QuestionKind.NUMBER in self.kinds:
             yield (
                 "--set grading.closing_sentence=true, if a last sentence such as "
@@ -68,6 +66,15 @@ class UnansweredTexts:
             f"--map text=COLUMN, if {recipe.columns['text']!r} is not the text that the "
             "model wrote"
         )
+
+    def _kind_remedies(self) -> Iterator[str]:
+        """Yield the kinds that the questions might have; choice needs options."""
+        if QuestionKind.CHOICE in self.kinds:
+            return
+        taken = " and ".join(sorted(kind.value for kind in self.kinds))
+        for kind in (QuestionKind.NUMBER, QuestionKind.YES_NO, QuestionKind.TEXT):
+            if kind not in self.kinds:
+                yield f"--kind {kind.value}, if the questions are not of kind {taken}"
 
 
 def _place(row: Rationale) -> str:

@@ -89,6 +89,7 @@ EMBEDDED: list[tuple[str, dict[str, Any]]] = [
         {
             "id": 1,
             "input": [{"role": "user", "content": ASK}],
+            "messages": chat(("user", ASK), ("assistant", "4"))["messages"],
             "target": "4",
             "output": {"choices": [{"message": {"content": SAY}}]},
         },
@@ -402,7 +403,7 @@ def test_what_is_left_out_is_said(write: Write) -> None:
         "r.jsonl: read as chat (chat messages with role and content)"
     )
     assert "1 of the first 1 rows have earlier ones" in earlier
-    assert "--map target=COL names one of ['answer', 'tag']" in target
+    assert "--map target=COL names one of ['tag']" in target
 
 
 def test_every_form_has_a_test() -> None:
