@@ -242,7 +242,8 @@ def compile_language(language: Language) -> LanguagePatterns:
         tail_head=_compiled(tails),
         yes_no=re.compile(build.yes_no()),
         none=re.compile(join_words(language.none)),
-        scale=_compiled(scales and rf" ?({scales}){build.right}"),
+        # Not in 千克 and 千米, which are units.
+        scale=_compiled(scales and rf"(?<=[0-9]) ?({scales})(?![克米瓦]){build.right}"),
         scales={
             form: power
             for word, power in language.scales.items()

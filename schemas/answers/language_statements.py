@@ -336,6 +336,8 @@ def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
         if english is None:
             return None
         window = english
+    if patterns.scale:
+        window = patterns.scale.sub(lambda scale: " " * len(scale[0]), window)
     value = READERS[QuestionKind.NUMBER](window, texts.question)
     if value is None:
         return None

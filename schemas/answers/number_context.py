@@ -99,6 +99,7 @@ _EXPRESSION = re.compile(
     r"|[<>] ?[0-9a-zA-Z](?![a-zA-Z/])|[<>]= ?"
     r"|: ?[0-9]"
     r"|\|(?! )"
+    r"|[百千万萬亿億兆만억천백](?![克米瓦])"  # 5万 is 50,000
     rf"|(?:{_MATHS_WORDS})(?![\w-])(?! (?:of|in|the|for)\b)"
     r"|(?:times|plus|minus|over|x) ?(?=[0-9(\\√π])"
     r"|(?:divided|multiplied|increased|decreased) by\b|raised to\b|to the (?:power|[0-9])"
@@ -115,7 +116,9 @@ _TOUCHING = re.compile(
     re.IGNORECASE,
 )
 _LETTER = re.compile(
-    r"(?P<gap>[ \u2009~]{0,12})(?P<word>[^\W\d_]+)(?P<next>\^|\(|[0-9_²³]|)"
+    # Of the scripts that variables are in; in "42個" and "42개" the letter is a unit.
+    r"(?P<gap>[ \u2009~]{0,12})(?P<word>[a-zA-Z\u00c0-\u024f\u0370-\u03ff]+)"
+    r"(?P<next>\^|\(|[0-9_²³]|)"
 )
 _PROSE_NEXT = re.compile(r"(?:[ -][^\W\d_]{2,}|[ ][\"'*(]*[^\W\d_]{2,})")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)(?![^\W_])", re.IGNORECASE)
