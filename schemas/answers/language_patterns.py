@@ -59,6 +59,8 @@ class LanguagePatterns(NamedTuple):
     """A noun for options or an article that comes before a label or an option's text."""
     negation: re.Pattern[str]
     condition: re.Pattern[str]
+    example: re.Pattern[str]
+    limits: re.Pattern[str]
     so: re.Pattern[str]
     because: re.Pattern[str]
     joins: re.Pattern[str]
@@ -126,7 +128,7 @@ class _Compiler:
         gloss = rf"(?: ?\((?!{WORD}{{1,2}}\))[^()\n]{{2,40}}\))?"
         marks = r"[*_\"' ]{0,4}(?:[:=]|\n)"
         copula = self.glue + self.copulas()
-        says = rf"(?:{marks}|{copula}(?:{gloss}{marks})?| -(?= )|\] ?)"
+        says = rf"(?:{marks}|{copula}(?:{gloss}{marks})?| -(?= )|\](?:{copula}|{marks})? ?)"
         bare = r"(?P<bare>(?=[ *_]))" if language.bare or language.inverted else ""
         follows = rf"(?:{says}|{bare})" if bare else says
         return rf"(?:{noun}|{option}){after}{gloss}{follows}"
@@ -235,6 +237,8 @@ def compile_language(language: Language) -> LanguagePatterns:
         option_before=re.compile(build.option_before()),
         negation=re.compile(build.bounded(language.negations)),
         condition=re.compile(build.bounded(language.conditions)),
+        limits=re.compile(build.bounded(language.limits)),
+        example=re.compile(build.bounded(language.examples)),
         so=re.compile(build.bounded(language.so)),
         because=re.compile(r"[,;]? ?" + build.bounded(language.because)),
         joins=re.compile(rf"{CLOSING}(?:[,/]|{build.bounded(language.joins)})"),

@@ -44,6 +44,13 @@ _LABEL_GLUED = re.compile(
     r"(?=(?P<close>[)\]*\"']{0,4})(?P<next>.?))",
     re.DOTALL,
 )
+# A tag, or a letter of another script: the A of "A <eoa>" is no article.
+_LABEL_ENDS = re.compile(r"[)\]*\"']{0,4}(?: ?<| +[\u0590-\uffff])")
+_SEVERAL_LABELS = re.compile(
+    r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<labels>[A-Z]{2,6})(?![A-Za-z])"
+)
+_OTHER_NUMBER = re.compile(r"[^,(=:/\n]{0,80}?[^\d,(=:/\n.](?P<number>[0-9]+)")
+_NUMBER = re.compile(r"[-$€£¥]{0,2}[0-9][0-9.,/]{0,30}")
 _NUMBER_AT_END = re.compile(r"(?<![\w.,:/^])-?[0-9][0-9.,]{0,20}[%\"')\]*_ ]{0,4}\Z")
 _ANOTHER = re.compile(
     r"[ *_(\[\"']{0,5}(?:[a-z0-9]{1,2}(?![a-z0-9])|[^\W_]{1,2}(?![^\W_])|[0-9])"
@@ -74,6 +81,8 @@ class _Place(NamedTuple):
     """Where the value begins."""
     needs_close: bool
     """Whether only a value that fills its clause counts."""
+    is_heading: bool = False
+    """Whether a colon or a line break leads to the value, and no verb."""
 
 
 class _Texts(NamedTuple):
@@ -165,16 +174,16 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
         return None
     if match[0].endswith("\n") and not _HEADING.search(window):
         return None
-    if match[0].rstrip().endswith("]") and not window[
-        : lead.start() if lead else None
-    ].endswith("["):
+    before = window[: lead.start() if lead else None].rstrip()
+    if "]" in match[0] and not (before.endswith("[") or before == low[:0]):
         return None
     is_bare = match.re.groupindex.get("bare") is not None and match["bare"] is not None
     if is_bare and not patterns.language.bare:
         is_inverted = lead is not None and lead["verb"] is not None
         if not is_inverted:
             return None
-    return _Place(rule, start, match.end(), needs_close=is_bare)
+    is_heading = match[0].rstrip("*_\"' ").endswith((":", "=", "\n"))
+    return _Place(rule, start, match.end(), is_bare, is_heading)
 
 
 def _only_leads_over(texts: _Texts, end: int, next_start: int) -> bool:
@@ -217,14 +226,24 @@ def _read_places(
 
 
 def _is_conditional(texts: _Texts, start: int) -> bool:
-    """Return whether "if" comes before `start` in its sentence, and no "so" after it."""
+    """Return whether "if" or "for example" comes before `start` in its sentence.
+
+    A "so" takes it back, and for a number a comma does: "If we add them, the answer is".
+    """
+    patterns = texts.patterns
     window = texts.low[max(0, start - _SENTENCE_CHARS) : start]
     if found := _SENTENCE_START.search(window):
         window = window[found.end() :]
-    conditions = list(texts.patterns.condition.finditer(window))
-    return bool(conditions) and not texts.patterns.so.search(
-        window, conditions[-1].end()
-    )
+    if patterns.example.search(window):
+        return True
+    conditions = list(patterns.condition.finditer(window))
+    if not conditions:
+        return False
+    consequence = window[conditions[-1].end() :]
+    if patterns.so.search(consequence):
+        return False
+    is_option = texts.question.kind in (QuestionKind.CHOICE, QuestionKind.YES_NO)
+    return is_option or "," not in consequence
 
 
 def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
@@ -243,7 +262,8 @@ def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
     rest = texts.low[value.end : end]
     if _is_denied(rest, texts.patterns):
         return None
-    if _names_several(texts, value, end):
+    is_sentence = place.is_heading and _names_other_number(texts, value, end)
+    if is_sentence or _names_several(texts, value, end):
         value = value._replace(answer=None)
     if place.needs_close and not _fills_clause(texts, value, stop):
         return None
@@ -292,9 +312,10 @@ def _read_with(texts: _Texts, start: int, stop: int) -> ReadValue | None:
 
 
 def _read_choice(texts: _Texts, start: int, stop: int) -> ReadValue | None:
-    value = _read_with(texts, start, stop)
-    if value is not None and value.answer is not None:
+    if value := _read_with(texts, start, stop):
         return value
+    if _names_all_of_several(texts, start, stop):
+        return ReadValue(None, start, stop, complete=True)
     before = texts.patterns.option_before.match(texts.low, start, stop)
     if before is not None and before.end() > start:
         # Back over an opening bracket, by which a label is known.
@@ -303,7 +324,16 @@ def _read_choice(texts: _Texts, start: int, stop: int) -> ReadValue | None:
             return later
         if glued := _read_glued_label(texts, begin, stop):
             return glued
-    return _read_glued_label(texts, start, stop) or value
+    return _read_glued_label(texts, start, stop)
+
+
+def _names_all_of_several(texts: _Texts, start: int, stop: int) -> bool:
+    """Return whether several labels come as one word: ABD."""
+    found = _SEVERAL_LABELS.match(texts.view, start, stop)
+    labels = option_table(texts.question).labels
+    return found is not None and all(
+        label.casefold() in labels for label in found["labels"]
+    )
 
 
 def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
@@ -311,18 +341,22 @@ def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
     found = _LABEL_GLUED.match(texts.low, start, stop)
     if found is None:
         return None
-    label = option_table(texts.question).labels.get(found["label"].casefold())
+    options = option_table(texts.question)
+    label = options.labels.get(found["label"].casefold())
     if label is None:
         return None
+    span = found.span("label")
     after = found.end("close")
-    tail_head = texts.patterns.tail_head
-    has_tail = tail_head is not None and tail_head.match(texts.low, after, stop)
-    is_joined = texts.patterns.joins.match(texts.low, after, stop)
     beside = texts.low[after:stop].lstrip("の .:,-")
-    has_text = beside == option_table(texts.question).texts[label]
-    if not (has_tail or is_joined or has_text or after == stop):
+    named = [other for other, text in options.texts.items() if text == beside]
+    if named:
+        answer = label if label in named else None
+        return ReadValue(answer, *span, complete=True)
+    tail_head = texts.patterns.tail_head
+    ends = [_LABEL_ENDS, texts.patterns.joins, *([tail_head] if tail_head else [])]
+    if after < stop and not any(end.match(texts.low, after, stop) for end in ends):
         return None
-    return ReadValue(label, found.start("label"), found.end("label"), complete=True)
+    return ReadValue(label, *span, complete=True)
 
 
 def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
@@ -338,8 +372,12 @@ def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
         window = english
     if patterns.scale:
         window = patterns.scale.sub(lambda scale: " " * len(scale[0]), window)
-    value = READERS[QuestionKind.NUMBER](window, texts.question)
+    skipped = 0 if patterns.language.left_bound else _find_only_number(window)
+    value = READERS[QuestionKind.NUMBER](window[skipped:], texts.question)
     if value is None:
+        return None
+    start += skipped
+    if patterns.limits.search(texts.low, start - skipped, start + value.start):
         return None
     end = start + value.end
     answer = value.answer
@@ -348,6 +386,12 @@ def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
         answer = scale_number(answer, patterns.scales[scale[1]])
         end = scale.end()
     return ReadValue(answer, start + value.start, end, complete=end < len(texts.view))
+
+
+def _find_only_number(window: str) -> int:
+    """Return where the only number of a clause begins that no space comes before."""
+    numbers = list(islice(_NUMBER.finditer(window), 2))
+    return numbers[0].start() if len(numbers) == 1 else 0
 
 
 def _read_text(texts: _Texts, start: int, stop: int) -> ReadValue | None:
@@ -386,6 +430,14 @@ def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
     """Return whether the clause denies its value: "Bではない", "B नहीं है"."""
     clause = re.split(r"[,;(]", rest, maxsplit=1)[0]
     return patterns.negation.search(clause) is not None
+
+
+def _names_other_number(texts: _Texts, value: ReadValue, end: int) -> bool:
+    """Return whether another number follows in prose: "Antwort: 8 Stifte kosten 12 €"."""
+    if texts.question.kind is not QuestionKind.NUMBER or value.answer is None:
+        return False
+    other = _OTHER_NUMBER.match(texts.view, value.end, end)
+    return other is not None and other["number"] not in value.answer
 
 
 def _names_several(texts: _Texts, value: ReadValue, end: int) -> bool:

@@ -65,7 +65,11 @@ class Language:
     because: Words
     conditions: Words
     """If, unless, suppose."""
+    examples: Words
+    """For example: what follows is none of the text's own answer."""
     negations: Words
+    limits: Words
+    """At least, less than, between: before a number that is none then."""
     joins: Words
     """Or, and, to: between two answers, neither of which is the one."""
     yes: Words
@@ -114,7 +118,11 @@ LANGUAGES = (
         ),
         because=_words("weil|denn|da|aufgrund|wegen"),
         conditions=_words("wenn|falls|sofern|angenommen|es sei denn|vorausgesetzt"),
+        examples=_words("zum beispiel|beispielsweise|z.b.|beispiel"),
         negations=_words("nicht|kein|keine|keinesfalls|weder|niemals"),
+        limits=_words(
+            "mindestens|höchstens|weniger als|mehr als|maximal|unter|über|zwischen"
+        ),
         joins=_words("oder|und|bis|bzw."),
         yes=_words("ja|wahr|richtig|stimmt"),
         no=_words("nein|falsch|unwahr"),
@@ -163,7 +171,9 @@ LANGUAGES = (
         so=_words("donc|ainsi|par conséquent|alors|en conclusion|au final|finalement"),
         because=_words("parce que|parce qu'|car|puisque|en raison|étant donné"),
         conditions=_words("si|s'il|supposons|à moins|en supposant|à condition"),
+        examples=_words("par exemple|exemple"),
         negations=_words("pas|n'est pas|ne|aucune|aucun|jamais|ni"),
+        limits=_words("au moins|au plus|moins de|plus de|entre|maximum"),
         joins=_words("ou|et|à"),
         yes=_words("oui|vrai|vraie"),
         no=_words("non|faux|fausse"),
@@ -205,7 +215,9 @@ LANGUAGES = (
         ),
         because=_words("porque|ya que|pues|debido a|dado que|puesto que"),
         conditions=_words("si|supongamos|suponiendo|a menos|siempre que|en caso"),
+        examples=_words("por ejemplo|ejemplo"),
         negations=_words("no|ninguna|ninguno|nunca|tampoco|ni"),
+        limits=_words("al menos|como máximo|menos de|más de|entre|por lo menos"),
         joins=_words("o|y|u|a|e"),
         yes=_words("sí|si|verdadero|verdadera|cierto"),
         no=_words("no|falso|falsa"),
@@ -239,7 +251,9 @@ LANGUAGES = (
         so=_words("quindi|pertanto|dunque|perciò|in conclusione|di conseguenza"),
         because=_words("perché|poiché|in quanto|dato che|siccome|giacché"),
         conditions=_words("se|supponiamo|supponendo|a meno che|qualora"),
+        examples=_words("ad esempio|per esempio|esempio"),
         negations=_words("non|nessuna|nessuno|mai|né"),
+        limits=_words("almeno|al massimo|meno di|più di|tra|fra"),
         joins=_words("o|e|oppure|a|ed"),
         yes=_words("sì|si|sí|vero|vera"),
         no=_words("no|falso|falsa"),
@@ -273,7 +287,9 @@ LANGUAGES = (
         ),
         because=_words("porque|pois|já que|uma vez que|devido a|visto que"),
         conditions=_words("se|caso|suponha|supondo|a menos que|supondo-se"),
+        examples=_words("por exemplo|exemplo"),
         negations=_words("não|nenhuma|nenhum|nunca|nem"),
+        limits=_words("pelo menos|no máximo|menos de|mais de|entre|menos do que"),
         joins=_words("ou|e|a"),
         yes=_words("sim|verdadeiro|verdadeira"),
         no=_words("não|nao|falso|falsa"),
@@ -311,7 +327,9 @@ LANGUAGES = (
         so=_words("dus|daarom|derhalve|bijgevolg|aldus|concluderend"),
         because=_words("omdat|want|doordat|aangezien|vanwege"),
         conditions=_words("als|indien|tenzij|stel|mits"),
+        examples=_words("bijvoorbeeld|voorbeeld"),
         negations=_words("niet|geen|nooit|noch"),
+        limits=_words("minstens|hoogstens|minder dan|meer dan|tussen|maximaal"),
         joins=_words("of|en|tot"),
         yes=_words("ja|waar|juist|klopt"),
         no=_words("nee|neen|onwaar|onjuist|niet waar"),
@@ -349,7 +367,9 @@ LANGUAGES = (
         so=_words("więc|zatem|dlatego|stąd|a więc|tak więc|podsumowując|w rezultacie"),
         because=_words("ponieważ|bo|gdyż|bowiem|z powodu|dlatego że"),
         conditions=_words("jeśli|jeżeli|gdyby|gdy|załóżmy|zakładając|chyba że|o ile"),
+        examples=_words("na przykład|przykład"),
         negations=_words("nie|żadna|żaden|nigdy|ani"),
+        limits=_words("co najmniej|co najwyżej|mniej niż|więcej niż|między|ponad"),
         joins=_words("lub|i|albo|oraz|czy|do"),
         yes=_words("tak|prawda|prawdziwe"),
         no=_words("nie|fałsz|nieprawda|fałszywe"),
@@ -402,7 +422,11 @@ LANGUAGES = (
         ),
         because=_words("потому что|так как|поскольку|ибо|из-за|благодаря"),
         conditions=_words("если|предположим|допустим|при условии|в случае"),
+        examples=_words("например|пример"),
         negations=_words("не|нет|ни|никакой|нельзя|никогда"),
+        limits=_words(
+            "не менее|не более|меньше|больше|менее|более|между|свыше|минимум"
+        ),
         joins=_words("или|и|либо|до"),
         yes=_words("да|верно|правда|истина"),
         no=_words("нет|неверно|ложь|неправда"),
@@ -460,7 +484,9 @@ LANGUAGES = (
         ),
         because=_words("çünkü|zira|nedeniyle"),
         conditions=_words("eğer|şayet|varsayalım|farz edelim|diyelim ki"),
+        examples=_words("örneğin|örnek"),
         negations=_words("değil|değildir|yok|hiçbir|olamaz|olmaz"),
+        limits=_words("en az|en fazla|az|fazla"),
         joins=_words("veya|ve|ya da|ile|yahut"),
         yes=_words("evet|doğru|doğrudur"),
         no=_words("hayır|yanlış|yanlıştır"),
@@ -497,7 +523,9 @@ LANGUAGES = (
         so=_words("vậy|vì vậy|do đó|vì thế|như vậy|suy ra|tóm lại|nên|cho nên|bởi vậy"),
         because=_words("vì|bởi vì|do|bởi|tại vì"),
         conditions=_words("nếu|giả sử|trừ khi|trong trường hợp"),
+        examples=_words("ví dụ"),
         negations=_words("không|chưa|chẳng|không phải"),
+        limits=_words("ít nhất|nhiều nhất|ít hơn|nhiều hơn|tối đa|tối thiểu"),
         joins=_words("hoặc|và|hay|đến"),
         yes=_words("có|đúng|phải|vâng|đúng vậy"),
         no=_words("không|sai|không đúng|không phải"),
@@ -515,7 +543,7 @@ LANGUAGES = (
         right_bound=False,
         common=_words("的|是|了|在|有|和|为|這|这|不|个|個|们|們|哪|什么|什麼|所以"),
         answer=_words(
-            "答案|答案选项|答案選項|正确选项|正確選項|正确的选项|正確的選項|正解"
+            "答案|回答|答案选项|答案選項|正确选项|正確選項|正确的选项|正確的選項|正解"
             "|最终结果|最終結果"
         ),
         correct=_words(
@@ -540,13 +568,17 @@ LANGUAGES = (
             "|所以選|因此选择|因此選擇|所以选择|所以選擇|故选择|故選擇|应选择|應選擇"
             "|故应选|本题应选|本題應選|综上,选|答案选|答案選|故正确答案为"
         ),
-        pick=_words("选|選|选择|選擇|我选|我選|我选择|我選擇"),
+        pick=_words("我选|我選|我选择|我選擇|我会选|我會選"),
         so=_words(
             "所以|因此|故|因而|综上所述|綜上所述|综上|綜上|于是|於是|由此可见|那么"
         ),
         because=_words("因为|因為|由于|由於|理由是|原因是"),
         conditions=_words("如果|若|假如|假设|假設|假定|倘若|除非|要是"),
+        examples=_words("例如|比如|例|示例"),
         negations=_words("不|不是|没有|沒有|并非|並非|非|未|无法|無法"),
+        limits=_words(
+            "至少|最多|不超过|不超過|超过|超過|少于|少於|多于|多於|大于|大於|小于|小於|不到"
+        ),
         joins=_words("或|或者|和|与|與|及|以及|到|至|还是|還是"),
         yes=_words(
             "是|是的|对|對|对的|對的|正确|正確|正确的|正確的|肯定|肯定的|可以|会|會|能"
@@ -608,9 +640,11 @@ LANGUAGES = (
         ),
         because=_words("なぜなら|理由は|というのは"),
         conditions=_words("もし|仮に|ならば|場合|とすると|とすれば|であれば"),
+        examples=_words("例えば|たとえば"),
         negations=_words(
             "ではない|ではありません|でない|じゃない|ではなく|とは限|はない"
         ),
+        limits=_words("少なくとも|最大|最低|未満|以上|以下"),
         joins=_words("または|もしくは|か|と|及び|および|や|から"),
         yes=_words("はい|正しい|真|そうです|正解|肯定|可能"),
         no=_words("いいえ|誤り|偽|正しくない|違います|間違い|否定|不可能|いえ|不正解"),
@@ -657,7 +691,9 @@ LANGUAGES = (
         so=_words("따라서|그러므로|그래서|즉|결국|결론적으로|고로|그렇기 때문에"),
         because=_words("왜냐하면|이유는"),
         conditions=_words("만약|만일|가정하면|라면|이라면|경우"),
+        examples=_words("예를 들어|예시"),
         negations=_words("아닙니다|아니다|아니라|않습니다|않다|아닌"),
+        limits=_words("적어도|최소|최대|미만|초과|이상|이하"),
         joins=_words("또는|혹은|이나|나|와|과|및|에서|이거나"),
         yes=_words("예|네|참|맞다|맞습니다|그렇습니다|그렇다|옳다|맞음"),
         no=_words(
@@ -695,7 +731,9 @@ LANGUAGES = (
         ),
         because=_words("لأن|لأنه|لأنها|بسبب|حيث|نظرا|وذلك"),
         conditions=_words("إذا كان|إذا كانت|لو|إن كان|بافتراض|لنفترض|ما لم|في حال"),
+        examples=_words("على سبيل المثال|مثلا|مثال"),
         negations=_words("ليس|ليست|لا|غير|لم|لن|وليس"),
+        limits=_words("على الأقل|على الأكثر|أقل من|أكثر من|بين"),
         joins=_words("أو|و|إلى|أم"),
         yes=_words("نعم|صحيح|صح|أجل|بلى|صحيحة"),
         no=_words("لا|خطأ|كلا|غير صحيح|خاطئ|خاطئة|غير صحيحة"),
@@ -725,7 +763,9 @@ LANGUAGES = (
         so=_words("इसलिए|अतः|इस प्रकार|तो|इसीलिए|फलस्वरूप|अत:|निष्कर्षतः"),
         because=_words("क्योंकि|चूंकि|चूँकि|कारण"),
         conditions=_words("यदि|अगर|मान लीजिए|मान लें|बशर्ते"),
+        examples=_words("उदाहरण के लिए|उदाहरण|जैसे"),
         negations=_words("नहीं|न|मत|ना"),
+        limits=_words("कम से कम|अधिक से अधिक|से कम|से अधिक"),
         joins=_words("या|और|अथवा|से|व"),
         yes=_words("हाँ|हां|सही|सत्य|जी हाँ|जी हां|सच"),
         no=_words("नहीं|गलत|असत्य|जी नहीं|ग़लत|झूठ|ना"),
@@ -763,7 +803,9 @@ LANGUAGES = (
         so=_words("সুতরাং|অতএব|তাই|কাজেই|এইভাবে|ফলে"),
         because=_words("কারণ|যেহেতু|কেননা"),
         conditions=_words("যদি|ধরা যাক|ধরি|মনে করি"),
+        examples=_words("উদাহরণস্বরূপ|উদাহরণ|যেমন"),
         negations=_words("নয়|না|নেই|নহে"),
+        limits=_words("কমপক্ষে|সর্বোচ্চ|এর কম|এর বেশি"),
         joins=_words("বা|অথবা|এবং|ও|থেকে"),
         yes=_words("হ্যাঁ|হাঁ|সত্য|সঠিক|জি|হ্যা"),
         no=_words("না|মিথ্যা|ভুল|নয়|জি না"),

@@ -52,6 +52,8 @@ _NAMES = (
     "|dollars?|cents?|euros?|rupees?|yuan|yen|pence|pesos?|francs?|units?|points?|square|cubic|per"
     "|percent|percentage"
 )
+_EAST_ASIAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_EAST_ASIAN_SCALE = "[百千万萬亿億兆만억천백](?![克米瓦])"
 _UNIT_WORD = rf"(?:(?:{_SYMBOLS}|{_NAMES})(?![^\W_¹²³⁻]))"
 _UNIT_POWER = r"(?: ?\^ ?(?:\{ ?-?[1-4] ?\}|-?[1-4](?![0-9]))|[⁻]?[²³¹])?"
 _UNIT = re.compile(
@@ -61,6 +63,7 @@ _UNIT = re.compile(
     rf"|(?P<currency>{CURRENCY}(?! ?[0-9]))"
     rf"|(?P<per>/ ?)?(?P<word>{_UNIT_WORD}){_UNIT_POWER}"
     rf"(?:[\s~]{{0,4}}(?:/|·|⋅|\*|\bper\b)?[\s~]{{0,4}}{_UNIT_WORD}{_UNIT_POWER}){{0,4}})"
+    rf"|(?P<counter>(?!{_EAST_ASIAN_SCALE})[{_EAST_ASIAN}]{{1,6}})"  # 42個, 42개
 )
 _CASELESS_UNIT = re.compile(_UNIT.pattern, re.IGNORECASE)
 
@@ -99,7 +102,7 @@ _EXPRESSION = re.compile(
     r"|[<>] ?[0-9a-zA-Z](?![a-zA-Z/])|[<>]= ?"
     r"|: ?[0-9]"
     r"|\|(?! )"
-    r"|[百千万萬亿億兆만억천백](?![克米瓦])"  # 5万 is 50,000
+    rf"|{_EAST_ASIAN_SCALE}|(?<=[{_EAST_ASIAN}])[0-9]"  # 5万 is 50,000; 7打1只
     rf"|(?:{_MATHS_WORDS})(?![\w-])(?! (?:of|in|the|for)\b)"
     r"|(?:times|plus|minus|over|x) ?(?=[0-9(\\√π])"
     r"|(?:divided|multiplied|increased|decreased) by\b|raised to\b|to the (?:power|[0-9])"

@@ -193,12 +193,12 @@ TOKEN = re.compile(rf"(?<!\w)[-+]?\d+(?:[.,:/]\d+)*%?|{_WORD}")
 LABEL = re.compile(_WORD)
 NUMBER_GOES_ON = re.compile(r"[.,:/-]\d|[%°]")
 AFTER_LETTER = re.compile(
-    r"[)\]}>:*$`\"'_.,;!?<\\](?!s\b)|\s*\Z|\s*\n"
+    r"[)\]}>:*$`\"'_.,;!?<\\。](?!s\b)|\s*\Z|\s*\n"
     r"| +(?:because|since|as|due|which|and|or|given|based|but|not)\b| *[-(=/&]"
 )
 BESIDE = re.compile(r"[)\]*_$\"'`>}:=,.\s-]*+(?:\((?![a-z]\)))?")
 AFTER_OPTION = re.compile(
-    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&]|\n|\b(?:because|since|as|which|due|for"
+    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&。]|\n|\b(?:because|since|as|which|due|for"
     r"|given|and|or|but|not|when|if|is|are"
     r"|while|rather)\b)",
     re.IGNORECASE,
@@ -206,7 +206,7 @@ AFTER_OPTION = re.compile(
 DENIED = re.compile(
     r"[)\]*_\"' ]*+(?:is|are|would be) (?:incorrect|wrong|not|false|unlikely)\b"
 )
-CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n]|\Z)")
+CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n。]|\Z)")
 NO_SINGLE = re.compile(
     r"(?:either|neither|both|none|nothing|unclear|unknown|undetermined|indeterminate"
     r"|impossible|unable|unavailable|n/a"

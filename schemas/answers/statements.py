@@ -279,13 +279,13 @@ def _lists_options(view: str, question: Question) -> bool:
 
 def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
     """Return whether a line holds nothing but the answer `value`."""
-    rest = line[value.end :]
+    rest = p.TAG.sub("", line[value.end :])
     if kind is QuestionKind.TEXT:
         is_short = len(line.split()) <= 8
         is_refusal = p.LOW_REFUSAL.match(line.lower()) is not None
-        return is_short and not is_refusal and not rest.strip(p.EDGE + ".,;!")
+        return is_short and not is_refusal and not rest.strip(p.EDGE + ".,;!。")
     if kind is QuestionKind.NUMBER:
-        units = rest.strip(p.EDGE + ".%").split()
+        units = rest.strip(p.EDGE + ".%。").split()
         has_unit_only = len(units) <= 2 and all(unit.isalpha() for unit in units)
         return p.NUMBER_LINE.match(line) is not None and has_unit_only
-    return not rest.strip(p.EDGE + ".,;!")
+    return not rest.strip(p.EDGE + ".,;!。")
