@@ -198,19 +198,44 @@ class _Compiler:
         return rf"(?:(?P<no>{no}{ends})|(?P<yes>{yes}{ends}))"
 
 
-def _find_stems(language: Language) -> tuple[str, ...]:
-    """Return pieces of which one is in every text that states an answer strongly."""
-    nouns = (*language.answer, *language.option, *language.choose)
+class _Stems(NamedTuple):
+    """Words of which one is in every text that states an answer in a strong form."""
+
+    language: Language
+    nouns: tuple[str, ...]
+    options: tuple[str, ...]
+    """These count only with one of `adjectives`: "option" alone is English too."""
+    adjectives: tuple[str, ...]
+
+
+def _find_stems(language: Language, *, ascii_only: bool) -> _Stems:
+    nouns = (*language.answer, *language.choose, *language.is_answer)
+    return _Stems(
+        language,
+        _shortest_stems(nouns, ascii_only),
+        _shortest_stems(language.option, ascii_only),
+        _shortest_stems(language.correct, ascii_only),
+    )
+
+
+def _shortest_stems(words: Iterable[str], ascii_only: bool) -> tuple[str, ...]:
     stems: set[str] = set()
-    for word in (*nouns, *language.is_answer):
+    for word in words:
         for form in _spellings(word):
-            pieces = re.split("[" + "".join(_TYPED_AS) + "]", form)
-            stems.add(max(pieces, key=len).strip())
+            stem = form.replace("ı", "i") if ascii_only else _longest_piece(form)
+            if stem.isascii() or not ascii_only:
+                stems.add(stem)
     return tuple(
         stem
         for stem in sorted(stems)
         if not any(other != stem and other in stem for other in stems)
     )
+
+
+def _longest_piece(word: str) -> str:
+    """Return the longest piece of a word that is typed in one way."""
+    pieces = re.split("[" + "".join(_TYPED_AS) + "]", word)
+    return max(pieces, key=len).strip()
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
@@ -256,16 +281,30 @@ def compile_language(language: Language) -> LanguagePatterns:
     )
 
 
-_STEMS = {language: _find_stems(language) for language in LANGUAGES}
+_STEMS = tuple(_find_stems(language, ascii_only=False) for language in LANGUAGES)
+_ASCII_STEMS = tuple(
+    stems
+    for stems in (_find_stems(language, ascii_only=True) for language in LANGUAGES)
+    if stems.nouns or stems.options
+)
 
 
 def languages_of_nouns(low: str) -> list[LanguagePatterns]:
     """Return the languages of which a noun or predicate for the answer is in a text."""
-    return [
-        compile_language(language)
-        for language, stems in _STEMS.items()
-        if any(stem in low for stem in stems)
-    ]
+    found = []
+    for stems in _ASCII_STEMS if low.isascii() else _STEMS:
+        if _has_any(low, stems.nouns) or (
+            _has_any(low, stems.options) and _has_any(low, stems.adjectives)
+        ):
+            found.append(compile_language(stems.language))
+    return found
+
+
+def _has_any(low: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110, any() takes three times as long
+        if word in low:
+            return True
+    return False
 
 
 @lru_cache(maxsize=64)  # the samples of one question come one after the other
@@ -276,6 +315,8 @@ def likely_languages(low: str) -> tuple[LanguagePatterns, ...]:
     for language in LANGUAGES:
         if language.right_bound:
             hits = len(words.intersection(language.common))
+        elif low.isascii():
+            continue
         else:
             hits = sum(word in low for word in language.common)
         if hits >= 2:

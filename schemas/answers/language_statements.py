@@ -13,7 +13,7 @@ from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import option_table
+from cotbuild.schemas.answers.compare import answers_differ, option_table
 from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
 from cotbuild.schemas.answers.language_patterns import (
     CLOSING,
@@ -31,6 +31,8 @@ _READ_CHARS = 400
 _LEAD_CHARS = 100
 _SENTENCE_CHARS = 300
 """How far before a cue its sentence is searched for "if"."""
+_DENIAL_CHARS = 6
+"""How far from the end of its clause a denial may be: नहीं है."""
 _OPENING = re.compile(r"[ \n*_\"'`$(\[{<~#>]{0,12}")
 _CLOSED = re.compile(rf"{CLOSING}(?:[.,;:!?。\n(]|\Z)")
 _ASKS = re.compile(r"[\"')\]*_ ]{0,4}\?")
@@ -124,6 +126,8 @@ def find_weak_language_statements(
         places = _find_plain(texts, patterns.weak, "so", begin)
         found += _read_places(texts, places)
         found += _find_predicates(texts, patterns.is_correct, "is_correct", begin)
+    if answers_differ((statement.answer for statement in found), question):
+        return []  # "B is right" of one option after the other
     return _without_overlaps(found)
 
 
@@ -427,9 +431,10 @@ def _read_yes_no(low: str, start: int, patterns: LanguagePatterns) -> ReadValue 
 
 
 def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
-    """Return whether the clause denies its value: "Bではない", "B नहीं है"."""
-    clause = re.split(r"[,;(]", rest, maxsplit=1)[0]
-    return patterns.negation.search(clause) is not None
+    """Return whether the clause ends in a denial: "Bではない", "B नहीं है"."""
+    clause = re.split(r"[,;(]", rest, maxsplit=1)[0].rstrip(" .!*_\"')")
+    denials = list(patterns.negation.finditer(clause))
+    return bool(denials) and len(clause) - denials[-1].end() <= _DENIAL_CHARS
 
 
 def _names_other_number(texts: _Texts, value: ReadValue, end: int) -> bool:

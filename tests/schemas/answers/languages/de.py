@@ -18,6 +18,8 @@ CHOICE = (
     ("Keine der Optionen passt. Die Antwort ist keine davon.", None),
     ("Antwort: B, weil Berlin groß ist.", "B"),
     ("Also (B).", "B"),
+    ("Zum Beispiel: Die Antwort ist B.", None),
+    ("Die Antwort ist ABD.", None),
 )
 NUMBER = (
     ("Die Antwort ist 42 Äpfel.", "42"),
@@ -32,6 +34,9 @@ NUMBER = (
         "Schritt-für-Schritt-Antwort: Roger beginnt mit 5 Bällen. 5+6=11. Die Antwort ist 11.",
         "11",
     ),
+    ("Antwort: 8 Stifte kosten 12 Euro.", None),
+    ("Antwort: 12 Euro (8 Stifte).", "12"),
+    ("Wenn wir sie addieren, ist die Antwort 42.", "42"),
 )
 YES_NO = (
     ("Die Antwort ist ja.", "yes"),

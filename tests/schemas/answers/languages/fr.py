@@ -19,6 +19,7 @@ CHOICE = (
 NUMBER = (
     ("Réponse finale : 42", "42"),
     ("La réponse est 3,5.", "3.5"),
+    ("La réponse est 1 234,5 euros.", "1234.5"),
     ("La réponse est 42.\n\nQuestion : Combien ?\nLa réponse est 7.", "42"),
 )
 YES_NO = (
