@@ -25,7 +25,7 @@ from cotbuild.schemas.answers.grade import (
     without_given_answer,
 )
 from cotbuild.schemas.answers.json_answer import read_json_answer
-from cotbuild.schemas.answers.turn import split_reasoning
+from cotbuild.schemas.answers.turn import split_think_tags
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,
@@ -259,7 +259,7 @@ def _longer_step(rules: ChainRules, step: Step) -> Step:
 def _choice_step(
     rules: ChainRules, question: Question, step: Step, completion: Completion
 ) -> Step:
-    shown_text = split_reasoning(completion.text).own_text
+    shown_text = split_think_tags(completion.text).own_text
     turns = choice_turns(question, shown_text.strip())
     sampling = Sampling(temperature=0, max_tokens=CHOOSE_TOKENS)
     response_format = choice_format(question)

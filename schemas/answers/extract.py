@@ -9,12 +9,10 @@ or the last option mentioned.
 from pydantic import Field
 
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.choose import find_statements
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.flags import is_refusal
-from cotbuild.schemas.answers.statements import (
-    Statement,
-    find_statements,
-)
+from cotbuild.schemas.answers.statements import Statement
 from cotbuild.schemas.answers.turn import find_turn_end, split_reasoning
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag
@@ -53,7 +51,12 @@ class Extraction(Record):
 
 
 def extract_answer(
-    text: str, question: Question, *, answer_first: bool = False, given: bool = False
+    text: str,
+    question: Question,
+    *,
+    answer_first: bool = False,
+    given: bool = False,
+    closing_sentence: bool = False,
 ) -> Extraction:
     """Extract the answer and rationale of `text`; never raises.
 
@@ -61,7 +64,8 @@ def extract_answer(
     ("The answer is (B) because …") the first one counts, and the rationale is what
     follows it. <think> blocks are ignored. With `given` the answer that counts comes
     from elsewhere, and a line of prose that reads as an answer ("house") stays in the
-    rationale.
+    rationale. `closing_sentence` turns the rule of that name on, which reads the only
+    number of a last sentence.
     """
     split = split_reasoning(text)
     text = split.own_text
@@ -74,7 +78,14 @@ def extract_answer(
     has_run_on = end < len(text)
     turn, view, low = text[:end], view[:end], low[:end]
 
-    statements = find_statements(view, low, question, answer_first, given)
+    statements = find_statements(
+        view,
+        low,
+        question,
+        answer_first=answer_first,
+        given=given,
+        closing_sentence=closing_sentence,
+    )
     chosen = None
     rationale = _tidy(turn)
     if statements and answer_first:

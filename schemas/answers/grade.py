@@ -90,7 +90,7 @@ def grade_completion(
     as_json: bool = False,
     given: str | None = None,
     given_by: GivenBy = "given_target",
-    grading: GradingConfig = DEFAULT_GRADING,  # noqa: ARG001
+    grading: GradingConfig = DEFAULT_GRADING,
     flags: bool = True,
 ) -> GradedCompletion:
     """Extract the answer and rationale of one completion and grade it; never raises.
@@ -120,7 +120,11 @@ def grade_completion(
         answer_first = False  # the object's order is its own
     else:
         extraction = extract_answer(
-            own_text, question, answer_first=answer_first, given=given is not None
+            own_text,
+            question,
+            answer_first=answer_first,
+            given=given is not None,
+            closing_sentence=grading.closing_sentence,
         )
     if given is not None:
         extraction = _with_given_answer(extraction, given, given_by, question)

@@ -7,114 +7,12 @@ LOW_ are for lower-case text. A literal first word keeps a scan fast.
 
 import re
 from itertools import chain
-from typing import NamedTuple
 
 from cotbuild.schemas.answers.folding import MARKS
 from cotbuild.schemas.answers.folding import fold as fold
-from cotbuild.schemas.answers.language_patterns import QUESTION_HEADS, RATIONALE_HEADS
-from cotbuild.schemas.question import QuestionKind
-
-# --- the end of the teacher's turn, where an invented next one begins ---
-LOW_RUN_ON = re.compile(
-    r"\n[ >*_#-]*+(?:next )?(?:q|question|problem|exercise|human|user"
-    rf"|instruction|{QUESTION_HEADS})(?: ?#?[0-9]{{1,3}})?[*_ ]{{0,4}}:"
-    r"|<\|(?:im_end|im_start|end|endoftext|eot_id|user)\|>|</s>|<end_of_turn>|<eos>"
-)
-THINK = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+from cotbuild.schemas.answers.language_patterns import RATIONALE_HEADS
 
 # --- what introduces an answer ---
-# "The answer must be a planet", which opens most PaLM rationales, is a demand and no
-# answer, even if an option fits it.
-_IS = r"(?:is|was|would be|will be|can only be|(?:must|should|has to|could) be(?! an? | the ))\b"
-_SAYS = rf"(?:[*_]{{0,3}} ?[:=]|[ *_]{{1,4}}{_IS}(?: indeed\b)?|is(?=[a-z]\b))"
-_PRAISE = (
-    "correct",
-    "best",
-    "right",
-    "final",
-    "closest",
-    "likely",
-    "appropriate",
-    "suitable",
-    "accurate",
-    "logical",
-)
-
-
-def _preceded(noun: str) -> str:
-    """Return look-behinds for the text before `noun`, to put after it.
-
-    A scan that starts from a literal word is three times as fast.
-    """
-    return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
-
-
-class Cue(NamedTuple):
-    """Words or marks that introduce an answer."""
-
-    rule: str
-    """Id of the rule, recorded with each answer it reads."""
-    pattern: re.Pattern[str]
-
-
-LOW_CUES = tuple(
-    Cue(rule, re.compile(pattern))
-    for rule, pattern in (
-        (
-            "answer_is",
-            rf"answer(?<!each answer)(?<!/answer)"  # "2 points/answer = 48"
-            rf"(?:{_SAYS}|(?: choice| option| here| to (?:the|this) (?:question|problem)) {_IS}:?)",
-        ),
-        *(
-            ("best_option", rf"{noun}(?:{_preceded(noun)}){_SAYS}")
-            for noun in ("option", "choice", "match")
-        ),
-        ("hash_marks", r"#### ?"),
-        ("boxed", r"\\(?:boxed|fbox)\{"),
-        ("answer_tag", r"<answer>"),
-    )
-)
-_SO = r"\b(?:so|therefore|thus|hence)\b,? "
-# Letters only: "so it is stronger" is reasoning, and repeats an option in 9 of 9,650
-# GPT-3 rationales on QuaRel.
-_LETTER = (
-    r"(?=[ *_(\"'\[]{0,5}(?:(?:option|choice) )?[(\[*]{0,3}(?!a )[^\W_](?![\w'-]))"
-)
-LOW_WEAK_CUES: dict[QuestionKind, tuple[Cue, ...]] = {
-    QuestionKind.CHOICE: (
-        Cue(
-            "so_option",
-            re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
-        ),
-        Cue(
-            "we_choose",
-            re.compile(
-                r"\b(?:we|i)(?: would|'d|'ll| will)? (?:choose|select|pick)\b:?"
-                + _LETTER
-            ),
-        ),
-    ),
-    QuestionKind.YES_NO: (
-        Cue(
-            "so_yes_no",
-            re.compile(_SO + r"(?:it is )?(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"),
-        ),
-        Cue(
-            "closing_yes_no",
-            re.compile(
-                r"(?<=[.!?\n])"
-                r"(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
-            ),
-        ),
-    ),
-    QuestionKind.NUMBER: (),
-    QuestionKind.TEXT: (),
-}
-LOW_IS_CORRECT = re.compile(
-    r" is (?:clearly |definitely |therefore |thus )?(?:the )?(?:only |most )?"
-    r"(?:correct|best|right|accurate|likely|logical|appropriate|suitable)"
-    r"(?:(?: and only)?(?: possible)? (?:answer|option|choice)\b| ?[.!\n]| ?\Z)"
-)
 LETTER_BEFORE = re.compile(
     r"(?:\b[Oo]ption |\b[Cc]hoice |\b[Aa]nswer "
     r"|[(\[*])[*(\[]{0,3}([^\W_]{1,2})[)\]*]{0,4}\Z|(?<![\w'])([B-Z])\Z"
@@ -142,6 +40,9 @@ LOW_LEAD = re.compile(
     rf"|correct )?answer{_GAP})?(?:(?:{_SO_THAT}){_GAP})*(?:(?:{_THE}){_GAP})?"
     rf"(?:(?:{_CORRECT}){_GAP})*\Z"
 )
+LOW_CLAUSE_LEAD = re.compile(
+    rf"[ *_\"'(>-]*+(?:(?:{_SO_THAT}|{_THE}|answer|option|choice){_GAP}){{0,6}}"
+)
 LOW_HEADING = re.compile(
     r"(?:\A|\n)[ *_#>-]*+(?:step \d{1,2}: ?)?(?:(?:final |correct )?answer"
     r"|conclusion)[ \n*_:]*+\Z"
@@ -155,7 +56,9 @@ BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNOR
 
 # --- what may be between the introduction and the answer ---
 _MARKUP = (
-    r"\\(?:text|textbf|mathrm|mathbf|mbox|boxed) ?\{|\\(?![a-z])|[ \n*_$\"'`<>(\[{:=~#"
+    r"\\(?:text[a-z]{0,2}|math[a-z]{1,4}|mbox|boxed|fbox|emph) ?\{|\\(?![a-z])"
+    r"|[ \n*_$\"'`<>(\[{}:=~#\u2190-\u21ff\u2610-\u2612\u2705\u2713\u2714\u27a1\ufe0f"
+    r"\U0001f449\u2022"
 )
 _HEDGES = "most|likely|probably|definitely|clearly|simply|therefore|thus|indeed|that"
 OPENING = re.compile(
@@ -168,6 +71,7 @@ NUMBER_OPENING = re.compile(
     re.IGNORECASE,
 )
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
+TEXT_LEAD = re.compile(r"(?>(?:[ \n:=~>]|- |\\(?=[ \n])|[*_]{1,3}(?=\s))*)")
 
 # --- how far an answer reaches ---
 # Where no space comes between sentences, a full stop of the script ends one.
@@ -192,6 +96,12 @@ _WORD = rf"[^\W_](?:[^\W_]|[{MARKS}])*+"
 TOKEN = re.compile(rf"(?<!\w)[-+]?\d+(?:[.,:/]\d+)*%?|{_WORD}")
 LABEL = re.compile(_WORD)
 NUMBER_GOES_ON = re.compile(r"[.,:/-]\d|[%°]")
+LETTER_GOES_ON = re.compile(r"[.,/-]\d|[%°]")
+# A lone letter or number in place of a label: "F", "(f)", "7".
+FOREIGN_LABEL = re.compile(
+    r"[ \n*_$\"':]{0,6}(?:(?:[Oo]ption|[Cc]hoice) )?(?:[(\[*]{1,3}([A-Za-z0-9])[)\]*]{1,3}"
+    r"|([B-HJ-Z])(?=[)\].:;!,*]|\s*\Z|\s*\n| because\b)|(\d)(?=[)\].;!*]?(?:\s*\Z|\s*\n)))"
+)
 AFTER_LETTER = re.compile(
     r"[)\]}>:*$`\"'_.,;!?<\\。](?!s\b)|\s*\Z|\s*\n"
     r"| +(?:because|since|as|due|which|and|or|given|based|but|not)\b| *[-(=/&]"
@@ -204,7 +114,10 @@ AFTER_OPTION = re.compile(
     re.IGNORECASE,
 )
 DENIED = re.compile(
-    r"[)\]*_\"' ]*+(?:is|are|would be) (?:incorrect|wrong|not|false|unlikely)\b"
+    r"[)\]*_\"' ]*+(?:(?:is|are|would be|seems|looks) (?:also |clearly |definitely )?"
+    r"(?:incorrect|wrong|not|false|unlikely|out|eliminated|excluded|possible|impossible"
+    r"|a possibility)\b|(?:can|could|may|should) be (?:eliminated|ruled|excluded|rejected)"
+    r"\b|(?:can|is|does|would|could)(?:n't| ?not)\b)"
 )
 CLAUSE_ENDS = re.compile(r"[)\]\"'*_>}$ ]*+(?:[.!?,;\n。]|\Z)")
 NO_SINGLE = re.compile(
@@ -214,7 +127,10 @@ NO_SINGLE = re.compile(
     r"|provided|listed|available|in|given"
     r"|present|one|any|clear|possible|an|here|included|specified|explicit|explicitly"
     r"|directly|applicable|found|there"
-    r"|known|obvious|straightforward))\b",
+    r"|known|obvious|straightforward)|it depends|depends|based on|undecided|inconclusive"
+    r"|debatable|subjective|ambiguous|(?:it is |it's )?(?:very |really )?(?:hard|difficult)"
+    r" to (?:say|tell|determine|know|decide)|not enough|insufficient|unanswerable"
+    r"|not sure|unsure|don't know|do not know)\b",
     re.IGNORECASE,
 )
 JOINED = re.compile(
@@ -246,12 +162,15 @@ SCALE = re.compile(r" ?(thousand|million|billion)\b", re.IGNORECASE)
 SCALES = {"thousand": 3, "million": 6, "billion": 9}
 
 YES_NO = re.compile(
-    r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![\w'])(?![ -](?:one|longer|idea|way"
+    r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![^\W_]|'\w)(?![ -](?:one|longer|idea|way"
     r"|single|such|clear|definitive|matter"
     r"|evidence)\b| ?(?:,? or|,? and|/) ?(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )
-TAG = re.compile(r"</?[a-z]{1,12}>", re.IGNORECASE)
+TAG = re.compile(r"</?[a-z_]{1,20}>|<\|[a-z_]{1,24}\|>", re.IGNORECASE)
+WORD = re.compile(r"[^\W_]")
+NAMED_NONE = frozenset({"both", "neither", "none", "nothing"})
+"""Words that say that there is no single answer, and may be the answer of a text."""
 LINE = re.compile(r"[^\n]+")
 LINE_LABEL = re.compile(r"(?:\A|\n)[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]")
 LOW_REFUSAL = re.compile(
@@ -262,6 +181,7 @@ NUMBER_LINE = re.compile(
     r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE
 )
 ARTICLES = ("a", "an", "the")
+OPENING_BRACKETS = ("(", "[", "{", "<")
 EDGE = " \n*_$\"'`<>()[]{}:=~#\\"
 
 

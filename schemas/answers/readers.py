@@ -12,6 +12,11 @@ from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import OptionTable, option_table
 from cotbuild.schemas.answers.language_patterns import match_yes_no, stands_alone
+from cotbuild.schemas.answers.wrappers import (
+    is_whole_clause,
+    match_wrapped,
+    strip_wrappers,
+)
 from cotbuild.schemas.question import Question, QuestionKind
 
 
@@ -96,7 +101,8 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
         return None
     label = options.labels.get(found[0].casefold())
     end = found.end()
-    if label is None or p.NUMBER_GOES_ON.match(text, end):
+    goes_on = p.LETTER_GOES_ON if found[0].isalpha() else p.NUMBER_GOES_ON
+    if label is None or goes_on.match(text, end):
         return None
     is_letter = found[0].isupper() and found[0] not in ("A", "I")
     if is_letter or p.AFTER_LETTER.match(text, end):
@@ -110,7 +116,15 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
 def _read_option_text(
     text: str, start: int, options: OptionTable
 ) -> _NamedOption | None:
-    """Read the option whose whole text is at `start`, the longest if several are."""
+    """Read the option whose whole text is at `start` and ends a phrase."""
+    named = _match_option_text(text, start, options)
+    return named if named and p.AFTER_OPTION.match(text, named.end) else None
+
+
+def _match_option_text(
+    text: str, start: int, options: OptionTable
+) -> _NamedOption | None:
+    """Match the option whose whole text is at `start`, the longest if several are."""
     first = next(_tokens(text, start), None)
     if first is None or first.word not in options.first_words:
         return None
@@ -125,8 +139,6 @@ def _read_option_text(
         return None
     label = max(fitting, key=lambda label: len(options.words[label]))
     end = tokens[len(options.words[label]) - 1].end
-    if not p.AFTER_OPTION.match(text, end):
-        return None
     return _NamedOption(label, first.start, end)
 
 
@@ -243,18 +255,134 @@ def _shift_point(digits: str, places: int) -> str:
 
 
 def read_text(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
-    """Read what follows, to the end of its clause."""
+    """Read what follows, to the end of its clause or of what it is set in."""
     start = _skip(p.TEXT_OPENING, text, 0)
-    if no_single := _read_no_single(text, start):
+    if (no_single := _read_no_single(text, start)) and not _is_whole_word(
+        text, no_single
+    ):
         return no_single
-    clause = p.clause(text, start)
-    around = p.EDGE + ".,;!?"
-    answer = clause.strip(around)
-    if not answer:
+    start = _skip(p.TEXT_LEAD, text, 0)
+    wrapped = match_wrapped(text, start)
+    if wrapped is not None and is_whole_clause(text, wrapped):
+        stop = wrapped.after
+    else:
+        stop = start + len(p.clause(text, start))
+        tag = p.TAG.search(text, start, stop)
+        stop = tag.start() if tag else stop
+    found = read_bounded_text(text[:stop], start)
+    if found is None:
         return None
-    has_more = bool(text[start + len(clause) :].strip())
-    start += len(clause) - len(clause.lstrip(around))
-    return ReadValue(answer, start, start + len(answer), complete=has_more)
+    return found._replace(complete=bool(text[stop:].strip()))
+
+
+def read_bounded_text(text: str, start: int = 0) -> ReadValue | None:
+    """Read all of `text` from `start` on, without what it is set in."""
+    start, end = strip_wrappers(text, start, len(text))
+    if start >= end or text[start:] in p.OPENING_BRACKETS:
+        return None  # "[" alone is cut short
+    return ReadValue(text[start:end], start, end, complete=True)
+
+
+def _is_whole_word(text: str, no_single: ReadValue) -> bool:
+    """Return whether "both", "none" or "neither" is the whole answer, as it may be."""
+    word = text[no_single.start : no_single.end].lower()
+    if word not in p.NAMED_NONE:
+        return False
+    return p.CLAUSE_ENDS.match(text, no_single.end) is not None
+
+
+# --- values in bounds, and before a cue ---
+
+
+def read_bounded(
+    content: str, question: Question, *, maths: bool = False, whole: bool = False
+) -> ReadValue | None:
+    """Read a value that is all of `content`: a box, a tag, a line, a cell.
+
+    Several lines, or several numbers, are one text and no number. `maths` says that it
+    is LaTeX, as in a box; `whole` that a number stands alone, and not in a sentence.
+    """
+    match question.kind:
+        case QuestionKind.TEXT:
+            start = _skip(p.TEXT_OPENING, content, 0)
+            no_single = _read_no_single(content, start)
+            if no_single and not _is_whole_word(content, no_single):
+                return no_single
+            return read_bounded_text(content)
+        case QuestionKind.NUMBER:
+            if whole:
+                return _read_whole_number(content)
+            return read_bounded_number(content, maths=maths)
+        case _:
+            value = READERS[question.kind](content, question)
+            return value._replace(complete=True) if value else None
+
+
+def _read_whole_number(content: str) -> ReadValue | None:
+    whole = numbers.read_whole_number(content, maths=False, with_words=True)
+    if whole is None:
+        return None
+    return ReadValue(whole.plain, whole.start, whole.end, complete=True)
+
+
+def names_foreign_label(text: str, question: Question) -> int:
+    """Return the end of a lone letter at the start of `text` that is no label.
+
+    0 if there is none. "The answer is (F)" of a question with A to E names no option.
+    """
+    if question.kind is not QuestionKind.CHOICE:
+        return 0
+    found = p.FOREIGN_LABEL.match(text)
+    if found is None:
+        return 0
+    labels = option_table(question).labels
+    letter = found[1] or found[2] or found[3]
+    are_alike = all(
+        len(label) == 1 and label.isalpha() == letter.isalpha() for label in labels
+    )
+    return found.end() if are_alike and letter.casefold() not in labels else 0
+
+
+def read_named_option(text: str, question: Question) -> ReadValue | None:
+    """Read the option whose label or text is at the start, whatever follows it."""
+    options = option_table(question)
+    start = _skip(p.OPENING, text, 0)
+    if found := p.LABEL.match(text, start):
+        label = options.labels.get(found[0].casefold())
+        if label is not None and len(label) > 2:
+            return ReadValue(label, *found.span(), complete=True)
+    named = _match_option_text(text, start, options)
+    return ReadValue(*named, complete=True) if named else None
+
+
+def read_option_before(
+    text: str, start: int, end: int, question: Question
+) -> ReadValue | None:
+    """Read the answer that ends at `end`: "Option B" of "Option B is correct".
+
+    It is a label behind "option" or in brackets, a lone capital, or all that stands
+    between `start` and `end`, words that lead over to it aside.
+    """
+    kind = question.kind
+    if kind is QuestionKind.CHOICE:
+        name = p.LETTER_BEFORE.search(text, max(start, end - 20), end)
+        if name is not None:
+            group = name.lastindex or 0
+            value = READERS[kind](f"({name[group]})", question)
+            if value is None or value.answer is None:
+                return value
+            return ReadValue(value.answer, *name.span(group), complete=True)
+    low = text[start:end].lower()
+    lead = p.LOW_CLAUSE_LEAD.match(low)
+    start += lead.end() if lead else 0
+    value = READERS[kind](text[start:end], question)
+    if value is None or text[start + value.end : end].strip(p.EDGE + "."):
+        return None
+    if text[start : start + value.start].strip(p.EDGE):
+        return None
+    return value._replace(
+        start=start + value.start, end=start + value.end, complete=True
+    )
 
 
 def _read_no_single(text: str, start: int) -> ReadValue | None:

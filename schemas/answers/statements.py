@@ -1,32 +1,44 @@
-"""Find where a teacher's text states an answer. Pure.
+"""Find where a teacher's text states an answer, by the table of `rules`. Pure.
 
-Texts are passed as `patterns.fold` leaves them, and a second time in lower case; both
+Texts are passed as `folding.fold` leaves them, and a second time in lower case; both
 have the length of the original, so offsets hold in all three.
 """
 
-from collections import deque
+import re
+from collections.abc import Sequence
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
+from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import answers_differ, option_table
-from cotbuild.schemas.answers.language_statements import (
-    LanguageStatement,
-    find_language_statements,
-    find_weak_language_statements,
-)
 from cotbuild.schemas.answers.readers import (
     READERS,
     ReadValue,
-    opens_with_label,
+    names_foreign_label,
+    read_bounded,
+    read_option_before,
 )
+from cotbuild.schemas.answers.rules import (
+    Bound,
+    Rule,
+    Strength,
+    any_word,
+    select_rules,
+)
+from cotbuild.schemas.answers.wrappers import match_braces
 from cotbuild.schemas.question import Question, QuestionKind
 
 _MAX_CUES = 64
 """Cues read at either end of a text, which bounds the work on degenerate repeats."""
 _READ_CHARS = 600
 """Characters read after a cue: more than the longest option of the five datasets."""
+_BEFORE_CHARS = 200
+"""Characters read before a cue that the answer stands before."""
 _INTRODUCTION_CHARS = 40
+_MAX_TAG_CHARS = 4000
+_CLOSING_TAG = re.compile(r"<\|?/|\[/")
+_CELL_END = re.compile(r"\||\n")
+_CLAUSE_START = re.compile(r"[.!?;:,\n](?=[\s\"'*(])|\n")
 
 
 class Statement(NamedTuple):
@@ -47,245 +59,230 @@ class Statement(NamedTuple):
     """Whether a text cut directly after it would still state the same."""
 
 
-def find_statements(
-    view: str, low: str, question: Question, answer_first: bool, given: bool
-) -> list[Statement]:
-    """Return every answer statement in order.
+class _Cue(NamedTuple):
+    """A place where a rule's cue was found."""
 
-    `view` is the folded text, `low` the same in lower case. Weaker forms count only if
-    no strong one names an answer. With `given` the answer comes from elsewhere, so a
-    line of prose that reads as one ("house") is no statement.
-    """
-    cued = _find_cued(view, low, 0, question, p.LOW_CUES, answer_first)
-    cued = _merge(view, cued, find_language_statements(view, low, question))
-    if answer_first:
-        opening = _find_opening(view, question, cued, given)
-        if opening is not None:
-            after = [one for one in cued if one.start >= opening.answer_end]
-            return [opening, *after]
-    if any(statement.answer is not None for statement in cued):
-        return cued
-    begin = max((statement.end for statement in cued), default=0)
-    weak_cues = p.LOW_WEAK_CUES[question.kind]
-    weak = _find_cued(view, low, begin, question, weak_cues, answer_first)
-    if question.kind is QuestionKind.CHOICE:
-        weak += _find_called_correct(view, low, begin, question)
-    weak_in_language = find_weak_language_statements(view, low, begin, question)
-    statements = _merge(view, [*cued, *weak], weak_in_language)
-    return statements or _find_bare_answers(view, question, given)
+    start: int
+    end: int
+    rule: Rule
 
 
-def _merge(
-    view: str, statements: list[Statement], others: list[LanguageStatement]
-) -> list[Statement]:
-    """Return English statements and those of other languages in order."""
-    merged = list(statements)
-    for other in others:
-        merged.append(
-            Statement(
-                rule=other.rule,
-                start=other.start,
-                answer_start=other.answer_start,
-                answer_end=other.answer_end,
-                end=p.sentence_end(view, other.answer_end),
-                answer=other.answer,
-                complete=other.complete,
-            )
-        )
-    return sorted(merged, key=lambda statement: statement.start)
-
-
-def _find_cued(
+def find_cued_statements(
     view: str,
     low: str,
     begin: int,
     question: Question,
-    cues: tuple[p.Cue, ...],
+    strength: Strength,
     answer_first: bool,
 ) -> list[Statement]:
-    """Return the statements that follow one of `cues`, such as "the answer is"."""
-    spans = sorted(
-        (*match.span(), cue.rule)
-        for cue in cues
-        for match in cue.pattern.finditer(low, begin)
-    )
-    spans = spans[:_MAX_CUES] if answer_first else spans[-_MAX_CUES:]
-    next_starts = [start for start, _, _ in spans[1:]]
+    """Return the statements from `begin` on that rules of one strength read, in order."""
+    rules = [
+        rule
+        for rule in select_rules(question.kind, strength)
+        if any_word(low, rule.words)
+    ]
+    after = [rule for rule in rules if rule.bound is not Bound.BEFORE]
+    cues = _find_cues(low, begin, after)
+    cues = cues[:_MAX_CUES] if answer_first else cues[-_MAX_CUES:]
     statements = []
-    first: int | None = None
-    for (start, end, rule), next_start in zip_longest(spans, next_starts):
-        first = start if first is None else first
-        if next_start is not None and _is_introduction(low[end:next_start]):
-            continue  # "Answer: The answer is B" is read at the second cue
-        value = READERS[question.kind](view[end : end + _READ_CHARS], question)
-        if value is not None:
-            answer_end = end + value.end
-            statements.append(
-                Statement(
-                    rule=rule,
-                    start=first,
-                    answer_start=end + value.start,
-                    answer_end=answer_end,
-                    end=p.sentence_end(view, answer_end),
-                    answer=value.answer,
-                    complete=value.complete,
-                )
-            )
-        first = None
-    return statements
+    introduction: int | None = None
+    for cue, following in zip_longest(cues, cues[1:]):
+        start = cue.start if introduction is None else introduction
+        introduction = None
+        if following is not None and _leads_over(low, cue, following):
+            introduction = start  # "Answer: The answer is B" is read at the second cue
+            continue
+        if statement := _read_cue(view, low, cue, start, question):
+            statements.append(statement)
+    for rule in rules:
+        if rule.bound is Bound.BEFORE:
+            statements += _read_before(view, low, begin, rule, question)
+    return sorted(statements, key=lambda statement: statement.start)
 
 
-def _is_introduction(gap: str) -> bool:
+def _find_cues(low: str, begin: int, rules: Sequence[Rule]) -> list[_Cue]:
+    cues = []
+    for rule in rules:
+        if rule.cue is not None:
+            cues += [
+                _Cue(*match.span(), rule) for match in rule.cue.finditer(low, begin)
+            ]
+    return sorted(cues, key=lambda cue: (cue.start, cue.end))
+
+
+def _leads_over(low: str, cue: _Cue, following: _Cue) -> bool:
     """Return whether the text between two cues only leads over to the second."""
+    gap = low[cue.end : following.start]
     if len(gap) > _INTRODUCTION_CHARS:
         return False
     gap = gap.strip(p.EDGE)
     return not gap or p.LOW_LEAD.match(gap) is not None
 
 
-def _find_called_correct(
-    view: str, low: str, begin: int, question: Question
-) -> list[Statement]:
-    """Return the letters called correct: "Option B is correct", "(B) is the best"."""
-    statements = []
-    for mark in islice(p.LOW_IS_CORRECT.finditer(low, begin), _MAX_CUES):
-        window_start = max(begin, mark.start() - 20)
-        name = p.LETTER_BEFORE.search(view, window_start, mark.start())
-        if name is None:
-            continue
-        value = READERS[question.kind](f"({name[1] or name[2]})", question)
-        if value is not None:
-            statements.append(
-                Statement(
-                    rule="called_correct",
-                    start=name.start(),
-                    answer_start=name.start(name.lastindex or 0),
-                    answer_end=name.end(name.lastindex or 0),
-                    end=p.sentence_end(view, mark.end() - 1),
-                    answer=value.answer,
-                    complete=True,
-                )
-            )
-    return statements
-
-
-def _find_opening(
-    view: str, question: Question, cued: list[Statement], given: bool
+def _read_cue(
+    view: str, low: str, cue: _Cue, start: int, question: Question
 ) -> Statement | None:
-    """Return the answer that an answer-first text opens with, if it is no prose."""
-    if cued and question.kind is QuestionKind.TEXT:
-        return None  # any prose would do as the answer of a text question
-    head = _read_head(view, question)
-    if head is None or _lists_options(view, question):
-        return None
-    return None if given and _is_prose(view, question) else head
+    """Read the answer that a cue introduces; None if it states nothing.
 
-
-def _read_head(view: str, question: Question) -> Statement | None:
-    """Return the answer that stands alone before its reason at the start of the text.
-
-    Such as "(B) because …", "Yes, …" or "B. …".
+    `start` is where the introduction begins.
     """
-    clause = p.clause(view[:_READ_CHARS], 0)
-    value = READERS[question.kind](clause, question)
-    if value is None or value.answer is None:
+    rule = cue.rule
+    kind = question.kind
+    is_bounded = rule.bound not in (Bound.CLAUSE, Bound.NOTHING)
+    if not is_bounded and doubts.is_hypothetical(view, cue.start, kind):
         return None
-    yes_no = question.kind is QuestionKind.YES_NO
-    if not yes_no and not _is_bare(clause, value, question.kind):
+    if doubts.is_denied(view, cue.start):
         return None
-    return Statement(
-        rule="opening",
-        start=0,
-        answer_start=value.start,
-        answer_end=value.end,
-        end=len(clause),
-        answer=value.answer,
-        complete=value.complete or len(clause) < len(view),
+    if rule.bound is Bound.NOTHING:
+        value = ReadValue(None, cue.start, cue.end, complete=True)
+    else:
+        found = _read_value(view, low, cue, question)
+        if found is None:
+            return None
+        value = found
+    end = p.sentence_end(view, value.end)
+    if value.answer is not None:
+        if doubts.is_denied_value(low, cue.end):
+            return None
+        if doubts.is_asked(low, value.end) and not _may_end_in_question(
+            value, question
+        ):
+            return None
+        if rule.closes and not doubts.is_closed(low, value.end, kind):
+            return None
+        if doubts.is_qualified(low, value.end, kind):
+            value = value._replace(answer=None)
+    if rule.last and has_words(view, end):
+        return None
+    return _to_statement(rule, start, end, value)
+
+
+def _may_end_in_question(value: ReadValue, question: Question) -> bool:
+    """Return whether the question mark behind a value may be its own."""
+    if question.kind is QuestionKind.TEXT:
+        return True
+    return any(
+        choice.label == value.answer and choice.text.rstrip().endswith("?")
+        for choice in question.choices
     )
 
 
-def _find_bare_answers(view: str, question: Question, given: bool) -> list[Statement]:
-    """Return the lines, or the first clause, that are nothing but an answer.
-
-    None of them counts if they differ, as in a list of the options.
-    """
-    statements = _read_bare_lines(view, question, given)
-    if not statements:
-        head = _read_bare_head(view, question)
-        return [head] if head else []
-    if answers_differ((statement.answer for statement in statements), question):
-        return []
-    return statements
+def _to_statement(rule: Rule, start: int, end: int, value: ReadValue) -> Statement:
+    return Statement(
+        rule=rule.id,
+        start=start,
+        answer_start=value.start,
+        answer_end=value.end,
+        end=end,
+        answer=value.answer,
+        complete=value.complete,
+    )
 
 
-def _read_bare_lines(view: str, question: Question, given: bool) -> list[Statement]:
-    matches = p.LINE.finditer(view)
-    first_lines = list(islice(matches, _MAX_CUES))
-    # Of a long text only the last lines are kept: a match is larger than a short line.
-    last_lines = deque(matches, maxlen=_MAX_CUES)
-    lines = [*first_lines, *last_lines]
-    if question.kind is QuestionKind.TEXT and len(lines) > 1:
-        return []  # any short line of prose would do
-    statements = []
-    for line in lines:
-        if given and _is_prose(line[0], question):
-            continue
-        value = READERS[question.kind](line[0][:_READ_CHARS], question)
-        if value is None or value.answer is None:
-            continue
-        if _is_bare(line[0], value, question.kind):
-            statements.append(
-                Statement(
-                    rule="lone_line",
-                    start=line.start(),
-                    answer_start=line.start() + value.start,
-                    answer_end=line.start() + value.end,
-                    end=line.end(),
-                    answer=value.answer,
-                    complete=value.complete,
-                )
+def _read_value(view: str, low: str, cue: _Cue, question: Question) -> ReadValue | None:
+    """Read the value of a cue within its bound; offsets are into `view`."""
+    match cue.rule.bound:
+        case Bound.BRACES:
+            close = match_braces(view, cue.end)
+            return _read_between(view, cue, close, question)
+        case Bound.TAG:
+            tag = _CLOSING_TAG.search(view, cue.end, cue.end + _MAX_TAG_CHARS)
+            return _read_between(view, cue, tag.start() if tag else None, question)
+        case Bound.CELL:
+            cell = _CELL_END.search(view, cue.end)
+            return _read_between(view, cue, cell.start() if cell else None, question)
+        case Bound.LINE:
+            line_end = view.find("\n", cue.end)
+            stop = line_end if line_end >= 0 else len(view)
+            found = _shift(
+                read_bounded(view[cue.end : stop], question, whole=True), cue.end
             )
+            is_cut = found is not None and stop == len(view)
+            return found._replace(complete=False) if found and is_cut else found
+        case _:
+            return _read_clause(view, low, cue, question)
+
+
+def _read_between(
+    view: str, cue: _Cue, close: int | None, question: Question
+) -> ReadValue | None:
+    """Read the whole content up to the closing mark at `close`.
+
+    A number that is none as a whole is a statement all the same: it names no number.
+    Without a closing mark the text was cut, and what there is is read as a clause.
+    """
+    if close is None:
+        rest = view[cue.end : cue.end + _READ_CHARS]
+        found = READERS[question.kind](rest, question)
+        return _shift(found, cue.end)
+    content = view[cue.end : close]
+    maths = cue.rule.bound is Bound.BRACES
+    value = _shift(read_bounded(content, question, maths=maths), cue.end)
+    if value is not None:
+        return value
+    if has_words(content, 0) and question.kind is QuestionKind.NUMBER:
+        return ReadValue(None, cue.end, close, complete=True)
+    if names_foreign_label(content, question):
+        return ReadValue(None, cue.end, close, complete=True)
+    return None
+
+
+def _read_clause(
+    view: str, low: str, cue: _Cue, question: Question
+) -> ReadValue | None:
+    """Read what follows a cue, to the end of its clause."""
+    kind = question.kind
+    stop = cue.end + _READ_CHARS
+    if kind is QuestionKind.TEXT:
+        stop = _bold_end(view, cue, stop)
+    rest = view[cue.end : stop]
+    if kind is QuestionKind.NUMBER and doubts.is_compared(low, cue.end):
+        return ReadValue(None, cue.end, min(stop, len(view)), complete=True)
+    value = READERS[kind](rest, question)
+    if value is None and cue.rule.strength is Strength.FORMAL:
+        foreign = names_foreign_label(rest, question)
+        value = ReadValue(None, 0, foreign, complete=True) if foreign else None
+    return _shift(value, cue.end)
+
+
+def _bold_end(view: str, cue: _Cue, stop: int) -> int:
+    """Return where the bold ends that opened in the line before the cue, or `stop`."""
+    line_start = view.rfind("\n", 0, cue.start) + 1
+    window_start = max(line_start, cue.start - _READ_CHARS)
+    if view.count("**", window_start, cue.end) % 2 == 0:
+        return stop
+    line_end = view.find("\n", cue.end, stop)
+    close = view.find("**", cue.end, line_end if line_end >= 0 else stop)
+    return close if close > cue.end else stop
+
+
+def _shift(value: ReadValue | None, offset: int) -> ReadValue | None:
+    if value is None:
+        return None
+    return value._replace(start=value.start + offset, end=value.end + offset)
+
+
+def _read_before(
+    view: str, low: str, begin: int, rule: Rule, question: Question
+) -> list[Statement]:
+    """Return the answers that stand before their cue: "Option B is correct"."""
+    if rule.cue is None:
+        return []
+    statements = []
+    for cue in islice(rule.cue.finditer(low, begin), _MAX_CUES):
+        window_start = max(begin, cue.start() - _BEFORE_CHARS)
+        for mark in _CLAUSE_START.finditer(view, window_start, cue.start()):
+            window_start = mark.end()
+        value = read_option_before(view, window_start, cue.start(), question)
+        if value is None or doubts.is_hypothetical(view, value.start, question.kind):
+            continue
+        if doubts.is_asked(low, cue.end()):
+            continue
+        end = p.sentence_end(view, cue.end() - 1)
+        statements.append(_to_statement(rule, value.start, end, value))
     return statements
 
 
-def _read_bare_head(view: str, question: Question) -> Statement | None:
-    """Return a first clause that is yes, no, or a label that a reason follows."""
-    if question.kind not in (QuestionKind.YES_NO, QuestionKind.CHOICE):
-        return None
-    head = _read_head(view, question)
-    if head is None or question.kind is QuestionKind.YES_NO:
-        return head
-    has_reason = p.REASON.match(view, head.end) is not None
-    return head if has_reason and opens_with_label(view, question) else None
-
-
-def _is_prose(line: str, question: Question) -> bool:
-    """Return whether a line opens with neither a choice's label nor yes or no."""
-    if question.kind is QuestionKind.CHOICE:
-        return not opens_with_label(line, question)
-    return question.kind is not QuestionKind.YES_NO
-
-
-def _lists_options(view: str, question: Question) -> bool:
-    """Return whether several lines open with labels: a list of the options."""
-    if question.kind is not QuestionKind.CHOICE:
-        return False
-    labels = option_table(question).labels
-    openings = {
-        labels.get(match[1].casefold()) for match in p.LINE_LABEL.finditer(view)
-    }
-    return len(openings - {None}) > 1
-
-
-def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
-    """Return whether a line holds nothing but the answer `value`."""
-    rest = p.TAG.sub("", line[value.end :])
-    if kind is QuestionKind.TEXT:
-        is_short = len(line.split()) <= 8
-        is_refusal = p.LOW_REFUSAL.match(line.lower()) is not None
-        return is_short and not is_refusal and not rest.strip(p.EDGE + ".,;!。")
-    if kind is QuestionKind.NUMBER:
-        units = rest.strip(p.EDGE + ".%。").split()
-        has_unit_only = len(units) <= 2 and all(unit.isalpha() for unit in units)
-        return p.NUMBER_LINE.match(line) is not None and has_unit_only
-    return not rest.strip(p.EDGE + ".,;!。")
+def has_words(text: str, start: int) -> bool:
+    """Return whether a text holds a word from `start` on, tags aside."""
+    return p.WORD.search(p.TAG.sub("", text[start:])) is not None

@@ -1,10 +1,55 @@
 """Find the end of the teacher's own turn, and split it into thoughts and text. Pure."""
 
+import re
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.answers.language_patterns import QUESTION_HEADS
+from cotbuild.schemas.answers.rules import Strength, any_word, select_rules
+from cotbuild.schemas.question import Question, QuestionKind
+
+_TAGS = (
+    r"(?:[a-z]{1,12}[:_])?think(?:ing)?|thoughts?|reasoning|scratchpad|reflection"
+    r"|inner_monologue"
+)
+_MARK = re.compile(
+    rf"(?P<open><(?:{_TAGS})>|\[think\]|<\|(?:begin_of_thought|start_thinking)\|>|◁think▷"
+    r"|<\|im_start\|>(?:think(?:ing)?|reasoning|analysis)\b"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,80}<\|message\|>)"
+    rf"|(?P<close></(?:{_TAGS})>|\[/think\]|<\|(?:end_of_thought|end_thinking)\|>|◁/think▷"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>final[^<\n]{0,80}<\|message\|>)"
+    r"|(?P<end><\|end\|>(?:<\|start\|>assistant(?!<\|channel))?)"
+    r"|(?P<start><\|(?:begin_of_solution|start_response)\|>"
+    r"|<\|im_start\|>(?:answer|solution|final|response)\b)"
+    r"|(?P<nothing><\|(?:end_of_solution|end_response|return)\|>)",
+    re.IGNORECASE,
+)
+"""The marks of thoughts that models emit: tags, channels (Harmony) and their like."""
+_THINK_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+_MARK_STARTS = ("<", "[THINK]", "[/THINK]", "[think]", "[/think]", "◁")
+_ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
+
+_QUESTION_HEADS = (
+    rf"q|question|problem|exercise|human|user|instruction|{QUESTION_HEADS}"
+)
+_CHAT_MARK = (
+    r"<\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|</s>|<end_of_turn>|<eos>"
+    r"|<\|im_start\|>(?![a-z])|<\|im_start\|>(?:user|system|assistant|human|tool)"
+)
+_HEADS = (
+    "a answer answers options choices option choice reasoning explanation rationale "
+    "solution note hint output final conclusion step steps therefore so"
+)
+_OWN_HEADS = frozenset(_HEADS.split())
+"""Line heads that a teacher writes itself, also where the question has them."""
+_LINE_HEAD = re.compile(
+    r"(?:\A|\n)[ >*_#-]*([^\W\d_]{2,20}(?: [^\W\d_]{1,20})?)(?: ?\d)?[*_ ]{0,4}:"
+)
+_MAX_MARKS = 16
+_WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_\x00-\x7f]")
+_RESTATED_CHARS = 120
 
 
 class _Piece(NamedTuple):
@@ -20,7 +65,7 @@ class SplitText(NamedTuple):
     """A text, split into its thoughts and the text meant for the reader."""
 
     reasoning: str | None
-    """Content of its <think> blocks; None if there is none."""
+    """Content of its <think> blocks and their like; None if there is none."""
     own_text: str
     """The rest, stripped."""
     pieces: tuple[_Piece, ...]
@@ -39,32 +84,93 @@ class SplitText(NamedTuple):
         return offset - piece.start + piece.verbatim_start
 
 
+# --- thoughts ---
+
+
 def split_reasoning(text: str) -> SplitText:
     """Split a text into the content of its <think> blocks and the rest.
 
-    A closing tag without an opening one ends a block that the chat template opened; a
-    block that is never closed reaches to the end of the text.
+    Other marks of thoughts count too: `<reasoning>`, `[THINK]`, the channels of Harmony,
+    `<|begin_of_thought|>`. A closing mark without an opening one ends a block that the
+    chat template opened; a block that is never closed reaches to the end of the text.
     """
-    first = p.THINK.search(text) if "<" in text else None
-    if first is None:
+    if not any(start in text for start in _MARK_STARTS):
+        return SplitText(None, text, (_Piece(0, 0),))
+    return _split_at(text, _find_turns(text))
+
+
+def split_think_tags(text: str) -> SplitText:
+    """Split a text at its <think> and <thinking> tags alone.
+
+    What it leaves is shown to the teacher in a later step of a chain, and so it is part
+    of that request's key: it never changes.
+    """
+    if "<" not in text:
+        return SplitText(None, text, (_Piece(0, 0),))
+    turns = [
+        _Turn(*tag.span(), inside=not tag[0].startswith("</"))
+        for tag in _THINK_TAG.finditer(text)
+    ]
+    return _split_at(text, turns)
+
+
+class _Turn(NamedTuple):
+    """A mark at which a text turns to thoughts, or back."""
+
+    start: int
+    end: int
+    inside: bool
+    """Whether thoughts follow."""
+
+
+def _find_turns(text: str) -> list[_Turn]:
+    turns: list[_Turn] = []
+    inside = False
+    in_channel = False
+    opening = ""
+    for mark in _MARK.finditer(text):
+        if mark["end"] and not (inside and in_channel):
+            continue  # the end of a turn, not of thoughts
+        if mark["open"]:
+            inside, opening = True, mark[0].lower()
+            in_channel = "channel" in opening
+        elif not mark["nothing"]:
+            # A text may begin inside of thoughts, a solution does not follow them.
+            if mark["start"] and not turns:
+                turns.append(_Turn(mark.start(), mark.start(), inside=False))
+            inside = False
+        turns.append(_Turn(*mark.span(), inside))
+    may_end_unclosed = inside and "think" not in opening and not in_channel
+    if may_end_unclosed and (answer := _ANSWER_TAG.search(text, turns[-1].end)):
+        # <reasoning> that was not closed ends where the answer's tag opens.
+        turns.append(_Turn(answer.start(), answer.start(), inside=False))
+    return turns
+
+
+def _split_at(text: str, turns: list[_Turn]) -> SplitText:
+    if not turns:
         return SplitText(None, text, (_Piece(0, 0),))
     thoughts: list[str] = []
     kept: list[tuple[int, int]] = []
-    inside = first[0].startswith("</")
+    is_closing = turns[0].start < turns[0].end and not turns[0].inside
+    inside = is_closing and not _NOTHING.match(text, turns[0].start)
     start = 0
-    for tag in p.THINK.finditer(text, first.start()):
+    for turn in turns:
         if inside:
-            thoughts.append(text[start : tag.start()])
+            thoughts.append(text[start : turn.start])
         else:
-            kept.append((start, tag.start()))
-        inside = not tag[0].startswith("</")
-        start = tag.end()
+            kept.append((start, turn.start))
+        inside = turn.inside
+        start = turn.end
     if inside:
         thoughts.append(text[start:])
     else:
         kept.append((start, len(text)))
     own_text, pieces = _join_pieces(text, kept)
     return SplitText("\n".join(thoughts).strip() or None, own_text, pieces)
+
+
+_NOTHING = re.compile(r"<\|(?:end_of_solution|end_response|return)\|>", re.IGNORECASE)
 
 
 def _join_pieces(
@@ -81,18 +187,89 @@ def _join_pieces(
     return stripped.rstrip(), tuple(pieces) or (_Piece(0, 0),)
 
 
-def find_turn_end(low: str, question: Question) -> int:
-    """Return where run-on text begins: an invented next question, or a chat marker.
+# --- the end of the turn ---
 
-    `low` is the folded text in lower case. Restating the question itself is not run-on
-    text.
+
+def find_turn_end(low: str, question: Question) -> int:
+    """Return where run-on text begins: an invented next item, or a chat marker.
+
+    `low` is the folded text in lower case. A next item opens with "Question:" or the
+    like, or with a line head of the question itself ("Premise:"). Restating the question
+    is not run-on text, nor are parts of it that a teacher numbers and answers in turn.
     """
-    marks = [mark for mark in islice(p.LOW_RUN_ON.finditer(low), 3) if mark.start()]
-    if not marks:
-        return len(low)
+    heads = _find_heads(question.text)
+    marks = islice(_run_on_pattern(heads).finditer(low), _MAX_MARKS)
+    in_series = False
+    for mark in marks:
+        if not mark.start() and not mark["number"]:
+            continue
+        is_stated = _states_an_answer(low, mark.start())
+        if mark["number"] == "1" and not is_stated:
+            in_series = True
+        if in_series and mark["number"]:
+            continue
+        if mark.start() and _is_run_on(low, mark, is_stated, question):
+            return mark.start()
+    return len(low)
+
+
+def _is_run_on(
+    low: str, mark: re.Match[str], is_stated: bool, question: Question
+) -> bool:
+    if not mark["head"]:
+        return True  # a chat marker
+    after = low[mark.end() : mark.end() + _RESTATED_CHARS]
+    line = after.lstrip(p.EDGE).partition("\n")[0]
+    if line and not _WORD.search(line):
+        return False  # "Q: (16, 30)" is a point
+    if is_stated:
+        return True
     question_start = " ".join(question.text.lower().split())[:40]
-    after_mark = low[marks[0].end() : marks[0].end() + 120]
-    restated = " ".join(after_mark.strip(p.EDGE).split()).startswith(question_start)
-    if restated and not p.LOW_CUES[0].pattern.search(low, 0, marks[0].start()):
-        marks = marks[1:]
-    return marks[0].start() if marks else len(low)
+    if " ".join(after.strip(p.EDGE).split()).startswith(question_start):
+        return False
+    if re.fullmatch(_QUESTION_HEADS, mark["head"]):
+        return True
+    follows_blank_line = low[: mark.start()].rstrip(" ").endswith("\n")
+    return follows_blank_line and bool(line) and not _restates(line, question)
+
+
+def _restates(line: str, question: Question) -> bool:
+    """Return whether at least half of a line's words are the question's."""
+    words = _WORD.findall(line)
+    known = set(_WORD.findall(p.fold(question.text).lower()))
+    return 2 * sum(word in known for word in words) >= len(words)
+
+
+def _states_an_answer(low: str, end: int) -> bool:
+    return any(
+        rule.cue is not None
+        and any_word(low, rule.words)
+        and rule.cue.search(low, 0, end) is not None
+        for rule in _ANY_KIND
+    )
+
+
+_ANY_KIND = tuple(
+    rule
+    for rule in select_rules(QuestionKind.CHOICE, Strength.FORMAL)
+    if rule.id in ("answer_is", "answer_of", "boxed", "answer_tag", "hash_marks")
+)
+
+
+@lru_cache(maxsize=256)  # the samples of one question come one after the other
+def _find_heads(question_text: str) -> tuple[str, ...]:
+    """Return what opens lines of the question before a colon, such as "premise"."""
+    heads = {
+        head[1].lower()
+        for head in islice(_LINE_HEAD.finditer(question_text), _MAX_MARKS)
+    }
+    return tuple(sorted(head for head in heads if head not in _OWN_HEADS))
+
+
+@lru_cache(maxsize=256)
+def _run_on_pattern(heads: tuple[str, ...]) -> re.Pattern[str]:
+    names = "|".join([_QUESTION_HEADS, *map(re.escape, heads)])
+    return re.compile(
+        rf"(?:\n[ >*_#-]*+(?:next )?|(?<=[.!?)\]] )(?=q:))(?P<head>{names})"
+        rf"(?: ?#?(?P<number>[0-9]{{1,3}}))?[*_ ]{{0,4}}:|{_CHAT_MARK}"
+    )

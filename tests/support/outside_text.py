@@ -38,6 +38,7 @@ from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.transforms import units
 from cotbuild.prompts import student, template
 from cotbuild.schemas.answers import (
+    choose,
     compare,
     extract,
     flags,
@@ -50,6 +51,7 @@ from cotbuild.schemas.answers import (
     patterns,
     readers,
     turn,
+    wrappers,
 )
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.json_text import parse_json, parse_record_json
@@ -81,6 +83,10 @@ UNITS = (
     "vllm:num_requests_running{", "vllm:num_requests_running 1\n", "{\"error\":", "Mon, 01 Jan 2026 00:00:00 GMT ",
     # datasets
     "(A)", "(A)a(B)", " or", " or the", "<<1", "<<1>>", "cc by ", "mit ",
+    # statements
+    "\\boxed{(", "answer (a) is ", "answer, b, is ", "answer to a ", "final: ", "\nAns: ", "| answer | ", "if so, ",
+    "<|channel|>analysis<|message|>", "<|end|>", "<reasoning>", "[THINK]", "\n\nPremise: ", "\nQuestion 1: ",
+    "it depends. ", "not the answer is ", "** (", "\\(", "\\text{a} ", "a is the answer. ", "closest to b. ",
     # more of them
     '**', '- - ', 'therefore, it is a ', 'B\n', 'x', '-5', 'a b ', 'sorry ', 'the answer is none of the ',
     'a b c d e f g ', 'moss', 'the the ', 'B: ', 'option B ', '12,000,', 'yes. ', 'No', '*B*', 'Lake ',
@@ -215,7 +221,26 @@ FUNCTIONS: Mapping[str, ReadText] = {
     ),
     "readers": _for_kinds(lambda text, one: readers.READERS[one.kind](text, one)),
     "opens_with_label": lambda text: readers.opens_with_label(text, question()),
+    "read_bounded": _for_kinds(readers.read_bounded),
+    "read_option_before": _for_kinds(
+        lambda text, one: readers.read_option_before(text, 0, len(text), one)
+    ),
+    "names_foreign_label": lambda text: readers.names_foreign_label(text, question()),
+    "extract_answer with the closing rule": _for_kinds(
+        lambda text, one: extract.extract_answer(text, one, closing_sentence=True)
+    ),
+    "find_statements": _for_kinds(
+        lambda text, one: choose.find_statements(text, text.lower(), one)
+    ),
+    "strip_wrappers": lambda text: wrappers.strip_wrappers(text, 0, len(text)),
+    "match_wrapped": lambda text: wrappers.match_wrapped(text, 0),
+    "match_braces of a value": lambda text: wrappers.match_braces(text, 0),
     "split_reasoning": turn.split_reasoning,
+    "split_think_tags": turn.split_think_tags,
+    "find_turn_end of a question with heads": lambda text: turn.find_turn_end(
+        text.lower(),
+        question().model_copy(update={"text": f"Premise: {text}\nHypothesis: b"}),
+    ),
     "find_turn_end": lambda text: turn.find_turn_end(text.lower(), question()),
     "casefold_text": compare.casefold_text,
     "normalise_text": compare.normalise_text,

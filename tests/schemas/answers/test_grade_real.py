@@ -87,7 +87,7 @@ COUNTS = {
     "palm": {"run_on": 9741, "names_target": 5670},
     "llama": {"names_target": 1364, "refusal": 10, "run_on": 3},
     "chatgpt": {
-        "names_target": 3726,
+        "names_target": 3719,
         "refusal": 67,
         "empty": 29,
         "markup": 9,
@@ -95,7 +95,7 @@ COUNTS = {
         "contradicts": 1,
     },
     "quarel": {"names_target": 7713},
-    "cose": {"names_target": 4109, "contradicts": 1},
+    "cose": {"names_target": 4105, "contradicts": 1, "empty": 1},
     "gsm8k": {"names_target": 7453, "contradicts": 1},
 }
 
@@ -113,7 +113,7 @@ def test_how_often_each_flag_stands(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "percent"),
-    [("palm", 74.1), ("llama", 27.5), ("chatgpt", 75.5), ("quarel", 91.1)],
+    [("palm", 74.1), ("llama", 27.5), ("chatgpt", 75.4), ("quarel", 91.1)],
 )
 def test_share_of_right_rationales_that_name_the_target(
     name: str, percent: float

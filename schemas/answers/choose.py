@@ -1,0 +1,189 @@
+"""Choose the statements of a text that count. Pure.
+
+Texts are passed as `folding.fold` leaves them, and a second time in lower case.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from cotbuild.schemas.answers import alone
+from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.compare import answers_differ
+from cotbuild.schemas.answers.language_statements import (
+    LanguageStatement,
+    find_language_statements,
+    find_weak_language_statements,
+)
+from cotbuild.schemas.answers.readers import READERS
+from cotbuild.schemas.answers.rules import Strength
+from cotbuild.schemas.answers.statements import (
+    Statement,
+    find_cued_statements,
+    has_words,
+)
+from cotbuild.schemas.question import Question, QuestionKind
+
+_LAST_CHARS = 400
+"""Longest last sentence that the closing rule reads."""
+_SO = re.compile(r"[ *_\n]*+(?:so|therefore|thus|hence|consequently)\b,? ")
+_NEW_ITEM = re.compile(
+    r"[\s\"'*_)\]}$.!]*\n[ \t]*\n[ >*_#-]*(?P<head>[^\W\d_][^\W\d_]*(?: [^\W\d_]+){0,2})"
+    r"(?: ?#?\d{1,3})?[*_ ]{0,4}:(?!/)"
+)
+_HEADS = (
+    "step part case method option approach answer final conclusion so therefore thus "
+    "hence explanation reason reasoning rationale justification note check "
+    "verification verify solution calculation summary analysis double result "
+    "correction wait however now finally next first second third total overall why "
+    "because proof"
+)
+_OWN_HEADS = frozenset(_HEADS.split())
+
+
+def find_statements(
+    view: str,
+    low: str,
+    question: Question,
+    *,
+    answer_first: bool = False,
+    given: bool = False,
+    closing_sentence: bool = False,
+) -> list[Statement]:
+    """Return every answer statement that counts, in order.
+
+    Formal statements count. Weak ones do if no formal one names an answer, or in the
+    last sentence, where they take it back. With `given` the answer comes from elsewhere,
+    so a line of prose that reads as one ("house") is no statement.
+    """
+    formal = find_cued_statements(view, low, 0, question, Strength.FORMAL, answer_first)
+    formal = _merge(view, formal, find_language_statements(view, low, question))
+    if answer_first:
+        opening = alone.find_opening(view, question, formal, given)
+        if opening is not None:
+            after = [one for one in formal if one.start >= opening.answer_end]
+            return [opening, *after]
+    begin = max((statement.end for statement in formal), default=0)
+    weak = find_cued_statements(view, low, begin, question, Strength.WEAK, answer_first)
+    weak_in_language = find_weak_language_statements(view, low, begin, question)
+    if any(statement.answer is not None for statement in formal):
+        if answer_first:
+            return formal
+        return _settle(view, [*formal, *_taking_back(view, formal, weak)], question)
+    statements = _merge(view, [*formal, *weak], weak_in_language)
+    if statements:
+        return statements
+    lone = alone.find_lone_answers(view, question, given)
+    if lone or not closing_sentence or given:
+        return lone
+    return _find_closing_sentence(view, low, question)
+
+
+def _merge(
+    view: str, statements: list[Statement], others: list[LanguageStatement]
+) -> list[Statement]:
+    """Return English statements and those of other languages in order."""
+    merged = list(statements)
+    for other in others:
+        merged.append(
+            Statement(
+                rule=other.rule,
+                start=other.start,
+                answer_start=other.answer_start,
+                answer_end=other.answer_end,
+                end=p.sentence_end(view, other.answer_end),
+                answer=other.answer,
+                complete=other.complete,
+            )
+        )
+    return sorted(merged, key=lambda statement: statement.start)
+
+
+def _taking_back(
+    view: str, formal: list[Statement], weak: list[Statement]
+) -> list[Statement]:
+    """Return the weak statement of the last sentence, if the text ends in one."""
+    if not weak or has_words(view, weak[-1].end):
+        return []
+    return weak[-1:] if weak[-1].answer != formal[-1].answer else []
+
+
+def _settle(
+    view: str, statements: list[Statement], question: Question
+) -> list[Statement]:
+    """Return the statements, the last one without an answer if it is not the text's own.
+
+    That is so if an invented next item may begin before it, or if two boxes of one
+    sentence differ.
+    """
+    last = statements[-1]
+    if parted_by_new_item(view, statements, question) or _has_two_boxes(
+        statements, question
+    ):
+        return [*statements[:-1], last._replace(answer=None, complete=True)]
+    return statements
+
+
+def _has_two_boxes(statements: list[Statement], question: Question) -> bool:
+    if len(statements) < 2:
+        return False
+    earlier, last = statements[-2:]
+    if not earlier.rule == last.rule == "boxed" or earlier.end < last.answer_end:
+        return False
+    return answers_differ((earlier.answer, last.answer), question)
+
+
+def parted_by_new_item(
+    view: str, statements: Sequence[Statement], question: Question
+) -> bool:
+    r"""Return whether a new item begins between two statements that differ.
+
+    As in "…the answer is neutral.\n\nPremise: It rains.\n… the answer is entailment."
+    """
+    for earlier, later in itertools.pairwise(statements):
+        if not answers_differ((earlier.answer, later.answer), question):
+            continue
+        item = _NEW_ITEM.match(view, earlier.end, later.start + 40)
+        if item is None or item.end() > later.answer_start:
+            continue
+        if item["head"].lower().split()[0] not in _OWN_HEADS:
+            return True
+    return False
+
+
+def _find_closing_sentence(view: str, low: str, question: Question) -> list[Statement]:
+    """Return the only number of the last sentence, if that opens with "so" or the like."""
+    if question.kind is not QuestionKind.NUMBER:
+        return []
+    opening = _SO.match(low, _last_sentence_start(view))
+    if opening is None:
+        return []
+    value = READERS[QuestionKind.NUMBER](view[opening.end() :], question)
+    if value is None or value.answer is None:
+        return []
+    start, end = opening.end() + value.start, opening.end() + value.end
+    rest = view[opening.end() : start] + view[end:]
+    if any(char.isdigit() for char in rest):
+        return []
+    return [
+        Statement(
+            rule="closing_sentence",
+            start=opening.start(),
+            answer_start=start,
+            answer_end=end,
+            end=len(view),
+            answer=value.answer,
+            complete=value.complete,
+        )
+    ]
+
+
+def _last_sentence_start(view: str) -> int:
+    """Return where the last sentence begins; the end if it is too long."""
+    last_word = len(view.rstrip(p.EDGE + ".!?"))
+    start = max(0, last_word - _LAST_CHARS)
+    is_cut = start > 0
+    for mark in p.SENTENCE_END.finditer(view, start, last_word):
+        start = mark.end()
+        is_cut = False
+    return len(view) if is_cut else start

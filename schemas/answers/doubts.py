@@ -1,0 +1,122 @@
+"""Tell what states an answer from what only speaks of one. Pure.
+
+"If the answer is (A), …", "I doubt that the answer is 42", "The answer is not B" and "Is
+the answer B?" name an answer, and none of them gives it. Texts are passed as
+`folding.fold` leaves them, in lower case.
+"""
+
+import re
+
+from cotbuild.schemas.question import QuestionKind
+
+_SENTENCE_CHARS = 240
+"""How far before a cue its sentence is looked at."""
+_SENTENCE_START = re.compile(
+    r"[.!?;\n](?=[\s\"'*)\]])|\n|(?<=[a-z)\]\"'])[.!?](?=[A-Z])"
+    r"|(?<=[a-z]), ?(?=The (?:[a-z]+ )?\Z)"
+)
+_CONDITION = re.compile(
+    r"(?:\A|[,:(\"'*-] ?|\b(?:and|or|but|only|even|that|so|then|now|let's|let us|we|i"
+    r"|can|could|may|to) )"
+    r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that|were)\b"
+)
+_CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|but|consequently)\b")
+_IN_CONDITION = re.compile(
+    r"\b(?:if|unless|suppose|supposing|assume|assuming|imagine|whether)"
+    r"(?: (?:that|the|my|our|we|you|i|then|instead))*(?: [a-z]+){0,2} ?\Z"
+)
+_IF_WE = re.compile(r"(?:if|assuming|suppose) (?:that )?(?:we|you|i|one)\b")
+_DENIED_BEFORE = re.compile(
+    r"(?:n't|\bnot|\bnever|\bcannot|\bdoubt|\bunlikely|\bunclear)"
+    r"(?: (?:necessarily|really|at all|yet))?"
+    r"(?: (?:think|believe|say|see|clear|true|sure|certain|mean|imply|feel|agree|know"
+    r"|likely|obvious|possible))?"
+    r"(?: (?:that|why|how|if|what))?(?: (?:the|my|our))?(?: [a-z]{3,12})? ?\Z"
+)
+_DENIED_VALUE = re.compile(
+    r"[ *_(\"'$\\\n]*+(?:(?:definitely|clearly|certainly|probably|simply|surely|thus"
+    r"|therefore|obviously) )?(?:not\b(?! (?:only|just)\b)|never\b|n't\b|no longer\b"
+    r"|anything but\b|neither\b(?=[^.\n]{0,60}\bnor\b))"
+)
+_COMPARED = re.compile(
+    r"[ *_(\"'$\n]*+(?:(?:some|any)(?:thing|where) )?"
+    r"(?:(?:less|more|greater|larger|smaller|fewer|higher|lower|bigger|other) than"
+    r"|at (?:least|most)|up to|over|under|between|below|above|no (?:more|less|fewer)"
+    r"|not (?:more|less))\b"
+)
+_CONDITION_BEHIND = re.compile(
+    r"[)\]*_\"'` ]*+,? ?(?:only |but only )?(?:if|unless|when|provided|as long as"
+    r"|depending|assuming|except|in (?:some|most|certain) cases)\b"
+)
+_QUESTION_BEHIND = re.compile(r"[)\]*_\"'`}$\\. ]*+\?")
+_CLOSED = re.compile(
+    r"[)\]}\"'*_>$`\\ ]*+(?:[.!;\n\u3002]|\Z|[\u2705\u2714]|:(?=[ \n])"
+    r"|,(?! ?(?:which|but|is|are|can|could|may|might|not|although|though|or|and|however"
+    r"|would|seems)\b)"
+    r"| ?\(| ?- |\b(?:because|since|as|given|due|for)\b)"
+)
+_UNIT_WORDS = re.compile(
+    r"(?:[ ,]{0,2}[^\W\d]{1,20}[/^]?\d?){0,4}+[)\]}\"'*_>$`\\% ]*+(?:[.!;\n]|\Z)"
+)
+
+
+def is_hypothetical(view: str, cue: int, kind: QuestionKind) -> bool:
+    """Return whether the cue at offset `cue` stands in a condition or what follows of it.
+
+    A condition of doing a sum ("If we add them, the answer is 42") is none.
+    """
+    prefix = _sentence_before(view, cue)
+    if _IN_CONDITION.search(prefix):
+        return True
+    conditions = list(_CONDITION.finditer(prefix))
+    condition = conditions[-1] if conditions else None
+    if condition is None or _CONCLUSION.search(prefix, condition.end()):
+        return False
+    if kind is QuestionKind.NUMBER or kind is QuestionKind.TEXT:
+        return False
+    words = prefix[condition.start() :].lstrip(" ,:(\"'*-")
+    return _IF_WE.search(words) is None
+
+
+def is_denied(view: str, cue: int) -> bool:
+    """Return whether the cue at offset `cue` is denied: "I doubt that the answer is"."""
+    return _DENIED_BEFORE.search(_sentence_before(view, cue)) is not None
+
+
+def is_denied_value(low: str, value: int) -> bool:
+    """Return whether the value at offset `value` is denied: "not 42"."""
+    return _DENIED_VALUE.match(low, value) is not None
+
+
+def is_compared(low: str, value: int) -> bool:
+    """Return whether the number at `value` is only compared with: "less than 42"."""
+    return _COMPARED.match(low, value) is not None
+
+
+def is_qualified(low: str, end: int, kind: QuestionKind) -> bool:
+    """Return whether a yes or no that ends at `end` goes on "if …" or "unless …"."""
+    return kind is QuestionKind.YES_NO and _CONDITION_BEHIND.match(low, end) is not None
+
+
+def is_asked(low: str, end: int) -> bool:
+    """Return whether a question mark follows an answer that ends at `end`."""
+    return _QUESTION_BEHIND.match(low, end) is not None
+
+
+def is_closed(low: str, end: int, kind: QuestionKind) -> bool:
+    """Return whether the clause ends behind an answer that ends at `end`.
+
+    A reason may follow, and behind a number its unit. "(A) is also wrong" goes on.
+    """
+    if _CLOSED.match(low, end):
+        return True
+    return kind is QuestionKind.NUMBER and _UNIT_WORDS.match(low, end) is not None
+
+
+def _sentence_before(view: str, cue: int) -> str:
+    """Return the text from the start of its sentence to `cue`, in lower case."""
+    window_start = max(0, cue - _SENTENCE_CHARS)
+    start = window_start
+    for mark in _SENTENCE_START.finditer(view, window_start, cue):
+        start = mark.end()
+    return view[start:cue].lower().lstrip(" *_\"'>#-")
