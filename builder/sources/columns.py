@@ -16,7 +16,12 @@ from cotbuild.builder.sources.question_form import (
     is_question_form,
     make_form_getter,
 )
-from cotbuild.builder.sources.suggest import find_unmapped_choices, suggest_columns
+from cotbuild.builder.sources.suggest import (
+    UNKNOWN_COLUMN,
+    find_unmapped_choices,
+    has_data_for_names,
+    suggest_columns,
+)
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
@@ -72,6 +77,8 @@ def resolve_columns(
     unmapped_choices = find_unmapped_choices(columns, names, sample)
     if not names["question"] or lacks_target or unmapped_choices:
         suggested = suggest_columns(names, columns, present, sample, unmapped_choices)
+        if has_data_for_names(present, sample):
+            raise _no_header_error(present, location)
         raise _unknown_columns_error(columns, present, suggested, location)
     _check_columns(names, present, location)
     _check_paths(columns, present, sample, location)
@@ -229,6 +236,14 @@ def _without_empty_end(values: list[Any]) -> list[Any]:
     return values
 
 
+def _no_header_error(present: Sequence[str], location: str) -> ConfigError:
+    return ConfigError(
+        f"{location}: its columns seem to be named by a row of data, "
+        f"{short_repr(list(present))}. Write the names of the columns into the first "
+        "line, such as question,A,B,C,D,answer."
+    )
+
+
 def _unknown_columns_error(
     columns: Mapping[str, str],
     present: Sequence[str],
@@ -237,6 +252,8 @@ def _unknown_columns_error(
 ) -> ConfigError:
     unknown = list(suggested) or ["question"]
     hint = " (--map target= if the file has none)" if "target" in unknown else ""
+    if UNKNOWN_COLUMN in suggested.values():
+        hint = f", with a column for {UNKNOWN_COLUMN}{hint}"
     return ConfigError(
         f"{location}: no column named {' or '.join(unknown)} among "
         f"{list(present)}. Columns id, question, choices, answer or target are "

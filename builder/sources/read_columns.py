@@ -32,15 +32,20 @@ from cotbuild.builder.sources.reading import (
     MIN_REPEATS,
     Reading,
     check_codes,
+    check_empty_target,
     check_question,
     decide_form,
     decide_kind,
     decide_run,
     letter_labels,
 )
-from cotbuild.builder.sources.suggest import find_text_columns
+from cotbuild.builder.sources.suggest import (
+    find_text_columns,
+    guess_exactly,
+    mean_text_length,
+)
 from cotbuild.builder.sources.survey import MAX_DISTINCT, Survey, survey_rows
-from cotbuild.builder.sources.targets import parse_yes_no
+from cotbuild.builder.sources.targets import is_missing, parse_yes_no
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.config import SourceConfig, TargetForm
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -48,6 +53,8 @@ from cotbuild.schemas.question import QuestionKind
 
 SAMPLE_ROWS = 100
 """First rows from which columns are recognised before all rows are read."""
+NAMELESS_COLUMN = "Unnamed: "
+"""How the names of nameless columns begin: those of a table's index."""
 _SHOWN_COLUMNS = 6
 _MAX_NAME_CHARS = 60
 _CHOICE = QuestionKind.CHOICE
@@ -139,8 +146,8 @@ class _ColumnReader:
         )
         reading = self._decide(names, present, survey, labels, named)
         texts = self._unused_texts(reading)
-        if "question" not in self.config.columns and self.base is None:
-            check_question(survey, names["question"], texts, location)
+        if self.base is None:
+            self._check_recognised(reading, survey, texts)
         line = describe_reading(reading, survey, self.config, texts)
         return survey, UnderstoodColumns(reading, line)
 
@@ -239,15 +246,31 @@ class _ColumnReader:
                 return "index0"
         return decide_form(evidence, self.config, self.base, self.rows.location)
 
+    def _check_recognised(
+        self, reading: Reading, survey: Survey, texts: Sequence[str]
+    ) -> None:
+        """Raise ConfigError if a column that was recognised is not the one that is meant."""
+        location, names = self.rows.location, reading.names
+        if "question" not in self.config.columns:
+            varied = [name for name in texts if self._is_varied(name)]
+            check_question(survey, names["question"], varied, location)
+        if "target" not in self.config.columns and not reading.has_targets:
+            filled = [name for name in unused_columns(reading) if self._is_filled(name)]
+            check_empty_target(
+                names["target"], guess_exactly("target", filled), location
+            )
+
     def _unused_texts(self, reading: Reading) -> list[str]:
-        """Return the columns of texts that differ from row to row and are not used."""
-        unused = unused_columns(reading)
-        texts = find_text_columns(unused, self.sample)
-        return [
-            name
-            for name in texts
-            if 2 * len({row.get(name) for row in self.sample}) > len(self.sample)
-        ]
+        """Return the columns of texts that are not used, the longest first."""
+        texts = find_text_columns(unused_columns(reading), self.sample)
+        return sorted(texts, key=lambda name: -mean_text_length(name, self.sample))
+
+    def _is_varied(self, column: str) -> bool:
+        """Return whether a column of texts differs from row to row."""
+        return 2 * len({row.get(column) for row in self.sample}) > len(self.sample)
+
+    def _is_filled(self, column: str) -> bool:
+        return any(not is_missing(row.get(column)) for row in self.sample)
 
 
 def unused_columns(reading: Reading) -> list[str]:
@@ -255,7 +278,11 @@ def unused_columns(reading: Reading) -> list[str]:
     used = [name for name in reading.names.values() if name]
     unused = find_unused_columns(used, reading.present)
     run = () if reading.run is None else reading.run.columns
-    return [name for name in unused if name not in run]
+    return [
+        name
+        for name in unused
+        if name not in run and not name.startswith(NAMELESS_COLUMN)
+    ]
 
 
 # -- the line --------------------------------------------------------------------------

@@ -206,6 +206,19 @@ def decide_form(
         raise DataError(f"{location}: {error}") from error
 
 
+def check_empty_target(column: str, likely: str, location: str) -> None:
+    """Raise ConfigError if no row has a target in the column recognised by its name.
+
+    `likely` is another column that may hold the targets, "" for none.
+    """
+    if column and likely:
+        raise ConfigError(
+            f"{location}: column {column!r} is empty in every row, and {likely!r} is "
+            f"not. Pass --map {shell_quote(f'target={likely}')} if it holds the targets, "
+            "or --map target= if not."
+        )
+
+
 def check_question(
     survey: Survey, column: str, texts: Sequence[str], location: str
 ) -> None:

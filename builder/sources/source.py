@@ -375,7 +375,8 @@ def _with_unique_id(question: Question, seen: SeenIds, parser: RowParser) -> Que
     if parser.has_id:
         raise BadRow(
             BadRowReason.DUPLICATE_ID,
-            f"duplicate id {short_repr(question.id)}; ids must be unique within a split.",
+            f"duplicate id {short_repr(question.id)}; ids must be unique within a "
+            "split (--map id= makes them from the content).",
         )
     return question.model_copy(update={"id": f"{question.id}#{count}"})
 

@@ -20,6 +20,8 @@ UNKNOWN_COLUMN = "COL"
 """Stands for a column that cannot be guessed."""
 MIN_TEXT_CHARS = 10
 """Mean length of the values of a column that may be part of a question."""
+MAX_NAME_WORDS = 6
+"""A name of more words is a sentence."""
 MAX_FORM_COLUMNS = 3
 """Most columns of a question that is suggested as a form."""
 _NOT_QUESTION = ("explan", "rationale", "solution", "reason", "comment", "note", "url")
@@ -125,6 +127,20 @@ def find_text_columns(columns: Sequence[str], sample: Sequence[Row]) -> list[str
     ]
 
 
+def has_data_for_names(present: Sequence[str], sample: Sequence[Row]) -> bool:
+    """Return whether the names of columns seem to be the first row of a table.
+
+    A name is then also a value of its column, or one is a sentence and another a label.
+    """
+    if any(row.get(name) == name for row in sample for name in present if name):
+        return True
+    has_sentence = any(len(name.split()) > MAX_NAME_WORDS for name in present)
+    runs = find_option_runs(present)
+    in_runs = {column for run in runs for column in run.columns}
+    labels = [name for name in present if len(name) == 1 and name not in in_runs]
+    return has_sentence and bool(labels)
+
+
 def format_question_form(columns: Sequence[str]) -> str:
     r"""Return a form such as "Premise: {premise}\nHypothesis: {hypothesis}"."""
     lines = [f"{name[:1].upper()}{name[1:]}: {{{name}}}" for name in columns]
@@ -142,7 +158,7 @@ def _option_columns(names: Mapping[str, str], present: Sequence[str]) -> list[st
 def _guess_question(unused: Sequence[str], sample: Sequence[Row]) -> list[str]:
     """Return the column of the question, or the columns of a form; empty for none."""
     readable = [name for name in unused if not _is_nested(name, sample)]
-    exact = _guess_exactly("question", readable)
+    exact = guess_exactly("question", readable)
     if exact:
         return [exact]
     texts = find_text_columns(readable, sample)
@@ -165,7 +181,7 @@ def _guess_target(
         return unmapped_choices.removesuffix("choices") + "labels"
     plain = [name for name in unused if not _is_nested(name, sample)]
     candidates = [name for name in plain if not is_distractor_column(name)]
-    exact = _guess_exactly("target", candidates)
+    exact = guess_exactly("target", candidates)
     if exact:
         return exact
     fitting = [name for name in candidates if _names_options(name, options, sample)]
@@ -210,8 +226,11 @@ def _find_marked_choices(nested: Sequence[str], sample: Sequence[Row]) -> str:
     return ""
 
 
-def _guess_exactly(field: str, present: Sequence[str]) -> str:
-    """Return the column with the likeliest name, in upper or lower case."""
+def guess_exactly(field: str, present: Sequence[str]) -> str:
+    """Return the column that has a likely name of a field, "" if there is none.
+
+    The likeliest takes precedence; upper and lower case are the same.
+    """
     by_lower_name = {name.lower(): name for name in present}
     likely = (name for name in _LIKELY_NAMES[field] if name in by_lower_name)
     first = next(likely, None)
@@ -223,7 +242,7 @@ def _guess_by_name(field: str, present: Sequence[str]) -> str:
 
     It has a likely name, in upper or lower case, or else one that contains such a name.
     """
-    exact = _guess_exactly(field, present)
+    exact = guess_exactly(field, present)
     if exact:
         return exact
     for likely_name in _LIKELY_NAMES[field]:
