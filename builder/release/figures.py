@@ -25,6 +25,7 @@ NOT_CHECKED = (
     "source.dropped",
     "source.licence",
     "source.overlaps",
+    "source.read_as",
     "templates.content.about",
 )
 """Fields of a manifest that do not follow from the files of a build."""

@@ -39,9 +39,10 @@ def find_choice_label(
     """Return the label of the choice that a raw target names.
 
     `form` is how targets are read; None reads a label or a text. A list of 0 and 1, as
-    long as the choices, marks the right one. Raises BadRow if the target names no
-    choice or several.
+    long as the choices, marks the right one; a list of one item is that item. Raises
+    BadRow if the target names no choice or several.
     """
+    value = _unwrap(value)
     marked = _find_marked(value, pairs)
     position = parse_position(value)
     if marked is not None:
@@ -121,6 +122,13 @@ def _choice_at(
     return [pairs[index]] if 0 <= index < len(pairs) else []
 
 
+def _unwrap(value: object) -> object:
+    """Return the item of a list that has one, and any other value as it is."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return value[0]
+    return value
+
+
 def _find_marked(value: object, pairs: ChoicePairs) -> list[tuple[str, str]] | None:
     """Return the choices that a list of 0 and 1 marks, None for any other value."""
     if not isinstance(value, list | tuple) or len(value) != len(pairs):
@@ -155,6 +163,7 @@ class ChoiceEvidence:
 
     def add(self, value: object, pairs: ChoicePairs) -> None:
         """Count the readings of one target."""
+        value = _unwrap(value)
         self.num_targets += 1
         if isinstance(value, list | tuple):
             marked = _find_marked(value, pairs)

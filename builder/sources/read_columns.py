@@ -40,6 +40,7 @@ from cotbuild.builder.sources.reading import (
     letter_labels,
 )
 from cotbuild.builder.sources.suggest import (
+    find_passage,
     find_text_columns,
     guess_exactly,
     mean_text_length,
@@ -384,9 +385,10 @@ def _unused_clause(reading: Reading, texts: Sequence[str]) -> Iterator[str]:
         return
     clause = f"not used: {_list(unused)}"
     question = reading.names["question"]
-    if texts and question in reading.present:
-        form = shell_quote(f"question={{{texts[0]}}}\\n{{{question}}}")
-        clause += f", where --map {form} shows {_short(texts[0])}"
+    passage = find_passage(texts)
+    if passage and question in reading.present:
+        form = shell_quote(f"question={{{passage}}}\\n{{{question}}}")
+        clause += f", where --map {form} shows {_short(passage)}"
     yield clause
 
 

@@ -4,6 +4,7 @@ Every suggestion is made from the columns and values of the first rows, so that 
 options can be typed as they are printed.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,15 @@ MAX_NAME_WORDS = 6
 """A name of more words is a sentence."""
 MAX_FORM_COLUMNS = 3
 """Most columns of a question that is suggested as a form."""
-_NOT_QUESTION = ("explan", "rationale", "solution", "reason", "comment", "note", "url")
+_NOT_QUESTION = re.compile(
+    r"explan|^exp$|rationale|solution|reason|comment|note|url|answer|correct|option",
+    re.IGNORECASE,
+)
+_PASSAGE = re.compile(
+    r"passage|context|ctx|article|paragraph|story|premise|background|document|text|body"
+    r"|scenario|dialog|conversation|narrative|abstract|case|table|description|history",
+    re.IGNORECASE,
+)
 _LIKELY_NAMES: dict[str, tuple[str, ...]] = {
     "question": (
         "question",
@@ -69,7 +78,7 @@ def find_unmapped_choices(
         return ""
     nested = _nested_columns(sample)
     guess = _guess_by_name("choices", nested)
-    return guess or _find_marked_choices(nested, sample)
+    return guess or _find_nested_choices(nested, sample)
 
 
 def suggest_columns(
@@ -123,8 +132,13 @@ def find_text_columns(columns: Sequence[str], sample: Sequence[Row]) -> list[str
         name
         for name in columns
         if mean_text_length(name, sample) >= MIN_TEXT_CHARS
-        and not any(part in name.lower() for part in _NOT_QUESTION)
+        and not _NOT_QUESTION.search(name)
     ]
+
+
+def find_passage(columns: Sequence[str]) -> str:
+    """Return the first column whose name is that of a passage, "" for none."""
+    return next((name for name in columns if _PASSAGE.search(name)), "")
 
 
 def has_data_for_names(present: Sequence[str], sample: Sequence[Row]) -> bool:
@@ -187,7 +201,8 @@ def _guess_target(
     fitting = [name for name in candidates if _names_options(name, options, sample)]
     if len(fitting) == 1:
         return fitting[0]
-    return _guess_by_name("target", candidates) or _guess_by_name("target", unused)
+    lists = [name for name in unused if name not in (*plain, unmapped_choices)]
+    return _guess_by_name("target", [*candidates, *lists])
 
 
 def _names_options(column: str, options: Sequence[str], sample: Sequence[Row]) -> bool:
@@ -217,12 +232,20 @@ def _is_nested(column: str, sample: Sequence[Row]) -> bool:
     return isinstance(first, list | tuple | dict)
 
 
-def _find_marked_choices(nested: Sequence[str], sample: Sequence[Row]) -> str:
-    """Return the choices of a column such as {"choices": […], "labels": [1, 0, 0]}."""
+def _find_nested_choices(nested: Sequence[str], sample: Sequence[Row]) -> str:
+    """Return the choices in a column such as {"choices": […], "labels": [1, 0, 0]}.
+
+    An object whose keys count, such as {"a": "red", "b": "blue"}, holds them too.
+    """
     for name in nested:
         value = sample[0].get(name)
-        if isinstance(value, dict) and {"choices", "labels"} <= value.keys():
+        if not isinstance(value, dict):
+            continue
+        if {"choices", "labels"} <= value.keys():
             return f"{name}.choices"
+        keys = [key for key in value if isinstance(key, str)]
+        if any(len(run.columns) == len(value) for run in find_option_runs(keys)):
+            return name
     return ""
 
 
@@ -246,7 +269,7 @@ def _guess_by_name(field: str, present: Sequence[str]) -> str:
     if exact:
         return exact
     for likely_name in _LIKELY_NAMES[field]:
-        for name in present:
-            if likely_name in name.lower():
-                return name
+        similar = [name for name in present if likely_name in name.lower()]
+        if similar:
+            return min(similar, key=len)
     return ""

@@ -248,6 +248,8 @@ def test_published_shapes(name: str, write: Write, ask: Ask) -> None:
         (lambda i: {"question": f"q{i}", "answer": "x" if i == 39 else i}, 1),
         (lambda i: {"q": f"What is {i}?", "gold": i}, 1),
         (lambda i: {"text": f"Film {i} is fun.", "label": i % 2}, 2),
+        (lambda i: {"question": f"q{i}", "options": ["a", "b"], "answer": None, "label": "A"}, 2),
+        (lambda i: {"question": f"q{i}", "answers": {"a": "x", "b": "y"}, "correct_answers": ["b"]}, 1),
         (lambda i: {"premise": f"A dog {i} ran.", "hypothesis": f"It {i} sat.", "label": "no"}, 1),
     ],
 )  # fmt: skip
@@ -457,3 +459,23 @@ class ListRows:
 
     def checksum(self) -> str:
         return ""
+
+
+def test_a_table_without_a_header_is_refused(write: Write, ask: Ask) -> None:
+    lines = [f"Which of these is number {i}?,one,two,three,four,A" for i in range(3)]
+    with pytest.raises(ConfigError, match=r"named by a row of data.*question,A,B,C,D"):
+        ask(write("a.csv", "\n".join(lines)))
+
+
+def test_passages_alone_are_suggested_for_the_question(write: Write, ask: Ask) -> None:
+    row = {
+        "question": "Why?",
+        "answer": "so",
+        "exp": "It is so for this reason.",
+        "Incorrect Answers": "not so; never",
+        "story": "Once there was a dog.",
+    }
+    _, source = ask(write("a.jsonl", [row, {**row, "question": "How?"}]))
+    assert r"where --map 'question={story}\n{question}' shows story" in (
+        source.read_as("train") or ""
+    )
