@@ -9,6 +9,7 @@ from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
+from cotbuild.schemas.names import FILE_FORMATS, FileFormat
 from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.yaml_text import parse_yaml
 
@@ -115,6 +116,15 @@ def columns(
 def parse_labels(text: str | None) -> list[str] | None:
     """Parse `--labels entailment,neutral,contradiction`; None if none were given."""
     return None if text is None else [label.strip() for label in text.split(",")]
+
+
+def parse_file_format(name: str | None) -> FileFormat | None:
+    """Parse `--as csv`; raises ConfigError for another format."""
+    if name is None or name in FILE_FORMATS:
+        return name
+    raise ConfigError(
+        f"--as {name!r} is no format. Use one of {', '.join(FILE_FORMATS)}."
+    )
 
 
 def exemplar_settings(text: str | None) -> dict[str, Any]:

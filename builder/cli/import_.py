@@ -1,7 +1,7 @@
 """`cotbuild import`: bring in rationales that were written elsewhere."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from cotbuild.builder.cli.help import FORMAT, QUESTIONS, examples
 from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import ImportRecipe
+
+if TYPE_CHECKING:
+    from cotbuild.builder.sources.files import RowFile
 
 SHIPPED = (
     "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
@@ -43,6 +46,24 @@ def import_rationales(
         typer.Option(
             help=f"Form of the files: {FORMS}; or recipe: {SHIPPED}, or a .yaml file. "
             "Default: the form that they have, or --map."
+        ),
+    ] = None,
+    file_format: Annotated[
+        Text,
+        typer.Option(
+            "--as",
+            metavar="FORMAT",
+            help="Read the files as jsonl, json, csv, tsv, parquet or lines (a row each), "
+            "if content and name do not show it.",
+            rich_help_panel=FORMAT,
+        ),
+    ] = None,
+    rows_under: Annotated[
+        Text,
+        typer.Option(
+            metavar="PATH",
+            help="Where the rows are in JSON documents, such as data.samples.",
+            rich_help_panel=FORMAT,
         ),
     ] = None,
     map: Annotated[
@@ -184,13 +205,19 @@ def import_rationales(
 
     They get the same answers, verdicts and flags as rationales that cotbuild asked for.
     """
-    from cotbuild.builder.cli.args import build_config, columns, parse_labels
+    from cotbuild.builder.cli.args import (
+        build_config,
+        columns,
+        parse_file_format,
+        parse_labels,
+    )
+    from cotbuild.builder.sources.files import open_rows
 
     with errors():
         described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
         given = {name: value for name, value in described.items() if value is not None}
         recipe = _choose_recipe(
-            files,
+            open_rows(str(files[0]), parse_file_format(file_format), rows_under),
             format,
             columns(map or []),
             given,
@@ -211,6 +238,8 @@ def import_rationales(
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
             "imported.files": [str(file) for file in files],
+            "imported.file_format": file_format,
+            "imported.rows_under": rows_under,
             "imported.recipe": recipe.model_dump(mode="json"),
             "imported.order_from": str(order_from) if order_from else None,
         }
@@ -244,7 +273,7 @@ def _check_source(source: str | None, recipe: ImportRecipe) -> None:
 
 
 def _choose_recipe(
-    files: list[Path],
+    first_file: "RowFile",
     format: str | None,
     given_columns: dict[str, str] | None,
     given: dict[str, Any],
@@ -263,7 +292,6 @@ def _choose_recipe(
         make_recipe,
         recognise,
     )
-    from cotbuild.builder.sources.files import FileRows
 
     columns = given_columns or {}
     options = {
@@ -289,15 +317,14 @@ def _choose_recipe(
         return load_recipe(format)
     if format is None and _is_whole(columns, given, has_source=has_source):
         return recipe_from_mapping(columns, **options)
-    rows = FileRows(files[0])
     try:
-        found = recognise(rows, format, columns)
+        found = recognise(first_file, format, columns)
     except ConfigError:
         if format is None and "text" in columns:
             return recipe_from_mapping(columns, **options)
         raise
     recipe = make_recipe(found, **options)
-    for line in describe_form(found, recipe, rows.location):
+    for line in describe_form(found, recipe, first_file.location):
         print_message(line)
     return recipe
 

@@ -14,6 +14,7 @@ from cotbuild.builder.generate.jobs import (
 )
 from cotbuild.builder.generate.plan import read_previous, replacement_lines
 from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
+from cotbuild.builder.imports.read import open_files
 from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -121,9 +122,9 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
     """
     source = open_import_source(imported, config.source)
     eval_splits = resolve_eval_splits(config, source)
-    files = [*imported.files]
+    files = open_files(imported)
     if imported.order_from is not None:
-        files.append(imported.order_from)
+        files.append(FileRows(Path(imported.order_from)))
     return ImportJob(
         config=config,
         out=out,
@@ -133,5 +134,5 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
         imported=imported,
-        file_checksums=tuple(FileRows(Path(file)).checksum() for file in files),
+        file_checksums=tuple(file.checksum() for file in files),
     )

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.imports.batch_requests import with_request_columns
-from cotbuild.builder.imports.read import RowFilter, column_paths, get, read_rows
+from cotbuild.builder.imports.read import (
+    RowFilter,
+    column_paths,
+    get,
+    open_files,
+    read_rows,
+)
 from cotbuild.builder.imports.values import question_text
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.files import RowFile
 from cotbuild.builder.sources.make import clean_field
 from cotbuild.builder.sources.paths import find_value
 from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
@@ -47,19 +53,20 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
             f"{config.recipe.ref}: the questions are in the files of rationales, so "
             f"their columns {source.columns} belong in the recipe."
         )
-    files = [Path(file) for file in config.files]
-    split = canonical_split(source.split) if source.split else infer_split(files[0])
+    files = open_files(config)
+    name = files[0].location
+    split = canonical_split(source.split or infer_split(Path(name)))
     columns = {} if "target" in config.recipe.columns else {"target": ""}
-    source = source.model_copy(update={"name": files[0].name, "columns": columns})
+    source = source.model_copy(update={"name": name, "columns": columns})
 
-    def open_split(name: str) -> "EmbeddedQuestionRows":
-        if name != split:
+    def open_split(wanted: str) -> "EmbeddedQuestionRows":
+        if wanted != split:
             raise ConfigError(
-                f"{files[0].name}: no split {name!r}; the files hold {split!r} alone."
+                f"{name}: no split {wanted!r}; the files hold {split!r} alone."
             )
         return EmbeddedQuestionRows(files, config.recipe)
 
-    return Source(source, files[0].name, split, open_split)
+    return Source(source, name, split, open_split)
 
 
 class EmbeddedQuestionRows:
@@ -68,10 +75,10 @@ class EmbeddedQuestionRows:
     Rows that cannot be read hold none.
     """
 
-    def __init__(self, files: list[Path], recipe: ImportRecipe) -> None:
+    def __init__(self, files: list[RowFile], recipe: ImportRecipe) -> None:
         self._files = files
         self._recipe = recipe
-        self.location = f"questions of {files[0].name}"
+        self.location = f"questions of {files[0].location}"
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         index = EmbeddedQuestionIndex(self._recipe)
@@ -94,7 +101,7 @@ class EmbeddedQuestionRows:
 
     def checksum(self) -> str:
         """Return the sha256 of the file, or a digest of those of several files."""
-        checksums = [FileRows(file).checksum() for file in self._files]
+        checksums = [file.checksum() for file in self._files]
         return checksums[0] if len(checksums) == 1 else digest("files/1", checksums)
 
 

@@ -21,12 +21,13 @@ from cotbuild.builder.imports.read import (
     RowFilter,
     RowText,
     get,
+    open_files,
     read_rows,
     texts_of,
 )
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.files import FileRows, RowFile
 from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
@@ -164,8 +165,8 @@ class JoinedTexts:
         self._row_key = row_key(config.recipe, order)
         self._question_key = question_key(config.recipe, order)
         self._texts: dict[str, list[ImportedText]] = {}
-        for path in map(Path, config.files):
-            self._read_file(path)
+        for file in open_files(config):
+            self._read_file(file)
         self._positions: dict[str, list[int]] = {key: [] for key in self._texts}
         self._bad_row_key = bad_row_key(config.recipe, source, order)
         self._bad_questions: dict[str, str] = {}
@@ -189,16 +190,17 @@ class JoinedTexts:
     def _num_rows(self) -> int:
         return sum(file.num_rows for file in self.files)
 
-    def _read_file(self, path: Path) -> None:
-        checksum, first, num_rows = FileRows(path).checksum(), self._num_rows, 0
+    def _read_file(self, file: RowFile) -> None:
+        name, checksum = file.location, file.checksum()
+        first, num_rows = self._num_rows, 0
         row_filter = RowFilter(self._config.recipe)
-        for row_number, row in enumerate(read_rows(path, self._config.recipe)):
+        for row_number, row in enumerate(read_rows(file, self._config.recipe)):
             num_rows += 1
             number = first + row_number
             for position, found in enumerate(self._row_texts(row, number, row_filter)):
                 self.num_texts += 1
                 if isinstance(found, RowDrop):
-                    self._drop(path.name, row_number, found)
+                    self._drop(name, row_number, found)
                     continue
                 text = ImportedText(
                     number=number,
@@ -211,9 +213,7 @@ class JoinedTexts:
                     finish_reason=found.text.finish_reason,
                 )
                 self._texts.setdefault(found.key, []).append(text)
-        self.files.append(
-            ImportFile(file=path.name, checksum=checksum, num_rows=num_rows)
-        )
+        self.files.append(ImportFile(file=name, checksum=checksum, num_rows=num_rows))
 
     def _row_texts(
         self, row: Row | BadRow, number: int, row_filter: RowFilter

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotbuild.builder.imports.values import (
@@ -15,7 +14,12 @@ from cotbuild.builder.imports.values import (
     join_reasoning,
 )
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.files import FileRows, read_values
+from cotbuild.builder.sources.files import (
+    FileRows,
+    RowFile,
+    open_rows,
+    read_values,
+)
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.paths import (
     check_paths,
@@ -36,7 +40,12 @@ from cotbuild.schemas.finish_reasons import (
     fold_reason,
     to_finish_reason,
 )
-from cotbuild.schemas.import_recipe import WHOLE_ROW, ImportDropReason, ImportRecipe
+from cotbuild.schemas.import_recipe import (
+    WHOLE_ROW,
+    ImportConfig,
+    ImportDropReason,
+    ImportRecipe,
+)
 from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
@@ -89,18 +98,25 @@ class DroppedTexts:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
-def read_rows(path: Path, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
+def open_files(config: ImportConfig) -> list[RowFile]:
+    """Return the files of an import, each read as the config says; raises ConfigError."""
+    return [
+        open_rows(file, config.file_format, config.rows_under) for file in config.files
+    ]
+
+
+def read_rows(file: RowFile, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
     """Yield the rows of one file; a row that is itself a text gets the key `WHOLE_ROW`.
 
     Raises DataError where the file cannot be read, ConfigError where the first rows
     lack a column of the recipe.
     """
     if recipe.columns["text"] == WHOLE_ROW:
-        return _bare_rows(path)
-    rows = iter(FileRows(path))
+        return _bare_rows(file)
+    rows = iter(file)
     first = list(islice(rows, SAMPLE_ROWS))
     _check_columns(
-        [row for row in first if not isinstance(row, BadRow)], recipe, path.name
+        [row for row in first if not isinstance(row, BadRow)], recipe, file.location
     )
     return chain(first, rows)
 
@@ -135,16 +151,17 @@ def _check_paths(paths: list[str], sample: list[Row], where: str) -> None:
         raise ConfigError(f"{where}: {path}: in the first rows {stop.describe()}.")
 
 
-def _bare_rows(path: Path) -> Iterator[Row]:
-    rows = FileRows(path)
-    if rows.format not in ("json", "jsonl"):
+def _bare_rows(file: RowFile) -> Iterator[Row]:
+    if not isinstance(file, FileRows) or file.format not in ("json", "jsonl"):
         raise ConfigError(
-            f"{path.name}: text={WHOLE_ROW} needs a JSON list of texts. For other "
+            f"{file.location}: text={WHOLE_ROW} needs a JSON list of texts. For other "
             "files name the column of the text."
         )
-    value = read_values(path)[0]
+    value = read_values(file.path)[0]
     if not isinstance(value, list):
-        raise DataError(f"{path.name}: holds {short_repr(value)}, not a list of texts.")
+        raise DataError(
+            f"{file.location}: holds {short_repr(value)}, not a list of texts."
+        )
     return ({WHOLE_ROW: item} for item in value)
 
 

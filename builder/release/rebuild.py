@@ -84,6 +84,10 @@ def _import_words(
     recipe = imported.recipe
     is_builtin = builtin_recipes().get(recipe.ref) == recipe
     words = ["cotbuild", "import", *(last_part(file) for file in imported.files)]
+    if imported.file_format is not None:
+        words += ["--as", imported.file_format]
+    if imported.rows_under is not None:
+        words += ["--rows-under", imported.rows_under]
     words += ["--format", recipe.ref if is_builtin else "recipe.yaml"]
     if recipe.join != "inside":
         words += ["--source", _source_name(config, manifest)]

@@ -12,6 +12,7 @@ from cotbuild.builder.sources.files.json_rows import read_values
 from cotbuild.builder.sources.files.reader import (
     FileRows,
     ParallelRows,
+    RowFile,
     open_rows,
     parallel_name,
     read_parquet,
@@ -22,6 +23,7 @@ __all__ = [
     "ENDINGS",
     "FileRows",
     "ParallelRows",
+    "RowFile",
     "data_ending",
     "find_format",
     "is_compressed_name",

@@ -151,6 +151,10 @@ class ParallelRows:
         return digest("parallel/1", checksums)
 
 
+RowFile = FileRows | ParallelRows
+"""What `open_rows` returns."""
+
+
 def parallel_name(files: dict[str, Path]) -> str:
     """Return the name of files that are read side by side, without their folders."""
     return ",".join(f"{column}={path.name}" for column, path in files.items())
@@ -160,7 +164,7 @@ def open_rows(
     name: str,
     file_format: FileFormat | None = None,
     rows_under: str | None = None,
-) -> FileRows | ParallelRows:
+) -> RowFile:
     """Return the rows of a file, or of "question=q.txt,target=a.txt".
 
     Raises ConfigError.

@@ -131,3 +131,50 @@ def test_the_option_in_an_error_works_when_typed(
     assert hint is not None
     shown = here("sources", path, *shlex.split(hint[1]))
     assert "text: q?" in shown.output
+
+
+TEXTS = ["So. The answer is 3.", "Thus. The answer is 5."]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("t.txt", "\n".join(TEXTS), ["--as", "lines", "--join", "order"]),
+        ("t", "\n".join(TEXTS), ["--as", "lines", "--join", "order"]),
+        (
+            "t.json",
+            json.dumps({"runs": [{"outputs": [{"text": text} for text in TEXTS]}]}),
+            ["--rows-under", "runs.outputs", "--join", "order"],
+        ),
+        ("t.csv.gz", gzip.compress(f"text;n\n{TEXTS[0]};1\n{TEXTS[1]};2\n".encode()), ["--join", "order"]),
+    ],
+)  # fmt: skip
+def test_rationales_in_files_whose_format_is_named(
+    name: str, content: Any, options: list[str], write: Write
+) -> None:
+    path = write(name, content)
+    source = write("q.csv", "question,answer\nOne and two?,3\nTwo and two?,4\n")
+    options = ["--map", "text=text", "--source", str(source), *options]
+    done = here("import", path, *options, "--out", path.parent / "b", "--dry-run")
+    assert "2 rationales = 1 correct + 1 incorrect" in done.output
+
+
+def test_rationales_and_questions_side_by_side(write: Write) -> None:
+    questions = write("q.txt", "One and two?\nTwo and two?\n")
+    targets = write("a.txt", "3\n4\n")
+    texts = write("t.txt", "\n".join(TEXTS))
+    files = f"question={questions},target={targets},text={texts}"
+    out = texts.parent / "b"
+    here("import", files, "--map", "text=text", "--map", "question=question",
+         "--map", "target=target", "--out", out)  # fmt: skip
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["verdicts"] == {"correct": 1, "incorrect": 1}
+    entry = manifest["imported"]["files"][0]
+    assert entry["file"] == "question=q.txt,target=a.txt,text=t.txt"
+    assert (entry["num_rows"], len(entry["checksum"])) == (2, 64)
+
+
+def test_an_unknown_format_is_refused(write: Write) -> None:
+    path = write("t.txt", "x")
+    done = here("import", path, "--as", "xml", "--out", path.parent / "b", code=2)
+    assert "--as 'xml' is no format. Use one of jsonl, json, csv" in done.output
