@@ -168,7 +168,8 @@ def test_rationales_and_questions_side_by_side(write: Write) -> None:
     here("import", files, "--map", "text=text", "--map", "question=question",
          "--map", "target=target", "--out", out)  # fmt: skip
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["verdicts"] == {"correct": 1, "incorrect": 1}
+    verdicts = manifest["verdicts"]
+    assert (verdicts["correct"], verdicts["incorrect"]) == (1, 1)
     entry = manifest["imported"]["files"][0]
     assert entry["file"] == "question=q.txt,target=a.txt,text=t.txt"
     assert (entry["num_rows"], len(entry["checksum"])) == (2, 64)
