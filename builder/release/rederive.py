@@ -221,26 +221,20 @@ def derive_imported(
             "edited; restore it, or import again."
         )
     recipe = config.imported.recipe
-    is_from_column = recipe.answer == "column"
     text = ImportedText(
         number=0,
         file=0,
         row=row.origin.row,
         position=row.origin.position,
         text=row.completion,
-        answer=row.answer if is_from_column else None,
+        answer=_stored_column_answer(row, recipe),
         reasoning=row.reasoning if "reasoning" in recipe.columns else None,
         finish_reason=_stored_finish_reason(row, recipe),
     )
     file = _find_file(row, row.origin, entry.files)
-    derived = to_imported_rationale(
+    return to_imported_rationale(
         row.question_record(), row.sample_index, text, file, recipe, config.grading
     )
-    if is_from_column and row.answer is None:
-        # What the column held, if anything, is not published.
-        stored = {"answer": None, "verdict": row.verdict, "flags": row.flags}
-        return derived.model_copy(update=stored)
-    return derived
 
 
 def check_import_key(row: Rationale, entry: ImportEntry) -> None:
@@ -251,6 +245,17 @@ def check_import_key(row: Rationale, entry: ImportEntry) -> None:
             "restore it, or import again."
         )
     _find_file(row, row.origin, entry.files)
+
+
+def _stored_column_answer(row: Rationale, recipe: ImportRecipe) -> str | None:
+    """Return what a column of the files said the answer is; None if it said nothing.
+
+    A value that is none of the question's answers is not published; an empty text is
+    another such value.
+    """
+    if recipe.answer != "column" or row.answer_rule != "answer_column":
+        return None
+    return row.answer or ""
 
 
 def _stored_finish_reason(row: Rationale, recipe: ImportRecipe) -> FinishReason | None:
