@@ -60,6 +60,8 @@ class LanguagePatterns(NamedTuple):
     negation: re.Pattern[str]
     condition: re.Pattern[str]
     example: re.Pattern[str]
+    doubt: re.Pattern[str]
+    """Before a cue: \"I do not think that\"."""
     limits: re.Pattern[str]
     so: re.Pattern[str]
     because: re.Pattern[str]
@@ -189,6 +191,13 @@ class _Compiler:
         option = rf"(?:{self.bounded(language.option)}[ *_:\"'(\[]{{0,4}})?"
         return rf"[ \n*_\"'(\[]{{0,6}}{article}{adjective}{option}"
 
+    def doubt(self) -> str:
+        negation, that = (
+            self.bounded(self.language.negations),
+            self.bounded(self.language.that),
+        )
+        return rf"{negation}(?:[ ,]{{0,2}}{WORD}{{1,15}}){{0,2}}[ ,]{{0,2}}{that}[ ,]{{0,2}}\Z"
+
     def yes_no(self) -> str:
         """Return the pattern of yes and no, longest first: 不正确 is not 正确."""
         language = self.language
@@ -262,6 +271,7 @@ def compile_language(language: Language) -> LanguagePatterns:
         option_before=re.compile(build.option_before()),
         negation=re.compile(build.bounded(language.negations)),
         condition=re.compile(build.bounded(language.conditions)),
+        doubt=re.compile(build.doubt()),
         limits=re.compile(build.bounded(language.limits)),
         example=re.compile(build.bounded(language.examples)),
         so=re.compile(build.bounded(language.so)),

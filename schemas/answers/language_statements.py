@@ -39,7 +39,8 @@ _ASKS = re.compile(r"[\"')\]*_ ]{0,4}\?")
 _SENTENCE_START = re.compile(r"[.!?。\n](?=[^.!?。\n]*\Z)")
 _HEADING = re.compile(r"(?:\A|\n)[ >]{0,3}[#*_]{1,6}[^\n]{0,30}\Z")
 _LABEL_AT_END = re.compile(
-    rf"(?:\A|(?<!{WORD}))(?P<open>[(\[\"'*]{{0,4}})(?P<label>[^\W_]{{1,2}}){CLOSING}\Z"
+    rf"(?P<open>[(\[\"'*]{{0,4}})(?:(?<![A-Za-z0-9])(?P<latin>[A-Za-z0-9]{{1,2}})"
+    rf"|(?<!{WORD})(?P<other>[^\W_])){CLOSING}\Z"
 )
 _LABEL_GLUED = re.compile(
     r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<label>[a-z0-9]{1,2}|[^\W_])"
@@ -52,6 +53,7 @@ _SEVERAL_LABELS = re.compile(
     r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<labels>[A-Z]{2,6})(?![A-Za-z])"
 )
 _OTHER_NUMBER = re.compile(r"[^,(=:/\n]{0,80}?[^\d,(=:/\n.](?P<number>[0-9]+)")
+_COMMA = re.compile(r"[)\]*_\"' ]{0,4},? ?")
 _NUMBER = re.compile(r"[-$€£¥]{0,2}[0-9][0-9.,/]{0,30}")
 _NUMBER_AT_END = re.compile(r"(?<![\w.,:/^])-?[0-9][0-9.,]{0,20}[%\"')\]*_ ]{0,4}\Z")
 _ANOTHER = re.compile(
@@ -85,6 +87,8 @@ class _Place(NamedTuple):
     """Whether only a value that fills its clause counts."""
     is_heading: bool = False
     """Whether a colon or a line break leads to the value, and no verb."""
+    needs_tail: bool = False
+    """Whether the verb has to come behind the value: "dass die Antwort B ist"."""
 
 
 class _Texts(NamedTuple):
@@ -150,18 +154,16 @@ def _find_cues(texts: _Texts) -> Iterator[_Place]:
     """Yield the places behind "the answer is"."""
     code = texts.patterns.language.code
     matches = list(texts.patterns.cue.finditer(texts.low))[-_MAX_CUES:]
-    pending: int | None = None
-    for match, after in zip_longest(matches, matches[1:]):
-        place = _place(texts, match, f"answer_is:{code}")
-        if place is None:
+    found = (_place(texts, match, f"answer_is:{code}") for match in matches)
+    places = [place for place in found if place is not None]
+    introduction: int | None = None
+    for place, following in zip_longest(places, places[1:]):
+        start = place.start if introduction is None else introduction
+        introduction = None
+        if following and _only_leads_over(texts, place.end, following.start):
+            introduction = start
             continue
-        if pending is not None:
-            place = place._replace(start=pending)
-        pending = None
-        if after is not None and _only_leads_over(texts, match.end(), after.start()):
-            pending = place.start
-            continue
-        yield place
+        yield place._replace(start=start)
 
 
 def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
@@ -178,25 +180,23 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
         return None
     if match[0].endswith("\n") and not _HEADING.search(window):
         return None
-    before = window[: lead.start() if lead else None].rstrip()
-    if "]" in match[0] and not (before.endswith("[") or before == low[:0]):
+    before = window[: lead.start() if lead else None].rstrip(" *_")
+    if "]" in match[0] and before and before[-1] not in "[\n":
+        return None
+    if patterns.doubt.search(low, max(0, start - _LEAD_CHARS), start):
         return None
     is_bare = match.re.groupindex.get("bare") is not None and match["bare"] is not None
-    if is_bare and not patterns.language.bare:
-        is_inverted = lead is not None and lead["verb"] is not None
-        if not is_inverted:
-            return None
+    is_inverted = lead is not None and "verb" in lead.re.groupindex and lead["verb"]
+    needs_tail = is_bare and not patterns.language.bare and not is_inverted
     is_heading = match[0].rstrip("*_\"' ").endswith((":", "=", "\n"))
-    return _Place(rule, start, match.end(), is_bare, is_heading)
+    return _Place(rule, start, match.end(), is_bare, is_heading, needs_tail)
 
 
 def _only_leads_over(texts: _Texts, end: int, next_start: int) -> bool:
-    """Return whether only an introduction is between two cues."""
-    if next_start - end > _LEAD_CHARS:
-        return False
-    gap = texts.low[end:next_start]
-    lead = texts.patterns.lead.search(gap)
-    return not gap[: lead.start() if lead else len(gap)].strip(p.EDGE + ".")
+    """Return whether only marks are between two cues: "Antwort: Die Antwort ist B"."""
+    return end <= next_start <= end + _LEAD_CHARS and not texts.low[
+        end:next_start
+    ].strip(p.EDGE + ".")
 
 
 def _find_plain(
@@ -258,13 +258,13 @@ def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
     whole = texts.low[start:end]
     tail = texts.patterns.tail.search(whole) if texts.patterns.tail else None
     stop = start + (tail.start() if tail else len(whole))
-    if stop == start:
+    if stop == start or (place.needs_tail and tail is None):
         return None
     value = _read_in_clause(texts, start, stop)
     if value is None:
         return None
     rest = texts.low[value.end : end]
-    if _is_denied(rest, texts.patterns):
+    if _is_denied(rest, texts.patterns) or _is_qualified(texts, value.end):
         return None
     is_sentence = place.is_heading and _names_other_number(texts, value, end)
     if is_sentence or _names_several(texts, value, end):
@@ -357,10 +357,10 @@ def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
         answer = label if label in named else None
         return ReadValue(answer, *span, complete=True)
     tail_head = texts.patterns.tail_head
-    ends = [_LABEL_ENDS, texts.patterns.joins, *([tail_head] if tail_head else [])]
-    if after < stop and not any(end.match(texts.low, after, stop) for end in ends):
-        return None
-    return ReadValue(label, *span, complete=True)
+    ends = [_LABEL_ENDS, *([tail_head] if tail_head else [])]
+    value = ReadValue(label, *span, complete=True)
+    is_apart = after == stop or any(end.match(texts.low, after, stop) for end in ends)
+    return value if is_apart or _names_several(texts, value, stop) else None
 
 
 def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
@@ -435,6 +435,13 @@ def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
     clause = re.split(r"[,;(]", rest, maxsplit=1)[0].rstrip(" .!*_\"')")
     denials = list(patterns.negation.finditer(clause))
     return bool(denials) and len(clause) - denials[-1].end() <= _DENIAL_CHARS
+
+
+def _is_qualified(texts: _Texts, end: int) -> bool:
+    """Return whether "if" follows a value: "B, wenn es regnete"."""
+    mark = _COMMA.match(texts.low, end)
+    start = mark.end() if mark else end
+    return texts.patterns.condition.match(texts.low, start) is not None
 
 
 def _names_other_number(texts: _Texts, value: ReadValue, end: int) -> bool:
@@ -513,12 +520,17 @@ def _read_before(texts: _Texts, start: int, stop: int) -> ReadValue | None:
     found = _LABEL_AT_END.search(view, start, stop)
     if found is None:
         return None
-    label = option_table(question).labels.get(found["label"].casefold())
-    is_marked = found["open"] or found["label"].isupper() or found["label"].isdigit()
+    name, span = (
+        (found["latin"], found.span("latin"))
+        if found["latin"]
+        else (found["other"], found.span("other"))
+    )
+    label = option_table(question).labels.get(name.casefold())
+    is_marked = found["open"] or name.isupper() or name.isdigit()
     has_noun = _ends_with_option_noun(texts, start, found.start())
-    if label is None or not (is_marked or has_noun or not found["label"].islower()):
+    if label is None or not (is_marked or has_noun or not name.islower()):
         return None
-    return ReadValue(label, found.start("label"), found.end("label"), complete=True)
+    return ReadValue(label, *span, complete=True)
 
 
 def _ends_with_option_noun(texts: _Texts, start: int, stop: int) -> bool:

@@ -68,6 +68,8 @@ class Language:
     examples: Words
     """For example: what follows is none of the text's own answer."""
     negations: Words
+    that: Words
+    """Between "I do not think" and the answer."""
     limits: Words
     """At least, less than, between: before a number that is none then."""
     joins: Words
@@ -111,7 +113,10 @@ LANGUAGES = (
             "|lautet somit|muss sein|beträgt"
         ),
         inverted=True,
-        is_correct=_words("ist richtig|ist korrekt|ist zutreffend|stimmt|trifft zu"),
+        tails=_words("ist|lautet"),
+        is_correct=_words(
+            "richtig|korrekt|zutreffend|ist richtig|ist korrekt|ist zutreffend|stimmt|trifft zu"
+        ),
         pick=_words("ich wähle|wir wählen|ich entscheide mich für"),
         so=_words(
             "also|daher|deshalb|somit|folglich|demnach|daraus folgt|damit|insgesamt"
@@ -120,6 +125,7 @@ LANGUAGES = (
         conditions=_words("wenn|falls|sofern|angenommen|es sei denn|vorausgesetzt"),
         examples=_words("zum beispiel|beispielsweise|z.b.|beispiel"),
         negations=_words("nicht|kein|keine|keinesfalls|weder|niemals"),
+        that=_words("dass|daß|ob"),
         limits=_words(
             "mindestens|höchstens|weniger als|mehr als|maximal|unter|über|zwischen"
         ),
@@ -173,6 +179,7 @@ LANGUAGES = (
         conditions=_words("si|s'il|supposons|à moins|en supposant|à condition"),
         examples=_words("par exemple|exemple"),
         negations=_words("pas|n'est pas|ne|aucune|aucun|jamais|ni"),
+        that=_words("que"),
         limits=_words("au moins|au plus|moins de|plus de|entre|maximum"),
         joins=_words("ou|et|à"),
         yes=_words("oui|vrai|vraie"),
@@ -217,6 +224,7 @@ LANGUAGES = (
         conditions=_words("si|supongamos|suponiendo|a menos|siempre que|en caso"),
         examples=_words("por ejemplo|ejemplo"),
         negations=_words("no|ninguna|ninguno|nunca|tampoco|ni"),
+        that=_words("que"),
         limits=_words("al menos|como máximo|menos de|más de|entre|por lo menos"),
         joins=_words("o|y|u|a|e"),
         yes=_words("sí|si|verdadero|verdadera|cierto"),
@@ -253,6 +261,7 @@ LANGUAGES = (
         conditions=_words("se|supponiamo|supponendo|a meno che|qualora"),
         examples=_words("ad esempio|per esempio|esempio"),
         negations=_words("non|nessuna|nessuno|mai|né"),
+        that=_words("che"),
         limits=_words("almeno|al massimo|meno di|più di|tra|fra"),
         joins=_words("o|e|oppure|a|ed"),
         yes=_words("sì|si|sí|vero|vera"),
@@ -274,7 +283,7 @@ LANGUAGES = (
             "os|uma|um|é|que|por|para|com|da|não|em|qual|quantos|quantas|então|porque"
             "|são|na|dos|das|mas|ele|ela"
         ),
-        answer=_words("resposta|solução|resultado final"),
+        answer=_words("resposta|gabarito|solução|resultado final"),
         correct=_words("correta|final|certa|melhor|correto|adequada|definitiva"),
         option=_words("opção|alternativa|letra|resposta"),
         about=_words("à pergunta|a esta pergunta|portanto|ao problema|para a pergunta"),
@@ -289,6 +298,7 @@ LANGUAGES = (
         conditions=_words("se|caso|suponha|supondo|a menos que|supondo-se"),
         examples=_words("por exemplo|exemplo"),
         negations=_words("não|nenhuma|nenhum|nunca|nem"),
+        that=_words("que"),
         limits=_words("pelo menos|no máximo|menos de|mais de|entre|menos do que"),
         joins=_words("ou|e|a"),
         yes=_words("sim|verdadeiro|verdadeira"),
@@ -322,13 +332,17 @@ LANGUAGES = (
         articles=_words("het|de|mijn|ons"),
         copulas=_words("is|luidt|is dus|is daarom|zou zijn|moet zijn|luidt dus|wordt"),
         inverted=True,
-        is_correct=_words("is juist|is correct|is het juiste|is goed|klopt"),
+        tails=_words("is|luidt"),
+        is_correct=_words(
+            "juist|correct|is juist|is correct|is het juiste|is goed|klopt"
+        ),
         pick=_words("ik kies|wij kiezen|we kiezen|ik kies voor"),
         so=_words("dus|daarom|derhalve|bijgevolg|aldus|concluderend"),
         because=_words("omdat|want|doordat|aangezien|vanwege"),
         conditions=_words("als|indien|tenzij|stel|mits"),
         examples=_words("bijvoorbeeld|voorbeeld"),
         negations=_words("niet|geen|nooit|noch"),
+        that=_words("dat"),
         limits=_words("minstens|hoogstens|minder dan|meer dan|tussen|maximaal"),
         joins=_words("of|en|tot"),
         yes=_words("ja|waar|juist|klopt"),
@@ -369,6 +383,7 @@ LANGUAGES = (
         conditions=_words("jeśli|jeżeli|gdyby|gdy|załóżmy|zakładając|chyba że|o ile"),
         examples=_words("na przykład|przykład"),
         negations=_words("nie|żadna|żaden|nigdy|ani"),
+        that=_words("że"),
         limits=_words("co najmniej|co najwyżej|mniej niż|więcej niż|między|ponad"),
         joins=_words("lub|i|albo|oraz|czy|do"),
         yes=_words("tak|prawda|prawdziwe"),
@@ -424,6 +439,7 @@ LANGUAGES = (
         conditions=_words("если|предположим|допустим|при условии|в случае"),
         examples=_words("например|пример"),
         negations=_words("не|нет|ни|никакой|нельзя|никогда"),
+        that=_words("что"),
         limits=_words(
             "не менее|не более|меньше|больше|менее|более|между|свыше|минимум"
         ),
@@ -486,6 +502,7 @@ LANGUAGES = (
         conditions=_words("eğer|şayet|varsayalım|farz edelim|diyelim ki"),
         examples=_words("örneğin|örnek"),
         negations=_words("değil|değildir|yok|hiçbir|olamaz|olmaz"),
+        that=_words("ki"),
         limits=_words("en az|en fazla|az|fazla"),
         joins=_words("veya|ve|ya da|ile|yahut"),
         yes=_words("evet|doğru|doğrudur"),
@@ -525,6 +542,7 @@ LANGUAGES = (
         conditions=_words("nếu|giả sử|trừ khi|trong trường hợp"),
         examples=_words("ví dụ"),
         negations=_words("không|chưa|chẳng|không phải"),
+        that=_words("rằng|là"),
         limits=_words("ít nhất|nhiều nhất|ít hơn|nhiều hơn|tối đa|tối thiểu"),
         joins=_words("hoặc|và|hay|đến"),
         yes=_words("có|đúng|phải|vâng|đúng vậy"),
@@ -548,10 +566,10 @@ LANGUAGES = (
         ),
         correct=_words(
             "正确|正確|最终|最終|最佳|最后|最後|标准|標準|正确的|正確的|最终的|最終的"
-            "|最佳的|合适的|合適的|参考|參考|本题|本題|本题的|本題的|题目|題目|问题的|問題的"
+            "|最佳的|最可能的|最合适的|最合適的|合适的|合適的|参考|參考|本题|本題|本题的|本題的|题目|題目|问题的|問題的"
         ),
         option=_words("选项|選項|选|選|选择|選擇|第"),
-        about=_words("应该|應該|应|應|就|将|將|则|則|便|可能"),
+        about=_words("应该|應該|应|應|就|将|將|则|則|便"),
         copulas=_words(
             "是|为|為|选|選|选择|選擇|应为|應為|应选|應選|应该是|應該是|就是|便是|是选项"
             "|是選項|为选项|為選項|等于|等於"
@@ -564,7 +582,7 @@ LANGUAGES = (
         ),
         is_correct=_words("是正确的|是正確的|是对的|是對的"),
         choose=_words(
-            "故选|故選|应选|應選|本题选|本題選|故本题选|故本題選|因此选|因此選|所以选"
+            "故选|故選|应该选|應該選|应当选|應當選|应该选择|應該選擇|应选|應選|本题选|本題選|故本题选|故本題選|因此选|因此選|所以选"
             "|所以選|因此选择|因此選擇|所以选择|所以選擇|故选择|故選擇|应选择|應選擇"
             "|故应选|本题应选|本題應選|综上,选|答案选|答案選|故正确答案为"
         ),
@@ -576,6 +594,7 @@ LANGUAGES = (
         conditions=_words("如果|若|假如|假设|假設|假定|倘若|除非|要是"),
         examples=_words("例如|比如|例|示例"),
         negations=_words("不|不是|没有|沒有|并非|並非|非|未|无法|無法"),
+        that=_words("认为|認為|觉得|覺得|确定"),
         limits=_words(
             "至少|最多|不超过|不超過|超过|超過|少于|少於|多于|多於|大于|大於|小于|小於|不到"
         ),
@@ -620,7 +639,7 @@ LANGUAGES = (
         wrong=_words("間違った|誤った"),
         option=_words("選択肢|記号|番号"),
         about=_words("としては|として|の記号|の選択肢|の番号"),
-        copulas=_words("は|が|は選択肢|は、選択肢"),
+        copulas=_words("は|は、|が|は選択肢|は、選択肢"),
         tails=_words(
             "です|でした|となります|になります|である|だ|でしょう|であります|ですね|だと思います"
             "|だと考えられます|と考えられます|と思います|と考えます|となる|になる|でございます"
@@ -644,6 +663,7 @@ LANGUAGES = (
         negations=_words(
             "ではない|ではありません|でない|じゃない|ではなく|とは限|はない"
         ),
+        that=_words("と"),
         limits=_words("少なくとも|最大|最低|未満|以上|以下"),
         joins=_words("または|もしくは|か|と|及び|および|や|から"),
         yes=_words("はい|正しい|真|そうです|正解|肯定|可能"),
@@ -693,6 +713,7 @@ LANGUAGES = (
         conditions=_words("만약|만일|가정하면|라면|이라면|경우"),
         examples=_words("예를 들어|예시"),
         negations=_words("아닙니다|아니다|아니라|않습니다|않다|아닌"),
+        that=_words("라고"),
         limits=_words("적어도|최소|최대|미만|초과|이상|이하"),
         joins=_words("또는|혹은|이나|나|와|과|및|에서|이거나"),
         yes=_words("예|네|참|맞다|맞습니다|그렇습니다|그렇다|옳다|맞음"),
@@ -714,6 +735,7 @@ LANGUAGES = (
             "|الناتج النهائي|الاختيار الصحيح|الخيار الصحيح"
         ),
         correct=_words("الصحيحة|الصحيح|النهائية|النهائي|الأفضل|المناسبة|الأنسب|هنا"),
+        wrong=_words("قد تكون|قد يكون|ربما|ربما تكون"),
         option=_words("الخيار|الاختيار|الحرف|خيار|الإجابة|رقم"),
         about=_words("على السؤال|عن السؤال|على هذا السؤال|للسؤال|لهذا السؤال|إذن"),
         copulas=_words(
@@ -733,6 +755,7 @@ LANGUAGES = (
         conditions=_words("إذا كان|إذا كانت|لو|إن كان|بافتراض|لنفترض|ما لم|في حال"),
         examples=_words("على سبيل المثال|مثلا|مثال"),
         negations=_words("ليس|ليست|لا|غير|لم|لن|وليس"),
+        that=_words("أن|بأن"),
         limits=_words("على الأقل|على الأكثر|أقل من|أكثر من|بين"),
         joins=_words("أو|و|إلى|أم"),
         yes=_words("نعم|صحيح|صح|أجل|بلى|صحيحة"),
@@ -765,6 +788,7 @@ LANGUAGES = (
         conditions=_words("यदि|अगर|मान लीजिए|मान लें|बशर्ते"),
         examples=_words("उदाहरण के लिए|उदाहरण|जैसे"),
         negations=_words("नहीं|न|मत|ना"),
+        that=_words("कि"),
         limits=_words("कम से कम|अधिक से अधिक|से कम|से अधिक"),
         joins=_words("या|और|अथवा|से|व"),
         yes=_words("हाँ|हां|सही|सत्य|जी हाँ|जी हां|सच"),
@@ -805,6 +829,7 @@ LANGUAGES = (
         conditions=_words("যদি|ধরা যাক|ধরি|মনে করি"),
         examples=_words("উদাহরণস্বরূপ|উদাহরণ|যেমন"),
         negations=_words("নয়|না|নেই|নহে"),
+        that=_words("যে"),
         limits=_words("কমপক্ষে|সর্বোচ্চ|এর কম|এর বেশি"),
         joins=_words("বা|অথবা|এবং|ও|থেকে"),
         yes=_words("হ্যাঁ|হাঁ|সত্য|সঠিক|জি|হ্যা"),

@@ -12,6 +12,15 @@ CHOICE = (
     ("La risposta è A o B.", None),
     ("B è la risposta corretta.", "B"),
     ("Quindi, la risposta è: B", "B"),
+    ("Risposta corretta: B", "B"),
+    ("La risposta giusta è la B.", "B"),
+    ("L'opzione corretta è la lettera B.", "B"),
+    ("**Risposta:** B) Roma", "B"),
+    ("La risposta corretta è **B**.", "B"),
+    ("La risposta esatta è la (B).", "B"),
+    ("La risposta potrebbe essere B.", None),
+    ("Non penso che la risposta sia B.", None),
+    ("La risposta è A oppure B.", None),
 )
 NUMBER = (
     ("La risposta è 42.", "42"),

@@ -12,6 +12,14 @@ CHOICE = (
     ("Poprawna odpowiedź brzmi: **B**", "B"),
     ("B jest poprawną odpowiedzią.", "B"),
     ("Odpowiedź B.", "B"),
+    ("Prawidłowa odpowiedź to **B) Warszawa**.", "B"),
+    ("Odpowiedź: **B**", "B"),
+    ("Poprawną odpowiedzią jest odpowiedź B.", "B"),
+    ("Zatem poprawna odpowiedź to B.", "B"),
+    ("Prawidłowa odpowiedź: B.", "B"),
+    ("Odpowiedź B jest poprawna.", "B"),
+    ("Odpowiedź może być B.", None),
+    ("Poprawna odpowiedź to nie B, lecz może C.", None),
 )
 NUMBER = (
     ("Odpowiedź to 42.", "42"),

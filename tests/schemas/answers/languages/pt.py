@@ -13,10 +13,26 @@ CHOICE = (
     ("A resposta é A ou B.", None),
     ("B é a resposta correta.", "B"),
     ("Portanto, a resposta é: (B) Lisboa.", "B"),
+    ("Gabarito: B", "B"),
+    ("Resposta: letra B", "B"),
+    ("Portanto, a alternativa correta é **B) Lisboa**.", "B"),
+    ("A resposta correta é a alternativa B.", "B"),
+    ("Resposta correta: B", "B"),
+    ("A alternativa correta é a B.", "B"),
+    ("A opção correta é (B).", "B"),
+    ("**Resposta:** B", "B"),
+    ("A resposta certa é B.", "B"),
+    ("Logo, a resposta é a letra B.", "B"),
+    ("A resposta pode ser B.", None),
+    ("Não acho que a resposta seja B.", None),
+    ("A resposta errada é B.", None),
 )
 NUMBER = (
     ("A resposta é 42.", "42"),
     ("Resposta final: R$ 1.234,56", "1234.56"),
+    ("A resposta final é **42**.", "42"),
+    ("Resposta: 42 maçãs", "42"),
+    ("Resposta final: R$ 42", "42"),
 )
 YES_NO = (
     ("A resposta é sim.", "yes"),

@@ -13,11 +13,26 @@ CHOICE = (
     ("B là đáp án đúng.", "B"),
     ("Vậy chọn B.", "B"),
     ("Vậy đáp án là phương án B.", "B"),
+    ("Vậy đáp án đúng là **B. Hà Nội**.", "B"),
+    ("Đáp án: **B**", "B"),
+    ("Chọn B.", "B"),
+    ("Chọn đáp án B.", "B"),
+    ("Đáp án chính xác là B.", "B"),
+    ("Do đó, câu trả lời đúng là B.", "B"),
+    ("Đáp án đúng: B", "B"),
+    ("Phương án đúng là B.", "B"),
+    ("Câu trả lời: B", "B"),
+    ("Đáp án có thể là B.", None),
+    ("Đáp án sai là B.", None),
+    ("Đáp án là A hay B.", None),
 )
 NUMBER = (
     ("Câu trả lời là 42.", "42"),
     ("Đáp số: 3,5", "3.5"),
     ("Đáp số: 42 quả táo", "42"),
+    ("Vậy câu trả lời cuối cùng là 42.", "42"),
+    ("Đáp án: 42 quả", "42"),
+    ("Trả lời: 42", "42"),
 )
 YES_NO = (
     ("Câu trả lời là có.", "yes"),
