@@ -22,6 +22,8 @@ TargetForm = Literal["label", "text", "index0", "index1"]
 """How the targets of choice questions are published: the label or the text of a choice,
 or its position, counted from 0 or 1.
 """
+MAX_LABELS = 26
+"""Most labels that all questions can share."""
 BODY_SETTINGS = {"profile", "omit", "rename", "extra_body", "seed_bits"}
 """Fields of TeacherConfig that change the bodies of requests."""
 
@@ -118,7 +120,29 @@ class SourceConfig(Record):
             raise ValueError(
                 f"labels are {texts}, expected at least 2 different ones, none empty"
             )
+        if len(texts) > MAX_LABELS:
+            raise ValueError(
+                f"{len(texts)} labels, expected at most {MAX_LABELS}, which are lettered "
+                "from A; leave them out to have the names as texts"
+            )
         return tuple(texts)
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Self:
+        is_choice = self.kind in (None, QuestionKind.CHOICE)
+        for name, value in (("labels", self.labels), ("target_is", self.target_is)):
+            if value and not is_choice:
+                raise ValueError(
+                    f"kind is {self.kind} and {name} is set, which is for choice "
+                    "questions; leave one of them out"
+                )
+        mapped = self.columns.get("choices") or self.columns.get("distractors")
+        if self.labels and mapped:
+            raise ValueError(
+                f"labels are set and the choices are mapped to {mapped!r}; leave one of "
+                "them out"
+            )
+        return self
 
 
 class ExemplarsConfig(Record):

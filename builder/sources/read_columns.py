@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ from cotbuild.builder.sources.suggest import (
 from cotbuild.builder.sources.survey import MAX_DISTINCT, Survey, survey_rows
 from cotbuild.builder.sources.targets import is_missing, parse_yes_no
 from cotbuild.builder.visible import shell_quote
-from cotbuild.schemas.config import SourceConfig, TargetForm
+from cotbuild.schemas.config import MAX_LABELS, SourceConfig, TargetForm
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import QuestionKind
 
@@ -134,9 +135,10 @@ class _ColumnReader:
         """Return the survey of all rows and the reading, given the columns of rows."""
         location = self.rows.location
         base_names = None if self.base is None else self.base.names
-        names = resolve_columns(
-            self.config.columns, present, self.sample, location, base_names
-        )
+        columns = self.config.columns
+        if self.config.labels:  # the rows' own choices are not used
+            columns = {**columns, "choices": "", "distractors": ""}
+        names = resolve_columns(columns, present, self.sample, location, base_names)
         runs = self._possible_runs(names, present)
         label_names = self._label_names(names["target"])
         getters = make_getters(names, present)
@@ -172,9 +174,13 @@ class _ColumnReader:
 
     def _label_names(self, column: str) -> tuple[str, ...]:
         """Return the names that the file gives for whole numbers in a column."""
+        return tuple(self._all_label_names.get(column, ()))
+
+    @cached_property
+    def _all_label_names(self) -> Mapping[str, Sequence[str]]:
         if not isinstance(self.rows, HasLabelNames):
-            return ()
-        return tuple(self.rows.label_names().get(column, ()))
+            return {}
+        return self.rows.label_names()
 
     def _shared_labels(
         self,
@@ -187,7 +193,9 @@ class _ColumnReader:
             return letter_labels(self.config.labels)
         has_options = names["choices"] or names["distractors"] or runs
         is_yes_no = all(parse_yes_no(name) for name in label_names)
-        if has_options or is_yes_no or self.config.kind not in (None, _CHOICE):
+        is_lettered = len(label_names) <= MAX_LABELS and not is_yes_no
+        is_choice = self.config.kind in (None, _CHOICE)
+        if has_options or not is_lettered or not is_choice:
             return []
         return letter_labels(label_names)
 

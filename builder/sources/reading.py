@@ -109,10 +109,12 @@ def _undecided_run(
 ) -> ConfigError:
     """Return the error of columns that may be options, the likelier remedy first."""
     remedies = [f"{_map_choices(run)} if they are", "--map choices= if not"]
+    wrong = shell_quote("distractors=" + ",".join(run.columns))
     first, second = remedies if is_likely else reversed(remedies)
     return ConfigError(
         f"{location}: columns {_join(run.columns)} may be the options of the questions: "
-        f"{why}. Pass {first}, or {second}."
+        f"{why}. Pass {first}, or {second}, or --map {wrong} if they are the wrong "
+        "options alone."
     )
 
 
@@ -201,7 +203,7 @@ def decide_form(
     try:
         return evidence.decide()
     except AmbiguousTargets as error:
-        if base is not None and base.form is not None:
+        if base is not None and base.has_targets:
             return base.form
         raise DataError(f"{location}: {error}") from error
 

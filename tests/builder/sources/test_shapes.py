@@ -479,3 +479,45 @@ def test_passages_alone_are_suggested_for_the_question(write: Write, ask: Ask) -
     assert r"where --map 'question={story}\n{question}' shows story" in (
         source.read_as("train") or ""
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"labels": ["a", "b"], "kind": "text"}, "labels is set, which is for choice"),
+        ({"target_is": "label", "kind": "number"}, "target_is is set, which is for"),
+        ({"labels": ["a", "b"], "columns": {"choices": "x"}}, "are mapped to 'x'"),
+        ({"labels": [str(i) for i in range(27)]}, "27 labels, expected at most 26"),
+        ({"labels": ["a", " "]}, "expected at least 2 different ones"),
+    ],
+)
+def test_settings_that_exclude_each_other(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SourceConfig.parse(settings, "settings", ConfigError)
+
+
+def test_labels_replace_the_choices_of_rows(write: Write, ask: Ask) -> None:
+    rows = [{"question": "q", "choices": ["x", "y"], "options": ["z"], "answer": 1}]
+    (question,), source = ask(
+        write("a.jsonl", rows), labels=["no", "yes"], target_is="index0"
+    )
+    assert (question.choices[1].text, question.target) == ("yes", "B")
+    assert "not used: choices, options" in (source.read_as("train") or "")
+
+
+def test_wrong_options_under_the_name_of_options(write: Write, ask: Ask) -> None:
+    rows = [
+        {"question": f"q{i}", "answer": "good", "option1": "bad", "option2": "worse"}
+        for i in range(3)
+    ]
+    path = write("a.jsonl", rows)
+    distractors = "option1,option2"
+    with pytest.raises(ConfigError, match=f"--map distractors={distractors} if they"):
+        ask(path)
+    questions, _ = ask(path, columns={"distractors": distractors})
+    assert all(
+        question.choices[ord(str(question.target)) - ord("A")].text == "good"
+        for question in questions
+    )
