@@ -6,42 +6,142 @@ is a choice's label, yes or no, a number in digits, or a short text. Pure.
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.expressions import (
+    fold_expression,
+    parse_labels,
+    strip_emphasis,
+)
 from cotbuild.schemas.answers.folding import look_alikes
-from cotbuild.schemas.answers.numbers import parse_number
+from cotbuild.schemas.answers.latex import fold_latex
+from cotbuild.schemas.answers.numbers import (
+    WholeNumber,
+    parse_number,
+    read_whole_number,
+)
 from cotbuild.schemas.question import Question, QuestionKind
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _QUOTES = dict.fromkeys(map(ord, "'\u2018\u2019"))
+UNCOMPARED = dict.fromkeys(map(ord, " \n\t$\\{}"))
+"""Characters that make no difference between options that are expressions."""
 _MARK = re.compile(r"[^\w\s]|_")
+_GROUP_COMMA = re.compile(r"(?<=[0-9]),[0-9]{3}(?![0-9])|(?<=[0-9]),[0-9]{2},[0-9]")
+_NAME_END = re.compile(r"(?:\A|[^\w*])?[^\W\d_][#*-](?!\w)")
+_LEADING_ZERO = re.compile(r"\s*0[0-9]")
 
 
 # --- grading ---
 
 
-def is_correct(answer: str, question: Question) -> bool:
+class MathMetric(Protocol):
+    """A metric that decides whether two expressions mean the same."""
+
+    def agrees(self, answer: str, target: str) -> bool:
+        """Return whether both mean the same; False if it cannot tell in time."""
+
+
+def is_correct(
+    answer: str, question: Question, *, math_metric: MathMetric | None = None
+) -> bool:
     """Return whether `answer` is the question's target; False if it has none.
 
-    Choices compare by their text, numbers by value, and short texts as
-    `normalise_text` leaves them, with any of the targets.
+    See `find_match`.
+    """
+    return find_match(answer, question, math_metric=math_metric) is not None
+
+
+def find_match(
+    answer: str, question: Question, *, math_metric: MathMetric | None = None
+) -> str | None:
+    """Return which comparison finds that `answer` is the target; None: none does.
+
+    Choices compare by their text ("label"), numbers by value ("number"), and yes and no
+    as words ("yes_no"). Texts compare with any of the targets: as `normalise_text`
+    leaves them, without LaTeX dressing, or as expressions ("text"); by value, if both
+    are numbers whose units agree ("number"); as sets of labels ("label_set"). What is
+    not equal then, numbers and texts alike, is left to `math_metric` ("math_verify").
     """
     match question.kind:
         case QuestionKind.CHOICE:
-            return _is_correct_choice(answer, question)
-        case QuestionKind.NUMBER:
-            value = parse_number(answer)
-            return value is not None and any(
-                value == parse_number(target) for target in question.targets
-            )
+            return "label" if _is_correct_choice(answer, question) else None
         case QuestionKind.YES_NO:
-            return answer.strip().casefold() in question.targets
+            is_target = answer.strip().casefold() in question.targets
+            return "yes_no" if is_target else None
+        case QuestionKind.NUMBER:
+            found = _match_number(answer, question.targets)
         case QuestionKind.TEXT:
-            text = normalise_text(answer)
-            return any(text == normalise_text(target) for target in question.targets)
+            found = _match_text(answer, question.targets)
+    if found is None and math_metric is not None:
+        agreed = any(math_metric.agrees(answer, target) for target in question.targets)
+        return "math_verify" if agreed else None
+    return found
+
+
+def is_percent_of_target(answer: str, question: Question) -> bool:
+    """Return whether a number is a hundred times the target: 50 for 0.5.
+
+    Such an answer is incorrect: a percent sign is a unit. Many of them say that the
+    targets of a source are shares, and that its answers are percents.
+    """
+    if question.kind is not QuestionKind.NUMBER or question.target is None:
+        return False
+    value, target = parse_number(answer), parse_number(question.target)
+    if value is None or target is None or not target:
+        return False
+    return Fraction(value) == 100 * Fraction(target)
+
+
+def _match_number(answer: str, targets: Iterable[str]) -> str | None:
+    value = parse_number(answer)
+    if value is None or all(value != parse_number(target) for target in targets):
+        return None
+    return "number"
+
+
+def _match_text(answer: str, targets: Sequence[str]) -> str | None:
+    """Return the first comparison that finds a target equal to a text."""
+    if any(_are_equal_texts(answer, target) for target in targets):
+        return "text"
+    if any(_are_equal_quantities(answer, target) for target in targets):
+        return "number"
+    labels = parse_labels(answer)
+    if labels is not None:
+        others = map(parse_labels, targets)
+        if any(other is not None and labels.equals(other) for other in others):
+            return "label_set"
+    return None
+
+
+def _are_equal_texts(answer: str, target: str) -> bool:
+    own, other = fold_expression(answer), fold_expression(target)
+    if own is not None or other is not None:
+        return own == other
+    return _fold_text(answer) == _fold_text(target)
+
+
+def _are_equal_quantities(answer: str, target: str) -> bool:
+    """Return whether both are numbers of one value, with one unit or only one."""
+    own, other = _read_quantity(answer), _read_quantity(target)
+    if own is None or other is None or own.value != other.value:
+        return False
+    return own.unit == other.unit or not own.unit or not other.unit
+
+
+def _read_quantity(text: str) -> WholeNumber | None:
+    # 007 is a name, and the text of 5! is that of a factorial.
+    if _LEADING_ZERO.match(text):
+        return None
+    return read_whole_number(text, maths=True)
+
+
+def _fold_text(text: str) -> str:
+    return normalise_text(fold_latex(strip_emphasis(text)))
 
 
 def _is_correct_choice(answer: str, question: Question) -> bool:
@@ -71,7 +171,7 @@ def _meaning(answer: str, question: Question) -> Hashable:
             value = parse_number(answer)
             return casefold_text(answer) if value is None else value
         case _:
-            return normalise_text(answer)
+            return fold_expression(answer) or _fold_text(answer)
 
 
 # --- normal forms ---
@@ -105,8 +205,10 @@ def _replace_mark(mark: re.Match[str]) -> str:
     before = mark.string[max(0, mark.start() - 1) : mark.start()]
     after = mark.string[mark.end() : mark.end() + 1]
     digit_before, digit_after = before.isdigit(), after.isdigit()
-    if char == "," and digit_before and digit_after:
+    if char == "," and _GROUP_COMMA.match(mark.string, mark.start()):
         return ""
+    if char in "#*+-" and _NAME_END.match(mark.string, max(0, mark.start() - 2)):
+        return char  # C#, A*, A-
     is_sign = char == "-" and not before.isalnum()
     in_number = digit_after and ((char in ".:/" and digit_before) or is_sign)
     # Symbols and combining marks carry meaning, as in C+ and in Hindi vowels.
@@ -134,6 +236,12 @@ class OptionTable(NamedTuple):
     """The first word of each option: one look tells most places of a text apart."""
     max_words: int
     """The number of words of the longest option."""
+    exact: dict[str, str]
+    """Label to the option's characters without spaces and dressing.
+
+    Only of options that their words do not tell apart, or that are expressions: a + b - 2
+    has the words of a + b + 2.
+    """
 
 
 def option_table(question: Question) -> OptionTable:
@@ -160,7 +268,23 @@ def _option_table(choices: tuple[tuple[str, str], ...]) -> OptionTable:
         words=words,
         first_words=frozenset(option[0] for option in words.values()),
         max_words=max((len(option) for option in words.values()), default=0),
+        exact=_exact_options(choices, words),
     )
+
+
+def _exact_options(
+    choices: tuple[tuple[str, str], ...], words: dict[str, list[str]]
+) -> dict[str, str]:
+    texts: dict[tuple[str, ...], set[str]] = {}
+    for label, text in choices:
+        texts.setdefault(tuple(words[label]), set()).add(casefold_text(text))
+    exact = {}
+    for label, text in choices:
+        has_twin = len(texts[tuple(words[label])]) > 1
+        if has_twin or fold_expression(text) is not None:
+            folded = p.fold(text).casefold().translate(UNCOMPARED)
+            exact[label] = folded.rstrip(".,;:") or folded or text
+    return exact
 
 
 def _option_words(text: str) -> list[str]:

@@ -15,7 +15,9 @@ _SYMBOLS = {
     "times": "×", "cdot": "·", "div": "÷", "pm": "±", "mp": "±", "pi": "π", "infty": "∞",
     "approx": "≈", "simeq": "≈", "sim": "≈", "le": "≤", "leq": "≤", "leqslant": "≤",
     "ge": "≥", "geq": "≥", "geqslant": "≥", "ne": "≠", "neq": "≠", "lt": "<", "gt": ">",
-    "degree": "°", "pounds": "£", "euro": "€", "textdollar": "$", "textdegree": "°",
+    "in": "∈", "cup": "∪", "cap": "∩", "emptyset": "∅", "land": "∧", "lor": "∨",
+    "neg": "¬", "to": "→", "rightarrow": "→", "degree": "°", "textdegree": "°",
+    "pounds": "£", "euro": "€", "textdollar": "$",
 }  # fmt: skip
 _SIZES = "left|right|(?:big|Big|bigg|Bigg)[lrm]?"
 _FONTS = (

@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import OptionTable, option_table
+from cotbuild.schemas.answers.compare import (
+    UNCOMPARED,
+    OptionTable,
+    is_correct,
+    option_table,
+)
 from cotbuild.schemas.answers.language_patterns import match_yes_no, stands_alone
 from cotbuild.schemas.answers.wrappers import (
     is_whole_clause,
@@ -18,6 +23,10 @@ from cotbuild.schemas.answers.wrappers import (
     strip_wrappers,
 )
 from cotbuild.schemas.question import Question, QuestionKind
+
+_SIGNS = "-+±√"
+_FIRST_MARKS = _SIGNS + "(["
+"""What may be the first character of an option, before its first word."""
 
 
 class ReadValue(NamedTuple):
@@ -104,6 +113,12 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
     goes_on = p.LETTER_GOES_ON if found[0].isalpha() else p.NUMBER_GOES_ON
     if label is None or goes_on.match(text, end):
         return None
+    if text.startswith(("+", "#", "^"), end):
+        return None  # C++
+    if found[0].islower() and any(
+        option.end > end for option in _read_exact_options(text, start, options)
+    ):
+        return None  # the a of the option a - b
     is_letter = found[0].isupper() and found[0] not in ("A", "I")
     if is_letter or p.AFTER_LETTER.match(text, end):
         return _NamedOption(label, start, end)
@@ -124,22 +139,70 @@ def _read_option_text(
 def _match_option_text(
     text: str, start: int, options: OptionTable
 ) -> _NamedOption | None:
-    """Match the option whose whole text is at `start`, the longest if several are."""
-    first = next(_tokens(text, start), None)
-    if first is None or first.word not in options.first_words:
-        return None
-    tokens = list(islice(_tokens(text, start), options.max_words))
-    words = [token.word for token in tokens]
+    """Match the option whose whole text is at `start`, the longest if several are.
+
+    None if options of different texts reach equally far.
+    """
     fitting = [
-        label
-        for label, option in options.words.items()
-        if words[: len(option)] == option
+        *_read_exact_options(text, start, options),
+        *_read_option_words(text, start, options),
     ]
     if not fitting:
         return None
-    label = max(fitting, key=lambda label: len(options.words[label]))
-    end = tokens[len(options.words[label]) - 1].end
-    return _NamedOption(label, first.start, end)
+    longest = max(fitting, key=lambda named: (named.end, -named.start))
+    spans = [named for named in fitting if named[1:] == longest[1:]]
+    texts = {options.texts[named.label] for named in spans}
+    return longest if len(texts) == 1 else None
+
+
+def _read_option_words(
+    text: str, start: int, options: OptionTable
+) -> Iterator[_NamedOption]:
+    """Yield the options whose words are those at `start`."""
+    first = next(_tokens(text, start), None)
+    if first is None or first.word not in options.first_words:
+        return
+    if first.word[0].isdigit() and text[max(0, first.start - 1)] in _SIGNS:
+        return  # -5 for the option 5
+    tokens = list(islice(_tokens(text, start), options.max_words))
+    words = [token.word for token in tokens]
+    for label, option in options.words.items():
+        if label in options.exact or words[: len(option)] != option:
+            continue
+        yield _NamedOption(label, first.start, tokens[len(option) - 1].end)
+
+
+def _read_exact_options(
+    text: str, start: int, options: OptionTable
+) -> Iterator[_NamedOption]:
+    """Yield the options whose characters are those at `start`."""
+    for label, exact in options.exact.items():
+        span = _match_exactly(text, start, exact)
+        if span:
+            yield _NamedOption(label, *span)
+
+
+def _match_exactly(text: str, start: int, exact: str) -> tuple[int, int] | None:
+    """Return the span of an option, compared character by character.
+
+    A sign or bracket before `start` may be its first character.
+    """
+    before = text[:start].rstrip(" $\\{")
+    if before and exact[0] == before[-1] and before[-1] in _FIRST_MARKS:
+        start = len(before) - 1
+    elif before and before[-1] in _SIGNS and len(before) == start:
+        return None  # -x for the option x
+    matched = 0
+    for at in range(start, len(text)):
+        char = text[at].casefold()
+        if ord(char[0]) in UNCOMPARED:
+            continue
+        if not exact.startswith(char, matched):
+            return None
+        matched += len(char)
+        if matched == len(exact):
+            return start, at + 1
+    return None
 
 
 def _belongs_to_label(text: str, label_end: int, beside: _NamedOption) -> bool:
@@ -254,11 +317,11 @@ def _shift_point(digits: str, places: int) -> str:
     return f"{shifted}.{rest}" if rest else shifted
 
 
-def read_text(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
+def read_text(text: str, question: Question) -> ReadValue | None:
     """Read what follows, to the end of its clause or of what it is set in."""
     start = _skip(p.TEXT_OPENING, text, 0)
     if (no_single := _read_no_single(text, start)) and not _is_whole_word(
-        text, no_single
+        text, no_single, question
     ):
         return no_single
     start = _skip(p.TEXT_LEAD, text, 0)
@@ -283,8 +346,14 @@ def read_bounded_text(text: str, start: int = 0) -> ReadValue | None:
     return ReadValue(text[start:end], start, end, complete=True)
 
 
-def _is_whole_word(text: str, no_single: ReadValue) -> bool:
-    """Return whether "both", "none" or "neither" is the whole answer, as it may be."""
+def _is_whole_word(text: str, no_single: ReadValue, question: Question) -> bool:
+    """Return whether "both", "none" or "neither" is the whole answer, as it may be.
+
+    Other words, such as "unknown", may if they are a target.
+    """
+    clause = p.clause(text, no_single.start)
+    if is_correct(clause.strip(p.EDGE + ".,;!?"), question):
+        return True
     word = text[no_single.start : no_single.end].lower()
     if word not in p.NAMED_NONE:
         return False
@@ -306,7 +375,7 @@ def read_bounded(
         case QuestionKind.TEXT:
             start = _skip(p.TEXT_OPENING, content, 0)
             no_single = _read_no_single(content, start)
-            if no_single and not _is_whole_word(content, no_single):
+            if no_single and not _is_whole_word(content, no_single, question):
                 return no_single
             return read_bounded_text(content)
         case QuestionKind.NUMBER:

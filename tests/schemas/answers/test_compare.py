@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.compare import is_correct, normalise_text
+from cotbuild.schemas.answers.compare import (
+    answers_differ,
+    find_match,
+    is_correct,
+    is_percent_of_target,
+    normalise_text,
+)
 from tests.support.weathering import question
 
 
@@ -58,6 +64,72 @@ def test_grade_text(answer: str, targets: tuple[str, ...], same: bool) -> None:
         )
         is same
     )
+
+
+# fmt: off
+EQUAL_TEXTS = [
+    # dressing and white space
+    (r"\dfrac{1}{2}x", r"\frac12 x", "text"), (r"\left(2, \frac{1}{3}\right)", r"(2,\frac13)", "text"),
+    ("(3, 4)", "(3,4)", "text"), ("a+b-2", "a + b - 2", "text"), (r"\sqrt{3}", "√3", "text"), (r"3\pi", "3 pi", "text"),
+    ("x^{2}", "x²", "text"), (r"x \leq 3", "x <= 3", "text"), (r"x \in [1,2]", "x∈[1, 2]", "text"),
+    (r"\text{Paris}", "Paris", "text"), (r"\{1,2\}", "{1, 2}", "text"), (r"\frac{a+1}{b}", "(a+1)/b", "text"),
+    ("**A**", "A", "text"), ("C#", "c#", "text"), ("ice-cream", "ice cream", "text"), ("No!", "No", "text"),
+    ("1,000 BC", "1000 BC", "text"), (r"50\%", "50%", "text"), ("f'(x)", r"$f'(x)$", "text"),
+    # numbers of one unit, or of one that only one side names
+    ("x=5", "5", "number"), (r"5\text{ cm}", "5", "number"), (r"$\frac{3}{4}$", "0.75", "number"),
+    ("2240/78125", "0.028672", "number"), (r"30^\circ", "30", "number"), ("50%", "50 percent", "number"),
+    (r"\$18.00", "18", "number"), ("9{,}500", "9500", "number"), ("42!", "42!", "text"),
+    # labels
+    ("A, C", "C and A", "label_set"), ("A and C", "{C, A}", "label_set"), ("A, C", "AC", "label_set"),
+    ("(A, C)", "A, C", "label_set"), ("I and III", "III, I", "label_set"),
+]
+DIFFERENT_TEXTS = [
+    ("(3,4)", "34"), ("3,5", "35"), ("1,2", "12"), ("5 cm", "5 km"), ("$18", "€18"), ("50%", "0.5"),
+    ("a + b - 2", "a + b + 2"), ("x - y", "x y"), ("x-1", "x+1"), ("[1,2)", "(1,2)"), (r"\sqrt{3}", "3"), ("5!", "5"),
+    ("n!", "n"), ("f'(x)", "f(x)"), ("C", "C#"), ("C", "C++"), ("A*", "A"), ("A-", "A"), ("A-", "A+"), ("O-", "O+"),
+    ("(A, C)", "(C, A)"), ("A", "a man"), ("A, C", "A, B"), ("AC", "CA"), ("007", "7"), ("3:30", "330"),
+    ("x + y = 5", "5"), ("2x", "2"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("answer", "target", "rule"), EQUAL_TEXTS)
+def test_equal_texts(answer: str, target: str, rule: str) -> None:
+    assert find_match(answer, question("text", target=target)) == rule
+    assert find_match(target, question("text", target=answer)) == rule
+    assert not answers_differ([answer, target], question("text")) or rule != "text"
+
+
+@pytest.mark.parametrize(("answer", "target"), DIFFERENT_TEXTS)
+def test_different_texts(answer: str, target: str) -> None:
+    assert find_match(answer, question("text", target=target)) is None
+    assert find_match(target, question("text", target=answer)) is None
+
+
+class _AgreesAlways:
+    def agrees(self, answer: str, target: str) -> bool:
+        assert (answer, target) == ("2(x+1)", "2x+2")
+        return True
+
+
+def test_a_metric_decides_only_what_is_not_equal() -> None:
+    asked = question("text", target="2x+2")
+    assert find_match("2(x+1)", asked) is None
+    assert find_match("2(x+1)", asked, math_metric=_AgreesAlways()) == "math_verify"
+    assert find_match("2x + 2", asked, math_metric=_AgreesAlways()) == "text"
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "is_percent"),
+    [("50", "0.5", True), ("50", "1/2", True), ("50", "50", False), ("0", "0", False)],
+)
+def test_percent_of_a_target(answer: str, target: str, is_percent: bool) -> None:
+    asked = question("number", target=target)
+    assert is_percent_of_target(answer, asked) is is_percent
+
+
+def test_zero_is_one_number() -> None:
+    assert not answers_differ(["0", "0.0"], question("number"))
 
 
 @pytest.mark.parametrize(

@@ -402,3 +402,43 @@ def test_without_an_answer_there_is_no_span(text: str, rule: str | None) -> None
     found = extract_answer(text, question())
     assert (found.answer_start, found.answer_end) == (None, None)
     assert found.answer_rule == rule
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "answer"),
+    [
+        *(
+            (("a + b + 2", "a - b", "a + b - 2"), text, answer)
+            for text, answer in [
+                ("The answer is a + b - 2.", "C"), ("The answer is a+b+2", "A"), ("The answer is a - b.", "B"),
+                ("The answer is $a + b - 2$.", "C"), ("The answer is a + b.", None), ("The answer is a + b * 2", None),
+                ("The answer is (C) a + b - 2.", "C"), ("The answer is (A) a + b - 2.", None),
+                ("The answer is (a + b + 2).", "A"), ("The answer is a + b - 2, because it is.", "C"),
+            ]
+        ),
+        *(
+            (("x", "-x", "2x", "x + 1"), text, answer)
+            for text, answer in [
+                ("The answer is -x.", "B"), ("The answer is x.", "A"), ("The answer is 2x.", "C"),
+                ("The answer is x + 1", "D"), ("The answer is x + 2", None), ("The answer is (B) -x.", "B"),
+            ]
+        ),
+        (("5", "-5", "7"), "The answer is -5.", "B"), (("5", "6", "7"), "The answer is -5.", None),
+        (("x > 3", "x < 3", "x = 3"), "The answer is x < 3.", "B"), (("2 + 3", "2 - 3"), "The answer is 2-3.", "B"),
+        (("[1, 2)", "(1, 2)", "(1, 2]"), "The answer is (1, 2].", "C"), (("C", "C++", "C#"), "The answer is C++.", "B"),
+        (("C", "C++", "C#"), "The answer is C#.", "C"), (("p and q", "p or q"), "The answer is p or q.", "B"),
+    ],
+)  # fmt: skip
+def test_options_that_differ_in_an_operator(
+    options: tuple[str, ...], text: str, answer: str | None
+) -> None:
+    assert extract_answer(text, question(options=options)).answer == answer
+
+
+@pytest.mark.parametrize("word", ["both", "None", "neither", "unknown"])
+def test_a_target_that_says_no_single_answer(word: str) -> None:
+    asked = question("text", target=word)
+    answer = extract_answer(f"The answer is {word.lower()}.", asked).answer
+    assert answer is not None
+    assert is_correct(answer, asked)
+    assert extract_answer(f"The answer is {word}.", question("text")).answer is None
