@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cotbuild.schemas.answers.compare import answers_differ, is_correct
+from cotbuild.schemas.answers.compare import answers_differ, find_match, is_correct
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import find_json_answer, read_json_object
@@ -180,9 +180,10 @@ def _verbatim_span(
 def _find_verdict_rule(
     extraction: Extraction, verdict: Verdict, question: Question
 ) -> str | None:
+    """Return the comparison that found the target; that of the kind if none did."""
     if extraction.answer is None or verdict not in _COMPARED_VERDICTS:
         return None
-    return _COMPARISONS[question.kind]
+    return find_match(extraction.answer, question) or _COMPARISONS[question.kind]
 
 
 def decide_verdict(
