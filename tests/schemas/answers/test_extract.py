@@ -441,4 +441,7 @@ def test_a_target_that_says_no_single_answer(word: str) -> None:
     answer = extract_answer(f"The answer is {word.lower()}.", asked).answer
     assert answer is not None
     assert is_correct(answer, asked)
-    assert extract_answer(f"The answer is {word}.", question("text")).answer is None
+
+
+def test_unknown_is_no_answer_of_other_questions() -> None:
+    assert extract_answer("The answer is unknown.", question("text")).answer is None
