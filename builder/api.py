@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.console import print_line
+from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
@@ -286,8 +287,11 @@ def grade(
     `closing_sentence` and `math_metric` are the settings of `grading`. Never raises on
     any text: one without a single answer has the verdict `no_answer`.
     """
-    grading = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
-    return grade_completion(question, text, answer_first=answer_first, grading=grading)
+    config = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
+    with open_grading(config) as grading:
+        return grade_completion(
+            question, text, answer_first=answer_first, grading=grading
+        )
 
 
 def _resolve_config(

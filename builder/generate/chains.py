@@ -20,7 +20,9 @@ from cotbuild.prompts.response_format import (
 )
 from cotbuild.prompts.template import Template, render_messages
 from cotbuild.schemas.answers.grade import (
+    PLAIN_GRADING,
     GradedCompletion,
+    GradingRules,
     grade_completion,
     without_given_answer,
 )
@@ -37,7 +39,6 @@ from cotbuild.schemas.completion import (
 )
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Purpose, Verdict
 from cotbuild.schemas.server_profiles import BodyRules
@@ -115,6 +116,8 @@ class ChainRules:
     """The templates of each purpose that the mode needs."""
     pool: ExemplarPool | None = None
     """Exemplars drawn from a split; None: those of the templates."""
+    grading: GradingRules = PLAIN_GRADING
+    """Optional rules and metrics of grading, opened for use."""
 
     @property
     def ref(self) -> str:
@@ -222,7 +225,7 @@ def _shows_target_next(
         return False
     if finished.rationale.step.purpose is not Purpose.ELICIT:
         return False
-    graded = grade_chain(question, finished, rules.config.grading, flags=False)
+    graded = grade_chain(question, finished, rules.grading, flags=False)
     return graded.verdict in MISSED_VERDICTS
 
 
@@ -297,7 +300,7 @@ def request_seed(build_seed: int, question_id: str, sample_index: int) -> int:
 def grade_chain(
     question: Question,
     finished: FinishedChain,
-    grading: GradingConfig,
+    grading: GradingRules,
     *,
     flags: bool = True,
 ) -> GradedCompletion:

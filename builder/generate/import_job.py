@@ -19,6 +19,7 @@ from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui, pluralize
+from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.rationale import Rationale
@@ -46,7 +47,7 @@ class ImportJob(Job):
         for line in self._announce(found):
             ui.say(line)
         return BuildRows(
-            self._watch(found.rows(self.config.grading), ui.say),
+            self._watch(found.rows(self.grading), ui.say),
             found.num_rows,
             mode=f"import:{found.entry.recipe}",
             imported=found.entry,
@@ -55,7 +56,7 @@ class ImportJob(Job):
     def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:  # noqa: ARG002
         found = open_import(self.imported, self.source)
         yield from self._announce(found)
-        texts, grading = UnansweredTexts(), self.config.grading
+        texts, grading = UnansweredTexts(), self.grading
         verdicts = Counter(
             row.verdict.value for row in texts.watch(found.rows(grading))
         )
@@ -111,11 +112,16 @@ class ImportJob(Job):
                 "target; a .yaml recipe with `answer: target` takes the target"
             )
         yield from replacement_lines(
-            self, read_previous(self.out), lambda: rationales.rows(self.config.grading)
+            self, read_previous(self.out), lambda: rationales.rows(self.grading)
         )
 
 
-def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:
+def resolve_import(
+    config: BuildConfig,
+    imported: ImportConfig,
+    out: Path,
+    grading: GradingRules = PLAIN_GRADING,
+) -> ImportJob:
     """Return the job of a configuration that names rationales to import.
 
     Raises ConfigError or DataError.
@@ -133,6 +139,7 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
         teacher=imported.recipe.made_by,
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
+        grading=grading,
         imported=imported,
         file_checksums=tuple(file.checksum() for file in files),
     )

@@ -18,6 +18,7 @@ from cotbuild.builder.sources.provenance import stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template
+from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -63,6 +64,8 @@ class Job(ABC):
     """Canonical names of the evaluation splits to include."""
     checksums: Mapping[str, str]
     """Checksum of every split that is read."""
+    grading: GradingRules
+    """Optional rules and metrics of grading, opened for use."""
 
     @property
     @abstractmethod

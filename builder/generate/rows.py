@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
 from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.completion import Answer, Completion, Failure
 from cotbuild.schemas.failure_messages import (
     FailureMessages,
     publishable_message,
 )
-from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.manifest import NO_TARGET, FailureGroup
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import (
@@ -25,7 +25,7 @@ from cotbuild.schemas.rationale import (
 )
 
 
-def to_rationale(chain: Chain, grading: GradingConfig) -> Rationale:
+def to_rationale(chain: Chain, grading: GradingRules) -> Rationale:
     """Return the published row of a finished chain.
 
     Raises ValueError where a request is still open.

@@ -52,10 +52,10 @@ from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.prompts.template import Template, load_template, load_templates
+from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.completion import Answer, Completion
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Purpose, Rationale
 
@@ -110,7 +110,7 @@ class TeacherJob(Job):
             pool = draw_exemplars(
                 exemplars, self.source.read_with_rationales(exemplars.split)
             )
-        return ChainRules(self.config, self.teacher, self.templates, pool)
+        return ChainRules(self.config, self.teacher, self.templates, pool, self.grading)
 
     def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:
         """Yield every chain in plan order, as far as `lookup` has answers."""
@@ -181,7 +181,7 @@ class TeacherJob(Job):
         """Yield the rows of the chains that need no further request."""
         for chain in self.chains(rules, lookup):
             if chain.finished is not None:
-                yield to_rationale(chain, rules.config.grading)
+                yield to_rationale(chain, rules.grading)
 
     async def _make_requests(
         self, rules: ChainRules, plan: RequestPlan, lookup: AnswerLookup, ui: Ui
@@ -203,7 +203,7 @@ class TeacherJob(Job):
 
                 def on_step(chain: Chain, answer: Answer | None) -> None:
                     nonlocal num_requests
-                    show(chain_progress(chain, answer, rules.config.grading))
+                    show(chain_progress(chain, answer, rules.grading))
                     if answer is not None:
                         num_requests += 1
                         early_stop.record(answer)
@@ -241,10 +241,12 @@ class TeacherJob(Job):
                         "answer: the source changed during the run. Run the same "
                         "command again."
                     )
-                yield to_rationale(chain, rules.config.grading)
+                yield to_rationale(chain, rules.grading)
 
 
-def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
+def resolve_teacher_job(
+    config: BuildConfig, out: Path, grading: GradingRules = PLAIN_GRADING
+) -> TeacherJob:
     """Return the job of a configuration whose rationales a teacher writes.
 
     Makes no request for a completion, but may look up a Hub id or an endpoint that is
@@ -263,6 +265,7 @@ def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
         teacher=teacher_identity(config.teacher, store.root),
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
+        grading=grading,
         templates=templates,
     )
 
@@ -321,7 +324,7 @@ def known_answers(
 
 
 def chain_progress(
-    chain: Chain, answer: Answer | None, grading: GradingConfig
+    chain: Chain, answer: Answer | None, grading: GradingRules
 ) -> ChainProgress:
     """Return what a step adds to the progress of the run.
 

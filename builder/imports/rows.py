@@ -6,11 +6,11 @@ from cotbuild.builder.sources.choice_targets import find_choice_label
 from cotbuild.builder.sources.targets import parse_number, parse_yes_no
 from cotbuild.schemas.answers.grade import (
     GradedCompletion,
+    GradingRules,
     grade_completion,
     without_given_answer,
 )
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import (
@@ -27,7 +27,7 @@ def to_rationale(
     text: ImportedText,
     file: ImportFile,
     recipe: ImportRecipe,
-    grading: GradingConfig,
+    grading: GradingRules,
 ) -> Rationale:
     """Return the published row of one text of a question."""
     graded = _grade(question, text, recipe, grading)
@@ -61,7 +61,7 @@ def _grade(
     question: Question,
     text: ImportedText,
     recipe: ImportRecipe,
-    grading: GradingConfig,
+    grading: GradingRules,
 ) -> GradedCompletion:
     is_stated, stated = _stated_answer(question, text, recipe)
     graded = grade_completion(

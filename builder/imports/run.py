@@ -20,8 +20,8 @@ from cotbuild.builder.imports.read import ImportedText, UnmatchedText
 from cotbuild.builder.imports.rows import to_rationale
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import (
     ImportConfig,
     ImportDropReason,
@@ -69,7 +69,7 @@ class RationaleImport:
         for question in self.questions():
             yield question, self._joined.texts_for(question)
 
-    def rows(self, grading: GradingConfig = DEFAULT_GRADING) -> Iterator[Rationale]:
+    def rows(self, grading: GradingRules = PLAIN_GRADING) -> Iterator[Rationale]:
         """Yield the rows by question as in the source, then in the order of the files."""
         for question, texts in self.texts():
             for sample_index, text in enumerate(texts):

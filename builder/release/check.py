@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
+from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
 from cotbuild.builder.release.card_check import check_card, check_pictures
 from cotbuild.builder.release.config_check import check_config, unconfirmed_fields
@@ -21,7 +22,7 @@ from cotbuild.builder.release.rederive import (
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.variants.check import check_variants
-from cotbuild.schemas.answers.grade import EXTRACT_VERSION
+from cotbuild.schemas.answers.grade import EXTRACT_VERSION, GradingRules
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError, OtherVersionError
 from cotbuild.schemas.import_recipe import ImportEntry
@@ -51,7 +52,8 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     check_config(build)
     reason = unverifiable_reason(build.manifest)
     if reason is None:
-        lines = list(_verify_rationales(build, options.source))
+        with open_grading(build.config.grading) as grading:
+            lines = list(_verify_rationales(build, options.source, grading))
     else:
         lines = []
         _verify_keys(build)
@@ -139,22 +141,26 @@ def _verify_keys(build: StoredBuild) -> None:
         raise DataError(f"{build.folder}/rationales: {error}") from error
 
 
-def _verify_rationales(build: StoredBuild, source: str | None) -> Iterator[str]:
+def _verify_rationales(
+    build: StoredBuild, source: str | None, grading: GradingRules
+) -> Iterator[str]:
     """Derive every rationale again, and yield what was checked and what was not."""
     try:
         imported = build.manifest.imported
         if imported is None:
-            yield from _verify_generated(build, source)
+            yield from _verify_generated(build, source, grading)
         else:
-            yield from _verify_imported(build, imported)
+            yield from _verify_imported(build, imported, grading)
     except DataError as error:
         raise DataError(f"{build.folder}/rationales: {error}") from error
 
 
-def _verify_generated(build: StoredBuild, source: str | None) -> Iterator[str]:
+def _verify_generated(
+    build: StoredBuild, source: str | None, grading: GradingRules
+) -> Iterator[str]:
     exemplars = build.config.exemplars
     pool = _draw_exemplars(build.config, source)
-    deriver = RowDeriver.for_build(build.manifest, build.config, pool)
+    deriver = RowDeriver.for_build(build.manifest, build.config, pool, grading)
     rows, originals = tee(build.rationales())
     count = compare_rows(rows, map(deriver.derive, originals))
     if deriver.check_keys or exemplars is None:
@@ -167,10 +173,12 @@ def _verify_generated(build: StoredBuild, source: str | None) -> Iterator[str]:
     )
 
 
-def _verify_imported(build: StoredBuild, entry: ImportEntry) -> Iterator[str]:
+def _verify_imported(
+    build: StoredBuild, entry: ImportEntry, grading: GradingRules
+) -> Iterator[str]:
     config = build.config
     rows, originals = tee(build.rationales())
-    derived = (derive_imported(row, entry, config) for row in originals)
+    derived = (derive_imported(row, entry, config, grading) for row in originals)
     count = compare_rows(rows, derived)
     yield f"{count} imported rationales: keys and rows derived again"
     if config.imported is not None and config.imported.recipe.answer == "column":

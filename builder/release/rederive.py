@@ -15,6 +15,7 @@ from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key
 from cotbuild.builder.imports.rows import to_rationale as to_imported_rationale
 from cotbuild.prompts.template import Template
+from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
@@ -140,13 +141,18 @@ class RowDeriver:
 
     @classmethod
     def for_build(
-        cls, manifest: Manifest, config: BuildConfig, pool: ExemplarPool | None
+        cls,
+        manifest: Manifest,
+        config: BuildConfig,
+        pool: ExemplarPool | None,
+        grading: GradingRules = PLAIN_GRADING,
     ) -> "RowDeriver":
         """Return the deriver of a build; `pool` holds the exemplars that were drawn.
 
         Raises DataError if a template was edited.
         """
-        rules = ChainRules(config, manifest.teacher, _stored_templates(manifest), pool)
+        templates = _stored_templates(manifest)
+        rules = ChainRules(config, manifest.teacher, templates, pool, grading)
         return cls(rules, check_keys=config.exemplars is None or pool is not None)
 
     def derive(self, row: Rationale) -> Rationale:
@@ -165,7 +171,7 @@ class RowDeriver:
                 f"purpose {chain.open_step.purpose.value} follows from them. The row was "
                 "edited; restore it, or build again."
             )
-        return to_rationale(chain, self.rules.config.grading)
+        return to_rationale(chain, self.rules.grading)
 
     def check_first_key(self, row: Rationale) -> None:
         """Raise DataError unless the first request of a row has the key that it states.
@@ -206,7 +212,7 @@ class RowDeriver:
 
 
 def derive_imported(
-    row: Rationale, entry: ImportEntry, config: BuildConfig
+    row: Rationale, entry: ImportEntry, config: BuildConfig, grading: GradingRules
 ) -> Rationale:
     """Return an imported row derived from its text.
 
@@ -233,7 +239,7 @@ def derive_imported(
     )
     file = _find_file(row, row.origin, entry.files)
     return to_imported_rationale(
-        row.question_record(), row.sample_index, text, file, recipe, config.grading
+        row.question_record(), row.sample_index, text, file, recipe, grading
     )
 
 

@@ -8,7 +8,7 @@ max_tokens cut it before an answer that comes last; *unscored* if there is no ta
 compare with. Flags say more about a text and never change its verdict. Pure.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -17,7 +17,6 @@ from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import find_json_answer, read_json_object
 from cotbuild.schemas.answers.turn import SplitText, split_reasoning
-from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
@@ -33,6 +32,16 @@ GivenBy = Literal["given_target", "answer_column", "choice_request"]
 target that the text was written for, a column beside the text, or a request that
 constrained the answer to the choices.
 """
+
+
+class GradingRules(NamedTuple):
+    """The optional rules and metrics of a `GradingConfig`, opened for use."""
+
+    closing_sentence: bool = False
+
+
+PLAIN_GRADING = GradingRules()
+"""No optional rule and no metric, which is the default."""
 
 _COMPARED_VERDICTS = frozenset({Verdict.CORRECT, Verdict.INCORRECT})
 _COMPARISONS = {
@@ -90,7 +99,7 @@ def grade_completion(
     as_json: bool = False,
     given: str | None = None,
     given_by: GivenBy = "given_target",
-    grading: GradingConfig = DEFAULT_GRADING,
+    grading: GradingRules = PLAIN_GRADING,
     flags: bool = True,
 ) -> GradedCompletion:
     """Extract the answer and rationale of one completion and grade it; never raises.
@@ -107,7 +116,7 @@ def grade_completion(
         given: An answer from elsewhere, which counts instead of that of the text: a
             constrained choice made after it, or the target it was written for.
         given_by: Where a given answer comes from.
-        grading: Optional rules and metrics.
+        grading: Optional rules and metrics, opened for use.
         flags: Whether to compute the flags of the rationale's wording, which take as
             long as everything else.
     """

@@ -113,7 +113,7 @@ async def ask(teacher: ManagedTeacher, job: TeacherJob, num: int) -> Side:
         stop = EarlyStop()
 
         def kept(chain: Chain, answer: Answer | None) -> None:
-            on_step(chain_progress(chain, answer, job.config.grading))
+            on_step(chain_progress(chain, answer, job.grading))
             if answer is not None:
                 stop.record(answer)
             if isinstance(answer, Completion):

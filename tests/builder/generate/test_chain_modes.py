@@ -16,10 +16,10 @@ from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.teacher_job import load_purpose_templates
 from cotbuild.builder.release.rederive import stored_answers
 from cotbuild.prompts.template import ASK_JSON
+from cotbuild.schemas.answers.grade import PLAIN_GRADING
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig, ExemplarsConfig
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.grading import DEFAULT_GRADING
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
@@ -65,7 +65,7 @@ def derive_again(mode: ChainRules, found: Rationale) -> Rationale:
     chain = start_chain(mode, found.question_record(), found.sample_index)
     for _, answer in stored_answers(found):
         chain = extend_chain(mode, chain, answer)
-    return to_rationale(chain, DEFAULT_GRADING)
+    return to_rationale(chain, PLAIN_GRADING)
 
 
 def row(
@@ -76,7 +76,7 @@ def row(
 ) -> Rationale:
     chain = follow(mode, texts, asked, finish)
     assert chain.open_step is None
-    found = to_rationale(chain, DEFAULT_GRADING)
+    found = to_rationale(chain, PLAIN_GRADING)
     assert derive_again(mode, found) == found
     return found
 
@@ -289,7 +289,7 @@ def test_a_text_that_is_cut_again_is_not_asked_for_a_third_time() -> None:
             Completion(request_key=key, text="That", finish_reason="length"),
         )
     assert chain.open_step is None
-    assert to_rationale(chain, DEFAULT_GRADING).verdict is Verdict.TRUNCATED
+    assert to_rationale(chain, PLAIN_GRADING).verdict is Verdict.TRUNCATED
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def test_a_failed_step_leaves_the_chain_unscored_and_loses_no_text(
         kind=FailureKind.UNAVAILABLE,
         message="HTTP 503: no\nGPU at 10.0.0.1:80",
     )
-    found = to_rationale(extend_chain(mode, chain, failure), DEFAULT_GRADING)
+    found = to_rationale(extend_chain(mode, chain, failure), PLAIN_GRADING)
     assert found.failure_message == "HTTP 503: no GPU at [address]"
     assert found.notes == (("any reply", "reply 0") if texts else ())
     assert derive_again(mode, found) == found

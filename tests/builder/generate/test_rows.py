@@ -5,9 +5,9 @@ import pytest
 from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.prompts.template import load_templates
+from cotbuild.schemas.answers.grade import PLAIN_GRADING
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
-from cotbuild.schemas.grading import DEFAULT_GRADING
 from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
 
@@ -36,7 +36,7 @@ def row(
     )
     return to_rationale(
         extend_chain(asking, start_chain(asking, question(target=target), 0), answer),
-        DEFAULT_GRADING,
+        PLAIN_GRADING,
     )
 
 

@@ -1,0 +1,88 @@
+"""Optional rules of grading: settings of a build, recorded and used wherever it is graded."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import cotbuild
+from cotbuild.builder.api import Build
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.grading import GradingConfig
+from tests.support.commands import here
+from tests.support.weathering import question
+
+TEXT = "Each of 7 rows has 7 chairs. Therefore, there are 49 chairs."
+ON = ["--set", "grading.closing_sentence=true"]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "id": name,
+                    "question": f"How many, {name}?",
+                    "answer": "49",
+                    "said": text,
+                }
+            )
+            + "\n"
+            for name, text in (("a", TEXT), ("b", "The answer is 49."))
+        )
+    )
+    return file
+
+
+def test_a_closing_sentence_counts_where_the_build_asks_for_it(
+    rows: Path, tmp_path: Path
+) -> None:
+    out, release = tmp_path / "build", tmp_path / "release"
+    words = [
+        "import",
+        rows,
+        "--map",
+        "text=said",
+        "--map",
+        "id=id",
+        "--source",
+        rows,
+        "--out",
+        out,
+    ]
+    here(*words)
+    assert Build.open(out).manifest.verdicts["no_answer"] == 1
+    plan = here(*words, *ON, "--dry-run").stdout
+    done = here(*words, *ON)
+    for output in (plan, done.stderr):
+        assert "settings of grading: 1 of 2 verdicts change" in output
+        assert "1 no_answer → correct (by rule: none → closing_sentence 1)" in output
+    build = Build.open(out)
+    assert build.manifest.grading == GradingConfig(closing_sentence=True)
+    assert build.manifest.answer_rules["closing_sentence"] == {"correct": 1}
+    assert build.verify()
+    here("publish", out, f"file:{release}", "--tag", "v1")
+    here("verify", f"file:{release}")
+    card = (release / "README.md").read_text()
+    assert "rule closing_sentence" in card
+    assert "--set grading.closing_sentence=true" in card
+
+
+def test_the_python_function_takes_the_settings() -> None:
+    asked = question("number", target="49")
+    assert cotbuild.grade(TEXT, asked).answer is None
+    found = cotbuild.grade(TEXT, asked, closing_sentence=True)
+    assert (found.answer, found.answer_rule) == ("49", "closing_sentence")
+
+
+def test_the_defaults_leave_older_settings_and_digests_as_they_are() -> None:
+    values = BuildConfig().model_dump(mode="json")
+    assert "grading" not in values
+    assert digest("x", values) == digest(
+        "x", BuildConfig.parse(values, "x").model_dump(mode="json")
+    )
+    changed = BuildConfig(grading=GradingConfig(closing_sentence=True))
+    assert changed.model_dump(mode="json")["grading"]["closing_sentence"] is True
