@@ -37,7 +37,8 @@ def parse_json(text: str, *, allow_nan: bool = False) -> Any:
     """
     decoder = _NAN_DECODER if allow_nan else _ROW_DECODER
     value = _decode(decoder, text)
-    _check_depth(value, text)
+    if _may_be_deep(text):
+        _check_values(value, texts=False)
     return value
 
 
@@ -61,8 +62,9 @@ def parse_json_values(text: str, *, allow_nan: bool = False) -> list[Any]:
                 f"more after the end of its value, {text[start]!r} at "
                 f"{_format_place(text, start)}"
             )
-    for value in values:
-        _check_depth(value, text)
+    if _may_be_deep(text):
+        for value in values:
+            _check_values(value, texts=False)
     return values
 
 
@@ -71,9 +73,8 @@ def _skip_space(text: str, start: int) -> int:
     return start if match is None else match.end()
 
 
-def _check_depth(value: Any, text: str) -> None:
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH:
-        _check_values(value, texts=False)
+def _may_be_deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > MAX_JSON_DEPTH
 
 
 def parse_record_json(data: str | bytes, *, allow_nan: bool = False) -> Any:
@@ -94,7 +95,7 @@ def parse_record_json(data: str | bytes, *, allow_nan: bool = False) -> Any:
     decoder = _METRICS_DECODER if allow_nan else _RECORD_DECODER
     value = _decode(decoder, text)
     has_surrogates = _SURROGATE_ESCAPE.search(text) is not None
-    if has_surrogates or text.count("[") + text.count("{") > MAX_JSON_DEPTH:
+    if has_surrogates or _may_be_deep(text):
         _check_values(value, texts=has_surrogates)
     return value
 

@@ -18,11 +18,13 @@ from cotbuild.builder.sources import (
     make,
     option_columns,
     overlap,
+    python_text,
     question_form,
     targets,
 )
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.datasets import gsm8k, quarel
+from cotbuild.builder.sources.files import csv_dialect
 from cotbuild.builder.teachers.http import wire
 from cotbuild.builder.teachers.http.advice import advise_on_rejection
 from cotbuild.builder.teachers.http.finish_reasons import normalise_reason
@@ -55,7 +57,7 @@ from cotbuild.schemas.answers import (
     wrappers,
 )
 from cotbuild.schemas.errors import CotbuildError
-from cotbuild.schemas.json_text import parse_json, parse_record_json
+from cotbuild.schemas.json_text import parse_json, parse_json_values, parse_record_json
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.yaml_text import parse_yaml
@@ -312,6 +314,13 @@ FUNCTIONS: Mapping[str, ReadText] = {
     # sources
     "clean_text": make.clean_text,
     "parse_choices": _unless_refused(make.parse_choices),
+    "parse_list_text": _unless_refused(python_text.parse_list_text),
+    "parse_list_text of numpy": _unless_refused(
+        lambda text: python_text.parse_list_text(f"array(['{text}'")
+    ),
+    "choose_delimiter": lambda text: csv_dialect.choose_delimiter(
+        text.splitlines(keepends=True), ",", is_whole=True
+    ),
     "derive_content_id": lambda text: make.derive_content_id(text, [("A", text)]),
     "targets.parse_number": targets.parse_number,
     "targets.parse_yes_no": targets.parse_yes_no,
@@ -365,6 +374,9 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "parse_load": _unless_refused(lambda text: wire.parse_load(_encode(text))),
     "parse_retry_after": parse_retry_after,
     "parse_json": _unless_refused(parse_json),
+    "parse_json_values": _unless_refused(
+        lambda text: parse_json_values(text, allow_nan=True)
+    ),
     "parse_record_json": _unless_refused(parse_record_json),
     "parse_yaml": _unless_refused(lambda text: parse_yaml(text, "here")),
     "short_repr": short_repr,
@@ -417,6 +429,9 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "parse_template": ("- a: ", "["),
     "parse_yaml": ("- a: ", "&a "),
     "parse_json": ("[", '"\\u00'),
+    "parse_json_values": ("{} ", "[", "1 ", "{}"),
+    "parse_list_text": ("['a' ", "(", "'\\", "{'a':", "1 "),
+    "choose_delimiter": ('"', ";", "\n", ",\n", '"\n'),
     "parse_record_json": ("[1,", '"\\ud800'),
     "normalize_licence": ("cc by ", "mit "),
     "escape_hidden": ("\u202e", "é\u200d"),

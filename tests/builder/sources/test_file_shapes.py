@@ -10,6 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.files import FileRows, opening
@@ -341,3 +343,39 @@ def test_the_checksum_is_of_the_bytes_on_disk(write: Write) -> None:
     data = gzip.compress(LINES.encode())
     checksum = FileRows(write("a.jsonl.gz", data)).checksum()
     assert checksum == hashlib.sha256(data).hexdigest()
+
+
+MARKS = list("\"'{}[],;\t\n\r\0:0 \\")
+WORDS = ["NaN", "nan", "question", "answer", "data", "columns", "array(", "\ufeff"]
+MAGIC = [b"\xff", b"\xff\xfe", b"\x1f\x8b", b"PK\x03\x04", b"PAR1"]
+PIECES = st.sampled_from([*(text.encode() for text in MARKS + WORDS), *MAGIC])
+FORMATS = st.sampled_from(
+    ("a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt", "a", "a.parquet", "a.csv.gz")
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=FORMATS,
+    start=st.sampled_from([LINES, json.dumps(ROWS), json.dumps(SQUAD), NULLS, ""]),
+    pieces=st.lists(PIECES, max_size=12),
+    at=st.integers(0, 100),
+)
+def test_any_bytes_are_rows_or_one_line(
+    name: str,
+    start: str,
+    pieces: list[bytes],
+    at: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    content = start.encode()
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content[:at] + b"".join(pieces) + content[at:])
+    fault = ""
+    try:
+        rows = FileRows(path)
+        assert all(isinstance(row, dict | BadRow) for row in rows)
+        assert rows.shape
+    except CotbuildError as error:
+        fault = str(error)
+    assert len(fault.splitlines()) < 2
