@@ -20,7 +20,7 @@ SHIPPED = (
 """Written out so that --help reads no YAML; a test compares it with the recipes."""
 FORMS = (
     "chat, sharegpt, alpaca, lm_eval, inspect, openai_batch, anthropic_batch, "
-    "openai_evals, vllm_outputs, opencompass, rows"
+    "openai_evals, vllm_outputs, opencompass, math_eval, rows"
 )
 """Written out so that --help reads no file; a test compares it with the table."""
 EXAMPLES = examples(

@@ -56,7 +56,9 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     files = open_files(config)
     name = files[0].location
     split = canonical_split(source.split or infer_split(Path(name)))
-    columns = {} if "target" in config.recipe.columns else {"target": ""}
+    # Named, so that rows which look like those of a known dataset are read as they are:
+    # a log may hold the questions of several.
+    columns = {"target": "answer" if "target" in config.recipe.columns else ""}
     source = source.model_copy(update={"name": name, "columns": columns})
 
     def open_split(wanted: str) -> "EmbeddedQuestionRows":

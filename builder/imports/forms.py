@@ -5,7 +5,7 @@ columns of its fields in the first rows of a file. What is found is a mapping th
 user could have passed as `--map`, so a form does nothing that `--map` cannot do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cotbuild.builder.imports.shapes import (
@@ -45,6 +45,9 @@ TEXT_NAMES = (
     "model_outputs",
     "model_response",
     "raw_output",
+    "raw_response",
+    "model_answer",
+    "response_text",
 )
 TARGET_NAMES = (
     "target",
@@ -52,6 +55,9 @@ TARGET_NAMES = (
     "answerKey",
     "gold",
     "gold_answer",
+    "gold_label",
+    "gt",
+    "ideal",
     "ground_truth",
     "groundtruth",
     "reference",
@@ -87,19 +93,14 @@ class ImportForm(NamedTuple):
 # -- fields that several forms have ----------------------------------------------------
 
 
-def _first(names: Sequence[str], shape: Shape, test: Callable[[object], bool]) -> str:
-    """Return the first column that holds such values in most rows, "" for none."""
-    return next((name for name in names if shape.has(name, test)), "")
-
-
-def _with_extras(columns: Columns, shape: Shape, prefix: str = "") -> Columns:
+def _with_extras(columns: Columns, shape: Shape) -> Columns:
     """Add the id, the options, the target and how a text ended, if the rows have them."""
     paths = {
-        "id": _first(("id",), shape, is_scalar),
-        "choices": _first([prefix + name for name in CHOICE_NAMES], shape, is_options),
-        "target": _first(TARGET_NAMES, shape, is_target),
-        "reasoning": _first(REASONING_NAMES, shape, is_text_or_texts),
-        "finish_reason": _first(FINISH_NAMES, shape, is_text_or_texts),
+        "id": shape.find_column(("id",), is_scalar),
+        "choices": shape.find_column(CHOICE_NAMES, is_options),
+        "target": shape.find_column(TARGET_NAMES, is_target),
+        "reasoning": shape.find_column(REASONING_NAMES, is_text_or_texts),
+        "finish_reason": shape.find_column(FINISH_NAMES, is_text_or_texts),
     }
     taken = columns.values()
     extras = {
@@ -122,7 +123,7 @@ def _find_sharegpt(shape: Shape) -> Columns | None:
 
 
 def _find_alpaca(shape: Shape) -> Columns | None:
-    text = _first(("output", "response"), shape, is_text)
+    text = shape.find_column(("output", "response"), is_text)
     if not text or not shape.has("instruction", is_text):
         return None
     more = [name for name in ("input", "context") if shape.has_any(name, is_text)]
@@ -140,13 +141,15 @@ def _find_lm_eval(shape: Shape) -> Columns | None:
     prompts = ("arguments.0.0", prompt, f"{prompt}.0")
     names = (*QUESTION_NAMES, "Question", "Problem", "input")
     in_doc = shape.texts_among(names, "doc.")
-    question = in_doc[0] if in_doc else _first(prompts, shape, is_text)
-    if not question:
+    in_prompt = [path for path in prompts if shape.has(path, is_text)]
+    questions = in_doc + in_prompt
+    if not questions:
         return None
-    columns = {"question": question, "text": "resps"}
-    choices = _first([f"doc.{name}" for name in CHOICE_NAMES], shape, is_options)
-    if choices and question.startswith("doc."):
-        columns["choices"] = choices
+    columns = {"question": questions[0], "text": "resps"}
+    choices = [f"doc.{name}" for name in CHOICE_NAMES]
+    in_doc_choices = [path for path in choices if shape.has(path, is_options)]
+    if in_doc and in_doc_choices:
+        columns["choices"] = in_doc_choices[0]
     if shape.has("target", is_target):
         columns["target"] = "target"
     return columns
@@ -246,15 +249,28 @@ def _find_opencompass(shape: Shape) -> Columns | None:
     return _with_extras({"question": question, "text": "prediction"}, shape)
 
 
-def _find_rows(shape: Shape) -> Columns | None:
-    texts = [name for name in TEXT_NAMES if shape.has(name, is_text_or_texts)]
-    names = QUESTION_NAMES if _find_alpaca(shape) is None else ()
-    question = _first(names, shape, is_text)
-    if not question and texts:
-        question = _first(("input",), shape, is_text) if names else ""
-    if not question or not texts:
+def _find_math_eval(shape: Shape) -> Columns | None:
+    question = shape.find_column(QUESTION_NAMES, is_text)
+    if not question or not shape.has("code", is_text_or_texts):
         return None
-    return _with_extras({"question": question, "text": "|".join(texts)}, shape)
+    if not shape.has("gt", is_scalar):
+        return None
+    return {"question": question, "text": "code", "target": "gt"}
+
+
+def _find_rows(shape: Shape) -> Columns | None:
+    texts = find_texts(shape)
+    if not texts or _find_alpaca(shape) is not None:
+        return None
+    question = shape.find_column((*QUESTION_NAMES, "input"), is_text)
+    if not question:
+        return None
+    return _with_extras({"question": question, "text": texts[0]}, shape)
+
+
+def find_texts(shape: Shape) -> list[str]:
+    """Return the columns that are named like the text of a response."""
+    return shape.find_columns(TEXT_NAMES, is_text_or_texts)
 
 
 FORMS = (
@@ -295,6 +311,11 @@ FORMS = (
     ),
     ImportForm("vllm_outputs", "outputs of vLLM's generate", _find_vllm_outputs),
     ImportForm("opencompass", "predictions of OpenCompass", _find_opencompass),
+    ImportForm(
+        "math_eval",
+        "outputs of math-evaluation-harness or of Qwen2.5-Math",
+        _find_math_eval,
+    ),
     ImportForm("rows", "a question and a response in each row", _find_rows),
 )
 """The forms, in the order in which they are listed."""

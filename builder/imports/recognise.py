@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from cotbuild.builder.imports.forms import (
     FORMS,
     TARGET_NAMES,
-    TEXT_NAMES,
     Columns,
     ImportForm,
+    find_texts,
 )
 from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
-from cotbuild.builder.imports.shapes import Shape, is_target, is_text_or_texts
+from cotbuild.builder.imports.shapes import Shape, is_target
 from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
 from cotbuild.builder.sources.paths import path_root
@@ -59,7 +59,7 @@ def recognise(
         raise _several_forms_error(rows.location, [form for form, _ in fitting])
     form, columns = fitting[0]
     if form.name == "rows" and "text" not in given:
-        _check_one_text(rows.location, shape, columns)
+        _check_one_text(rows.location, shape)
     columns = {**columns, **given}
     columns = {field: column for field, column in columns.items() if column}
     return RecognisedForm(form, columns, shape)
@@ -73,15 +73,13 @@ def _read_shape(rows: RowReader) -> Shape:
     return Shape(sample)
 
 
-def _check_one_text(location: str, shape: Shape, columns: Columns) -> None:
-    texts = [name for name in TEXT_NAMES if shape.has(name, is_text_or_texts)]
+def _check_one_text(location: str, shape: Shape) -> None:
+    texts = find_texts(shape)
     if len(texts) > 1:
         options = " or ".join(f"--map text={name}" for name in texts)
         raise ConfigError(
             f"{location}: columns {texts} could each be the text. Pass {options}."
         )
-    if columns["text"] == columns["question"]:
-        raise ConfigError(f"{location}: no column for the text. Pass --map text=COL.")
 
 
 def _no_form_error(location: str, name: str | None, shape: Shape) -> ConfigError:

@@ -31,6 +31,22 @@ class Shape:
         """Return whether some row has a value at a path that passes a test."""
         return any(test(find_value(row, path)) for row in self.rows)
 
+    def find_column(self, names: Sequence[str], test: Test) -> str:
+        """Return the first column that has one of the names, whatever its case, and
+        such values in most rows; "" for none.
+        """
+        return next(iter(self.find_columns(names, test)), "")
+
+    def find_columns(self, names: Sequence[str], test: Test) -> list[str]:
+        """Return the columns that have one of the names and such values in most rows."""
+        spelled = [
+            column
+            for name in names
+            for column in self.columns
+            if column.casefold() == name.casefold()
+        ]
+        return [column for column in spelled if self.has(column, test)]
+
     def texts_among(self, names: Sequence[str], prefix: str = "") -> list[str]:
         """Return the paths among `prefix` + name that hold texts in most rows."""
         return [prefix + name for name in names if self.has(prefix + name, is_text)]

@@ -107,6 +107,8 @@ EMBEDDED: list[tuple[str, dict[str, Any]]] = [
             "gold": "4",
         },
     ),
+    ("math_eval", {"idx": 0, "question": ASK, "gt": "4", "code": [SAY], "pred": ["4"]}),
+    ("rows", {"Question": ASK, "Response": SAY, "Answer": 4}),
     ("rows", {"question": ASK, "generated_text": SAY, "ground_truth": 4}),
     ("rows", {"problem": ASK, "generations": [SAY], "answer": "4"}),
     ("rows", {"prompt": ASK, "completion": SAY, "target": 4}),
