@@ -12,6 +12,23 @@ from cotbuild.schemas.names import FileFormat
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
 
+MAPPING = "mapping"
+"""Name of the recipe that --map makes."""
+FORM_NAMES = (
+    "chat",
+    "sharegpt",
+    "alpaca",
+    "lm_eval",
+    "inspect",
+    "openai_batch",
+    "anthropic_batch",
+    "openai_evals",
+    "vllm_outputs",
+    "opencompass",
+    "math_eval",
+    "rows",
+)
+"""Forms of files that an import recognises, by the names of their recipes."""
 WHOLE_ROW = "."
 """Column name for the row itself, in files that are lists of texts."""
 QUESTION_FIELDS = ("id", "question", "choices", "target", "other_targets", "kind")
@@ -88,6 +105,11 @@ class ImportRecipe(Record):
     @property
     def ref(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it was made of --map or of a recognised form, not of a recipe file."""
+        return self.name == MAPPING or self.name in FORM_NAMES
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import FORMAT, QUESTIONS, examples
 from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import ImportRecipe
+from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
 
 if TYPE_CHECKING:
     from cotbuild.builder.sources.files import RowFile
@@ -18,11 +18,6 @@ SHIPPED = (
     "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
 )
 """Written out so that --help reads no YAML; a test compares it with the recipes."""
-FORMS = (
-    "chat, sharegpt, alpaca, lm_eval, inspect, openai_batch, anthropic_batch, "
-    "openai_evals, vllm_outputs, opencompass, math_eval, rows"
-)
-"""Written out so that --help reads no file; a test compares it with the table."""
 EXAMPLES = examples(
     "cotbuild import samples_gsm8k.jsonl --out builds/gsm8k",
     "cotbuild import cose_train_v1.11.jsonl --format cose --source commonsense_qa \\",
@@ -44,7 +39,8 @@ def import_rationales(
     format: Annotated[
         Text,
         typer.Option(
-            help=f"Form of the files: {FORMS}; or recipe: {SHIPPED}, or a .yaml file. "
+            help=f"Form of the files: {', '.join(FORM_NAMES)}; or recipe: "
+            f"{SHIPPED}, or a .yaml file. "
             "Default: the form that they have, or --map."
         ),
     ] = None,
@@ -287,7 +283,6 @@ def _choose_recipe(
     """Return the recipe of --format, of --map, or of the form of the first file."""
     from cotbuild.builder.imports import load_recipe, recipe_from_mapping
     from cotbuild.builder.imports.recognise import (
-        FORM_NAMES,
         describe_form,
         make_recipe,
         recognise,

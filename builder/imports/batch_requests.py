@@ -6,7 +6,7 @@ from pathlib import Path
 from cotbuild.builder.imports.read import SAMPLE_ROWS
 from cotbuild.builder.imports.shapes import Shape, is_list, is_scalar, is_text
 from cotbuild.builder.sources.base import BadRow
-from cotbuild.builder.sources.files import FileRows, is_data_file
+from cotbuild.builder.sources.files import open_rows
 from cotbuild.schemas.config import SourceConfig
 
 
@@ -14,12 +14,12 @@ def with_request_columns(source: SourceConfig) -> SourceConfig:
     """Return a source with the columns of a batch's requests, if it is a file of them.
 
     A question is the last turn of the user. Columns that the user named are kept, and
-    any other source is returned as it is. Raises DataError.
+    any other source is returned as it is. Raises DataError or ConfigError.
     """
-    path = Path(source.name)
-    if source.columns or not path.is_file() or not is_data_file(path):
+    if source.columns or not Path(source.name).is_file():
         return source
-    sample = islice(FileRows(path), SAMPLE_ROWS)
+    file = open_rows(source.name, source.file_format, source.rows_under)
+    sample = islice(file, SAMPLE_ROWS)
     rows = [row for row in sample if not isinstance(row, BadRow)]
     question = _find_question(Shape(rows)) if rows else None
     if question is None:

@@ -56,9 +56,7 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     files = open_files(config)
     name = files[0].location
     split = canonical_split(source.split or infer_split(Path(name)))
-    # Named, so that rows which look like those of a known dataset are read as they are:
-    # a log may hold the questions of several.
-    columns = {"target": "answer" if "target" in config.recipe.columns else ""}
+    columns = _source_columns(config.recipe)
     source = source.model_copy(update={"name": name, "columns": columns})
 
     def open_split(wanted: str) -> "EmbeddedQuestionRows":
@@ -71,6 +69,18 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     return Source(source, name, split, open_split)
 
 
+def _source_columns(recipe: ImportRecipe) -> dict[str, str]:
+    """Return the columns that the source of the questions in the files is given.
+
+    A target that is named keeps the source from reading rows as those of a known
+    dataset whose shape the first one has: a log may hold the questions of several. The
+    recipe of a published set is for one.
+    """
+    if "target" not in recipe.columns:
+        return {"target": ""}
+    return {"target": "answer"} if recipe.is_mapping else {}
+
+
 class EmbeddedQuestionRows:
     """Rows of the different questions in the files, in the order of their first rows.
 
@@ -81,25 +91,36 @@ class EmbeddedQuestionRows:
         self._files = files
         self._recipe = recipe
         self.location = f"questions of {files[0].location}"
+        self._places: list[tuple[int, int]] = []
+        """File and row of each question that was read."""
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         index = EmbeddedQuestionIndex(self._recipe)
-        for question in self._questions():
-            num_before = len(index)
-            is_new = index.number_of(question) == num_before
-            if is_new:
-                yield question
+        for place, question in self._questions():
+            number = len(index)
+            is_new = index.number_of(question) == number
+            if not is_new:
+                continue
+            if number == len(self._places):  # else from a pass before
+                self._places.append(place)
+            yield question
 
-    def _questions(self) -> Iterator[dict[str, Any]]:
-        for file in self._files:
+    def _questions(self) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+        for file_number, file in enumerate(self._files):
             row_filter = RowFilter(self._recipe)
-            for row in read_rows(file, self._recipe):
+            for row_number, row in enumerate(read_rows(file, self._recipe)):
                 if isinstance(row, BadRow) or row_filter.reject(row) is not None:
                     continue
                 try:
-                    yield question_row(row, self._recipe)
+                    question = question_row(row, self._recipe)
                 except BadRow:
                     continue  # the join counts it
+                yield (file_number, row_number), question
+
+    def place(self, position: int) -> str:
+        """Return the file and the row of a question that was read."""
+        file_number, row_number = self._places[position]
+        return f"{self._files[file_number].location} row {row_number} (from 0)"
 
     def checksum(self) -> str:
         """Return the sha256 of the file, or a digest of those of several files."""

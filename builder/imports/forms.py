@@ -78,8 +78,6 @@ class ImportForm(NamedTuple):
     about: str
     """What writes it."""
     find_columns: FindColumns
-    rows_under: str | None = None
-    """Key of the rows in files that are one JSON object."""
     where: tuple[tuple[str, str], ...] = ()
     """Columns and the values of the rows to read."""
     once: tuple[str, ...] = ()
@@ -288,7 +286,6 @@ FORMS = (
         "inspect",
         "a log of Inspect",
         _find_inspect,
-        rows_under="samples",
         before=("chat",),
     ),
     ImportForm(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import ImportRecipe, Join
+from cotbuild.schemas.import_recipe import MAPPING, ImportRecipe, Join
 
 
 def parse_recipe(text: str, where: str) -> ImportRecipe:
@@ -53,7 +53,7 @@ def recipe_from_mapping(
         )
     from_text = "first" if answer_first else "last"
     value = {
-        "name": "mapping",
+        "name": MAPPING,
         "version": 1,
         "about": "Columns named on the command line.",
         "made_by": made_by,

@@ -18,9 +18,8 @@ from cotbuild.builder.sources.base import BadRow, Row, RowReader
 from cotbuild.builder.sources.paths import path_root
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import ImportRecipe, Join
+from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe, Join
 
-FORM_NAMES = tuple(form.name for form in FORMS)
 _NEEDED_FIELDS: dict[Join, tuple[str, ...]] = {
     "id": ("id",),
     "question": ("question",),

@@ -93,6 +93,21 @@ class HasShape(Protocol):
         """Lines on cells that could be read in another way."""
 
 
+@runtime_checkable
+class HasPlaces(Protocol):
+    """A reader whose rows are not numbered as those of the file that holds them."""
+
+    def place(self, position: int) -> str:
+        """Return where a row that was read is, such as "a.jsonl row 7 (from 0)"."""
+
+
+def describe_place(rows: RowReader, position: int) -> str:
+    """Return where a row is, for an error message."""
+    if isinstance(rows, HasPlaces):
+        return rows.place(position)
+    return f"{rows.location} row {position} (from 0)"
+
+
 class RowParser(NamedTuple):
     """Turns the rows of one split into questions."""
 

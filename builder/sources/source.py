@@ -16,6 +16,7 @@ from cotbuild.builder.sources.base import (
     RowParser,
     RowReader,
     ToRationale,
+    describe_place,
 )
 from cotbuild.builder.sources.datasets import find_known_dataset
 from cotbuild.builder.sources.generic import make_row_parser
@@ -143,7 +144,8 @@ class Source:
             fault = find_surrogate(text) if text else None
             if fault is not None:
                 bad_row = BadRow(BadRowReason.NOT_UTF8, f"rationale {fault}")
-                self._record_bad_row(bad_row, _Tally(), location, question.source.row)
+                place = f"{location} row {question.source.row} (from 0)"
+                self._record_bad_row(bad_row, _Tally(), place)
             elif text:
                 yield question, text
 
@@ -326,7 +328,8 @@ class Source:
                 question = _with_unique_id(question, seen, parser)
             except BadRow as bad_row:
                 if is_in_range:
-                    self._record_bad_row(bad_row, tally, rows.location, position)
+                    place = describe_place(rows, position)
+                    self._record_bad_row(bad_row, tally, place)
                     if note_bad_row is not None:
                         note_bad_row(position, row, bad_row)
                 continue
@@ -336,13 +339,10 @@ class Source:
         if is_empty:
             raise _no_question_error(rows.location, row_range, tally)
 
-    def _record_bad_row(
-        self, bad_row: BadRow, tally: _Tally, location: str, position: int
-    ) -> None:
+    def _record_bad_row(self, bad_row: BadRow, tally: _Tally, place: str) -> None:
         if self.config.on_bad_row == "stop":
             raise DataError(
-                f"{location} row {position} (from 0): {bad_row.message} Fix the row or "
-                "pass --on-bad-row drop."
+                f"{place}: {bad_row.message} Fix the row or pass --on-bad-row drop."
             ) from bad_row
         tally.drops[bad_row.reason.value] += 1
 

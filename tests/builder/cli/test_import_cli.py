@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.cli.import_ import FORMS, SHIPPED
+from cotbuild.builder.cli.import_ import SHIPPED
 from cotbuild.builder.imports import builtin_recipes
-from cotbuild.builder.imports.recognise import FORM_NAMES
 from tests.support.commands import DATA, cotbuild, published, rows, write_questions
 
 TEXTS = ["Which is wet?", "Which is dry?", "Which is both?"]
@@ -183,9 +182,8 @@ def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
-def test_the_help_names_every_recipe_and_form() -> None:
+def test_the_help_names_every_recipe() -> None:
     assert SHIPPED.split(", ") == [recipe.name for recipe in builtin_recipes().values()]
-    assert FORMS.split(", ") == list(FORM_NAMES)
 
 
 @pytest.mark.needs_data

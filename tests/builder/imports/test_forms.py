@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cotbuild.builder.imports import recipe_from_mapping
+from cotbuild.builder.imports import builtin_recipes, recipe_from_mapping
+from cotbuild.builder.imports.forms import FORMS
 from cotbuild.builder.imports.recognise import (
-    FORM_NAMES,
     describe_form,
     make_recipe,
     mapping_flags,
@@ -16,7 +16,7 @@ from cotbuild.builder.imports.recognise import (
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.paths import find_value
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.import_recipe import ImportRecipe
+from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
 from cotbuild.schemas.rationale import Rationale, Verdict
 from tests.builder.imports.conftest import Bring, Write
 
@@ -331,6 +331,18 @@ def test_a_row_of_another_shape_stops_or_is_counted(
     assert len(bring_form(bring, path, on_bad_row="drop")) == 3
 
 
+def test_a_bad_target_is_named_by_its_row(write: Write, bring: Bring) -> None:
+    ask = {"question": ASK, "response": SAY, "answer": 4}
+    rows = [ask, ask, ask | {"question": "Which?", "answer": None}]
+    path = write("r.jsonl", rows)
+    with pytest.raises(DataError, match=r"^r.jsonl row 2 \(from 0\): target is None"):
+        bring_form(bring, path)
+    _, recipe = read_form(path)
+    found = bring(path, None, recipe, on_bad_row="drop")
+    assert (found.num_rows, found.entry.dropped) == (2, {"bad_question": 1})
+    assert found.unmatched[0].what.startswith("'no_target: target is None")
+
+
 def test_a_reply_that_is_all_reasoning_is_an_empty_text(
     write: Write, bring: Bring
 ) -> None:
@@ -408,9 +420,11 @@ def test_what_is_left_out_is_said(write: Write) -> None:
     assert "--map target=COL names one of ['tag']" in target
 
 
-def test_every_form_has_a_test() -> None:
+def test_every_form_has_a_name_and_a_test() -> None:
+    assert tuple(form.name for form in FORMS) == FORM_NAMES
     tested = {name for name, _ in EMBEDDED} | {name for name, _, _ in BATCHES}
     assert tested == set(FORM_NAMES)
+    assert not tested & {recipe.name for recipe in builtin_recipes().values()}
 
 
 @pytest.mark.parametrize(
