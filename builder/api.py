@@ -288,10 +288,9 @@ def grade(
     any text: one without a single answer has the verdict `no_answer`.
     """
     config = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
-    with open_grading(config) as grading:
-        return grade_completion(
-            question, text, answer_first=answer_first, grading=grading
-        )
+    return grade_completion(
+        question, text, answer_first=answer_first, grading=open_grading(config)
+    )
 
 
 def _resolve_config(

@@ -22,6 +22,7 @@ DERIVING = (
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.chains",
     "cotbuild.builder.generate.exemplars",
+    "cotbuild.builder.generate.grading",
     "cotbuild.builder.generate.import_job",
     "cotbuild.builder.generate.jobs",
     "cotbuild.builder.generate.rows",

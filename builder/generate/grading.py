@@ -1,16 +1,12 @@
 """The optional rules and metrics of a build, opened for use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.grading import GradingConfig
 
 
-@contextmanager
-def open_grading(config: GradingConfig) -> Iterator[GradingRules]:
-    """Give the rules and metrics that a configuration asks for.
+def open_grading(config: GradingConfig) -> GradingRules:
+    """Return the rules and metrics that a configuration asks for.
 
     Raises ConfigError if the package of a metric is not installed.
     """
@@ -18,4 +14,4 @@ def open_grading(config: GradingConfig) -> Iterator[GradingRules]:
         raise ConfigError(
             f"grading.math_metric {config.math_metric!r} is not installed."
         )
-    yield GradingRules(closing_sentence=config.closing_sentence)
+    return GradingRules(closing_sentence=config.closing_sentence)

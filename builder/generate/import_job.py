@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,
     Job,
@@ -19,7 +20,6 @@ from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui, pluralize
-from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.rationale import Rationale
@@ -116,12 +116,7 @@ class ImportJob(Job):
         )
 
 
-def resolve_import(
-    config: BuildConfig,
-    imported: ImportConfig,
-    out: Path,
-    grading: GradingRules = PLAIN_GRADING,
-) -> ImportJob:
+def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:
     """Return the job of a configuration that names rationales to import.
 
     Raises ConfigError or DataError.
@@ -139,7 +134,7 @@ def resolve_import(
         teacher=imported.recipe.made_by,
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
-        grading=grading,
+        grading=open_grading(config.grading),
         imported=imported,
         file_checksums=tuple(file.checksum() for file in files),
     )

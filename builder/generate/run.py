@@ -11,14 +11,12 @@ from cotbuild.builder.build.install import (
     refuse_other_content,
     refuse_other_files,
 )
-from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.import_job import resolve_import
 from cotbuild.builder.generate.jobs import Job, is_up_to_date
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
 from cotbuild.builder.sources import remember_source
 from cotbuild.builder.teachers import refuse_recorded
 from cotbuild.builder.ui import Ui
-from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
@@ -57,14 +55,13 @@ def generate(
     """
     started = time.monotonic()
     refuse_other_content(out)
-    with open_grading(config.grading) as grading:
-        job = resolve(config, out, grading)
-        with lock_build(out):
-            if fresh:
-                # Before the stored answers are set aside.
-                refuse_recorded(config.teacher)
-                job.store.start_generation()
-            return _build(job, started, ui, retry_failed=retry_failed)
+    job = resolve(config, out)
+    with lock_build(out):
+        if fresh:
+            # Before the stored answers are set aside.
+            refuse_recorded(config.teacher)
+            job.store.start_generation()
+        return _build(job, started, ui, retry_failed=retry_failed)
 
 
 def _build(job: Job, started: float, ui: Ui, *, retry_failed: bool) -> GenerateResult:
@@ -98,19 +95,15 @@ def dry_run(
     """
     refuse_other_content(out)
     refuse_other_files(out, BASE_CONFIGS)
-    with open_grading(config.grading) as grading:
-        job = resolve(config, out, grading)
-        yield from job.preview(fresh=fresh, retry_failed=retry_failed)
+    return resolve(config, out).preview(fresh=fresh, retry_failed=retry_failed)
 
 
-def resolve(
-    config: BuildConfig, out: Path, grading: GradingRules = PLAIN_GRADING
-) -> Job:
-    """Return the job of a configuration, whose settings of grading are opened.
+def resolve(config: BuildConfig, out: Path) -> Job:
+    """Return the job of a configuration.
 
     Makes no request for a completion, but may look up a Hub id or an endpoint that is
     new to `out`. Raises ConfigError, DataError or TeacherError.
     """
     if config.imported is not None:
-        return resolve_import(config, config.imported, out, grading)
-    return resolve_teacher_job(config, out, grading)
+        return resolve_import(config, config.imported, out)
+    return resolve_teacher_job(config, out)

@@ -17,6 +17,7 @@ from cotbuild.builder.generate.chains import (
     grade_chain,
 )
 from cotbuild.builder.generate.exemplars import draw_exemplars
+from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,
     Job,
@@ -52,7 +53,7 @@ from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.prompts.template import Template, load_template, load_templates
-from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
+from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.completion import Answer, Completion
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -244,9 +245,7 @@ class TeacherJob(Job):
                 yield to_rationale(chain, rules.grading)
 
 
-def resolve_teacher_job(
-    config: BuildConfig, out: Path, grading: GradingRules = PLAIN_GRADING
-) -> TeacherJob:
+def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
     """Return the job of a configuration whose rationales a teacher writes.
 
     Makes no request for a completion, but may look up a Hub id or an endpoint that is
@@ -265,7 +264,7 @@ def resolve_teacher_job(
         teacher=teacher_identity(config.teacher, store.root),
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
-        grading=grading,
+        grading=open_grading(config.grading),
         templates=templates,
     )
 

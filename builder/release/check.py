@@ -52,8 +52,8 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     check_config(build)
     reason = unverifiable_reason(build.manifest)
     if reason is None:
-        with open_grading(build.config.grading) as grading:
-            lines = list(_verify_rationales(build, options.source, grading))
+        grading = open_grading(build.config.grading)
+        lines = list(_verify_rationales(build, options.source, grading))
     else:
         lines = []
         _verify_keys(build)

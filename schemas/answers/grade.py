@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from cotbuild.schemas.answers.compare import answers_differ, find_match, is_correct
+from cotbuild.schemas.answers.compare import MathMetric, answers_differ, find_match
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import find_json_answer, read_json_object
@@ -38,19 +38,29 @@ class GradingRules(NamedTuple):
     """The optional rules and metrics of a `GradingConfig`, opened for use."""
 
     closing_sentence: bool = False
+    math_metric: MathMetric | None = None
 
 
 PLAIN_GRADING = GradingRules()
 """No optional rule and no metric, which is the default."""
 
-_COMPARED_VERDICTS = frozenset({Verdict.CORRECT, Verdict.INCORRECT})
 _COMPARISONS = {
     QuestionKind.CHOICE: "label",
     QuestionKind.YES_NO: "yes_no",
     QuestionKind.NUMBER: "number",
     QuestionKind.TEXT: "text",
 }
-"""Comparison by kind of question."""
+"""The comparison that decides that an answer is incorrect, by kind of question."""
+
+
+class Decision(NamedTuple):
+    """A verdict and what decided it."""
+
+    verdict: Verdict
+    flags: tuple[Flag, ...]
+    """Sorted."""
+    comparison: str | None = None
+    """Id of the comparison with the target; None: nothing was compared."""
 
 
 class GradedCompletion(Record):
@@ -137,11 +147,16 @@ def grade_completion(
         )
     if given is not None:
         extraction = _with_given_answer(extraction, given, given_by, question)
-    verdict, all_flags = decide_verdict(
-        extraction, finish_reason, question, answer_first=answer_first
+    decision = decide_verdict(
+        extraction,
+        finish_reason,
+        question,
+        answer_first=answer_first,
+        math_metric=grading.math_metric,
     )
     rationale = extraction.rationale or (reasoning or "").strip()
     start, end = _verbatim_span(extraction, split)
+    all_flags = decision.flags
     if flags:
         all_flags = tuple(sorted({*all_flags, *find_flags(rationale, question)}))
     return GradedCompletion(
@@ -151,8 +166,8 @@ def grade_completion(
         answer_start=start,
         answer_end=end,
         reasoning=reasoning,
-        verdict=verdict,
-        verdict_rule=_find_verdict_rule(extraction, verdict, question),
+        verdict=decision.verdict,
+        verdict_rule=decision.comparison,
         flags=all_flags,
     )
 
@@ -186,22 +201,14 @@ def _verbatim_span(
     return split.to_verbatim_span(start, end)
 
 
-def _find_verdict_rule(
-    extraction: Extraction, verdict: Verdict, question: Question
-) -> str | None:
-    """Return the comparison that found the target; that of the kind if none did."""
-    if extraction.answer is None or verdict not in _COMPARED_VERDICTS:
-        return None
-    return find_match(extraction.answer, question) or _COMPARISONS[question.kind]
-
-
 def decide_verdict(
     extraction: Extraction,
     finish_reason: str | None,
     question: Question,
     *,
     answer_first: bool,
-) -> tuple[Verdict, tuple[Flag, ...]]:
+    math_metric: MathMetric | None = None,
+) -> Decision:
     """Return the verdict on a completion, and its flags with `cut` added if it applies.
 
     A text cut by max_tokens is truncated if the answer was to come last and is missing
@@ -214,14 +221,15 @@ def decide_verdict(
     if is_cut and not is_truncated:
         flags = tuple(sorted({*flags, Flag.CUT}))
     if question.target is None:
-        return Verdict.UNSCORED, flags
+        return Decision(Verdict.UNSCORED, flags)
     if is_truncated:
-        return Verdict.TRUNCATED, flags
+        return Decision(Verdict.TRUNCATED, flags)
     if extraction.answer is None:
-        return Verdict.NO_ANSWER, flags
-    if is_correct(extraction.answer, question):
-        return Verdict.CORRECT, flags
-    return Verdict.INCORRECT, flags
+        return Decision(Verdict.NO_ANSWER, flags)
+    match = find_match(extraction.answer, question, math_metric=math_metric)
+    if match is not None:
+        return Decision(Verdict.CORRECT, flags, match)
+    return Decision(Verdict.INCORRECT, flags, _COMPARISONS[question.kind])
 
 
 def _with_given_answer(

@@ -337,11 +337,11 @@ CUT = [
 def test_verdict_of_a_cut_text(kind: str, text: str, expected: Verdict) -> None:
     q = question(kind)
     found = extract_answer(text, q)
-    verdict, flags = decide_verdict(found, "length", q, answer_first=False)
+    verdict, flags, _ = decide_verdict(found, "length", q, answer_first=False)
     assert verdict is expected
     assert (Flag.CUT in flags) is (expected is not Verdict.TRUNCATED)
     assert flags == tuple(sorted(flags))
-    uncut, flags = decide_verdict(found, "stop", q, answer_first=False)
+    uncut, flags, _ = decide_verdict(found, "stop", q, answer_first=False)
     assert uncut is not Verdict.TRUNCATED
     assert flags == found.flags
 
@@ -352,11 +352,13 @@ def test_a_cut_label_first_text_keeps_its_verdict() -> None:
     assert decide_verdict(found, "length", q, answer_first=True) == (
         Verdict.CORRECT,
         (Flag.CUT,),
+        "label",
     )
     none = extract_answer("Well,", q, answer_first=True)
     assert decide_verdict(none, "length", q, answer_first=True) == (
         Verdict.NO_ANSWER,
         (Flag.CUT,),
+        None,
     )
 
 

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
+from cotbuild.schemas.answers.grade import (
+    GradedCompletion,
+    GradingRules,
+    grade_completion,
+    without_given_answer,
+)
 from cotbuild.schemas.answers.json_answer import read_json_answer
 from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.rationale import Flag, Verdict
@@ -362,6 +367,78 @@ def test_without_a_target_nothing_is_scored() -> None:
     assert (found.verdict, found.answer) == (Verdict.UNSCORED, "B")
 
 
+# --- where an answer comes from, and what compared it ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "span"),
+    [
+        (
+            "choice",
+            "<think>The answer is A.</think>\n\nIt is hard. The answer is (B).",
+            "B",
+        ),
+        ("choice", "It is hard.<think>Hm.</think> The answer is granite.", "granite"),
+        ("number", "So.</think>The answer is $1,200.", "$1,200"),
+        ("text", "<think>\n</think>The answer is Paris, France.", "Paris, France"),
+    ],
+)
+def test_the_place_of_an_answer_is_in_the_verbatim_text(
+    kind: str, text: str, span: str
+) -> None:
+    found = grade_completion(question(kind), text)
+    assert text[found.answer_start : found.answer_end] == span
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "text", "rule"),
+    [
+        ("choice", "B", "The answer is B.", "label"), ("choice", "A", "The answer is B.", "label"),
+        ("number", "12", "The answer is 12.0", "number"), ("number", "13", "The answer is 12", "number"),
+        ("yes_no", "yes", "The answer is yes.", "yes_no"), ("text", "Paris", "The answer is paris.", "text"),
+        ("text", "A, C", "The answer is C and A.", "label_set"), ("text", "Paris", "The answer is Rome.", "text"),
+        ("choice", "B", "I do not know.", None), ("choice", None, "The answer is B.", None),
+    ],
+)  # fmt: skip
+def test_the_comparison_that_decided_is_named(
+    kind: str, target: str | None, text: str, rule: str | None
+) -> None:
+    found = grade_completion(question(kind, target=target), text)
+    assert found.verdict_rule == rule
+
+
+def test_an_answer_from_elsewhere_names_where() -> None:
+    found = grade_completion(
+        question(), "The answer is A.", given="B", given_by="choice_request"
+    )
+    assert (found.answer, found.answer_rule) == ("B", "choice_request")
+    assert (found.answer_start, found.answer_end) == (None, None)
+    none = without_given_answer(found, "answer_column", question())
+    assert (none.answer, none.answer_rule, none.verdict) == (
+        None,
+        "answer_column",
+        NO_ANSWER,
+    )
+    assert none.verdict_rule is None
+
+
+class Doubles:
+    """A metric for which a half is the target."""
+
+    def agrees(self, answer: str, target: str) -> bool:
+        return 2 * int(answer) == int(target)
+
+
+def test_a_metric_decides_only_where_it_is_asked_for() -> None:
+    asked, text = question("number", target="12"), "The answer is 6."
+    assert grade_completion(asked, text).verdict is Verdict.INCORRECT
+    grading = GradingRules(math_metric=Doubles())
+    found = grade_completion(asked, text, grading=grading)
+    assert (found.verdict, found.verdict_rule) == (CORRECT, "math_verify")
+    plain = grade_completion(asked, "The answer is 12.", grading=grading)
+    assert (plain.verdict, plain.verdict_rule) == (CORRECT, "number")
+
+
 # --- any text ---
 
 PIECES = [
@@ -410,6 +487,17 @@ def test_any_text_at_all(
             assert (Flag.CUT in found.flags) is (finish_reason == "length")
         if found.verdict is Verdict.TRUNCATED:
             assert finish_reason == "length"
+        assert (found.verdict_rule is None) is (
+            found.verdict not in (CORRECT, Verdict.INCORRECT)
+        )
+        if found.answer is not None:
+            assert found.answer_rule is not None
+        if found.answer_start is None or found.answer_end is None:
+            assert found.answer_start is found.answer_end
+            assert found.answer is None or found.answer_rule == "given_target"
+        else:
+            assert found.answer is not None
+            assert 0 <= found.answer_start < found.answer_end <= len(text)
         read_json_answer(text, q)
 
 
