@@ -57,7 +57,7 @@ def find_statements(
     so a line of prose that reads as one ("house") is no statement.
     """
     formal = find_cued_statements(view, low, 0, question, Strength.FORMAL, answer_first)
-    formal = _merge(view, formal, find_language_statements(view, low, question))
+    formal = _merge(formal, find_language_statements(view, low, question))
     if answer_first:
         opening = alone.find_opening(view, question, formal, given)
         if opening is not None:
@@ -70,7 +70,7 @@ def find_statements(
         if answer_first:
             return formal
         return _settle(view, [*formal, *_taking_back(view, formal, weak)], question)
-    statements = _merge(view, [*formal, *weak], weak_in_language)
+    statements = _merge([*formal, *weak], weak_in_language)
     if statements:
         return statements
     lone = alone.find_lone_answers(view, question, given)
@@ -80,7 +80,7 @@ def find_statements(
 
 
 def _merge(
-    view: str, statements: list[Statement], others: list[LanguageStatement]
+    statements: list[Statement], others: list[LanguageStatement]
 ) -> list[Statement]:
     """Return English statements and those of other languages in order."""
     merged = list(statements)
@@ -91,7 +91,7 @@ def _merge(
                 start=other.start,
                 answer_start=other.answer_start,
                 answer_end=other.answer_end,
-                end=p.sentence_end(view, other.answer_end),
+                end=other.end,
                 answer=other.answer,
                 complete=other.complete,
             )

@@ -17,7 +17,7 @@ from cotbuild.schemas.answers.expressions import (
     parse_labels,
     strip_emphasis,
 )
-from cotbuild.schemas.answers.folding import look_alikes
+from cotbuild.schemas.answers.folding import find_look_alikes
 from cotbuild.schemas.answers.latex import fold_latex
 from cotbuild.schemas.answers.numbers import (
     WholeNumber,
@@ -259,7 +259,7 @@ def _option_table(choices: tuple[tuple[str, str], ...]) -> OptionTable:
         if found := p.LABEL.search(label):
             labels[found[0].casefold()] = label
     for form, label in [*labels.items()]:
-        for other in look_alikes(form):
+        for other in find_look_alikes(form):
             labels.setdefault(other, label)
     words = {label: _option_words(text) for label, text in choices}
     return OptionTable(
@@ -287,7 +287,16 @@ def _exact_options(
     return exact
 
 
+def casefold_word(word: str) -> str:
+    """Return one word of a folded text in the form in which words compare.
+
+    Marks and the letter that they are on become one character.
+    """
+    folded = word.casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
+
+
 def _option_words(text: str) -> list[str]:
-    tokens = [token.casefold() for token in p.TOKEN.findall(p.fold(text))]
+    tokens = [casefold_word(token) for token in p.TOKEN.findall(p.fold(text))]
     words = [word for word in tokens if word not in p.ARTICLES]
     return words or tokens or [text]

@@ -46,22 +46,28 @@ _STYLES = ("<font>", "<wide>", "<narrow>", "<small>", "<vertical>")
 
 _CAPITALS_ALIKE = ("ABCEHIKMOPTX", "АВСЕНІКМОРТХ", "ΑΒϹΕΗΙΚΜΟΡΤΧ")
 """Capitals that look the same in Latin, Cyrillic and Greek."""
+_CIRCLED = {str(digit): chr(0x2460 + digit - 1) for digit in range(1, 10)}
+_TYPED_AS = {
+    **_CIRCLED,
+    "أ": "ا",
+    **{circled: digit for digit, circled in _CIRCLED.items()},
+}
 
 
-def look_alikes(label: str) -> list[str]:
+def find_look_alikes(label: str) -> set[str]:
     """Return other forms in which a case-folded label is typed.
 
-    ① for 1, and the Cyrillic or Greek letter that looks like the Latin one.
+    ① for 1, the Cyrillic or Greek letter that looks like the Latin one, and a letter
+    whose marks are characters of their own (NFD).
     """
-    if label in "123456789" and len(label) == 1:
-        return [chr(0x2460 + int(label) - 1)]
+    forms = {unicodedata.normalize("NFD", label)}
+    if label in _TYPED_AS:
+        forms.add(_TYPED_AS[label])
     for capitals in _CAPITALS_ALIKE:
-        place = capitals.lower().find(label)
-        if len(label) == 1 and place >= 0:
-            return [
-                other[place].lower() for other in _CAPITALS_ALIKE if other != capitals
-            ]
-    return []
+        place = capitals.lower().find(label) if len(label) == 1 else -1
+        if place >= 0:
+            forms.update(others[place].lower() for others in _CAPITALS_ALIKE)
+    return forms
 
 
 def fold(text: str) -> str:

@@ -49,7 +49,7 @@ class LanguagePatterns(NamedTuple):
     Group `adjective` is the last adjective, `verb` an inverted verb.
     """
     wrong: re.Pattern[str]
-    """What before the noun says that another one is meant: "the wrong"."""
+    """Says before the noun that another one is meant, if the question does not."""
     choose: re.Pattern[str] | None
     weak: re.Pattern[str]
     """Before a value, in a form that counts only if nothing stronger does."""
@@ -172,10 +172,11 @@ class _Compiler:
             forms.append(
                 rf"{self.bounded(language.copulas)} {article}{before}{noun}{after}"
             )
-        return self._predicate(forms)
+        # A Japanese or Korean ending may close the text.
+        return self._predicate(forms, rf"|{WORD}{{0,4}}[.。]?\s*\Z")
 
-    def _predicate(self, forms: list[str]) -> str | None:
-        ends = rf"(?={CLOSING}(?:[.,;!\n。]|\Z)|{WORD}{{0,4}}[.。]?\s*\Z)"
+    def _predicate(self, forms: list[str], suffix: str = "") -> str | None:
+        ends = rf"(?={CLOSING}(?:[.,;!\n。]|\Z){suffix})"
         return rf"{CLOSING}(?:{'|'.join(forms)}){ends}" if forms else None
 
     def is_correct(self) -> str | None:
@@ -261,9 +262,7 @@ def compile_language(language: Language) -> LanguagePatterns:
         language=language,
         cue=re.compile(build.cue()),
         lead=re.compile(build.lead()),
-        wrong=re.compile(
-            rf"{join_words((*language.no, *language.wrong))}{WORD}{{0,3}} ?的?\Z"
-        ),
+        wrong=re.compile(join_words(language.wrong)),
         choose=_compiled(choose and choose + "[ :]{0,2}"),
         weak=re.compile(build.weak()),
         is_answer=_compiled(build.is_answer()),
@@ -382,3 +381,8 @@ def _all(field: str) -> str:
 
 QUESTION_HEADS = _all("question_heads")
 RATIONALE_HEADS = _all("rationale_heads")
+_ENGLISH_WORDS = frozenset({"car", "da", "do", "want"})
+BECAUSE_WORDS = join_words(
+    {word for language in LANGUAGES for word in language.because} - _ENGLISH_WORDS
+)
+"""Without those that are English words, as it is used in texts of any language."""

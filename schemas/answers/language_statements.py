@@ -13,7 +13,7 @@ from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import answers_differ, option_table
+from cotbuild.schemas.answers.compare import OptionTable, answers_differ, option_table
 from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
 from cotbuild.schemas.answers.language_patterns import (
     CLOSING,
@@ -31,6 +31,8 @@ _READ_CHARS = 400
 _LEAD_CHARS = 100
 _SENTENCE_CHARS = 300
 """How far before a cue its sentence is searched for "if"."""
+_BESIDE_CHARS = 4
+"""How far before a noun its adjective may end."""
 _DENIAL_CHARS = 6
 """How far from the end of its clause a denial may be: नहीं है."""
 _OPENING = re.compile(r"[ \n*_\"'`$(\[{<~#>]{0,12}")
@@ -42,17 +44,17 @@ _LABEL_AT_END = re.compile(
     rf"(?P<open>[(\[\"'*]{{0,4}})(?:(?<![A-Za-z0-9])(?P<latin>[A-Za-z0-9]{{1,2}})"
     rf"|(?<!{WORD})(?P<other>[^\W_])){CLOSING}\Z"
 )
-_LABEL_GLUED = re.compile(
-    r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<label>[a-z0-9]{1,2}|[^\W_])"
-    r"(?=(?P<close>[)\]*\"']{0,4})(?P<next>.?))",
-    re.DOTALL,
-)
+_CLOSING_MARKS = re.compile(r"[)\]*\"']{0,4}")
+_LATIN = re.compile(r"[a-z0-9]")
 # A tag, or a letter of another script: the A of "A <eoa>" is no article.
 _LABEL_ENDS = re.compile(r"[)\]*\"']{0,4}(?: ?<| +[\u0590-\uffff])")
 _SEVERAL_LABELS = re.compile(
     r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<labels>[A-Z]{2,6})(?![A-Za-z])"
 )
 _OTHER_NUMBER = re.compile(r"[^,(=:/\n]{0,80}?[^\d,(=:/\n.](?P<number>[0-9]+)")
+_COMMA_CUE = re.compile(
+    r"(answer[*_]{0,3} ?:|\\boxed\{|<answer>)(?=[ *_$\n]{0,6}-?[0-9][0-9.]{0,15},[0-9])"
+)
 _COMMA = re.compile(r"[)\]*_\"' ]{0,4},? ?")
 _NUMBER = re.compile(r"[-$€£¥]{0,2}[0-9][0-9.,/]{0,30}")
 _NUMBER_AT_END = re.compile(r"(?<![\w.,:/^])-?[0-9][0-9.,]{0,20}[%\"')\]*_ ]{0,4}\Z")
@@ -71,6 +73,8 @@ class LanguageStatement(NamedTuple):
     start: int
     answer_start: int
     answer_end: int
+    end: int
+    """Of its sentence, or where the reason for it begins."""
     answer: str | None
     complete: bool
 
@@ -111,8 +115,36 @@ def find_language_statements(
         found += _read_places(texts, _find_cues(texts))
         if question.kind is QuestionKind.CHOICE and patterns.choose:
             found += _read_places(texts, _find_plain(texts, patterns.choose, "choose"))
-        found += _find_predicates(texts, patterns.is_answer, "is_answer", 0)
+        called = list(_find_predicates(texts, patterns.is_answer, "is_answer", 0))
+        if not answers_differ((one.answer for one in called), question):
+            found += called  # else it is said of one option after the other
+    if question.kind is QuestionKind.NUMBER:
+        found += _find_decimal_commas(view, low, question)
     return _without_overlaps(found)
+
+
+def _find_decimal_commas(
+    view: str, low: str, question: Question
+) -> Iterator[LanguageStatement]:
+    """Yield numbers with a decimal comma behind an English cue or in a box.
+
+    As "Answer: 29,50" in a French text; in English it is no number.
+    """
+    if "," not in low or not _COMMA_CUE.search(low):
+        return
+    for patterns in likely_languages(f"{question.text.lower()}\n{low[:4000]}"):
+        if not patterns.language.decimal_comma:
+            continue
+        for cue in islice(_COMMA_CUE.finditer(low), _MAX_CUES):
+            place = _Place(
+                f"decimal_comma:{patterns.language.code}",
+                cue.start(),
+                cue.end(1),
+                False,
+            )
+            texts = _Texts(view, low, question, patterns)
+            yield from _read_places(texts, iter([place]))
+        return
 
 
 def find_weak_language_statements(
@@ -171,7 +203,7 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
     patterns, low = texts.patterns, texts.low
     window_start = max(0, match.start() - _LEAD_CHARS)
     window = low[window_start : match.start()]
-    if patterns.wrong.search(window):
+    if _is_other_noun(texts, window):
         return None
     lead = patterns.lead.search(window)
     start = window_start + (lead.start() if lead else len(window))
@@ -181,8 +213,10 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
     if match[0].endswith("\n") and not _HEADING.search(window):
         return None
     before = window[: lead.start() if lead else None].rstrip(" *_")
-    if "]" in match[0] and before and before[-1] not in "[\n":
-        return None
+    if "]" in match[0] and before:
+        if before[-1] not in "[\n":
+            return None
+        start = window_start + len(before) - 1
     if patterns.doubt.search(low, max(0, start - _LEAD_CHARS), start):
         return None
     is_bare = match.re.groupindex.get("bare") is not None and match["bare"] is not None
@@ -190,6 +224,14 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
     needs_tail = is_bare and not patterns.language.bare and not is_inverted
     is_heading = match[0].rstrip("*_\"' ").endswith((":", "=", "\n"))
     return _Place(rule, start, match.end(), is_bare, is_heading, needs_tail)
+
+
+def _is_other_noun(texts: _Texts, before: str) -> bool:
+    """Return whether the noun is not that of the answer: "the wrong answer is"."""
+    wrong = list(texts.patterns.wrong.finditer(before))
+    if not wrong or len(before) - wrong[-1].end() > _BESIDE_CHARS:
+        return False
+    return texts.patterns.wrong.search(texts.question.text.lower()) is None
 
 
 def _only_leads_over(texts: _Texts, end: int, next_start: int) -> bool:
@@ -224,6 +266,7 @@ def _read_places(
                 start=place.start,
                 answer_start=value.start,
                 answer_end=value.end,
+                end=_sentence_end(texts, value.end),
                 answer=value.answer,
                 complete=value.complete,
             )
@@ -272,6 +315,12 @@ def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
     if place.needs_close and not _fills_clause(texts, value, stop):
         return None
     return value
+
+
+def _sentence_end(texts: _Texts, start: int) -> int:
+    end = p.sentence_end(texts.view, start)
+    reason = texts.patterns.because.search(texts.low, start, end)
+    return reason.start() if reason else end
 
 
 def _clause(texts: _Texts, start: int) -> tuple[int, int]:
@@ -342,15 +391,16 @@ def _names_all_of_several(texts: _Texts, start: int, stop: int) -> bool:
 
 def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
     """Read a label that a particle of the language follows directly: B입니다."""
-    found = _LABEL_GLUED.match(texts.low, start, stop)
-    if found is None:
-        return None
     options = option_table(texts.question)
-    label = options.labels.get(found["label"].casefold())
-    if label is None:
+    opening = _OPENING.match(texts.low, start, stop)
+    begin = opening.end() if opening else start
+    name = _longest_label(texts.low[begin:stop], options)
+    if name is None:
         return None
-    span = found.span("label")
-    after = found.end("close")
+    label = options.labels[name]
+    span = (begin, begin + len(name))
+    closing = _CLOSING_MARKS.match(texts.low, span[1], stop)
+    after = closing.end() if closing else span[1]
     beside = texts.low[after:stop].lstrip("の .:,-")
     named = [other for other, text in options.texts.items() if text == beside]
     if named:
@@ -361,6 +411,15 @@ def _read_glued_label(texts: _Texts, start: int, stop: int) -> ReadValue | None:
     value = ReadValue(label, *span, complete=True)
     is_apart = after == stop or any(end.match(texts.low, after, stop) for end in ends)
     return value if is_apart or _names_several(texts, value, stop) else None
+
+
+def _longest_label(low: str, options: OptionTable) -> str | None:
+    """Return the longest label that a text begins with, as the table has it."""
+    names = [name for name in options.labels if low.startswith(name)]
+    name = max(names, key=len, default=None)
+    if name is None or (name.isascii() and _LATIN.match(low, len(name))):
+        return None
+    return name
 
 
 def _read_number(texts: _Texts, start: int, stop: int) -> ReadValue | None:
@@ -504,6 +563,7 @@ def _find_predicates(
             start=value.start,
             answer_start=value.start,
             answer_end=value.end,
+            end=p.sentence_end(texts.view, match.end()),
             answer=value.answer,
             complete=True,
         )

@@ -36,8 +36,8 @@ class Language:
     """Nouns for the answer, with the prefixes and suffixes that they come with."""
     correct: Words
     """Correct, final, best: adjectives beside the noun."""
-    wrong: Words = ()
-    """Adjectives before the noun that say that another one is meant."""
+    wrong: Words
+    """Wrong, false, beside the noun: another one is meant, unless a question asks so."""
     option: Words
     """Nouns before a label, such as "option"."""
     about: Words = ()
@@ -104,7 +104,7 @@ LANGUAGES = (
             "richtige|korrekte|endgültige|beste|finale|gesuchte|passende|zutreffende"
             "|richtiges|korrekte"
         ),
-        wrong=_words("falsche|inkorrekte"),
+        wrong=_words("falsche|falschen|inkorrekte|unzutreffende"),
         option=_words("option|antwort|antwortmöglichkeit|möglichkeit|buchstabe"),
         about=_words("auf die frage|auf diese frage|hier|also|daher|somit"),
         articles=_words("die|das|meine|unsere|eine"),
@@ -164,7 +164,7 @@ LANGUAGES = (
             "correcte|exacte|finale|bonne|juste|correct|appropriée|définitive|meilleure"
             "|attendue"
         ),
-        wrong=_words("mauvaise|incorrecte"),
+        wrong=_words("mauvaise|incorrecte|fausse"),
         option=_words("option|réponse|choix|lettre|proposition"),
         about=_words("à la question|à cette question|ici|donc|au problème"),
         articles=_words("la|ma|notre|cette|l'"),
@@ -207,6 +207,7 @@ LANGUAGES = (
         correct=_words(
             "correcta|final|mejor|correcto|adecuada|definitiva|acertada|verdadera"
         ),
+        wrong=_words("incorrecta|errónea|falsa"),
         option=_words("opción|alternativa|letra|respuesta|inciso"),
         about=_words("a la pregunta|a esta pregunta|aquí|por lo tanto|al problema"),
         articles=_words("la|mi|nuestra|esta|el"),
@@ -250,6 +251,7 @@ LANGUAGES = (
         ),
         answer=_words("risposta|soluzione|risultato finale"),
         correct=_words("corretta|finale|giusta|esatta|migliore|corretto|definitiva"),
+        wrong=_words("sbagliata|errata|falsa"),
         option=_words("opzione|lettera|alternativa|risposta|scelta"),
         about=_words("alla domanda|a questa domanda|quindi|al problema"),
         articles=_words("la|mia|nostra|questa|il|l'"),
@@ -285,6 +287,7 @@ LANGUAGES = (
         ),
         answer=_words("resposta|gabarito|solução|resultado final"),
         correct=_words("correta|final|certa|melhor|correto|adequada|definitiva"),
+        wrong=_words("errada|incorreta|falsa"),
         option=_words("opção|alternativa|letra|resposta"),
         about=_words("à pergunta|a esta pergunta|portanto|ao problema|para a pergunta"),
         articles=_words("a|minha|nossa|esta|o"),
@@ -367,7 +370,7 @@ LANGUAGES = (
             "poprawna|prawidłowa|ostateczna|właściwa|końcowa|najlepsza|poprawną"
             "|prawidłową|ostateczną|właściwą|najlepszą"
         ),
-        wrong=_words("błędna|niepoprawna|nieprawidłowa"),
+        wrong=_words("błędna|niepoprawna|nieprawidłowa|fałszywa"),
         option=_words("opcja|odpowiedź|litera|opcją|wariant"),
         about=_words("na pytanie|na to pytanie|więc|zatem"),
         copulas=_words("to|jest|brzmi|to zatem|jest zatem|to więc|będzie|wynosi"),
@@ -479,6 +482,7 @@ LANGUAGES = (
             "|doğru seçenek|sonuç"
         ),
         correct=_words("doğru|nihai|en iyi|kesin|son|final|sonuç"),
+        wrong=_words("yanlış|hatalı"),
         option=_words("seçenek|şık|cevap|harf"),
         about=_words("olarak|böylece"),
         articles=_words("sorunun|bu sorunun|problemin"),
@@ -526,6 +530,7 @@ LANGUAGES = (
             "đáp án|câu trả lời|trả lời|đáp số|kết quả cuối cùng|phương án đúng"
         ),
         correct=_words("đúng|chính xác|cuối cùng|đúng nhất|phù hợp nhất|tốt nhất"),
+        wrong=_words("sai"),
         option=_words("phương án|đáp án|lựa chọn|câu|chữ cái|ý"),
         about=_words("cho câu hỏi|cho câu hỏi này|của câu hỏi|của bài toán|ở đây"),
         copulas=_words("là|sẽ là|phải là|chính là|đó là|là phương án|là đáp án"),
@@ -568,6 +573,7 @@ LANGUAGES = (
             "正确|正確|最终|最終|最佳|最后|最後|标准|標準|正确的|正確的|最终的|最終的"
             "|最佳的|最可能的|最合适的|最合適的|合适的|合適的|参考|參考|本题|本題|本题的|本題的|题目|題目|问题的|問題的"
         ),
+        wrong=_words("错误的|錯誤的|错误|錯誤|不正确的|不正確的|不正确|不正確|有误的"),
         option=_words("选项|選項|选|選|选择|選擇|第"),
         about=_words("应该|應該|应|應|就|将|將|则|則|便"),
         copulas=_words(
@@ -636,7 +642,7 @@ LANGUAGES = (
         common=_words("は|の|を|に|が|です|ます|した|から|で|と|も|する"),
         answer=_words("答え|答|正解|正答|解答|回答|最終解答|最終回答|解|正しい選択肢"),
         correct=_words("正しい|最終的な|最も適切な|最適な|最終|正しい答えの|最終の"),
-        wrong=_words("間違った|誤った"),
+        wrong=_words("間違った|誤った|間違っている|誤っている|正しくない|不適切な"),
         option=_words("選択肢|記号|番号"),
         about=_words("としては|として|の記号|の選択肢|の番号"),
         copulas=_words("は|は、|が|は選択肢|は、選択肢"),
@@ -689,7 +695,7 @@ LANGUAGES = (
             "정답|답|최종 답|최종 정답|해답|최종 답변|최종답|올바른 답|답변|정답 번호"
         ),
         correct=_words("올바른|최종|정확한|가장 적절한|옳은|맞는|따라서"),
-        wrong=_words("틀린|잘못된"),
+        wrong=_words("틀린|잘못된|옳지 않은|올바르지 않은"),
         option=_words("선택지|보기|옵션|번호"),
         about=_words("으로|으로는|의"),
         copulas=_words("은|는|이|가|란|은 보기|은 선택지|은 옵션"),
@@ -735,7 +741,7 @@ LANGUAGES = (
             "|الناتج النهائي|الاختيار الصحيح|الخيار الصحيح"
         ),
         correct=_words("الصحيحة|الصحيح|النهائية|النهائي|الأفضل|المناسبة|الأنسب|هنا"),
-        wrong=_words("قد تكون|قد يكون|ربما|ربما تكون"),
+        wrong=_words("قد تكون|قد يكون|ربما|ربما تكون|خاطئة|خطأ"),
         option=_words("الخيار|الاختيار|الحرف|خيار|الإجابة|رقم"),
         about=_words("على السؤال|عن السؤال|على هذا السؤال|للسؤال|لهذا السؤال|إذن"),
         copulas=_words(
@@ -773,6 +779,7 @@ LANGUAGES = (
         common=_words("है|के|में|की|का|और|से|को|यह|हैं|कितने|क्या|पर|तो|एक|नहीं|कौन"),
         answer=_words("उत्तर|जवाब|अंतिम उत्तर|सही विकल्प|उत्तर विकल्प|परिणाम"),
         correct=_words("सही|अंतिम|सर्वोत्तम|उचित|सटीक|सबसे अच्छा|अतः"),
+        wrong=_words("गलत|ग़लत"),
         option=_words("विकल्प|अक्षर|उत्तर"),
         about=_words("इस प्रश्न का|यहाँ|प्रश्न का|इसलिए"),
         articles=_words("इस प्रश्न का|प्रश्न का|इसका|मेरा|हमारा|सवाल का"),
@@ -813,6 +820,7 @@ LANGUAGES = (
         common=_words("এবং|এই|একটি|থেকে|জন্য|করে|হয়|কত|কি|তার|যে|না|আছে|কোনটি|ও"),
         answer=_words("উত্তর|উত্তরটি|জবাব|চূড়ান্ত উত্তর|সঠিক বিকল্প|উত্তরটা|ফলাফল"),
         correct=_words("সঠিক|চূড়ান্ত|সর্বোত্তম|শুদ্ধ|উপযুক্ত|অতএব"),
+        wrong=_words("ভুল"),
         option=_words("বিকল্প|অপশন|উত্তর|অক্ষর"),
         about=_words("এই প্রশ্নের|এখানে|প্রশ্নের"),
         articles=_words("এই প্রশ্নের|প্রশ্নের|আমার|সমস্যার"),

@@ -10,7 +10,7 @@ from itertools import chain
 
 from cotbuild.schemas.answers.folding import MARKS
 from cotbuild.schemas.answers.folding import fold as fold
-from cotbuild.schemas.answers.language_patterns import RATIONALE_HEADS
+from cotbuild.schemas.answers.language_patterns import BECAUSE_WORDS, RATIONALE_HEADS
 
 # --- what introduces an answer ---
 LETTER_BEFORE = re.compile(
@@ -52,7 +52,10 @@ SCAFFOLD = re.compile(
     rf"|answer|{RATIONALE_HEADS})[*_ ]{{0,4}}[:\uff1a][*_ \n]*+",
     re.IGNORECASE,
 )
-BECAUSE = re.compile(r"[ \n,.:;*_)\]\"'$>`}-]*+(?:because\b:?[ ,]*+)?", re.IGNORECASE)
+BECAUSE = re.compile(
+    rf"[ \n,.:;。*_)\]\"'$>`}}-]*+(?:(?:because\b|{BECAUSE_WORDS}(?![a-z])):?[ ,]*+)?",
+    re.IGNORECASE,
+)
 
 # --- what may be between the introduction and the answer ---
 _MARKUP = (
@@ -86,7 +89,7 @@ ABBREVIATION = re.compile(
 )
 REASON = re.compile(
     r",? {0,2}\b(?:because|since)\b|, {0,2}(?:as|which|who|but|not|while|whereas"
-    r"|although|rather|due)\b",
+    rf"|although|rather|due)\b|, {{0,2}}{BECAUSE_WORDS}(?![a-z])",
     re.IGNORECASE,
 )
 

@@ -13,6 +13,7 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import (
     UNCOMPARED,
     OptionTable,
+    casefold_word,
     is_correct,
     option_table,
 )
@@ -243,7 +244,7 @@ def _continues_a_list(text: str, end: int, label: str, options: OptionTable) -> 
 def _tokens(text: str, start: int) -> Iterator[_Word]:
     """Yield the words from `start` on, without articles."""
     for token in p.TOKEN.finditer(text, start):
-        word = token[0].casefold()
+        word = casefold_word(token[0])
         if word not in p.ARTICLES:
             yield _Word(word, *token.span())
 

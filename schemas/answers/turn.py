@@ -6,7 +6,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.language_patterns import QUESTION_HEADS
+from cotbuild.schemas.answers.language_patterns import (
+    QUESTION_HEADS,
+    languages_of_nouns,
+)
 from cotbuild.schemas.answers.rules import Strength, any_word, select_rules
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -34,6 +37,9 @@ _ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
 _QUESTION_HEADS = (
     rf"q|question|problem|exercise|human|user|instruction|{QUESTION_HEADS}"
 )
+_ANNOUNCES = re.compile(rf"\b(?:question|problem|exercise|task)\b|{QUESTION_HEADS}")
+_ANNOUNCING_CHARS = 150
+_DIGIT = re.compile(r"[0-9]")
 _CHAT_MARK = (
     r"<\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|</s>|<end_of_turn>|<eos>"
     r"|<\|im_start\|>(?![a-z])|<\|im_start\|>(?:user|system|assistant|human|tool)"
@@ -228,9 +234,20 @@ def _is_run_on(
     if " ".join(after.strip(p.EDGE).split()).startswith(question_start):
         return False
     if re.fullmatch(_QUESTION_HEADS, mark["head"]):
-        return True
+        return not _leads_to_question(low[: mark.start()])
     follows_blank_line = low[: mark.start()].rstrip(" ").endswith("\n")
     return follows_blank_line and bool(line) and not _restates(line, question)
+
+
+def _leads_to_question(lead: str) -> bool:
+    """Return whether a text's first words announce that it restates the question.
+
+    It may do so in another language: "好的，让我们来理解这个问题。".
+    """
+    lead = lead.strip()
+    if len(lead) > _ANNOUNCING_CHARS or "\n" in lead or _DIGIT.search(lead):
+        return False
+    return lead.endswith(":") or _ANNOUNCES.search(lead) is not None
 
 
 def _restates(line: str, question: Question) -> bool:
@@ -241,11 +258,14 @@ def _restates(line: str, question: Question) -> bool:
 
 
 def _states_an_answer(low: str, end: int) -> bool:
-    return any(
+    is_english = any(
         rule.cue is not None
         and any_word(low, rule.words)
         and rule.cue.search(low, 0, end) is not None
         for rule in _ANY_KIND
+    )
+    return is_english or any(
+        patterns.cue.search(low, 0, end) for patterns in languages_of_nouns(low)
     )
 
 

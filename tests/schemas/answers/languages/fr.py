@@ -42,6 +42,12 @@ NUMBER = (
     ("La réponse est 42 $.", "42"),
     ("La réponse finale est donc $42$.", "42"),
     ("**Réponse : 42 pommes**", "42"),
+    (
+        "Voici le problème en français :\n\nQuestion : Combien ?\n\nSolution : 80/8 = 10.\n\nRéponse : 10.",
+        "10",
+    ),
+    ("Le prix est donc de 29,50 euros pour les trois amis.\n\nAnswer: 29,50.", "29.50"),
+    ("Les trois amis ont donc $\\boxed{29,50}$ euros.", "29.50"),
 )
 YES_NO = (
     ("La réponse est oui.", "yes"),
