@@ -245,7 +245,7 @@ def _leads_to_question(lead: str) -> bool:
     It may do so in another language: "好的，让我们来理解这个问题。".
     """
     lead = lead.strip()
-    if len(lead) > _ANNOUNCING_CHARS or "\n" in lead or _DIGIT.search(lead):
+    if len(lead) > _ANNOUNCING_CHARS or _DIGIT.search(lead):
         return False
     return lead.endswith(":") or _ANNOUNCES.search(lead) is not None
 
