@@ -173,7 +173,7 @@ def check_codes(survey: Survey, column: str, location: str) -> None:
     if targets.whole < targets.total or not _CODES.search(column):
         return
     codes = {int(text) for text in targets.distinct} - {-1}
-    if len(codes) > MAX_DISTINCT or targets.total < 2 * len(codes):
+    if len(codes) > MAX_DISTINCT:
         return
     first = min(codes, default=0)
     if first not in (0, 1) or codes != set(range(first, first + len(codes))):

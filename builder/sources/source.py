@@ -1,5 +1,6 @@
 """Source: the validated questions of one dataset, split by split, with final ids."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ from cotbuild.schemas.question import Question, SourceRef
 from cotbuild.schemas.record import short_repr
 
 DEFAULT_MAP_OPTION = "--map"
+_DEFAULT_MAP_OPTION = re.compile(r"(?<!\S)--map(?=[ ,)])|(?<=\()--map(?=[ ,)])")
 ParsedRow = tuple[Question, Row]
 NoteBadRow = Callable[[int, Row | BadRow, BadRow], None]
 """Receives the position of a row that is left out, the row, and its fault."""
@@ -200,7 +202,8 @@ class Source:
             sample = read_sample(rows)
             with self._own_map_option():
                 understood = read_columns(rows, sample, self.config, base)
-            self._understood[key] = understood
+            line = self._name_map_option(understood.line)
+            self._understood[key] = understood._replace(line=line)
         return self._understood[key]
 
     @contextmanager
@@ -211,8 +214,10 @@ class Source:
         except (ConfigError, DataError) as error:
             if self.map_option == DEFAULT_MAP_OPTION:
                 raise
-            words = str(error).replace(f"{DEFAULT_MAP_OPTION} ", f"{self.map_option} ")
-            raise type(error)(words) from error
+            raise type(error)(self._name_map_option(str(error))) from error
+
+    def _name_map_option(self, text: str) -> str:
+        return _DEFAULT_MAP_OPTION.sub(self.map_option, text)
 
     def _base_reading(self) -> Reading | None:
         """Return the reading of the configured split, None if it has none.

@@ -19,8 +19,10 @@ from cotbuild.builder.sources.targets import is_missing
 
 UNKNOWN_COLUMN = "COL"
 """Stands for a column that cannot be guessed."""
-MIN_TEXT_CHARS = 10
+MIN_TEXT_CHARS = 5
 """Mean length of the values of a column that may be part of a question."""
+MIN_LENGTH_FRAC = 0.25
+"""Mean length of a part of a question, as a fraction of that of the longest part."""
 MAX_NAME_WORDS = 6
 """A name of more words is a sentence."""
 MAX_FORM_COLUMNS = 3
@@ -175,14 +177,32 @@ def _guess_question(unused: Sequence[str], sample: Sequence[Row]) -> list[str]:
     exact = guess_exactly("question", readable)
     if exact:
         return [exact]
-    texts = find_text_columns(readable, sample)
+    texts = _without_short(find_text_columns(readable, sample), sample)
     has_braces = any("{" in name or "}" in name for name in texts)
     if 1 < len(texts) <= MAX_FORM_COLUMNS and not has_braces:
         return texts
     if texts:
         return [max(texts, key=lambda name: mean_text_length(name, sample))]
     likely = _guess_by_name("question", readable)
-    return [likely] if likely else []
+    target = _guess_by_name("target", readable)
+    others = [name for name in readable if name != target and _is_text(name, sample)]
+    if likely or len(others) == 1:
+        return [likely or others[0]]
+    return []
+
+
+def _without_short(texts: Sequence[str], sample: Sequence[Row]) -> list[str]:
+    """Return the columns of texts that are not short beside the longest, as a topic is."""
+    lengths = {name: mean_text_length(name, sample) for name in texts}
+    longest = max(lengths.values(), default=0.0)
+    return [name for name in texts if lengths[name] >= MIN_LENGTH_FRAC * longest]
+
+
+def _is_text(column: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column has texts alone, and no two rows the same."""
+    values = [row.get(column) for row in sample]
+    are_texts = all(isinstance(value, str) and value.strip() for value in values)
+    return are_texts and len(set(map(str, values))) == len(values)
 
 
 def _guess_target(

@@ -353,7 +353,8 @@ def test_texts_that_are_none(value: object) -> None:
         ),
         ({"question": "q", "gold answer": "x"}, "--map 'target=gold answer'"),
         ({"question": "q", "x": 1}, "--map target=COL"),
-        ({"a": "q", "answer": 1}, "Add: --map question=COL"),
+        ({"a": "q", "answer": 1}, "Add: --map question=a"),
+        ({"a": 1, "answer": 1}, "Add: --map question=COL, with a column for COL"),
         (
             {"question": "q", "answer": "B", "options": ["x", "y"]},
             "Add: --map choices=options",

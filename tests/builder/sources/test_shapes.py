@@ -248,6 +248,7 @@ def test_published_shapes(name: str, write: Write, ask: Ask) -> None:
         (lambda i: {"question": f"q{i}", "answer": "x" if i == 39 else i}, 1),
         (lambda i: {"q": f"What is {i}?", "gold": i}, 1),
         (lambda i: {"text": f"Film {i} is fun.", "label": i % 2}, 2),
+        (lambda i: {"premise": f"Ann {i}.", "hypothesis": f"Bo {i}.", "topic": "x y", "label": i % 3}, 2),
         (lambda i: {"question": f"q{i}", "options": ["a", "b"], "answer": None, "label": "A"}, 2),
         (lambda i: {"question": f"q{i}", "answers": {"a": "x", "b": "y"}, "correct_answers": ["b"]}, 1),
         (lambda i: {"premise": f"A dog {i} ran.", "hypothesis": f"It {i} sat.", "label": "no"}, 1),
@@ -414,6 +415,10 @@ def test_errors_name_the_option_that_maps_the_source(write: Write) -> None:
     source.map_option = "--source-map"
     with pytest.raises(ConfigError, match="Add: --source-map question=q --source-map"):
         source.read("train")
+    columns = {"question": "q", "target": "gold"}
+    source = open_source(SourceConfig(name=str(path), columns=columns))
+    source.map_option = "--source-map"
+    assert "(change with --source-map, --kind)" in (source.read_as("train") or "")
 
 
 Target = st.sampled_from([1, 2, "3", "yes", "no", True, "x", None, "", "1/2", 0, "B"])
