@@ -6,7 +6,7 @@ third, so how targets are read is decided over all rows of a split.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
@@ -16,6 +16,8 @@ from cotbuild.schemas.record import short_repr
 
 FIRST_POSITIONS: dict[TargetForm, int] = {"index0": 0, "index1": 1}
 """The position of the first choice, by the form that counts from it."""
+MIN_FIT_FRAC = 0.9
+"""A reading that at least so many targets allow is likely meant."""
 NO_POSITION = -1
 """What published splits without targets hold in place of a position."""
 FORM_WORDS: dict[TargetForm | None, str] = {
@@ -236,13 +238,36 @@ class ChoiceEvidence:
             if rivals:
                 raise AmbiguousTargets(self._describe(["text", *rivals]))
             return None
-        if not fitting and bool(self.whole["zero"]) != bool(self.whole["count"]):
-            return "index0" if self.whole["zero"] else "index1"
-        if len(fitting) != 1:
-            counts = {"text": self.whole["value"], **{f: self.whole[f] for f in forms}}
-            possible = [form for form, count in counts.items() if count]
-            raise AmbiguousTargets(self._describe(possible))
-        return fitting[0]
+        if len(fitting) == 1:
+            return fitting[0]
+        counts: dict[TargetForm, int] = {
+            "text": self.whole["value"],
+            **{f: self.whole[f] for f in forms},
+        }
+        if not fitting:
+            return self._decide_misfits(counts)
+        raise AmbiguousTargets(
+            self._describe([form for form in counts if counts[form]])
+        )
+
+    def _decide_misfits(self, counts: Mapping[TargetForm, int]) -> TargetForm | None:
+        """Return the form of whole numbers of which some fit no form: bad rows.
+
+        Without texts, a 0 or the number of choices decides; else nearly all of them do.
+        """
+        has_zero, has_count = bool(self.whole["zero"]), bool(self.whole["count"])
+        if not counts["text"] and has_zero != has_count:
+            return "index0" if has_zero else "index1"
+        likely = [
+            form
+            for form, count in counts.items()
+            if count >= MIN_FIT_FRAC * self.num_whole
+        ]
+        if len(likely) == 1:
+            return None if likely == ["text"] else likely[0]
+        raise AmbiguousTargets(
+            self._describe([form for form in counts if counts[form]])
+        )
 
     def _decide_named(self) -> TargetForm | None:
         num_label, num_text = self.named["label"], self.named["text"]

@@ -7,7 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotbuild.builder.sources.choice_targets import AmbiguousTargets, ChoiceEvidence
+from cotbuild.builder.sources.choice_targets import (
+    MIN_FIT_FRAC,
+    AmbiguousTargets,
+    ChoiceEvidence,
+)
 from cotbuild.builder.sources.make import LETTERS, ChoicePairs
 from cotbuild.builder.sources.option_columns import OptionRun, RunRole
 from cotbuild.builder.sources.survey import MAX_DISTINCT, Survey, TargetCounts
@@ -17,8 +21,6 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import short_repr
 
-MIN_FIT_FRAC = 0.9
-"""A reading that at least so many targets allow is likely meant."""
 MIN_MIXED_ROWS = 10
 """With fewer targets, those that are no number make the file one of texts."""
 MIN_REPEATS = 10
