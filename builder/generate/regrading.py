@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.rationale import Rationale, Verdict
 from cotbuild.schemas.record import short_repr
 
@@ -71,15 +72,16 @@ class GradingChanges:
         yield from self.examples
 
     def _summary(self, num_rows: int) -> str:
-        parts = [
-            f"{self.num_verdicts:,} of {num_rows:,} verdicts change",
-            f"{self.num_answers:,} more answers",
-            f"{self.num_rationales:,} more rationales",
-        ]
-        if self.num_compared < num_rows:
-            num_left = num_rows - self.num_compared
-            parts.append(f"{num_left:,} rows failed or are of other requests")
-        return ", ".join(parts)
+        answers = pluralize(self.num_answers, "answer")
+        rationales = pluralize(self.num_rationales, "rationale")
+        line = (
+            f"{self.num_verdicts:,} of {num_rows:,} verdicts change, and beside them "
+            f"{answers} and {rationales}"
+        )
+        if self.num_compared == num_rows:
+            return line
+        left = pluralize(num_rows - self.num_compared, "row")
+        return f"{line}; not compared: {left} without a text or of other requests"
 
 
 def compare_grading(

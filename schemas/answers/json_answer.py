@@ -13,7 +13,12 @@ from cotbuild.schemas.answers.compare import answers_differ, casefold_text
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import is_refusal
 from cotbuild.schemas.answers.folding import fold
-from cotbuild.schemas.answers.json_objects import JsonObject, JsonText, find_objects
+from cotbuild.schemas.answers.json_objects import (
+    JsonObject,
+    JsonText,
+    find_objects,
+    may_hold_object,
+)
 from cotbuild.schemas.answers.json_replies import (
     QUESTION_FIELDS,
     Reply,
@@ -66,7 +71,7 @@ def find_json_answer(text: str, question: Question) -> Extraction | None:
     None if there is no object with a field for the answer, or other text states the
     answer behind it.
     """
-    if "{" not in text:
+    if not may_hold_object(text):
         return None
     turn = text[: find_turn_end(fold(text).lower(), question)]
     replies: list[Reply] = []

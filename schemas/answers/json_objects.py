@@ -19,7 +19,9 @@ MAX_DEPTH = 12
 MAX_PLACES = 32
 """Places where an object may begin that are tried at either end of a text."""
 
-_OPENING = re.compile(r"\{(?=\s*+[\"'}])")
+_OPENING = re.compile(r"\{(?=\s*+[\"'])")
+_MAY_OPEN = re.compile(r"\{\s*+[\"'\u2018-\u201f\u00ab\u00bb\uff02\uff07]")
+"""The start of an object, also with quotes of other scripts."""
 _SPACE = re.compile(r"(?>(?:\s++|//[^\n]*+)*)")
 """White space and comments."""
 # A quote ends a string if what must follow a string follows it. White space is scanned
@@ -86,12 +88,17 @@ class JsonObject(NamedTuple):
 JsonValue = JsonText | JsonList | JsonObject
 
 
+def may_hold_object(text: str) -> bool:
+    """Return whether an object may begin anywhere in a text."""
+    return "{" in text and _MAY_OPEN.search(text) is not None
+
+
 def find_objects(text: str) -> list[JsonObject]:
-    """Return the whole objects of a text in order, without those inside of others.
+    """Return the whole objects with fields in order, without those inside of others.
 
     Where none is found, quotes and marks of other scripts are read as plain ones.
     """
-    if "{" not in text:
+    if not may_hold_object(text):
         return []
     objects = list(_objects_in(text, text))
     if objects or text.isascii():

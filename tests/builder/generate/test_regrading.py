@@ -53,7 +53,7 @@ def test_verdicts_are_counted_by_what_they_were_and_by_the_rules() -> None:
         row(5, NO_ANSWER, answer_rule="no_single"),
     ]
     assert lines(old, new) == [
-        "5 of 6 verdicts change, 0 more answers, 0 more rationales",
+        "5 of 6 verdicts change, and beside them 0 answers and 0 rationales",
         "  4 no_answer → correct (by rule: not recorded → answer_is 3, "
         "not recorded → json_field 1)",
         "  1 correct → no_answer (by rule: not recorded → no_single 1)",
@@ -78,7 +78,7 @@ def test_answers_and_rationales_that_change_alone_are_counted() -> None:
         row(2, NO_ANSWER),
     ]
     assert lines(old, new) == [
-        "0 of 3 verdicts change, 1 more answers, 1 more rationales"
+        "0 of 3 verdicts change, and beside them 1 answer and 1 rationale"
     ]
 
 
@@ -104,7 +104,7 @@ def test_rows_of_other_texts_are_left_out() -> None:
         row(4, CORRECT, target="A"),
     ]
     assert lines(old, new)[:2] == [
-        "1 of 5 verdicts change, 0 more answers, 0 more rationales, "
-        "4 rows failed or are of other requests",
+        "1 of 5 verdicts change, and beside them 0 answers and 0 rationales; "
+        "not compared: 4 rows without a text or of other requests",
         "  1 correct → incorrect (by rule: not recorded → none 1)",
     ]

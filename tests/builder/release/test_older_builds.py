@@ -89,7 +89,7 @@ def test_an_older_release_is_verified_in_part_pulled_and_continued(
     for output in (plan, done.stderr):
         changes = output[output.index("extraction 2 → 3: ") :].splitlines()[0]
         assert " of 12 verdicts change" in changes
-        assert "4 rows failed" in changes
+        assert "not compared: 4 rows" in changes
     assert elicited >= 2
     continued = Build.open(out)
     assert continued.verify()
