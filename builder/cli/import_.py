@@ -12,7 +12,7 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
 
 if TYPE_CHECKING:
-    from cotbuild.builder.sources.files import RowFile
+    from cotbuild.builder.imports.read import ImportedFile
 
 SHIPPED = (
     "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
@@ -33,7 +33,10 @@ Many = list[str] | None
 def import_rationales(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Files of rationales, in order.", show_default=False),
+        typer.Argument(
+            help="Files of rationales, in order; or a dataset on the Hub, OWNER/NAME.",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the build.")],
     format: Annotated[
@@ -138,6 +141,10 @@ def import_rationales(
     split: Annotated[
         Text, typer.Option(help="Split of the questions.", rich_help_panel=QUESTIONS)
     ] = None,
+    config_name: Annotated[
+        Text,
+        typer.Option(help="Config of a dataset on the Hub.", rich_help_panel=QUESTIONS),
+    ] = None,
     source_map: Annotated[
         Many,
         typer.Option(
@@ -207,13 +214,23 @@ def import_rationales(
         parse_file_format,
         parse_labels,
     )
-    from cotbuild.builder.sources.files import open_rows
+    from cotbuild.builder.imports.hub_files import pin_hub_files
+    from cotbuild.builder.imports.read import open_imported
+    from cotbuild.schemas.config import SourceConfig
 
     with errors():
+        names = pin_hub_files(str(file) for file in files)
+        parts = {"split": split, "config_name": config_name}
+        first_file = open_imported(
+            names[0],
+            SourceConfig.parse(parts, "settings", ConfigError),
+            parse_file_format(file_format),
+            rows_under,
+        )
         described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
         given = {name: value for name, value in described.items() if value is not None}
         recipe = _choose_recipe(
-            open_rows(str(files[0]), parse_file_format(file_format), rows_under),
+            first_file,
             format,
             columns(map or []),
             given,
@@ -227,13 +244,14 @@ def import_rationales(
         flags = {
             "source.name": source,
             "source.split": split,
+            "source.config_name": config_name,
             "source.columns": columns(source_map or [], allow_none=True),
             "source.kind": kind,
             "source.target_is": target_is,
             "source.labels": parse_labels(labels),
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
-            "imported.files": [str(file) for file in files],
+            "imported.files": names,
             "imported.file_format": file_format,
             "imported.rows_under": rows_under,
             "imported.recipe": recipe.model_dump(mode="json"),
@@ -269,7 +287,7 @@ def _check_source(source: str | None, recipe: ImportRecipe) -> None:
 
 
 def _choose_recipe(
-    first_file: "RowFile",
+    first_file: "ImportedFile",
     format: str | None,
     given_columns: dict[str, str] | None,
     given: dict[str, Any],

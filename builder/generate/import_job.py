@@ -123,7 +123,7 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
     """
     source = open_import_source(imported, config.source)
     eval_splits = resolve_eval_splits(config, source)
-    files = open_files(imported)
+    files = open_files(imported, config.source)
     if imported.order_from is not None:
         files.append(FileRows(Path(imported.order_from)))
     return ImportJob(

@@ -9,6 +9,7 @@ from typing import Any
 
 from cotbuild.builder.imports.batch_requests import with_request_columns
 from cotbuild.builder.imports.read import (
+    ImportedFile,
     RowFilter,
     column_paths,
     get,
@@ -18,7 +19,6 @@ from cotbuild.builder.imports.read import (
 from cotbuild.builder.imports.values import question_text
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.files import RowFile
 from cotbuild.builder.sources.make import clean_field
 from cotbuild.builder.sources.paths import find_value
 from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
@@ -53,7 +53,7 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
             f"{config.recipe.ref}: the questions are in the files of rationales, so "
             f"their columns {source.columns} belong in the recipe."
         )
-    files = open_files(config)
+    files = open_files(config, source)
     name = files[0].location
     split = canonical_split(source.split or infer_split(Path(name)))
     columns = _source_columns(config.recipe)
@@ -87,7 +87,7 @@ class EmbeddedQuestionRows:
     Rows that cannot be read hold none.
     """
 
-    def __init__(self, files: list[RowFile], recipe: ImportRecipe) -> None:
+    def __init__(self, files: list[ImportedFile], recipe: ImportRecipe) -> None:
         self._files = files
         self._recipe = recipe
         self.location = f"questions of {files[0].location}"

@@ -16,6 +16,7 @@ from cotbuild.builder.imports.embedded_questions import (
 )
 from cotbuild.builder.imports.read import (
     DroppedTexts,
+    ImportedFile,
     ImportedText,
     RowDrop,
     RowFilter,
@@ -27,7 +28,7 @@ from cotbuild.builder.imports.read import (
 )
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.files import FileRows, RowFile
+from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
@@ -165,7 +166,7 @@ class JoinedTexts:
         self._row_key = row_key(config.recipe, order)
         self._question_key = question_key(config.recipe, order)
         self._texts: dict[str, list[ImportedText]] = {}
-        for file in open_files(config):
+        for file in open_files(config, source.config):
             self._read_file(file)
         self._positions: dict[str, list[int]] = {key: [] for key in self._texts}
         self._bad_row_key = bad_row_key(config.recipe, source, order)
@@ -190,7 +191,7 @@ class JoinedTexts:
     def _num_rows(self) -> int:
         return sum(file.num_rows for file in self.files)
 
-    def _read_file(self, file: RowFile) -> None:
+    def _read_file(self, file: ImportedFile) -> None:
         name, checksum = file.location, file.checksum()
         first, num_rows = self._num_rows, 0
         row_filter = RowFilter(self._config.recipe)

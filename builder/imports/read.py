@@ -7,6 +7,7 @@ from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
+from cotbuild.builder.imports.hub_files import HubFile, is_hub_file, open_hub_file
 from cotbuild.builder.imports.values import (
     describe_failure,
     is_parts,
@@ -32,6 +33,7 @@ from cotbuild.builder.sources.question_form import (
     is_question_form,
 )
 from cotbuild.builder.sources.targets import is_missing
+from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.finish_reasons import (
     FILTERED,
@@ -46,6 +48,7 @@ from cotbuild.schemas.import_recipe import (
     ImportDropReason,
     ImportRecipe,
 )
+from cotbuild.schemas.names import FileFormat
 from cotbuild.schemas.record import short_repr
 
 SAMPLE_ROWS = 100
@@ -98,14 +101,33 @@ class DroppedTexts:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
-def open_files(config: ImportConfig) -> list[RowFile]:
-    """Return the files of an import, each read as the config says; raises ConfigError."""
+ImportedFile = RowFile | HubFile
+
+
+def open_files(config: ImportConfig, source: SourceConfig) -> list[ImportedFile]:
+    """Return the files of an import; see `open_imported`."""
     return [
-        open_rows(file, config.file_format, config.rows_under) for file in config.files
+        open_imported(name, source, config.file_format, config.rows_under)
+        for name in config.files
     ]
 
 
-def read_rows(file: RowFile, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
+def open_imported(
+    name: str,
+    source: SourceConfig,
+    file_format: FileFormat | None = None,
+    rows_under: str | None = None,
+) -> ImportedFile:
+    """Return the rows of a file, of files side by side or of a dataset on the Hub.
+
+    `source` has the split and the config of a dataset on the Hub. Raises ConfigError.
+    """
+    if is_hub_file(name):
+        return open_hub_file(name, source)
+    return open_rows(name, file_format, rows_under)
+
+
+def read_rows(file: ImportedFile, recipe: ImportRecipe) -> Iterator[Row | BadRow]:
     """Yield the rows of one file; a row that is itself a text gets the key `WHOLE_ROW`.
 
     Raises DataError where the file cannot be read, ConfigError where the first rows
@@ -151,7 +173,7 @@ def _check_paths(paths: list[str], sample: list[Row], where: str) -> None:
         raise ConfigError(f"{where}: {path}: in the first rows {stop.describe()}.")
 
 
-def _bare_rows(file: RowFile) -> Iterator[Row]:
+def _bare_rows(file: ImportedFile) -> Iterator[Row]:
     if not isinstance(file, FileRows) or file.format not in ("json", "jsonl"):
         raise ConfigError(
             f"{file.location}: text={WHOLE_ROW} needs a JSON list of texts. For other "

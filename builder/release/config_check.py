@@ -12,6 +12,7 @@ from cotbuild.builder.build.compare import differences
 from cotbuild.builder.generate.chains import ChainRules
 from cotbuild.builder.generate.import_job import import_title
 from cotbuild.builder.generate.teacher_job import teacher_title
+from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.release.sanitize import NO_ADDRESS, named_config
 from cotbuild.builder.release.untrusted import received_config
@@ -251,7 +252,7 @@ def _import_faults(
         "recipe.made_by": (recipe.made_by, entry.made_by),
         "recipe.licence": (recipe.licence, entry.licence),
         "recipe.url": (recipe.url, entry.url),
-        "files": ([last_part(file) for file in config.files], files),
+        "files": ([public_file_name(file) for file in config.files], files),
         "order_from": (order_from and last_part(order_from), order_file),
     }
     for field, (value, expected) in pairs.items():

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from cotbuild.builder.imports import builtin_recipes
+from cotbuild.builder.imports.recognise import mapping_flags
+from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.sources.files import parse_parallel
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.grading import GradingConfig
-from cotbuild.schemas.import_recipe import ImportConfig
+from cotbuild.schemas.import_recipe import MAPPING, ImportConfig, ImportRecipe
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import VariantSet, VariantSpec
@@ -83,18 +85,33 @@ def _import_words(
 ) -> list[str]:
     recipe = imported.recipe
     is_builtin = builtin_recipes().get(recipe.ref) == recipe
-    words = ["cotbuild", "import", *(last_part(file) for file in imported.files)]
+    words = ["cotbuild", "import", *(public_file_name(file) for file in imported.files)]
     if imported.file_format is not None:
         words += ["--as", imported.file_format]
     if imported.rows_under is not None:
         words += ["--rows-under", imported.rows_under]
-    words += ["--format", recipe.ref if is_builtin else "recipe.yaml"]
+    if is_builtin:
+        words += ["--format", recipe.ref]
+    else:
+        words += _recipe_words(recipe)
     if recipe.join != "inside":
         words += ["--source", _source_name(config, manifest)]
     if imported.order_from is not None:
         words += ["--order-from", last_part(imported.order_from)]
     words += [*_source_flags(config.source), *_grading_flags(config.grading)]
     return [*words, "--out", out]
+
+
+def _recipe_words(recipe: ImportRecipe) -> list[str]:
+    """Return the options for a recipe that does not ship."""
+    if not recipe.is_mapping:
+        return ["--format", "recipe.yaml"]
+    words = [] if recipe.name == MAPPING else ["--format", recipe.name]
+    words += mapping_flags(recipe)
+    words += ["--made-by", recipe.made_by, "--licence", recipe.licence]
+    words += [] if recipe.url is None else ["--url", recipe.url]
+    words += ["--answer-first"] if recipe.answer == "first" else []
+    return [*words, "--target-shown"] if recipe.target_shown else words
 
 
 def _is_file_source(manifest: Manifest) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 from cotbuild.builder.build.directory import CONFIG, MANIFEST
 from cotbuild.builder.card import CARD_VERSION
+from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part, without_local_paths
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
-from cotbuild.builder.sources.files import parallel_name, parse_parallel
 from cotbuild.builder.storage.parquet import config_digests
 from cotbuild.schemas.config import (
     BuildConfig,
@@ -81,16 +81,10 @@ def _public_teacher(teacher: TeacherConfig, identity: str) -> TeacherConfig:
 def _public_import(imported: ImportConfig) -> ImportConfig:
     order_from = imported.order_from
     changes = {
-        "files": tuple(_public_file_name(file) for file in imported.files),
+        "files": tuple(public_file_name(file) for file in imported.files),
         "order_from": None if order_from is None else last_part(order_from),
     }
     return imported.model_copy(update=changes)
-
-
-def _public_file_name(file: str) -> str:
-    """Return the name of a file, or of files side by side, without folders."""
-    files = parse_parallel(file)
-    return last_part(file) if files is None else parallel_name(files)
 
 
 def is_path(model: str) -> bool:

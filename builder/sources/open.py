@@ -83,7 +83,7 @@ def _open_hub(config: SourceConfig, store_dir: Path | None) -> Source:
     else:
         branch = f"{hub_id}@{revision}"
         known = None if store_dir is None else _known_commit(config, branch, store_dir)
-        commit = known or _resolve_commit(hub_id, revision)
+        commit = known or resolve_revision(hub_id, revision)
 
     def open_split(name: str) -> RowReader:
         return HubRows(hub_id, config.config_name, name, commit)
@@ -100,8 +100,8 @@ def _known_commit(config: SourceConfig, branch: str, store_dir: Path) -> str | N
     return commit or recorded_commit(store_dir.parent, config)
 
 
-def _resolve_commit(hub_id: str, revision: str) -> str:
-    """Return the commit of a branch or tag.
+def resolve_revision(hub_id: str, revision: str, named_by: str = "--source") -> str:
+    """Return the commit of a branch or tag; `named_by` is what a user corrects.
 
     Raises ConfigError if there is no such dataset or revision, and DataError if neither
     the Hub nor its local cache answers.
@@ -114,7 +114,7 @@ def _resolve_commit(hub_id: str, revision: str) -> str:
         revision,
         no_repo=ConfigError(
             f"source {hub_id!r}: no such file, and no such dataset on the Hub, or it "
-            "is private or gated. Correct --source, or set HF_TOKEN."
+            f"is private or gated. Correct {named_by}, or set HF_TOKEN."
         ),
         no_revision=ConfigError(
             f"{hub_id}: it has no branch, tag or commit {revision!r}."

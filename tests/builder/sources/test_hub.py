@@ -294,3 +294,27 @@ for config in (sums(), SourceConfig(name="gsm8k", split="test")):
     ]
     assert lines[19] == "size             not shown: its card does not state it"
     assert lines[-1] == "  target: 1001"
+
+
+IMPORT = """
+from cotbuild.builder.cli.app import app
+from typer.testing import CliRunner
+for words in (sys.argv[2:], ["verify", sys.argv[1]]):
+    done = CliRunner().invoke(app, words)
+    print(done.output, done.exit_code)
+"""
+
+
+def test_a_dataset_of_answers_is_imported_at_its_commit(
+    run: Run, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "b")
+    mapping = ["text=why", "question=frage", "target=antwort", "answer=antwort"]
+    options = [word for pair in mapping for word in ("--map", pair)]
+    lines = run(IMPORT, out, "import", "ann/sums", *options, "--out", out)
+    assert "5 rationales = 5 correct" in lines
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    [file] = manifest["imported"]["files"]
+    name = f"ann/sums@{NEW}"
+    assert (file["file"], file["checksum"], file["num_rows"]) == (name, name, 5)
+    assert lines[-1].endswith(" 0")  # the exit code of verify
