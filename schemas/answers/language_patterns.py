@@ -48,6 +48,8 @@ class LanguagePatterns(NamedTuple):
 
     Group `adjective` is the last adjective, `verb` an inverted verb.
     """
+    solution: re.Pattern[str] | None
+    """A noun that counts only with a verb."""
     wrong: re.Pattern[str]
     """Says before the noun that another one is meant, if the question does not."""
     choose: re.Pattern[str] | None
@@ -123,7 +125,8 @@ class _Compiler:
         language = self.language
         # A hyphen makes it another word: "Schritt-für-Schritt-Antwort".
         left = rf"(?<!{WORD})(?<!-)" if language.left_bound else ""
-        noun = rf"{left}{join_words(language.answer)}{self.right}"
+        nouns = (*language.answer, *language.solution)
+        noun = rf"{left}(?P<noun>{join_words(nouns)}){self.right}"
         option = rf"{left}(?P<option>{join_words(language.option)}){self.right}"
         beside = self.bounded((*language.correct, *language.about))
         after = rf"(?P<after>(?:{self.gap}{beside}){{0,3}})"
@@ -219,7 +222,12 @@ class _Stems(NamedTuple):
 
 
 def _find_stems(language: Language, *, ascii_only: bool) -> _Stems:
-    nouns = (*language.answer, *language.choose, *language.is_answer)
+    nouns = (
+        *language.answer,
+        *language.solution,
+        *language.choose,
+        *language.is_answer,
+    )
     return _Stems(
         language,
         _shortest_stems(nouns, ascii_only),
@@ -262,6 +270,9 @@ def compile_language(language: Language) -> LanguagePatterns:
         language=language,
         cue=re.compile(build.cue()),
         lead=re.compile(build.lead()),
+        solution=_compiled(
+            join_words(language.solution) if language.solution else None
+        ),
         wrong=re.compile(join_words(language.wrong)),
         choose=_compiled(choose and choose + "[ :]{0,2}"),
         weak=re.compile(build.weak()),

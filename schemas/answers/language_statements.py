@@ -52,6 +52,7 @@ _SEVERAL_LABELS = re.compile(
     r"[ \n*_\"'`$(\[{<~#>]{0,12}(?P<labels>[A-Z]{2,6})(?![A-Za-z])"
 )
 _OTHER_NUMBER = re.compile(r"[^,(=:/\n]{0,80}?[^\d,(=:/\n.](?P<number>[0-9]+)")
+_LIST_MARK = re.compile(r"[*_]{0,2}[.)][*_]{0,2} +\S")
 _COMMA_CUE = re.compile(
     r"(answer[*_]{0,3} ?:|\\boxed\{|<answer>)(?=[ *_$\n]{0,6}-?[0-9][0-9.]{0,15},[0-9])"
 )
@@ -88,7 +89,7 @@ class _Place(NamedTuple):
     end: int
     """Where the value begins."""
     needs_close: bool
-    """Whether only a value that fills its clause counts."""
+    """Whether only a value that comes first and fills its clause counts."""
     is_heading: bool = False
     """Whether a colon or a line break leads to the value, and no verb."""
     needs_tail: bool = False
@@ -223,7 +224,9 @@ def _place(texts: _Texts, match: re.Match[str], rule: str) -> _Place | None:
     is_inverted = lead is not None and "verb" in lead.re.groupindex and lead["verb"]
     needs_tail = is_bare and not patterns.language.bare and not is_inverted
     is_heading = match[0].rstrip("*_\"' ").endswith((":", "=", "\n"))
-    return _Place(rule, start, match.end(), is_bare, is_heading, needs_tail)
+    is_solution = patterns.solution and patterns.solution.fullmatch(match["noun"] or "")
+    needs_close = is_bare or (is_heading and bool(is_solution))
+    return _Place(rule, start, match.end(), needs_close, is_heading, needs_tail)
 
 
 def _is_other_noun(texts: _Texts, before: str) -> bool:
@@ -309,10 +312,12 @@ def _read_value(texts: _Texts, place: _Place) -> ReadValue | None:
     rest = texts.low[value.end : end]
     if _is_denied(rest, texts.patterns) or _is_qualified(texts, value.end):
         return None
+    if place.is_heading and _is_list_item(texts, place.end, value):
+        return None
     is_sentence = place.is_heading and _names_other_number(texts, value, end)
     if is_sentence or _names_several(texts, value, end):
         value = value._replace(answer=None)
-    if place.needs_close and not _fills_clause(texts, value, stop):
+    if place.needs_close and not _fills_clause(texts, place, value, stop):
         return None
     return value
 
@@ -503,6 +508,14 @@ def _is_qualified(texts: _Texts, end: int) -> bool:
     return texts.patterns.condition.match(texts.low, start) is not None
 
 
+def _is_list_item(texts: _Texts, cue_end: int, value: ReadValue) -> bool:
+    """Return whether a number opens a line of a list: "Antwort:" and then "1. Zuerst …"."""
+    is_number = texts.question.kind is QuestionKind.NUMBER
+    is_on_next_line = "\n" in texts.low[cue_end - 1 : value.start]
+    mark = _LIST_MARK.match(texts.low, value.end)
+    return is_number and is_on_next_line and mark is not None
+
+
 def _names_other_number(texts: _Texts, value: ReadValue, end: int) -> bool:
     """Return whether another number follows in prose: "Antwort: 8 Stifte kosten 12 €"."""
     if texts.question.kind is not QuestionKind.NUMBER or value.answer is None:
@@ -531,12 +544,16 @@ def _names_several(texts: _Texts, value: ReadValue, end: int) -> bool:
     return label is not None and label != value.answer
 
 
-def _fills_clause(texts: _Texts, value: ReadValue, stop: int) -> bool:
-    """Return whether nothing but a unit or a mark is between the value and `stop`."""
+def _fills_clause(texts: _Texts, place: _Place, value: ReadValue, stop: int) -> bool:
+    """Return whether a value comes first, and only a unit or a mark up to `stop`."""
+    is_number = texts.question.kind is QuestionKind.NUMBER
+    before = texts.low[place.end : value.start]
+    if is_number and any(char.isalpha() for char in before):
+        return False
     if _CLOSED.match(texts.low, value.end):
         return True
     rest = texts.low[value.end : stop]
-    if texts.question.kind is QuestionKind.NUMBER:
+    if is_number:
         return _UNIT_ONLY.match(rest) is not None
     return re.fullmatch(CLOSING, rest) is not None
 

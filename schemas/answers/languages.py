@@ -34,6 +34,8 @@ class Language:
 
     answer: Words
     """Nouns for the answer, with the prefixes and suffixes that they come with."""
+    solution: Words = ()
+    """Nouns that head the reasoning too, and so count only with a verb."""
     correct: Words
     """Correct, final, best: adjectives beside the noun."""
     wrong: Words
@@ -97,9 +99,10 @@ LANGUAGES = (
             "|welcher|oder|wir|auch|aber|weil"
         ),
         answer=_words(
-            "antwort|lösung|endergebnis|ergebnis|endantwort|antwortmöglichkeit"
+            "antwort|endergebnis|ergebnis|endantwort|antwortmöglichkeit"
             "|antwortoption|schlussantwort"
         ),
+        solution=_words("lösung"),
         correct=_words(
             "richtige|korrekte|endgültige|beste|finale|gesuchte|passende|zutreffende"
             "|richtiges|korrekte"
@@ -203,7 +206,8 @@ LANGUAGES = (
             "el|los|las|una|un|es|que|por|para|con|del|se|y|en|cuál|cuántos|cuántas"
             "|qué|entonces|porque|como|pero|su"
         ),
-        answer=_words("respuesta|solución|resultado final|opción correcta"),
+        answer=_words("respuesta|resultado final|opción correcta"),
+        solution=_words("solución"),
         correct=_words(
             "correcta|final|mejor|correcto|adecuada|definitiva|acertada|verdadera"
         ),
@@ -249,7 +253,8 @@ LANGUAGES = (
             "il|gli|della|di|che|è|una|un|per|con|del|si|quale|quanti|quindi|perché"
             "|sono|nel|non|dei|delle|anche|ma"
         ),
-        answer=_words("risposta|soluzione|risultato finale"),
+        answer=_words("risposta|risultato finale"),
+        solution=_words("soluzione"),
         correct=_words("corretta|finale|giusta|esatta|migliore|corretto|definitiva"),
         wrong=_words("sbagliata|errata|falsa"),
         option=_words("opzione|lettera|alternativa|risposta|scelta"),
@@ -285,7 +290,8 @@ LANGUAGES = (
             "os|uma|um|é|que|por|para|com|da|não|em|qual|quantos|quantas|então|porque"
             "|são|na|dos|das|mas|ele|ela"
         ),
-        answer=_words("resposta|gabarito|solução|resultado final"),
+        answer=_words("resposta|gabarito|resultado final"),
+        solution=_words("solução"),
         correct=_words("correta|final|certa|melhor|correto|adequada|definitiva"),
         wrong=_words("errada|incorreta|falsa"),
         option=_words("opção|alternativa|letra|resposta"),
@@ -327,7 +333,8 @@ LANGUAGES = (
             "het|een|van|en|niet|voor|met|dat|op|zijn|welke|hoeveel|dus|omdat|wordt"
             "|heeft|deze|aan|ook|maar|wij"
         ),
-        answer=_words("antwoord|eindantwoord|oplossing|eindresultaat"),
+        answer=_words("antwoord|eindantwoord|eindresultaat"),
+        solution=_words("oplossing"),
         correct=_words("juiste|correcte|goede|beste|uiteindelijke|definitieve"),
         wrong=_words("foute|verkeerde|onjuiste"),
         option=_words("optie|antwoord|keuze|mogelijkheid"),
@@ -365,7 +372,8 @@ LANGUAGES = (
             "jest|nie|się|na|że|ile|który|która|które|jaki|jaka|więc|ponieważ|oraz|dla"
             "|przez|jak|są|od|z|w|i"
         ),
-        answer=_words("odpowiedź|odpowiedz|odpowiedzią|rozwiązanie|wynik końcowy"),
+        answer=_words("odpowiedź|odpowiedz|odpowiedzią|wynik końcowy"),
+        solution=_words("rozwiązanie"),
         correct=_words(
             "poprawna|prawidłowa|ostateczna|właściwa|końcowa|najlepsza|poprawną"
             "|prawidłową|ostateczną|właściwą|najlepszą"
@@ -415,7 +423,7 @@ LANGUAGES = (
         name="Russian",
         decimal_comma=True,
         common=_words("и|в|не|на|что|это|как|по|из|для|или|так|если|то|с|у|к"),
-        answer=_words("ответ|ответом|решение задачи|итог"),
+        answer=_words("ответ|ответом|итог"),
         correct=_words(
             "правильный|верный|окончательный|итоговый|финальный|лучший|наилучший"
             "|правильным|верным|окончательным|правильного|верного|подходящий"
@@ -640,7 +648,8 @@ LANGUAGES = (
         left_bound=False,
         right_bound=False,
         common=_words("は|の|を|に|が|です|ます|した|から|で|と|も|する"),
-        answer=_words("答え|答|正解|正答|解答|回答|最終解答|最終回答|解|正しい選択肢"),
+        answer=_words("答え|答|正解|正答|回答|最終解答|最終回答|正しい選択肢"),
+        solution=_words("解答|解"),
         correct=_words("正しい|最終的な|最も適切な|最適な|最終|正しい答えの|最終の"),
         wrong=_words("間違った|誤った|間違っている|誤っている|正しくない|不適切な"),
         option=_words("選択肢|記号|番号"),
@@ -846,5 +855,124 @@ LANGUAGES = (
         scales={"শত": 2, "হাজার": 3, "লাখ": 5, "লক্ষ": 5, "কোটি": 7, "মিলিয়ন": 6},
         question_heads=_words("প্রশ্ন|পরবর্তী প্রশ্ন|সমস্যা|ব্যবহারকারী"),
         rationale_heads=_words("ব্যাখ্যা|যুক্তি|সমাধান|কারণ|ধাপে ধাপে উত্তর"),
+    ),
+    Language(
+        code="id",
+        name="Indonesian",
+        decimal_comma=True,
+        common=_words(
+            "yang|dan|untuk|dengan|adalah|ini|itu|dari|berapa|karena|tidak|akan|pada"
+            "|dalam|manakah|apakah|oleh|jadi|sebuah"
+        ),
+        answer=_words("jawaban|jawabannya|jawaban akhir|jawaban akhirnya|hasil akhir"),
+        correct=_words(
+            "yang benar|benar|yang tepat|tepat|akhir|terbaik|yang paling tepat|yang sesuai"
+        ),
+        wrong=_words("yang salah|salah"),
+        option=_words("pilihan|opsi|huruf|jawaban"),
+        about=_words("untuk pertanyaan ini|untuk soal ini|dari soal ini|di sini"),
+        copulas=_words("adalah|ialah|yaitu|adalah pilihan|seharusnya"),
+        is_correct=_words("adalah benar|benar"),
+        pick=_words("saya memilih|kita memilih|saya pilih"),
+        so=_words("jadi|oleh karena itu|maka|dengan demikian|sehingga|kesimpulannya"),
+        because=_words("karena|sebab|disebabkan"),
+        conditions=_words("jika|kalau|apabila|seandainya|misalkan|kecuali"),
+        examples=_words("misalnya|contoh|contohnya"),
+        negations=_words("tidak|bukan|bukanlah|tak"),
+        that=_words("bahwa|kalau"),
+        limits=_words("setidaknya|paling sedikit|paling banyak|kurang dari|lebih dari"),
+        joins=_words("atau|dan|sampai|hingga"),
+        yes=_words("ya|benar|betul"),
+        no=_words("tidak|salah|bukan"),
+        none=_words(
+            "tidak ada|tidak diketahui|tidak dapat|keduanya|tidak mungkin|semua"
+        ),
+        scales={"ribu": 3, "juta": 6, "miliar": 9},
+        question_heads=_words("pertanyaan|pertanyaan berikutnya|soal|pengguna"),
+        rationale_heads=_words("penjelasan|alasan|pembahasan|penyelesaian|solusi"),
+    ),
+    Language(
+        code="sw",
+        name="Swahili",
+        common=_words(
+            "ya|wa|kwa|na|ni|za|katika|ana|idadi|kila|hii|hivyo|kiasi|gani|ngapi|yake"
+            "|lakini|baada|kama|cha"
+        ),
+        answer=_words("jibu|jibu la mwisho|majibu"),
+        correct=_words("sahihi|la mwisho|bora|lililo sahihi"),
+        wrong=_words("si sahihi|baya"),
+        option=_words("chaguo|herufi"),
+        about=_words("la swali|kwa swali hili"),
+        copulas=_words("ni|litakuwa|lingekuwa|ni chaguo"),
+        is_correct=_words("ni sahihi"),
+        so=_words("kwa hivyo|hivyo|kwa hiyo|basi|kwahiyo|hatimaye"),
+        because=_words("kwa sababu|kwani|maana"),
+        conditions=_words("kama|ikiwa|iwapo|endapo|tuseme"),
+        examples=_words("kwa mfano|mfano"),
+        negations=_words("si|sio|siyo|hapana"),
+        that=_words("kwamba|kuwa"),
+        limits=_words("angalau|chini ya|zaidi ya|kati ya"),
+        joins=_words("au|na|hadi|ama"),
+        yes=_words("ndiyo|ndio|kweli"),
+        no=_words("hapana|la|si kweli|uongo"),
+        none=_words("hakuna|haijulikani|haiwezekani|zote mbili"),
+        question_heads=_words("swali|swali linalofuata|tatizo"),
+        rationale_heads=_words("maelezo|sababu|suluhisho|jibu la hatua kwa hatua"),
+    ),
+    Language(
+        code="te",
+        name="Telugu",
+        common=_words("మరియు|ఒక|ఈ|అతను|ఆమె|ఎన్ని|ఎంత|కాబట్టి|లో|అని|ఉంది|ఉన్నాయి|మొత్తం"),
+        answer=_words("జవాబు|సమాధానం|తుది సమాధానం|సరైన సమాధానం"),
+        correct=_words("సరైన|తుది|ఉత్తమ"),
+        wrong=_words("తప్పు"),
+        option=_words("ఎంపిక|ఆప్షన్"),
+        copulas=_words("అనేది|ఏమిటంటే"),
+        bare=True,
+        tails=_words("అవుతుంది|అవుతాయి|ఉంటుంది"),
+        so=_words("కాబట్టి|అందువల్ల|అందుకే|కనుక"),
+        because=_words("ఎందుకంటే"),
+        conditions=_words("ఒకవేళ|అయితే"),
+        examples=_words("ఉదాహరణకు|ఉదాహరణ"),
+        negations=_words("కాదు|లేదు"),
+        that=_words("అని"),
+        limits=_words("కనీసం|కంటే తక్కువ|కంటే ఎక్కువ"),
+        joins=_words("లేదా|మరియు|నుండి"),
+        yes=_words("అవును|నిజం"),
+        no=_words("కాదు|లేదు|తప్పు|అబద్ధం"),
+        none=_words("ఏదీ కాదు|తెలియదు|రెండూ"),
+        scales={"వేల": 3, "లక్షల": 5, "కోట్ల": 7},
+        question_heads=_words("ప్రశ్న|తదుపరి ప్రశ్న|సమస్య"),
+        rationale_heads=_words("వివరణ|పరిష్కారం|కారణం"),
+    ),
+    Language(
+        code="th",
+        name="Thai",
+        left_bound=False,
+        right_bound=False,
+        common=_words("ที่|และ|ใน|ของ|เป็น|จะ|ได้|มี|ให้|ดังนั้น|คือ|กี่|เท่าไหร่"),
+        answer=_words("คำตอบ|คำตอบสุดท้าย|เฉลย"),
+        correct=_words("ที่ถูกต้อง|สุดท้าย|ที่ดีที่สุด|ถูกต้อง|ของคำถามนี้"),
+        wrong=_words("ที่ผิด|ที่ไม่ถูกต้อง"),
+        option=_words("ตัวเลือก|ข้อ"),
+        about=_words("ของโจทย์นี้|ก็"),
+        copulas=_words("คือ|เป็น|คือข้อ|คือตัวเลือก|เท่ากับ|จะเป็น"),
+        tails=_words("ครับ|ค่ะ|นั่นเอง"),
+        is_answer=_words("เป็นคำตอบที่ถูกต้อง|คือคำตอบที่ถูกต้อง|เป็นคำตอบ"),
+        choose=_words("ตอบข้อ|จึงตอบข้อ|เลือกข้อ"),
+        so=_words("ดังนั้น|เพราะฉะนั้น|จึง|สรุปแล้ว|สรุปว่า"),
+        because=_words("เพราะ|เนื่องจาก"),
+        conditions=_words("ถ้า|หาก|สมมติ"),
+        examples=_words("ตัวอย่างเช่น|เช่น|ตัวอย่าง"),
+        negations=_words("ไม่ใช่|ไม่"),
+        that=_words("ว่า"),
+        limits=_words("อย่างน้อย|มากที่สุด|น้อยกว่า|มากกว่า|ไม่เกิน"),
+        joins=_words("หรือ|และ|ถึง"),
+        yes=_words("ใช่|จริง|ถูกต้อง|ถูก"),
+        no=_words("ไม่ใช่|ไม่จริง|เท็จ|ผิด|ไม่"),
+        none=_words("ไม่มี|ไม่ทราบ|ไม่สามารถ|ทั้งสอง"),
+        scales={"ร้อย": 2, "พัน": 3, "หมื่น": 4, "แสน": 5, "ล้าน": 6},
+        question_heads=_words("คำถาม|คำถามถัดไป|โจทย์|ปัญหา"),
+        rationale_heads=_words("คำอธิบาย|วิธีทำ|เหตุผล|อธิบาย|คำตอบทีละขั้นตอน"),
     ),
 )

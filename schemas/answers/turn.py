@@ -234,18 +234,23 @@ def _is_run_on(
     if " ".join(after.strip(p.EDGE).split()).startswith(question_start):
         return False
     if re.fullmatch(_QUESTION_HEADS, mark["head"]):
-        return not _leads_to_question(low[: mark.start()])
+        return not _leads_to_question(low[: mark.start()], question)
     follows_blank_line = low[: mark.start()].rstrip(" ").endswith("\n")
     return follows_blank_line and bool(line) and not _restates(line, question)
 
 
-def _leads_to_question(lead: str) -> bool:
-    """Return whether a text's first words announce that it restates the question.
+def _leads_to_question(lead: str, question: Question) -> bool:
+    """Return whether a text's first words are no answer, so that it restates a question.
 
-    It may do so in another language: "好的，让我们来理解这个问题。".
+    It may do so in another language: "好的，让我们来理解这个问题。". Without a digit no
+    number has been named.
     """
+    if _DIGIT.search(lead):
+        return False
+    if question.kind is QuestionKind.NUMBER:
+        return True
     lead = lead.strip()
-    if len(lead) > _ANNOUNCING_CHARS or _DIGIT.search(lead):
+    if len(lead) > _ANNOUNCING_CHARS:
         return False
     return lead.endswith(":") or _ANNOUNCES.search(lead) is not None
 

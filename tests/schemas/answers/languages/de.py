@@ -68,6 +68,8 @@ NUMBER = (
     ("Antwort: Sie hat 42 Äpfel.", "42"),
     ("Die endgültige Antwort ist $42$.", "42"),
     ("Die Antwort ist 42 €.", "42"),
+    ("Lösung:\n1. Wir addieren 3 und 4.", None),
+    ("Antwort:\n1. Wir addieren.", None),
 )
 YES_NO = (
     ("Die Antwort ist ja.", "yes"),

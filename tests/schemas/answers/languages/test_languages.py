@@ -19,6 +19,7 @@ from tests.schemas.answers.languages import (
     es,
     fr,
     hi,
+    id,
     it,
     ja,
     ko,
@@ -26,12 +27,36 @@ from tests.schemas.answers.languages import (
     pl,
     pt,
     ru,
+    sw,
+    te,
+    th,
     tr,
     vi,
     zh,
 )
 
-TABLES = (ar, bn, de, es, fr, hi, it, ja, ko, nl, pl, pt, ru, tr, vi, zh)
+TABLES = (
+    ar,
+    bn,
+    de,
+    es,
+    fr,
+    hi,
+    id,
+    it,
+    ja,
+    ko,
+    nl,
+    pl,
+    pt,
+    ru,
+    sw,
+    te,
+    th,
+    tr,
+    vi,
+    zh,
+)
 
 
 def cases() -> list[tuple[str, QuestionKind, str, str | None]]:
