@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from cotbuild.builder.hub.commits import first_line
@@ -79,7 +80,7 @@ class HubRows:
         yield from self._find_split()
 
     def _find_split(self) -> Any:
-        splits = self._load_splits()
+        splits = self._splits
         if self._split in splits:
             return splits[self._split]
         # On the Hub, validation may also be called dev or val.
@@ -91,7 +92,8 @@ class HubRows:
             f"{', '.join(splits)}."
         )
 
-    def _load_splits(self) -> Any:
+    @cached_property
+    def _splits(self) -> Any:
         import datasets
 
         try:
