@@ -28,8 +28,9 @@ from cotbuild.builder.imports.read import (
 )
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.files import FileRows
-from cotbuild.builder.sources.make import clean_field, clean_id, parse_choices
+from cotbuild.builder.sources.make import clean_field, clean_id
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.import_recipe import (

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.builder.sources.make import LETTERED, ChoicePairs, clean_text
+from cotbuild.builder.sources.choices import LETTERED, has_marks
+from cotbuild.builder.sources.make import ChoicePairs, clean_text
 from cotbuild.schemas.config import TargetForm
 from cotbuild.schemas.record import short_repr
 
@@ -132,7 +133,12 @@ def _unwrap(value: object) -> object:
 
 
 def _find_marked(value: object, pairs: ChoicePairs) -> list[tuple[str, str]] | None:
-    """Return the choices that a list of 0 and 1 marks, None for any other value."""
+    """Return the choices that a list of 0 and 1 marks, None for any other value.
+
+    An object whose keys are the choices marks them by its values.
+    """
+    if isinstance(value, dict) and has_marks(value):
+        value = list(value.values())
     if not isinstance(value, list | tuple) or len(value) != len(pairs):
         return None
     if not all(mark in (0, 1) for mark in value):
@@ -167,7 +173,7 @@ class ChoiceEvidence:
         """Count the readings of one target."""
         value = _unwrap(value)
         self.num_targets += 1
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | dict):
             marked = _find_marked(value, pairs)
             self.num_marked += marked is not None and len(marked) == 1
             return

@@ -19,6 +19,7 @@ from cotbuild.builder.sources.question_form import (
 from cotbuild.builder.sources.suggest import (
     UNKNOWN_COLUMN,
     find_unmapped_choices,
+    find_unmapped_distractors,
     has_data_for_names,
     suggest_columns,
 )
@@ -75,19 +76,18 @@ def resolve_columns(
     may_lack_target = "target" in columns or bool(base and base["target"])
     lacks_target = not names["target"] and not may_lack_target
     unmapped_choices = find_unmapped_choices(columns, names, sample)
-    if not names["question"] or lacks_target or unmapped_choices:
-        suggested = suggest_columns(names, columns, present, sample, unmapped_choices)
+    distractors = find_unmapped_distractors(columns, names, sample)
+    is_unclear = bool(unmapped_choices or distractors)
+    if not names["question"] or lacks_target or is_unclear:
+        suggested = suggest_columns(
+            names, columns, present, sample, unmapped_choices, distractors
+        )
         if has_data_for_names(present, sample):
             raise _no_header_error(present, location)
         raise _unknown_columns_error(columns, present, suggested, location)
     _check_columns(names, present, location)
     _check_paths(columns, present, sample, location)
     return names
-
-
-def column_names(rows: Iterable[Row]) -> list[str]:
-    """Return the columns of rows, in the order in which they come."""
-    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def make_getters(names: Mapping[str, str], present: Sequence[str]) -> dict[str, Getter]:
@@ -251,7 +251,9 @@ def _unknown_columns_error(
     location: str,
 ) -> ConfigError:
     unknown = list(suggested) or ["question"]
-    hint = " (--map target= if the file has none)" if "target" in unknown else ""
+    optional = [field for field in ("target", "choices") if field in unknown]
+    without = " ".join(f"--map {field}=" for field in optional)
+    hint = f" ({without} if the file has none)" if optional else ""
     if UNKNOWN_COLUMN in suggested.values():
         hint = f", with a column for {UNKNOWN_COLUMN}{hint}"
     return ConfigError(

@@ -14,6 +14,7 @@ from cotbuild.builder.sources.choice_targets import (
     find_choice_label,
     parse_position,
 )
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.columns import make_getters
 from cotbuild.builder.sources.distractors import place_option
 from cotbuild.builder.sources.make import (
@@ -22,7 +23,6 @@ from cotbuild.builder.sources.make import (
     clean_id,
     join_texts,
     make_question,
-    parse_choices,
 )
 from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
 from cotbuild.builder.sources.question_form import Getter

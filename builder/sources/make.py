@@ -1,22 +1,16 @@
 """Make questions from the raw values of rows: texts, ids, choices and validation."""
 
-import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import chain
-from typing import Any
 
 from pydantic import ValidationError
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import explain_validation_error, short_repr
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-LETTERED = re.compile(r"\(?([A-Za-z])[).:]\s*(\S.*)", re.DOTALL)
-"""An option that begins with its own letter, such as "A)21"."""
 ChoicePairs = Sequence[tuple[str, str]]
 """Choices as (label, text)."""
 
@@ -161,103 +155,3 @@ def _bad_question(
                 f"which is not one of its choices {short_repr(labels)}.",
             )
     return BadRow(BadRowReason.BAD_QUESTION, explain_validation_error(error))
-
-
-def parse_choices(value: object) -> list[tuple[str, str]]:
-    """Return choices as (label, text) from any published form; raises BadRow.
-
-    The forms are ["red", "blue"] (labelled A, B, …), [{"label": "A", "text": "red"},
-    …], {"label": [...], "text": [...]}, {"A": "red", "B": "blue"}, and a string that
-    holds one of them as JSON or Python text, as a CSV cell does. Empty choices at the
-    end are dropped, as are the letters of ["A) red", "B) blue"].
-    """
-    if isinstance(value, str):
-        value = _parse_cell(value)
-    if isinstance(value, dict):
-        return _parse_choice_mapping(value)
-    if isinstance(value, list | tuple):
-        return _parse_choice_list(value)
-    raise _bad_choices(value)
-
-
-def _parse_choice_mapping(value: dict[Any, Any]) -> list[tuple[str, str]]:
-    labels, texts = value.get("label"), value.get("text")
-    if labels is None and texts is None:
-        items = _without_padding(list(value.items()), lambda item: item[1])
-        return [_clean_pair(label, text) for label, text in items]
-    if not isinstance(labels, list | tuple) or not isinstance(texts, list | tuple):
-        raise _bad_choices(value)
-    if len(labels) != len(texts):
-        raise _bad_choices(value)
-    pairs = list(zip(labels, texts, strict=True))
-    kept = _without_padding(pairs, lambda pair: pair[1])
-    return [_clean_pair(label, text) for label, text in kept]
-
-
-def _parse_choice_list(value: Sequence[Any]) -> list[tuple[str, str]]:
-    if all(isinstance(item, dict) for item in value):
-        items = _without_padding(value, lambda item: item.get("text"))
-        return [_clean_pair(item.get("label"), item.get("text")) for item in items]
-    kept = _without_padding(value, lambda item: item)
-    if len(kept) > len(LETTERS):
-        raise _bad_choices(value)
-    texts = _without_letters([_clean_option(text) for text in kept])
-    return list(zip(LETTERS, texts, strict=False))
-
-
-def _without_padding(
-    values: Sequence[Any], get_text: Callable[[Any], object]
-) -> Sequence[Any]:
-    """Return the choices without the empty ones at the end, which fill up columns."""
-    end = len(values)
-    while end and _is_empty(get_text(values[end - 1])):
-        end -= 1
-    return values[:end]
-
-
-def _is_empty(value: object) -> bool:
-    """Return whether a choice is null, blank or NaN."""
-    if isinstance(value, str):
-        return not clean_text(value)
-    return value is None or value != value
-
-
-def _without_letters(texts: list[str]) -> list[str]:
-    """Return choices without their letters, if each begins with its own."""
-    matches = [LETTERED.fullmatch(text) for text in texts]
-    rest = [match[2] for match in matches if match]
-    letters = "".join(match[1].upper() for match in matches if match)
-    return rest if rest and letters == LETTERS[: len(texts)] else texts
-
-
-def _parse_cell(text: str) -> Any:
-    try:
-        return parse_list_text(text)
-    except PythonTextFault as error:
-        raise _bad_choices(text) from error
-
-
-def _clean_pair(label: object, text: object) -> tuple[str, str]:
-    return _clean_option(label), _clean_option(text)
-
-
-def _clean_option(value: object) -> str:
-    """Return a choice's label or text, which may be published as a number."""
-    if isinstance(value, str):
-        text = clean_text(value)
-        if text:
-            return text
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        is_finite = not isinstance(value, float) or math.isfinite(value)
-        if is_finite:  # NaN is an empty cell
-            return str(value)
-    raise _bad_choices(value)
-
-
-def _bad_choices(value: object) -> BadRow:
-    return BadRow(
-        BadRowReason.BAD_CHOICES,
-        f"choices hold {short_repr(value)}. Expected a list of texts, a list of "
-        '{label, text}, {"label": […], "text": […]}, {"A": text, …}, or one of these as '
-        "JSON.",
-    )

@@ -19,7 +19,6 @@ from cotbuild.builder.sources.choice_targets import (
     ChoiceEvidence,
 )
 from cotbuild.builder.sources.columns import (
-    column_names,
     find_unused_columns,
     make_getters,
     resolve_columns,
@@ -41,6 +40,7 @@ from cotbuild.builder.sources.reading import (
     letter_labels,
 )
 from cotbuild.builder.sources.suggest import (
+    column_names,
     find_passage,
     find_text_columns,
     guess_exactly,

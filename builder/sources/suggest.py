@@ -10,6 +10,7 @@ from typing import Any
 
 from cotbuild.builder.sources.base import Row
 from cotbuild.builder.sources.choice_targets import parse_position
+from cotbuild.builder.sources.choices import has_marks
 from cotbuild.builder.sources.option_columns import (
     RunRole,
     find_option_runs,
@@ -79,8 +80,20 @@ def find_unmapped_choices(
     if is_known or "choices" in columns or "distractors" in columns or not sample:
         return ""
     nested = _nested_columns(sample)
-    guess = _guess_by_name("choices", nested)
+    texts = [name for name in column_names(sample) if _holds_texts(name, sample)]
+    guess = _guess_by_name("choices", nested) or guess_exactly("choices", texts)
     return guess or _find_nested_choices(nested, sample)
+
+
+def find_unmapped_distractors(
+    columns: Mapping[str, str], names: Mapping[str, str], sample: Sequence[Row]
+) -> str:
+    """Return a column that seems to hold the wrong options alone, "" for none."""
+    is_known = names["choices"] or names["distractors"]
+    if is_known or "choices" in columns or "distractors" in columns:
+        return ""
+    wrong = [name for name in _nested_columns(sample) if is_distractor_column(name)]
+    return next(iter(wrong), "")
 
 
 def suggest_columns(
@@ -89,6 +102,7 @@ def suggest_columns(
     present: Sequence[str],
     sample: Sequence[Row],
     unmapped_choices: str,
+    unmapped_distractors: str,
 ) -> dict[str, str]:
     """Return a column for each field that is not recognised, COL for want of one."""
     suggested: dict[str, str] = {}
@@ -109,6 +123,8 @@ def suggest_columns(
         suggested["target"] = target or UNKNOWN_COLUMN
     if unmapped_choices:
         suggested["choices"] = unmapped_choices
+    elif unmapped_distractors:
+        suggested["distractors"] = unmapped_distractors
     return suggested
 
 
@@ -213,6 +229,9 @@ def _guess_target(
 ) -> str:
     if unmapped_choices.endswith(".choices"):
         return unmapped_choices.removesuffix("choices") + "labels"
+    value = sample[0].get(unmapped_choices) if sample else None
+    if isinstance(value, dict) and has_marks(value):
+        return unmapped_choices
     plain = [name for name in unused if not _is_nested(name, sample)]
     candidates = [name for name in plain if not is_distractor_column(name)]
     exact = guess_exactly("target", candidates)
@@ -242,8 +261,19 @@ def _names_option(value: object, row: Row, options: Sequence[str]) -> bool:
 
 
 def _nested_columns(sample: Sequence[Row]) -> list[str]:
-    names = dict.fromkeys(name for row in sample for name in row)
-    return [name for name in names if _is_nested(name, sample)]
+    return [name for name in column_names(sample) if _is_nested(name, sample)]
+
+
+def column_names(rows: Iterable[Row]) -> list[str]:
+    """Return the columns of rows, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _holds_texts(column: str, sample: Sequence[Row]) -> bool:
+    """Return whether a column has texts alone, as a cell of a table may hold choices."""
+    values = [row.get(column) for row in sample]
+    texts = [value for value in values if not is_missing(value)]
+    return bool(texts) and all(isinstance(text, str) for text in texts)
 
 
 def _is_nested(column: str, sample: Sequence[Row]) -> bool:
@@ -263,6 +293,8 @@ def _find_nested_choices(nested: Sequence[str], sample: Sequence[Row]) -> str:
             continue
         if {"choices", "labels"} <= value.keys():
             return f"{name}.choices"
+        if has_marks(value):
+            return name
         keys = [key for key in value if isinstance(key, str)]
         if any(len(run.columns) == len(value) for run in find_option_runs(keys)):
             return name

@@ -10,7 +10,8 @@ from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.choice_targets import ChoiceEvidence
-from cotbuild.builder.sources.make import ChoicePairs, join_texts, parse_choices
+from cotbuild.builder.sources.choices import parse_choices
+from cotbuild.builder.sources.make import ChoicePairs, join_texts
 from cotbuild.builder.sources.option_columns import OptionRun
 from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.targets import is_missing, parse_number, parse_yes_no

@@ -14,6 +14,7 @@ from cotbuild.builder.imports.rows import read_stated_answer
 from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.builder.sources import (
     choice_targets,
+    choices,
     ids,
     make,
     option_columns,
@@ -313,7 +314,8 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "diff lines": lambda text: list(diff._wrap(text)),
     # sources
     "clean_text": make.clean_text,
-    "parse_choices": _unless_refused(make.parse_choices),
+    "parse_choices": _unless_refused(choices.parse_choices),
+    "split_lettered": choices.split_lettered,
     "parse_list_text": _unless_refused(python_text.parse_list_text),
     "parse_list_text of numpy": _unless_refused(
         lambda text: python_text.parse_list_text(f"array(['{text}'")

@@ -6,11 +6,11 @@ Some rows label their choices 1 to 4, and their target is a digit too; this is k
 import re
 
 from cotbuild.builder.sources.base import KnownDataset, Row
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.make import (
     clean_field,
     clean_id,
     make_question,
-    parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 

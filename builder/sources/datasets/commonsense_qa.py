@@ -5,11 +5,11 @@ text; this is kept, and the target is the published letter.
 """
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.make import (
     clean_field,
     clean_id,
     make_question,
-    parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import short_repr

@@ -3,13 +3,13 @@
 import re
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, KnownDataset, Row
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.make import (
     LETTERS,
     clean_field,
     clean_id,
     clean_text,
     make_question,
-    parse_choices,
 )
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 from cotbuild.schemas.record import short_repr

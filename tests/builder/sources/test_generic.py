@@ -14,7 +14,7 @@ from cotbuild.builder.sources.choice_targets import (
     ChoiceEvidence,
     find_choice_label,
 )
-from cotbuild.builder.sources.make import parse_choices
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.targets import (
     parse_number,
     parse_texts,
@@ -138,6 +138,11 @@ def test_a_split_without_any_target_is_unpublished(write: Write, ask: Ask) -> No
         ({"A": "red", "B": "green", "C": None}, [("A", "red"), ("B", "green")]),
         (["A)21", "B)21.5"], [("A", "21"), ("B", "21.5")]),
         (["(a) red", "(b) green"], [("A", "red"), ("B", "green")]),
+        ("a ) 38 , b ) 27.5 , c ) 3", [("A", "38"), ("B", "27.5"), ("C", "3")]),
+        ("A. vitamin B. \nB. zinc", [("A", "vitamin B."), ("B", "zinc")]),
+        ("(A) red (B) green", [("A", "red"), ("B", "green")]),
+        ({"red": 0, "green": 1}, [("A", "red"), ("B", "green")]),
+        ({"A": 0, "B": 1}, [("A", "0"), ("B", "1")]),
         (["A. Ash", "C. Cray"], [("A", "A. Ash"), ("B", "C. Cray")]),
     ],
 )
@@ -150,6 +155,10 @@ def test_choices_in_every_form(value: object, pairs: list[tuple[str, str]]) -> N
     [
         None,
         "red|green",
+        "A. red C. green",
+        "so (A) red (B) green",
+        "a ) 1 , c ) 2",
+        "A. red, B. green, A. blue",
         5,
         [None, "red"],
         [["red"]],
@@ -182,6 +191,8 @@ def test_choices_that_are_none(value: object) -> None:
         ("A", [("A", "B"), ("B", "A")], "label", "A"),
         ("A", [("A", "B"), ("B", "A")], "text", "B"),
         ([0, 0, 1], PAIRS, None, "C"),
+        ({"red": 0, "green": 1, "blue": 0}, PAIRS, None, "B"),
+        (["b"], PAIRS, None, "B"),
         (2, [("1", "red"), ("2", "green")], None, "2"),
         (4, [("A", "3"), ("B", "4")], None, "B"),
         ("home", [("A", "home"), ("B", "away"), ("C", "home")], None, "A"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.sources.make import parse_choices
+from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.python_text import (
     PythonTextFault,
     parse_list_text,
