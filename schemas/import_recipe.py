@@ -199,6 +199,12 @@ class ImportConfig(Record):
         description="Format of the files: jsonl, json, csv, tsv, parquet or lines; None to "
         "find it by content and name.",
     )
+    header: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda names: not names,
+        description="Names of the columns of a CSV or TSV file whose first line does not have "
+        "them.",
+    )
     rows_under: str | None = Field(
         default=None,
         min_length=1,

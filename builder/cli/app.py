@@ -123,6 +123,13 @@ def sources(
             help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each).",
         ),
     ] = None,
+    header: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Names of the columns of a CSV or TSV file without a header.",
+        ),
+    ] = None,
     rows_under: Annotated[
         Text,
         typer.Option(
@@ -164,7 +171,7 @@ def sources(
 ) -> None:
     """List the known datasets, or show one of them."""
     with errors():
-        from cotbuild.builder.cli.args import build_config, columns, parse_labels
+        from cotbuild.builder.cli.args import build_config, columns, parse_names
         from cotbuild.builder.sources import describe_source, list_sources
 
         if name is None:
@@ -177,11 +184,12 @@ def sources(
             "source.config_name": config_name,
             "source.split": split,
             "source.file_format": file_format,
+            "source.header": parse_names(header),
             "source.rows_under": rows_under,
             "source.columns": columns(map or [], allow_none=True),
             "source.kind": kind,
             "source.target_is": target_is,
-            "source.labels": parse_labels(labels),
+            "source.labels": parse_names(labels),
             "source.on_bad_row": on_bad_row,
         }
         for line in describe_source(build_config(None, flags).source):

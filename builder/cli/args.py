@@ -113,9 +113,12 @@ def columns(
     return mapping or None
 
 
-def parse_labels(text: str | None) -> list[str] | None:
-    """Parse `--labels entailment,neutral,contradiction`; None if none were given."""
-    return None if text is None else [label.strip() for label in text.split(",")]
+def parse_names(names: str | None) -> list[str] | None:
+    """Parse the names in `--labels entailment,neutral` or `--header question,answer`.
+
+    None if the option was not given.
+    """
+    return None if names is None else [name.strip() for name in names.split(",")]
 
 
 def parse_file_format(name: str | None) -> FileFormat | None:

@@ -114,6 +114,14 @@ def generate(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    header: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Names of the columns of a CSV or TSV file without a header.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
     rows_under: Annotated[
         Text,
         typer.Option(
@@ -338,7 +346,7 @@ def generate(
         build_config,
         columns,
         exemplar_settings,
-        parse_labels,
+        parse_names,
     )
 
     source_flags = {
@@ -351,10 +359,11 @@ def generate(
         "limit": limit,
         "eval_splits": eval_splits.split(",") if eval_splits else None,
         "file_format": file_format,
+        "header": parse_names(header),
         "rows_under": rows_under,
         "kind": kind,
         "target_is": target_is,
-        "labels": parse_labels(labels),
+        "labels": parse_names(labels),
         "on_bad_row": on_bad_row,
         "drop_overlap": drop_overlap,
     }

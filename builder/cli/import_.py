@@ -57,6 +57,14 @@ def import_rationales(
             rich_help_panel=FORMAT,
         ),
     ] = None,
+    header: Annotated[
+        Text,
+        typer.Option(
+            metavar="NAME,NAME,…",
+            help="Names of the columns of a CSV or TSV file without a header.",
+            rich_help_panel=FORMAT,
+        ),
+    ] = None,
     rows_under: Annotated[
         Text,
         typer.Option(
@@ -212,7 +220,7 @@ def import_rationales(
         build_config,
         columns,
         parse_file_format,
-        parse_labels,
+        parse_names,
     )
     from cotbuild.builder.imports.hub_files import pin_hub_files
     from cotbuild.builder.imports.read import open_imported
@@ -226,6 +234,7 @@ def import_rationales(
             SourceConfig.parse(parts, "settings", ConfigError),
             parse_file_format(file_format),
             rows_under,
+            tuple(parse_names(header) or ()),
         )
         described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
         given = {name: value for name, value in described.items() if value is not None}
@@ -248,11 +257,12 @@ def import_rationales(
             "source.columns": columns(source_map or [], allow_none=True),
             "source.kind": kind,
             "source.target_is": target_is,
-            "source.labels": parse_labels(labels),
+            "source.labels": parse_names(labels),
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
             "imported.files": names,
             "imported.file_format": file_format,
+            "imported.header": parse_names(header),
             "imported.rows_under": rows_under,
             "imported.recipe": recipe.model_dump(mode="json"),
             "imported.order_from": str(order_from) if order_from else None,

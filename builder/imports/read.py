@@ -107,7 +107,9 @@ ImportedFile = RowFile | HubFile
 def open_files(config: ImportConfig, source: SourceConfig) -> list[ImportedFile]:
     """Return the files of an import; see `open_imported`."""
     return [
-        open_imported(name, source, config.file_format, config.rows_under)
+        open_imported(
+            name, source, config.file_format, config.rows_under, config.header
+        )
         for name in config.files
     ]
 
@@ -117,6 +119,7 @@ def open_imported(
     source: SourceConfig,
     file_format: FileFormat | None = None,
     rows_under: str | None = None,
+    header: tuple[str, ...] = (),
 ) -> ImportedFile:
     """Return the rows of a file, of files side by side or of a dataset on the Hub.
 
@@ -124,7 +127,7 @@ def open_imported(
     """
     if is_hub_file(name):
         return open_hub_file(name, source)
-    return open_rows(name, file_format, rows_under)
+    return open_rows(name, file_format, rows_under, header)
 
 
 def read_rows(file: ImportedFile, recipe: ImportRecipe) -> Iterator[Row | BadRow]:

@@ -65,6 +65,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "limit": "in part",
         "eval_splits": "manifest",
         "file_format": "nothing",
+        "header": "nothing",
         "rows_under": "nothing",
         "columns": "nothing",
         "kind": "rows",

@@ -88,6 +88,8 @@ def _import_words(
     words = ["cotbuild", "import", *(public_file_name(file) for file in imported.files)]
     if imported.file_format is not None:
         words += ["--as", imported.file_format]
+    if imported.header:
+        words += ["--header", ",".join(imported.header)]
     if imported.rows_under is not None:
         words += ["--rows-under", imported.rows_under]
     if is_builtin:

@@ -40,6 +40,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
 }
 """Field to the column names recognised without a mapping, in order of precedence."""
 
+_MAX_LIKELY_OPTIONS = 10
 _OPTIONAL_FIELDS = ("id", "target", "other_targets", "kind", "rationale")
 """Fields that one split may have and another may lack under the same mapping."""
 _LIST_FIELDS = ("choices", "distractors")
@@ -239,9 +240,17 @@ def _without_empty_end(values: list[Any]) -> list[Any]:
 def _no_header_error(present: Sequence[str], location: str) -> ConfigError:
     return ConfigError(
         f"{location}: its columns seem to be named by a row of data, "
-        f"{short_repr(list(present))}. Write the names of the columns into the first "
-        "line, such as question,A,B,C,D,answer."
+        f"{short_repr(list(present))}. Add the names of its {len(present)} columns, such "
+        f"as: --header {_likely_header(len(present))}"
     )
+
+
+def _likely_header(num_columns: int) -> str:
+    """Return names for the columns of a table without a header: options come between."""
+    options = [chr(ord("A") + number) for number in range(num_columns - 2)]
+    if len(options) == 1 or len(options) > _MAX_LIKELY_OPTIONS:
+        options = [f"column{number}" for number in range(2, num_columns)]
+    return ",".join(["question", *options, "answer"])
 
 
 def _unknown_columns_error(

@@ -181,7 +181,7 @@ def _open_folder(config: SourceConfig, folder: Path) -> Source:
     @cache
     def open_split(name: str) -> RowReader:
         file = find_split_file(folder, name)
-        return FileRows(file, config.file_format, config.rows_under)
+        return FileRows(file, config.file_format, config.rows_under, config.header)
 
     return Source(config, folder.resolve().name, split, open_split)
 
@@ -190,7 +190,7 @@ def _open_file(config: SourceConfig, file_name: str) -> Source:
     """Return the source of one file, or of text files side by side, without a folder."""
     split = config.split or infer_split(Path(file_name))
     split = canonical_split(split)
-    rows = open_rows(config.name, config.file_format, config.rows_under)
+    rows = open_rows(config.name, config.file_format, config.rows_under, config.header)
 
     def open_split(name: str) -> RowReader:
         if name != split:
@@ -221,14 +221,14 @@ def _reject_mapping(config: SourceConfig) -> None:
 
 
 def _reject_file_options(config: SourceConfig) -> None:
-    """Raise ConfigError if a format or a place of the rows is given without a file."""
+    """Raise ConfigError if how to read a file is given without one."""
     is_file_name = may_be_file_name(Path(config.name)) or parse_parallel(config.name)
-    if is_file_name or (config.file_format is None and config.rows_under is None):
-        return
-    raise ConfigError(
-        f"{config.name}: --as and --rows-under are for files, and there is no such file. "
-        "Leave them out, or correct --source."
-    )
+    is_given = config.file_format or config.rows_under or config.header
+    if is_given and not is_file_name:
+        raise ConfigError(
+            f"{config.name}: --as, --rows-under and --header are for files, and there is "
+            "no such file. Leave them out, or correct --source."
+        )
 
 
 def _reject_hub_options(config: SourceConfig) -> None:

@@ -162,14 +162,21 @@ def find_passage(columns: Sequence[str]) -> str:
 def has_data_for_names(present: Sequence[str], sample: Sequence[Row]) -> bool:
     """Return whether the names of columns seem to be the first row of a table.
 
-    A name is then also a value of its column, or one is a sentence and another a label.
+    A name is then also a value of its column, or ends in a question mark, or one is a
+    sentence and another a label or number.
     """
+    if any(name.rstrip().endswith(("?", "\uff1f")) for name in present):
+        return True
     if any(row.get(name) == name for row in sample for name in present if name):
         return True
     has_sentence = any(len(name.split()) > MAX_NAME_WORDS for name in present)
     runs = find_option_runs(present)
     in_runs = {column for run in runs for column in run.columns}
-    labels = [name for name in present if len(name) == 1 and name not in in_runs]
+    labels = [
+        name
+        for name in present
+        if (len(name) == 1 and name not in in_runs) or name.isdecimal()
+    ]
     return has_sentence and bool(labels)
 
 

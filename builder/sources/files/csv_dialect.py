@@ -25,15 +25,22 @@ def read_separator_line(line: str) -> str | None:
     return None if match is None else match[1]
 
 
-def choose_delimiter(lines: Sequence[str], preferred: str, *, is_whole: bool) -> str:
+def choose_delimiter(
+    lines: Sequence[str],
+    preferred: str,
+    *,
+    is_whole: bool,
+    header: Sequence[str] = (),
+) -> str:
     """Return the delimiter of a table from its first lines.
 
     It is `preferred` if it makes a regular table of several columns, else the one that
     makes the most columns of a regular table. `is_whole` says whether there are no
-    further lines; if there are, the last row may be cut.
+    further lines; if there are, the last row may be cut. `header` are the names of the
+    columns if the first line does not have them.
     """
     counts = {
-        delimiter: count_columns(lines, delimiter, is_whole=is_whole)
+        delimiter: count_columns(lines, delimiter, is_whole=is_whole, header=header)
         for delimiter in DELIMITERS
     }
     regular = {
@@ -52,10 +59,17 @@ def choose_delimiter(lines: Sequence[str], preferred: str, *, is_whole: bool) ->
 
 
 def count_columns(
-    lines: Sequence[str], delimiter: str, *, is_whole: bool
+    lines: Sequence[str],
+    delimiter: str,
+    *,
+    is_whole: bool,
+    header: Sequence[str] = (),
 ) -> ColumnCount:
-    """Return the columns of a sample's header, and whether its rows have as many."""
-    rows: list[list[str]] = []
+    """Return the columns of a sample's header, and whether its rows have as many.
+
+    `header` is empty if the first line is the header.
+    """
+    rows: list[list[str]] = [list(header)] if header else []
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         rows.extend(row for row in reader if row)
@@ -65,7 +79,7 @@ def count_columns(
             return ColumnCount(len(rows[0]) if rows else 0, is_regular=False)
     if not rows:
         return ColumnCount(0, is_regular=False)
-    header, *others = rows
-    has_different_names = len(set(header)) == len(header)
-    is_regular = has_different_names and all(len(row) == len(header) for row in others)
-    return ColumnCount(len(header), is_regular)
+    names, *others = rows
+    has_different_names = len(set(names)) == len(names)
+    is_regular = has_different_names and all(len(row) == len(names) for row in others)
+    return ColumnCount(len(names), is_regular)

@@ -7,7 +7,7 @@ words stand for nothing.
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
@@ -69,21 +69,23 @@ class _Layout(NamedTuple):
 
 @dataclass
 class CsvTable:
-    """A CSV or TSV file with a header; can be iterated any number of times.
+    """A CSV or TSV file; can be iterated any number of times.
 
     `preferred` is the delimiter that is taken if it fits, `is_fixed` whether it is
-    taken in any case. Quoted fields may contain line breaks. Iterating raises DataError
+    taken in any case. `header` has the names of the columns if the first line does not.
+    Quoted fields may contain line breaks. Iterating raises DataError
     if the file cannot be read.
     """
 
     path: Path
     preferred: str
     is_fixed: bool = False
+    header: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         layout = self._layout
         with open_content(self.path) as content:
-            rows = _read_fields(content.file, self.path, layout.dialect)
+            rows = _read_fields(content.file, self.path, layout.dialect, self.header)
             header, _ = next(rows, ([], 0))
             names = _name_columns(header, layout.blank_columns, self.path)
             for fields, line in rows:
@@ -106,10 +108,12 @@ class CsvTable:
 
     @cached_property
     def _layout(self) -> _Layout:
-        dialect = _find_dialect(self.path, self.preferred, is_fixed=self.is_fixed)
+        dialect = _find_dialect(
+            self.path, self.preferred, self.header, is_fixed=self.is_fixed
+        )
         if dialect.delimiter == "\t" and _are_quotes_text(self.path, dialect):
             dialect = dialect._replace(is_quoted=False)
-        return _survey(self.path, dialect)
+        return _survey(self.path, dialect, self.header)
 
 
 def _make_row(names: list[str], fields: list[str], layout: _Layout) -> Row:
@@ -158,13 +162,15 @@ def _name_columns(
 
 
 def _read_fields(
-    file: BufferedReader, path: Path, dialect: Dialect
+    file: BufferedReader, path: Path, dialect: Dialect, header: Sequence[str] = ()
 ) -> Iterator[tuple[list[str], int]]:
     """Yield the fields of the header and of each row that is not blank, with the line
     that it ends in.
 
-    Raises DataError.
+    `header` comes first if it is given. Raises DataError.
     """
+    if header:
+        yield list(header), 0
     # Rows are bounded below. The limit is the whole process's, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), bounds.MAX_LINE_BYTES))
     texts = _CsvLines(file, path, dialect.num_skipped)
@@ -174,7 +180,7 @@ def _read_fields(
         quoting=csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE,
         strict=True,
     )
-    is_header = True
+    is_header = not header
     try:
         for fields in reader:
             texts.begin_row()
@@ -223,13 +229,17 @@ class _CsvLines:
 # -- the whole file --------------------------------------------------------------------
 
 
-def _find_dialect(path: Path, preferred: str, *, is_fixed: bool) -> Dialect:
+def _find_dialect(
+    path: Path, preferred: str, header: Sequence[str], *, is_fixed: bool
+) -> Dialect:
     sample, is_whole = read_sample(path)
     separator = read_separator_line(sample[0]) if sample else None
     if separator is not None:
         return Dialect(separator, is_quoted=True, num_skipped=1)
     if not is_fixed:
-        preferred = choose_delimiter(sample, preferred, is_whole=is_whole)
+        preferred = choose_delimiter(
+            sample, preferred, is_whole=is_whole, header=header
+        )
     return Dialect(preferred, is_quoted=True, num_skipped=0)
 
 
@@ -288,10 +298,10 @@ class _Widths:
             self.is_regular = False
 
 
-def _survey(path: Path, dialect: Dialect) -> _Layout:
+def _survey(path: Path, dialect: Dialect, given_header: Sequence[str]) -> _Layout:
     """Read a file through, twice if it has null words; it may end in a fault."""
     with open_content(path) as content:
-        rows = _until_fault(_read_fields(content.file, path, dialect))
+        rows = _until_fault(_read_fields(content.file, path, dialect, given_header))
         header = next(rows, [])
         blank = {at for at, name in enumerate(header) if at and not name.strip()}
         nulls: set[int] = set()
@@ -303,7 +313,9 @@ def _survey(path: Path, dialect: Dialect) -> _Layout:
     if nulls:
         with open_content(path) as content:
             for fields in islice(
-                _until_fault(_read_fields(content.file, path, dialect)), 1, None
+                _until_fault(_read_fields(content.file, path, dialect, given_header)),
+                1,
+                None,
             ):
                 if len(fields) == len(header):
                     words.add(fields)

@@ -1,5 +1,6 @@
 """Find the format of a file, by its content and the ending of its name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cotbuild.builder.sources.files.csv_dialect import DELIMITERS, count_columns
@@ -55,9 +56,10 @@ def may_be_file_name(path: Path) -> bool:
     return not endings.isdisjoint(known)
 
 
-def find_format(path: Path) -> FileFormat:
+def find_format(path: Path, header: Sequence[str] = ()) -> FileFormat:
     """Return the format of a file; raises DataError if nothing shows it.
 
+    `header` are the names of a table's columns if its first line does not have them.
     JSON documents are often named .jsonl and JSON Lines .json, so there the content
     decides, as it does for other endings and none.
     """
@@ -72,7 +74,12 @@ def find_format(path: Path) -> FileFormat:
         text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if named is not None or text.startswith((b"{", b"[")) or not head:
             return "json" if is_document(content.file) else "jsonl"
-    table = _find_table(path)
+    if b"\0" in head:
+        raise DataError(
+            f"{path.name}: binary data in none of the formats that are read. Write it as "
+            "JSON Lines, CSV or Parquet."
+        )
+    table = _find_table(path, header)
     if table is not None:
         return table
     raise DataError(
@@ -82,14 +89,15 @@ def find_format(path: Path) -> FileFormat:
     )
 
 
-def _find_table(path: Path) -> FileFormat | None:
-    """Return the format of a table whose header has usual names."""
+def _find_table(path: Path, header: Sequence[str]) -> FileFormat | None:
+    """Return the format of a table whose header has usual names, or is given."""
     sample, is_whole = read_sample(path)
     if not sample:
         return None
     for delimiter in DELIMITERS:
-        count = count_columns(sample, delimiter, is_whole=is_whole)
+        count = count_columns(sample, delimiter, is_whole=is_whole, header=header)
         names = {name.strip('" \r\n').lower() for name in sample[0].split(delimiter)}
-        if count.is_regular and len(names & _HEADER_NAMES) > 1:
+        is_header = bool(header) or len(names & _HEADER_NAMES) > 1
+        if count.is_regular and count.num_columns > 1 and is_header:
             return "tsv" if delimiter == "\t" else "csv"
     return None

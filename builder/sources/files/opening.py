@@ -114,8 +114,12 @@ def _refuse_other_formats(head: bytes, path: Path, compression: str | None) -> N
         what = "text in UTF-32. Save it as UTF-8"
     elif _find_compression(head) is not None:
         what = "compressed twice. Decompress it once"
-    elif head.startswith(b"ARROW1"):
+    elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         what = "an Arrow file. Write it as Parquet"
+    elif head.startswith(b"version https://git-lfs.github.com/"):
+        what = "a Git LFS pointer, not the file. Fetch the file with `git lfs pull`"
+    elif head[:100].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        what = "a web page. Download the file itself"
     elif head.startswith(PARQUET_MAGIC) and compression is not None:
         what = f"a Parquet file inside {compression}. Decompress it"
     elif len(head) >= 2 and b"\0" in head[:2] and head[:2] != b"\0\0":

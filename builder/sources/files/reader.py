@@ -27,8 +27,9 @@ from cotbuild.schemas.names import FileFormat
 class FileRows:
     """The rows of one file; can be iterated any number of times.
 
-    `file_format` is the format, None to find it. `rows_under` is the path to the rows in a
-    JSON document, None to find them. Raises DataError if the file as a whole cannot be
+    `file_format` is the format, None to find it. `rows_under` is the path to the rows in
+    a JSON document, None to find them. `header` are the names of the columns of a table
+    whose first line does not have them. Raises DataError if the file as a whole cannot be
     read, ConfigError if it has no rows there.
     """
 
@@ -37,11 +38,13 @@ class FileRows:
         path: Path,
         file_format: FileFormat | None = None,
         rows_under: str | None = None,
+        header: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         self.location = path.name
         self._file_format = file_format
         self._rows_under = rows_under
+        self._header = header
         self._document_shape: str | None = None
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -61,7 +64,12 @@ class FileRows:
     @cached_property
     def format(self) -> FileFormat:
         """The format of the file; raises DataError or ConfigError if it is unknown."""
-        found = self._file_format or find_format(self.path)
+        found = self._file_format or find_format(self.path, self._header)
+        if self._header and found not in ("csv", "tsv"):
+            raise ConfigError(
+                f"{self.location}: --header is for tables, and the file is read as "
+                f"{found}. Leave it out."
+            )
         if self._rows_under is None:
             return found
         if found not in ("json", "jsonl"):
@@ -74,7 +82,8 @@ class FileRows:
     @cached_property
     def _table(self) -> CsvTable:
         preferred = "\t" if self.format == "tsv" else ","
-        return CsvTable(self.path, preferred, is_fixed=self._file_format == "tsv")
+        is_fixed = self._file_format == "tsv"
+        return CsvTable(self.path, preferred, is_fixed=is_fixed, header=self._header)
 
     @property
     def shape(self) -> str:
@@ -164,6 +173,7 @@ def open_rows(
     name: str,
     file_format: FileFormat | None = None,
     rows_under: str | None = None,
+    header: tuple[str, ...] = (),
 ) -> RowFile:
     """Return the rows of a file, or of "question=q.txt,target=a.txt".
 
@@ -172,11 +182,11 @@ def open_rows(
     path = Path(name)
     files = None if path.exists() else parse_parallel(name)
     if files is None:
-        return FileRows(path, file_format, rows_under)
-    if file_format not in (None, "lines") or rows_under is not None:
+        return FileRows(path, file_format, rows_under, header)
+    if file_format not in (None, "lines") or rows_under is not None or header:
         raise ConfigError(
-            f"{parallel_name(files)}: text files with one row a line. Leave out --as and "
-            "--rows-under."
+            f"{parallel_name(files)}: text files with one row a line. Leave out --as, "
+            "--rows-under and --header."
         )
     return ParallelRows(files)
 

@@ -69,7 +69,7 @@ def test_files_side_by_side_that_do_not_fit(
         (
             {"name": "question=q.txt", "rows_under": "data"},
             ConfigError,
-            "Leave out --as and --rows-under",
+            "Leave out --as, --rows-under and --header",
         ),
         ({"name": "arc_easy", "rows_under": "x"}, ConfigError, "are for files"),
         ({"name": "ann/sums", "file_format": "csv"}, ConfigError, "are for files"),
@@ -131,6 +131,37 @@ def test_the_option_in_an_error_works_when_typed(
     assert hint is not None
     shown = here("sources", path, *shlex.split(hint[1]))
     assert "text: q?" in shown.output
+
+
+MMLU = "Which is it?,this,that,neither,both,B\nAnd now?,one,two,three,four,C\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "last_line"),
+    [
+        ("a.csv", MMLU, "target: B"),
+        ("a.csv", MMLU.replace(",", ";"), "target: B"),
+        ("a.tsv", MMLU.replace(",", "\t"), "target: B"),
+        ("a.tsv", "How many cups are on the tray now, Ann asks.\t3\nAnd on the shelf?\t4\n", "target: 3"),
+        ("a.csv", "Combien de tasses?,2\nCombien de tasses?,2\n", "target: 2"),
+    ],
+)  # fmt: skip
+def test_a_table_without_a_header_takes_the_names_in_the_error(
+    name: str, content: str, last_line: str, write: Write
+) -> None:
+    path = write(name, content)
+    output = " ".join(here("sources", path, code=2).output.split())
+    hint = re.search(r"such as: (--header \S+)", output)
+    assert hint is not None, output
+    shown = here("sources", path, *shlex.split(hint[1]))
+    assert f"{len(content.splitlines())} rows in" in shown.output
+    assert last_line in shown.output.splitlines()[-1]
+
+
+def test_a_header_is_for_tables_alone(write: Write) -> None:
+    path = write("a.jsonl", ROW)
+    done = here("sources", path, "--header", "question,answer", code=2)
+    assert "--header is for tables, and the file is read as jsonl" in done.output
 
 
 TEXTS = ["So. The answer is 3.", "Thus. The answer is 5."]

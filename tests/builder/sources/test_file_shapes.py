@@ -118,6 +118,26 @@ def test_the_same_rows_in_every_shape(
     assert rows.shape.startswith(shape)
 
 
+@pytest.mark.parametrize(
+    ("content", "shape"),
+    [
+        ("a;b\n1;1\n", "CSV, semicolon-separated"),
+        ("1,1\n2,3\n", "CSV, comma-separated"),
+        ('"a, b"\tc\n', "TSV, tab-separated"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "table"])
+def test_the_header_may_be_given(
+    content: str, shape: str, name: str, write: Write
+) -> None:
+    rows = FileRows(write(name, content), header=("question", "answer"))
+    found = list(rows)
+    assert [set(row) for row in found if not isinstance(row, BadRow)] == [
+        {"question", "answer"}
+    ] * len(content.splitlines())
+    assert rows.shape == shape
+
+
 def test_what_pandas_writes_has_an_index(write: Write) -> None:
     rows = FileRows(write("a.csv", ",question,answer\n5,Why?,so\n7,How?,thus\n"))
     assert list(rows) == [
@@ -282,6 +302,10 @@ def test_a_single_line_with_a_row_is_that_row(
         ("a.jsonl.zst", zstd(LINES.encode())[:-9], {}, "a.jsonl.zst: damaged zstd"),
         ("a.jsonl.bz2", bz2.compress(LINES.encode())[:-9], {}, "damaged bzip2"),
         ("a.jsonl.xz", lzma.compress(LINES.encode())[:-9], {}, "damaged xz"),
+        ("a.csv", "version https://git-lfs.github.com/spec/v1\n", {}, "a Git LFS pointer, not the"),
+        ("a.json", "\n<!DOCTYPE html>\n<html>", {}, "a.json: a web page. Download the file"),
+        ("data.arrow", b"\xff\xff\xff\xff\x90\0\0\0", {}, "an Arrow file. Write it as Parquet"),
+        ("a.db", b"SQLite format 3\0", {}, "binary data in none of the formats"),
         ("a.txt", "Some, prose.\nMore, of it.\n", {}, "Add: --as lines if each line is a row"),
         ("a.txt", "une phrase\ta sentence\nencore\tmore\n", {}, "neither JSON nor a table"),
         ("a.json", '[\n{"question": "x",}]', {}, "a comma before '}' at line 2 column 18"),

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.cli.args import columns as parse_columns
-from cotbuild.builder.cli.args import parse_labels
+from cotbuild.builder.cli.args import parse_names
 from cotbuild.builder.sources import Source, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.read_columns import read_columns
@@ -44,7 +44,7 @@ def options_in(message: str) -> dict[str, Any]:
         settings["columns"] = parse_columns(mapped, allow_none=True)
     for flag, value in options:
         if flag == "--labels":
-            settings["labels"] = parse_labels(value)
+            settings["labels"] = parse_names(value)
         elif flag != "--map":
             settings[flag.removeprefix("--").replace("-", "_")] = value
     return settings
