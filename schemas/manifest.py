@@ -173,6 +173,12 @@ class Manifest(Record):
         exclude_if=lambda grading: grading == DEFAULT_GRADING,
         description="Optional rules and metrics of grading that the build asked for.",
     )
+    math_metric: str | None = Field(
+        default=None,
+        exclude_if=lambda package: package is None,
+        description="Package and version of the metric, such as `math-verify 0.8.0`; None "
+        "if there is none.",
+    )
     templates: list[TemplateEntry] = Field(
         description="Templates used, ordered by name."
     )

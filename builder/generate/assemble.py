@@ -17,6 +17,7 @@ from cotbuild.builder.build.directory import CARD, CONFIG
 from cotbuild.builder.build.install import install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import CARD_VERSION, render_card
+from cotbuild.builder.generate.grading import installed_metric
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
 from cotbuild.builder.sources.provenance import hub_id
@@ -133,6 +134,7 @@ def _manifest(
         mode=rows.mode,
         extract_version=EXTRACT_VERSION,
         grading=job.config.grading,
+        math_metric=installed_metric(job.config.grading),
         templates=_template_entries(rows, counts),
         exemplars=job.config.exemplars,
         sampling=rows.sampling,

@@ -1,8 +1,27 @@
 """The optional rules and metrics of a build, opened for use."""
 
+from importlib.metadata import PackageNotFoundError, version
+
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.grading import GradingConfig
+
+_PACKAGES = {"math_verify": "math-verify"}
+"""The package of each metric."""
+
+
+def installed_metric(config: GradingConfig) -> str | None:
+    """Return the package of the metric with its version, such as `math-verify 0.8.0`.
+
+    None if the configuration names no metric, or its package is not installed.
+    """
+    if config.math_metric is None:
+        return None
+    package = _PACKAGES[config.math_metric]
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return None
 
 
 def open_grading(config: GradingConfig) -> GradingRules:

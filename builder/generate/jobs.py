@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cotbuild.builder.build.directory import CARD, find_config
 from cotbuild.builder.generate.code_digest import code_digest
+from cotbuild.builder.generate.grading import installed_metric
 from cotbuild.builder.sources import Source, canonical_split
 from cotbuild.builder.sources.provenance import stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
@@ -125,6 +126,9 @@ class Job(ABC):
             "code": code_digest(),
             "pyarrow": version("pyarrow"),
         }
+        metric = installed_metric(self.config.grading)
+        if metric is not None:
+            parts["math_metric"] = metric
         return digest("inputs/1", parts | self.input_parts())
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.generate.exemplars import ExemplarPool, draw_exemplars
-from cotbuild.builder.generate.grading import open_grading
+from cotbuild.builder.generate.grading import installed_metric, open_grading
 from cotbuild.builder.hub.target import Progress, ReleaseTarget
 from cotbuild.builder.release.card_check import check_card, check_pictures
 from cotbuild.builder.release.config_check import check_config, unconfirmed_fields
@@ -50,13 +50,14 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     build = StoredBuild.open(folder)
     verify_rows(build)
     check_config(build)
-    reason = unverifiable_reason(build.manifest)
+    reason, other_version = unverifiable_reason(build.manifest), None
     if reason is None:
         grading = open_grading(build.config.grading)
         lines = list(_verify_rationales(build, options.source, grading))
     else:
+        has_keys = _verify_keys(build)
+        other_version = _other_version_error(build, reason, has_keys=has_keys)
         lines = []
-        _verify_keys(build)
     if build.manifest.variants is not None:
         count = check_variants(build, options.files, everything=options.all_rows)
         lines.append(f"{count} rationales derived again in {len(build.specs)} variants")
@@ -65,8 +66,8 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
     lines.append(
         f"not checked, or only in part, since the build does not tell: {unchecked}"
     )
-    if reason is not None:
-        raise _other_version_error(build, reason)
+    if other_version is not None:
+        raise other_version
     return build.manifest, lines
 
 
@@ -104,41 +105,64 @@ def unverifiable_reason(manifest: Manifest) -> str | None:
             f"graded by extraction version {manifest.extract_version}, while this "
             f"cotbuild has the rules of version {EXTRACT_VERSION}"
         )
+    metric = installed_metric(manifest.grading)
+    if manifest.math_metric != metric:
+        return (
+            f"answers were compared by {manifest.math_metric}, while "
+            f"{metric or 'no such package'} is installed here"
+        )
     if not has_templates(manifest):
         return "built before templates were stored in manifest.json"
     return None
 
 
-def _other_version_error(build: StoredBuild, reason: str) -> OtherVersionError:
-    manifest = build.manifest
+def _other_version_error(
+    build: StoredBuild, reason: str, *, has_keys: bool
+) -> OtherVersionError:
     num_rows = sum(entry.num_rows for entry in build.files(RATIONALES))
-    writer = f"cotbuild {short_repr(manifest.cotbuild)[1:-1]}"
     return OtherVersionError(
         f"{build.folder}: verified, but for the answers, rationales and verdicts of its "
-        f"{num_rows} rows: {reason}. Files, checksums, columns, order, request keys, "
-        "every figure, build.json, variants and the card are as the manifest says. "
-        f"{writer} wrote the rows and can verify them; or run the command that wrote "
-        "the build again, which derives them by the rules of this version."
+        f"{num_rows} rows: {reason}. Files, checksums, columns, order, "
+        f"{'request keys, ' if has_keys else ''}every figure, build.json, variants and "
+        "the card are as the manifest says. "
+        f"{_who_can_verify(build.manifest)} Or run the command that wrote the build "
+        "again, which derives the rows by the rules of this version."
     )
 
 
-def _verify_keys(build: StoredBuild) -> None:
+def _who_can_verify(manifest: Manifest) -> str:
+    writer = f"cotbuild {short_repr(manifest.cotbuild)[1:-1]}"
+    if manifest.extract_version != EXTRACT_VERSION:
+        return (
+            f"{writer} with extraction version {manifest.extract_version} wrote the rows "
+            "and can verify them."
+        )
+    if manifest.math_metric != installed_metric(manifest.grading):
+        return f"Install {short_repr(manifest.math_metric)[1:-1]} to verify them."
+    return f"{writer} wrote the rows; no version can derive them again."
+
+
+def _verify_keys(build: StoredBuild) -> bool:
     """Make the keys of rows again that this version cannot derive.
 
     Requests follow from the questions; those after the first of a chain may also follow
-    from answers, by the rules of another version.
+    from answers, by the rules of another version. Returns whether it could.
     """
     manifest, config = build.manifest, build.config
+    is_requested = manifest.imported is None
+    if is_requested and not (has_templates(manifest) and config.exemplars is None):
+        return False
     try:
         if manifest.imported is not None:
             for row in build.rationales():
                 check_import_key(row, manifest.imported)
-        elif has_templates(manifest) and config.exemplars is None:
+        else:
             deriver = RowDeriver.for_build(manifest, config, None)
             for row in build.rationales():
                 deriver.check_first_key(row)
     except DataError as error:
         raise DataError(f"{build.folder}/rationales: {error}") from error
+    return True
 
 
 def _verify_rationales(

@@ -34,7 +34,9 @@ def test_an_older_build_is_read_verified_and_derived_from(old: Build) -> None:
     with pytest.raises(OtherVersionError) as caught:
         old.verify()
     assert "rationales and verdicts of its 12 rows" in str(caught.value)
-    assert "cotbuild 0.1.0 wrote the rows" in str(caught.value)
+    assert "cotbuild 0.1.0 with extraction version 2 wrote the rows" in str(
+        caught.value
+    )
     failed = [row for row in old.rationales() if row.failure is not None]
     assert len(failed) == 4
     assert {row.failure_message for row in failed} == {None}
@@ -74,7 +76,7 @@ def test_an_older_release_is_verified_in_part_pulled_and_continued(
     folder, out = tmp_path / "release", tmp_path / "pulled"
     release_as_its_version_did(old, folder)
     done = here("verify", f"file:{folder}", code=ExitCode.OTHER_VERSION)
-    assert "cotbuild 0.1.0 wrote the rows and can verify them" in done.stderr
+    assert "cotbuild 0.1.0 with extraction version 2 wrote the rows" in done.stderr
     here("pull", f"file:{folder}", out)
     assert "failure_message" not in (out / "README.md").read_text()
     source = write_questions(

@@ -161,6 +161,11 @@ def test_what_this_cotbuild_cannot_make_again_says_why(finished: Path) -> None:
     assert "extraction version 0" in str(
         unverifiable_reason(manifest.model_copy(update={"extract_version": 0}))
     )
+    assert "compared by math-verify 0.0, while no such package" in str(
+        unverifiable_reason(
+            manifest.model_copy(update={"math_metric": "math-verify 0.0"})
+        )
+    )
 
 
 def test_a_pulled_build_knows_the_weights_it_has_not(tmp_path: Path) -> None:
