@@ -60,6 +60,7 @@ class LanguagePatterns(NamedTuple):
     option_before: re.Pattern[str]
     """A noun for options or an article that comes before a label or an option's text."""
     negation: re.Pattern[str]
+    denial: re.Pattern[str] | None
     condition: re.Pattern[str]
     example: re.Pattern[str]
     doubt: re.Pattern[str]
@@ -280,6 +281,7 @@ def compile_language(language: Language) -> LanguagePatterns:
         is_correct=_compiled(build.is_correct()),
         option_before=re.compile(build.option_before()),
         negation=re.compile(build.bounded(language.negations)),
+        denial=_compiled(build.bounded(language.denials) if language.denials else None),
         condition=re.compile(build.bounded(language.conditions)),
         doubt=re.compile(build.doubt()),
         limits=re.compile(build.bounded(language.limits)),

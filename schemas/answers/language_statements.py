@@ -497,7 +497,7 @@ def _read_yes_no(low: str, start: int, patterns: LanguagePatterns) -> ReadValue 
 def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
     """Return whether the clause ends in a denial: "Bではない", "B नहीं है"."""
     clause = re.split(r"[,;(]", rest, maxsplit=1)[0].rstrip(" .!*_\"')")
-    denials = list(patterns.negation.finditer(clause))
+    denials = list(patterns.denial.finditer(clause)) if patterns.denial else []
     return bool(denials) and len(clause) - denials[-1].end() <= _DENIAL_CHARS
 
 

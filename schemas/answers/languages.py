@@ -70,6 +70,8 @@ class Language:
     examples: Words
     """For example: what follows is none of the text's own answer."""
     negations: Words
+    denials: Words = ()
+    """Negations that come behind the answer, where the verb does."""
     that: Words
     """Between "I do not think" and the answer."""
     limits: Words
@@ -128,6 +130,7 @@ LANGUAGES = (
         conditions=_words("wenn|falls|sofern|angenommen|es sei denn|vorausgesetzt"),
         examples=_words("zum beispiel|beispielsweise|z.b.|beispiel"),
         negations=_words("nicht|kein|keine|keinesfalls|weder|niemals"),
+        denials=_words("nicht"),
         that=_words("dass|daß|ob"),
         limits=_words(
             "mindestens|höchstens|weniger als|mehr als|maximal|unter|über|zwischen"
@@ -352,6 +355,7 @@ LANGUAGES = (
         conditions=_words("als|indien|tenzij|stel|mits"),
         examples=_words("bijvoorbeeld|voorbeeld"),
         negations=_words("niet|geen|nooit|noch"),
+        denials=_words("niet"),
         that=_words("dat"),
         limits=_words("minstens|hoogstens|minder dan|meer dan|tussen|maximaal"),
         joins=_words("of|en|tot"),
@@ -514,6 +518,7 @@ LANGUAGES = (
         conditions=_words("eğer|şayet|varsayalım|farz edelim|diyelim ki"),
         examples=_words("örneğin|örnek"),
         negations=_words("değil|değildir|yok|hiçbir|olamaz|olmaz"),
+        denials=_words("değil|değildir|olamaz|olmaz"),
         that=_words("ki"),
         limits=_words("en az|en fazla|az|fazla"),
         joins=_words("veya|ve|ya da|ile|yahut"),
@@ -678,6 +683,9 @@ LANGUAGES = (
         negations=_words(
             "ではない|ではありません|でない|じゃない|ではなく|とは限|はない"
         ),
+        denials=_words(
+            "ではない|ではありません|でない|じゃない|ではなく|とは限|はない|ではないです"
+        ),
         that=_words("と"),
         limits=_words("少なくとも|最大|最低|未満|以上|以下"),
         joins=_words("または|もしくは|か|と|及び|および|や|から"),
@@ -728,6 +736,7 @@ LANGUAGES = (
         conditions=_words("만약|만일|가정하면|라면|이라면|경우"),
         examples=_words("예를 들어|예시"),
         negations=_words("아닙니다|아니다|아니라|않습니다|않다|아닌"),
+        denials=_words("아닙니다|아니다|아니라|않습니다|않다|아닌|아니에요|아님"),
         that=_words("라고"),
         limits=_words("적어도|최소|최대|미만|초과|이상|이하"),
         joins=_words("또는|혹은|이나|나|와|과|및|에서|이거나"),
@@ -804,6 +813,7 @@ LANGUAGES = (
         conditions=_words("यदि|अगर|मान लीजिए|मान लें|बशर्ते"),
         examples=_words("उदाहरण के लिए|उदाहरण|जैसे"),
         negations=_words("नहीं|न|मत|ना"),
+        denials=_words("नहीं"),
         that=_words("कि"),
         limits=_words("कम से कम|अधिक से अधिक|से कम|से अधिक"),
         joins=_words("या|और|अथवा|से|व"),
@@ -846,6 +856,7 @@ LANGUAGES = (
         conditions=_words("যদি|ধরা যাক|ধরি|মনে করি"),
         examples=_words("উদাহরণস্বরূপ|উদাহরণ|যেমন"),
         negations=_words("নয়|না|নেই|নহে"),
+        denials=_words("নয়|না|নেই|নহে"),
         that=_words("যে"),
         limits=_words("কমপক্ষে|সর্বোচ্চ|এর কম|এর বেশি"),
         joins=_words("বা|অথবা|এবং|ও|থেকে"),
@@ -935,6 +946,7 @@ LANGUAGES = (
         conditions=_words("ఒకవేళ|అయితే"),
         examples=_words("ఉదాహరణకు|ఉదాహరణ"),
         negations=_words("కాదు|లేదు"),
+        denials=_words("కాదు|లేదు"),
         that=_words("అని"),
         limits=_words("కనీసం|కంటే తక్కువ|కంటే ఎక్కువ"),
         joins=_words("లేదా|మరియు|నుండి"),

@@ -32,6 +32,7 @@ CHOICE = (
     ("La réponse dépend du contexte.", None),
     ("La réponse est soit A, soit B.", None),
     ("La réponse est B ou C.", None),
+    ("La réponse est B, pas C.", "B"),
 )
 NUMBER = (
     ("Réponse finale : 42", "42"),
