@@ -29,6 +29,7 @@ DERIVING = (
     "cotbuild.builder.generate.teacher_job",
     "cotbuild.builder.hub",
     "cotbuild.builder.imports",
+    "cotbuild.builder.math_metric",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
     "cotbuild.builder.storage.journal",

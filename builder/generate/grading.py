@@ -2,8 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from cotbuild.builder.math_metric import open_math_verify
 from cotbuild.schemas.answers.grade import GradingRules
-from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.grading import GradingConfig
 
 _PACKAGES = {"math_verify": "math-verify"}
@@ -29,8 +29,5 @@ def open_grading(config: GradingConfig) -> GradingRules:
 
     Raises ConfigError if the package of a metric is not installed.
     """
-    if config.math_metric is not None:
-        raise ConfigError(
-            f"grading.math_metric {config.math_metric!r} is not installed."
-        )
-    return GradingRules(closing_sentence=config.closing_sentence)
+    metric = None if config.math_metric is None else open_math_verify()
+    return GradingRules(config.closing_sentence, metric)

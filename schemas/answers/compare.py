@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.expressions import (
     fold_expression,
+    is_prose,
     parse_labels,
     strip_emphasis,
 )
@@ -77,10 +78,9 @@ def find_match(
             found = _match_number(answer, question.targets)
         case QuestionKind.TEXT:
             found = _match_text(answer, question.targets)
-    if found is None and math_metric is not None:
-        agreed = any(math_metric.agrees(answer, target) for target in question.targets)
-        return "math_verify" if agreed else None
-    return found
+    if found is not None or math_metric is None:
+        return found
+    return _match_maths(answer, question.targets, math_metric)
 
 
 def is_percent_of_target(answer: str, question: Question) -> bool:
@@ -116,6 +116,22 @@ def _match_text(answer: str, targets: Sequence[str]) -> str | None:
         if any(other is not None and labels.equals(other) for other in others):
             return "label_set"
     return None
+
+
+def _match_maths(
+    answer: str, targets: Sequence[str], math_metric: MathMetric
+) -> str | None:
+    """Ask a metric about expressions alone: it takes words as products of letters."""
+    for target in targets:
+        both = (answer, target)
+        is_maths = any(_is_maths(one) for one in both)
+        if is_maths and not any(map(is_prose, both)) and math_metric.agrees(*both):
+            return "math_verify"
+    return None
+
+
+def _is_maths(text: str) -> bool:
+    return fold_expression(text) is not None or parse_number(text) is not None
 
 
 def _are_equal_texts(answer: str, target: str) -> bool:

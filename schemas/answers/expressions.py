@@ -61,6 +61,11 @@ def fold_expression(text: str) -> str | None:
     return "".join(folded.split())
 
 
+def is_prose(text: str) -> bool:
+    """Return whether a text has words that no expression has."""
+    return len(text) > _MAX_CHARS or _WORD.search(fold_latex(text)) is not None
+
+
 def strip_emphasis(text: str) -> str:
     """Return a text without the Markdown emphasis around it."""
     text = text.strip()
