@@ -24,7 +24,11 @@ from cotbuild.builder.sources.make import (
     join_texts,
     make_question,
 )
-from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
+from cotbuild.builder.sources.python_text import (
+    PythonTextFault,
+    parse_list_text,
+    read_text_list,
+)
 from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.reading import Reading
 from cotbuild.builder.sources.survey import run_pairs
@@ -177,7 +181,8 @@ class _GenericRows:
         return _parse_closed_target(value, kind), ()
 
     def _text_targets(self, value: object, row: Row) -> Targets:
-        target, others = parse_texts(value)
+        texts = read_text_list(value) if self.reading.has_lists else None
+        target, others = parse_texts(value if texts is None else texts)
         more = self._get("other_targets", row)
         if is_missing(more) or not more:
             return target, others

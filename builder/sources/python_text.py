@@ -24,6 +24,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_TEXT_LIST = re.compile(r"""\s*+(?:(?:np\.|numpy\.)?array\(\s*+)?\[\s*+['"\]]""")
+"""The beginning of an empty list or one of texts."""
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
@@ -60,6 +62,21 @@ def parse_list_text(text: str) -> Any:
     except PythonTextFault as fault:
         is_python = "'" in text or "array(" in text
         raise PythonTextFault(str(fault if is_python else json_fault)) from fault
+
+
+def read_text_list(value: object) -> list[str] | None:
+    """Return the texts of a list that is written in a text, None for any other value.
+
+    "[0, 1]" is none: it may be an interval.
+    """
+    if not isinstance(value, str) or not _TEXT_LIST.match(value):
+        return None
+    try:
+        items = parse_list_text(value)
+    except PythonTextFault:
+        return None
+    is_list = isinstance(items, list) and all(isinstance(item, str) for item in items)
+    return items if is_list else None
 
 
 def parse_python_text(text: str) -> Any:

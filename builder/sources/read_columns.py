@@ -213,6 +213,7 @@ class _ColumnReader:
             tuple(present),
             kind=self.config.kind,
             has_targets=survey.targets.total > 0,
+            has_lists=0 < survey.targets.total == survey.targets.lists,
             run=run,
             labels=labels,
             label_names=label_names,
@@ -363,6 +364,8 @@ def _count_telling(reading: Reading, survey: Survey) -> tuple[int, str]:
         return targets.number, "number"
     if reading.kind is QuestionKind.YES_NO:
         return targets.yes_no, "yes or no"
+    if reading.kind is QuestionKind.TEXT and reading.has_lists:
+        return targets.total, "list of texts"
     if reading.kind is QuestionKind.TEXT:
         return targets.total, "text" + _text_note(survey)
     if reading.has_distractors:

@@ -46,6 +46,8 @@ class Reading:
     """The columns of the options, if each has its own."""
     labels: ChoicePairs = ()
     """The choices that all questions share; empty if there are none."""
+    has_lists: bool = False
+    """Whether every target is a text with a list of texts written in it."""
     label_names: tuple[str, ...] = ()
     """Names that whole numbers as targets stand for, from 0; empty for none."""
 

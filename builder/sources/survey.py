@@ -13,6 +13,7 @@ from cotbuild.builder.sources.choice_targets import ChoiceEvidence
 from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.make import ChoicePairs, join_texts
 from cotbuild.builder.sources.option_columns import OptionRun
+from cotbuild.builder.sources.python_text import read_text_list
 from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.targets import is_missing, parse_number, parse_yes_no
 from cotbuild.schemas.question import QuestionKind
@@ -32,6 +33,8 @@ class TargetCounts:
     number: int = 0
     whole: int = 0
     """JSON whole numbers, which codes of labels are."""
+    lists: int = 0
+    """Lists of texts that are written in a text, as CSV has them."""
     first_other: object = None
     """The first target that is neither yes or no nor a number."""
     other_row: int = -1
@@ -45,6 +48,7 @@ class TargetCounts:
         is_number = parse_number(value) is not None
         is_yes_no = parse_yes_no(value) is not None
         self.number += is_number
+        self.lists += read_text_list(value) is not None
         self.yes_no += is_yes_no
         self.whole += isinstance(value, int) and not isinstance(value, bool)
         if not is_number and not is_yes_no and self.other_row < 0:

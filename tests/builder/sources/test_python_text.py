@@ -1,6 +1,8 @@
 """Lists and objects as Python and numpy write them, and what is none."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.python_text import (
     PythonTextFault,
     parse_list_text,
     parse_python_text,
+    read_text_list,
 )
+from cotbuild.schemas.question import Question
+
+Write = Callable[..., Path]
+Ask = Callable[..., tuple[list[Question], Source]]
 
 
 @pytest.mark.parametrize(
@@ -112,3 +120,42 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_choices_in_a_cell(cell: str) -> None:
     assert parse_choices(cell) == [("A", "a fork"), ("B", "a spoon")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "targets"),
+    [
+        (["['Paris', 'paris']", "['x']"], [("Paris", "paris"), ("x",)]),
+        (['["Paris"]', "array(['x' 'y'], dtype=object)"], [("Paris",), ("x", "y")]),
+        # Where one is no list of texts, all are texts.
+        (["['Paris']", "x"], [("['Paris']",), ("x",)]),
+        (["[0, 1]", "[2, 3]"], [("[0, 1]",), ("[2, 3]",)]),
+        (["['a', 1]", "['b']"], [("['a', 1]",), ("['b']",)]),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_targets_that_are_lists_are_decided_over_all_rows(
+    name: str, cells: list[str], targets: list[Any], write: Write, ask: Ask
+) -> None:
+    rows = [
+        {"question": f"Q{number}?", "answer": cell} for number, cell in enumerate(cells)
+    ]
+    content: Any = rows
+    if name.endswith(".csv"):
+        lines = [f"{row['question']};{quote(row['answer'])}" for row in rows]
+        content = "\n".join(["question;answer", *lines])
+    questions, source = ask(write(name, content))
+    assert [question.targets for question in questions] == targets
+    are_lists = not targets[0][0].startswith("[")
+    line = source.read_as("train") or ""
+    assert ("target answer as list of texts" in line) == are_lists
+
+
+def quote(cell: str) -> str:
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"'
+
+
+@pytest.mark.parametrize("cell", ["[0, 1]", "red", "[a]", "['a'", "'a'", 3, None, [1]])
+def test_what_is_no_list_of_texts(cell: object) -> None:
+    assert read_text_list(cell) is None
