@@ -8,11 +8,11 @@ that follow each other directly and differ name no single answer. Pure.
 
 import re
 
-from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ, casefold_text
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import is_refusal
 from cotbuild.schemas.answers.folding import fold
+from cotbuild.schemas.answers.json_fields import QUESTION_FIELDS, fold_name
 from cotbuild.schemas.answers.json_objects import (
     JsonObject,
     JsonText,
@@ -20,9 +20,7 @@ from cotbuild.schemas.answers.json_objects import (
     may_hold_object,
 )
 from cotbuild.schemas.answers.json_replies import (
-    QUESTION_FIELDS,
     Reply,
-    fold_name,
     read_closing_field,
     read_cut_object,
     read_reply,
@@ -38,8 +36,9 @@ JSON_RULE = "json_field"
 _TITLE_CHARS = 40
 """Characters of a question that are compared with the one asked."""
 _OPENING_FENCE = re.compile(
-    r"(?:```[a-z]{0,8}|<[a-z]{1,12}>|(?:\A|(?<=\n))json)\s*+\Z", re.IGNORECASE
+    r"(?:```[a-z]{0,8}|<[a-z_]{1,20}>|(?:\A|(?<=\n))json)\s*+\Z", re.IGNORECASE
 )
+_TAG = re.compile(r"</?[a-z_]{1,20}>|<\|[a-z_]{1,20}\|>", re.IGNORECASE)
 _INTRODUCTION = re.compile(r"(?:\A|(?<=\n))[^\n:]{0,80}:\s*+\Z")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>*]*+(?:```[a-z]{0,8}\s*+|json\s*+)?\Z")
 _LINE_START_CHARS = 40
@@ -128,7 +127,7 @@ def _ends_text(text: str, reply: Reply, question: Question) -> bool:
 
     Prose behind it is no answer to a text question.
     """
-    rest = p.TAG.sub("", text[reply.end :])
+    rest = _TAG.sub("", text[reply.end :])
     if not any(char.isalnum() for char in rest):
         return True
     before = text[max(0, reply.start - _LINE_START_CHARS) : reply.start]

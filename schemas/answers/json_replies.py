@@ -9,44 +9,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cotbuild.schemas.answers.compare import answers_differ
+from cotbuild.schemas.answers.json_fields import (
+    ANSWER_FIELDS,
+    CONTAINERS,
+    OTHER_ANSWER_FIELDS,
+    SIDE_FIELDS,
+    fold_name,
+    is_answer_name,
+    is_rationale_name,
+)
 from cotbuild.schemas.answers.json_objects import (
     JsonList,
     JsonObject,
     JsonText,
     JsonValue,
+    find_objects,
+    may_hold_object,
     unescape,
 )
 from cotbuild.schemas.answers.json_values import FieldAnswer, read_field
 from cotbuild.schemas.question import Question
-
-ANSWER_FIELDS = (
-    "finalanswer", "answer", "correctanswer", "predictedanswer", "selectedanswer",
-    "chosenanswer", "answerchoice", "answeroption", "answerlabel", "answerletter",
-    "answertext", "answervalue", "answeridx", "answerindex",
-)  # fmt: skip
-"""Names of the answer's field, the first that there is counts. Names are compared in
-lower case without white space, `_` and `-`.
-"""
-OTHER_ANSWER_FIELDS = (
-    "finalchoice", "correctchoice", "selectedchoice", "choice", "correctoption",
-    "selectedoption", "option", "predictedlabel", "label", "prediction", "finalresult",
-    "result", "output", "response",
-)  # fmt: skip
-"""Names that often mean something else. They count in an object that has no field of
-another meaning.
-"""
-RATIONALE_FIELDS = (
-    "rationale", "reasoning", "explanation", "thought", "thoughts", "thinking", "cot",
-    "chainofthought", "solution", "analysis", "steps", "reasoningsteps", "stepbystep",
-    "justification", "reason", "thoughtprocess",
-)  # fmt: skip
-"""Names of the rationale's field; the texts of several are joined."""
-_CONTAINERS = ("response", "result", "output", "arguments", "parameters", "data")
-"""Names of fields whose object may hold the answer's field."""
-_SIDE_FIELDS = frozenset({"confidence", "certainty", "probability", "type", "id"})
-QUESTION_FIELDS = frozenset({"question", "problem", "premise", "query"})
-"""Names of the field of an invented next question."""
-
 
 # The last field of an object that is no JSON as a whole: a comma or a quote is missing.
 _CLOSING_FIELD = re.compile(
@@ -93,7 +75,7 @@ def read_reply(found: JsonObject, question: Question) -> Reply | None:
     fields = {fold_name(name): value for name, value in found.fields}
     answers = [read_field(value, question) for value in _answer_values(found, fields)]
     rationale = "\n\n".join(_rationale_texts(found))
-    has_rationale = not fields.keys().isdisjoint(RATIONALE_FIELDS)
+    has_rationale = any(map(is_rationale_name, fields))
     if not answers and (inner := _read_contained(fields, question)):
         rationale = rationale or inner.rationale or ""
         answers = [] if inner.answer is None else [inner.answer]
@@ -107,33 +89,57 @@ def read_reply(found: JsonObject, question: Question) -> Reply | None:
 
 
 def _read_contained(fields: dict[str, JsonValue], question: Question) -> Reply | None:
-    """Read the object of a field such as `response`, if it holds an answer."""
-    for name in _CONTAINERS:
+    """Read the object in a field such as `response`, or in the only field."""
+    names = fields if len(fields) == 1 else CONTAINERS
+    for name in names:
         inner = fields.get(name)
         if isinstance(inner, JsonObject):
             return read_reply(inner, question)
+        if name in CONTAINERS and isinstance(inner, JsonText):
+            return _read_written(inner, question)
     return None
+
+
+def _read_written(value: JsonText, question: Question) -> Reply | None:
+    """Read the object that a string holds, written as JSON."""
+    objects = find_objects(value.text)
+    reply = read_reply(objects[-1], question) if objects else None
+    if reply is None or reply.answer is None:
+        return None
+    # Its places are those in the string, so the whole string stands for the answer.
+    answer = reply.answer._replace(start=value.start, end=value.end)
+    return reply._replace(answer=answer)
 
 
 def _answer_values(found: JsonObject, fields: dict[str, JsonValue]) -> list[JsonValue]:
     """Return the values of the answer's fields, that which counts first."""
     names = [name for name in ANSWER_FIELDS if name in fields]
-    if not names:
-        known = {*OTHER_ANSWER_FIELDS, *RATIONALE_FIELDS, *_SIDE_FIELDS}
-        if fields.keys() <= known:
-            names = [name for name in OTHER_ANSWER_FIELDS if name in fields]
+    names = names or [name for name in fields if is_answer_name(name)]
+    if not names and all(map(_is_known_name, fields)):
+        names = [name for name in OTHER_ANSWER_FIELDS if name in fields]
     values: list[JsonValue] = []
     for wanted in names:
         same_name = [value for name, value in found.fields if fold_name(name) == wanted]
-        if wanted in _CONTAINERS:
-            same_name = [v for v in same_name if not isinstance(v, JsonObject)]
+        if wanted in CONTAINERS:
+            same_name = [value for value in same_name if not _holds_object(value)]
         values += reversed(same_name)
     return values
 
 
+def _is_known_name(name: str) -> bool:
+    is_other = name in OTHER_ANSWER_FIELDS or name in SIDE_FIELDS
+    return is_other or is_rationale_name(name)
+
+
+def _holds_object(value: JsonValue) -> bool:
+    if isinstance(value, JsonText):
+        return may_hold_object(value.text)
+    return isinstance(value, JsonObject)
+
+
 def _rationale_texts(found: JsonObject) -> Iterator[str]:
     for name, value in found.fields:
-        if fold_name(name) in RATIONALE_FIELDS:
+        if is_rationale_name(fold_name(name)):
             text = "\n".join(_texts_in(value)).strip()
             if text:
                 yield text
@@ -153,10 +159,6 @@ def _texts_in(value: JsonValue) -> Iterator[str]:
                 yield from _texts_in(inner)
 
 
-def fold_name(name: str) -> str:
-    return "".join(char for char in name.casefold() if char.isalnum())
-
-
 # --- an object that is no JSON as a whole ---
 
 
@@ -167,7 +169,7 @@ def read_closing_field(text: str, question: Question) -> Reply | None:
         return None
     closing = None
     for found in _CLOSING_FIELD.finditer(text, opened.start()):
-        if fold_name(found["name"]) in ANSWER_FIELDS:
+        if is_answer_name(fold_name(found["name"])):
             closing = found
     if closing is None:
         return None
