@@ -36,8 +36,9 @@ _NEW_SENTENCE = re.compile(
     r"|because|since)\b",
     re.IGNORECASE,
 )
-_AFTER_NAME = re.compile(r"[*_)\]\"']{0,4} ?: ?(?=\S)")
-_EQUATION = re.compile(r"[^\w\n]*(?:[\d.,()+*/x^$£€¥%{}\\ -]*=)?[^\w\n]*")
+_AFTER_NAME = re.compile(r"[*_)\]\"']{0,4} ?[:;] ?(?=\S)")
+_AFTER_MARKED_NAME = re.compile(r"[*_)\]\"']{1,4} (?=[^\W\d_])")
+_EQUATION = re.compile(r"[^\w\n]*(?:(?:[\d.,()+*/^$£€¥%{}\\-]| (?:x )?)*+=)?[^\w\n]*")
 _BOLD_LINE = re.compile(r"[ >#-]{0,4}\*\*([^*\n]{1,80}[^*\n:])\*\*[.!]?\s*")
 
 
@@ -82,6 +83,9 @@ def read_class_name(view: str, question: Question) -> Statement | None:
     if mark := _AFTER_NAME.match(view, value.end):
         return _opening(value, mark.end(), complete=True)
     names = option_table(question).texts.values()
+    if view[0] in '([*_"' and (mark := _AFTER_MARKED_NAME.match(view, value.end)):
+        goes_on = _GOES_ON.match(view, mark.end() - 1)
+        return None if goes_on else _opening(value, mark.end(), complete=True)
     are_classes = all(name in _CLASS_NAMES for name in names)
     if are_classes and view[value.end : value.end + 1] == " ":
         goes_on = _GOES_ON.match(view, value.end)
@@ -193,7 +197,8 @@ def _is_bare(line: str, value: ReadValue, kind: QuestionKind) -> bool:
     rest = p.TAG.sub("", line[value.end :])
     if kind is QuestionKind.TEXT:
         is_short = len(line.split()) <= 8
-        is_refusal = p.LOW_REFUSAL.match(line.lower()) is not None
+        low = line.lower()
+        is_refusal = p.LOW_REFUSAL.match(low) is not None or "answer is" in low
         return is_short and not is_refusal and not rest.strip(p.EDGE + ".,;!\u3002")
     if kind is QuestionKind.NUMBER:
         units = rest.strip(p.EDGE + ".%\u3002").split()

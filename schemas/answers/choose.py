@@ -64,11 +64,12 @@ def find_statements(
             after = [one for one in formal if one.start >= opening.answer_end]
             return [opening, *after]
     begin = max((statement.end for statement in formal), default=0)
+    is_answered = any(statement.answer is not None for statement in formal)
+    if is_answered and (answer_first or not has_words(view, begin)):
+        return formal if answer_first else _settle(view, formal, question)
     weak = find_cued_statements(view, low, begin, question, Strength.WEAK, answer_first)
     weak_in_language = find_weak_language_statements(view, low, begin, question)
-    if any(statement.answer is not None for statement in formal):
-        if answer_first:
-            return formal
+    if is_answered:
         return _settle(view, [*formal, *_taking_back(view, formal, weak)], question)
     statements = _merge([*formal, *weak], weak_in_language)
     if statements:
@@ -113,22 +114,22 @@ def _settle(
 ) -> list[Statement]:
     """Return the statements, the last one without an answer if it is not the text's own.
 
-    That is so if an invented next item may begin before it, or if two boxes of one
+    That is so if an invented next item may begin before it, or if two statements of one
     sentence differ.
     """
     last = statements[-1]
-    if parted_by_new_item(view, statements, question) or _has_two_boxes(
+    if parted_by_new_item(view, statements, question) or _differ_in_sentence(
         statements, question
     ):
         return [*statements[:-1], last._replace(answer=None, complete=True)]
     return statements
 
 
-def _has_two_boxes(statements: list[Statement], question: Question) -> bool:
+def _differ_in_sentence(statements: list[Statement], question: Question) -> bool:
     if len(statements) < 2:
         return False
     earlier, last = statements[-2:]
-    if not earlier.rule == last.rule == "boxed" or earlier.end < last.answer_end:
+    if earlier.end < last.answer_start:
         return False
     return answers_differ((earlier.answer, last.answer), question)
 

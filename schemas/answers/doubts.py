@@ -11,6 +11,11 @@ from cotbuild.schemas.question import QuestionKind
 
 _SENTENCE_CHARS = 240
 """How far before a cue its sentence is looked at."""
+_HINTS = (
+    "if", "unless", "suppos", "assum", "imagin", "whether", "in case", "provided", "were",
+    "then", "that case", "this case", "n't", "not", "never", "doubt", "unlikely", "unclear",
+)  # fmt: skip
+"""One of them stands before whatever is supposed or denied."""
 _SENTENCE_START = re.compile(
     r"[.!?;\n](?=[\s\"'*)\]])|\n|(?<=[a-z)\]\"'])[.!?](?=[A-Z])"
     r"|(?<=[a-z]), ?(?=The (?:[a-z]+ )?\Z)"
@@ -25,7 +30,20 @@ _IN_CONDITION = re.compile(
     r"\b(?:if|unless|suppose|supposing|assume|assuming|imagine|whether)"
     r"(?: (?:that|the|my|our|we|you|i|then|instead))*(?: [a-z]+){0,2} ?\Z"
 )
-_IF_WE = re.compile(r"(?:if|assuming|suppose) (?:that )?(?:we|you|i|one)\b")
+_IF_WE = re.compile(
+    r"(?:if|assuming|suppose) (?:that )?(?:we|you|i|one) (?:add|multiply|divide|subtract"
+    r"|count|look|consider|compare|use|take|convert|calculate|compute|solve|plug|substitute"
+    r"|put|sum|combine|simplify|do|follow|check)\b"
+)
+_SUPPOSED = re.compile(
+    r"\A[^\w]*(?:(?:now|but|and|so|let us|let's),? )?(?:suppose|assume|imagine|say|if)\b"
+)
+_THEN = re.compile(r"\A(?:then|in that case|in this case)\b")
+_ORDINAL = re.compile(
+    r"\b(?:step|question|problem|part|case|page|chapter|figure|table|equation|example"
+    r"|line|number of)s? ?#?\Z"
+)
+_ABOUT_ANSWER = re.compile(r"\b(?:this|that|my|your|our|its|the above) (?:final )?\Z")
 _DENIED_BEFORE = re.compile(
     r"(?:n't|\bnot|\bnever|\bcannot|\bdoubt|\bunlikely|\bunclear)"
     r"(?: (?:necessarily|really|at all|yet))?"
@@ -53,34 +71,68 @@ _CLOSED = re.compile(
     r"[)\]}\"'*_>$`\\ ]*+(?:[.!;\n\u3002]|\Z|[\u2705\u2714]|:(?=[ \n])"
     r"|,(?! ?(?:which|but|is|are|can|could|may|might|not|although|though|or|and|however"
     r"|would|seems)\b)"
-    r"| ?\(| ?- |\b(?:because|since|as|given|due|for)\b)"
+    r"| ?\(| ?- | ?\b(?:because|since|as|given|due|for)\b)"
 )
 _UNIT_WORDS = re.compile(
     r"(?:[ ,]{0,2}[^\W\d]{1,20}[/^]?\d?){0,4}+[)\]}\"'*_>$`\\% ]*+(?:[.!;\n]|\Z)"
 )
 
 
-def is_hypothetical(view: str, cue: int, kind: QuestionKind) -> bool:
+def read_before(view: str, low: str, cue: int) -> str:
+    """Return the text from the start of its sentence to the cue at `cue`.
+
+    It is empty where nothing is supposed or denied.
+    """
+    start = max(0, cue - _SENTENCE_CHARS)
+    for hint in _HINTS:
+        if low.find(hint, start, cue) >= 0:
+            return _sentence_before(view, cue)
+    return ""
+
+
+def is_hypothetical(view: str, prefix: str, cue: int, kind: QuestionKind) -> bool:
     """Return whether the cue at offset `cue` stands in a condition or what follows of it.
 
-    A condition of doing a sum ("If we add them, the answer is 42") is none.
+    `prefix` is what `read_before` gives for it. A condition of doing a sum ("If we add
+    them, the answer is 42") is none.
     """
-    prefix = _sentence_before(view, cue)
+    if not prefix:
+        return False
     if _IN_CONDITION.search(prefix):
         return True
     conditions = list(_CONDITION.finditer(prefix))
     condition = conditions[-1] if conditions else None
-    if condition is None or _CONCLUSION.search(prefix, condition.end()):
-        return False
-    if kind is QuestionKind.NUMBER or kind is QuestionKind.TEXT:
+    if condition is None:
+        return _THEN.match(prefix) is not None and _follows_supposition(view, cue)
+    if _CONCLUSION.search(prefix, condition.end()) or kind is QuestionKind.NUMBER:
         return False
     words = prefix[condition.start() :].lstrip(" ,:(\"'*-")
     return _IF_WE.search(words) is None
 
 
-def is_denied(view: str, cue: int) -> bool:
-    """Return whether the cue at offset `cue` is denied: "I doubt that the answer is"."""
-    return _DENIED_BEFORE.search(_sentence_before(view, cue)) is not None
+def _follows_supposition(view: str, cue: int) -> bool:
+    """Return whether the sentence before that of the cue supposes something."""
+    prefix = _sentence_before(view, cue)
+    end = view.lower().rfind(prefix, 0, cue)
+    before = _sentence_before(view, max(0, end - 2)) if end > 2 else ""
+    return _SUPPOSED.match(before) is not None
+
+
+def is_remark(low: str, cue: int, value: int) -> bool:
+    """Return whether the cue only remarks on an answer: "this answer is based on …"."""
+    if not low[value:].lstrip(" *").startswith(("based on", "not ")):
+        return False
+    return _ABOUT_ANSWER.search(low, max(0, cue - 30), cue) is not None
+
+
+def is_ordinal(low: str, cue_end: int, value: int) -> bool:
+    """Return whether a number only counts something out: "Step 3"."""
+    return _ORDINAL.search(low, cue_end, value) is not None
+
+
+def is_denied(prefix: str) -> bool:
+    """Return whether a cue is denied by what stands before: "I doubt that the answer is"."""
+    return bool(prefix) and _DENIED_BEFORE.search(prefix) is not None
 
 
 def is_denied_value(low: str, value: int) -> bool:
@@ -96,6 +148,11 @@ def is_compared(low: str, value: int) -> bool:
 def is_qualified(low: str, end: int, kind: QuestionKind) -> bool:
     """Return whether a yes or no that ends at `end` goes on "if …" or "unless …"."""
     return kind is QuestionKind.YES_NO and _CONDITION_BEHIND.match(low, end) is not None
+
+
+def has_condition_behind(low: str, end: int) -> bool:
+    """Return whether "if …", "only if …" or "unless …" follows at `end`."""
+    return _CONDITION_BEHIND.match(low, end) is not None
 
 
 def is_asked(low: str, end: int) -> bool:

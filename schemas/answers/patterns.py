@@ -74,7 +74,7 @@ NUMBER_OPENING = re.compile(
     re.IGNORECASE,
 )
 TEXT_OPENING = re.compile(rf"(?>(?:{_MARKUP}]|- )*)")
-TEXT_LEAD = re.compile(r"(?>(?:[ \n:=~>]|- |\\(?=[ \n])|[*_]{1,3}(?=\s))*)")
+TEXT_LEAD = re.compile(r"(?>(?:[ \n:=~]|- |\\(?=[ \n])|[*_]{1,3}(?=\s))*)")
 
 # --- how far an answer reaches ---
 # Where no space comes between sentences, a full stop of the script ends one.
@@ -107,7 +107,8 @@ FOREIGN_LABEL = re.compile(
 )
 AFTER_LETTER = re.compile(
     r"[)\]}>:*$`\"'_.,;!?<\\。](?!s\b)|\s*\Z|\s*\n"
-    r"| +(?:because|since|as|due|which|and|or|given|based|but|not)\b| *[-(=/&]"
+    r"| +(?:because|since|as|due|which|and|or|given|based|but|not)\b| *[-(=/&$]"
+    r"| *\\[\])]"
 )
 BESIDE = re.compile(r"[)\]*_$\"'`>}:=,.\s-]*+(?:\((?![a-z]\)))?")
 AFTER_OPTION = re.compile(
@@ -130,7 +131,9 @@ NO_SINGLE = re.compile(
     r"|provided|listed|available|in|given"
     r"|present|one|any|clear|possible|an|here|included|specified|explicit|explicitly"
     r"|directly|applicable|found|there"
-    r"|known|obvious|straightforward)|it depends|depends|based on|undecided|inconclusive"
+    r"|known|obvious|straightforward)|it depends|depends|based on|dependent on"
+    r"|contingent on|a matter of"
+    r"|the same for|undecided|inconclusive"
     r"|debatable|subjective|ambiguous|(?:it is |it's )?(?:very |really )?(?:hard|difficult)"
     r" to (?:say|tell|determine|know|decide)|not enough|insufficient|unanswerable"
     r"|not sure|unsure|don't know|do not know)\b",
@@ -138,7 +141,7 @@ NO_SINGLE = re.compile(
 )
 JOINED = re.compile(
     r"(?:,|/|&|\bor\b|\band\b)[ *_]{0,4}(?:(?:or|and)\b[ *_]{0,4})?(?:(?:option|choice|either) )?"
-    r"(?:[(\[]([^\W_]{1,2})[)\]]|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
+    r"(?:[(\[]([^\W_]{1,2})(?:[)\]]|\Z)|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
 )
 LISTED = re.compile(
     r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]"
@@ -184,6 +187,7 @@ NUMBER_LINE = re.compile(
     r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE
 )
 ARTICLES = ("a", "an", "the")
+WHICH_BEFORE = re.compile(r",? (?:which|and (?:it|that|this))\Z")
 OPENING_BRACKETS = ("(", "[", "{", "<")
 EDGE = " \n*_$\"'`<>()[]{}:=~#\\"
 

@@ -111,8 +111,9 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
         return None
     label = options.labels.get(found[0].casefold())
     end = found.end()
-    goes_on = p.LETTER_GOES_ON if found[0].isalpha() else p.NUMBER_GOES_ON
-    if label is None or goes_on.match(text, end):
+    goes_on_text = found[0].isalpha()
+    goes_on = p.LETTER_GOES_ON if goes_on_text else p.NUMBER_GOES_ON
+    if label is None:
         return None
     if text.startswith(("+", "#", "^"), end):
         return None  # C++
@@ -120,6 +121,11 @@ def _read_label(text: str, start: int, options: OptionTable) -> _NamedOption | N
         option.end > end for option in _read_exact_options(text, start, options)
     ):
         return None  # the a of the option a - b
+    if goes_on.match(text, end):
+        # "C.60" names C where its text is 60, and 1.5 is no label.
+        beside = _read_option_text(text, end + 1, options) if goes_on_text else None
+        is_own = beside and options.texts[beside.label] == options.texts[label]
+        return _NamedOption(label, start, end) if is_own else None
     is_letter = found[0].isupper() and found[0] not in ("A", "I")
     if is_letter or p.AFTER_LETTER.match(text, end):
         return _NamedOption(label, start, end)
@@ -344,6 +350,8 @@ def read_bounded_text(text: str, start: int = 0) -> ReadValue | None:
     start, end = strip_wrappers(text, start, len(text))
     if start >= end or text[start:] in p.OPENING_BRACKETS:
         return None  # "[" alone is cut short
+    if not text[start:end].strip("_*-. "):
+        return None  # a blank to fill in
     return ReadValue(text[start:end], start, end, complete=True)
 
 
@@ -442,6 +450,8 @@ def read_option_before(
             if value is None or value.answer is None:
                 return value
             return ReadValue(value.answer, *name.span(group), complete=True)
+    if which := p.WHICH_BEFORE.search(text, max(start, end - 12), end):
+        return read_option_before(text, start, which.start(), question)
     low = text[start:end].lower()
     lead = p.LOW_CLAUSE_LEAD.match(low)
     start += lead.end() if lead else 0

@@ -70,8 +70,8 @@ class Rule(NamedTuple):
     """The kinds of question it reads answers of."""
     words: tuple[str, ...]
     """The rule is tried on texts that hold one of them; empty: on all."""
-    cue: re.Pattern[str] | None
-    """None: the text itself, see `alone`."""
+    cues: tuple[re.Pattern[str], ...]
+    """Each begins with a literal word where it can; none: see `alone` and `choose`."""
     reads: str
     """What it reads, in a line."""
     example: str
@@ -94,7 +94,10 @@ _SAYS = (
     rf"|[ *_]{{1,4}}{_IS}(?: indeed\b)?|is(?=[a-z]\b))"
 )
 # "the answer (arabic numerals) is", "the answer, in dollars, is"
-_GLOSS = r"[*_]{0,3}(?: ?\([^()\n]{1,60}\)|, ?[^,.:;!?\n]{1,40},)[*_ ]{0,4}"
+_GLOSS = (
+    r"[*_]{0,3}(?: ?\([^()\n]{1,60}\)|, ?[^,.:;!?\n]{1,40},| - [^-.:;!?\n]{1,40} -)"
+    r"[*_ ]{0,4}"
+)
 _OF_THE_QUESTION = (
     r" (?:to|for|of) (?:the|this|that|your|our) (?:[a-z]{1,12} ){0,2}?"
     r"(?:question|problem|riddle|equation|puzzle|query|exercise|task|quiz)"
@@ -131,7 +134,8 @@ def _preceded(noun: str) -> str:
     return "|".join(f"(?<={praise} {noun})" for praise in _PRAISE)
 
 
-_LINE_HEAD = r"(?:\A|\n)[ *_#>|-]{0,12}"
+_LINE_HEAD = r"\n[ *_#>|-]{0,12}"
+_COLON = r"[*_.]{0,4} ?(?:[:=]|- |-{1,2}>| is\b)"
 _MY = r"(?:my |the |your |our )?"
 _SO = r"\b(?:so|therefore|thus|hence|consequently|accordingly|overall|ultimately)\b,? "
 _SO_IT_IS = r"(?:(?:it|this|that) (?:is|must be|should be|has to be) )?"
@@ -158,11 +162,13 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL,
         words=("answer",),
-        cue=re.compile(
-            r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
-            r"(?<!another answer)(?<!other answer)"  # "2 points/answer = 48"
-            rf"(?:{_SAYS}|(?: choice| option| letter| here)(?:{_SAYS})"
-            rf"|{_GLOSS}(?:[:=]|{_IS}:?)|{_OF_THE_QUESTION} {_IS}:?)"
+        cues=(
+            re.compile(
+                r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
+                r"(?<!another answer)(?<!other answer)"  # "2 points/answer = 48"
+                rf"(?:{_GLOSS}(?:[:=]|{_IS}:?)|{_SAYS}|(?: choice| option| letter| here){_SAYS}"
+                rf"|{_OF_THE_QUESTION} {_IS}:?)"
+            ),
         ),
         reads="what follows “answer” and “is”, “:”, “=” or a dash, with a gloss between",
         example="Therefore, the answer (in dollars) is 42.",
@@ -173,7 +179,9 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_NOT_TEXT,
         words=("answer",),
-        cue=re.compile(rf"answer(?<!each answer)(?<!/answer){_OF_ANYTHING} {_IS}:?"),
+        cues=(
+            re.compile(rf"answer(?<!each answer)(?<!/answer){_OF_ANYTHING} {_IS}:?"),
+        ),
         reads="what follows “answer to/for/in … is”",
         example="The answer in Arabic numerals is 42.",
     ),
@@ -183,13 +191,37 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=("answer ",),
-        cue=re.compile(
-            rf"(?:{_LINE_HEAD}|\b(?:so|final|correct|best|therefore),? )answer "
-            r"(?=[(\[*\"']{0,3}[^\W_][)\]*\"']{0,3}(?:[.,:;!]? ?(?:\n|\Z)|[.:] | ?- | because\b))"
+        cues=tuple(
+            re.compile(
+                start
+                + r"(?=[(\[*\"']{0,3}[^\W_][)\]*\"']{0,3}"
+                + r"(?:[.,:;!]? ?(?:\n|\Z)|[.:] | ?- | because\b))"
+            )
+            for start in (
+                r"\n[ *_#>|-]{0,12}answer ",
+                r"answer (?:(?<=final answer )|(?<=correct answer )|(?<=best answer )"
+                r"|(?<=so answer )|(?<=so, answer )|(?<=therefore, answer ))",
+            )
         ),
         reads="a letter directly behind “answer”, at the start of a line",
         example="Answer D.",
         closes=True,
+    ),
+    Rule(
+        id="answer_number",
+        strength=Strength.FORMAL,
+        bound=Bound.CLAUSE,
+        kinds=_NUMBER,
+        words=("answer ",),
+        cues=(
+            re.compile(
+                rf"{_LINE_HEAD}{_MY}(?:final |correct )?answer (?=[*_$(]{{0,3}}[-+]?[$£€]?[0-9])"
+            ),
+        ),
+        reads="a number directly behind “answer”, on a last line",
+        example="Answer 42",
+        closes=True,
+        last=True,
     ),
     Rule(
         id="best_option",
@@ -197,11 +229,9 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL,
         words=("option", "choice", "match"),
-        cue=re.compile(
-            "|".join(
-                rf"{noun}(?:{_preceded(noun)}){_SAYS}"
-                for noun in ("option", "choice", "match")
-            )
+        cues=tuple(
+            re.compile(rf"{noun}(?:{_preceded(noun)}){_SAYS}")
+            for noun in ("option", "choice", "match")
         ),
         reads="what follows “the correct/best/final option (choice, match) is”",
         example="The best choice would be option B.",
@@ -212,16 +242,19 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=("option", "choice", "statement", "letter", "alternative", "response"),
-        cue=re.compile(
-            "|".join(
-                rf"{noun}(?:{_preceded(noun)})(?:{_OF_ANYTHING} {_IS}:?|{_GLOSS}{_IS})"
+        cues=(
+            *(
+                re.compile(
+                    rf"{noun}(?:{_preceded(noun)})(?:{_OF_ANYTHING} {_IS}:?|{_GLOSS}{_IS})"
+                )
                 for noun in ("option", "choice")
-            )
-            + "|"
-            + "|".join(
-                rf"{noun}(?:{_preceded(noun)})(?:{_SAYS}|{_OF_ANYTHING} {_IS}:?)"
+            ),
+            *(
+                re.compile(
+                    rf"{noun}(?:{_preceded(noun)})(?:{_SAYS}|{_OF_ANYTHING} {_IS}:?)"
+                )
                 for noun in ("statement", "letter", "alternative", "response")
-            )
+            ),
         ),
         reads="the same with words between, and “the correct statement (letter, …) is”",
         example="The correct option that describes it is (B).",
@@ -233,10 +266,13 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL,
         words=("final", "ans", "label", "prediction", "classification"),
-        cue=re.compile(
-            rf"(?:{_LINE_HEAD}{_MY}(?:final(?: (?:result|label|prediction|verdict|decision"
-            r"|output|choice|value))?|(?:predicted )?label|prediction|classification)"
-            r"|\bans)(?<!trans)[*_.]{0,4} ?(?:[:=]|- |-{1,2}>| is\b)"
+        cues=(
+            re.compile(
+                rf"{_LINE_HEAD}{_MY}(?:final(?: (?:result|label|prediction|verdict"
+                r"|decision|output|choice|value))?|(?:predicted )?label|prediction"
+                rf"|classification){_COLON}"
+            ),
+            re.compile(rf"ans(?<![a-z]ans){_COLON}"),
         ),
         reads="a line that opens with “Final:”, “Label:” or “Prediction:”, and “Ans:”",
         example="FINAL: 42",
@@ -256,10 +292,12 @@ RULES = (
             "decision",
             "verdict",
         ),
-        cue=re.compile(
-            rf"{_LINE_HEAD}{_MY}(?:final |correct |selected |chosen |best )?"
-            r"(?:choice|option|correct|selection|pick|decision|verdict)"
-            r"[*_]{0,3} ?(?:[:=]|- |-{1,2}>)"
+        cues=(
+            re.compile(
+                rf"{_LINE_HEAD}{_MY}(?:final |correct |selected |chosen |best )?"
+                r"(?:choice|option|correct|selection|pick|decision|verdict)"
+                r"[*_]{0,3} ?(?:[:=]|- |-{1,2}>)"
+            ),
         ),
         reads="a line that opens with “Choice:”, “Correct:”, “Verdict:” or the like",
         example="My pick: B",
@@ -271,8 +309,10 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_NOT_TEXT,
         words=("result", "solution", "output"),
-        cue=re.compile(
-            rf"{_LINE_HEAD}(?:result|solution|output)[*_]{{0,3}} ?(?:[:=]|-{{1,2}}>)"
+        cues=(
+            re.compile(
+                rf"{_LINE_HEAD}(?:result|solution|output)[*_]{{0,3}} ?(?:[:=]|-{{1,2}}>)"
+            ),
         ),
         reads="a last line that opens with “Result:”, “Solution:” or “Output:”",
         example="Result: 42",
@@ -285,9 +325,11 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL,
         words=("answer",),
-        cue=re.compile(
-            rf"{_LINE_HEAD}{_MY}(?:final |correct |best |short )?answer[ *_#]{{0,6}}"
-            r"\n[ \n]{0,8}(?=\S)"
+        cues=(
+            re.compile(
+                rf"{_LINE_HEAD}{_MY}(?:final |correct |best |short )?answer[ *_#]{{0,6}}"
+                r"\n[ \n]{0,8}(?=\S)"
+            ),
         ),
         reads="what stands below a heading “Answer”",
         example="### Final Answer\n\n42",
@@ -299,8 +341,10 @@ RULES = (
         bound=Bound.CELL,
         kinds=_NOT_TEXT,
         words=("answer",),
-        cue=re.compile(
-            r"\|[ *_]{0,4}(?:the )?(?:final |correct |best )?answer[ *_:]{0,4}\| ?"
+        cues=(
+            re.compile(
+                r"\|[ *_]{0,4}(?:the )?(?:final |correct |best )?answer[ *_:]{0,4}\| ?"
+            ),
         ),
         reads="the cell of a table beside “Answer”",
         example="| Answer | 42 |",
@@ -311,7 +355,7 @@ RULES = (
         bound=Bound.LINE,
         kinds=_ALL,
         words=("####",),
-        cue=re.compile(r"####(?<!#####)(?!#) ?"),
+        cues=(re.compile(r"####(?<!#####)(?!#) ?"),),
         reads="a line that holds nothing but the answer behind “####”",
         example="#### 42",
     ),
@@ -321,7 +365,7 @@ RULES = (
         bound=Bound.BRACES,
         kinds=_ALL,
         words=("boxed", "fbox"),
-        cue=re.compile(r"\\(?:boxed|fbox|framebox) ?\{"),
+        cues=(re.compile(r"\\(?:boxed|fbox|framebox) ?\{"),),
         reads="the content of a LaTeX box",
         example=r"So \boxed{\frac{3}{4}}.",
     ),
@@ -331,8 +375,10 @@ RULES = (
         bound=Bound.TAG,
         kinds=_ALL,
         words=("answer", "ans>"),
-        cue=re.compile(
-            r"<(?:final_?)?ans(?:wer)?>|\[(?:final_?)?answer\](?!\()|<\|answer\|>"
+        cues=(
+            re.compile(
+                r"<(?:final_?)?ans(?:wer)?>|\[(?:final_?)?answer\](?!\()|<\|answer\|>"
+            ),
         ),
         reads="the content of an answer tag",
         example="<answer>42</answer>",
@@ -343,11 +389,14 @@ RULES = (
         bound=Bound.NOTHING,
         kinds=_ALL,
         words=("answer",),
-        cue=re.compile(
-            rf"answer(?:{_OF_ANYTHING})? (?:really |largely |still |also |therefore |thus )?"
-            r"(?:depends|varies|(?:would|will|may|can|could) (?:depend|vary)|is dependent)\b"
+        cues=(
+            re.compile(
+                rf"answer(?:{_OF_ANYTHING})? (?:really |largely |still |also |therefore |thus )?"
+                r"(?:depends|varies|(?:would|will|may|can|could) (?:depend|vary)"
+                r"|(?:can ?not|can't|could not) be (?:determined|known|given|found))\b"
+            ),
         ),
-        reads="that the answer depends on something",
+        reads="that the answer depends on something, or cannot be known",
         example="The answer depends on the season.",
     ),
     Rule(
@@ -356,7 +405,9 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=(),
-        cue=re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
+        cues=(
+            re.compile(_SO + r"(?:it (?:is|must be|should be|has to be))?" + _LETTER),
+        ),
         reads="a letter behind “so”, “therefore”, “thus” or “hence”",
         example="Moss is soft. So it must be B.",
         closes=True,
@@ -367,10 +418,12 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=(),
-        cue=re.compile(
-            r"\b(?:(?:we|i|let's)(?: would|'d|'ll| will| can| should| must)?"
-            r" (?:choose|select|pick|go with|go for|opt for|guess|say|vote for)|going with"
-            r"|my (?:guess|pick|choice|selection) (?:is|would be))\b:?" + _LETTER
+        cues=(
+            re.compile(
+                r"\b(?:(?:we|i|let's)(?: would|'d|'ll| will| can| should| must)?"
+                r" (?:choose|select|pick|go with|go for|opt for|guess|say|vote for)|going with"
+                r"|my (?:guess|pick|choice|selection) (?:is|would be))\b:?" + _LETTER
+            ),
         ),
         reads="a letter that the writer chooses",
         example="I'd go with B.",
@@ -382,11 +435,13 @@ RULES = (
         bound=Bound.BEFORE,
         kinds=_CHOICE,
         words=(),
-        cue=re.compile(
-            rf"{_IS_CALLED}(?:the )?(?:only |most )?{_CORRECT}"
-            r"(?:(?: and only)?(?: possible)? (?:answer|option|choice|match)\b| ?[.!\n]| ?\Z)"
-            rf"|{_IS_CALLED}(?:the|my|our) (?:answer|choice)\b"
-            r"| (?:fits|works|matches) best\b| makes (?:the )?most sense\b"
+        cues=(
+            re.compile(
+                rf"{_IS_CALLED}(?:the )?(?:only |most )?{_CORRECT}"
+                r"(?:(?: and only)?(?: possible)? (?:answer|option|choice|match)\b| ?[.!\n]| ?\Z)"
+                rf"|{_IS_CALLED}(?:the|my|our) (?:answer|choice)\b"
+                r"| (?:fits|works|matches) best\b| makes (?:the )?most sense\b"
+            ),
         ),
         reads="an option that is called the answer, correct, the best, …",
         example="Option B is correct.",
@@ -397,11 +452,27 @@ RULES = (
         bound=Bound.BEFORE,
         kinds=_NUMBER | _YES_NO,
         words=("answer",),
-        cue=re.compile(
-            r" (?:is|would be|must be) (?:the|my|our) (?:final |correct |right )?answer\b"
+        cues=(
+            re.compile(
+                r" (?:is|would be|must be) (?:the|my|our) (?:final |correct |right )?answer\b"
+            ),
         ),
         reads="a number, yes or no that is called the answer",
         example="42 is the answer.",
+    ),
+    Rule(
+        id="result_is",
+        strength=Strength.WEAK,
+        bound=Bound.CLAUSE,
+        kinds=_NOT_TEXT,
+        words=("result",),
+        cues=(
+            re.compile(r"\b(?:the|our|my|this|final) result (?:is|was|would be)\b:?"),
+        ),
+        reads="what the result is, in the last sentence",
+        example="The result is 42.",
+        closes=True,
+        last=True,
     ),
     Rule(
         id="closest_to",
@@ -409,8 +480,10 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=("closest",),
-        cue=re.compile(
-            r"\bclosest (?:to|(?:[a-z]{1,10} ){0,3}?(?:is|would be))\b:?" + _LETTER
+        cues=(
+            re.compile(
+                r"\bclosest (?:to|(?:[a-z]{1,10} ){0,3}?(?:is|would be))\b:?" + _LETTER
+            ),
         ),
         reads="the letter that something is closest to",
         example="That is closest to D.",
@@ -421,14 +494,30 @@ RULES = (
         strength=Strength.WEAK,
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
-        words=("option ", "choice "),
-        cue=re.compile(
-            r"\b(?:(?:corresponds?|equal|equivalent) to|match(?:es)?|which is|that is"
-            r"|this is|it is|it's|that's|must be|should be|leaves(?: us with)?|leaving(?: only)?"
-            r") (?=[*_]{0,3}(?:option|choice) )" + _LETTER
+        words=("option ", "choice ", "leav"),
+        cues=(
+            re.compile(
+                r"\b(?:leaves(?: us with| only)?|leaving(?: us with| only)?) (?=[(\[])"
+                + _LETTER
+                + r"|\b(?:(?:corresponds?|equal|equivalent) to|match(?:es)?|which is|that is"
+                r"|this is|it is|it's|that's|must be|should be|leaves(?: us with)?|leaving"
+                r"(?: only)?) (?=[*_]{0,3}(?:option|choice) )" + _LETTER
+            ),
         ),
         reads="an option named in the last sentence: “which is option …”",
         example="This corresponds to option C.",
+        closes=True,
+        last=True,
+    ),
+    Rule(
+        id="is_letter",
+        strength=Strength.WEAK,
+        bound=Bound.CLAUSE,
+        kinds=_CHOICE,
+        words=("is (", "is [", "is *"),
+        cues=(re.compile(r"\bthe [^.!?:\n]{1,80}? is (?=[*_]{0,3}[(\[])" + _LETTER),),
+        reads="a letter in brackets that something is, in the last sentence",
+        example="Therefore, the sarcastic statement is (B).",
         closes=True,
         last=True,
     ),
@@ -438,8 +527,10 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_CHOICE,
         words=(" be ",),
-        cue=re.compile(
-            r"\b(?:it|this|that) (?:must|should|has to|ought to) be " + _LETTER
+        cues=(
+            re.compile(
+                r"\b(?:it|this|that) (?:must|should|has to|ought to) be " + _LETTER
+            ),
         ),
         reads="a letter that it must be, in the last sentence",
         example="It must be B.",
@@ -452,7 +543,7 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_NUMBER,
         words=(),
-        cue=re.compile(_SO + _SO_IT_IS + r"(?=[*_$(\"'\\]{0,4}[-+]?[$£€]?\d)"),
+        cues=(re.compile(_SO + _SO_IT_IS + r"(?=[*_$(\"'\\]{0,4}[-+]?[$£€]?\d)"),),
         reads="a number alone behind “so”, “hence”, …, in the last sentence",
         example="Hence, **42**.",
         closes=True,
@@ -464,7 +555,7 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_NUMBER,
         words=(" out ",),
-        cue=re.compile(r"\b(?:comes|works) out (?:to(?: be)?|as|at)\b"),
+        cues=(re.compile(r"\b(?:comes|works) out (?:to(?: be)?|as|at)\b"),),
         reads="what something comes out to, in the last sentence",
         example="It comes out to 42.",
         closes=True,
@@ -476,7 +567,7 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL - _CHOICE,
         words=("a:",),
-        cue=re.compile(r"(?:\A|\n)[ *_]{0,4}a[*_]{0,3}: ?"),
+        cues=(re.compile(r"(?:\A|\n)[ *_]{0,4}a[*_]{0,3}: ?"),),
         reads="a last line that opens with “A:”",
         example="A: 42",
         closes=True,
@@ -488,13 +579,32 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_YES_NO,
         words=(),
-        cue=re.compile(
-            _SO
-            + r"(?:overall,? |in (?:short|conclusion),? )?(?:it is )?"
-            + _YES_NO_WORD
+        cues=(
+            re.compile(
+                _SO
+                + r"(?:overall,? |in (?:short|conclusion),? )?(?:it is )?"
+                + _YES_NO_WORD
+            ),
         ),
         reads="yes or no behind “so”, “therefore”, “thus” or “hence”",
         example="It floats. Therefore, yes.",
+    ),
+    Rule(
+        id="overall_yes_no",
+        strength=Strength.WEAK,
+        bound=Bound.CLAUSE,
+        kinds=_YES_NO,
+        words=("overall", "in ", "on ", "finally", "conclude"),
+        cues=(
+            re.compile(
+                r"\b(?:overall|in (?:short|conclusion|summary)|all in all|finally|to conclude"
+                r"|on (?:reflection|balance|second thoughts?)),? (?:it is )?"
+                + _YES_NO_WORD
+            ),
+        ),
+        reads="yes or no behind “overall”, “in short”, “on reflection”, …",
+        example="On reflection, yes.",
+        closes=True,
     ),
     Rule(
         id="closing_yes_no",
@@ -502,9 +612,11 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_YES_NO,
         words=(),
-        cue=re.compile(
-            r"(?<=[.!?\n])"
-            r"(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+        cues=(
+            re.compile(
+                r"(?<=[.!?\n])"
+                r"(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+            ),
         ),
         reads="a last sentence that is yes or no",
         example="It sinks. No.",
@@ -515,11 +627,13 @@ RULES = (
         bound=Bound.NOTHING,
         kinds=_YES_NO | _NUMBER,
         words=("depends", " to ", "cannot", "answer", "enough"),
-        cue=re.compile(
-            r"\b(?:it (?:really |all |entirely |largely |just )?depends"
-            r"|(?:hard|difficult|impossible|not possible) to (?:say|tell|determine|know|decide)"
-            r"|cannot be (?:determined|answered|known)"
-            r"|no (?:single|definite|definitive|clear) answer|not enough information)\b"
+        cues=(
+            re.compile(
+                r"\b(?:it (?:really |all |entirely |largely |just )?depends"
+                r"|(?:hard|difficult|impossible|not possible) to (?:say|tell|determine|know|decide)"
+                r"|cannot be (?:determined|answered|known)"
+                r"|no (?:single|definite|definitive|clear) answer|not enough information)\b"
+            ),
         ),
         reads="a last sentence that says that it cannot be told",
         example="It depends on the season.",
@@ -531,10 +645,12 @@ RULES = (
         bound=Bound.NOTHING,
         kinds=_ALL,
         words=("wait", "actually", "hmm", "oops", "mistake", "no,"),
-        cue=re.compile(
-            r"(?:\A|[.!?\n] ?)[\"'*(]{0,2}(?:(?:wait|actually|hmm+|oops|no)\b[^.!?\n]{0,40}?"
-            r"(?:(?:not|n't) (?:right|correct)|wrong|incorrect|a mistake|an error)"
-            r"|i (?:made|have made) (?:a mistake|an error))"
+        cues=(
+            re.compile(
+                r"(?:\A|[.!?\n] ?)[\"'*(]{0,2}(?:(?:wait|actually|hmm+|oops|no)\b[^.!?\n]{0,40}?"
+                r"(?:(?:not|n't) (?:right|correct)|wrong|incorrect|a mistake|an error)"
+                r"|i (?:made|have made) (?:a mistake|an error))"
+            ),
         ),
         reads="a last sentence that takes the answer back",
         example="Wait, that is not right.",
@@ -546,7 +662,7 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_NUMBER,
         words=(),
-        cue=None,
+        cues=(),
         reads="the only number of a last sentence that opens with “so”, “therefore”, …; "
         "off unless asked for",
         example="Therefore, there are 49 chairs.",
@@ -558,7 +674,7 @@ RULES = (
         bound=Bound.CLAUSE,
         kinds=_ALL,
         words=(),
-        cue=None,
+        cues=(),
         reads="the answer that a text opens with, before its reason",
         example="(B) because it is hard.",
     ),
@@ -568,7 +684,7 @@ RULES = (
         bound=Bound.LINE,
         kinds=_ALL,
         words=(),
-        cue=None,
+        cues=(),
         reads="a line that is nothing but an answer",
         example="It is hard.\n\n**B**",
     ),
@@ -586,13 +702,26 @@ _SELECTED = {
     (kind, strength): tuple(
         rule
         for rule in RULES
-        if rule.cue is not None and rule.strength is strength and kind in rule.kinds
+        if rule.cues and rule.strength is strength and kind in rule.kinds
     )
     for kind in QuestionKind
     for strength in Strength
 }
 
 
-def any_word(low: str, words: tuple[str, ...]) -> bool:
-    """Return whether a text holds one of the words; True without words."""
-    return not words or any(word in low for word in words)
+def select_rules_for_text(
+    low: str, begin: int, kind: QuestionKind, strength: Strength
+) -> list[Rule]:
+    """Return those of `select_rules` whose words a text holds from `begin` on."""
+    held = {word for word in _WORDS[kind, strength] if low.find(word, begin) >= 0}
+    return [
+        rule
+        for rule in _SELECTED[kind, strength]
+        if not rule.words or not held.isdisjoint(rule.words)
+    ]
+
+
+_WORDS = {
+    key: tuple({word for rule in rules for word in rule.words})
+    for key, rules in _SELECTED.items()
+}

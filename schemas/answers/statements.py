@@ -22,8 +22,7 @@ from cotbuild.schemas.answers.rules import (
     Bound,
     Rule,
     Strength,
-    any_word,
-    select_rules,
+    select_rules_for_text,
 )
 from cotbuild.schemas.answers.wrappers import match_braces
 from cotbuild.schemas.question import Question, QuestionKind
@@ -76,11 +75,7 @@ def find_cued_statements(
     answer_first: bool,
 ) -> list[Statement]:
     """Return the statements from `begin` on that rules of one strength read, in order."""
-    rules = [
-        rule
-        for rule in select_rules(question.kind, strength)
-        if any_word(low, rule.words)
-    ]
+    rules = select_rules_for_text(low, begin, question.kind, strength)
     after = [rule for rule in rules if rule.bound is not Bound.BEFORE]
     cues = _find_cues(low, begin, after)
     cues = cues[:_MAX_CUES] if answer_first else cues[-_MAX_CUES:]
@@ -101,12 +96,16 @@ def find_cued_statements(
 
 
 def _find_cues(low: str, begin: int, rules: Sequence[Rule]) -> list[_Cue]:
+    lines = "\n" + low  # the first line begins with a line break, too
     cues = []
     for rule in rules:
-        if rule.cue is not None:
-            cues += [
-                _Cue(*match.span(), rule) for match in rule.cue.finditer(low, begin)
-            ]
+        for pattern in rule.cues:
+            if pattern.pattern.startswith(r"\n"):
+                for match in pattern.finditer(lines, begin):
+                    cues.append(_Cue(max(0, match.start() - 1), match.end() - 1, rule))
+            else:
+                for match in pattern.finditer(low, begin):
+                    cues.append(_Cue(*match.span(), rule))
     return sorted(cues, key=lambda cue: (cue.start, cue.end))
 
 
@@ -128,10 +127,7 @@ def _read_cue(
     """
     rule = cue.rule
     kind = question.kind
-    is_bounded = rule.bound not in (Bound.CLAUSE, Bound.NOTHING)
-    if not is_bounded and doubts.is_hypothetical(view, cue.start, kind):
-        return None
-    if doubts.is_denied(view, cue.start):
+    if _is_doubtful(view, low, cue, kind):
         return None
     if rule.bound is Bound.NOTHING:
         value = ReadValue(None, cue.start, cue.end, complete=True)
@@ -144,6 +140,8 @@ def _read_cue(
     if value.answer is not None:
         if doubts.is_denied_value(low, cue.end):
             return None
+        if kind is QuestionKind.NUMBER and doubts.is_ordinal(low, cue.end, value.start):
+            return None
         if doubts.is_asked(low, value.end) and not _may_end_in_question(
             value, question
         ):
@@ -155,6 +153,15 @@ def _read_cue(
     if rule.last and has_words(view, end):
         return None
     return _to_statement(rule, start, end, value)
+
+
+def _is_doubtful(view: str, low: str, cue: _Cue, kind: QuestionKind) -> bool:
+    """Return whether the clause of a cue supposes, denies or only remarks."""
+    before = doubts.read_before(view, low, cue.start)
+    is_open = cue.rule.bound in (Bound.CLAUSE, Bound.NOTHING)
+    if is_open and doubts.is_hypothetical(view, before, cue.start, kind):
+        return True
+    return doubts.is_denied(before) or doubts.is_remark(low, cue.start, cue.end)
 
 
 def _may_end_in_question(value: ReadValue, question: Question) -> bool:
@@ -186,8 +193,7 @@ def _read_value(view: str, low: str, cue: _Cue, question: Question) -> ReadValue
             close = match_braces(view, cue.end)
             return _read_between(view, cue, close, question)
         case Bound.TAG:
-            tag = _CLOSING_TAG.search(view, cue.end, cue.end + _MAX_TAG_CHARS)
-            return _read_between(view, cue, tag.start() if tag else None, question)
+            return _read_between(view, cue, _find_closing_tag(low, cue), question)
         case Bound.CELL:
             cell = _CELL_END.search(view, cue.end)
             return _read_between(view, cue, cell.start() if cell else None, question)
@@ -201,6 +207,18 @@ def _read_value(view: str, low: str, cue: _Cue, question: Question) -> ReadValue
             return found._replace(complete=False) if found and is_cut else found
         case _:
             return _read_clause(view, low, cue, question)
+
+
+def _find_closing_tag(low: str, cue: _Cue) -> int | None:
+    """Return where the tag of a cue closes: at its own closing tag, else at any."""
+    name = low[cue.start : cue.end].strip("<>[]|")
+    stop = cue.end + _MAX_TAG_CHARS
+    for closing in (f"</{name}", f"[/{name}", f"<|/{name}"):
+        start = low.find(closing, cue.end, stop)
+        if start >= 0:
+            return start
+    tag = _CLOSING_TAG.search(low, cue.end, stop)
+    return tag.start() if tag else None
 
 
 def _read_between(
@@ -266,17 +284,21 @@ def _read_before(
     view: str, low: str, begin: int, rule: Rule, question: Question
 ) -> list[Statement]:
     """Return the answers that stand before their cue: "Option B is correct"."""
-    if rule.cue is None:
-        return []
     statements = []
-    for cue in islice(rule.cue.finditer(low, begin), _MAX_CUES):
+    found = (match for cue in rule.cues for match in cue.finditer(low, begin))
+    for cue in islice(found, _MAX_CUES):
         window_start = max(begin, cue.start() - _BEFORE_CHARS)
         for mark in _CLAUSE_START.finditer(view, window_start, cue.start()):
             window_start = mark.end()
         value = read_option_before(view, window_start, cue.start(), question)
-        if value is None or doubts.is_hypothetical(view, value.start, question.kind):
+        if value is None:
             continue
-        if doubts.is_asked(low, cue.end()):
+        before = doubts.read_before(view, low, value.start)
+        if doubts.is_hypothetical(view, before, value.start, question.kind):
+            continue
+        if doubts.is_asked(low, cue.end()) or doubts.has_condition_behind(
+            low, cue.end()
+        ):
             continue
         end = p.sentence_end(view, cue.end() - 1)
         statements.append(_to_statement(rule, value.start, end, value))

@@ -1,6 +1,7 @@
 """Find the end of the teacher's own turn, and split it into thoughts and text. Pure."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from cotbuild.schemas.answers.language_patterns import (
     QUESTION_HEADS,
     languages_of_nouns,
 )
-from cotbuild.schemas.answers.rules import Strength, any_word, select_rules
+from cotbuild.schemas.answers.rules import Strength, select_rules_for_text
 from cotbuild.schemas.question import Question, QuestionKind
 
 _TAGS = (
@@ -18,15 +19,20 @@ _TAGS = (
     r"|inner_monologue"
 )
 _MARK = re.compile(
-    rf"(?P<open><(?:{_TAGS})>|\[think\]|<\|(?:begin_of_thought|start_thinking)\|>|◁think▷"
-    r"|<\|im_start\|>(?:think(?:ing)?|reasoning|analysis)\b"
-    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<\n]{0,80}<\|message\|>)"
-    rf"|(?P<close></(?:{_TAGS})>|\[/think\]|<\|(?:end_of_thought|end_thinking)\|>|◁/think▷"
-    r"|(?:<\|start\|>assistant)?<\|channel\|>final[^<\n]{0,80}<\|message\|>)"
-    r"|(?P<end><\|end\|>(?:<\|start\|>assistant(?!<\|channel))?)"
-    r"|(?P<start><\|(?:begin_of_solution|start_response)\|>"
-    r"|<\|im_start\|>(?:answer|solution|final|response)\b)"
-    r"|(?P<nothing><\|(?:end_of_solution|end_response|return)\|>)",
+    # Three first characters make the scan fast.
+    r"[<\[◁](?:"
+    rf"(?P<open>(?<=<)(?:{_TAGS})>|(?<=\[)think\]|(?<=◁)think▷"
+    r"|(?<=<)\|(?:begin_of_thought|start_thinking)\|>"
+    r"|(?<=<)\|im_start\|>(?:think(?:ing)?|reasoning|analysis)\b"
+    r"|(?<=<)(?:\|start\|>assistant<)?\|channel\|>(?:analysis|commentary)[^<\n]{0,80}"
+    r"<\|message\|>)"
+    rf"|(?P<close>(?<=<)/(?:{_TAGS})>|(?<=\[)/think\]|(?<=◁)/think▷"
+    r"|(?<=<)\|(?:end_of_thought|end_thinking)\|>"
+    r"|(?<=<)(?:\|start\|>assistant<)?\|channel\|>final[^<\n]{0,80}<\|message\|>)"
+    r"|(?P<end>(?<=<)\|end\|>(?:<\|start\|>assistant(?!<\|channel))?)"
+    r"|(?P<start>(?<=<)\|(?:begin_of_solution|start_response)\|>"
+    r"|(?<=<)\|im_start\|>(?:answer|solution|final|response)\b)"
+    r"|(?P<nothing>(?<=<)\|(?:end_of_solution|end_response|return)\|>))",
     re.IGNORECASE,
 )
 """The marks of thoughts that models emit: tags, channels (Harmony) and their like."""
@@ -34,15 +40,22 @@ _THINK_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _MARK_STARTS = ("<", "[THINK]", "[/THINK]", "[think]", "[/think]", "◁")
 _ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
 
+_CLOSED_ANSWER = re.compile(
+    r"<(?:final_?)?answer>(?:[^<]|<(?!/?(?:final_?)?answer>)){0,400}"
+    r"</(?:final_?)?answer>\s*\Z",
+    re.IGNORECASE,
+)
+
 _QUESTION_HEADS = (
     rf"q|question|problem|exercise|human|user|instruction|{QUESTION_HEADS}"
 )
 _ANNOUNCES = re.compile(rf"\b(?:question|problem|exercise|task)\b|{QUESTION_HEADS}")
 _ANNOUNCING_CHARS = 150
 _DIGIT = re.compile(r"[0-9]")
-_CHAT_MARK = (
-    r"<\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|</s>|<end_of_turn>|<eos>"
-    r"|<\|im_start\|>(?![a-z])|<\|im_start\|>(?:user|system|assistant|human|tool)"
+_INLINE_HEADS = ("q", "question", "problem", "passage", "premise")
+_CHAT_MARK = re.compile(
+    r"<(?:\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|/s>|end_of_turn>|eos>"
+    r"|\|im_start\|>(?![a-z])|\|im_start\|>(?:user|system|assistant|human|tool))"
 )
 _HEADS = (
     "a answer answers options choices option choice reasoning explanation rationale "
@@ -147,7 +160,10 @@ def _find_turns(text: str) -> list[_Turn]:
             inside = False
         turns.append(_Turn(*mark.span(), inside))
     may_end_unclosed = inside and "think" not in opening and not in_channel
-    if may_end_unclosed and (answer := _ANSWER_TAG.search(text, turns[-1].end)):
+    if inside and (closed := _CLOSED_ANSWER.search(text, turns[-1].end)):
+        # A whole answer tag that ends the text is no thought.
+        turns.append(_Turn(closed.start(), closed.start(), inside=False))
+    elif may_end_unclosed and (answer := _ANSWER_TAG.search(text, turns[-1].end)):
         # <reasoning> that was not closed ends where the answer's tag opens.
         turns.append(_Turn(answer.start(), answer.start(), inside=False))
     return turns
@@ -196,6 +212,17 @@ def _join_pieces(
 # --- the end of the turn ---
 
 
+class _Mark(NamedTuple):
+    """A place where run-on text may begin."""
+
+    start: int
+    end: int
+    head: str
+    """What opens the next item; empty: a chat marker."""
+    number: str
+    is_inline: bool
+
+
 def find_turn_end(low: str, question: Question) -> int:
     """Return where run-on text begins: an invented next item, or a chat marker.
 
@@ -203,28 +230,53 @@ def find_turn_end(low: str, question: Question) -> int:
     like, or with a line head of the question itself ("Premise:"). Restating the question
     is not run-on text, nor are parts of it that a teacher numbers and answers in turn.
     """
-    heads = _find_heads(question.text)
-    marks = islice(_run_on_pattern(heads).finditer(low), _MAX_MARKS)
     in_series = False
-    for mark in marks:
-        if not mark.start() and not mark["number"]:
+    for mark in _find_marks(low, _find_heads(question.text)):
+        if not mark.start and not mark.number:
             continue
-        is_stated = _states_an_answer(low, mark.start())
-        if mark["number"] == "1" and not is_stated:
+        is_stated = _states_an_answer(low, mark.start)
+        if mark.number == "1" and not is_stated:
             in_series = True
-        if in_series and mark["number"]:
+        if in_series and mark.number:
             continue
-        if mark.start() and _is_run_on(low, mark, is_stated, question):
-            return mark.start()
+        if mark.is_inline and not is_stated:
+            continue
+        if mark.start and _is_run_on(low, mark, is_stated, question):
+            return mark.start
     return len(low)
 
 
-def _is_run_on(
-    low: str, mark: re.Match[str], is_stated: bool, question: Question
-) -> bool:
-    if not mark["head"]:
+def _find_marks(low: str, heads: tuple[str, ...]) -> list[_Mark]:
+    """Return the first marks in order."""
+    marks = []
+    if ":" in low:
+        lines = "\n" + low
+        for found in islice(_line_pattern(heads).finditer(lines), _MAX_MARKS):
+            start = max(0, found.start() - 1)
+            end, number = found.end() - 1, found["number"] or ""
+            marks.append(_Mark(start, end, found["head"], number, is_inline=False))
+        names = [name for name in (*_INLINE_HEADS, *heads) if f" {name}:" in low]
+        for name in names:
+            for start in islice(_find_all(low, f" {name}:"), _MAX_MARKS):
+                end = start + len(name) + 2
+                marks.append(_Mark(start + 1, end, name, "", is_inline=True))
+    if "<" in low:
+        for found in islice(_CHAT_MARK.finditer(low), _MAX_MARKS):
+            marks.append(_Mark(*found.span(), "", "", is_inline=False))
+    return sorted(marks)[:_MAX_MARKS]
+
+
+def _find_all(low: str, part: str) -> Iterator[int]:
+    start = low.find(part)
+    while start >= 0:
+        yield start
+        start = low.find(part, start + 1)
+
+
+def _is_run_on(low: str, mark: _Mark, is_stated: bool, question: Question) -> bool:
+    if not mark.head:
         return True  # a chat marker
-    after = low[mark.end() : mark.end() + _RESTATED_CHARS]
+    after = low[mark.end : mark.end + _RESTATED_CHARS]
     line = after.lstrip(p.EDGE).partition("\n")[0]
     if line and not _WORD.search(line):
         return False  # "Q: (16, 30)" is a point
@@ -233,9 +285,9 @@ def _is_run_on(
     question_start = " ".join(question.text.lower().split())[:40]
     if " ".join(after.strip(p.EDGE).split()).startswith(question_start):
         return False
-    if re.fullmatch(_QUESTION_HEADS, mark["head"]):
-        return not _leads_to_question(low[: mark.start()], question)
-    follows_blank_line = low[: mark.start()].rstrip(" ").endswith("\n")
+    if re.fullmatch(_QUESTION_HEADS, mark.head):
+        return not _leads_to_question(low[: mark.start], question)
+    follows_blank_line = low[: mark.start].rstrip(" ").endswith("\n")
     return follows_blank_line and bool(line) and not _restates(line, question)
 
 
@@ -263,22 +315,19 @@ def _restates(line: str, question: Question) -> bool:
 
 
 def _states_an_answer(low: str, end: int) -> bool:
+    rules = select_rules_for_text(low, 0, QuestionKind.CHOICE, Strength.FORMAL)
     is_english = any(
-        rule.cue is not None
-        and any_word(low, rule.words)
-        and rule.cue.search(low, 0, end) is not None
-        for rule in _ANY_KIND
+        cue.search(low, 0, end)
+        for rule in rules
+        if rule.id in _ANY_KIND
+        for cue in rule.cues
     )
     return is_english or any(
         patterns.cue.search(low, 0, end) for patterns in languages_of_nouns(low)
     )
 
 
-_ANY_KIND = tuple(
-    rule
-    for rule in select_rules(QuestionKind.CHOICE, Strength.FORMAL)
-    if rule.id in ("answer_is", "answer_of", "boxed", "answer_tag", "hash_marks")
-)
+_ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag", "hash_marks")
 
 
 @lru_cache(maxsize=256)  # the samples of one question come one after the other
@@ -292,9 +341,9 @@ def _find_heads(question_text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def _run_on_pattern(heads: tuple[str, ...]) -> re.Pattern[str]:
+def _line_pattern(heads: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join([_QUESTION_HEADS, *map(re.escape, heads)])
     return re.compile(
-        rf"(?:\n[ >*_#-]*+(?:next )?|(?<=[.!?)\]] )(?=q:))(?P<head>{names})"
-        rf"(?: ?#?(?P<number>[0-9]{{1,3}}))?[*_ ]{{0,4}}:|{_CHAT_MARK}"
+        rf"\n[ >*_#-]*+(?:next )?(?P<head>{names})(?: ?#?(?P<number>[0-9]{{1,3}}))?"
+        r"[*_ ]{0,4}:"
     )

@@ -27,9 +27,10 @@ _BEHIND = re.compile(
     r"[*_\"'`$)\]}>]*+(?: ?[.,:;!?(\n\u3002]|\s*+\Z| (?:because|since|as|which|-)\b| - )"
 )
 """What follows a wrapped value, so that the value is all of the clause."""
-_EDGES = " \t\n*_`~#>=:"
+_WORDS_BEHIND = re.compile(
+    r"(?: (?!and\b|or\b|if\b|when\b)[^\W\d_]{1,20}){1,4}+(?=[.,;!?\n\u3002]|\s*\Z)"
+)
 _WORDS = re.compile(r"[^\W\d_][\w'. -]*")
-_LETTERED = re.compile(r"\\?(?:left|right|,|;|!|quad|displaystyle)\b")
 
 
 class Wrapped(NamedTuple):
@@ -81,8 +82,14 @@ def _match_pair(text: str, start: int, closing: str) -> Wrapped | None:
 
 
 def is_whole_clause(text: str, wrapped: Wrapped) -> bool:
-    """Return whether nothing of the clause follows the closing mark."""
-    return _BEHIND.match(text, wrapped.after) is not None
+    """Return whether nothing of the clause follows the closing mark.
+
+    A few words may follow maths: "$x + y$ here".
+    """
+    if _BEHIND.match(text, wrapped.after):
+        return True
+    is_maths = text.startswith(("$", r"\)"), wrapped.end)
+    return is_maths and _WORDS_BEHIND.match(text, wrapped.after) is not None
 
 
 def strip_wrappers(text: str, start: int, end: int) -> tuple[int, int]:
@@ -110,7 +117,7 @@ def _strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
     while before != (start, end) and start < end:
         before = (start, end)
         value = text[start:end]
-        start += len(value) - len(value.lstrip(" \t\n:=~>"))
+        start += len(value) - len(value.lstrip(" \t\n:=~"))
         end = start + len(text[start:end].rstrip(" \t\n.,;!?\u3002"))
         for mark in ("**", "__", "`", '"', "*", "$", r"\(", r"\)", r"\[", r"\]"):
             start, end = _strip_odd(text, start, end, mark)

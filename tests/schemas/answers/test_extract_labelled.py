@@ -26,10 +26,10 @@ def test_each_set_has_60_random_and_40_hard_texts(texts: list[Labelled]) -> None
 
 def test_no_answer_is_invented_and_few_are_missed(texts: list[Labelled]) -> None:
     """The aims are at most 0.5 % wrong and 3 % missed; of the 400 none is wrong and
-    three are missed.
+    two are missed.
     """
     ends = Counter(outcome(ours(one), one.answer) for one in texts)
-    assert ends == {"right": 397, "miss": 3}
+    assert ends == {"right": 398, "miss": 2}
 
 
 def test_the_first_letter_found_is_wrong_nearly_half_the_time(
