@@ -17,7 +17,7 @@ from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
 from cotbuild.builder.sources.paths import path_root
 from cotbuild.builder.visible import shell_join
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe, Join
 
 _NEEDED_FIELDS: dict[Join, tuple[str, ...]] = {
@@ -44,7 +44,8 @@ def recognise(
     """Return the form of a file, or the form `name` with the columns that it finds.
 
     `given` are the user's columns, which settle what the form leaves open. Raises
-    ConfigError if no form or more than one fits, with what to pass.
+    ConfigError if no form or more than one fits, with what to pass, and DataError where
+    no row can be read.
     """
     shape = _read_shape(rows)
     forms = [form for form in FORMS if name in (None, form.name)]
@@ -65,10 +66,15 @@ def recognise(
 
 
 def _read_shape(rows: RowReader) -> Shape:
-    first = islice(rows, SAMPLE_ROWS)
+    first = list(islice(rows, SAMPLE_ROWS))
     sample: list[Row] = [row for row in first if not isinstance(row, BadRow)]
+    if not first:
+        raise DataError(f"{rows.location}: no rows.")
     if not sample:
-        raise ConfigError(f"{rows.location}: none of the first rows can be read.")
+        raise DataError(
+            f"{rows.location}: none of the first {len(first)} rows can be read: "
+            f"{first[0]}"
+        )
     return Shape(sample)
 
 

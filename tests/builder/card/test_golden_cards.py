@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from huggingface_hub import DatasetCard
 from markdown_it import MarkdownIt
 
@@ -208,14 +207,6 @@ def test_the_commands_shown_make_the_same_build(
         for line in release.rebuild.splitlines()
         if not line.startswith("#")
     ]
-    if (
-        make is imported
-    ):  # its recipe was a mapping on the command line, which is to be written to a file
-        wanted = StoredBuild.open(build).config.imported
-        assert wanted is not None
-        (tmp_path / "recipe.yaml").write_text(
-            yaml.safe_dump(wanted.recipe.model_dump(mode="json"))
-        )
     for words in commands:
         done = subprocess.run(
             [*PROGRAM, *words[1:]],
