@@ -10,7 +10,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers.folding import MARKS, fold
-from cotbuild.schemas.answers.languages import LANGUAGES, Language
+from cotbuild.schemas.answers.languages.language import Language
+from cotbuild.schemas.answers.languages.table import LANGUAGES
 from cotbuild.schemas.question import Question
 
 WORD = rf"[\w{MARKS}]"
@@ -34,7 +35,7 @@ _TYPED_AS = {
 
 
 class LanguagePatterns(NamedTuple):
-    """The patterns of one language; see `languages.Language` for its words."""
+    """The patterns of one language; see `languages.language` for its words."""
 
     language: Language
     cue: re.Pattern[str]

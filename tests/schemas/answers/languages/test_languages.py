@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from cotbuild.schemas.answers.extract import extract_answer
-from cotbuild.schemas.answers.languages import LANGUAGES
+from cotbuild.schemas.answers.languages.table import LANGUAGES
 from cotbuild.schemas.question import Question, QuestionKind
 from tests.schemas.answers.languages import (
     ar,

@@ -1,0 +1,1 @@
+"""Words with which languages other than English state answers."""
