@@ -7,7 +7,8 @@ and `-`. Those of other languages come from their table. Pure.
 import re
 from collections.abc import Iterator
 
-from cotbuild.schemas.answers.languages import LANGUAGES, Language
+from cotbuild.schemas.answers.languages.language import Language
+from cotbuild.schemas.answers.languages.table import LANGUAGES
 
 ANSWER_FIELDS = (
     "finalanswer", "answer", "correctanswer", "bestanswer", "myanswer", "youranswer",
