@@ -89,8 +89,8 @@ class HasShape(Protocol):
         """What was recognised, such as "CSV, semicolon-separated"."""
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Lines on cells that could be read in another way."""
+    def notes(self) -> Mapping[str, str]:
+        """Lines on cells that could be read in another way, by column."""
 
 
 @runtime_checkable

@@ -112,8 +112,6 @@ def _describe_files(source: Source) -> Iterator[str]:
             num_rows = sum(1 for _ in rows)
             size = f"{num_rows:,} rows in {rows.location}, {rows.num_bytes:,} bytes"
             yield from _wrap(f"{split:<16} {size}; {rows.shape}")
-            for note in rows.notes:
-                yield from _wrap(f"{'':<16} {note}")
     if source.config.name != "bundled":
         licence = stated_licence(source) or "its owner's; the file states none"
         yield from _wrap(f"{'licence':<16} {licence}")

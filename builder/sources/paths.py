@@ -4,7 +4,8 @@ A step is a key of an object or the index of an item in a list; a negative index
 from the end. "[0]" and ".0" are the same step of a list. "*" is every item of a list:
 the value is the list of what the rest of the path finds in each. "[role=user]" are the
 objects of a list whose field has that value, "[from=human|user]" one of these; of a
-single object it is the object itself, if its field has it.
+single object it is the object itself, if its field has it. A cell with a list or an
+object written as JSON or Python text is entered like the list or object itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cotbuild.builder.sources.base import Row
+from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
 from cotbuild.schemas.record import short_repr
 
 _MAX_INDEX_CHARS = 9
+_OPENINGS = ("[", "{", "array(")
 EVERY = "*"
 """The step to every item of a list."""
 
@@ -136,6 +139,7 @@ def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
 def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop | None]:
     for number in range(begin, len(steps)):
         step = steps[number]
+        value = _open_text(value)
         if step == EVERY and _is_list(value):
             return [_follow(item, steps, number + 1)[0] for item in value], None
         is_found, inner = take_step(value, step)
@@ -143,6 +147,16 @@ def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop 
             return None, Stop(_join_steps(steps[:number]), value, step)
         value = inner
     return value, None
+
+
+def _open_text(value: Any) -> Any:
+    """Return the list or object that is written in a text, else the value itself."""
+    if not isinstance(value, str) or not value.lstrip().startswith(_OPENINGS):
+        return value
+    try:
+        return parse_list_text(value)
+    except PythonTextFault:
+        return value
 
 
 def take_step(value: Any, step: Step) -> tuple[bool, Any]:

@@ -28,6 +28,7 @@ from cotbuild.builder.sources.read_columns import (
     UnderstoodColumns,
     read_columns,
     read_sample,
+    unused_columns,
 )
 from cotbuild.builder.sources.reading import Reading
 from cotbuild.builder.sources.slices import (
@@ -176,9 +177,18 @@ class Source:
         return f"{rows.shape}: {line}" if isinstance(rows, HasShape) else line
 
     def read_notes(self, split: str) -> tuple[str, ...]:
-        """Return lines on cells of a split that could be read in another way."""
-        rows = self.open_split(canonical_split(split))
-        return rows.notes if isinstance(rows, HasShape) else ()
+        """Return lines on cells of a split that could be read in another way.
+
+        They are about columns that are used. Raises what `read` raises.
+        """
+        split = canonical_split(split)
+        rows = self.open_split(split)
+        if not isinstance(rows, HasShape) or not rows.notes:
+            return ()
+        if self.identify_dataset(rows) is not None:
+            return ()
+        unused = unused_columns(self._understand(rows, split).reading)
+        return tuple(line for name, line in rows.notes.items() if name not in unused)
 
     def _row_parser(self, rows: RowReader, split: str) -> RowParser:
         if self.known is not None:

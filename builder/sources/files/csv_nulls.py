@@ -77,10 +77,13 @@ def _is_list_text(text: str) -> bool:
 
 def describe_text_words(
     counts: Mapping[int, Counter[str]], columns: Iterable[int], names: list[str]
-) -> list[str]:
-    """Return a line for each null word that is a text in these columns."""
-    return [
-        f"{word!r} in {count:,} rows of column {names[column]!r} is read as a text"
+) -> dict[str, str]:
+    """Return a line by name for each column whose null words are texts."""
+    return {
+        names[column]: f"null words in column {names[column]!r} are read as texts: "
+        + ", ".join(
+            f"{word!r} in {count:,} {'row' if count == 1 else 'rows'}"
+            for word, count in sorted(counts[column].items())
+        )
         for column in columns
-        for word, count in sorted(counts[column].items())
-    ]
+    }

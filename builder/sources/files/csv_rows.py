@@ -7,7 +7,7 @@ words stand for nothing.
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
@@ -64,7 +64,7 @@ class _Layout(NamedTuple):
     """Columns in which null words stand for empty cells."""
     blank_columns: frozenset[int]
     """Nameless columns, after the first, without a filled cell."""
-    notes: tuple[str, ...]
+    notes: dict[str, str]
 
 
 @dataclass
@@ -102,8 +102,8 @@ class CsvTable:
         return f"{name}, {dialect.describe()}"
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Lines on cells that could be read in another way."""
+    def notes(self) -> Mapping[str, str]:
+        """Lines on cells that could be read in another way, by column."""
         return self._layout.notes
 
     @cached_property
@@ -320,7 +320,7 @@ def _survey(path: Path, dialect: Dialect, given_header: Sequence[str]) -> _Layou
                 if len(fields) == len(header):
                     words.add(fields)
     notes = describe_text_words(words.counts, sorted(words.text_columns), header)
-    return _Layout(dialect, words.empty_in, frozenset(blank), tuple(notes))
+    return _Layout(dialect, words.empty_in, frozenset(blank), notes)
 
 
 def _until_fault(rows: Iterator[tuple[list[str], int]]) -> Iterator[list[str]]:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.files.csv_rows import CsvTable
@@ -108,9 +109,9 @@ class FileRows:
                 return "text, one row a line"
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Lines on cells of a table that could be read in another way."""
-        return self._table.notes if self.format in ("csv", "tsv") else ()
+    def notes(self) -> Mapping[str, str]:
+        """Lines on cells of a table that could be read in another way, by column."""
+        return self._table.notes if self.format in ("csv", "tsv") else {}
 
     def label_names(self) -> Mapping[str, Sequence[str]]:
         """Return the names of labels that a Parquet file declares, by column.
@@ -145,7 +146,7 @@ class ParallelRows:
         return read_parallel(self._files)
 
     shape = "text files side by side, one row a line"
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = MappingProxyType({})
 
     @property
     def num_bytes(self) -> int:

@@ -210,3 +210,12 @@ def test_an_unknown_format_is_refused(write: Write) -> None:
     path = write("t.txt", "x")
     done = here("import", path, "--as", "xml", "--out", path.parent / "b", code=2)
     assert "--as 'xml' is no format. Use one of jsonl, json, csv" in done.output
+
+
+def test_null_words_of_a_used_column_are_noted(write: Write) -> None:
+    lines = ["question,answer,comment", "q?,nan,None", "r?,red,x", "s?,None,x"]
+    path = write("a.csv", "\n".join(lines))
+    output = " ".join(here("sources", path).output.split())
+    note = "null words in column 'answer' are read as texts: 'None' in 1 row, 'nan' in"
+    assert output.count(note) == 1
+    assert "'comment' are read" not in output

@@ -170,11 +170,11 @@ def test_null_words_are_decided_over_the_column(write: Write) -> None:
         "more": ['["x"]', "", "", "['y']"],
         "all": ["", "", "", ""],
     }
-    assert rows.notes == (
-        "'None' in 1 rows of column 'question' is read as a text",
-        "'None' in 1 rows of column 'target' is read as a text",
-        "'nan' in 2 rows of column 'target' is read as a text",
-    )
+    start = "null words in column"
+    assert dict(rows.notes) == {
+        "question": f"{start} 'question' are read as texts: 'None' in 1 row",
+        "target": f"{start} 'target' are read as texts: 'None' in 1 row, 'nan' in 2 rows",
+    }
 
 
 @pytest.mark.parametrize(

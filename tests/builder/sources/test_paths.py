@@ -14,6 +14,9 @@ ROW: dict[str, Any] = {
     "a": {"b": "nested", "list[0]": "bracketed", "": "nameless"},
     "text": "plain",
     "null": None,
+    "json": '[{"role": "user", "content": "Why?"}]',
+    "python": "{'text': array(['a', 'b'], dtype=object)}",
+    "open": "[not a list",
     "x[0]": "column",
 }
 
@@ -36,6 +39,11 @@ ROW: dict[str, Any] = {
         ("a.", "nameless"),
         ("x[0]", "column"),
         ("null", None),
+        ("json.0.content", "Why?"),
+        ("json[role=user].-1.content", "Why?"),
+        ("json.*.role", ["user"]),
+        ("python.text.1", "b"),
+        ("open", "[not a list"),
     ],
 )
 def test_a_path_leads_to_a_value(path: str, value: object) -> None:
@@ -52,6 +60,8 @@ def test_a_path_leads_to_a_value(path: str, value: object) -> None:
         ("messages.content", "'messages' is a list; 'messages.0.content' is in"),
         ("text.more", "'text' is 'plain', which has no 'more' inside"),
         ("text.0", "'text' is 'plain', which has no '0' inside"),
+        ("json.0.name", "'json.0' has no field 'name', only ['role', 'content']"),
+        ("open.0", "'open' is '[not a list', which has no '0' inside"),
         ("null.x", "'null' is None, which has no 'x' inside"),
         ("scores[0]", "'scores' has no field 0"),
         ("messages." + "9" * 5_000, "there is no"),
