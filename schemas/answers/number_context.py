@@ -92,6 +92,8 @@ _MATHS_WORDS = (
 )
 _EXPRESSION = re.compile(
     rf"{_GAP}(?:"
+    r"\((?=[^()]{0,60}[-+*/^])(?![^()]{0,60}[^\W\d_]{3})[^()]{0,60}[a-zA-Z]"  # 2 (x + 1)
+    r"|"
     r"[\^√π∞±×÷·⋅≤≥≠∫∑∏∪∩∈]"
     r"|\\[a-zA-Z{|]"  # what `undress` left: \sqrt, \overline, \ldots
     r"|\{?\\"
@@ -215,7 +217,12 @@ def find_context(text: str, number: Number, *, maths: bool = False) -> Context:
 
 
 _BEFORE = re.compile(
-    r"(?:[<>≤≥≠±√^∞|/_]|\b[xX] ?\*|\\[a-zA-Z]{1,20}\s?\{?|[+×·÷]|[a-zA-Z]\()\s{0,4}\Z"
+    r"(?:[<>≤≥≠±√^∞|/]|(?<!_)_|\b[xX] ?\*|\\[a-zA-Z]{1,20}\s?\{?|[+×·÷]|[a-zA-Z]\("
+    r"|(?:\)|(?<!\w)[a-zA-Z]) ?-"  # a - 4
+    # Step 3, Option 2
+    r"|\b(?:step|option|choice|question|problem|case|part|chapter|section|figure|table"
+    r"|page|example|item|equation|line))\s{0,4}\Z",
+    re.IGNORECASE,
 )
 _BOUND = re.compile(
     r"\b(?:not|n't|never|less|more|fewer|greater|least|most|under|over|above|below|between"

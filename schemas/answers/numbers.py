@@ -229,7 +229,9 @@ _CANDIDATE = re.compile(
     rf"(?:{CURRENCY} ?)?-?(?=\.?[0-9]|[¼½¾⅐-⅞]|\\[dtc]?frac)",
     re.IGNORECASE,
 )
-_EXPRESSION_MARK = re.compile(r"[\\^_=<>≤≥≠√π±×÷+*|]")
+_EXPRESSION_MARK = re.compile(r"[\\^_=<>≤≥≠√π±×÷+*|∞∪∩∈]")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_BOLD = re.compile(r"\*\*|__")
 _EQUALS = re.compile(r"[=≈()]")
 _NAMED_VALUE = re.compile(r"(?<![\w\\])([a-zA-Z]{1,12}(?:_\{?\w{1,4}\}?)?)\s{0,4}=")
 _MAX_NUMBERS = 200
@@ -272,7 +274,8 @@ def read_number(text: str) -> NumberReading | None:
 def read_number_of_prose(text: str) -> NumberReading | None:
     """Read the only number of a sentence of words: "There are 42 of them."."""
     view = undress(fold_number(text)).text
-    if _EXPRESSION_MARK.search(view.strip(" *_")):
+    words = _BOLD.sub("  ", view).strip(" *_")
+    if _EXPRESSION_MARK.search(words) or not _WORD.search(words):
         return None
     return _read_only_number(view, 0, text)
 
@@ -319,7 +322,7 @@ def _read_only_number(clause: str, start: int, text: str) -> NumberReading | Non
     if not numbers or len({number.value for number in numbers}) > 1:
         return None
     first = numbers[0]
-    before = clause[start : first.start]
+    before = _BOLD.sub("  ", clause[start : first.start])
     if _EXPRESSION_MARK.search(before) or limits_number(before):
         return None
     if is_piece(clause, first.start):

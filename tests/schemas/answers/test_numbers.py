@@ -90,7 +90,9 @@ BOUNDED = [
         ("42 apples", "42"), (r"42 \text{ apples}", "42"), ("There are 42 apples.", "42"), ("1,200 in all", "1200"),
         (r"2\frac{1}{4}", "2 1/4"), (r"\frac{3}{4}", "3/4"), (".5", "0.5"), ("2.50", "2.50"), (r"\$18.00", "18.00"),
         (r"\sqrt{7}", None), (r"3 \times 4", None), ("3, 7, 9", None), ("not 42", None), ("at least 42", None),
-        ("42 apples and 3 pears", None), ("2x + 3", None), ("between 3 and 5", None), ("more than 42", None),
+        ("42 apples and 3 pears", None),
+    ("Tim now has **42 pears**.", "42"), ("a - 4", None), ("x - 10", None), ("5!", None), ("Step 3", None),
+    (r"y = 2 (x + 1)^2", None), (r"(-\infty, -3) \cup (-3, \infty)", None), ("$9 500", "9500"), ("128π", None), ("2x + 3", None), ("between 3 and 5", None), ("more than 42", None),
 ]
 # fmt: on
 
@@ -115,8 +117,9 @@ OPEN = [
     (r"\( \frac{3}{4} \).", "3/4"), (r"$\$18$", "18"), ("42 years old in 2020", "42"), ("2^5 = 32", "32"),
     ("42...", "42"), (r"\text{42 cm}", "42"), ("5 A grades", "5"), ("4 T-shirts", "4"), ("$5/hour", "5"),
     ("25/100 = 25%", "25"), ("7 days a week", "7"), (".25 or 1/4", "0.25"), ("5 000 000", "5000000"),
+    ("that Tim has **42** pears.", "42"),
     # no single number
-    ("not 42", None), ("at least 42", None), ("half of 42", None), ("2√3", None), (r"3\pi", None), (r"$3\pi$", None),
+    ("not 42", None), ("a - 4", None), ("3 (a-b)^2", None), ("Step 3", None), ("at least 42", None), ("half of 42", None), ("2√3", None), (r"3\pi", None), (r"$3\pi$", None),
     ("4x+1", None), ("±3", None), ("> 3", None), ("3:30 pm", None), ("3, 7, 9", None), ("10-12", None),
     ("x = 3, y = 4", None), (r"\boxed{2\sqrt{3}}", None), ("2 hours and 30 minutes", None), ("5 feet 6 inches", None),
     ("3 or 4", None), ("3 times 4", None), ("3 x", None), (r"\sqrt{7}", None), (r"0.\overline{3}", None),
