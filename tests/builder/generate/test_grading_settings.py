@@ -1,6 +1,7 @@
 """Optional rules of grading: settings of a build, recorded and used wherever it is graded."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,40 @@ def test_a_closing_sentence_counts_where_the_build_asks_for_it(
     card = (release / "README.md").read_text()
     assert "rule closing_sentence" in card
     assert "--set grading.closing_sentence=true" in card
+
+
+def test_a_metric_is_named_in_rows_manifest_and_card(tmp_path: Path) -> None:
+    pytest.importorskip("math_verify")
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "build"
+    row = {
+        "id": "a",
+        "question": "Expand it.",
+        "answer": "$x^2 + 2x + 1$",
+        "said": "The answer is $(x+1)^2$.",
+    }
+    rows.write_text(json.dumps(row) + "\n")
+    words = [
+        "import",
+        rows,
+        "--map",
+        "text=said",
+        "--map",
+        "id=id",
+        "--source",
+        rows,
+        "--out",
+        out,
+    ]
+    here(*words)
+    assert Build.open(out).manifest.verdicts["incorrect"] == 1
+    done = here(*words, "--set", "grading.math_metric=math_verify")
+    assert "1 incorrect → correct (by rule: answer_is → answer_is 1)" in done.stderr
+    build = Build.open(out)
+    assert [row.verdict_rule for row in build.rationales()] == ["math_verify"]
+    assert build.manifest.math_metric == f"math-verify {version('math-verify')}"
+    assert build.verify()
+    again = here(*words, "--set", "grading.math_metric=math_verify")
+    assert "up to date" in again.stdout
 
 
 def test_the_python_function_takes_the_settings() -> None:
