@@ -77,6 +77,6 @@ def test_there_is_no_dev_split() -> None:
 
 def test_a_mapping_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match="--map and --kind are not for a known dataset"
+        ConfigError, match="--target-is and --labels are not for a known dataset"
     ):
         open_source(SourceConfig(columns={"question": "q"}))

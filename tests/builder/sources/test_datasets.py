@@ -286,7 +286,12 @@ def test_quarel_choices_are_taken_out_of_the_text(
             "whole number from 0 to 1",
         ),
         (openbookqa.KNOWN, {**SWAG, "label": True}, "bad_target", "label is True"),
-        (openbookqa.KNOWN, {**SWAG, "ending1": " "}, "bad_choices", "choices hold ' '"),
+        (
+            openbookqa.KNOWN,
+            {**SWAG, "ending1": " "},
+            "bad_choices",
+            "at least 2 with different",
+        ),
         (quarel.KNOWN, {**QUAREL, "answer": "B"}, "bad_target", "answer is 'B'"),
         (quarel.KNOWN, {**QUAREL_HUB, "answer_index": 2}, "bad_target", "answer is 2"),
         (
