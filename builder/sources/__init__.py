@@ -7,7 +7,8 @@ from cotbuild.builder.sources.describe import (
 )
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.provenance import remember_source
-from cotbuild.builder.sources.source import Source, find_overlaps
+from cotbuild.builder.sources.source import Source
+from cotbuild.builder.sources.split_overlaps import find_overlaps
 from cotbuild.builder.sources.splits import canonical_split
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -406,18 +406,3 @@ def _no_question_error(location: str, row_range: RowRange, tally: _Tally) -> Dat
         f"{location}: it ends before row {row_range.start} (from 0), where --rows "
         "begins. Use an earlier START."
     )
-
-
-def find_overlaps(
-    source: Source, split: str, eval_splits: Iterable[str]
-) -> dict[str, list[str]]:
-    """Return the ids of a split's questions that also occur in each evaluation split.
-
-    All splits are read whole. Raises what `Source.read` raises.
-    """
-    overlap = Overlap({name: source.read_all(name) for name in eval_splits})
-    ids: dict[str, list[str]] = {name: [] for name in eval_splits}
-    for question in source.read_all(split):
-        for name in overlap.find_splits(question):
-            ids[name].append(question.id)
-    return ids
