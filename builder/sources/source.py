@@ -28,9 +28,9 @@ from cotbuild.builder.sources.read_columns import (
     UnderstoodColumns,
     read_columns,
     read_sample,
-    unused_columns,
 )
 from cotbuild.builder.sources.reading import Reading
+from cotbuild.builder.sources.reading_line import unused_columns
 from cotbuild.builder.sources.slices import (
     RowRange,
     draw_bound,

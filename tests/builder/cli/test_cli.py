@@ -223,6 +223,24 @@ def test_a_file_of_unknown_shape_is_answered_with_the_line_to_type(
     assert rows(tmp_path / "b")[0]["target"] == "B"
 
 
+def test_how_columns_were_understood_is_said_and_recorded(tmp_path: Path) -> None:
+    source, out = tmp_path / "w.csv", tmp_path / "b"
+    source.write_text(
+        "question,A,B,C,D,answer\nWhich holds tea?,plate,cup,shelf,door,B\n"
+    )
+    words = ["generate", "--teacher", "scripted", "--source", source, "--out", out]
+    done = here(*words, "--map", "target=", "--dry-run")
+    assert "options from A, B, C, D; no targets" in done.stdout
+    done = here(*words)
+    line = (
+        "CSV, comma-separated: choice questions; options from A, B, C, D; target answer "
+        "as label (1 of 1 rows tell) (change with --map, --kind, --target-is)"
+    )
+    assert f"source w.csv/train: {line}" in done.output
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["source"]["read_as"] == {"train": line}
+
+
 def test_a_config_file_and_flags_that_win(tmp_path: Path) -> None:
     config = tmp_path / "build.yaml"
     config.write_text(
