@@ -23,7 +23,7 @@ _SENTENCE_START = re.compile(
 _CONDITION = re.compile(
     r"(?:\A|[,:(\"'*-] ?|\b(?:and|or|but|only|even|that|so|then|now|let's|let us|we|i"
     r"|can|could|may|to) )"
-    r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that|were)\b"
+    r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that)\b|\Awere\b"
 )
 _CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|but|consequently)\b")
 _IN_CONDITION = re.compile(
@@ -74,7 +74,7 @@ _CLOSED = re.compile(
     r"| ?\(| ?- | ?\b(?:because|since|as|given|due|for)\b)"
 )
 _UNIT_WORDS = re.compile(
-    r"(?:[ ,]{0,2}[^\W\d]{1,20}[/^]?\d?){0,4}+[)\]}\"'*_>$`\\% ]*+(?:[.!;\n]|\Z)"
+    r"[*_]{0,3}(?:[ ,]{0,2}[^\W\d]{1,20}[/^]?\d?){0,4}+[)\]}\"'*_>$`\\% ]*+(?:[.!;\n]|\Z)"
 )
 
 

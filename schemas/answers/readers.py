@@ -345,9 +345,15 @@ def read_text(text: str, question: Question) -> ReadValue | None:
     return found._replace(complete=bool(text[stop:].strip()))
 
 
-def read_bounded_text(text: str, start: int = 0) -> ReadValue | None:
-    """Read all of `text` from `start` on, without what it is set in."""
-    start, end = strip_wrappers(text, start, len(text))
+def read_bounded_text(
+    text: str, start: int = 0, *, maths: bool = False
+) -> ReadValue | None:
+    """Read all of `text` from `start` on, without what it is set in.
+
+    In maths "!" is a factorial, and no final mark.
+    """
+    final_marks = ".,;" if maths else ".,;!?\u3002"
+    start, end = strip_wrappers(text, start, len(text), final_marks=final_marks)
     if start >= end or text[start:] in p.OPENING_BRACKETS:
         return None  # "[" alone is cut short
     if not text[start:end].strip("_*-. "):
@@ -386,7 +392,7 @@ def read_bounded(
             no_single = _read_no_single(content, start)
             if no_single and not _is_whole_word(content, no_single, question):
                 return no_single
-            return read_bounded_text(content)
+            return read_bounded_text(content, maths=maths)
         case QuestionKind.NUMBER:
             if whole:
                 return _read_whole_number(content)

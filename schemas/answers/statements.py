@@ -36,6 +36,8 @@ _BEFORE_CHARS = 200
 _INTRODUCTION_CHARS = 40
 _MAX_TAG_CHARS = 4000
 _CLOSING_TAG = re.compile(r"<\|?/|\[/")
+_BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,80})(?<=[^\s*])\*\*")
+_OR_BOLD = re.compile(r"[*_ ]{0,4}(?:or|to|and) [*_]{1,3}[-+]?[$£€]?[0-9]")
 _CELL_END = re.compile(r"\||\n")
 _CLAUSE_START = re.compile(r"[.!?;:,\n](?=[\s\"'*(])|\n")
 
@@ -256,11 +258,40 @@ def _read_clause(
     rest = view[cue.end : stop]
     if kind is QuestionKind.NUMBER and doubts.is_compared(low, cue.end):
         return ReadValue(None, cue.end, min(stop, len(view)), complete=True)
+    offset = cue.end
+    if kind is QuestionKind.TEXT and _opens_command(view, cue):
+        offset += len(rest) - len(rest.lstrip(" }"))  # "\\text{Answer: } x"
+        rest = view[offset:stop]
     value = READERS[kind](rest, question)
+    if value is None and kind is QuestionKind.NUMBER and "**" in rest:
+        value = _read_bold_number(rest, question)
+    if (
+        value is not None
+        and kind is QuestionKind.NUMBER
+        and _OR_BOLD.match(rest, value.end)
+    ):
+        value = value._replace(answer=None)
     if value is None and cue.rule.strength is Strength.FORMAL:
         foreign = names_foreign_label(rest, question)
         value = ReadValue(None, 0, foreign, complete=True) if foreign else None
-    return _shift(value, cue.end)
+    return _shift(value, offset)
+
+
+def _opens_command(view: str, cue: _Cue) -> bool:
+    r"""Return whether a cue stands in a command that closes behind it: "\text{…}"."""
+    before = view[max(0, cue.start - _INTRODUCTION_CHARS) : cue.end]
+    start = before.rfind("\\text")
+    return start >= 0 and "}" not in before[start:]
+
+
+def _read_bold_number(rest: str, question: Question) -> ReadValue | None:
+    """Read the only bold value of the answer's sentence."""
+    first = p.WORD.search(rest)
+    sentence = p.sentence_end(rest, first.start() if first else 0)
+    bold = list(islice(_BOLD.finditer(rest, 0, sentence + 2), 2))
+    if len(bold) != 1:
+        return None
+    return _shift(read_bounded(bold[0][1], question), bold[0].start(1))
 
 
 def _bold_end(view: str, cue: _Cue, stop: int) -> int:

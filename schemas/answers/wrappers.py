@@ -92,14 +92,16 @@ def is_whole_clause(text: str, wrapped: Wrapped) -> bool:
     return is_maths and _WORDS_BEHIND.match(text, wrapped.after) is not None
 
 
-def strip_wrappers(text: str, start: int, end: int) -> tuple[int, int]:
+def strip_wrappers(
+    text: str, start: int, end: int, *, final_marks: str = ".,;!?\u3002"
+) -> tuple[int, int]:
     r"""Return the span of the value without what it is set in, and final marks.
 
     Only marks that open and close around the whole value are taken off, so that
     "(2, 3)", "\frac{1}{3}" and "] )" stay whole.
     """
     for _ in range(8):
-        start, end = _strip_edges(text, start, end)
+        start, end = _strip_edges(text, start, end, final_marks)
         wrapped = match_wrapped(text, start)
         if wrapped is not None and wrapped.after == end:
             start, end = wrapped.start, wrapped.end
@@ -111,15 +113,15 @@ def strip_wrappers(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
+def _strip_edges(text: str, start: int, end: int, final_marks: str) -> tuple[int, int]:
     """Strip white space, final marks, and marks of markup that have no partner."""
     before = (-1, -1)
     while before != (start, end) and start < end:
         before = (start, end)
         value = text[start:end]
         start += len(value) - len(value.lstrip(" \t\n:=~"))
-        end = start + len(text[start:end].rstrip(" \t\n.,;!?\u3002"))
-        for mark in ("**", "__", "`", '"', "*", "$", r"\(", r"\)", r"\[", r"\]"):
+        end = start + len(text[start:end].rstrip(" \t\n" + final_marks))
+        for mark in ("**", "__", "$$", "`", '"', "*", "$", r"\(", r"\)", r"\[", r"\]"):
             start, end = _strip_odd(text, start, end, mark)
         if text.startswith("#", start) and not text[start + 1 : start + 2].isalnum():
             start += 1
