@@ -5,6 +5,7 @@ returns, so an offset holds in the original, the folded and the lower-case text.
 """
 
 import unicodedata
+from functools import lru_cache
 
 SENTENCE_MARK = "\u3002"
 """The mark that ends a sentence in scripts whose full stop is no ASCII point.
@@ -54,7 +55,8 @@ _TYPED_AS = {
 }
 
 
-def find_look_alikes(label: str) -> set[str]:
+@lru_cache(maxsize=256)  # the labels of most questions are A to J
+def find_look_alikes(label: str) -> frozenset[str]:
     """Return other forms in which a case-folded label is typed.
 
     ① for 1, the Cyrillic or Greek letter that looks like the Latin one, and a letter
@@ -67,7 +69,7 @@ def find_look_alikes(label: str) -> set[str]:
         place = capitals.lower().find(label) if len(label) == 1 else -1
         if place >= 0:
             forms.update(others[place].lower() for others in _CAPITALS_ALIKE)
-    return forms
+    return frozenset(forms)
 
 
 def fold(text: str) -> str:

@@ -310,17 +310,45 @@ _ASCII_STEMS = tuple(
     for stems in (_find_stems(language, ascii_only=True) for language in LANGUAGES)
     if stems.nouns or stems.options
 )
+_ENGLISH_STEMS = ("option", "proposition")
+_ASCII_WORDS = tuple(
+    {word for stems in _ASCII_STEMS for word in (*stems.nouns, *stems.options)}
+    - set(_ENGLISH_STEMS)
+)
+_BESIDE_ENGLISH = tuple(
+    {
+        word
+        for language in LANGUAGES
+        if not set(_ENGLISH_STEMS).isdisjoint(language.option)
+        for word in language.correct
+        if word.isascii()
+    }
+    - {"correct", "finale"}
+)
+"""In every ASCII text that states an answer in another language is one of the words, or
+one of these beside "option".
+"""
+_FOREIGN_LETTER = re.compile(
+    "[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u036f\u0400-\u1fff\u3040-\ud7ff]"
+)
 
 
-def languages_of_nouns(low: str) -> list[LanguagePatterns]:
+@lru_cache(maxsize=4)  # a text is asked for by several rules
+def languages_of_nouns(low: str) -> tuple[LanguagePatterns, ...]:
     """Return the languages of which a noun or predicate for the answer is in a text."""
+    is_plain = low.isascii() or _FOREIGN_LETTER.search(low) is None
+    if is_plain and not _has_any(low, _ASCII_WORDS):
+        has_option = _has_any(low, _ENGLISH_STEMS)
+        if not (has_option and _has_any(low, _BESIDE_ENGLISH)):
+            return ()  # as nearly every English text
     found = []
-    for stems in _ASCII_STEMS if low.isascii() else _STEMS:
-        if _has_any(low, stems.nouns) or (
+    for stems in _ASCII_STEMS if is_plain else _STEMS:
+        has_noun = _has_any(low, stems.nouns)
+        if has_noun or (
             _has_any(low, stems.options) and _has_any(low, stems.adjectives)
         ):
             found.append(compile_language(stems.language))
-    return found
+    return tuple(found)
 
 
 def _has_any(low: str, words: tuple[str, ...]) -> bool:
