@@ -103,8 +103,11 @@ def read_columns(
 
 def _all_rows(rows: RowReader) -> Iterator[Row | BadRow]:
     """Yield the rows that decide: all of them, or the first ones of a stream."""
-    limit = rows.survey_rows if isinstance(rows, HasSurveyLimit) else None
-    return islice(rows, limit)
+    return islice(rows, _max_rows(rows))
+
+
+def _max_rows(rows: RowReader) -> int | None:
+    return rows.survey_rows if isinstance(rows, HasSurveyLimit) else None
 
 
 def _all_columns(rows: RowReader) -> dict[str, None]:
@@ -138,6 +141,7 @@ class _ColumnReader:
         survey = survey_rows(
             enumerate(_all_rows(self.rows)), name_labels(getters, named), runs, labels
         )
+        survey.is_cut = survey.num_rows == _max_rows(self.rows)
         reading = self._decide(names, present, survey, labels, named)
         texts = self._unused_texts(reading)
         if self.base is None:

@@ -161,10 +161,14 @@ def _undecided_kind(
     words = "numbers" if kind is QuestionKind.NUMBER else "yes or no"
     where = "" if targets.other_row < 0 else f" in row {targets.other_row} (from 0)"
     other = "" if targets.other_row < 0 else f" {short_repr(targets.first_other)}"
+    labels = ""
+    if kind is QuestionKind.YES_NO and len(targets.distinct) <= MAX_DISTINCT:
+        names = ",".join(sorted(targets.distinct))
+        labels = f", or --labels {shell_quote(names)} to have them as options"
     return ConfigError(
         f"{location}: {count:,} of {targets.total:,} targets are {words}, another is"
         f"{other}{where}. Pass --kind text to compare all as texts, or --kind "
-        f"{kind.value} --on-bad-row drop to leave the other rows out."
+        f"{kind.value} --on-bad-row drop to leave the other rows out{labels}."
     )
 
 

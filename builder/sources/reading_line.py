@@ -86,8 +86,8 @@ def _target_clause(reading: Reading, survey: Survey) -> str:
         return "no targets"
     count, words = _count_telling(reading, survey)
     column = _list(split_columns(reading.names["target"], reading.present))
-    total = survey.num_rows
-    return f"target {column} as {words} ({count:,} of {total:,} rows tell)"
+    total = f"{'the first ' if survey.is_cut else ''}{survey.num_rows:,}"
+    return f"target {column} as {words} ({count:,} of {total} rows tell)"
 
 
 def _count_telling(reading: Reading, survey: Survey) -> tuple[int, str]:

@@ -65,6 +65,8 @@ class Survey:
     """The columns of all rows, in the order in which they come."""
     num_rows: int = 0
     """Readable rows."""
+    is_cut: bool = False
+    """Whether there may be more rows than were looked at."""
     num_choices: int = 0
     """Rows whose choices are not empty."""
     targets: TargetCounts = field(default_factory=TargetCounts)

@@ -18,10 +18,11 @@ from cotbuild.builder.cli.args import columns as parse_columns
 from cotbuild.builder.cli.args import parse_names
 from cotbuild.builder.sources import Source, open_source
 from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.label_names import find_label_names
 from cotbuild.builder.sources.read_columns import read_columns
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.question import Question, QuestionKind
 
 Write = Callable[..., Path]
 Ask = Callable[..., tuple[list[Question], Source]]
@@ -404,6 +405,7 @@ def test_labels_that_a_parquet_file_names(ask: Ask, tmp_path: Path) -> None:
     names = datasets.ClassLabel(names=["entailment", "neutral", "contradiction"])
     features = datasets.Features({"question": datasets.Value("string"), "label": names})
     rows = {"question": ["q0", "q1"], "label": [2, 1]}
+    assert find_label_names(features) == {"label": tuple(names.names)}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(path)
     questions, source = ask(path, columns={"target": "label"})
     assert [question.target for question in questions] == ["C", "B"]
@@ -530,3 +532,20 @@ def test_wrong_options_under_the_name_of_options(write: Write, ask: Ask) -> None
         question.choices[ord(str(question.target)) - ord("A")].text == "good"
         for question in questions
     )
+
+
+def test_a_stream_is_decided_by_its_first_rows() -> None:
+    class Stream(ListRows):
+        survey_rows = 3
+
+    rows = [{"question": f"q{i}", "answer": i} for i in range(3)]
+    late = {"question": "q", "answer": "many"}
+    reading, line = read_columns(Stream([*rows, late]), rows, SourceConfig())
+    assert reading.kind is QuestionKind.NUMBER
+    assert "(3 of the first 3 rows tell)" in line
+
+
+def test_yes_and_no_with_a_few_others_may_be_labels(write: Write, ask: Ask) -> None:
+    rows = [{"question": f"q{i}", "answer": "yes" if i else "maybe"} for i in range(20)]
+    with pytest.raises(ConfigError, match="or --labels maybe,yes to have them as"):
+        ask(write("a.jsonl", rows))
