@@ -25,7 +25,7 @@ from cotbuild.builder.sources import (
 )
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.datasets import gsm8k, quarel
-from cotbuild.builder.sources.files import csv_dialect
+from cotbuild.builder.sources.files import csv_dialect, csv_rows
 from cotbuild.builder.teachers.http import wire
 from cotbuild.builder.teachers.http.advice import advise_on_rejection
 from cotbuild.builder.teachers.http.finish_reasons import normalise_reason
@@ -320,8 +320,9 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "parse_list_text of numpy": _unless_refused(
         lambda text: python_text.parse_list_text(f"array(['{text}'")
     ),
+    "double_quotes": csv_rows.double_quotes,
     "choose_delimiter": lambda text: csv_dialect.choose_delimiter(
-        text.splitlines(keepends=True), ",", is_whole=True
+        text.splitlines(keepends=True)[:100], ",", is_whole=True
     ),
     "derive_content_id": lambda text: make.derive_content_id(text, [("A", text)]),
     "targets.parse_number": targets.parse_number,
@@ -433,7 +434,8 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "parse_json": ("[", '"\\u00'),
     "parse_json_values": ("{} ", "[", "1 ", "{}"),
     "parse_list_text": ("['a' ", "(", "'\\", "{'a':", "1 "),
-    "choose_delimiter": ('"', ";", "\n", ",\n", '"\n'),
+    "double_quotes": ("\\", '\\"', '"'),
+    "choose_delimiter": ('"', ";", ",", 'a";'),
     "parse_record_json": ("[1,", '"\\ud800'),
     "normalize_licence": ("cc by ", "mit "),
     "escape_hidden": ("\u202e", "é\u200d"),

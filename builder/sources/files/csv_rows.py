@@ -6,6 +6,7 @@ words stand for nothing.
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from cotbuild.schemas.record import short_repr
 MAX_CSV_COLUMNS = 10_000
 INDEX_NAME = "Unnamed: 0"
 """pandas' own name for its row labels, which `to_csv` writes as a nameless column."""
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*+)\\"')
 _SAMPLE_LINES = 100
 _SAMPLE_BYTES = 1 << 20
 
@@ -46,6 +48,8 @@ class Dialect(NamedTuple):
     delimiter: str
     is_quoted: bool
     """Whether quotes enclose fields; if not, they are text."""
+    is_escaped: bool
+    r"""Whether a quote inside a field is written as \"."""
     num_skipped: int
     """Lines before the header: one if the first names the delimiter."""
 
@@ -53,7 +57,8 @@ class Dialect(NamedTuple):
         """Return a phrase such as "semicolon-separated"."""
         name = DELIMITERS.get(self.delimiter, repr(self.delimiter))
         quotes = "" if self.is_quoted else ", quotes as text"
-        return f"{name}-separated{quotes}"
+        escapes = ", quotes after a backslash" if self.is_escaped else ""
+        return f"{name}-separated{quotes}{escapes}"
 
 
 class _Layout(NamedTuple):
@@ -111,7 +116,9 @@ class CsvTable:
         dialect = _find_dialect(
             self.path, self.preferred, self.header, is_fixed=self.is_fixed
         )
-        if dialect.delimiter == "\t" and _are_quotes_text(self.path, dialect):
+        if _are_quotes_escaped(self.path, dialect):
+            dialect = dialect._replace(is_escaped=True)
+        elif dialect.delimiter == "\t" and _are_quotes_text(self.path, dialect):
             dialect = dialect._replace(is_quoted=False)
         return _survey(self.path, dialect, self.header)
 
@@ -173,7 +180,7 @@ def _read_fields(
         yield list(header), 0
     # Rows are bounded below. The limit is the whole process's, so it is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), bounds.MAX_LINE_BYTES))
-    texts = _CsvLines(file, path, dialect.num_skipped)
+    texts = _CsvLines(file, path, dialect)
     reader = csv.reader(
         texts,
         delimiter=dialect.delimiter,
@@ -189,7 +196,10 @@ def _read_fields(
             is_header = False
     except csv.Error as error:
         line = reader.line_num + dialect.num_skipped
-        raise DataError(f"{path.name}: line {line} is not CSV: {error}.") from error
+        raise DataError(
+            f"{path.name}: line {line} is not CSV: {error}. Enclose a field with quotes "
+            "in it in quotes, and write each of them twice."
+        ) from error
 
 
 class _CsvLines:
@@ -198,10 +208,10 @@ class _CsvLines:
     # Not io.TextIOWrapper: the offset in its UnicodeDecodeError counts from the start
     # of a chunk, not of the file.
 
-    def __init__(self, file: BufferedReader, path: Path, num_skipped: int) -> None:
+    def __init__(self, file: BufferedReader, path: Path, dialect: Dialect) -> None:
         self._file = file
         self._path = path
-        self._num_skipped = num_skipped
+        self._dialect = dialect
         self._num_bytes = 0
 
     def begin_row(self) -> None:
@@ -210,7 +220,7 @@ class _CsvLines:
 
     def __iter__(self) -> Iterator[str]:
         lines = enumerate(read_lines(self._file), 1)
-        for number, line in islice(lines, self._num_skipped, None):
+        for number, line in islice(lines, self._dialect.num_skipped, None):
             self._num_bytes += len(line.text)
             if line.is_cut or self._num_bytes > bounds.MAX_LINE_BYTES:
                 raise DataError(
@@ -218,12 +228,21 @@ class _CsvLines:
                     f"{bounds.MAX_LINE_BYTES >> 20} MiB. Shorten it, or close its quotes."
                 )
             try:
-                yield line.text.decode()
+                text = line.text.decode()
             except UnicodeDecodeError as error:
                 message = describe_invalid_utf8(error, line.start)
                 raise DataError(
                     f"{self._path.name}: {message} Save the file as UTF-8."
                 ) from error
+            yield double_quotes(text) if self._dialect.is_escaped else text
+
+
+def double_quotes(line: str) -> str:
+    r"""Return a line in which each quote after a backslash, \", is written twice.
+
+    Not csv's escapechar, which also drops the backslash of \frac.
+    """
+    return _ESCAPED_QUOTE.sub(r'\1""', line)
 
 
 # -- the whole file --------------------------------------------------------------------
@@ -235,12 +254,12 @@ def _find_dialect(
     sample, is_whole = read_sample(path)
     separator = read_separator_line(sample[0]) if sample else None
     if separator is not None:
-        return Dialect(separator, is_quoted=True, num_skipped=1)
+        return Dialect(separator, is_quoted=True, is_escaped=False, num_skipped=1)
     if not is_fixed:
         preferred = choose_delimiter(
             sample, preferred, is_whole=is_whole, header=header
         )
-    return Dialect(preferred, is_quoted=True, num_skipped=0)
+    return Dialect(preferred, is_quoted=True, is_escaped=False, num_skipped=0)
 
 
 def read_sample(path: Path) -> tuple[list[str], bool]:
@@ -263,20 +282,36 @@ def read_sample(path: Path) -> tuple[list[str], bool]:
     return sample, True
 
 
+def _are_quotes_escaped(path: Path, dialect: Dialect) -> bool:
+    """Return whether quotes inside fields follow a backslash, as Spark writes them.
+
+    They do where the file is a regular table only if they do.
+    """
+    with open_content(path) as content:
+        if not any(b'\\"' in line.text for line in read_lines(content.file)):
+            return False
+    if _measure(path, dialect).is_regular:
+        return False
+    return _measure(path, dialect._replace(is_escaped=True)).is_regular
+
+
 def _are_quotes_text(path: Path, dialect: Dialect) -> bool:
     """Return whether quotes in a tab-separated file enclose no fields.
 
     They do not where reading them as such fails or takes several lines for one row,
     while each line has as many tabs as the first.
     """
+    widths = _measure(path, dialect)
+    lines = _measure(path, dialect._replace(is_quoted=False))
+    is_as_good = widths.is_regular and widths.num_rows == lines.num_rows
+    return lines.is_regular and lines.num_columns > 1 and not is_as_good
+
+
+def _measure(path: Path, dialect: Dialect) -> "_Widths":
     widths = _Widths()
     with open_content(path) as content:
         widths.read(_read_fields(content.file, path, dialect))
-    lines = _Widths()
-    with open_content(path) as content:
-        lines.read(_read_fields(content.file, path, dialect._replace(is_quoted=False)))
-    is_as_good = widths.is_regular and widths.num_rows == lines.num_rows
-    return lines.is_regular and lines.num_columns > 1 and not is_as_good
+    return widths
 
 
 @dataclass

@@ -60,9 +60,10 @@ def shape_values(values: Sequence[Any], rows_under: str | None) -> Shaped:
 def is_row(value: Any) -> bool:
     """Return whether a value alone in its file is one row rather than several.
 
-    An object with several rows under a key that is no usual one is taken for a row.
+    An object with lists of objects is a row, unless they have the questions and it has
+    none.
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or has_nested_questions(value):
         return False
     try:
         return _shape_known(value) is None
@@ -96,7 +97,7 @@ def _no_rows_fault(value: Mapping[str, Any]) -> ShapeFault:
         )
     return ShapeFault(
         f"{fields}. Add: --rows-under {shell_quote(path)} to read the rows there, or "
-        "name another place."
+        "name another place; or --as jsonl if it is one row."
     )
 
 

@@ -65,6 +65,11 @@ def zstd(data: bytes) -> bytes:
         ),
         (
             "a.csv",
+            'question,answer\n"One; two, three?","3"\n"Four?",4\n',
+            "CSV, comma-separated",
+        ),
+        (
+            "a.csv",
             'question,answer,,\n"One; two, three?",3,,\nFour?,4, ,\n',
             "CSV, comma",
         ),
@@ -199,6 +204,24 @@ def test_quotes_in_a_tab_separated_file(
     assert found == cells
 
 
+@pytest.mark.parametrize(
+    ("line", "cells"),
+    [
+        (r'"What is \"this\", Ann?",1', ['What is "this", Ann?', "1"]),
+        (r'"A \frac and \"quotes\", Ann?",1', [r'A \frac and "quotes", Ann?', "1"]),
+        (r'"A \"backslash\", Ann: \\",1', [r'A "backslash", Ann: \\', "1"]),
+        # Regular without escapes.
+        (r'"C:\",1', ["C:\\", "1"]),
+        (r'say \"so\",1', [r'say \"so\"', "1"]),
+    ],
+)  # fmt: skip
+def test_quotes_after_a_backslash(line: str, cells: list[str], write: Write) -> None:
+    rows = FileRows(write("a.csv", f"q,a\n{line}\n"))
+    found = [list(row.values()) for row in rows if not isinstance(row, BadRow)]
+    assert found == [cells]
+    assert ("after a backslash" in rows.shape) == ("Ann" in line)
+
+
 SQUAD = {
     "version": "v2",
     "data": [
@@ -255,13 +278,15 @@ def test_rows_under_a_path(
         ({"train": ROWS, "test": ROWS}, "train"),
         ({"version": 1, "mine": {"list": ROWS}}, "mine.list"),
         ({"data": [{"x": 1}], "rows": [{"x": 1}]}, "data"),
+        ({"x": {"y": [{"question": "x"}]}, "z": 1}, "x.y"),
         ({"meta": [{"a": 1}], "my rows": [{"question": "x"}]}, "my rows"),
     ],
 )
 def test_a_suggested_path_is_taken(
     document: Any, rows_under: str, write: Write
 ) -> None:
-    path = write("a.json", json.dumps(document, indent=1))
+    has_question = "question" in json.dumps(document)
+    path = write("a.json", json.dumps(document, indent=None if has_question else 1))
     with pytest.raises(DataError, match="--rows-under") as caught:
         list(FileRows(path))
     quoted = f"'{rows_under}'" if " " in rows_under else rows_under
