@@ -16,7 +16,7 @@ from cotbuild.schemas.answers.language_statements import (
     find_weak_language_statements,
 )
 from cotbuild.schemas.answers.readers import READERS
-from cotbuild.schemas.answers.rules import Strength
+from cotbuild.schemas.answers.rule import Strength
 from cotbuild.schemas.answers.statements import (
     Statement,
     find_cued_statements,

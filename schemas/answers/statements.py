@@ -18,12 +18,8 @@ from cotbuild.schemas.answers.readers import (
     read_bounded,
     read_option_before,
 )
-from cotbuild.schemas.answers.rules import (
-    Bound,
-    Rule,
-    Strength,
-    select_rules_for_text,
-)
+from cotbuild.schemas.answers.rule import Bound, Rule, Strength
+from cotbuild.schemas.answers.rules import select_rules_for_text
 from cotbuild.schemas.answers.wrappers import match_braces
 from cotbuild.schemas.question import Question, QuestionKind
 

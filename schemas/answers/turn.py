@@ -11,7 +11,8 @@ from cotbuild.schemas.answers.language_patterns import (
     QUESTION_HEADS,
     languages_of_nouns,
 )
-from cotbuild.schemas.answers.rules import Strength, select_rules_for_text
+from cotbuild.schemas.answers.rule import Strength
+from cotbuild.schemas.answers.rules import select_rules_for_text
 from cotbuild.schemas.question import Question, QuestionKind
 
 _TAGS = (
