@@ -83,8 +83,9 @@ def find_json_answer(text: str, question: Question) -> Extraction | None:
         reply = read_reply(found, question)
         if reply is not None and reply.answer is not None:
             replies.append(reply)
-    if not replies and (closing := read_closing_field(turn, question)):
-        replies = [closing]
+    if not replies:
+        broken = read_closing_field(turn, question) or _read_cut(turn, question)
+        replies = [] if broken is None else [broken]
     if not replies or not _ends_text(turn, replies[-1], question):
         return None
     before = _text_before(turn, replies)
@@ -109,6 +110,14 @@ def read_json_answer(text: str, question: Question) -> str | None:
 # --- which objects count ---
 
 
+def _read_cut(text: str, question: Question) -> Reply | None:
+    """Read an object that begins a line and is cut short behind its answer."""
+    cut = read_cut_object(text, question)
+    if cut is None or cut.answer is None or not _begins_line(text, cut):
+        return None
+    return None if _has_words(text[cut.end :]) else cut
+
+
 def _is_about_another(found: JsonObject, question: Question) -> bool:
     """Return whether an object holds a question that is not the one asked.
 
@@ -127,16 +136,24 @@ def _ends_text(text: str, reply: Reply, question: Question) -> bool:
 
     Prose behind it is no answer to a text question.
     """
-    rest = _TAG.sub("", text[reply.end :])
-    if not any(char.isalnum() for char in rest):
+    rest = text[reply.end :]
+    if not _has_words(rest):
         return True
-    before = text[max(0, reply.start - _LINE_START_CHARS) : reply.start]
-    if not _LINE_START.search(before):
+    if not _begins_line(text, reply):
         return False
     if question.kind is QuestionKind.TEXT:
         # "The answer is the string of all names." only describes it.
         return True
     return extract_answer(rest, question, given=True).answer_rule is None
+
+
+def _begins_line(text: str, reply: Reply) -> bool:
+    before = text[max(0, reply.start - _LINE_START_CHARS) : reply.start]
+    return _LINE_START.search(before) is not None
+
+
+def _has_words(text: str) -> bool:
+    return any(char.isalnum() for char in _TAG.sub("", text))
 
 
 # --- the extraction ---

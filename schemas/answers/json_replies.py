@@ -38,9 +38,10 @@ _CLOSING_FIELD = re.compile(
 )
 _OBJECT_START = re.compile(r"""\{\s*+["'][\w -]{1,30}["']\s*+:\s*+["']?+""")
 
-# The fields of an object that was asked for, and that is cut short.
+# The fields of an object that is cut short.
 _FIELD = re.compile(
-    r'"(rationale|answer)"\s*+:\s*+(?:"((?>(?:[^"\\]|\\.)*))("?)|([-+\w.]++)(?=\s*[,}]))',
+    r'"(?P<name>[\w -]{1,30})"\s*+:\s*+'
+    r'(?:"(?P<string>(?>(?:[^"\\]|\\.)*))(?P<closing>"?)|(?P<bare>[-+\w.]++)(?=\s*[,}]))',
     re.DOTALL,
 )
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
@@ -190,32 +191,43 @@ def read_closing_field(text: str, question: Question) -> Reply | None:
 
 
 def read_cut_object(text: str, question: Question) -> Reply | None:
-    """Find the fields by a pattern, where an object is no JSON as a whole.
+    """Find the fields of an object that is cut short.
 
     A rationale counts even if it was cut, an answer only if its string was closed.
     """
-    values: dict[str, JsonText] = {}
-    start = -1
+    answers: dict[str, JsonText] = {}
+    rationale: JsonText | None = None
+    start, end = -1, len(text)
     for found in _FIELD.finditer(text):
-        name, string, closing_quote, bare = found.groups()
-        if start < 0:
+        name, end = fold_name(found["name"]), found.end()
+        if start < 0 and (is_answer_name(name) or is_rationale_name(name)):
             start = max(0, text.rfind("{", 0, found.start()))
-        if bare is not None:
-            values.setdefault(name, JsonText(bare, *found.span(4), False, True))
-        elif closing_quote or name == "rationale":
-            content = unescape(_CUT_ESCAPE.sub("", string))
-            is_verbatim = content == string
-            value = JsonText(content, *found.span(2), True, is_verbatim)
-            values.setdefault(name, value)
+        if is_answer_name(name):
+            if not _is_cut(found):
+                answers.setdefault(name, _read_cut_value(found))
+        elif rationale is None and is_rationale_name(name) and found["bare"] is None:
+            rationale = _read_cut_value(found)
     if start < 0 and (opened := _OPENED.match(text)):
         start = opened.end()
     if start < 0:
         return None
-    answer, rationale = values.get("answer"), values.get("rationale")
+    names = [name for name in ANSWER_FIELDS if name in answers] or list(answers)
     return Reply(
-        answer=None if answer is None else read_field(answer, question),
-        rationale=rationale.text if rationale and rationale.is_string else None,
+        answer=read_field(answers[names[0]], question) if names else None,
+        rationale=None if rationale is None else rationale.text,
         start=start,
-        end=len(text),
+        end=end,
         complete=False,
     )
+
+
+def _is_cut(field: re.Match[str]) -> bool:
+    """Return whether the string of a field is not closed."""
+    return field["bare"] is None and not field["closing"]
+
+
+def _read_cut_value(field: re.Match[str]) -> JsonText:
+    if field["bare"] is not None:
+        return JsonText(field["bare"], *field.span("bare"), False, True)
+    content = unescape(_CUT_ESCAPE.sub("", field["string"]))
+    return JsonText(content, *field.span("string"), True, content == field["string"])

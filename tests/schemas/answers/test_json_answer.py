@@ -83,6 +83,10 @@ READ = [
     (N, '{"reasoning": "So.,\n\n"answer": "42"\n}', "42", "42"),
     (N, '{"reasoning": So.\n "answer": 42}', "42", "42"),
     (N, '```json\n{"reasoning": "So.\n```\n"answer": "42"\n```', "42", "42"),
+    (C, '{"answer": "B" "reasoning": "So."}', "B", "B"),
+    # cut short behind the answer
+    (C, '{"answer_index": 1, "answer_text": "granite", "reasoning": "So.', "B", "granite"),
+    (N, '```json\n{"answer": 42, "reasoning": "So.', "42", "42"),
     # several objects
     (C, '{"answer": "A"}\n\nWait.\n\n{"cot": "So.", "answer": "B"}', "B", "B"),
     (C, '{"cot": "So.", "final_answer": "B", "answer": "A"}', "B", "B"),
@@ -139,7 +143,8 @@ def test_an_answer_field_that_names_no_single_answer(kind: str, text: str) -> No
         ('{"answer": "A"}\nThe answer is B.', "B", "answer_is"),
         ('```python\nx = {"a": 1}\n```\nThe answer is B.', "B", "answer_is"),
         ('{"reasoning": "It is', None, None),
-        ('{"answer": "B" "reasoning": "So."}', None, None),
+        ('{"answer": "B", "confidence": 0.', None, None),
+        ('Write {"answer": "A", "reasoning": "It', None, None),
     ],
 )
 def test_other_objects_state_nothing(
