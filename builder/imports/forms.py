@@ -187,7 +187,8 @@ def _find_openai_batch(shape: Shape) -> Columns | None:
         return columns
     choices = f"{body}.choices"
     columns["finish_reason"] = f"{choices}.*.finish_reason"
-    if shape.has_any(f"{choices}.0.message", is_object):
+    all_failed = shape.has("error", is_object) or shape.has(f"{body}.error", is_object)
+    if shape.has_any(f"{choices}.0.message", is_object) or all_failed:
         columns["text"] = f"{choices}.*.message.content"
     elif shape.has_any(f"{choices}.0.text", is_text):
         columns["text"] = f"{choices}.*.text"

@@ -284,15 +284,21 @@ def test_an_alpaca_question_has_its_input(
         (batch({"choices": [reply("So", "content_filter")]}), "content_filter"),
     ],
 )
+@pytest.mark.parametrize("num_failed", [1, 120])
 def test_a_failed_request_is_counted_and_never_graded(
-    write: Write, bring: Bring, asked: Path, row: dict[str, Any], words: str
+    write: Write,
+    bring: Bring,
+    asked: Path,
+    row: dict[str, Any],
+    words: str,
+    num_failed: int,
 ) -> None:
     good = batch({"choices": [reply(SAY)]}) | {"custom_id": "q2"}
-    path = write("r.jsonl", [row, good])
+    path = write("r.jsonl", [row] * num_failed + [good])
     recipe = make_recipe(recognise(FileRows(path), None, {}), has_source=True)
     found = bring(path, asked, recipe)
     assert [row.question_id for row in found.rows()] == ["q2"]
-    assert found.entry.dropped == {"failed": 1}
+    assert found.entry.dropped == {"failed": num_failed}
     assert words in found.unmatched[0].what
 
 
