@@ -11,6 +11,11 @@ MAX_FRAC = 0.5
 """Share of the texts without an answer above which a warning is due."""
 NUM_EXAMPLES = 3
 END_CHARS = 160
+_OTHER_KINDS = {
+    QuestionKind.NUMBER: QuestionKind.TEXT,
+    QuestionKind.YES_NO: QuestionKind.TEXT,
+    QuestionKind.TEXT: QuestionKind.NUMBER,
+}
 
 
 @dataclass
@@ -68,13 +73,13 @@ class UnansweredTexts:
         )
 
     def _kind_remedies(self) -> Iterator[str]:
-        """Yield the kinds that the questions might have; choice needs options."""
-        if QuestionKind.CHOICE in self.kinds:
-            return
-        taken = " and ".join(sorted(kind.value for kind in self.kinds))
-        for kind in (QuestionKind.NUMBER, QuestionKind.YES_NO, QuestionKind.TEXT):
-            if kind not in self.kinds:
-                yield f"--kind {kind.value}, if the questions are not of kind {taken}"
+        """Yield the kind that the questions might have; the targets allow no other."""
+        for taken, other in _OTHER_KINDS.items():
+            if taken in self.kinds:
+                yield (
+                    f"--kind {other.value}, if the questions are not of kind "
+                    f"{taken.value}"
+                )
 
 
 def _place(row: Rationale) -> str:

@@ -9,7 +9,14 @@ import pytest
 
 from cotbuild.builder.cli.import_ import SHIPPED
 from cotbuild.builder.imports import builtin_recipes
-from tests.support.commands import DATA, cotbuild, published, rows, write_questions
+from tests.support.commands import (
+    DATA,
+    cotbuild,
+    here,
+    published,
+    rows,
+    write_questions,
+)
 
 TEXTS = ["Which is wet?", "Which is dry?", "Which is both?"]
 
@@ -170,6 +177,53 @@ def test_a_wrong_use_is_one_line(
     done = cotbuild("import", files, *more, "--out", tmp_path / "b", code=code)
     [line] = done.stderr.splitlines()
     assert message in line
+
+
+def test_a_recognised_file_needs_no_option_and_its_hints_can_be_typed(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"How many chairs are in room {i}?"},
+                {"role": "assistant", "content": f"Therefore, there are {i} chairs."},
+            ],
+            "answer": i,
+            "said": str(i),
+        }
+        for i in range(5)
+    ]
+    files = tmp_path / "chat.jsonl"
+    files.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "b"
+    done = cotbuild("import", files, "--out", out)
+    form, understood, _, warning, *lines = done.stderr.splitlines()
+    assert form.startswith("chat.jsonl: read as chat (chat messages with role and")
+    assert understood.endswith("(change with --map, --kind)")
+    assert warning.startswith("warning: 5 of 5 texts state no answer")
+    cotbuild("verify", out)
+    hints = [line.split(", if ")[0].split() for line in lines if "--" in line]
+    assert len(hints) == 5
+    verdicts = []
+    for option, *value in hints:
+        words = [word.replace("COLUMN", "said") for word in value]
+        again = here("import", files, option, *words, "--dry-run", "--out", tmp_path)
+        verdicts.append("5 rationales = 5 correct" in again.output)
+    assert verdicts.count(True) >= 2  # the closing sentence, and the answers' column
+
+
+def test_questions_in_the_rows_need_no_source(tmp_path: Path) -> None:
+    row = {"q": "Which?", "why": "It floats. The answer is B.", "gold": "B"}
+    row |= {"opts": ["a stone", "a cork"]}
+    files = tmp_path / "r.jsonl"
+    files.write_text(json.dumps(row) + "\n")
+    pairs = ["text=why", "question=q", "target=gold", "choices=opts"]
+    mapping = [word for pair in pairs for word in ("--map", pair)]
+    done = here("import", files, *mapping, "--dry-run", "--out", tmp_path / "b")
+    assert "1 rationale = 1 correct" in done.output
+    twice = here("import", files, *mapping, "--join", "inside", "--source", "bundled",
+        "--dry-run", "--out", tmp_path / "b", code=2)  # fmt: skip
+    assert "--source 'bundled' with --join inside" in twice.output
 
 
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:

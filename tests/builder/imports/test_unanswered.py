@@ -63,7 +63,6 @@ def test_the_warning_shows_three_ends_and_what_to_try(
     options = [line.split()[0:2] for line in lines[4:]]
     assert options == [
         ["--answer-first,", "if"],
-        ["--kind", "yes_no,"],
         ["--kind", "text,"],
         ["--set", "grading.closing_sentence=true,"],
         ["--map", "answer=COLUMN,"],
