@@ -213,8 +213,12 @@ def test_a_recognised_file_needs_no_option_and_its_hints_can_be_typed(
 
 
 def test_questions_in_the_rows_need_no_source(tmp_path: Path) -> None:
-    row = {"q": "Which?", "why": "It floats. The answer is B.", "gold": "B"}
-    row |= {"opts": ["a stone", "a cork"]}
+    row = {
+        "q": "Which?",
+        "why": "It floats. The answer is B.",
+        "gold": "B",
+        "opts": ["a stone", "a cork"],
+    }
     files = tmp_path / "r.jsonl"
     files.write_text(json.dumps(row) + "\n")
     pairs = ["text=why", "question=q", "target=gold", "choices=opts"]

@@ -173,6 +173,28 @@ def test_an_order_counts_bad_rows_of_the_source_too(write: Write, bring: Bring) 
     assert "missing_field: question is None" in found.unmatched[0].what
 
 
+@pytest.mark.parametrize("join", ["id", "question"])
+def test_a_text_whose_question_is_bad_says_why(
+    write: Write, bring: Bring, join: str
+) -> None:
+    options = ["red", "blue"]
+    questions = [
+        {"id": "a", "question": "One?", "choices": options, "answer": "A"},
+        {"id": "b", "question": "Two?", "choices": options, "answer": "green"},
+    ]
+    source = write("s.jsonl", questions)
+    rows = [
+        {"id": name, "question": text, "t": "It is red. The answer is A."}
+        for name, text in (("a", "One?"), ("b", "Two?"), ("c", "Three?"))
+    ]
+    columns = {"text": "t", join: join}
+    found = bring(write("r.jsonl", rows), source, columns, on_bad_row="drop")
+    assert found.entry.dropped == {"bad_question": 1, "no_question": 1}
+    bad, missing = found.unmatched
+    assert bad.what.startswith("\"bad_target: target is 'green'")
+    assert missing.reason is ImportDropReason.NO_QUESTION
+
+
 def test_several_texts_of_a_question_are_its_samples(
     write: Write, bring: Bring, asked: Path
 ) -> None:
