@@ -16,18 +16,20 @@ _FUNCTIONS = (
     "|min|max|lim|det|and|int|sum|alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|phi|omega"
     "|infty|infinity|cup|cap|left|right|begin|end|pmatrix|bmatrix|matrix|circ|cdot"
 )
-_WORD = re.compile(rf"(?!(?:{_FUNCTIONS})(?![^\W\d_]))[^\W\d_]{{3,}}")
+_WORD = re.compile(rf"(?<![^\W\d_])(?!(?:{_FUNCTIONS})(?![^\W\d_]))[^\W\d_]{{3,}}")
 _OPERATOR = re.compile(
     r"[+=<>^≤≥≠±×÷·√∪∩∈∞π|*\\⁰¹²³⁴⁵⁶⁷⁸⁹]|[0-9] ?pi(?![^\W\d_])|[0-9)]!"
     r"|[\w)\]] ?[/#](?!\w{3})"  # a/b and C#, and no either/or
     r"|(?<![\w)]) ?-|[\w)\]] - ?[\w(\\]|[0-9)] ?-"  # -x, x - y, 3-x
     r"|(?<![^\W\d_])[^\W\d_](?:-(?:\Z|[^\W\d_](?![^\W\d_]))|['!])"  # x-y, A-, f', n!
+    r"|[0-9] ?, ?[-(]?[0-9]{1,2}(?![0-9])|[0-9)] {1,3}and {1,3}[-(]?[0-9]"  # 3, 4
     r"|\A[(\[{].*,.*[)\]}]\Z",  # tuples, intervals, sets
     re.DOTALL,
 )
 _SAME = str.maketrans({"×": "*", "·": "*", "⋅": "*", "÷": "/", "∕": "/", "⁄": "/"})
 _REPLACED = (
     (re.compile(r"\*\*"), "^"),
+    (re.compile(r",?\s{0,3}(?<![^\W\d_])and(?![^\W\d_])"), ","),
     (re.compile(r"<=|=<"), "≤"),
     (re.compile(r">="), "≥"),
     (re.compile(r"!="), "≠"),
@@ -53,7 +55,7 @@ def fold_expression(text: str) -> str | None:
     if "\\" not in text and _WORD.search(text):  # most texts, in a tenth of the time
         return None
     folded = fold(fold_latex(strip_emphasis(text))).strip()
-    folded = folded.rstrip(".,;: ")
+    folded = " ".join(folded.rstrip(".,;: ").split())
     if not _OPERATOR.search(folded) or _WORD.search(folded):
         return None
     folded = folded.translate(_SAME).casefold()

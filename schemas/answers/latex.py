@@ -26,7 +26,8 @@ _FONTS = (
 )
 _SWITCHES = "displaystyle|textstyle|bf|it|rm|bfseries|itshape|quad|qquad|limits"
 _DRESSING = re.compile(
-    r"(?P<degree>(?:\{\})?\^ ?(?:\\circ(?![a-zA-Z])|\{ ?\\circ ?\}))"
+    r"(?P<newline>\\\\)"
+    r"|(?P<degree>(?:\{\})?\^ ?(?:\\circ(?![a-zA-Z])|\{ ?\\circ ?\}))"
     rf"|\\(?P<size>(?:{_SIZES})(?![a-zA-Z]))"
     rf"|\\(?P<font>(?:{_FONTS}) ?\{{)"
     rf"|\\(?P<switch>(?:{_SWITCHES})(?![a-zA-Z]))"
@@ -125,6 +126,8 @@ def _blank_commands(text: str, chars: list[str]) -> list[tuple[int, int]]:
 def _replace_command(found: re.Match[str]) -> str:
     """Return what stands for a command, in its length."""
     length = len(found[0])
+    if found["newline"]:
+        return found[0]
     if found["degree"]:
         return "°".ljust(length)
     if found["symbol"]:
@@ -154,6 +157,7 @@ _FRACTION = re.compile(
     r"\\[dtc]?frac\s*(?:\{([^{}]{0,500})\}|([0-9a-zA-Z]))\s*(?:\{([^{}]{0,500})\}|([0-9a-zA-Z]))"
 )
 _ROOT = re.compile(r"\\sqrt\s*(?:\{([^{}]{0,500})\}|([0-9a-zA-Z]))")
+_GROUPED = re.compile(r"(?<![\\a-zA-Z*}])\{([^{},\\]{1,500})\}")
 _SCRIPT = re.compile(r"([\^_])\s*\{([^{}]{0,500})\}")
 _SIMPLE = re.compile(r"[0-9.]+|\w|\w[0-9]+")
 _MAX_DEPTH = 8
@@ -163,8 +167,8 @@ _MAX_DEPTH = 8
 def fold_latex(text: str) -> str:
     """Return an expression without dressing, with `\\frac{a}{b}` written as a/b.
 
-    Roots are written with √, and braces around one character are left out. White space
-    is kept as it is.
+    Roots are written with √, and braces that only group are left out; those of a set
+    have commas. White space is kept as it is.
     """
     if "\\" not in text and "$" not in text and "{" not in text:
         return text
@@ -174,6 +178,7 @@ def fold_latex(text: str) -> str:
         folded = _FRACTION.sub(_fold_fraction, folded)
         folded = _ROOT.sub(_fold_root, folded)
         folded = _SCRIPT.sub(_fold_script, folded)
+        folded = _GROUPED.sub(r" \1 ", folded)
         if folded == before:
             break
     return folded

@@ -75,6 +75,8 @@ EQUAL_TEXTS = [
     (r"\text{Paris}", "Paris", "text"), (r"\{1,2\}", "{1, 2}", "text"), (r"\frac{a+1}{b}", "(a+1)/b", "text"),
     ("**A**", "A", "text"), ("C#", "c#", "text"), ("ice-cream", "ice cream", "text"), ("No!", "No", "text"),
     ("1,000 BC", "1000 BC", "text"), (r"50\%", "50%", "text"), ("f'(x)", r"$f'(x)$", "text"),
+    (r"a \ne { 2 }", r"a \neq 2", "text"), ("y = 2 { ( x - 3 ) } ^ { 2 }", "y=2(x-3)^2", "text"),
+    (r"3 \text{ and } 4", "3,4", "text"), (r"\begin{pmatrix} \frac{1}{5} \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1/5 \\ 2 \end{pmatrix}", "text"),
     # numbers of one unit, or of one that only one side names
     ("x=5", "5", "number"), (r"5\text{ cm}", "5", "number"), (r"$\frac{3}{4}$", "0.75", "number"),
     ("2240/78125", "0.028672", "number"), (r"30^\circ", "30", "number"), ("50%", "50 percent", "number"),
