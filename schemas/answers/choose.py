@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cotbuild.schemas.answers import alone
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ
+from cotbuild.schemas.answers.language_patterns import OWN_HEADS
 from cotbuild.schemas.answers.language_statements import (
     LanguageStatement,
     find_language_statements,
@@ -38,7 +39,7 @@ _HEADS = (
     "correction wait however now finally next first second third total overall why "
     "because proof"
 )
-_OWN_HEADS = frozenset(_HEADS.split())
+_OWN_HEADS = OWN_HEADS.union(_HEADS.split())
 
 
 def find_statements(

@@ -423,6 +423,19 @@ def _all(field: str) -> str:
 
 QUESTION_HEADS = _all("question_heads")
 RATIONALE_HEADS = _all("rationale_heads")
+OWN_HEADS = frozenset(
+    word.split()[0]
+    for language in LANGUAGES
+    for word in (
+        *language.answer,
+        *language.solution,
+        *language.correct,
+        *language.rationale_heads,
+        *language.so,
+        *language.examples,
+    )
+)
+"""First words of heads within one answer, such as "réponse" and "solution"."""
 _ENGLISH_WORDS = frozenset({"car", "da", "do", "want"})
 BECAUSE_WORDS = join_words(
     {word for language in LANGUAGES for word in language.because} - _ENGLISH_WORDS

@@ -54,6 +54,8 @@ def read_value(texts: Texts, place: Place) -> ReadValue | None:
         return None
     if place.is_heading and _is_list_item(texts, place.end, value):
         return None
+    if place.is_heading and _opens_reasoning(texts, place.end, value.start, end):
+        return None
     is_sentence = place.is_heading and _names_other_number(texts, value, end)
     if is_sentence or _names_several(texts, value, end):
         value = value._replace(answer=None)
@@ -243,6 +245,17 @@ def _is_qualified(texts: Texts, end: int) -> bool:
     mark = _COMMA.match(texts.low, end)
     start = mark.end() if mark else end
     return texts.patterns.condition.match(texts.low, start) is not None
+
+
+def _opens_reasoning(texts: Texts, cue_end: int, value: int, end: int) -> bool:
+    """Return whether a number comes in a sentence that more sentences follow.
+
+    As in "Respuesta: Ana tiene 16 huevos. Come 3 …".
+    """
+    if texts.question.kind is not QuestionKind.NUMBER:
+        return False
+    is_in_prose = any(char.isalpha() for char in texts.low[cue_end:value])
+    return is_in_prose and any(char.isalnum() for char in texts.low[end:])
 
 
 def _is_list_item(texts: Texts, cue_end: int, value: ReadValue) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.language_patterns import (
+    OWN_HEADS,
     QUESTION_HEADS,
     languages_of_nouns,
 )
@@ -62,7 +63,7 @@ _HEADS = (
     "a answer answers options choices option choice reasoning explanation rationale "
     "solution note hint output final conclusion step steps therefore so"
 )
-_OWN_HEADS = frozenset(_HEADS.split())
+_OWN_HEADS = OWN_HEADS.union(_HEADS.split())
 """Line heads that a teacher writes itself, also where the question has them."""
 _LINE_HEAD = re.compile(
     r"(?:\A|\n)[ >*_#-]*([^\W\d_]{2,20}(?: [^\W\d_]{1,20})?)(?: ?\d)?[*_ ]{0,4}:"

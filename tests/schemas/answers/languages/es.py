@@ -43,6 +43,11 @@ NUMBER = (
     ("La respuesta es: 42", "42"),
     ("Respuesta: Juan tiene 42 manzanas.", "42"),
     ("La respuesta es **$42**.", "42"),
+    ("Respuesta: Janet tiene 16 huevos. Come 3 y usa 4.\n\n\\boxed{18}", "18"),
+    (
+        "**Answer:** $\\boxed{18}$\n\nRespuesta: Janet tiene 16 huevos. Vende 9 a 2 dólares.\n\n\\boxed{18}",
+        "18",
+    ),
 )
 YES_NO = (
     ("La respuesta es sí.", "yes"),
