@@ -71,7 +71,8 @@ class ImportRecipe(Record):
         "is a text or a list of texts, with '.' for the row itself. The others are answer, "
         "reasoning, finish_reason, error (a value there means that the request failed), "
         "id, question, choices, target, other_targets and kind. 'a,b' is the first of "
-        "two columns that has a value; as question, the texts of both."
+        "two columns that has a value; as question the texts of both, as choices the "
+        "options."
     )
     where: dict[str, str] = Field(
         default={},

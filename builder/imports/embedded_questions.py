@@ -13,6 +13,7 @@ from cotbuild.builder.imports.read import (
     RowFilter,
     column_paths,
     get,
+    get_options,
     open_files,
     read_rows,
 )
@@ -35,6 +36,11 @@ from cotbuild.schemas.import_recipe import QUESTION_FIELDS, ImportConfig, Import
 
 _BRACKETED = re.compile(r"\([a-z]\)")
 _MAX_GETTERS = 64
+_GETTERS: dict[str, Callable[[Row, str], Any]] = {
+    **{field: get for field in QUESTION_FIELDS if field != "question"},
+    "choices": get_options,
+}
+"""How the fields of a question beside its text are read from a column or path."""
 _QUOTED_LISTS = ("['", '["')
 
 
@@ -153,15 +159,15 @@ def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
     """
     columns = recipe.columns
     fields = {
-        field: get(row, columns[field])
-        for field in QUESTION_FIELDS
-        if field in columns and field != "question"
+        field: get_field(row, columns[field])
+        for field, get_field in _GETTERS.items()
+        if field in columns
     }
     question = written_question(row, columns["question"])
     clean_field(question, "question")
     fields = {"question": question, **fields}
     if "target" in fields:
-        fields["answer"] = _read_target(fields.pop("target"))
+        fields["answer"] = read_target(fields.pop("target"))
     return fields
 
 
@@ -199,7 +205,7 @@ def _joined_getter(getters: Sequence[Callable[[Row], Any]]) -> Callable[[Row], s
     return get_joined
 
 
-def _read_target(target: object) -> object:
+def read_target(target: object) -> object:
     """Return the target of a row as sources publish it.
 
     (a) becomes (A): QuaRel publishes (A) and (B), the rationales for it (a), (b). The

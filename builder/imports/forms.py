@@ -20,6 +20,7 @@ from cotbuild.builder.imports.shapes import (
     is_text_or_texts,
 )
 from cotbuild.builder.imports.turns import find_conversation
+from cotbuild.builder.sources.option_columns import RunRole, find_option_runs
 from cotbuild.schemas.import_recipe import Join
 
 Columns = dict[str, str]
@@ -95,7 +96,7 @@ def _with_extras(columns: Columns, shape: Shape) -> Columns:
     """Add the id, the options, the target and how a text ended, if the rows have them."""
     paths = {
         "id": shape.find_column(("id",), is_scalar),
-        "choices": shape.find_column(CHOICE_NAMES, is_options),
+        "choices": shape.find_column(CHOICE_NAMES, is_options) or _find_options(shape),
         "target": shape.find_column(TARGET_NAMES, is_target),
         "reasoning": shape.find_column(REASONING_NAMES, is_text_or_texts),
         "finish_reason": shape.find_column(FINISH_NAMES, is_text_or_texts),
@@ -105,6 +106,14 @@ def _with_extras(columns: Columns, shape: Shape) -> Columns:
         field: path for field, path in paths.items() if path and path not in taken
     }
     return {**extras, **columns}
+
+
+def _find_options(shape: Shape) -> str:
+    """Return the columns that hold an option each, such as "A,B,C,D"; "" for none."""
+    for run in find_option_runs(shape.columns):
+        if run.role is RunRole.OPTIONS and shape.has(run.columns[0], is_scalar):
+            return ",".join(run.columns)
+    return ""
 
 
 # -- the forms -------------------------------------------------------------------------

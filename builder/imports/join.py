@@ -22,6 +22,7 @@ from cotbuild.builder.imports.read import (
     RowFilter,
     RowText,
     get,
+    get_options,
     open_files,
     read_rows,
     texts_of,
@@ -104,7 +105,9 @@ def _written_question(row: Row, columns: dict[str, str]) -> str:
     """The question in a row, with its choices where they have their own column."""
     parts = [clean_field(written_question(row, columns["question"]), "question")]
     if "choices" in columns:
-        parts += [text for _, text in parse_choices(get(row, columns["choices"]))]
+        parts += [
+            text for _, text in parse_choices(get_options(row, columns["choices"]))
+        ]
     return "\n".join(casefold_text(part) for part in parts)
 
 

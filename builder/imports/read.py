@@ -155,7 +155,8 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
             continue
         paths = column_paths(column, name)
         found = [path for path in paths if _is_present(path, present)]
-        if not found or (name == "question" and len(found) < len(paths)):
+        needs_all = name in ("question", "choices")
+        if not found or (needs_all and len(found) < len(paths)):
             raise ConfigError(
                 f"{where}: no column {column!r} for {name} in the first rows. "
                 f"It must be one of {present}."
@@ -235,6 +236,20 @@ def get(row: Row, column: str) -> Any:
             return value
         empty = value if empty is None else empty
     return empty
+
+
+def get_options(row: Row, column: str) -> Any:
+    """Return the options in a column or path; of "a,b" the options in this order.
+
+    Empty columns at the end are left out.
+    """
+    paths = column_paths(column, "choices")
+    if column in row or len(paths) == 1:
+        return get(row, column)
+    options = [find_value(row, path) for path in paths]
+    while options and is_missing(options[-1]):
+        options.pop()
+    return options
 
 
 def column_paths(column: str, field: str) -> list[str]:

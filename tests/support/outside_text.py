@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cotbuild.builder import visible
 from cotbuild.builder.card import licences, markdown
 from cotbuild.builder.cli.inspect import rationale_lines
+from cotbuild.builder.imports import embedded_questions, values
 from cotbuild.builder.imports import run as import_run
 from cotbuild.builder.imports.rows import read_stated_answer
 from cotbuild.builder.retry_after import parse_retry_after
@@ -58,6 +59,7 @@ from cotbuild.schemas.answers import (
     wrappers,
 )
 from cotbuild.schemas.errors import CotbuildError
+from cotbuild.schemas.finish_reasons import fold_reason
 from cotbuild.schemas.json_text import parse_json, parse_json_values, parse_record_json
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.record import short_repr
@@ -312,6 +314,11 @@ FUNCTIONS: Mapping[str, ReadText] = {
         )
     ),
     "diff lines": lambda text: list(diff._wrap(text)),
+    # imports
+    "fold_reason": fold_reason,
+    "describe_failure": lambda text: values.describe_failure({"message": text}),
+    "join_reasoning": values.join_reasoning,
+    "read_target": embedded_questions.read_target,
     # sources
     "clean_text": make.clean_text,
     "parse_choices": _unless_refused(choices.parse_choices),

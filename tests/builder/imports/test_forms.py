@@ -337,6 +337,17 @@ def test_a_row_of_another_shape_stops_or_is_counted(
     assert len(bring_form(bring, path, on_bad_row="drop")) == 3
 
 
+def test_options_in_columns_of_their_own(write: Write, bring: Bring) -> None:
+    options = {"A": "two", "B": "three", "C": "four", "D": ""}
+    row = {"question": ASK, **options, "answer": "C", "response": "The answer is (C)."}
+    path = write("r.jsonl", [row])
+    _, recipe = read_form(path)
+    assert recipe.columns["choices"] == "A,B,C,D"
+    (found,) = bring(path, None, recipe).rows()
+    assert [choice.text for choice in found.choices] == ["two", "three", "four"]
+    assert found.verdict is Verdict.CORRECT
+
+
 def test_a_bad_target_is_named_by_its_row(write: Write, bring: Bring) -> None:
     ask = {"question": ASK, "response": SAY, "answer": 4}
     rows = [ask, ask, ask | {"question": "Which?", "answer": None}]
