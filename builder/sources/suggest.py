@@ -267,6 +267,16 @@ def _names_option(value: object, row: Row, options: Sequence[str]) -> bool:
     return isinstance(value, str) and value in [row.get(name) for name in options]
 
 
+def _has_counting_keys(value: Mapping[Any, Any]) -> bool:
+    """Return whether the keys of an object count, and its values are texts or numbers."""
+    keys = [key for key in value if isinstance(key, str)]
+    are_plain = all(
+        item is None or isinstance(item, str | int | float) for item in value.values()
+    )
+    runs = find_option_runs(keys)
+    return are_plain and any(len(run.columns) == len(value) for run in runs)
+
+
 def _nested_columns(sample: Sequence[Row]) -> list[str]:
     return [name for name in column_names(sample) if _is_nested(name, sample)]
 
@@ -302,8 +312,7 @@ def _find_nested_choices(nested: Sequence[str], sample: Sequence[Row]) -> str:
             return f"{name}.choices"
         if has_marks(value):
             return name
-        keys = [key for key in value if isinstance(key, str)]
-        if any(len(run.columns) == len(value) for run in find_option_runs(keys)):
+        if _has_counting_keys(value):
             return name
     return ""
 

@@ -121,6 +121,21 @@ SHAPES: dict[str, tuple[Rows, str, tuple[str, ...], str, str]] = {
         "A",
         "question from goal; options from sol1, sol2; target label as position from 0",
     ),
+    "options in ans0 to ans2, notes on them in an object": (
+        lambda i: {
+            "context": f"Two people met {i} times.",
+            "question": f"Who was {i}?",
+            "ans0": "Ann",
+            "ans1": "Bo",
+            "ans2": "Not known",
+            "answer_info": {"ans0": ["Ann", "old"], "ans1": ["Bo", "young"]},
+            "label": i % 3,
+        },
+        "Who was 2?",
+        ("Ann", "Bo", "Not known"),
+        "C",
+        "options from ans0, ans1, ans2; target label as position from 0",
+    ),
     "a sentence with a gap": (
         lambda i: {
             "sentence": f"Ann saw Bea as _ had {i} birds.",
