@@ -17,7 +17,7 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.long_names import GAP, WORD, find_long_name, is_border
 from cotbuild.schemas.answers.numbers import parse_number
-from cotbuild.schemas.answers.readers import plain_number
+from cotbuild.schemas.answers.plain_numbers import PLAIN_NUMBER, SCALE, plain_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 
@@ -312,12 +312,12 @@ def _find_in_number(view: str, low: str, question: Question) -> Iterator[_Place]
     if value is None:
         return
     digits = _significant_digits(question.target)
-    for found in p.NUMBER.finditer(view):
+    for found in PLAIN_NUMBER.finditer(view):
         # Nine in ten numbers of a rationale are ruled out by their digits alone.
         if not found["rest"] and _significant_digits(found[0]) != digits:
             continue
         if parse_number(plain_number(found)) == value:
-            scale = p.SCALE.match(view, found.end())
+            scale = SCALE.match(view, found.end())
             end = scale.end() if scale else found.end()
             yield _Place(found.start(), end, question.target)
 

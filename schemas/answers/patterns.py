@@ -149,23 +149,7 @@ LISTED = re.compile(
 )
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
-# --- numbers ---
-# A comma cannot come before a number, so that those of one number are read once. TeX's
-# separators can, so their count is bounded.
-_GROUPS = (
-    r"(?=(?:,|\{,\}|\\,)[0-9]{3})"
-    r"(?>(?:,[0-9]{3})*(?:(?:\{,\}|\\,)[0-9]{3}(?:,[0-9]{3})*){0,40})"
-)
-NUMBER = re.compile(
-    r"(?<![\w.,:/^])(?P<sign>[-+]|(?:negative|minus) )?(?:[$£€¥] ?)?(?P<sign2>-)?"
-    r"(?:(?P<digits>[0-9]{1,3}" + _GROUPS + r"(?![0-9])"
-    r"|[0-9]++)(?P<decimals>\.[0-9]++)?"
-    r"(?P<rest> [1-9][0-9]*+/[0-9]++|/[0-9]++)?|(?P<leading>\.[0-9]++))"
-    r"(?!\w{0,20}[\d^]|[.,:/]\d|\{,| ?[*x] ?10\^)",
-    re.IGNORECASE,
-)
-SCALE = re.compile(r" ?(thousand|million|billion)\b", re.IGNORECASE)
-SCALES = {"thousand": 3, "million": 6, "billion": 9}
+# --- yes or no, lines ---
 
 YES_NO = re.compile(
     r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![^\W_]|'\w)(?![ -](?:one|longer|idea|way"

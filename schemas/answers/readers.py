@@ -300,30 +300,6 @@ def read_bounded_number(text: str, *, maths: bool = False) -> ReadValue | None:
     return ReadValue(reading.plain, reading.start, reading.end, complete=True)
 
 
-def plain_number(found: re.Match[str]) -> str:
-    """Return a match of `patterns.NUMBER` in plain digits.
-
-    Without commas and currency, and with "2 million" multiplied out; fractions stay.
-    """
-    signs = f"{found['sign'] or ''}{found['sign2'] or ''}".strip()
-    sign = "" if signs in ("", "+") else "-"
-    whole = re.sub(r"[^0-9]", "", found["digits"] or "0")
-    digits = whole + (found["decimals"] or found["leading"] or "")
-    if found["rest"]:
-        return sign + digits + found["rest"]
-    if scale := p.SCALE.match(found.string, found.end()):
-        digits = _shift_point(digits, p.SCALES[scale[1].lower()])
-    return sign + digits
-
-
-def _shift_point(digits: str, places: int) -> str:
-    """Multiply plain digits by 10 to the power of `places`."""
-    whole, _, decimals = digits.partition(".")
-    shifted = whole + decimals[:places].ljust(places, "0")
-    rest = decimals[places:]
-    return f"{shifted}.{rest}" if rest else shifted
-
-
 def read_text(text: str, question: Question) -> ReadValue | None:
     """Read what follows, to the end of its clause or of what it is set in."""
     start = _skip(p.TEXT_OPENING, text, 0)
