@@ -81,6 +81,8 @@ def read_class_name(view: str, question: Question) -> Statement | None:
     if value is None or _lists_options(view, question):
         return None
     if mark := _AFTER_NAME.match(view, value.end):
+        if _weighs_options(view, question):
+            return None
         return _opening(value, mark.end(), complete=True)
     names = option_table(question).texts.values()
     if view[0] in '([*_"' and (mark := _AFTER_MARKED_NAME.match(view, value.end)):
@@ -91,6 +93,13 @@ def read_class_name(view: str, question: Question) -> Statement | None:
         goes_on = _GOES_ON.match(view, value.end)
         return None if goes_on else _opening(value, value.end, complete=True)
     return None
+
+
+def _weighs_options(view: str, question: Question) -> bool:
+    """Return whether several options stand before a colon: each is looked at in turn."""
+    folded = view.casefold()
+    names = set(option_table(question).texts.values())
+    return sum(f"{name}:" in folded for name in names) > 1
 
 
 def _opening(value: ReadValue, end: int, complete: bool) -> Statement:

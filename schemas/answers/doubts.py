@@ -63,8 +63,13 @@ _COMPARED = re.compile(
     r"|not (?:more|less))\b"
 )
 _CONDITION_BEHIND = re.compile(
-    r"[)\]*_\"'` ]*+,? ?(?:only |but only )?(?:if|unless|when|provided|as long as"
-    r"|depending|assuming|except|in (?:some|most|certain) cases)\b"
+    r"[)\]*_\"'` ]*+,? ?(?:(?:only |but only )?(?:if|unless|when|provided|as long as"
+    r"|depending|assuming|except|in (?:some|most|certain) cases)|(?:but )?only (?:in|for|on"
+    r"|at|during|after|before|with)|but (?:it depends|not (?:always|if|when)))\b"
+)
+_REVISED = re.compile(
+    r"[)\]*_\"'`}$ ]*+(?:\.{2,}|\u2026|,|;| -|\() ?(?:(?:oh|hmm+|um|no),? )?"
+    r"(?:wait|actually|sorry|scratch that|correction|i mean|or rather|make that|no, (?:it|the))\b"
 )
 _QUESTION_BEHIND = re.compile(r"[)\]*_\"'`}$\\. ]*+\?")
 _CLOSED = re.compile(
@@ -148,6 +153,11 @@ def is_compared(low: str, value: int) -> bool:
 def is_qualified(low: str, end: int, kind: QuestionKind) -> bool:
     """Return whether a yes or no that ends at `end` goes on "if …" or "unless …"."""
     return kind is QuestionKind.YES_NO and _CONDITION_BEHIND.match(low, end) is not None
+
+
+def is_revised(low: str, end: int) -> bool:
+    """Return whether an answer that ends at `end` is taken back in its sentence."""
+    return _REVISED.match(low, end) is not None
 
 
 def has_condition_behind(low: str, end: int) -> bool:

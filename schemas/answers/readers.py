@@ -432,8 +432,6 @@ def read_option_before(
             if value is None or value.answer is None:
                 return value
             return ReadValue(value.answer, *name.span(group), complete=True)
-    if which := p.WHICH_BEFORE.search(text, max(start, end - 12), end):
-        return read_option_before(text, start, which.start(), question)
     low = text[start:end].lower()
     lead = p.LOW_CLAUSE_LEAD.match(low)
     start += lead.end() if lead else 0

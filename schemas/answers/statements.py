@@ -146,7 +146,9 @@ def _read_cue(
             return None
         if rule.closes and not doubts.is_closed(low, value.end, kind):
             return None
-        if doubts.is_qualified(low, value.end, kind):
+        if doubts.is_qualified(low, value.end, kind) or doubts.is_revised(
+            low, value.end
+        ):
             value = value._replace(answer=None)
     if rule.last and has_words(view, end):
         return None
@@ -315,9 +317,12 @@ def _read_before(
     found = (match for cue in rule.cues for match in cue.finditer(low, begin))
     for cue in islice(found, _MAX_CUES):
         window_start = max(begin, cue.start() - _BEFORE_CHARS)
-        for mark in _CLAUSE_START.finditer(view, window_start, cue.start()):
+        # "…(B), which is the correct answer"
+        which = p.WHICH_BEFORE.search(view, max(begin, cue.start() - 12), cue.start())
+        stop = which.start() if which else cue.start()
+        for mark in _CLAUSE_START.finditer(view, window_start, stop):
             window_start = mark.end()
-        value = read_option_before(view, window_start, cue.start(), question)
+        value = read_option_before(view, window_start, stop, question)
         if value is None:
             continue
         before = doubts.read_before(view, low, value.start)

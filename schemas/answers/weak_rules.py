@@ -159,6 +159,22 @@ WEAK_RULES = (
         last=True,
     ),
     Rule(
+        id="closing_letter",
+        strength=Strength.WEAK,
+        bound=Bound.CLAUSE,
+        kinds=CHOICE,
+        words=(")", "]"),
+        cues=(
+            re.compile(
+                r"(?<=[.!?])[ \n]{1,2}(?=[*_]{0,2}[(\[][a-z][)\]][*_]{0,2}[. ]{0,3}\Z)"
+            ),
+        ),
+        reads="a letter in brackets that stands alone at the end",
+        example="Granite wears slowest. (B)",
+        closes=True,
+        last=True,
+    ),
+    Rule(
         id="so_number",
         strength=Strength.WEAK,
         bound=Bound.CLAUSE,

@@ -1,0 +1,289 @@
+"""What is a statement and what bounds it, kind by kind, on made-up text.
+
+Each kind was read wrongly or missed on texts of real models once; None is a text that
+states no single answer.
+"""
+
+import pytest
+
+from cotbuild.schemas.answers.extract import extract_answer
+from cotbuild.schemas.answers.turn import split_reasoning
+from cotbuild.schemas.question import Question
+from tests.support.weathering import question
+
+EQUATIONS = [
+    ("Let w be weeks.\n\n18 + w = 60\n\nSo it took some weeks.", None),
+    ("Check:\n2 * 15 = 30\nThat leaves 42 coins.", None),
+    ("First,\n3x - 6 = 120", None),
+    ("They have\n5 + 7 = 12", "12"),
+    ("5 + 7 = 12\n12 * 2 = 24\n24 eggs", "24"),
+]
+BOUNDED_NUMBERS = [
+    (r"Thus \boxed{42} of 50.", "42"),
+    (r"Thus \boxed{3, 7, 9}.", None),
+    (r"The answer is 5. In short, \boxed{2\sqrt{3}}.", None),
+    ("#### 42", "42"),
+    ("#### Step 3: add them", None),
+    ("#### 2. Divide\nThe answer is 7", "7"),
+    ("<answer>42 apples</answer> as 40 + 2", "42"),
+    ("| Answer | 42 |", "42"),
+    (r"\boxed{3} and \boxed{4}", None),
+    ("**Final Answer:**\nTim now has **42 pears**", "42"),
+    ("**Answer:** All 3 boxes weigh **42 kg**.", "42"),
+    ("**Answer:** 12 or **13**", None),
+]
+GLOSSES = [
+    ("Therefore, the answer (arabic numerals) is 42.", "42"),
+    ("the answer, in dollars, is 42", "42"),
+    ("The answer \u2013 as a number \u2013 is 42.", "42"),
+    ("The answer to the question is 42.", "42"),
+    ("The answer in metres is 42.", "42"),
+]
+NUMBER_CUES = [
+    ("FINAL: 42", "42"),
+    ("ANS: 42", "42"),
+    ("So we add.\nAnswer 42", "42"),
+    ("We add.\nResult: 42", "42"),
+    ("Result: 12\nThen we add 30.", None),
+    ("It comes out to 42.", "42"),
+    ("It comes out to 12. Then we add 30 more and rest.", None),
+    ("42 is the answer.", "42"),
+    ("Hence, **42**", "42"),
+    ("We add.\nA: 42", "42"),
+]
+NUMBER_DOUBTS = [
+    ("The answer is not 42", None),
+    ("I doubt that the answer is 42.", None),
+    ("The answer is less than 42.", None),
+    ("The answer is Step 3.", None),
+    ("So the answer is 42? Let me see.", None),
+    ("The answer is 42. Wait, that's not right.", None),
+    ("The answer is 42, sorry, 43.", None),
+    ("The answer depends on the season.", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [*EQUATIONS, *BOUNDED_NUMBERS, *GLOSSES, *NUMBER_CUES, *NUMBER_DOUBTS],
+)
+def test_number(text: str, answer: str | None) -> None:
+    assert extract_answer(text, question("number")).answer == answer
+
+
+CHOICE_CUES = [
+    ("Ans - C", "C"),
+    ("Answer D", "D"),
+    ("Correct answer - B", "B"),
+    ("My pick: B", "B"),
+    ("B is the answer", "B"),
+    ("I'd go with B", "B"),
+    ("I'll go with option B.", "B"),
+    ("That is closest to D.", "D"),
+    ("The answer appears to be (B)", "B"),
+    ("The correct option that describes it is (B)", "B"),
+    ("Granite is the correct answer.", "B"),
+    ("That leaves us with (B), which is the correct answer.", "B"),
+    ("Granite weathers slowest. (B)", "B"),
+    ("【B】", "B"),
+    (r"The answer is \textsf{B}.", "B"),
+    ("Final Answer:\n$$ B $$", "B"),
+    ("It is hard.\n\n\u2705 **B**", "B"),
+    ("The correct answer is:\n\n**B) granite**", "B"),
+]
+CHOICE_DOUBTS = [
+    ("So (A) is also wrong.", None),
+    ("so (C) can be eliminated", None),
+    ("so (A) is a possibility", None),
+    ("If the answer is (A), it is soft.", None),
+    ("If it is soft, then (A) is the correct answer.", None),
+    ("B is the answer only if it is dark.", None),
+    ("The answer is (B).\nThe answer is (F).", None),
+    ("The answer is B... wait, no, C.", None),
+    ("The answer is A) and (B", None),
+    ("The answer is (B). Note: this answer is based on the text.", "B"),
+    ("Since we were not there, the answer is (B).", "B"),
+    ("If it rains, it gets wet, so the answer is (B).", "B"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), [*CHOICE_CUES, *CHOICE_DOUBTS])
+def test_choice(text: str, answer: str | None) -> None:
+    assert extract_answer(text, question()).answer == answer
+
+
+YES_NO = [
+    ("The answer (yes or no) is yes.", "yes"),
+    ("The answer is 'yes'.", "yes"),
+    ("Final answer: \u2018no\u2019", "no"),
+    ("The answer is _yes_.", "yes"),
+    ("If it is winter, then the answer is no. It depends on the season.", None),
+    ("Suppose the pond is deep. Then the answer is no.", None),
+    ("Can it swim? The answer is yes. Can it fly? No, so overall no.", "no"),
+    ("In summer the answer is yes, in winter the answer is no.", None),
+    ("The answer is yes. It is hard to say.", None),
+    ("The answer is no, but only in winter.", None),
+    ("No, herons cannot.\n\nBut on reflection, yes.", "yes"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), YES_NO)
+def test_yes_no(text: str, answer: str | None) -> None:
+    assert extract_answer(text, question("yes_no")).answer == answer
+
+
+TEXT = [
+    (r"the side is \(\boxed{12}\) cm.", "12"),
+    (r"\boxed{\left(2, \frac{1}{3}\right)}", r"\left(2, \frac{1}{3}\right)"),
+    (r"So $\boxed{\text{Paris}}$ it is.", "Paris"),
+    (r"So \boxed{(2n-1)!}.", "(2n-1)!"),
+    ("<answer>Paris</answer> is it", "Paris"),
+    ("<answer>2X<sup>9</sup> + C</answer>", "2X<sup>9</sup> + C"),
+    ("**Answer: Paris** (the capital)", "Paris"),
+    ("The answer is **Mount Low** (1999).", "Mount Low"),
+    ('The answer is "Sgt. Salt\'s Band" (1967)', "Sgt. Salt's Band"),
+    ("The answer is $x + y$ here.", "x + y"),
+    (r"$$\text{Answer: } \frac{3}{8}$$", r"\frac{3}{8}"),
+    ("The answer is ] } )", "] } )"),
+    ("The answer is > ].", "> ]"),
+    ("The answer is ___", None),
+    ("The answer is .", None),
+    ("It is old.\n\n**Lake Geneva**", "Lake Geneva"),
+    ("The answer is both.", "both"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), TEXT)
+def test_text(text: str, answer: str | None) -> None:
+    assert extract_answer(text, question("text")).answer == answer
+
+
+# --- labels beside numbers, and labels first ---
+
+
+def with_options(*options: str, text: str = "Which?") -> Question:
+    asked = question(labels="ABC"[: len(options)], options=options, target="A")
+    return asked.model_copy(update={"text": text})
+
+
+@pytest.mark.parametrize("text", ["C:60", "The answer is C.60", "The answer is C: 60"])
+def test_a_label_beside_its_number(text: str) -> None:
+    found = extract_answer(text, with_options("20", "40", "60"))
+    assert found.answer == "C"
+
+
+NLI = ("entailment", "neutral", "contradiction")
+
+
+@pytest.mark.parametrize("answer_first", [True, False])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("neutral the cat may be awake .", "B"),
+        ("neutral: it may be", "B"),
+        ("**neutral** it may be", "B"),
+        ("neutral is what it is not", None),
+        ("neutral: no. entailment: maybe.\nneutral: hm", None),
+    ],
+)
+def test_a_class_first(text: str, answer: str | None, answer_first: bool) -> None:
+    found = extract_answer(text, with_options(*NLI), answer_first=answer_first)
+    assert found.answer == answer
+
+
+# --- the end of the turn ---
+
+PREMISE = "Premise: A man plays.\nHypothesis: A man is glad."
+RUN_ON = [
+    (
+        "So the answer is neutral.\n\nPremise: It rains.\nHypothesis: It rains.\n"
+        "Answer: So the answer is entailment.",
+        "B",
+    ),
+    (
+        "So the answer is neutral premise: It rains., hypothesis: It pours. "
+        "So the answer is entailment",
+        "B",
+    ),
+    ("Premise: A man plays.\nIt may be. The answer is neutral.", "B"),
+    (
+        "Maybe.\n\nPremise: Snow falls here.\nHypothesis: Ice.\nThe answer is entailment",
+        None,
+    ),
+    ("The answer is neutral.\n\nReview: It pours.\nThe answer is entailment.", None),
+    ("The answer is entailment.\n\nStep 2: Look.\nThe answer is neutral.", "B"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), RUN_ON)
+def test_the_next_item_is_not_read(text: str, answer: str | None) -> None:
+    found = extract_answer(text, with_options(*NLI, text=PREMISE))
+    assert found.answer == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Question 1: How many? 7.\nQuestion 2: Each? 6.\nSo \\boxed{42}",
+        "P: (1, 2)\nQ: (16, 30)\nThe answer is 42.",
+        "We add.\n<|im_start|>solution\nThe answer is 42.",
+        "The answer is 42. Problem: Ann has 5 cups. How many? The answer is 5.",
+    ],
+)
+def test_what_is_the_teachers_own(text: str) -> None:
+    assert extract_answer(text, question("number")).answer == "42"
+
+
+# --- thoughts ---
+
+THOUGHTS = [
+    (
+        "<|begin_of_thought|>Hm (A).<|end_of_thought|><|begin_of_solution|>B.<|end_of_solution|>",
+        "Hm (A).",
+        "B.",
+    ),
+    (
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>B.",
+        "Hm.",
+        "B.",
+    ),
+    ("<|channel|>analysis<|message|>Hm.<|end|>B.", "Hm.", "B."),
+    ("[THINK]Hm.[/THINK]B.", "Hm.", "B."),
+    ("<reasoning>Hm.</reasoning>B.", "Hm.", "B."),
+    ("<reasoning>Hm.<answer>B</answer>", "Hm.", "<answer>B</answer>"),
+    ("<think>Hm.<answer>B</answer>", "Hm.", "<answer>B</answer>"),
+    ("B.<|end|>", None, "B.<|end|>"),
+    ("[think about it] B.", None, "[think about it] B."),
+]
+
+
+@pytest.mark.parametrize(("text", "thought", "own"), THOUGHTS)
+def test_thoughts(text: str, thought: str | None, own: str) -> None:
+    split = split_reasoning(text)
+    assert split.reasoning == thought
+    assert split.own_text == own
+    if own:
+        start, end = split.to_verbatim_span(0, 1)
+        assert text[start:end] == own[0]
+
+
+# --- the closing rule ---
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("We add. Therefore, there are 49 chairs.", "49"),
+        ("We add. Therefore, 3 of the 49 chairs are left.", None),
+        ("We add. There are 49 chairs.", None),
+        ("Therefore, there are 49 chairs. We are glad.", None),
+        ("The answer is 7. So there are 49 chairs left.", "7"),
+    ],
+)
+def test_the_closing_sentence_counts_only_if_asked_for(
+    text: str, answer: str | None
+) -> None:
+    asked = question("number")
+    assert extract_answer(text, asked, closing_sentence=True).answer == answer
+    off = extract_answer(text, asked)
+    assert off.answer == (answer if off.answer_rule == "answer_is" else None)
