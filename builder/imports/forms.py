@@ -203,6 +203,8 @@ def _find_openai_batch(shape: Shape) -> Columns | None:
         columns["text"] = f"{choices}.*.text"
     else:
         return None
+    if shape.has_any(f"{choices}.0.message.refusal", is_text):
+        columns["text"] += f",{choices}.*.message.refusal"
     for name in REASONING_NAMES:
         if shape.has_any(f"{choices}.0.message.{name}", is_text):
             columns["reasoning"] = f"{choices}.*.message.{name}"

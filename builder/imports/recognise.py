@@ -36,6 +36,8 @@ class RecognisedForm(NamedTuple):
     form: ImportForm
     columns: Columns
     shape: Shape
+    join: Join
+    """How its rows are joined with the questions of a named source."""
 
 
 def recognise(
@@ -62,7 +64,8 @@ def recognise(
         _check_one_text(rows.location, shape)
     columns = {**columns, **given}
     columns = {field: column for field, column in columns.items() if column}
-    return RecognisedForm(form, columns, shape)
+    join = "id" if given.get("id") else form.join
+    return RecognisedForm(form, columns, shape, join)
 
 
 def _read_shape(rows: RowReader) -> Shape:
@@ -122,7 +125,7 @@ def make_recipe(
 ) -> ImportRecipe:
     """Return the recipe for a recognised form. Raises ConfigError."""
     form = found.form
-    join = join or (form.join if has_source else "inside")
+    join = join or (found.join if has_source else "inside")
     wanted = {*_TEXT_FIELDS, *_NEEDED_FIELDS[join]}
     columns = {
         field: column for field, column in found.columns.items() if field in wanted

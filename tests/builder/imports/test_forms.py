@@ -178,6 +178,11 @@ BATCHES: list[tuple[str, dict[str, Any], list[tuple[Any, ...]]]] = [
     ("openai_batch", batch({"choices": [{"text": SAY}]}), [(SAY, None, None)]),
     (
         "openai_batch",
+        batch({"choices": [reply(None, refusal="I will not.")]}),
+        [("I will not.", None, "stop")],
+    ),
+    (
+        "openai_batch",
         batch(
             {
                 "output": [
@@ -422,6 +427,18 @@ def test_a_named_form_and_a_given_column_decide(write: Write) -> None:
     assert "target" not in recipe.columns
     with pytest.raises(ConfigError, match="do not have the form 'alpaca'"):
         read_form(path, "alpaca")
+
+
+@pytest.mark.parametrize(
+    ("given", "join"),
+    [({}, "question"), ({"id": "key"}, "id"), ({"id": ""}, "question")],
+)
+def test_a_column_of_ids_that_is_named_joins_by_id(
+    write: Write, given: dict[str, str], join: str
+) -> None:
+    row = {"key": "q1", "question": ASK, "response": SAY}
+    found = recognise(FileRows(write("r.jsonl", [row])), None, given)
+    assert make_recipe(found, has_source=True).join == join
 
 
 def test_what_is_left_out_is_said(write: Write) -> None:
