@@ -29,7 +29,8 @@ FORM_WORDS: dict[TargetForm | None, str] = {
     None: "label or text of an option",
 }
 _BRACKETED = re.compile(r"\(?([^\s().:]+)[).:]{0,2}")
-_MAX_POSITION_DIGITS = 9
+_POSITION = re.compile(r"(-?\d{1,9})(?:\.0)?", re.ASCII)
+_MAX_POSITION_CHARS = 40
 
 
 class AmbiguousTargets(Exception):
@@ -107,14 +108,18 @@ def _find_lettered(text: str, pairs: ChoicePairs) -> list[tuple[str, str]]:
 
 
 def parse_position(value: object) -> int | None:
-    """Return a whole number, also one in a text; None for any other value."""
+    """Return a whole number, also one in a text; None for any other value.
+
+    A data frame turns whole numbers beside empty cells into 1.0.
+    """
     if isinstance(value, bool):
         return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
     if isinstance(value, str):
-        digits = value.strip()
-        is_number = digits.removeprefix("-").isdigit() and digits.isascii()
-        is_short = len(value) <= _MAX_POSITION_DIGITS
-        return int(value) if is_number and is_short else None
+        is_short = len(value) <= _MAX_POSITION_CHARS
+        match = _POSITION.fullmatch(value.strip()) if is_short else None
+        return int(match[1]) if match else None
     return value if isinstance(value, int) else None
 
 

@@ -21,6 +21,8 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import short_repr
 
+MIN_BINARY_ROWS = 20
+"""From so many rows on, targets that are 0 and 1 alone are hardly numbers."""
 MIN_MIXED_ROWS = 10
 """With fewer targets, those that are no number make the file one of texts."""
 MIN_REPEATS = 10
@@ -175,12 +177,16 @@ def _undecided_kind(
 def check_codes(survey: Survey, column: str, location: str) -> None:
     """Raise ConfigError if numbers as targets seem to be codes of labels.
 
-    They are 0 to n or 1 to n alone, in a column named as labels are.
+    They are 0 to n or 1 to n alone, in a column named as labels are; or 0 and 1 alone
+    in many rows.
     """
     targets = survey.targets
-    if targets.whole < targets.total or not _CODES.search(column):
+    if targets.whole < targets.total:
         return
     codes = {int(text) for text in targets.distinct} - {-1}
+    is_binary = codes == {0, 1} and targets.total >= MIN_BINARY_ROWS
+    if not is_binary and not _CODES.search(column):
+        return
     if len(codes) > MAX_DISTINCT:
         return
     first = min(codes, default=0)

@@ -6,14 +6,12 @@ from cotbuild.builder.sources.choice_targets import FORM_WORDS
 from cotbuild.builder.sources.columns import find_unused_columns, split_columns
 from cotbuild.builder.sources.distractors import PLACEMENT
 from cotbuild.builder.sources.reading import MIN_REPEATS, Reading
-from cotbuild.builder.sources.suggest import find_passage
+from cotbuild.builder.sources.suggest import NAMELESS_COLUMN, find_passage
 from cotbuild.builder.sources.survey import MAX_DISTINCT, Survey
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.question import QuestionKind
 
-NAMELESS_COLUMN = "Unnamed: "
-"""How the names of nameless columns begin: those of a table's index."""
 _SHOWN_COLUMNS = 6
 _MAX_NAME_CHARS = 60
 _CHOICE = QuestionKind.CHOICE

@@ -18,6 +18,8 @@ from cotbuild.builder.sources.option_columns import (
 )
 from cotbuild.builder.sources.targets import is_missing
 
+NAMELESS_COLUMN = "Unnamed: "
+"""How the names of nameless columns begin: those of a table's index."""
 UNKNOWN_COLUMN = "COL"
 """Stands for a column that cannot be guessed."""
 MIN_TEXT_CHARS = 5
@@ -248,7 +250,25 @@ def _guess_target(
     if len(fitting) == 1:
         return fitting[0]
     lists = [name for name in unused if name not in (*plain, unmapped_choices)]
-    return _guess_by_name("target", [*candidates, *lists])
+    likely = _guess_by_name("target", [*candidates, *lists])
+    if likely:
+        return _with_text_field(likely, sample)
+    in_runs = {name for run in find_option_runs(unused) for name in run.columns}
+    others = [
+        name
+        for name in candidates
+        if name not in in_runs and not name.startswith(NAMELESS_COLUMN)
+    ]
+    return others[0] if len(others) == 1 else ""
+
+
+def _with_text_field(column: str, sample: Sequence[Row]) -> str:
+    """Return the path to the texts of a column such as {"text": ["a"], "start": [1]}."""
+    has_texts = any(
+        isinstance(value, dict) and "text" in value
+        for value in (row.get(column) for row in sample)
+    )
+    return f"{column}.text" if has_texts else column
 
 
 def _names_options(column: str, options: Sequence[str], sample: Sequence[Row]) -> bool:

@@ -267,6 +267,7 @@ def test_published_shapes(name: str, write: Write, ask: Ask) -> None:
         (lambda i: {"premise": f"Ann {i}.", "hypothesis": f"Bo {i}.", "topic": "x y", "label": i % 3}, 2),
         (lambda i: {"question": f"q{i}", "options": ["a", "b"], "answer": None, "label": "A"}, 2),
         (lambda i: {"question": f"q{i}", "answers": {"a": "x", "b": "y"}, "correct_answers": ["b"]}, 1),
+        (lambda i: {"first": f"Go {i}?", "second": f"Run {i}?", "is_same": i % 2}, 2),
         (lambda i: {"question": f"q{i}", "options": "a ) 1 , b ) 2", "correct": "b"}, 1),
         (lambda i: {"question": f"q{i}", "options": '["a", "b"]', "answer": "b"}, 1),
         (lambda i: {"question": f"q{i}", "correct_answer": "x", "incorrect_answers": ["y", "z"]}, 1),
