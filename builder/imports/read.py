@@ -18,6 +18,7 @@ from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.files import (
     FileRows,
     RowFile,
+    describe_rows_inside,
     open_rows,
     read_values,
 )
@@ -159,7 +160,7 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
         if not found or (needs_all and len(found) < len(paths)):
             raise ConfigError(
                 f"{where}: no column {column!r} for {name} in the first rows. "
-                f"It must be one of {present}."
+                f"It must be one of {present}.{describe_rows_inside(sample)}"
             )
         if "error" not in recipe.columns:  # else all of these may have failed
             _check_paths(paths, sample, where)

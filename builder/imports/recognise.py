@@ -15,6 +15,7 @@ from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
 from cotbuild.builder.imports.shapes import Shape, is_target
 from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
+from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import path_root
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -101,6 +102,7 @@ def _no_form_error(location: str, name: str | None, shape: Shape) -> ConfigError
         f"{location}: rows with the columns {list(shape.columns)} have none of the forms "
         f"{', '.join(FORM_NAMES)}. Pass their columns, such as --map text=COL --map "
         "question=COL --map target=COL, or --format with a recipe."
+        f"{describe_rows_inside(shape.rows)}"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
+from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import (
     check_paths,
     find_stop,
@@ -85,7 +86,9 @@ def resolve_columns(
         )
         if has_data_for_names(present, sample):
             raise _no_header_error(present, location)
-        raise _unknown_columns_error(columns, present, suggested, location)
+        error = _unknown_columns_error(columns, present, suggested, location)
+        inside = describe_rows_inside(sample)
+        raise ConfigError(f"{error}.{inside}") if inside else error
     _check_columns(names, present, location)
     _check_paths(columns, present, sample, location)
     return names

@@ -17,6 +17,7 @@ from cotbuild.builder.sources.files.reader import (
     parallel_name,
     read_parquet,
 )
+from cotbuild.builder.sources.files.rows_under import describe_rows_inside
 from cotbuild.builder.sources.files.text_lines import parse_parallel
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ParallelRows",
     "RowFile",
     "data_ending",
+    "describe_rows_inside",
     "find_format",
     "is_compressed_name",
     "is_data_file",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.paths import Step, parse_path, take_step
+from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.record import short_repr
 
 ROWS_KEYS = ("data", "rows", "examples", "samples", "instances", "records", "items")
@@ -127,6 +128,21 @@ def suggest_rows_under(value: Any) -> str | None:
     )
     best = next((found for found in ranks if found), None)
     return None if best is None else ".".join(best[0])
+
+
+def describe_rows_inside(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a sentence with the option for rows in a list of the only row of a file.
+
+    It begins with a space, and is empty if the row has no such list.
+    """
+    if len(rows) != 1 or ROW_FIELDS & set(rows[0]):
+        return ""
+    path = suggest_rows_under(rows[0])
+    if path is None:
+        return ""
+    return (
+        f" If the rows are in a list of this one, add: --rows-under {shell_quote(path)}"
+    )
 
 
 def has_nested_questions(row: Mapping[str, Any]) -> bool:

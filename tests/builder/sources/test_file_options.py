@@ -133,6 +133,32 @@ def test_the_option_in_an_error_works_when_typed(
     assert "text: q?" in shown.output
 
 
+INSIDE = {
+    "runs": [{"outs": [{"q": "One and two?", "a": 3, "text": "So. The answer is 3."}]}]
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sources"],
+        ["import", "--dry-run", "--out", "b"],
+        ["import", "--dry-run", "--out", "b", "--map", "text=text", "--map", "question=q"],
+    ],
+)  # fmt: skip
+def test_rows_inside_the_only_row_of_a_file(words: list[str], write: Write) -> None:
+    path = write("a.jsonl", json.dumps(INSIDE))
+    output = " ".join(here(*words, path, code=2).output.split())
+    hint = re.search(r"add: (--rows-under \S+)$", output)
+    assert hint is not None, output
+    mapping = ["--map", "question=q", "--map"]
+    mapping += ["target=a"] if words == ["sources"] else ["text=text"]
+    options = [*shlex.split(hint[1]), *mapping]
+    assert (
+        "q: 'One" in (shown := here(*words, path, *options).output) or "1 row" in shown
+    )
+
+
 MMLU = "Which is it?,this,that,neither,both,B\nAnd now?,one,two,three,four,C\n"
 
 
