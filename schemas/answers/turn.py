@@ -25,7 +25,7 @@ _MARK = re.compile(
     r"[<\[◁](?:"
     rf"(?P<open>(?<=<)(?:{_TAGS})>|(?<=\[)think\]|(?<=◁)think▷"
     r"|(?<=<)\|(?:begin_of_thought|start_thinking)\|>"
-    r"|(?<=<)\|im_start\|>(?:think(?:ing)?|reasoning|analysis)\b"
+    r"|(?<=<)\|im_start\|>(?:think(?:ing)?|reasoning|analysis)(?![a-z])"
     r"|(?<=<)(?:\|start\|>assistant<)?\|channel\|>(?:analysis|commentary)[^<\n]{0,80}"
     r"<\|message\|>)"
     rf"|(?P<close>(?<=<)/(?:{_TAGS})>|(?<=\[)/think\]|(?<=◁)/think▷"
@@ -33,7 +33,7 @@ _MARK = re.compile(
     r"|(?<=<)(?:\|start\|>assistant<)?\|channel\|>final[^<\n]{0,80}<\|message\|>)"
     r"|(?P<end>(?<=<)\|end\|>(?:<\|start\|>assistant(?!<\|channel))?)"
     r"|(?P<start>(?<=<)\|(?:begin_of_solution|start_response)\|>"
-    r"|(?<=<)\|im_start\|>(?:answer|solution|final|response)\b)"
+    r"|(?<=<)\|im_start\|>(?:answer|solution|final|response)(?![a-z]))"
     r"|(?P<nothing>(?<=<)\|(?:end_of_solution|end_response|return)\|>))",
     re.IGNORECASE,
 )
@@ -44,9 +44,11 @@ _ANSWER_TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
 
 _CLOSED_ANSWER = re.compile(
     r"<(?:final_?)?answer>(?:[^<]|<(?!/?(?:final_?)?answer>)){0,400}"
-    r"</(?:final_?)?answer>\s*\Z",
+    r"</(?:final_?)?answer>\s*\Z"
+    r"|(?<=\n)\\boxed\{[^{}\n]{1,200}\}[ .$\n]{0,20}(?:\\\][ .\n]{0,20})?\Z",
     re.IGNORECASE,
 )
+"""A whole answer tag, or a line that is nothing but a box, at the end of a text."""
 
 _QUESTION_HEADS = (
     rf"q|question|problem|exercise|human|user|instruction|{QUESTION_HEADS}"
@@ -163,7 +165,7 @@ def _find_turns(text: str) -> list[_Turn]:
         turns.append(_Turn(*mark.span(), inside))
     may_end_unclosed = inside and "think" not in opening and not in_channel
     if inside and (closed := _CLOSED_ANSWER.search(text, turns[-1].end)):
-        # A whole answer tag that ends the text is no thought.
+        # It is no thought, although the thought was not closed.
         turns.append(_Turn(closed.start(), closed.start(), inside=False))
     elif may_end_unclosed and (answer := _ANSWER_TAG.search(text, turns[-1].end)):
         # <reasoning> that was not closed ends where the answer's tag opens.
