@@ -116,8 +116,11 @@ _EXPRESSION = re.compile(
 )
 _TOUCHING = re.compile(
     # the rest of a decimal, a list, or a variable that touches the digits
-    r"[.,][0-9]|\.[\\{]|'[0-9]|\{,\}|\.{2,3}(?=[0-9])|\((?=[a-z0-9\\√])[^()]{0,60}[-+*/^0-9=\\]|\[[0-9]"
-    r"|!(?=[-+*/×÷=^]| ?[*/×÷=^])|_[0-9{]",
+    r"[.,][0-9]|\.[\\{(]|'[0-9]|\{,\}|\.{2,3}(?=[0-9])|\((?=[a-z0-9\\√])[^()]{0,60}[-+*/^0-9=\\]|\[[0-9]"
+    r"|!(?=[-+*/×÷=^]| ?[*/×÷=^])|_[0-9{]"
+    # 5m people may be million; not so 5m long
+    r"|m (?=[a-z]{3,})(?!(?:long|tall|high|wide|deep|away|per|and|from|apart|above|below"
+    r"|for|each|thick|square)\b)",
     re.IGNORECASE,
 )
 _LETTER = re.compile(
@@ -132,14 +135,12 @@ _ELLIPSIS = re.compile(r"\.{2,}|\u2026")
 
 def _continues(text: str, number: Number, at: int, *, maths: bool) -> bool:
     """Return whether the number, or its unit that ends at `at`, is a piece of more."""
-    if at == number.end:
-        if _TOUCHING.match(text, at):
-            return True
-        if maths and text.startswith("!", at):
-            return True
-        is_decimal = "." in number.plain
-        if is_decimal and _ELLIPSIS.match(text, at):
-            return True
+    if _TOUCHING.match(text, number.end):
+        return True
+    if maths and text.startswith("!", number.end):
+        return True
+    if "." in number.plain and _ELLIPSIS.match(text, number.end):
+        return True
     if _EXPRESSION.match(text, at):
         return True
     return _is_variable(text, at, touches=at == number.end, maths=maths)
@@ -166,14 +167,16 @@ def _is_variable(text: str, at: int, *, touches: bool, maths: bool) -> bool:
 _JOINER = re.compile(
     rf"{_GAP}(?P<joiner>,? ?\b(?:or|and|to|through|until)\b|[,;&]|-{{1,2}}|/|(?=\s))[\s~]{{0,4}}"
 )
-_LIST_END = re.compile(r"\s*(?:[,;]|\b(?:and|or)\b|[)\]}]|\.?\s*\Z|\.\s|\n)")
+_LIST_END = re.compile(
+    r"(?: [^\W\d_]{2,20})?\s*(?:[,;]|\b(?:and|or)\b|[)\]}]|\.?\s*\Z|\.\s|\n)"
+)
 _COMPOUND = re.compile(
     r"\b(?:hours?|hrs?|h|minutes?|mins?|min|feet|foot|ft|'|years?|months?|weeks?|days?|pounds?"
     r"|lbs?|ounces?|dollars?|degrees?|meters?|km|m|kg|yards?|°)\s{0,3}\Z",
     re.IGNORECASE,
 )
 _UNIT_PROSE = re.compile(
-    r"[\s~]{1,4}[^\W\d_]{2,20}(?: [^\W\d_]{2,20})?(?=,? (?:and|or|to) [$£€-]?[0-9])"
+    r"[\s~]{1,4}[^\W\d_]{2,20}(?: [^\W\d_]{2,20})?(?=,? (?:(?:and|or|to) )?[$£€-]?[0-9])"
 )
 
 

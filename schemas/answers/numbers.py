@@ -12,6 +12,7 @@ they are equal: ".25 or 1/4".
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
@@ -170,8 +171,8 @@ def _is_final(view: str, at: int, *, maths: bool) -> bool:
 
 
 def _is_side(side: str) -> bool:
-    """Return whether a side of an equation is a name or a sum of numbers."""
-    return bool(_NAME.fullmatch(side) or _ARITHMETIC.fullmatch(side))
+    """Return whether a side of an equation is a name or a sum of numbers; "" is none."""
+    return not side or bool(_NAME.fullmatch(side) or _ARITHMETIC.fullmatch(side))
 
 
 def _is_other_number(side: str, number: Number) -> bool:
@@ -232,8 +233,9 @@ _CANDIDATE = re.compile(
 _EXPRESSION_MARK = re.compile(r"[\\^_=<>≤≥≠√π±×÷+*|∞∪∩∈]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _BOLD = re.compile(r"\*\*|__")
-_EQUALS = re.compile(r"[=≈()]")
+_EQUALS = re.compile(r"(?<![<>!])[=≈]|[(){}]")
 _NAMED_VALUE = re.compile(r"(?<![\w\\])([a-zA-Z]{1,12}(?:_\{?\w{1,4}\}?)?)\s{0,4}=")
+_LISTED = re.compile(r"\s{0,4}(?:[,;]\s{0,4})?(?:(?:or|and)\s{1,4})?")
 _MAX_NUMBERS = 200
 
 
@@ -284,8 +286,8 @@ def _last_equals(clause: str, start: int, number: Number | None) -> int | None:
     """Return the offset of the last equals sign outside parentheses."""
     depth, last = 0, None
     for mark in _EQUALS.finditer(clause, start):
-        if mark[0] in "()":
-            depth += 1 if mark[0] == "(" else -1
+        if mark[0] in "(){}":
+            depth += 1 if mark[0] in "({" else -1
         elif depth <= 0 and (mark[0] == "=" or number is None):
             last = mark.start()
     return last
@@ -299,10 +301,20 @@ def _read_after_equals(
     number = None if is_piece(view, at) else match_number(view, at)
     if number is None:
         return None
-    names = {name[1] for name in _NAMED_VALUE.finditer(view, start, equals + 1)}
-    if len(names) > 1:  # "x = 3, y = 4"
+    named = list(_NAMED_VALUE.finditer(view, start, equals + 1))
+    if len({name[1] for name in named}) > 1 or _lists_values(view, named):
         return NumberReading(None, number.start, number.end, complete=True)
     return _make_reading(view, number, text, maths=False)
+
+
+def _lists_values(view: str, named: list[re.Match[str]]) -> bool:
+    """Return whether one name is given several values: "x = 5 or x = 6"."""
+    for name, following in pairwise(named):
+        opening = _OPENING.match(view, name.end())
+        number = match_number(view, opening.end() if opening else name.end())
+        if number and _LISTED.fullmatch(view, number.end, following.start()):
+            return True
+    return False
 
 
 def _make_reading(

@@ -45,7 +45,7 @@ NOTATIONS: dict[str, str] = {
     # dressing
     r"\(5\)": "5", "$5$": "5", "$$5$$": "5", r"\mathbf{5}": "5", r"\left( 5 \right)": "5", r"\text{42}": "42",
     r"\boxed{42}": "42", "(42)": "42", "**42**": "42", "`42`": "42", '"42"': "42", "42!": "42", "42.": "42",
-    "42,": "42", "72, in total": "72", "≈ 5": "5", r"\approx 5": "5", "about 5": "5", "x = 5": "5", "$x = 5$": "5",
+    "42,": "42", "72, in total": "72", "≈ 5": "5", r"\approx 5": "5", "about 5": "5", "x = 5": "5", "= 5": "5", "$x = 5$": "5",
     r"x=\frac{5}{2}": "2.5", "f(2) = 5": "5", "AB = 5": "5", r"\theta = 30^\circ": "30", "3 × 4 = 12": "12",
     "1/2 = 0.5": "0.5", ".25 or 1/4": "0.25", "1200 (1.2 × 10^3)": "1200", "42 (forty-two)": "42",
     # other scripts
@@ -118,7 +118,10 @@ OPEN = [
     ("42...", "42"), (r"\text{42 cm}", "42"), ("5 A grades", "5"), ("4 T-shirts", "4"), ("$5/hour", "5"),
     ("25/100 = 25%", "25"), ("7 days a week", "7"), (".25 or 1/4", "0.25"), ("5 000 000", "5000000"),
     ("that Tim has **42** pears.", "42"),
+    ("5m long", "5"), ("x = 5, so x = 5", "5"), ("18 apples, 3 more than her", "18"),
     # no single number
+    (r"\sum_{i=1}^{3} i", None), ("0.(3)", None), (">=5", None), ("5m people", None), ("x = 5 or x = 6", None),
+    ("5 students, 3 teachers", None),
     ("not 42", None), ("a - 4", None), ("3 (a-b)^2", None), ("Step 3", None), ("at least 42", None), ("half of 42", None), ("2√3", None), (r"3\pi", None), (r"$3\pi$", None),
     ("4x+1", None), ("±3", None), ("> 3", None), ("3:30 pm", None), ("3, 7, 9", None), ("10-12", None),
     ("x = 3, y = 4", None), (r"\boxed{2\sqrt{3}}", None), ("2 hours and 30 minutes", None), ("5 feet 6 inches", None),
