@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import Row
-from cotbuild.builder.sources.paths import find_value
+from cotbuild.builder.sources.paths import find_value, open_text
 from cotbuild.builder.sources.targets import is_missing
 
 Test = Callable[[Any], bool]
@@ -19,7 +19,9 @@ class Shape:
     """The first rows of a file; at least one."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
+        self.rows = [
+            {name: _open_objects(value) for name, value in row.items()} for row in rows
+        ]
         self.columns = tuple(dict.fromkeys(name for row in rows for name in row))
 
     def has(self, path: str, test: Test) -> bool:
@@ -57,6 +59,13 @@ class Shape:
             value = find_value(row, path)
             if not is_missing(value):
                 yield value
+
+
+def _open_objects(value: Any) -> Any:
+    """Return the objects that are written in a cell of a table, as chats are."""
+    opened = open_text(value)
+    first = opened[0] if isinstance(opened, list) and opened else opened
+    return opened if isinstance(first, Mapping) else value
 
 
 def is_text(value: object) -> bool:

@@ -139,7 +139,7 @@ def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
 def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop | None]:
     for number in range(begin, len(steps)):
         step = steps[number]
-        value = _open_text(value)
+        value = open_text(value)
         if step == EVERY and _is_list(value):
             return [_follow(item, steps, number + 1)[0] for item in value], None
         is_found, inner = take_step(value, step)
@@ -149,7 +149,7 @@ def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop 
     return value, None
 
 
-def _open_text(value: Any) -> Any:
+def open_text(value: Any) -> Any:
     """Return the list or object that is written in a text, else the value itself."""
     if not isinstance(value, str) or not value.lstrip().startswith(_OPENINGS):
         return value

@@ -216,6 +216,20 @@ def test_rationales_in_files_whose_format_is_named(
     assert "2 rationales = 1 correct + 1 incorrect" in done.output
 
 
+def test_chats_in_the_cells_of_a_table(write: Write) -> None:
+    lines = ["id;messages"]
+    for number, text in enumerate(TEXTS):
+        turns = [
+            {"role": "user", "content": f"What's {number}?"},
+            {"role": "assistant", "content": text},
+        ]
+        cell = str(turns).replace('"', '""')
+        lines.append(f'{number};"{cell}"')
+    path = write("chat.csv", "\n".join(lines))
+    done = here("import", path, "--out", path.parent / "b", "--dry-run")
+    assert "2 texts = 2 rationales" in done.output
+
+
 def test_rationales_and_questions_side_by_side(write: Write) -> None:
     questions = write("q.txt", "One and two?\nTwo and two?\n")
     targets = write("a.txt", "3\n4\n")
