@@ -4,7 +4,7 @@
 # answer, even if an option fits it.
 IS = (
     r"(?:is|was|would be|will be|becomes|equals|can only be"
-    r"|(?:appears|seems|turns out|has|ought|comes out) to be"
+    r"|(?:appears|seems|turns out|has|ought|comes out|would have|needs) to be"
     r"|(?:must|should|has to|could) be(?! an? | the ))\b"
 )
 SAYS = (

@@ -112,7 +112,7 @@ AFTER_LETTER = re.compile(
 )
 BESIDE = re.compile(r"[)\]*_$\"'`>}:=,.\s-]*+(?:\((?![a-z]\)))?")
 AFTER_OPTION = re.compile(
-    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&。]|\n|\b(?:because|since|as|which|due|for"
+    r"[\s*_$\"'`)\]}>-]*+(?:\Z|[.,:;!?(<\\/&。\u2705\u2713\u2714]|\n|\b(?:because|since|as|which|due|for"
     r"|given|and|or|but|not|when|if|is|are"
     r"|while|rather)\b)",
     re.IGNORECASE,
@@ -140,7 +140,8 @@ NO_SINGLE = re.compile(
     re.IGNORECASE,
 )
 JOINED = re.compile(
-    r"(?:,|/|&|\bor\b|\band\b)[ *_]{0,4}(?:(?:or|and)\b[ *_]{0,4})?(?:(?:option|choice|either) )?"
+    r"(?:,|/|&|\bor\b|\band\b)[ *_]{0,4}(?:(?:or|and)\b[ *_]{0,4})?"
+    r"(?:(?:option|choice|either|maybe|perhaps|possibly) )?"
     r"(?:[(\[]([^\W_]{1,2})(?:[)\]]|\Z)|([A-Z])(?=[*:.),]|\s*\Z|\s+(?:and|or)\b))"
 )
 LISTED = re.compile(

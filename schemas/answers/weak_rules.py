@@ -28,7 +28,11 @@ WEAK_RULES = (
         bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=(),
-        cues=(re.compile(SO + r"(?:it (?:is|must be|should be|has to be))?" + LETTER),),
+        cues=(
+            re.compile(
+                SO + r"(?:it(?:'s| is| must be| should be| has to be))?" + LETTER
+            ),
+        ),
         reads="a letter behind “so”, “therefore”, “thus” or “hence”",
         example="Moss is soft, so (B).",
         closes=True,
@@ -42,7 +46,8 @@ WEAK_RULES = (
         cues=(
             re.compile(
                 r"\b(?:(?:we|i|let's)(?: would|'d|'ll| will| can| should| must)?"
-                r" (?:choose|select|pick|go with|go for|opt for|guess|say|vote for)|going with"
+                r" (?:(?:think|believe) (?:it's|it is)|choose|select|pick|go with|go for"
+                r"|opt for|guess|say|vote for)|going with"
                 r"|my (?:guess|pick|choice|selection) (?:is|would be))\b:?" + LETTER
             ),
         ),
@@ -59,7 +64,8 @@ WEAK_RULES = (
         cues=(
             re.compile(
                 rf"{IS_CALLED}(?:the )?(?:only |most )?{CORRECT}"
-                r"(?:(?: and only)?(?: possible)? (?:answer|option|choice|match)\b| ?[.!\n]| ?\Z)"
+                r"(?:(?: and only)?(?: possible)? (?:answer|option|choice|match|one)\b"
+                r"| ?[.!\n]| ?\Z)"
                 rf"|{IS_CALLED}(?:the|my|our) (?:answer|choice)\b"
                 r"| (?:fits|works|matches) best\b| makes (?:the )?most sense\b"
             ),
