@@ -348,6 +348,6 @@ def _find_heads(question_text: str) -> tuple[str, ...]:
 def _line_pattern(heads: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join([_QUESTION_HEADS, *map(re.escape, heads)])
     return re.compile(
-        rf"\n[ >*_#-]*+(?:next )?(?P<head>{names})(?: ?#?(?P<number>[0-9]{{1,3}}))?"
+        rf"\n[ >#]*+[*_]{{0,3}}(?:next )?(?P<head>{names})(?: ?#?(?P<number>[0-9]{{1,3}}))?"
         r"[*_ ]{0,4}:"
     )

@@ -226,6 +226,7 @@ def test_the_next_item_is_not_read(text: str, answer: str | None) -> None:
     [
         "Question 1: How many? 7.\nQuestion 2: Each? 6.\nSo \\boxed{42}",
         "P: (1, 2)\nQ: (16, 30)\nThe answer is 42.",
+        "Letters:\n- P: once\n- Q: twice over\nThe answer is 42.",
         "We add.\n<|im_start|>solution\nThe answer is 42.",
         "The answer is 42. Problem: Ann has 5 cups. How many? The answer is 5.",
     ],
