@@ -42,7 +42,7 @@ from cotbuild.builder.sources.suggest import (
     guess_exactly,
     mean_text_length,
 )
-from cotbuild.builder.sources.survey import Survey, survey_rows
+from cotbuild.builder.sources.survey import Survey, add_columns, survey_rows
 from cotbuild.builder.sources.targets import is_missing, parse_yes_no
 from cotbuild.schemas.config import MAX_LABELS, SourceConfig, TargetForm
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -114,7 +114,7 @@ def _all_columns(rows: RowReader) -> dict[str, None]:
     present: dict[str, None] = {}
     for row in _all_rows(rows):
         if not isinstance(row, BadRow):
-            present.update(dict.fromkeys(row))
+            add_columns(present, row)
     return present
 
 

@@ -20,6 +20,7 @@ from cotbuild.schemas.question import QuestionKind
 
 MAX_DISTINCT = 20
 """Different questions and targets that are told apart; a file that has more has many."""
+MAX_COLUMNS = 10_000
 _MAX_TEXT_CHARS = 200
 """Of longer targets and questions, only the beginning is kept and compared."""
 
@@ -99,7 +100,7 @@ def survey_rows(
         if isinstance(row, BadRow):
             continue
         survey.num_rows += 1
-        survey.present.update(dict.fromkeys(row))
+        add_columns(survey.present, row)
         target = _get(getters, "target", row)
         has_target = not is_missing(target)
         if has_target:
@@ -109,6 +110,15 @@ def survey_rows(
             survey.questions.add(question[:_MAX_TEXT_CHARS])
         _add_choices(survey, getters, labels, row, target if has_target else None)
     return survey
+
+
+def add_columns(present: dict[str, None], row: Row) -> None:
+    """Add the columns of a row, unless there are more than a table has.
+
+    Rows of JSON may each have keys of their own.
+    """
+    if len(present) < MAX_COLUMNS:
+        present.update(dict.fromkeys(row))
 
 
 def run_pairs(run: OptionRun, row: Row) -> list[tuple[str, str]]:
