@@ -87,8 +87,8 @@ def test_edits_of_the_source_delete_variants_only_where_rows_change(
     edit(
         tree,
         "generate/rows.py",
-        "rationale=graded.rationale,",
-        'rationale=graded.rationale + "!",',
+        "**dict(graded),",
+        '**{**dict(graded), "rationale": graded.rationale + "!"},',
     )
     other = cotbuild_from(tree, *generate(build))
     assert DELETED + "the rationales they were derived from changed" in other.stderr
