@@ -4,6 +4,7 @@ import re
 from collections import deque
 from itertools import islice
 
+from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ, option_table
 from cotbuild.schemas.answers.readers import (
@@ -64,6 +65,8 @@ def _read_head(view: str, question: Question) -> Statement | None:
     if value is None or value.answer is None:
         return None
     yes_no = question.kind is QuestionKind.YES_NO
+    if yes_no and doubts.has_condition_behind(view.lower(), value.end):
+        return None
     if not yes_no and not _is_bare(clause, value, question.kind):
         return None
     return _opening(value, len(clause), value.complete or len(clause) < len(view))

@@ -12,8 +12,9 @@ from cotbuild.schemas.question import QuestionKind
 _SENTENCE_CHARS = 240
 """How far before a cue its sentence is looked at."""
 _HINTS = (
-    "if", "unless", "suppos", "assum", "imagin", "whether", "in case", "provided", "were",
-    "then", "that case", "this case", "n't", "not", "never", "doubt", "unlikely", "unclear",
+    "if", "unless", "when", "depend", "long as", "had", "should", "suppos", "assum",
+    "imagin", "whether", "in case", "provided", "were", "then", "that case",
+    "this case", "n't", "not", "never", "doubt", "unlikely", "unclear",
 )  # fmt: skip
 """One of them stands before whatever is supposed or denied."""
 _SENTENCE_START = re.compile(
@@ -23,7 +24,8 @@ _SENTENCE_START = re.compile(
 _CONDITION = re.compile(
     r"(?:\A|[,:(\"'*-] ?|\b(?:and|or|but|only|even|that|so|then|now|let's|let us|we|i"
     r"|can|could|may|to) )"
-    r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that)\b|\Awere\b"
+    r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that)\b"
+    r"|\A(?:were|had|should|depending on|as long as)\b"
 )
 _CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|but|consequently)\b")
 _IN_CONDITION = re.compile(
@@ -35,6 +37,7 @@ _IF_WE = re.compile(
     r"|count|look|consider|compare|use|take|convert|calculate|compute|solve|plug|substitute"
     r"|put|sum|combine|simplify|do|follow|check)\b"
 )
+_WHEN = re.compile(r"when(?:ever)? (?!(?:we|you|i|one|considering|looking|asked)\b)")
 _SUPPOSED = re.compile(
     r"\A[^\w]*(?:(?:now|but|and|so|let us|let's),? )?(?:suppose|assume|imagine|say|if)\b"
 )
@@ -64,9 +67,16 @@ _COMPARED = re.compile(
 )
 _CONDITION_BEHIND = re.compile(
     r"[)\]*_\"'` ]*+,? ?(?:(?:only |but only )?(?:if|unless|when|provided|as long as"
-    r"|depending|assuming|except|in (?:some|most|certain) cases)|(?:but )?only (?:in|for|on"
-    r"|at|during|after|before|with)|but (?:it depends|not (?:always|if|when)))\b"
+    r"|depending|assuming|except|in (?:some|most|certain) cases|for some|most of the time"
+    r"|some of the time|sometimes|usually|to (?:some|a certain) extent)|(?:but )?only (?:in|for|on"
+    r"|at|during|after|before|with)|but (?:it depends|not (?:always|if|when)"
+    r"|(?:it|this|that)(?:'s| is) (?:debatable|unclear|uncertain|not (?:certain|clear))))\b"
 )
+_YES_AND_NO = re.compile(
+    r"[^.!?\n]{0,40}?(?:[,;]|\band|\bbut) (?:also |it is |then )?(?P<other>yes|no)\b"
+    r"(?! (?:doubt|matter|question|problem|need|one|longer|way|other)\b)"
+)
+_PART_QUESTION = re.compile(r"\b(?:first|second|third|next|previous|sub-?) ?question")
 _REVISED = re.compile(
     r"[)\]*_\"'`}$ ]*+(?:\.{2,}|\u2026|,|;| -|\() ?(?:(?:oh|hmm+|um|no),? )?"
     r"(?:wait|actually|sorry|scratch that|correction|i mean|or rather|make that|no, (?:it|the))\b"
@@ -105,6 +115,8 @@ def is_hypothetical(view: str, prefix: str, cue: int, kind: QuestionKind) -> boo
         return False
     if _IN_CONDITION.search(prefix):
         return True
+    if kind is QuestionKind.YES_NO and _WHEN.match(prefix):
+        return _CONCLUSION.search(prefix) is None
     conditions = list(_CONDITION.finditer(prefix))
     condition = conditions[-1] if conditions else None
     if condition is None:
@@ -158,6 +170,17 @@ def is_qualified(low: str, end: int, kind: QuestionKind) -> bool:
 def is_revised(low: str, end: int) -> bool:
     """Return whether an answer that ends at `end` is taken back in its sentence."""
     return _REVISED.match(low, end) is not None
+
+
+def goes_both_ways(low: str, answer: str, end: int) -> bool:
+    """Return whether a yes that ends at `end` goes on with a no, or the reverse."""
+    found = _YES_AND_NO.match(low, end)
+    return found is not None and found["other"] != answer
+
+
+def is_of_a_part(low: str, cue: int, cue_end: int) -> bool:
+    """Return whether a cue speaks of a part of the question: "the first question"."""
+    return _PART_QUESTION.search(low, cue, cue_end) is not None
 
 
 def has_condition_behind(low: str, end: int) -> bool:

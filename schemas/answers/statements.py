@@ -146,8 +146,13 @@ def _read_cue(
             return None
         if rule.closes and not doubts.is_closed(low, value.end, kind):
             return None
-        if doubts.is_qualified(low, value.end, kind) or doubts.is_revised(
-            low, value.end
+        if (
+            doubts.is_qualified(low, value.end, kind)
+            or doubts.is_revised(low, value.end)
+            or (
+                kind is QuestionKind.YES_NO
+                and doubts.goes_both_ways(low, value.answer, value.end)
+            )
         ):
             value = value._replace(answer=None)
     if rule.last and has_words(view, end):
@@ -160,6 +165,8 @@ def _is_doubtful(view: str, low: str, cue: _Cue, kind: QuestionKind) -> bool:
     before = doubts.read_before(view, low, cue.start)
     is_open = cue.rule.bound in (Bound.CLAUSE, Bound.NOTHING)
     if is_open and doubts.is_hypothetical(view, before, cue.start, kind):
+        return True
+    if doubts.is_of_a_part(low, cue.start, cue.end):
         return True
     return doubts.is_denied(before) or doubts.is_remark(low, cue.start, cue.end)
 

@@ -272,7 +272,8 @@ WEAK_RULES = (
         words=("depends", " to ", "cannot", "answer", "enough"),
         cues=(
             re.compile(
-                r"\b(?:it (?:really |all |entirely |largely |just )?depends"
+                r"\b(?:(?:it|this|that) (?:really |all |entirely |largely |just )?depends"
+                r"|(?:we|one|i) (?:cannot|can't) (?:know|tell|say|be sure)"
                 r"|(?:hard|difficult|impossible|not possible) to (?:say|tell|determine|know|decide)"
                 r"|cannot be (?:determined|answered|known)"
                 r"|no (?:single|definite|definitive|clear) answer|not enough information)\b"

@@ -123,6 +123,14 @@ YES_NO = [
     ("In summer the answer is yes, in winter the answer is no.", None),
     ("The answer is yes. It is hard to say.", None),
     ("The answer is no, but only in winter.", None),
+    ("When it is winter, the answer is no.", None),
+    ("When we look closely, the answer is no.", "no"),
+    ("Depending on the season, the answer is yes.", None),
+    ("The answer is yes for ducks, no for herons.", None),
+    ("The answer is yes, no doubt.", "yes"),
+    ("The answer to the first question is yes.", None),
+    ("The answer is yes. However, that depends on the pond.", None),
+    ("Yes, if it rains.", None),
     ("No, herons cannot.\n\nBut on reflection, yes.", "yes"),
 ]
 
