@@ -1,7 +1,7 @@
 r"""The rules by which an answer is read: a table of cues, each with what bounds its value.
 
 A rule reads one way in which a text states its answer. Its *cue* is what introduces the
-answer ("the answer is", `\boxed{`), or what stands behind it (" is correct"). Its
+answer ("the answer is", `\boxed{`), or what follows the answer (" is correct"). Its
 *bound* says how far the answer reaches from there. Its *strength* says how much it
 counts: what a formal rule reads goes before what weak ones read, and those before a line
 that is nothing but an answer. Among rules of one strength the last statement counts, in
