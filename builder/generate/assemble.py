@@ -24,6 +24,7 @@ from cotbuild.builder.sources.provenance import hub_id
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
+from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
@@ -72,6 +73,12 @@ def assemble(
         write_text_atomic(stage / CARD, render_card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
         install_build(job.out, stage, manifest)
+    if counts.num_hundredfold:
+        say(
+            f"a hundred times the target: {pluralize(counts.num_hundredfold, 'answer')}"
+            ", such as 50 for 0.5, graded incorrect. If the answers are percents, write "
+            "the targets as percents too."
+        )
     return manifest
 
 

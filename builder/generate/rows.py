@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
 from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.schemas.answers.compare import is_hundredfold
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.completion import Answer, Completion, Failure
 from cotbuild.schemas.failure_messages import (
@@ -146,6 +147,8 @@ class BuildCounts:
     completion_tokens: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
     """Number of rationales by their length in characters."""
+    num_hundredfold: int = 0
+    """Incorrect answers that are a hundred times their target."""
 
     def add(self, row: Rationale) -> None:
         """Count one row."""
@@ -166,6 +169,7 @@ class BuildCounts:
         if closed and row.target is not None:
             target = f"{row.kind.value}: {row.target}"
             self.by_target.setdefault(target, Counter())[row.verdict.value] += 1
+        self.num_hundredfold += _is_percent_of_share(row)
         if row.answer_rule is not None:
             self.by_rule.setdefault(row.answer_rule, Counter())[row.verdict.value] += 1
 
@@ -201,6 +205,15 @@ class BuildCounts:
         ordered = sorted(self.lengths.items())
         ranks = (0, total // 4, total // 2, 3 * total // 4, total - 1)
         return [_length_at(ordered, rank) for rank in ranks]
+
+
+def _is_percent_of_share(row: Rationale) -> bool:
+    """Return whether the answer may be a percent, and the target the share it means."""
+    if row.kind is not QuestionKind.NUMBER or row.verdict is not Verdict.INCORRECT:
+        return False
+    if row.answer is None or row.target is None:
+        return False
+    return is_hundredfold(row.answer, row.target)
 
 
 def _sorted_counts(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:

@@ -83,18 +83,16 @@ def find_match(
     return _match_maths(answer, question.targets, math_metric)
 
 
-def is_percent_of_target(answer: str, question: Question) -> bool:
+def is_hundredfold(answer: str, target: str) -> bool:
     """Return whether a number is a hundred times the target: 50 for 0.5.
 
     Such an answer is incorrect: a percent sign is a unit. Many of them say that the
     targets of a source are shares, and that its answers are percents.
     """
-    if question.kind is not QuestionKind.NUMBER or question.target is None:
+    value, shares = parse_number(answer), parse_number(target)
+    if value is None or shares is None or not shares:
         return False
-    value, target = parse_number(answer), parse_number(question.target)
-    if value is None or target is None or not target:
-        return False
-    return Fraction(value) == 100 * Fraction(target)
+    return Fraction(value) == 100 * Fraction(shares)
 
 
 def _match_number(answer: str, targets: Iterable[str]) -> str | None:

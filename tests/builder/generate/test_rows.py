@@ -150,6 +150,20 @@ def test_the_completion_is_kept_verbatim() -> None:
     assert row(said(text)).completion == text
 
 
+def test_percents_of_shares_are_counted() -> None:
+    answered = row(said("x")).model_dump() | {"kind": "number", "choices": ()}
+    tally = BuildCounts()
+    for verdict, answer, target in (
+        ("incorrect", "50", "0.5"),
+        ("incorrect", "51", "0.5"),
+        ("correct", "0.5", "0.5"),
+        ("no_answer", None, "0.5"),
+    ):
+        case = {"verdict": verdict, "answer": answer, "target": target}
+        tally.add(Rationale.model_validate(answered | case))
+    assert tally.num_hundredfold == 1
+
+
 def test_counts_add_up() -> None:
     tally = BuildCounts()
     answers: list[Completion | Failure] = [

@@ -8,7 +8,7 @@ from cotbuild.schemas.answers.compare import (
     answers_differ,
     find_match,
     is_correct,
-    is_percent_of_target,
+    is_hundredfold,
     normalise_text,
 )
 from tests.support.weathering import question
@@ -125,9 +125,8 @@ def test_a_metric_decides_only_what_is_not_equal() -> None:
     ("answer", "target", "is_percent"),
     [("50", "0.5", True), ("50", "1/2", True), ("50", "50", False), ("0", "0", False)],
 )
-def test_percent_of_a_target(answer: str, target: str, is_percent: bool) -> None:
-    asked = question("number", target=target)
-    assert is_percent_of_target(answer, asked) is is_percent
+def test_a_percent_of_a_share(answer: str, target: str, is_percent: bool) -> None:
+    assert is_hundredfold(answer, target) is is_percent
 
 
 def test_zero_is_one_number() -> None:
