@@ -8,6 +8,7 @@ from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.answers.grade import PLAIN_GRADING
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Flag, Purpose, Rationale, Verdict
 from tests.schemas.test_records import question
 
@@ -151,16 +152,17 @@ def test_the_completion_is_kept_verbatim() -> None:
 
 
 def test_percents_of_shares_are_counted() -> None:
-    answered = row(said("x")).model_dump() | {"kind": "number", "choices": ()}
+    answered = row(said("x"))
     tally = BuildCounts()
     for verdict, answer, target in (
-        ("incorrect", "50", "0.5"),
-        ("incorrect", "51", "0.5"),
-        ("correct", "0.5", "0.5"),
-        ("no_answer", None, "0.5"),
+        (Verdict.INCORRECT, "50", "0.5"),
+        (Verdict.INCORRECT, "51", "0.5"),
+        (Verdict.CORRECT, "0.5", "0.5"),
+        (Verdict.NO_ANSWER, None, "0.5"),
     ):
         case = {"verdict": verdict, "answer": answer, "target": target}
-        tally.add(Rationale.model_validate(answered | case))
+        case["kind"] = QuestionKind.NUMBER
+        tally.add(answered.model_copy(update=case))
     assert tally.num_hundredfold == 1
 
 
