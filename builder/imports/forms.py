@@ -279,8 +279,12 @@ def _find_rows(shape: Shape) -> Columns | None:
 
 
 def find_texts(shape: Shape) -> list[str]:
-    """Return the columns that are named like the text of a response."""
-    return shape.find_columns(TEXT_NAMES, is_text_or_texts)
+    """Return the columns that are named like the text of a response.
+
+    `text` is one where no other is: it is as often the text of a document.
+    """
+    texts = shape.find_columns(TEXT_NAMES, is_text_or_texts)
+    return texts or shape.find_columns(("text",), is_text_or_texts)
 
 
 FORMS = (

@@ -113,6 +113,7 @@ EMBEDDED: list[tuple[str, dict[str, Any]]] = [
     ("rows", {"problem": ASK, "generations": [SAY], "answer": "4"}),
     ("rows", {"prompt": ASK, "completion": SAY, "target": 4}),
     ("rows", {"input": ASK, "output": SAY, "target": 4}),
+    ("rows", {"id": "a", "question": ASK, "text": SAY, "answer": 4}),
 ]
 
 
