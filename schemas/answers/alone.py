@@ -6,13 +6,10 @@ from itertools import islice
 
 from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.choice_readers import opens_with_label, read_named_option
 from cotbuild.schemas.answers.compare import answers_differ, option_table
-from cotbuild.schemas.answers.readers import (
-    READERS,
-    ReadValue,
-    opens_with_label,
-    read_named_option,
-)
+from cotbuild.schemas.answers.read_value import ReadValue
+from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.answers.statements import Statement
 from cotbuild.schemas.question import Question, QuestionKind
 

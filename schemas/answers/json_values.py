@@ -13,7 +13,8 @@ from cotbuild.schemas.answers.json_objects import (
     JsonText,
     JsonValue,
 )
-from cotbuild.schemas.answers.readers import READERS, read_bounded_number
+from cotbuild.schemas.answers.plain_readers import read_bounded_number
+from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.question import Question, QuestionKind
 
 _PARTS = ("label", "letter", "choice", "option", "answer", "value", "text")

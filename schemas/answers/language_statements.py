@@ -34,7 +34,7 @@ from cotbuild.schemas.answers.language_values import (
     read_number,
     read_value,
 )
-from cotbuild.schemas.answers.readers import ReadValue
+from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.question import Question, QuestionKind
 
 _LABEL_AT_END = re.compile(

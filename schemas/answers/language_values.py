@@ -8,7 +8,8 @@ from cotbuild.schemas.answers.compare import OptionTable, option_table
 from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
 from cotbuild.schemas.answers.language_patterns import CLOSING, WORD, LanguagePatterns
 from cotbuild.schemas.answers.language_places import Place, Texts
-from cotbuild.schemas.answers.readers import READERS, ReadValue
+from cotbuild.schemas.answers.read_value import ReadValue
+from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.question import QuestionKind
 
 _READ_CHARS = 400

@@ -11,13 +11,9 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.readers import (
-    READERS,
-    ReadValue,
-    names_foreign_label,
-    read_bounded,
-    read_option_before,
-)
+from cotbuild.schemas.answers.choice_readers import names_foreign_label
+from cotbuild.schemas.answers.read_value import ReadValue
+from cotbuild.schemas.answers.readers import READERS, read_bounded, read_option_before
 from cotbuild.schemas.answers.rule import Bound, Rule, Strength
 from cotbuild.schemas.answers.rules import select_rules_for_text
 from cotbuild.schemas.answers.wrappers import match_braces

@@ -42,6 +42,7 @@ from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.transforms import units
 from cotbuild.prompts import student, template
 from cotbuild.schemas.answers import (
+    choice_readers,
     choose,
     compare,
     expressions,
@@ -54,6 +55,7 @@ from cotbuild.schemas.answers import (
     mentions,
     numbers,
     patterns,
+    plain_readers,
     readers,
     turn,
     wrappers,
@@ -226,12 +228,14 @@ FUNCTIONS: Mapping[str, ReadText] = {
         )
     ),
     "readers": _for_kinds(lambda text, one: readers.READERS[one.kind](text, one)),
-    "opens_with_label": lambda text: readers.opens_with_label(text, question()),
+    "opens_with_label": lambda text: choice_readers.opens_with_label(text, question()),
     "read_bounded": _for_kinds(readers.read_bounded),
     "read_option_before": _for_kinds(
         lambda text, one: readers.read_option_before(text, 0, len(text), one)
     ),
-    "names_foreign_label": lambda text: readers.names_foreign_label(text, question()),
+    "names_foreign_label": lambda text: choice_readers.names_foreign_label(
+        text, question()
+    ),
     "extract_answer with the closing rule": _for_kinds(
         lambda text, one: extract.extract_answer(text, one, closing_sentence=True)
     ),
@@ -256,7 +260,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "read_number of a text": numbers.read_number,
     "read_number of a number": lambda text: numbers.read_number("12 " + text),
     "read_number_of_prose": numbers.read_number_of_prose,
-    "read_bounded_number": readers.read_bounded_number,
+    "read_bounded_number": plain_readers.read_bounded_number,
     "fold_expression": expressions.fold_expression,
     "parse_labels": expressions.parse_labels,
     "find_match": lambda text: compare.find_match(text, question("text", target=text)),

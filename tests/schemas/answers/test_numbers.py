@@ -12,7 +12,7 @@ from cotbuild.schemas.answers.numbers import (
     read_number,
     read_whole_number,
 )
-from cotbuild.schemas.answers.readers import read_bounded_number
+from cotbuild.schemas.answers.plain_readers import read_bounded_number
 
 # fmt: off
 NOTATIONS: dict[str, str] = {
