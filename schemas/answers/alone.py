@@ -37,6 +37,7 @@ _NEW_SENTENCE = re.compile(
 _AFTER_NAME = re.compile(r"[*_)\]\"']{0,4} ?[:;] ?(?=\S)")
 _AFTER_MARKED_NAME = re.compile(r"[*_)\]\"']{1,4} (?=[^\W\d_])")
 _EQUATION = re.compile(r"[^\w\n]*(?:(?:[\d.,()+*/^$£€¥%{}\\-]| (?:x )?)*+=)?[^\w\n]*")
+_ITEM = re.compile(r"[ \t>]*+[-+*\u2022] ")
 _BOLD_LINE = re.compile(r"[ >#-]{0,4}\*\*([^*\n]{1,80}[^*\n:])\*\*[.!]?\s*")
 
 
@@ -131,8 +132,7 @@ def find_lone_answers(view: str, question: Question, given: bool) -> list[Statem
 def _read_lone_lines(view: str, question: Question, given: bool) -> list[Statement]:
     lines = _outer_lines(view)
     if question.kind is QuestionKind.NUMBER:
-        # An equation in mid-chain is one step of it.
-        lines = [line for line in lines[:-1] if "=" not in line[0]] + lines[-1:]
+        lines = [*_drop_steps(lines), *lines[-1:]]
     if question.kind is QuestionKind.TEXT and len(lines) > 1:
         # Any short line of prose would do, a bold one would not.
         lines = [line for line in lines[-1:] if _BOLD_LINE.fullmatch(line[0])]
@@ -159,6 +159,19 @@ def _read_lone_lines(view: str, question: Question, given: bool) -> list[Stateme
         is_last = statements[-1].start == lines[-1].start()
         return statements if is_last else []
     return statements
+
+
+def _drop_steps(lines: list[re.Match[str]]) -> list[re.Match[str]]:
+    """Return the lines before the last that are no step of a chain.
+
+    An equation is one, and so is an item of a list that the last line does not go on.
+    """
+    if not lines:
+        return []
+    kept = [line for line in lines[:-1] if "=" not in line[0]]
+    if _ITEM.match(lines[-1][0]):
+        return kept
+    return [line for line in kept if not _ITEM.match(line[0])]
 
 
 def _outer_lines(view: str) -> list[re.Match[str]]:

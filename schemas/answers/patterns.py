@@ -146,7 +146,8 @@ JOINED = re.compile(
 )
 LISTED = re.compile(
     r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]"
-    r"|[^\n.!?]{0,100}? [(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
+    r"|[^\n.!?]{0,100}?(?<! not)(?<! than)(?<! instead of) "  # "(B) ice, not (C) rain"
+    r"[(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
 )
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
@@ -168,8 +169,11 @@ LOW_REFUSAL = re.compile(
     r"\W*(?:i |sorry|unknown|unsure|not |there is no|no answer|cannot|can't|it is not"
     r"|it depends|none\b)"
 )
+# "2. **Multiply**", "2) Multiply" and "2: Multiply" are steps, not numbers with units.
 NUMBER_LINE = re.compile(
-    r"[^\w.]*+(?:(?:negative|minus) )?[0-9.,]*[0-9](?!\. *\w|\))", re.IGNORECASE
+    r"[^\w.]*+(?:(?:negative|minus) )?\.?[0-9](?>(?:[.,]?[0-9])*)"
+    r"(?!(?:\\?\.|[:)])[ *_]{0,6}\w)",
+    re.IGNORECASE,
 )
 ARTICLES = ("a", "an", "the")
 WHICH_BEFORE = re.compile(r",? (?:which|and (?:it|that|this))\Z")

@@ -6,12 +6,16 @@ have the length of the original, so offsets hold in all three.
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import names_foreign_label
+from cotbuild.schemas.answers.latex import undress
+from cotbuild.schemas.answers.number_context import Follows, find_context, match_unit
+from cotbuild.schemas.answers.number_notation import fold_number, match_number
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import READERS, read_bounded, read_option_before
 from cotbuild.schemas.answers.rule import Bound, Rule, Strength
@@ -30,6 +34,10 @@ _MAX_TAG_CHARS = 4000
 _CLOSING_TAG = re.compile(r"<\|?/|\[/")
 _BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,80})(?<=[^\s*])\*\*")
 _OR_BOLD = re.compile(r"[*_ ]{0,4}(?:or|to|and) [*_]{1,3}[-+]?[$£€]?[0-9]")
+_TEXT_COMMAND = re.compile(r"\\(?:text[a-z]{0,2}|math[a-z]{1,4}|mbox) ?\{")
+_BOLD_UNIT = re.compile(r"(?: [^\W\d_]{1,20}){0,4}+\*\*")
+_OR_SAME = re.compile(r",? ?(?:or|i\.e\.|that is|which is),? (?:about |equal to )?")
+_MAX_SHARE_CHARS = 20
 _CELL_END = re.compile(r"\||\n")
 _CLAUSE_START = re.compile(r"[.!?;:,\n](?=[\s\"'*(])|\n")
 
@@ -108,7 +116,7 @@ def _leads_over(low: str, cue: _Cue, following: _Cue) -> bool:
     gap = low[cue.end : following.start]
     if len(gap) > _INTRODUCTION_CHARS:
         return False
-    gap = gap.strip(p.EDGE)
+    gap = _TEXT_COMMAND.sub("", gap).strip(p.EDGE)
     return not gap or p.LOW_LEAD.match(gap) is not None
 
 
@@ -140,7 +148,8 @@ def _read_cue(
             value, question
         ):
             return None
-        if rule.closes and not doubts.is_closed(low, value.end, kind):
+        is_closed = doubts.is_closed(low, value.end, kind) or _ends_bold(view, value)
+        if rule.closes and not is_closed:
             return None
         if (
             doubts.is_qualified(low, value.end, kind)
@@ -266,6 +275,8 @@ def _read_clause(
     value = READERS[kind](rest, question)
     if value is None and kind is QuestionKind.NUMBER and "**" in rest:
         value = _read_bold_number(rest, question)
+    if value is not None and value.answer is None and kind is QuestionKind.NUMBER:
+        value = _read_same_share(rest, value) or value
     if (
         value is not None
         and kind is QuestionKind.NUMBER
@@ -293,6 +304,34 @@ def _read_bold_number(rest: str, question: Question) -> ReadValue | None:
     if len(bold) != 1:
         return None
     return _shift(read_bounded(bold[0][1], question), bold[0].start(1))
+
+
+def _ends_bold(view: str, value: ReadValue) -> bool:
+    """Return whether bold opens before a value and closes behind it or its unit."""
+    is_opened = view.startswith("**", value.start - 2)
+    return is_opened and _BOLD_UNIT.match(view, value.end) is not None
+
+
+def _read_same_share(rest: str, value: ReadValue) -> ReadValue | None:
+    """Read a share that is given twice, once as a percentage: "0.24, or 24%"."""
+    view = undress(fold_number(rest)).text
+    first = match_number(view, value.start)
+    if first is None:
+        return None
+    unit, end = match_unit(view, first.end)
+    joiner = _OR_SAME.match(view, end)
+    second = match_number(view, joiner.end()) if joiner else None
+    if second is None:
+        return None
+    other = find_context(view, second)
+    if other.follows is not Follows.NOTHING or {unit, other.unit} != {"", "%"}:
+        return None
+    if max(len(first.plain), len(second.plain)) > _MAX_SHARE_CHARS:
+        return None
+    share, percents = (first, second) if other.unit else (second, first)
+    if Fraction(share.value) * 100 != Fraction(percents.value):
+        return None
+    return ReadValue(first.plain, first.start, first.end, complete=False)
 
 
 def _bold_end(view: str, cue: _Cue, stop: int) -> int:

@@ -73,6 +73,12 @@ _LINE_HEAD = re.compile(
 _MAX_MARKS = 16
 _WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_\x00-\x7f]")
 _RESTATED_CHARS = 120
+_LINE_START_CHARS = 80
+_HASHED_ANSWER = re.compile(
+    r"####(?<!#####)(?!#)[ *_$(\[]{0,5}[-+]?[$£€]?(?:[0-9.,]{1,40}|[a-z])"
+    r"[)\]*_$.% ]{0,5}(?:\n|\Z)"
+)
+"""An answer behind hash marks; "#### Step 1: add" is a heading."""
 
 
 class _Piece(NamedTuple):
@@ -263,11 +269,18 @@ def _find_marks(low: str, heads: tuple[str, ...]) -> list[_Mark]:
         for name in names:
             for start in islice(_find_all(low, f" {name}:"), _MAX_MARKS):
                 end = start + len(name) + 2
-                marks.append(_Mark(start + 1, end, name, "", is_inline=True))
+                if _is_in_line(low, start):
+                    marks.append(_Mark(start + 1, end, name, "", is_inline=True))
     if "<" in low:
         for found in islice(_CHAT_MARK.finditer(low), _MAX_MARKS):
             marks.append(_Mark(*found.span(), "", "", is_inline=False))
     return sorted(marks)[:_MAX_MARKS]
+
+
+def _is_in_line(low: str, start: int) -> bool:
+    """Return whether a word stands before `start` in its line: "#### Sentence:" heads it."""
+    line_start = max(low.rfind("\n", 0, start) + 1, start - _LINE_START_CHARS)
+    return p.WORD.search(low, line_start, start) is not None
 
 
 def _find_all(low: str, part: str) -> Iterator[int]:
@@ -326,12 +339,12 @@ def _states_an_answer(low: str, end: int) -> bool:
         if rule.id in _ANY_KIND
         for cue in rule.cues
     )
-    return is_english or any(
-        patterns.cue.search(low, 0, end) for patterns in languages_of_nouns(low)
-    )
+    if is_english or _HASHED_ANSWER.search(low, 0, end):
+        return True
+    return any(patterns.cue.search(low, 0, end) for patterns in languages_of_nouns(low))
 
 
-_ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag", "hash_marks")
+_ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag")
 
 
 @lru_cache(maxsize=256)  # the samples of one question come one after the other

@@ -18,6 +18,25 @@ EQUATIONS = [
     ("They have\n5 + 7 = 12", "12"),
     ("5 + 7 = 12\n12 * 2 = 24\n24 eggs", "24"),
 ]
+STEPS = [
+    ("1. **Count:**\n   - 4 bags.\n\n2. **Multiply:**\n   - 4 x 3 = 12\n\n12", "12"),
+    ("1. **Count:**\n\n2. **Multiply:**\n\n####\n**12**", "12"),
+    ("1) Count\n2) Multiply\n12 bags", "12"),
+    ("1\\. Count\n2: Multiply\n12", "12"),
+    ("* 4 bags\n* 3 in each\n\n12", "12"),
+    ("* 4 bags\n* 12 boxes", None),
+    ("4 bags\n\n12 bags", None),
+    ("1. Count\n2. Multiply", None),
+    ("(12)", "12"),
+]
+SHARES = [
+    ("The answer is 0.24, or 24%.", "0.24"),
+    ("The answer is 24% or 0.24", "24"),
+    ("The answer is 1/4, which is 25 percent.", "1/4"),
+    ("The answer is 0.24, or 25%.", None),
+    ("The answer is 0.24, or 24% or 3.", None),
+    ("The answer is 3, or 4.", None),
+]
 BOUNDED_NUMBERS = [
     (r"Thus \boxed{42} of 50.", "42"),
     (r"Thus \boxed{3, 7, 9}.", None),
@@ -31,6 +50,9 @@ BOUNDED_NUMBERS = [
     ("**Final Answer:**\nTim now has **42 pears**", "42"),
     ("**Answer:** All 3 boxes weigh **42 kg**.", "42"),
     ("**Answer:** 12 or **13**", None),
+    ("# Final Answer\n\nTim has **1 more plum** than Jane.", "1"),
+    ("# Final Answer\n\nTim has **12 plums** and Jane **3**.", None),
+    ("<answer>42</answer></answer>", "42"),
 ]
 GLOSSES = [
     ("Therefore, the answer (arabic numerals) is 42.", "42"),
@@ -65,7 +87,15 @@ NUMBER_DOUBTS = [
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [*EQUATIONS, *BOUNDED_NUMBERS, *GLOSSES, *NUMBER_CUES, *NUMBER_DOUBTS],
+    [
+        *EQUATIONS,
+        *STEPS,
+        *SHARES,
+        *BOUNDED_NUMBERS,
+        *GLOSSES,
+        *NUMBER_CUES,
+        *NUMBER_DOUBTS,
+    ],
 )
 def test_number(text: str, answer: str | None) -> None:
     assert extract_answer(text, question("number")).answer == answer
@@ -90,6 +120,8 @@ CHOICE_CUES = [
     ("Final Answer:\n$$ B $$", "B"),
     ("It is hard.\n\n\u2705 **B**", "B"),
     ("The correct answer is:\n\n**B) granite**", "B"),
+    ("The correct answer is (B) granite, not (C) river water.", "B"),
+    ("The answer is (B) granite rather than (C) river water.", "B"),
 ]
 CHOICE_DOUBTS = [
     ("So (A) is also wrong.", None),
@@ -152,6 +184,7 @@ TEXT = [
     ('The answer is "Sgt. Salt\'s Band" (1967)', "Sgt. Salt's Band"),
     ("The answer is $x + y$ here.", "x + y"),
     (r"$$\text{Answer: } \frac{3}{8}$$", r"\frac{3}{8}"),
+    ("**Final Answer:**\n\\[ \\text{Answer: } \\frac{3}{8} \\]", r"\frac{3}{8}"),
     ("The answer is ] } )", "] } )"),
     ("The answer is > ].", "> ]"),
     ("The answer is ___", None),
@@ -218,6 +251,12 @@ RUN_ON = [
         "Maybe.\n\nPremise: Snow falls here.\nHypothesis: Ice.\nThe answer is entailment",
         None,
     ),
+    (
+        "Look.\n\n#### Premise: A man plays.\n\n#### Step 1: look\n\nHe may be.\n\n"
+        "#### Hypothesis: A man is glad.\n\nThe answer is neutral.",
+        "B",
+    ),
+    ("#### B\n\nPremise: Snow falls here.\nThe answer is entailment.", "B"),
     ("The answer is neutral.\n\nReview: It pours.\nThe answer is entailment.", None),
     ("The answer is entailment.\n\nStep 2: Look.\nThe answer is neutral.", "B"),
 ]
