@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from cotbuild.schemas.answers import alone
+from cotbuild.schemas.answers import alone, limits
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.language_patterns import OWN_HEADS
@@ -39,6 +39,8 @@ _HEADS = (
     "correction wait however now finally next first second third total overall why "
     "because proof"
 )
+_PART_RULES = ("closing_yes_no", "lone_line")
+"""Rules that may read the answer to a part of the question."""
 _OWN_HEADS = OWN_HEADS.union(_HEADS.split())
 
 
@@ -72,13 +74,27 @@ def find_statements(
     weak_in_language = find_weak_language_statements(view, low, begin, question)
     if is_answered:
         return _settle(view, [*formal, *_taking_back(view, formal, weak)], question)
-    statements = _merge([*formal, *weak], weak_in_language)
+    statements = _merge([*formal, *_drop_parts(low, weak)], weak_in_language)
     if statements:
         return statements
-    lone = alone.find_lone_answers(view, question, given)
+    lone = _drop_parts(low, alone.find_lone_answers(view, question, given))
     if lone or not closing_sentence or given:
         return lone
     return _find_closing_sentence(view, low, question)
+
+
+def _drop_parts(low: str, statements: list[Statement]) -> list[Statement]:
+    """Return the statements without answers to one of several questions of the text.
+
+    As in "Can it fly? No. Can it swim? Yes."
+    """
+    return [
+        one
+        for one in statements
+        if one.rule not in _PART_RULES
+        or one.answer not in ("yes", "no")
+        or not limits.answers_parts(low, one.answer)
+    ]
 
 
 def _merge(

@@ -101,7 +101,7 @@ def read_before(view: str, low: str, cue: int) -> str:
     start = max(0, cue - _SENTENCE_CHARS)
     for hint in _HINTS:
         if low.find(hint, start, cue) >= 0:
-            return _sentence_before(view, cue)
+            return read_sentence_before(view, cue)
     return ""
 
 
@@ -129,9 +129,9 @@ def is_hypothetical(view: str, prefix: str, cue: int, kind: QuestionKind) -> boo
 
 def _follows_supposition(view: str, cue: int) -> bool:
     """Return whether the sentence before that of the cue supposes something."""
-    prefix = _sentence_before(view, cue)
+    prefix = read_sentence_before(view, cue)
     end = view.lower().rfind(prefix, 0, cue)
-    before = _sentence_before(view, max(0, end - 2)) if end > 2 else ""
+    before = read_sentence_before(view, max(0, end - 2)) if end > 2 else ""
     return _SUPPOSED.match(before) is not None
 
 
@@ -203,7 +203,7 @@ def is_closed(low: str, end: int, kind: QuestionKind) -> bool:
     return kind is QuestionKind.NUMBER and _UNIT_WORDS.match(low, end) is not None
 
 
-def _sentence_before(view: str, cue: int) -> str:
+def read_sentence_before(view: str, cue: int) -> str:
     """Return the text from the start of its sentence to `cue`, in lower case."""
     window_start = max(0, cue - _SENTENCE_CHARS)
     start = window_start

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
-from cotbuild.schemas.answers import doubts
+from cotbuild.schemas.answers import doubts, limits
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import names_foreign_label
 from cotbuild.schemas.answers.latex import undress
@@ -129,7 +129,7 @@ def _read_cue(
     """
     rule = cue.rule
     kind = question.kind
-    if _is_doubtful(view, low, cue, kind):
+    if _is_doubtful(view, low, cue, question):
         return None
     if rule.bound is Bound.NOTHING:
         value = ReadValue(None, cue.start, cue.end, complete=True)
@@ -156,7 +156,10 @@ def _read_cue(
             or doubts.is_revised(low, value.end)
             or (
                 kind is QuestionKind.YES_NO
-                and doubts.goes_both_ways(low, value.answer, value.end)
+                and (
+                    doubts.goes_both_ways(low, value.answer, value.end)
+                    or limits.answers_other_case(low, value.answer, value.end)
+                )
             )
         ):
             value = value._replace(answer=None)
@@ -165,12 +168,16 @@ def _read_cue(
     return _to_statement(rule, start, end, value)
 
 
-def _is_doubtful(view: str, low: str, cue: _Cue, kind: QuestionKind) -> bool:
-    """Return whether the clause of a cue supposes, denies or only remarks."""
+def _is_doubtful(view: str, low: str, cue: _Cue, question: Question) -> bool:
+    """Return whether the clause of a cue supposes, denies, limits or only remarks."""
     before = doubts.read_before(view, low, cue.start)
     is_open = cue.rule.bound in (Bound.CLAUSE, Bound.NOTHING)
-    if is_open and doubts.is_hypothetical(view, before, cue.start, kind):
+    if is_open and doubts.is_hypothetical(view, before, cue.start, question.kind):
         return True
+    if is_open and question.kind is QuestionKind.YES_NO:
+        sentence = doubts.read_sentence_before(view, cue.start)
+        if limits.limits_answer(sentence, question):
+            return True
     if doubts.is_of_a_part(low, cue.start, cue.end):
         return True
     return doubts.is_denied(before) or doubts.is_remark(low, cue.start, cue.end)

@@ -1,6 +1,7 @@
 """Find the end of the teacher's own turn, and split it into thoughts and text. Pure."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
@@ -49,6 +50,13 @@ _CLOSED_ANSWER = re.compile(
     re.IGNORECASE,
 )
 """A whole answer tag, or a line that is nothing but a box, at the end of a text."""
+
+_CLOSING_HEAD = re.compile(r"\n[ *_#]{0,6}final answer[*_]{0,3}:", re.IGNORECASE)
+_CLOSING_BOX = re.compile(
+    r"\\boxed\{[^{}\n]{1,200}\}[^\n\\]{0,80}(?:\\[)\]][^\n\\]{0,80})?\s*\Z"
+)
+"""A box in the last line of a text."""
+_LAST_LINE_CHARS = 600
 
 _QUESTION_HEADS = (
     rf"q|question|problem|exercise|human|user|instruction|{QUESTION_HEADS}"
@@ -169,14 +177,29 @@ def _find_turns(text: str) -> list[_Turn]:
                 turns.append(_Turn(mark.start(), mark.start(), inside=False))
             inside = False
         turns.append(_Turn(*mark.span(), inside))
+    is_broken_off = inside and "im_start" in opening
     may_end_unclosed = inside and "think" not in opening and not in_channel
     if inside and (closed := _CLOSED_ANSWER.search(text, turns[-1].end)):
         # It is no thought, although the thought was not closed.
         turns.append(_Turn(closed.start(), closed.start(), inside=False))
+    elif is_broken_off and (head := _find_closing_head(text, turns[-1].end)):
+        turns.append(_Turn(head, head, inside=False))
     elif may_end_unclosed and (answer := _ANSWER_TAG.search(text, turns[-1].end)):
         # <reasoning> that was not closed ends where the answer's tag opens.
         turns.append(_Turn(answer.start(), answer.start(), inside=False))
     return turns
+
+
+def _find_closing_head(text: str, start: int) -> int | None:
+    """Return where "Final Answer:" closes a thought, if the text ends in a box.
+
+    Where thoughts are broken off at a budget, it is put behind them.
+    """
+    heads = deque(_CLOSING_HEAD.finditer(text, start), maxlen=1)
+    tail_start = max(start, len(text) - _LAST_LINE_CHARS)
+    if not heads or _CLOSING_BOX.search(text, tail_start) is None:
+        return None
+    return heads[0].start()
 
 
 def _split_at(text: str, turns: list[_Turn]) -> SplitText:

@@ -52,6 +52,7 @@ from cotbuild.schemas.answers import (
     json_answer,
     json_objects,
     latex,
+    limits,
     mentions,
     numbers,
     patterns,
@@ -245,6 +246,11 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "strip_wrappers": lambda text: wrappers.strip_wrappers(text, 0, len(text)),
     "match_wrapped": lambda text: wrappers.match_wrapped(text, 0),
     "match_braces of a value": lambda text: wrappers.match_braces(text, 0),
+    "limits_answer": lambda text: limits.limits_answer(text.lower(), question()),
+    "answers_other_case": lambda text: limits.answers_other_case(
+        text.lower(), "yes", 0
+    ),
+    "answers_parts": lambda text: limits.answers_parts(text.lower(), "yes"),
     "split_reasoning": turn.split_reasoning,
     "split_think_tags": turn.split_think_tags,
     "find_turn_end of a question with heads": lambda text: turn.find_turn_end(

@@ -167,7 +167,33 @@ YES_NO = [
 ]
 
 
-@pytest.mark.parametrize(("text", "answer"), YES_NO)
+LIMITS = [
+    ("In winter, the answer is no.", None),
+    ("It swims, but for a deep pond the final answer is no.", None),
+    ("For most people, we can say that the answer is no.", None),
+    ("In summer, the answer is yes. In winter, the answer is no.", None),
+    ("For a deep pond the answer is no, for a shallow one it is yes.", None),
+    ("The answer is no on land. In water, yes.", None),
+    ("The answer is yes. In winter, the answer is no.", None),
+    ("The answer is yes. In winter, the answer is not known.", "yes"),
+    ("In winter ponds freeze, so the answer is no.", "no"),
+    ("In short, the answer is no.", "no"),
+    ("In other words the answer is no.", "no"),
+    ("For these reasons, the answer is no.", "no"),
+    ("By comparing them, the answer is no.", "no"),
+    ("For a question of its kind, the answer is no.", "no"),
+    ("For granite, which of these weathers, the answer is no.", "no"),
+    ("The answer is yes. In water, no animal can breathe.", "yes"),
+]
+PARTS = [
+    ("Can it fly? No. Can it swim? Yes.", None),
+    ("1. Can it fly?\nNo.\n2. Can it swim?\nYes.", None),
+    ("Can it fly? No. Can it swim? Yes. So overall, no.", "no"),
+    ("Can it fly? Yes. Can it swim? Yes.", "yes"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), [*YES_NO, *LIMITS, *PARTS])
 def test_yes_no(text: str, answer: str | None) -> None:
     assert extract_answer(text, question("yes_no")).answer == answer
 
@@ -300,6 +326,12 @@ THOUGHTS = [
     ("<reasoning>Hm.</reasoning>B.", "Hm.", "B."),
     ("<reasoning>Hm.<answer>B</answer>", "Hm.", "<answer>B</answer>"),
     ("<think>Hm.<answer>B</answer>", "Hm.", "<answer>B</answer>"),
+    (
+        "<|im_start|>think Hm.\nFinal Answer: It is \\(\\boxed{B}\\) then.",
+        "Hm.",
+        "Final Answer: It is \\(\\boxed{B}\\) then.",
+    ),
+    ("<|im_start|>think Hm.\nFinal Answer: B\nWait", "Hm.\nFinal Answer: B\nWait", ""),
     ("B.<|end|>", None, "B.<|end|>"),
     ("[think about it] B.", None, "[think about it] B."),
 ]

@@ -1,0 +1,92 @@
+"""Tell a yes or no that holds only in some cases, or for a part of the question. Pure.
+
+"In winter, the answer is no" and "The answer is no for a deep pond, for a shallow one it
+is yes" give no answer to a question of yes or no. Texts are as `folding.fold` leaves
+them, in lower case.
+"""
+
+import re
+from itertools import islice
+
+from cotbuild.schemas.question import Question
+
+_PREPOSITION = (
+    r"(?:in|for|during|on|at|by|within|throughout|under|among|outside|until|without)"
+)
+_LIMIT = re.compile(
+    r"(?:\A|[,;:(] ?|\b(?:but|and|while|whereas|yet|however,?|so,?|thus,?|therefore,?) )"
+    rf"{_PREPOSITION} (?P<case>[^,;:.()]{{1,60}})(?P<comma>,? ?)\Z"
+)
+_LEAD = re.compile(
+    r"(?:(?:we|i|you|one) (?:can |could |would |may )?(?:say|conclude|think|believe) )?"
+    r"(?:that )?(?:then )?(?:the|my|our|your)"
+    r"(?: (?:final|correct|right|best|short|simple|likely|expected|overall))?[ *_\"']{0,4}\Z"
+)
+_HARMLESS = re.compile(
+    r"(?:(?!spring|evening|morning)[a-z]{2,20}ing|(?:the )?(?:present|moment|time of writing"
+    r"|definitions?|rules?|laws?)|me|general|fact|conclusion|short|summary|sum|brief|essence|effect|reality|truth|total"
+    r"|addition|particular|other words|the end|light of|view of|order|terms|contrast"
+    r"|comparison|response|my|our|its|all|example|instance|clarity|now|once|first|sure"
+    r"|certain|least|last|balance|reflection|definition|default|the whole|the other hand"
+    r"|the contrary|the basis|average|the purposes? of|the sake of|the most part|principle"
+    r"|practice|logic|inference|deduction|process|consequence|return)\b"
+)
+_ABOUT_QUESTION = frozenset(
+    "this that these those such question questions passage text article paragraph sentence "
+    "sentences statement claim problem answer evidence context information above given "
+    "reason reasons conclusion following premise premises fact facts scenario case "
+    "considering it them both either each every".split()
+)
+"""Words of a phrase that speaks of the question: "for these reasons"."""
+_NOT_ABOUT_QUESTION = re.compile(r"(?:some|most|many|certain|other|few) (?!words\b)")
+_WORD = re.compile(r"[^\W_]+")
+_SMALL_WORDS = frozenset("a an the of to and or is are was".split())
+
+_OTHER_CASE = re.compile(
+    r"[^.!?\n]{0,60}?(?:[,;.]|\band|\bbut) ?(?:(?:but|and|while|however,?) )?"
+    rf"{_PREPOSITION} [^,.;!?\n]{{1,40}}?,? "
+    r"(?:(?:it|this|that|the answer)(?:'s| is| would be) )?(?P<other>yes|no)\b"
+    r"(?! [a-z])"
+)
+_ANSWERED = re.compile(r"\?[\s\"'*_)-]{0,8}(?:a(?:nswer)?: ?)?(?P<answer>yes|no)\b")
+_MAX_PARTS = 64
+
+
+def limits_answer(sentence_before: str, question: Question) -> bool:
+    """Return whether a cue's clause begins with a case: "in winter, the" (answer is …).
+
+    `sentence_before` is what stands before the cue in its sentence. A phrase that speaks
+    of the question or repeats its words limits nothing: "for these reasons, the".
+    """
+    lead = _LEAD.search(sentence_before)
+    if lead is None:
+        return False
+    limit = _LIMIT.search(sentence_before[: lead.start()])
+    if limit is None:
+        return False
+    case = limit["case"].strip(" *_\"'")
+    if _NOT_ABOUT_QUESTION.match(case):
+        return True
+    words = set(_WORD.findall(case))
+    if _HARMLESS.match(case) or words & _ABOUT_QUESTION:
+        return False
+    asked = set(_WORD.findall(question.text.lower()))
+    return not words <= asked | _SMALL_WORDS
+
+
+def answers_other_case(low: str, answer: str, end: int) -> bool:
+    """Return whether a yes that ends at `end` is a no in another case, or the reverse.
+
+    As in "The answer is no on land, in water it is yes".
+    """
+    found = _OTHER_CASE.match(low, end)
+    return found is not None and found["other"] != answer
+
+
+def answers_parts(low: str, answer: str) -> bool:
+    """Return whether a text asks and answers questions of its own, one of them otherwise.
+
+    As in "Can it fly? No. Can it swim? Yes.", which calls neither the answer of the whole.
+    """
+    parts = islice(_ANSWERED.finditer(low), _MAX_PARTS)
+    return any(part["answer"] != answer for part in parts)
