@@ -31,16 +31,19 @@ _HARMLESS = re.compile(
     r"|the contrary|the basis|average|the purposes? of|the sake of|the most part|principle"
     r"|practice|logic|inference|deduction|process|consequence|return)\b"
 )
-_ABOUT_QUESTION = frozenset(
-    "this that these those such question questions passage text article paragraph sentence "
-    "sentences statement claim problem answer evidence context information above given "
-    "reason reasons conclusion following premise premises fact facts scenario case "
-    "considering it them both either each every".split()
+_QUESTION_WORDS = (
+    "this that these those such question questions passage text article paragraph "
+    "sentence sentences statement claim problem answer evidence context information "
+    "above given reason reasons conclusion following premise premises fact facts "
+    "scenario case considering it them both either each every"
 )
+_ABOUT_QUESTION = frozenset(_QUESTION_WORDS.split())
 """Words of a phrase that speaks of the question: "for these reasons"."""
 _NOT_ABOUT_QUESTION = re.compile(r"(?:some|most|many|certain|other|few) (?!words\b)")
 _WORD = re.compile(r"[^\W_]+")
-_SMALL_WORDS = frozenset("a an the of to and or is are was".split())
+_SMALL_WORDS = frozenset(
+    {"a", "an", "the", "of", "to", "and", "or", "is", "are", "was"}
+)
 
 _OTHER_CASE = re.compile(
     r"[^.!?\n]{0,60}?(?:[,;.]|\band|\bbut) ?(?:(?:but|and|while|however,?) )?"
