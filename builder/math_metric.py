@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from cotbuild.builder.environment import child_environment
 from cotbuild.schemas.answers.compare import MathMetric
 from cotbuild.schemas.errors import ConfigError
 
@@ -120,6 +121,7 @@ class MathVerify:
                     str(self._cpu_s),
                 ],
                 pass_fds=[child_end.fileno()],
+                env=child_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -140,7 +140,8 @@ class Rationale(Record):
     answer_end: int | None = Field(
         default=None,
         ge=0,
-        description="Offset of the answer's end in `completion`, in characters.",
+        description="Offset of the answer's end in `completion`, in characters; None with "
+        "answer_start.",
     )
     verdict: Verdict = Field(
         description="correct, incorrect, no_answer, truncated or unscored."

@@ -1,6 +1,7 @@
 """math-verify: what it finds equal, and inputs that it would not come back from."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_a_comparison_that_does_not_end_is_no_match(metric: MathVerify) -> None:
     # The child runs out of CPU time.
     assert not metric.agrees("9^{9^{9^{9}}}", "9^{9^{9^{8}}}")
     assert metric._child is None
+
+
+def test_the_child_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret-of-the-user")
+    metric = MathVerify()
+    try:
+        child = metric._open()
+        environment = Path(f"/proc/{child.process.pid}/environ").read_bytes()
+    finally:
+        metric.close()
+    assert b"a-secret-of-the-user" not in environment
 
 
 def test_the_package_is_named_where_it_is_missing(
