@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
+from cotbuild.schemas.answers.line_heads import find_form_heads
 from cotbuild.schemas.completion import Message
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
@@ -111,6 +112,16 @@ class Template(Record):
     def shows_target(self) -> bool:
         """Whether the user turn tells the teacher the target."""
         return not {"target", "target_text"}.isdisjoint(self._user.get_identifiers())
+
+    @cached_property
+    def line_heads(self) -> tuple[str, ...]:
+        """What opens lines of the user turn before a value, in lower case: "text".
+
+        What the exemplars' replies open lines with is left out.
+        """
+        of_replies = find_form_heads(self.assistant or "")
+        heads = find_form_heads(self.user)
+        return tuple(head for head in heads if head not in of_replies)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields replaced; raises ValueError if one is invalid.

@@ -328,6 +328,7 @@ def grade_chain(
         given=chosen,
         given_by="choice_request",
         grading=grading,
+        heads=step.template.line_heads,
         flags=flags,
     )
     if finished.choice is None or chosen is not None:

@@ -10,6 +10,7 @@ from cotbuild.schemas.answers.grade import (
     grade_completion,
     without_given_answer,
 )
+from cotbuild.schemas.answers.line_heads import find_form_heads
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportFile, ImportRecipe
 from cotbuild.schemas.question import Question, QuestionKind
@@ -73,6 +74,7 @@ def _grade(
         given=stated,
         given_by="given_target" if recipe.answer == "target" else "answer_column",
         grading=grading,
+        heads=find_form_heads(recipe.question_form),
     )
     if not is_stated or stated is not None:
         return graded

@@ -57,6 +57,7 @@ def extract_answer(
     answer_first: bool = False,
     given: bool = False,
     closing_sentence: bool = False,
+    heads: tuple[str, ...] = (),
 ) -> Extraction:
     """Extract the answer and rationale of `text`; never raises.
 
@@ -65,7 +66,8 @@ def extract_answer(
     follows it. <think> blocks are ignored. With `given` the answer that counts comes
     from elsewhere, and a line of prose that reads as an answer ("house") stays in the
     rationale. `closing_sentence` turns the rule of that name on, which reads the only
-    number of a last sentence.
+    number of a last sentence. `heads` are line heads of the prompt's form, such as
+    "text", at which an invented next item begins, in lower case.
     """
     split = split_reasoning(text)
     text = split.own_text
@@ -74,7 +76,7 @@ def extract_answer(
     text = text[offset : len(view.rstrip())]
     view = view.strip()
     low = view.lower()
-    end = find_turn_end(low, question)
+    end = find_turn_end(low, question, heads)
     has_run_on = end < len(text)
     turn, view, low = text[:end], view[:end], low[:end]
 

@@ -110,6 +110,7 @@ def grade_completion(
     given: str | None = None,
     given_by: GivenBy = "given_target",
     grading: GradingRules = PLAIN_GRADING,
+    heads: tuple[str, ...] = (),
     flags: bool = True,
 ) -> GradedCompletion:
     """Extract the answer and rationale of one completion and grade it; never raises.
@@ -127,6 +128,8 @@ def grade_completion(
             constrained choice made after it, or the target it was written for.
         given_by: Where a given answer comes from.
         grading: Optional rules and metrics, opened for use.
+        heads: Line heads of the prompt's form, such as "text", in lower case. Once an
+            answer is stated, an invented next item begins at them.
         flags: Whether to compute the flags of the rationale's wording, which take as
             long as everything else.
     """
@@ -144,6 +147,7 @@ def grade_completion(
             answer_first=answer_first,
             given=given is not None,
             closing_sentence=grading.closing_sentence,
+            heads=heads,
         )
     if given is not None:
         extraction = _with_given_answer(extraction, given, given_by, question)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.language_patterns import (
-    OWN_HEADS,
     QUESTION_HEADS,
     languages_of_nouns,
 )
+from cotbuild.schemas.answers.line_heads import find_question_heads
 from cotbuild.schemas.answers.rule import Strength
 from cotbuild.schemas.answers.rules import select_rules_for_text
 from cotbuild.schemas.question import Question, QuestionKind
@@ -68,15 +68,6 @@ _INLINE_HEADS = ("q", "question", "problem", "passage", "premise")
 _CHAT_MARK = re.compile(
     r"<(?:\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|/s>|end_of_turn>|eos>"
     r"|\|im_start\|>(?![a-z])|\|im_start\|>(?:user|system|assistant|human|tool))"
-)
-_HEADS = (
-    "a answer answers options choices option choice reasoning explanation rationale "
-    "solution note hint output final conclusion step steps therefore so"
-)
-_OWN_HEADS = OWN_HEADS.union(_HEADS.split())
-"""Line heads that a teacher writes itself, also where the question has them."""
-_LINE_HEAD = re.compile(
-    r"(?:\A|\n)[ >*_#-]*([^\W\d_]{2,20}(?: [^\W\d_]{1,20})?)(?: ?\d)?[*_ ]{0,4}:"
 )
 _MAX_MARKS = 16
 _WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_\x00-\x7f]")
@@ -256,15 +247,18 @@ class _Mark(NamedTuple):
     is_inline: bool
 
 
-def find_turn_end(low: str, question: Question) -> int:
+def find_turn_end(low: str, question: Question, heads: tuple[str, ...] = ()) -> int:
     """Return where run-on text begins: an invented next item, or a chat marker.
 
     `low` is the folded text in lower case. A next item opens with "Question:" or the
-    like, or with a line head of the question itself ("Premise:"). Restating the question
+    like, or with a line head of the question itself ("Premise:"), or, once an answer is
+    stated, with one of the prompt's form, which `heads` gives. Restating the question
     is not run-on text, nor are parts of it that a teacher numbers and answers in turn.
     """
     in_series = False
-    for mark in _find_marks(low, _find_heads(question.text)):
+    question_heads = find_question_heads(question.text)
+    heads = _without_known_heads(heads, question_heads)
+    for mark in _find_marks(low, question_heads, heads):
         if not mark.start and not mark.number:
             continue
         is_stated = _states_an_answer(low, mark.start)
@@ -272,19 +266,22 @@ def find_turn_end(low: str, question: Question) -> int:
             in_series = True
         if in_series and mark.number:
             continue
-        if mark.is_inline and not is_stated:
+        if (mark.is_inline or mark.head in heads) and not is_stated:
             continue
         if mark.start and _is_run_on(low, mark, is_stated, question):
             return mark.start
     return len(low)
 
 
-def _find_marks(low: str, heads: tuple[str, ...]) -> list[_Mark]:
-    """Return the first marks in order."""
+def _find_marks(
+    low: str, heads: tuple[str, ...], line_heads: tuple[str, ...]
+) -> list[_Mark]:
+    """Return the first marks in order; those of `line_heads` begin a line."""
     marks = []
     if ":" in low:
         lines = "\n" + low
-        for found in islice(_line_pattern(heads).finditer(lines), _MAX_MARKS):
+        pattern = _line_pattern((*heads, *line_heads))
+        for found in islice(pattern.finditer(lines), _MAX_MARKS):
             start = max(0, found.start() - 1)
             end, number = found.end() - 1, found["number"] or ""
             marks.append(_Mark(start, end, found["head"], number, is_inline=False))
@@ -370,14 +367,16 @@ def _states_an_answer(low: str, end: int) -> bool:
 _ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag")
 
 
-@lru_cache(maxsize=256)  # the samples of one question come one after the other
-def _find_heads(question_text: str) -> tuple[str, ...]:
-    """Return what opens lines of the question before a colon, such as "premise"."""
-    heads = {
-        head[1].lower()
-        for head in islice(_LINE_HEAD.finditer(question_text), _MAX_MARKS)
-    }
-    return tuple(sorted(head for head in heads if head not in _OWN_HEADS))
+@lru_cache(maxsize=256)
+def _without_known_heads(
+    heads: tuple[str, ...], known: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the heads that do not end a turn anyway."""
+    return tuple(
+        head
+        for head in heads
+        if head not in known and not re.fullmatch(_QUESTION_HEADS, head)
+    )
 
 
 @lru_cache(maxsize=256)

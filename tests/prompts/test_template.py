@@ -186,6 +186,18 @@ def test_templates_from_files_and_by_bare_name(tmp_path: Path) -> None:
         load_template(str(tmp_path / "none.yaml"))
 
 
+def test_line_heads_are_those_of_the_user_turn_that_no_reply_has() -> None:
+    user = '"Text: $question\\n$choices\\nSentiment:"'
+    head_of_replies = MINIMAL.replace(
+        '"$question\\n$choices"',
+        user + '\nassistant: "Text: $rationale\\nSentiment: $answer"'
+        "\nexemplars: [{question: q, choices: [x, y], answer: A, rationale: r}]",
+    )
+    plain = MINIMAL.replace('"$question\\n$choices"', user)
+    assert parse_template(plain, "").line_heads == ("text",)
+    assert parse_template(head_of_replies, "").line_heads == ()
+
+
 def test_one_template_a_kind() -> None:
     with pytest.raises(ConfigError, match="are both for kind choice"):
         load_templates(["choice_few_shot@1", "choice_zero_shot@1"])

@@ -53,6 +53,7 @@ from cotbuild.schemas.answers import (
     json_objects,
     latex,
     limits,
+    line_heads,
     mentions,
     numbers,
     patterns,
@@ -257,6 +258,11 @@ FUNCTIONS: Mapping[str, ReadText] = {
         text.lower(),
         question().model_copy(update={"text": f"Premise: {text}\nHypothesis: b"}),
     ),
+    "find_turn_end of a form with heads": lambda text: turn.find_turn_end(
+        text.lower(), question(), ("text", "label")
+    ),
+    "find_question_heads": line_heads.find_question_heads,
+    "find_form_heads": line_heads.find_form_heads,
     "find_turn_end": lambda text: turn.find_turn_end(text.lower(), question()),
     "casefold_text": compare.casefold_text,
     "normalise_text": compare.normalise_text,

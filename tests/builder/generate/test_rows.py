@@ -1,5 +1,7 @@
 """From an answer to a published row, and the counts over rows."""
 
+from pathlib import Path
+
 import pytest
 
 from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
@@ -39,6 +41,17 @@ def row(
         extend_chain(asking, start_chain(asking, question(target=target), 0), answer),
         PLAIN_GRADING,
     )
+
+
+def test_a_line_head_of_the_template_ends_the_turn(tmp_path: Path) -> None:
+    template = tmp_path / "text.yaml"
+    template.write_text(
+        "name: text\nversion: 1\nkind: choice\nabout: a test\nanswer: last\n"
+        'user: "Text: $question\\n$choices"\n'
+    )
+    answer = said("The answer is (B).\nText: Another.\nThe answer is (A).")
+    assert row(answer, template=str(template)).answer == "B"
+    assert row(answer).answer == "A"
 
 
 @pytest.mark.parametrize(

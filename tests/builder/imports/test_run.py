@@ -287,6 +287,23 @@ def test_choices_inside_the_question_tell_like_stems_apart(
     assert found.entry.dropped == {"no_question": 1}
 
 
+def test_a_line_head_of_the_question_form_ends_the_turn(
+    write: Write, bring: Bring
+) -> None:
+    asked = {"id": "x", "question": "Tea is", "choices": ["hot", "cold"], "answer": "A"}
+    text = "It is hot. The answer is A.\nText: Ice is\nThe answer is B."
+    value = load_recipe("llama3_openbookqa").model_dump() | {
+        "columns": {"text": "why", "question": "ask"},
+        "question_form": "Text: $question",
+    }
+    found = bring(
+        write("r.json", [{"ask": "Text: Tea is", "why": text}]),
+        write("s.jsonl", [asked]),
+        ImportRecipe.parse(value, ""),
+    )
+    assert [row.answer for row in found.rows()] == ["A"]
+
+
 BAD: list[tuple[Any, str]] = [
     (
         {"id": "q1"},

@@ -7,6 +7,8 @@ states no single answer.
 import pytest
 
 from cotbuild.schemas.answers.extract import extract_answer
+from cotbuild.schemas.answers.grade import grade_completion
+from cotbuild.schemas.answers.line_heads import find_form_heads
 from cotbuild.schemas.answers.turn import split_reasoning
 from cotbuild.schemas.question import Question
 from tests.support.weathering import question
@@ -292,6 +294,47 @@ RUN_ON = [
 def test_the_next_item_is_not_read(text: str, answer: str | None) -> None:
     found = extract_answer(text, with_options(*NLI, text=PREMISE))
     assert found.answer == answer
+
+
+REVIEW = "The film is fine."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Answer: neutral\nText: I hate it.\nAnswer: contradiction", "B"),
+        ("**Answer:** neutral\n**Text:** I hate it.\nSo: contradiction", "B"),
+        ("Text: The film is fine.\nSo the answer is neutral.", "B"),
+        ("Fine.\n\nText: I see.\nThe answer is neutral.", "B"),
+        ("The answer, by the text: fine. So the answer is neutral.", "B"),
+    ],
+)
+def test_a_line_head_of_the_prompts_form_ends_the_turn(text: str, answer: str) -> None:
+    asked = with_options(*NLI, text=REVIEW)
+    heads = find_form_heads("Text: $question\nOptions:\n$choices\nSentiment:")
+    assert extract_answer(text, asked, heads=heads).answer == answer
+    assert grade_completion(asked, text, heads=heads).answer == answer
+
+
+def test_a_head_that_always_ends_the_turn_does_so_as_one_of_the_form() -> None:
+    text = "It is 5 or so.\n\nQuestion: Ann has 3 cups. How many?\nThe answer is 3."
+    found = extract_answer(text, question("number"), heads=("question",))
+    assert found.answer is None
+
+
+@pytest.mark.parametrize(
+    ("form", "heads"),
+    [
+        ("Text: $question\nSentiment:", ("text",)),
+        ('**Movie review:** "$question"\nOptions:\n$choices', ("movie review",)),
+        ("Post:\n${question}", ("post",)),
+        ("Correct answer: ($target)\nNote: say why.\n$question", ()),
+        ("Price: $$5\n$question", ()),
+        ("$question", ()),
+    ],
+)
+def test_line_heads_of_a_form(form: str, heads: tuple[str, ...]) -> None:
+    assert find_form_heads(form) == heads
 
 
 @pytest.mark.parametrize(
