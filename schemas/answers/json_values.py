@@ -13,8 +13,8 @@ from cotbuild.schemas.answers.json_objects import (
     JsonText,
     JsonValue,
 )
-from cotbuild.schemas.answers.plain_readers import read_bounded_number
 from cotbuild.schemas.answers.readers import READERS
+from cotbuild.schemas.answers.stated_numbers import read_bounded_stated_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 _PARTS = ("label", "letter", "choice", "option", "answer", "value", "text")
@@ -131,7 +131,7 @@ def _read_yes_no(stated: str, question: Question) -> str | None:
 
 
 def _read_number(stated: str, question: Question) -> str | None:  # noqa: ARG001
-    read = read_bounded_number(stated)
+    read = read_bounded_stated_number(stated)
     return None if read is None else read.answer
 
 

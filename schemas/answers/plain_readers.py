@@ -59,6 +59,7 @@ def read_bounded_number(text: str, *, maths: bool = False) -> ReadValue | None:
 
 
 def read_whole_number(content: str) -> ReadValue | None:
+    """Read a number that stands alone, words such as a unit aside; not in a sentence."""
     whole = numbers.read_whole_number(content, maths=False, with_words=True)
     if whole is None:
         return None

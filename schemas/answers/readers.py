@@ -10,14 +10,13 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import read_choice
 from cotbuild.schemas.answers.plain_readers import (
     is_whole_word,
-    read_bounded_number,
     read_bounded_text,
     read_number,
     read_text,
-    read_whole_number,
     read_yes_no,
 )
 from cotbuild.schemas.answers.read_value import ReadValue, read_no_single, skip
+from cotbuild.schemas.answers.stated_numbers import read_bounded_stated_number
 from cotbuild.schemas.question import Question, QuestionKind
 
 READERS: dict[QuestionKind, Callable[[str, Question], ReadValue | None]] = {
@@ -44,9 +43,7 @@ def read_bounded(
                 return no_single
             return read_bounded_text(content, maths=maths)
         case QuestionKind.NUMBER:
-            if whole:
-                return read_whole_number(content)
-            return read_bounded_number(content, maths=maths)
+            return read_bounded_stated_number(content, maths=maths, whole=whole)
         case _:
             value = READERS[question.kind](content, question)
             return value._replace(complete=True) if value else None

@@ -16,10 +16,12 @@ from cotbuild.schemas.answers.choice_readers import names_foreign_label
 from cotbuild.schemas.answers.latex import undress
 from cotbuild.schemas.answers.number_context import Follows, find_context, match_unit
 from cotbuild.schemas.answers.number_notation import fold_number, match_number
+from cotbuild.schemas.answers.plain_readers import read_bounded_number
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import READERS, read_bounded, read_option_before
 from cotbuild.schemas.answers.rule import Bound, Rule, Strength
 from cotbuild.schemas.answers.rules import select_rules_for_text
+from cotbuild.schemas.answers.stated_numbers import read_stated_number
 from cotbuild.schemas.answers.wrappers import match_braces
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -250,8 +252,7 @@ def _read_between(
     """
     if close is None:
         rest = view[cue.end : cue.end + _READ_CHARS]
-        found = READERS[question.kind](rest, question)
-        return _shift(found, cue.end)
+        return _shift(_read_open(rest, cue.rule, question), cue.end)
     content = view[cue.end : close]
     maths = cue.rule.bound is Bound.BRACES
     value = _shift(read_bounded(content, question, maths=maths), cue.end)
@@ -279,9 +280,9 @@ def _read_clause(
     if kind is QuestionKind.TEXT and _opens_command(view, cue):
         offset += len(rest) - len(rest.lstrip(" }"))  # "\\text{Answer: } x"
         rest = view[offset:stop]
-    value = READERS[kind](rest, question)
+    value = _read_open(rest, cue.rule, question)
     if value is None and kind is QuestionKind.NUMBER and "**" in rest:
-        value = _read_bold_number(rest, question)
+        value = _read_bold_number(rest)
     if value is not None and value.answer is None and kind is QuestionKind.NUMBER:
         value = _read_same_share(rest, value) or value
     if (
@@ -296,6 +297,13 @@ def _read_clause(
     return _shift(value, offset)
 
 
+def _read_open(rest: str, rule: Rule, question: Question) -> ReadValue | None:
+    """Read the answer that follows a cue; number words count behind a formal one."""
+    if question.kind is QuestionKind.NUMBER and rule.strength is Strength.FORMAL:
+        return read_stated_number(rest, question)
+    return READERS[question.kind](rest, question)
+
+
 def _opens_command(view: str, cue: _Cue) -> bool:
     r"""Return whether a cue stands in a command that closes behind it: "\text{…}"."""
     before = view[max(0, cue.start - _INTRODUCTION_CHARS) : cue.end]
@@ -303,14 +311,14 @@ def _opens_command(view: str, cue: _Cue) -> bool:
     return start >= 0 and "}" not in before[start:]
 
 
-def _read_bold_number(rest: str, question: Question) -> ReadValue | None:
+def _read_bold_number(rest: str) -> ReadValue | None:
     """Read the only bold value of the answer's sentence."""
     first = p.WORD.search(rest)
     sentence = p.sentence_end(rest, first.start() if first else 0)
     bold = list(islice(_BOLD.finditer(rest, 0, sentence + 2), 2))
     if len(bold) != 1:
         return None
-    return _shift(read_bounded(bold[0][1], question), bold[0].start(1))
+    return _shift(read_bounded_number(bold[0][1]), bold[0].start(1))
 
 
 def _ends_bold(view: str, value: ReadValue) -> bool:

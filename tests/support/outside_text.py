@@ -55,10 +55,12 @@ from cotbuild.schemas.answers import (
     limits,
     line_heads,
     mentions,
+    number_words,
     numbers,
     patterns,
     plain_readers,
     readers,
+    stated_numbers,
     turn,
     wrappers,
 )
@@ -273,6 +275,20 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "read_number of a number": lambda text: numbers.read_number("12 " + text),
     "read_number_of_prose": numbers.read_number_of_prose,
     "read_bounded_number": plain_readers.read_bounded_number,
+    "match_number_words": number_words.match_number_words,
+    "match_number_words of one": lambda text: number_words.match_number_words(
+        "two " + text
+    ),
+    "read_stated_number": lambda text: stated_numbers.read_stated_number(
+        text, question("number")
+    ),
+    "read_stated_number of words": lambda text: stated_numbers.read_stated_number(
+        "two " + text, question("number")
+    ),
+    "read_bounded_stated_number": stated_numbers.read_bounded_stated_number,
+    "read_bounded_stated_number of words": lambda text: (
+        stated_numbers.read_bounded_stated_number("two " + text)
+    ),
     "fold_expression": expressions.fold_expression,
     "parse_labels": expressions.parse_labels,
     "find_match": lambda text: compare.find_match(text, question("text", target=text)),
@@ -431,6 +447,12 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "read_number of a text": ("1 1", "111{,}", "=5 ", "$1"),
     "read_number of a number": ("a ", "km/"),
     "read_number_of_prose": ("a ", "9 or "),
+    "match_number_words": ("hundred ", "one-"),
+    "match_number_words of one": ("thousand, two ", "hundred "),
+    "read_stated_number": ("two ", "one, "),
+    "read_stated_number of words": ("hundred ", ", two", "(2) "),
+    "read_bounded_stated_number": ("two ", "(2"),
+    "read_bounded_stated_number of words": ("(2) ", "a "),
     "fold_expression": ("=5 ", "a ", "\\frac{1}{"),
     "parse_labels": ("A, ", "(A) "),
     "find_match": ("1,", "(a) "),
