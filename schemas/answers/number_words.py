@@ -81,7 +81,7 @@ class _Sum(NamedTuple):
     """The value of the first words of a number."""
 
     value: int
-    count: int
+    length: int
     """How many words it has."""
 
 
@@ -105,7 +105,7 @@ def _match_unsigned(text: str, start: int) -> WordNumber | None:
     cardinal = _add_up(tokens)
     if cardinal is None:
         return None
-    end = tokens[cardinal.count - 1].end
+    end = tokens[cardinal.length - 1].end
     whole = cardinal.value
     if point := _POINT.match(text, end):
         return _to_decimal(whole, point, start)
@@ -151,11 +151,11 @@ def _add_up(tokens: Sequence[_Token]) -> _Sum | None:
         group = _read_group(tokens, count)
         if group is None:
             break
-        scale = _read_scale(tokens, count + group.count)
+        scale = _read_scale(tokens, count + group.length)
         if not _may_follow(tokens[count], group.value, scale, limit):
             break
         total += group.value * scale
-        count += group.count
+        count += group.length
         if scale == 1:
             break
         count += 1
@@ -185,16 +185,16 @@ def _read_group(tokens: Sequence[_Token], at: int) -> _Sum | None:
     first = _read_below_hundred(tokens, at)
     if first is None:
         return None
-    following = at + first.count
+    following = at + first.length
     if following == len(tokens) or tokens[following].word != _HUNDRED:
         return first
     if tokens[following].joiner not in (" ", "-"):
         return first
-    hundreds = _Sum(first.value * 100, first.count + 1)
-    rest = _read_below_hundred(tokens, at + hundreds.count)
-    if rest is None or tokens[at + hundreds.count].joiner not in (" ", "-", "and"):
+    hundreds = _Sum(first.value * 100, first.length + 1)
+    rest = _read_below_hundred(tokens, at + hundreds.length)
+    if rest is None or tokens[at + hundreds.length].joiner not in (" ", "-", "and"):
         return hundreds
-    return _Sum(hundreds.value + rest.value, hundreds.count + rest.count)
+    return _Sum(hundreds.value + rest.value, hundreds.length + rest.length)
 
 
 def _read_below_hundred(tokens: Sequence[_Token], at: int) -> _Sum | None:
