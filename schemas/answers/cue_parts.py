@@ -63,7 +63,7 @@ LETTER = (
     r"(?=[ *_(\"'\[$`]{0,5}(?:(?:option|choice|answer|letter) )?[(\[*$]{0,3}(?!a )"
     r"[^\W_](?![\w'-]))"
 )
-YES_NO_WORD = r"(?=[*_(\"']{0,3}(?:yes|no|true|false)\b)"
+YES_NO_WORD = r"(?=[*_(\[\"']{0,3}(?:yes|no|true|false)\b)"
 CORRECT = (
     r"(?:correct|best|right|accurate|likely|logical|appropriate|suitable|closest"
     r"|plausible|probable|reasonable|final)"

@@ -146,7 +146,7 @@ JOINED = re.compile(
 )
 LISTED = re.compile(
     r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]"
-    r"|[^\n.!?]{0,100}?(?<! not)(?<! than)(?<! instead of) "  # "(B) ice, not (C) rain"
+    r"|[^\n.!?]{0,100}?(?<! not)(?<! than)(?<! of)(?<! unlike)(?<! over) "  # "(B) ice, not (C) rain"
     r"[(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
 )
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")

@@ -14,7 +14,12 @@ from cotbuild.schemas.answers import doubts, limits
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import names_foreign_label
 from cotbuild.schemas.answers.latex import undress
-from cotbuild.schemas.answers.number_context import Follows, find_context, match_unit
+from cotbuild.schemas.answers.number_context import (
+    Follows,
+    find_context,
+    limits_number,
+    match_unit,
+)
 from cotbuild.schemas.answers.number_notation import fold_number, match_number
 from cotbuild.schemas.answers.plain_readers import read_bounded_number
 from cotbuild.schemas.answers.read_value import ReadValue
@@ -272,7 +277,7 @@ def _read_clause(
     kind = question.kind
     stop = cue.end + _READ_CHARS
     if kind is QuestionKind.TEXT:
-        stop = _bold_end(view, cue, stop)
+        stop = _box_end(view, cue, _bold_end(view, cue, stop))
     rest = view[cue.end : stop]
     if kind is QuestionKind.NUMBER and doubts.is_compared(low, cue.end):
         return ReadValue(None, cue.end, min(stop, len(view)), complete=True)
@@ -304,6 +309,14 @@ def _read_open(rest: str, rule: Rule, question: Question) -> ReadValue | None:
     return READERS[question.kind](rest, question)
 
 
+def _box_end(view: str, cue: _Cue, stop: int) -> int:
+    r"""Return where the box closes that a cue stands in, or `stop`."""
+    window_start = max(0, cue.start - _INTRODUCTION_CHARS)
+    box = view.rfind("boxed{", window_start, cue.start)
+    close = match_braces(view, box + len("boxed{")) if box >= 0 else None
+    return close if close is not None and cue.end <= close < stop else stop
+
+
 def _opens_command(view: str, cue: _Cue) -> bool:
     r"""Return whether a cue stands in a command that closes behind it: "\text{…}"."""
     before = view[max(0, cue.start - _INTRODUCTION_CHARS) : cue.end]
@@ -316,8 +329,8 @@ def _read_bold_number(rest: str) -> ReadValue | None:
     first = p.WORD.search(rest)
     sentence = p.sentence_end(rest, first.start() if first else 0)
     bold = list(islice(_BOLD.finditer(rest, 0, sentence + 2), 2))
-    if len(bold) != 1:
-        return None
+    if len(bold) != 1 or limits_number(rest[: bold[0].start()]):
+        return None  # "It takes more than **3 hours**"
     return _shift(read_bounded_number(bold[0][1]), bold[0].start(1))
 
 

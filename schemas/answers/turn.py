@@ -323,7 +323,8 @@ def _is_run_on(low: str, mark: _Mark, is_stated: bool, question: Question) -> bo
     if " ".join(after.strip(p.EDGE).split()).startswith(question_start):
         return False
     if re.fullmatch(_QUESTION_HEADS, mark.head):
-        return not _leads_to_question(low[: mark.start], question)
+        is_repeated = bool(line) and _share_known(line, question) == 1.0
+        return not is_repeated and not _leads_to_question(low[: mark.start], question)
     follows_blank_line = low[: mark.start].rstrip(" ").endswith("\n")
     return follows_blank_line and bool(line) and not _restates(line, question)
 
@@ -346,9 +347,14 @@ def _leads_to_question(lead: str, question: Question) -> bool:
 
 def _restates(line: str, question: Question) -> bool:
     """Return whether at least half of a line's words are the question's."""
+    return _share_known(line, question) >= 0.5
+
+
+def _share_known(line: str, question: Question) -> float:
+    """Return the share of a line's words that the question has; 1 if it has no words."""
     words = _WORD.findall(line)
     known = set(_WORD.findall(p.fold(question.text).lower()))
-    return 2 * sum(word in known for word in words) >= len(words)
+    return sum(word in known for word in words) / len(words) if words else 1.0
 
 
 def _states_an_answer(low: str, end: int) -> bool:

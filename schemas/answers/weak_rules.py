@@ -237,11 +237,15 @@ WEAK_RULES = (
         strength=Strength.WEAK,
         bound=Bound.CLAUSE,
         kinds=YES_NO,
-        words=("overall", "in ", "on ", "finally", "conclude"),
+        words=("overall", "in ", "on ", "finally", "conclu", "summary", "verdict"),
         cues=(
             re.compile(
                 r"\b(?:overall|in (?:short|conclusion|summary)|all in all|finally|to conclude"
                 r"|on (?:reflection|balance|second thoughts?)),? (?:it is )?"
+                + YES_NO_WORD
+            ),
+            re.compile(
+                r"\n[ *_#>|-]{0,12}(?:in )?(?:conclusion|summary|verdict)[*_]{0,3}:[*_ ]{0,4}"
                 + YES_NO_WORD
             ),
         ),
@@ -258,7 +262,7 @@ WEAK_RULES = (
         cues=(
             re.compile(
                 r"(?<=[.!?\n])"
-                r"(?=[*_\"' ]{0,6}(?:yes|no|true|false)\b[.!*_\"' ]{0,4}\Z)"
+                r"(?=[*_\"'(\[ ]{0,6}(?:yes|no|true|false)\b[.!*_\"')\] ]{0,4}\Z)"
             ),
         ),
         reads="a last sentence that is yes or no",

@@ -52,6 +52,7 @@ BOUNDED_NUMBERS = [
     ("**Final Answer:**\nTim now has **42 pears**", "42"),
     ("**Answer:** All 3 boxes weigh **42 kg**.", "42"),
     ("**Answer:** 12 or **13**", None),
+    ("## Answer\nIt takes more than **3 hours**.", None),
     ("# Final Answer\n\nTim has **1 more plum** than Jane.", "1"),
     ("# Final Answer\n\nTim has **12 plums** and Jane **3**.", None),
     ("<answer>42</answer></answer>", "42"),
@@ -166,6 +167,10 @@ YES_NO = [
     ("The answer is yes. However, that depends on the pond.", None),
     ("Yes, if it rains.", None),
     ("No, herons cannot.\n\nBut on reflection, yes.", "yes"),
+    ("It has two factors, 1 and 17. [Yes]", "yes"),
+    ("It has two factors.\n**Conclusion:** [Yes], as it should.", "yes"),
+    ("It has two factors.\nConclusion: Yes and no.", None),
+    ("It has two factors.\nConclusion: no such thing is known", None),
 ]
 
 
@@ -212,6 +217,7 @@ TEXT = [
     ('The answer is "Sgt. Salt\'s Band" (1967)', "Sgt. Salt's Band"),
     ("The answer is $x + y$ here.", "x + y"),
     (r"$$\text{Answer: } \frac{3}{8}$$", r"\frac{3}{8}"),
+    (r"So \boxed{\text{Answer: } 5x}.", "5x"),
     ("**Final Answer:**\n\\[ \\text{Answer: } \\frac{3}{8} \\]", r"\frac{3}{8}"),
     ("The answer is ] } )", "] } )"),
     ("The answer is > ].", "> ]"),
@@ -342,6 +348,7 @@ def test_line_heads_of_a_form(form: str, heads: tuple[str, ...]) -> None:
     [
         "Question 1: How many? 7.\nQuestion 2: Each? 6.\nSo \\boxed{42}",
         "P: (1, 2)\nQ: (16, 30)\nThe answer is 42.",
+        "I see 2.\n\n**Question:** Which weathers slowest?\n<answer>42</answer>",
         "Letters:\n- P: once\n- Q: twice over\nThe answer is 42.",
         "We add.\n<|im_start|>solution\nThe answer is 42.",
         "The answer is 42. Problem: Ann has 5 cups. How many? The answer is 5.",
