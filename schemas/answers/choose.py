@@ -21,7 +21,6 @@ from cotbuild.schemas.answers.rule import Strength
 from cotbuild.schemas.answers.statements import (
     Statement,
     find_cued_statements,
-    has_words,
 )
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -68,7 +67,7 @@ def find_statements(
             return [opening, *after]
     begin = max((statement.end for statement in formal), default=0)
     is_answered = any(statement.answer is not None for statement in formal)
-    if is_answered and (answer_first or not has_words(view, begin)):
+    if is_answered and (answer_first or not p.has_words(view, begin)):
         return formal if answer_first else _settle(view, formal, question)
     weak = find_cued_statements(view, low, begin, question, Strength.WEAK, answer_first)
     weak_in_language = find_weak_language_statements(view, low, begin, question)
@@ -121,7 +120,7 @@ def _taking_back(
     view: str, formal: list[Statement], weak: list[Statement]
 ) -> list[Statement]:
     """Return the weak statement of the last sentence, if the text ends in one."""
-    if not weak or has_words(view, weak[-1].end):
+    if not weak or p.has_words(view, weak[-1].end):
         return []
     return weak[-1:] if weak[-1].answer != formal[-1].answer else []
 

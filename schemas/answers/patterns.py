@@ -146,7 +146,7 @@ JOINED = re.compile(
 )
 LISTED = re.compile(
     r"[^\n]{0,200}\n+[ *_>(\[-]*+([^\W_]{1,2})[)\]:.]"
-    r"|[^\n.!?]{0,100}?(?<! not)(?<! than)(?<! of)(?<! unlike)(?<! over) "  # "(B) ice, not (C) rain"
+    r"|[^\n.!?]{0,100}?(?<! not)(?<! than)(?<! of)(?<! unlike)(?<! over) "  # "B, not (C) as"
     r"[(\[*]{0,3}([^\W_]{1,2})[)\]](?= )"
 )
 JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
@@ -206,3 +206,8 @@ def clause(text: str, start: int) -> str:
     end = sentence_end(text, start)
     reason = REASON.search(text, start + 1, end)
     return text[start : reason.start() if reason else end]
+
+
+def has_words(text: str, start: int) -> bool:
+    """Return whether a text holds a word from `start` on, tags aside."""
+    return WORD.search(TAG.sub("", text[start:])) is not None
