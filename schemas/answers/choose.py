@@ -68,11 +68,13 @@ def find_statements(
     begin = max((statement.end for statement in formal), default=0)
     is_answered = any(statement.answer is not None for statement in formal)
     if is_answered and (answer_first or not p.has_words(view, begin)):
-        return formal if answer_first else _settle(view, formal, question)
+        return formal if answer_first else _settle(view, low, formal, question)
     weak = find_cued_statements(view, low, begin, question, Strength.WEAK, answer_first)
     weak_in_language = find_weak_language_statements(view, low, begin, question)
     if is_answered:
-        return _settle(view, [*formal, *_taking_back(view, formal, weak)], question)
+        return _settle(
+            view, low, [*formal, *_taking_back(view, formal, weak)], question
+        )
     statements = _merge([*formal, *_drop_parts(low, weak)], weak_in_language)
     if statements:
         return statements
@@ -126,16 +128,19 @@ def _taking_back(
 
 
 def _settle(
-    view: str, statements: list[Statement], question: Question
+    view: str, low: str, statements: list[Statement], question: Question
 ) -> list[Statement]:
     """Return the statements, the last one without an answer if it is not the text's own.
 
-    That is so if an invented next item may begin before it, or if two statements of one
-    sentence differ.
+    That is so if an invented next item may begin before it, if two statements of one
+    sentence differ, or if the text answers several questions in turn, one of them with
+    yes and one with no.
     """
     last = statements[-1]
-    if parted_by_new_item(view, statements, question) or _differ_in_sentence(
-        statements, question
+    if (
+        parted_by_new_item(view, statements, question)
+        or _differ_in_sentence(statements, question)
+        or _answer_in_turn(low, statements, question)
     ):
         return [*statements[:-1], last._replace(answer=None, complete=True)]
     return statements
@@ -148,6 +153,15 @@ def _differ_in_sentence(statements: list[Statement], question: Question) -> bool
     if earlier.end < last.answer_start:
         return False
     return answers_differ((earlier.answer, last.answer), question)
+
+
+def _answer_in_turn(low: str, statements: list[Statement], question: Question) -> bool:
+    if question.kind is not QuestionKind.YES_NO or len(statements) < 2:
+        return False
+    earlier, last = statements[-2:]
+    if not answers_differ((earlier.answer, last.answer), question):
+        return False
+    return limits.answers_in_turn(low, (earlier.start, last.start))
 
 
 def parted_by_new_item(

@@ -15,7 +15,7 @@ _PREPOSITION = (
 )
 _LIMIT = re.compile(
     r"(?:\A|[,;:(] ?|\b(?:but|and|while|whereas|yet|however,?|so,?|thus,?|therefore,?) )"
-    rf"{_PREPOSITION} (?P<case>[^,;:.()]{{1,60}})(?P<comma>,? ?)\Z"
+    rf"{_PREPOSITION} (?P<case>[^,;:.()]{{1,60}})[,:]? ?\Z"
 )
 _LEAD = re.compile(
     r"(?:(?:we|i|you|one) (?:can |could |would |may )?(?:say|conclude|think|believe) )?"
@@ -45,6 +45,11 @@ _SMALL_WORDS = frozenset(
     {"a", "an", "the", "of", "to", "and", "or", "is", "are", "was"}
 )
 
+_LIMIT_BEHIND = re.compile(
+    r"[)\]*_\"'` ]*+\(?(?:,? ?at least )?"
+    r"(?:in|for|during|on|at|under|within|among) (?P<case>[^\W_]+(?: [^\W_]+){0,3})"
+    r"[*_)\"' ]{0,4}(?:at least)?(?:[.,;!\n]|\Z)"
+)
 _OTHER_CASE = re.compile(
     r"[^.!?\n]{0,60}?(?:[,;.]|\band|\bbut) ?(?:(?:but|and|while|however,?) )?"
     rf"{_PREPOSITION} [^,.;!?\n]{{1,40}}?,? "
@@ -52,6 +57,10 @@ _OTHER_CASE = re.compile(
     r"(?! [a-z])"
 )
 _ANSWERED = re.compile(r"\?[\s\"'*_)-]{0,8}(?:a(?:nswer)?: ?)?(?P<answer>yes|no)\b")
+_BEHIND_QUESTION = re.compile(
+    r"\?[\s\"'*_)#-]{0,8}(?:(?:so|a:),? )?(?:the |my )?(?:final |correct )?[*_]{0,3}\Z"
+)
+_QUESTION_CHARS = 40
 _MAX_PARTS = 64
 
 
@@ -67,7 +76,17 @@ def limits_answer(sentence_before: str, question: Question) -> bool:
     limit = _LIMIT.search(sentence_before[: lead.start()])
     if limit is None:
         return False
-    case = limit["case"].strip(" *_\"'")
+    return _is_case(limit["case"].strip(" *_\"'"), question)
+
+
+def is_limited(low: str, end: int, question: Question) -> bool:
+    """Return whether a yes or no that ends at `end` holds in one case: "yes in winter"."""
+    limit = _LIMIT_BEHIND.match(low, end)
+    return limit is not None and _is_case(limit["case"], question)
+
+
+def _is_case(case: str, question: Question) -> bool:
+    """Return whether a phrase names a case, and does not speak of the question."""
     if _NOT_ABOUT_QUESTION.match(case):
         return True
     words = set(_WORD.findall(case))
@@ -84,6 +103,14 @@ def answers_other_case(low: str, answer: str, end: int) -> bool:
     """
     found = _OTHER_CASE.match(low, end)
     return found is not None and found["other"] != answer
+
+
+def answers_in_turn(low: str, starts: tuple[int, int]) -> bool:
+    """Return whether two statements each stand directly behind a question."""
+    return all(
+        _BEHIND_QUESTION.search(low, max(0, start - _QUESTION_CHARS), start)
+        for start in starts
+    )
 
 
 def answers_parts(low: str, answer: str) -> bool:

@@ -136,6 +136,7 @@ def _read_cue(
                 and (
                     doubts.goes_both_ways(low, value.answer, value.end)
                     or limits.answers_other_case(low, value.answer, value.end)
+                    or limits.is_limited(low, value.end, question)
                 )
             )
         ):

@@ -253,6 +253,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "answers_other_case": lambda text: limits.answers_other_case(
         text.lower(), "yes", 0
     ),
+    "is_limited": lambda text: limits.is_limited(text.lower(), 0, question()),
     "answers_parts": lambda text: limits.answers_parts(text.lower(), "yes"),
     "split_reasoning": turn.split_reasoning,
     "split_think_tags": turn.split_think_tags,

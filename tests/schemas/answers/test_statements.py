@@ -191,12 +191,24 @@ LIMITS = [
     ("For a question of its kind, the answer is no.", "no"),
     ("For granite, which of these weathers, the answer is no.", "no"),
     ("The answer is yes. In water, no animal can breathe.", "yes"),
+    ("- In winter: the answer is no\n- In summer: the answer is yes", None),
+    ("The answer is yes in winter.", None),
+    ("Answer: no (for ducks)", None),
+    ("The answer is yes, at least in summer.", None),
+    ("The answer is no for these reasons.", "no"),
+    ("The answer is no in this case.", "no"),
+    ("The answer is no, for it is closed.", "no"),
+    ("Yes for ducks, no for herons.", None),
+    ("No, it has no wings.", "no"),
 ]
 PARTS = [
     ("Can it fly? No. Can it swim? Yes.", None),
     ("1. Can it fly?\nNo.\n2. Can it swim?\nYes.", None),
     ("Can it fly? No. Can it swim? Yes. So overall, no.", "no"),
     ("Can it fly? Yes. Can it swim? Yes.", "yes"),
+    ("Can it fly? The answer is no. Can it swim? The answer is yes.", None),
+    ("Can it fly?\nAnswer: No.\n\nCan it swim?\n**Answer:** Yes.", None),
+    ("Can it fly? The answer is no. It swims. The answer is yes.", "yes"),
 ]
 
 
