@@ -75,16 +75,18 @@ def find_statements(
         return _settle(
             view, low, [*formal, *_taking_back(view, formal, weak)], question
         )
-    statements = _merge([*formal, *_drop_parts(low, weak)], weak_in_language)
+    statements = _merge([*formal, *_drop_parts(low, weak, question)], weak_in_language)
     if statements:
         return statements
-    lone = _drop_parts(low, alone.find_lone_answers(view, question, given))
+    lone = _drop_parts(low, alone.find_lone_answers(view, question, given), question)
     if lone or not closing_sentence or given:
         return lone
     return _find_closing_sentence(view, low, question)
 
 
-def _drop_parts(low: str, statements: list[Statement]) -> list[Statement]:
+def _drop_parts(
+    low: str, statements: list[Statement], question: Question
+) -> list[Statement]:
     """Return the statements without answers to one of several questions of the text.
 
     As in "Can it fly? No. Can it swim? Yes."
@@ -94,7 +96,7 @@ def _drop_parts(low: str, statements: list[Statement]) -> list[Statement]:
         for one in statements
         if one.rule not in _PART_RULES
         or one.answer not in ("yes", "no")
-        or not limits.answers_parts(low, one.answer)
+        or not limits.answers_parts(low, one.answer, question)
     ]
 
 
@@ -161,7 +163,7 @@ def _answer_in_turn(low: str, statements: list[Statement], question: Question) -
     earlier, last = statements[-2:]
     if not answers_differ((earlier.answer, last.answer), question):
         return False
-    return limits.answers_in_turn(low, (earlier.start, last.start))
+    return limits.answers_in_turn(low, (earlier.start, last.start), question)
 
 
 def parted_by_new_item(

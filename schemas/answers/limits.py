@@ -29,7 +29,11 @@ _HARMLESS = re.compile(
     r"|comparison|response|my|our|its|all|example|instance|clarity|now|once|first|sure"
     r"|certain|least|last|balance|reflection|definition|default|the whole|the other hand"
     r"|the contrary|the basis|average|the purposes? of|the sake of|the most part|principle"
-    r"|practice|logic|inference|deduction|process|consequence|return)\b"
+    r"|practice|logic|inference|deduction|process|consequence|return"
+    r"|(?:(?:a|the|my|common|real|plain|simple|further|second|closer|deeper|final|careful) ){1,2}"
+    r"(?:thoughts?|analysis|nutshell|word|inspection|examination|likelihood|probability"
+    r"|sense|life|world|english|terms|look|estimation)|simplicity|elimination"
+    r"|contradiction|extension|analogy|induction)\b"
 )
 _QUESTION_WORDS = (
     "this that these those such question questions passage text article paragraph "
@@ -61,6 +65,8 @@ _BEHIND_QUESTION = re.compile(
     r"\?[\s\"'*_)#-]{0,8}(?:(?:so|a:),? )?(?:the |my )?(?:final |correct )?[*_]{0,3}\Z"
 )
 _QUESTION_CHARS = 40
+_SENTENCE_CHARS = 240
+_MIN_WORDS = 4
 _MAX_PARTS = 64
 
 
@@ -90,10 +96,12 @@ def _is_case(case: str, question: Question) -> bool:
     if _NOT_ABOUT_QUESTION.match(case):
         return True
     words = set(_WORD.findall(case))
+    # "herons" of a question about a heron
+    stems = {word.rstrip("s") for word in words - _SMALL_WORDS}
     if _HARMLESS.match(case) or words & _ABOUT_QUESTION:
         return False
-    asked = set(_WORD.findall(question.text.lower()))
-    return not words <= asked | _SMALL_WORDS
+    asked = {word.rstrip("s") for word in _WORD.findall(question.text.lower())}
+    return not stems <= asked
 
 
 def answers_other_case(low: str, answer: str, end: int) -> bool:
@@ -105,18 +113,37 @@ def answers_other_case(low: str, answer: str, end: int) -> bool:
     return found is not None and found["other"] != answer
 
 
-def answers_in_turn(low: str, starts: tuple[int, int]) -> bool:
-    """Return whether two statements each stand directly behind a question."""
-    return all(
+def answers_in_turn(low: str, starts: tuple[int, int], question: Question) -> bool:
+    """Return whether two statements each stand directly behind a question.
+
+    The second one's may be the whole question again: then it is the answer.
+    """
+    found = [
         _BEHIND_QUESTION.search(low, max(0, start - _QUESTION_CHARS), start)
         for start in starts
-    )
+    ]
+    if found[0] is None or found[1] is None:
+        return False
+    return not _repeats_question(low, found[1].start(), question)
 
 
-def answers_parts(low: str, answer: str) -> bool:
+def answers_parts(low: str, answer: str, question: Question) -> bool:
     """Return whether a text asks and answers questions of its own, one of them otherwise.
 
     As in "Can it fly? No. Can it swim? Yes.", which calls neither the answer of the whole.
     """
-    parts = islice(_ANSWERED.finditer(low), _MAX_PARTS)
-    return any(part["answer"] != answer for part in parts)
+    parts = list(islice(_ANSWERED.finditer(low), _MAX_PARTS))
+    if all(part["answer"] == answer for part in parts):
+        return False
+    return not _repeats_question(low, parts[-1].start(), question)
+
+
+def _repeats_question(low: str, mark: int, question: Question) -> bool:
+    """Return whether the sentence that ends in the question mark at `mark` is the question.
+
+    At least four words, all of them the question's.
+    """
+    sentence = re.split(r"[.!?:\n]", low[max(0, mark - _SENTENCE_CHARS) : mark])[-1]
+    words = _WORD.findall(sentence)
+    asked = set(_WORD.findall(question.text.lower()))
+    return len(words) >= _MIN_WORDS and asked.issuperset(words)

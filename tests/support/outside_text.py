@@ -254,7 +254,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
         text.lower(), "yes", 0
     ),
     "is_limited": lambda text: limits.is_limited(text.lower(), 0, question()),
-    "answers_parts": lambda text: limits.answers_parts(text.lower(), "yes"),
+    "answers_parts": lambda text: limits.answers_parts(text.lower(), "yes", question()),
     "split_reasoning": turn.split_reasoning,
     "split_think_tags": turn.split_think_tags,
     "find_turn_end of a question with heads": lambda text: turn.find_turn_end(

@@ -200,6 +200,8 @@ LIMITS = [
     ("The answer is no, for it is closed.", "no"),
     ("Yes for ducks, no for herons.", None),
     ("No, it has no wings.", "no"),
+    ("On second thought, the answer is no.", "no"),
+    ("In a nutshell, the answer is no.", "no"),
 ]
 PARTS = [
     ("Can it fly? No. Can it swim? Yes.", None),
@@ -208,6 +210,7 @@ PARTS = [
     ("Can it fly? Yes. Can it swim? Yes.", "yes"),
     ("Can it fly? The answer is no. Can it swim? The answer is yes.", None),
     ("Can it fly?\nAnswer: No.\n\nCan it swim?\n**Answer:** Yes.", None),
+    ("Can it fly? Yes. Which of these weathers slowest? No.", "no"),
     ("Can it fly? The answer is no. It swims. The answer is yes.", "yes"),
 ]
 
