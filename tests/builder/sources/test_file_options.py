@@ -1,6 +1,5 @@
 """How a user names a file's format, the place of its rows, and files side by side."""
 
-import gzip
 import json
 import re
 import shlex
@@ -15,6 +14,7 @@ from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 from cotbuild.schemas.question import Question
 from tests.support.commands import here
+from tests.support.compressed import gzipped
 
 Write = Callable[..., Path]
 Ask = Callable[..., tuple[list[Question], Source]]
@@ -24,7 +24,7 @@ ROW = '{"id": "a", "question": "q", "answer": 1}\n'
 
 def test_text_files_side_by_side(write: Write, ask: Ask) -> None:
     questions = write("q.test.txt", "Why?\r\nHow, then?\n").resolve()
-    targets = write("a.txt.gz", gzip.compress(b"so\nthus"))
+    targets = write("a.txt.gz", gzipped(b"so\nthus"))
     found, source = ask(f"question={questions},target={targets}")
     assert [(q.text, q.target, q.source.row) for q in found] == [
         ("Why?", "so", 0),
@@ -91,8 +91,8 @@ def test_options_that_do_not_fit(
 
 def test_a_file_beside_its_compressed_copy_is_one_split(write: Write, ask: Ask) -> None:
     folder = write("set/train.jsonl", ROW * 2).parent
-    write("set/train.jsonl.gz", gzip.compress(ROW.encode()))
-    write("set/test.json.gz", gzip.compress(json.dumps([json.loads(ROW)]).encode()))
+    write("set/train.jsonl.gz", gzipped(ROW.encode()))
+    write("set/test.json.gz", gzipped(json.dumps([json.loads(ROW)]).encode()))
     questions, source = ask(folder, on_bad_row="drop")
     assert (len(questions), source.drops) == (1, {"duplicate_id": 1})
     assert len(list(source.read_all("test"))) == 1
@@ -203,7 +203,7 @@ TEXTS = ["So. The answer is 3.", "Thus. The answer is 5."]
             json.dumps({"runs": [{"outputs": [{"text": text} for text in TEXTS]}]}),
             ["--rows-under", "runs.outputs", "--join", "order"],
         ),
-        ("t.csv.gz", gzip.compress(f"text;n\n{TEXTS[0]};1\n{TEXTS[1]};2\n".encode()), ["--join", "order"]),
+        ("t.csv.gz", gzipped(f"text;n\n{TEXTS[0]};1\n{TEXTS[1]};2\n".encode()), ["--join", "order"]),
     ],
 )  # fmt: skip
 def test_rationales_in_files_whose_format_is_named(

@@ -1,7 +1,6 @@
 """Files in the shapes that people bring: each gives the same rows, and says its shape."""
 
 import bz2
-import gzip
 import json
 import lzma
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.files import FileRows, opening
 from cotbuild.schemas.errors import CotbuildError, DataError
+from tests.support.compressed import gzipped
 
 Write = Callable[..., Path]
 
@@ -99,9 +99,9 @@ def zstd(data: bytes) -> bytes:
         ("a.jsonl", "".join(json.dumps(row) for row in ROWS), "JSON, objects"),
         ("a.json", "".join(json.dumps(row, indent=2) for row in ROWS), "JSON, objects"),
         # wrapped
-        ("a.jsonl.gz", gzip.compress(LINES.encode()), "JSON Lines, gzip"),
-        ("a.jsonl", gzip.compress(LINES.encode()), "JSON Lines, gzip"),
-        ("a.jsonl.gz", gzip.compress(b"") + gzip.compress(LINES.encode()), "JSON Lines"),
+        ("a.jsonl.gz", gzipped(LINES.encode()), "JSON Lines, gzip"),
+        ("a.jsonl", gzipped(LINES.encode()), "JSON Lines, gzip"),
+        ("a.jsonl.gz", gzipped(b"") + gzipped(LINES.encode()), "JSON Lines"),
         ("a.jsonl.gz", LINES, "JSON Lines"),
         ("a.jsonl.zst", zstd(LINES.encode()), "JSON Lines, zstd"),
         ("a.jsonl.zst", zstd(LINES[:20].encode()) + zstd(LINES[20:].encode()), "JSON Li"),
@@ -317,13 +317,13 @@ def test_a_single_line_with_a_row_is_that_row(
         ("a.zip", b"PK\x03\x04" + b"\0" * 99, {}, "a.zip: a zip archive. Unpack it with `unz"),
         ("a.jsonl", b"PK\x03\x04" + b"\0" * 99, {}, "a.jsonl: a zip archive"),
         ("a.xlsx", b"PK\x03\x04" + b"\0" * 99, {}, "a.xlsx: a workbook. Save the sheet as CSV"),
-        ("a.tar.gz", gzip.compress(b"a" * 257 + b"ustar"), {}, "a tar archive. Unpack it with"),
-        ("a.gz", gzip.compress(gzip.compress(b"x" * 99)), {}, "compressed twice"),
+        ("a.tar.gz", gzipped(b"a" * 257 + b"ustar"), {}, "a tar archive. Unpack it with"),
+        ("a.gz", gzipped(gzipped(b"x" * 99)), {}, "compressed twice"),
         ("a.jsonl", LINES.encode("utf-32"), {}, "text in UTF-32. Save it as UTF-8"),
         ("a.jsonl", LINES.encode("utf-16-le"), {}, "text in UTF-16 without a byte order mark"),
         ("a.jsonl", LINES.encode("utf-16") + b"\0\xd8", {}, "begins as UTF-16 and is not"),
-        ("a.parquet.gz", gzip.compress(b"PAR1" * 9), {}, "a Parquet file inside gzip"),
-        ("a.jsonl.gz", gzip.compress(LINES.encode())[:-9], {}, "damaged gzip: Compressed file"),
+        ("a.parquet.gz", gzipped(b"PAR1" * 9), {}, "a Parquet file inside gzip"),
+        ("a.jsonl.gz", gzipped(LINES.encode())[:-9], {}, "damaged gzip: Compressed file"),
         ("a.jsonl.zst", zstd(LINES.encode())[:-9], {}, "a.jsonl.zst: damaged zstd"),
         ("a.jsonl.bz2", bz2.compress(LINES.encode())[:-9], {}, "damaged bzip2"),
         ("a.jsonl.xz", lzma.compress(LINES.encode())[:-9], {}, "damaged xz"),
@@ -381,7 +381,7 @@ def test_what_a_file_holds_is_bounded(
 ) -> None:
     monkeypatch.setattr(opening, "MAX_FREE_BYTES", 1 << 20)
     monkeypatch.setattr(opening, "MAX_RATIO", 10)
-    path = write("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 200_000))
+    path = write("a.jsonl.gz", gzipped(b'{"a": 1}\n' * 200_000))
     with pytest.raises(DataError, match=r"more than 1 MiB, 10 times its size"):
         list(FileRows(path))
 
@@ -389,7 +389,7 @@ def test_what_a_file_holds_is_bounded(
 def test_the_checksum_is_of_the_bytes_on_disk(write: Write) -> None:
     import hashlib
 
-    data = gzip.compress(LINES.encode())
+    data = gzipped(LINES.encode())
     checksum = FileRows(write("a.jsonl.gz", data)).checksum()
     assert checksum == hashlib.sha256(data).hexdigest()
 
