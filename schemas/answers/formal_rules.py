@@ -33,7 +33,8 @@ FORMAL_RULES = (
         cues=(
             re.compile(
                 r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
-                r"(?<!another answer)(?<!other answer)"  # "2 points/answer = 48"
+                r"(?<!another answer)(?<!other answer)(?<!alternative answer)"
+                r"(?<!another possible answer)(?<!other possible answer)"  # "2 points/answer = 48"
                 rf"(?:{GLOSS}(?:[:=]|{IS}:?)|{SAYS}|(?: choice| option| letter| here){SAYS}"
                 rf"|{OF_THE_QUESTION} {IS}:?)"
             ),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import doubts, limits
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.cue_values import Cue, ends_bold, read_value
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import read_option_before
@@ -71,7 +72,23 @@ def find_cued_statements(
     for rule in rules:
         if rule.bound is Bound.BEFORE:
             statements += _read_before(view, low, begin, rule, question)
+    statements = _without_headings(statements, question)
     return sorted(statements, key=lambda statement: statement.start)
+
+
+def _without_headings(
+    statements: list[Statement], question: Question
+) -> list[Statement]:
+    """Return the statements without the headings of a text that takes option by option.
+
+    Behind "####" stand the answer, or "Option (A):" and then "Option (B):".
+    """
+    if question.kind is not QuestionKind.CHOICE:
+        return statements
+    marked = [one for one in statements if one.rule == "hash_marks"]
+    if not answers_differ((one.answer for one in marked), question):
+        return statements
+    return [one for one in statements if one.rule != "hash_marks"]
 
 
 def _find_cues(low: str, begin: int, rules: Sequence[Rule]) -> list[Cue]:
@@ -128,6 +145,10 @@ def _read_cue(
         is_closed = doubts.is_closed(low, value.end, kind) or ends_bold(view, value)
         if rule.closes and not is_closed:
             return None
+        if low.endswith("would be", cue.start, cue.end) and doubts.has_condition_behind(
+            low, value.end
+        ):
+            return None  # "The answer would be B if it were dry"
         if (
             doubts.is_qualified(low, value.end, kind)
             or doubts.is_revised(low, value.end)

@@ -63,6 +63,7 @@ _QUESTION_HEADS = (
 )
 _ANNOUNCES = re.compile(rf"\b(?:question|problem|exercise|task)\b|{QUESTION_HEADS}")
 _ANNOUNCING_CHARS = 150
+_HEADING_LINES = re.compile(r"(?m)^ {0,3}#{1,6} [^\n]{0,80}$")
 _DIGIT = re.compile(r"[0-9]")
 _INLINE_HEADS = ("q", "question", "problem", "passage", "premise")
 _CHAT_MARK = re.compile(
@@ -339,10 +340,10 @@ def _leads_to_question(lead: str, question: Question) -> bool:
         return False
     if question.kind is QuestionKind.NUMBER:
         return True
-    lead = lead.strip()
+    lead = _HEADING_LINES.sub("", lead).strip()
     if len(lead) > _ANNOUNCING_CHARS:
         return False
-    return lead.endswith(":") or _ANNOUNCES.search(lead) is not None
+    return not lead or lead.endswith(":") or _ANNOUNCES.search(lead) is not None
 
 
 def _restates(line: str, question: Question) -> bool:

@@ -127,6 +127,12 @@ CHOICE_CUES = [
     ("The answer is (B) granite rather than (C) river water.", "B"),
 ]
 CHOICE_DOUBTS = [
+    ("#### Option (A): moss\nsoft.\n\n#### Option (C): river water\nwet.", None),
+    ("#### Option (A): moss\nsoft.\n\n#### Option (B): granite\nAnswer: B", "B"),
+    ("#### B: granite", "B"),
+    ("The answer is (C). Another possible answer is (D).", "C"),
+    ("The answer would be B if it were dry.", None),
+    ("### Solution\n\n**Question:** What is hard?\n\nANSWER: B", "B"),
     ("So (A) is also wrong.", None),
     ("so (C) can be eliminated", None),
     ("so (A) is a possibility", None),
