@@ -66,6 +66,8 @@ NOT_DERIVING = (
     "cotbuild.builder.retry_after",
     "cotbuild.builder.teachers",
     "cotbuild.builder.generate.code_digest",
+    # What the child that compares expressions is started with.
+    "cotbuild.builder.environment",
 )
 """What DERIVING imports, yet decides no row; their own imports are not followed."""
 

@@ -153,7 +153,7 @@ def _read_bounded_digits(text: str, *, maths: bool, whole: bool) -> ReadValue | 
 
 
 def _ends_in_unit(view: str, words: WordNumber) -> bool:
-    """Return whether nothing but a unit, or the number again, stands behind words."""
+    """Return whether nothing but a unit, or the number again, follows the words."""
     again = _read_again(view, words.end)
     _, unit_end = match_unit(view, again.end if again else words.end)
     return not view[unit_end:].strip(_MARKUP + ".,!()")
