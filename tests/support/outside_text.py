@@ -434,7 +434,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "grade_completion": ("<think>", "1.1"),
     "grade_completion as JSON": ('\\"',),
     "read_json_object": ('{"rationale": "', '"answer"  '),
-    "find_json_answer": ('{"answer": "B"}\n', '{"a": ', '{"'),
+    "find_json_answer": ('{"answer": "B"}\n', '{"a": '),
     "find_objects": ('{"a": ', "{'a': '", '{"a": [1, ', '{"a": "\\'),
     "read_json_answer": ('"answer": ', "{"),
     "read_json_answer of a string": (".", "111{,}"),
