@@ -12,7 +12,6 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.language_patterns import OWN_HEADS
 from cotbuild.schemas.answers.language_statements import (
-    LanguageStatement,
     find_language_statements,
     find_weak_language_statements,
 )
@@ -100,24 +99,9 @@ def _drop_parts(
     ]
 
 
-def _merge(
-    statements: list[Statement], others: list[LanguageStatement]
-) -> list[Statement]:
+def _merge(statements: list[Statement], others: list[Statement]) -> list[Statement]:
     """Return English statements and those of other languages in order."""
-    merged = list(statements)
-    for other in others:
-        merged.append(
-            Statement(
-                rule=other.rule,
-                start=other.start,
-                answer_start=other.answer_start,
-                answer_end=other.answer_end,
-                end=other.end,
-                answer=other.answer,
-                complete=other.complete,
-            )
-        )
-    return sorted(merged, key=lambda statement: statement.start)
+    return sorted([*statements, *others], key=lambda statement: statement.start)
 
 
 def _taking_back(

@@ -10,7 +10,6 @@ in lower case.
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ, option_table
@@ -35,6 +34,7 @@ from cotbuild.schemas.answers.language_values import (
     read_value,
 )
 from cotbuild.schemas.answers.read_value import ReadValue
+from cotbuild.schemas.answers.statements import Statement
 from cotbuild.schemas.question import Question, QuestionKind
 
 _LABEL_AT_END = re.compile(
@@ -47,24 +47,11 @@ _COMMA_CUE = re.compile(
 _NUMBER_AT_END = re.compile(r"(?<![\w.,:/^])-?[0-9][0-9.,]{0,20}[%\"')\]*_ ]{0,4}\Z")
 
 
-class LanguageStatement(NamedTuple):
-    """A place where an answer is stated. Offsets are into the text."""
-
-    rule: str
-    start: int
-    answer_start: int
-    answer_end: int
-    end: int
-    """Of its sentence, or where the reason for it begins."""
-    answer: str | None
-    complete: bool
-
-
 def find_language_statements(
     view: str, low: str, question: Question
-) -> list[LanguageStatement]:
+) -> list[Statement]:
     """Return the answers stated in strong forms, such as "Die Antwort ist B"."""
-    found: list[LanguageStatement] = []
+    found: list[Statement] = []
     for patterns in languages_of_nouns(low):
         texts = Texts(view, low, question, patterns)
         found += _read_places(texts, find_cues(texts))
@@ -80,7 +67,7 @@ def find_language_statements(
 
 def _find_decimal_commas(
     view: str, low: str, question: Question
-) -> Iterator[LanguageStatement]:
+) -> Iterator[Statement]:
     """Yield numbers with a decimal comma behind an English cue or in a box.
 
     As "Answer: 29,50" in a French text; in English it is no number.
@@ -104,14 +91,14 @@ def _find_decimal_commas(
 
 def find_weak_language_statements(
     view: str, low: str, begin: int, question: Question
-) -> list[LanguageStatement]:
+) -> list[Statement]:
     """Return the answers from `begin` on in forms that are often no statement.
 
     Such as "also B" or "B ist richtig".
     """
     if question.kind not in (QuestionKind.CHOICE, QuestionKind.YES_NO):
         return []
-    found: list[LanguageStatement] = []
+    found: list[Statement] = []
     for patterns in likely_languages(f"{question.text.lower()}\n{low[:4000]}"):
         texts = Texts(view, low, question, patterns)
         places = find_plain(texts, patterns.weak, "so", begin)
@@ -122,25 +109,25 @@ def find_weak_language_statements(
     return _without_overlaps(found)
 
 
-def _without_overlaps(found: list[LanguageStatement]) -> list[LanguageStatement]:
+def _without_overlaps(found: list[Statement]) -> list[Statement]:
     """Return the statements in order, one for each place.
 
     Languages share words, and "die richtige Antwort ist B" is found twice.
     """
-    kept: list[LanguageStatement] = []
+    kept: list[Statement] = []
     for statement in sorted(found, key=lambda one: (one.answer_start, one.start)):
         if not kept or statement.answer_start >= kept[-1].answer_end:
             kept.append(statement)
     return kept
 
 
-def _read_places(texts: Texts, places: Iterator[Place]) -> Iterator[LanguageStatement]:
+def _read_places(texts: Texts, places: Iterator[Place]) -> Iterator[Statement]:
     for place in places:
         if is_conditional(texts, place.start):
             continue
         value = read_value(texts, place)
         if value is not None:
-            yield LanguageStatement(
+            yield Statement(
                 rule=place.rule,
                 start=place.start,
                 answer_start=value.start,
@@ -153,7 +140,7 @@ def _read_places(texts: Texts, places: Iterator[Place]) -> Iterator[LanguageStat
 
 def _find_predicates(
     texts: Texts, pattern: re.Pattern[str] | None, rule: str, begin: int
-) -> Iterator[LanguageStatement]:
+) -> Iterator[Statement]:
     """Yield the values that a predicate follows: "B ist die richtige Antwort"."""
     if pattern is None:
         return
@@ -165,7 +152,7 @@ def _find_predicates(
             continue
         if is_conditional(texts, value.start):
             continue
-        yield LanguageStatement(
+        yield Statement(
             rule=f"{rule}:{code}",
             start=value.start,
             answer_start=value.start,

@@ -39,7 +39,7 @@ class Statement(NamedTuple):
     answer_end: int
     """The span of the value itself."""
     end: int
-    """Of its sentence."""
+    """Of its sentence, or where the reason for it begins."""
     answer: str | None
     """None: it says that there is no single one."""
     complete: bool
