@@ -14,7 +14,7 @@ from tests.support.weathering import question
 
 @pytest.fixture(scope="module")
 def metric() -> Iterator[MathVerify]:
-    math_verify = MathVerify(cpu_s=3)
+    math_verify = MathVerify(cpu_s=120)  # more than any machine takes
     yield math_verify
     math_verify.close()
 
@@ -38,7 +38,8 @@ def test_equal_expressions(metric: MathVerify) -> None:
     assert found == pairs
 
 
-def test_a_comparison_that_does_not_end_is_no_match(metric: MathVerify) -> None:
+def test_a_comparison_that_does_not_end_is_no_match() -> None:
+    metric = MathVerify(cpu_s=1)
     assert not metric.agrees("9" * 900, "x" * 1001)
     # The child runs out of CPU time.
     assert not metric.agrees("9^{9^{9^{9}}}", "9^{9^{9^{8}}}")
