@@ -17,6 +17,17 @@ from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
 from cotbuild.builder.cli.errors import EXIT_CODES, ExitCode, errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
+from cotbuild.builder.cli.source_options import (
+    FORMATS,
+    columns_option,
+    file_format_option,
+    header_option,
+    kind_option,
+    labels_option,
+    on_bad_row_option,
+    rows_under_option,
+    target_is_option,
+)
 from cotbuild.builder.console import filter_streams, print_line, print_message
 from cotbuild.schemas.errors import DataError, StoreError
 
@@ -116,57 +127,16 @@ def sources(
     ] = None,
     split: Annotated[Text, typer.Option(help="Split to show the first row of.")] = None,
     file_format: Annotated[
-        Text,
-        typer.Option(
-            "--as",
-            metavar="FORMAT",
-            help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each).",
-        ),
+        Text, file_format_option(help=f"Read the file as {FORMATS}.")
     ] = None,
-    header: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Names of the columns of a CSV or TSV file without a header.",
-        ),
-    ] = None,
-    rows_under: Annotated[
-        Text,
-        typer.Option(
-            metavar="PATH",
-            help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
-        ),
-    ] = None,
-    map: Annotated[
-        Many,
-        typer.Option(
-            metavar="FIELD=COLUMN",
-            help="Column of a field, for unknown files; repeatable.",
-        ),
-    ] = None,
-    kind: Annotated[
-        Text,
-        typer.Option(
-            help="choice, yes_no, number or text, if the columns do not show it."
-        ),
-    ] = None,
-    target_is: Annotated[
-        Text,
-        typer.Option(
-            metavar="FORM",
-            help="label, text, index0 or index1: what the targets of choices are, if "
-            "the rows do not show it.",
-        ),
-    ] = None,
-    labels: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Choices that all questions share, such as entailment,neutral.",
-        ),
-    ] = None,
+    header: Annotated[Text, header_option()] = None,
+    rows_under: Annotated[Text, rows_under_option()] = None,
+    map: Annotated[Many, columns_option()] = None,
+    kind: Annotated[Text, kind_option()] = None,
+    target_is: Annotated[Text, target_is_option()] = None,
+    labels: Annotated[Text, labels_option()] = None,
     on_bad_row: Annotated[
-        Text, typer.Option(help="stop (default), or drop the row.")
+        Text, on_bad_row_option(help="stop (default), or drop the row.")
     ] = None,
 ) -> None:
     """List the known datasets, or show one of them."""

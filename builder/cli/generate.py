@@ -14,6 +14,17 @@ from cotbuild.builder.cli.help import (
     TEACHER,
     examples,
 )
+from cotbuild.builder.cli.source_options import (
+    columns_option,
+    eval_splits_option,
+    file_format_option,
+    header_option,
+    kind_option,
+    labels_option,
+    on_bad_row_option,
+    rows_under_option,
+    target_is_option,
+)
 from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -90,7 +101,7 @@ def generate(
     ] = None,
     eval_splits: Annotated[
         Text,
-        typer.Option(
+        eval_splits_option(
             help="Evaluation splits to include, such as dev,test; "
             "no rationales are generated for them.",
             rich_help_panel=QUESTIONS,
@@ -104,71 +115,14 @@ def generate(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
-    file_format: Annotated[
-        Text,
-        typer.Option(
-            "--as",
-            metavar="FORMAT",
-            help="Read the file as jsonl, json, csv, tsv, parquet or lines (a row each), "
-            "if content and name do not show it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    header: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Names of the columns of a CSV or TSV file without a header.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    rows_under: Annotated[
-        Text,
-        typer.Option(
-            metavar="PATH",
-            help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    map: Annotated[
-        Many,
-        typer.Option(
-            metavar="FIELD=COLUMN",
-            help="Column of a field, for unknown files; repeatable.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    kind: Annotated[
-        Text,
-        typer.Option(
-            help="choice, yes_no, number or text, if the columns do not show it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    target_is: Annotated[
-        Text,
-        typer.Option(
-            metavar="FORM",
-            help="label, text, index0 or index1: what the targets of choices are, if "
-            "the rows do not show it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    labels: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Choices that all questions share, such as entailment,neutral.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    on_bad_row: Annotated[
-        Text,
-        typer.Option(
-            help="stop (default), or drop the row and count it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
+    file_format: Annotated[Text, file_format_option(rich_help_panel=QUESTIONS)] = None,
+    header: Annotated[Text, header_option(rich_help_panel=QUESTIONS)] = None,
+    rows_under: Annotated[Text, rows_under_option(rich_help_panel=QUESTIONS)] = None,
+    map: Annotated[Many, columns_option(rich_help_panel=QUESTIONS)] = None,
+    kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
+    target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
+    labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
+    on_bad_row: Annotated[Text, on_bad_row_option(rich_help_panel=QUESTIONS)] = None,
     teacher: Annotated[
         Text,
         typer.Option(

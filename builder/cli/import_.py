@@ -7,6 +7,18 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import FORMAT, QUESTIONS, examples
+from cotbuild.builder.cli.source_options import (
+    FORMATS,
+    columns_option,
+    eval_splits_option,
+    file_format_option,
+    header_option,
+    kind_option,
+    labels_option,
+    on_bad_row_option,
+    rows_under_option,
+    target_is_option,
+)
 from cotbuild.builder.console import print_line, print_message
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
@@ -49,26 +61,15 @@ def import_rationales(
     ] = None,
     file_format: Annotated[
         Text,
-        typer.Option(
-            "--as",
-            metavar="FORMAT",
-            help="Read the files as jsonl, json, csv, tsv, parquet or lines (a row each), "
-            "if content and name do not show it.",
+        file_format_option(
+            help=f"Read the files as {FORMATS}, if content and name do not show it.",
             rich_help_panel=FORMAT,
         ),
     ] = None,
-    header: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Names of the columns of a CSV or TSV file without a header.",
-            rich_help_panel=FORMAT,
-        ),
-    ] = None,
+    header: Annotated[Text, header_option(rich_help_panel=FORMAT)] = None,
     rows_under: Annotated[
         Text,
-        typer.Option(
-            metavar="PATH",
+        rows_under_option(
             help="Where the rows are in JSON documents, such as data.samples.",
             rich_help_panel=FORMAT,
         ),
@@ -155,50 +156,16 @@ def import_rationales(
     ] = None,
     source_map: Annotated[
         Many,
-        typer.Option(
-            metavar="FIELD=COLUMN",
+        columns_option(
             help="Column of a field, for unknown files of questions; repeatable.",
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
-    kind: Annotated[
-        Text,
-        typer.Option(
-            help="choice, yes_no, number or text, if the columns do not show it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    target_is: Annotated[
-        Text,
-        typer.Option(
-            metavar="FORM",
-            help="label, text, index0 or index1: what the targets of choices are, if "
-            "the rows do not show it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    labels: Annotated[
-        Text,
-        typer.Option(
-            metavar="NAME,NAME,…",
-            help="Choices that all questions share, such as entailment,neutral.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    eval_splits: Annotated[
-        Text,
-        typer.Option(
-            help="Evaluation splits to include, such as dev,test.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
-    on_bad_row: Annotated[
-        Text,
-        typer.Option(
-            help="stop (default), or drop the row and count it.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
+    kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
+    target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
+    labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
+    eval_splits: Annotated[Text, eval_splits_option(rich_help_panel=QUESTIONS)] = None,
+    on_bad_row: Annotated[Text, on_bad_row_option(rich_help_panel=QUESTIONS)] = None,
     setting: Annotated[
         Many,
         typer.Option(

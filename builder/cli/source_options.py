@@ -1,0 +1,56 @@
+"""Options about questions and files of rows, defined once for the commands that have them.
+
+Each is `typer.Option` with its name and help. A command names the group that lists the
+option, as in `Annotated[Text, kind_option(rich_help_panel=QUESTIONS)]`, and passes
+another `help` where it does something else.
+"""
+
+from functools import partial
+
+import typer
+
+FORMATS = "jsonl, json, csv, tsv, parquet or lines (a row each)"
+"""The formats of `--as`, as help names them."""
+
+file_format_option = partial(
+    typer.Option,
+    "--as",
+    metavar="FORMAT",
+    help=f"Read the file as {FORMATS}, if content and name do not show it.",
+)
+header_option = partial(
+    typer.Option,
+    metavar="NAME,NAME,…",
+    help="Names of the columns of a CSV or TSV file without a header.",
+)
+rows_under_option = partial(
+    typer.Option,
+    metavar="PATH",
+    help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
+)
+columns_option = partial(
+    typer.Option,
+    metavar="FIELD=COLUMN",
+    help="Column of a field, for unknown files; repeatable.",
+)
+kind_option = partial(
+    typer.Option,
+    help="choice, yes_no, number or text, if the columns do not show it.",
+)
+target_is_option = partial(
+    typer.Option,
+    metavar="FORM",
+    help="label, text, index0 or index1: what the targets of choices are, if the rows do "
+    "not show it.",
+)
+labels_option = partial(
+    typer.Option,
+    metavar="NAME,NAME,…",
+    help="Choices that all questions share, such as entailment,neutral.",
+)
+eval_splits_option = partial(
+    typer.Option, help="Evaluation splits to include, such as dev,test."
+)
+on_bad_row_option = partial(
+    typer.Option, help="stop (default), or drop the row and count it."
+)
