@@ -92,7 +92,7 @@ def stated_licence(source: Source, store_dir: Path | None = None) -> str | None:
             return None
         licences = load_resolved(store_dir).licences
         return licences.get(f"{source.dataset}@{source.revision}") or None
-    dataset = source.identify_dataset(source.open_split(source.split))
+    dataset = source.identify_dataset(source.split)
     if dataset is None:
         return None
     return f"that of {dataset.name}, if it is a copy: {dataset.licence}"

@@ -1,9 +1,7 @@
 """Source: the validated questions of one dataset, split by split, with final ids."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -19,17 +17,9 @@ from cotbuild.builder.sources.base import (
     ToRationale,
     describe_place,
 )
-from cotbuild.builder.sources.datasets import find_known_dataset
-from cotbuild.builder.sources.generic import make_row_parser
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.overlap import Overlap
-from cotbuild.builder.sources.read_columns import (
-    UnderstoodColumns,
-    read_columns,
-    read_sample,
-)
-from cotbuild.builder.sources.reading import Reading
 from cotbuild.builder.sources.reading_line import unused_columns
 from cotbuild.builder.sources.slices import (
     RowRange,
@@ -37,14 +27,14 @@ from cotbuild.builder.sources.slices import (
     draw_key,
     parse_row_range,
 )
+from cotbuild.builder.sources.split_columns import DEFAULT_MAP_OPTION, SourceColumns
 from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.builder.sources.suggest import column_names
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef
 from cotbuild.schemas.record import short_repr
 
-DEFAULT_MAP_OPTION = "--map"
-_DEFAULT_MAP_OPTION = re.compile(r"(?<!\S)--map(?=[ ,)])|(?<=\()--map(?=[ ,)])")
 ParsedRow = tuple[Question, Row]
 NoteBadRow = Callable[[int, Row | BadRow, BadRow], None]
 """Receives the position of a row that is left out, the row, and its fault."""
@@ -84,10 +74,6 @@ class Source:
     """The option of the command line that maps this source's columns."""
     drops: dict[str, int] = field(default_factory=dict)
     """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
-    _understood: dict[tuple[str, str], UnderstoodColumns] = field(
-        default_factory=dict, repr=False
-    )
-    """By split and checksum."""
     overlaps: dict[str, int] = field(default_factory=dict)
     """Questions of the configured split that also occur in each evaluation split.
 
@@ -135,7 +121,7 @@ class Source:
         parser = self._row_parser(rows, split)
         rationale = parser.rationale
         if rationale is None:
-            raise self._no_rationale_error(rows)
+            raise self._no_rationale_error(rows, split)
         parsed = self._parse_rows(rows, parser, split, RowRange(), _Tally())
         return self._pair_rationales(parsed, rationale, rows.location)
 
@@ -156,9 +142,12 @@ class Source:
         """Return the sha256 of the split's file, or repo@revision for the Hub."""
         return self.open_split(canonical_split(split)).checksum()
 
-    def identify_dataset(self, rows: RowReader) -> KnownDataset | None:
-        """Return the known dataset whose shape the rows have, None if there is none."""
-        return self.known or find_known_dataset(read_sample(rows)[0], self.config)
+    def identify_dataset(self, split: str) -> KnownDataset | None:
+        """Return the known dataset whose shape a split's rows have, None for none."""
+        if self.known is not None:
+            return self.known
+        split = canonical_split(split)
+        return self._columns.find(self.open_split(split), split).dataset
 
     def read_as(self, split: str) -> str | None:
         """Return how the columns of a split were understood, in a line.
@@ -170,10 +159,10 @@ class Source:
             return None
         split = canonical_split(split)
         rows = self.open_split(split)
-        is_understood = (split, rows.checksum()) in self._understood
-        if not is_understood and self.identify_dataset(rows) is not None:
+        columns = self._columns.find(rows, split)
+        if columns.dataset is not None:
             return None
-        line = self._understand(rows, split).line
+        line = self._columns.understand(columns, rows, split).line
         return f"{rows.shape}: {line}" if isinstance(rows, HasShape) else line
 
     def read_notes(self, split: str) -> tuple[str, ...]:
@@ -185,63 +174,21 @@ class Source:
         rows = self.open_split(split)
         if not isinstance(rows, HasShape) or not rows.notes:
             return ()
-        if self.identify_dataset(rows) is not None:
+        columns = self._columns.find(rows, split)
+        if columns.dataset is not None:
             return ()
-        unused = unused_columns(self._understand(rows, split).reading)
+        understood = self._columns.understand(columns, rows, split)
+        unused = unused_columns(understood.reading)
         return tuple(line for name, line in rows.notes.items() if name not in unused)
+
+    @cached_property
+    def _columns(self) -> SourceColumns:
+        return SourceColumns(self.config, self.split, self.open_split, self.map_option)
 
     def _row_parser(self, rows: RowReader, split: str) -> RowParser:
         if self.known is not None:
             return self.known.row_parser()
-        sample = read_sample(rows)
-        dataset = find_known_dataset(sample[0], self.config)
-        if dataset is not None:
-            return dataset.row_parser(sample[0])
-        return make_row_parser(self._understand(rows, split).reading)
-
-    def _understand(self, rows: RowReader, split: str) -> UnderstoodColumns:
-        """Return the reading of a split's columns, for which all its rows are read.
-
-        It is kept for as long as the content of the split stays the same.
-        """
-        key = (split, rows.checksum())
-        if key not in self._understood:
-            base = None
-            if split != self.split:
-                base = self._base_reading()
-            sample = read_sample(rows)
-            with self._own_map_option():
-                understood = read_columns(rows, sample, self.config, base)
-            line = self._name_map_option(understood.line)
-            self._understood[key] = understood._replace(line=line)
-        return self._understood[key]
-
-    @contextmanager
-    def _own_map_option(self) -> Iterator[None]:
-        """Name the option of this source in the errors that tell how to map columns."""
-        try:
-            yield
-        except (ConfigError, DataError) as error:
-            if self.map_option == DEFAULT_MAP_OPTION:
-                raise
-            raise type(error)(self._name_map_option(str(error))) from error
-
-    def _name_map_option(self, text: str) -> str:
-        return _DEFAULT_MAP_OPTION.sub(self.map_option, text)
-
-    def _base_reading(self) -> Reading | None:
-        """Return the reading of the configured split, None if it has none.
-
-        Its columns decide for splits without targets.
-        """
-        try:
-            rows = self.open_split(self.split)
-            sample = read_sample(rows)
-        except (ConfigError, DataError):
-            return None
-        if find_known_dataset(sample[0], self.config) is not None:
-            return None
-        return self._understand(rows, self.split).reading
+        return self._columns.row_parser(rows, split)
 
     def _read_counted(
         self, rows: RowReader, parser: RowParser, split: str
@@ -370,13 +317,13 @@ class Source:
             row=position,
         )
 
-    def _no_rationale_error(self, rows: RowReader) -> ConfigError:
-        if self.config.name == "bundled" or self.identify_dataset(rows) is not None:
+    def _no_rationale_error(self, rows: RowReader, split: str) -> ConfigError:
+        if self.config.name == "bundled" or self.identify_dataset(split) is not None:
             return ConfigError(
                 f"{rows.location}: its rows have no rationales. Use a source that has "
                 "them, such as gsm8k or strategyqa."
             )
-        columns = list(dict.fromkeys(name for row in read_sample(rows) for name in row))
+        columns = column_names(self._columns.find(rows, split).sample)
         return ConfigError(
             f"{rows.location}: no column named rationale among {columns}. "
             "Name it with --map rationale=COL"
