@@ -123,17 +123,17 @@ class Source:
         if rationale is None:
             raise self._no_rationale_error(rows, split)
         parsed = self._parse_rows(rows, parser, split, RowRange(), _Tally())
-        return self._pair_rationales(parsed, rationale, rows.location)
+        return self._pair_rationales(parsed, rationale, rows)
 
     def _pair_rationales(
-        self, parsed: Iterator[ParsedRow], rationale: ToRationale, location: str
+        self, parsed: Iterator[ParsedRow], rationale: ToRationale, rows: RowReader
     ) -> Iterator[tuple[Question, str]]:
         for question, row in parsed:
             text = rationale(row)
             fault = find_surrogate(text) if text else None
             if fault is not None:
                 bad_row = BadRow(BadRowReason.NOT_UTF8, f"rationale {fault}")
-                place = f"{location} row {question.source.row} (from 0)"
+                place = describe_place(rows, question.source.row)
                 self._record_bad_row(bad_row, _Tally(), place)
             elif text:
                 yield question, text
@@ -303,8 +303,9 @@ class Source:
 
     def _record_bad_row(self, bad_row: BadRow, tally: _Tally, place: str) -> None:
         if self.config.on_bad_row == "stop":
+            message = self._columns.name_map_option(bad_row.message)
             raise DataError(
-                f"{place}: {bad_row.message} Fix the row or pass --on-bad-row drop."
+                f"{place}: {message} Fix the row or pass --on-bad-row drop."
             ) from bad_row
         tally.drops[bad_row.reason.value] += 1
 

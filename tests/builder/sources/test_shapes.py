@@ -443,6 +443,16 @@ def test_errors_name_the_option_that_maps_the_source(write: Write) -> None:
     assert "(change with --source-map, --kind)" in (source.read_as("train") or "")
 
 
+def test_the_error_of_a_row_names_the_option_that_maps_the_source(write: Write) -> None:
+    rows = [{"question": "q", "answer": 1}, {"question": "r", "answer": ""}]
+    source = open_source(SourceConfig(name=str(write("a.jsonl", rows))))
+    source.map_option = "--source-map"
+    with pytest.raises(
+        DataError, match=r"row 1 .*\(--source-map target= leaves out all"
+    ):
+        list(source.read("train"))
+
+
 Target = st.sampled_from([1, 2, "3", "yes", "no", True, "x", None, "", "1/2", 0, "B"])
 Choices = st.sampled_from(
     [None, ["B", "1"], ["a", "b", "3", None], {"A": "x", "B": "y"}]
