@@ -57,11 +57,3 @@ def _write_ambiguous(number: str, mark: str, text: str, question: str) -> str | 
     if has_point and has_comma:
         return None
     return number.replace(".", ",")
-
-
-def scale_number(number: str, power: int) -> str:
-    """Multiply plain digits by 10 to the power of `power`."""
-    whole, _, decimals = number.partition(".")
-    shifted = whole + decimals[:power].ljust(power, "0")
-    rest = decimals[power:]
-    return f"{shifted}.{rest}" if rest else shifted

@@ -5,9 +5,10 @@ from itertools import islice
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import OptionTable, option_table
-from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
+from cotbuild.schemas.answers.language_numbers import write_in_english
 from cotbuild.schemas.answers.language_patterns import CLOSING, WORD, LanguagePatterns
 from cotbuild.schemas.answers.language_places import Place, Texts
+from cotbuild.schemas.answers.plain_numbers import shift_point
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.question import QuestionKind
@@ -194,7 +195,7 @@ def read_number(texts: Texts, start: int, stop: int) -> ReadValue | None:
     answer = value.answer
     scale = patterns.scale.match(texts.low, end) if patterns.scale else None
     if answer is not None and scale is not None:
-        answer = scale_number(answer, patterns.scales[scale[1]])
+        answer = shift_point(answer, patterns.scales[scale[1]])
         end = scale.end()
     return ReadValue(answer, start + value.start, end, complete=end < len(texts.view))
 

@@ -6,6 +6,8 @@ pattern; `numbers` reads what an answer may be.
 
 import re
 
+from cotbuild.schemas.answers.number_notation import SCALES
+
 # A comma cannot come before a number, so that those of one number are read once. TeX's
 # separators can, so their count is bounded.
 _GROUPS = (
@@ -21,7 +23,6 @@ PLAIN_NUMBER = re.compile(
     re.IGNORECASE,
 )
 SCALE = re.compile(r" ?(thousand|million|billion)\b", re.IGNORECASE)
-_SCALES = {"thousand": 3, "million": 6, "billion": 9}
 
 
 def plain_number(found: re.Match[str]) -> str:
@@ -36,11 +37,11 @@ def plain_number(found: re.Match[str]) -> str:
     if found["rest"]:
         return sign + digits + found["rest"]
     if scale := SCALE.match(found.string, found.end()):
-        digits = _shift_point(digits, _SCALES[scale[1].lower()])
+        digits = shift_point(digits, SCALES[scale[1].lower()])
     return sign + digits
 
 
-def _shift_point(digits: str, places: int) -> str:
+def shift_point(digits: str, places: int) -> str:
     """Multiply plain digits by 10 to the power of `places`."""
     whole, _, decimals = digits.partition(".")
     shifted = whole + decimals[:places].ljust(places, "0")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cotbuild.schemas.answers.language_numbers import scale_number, write_in_english
+from cotbuild.schemas.answers.language_numbers import write_in_english
+from cotbuild.schemas.answers.plain_numbers import shift_point
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ def test_write_in_english(number: str, text: str, english: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "power", "scaled"),
+    ("digits", "places", "shifted"),
     [("5", 4, "50000"), ("1.2", 8, "120000000"), ("1.2345", 2, "123.45")],
 )
-def test_scale_number(number: str, power: int, scaled: str) -> None:
-    assert scale_number(number, power) == scaled
+def test_shift_point(digits: str, places: int, shifted: str) -> None:
+    assert shift_point(digits, places) == shifted
