@@ -65,7 +65,6 @@ _UNIT = re.compile(
     rf"(?:[\s~]{{0,4}}(?:/|·|⋅|\*|\bper\b)?[\s~]{{0,4}}{_UNIT_WORD}{_UNIT_POWER}){{0,4}})"
     rf"|(?P<counter>(?!{_EAST_ASIAN_SCALE})[{_EAST_ASIAN}]{{1,6}})"  # 42個, 42개
 )
-_CASELESS_UNIT = re.compile(_UNIT.pattern, re.IGNORECASE)
 
 
 def match_unit(text: str, at: int, *, maths: bool = False) -> tuple[str, int]:
@@ -211,10 +210,9 @@ def _is_followed_by_other(text: str, number: Number, at: int) -> bool:
 def find_context(text: str, number: Number, *, maths: bool = False) -> Context:
     """Return a number's unit and what follows it."""
     unit, end = match_unit(text, number.end, maths=maths)
-    ends = (number.end, end) if unit else (number.end,)
     if _joins_another(text, number, end):
         return Context(Follows.ANOTHER, unit, end)
-    if _continues(text, number, ends[-1], maths=maths):
+    if _continues(text, number, end, maths=maths):
         return Context(Follows.EXPRESSION, unit, end)
     return Context(Follows.NOTHING, unit, end)
 

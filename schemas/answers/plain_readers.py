@@ -49,18 +49,17 @@ def read_bounded_number(text: str, *, maths: bool = False) -> ReadValue | None:
     Words such as a unit may follow it, or a sentence may hold it as its only number;
     any other content is None. `maths` says that the text is LaTeX, as in a box.
     """
-    whole = numbers.read_whole_number(text, maths=maths, with_words=True)
-    if whole is not None:
-        return ReadValue(whole.plain, whole.start, whole.end, complete=True)
+    if whole := read_whole_number(text, maths=maths):
+        return whole
     reading = numbers.read_number_of_prose(text)
     if reading is None or reading.plain is None:
         return None
     return ReadValue(reading.plain, reading.start, reading.end, complete=True)
 
 
-def read_whole_number(content: str) -> ReadValue | None:
+def read_whole_number(text: str, *, maths: bool = False) -> ReadValue | None:
     """Read a number that stands alone, words such as a unit aside; not in a sentence."""
-    whole = numbers.read_whole_number(content, maths=False, with_words=True)
+    whole = numbers.read_whole_number(text, maths=maths, with_words=True)
     if whole is None:
         return None
     return ReadValue(whole.plain, whole.start, whole.end, complete=True)
