@@ -9,7 +9,7 @@ from cotbuild.schemas.answers.language_numbers import write_in_english
 from cotbuild.schemas.answers.language_patterns import CLOSING, WORD, LanguagePatterns
 from cotbuild.schemas.answers.language_places import Place, Texts
 from cotbuild.schemas.answers.plain_numbers import shift_point
-from cotbuild.schemas.answers.read_value import ReadValue
+from cotbuild.schemas.answers.read_value import ReadValue, skip
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.question import QuestionKind
 
@@ -74,13 +74,12 @@ def find_sentence_end(texts: Texts, start: int) -> int:
 
 def _clause(texts: Texts, start: int) -> tuple[int, int]:
     """Return the clause at `start`, without the reason that ends it."""
-    opening = _OPENING.match(texts.low, start)
-    start = opening.end() if opening else start
-    end = min(p.sentence_end(texts.view, start), start + _READ_CHARS)
-    if reason := texts.patterns.because.search(texts.low, start + 1, end):
-        end = reason.start()
     # The markup skipped belongs to the reader, which looks at brackets.
-    return (opening.start() if opening else start), end
+    begin = skip(_OPENING, texts.low, start)
+    end = min(p.sentence_end(texts.view, begin), begin + _READ_CHARS)
+    if reason := texts.patterns.because.search(texts.low, begin + 1, end):
+        end = reason.start()
+    return start, end
 
 
 def _read_in_clause(texts: Texts, start: int, stop: int) -> ReadValue | None:
@@ -95,8 +94,7 @@ def _read_in_clause(texts: Texts, start: int, stop: int) -> ReadValue | None:
         value = _read_text(texts, start, stop)
     if value is not None:
         return value
-    opening = _OPENING.match(texts.low, start)
-    begin = opening.end() if opening else start
+    begin = skip(_OPENING, texts.low, start)
     if none := texts.patterns.none.match(texts.low, begin, stop):
         return ReadValue(None, none.start(), none.end(), complete=True)
     return None
@@ -141,15 +139,13 @@ def _names_all_of_several(texts: Texts, start: int, stop: int) -> bool:
 def _read_glued_label(texts: Texts, start: int, stop: int) -> ReadValue | None:
     """Read a label that a particle of the language follows directly: B입니다."""
     options = option_table(texts.question)
-    opening = _OPENING.match(texts.low, start, stop)
-    begin = opening.end() if opening else start
+    begin = skip(_OPENING, texts.low, start, stop)
     name = _longest_label(texts.low[begin:stop], options)
     if name is None:
         return None
     label = options.labels[name]
     span = (begin, begin + len(name))
-    closing = _CLOSING_MARKS.match(texts.low, span[1], stop)
-    after = closing.end() if closing else span[1]
+    after = skip(_CLOSING_MARKS, texts.low, span[1], stop)
     beside = texts.low[after:stop].lstrip("の .:,-")
     named = [other for other, text in options.texts.items() if text == beside]
     if named:
@@ -173,8 +169,7 @@ def _longest_label(low: str, options: OptionTable) -> str | None:
 
 def read_number(texts: Texts, start: int, stop: int) -> ReadValue | None:
     patterns = texts.patterns
-    opening = _OPENING.match(texts.low, start)
-    if patterns.negation.match(texts.low, opening.end() if opening else start, stop):
+    if patterns.negation.match(texts.low, skip(_OPENING, texts.low, start), stop):
         return None
     window = texts.view[start:stop]
     if patterns.language.decimal_comma:
@@ -208,8 +203,7 @@ def _find_only_number(window: str) -> int:
 
 def _read_text(texts: Texts, start: int, stop: int) -> ReadValue | None:
     patterns = texts.patterns
-    opening = _OPENING.match(texts.low, start)
-    begin = opening.end() if opening else start
+    begin = skip(_OPENING, texts.low, start)
     if patterns.none.match(texts.low, begin, stop):
         return None
     if patterns.language.right_bound and patterns.negation.match(
@@ -220,8 +214,7 @@ def _read_text(texts: Texts, start: int, stop: int) -> ReadValue | None:
 
 
 def _read_words(texts: Texts, start: int, stop: int) -> ReadValue | None:
-    opening = _OPENING.match(texts.low, start)
-    begin = opening.end() if opening else start
+    begin = skip(_OPENING, texts.low, start)
     return _read_yes_no(texts.low, begin, texts.patterns) or _read_with(
         texts, start, stop
     )
@@ -244,8 +237,7 @@ def _is_denied(rest: str, patterns: LanguagePatterns) -> bool:
 
 def _is_qualified(texts: Texts, end: int) -> bool:
     """Return whether "if" follows a value: "B, wenn es regnete"."""
-    mark = _COMMA.match(texts.low, end)
-    start = mark.end() if mark else end
+    start = skip(_COMMA, texts.low, end)
     return texts.patterns.condition.match(texts.low, start) is not None
 
 

@@ -31,6 +31,7 @@ from cotbuild.schemas.answers.number_notation import (
     fold_number,
     match_number,
 )
+from cotbuild.schemas.answers.read_value import skip
 
 
 class WholeNumber(NamedTuple):
@@ -119,8 +120,8 @@ def read_whole_number(
     if not all(map(_is_side, sides[:-1])):
         return None
     start = end - len(sides[-1])
-    prefix = _PREFIX.match(view, start, end)
-    start, end = _strip_whole(view, maths, prefix.end() if prefix else start, end)
+    start = skip(_PREFIX, view, start, end)
+    start, end = _strip_whole(view, maths, start, end)
     body = view[:end]
     maths = maths or undressed.is_maths(start)
     number = match_number(body, start, maths=maths)
@@ -260,8 +261,7 @@ def read_number(text: str) -> NumberReading | None:
     """
     undressed = undress(fold_number(text))
     view = undressed.text
-    opening = _OPENING.match(view)
-    start = opening.end() if opening else 0
+    start = skip(_OPENING, view, 0)
     clause = view[: start + len(p.clause(view, start))]
     maths = undressed.is_maths(start)
     number = None if is_piece(view, start) else match_number(clause, start, maths=maths)
@@ -296,8 +296,7 @@ def _last_equals(clause: str, start: int, number: Number | None) -> int | None:
 def _read_after_equals(
     view: str, end: int, start: int, equals: int, text: str
 ) -> NumberReading | None:
-    opening = _OPENING.match(view, equals + 1, end)
-    at = opening.end() if opening else equals + 1
+    at = skip(_OPENING, view, equals + 1, end)
     number = None if is_piece(view, at) else match_number(view, at)
     if number is None:
         return None
@@ -310,8 +309,7 @@ def _read_after_equals(
 def _lists_values(view: str, named: list[re.Match[str]]) -> bool:
     """Return whether one name is given several values: "x = 5 or x = 6"."""
     for name, following in pairwise(named):
-        opening = _OPENING.match(view, name.end())
-        number = match_number(view, opening.end() if opening else name.end())
+        number = match_number(view, skip(_OPENING, view, name.end()))
         if number and _LISTED.fullmatch(view, number.end, following.start()):
             return True
     return False

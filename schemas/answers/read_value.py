@@ -1,6 +1,7 @@
 """What a reader reads at one place of a text, and what all readers share. Pure."""
 
 import re
+import sys
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
@@ -27,7 +28,9 @@ def read_no_single(text: str, start: int) -> ReadValue | None:
     return ReadValue(None, *found.span(), complete=True) if found else None
 
 
-def skip(pattern: re.Pattern[str], text: str, start: int) -> int:
+def skip(
+    pattern: re.Pattern[str], text: str, start: int, stop: int = sys.maxsize
+) -> int:
     """Return the end of a match of `pattern` at `start`; `start` if there is none."""
-    found = pattern.match(text, start)
+    found = pattern.match(text, start, stop)
     return found.end() if found else start
