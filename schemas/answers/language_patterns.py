@@ -6,22 +6,18 @@ Every repeat is bounded, so a scan takes linear time.
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers.folding import MARKS, fold
 from cotbuild.schemas.answers.languages.language import Language
 from cotbuild.schemas.answers.languages.table import LANGUAGES
-from cotbuild.schemas.question import Question
 
 WORD = rf"[\w{MARKS}]"
 """A character of a word."""
 CLOSING = r"[ *_\"'`$)\]}>]{0,5}"
 """Markup and marks that may close behind a value."""
-_LIKELY_CHARS = 4000
-"""How much of a text is looked at to tell its language."""
-_WORD = re.compile(rf"{WORD}+")
-_TYPED_AS = {
+TYPED_AS = {
     "ı": "[ıi]",
     "ё": "[ёе]",
     "ß": "(?:ß|ss)",
@@ -84,18 +80,19 @@ def join_words(words: Iterable[str]) -> str:
     """Return an alternation of words, longest first, in all forms they are typed in."""
     forms: dict[str, None] = {}
     for word in sorted(words, key=len, reverse=True):
-        for form in _spellings(word):
+        for form in spellings(word):
             forms[_as_typed(form)] = None
     return f"(?:{'|'.join(forms)})"
 
 
-def _spellings(word: str) -> tuple[str, str]:
+def spellings(word: str) -> tuple[str, str]:
+    """Return a word as `folding.fold` leaves it, and with its accents apart."""
     folded = fold(unicodedata.normalize("NFC", word))
     return folded, unicodedata.normalize("NFD", folded)
 
 
 def _as_typed(word: str) -> str:
-    return "".join(_TYPED_AS.get(char) or re.escape(char) for char in word)
+    return "".join(TYPED_AS.get(char) or re.escape(char) for char in word)
 
 
 class _Compiler:
@@ -213,51 +210,6 @@ class _Compiler:
         return rf"(?:(?P<no>{no}{ends})|(?P<yes>{yes}{ends}))"
 
 
-class _Stems(NamedTuple):
-    """Words of which one is in every text that states an answer in a strong form."""
-
-    language: Language
-    nouns: tuple[str, ...]
-    options: tuple[str, ...]
-    """These count only with one of `adjectives`: "option" alone is English too."""
-    adjectives: tuple[str, ...]
-
-
-def _find_stems(language: Language, *, ascii_only: bool) -> _Stems:
-    nouns = (
-        *language.answer,
-        *language.solution,
-        *language.choose,
-        *language.is_answer,
-    )
-    return _Stems(
-        language,
-        _shortest_stems(nouns, ascii_only),
-        _shortest_stems(language.option, ascii_only),
-        _shortest_stems(language.correct, ascii_only),
-    )
-
-
-def _shortest_stems(words: Iterable[str], ascii_only: bool) -> tuple[str, ...]:
-    stems: set[str] = set()
-    for word in words:
-        for form in _spellings(word):
-            stem = form.replace("ı", "i") if ascii_only else _longest_piece(form)
-            if stem.isascii() or not ascii_only:
-                stems.add(stem)
-    return tuple(
-        stem
-        for stem in sorted(stems)
-        if not any(other != stem and other in stem for other in stems)
-    )
-
-
-def _longest_piece(word: str) -> str:
-    """Return the longest piece of a word that is typed in one way."""
-    pieces = re.split("[" + "".join(_TYPED_AS) + "]", word)
-    return max(pieces, key=len).strip()
-
-
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     return re.compile(pattern) if pattern else None
 
@@ -299,120 +251,9 @@ def compile_language(language: Language) -> LanguagePatterns:
         scales={
             form: power
             for word, power in language.scales.items()
-            for form in _spellings(word)
+            for form in spellings(word)
         },
     )
-
-
-_STEMS = tuple(_find_stems(language, ascii_only=False) for language in LANGUAGES)
-_ASCII_STEMS = tuple(
-    stems
-    for stems in (_find_stems(language, ascii_only=True) for language in LANGUAGES)
-    if stems.nouns or stems.options
-)
-_ENGLISH_STEMS = ("option", "proposition")
-_ASCII_WORDS = tuple(
-    {word for stems in _ASCII_STEMS for word in (*stems.nouns, *stems.options)}
-    - set(_ENGLISH_STEMS)
-)
-_BESIDE_ENGLISH = tuple(
-    {
-        word
-        for language in LANGUAGES
-        if not set(_ENGLISH_STEMS).isdisjoint(language.option)
-        for word in language.correct
-        if word.isascii()
-    }
-    - {"correct", "finale"}
-)
-"""In every ASCII text that states an answer in another language is one of the words, or
-one of these beside "option".
-"""
-_FOREIGN_LETTER = re.compile(
-    "[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u036f\u0400-\u1fff\u3040-\ud7ff]"
-)
-
-
-@lru_cache(maxsize=4)  # a text is asked for by several rules
-def languages_of_nouns(low: str) -> tuple[LanguagePatterns, ...]:
-    """Return the languages of which a noun or predicate for the answer is in a text."""
-    is_plain = low.isascii() or _FOREIGN_LETTER.search(low) is None
-    if is_plain and not _has_any(low, _ASCII_WORDS):
-        has_option = _has_any(low, _ENGLISH_STEMS)
-        if not (has_option and _has_any(low, _BESIDE_ENGLISH)):
-            return ()  # as nearly every English text
-    found = []
-    for stems in _ASCII_STEMS if is_plain else _STEMS:
-        has_noun = _has_any(low, stems.nouns)
-        if has_noun or (
-            _has_any(low, stems.options) and _has_any(low, stems.adjectives)
-        ):
-            found.append(compile_language(stems.language))
-    return tuple(found)
-
-
-def _has_any(low: str, words: tuple[str, ...]) -> bool:
-    for word in words:  # noqa: SIM110, any() takes three times as long
-        if word in low:
-            return True
-    return False
-
-
-@lru_cache(maxsize=64)  # the samples of one question come one after the other
-def likely_languages(low: str) -> tuple[LanguagePatterns, ...]:
-    """Return the languages of which a text has at least two common words."""
-    words = set(_WORD.findall(low))
-    likely = []
-    for language in LANGUAGES:
-        if language.right_bound:
-            hits = len(words.intersection(language.common))
-        elif low.isascii():
-            continue
-        else:
-            hits = sum(word in low for word in language.common)
-        if hits >= 2:
-            likely.append(compile_language(language))
-    return tuple(likely)
-
-
-_STANDS_ALONE = re.compile(r"[*_\"')\]]{0,4}(?:[.,;:!。\n-]|\s*\Z| -)")
-_YES_NO_WORDS = tuple(
-    {
-        form
-        for language in LANGUAGES
-        for word in (*language.yes, *language.no)
-        for form in _spellings(word)
-    }
-    - {"no"}
-)
-
-
-def stands_alone(text: str, end: int, question: Question) -> bool:
-    """Return whether an English yes or no that ends at `end` is surely one.
-
-    In the Portuguese "No Brasil" it is none.
-    """
-    if _STANDS_ALONE.match(text, end):
-        return True
-    return not likely_languages(f"{question.text}\n{text[:_LIKELY_CHARS]}".lower())
-
-
-def match_yes_no(text: str, start: int, question: Question) -> tuple[str, int] | None:
-    """Return yes or no at `start` in a language of the text or question, and its end.
-
-    Only a word that a mark or a reason follows: "Ja, weil". English "no" is not one.
-    """
-    low = text[:_LIKELY_CHARS].lower()
-    if not low.startswith(_YES_NO_WORDS, start):
-        return None
-    for patterns in likely_languages(f"{question.text.lower()}\n{low}"):
-        found = patterns.yes_no.match(low, start)
-        if found is None:
-            continue
-        is_apart = _STANDS_ALONE.match(low, found.end())
-        if is_apart or patterns.because.match(low, found.end()):
-            return ("yes" if found["yes"] else "no"), found.end()
-    return None
 
 
 def _all(field: str) -> str:

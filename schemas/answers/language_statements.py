@@ -13,12 +13,11 @@ from itertools import islice
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ, option_table
-from cotbuild.schemas.answers.language_patterns import (
-    CLOSING,
-    WORD,
-    languages_of_nouns,
-    likely_languages,
+from cotbuild.schemas.answers.language_detection import (
+    find_languages_of_nouns,
+    find_likely_languages,
 )
+from cotbuild.schemas.answers.language_patterns import CLOSING, WORD
 from cotbuild.schemas.answers.language_places import (
     MAX_CUES,
     Place,
@@ -52,7 +51,7 @@ def find_language_statements(
 ) -> list[Statement]:
     """Return the answers stated in strong forms, such as "Die Antwort ist B"."""
     found: list[Statement] = []
-    for patterns in languages_of_nouns(low):
+    for patterns in find_languages_of_nouns(low):
         texts = Texts(view, low, question, patterns)
         found += _read_places(texts, find_cues(texts))
         if question.kind is QuestionKind.CHOICE and patterns.choose:
@@ -74,7 +73,7 @@ def _find_decimal_commas(
     """
     if "," not in low or not _COMMA_CUE.search(low):
         return
-    for patterns in likely_languages(f"{question.text.lower()}\n{low[:4000]}"):
+    for patterns in find_likely_languages(low, question):
         if not patterns.language.decimal_comma:
             continue
         for cue in islice(_COMMA_CUE.finditer(low), MAX_CUES):
@@ -99,7 +98,7 @@ def find_weak_language_statements(
     if question.kind not in (QuestionKind.CHOICE, QuestionKind.YES_NO):
         return []
     found: list[Statement] = []
-    for patterns in likely_languages(f"{question.text.lower()}\n{low[:4000]}"):
+    for patterns in find_likely_languages(low, question):
         texts = Texts(view, low, question, patterns)
         places = find_plain(texts, patterns.weak, "so", begin)
         found += _read_places(texts, places)

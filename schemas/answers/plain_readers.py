@@ -3,7 +3,7 @@
 from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import is_correct
-from cotbuild.schemas.answers.language_patterns import match_yes_no, stands_alone
+from cotbuild.schemas.answers.language_detection import match_yes_no, stands_alone
 from cotbuild.schemas.answers.read_value import ReadValue, read_no_single, skip
 from cotbuild.schemas.answers.wrappers import (
     is_whole_clause,

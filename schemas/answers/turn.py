@@ -8,10 +8,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.language_patterns import (
-    QUESTION_HEADS,
-    languages_of_nouns,
-)
+from cotbuild.schemas.answers.language_detection import find_languages_of_nouns
+from cotbuild.schemas.answers.language_patterns import QUESTION_HEADS
 from cotbuild.schemas.answers.line_heads import find_question_heads
 from cotbuild.schemas.answers.rule import Strength
 from cotbuild.schemas.answers.rules import select_rules_for_text
@@ -368,7 +366,9 @@ def _states_an_answer(low: str, end: int) -> bool:
     )
     if is_english or _HASHED_ANSWER.search(low, 0, end):
         return True
-    return any(patterns.cue.search(low, 0, end) for patterns in languages_of_nouns(low))
+    return any(
+        patterns.cue.search(low, 0, end) for patterns in find_languages_of_nouns(low)
+    )
 
 
 _ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag")
