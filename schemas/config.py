@@ -9,9 +9,10 @@ from cotbuild.schemas.body_edits import check_body_settings, move_off_to_omit
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportConfig
-from cotbuild.schemas.names import FileFormat, SplitName
+from cotbuild.schemas.names import SplitName
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 from cotbuild.schemas.server_profiles import (
     BodyRules,
     find_profile,
@@ -70,25 +71,9 @@ class SourceConfig(Record):
         default=(),
         description="Evaluation splits to include; no rationales are generated for them.",
     )
-    file_format: FileFormat | None = Field(
-        default=None,
-        exclude_if=lambda name: name is None,
-        description="Format of the file: jsonl, json, csv, tsv, parquet or lines; None to "
-        "find it by content and name.",
-    )
-    header: tuple[str, ...] = Field(
-        default=(),
-        exclude_if=lambda names: not names,
-        description="Names of the columns of a CSV or TSV file whose first line does not have "
-        "them.",
-    )
-    rows_under: str | None = Field(
-        default=None,
-        min_length=1,
-        exclude_if=lambda path: path is None,
-        description="Path to the rows in a JSON document, such as data.paragraphs.qas; None "
-        "to find them.",
-    )
+    file_format: FormatField = None
+    header: HeaderField = ()
+    rows_under: RowsUnderField = None
     columns: dict[str, str] = Field(
         default={},
         description="Question field to column, for files with other column names.",

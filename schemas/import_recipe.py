@@ -8,9 +8,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.names import FileFormat
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
+from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 
 MAPPING = "mapping"
 """Name of the recipe that --map makes."""
@@ -194,24 +194,9 @@ class ImportConfig(Record):
         min_length=1, description="Files of rationales, in order."
     )
     recipe: ImportRecipe = Field(description="The recipe that reads them, resolved.")
-    file_format: FileFormat | None = Field(
-        default=None,
-        exclude_if=lambda name: name is None,
-        description="Format of the files: jsonl, json, csv, tsv, parquet or lines; None to "
-        "find it by content and name.",
-    )
-    header: tuple[str, ...] = Field(
-        default=(),
-        exclude_if=lambda names: not names,
-        description="Names of the columns of a CSV or TSV file whose first line does not have "
-        "them.",
-    )
-    rows_under: str | None = Field(
-        default=None,
-        min_length=1,
-        exclude_if=lambda path: path is None,
-        description="Path to the rows in JSON documents; None to find them.",
-    )
+    file_format: FormatField = None
+    header: HeaderField = ()
+    rows_under: RowsUnderField = None
     order_from: str | None = Field(
         default=None,
         description="File whose ids are in the order of the rows; None for the source's own "

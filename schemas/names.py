@@ -6,7 +6,7 @@ could lead out of a folder, hide in it, or not be a file name.
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
@@ -27,10 +27,6 @@ PICTURES = frozenset(
 """The files in it."""
 RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES}
 """Names that a build or a release uses for something else."""
-
-FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet", "lines"]
-"""Formats of the files that questions and rationales are read from."""
-FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 _CONFIG = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_CONFIG_CHARS - 1}}}")
 _SPLIT = re.compile(r"\w[\w.-]*")

@@ -9,8 +9,8 @@ from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
-from cotbuild.schemas.names import FILE_FORMATS, FileFormat
 from cotbuild.schemas.record import Record, short_repr
+from cotbuild.schemas.row_files import FILE_FORMATS, FileFormat
 from cotbuild.schemas.yaml_text import parse_yaml
 
 Config = TypeVar("Config", bound=Record)

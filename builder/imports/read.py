@@ -49,8 +49,8 @@ from cotbuild.schemas.import_recipe import (
     ImportDropReason,
     ImportRecipe,
 )
-from cotbuild.schemas.names import FileFormat
 from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.row_files import FileFormat
 
 SAMPLE_ROWS = 100
 """Number of rows at the start of a file that show which columns it has."""

@@ -13,7 +13,7 @@ from cotbuild.builder.sources.files.opening import (
 )
 from cotbuild.builder.sources.files.rows_under import ROW_FIELDS
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.names import FileFormat
+from cotbuild.schemas.row_files import FileFormat
 
 ENDINGS: dict[str, FileFormat] = {
     ".jsonl": "jsonl",

@@ -22,7 +22,7 @@ from cotbuild.builder.sources.files.text_lines import (
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.names import FileFormat
+from cotbuild.schemas.row_files import FileFormat
 
 
 class FileRows:
