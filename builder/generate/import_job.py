@@ -82,13 +82,6 @@ class ImportJob(Job):
             return self.imported.recipe.licence
         return super().question_licence()
 
-    def source_lines(self) -> Iterator[str]:
-        for line in super().source_lines():
-            if self.imported.recipe.join == "inside":
-                yield line
-            else:  # --map names the columns of the texts
-                yield line.replace("(change with --map,", "(change with --source-map,")
-
     def _announce(self, rationales: RationaleImport) -> Iterator[str]:
         """Yield what was read, the first texts without a question, and what changes."""
         yield from self.source_lines()
