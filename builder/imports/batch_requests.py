@@ -18,7 +18,7 @@ def with_request_columns(source: SourceConfig) -> SourceConfig:
     """
     if source.columns or not Path(source.name).is_file():
         return source
-    file = open_rows(source.name, source.file_format, source.rows_under)
+    file = open_rows(source.name, source.file_format, source.rows_under, source.header)
     sample = islice(file, SAMPLE_ROWS)
     rows = [row for row in sample if not isinstance(row, BadRow)]
     question = _find_question(Shape(rows)) if rows else None

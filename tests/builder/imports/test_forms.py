@@ -267,6 +267,17 @@ def test_the_requests_of_a_batch_are_a_source(
     assert (row.question_id, row.question, row.target) == ("q1", ASK, None)
 
 
+def test_questions_in_a_table_without_a_header_are_a_source(
+    write: Write, bring: Bring, tmp_path: Path
+) -> None:
+    source = tmp_path / "questions.dat"
+    source.write_text("q1,What is 2+2?,4\nq2,What is 3+3?,6\n")
+    path = write("r.jsonl", [{"qid": "q2", "text": SAY}])
+    columns = {"text": "text", "id": "qid"}
+    found = bring(path, source, columns, header=("id", "question", "target"))
+    assert [row.question for row in found.rows()] == ["What is 3+3?"]
+
+
 @pytest.mark.parametrize(
     ("more", "question"),
     [("the cat", f"{ASK}\nthe cat"), ("", ASK), (None, ASK)],
