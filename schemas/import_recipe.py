@@ -33,8 +33,9 @@ WHOLE_ROW = "."
 """Column name for the row itself, in files that are lists of texts."""
 QUESTION_FIELDS = ("id", "question", "choices", "target", "other_targets", "kind")
 """Fields of its question that a row can hold."""
-_TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
-_COLUMN_FIELDS = (*_TEXT_FIELDS, *QUESTION_FIELDS)
+TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
+"""Fields of a row that are about its text."""
+_COLUMN_FIELDS = (*TEXT_FIELDS, *QUESTION_FIELDS)
 _JOIN_FIELDS = {"id": "id", "question": "question", "inside": "question"}
 """Join to the field whose column it needs."""
 

@@ -19,7 +19,7 @@ from cotbuild.builder.imports.shapes import (
     is_text,
     is_text_or_texts,
 )
-from cotbuild.builder.imports.turns import find_conversation
+from cotbuild.builder.imports.turns import REASONING_NAMES, find_conversation
 from cotbuild.builder.sources.option_columns import RunRole, find_option_runs
 from cotbuild.schemas.import_recipe import Join
 
@@ -68,7 +68,6 @@ TARGET_NAMES = (
 )
 """Not `label` and `solution`, which as often hold a rating and a worked solution."""
 CHOICE_NAMES = ("choices", "options")
-REASONING_NAMES = ("reasoning_content", "reasoning", "thinking")
 FINISH_NAMES = ("finish_reason", "finish_reasons", "stop_reason")
 
 

@@ -19,16 +19,21 @@ from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import path_root
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe, Join
+from cotbuild.schemas.import_recipe import (
+    FORM_NAMES,
+    QUESTION_FIELDS,
+    TEXT_FIELDS,
+    ImportRecipe,
+    Join,
+)
 
 _NEEDED_FIELDS: dict[Join, tuple[str, ...]] = {
     "id": ("id",),
     "question": ("question",),
     "order": (),
-    "inside": ("id", "question", "choices", "target", "other_targets", "kind"),
+    "inside": QUESTION_FIELDS,
 }
 """Fields of the question that each join reads."""
-_TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
 
 
 class RecognisedForm(NamedTuple):
@@ -128,7 +133,7 @@ def make_recipe(
     """Return the recipe for a recognised form. Raises ConfigError."""
     form = found.form
     join = join or (found.join if has_source else "inside")
-    wanted = {*_TEXT_FIELDS, *_NEEDED_FIELDS[join]}
+    wanted = {*TEXT_FIELDS, *_NEEDED_FIELDS[join]}
     columns = {
         field: column for field, column in found.columns.items() if field in wanted
     }

@@ -7,7 +7,7 @@ from cotbuild.builder.imports.shapes import Shape, is_object, is_text
 from cotbuild.builder.imports.values import USER_ROLES
 
 REPLY_ROLES = ("assistant", "gpt", "model", "chatgpt", "bot", "bing", "bard")
-_REASONING_NAMES = ("reasoning_content", "reasoning", "thinking")
+REASONING_NAMES = ("reasoning_content", "reasoning", "thinking")
 MAX_TURNS = 1000
 """Turns of a conversation that are looked at for their roles."""
 
@@ -68,7 +68,7 @@ def _alternatives(names: tuple[str, ...], found: set[str]) -> str:
 
 def _find_reasoning(shape: Shape, reply: str, content: str) -> str:
     """Return the path of the reasoning of a reply; "" if there is none."""
-    for name in _REASONING_NAMES:
+    for name in REASONING_NAMES:
         if shape.has_any(f"{reply}.{name}", is_text):
             return f"{reply}.{name}"
     for name in ("thinking", "reasoning"):
