@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
+from typing import TypedDict, Unpack
 
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.errors import ConfigError
@@ -28,11 +29,49 @@ def load_recipe(ref: str) -> ImportRecipe:
     return load_by_ref(ref, builtin_recipes(), parse_recipe, "recipe")
 
 
+class RecipeOptions(TypedDict, total=False):
+    """What an import can say about its files beside their columns.
+
+    `build_recipe` has the defaults.
+    """
+
+    where: Mapping[str, str]
+    once: Sequence[str]
+    made_by: str
+    licence: str
+    url: str | None
+    answer_first: bool
+    target_shown: bool
+
+
 def recipe_from_mapping(
     columns: Mapping[str, str],
     *,
     join: Join | None = None,
     has_source: bool = True,
+    **options: Unpack[RecipeOptions],
+) -> ImportRecipe:
+    """Return the recipe for `--map FIELD=COLUMN`.
+
+    `join`: None joins by id, else by question, else by order, whichever column there
+    is; without a source of questions they are inside the rows. Raises ConfigError.
+    """
+    if not columns.get("text"):
+        raise ConfigError(
+            f"--map {dict(columns)}: no column for the text. Expected --map text=COL."
+        )
+    about = "Columns named on the command line."
+    join = join or _choose_join(columns, has_source=has_source)
+    return build_recipe(MAPPING, about, columns, join, origin="--map", **options)
+
+
+def build_recipe(
+    name: str,
+    about: str,
+    columns: Mapping[str, str],
+    join: Join,
+    *,
+    origin: str,
     where: Mapping[str, str] = MappingProxyType({}),
     once: Sequence[str] = (),
     made_by: str = "unknown",
@@ -41,32 +80,27 @@ def recipe_from_mapping(
     answer_first: bool = False,
     target_shown: bool = False,
 ) -> ImportRecipe:
-    """Return the recipe for `--map FIELD=COLUMN`.
+    """Return the recipe that reads some columns.
 
-    `join`: None joins by id, else by question, else by order, whichever column there
-    is; without a source of questions they are inside the rows. A column for the answer
-    takes the place of the answer in the text. Raises ConfigError.
+    A column for the answer takes the place of the answer in the text. Raises ConfigError
+    that begins with `origin`.
     """
-    if not columns.get("text"):
-        raise ConfigError(
-            f"--map {dict(columns)}: no column for the text. Expected --map text=COL."
-        )
     from_text = "first" if answer_first else "last"
     value = {
-        "name": MAPPING,
+        "name": name,
         "version": 1,
-        "about": "Columns named on the command line.",
+        "about": about,
         "made_by": made_by,
         "licence": licence,
         "url": url,
-        "join": join or _choose_join(columns, has_source=has_source),
+        "join": join,
         "columns": dict(columns),
-        "answer": "column" if "answer" in columns else from_text,
-        "target_shown": target_shown,
         "where": dict(where),
         "once": list(once),
+        "answer": "column" if "answer" in columns else from_text,
+        "target_shown": target_shown,
     }
-    return ImportRecipe.parse(value, "--map", ConfigError)
+    return ImportRecipe.parse(value, origin, ConfigError)
 
 
 def _choose_join(columns: Mapping[str, str], *, has_source: bool) -> Join:

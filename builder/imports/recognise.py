@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 from cotbuild.builder.imports.forms import (
     FORMS,
@@ -12,6 +12,7 @@ from cotbuild.builder.imports.forms import (
     find_texts,
 )
 from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
+from cotbuild.builder.imports.recipes import RecipeOptions, build_recipe
 from cotbuild.builder.imports.shapes import Shape, is_target
 from cotbuild.builder.imports.turns import count_earlier_turns
 from cotbuild.builder.sources.base import BadRow, Row, RowReader
@@ -122,13 +123,7 @@ def make_recipe(
     *,
     has_source: bool,
     join: Join | None = None,
-    where: Mapping[str, str] | None = None,
-    once: Sequence[str] = (),
-    made_by: str = "unknown",
-    licence: str = "unknown",
-    url: str | None = None,
-    answer_first: bool = False,
-    target_shown: bool = False,
+    **options: Unpack[RecipeOptions],
 ) -> ImportRecipe:
     """Return the recipe for a recognised form. Raises ConfigError."""
     form = found.form
@@ -142,22 +137,12 @@ def make_recipe(
             f"{form.name}: the files hold texts without their questions. Pass the "
             "questions with --source; rows are joined to them by id."
         )
-    from_text = "first" if answer_first else "last"
-    value: dict[str, Any] = {
-        "name": form.name,
-        "version": 1,
-        "about": f"Recognised: {form.about}.",
-        "made_by": made_by,
-        "licence": licence,
-        "url": url,
-        "join": join,
-        "columns": columns,
-        "where": dict(where or form.where),
-        "once": once or [name for name in form.once if name in found.shape.columns],
-        "answer": "column" if "answer" in columns else from_text,
-        "target_shown": target_shown,
-    }
-    return ImportRecipe.parse(value, f"--format {form.name}", ConfigError)
+    options["where"] = options.get("where") or dict(form.where)
+    options["once"] = options.get("once") or [
+        name for name in form.once if name in found.shape.columns
+    ]
+    about, origin = f"Recognised: {form.about}.", f"--format {form.name}"
+    return build_recipe(form.name, about, columns, join, origin=origin, **options)
 
 
 def mapping_flags(recipe: ImportRecipe) -> list[str]:
