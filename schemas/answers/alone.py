@@ -10,7 +10,7 @@ from cotbuild.schemas.answers.choice_readers import opens_with_label, read_named
 from cotbuild.schemas.answers.compare import answers_differ, option_table
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import READERS
-from cotbuild.schemas.answers.statements import Statement
+from cotbuild.schemas.answers.statement import Statement, to_statement
 from cotbuild.schemas.question import Question, QuestionKind
 
 _MAX_LINES = 64
@@ -113,15 +113,8 @@ def _weighs_options(view: str, question: Question) -> bool:
 
 
 def _opening(value: ReadValue, end: int, complete: bool) -> Statement:
-    return Statement(
-        rule="opening",
-        start=0,
-        answer_start=value.start,
-        answer_end=value.end,
-        end=end,
-        answer=value.answer,
-        complete=complete,
-    )
+    value = value._replace(complete=complete)
+    return to_statement("opening", value, start=0, end=end)
 
 
 def find_lone_answers(view: str, question: Question, given: bool) -> list[Statement]:
@@ -153,17 +146,9 @@ def _read_lone_lines(view: str, question: Question, given: bool) -> list[Stateme
         if value is None or value.answer is None:
             continue
         if _is_bare(line[0], value, question.kind):
-            statements.append(
-                Statement(
-                    rule="lone_line",
-                    start=line.start(),
-                    answer_start=line.start() + value.start,
-                    answer_end=line.start() + value.end,
-                    end=line.end(),
-                    answer=value.answer,
-                    complete=value.complete,
-                )
-            )
+            start, end = line.span()
+            value = value.shift(start)
+            statements.append(to_statement("lone_line", value, start=start, end=end))
     if question.kind is QuestionKind.NUMBER and statements:
         is_last = statements[-1].start == lines[-1].start()
         return statements if is_last else []

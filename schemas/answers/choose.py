@@ -17,10 +17,8 @@ from cotbuild.schemas.answers.language_statements import (
 )
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.answers.rule import Strength
-from cotbuild.schemas.answers.statements import (
-    Statement,
-    find_cued_statements,
-)
+from cotbuild.schemas.answers.statement import Statement, to_statement
+from cotbuild.schemas.answers.statements import find_cued_statements
 from cotbuild.schemas.question import Question, QuestionKind
 
 _LAST_CHARS = 400
@@ -178,21 +176,14 @@ def _find_closing_sentence(view: str, low: str, question: Question) -> list[Stat
     value = READERS[QuestionKind.NUMBER](view[opening.end() :], question)
     if value is None or value.answer is None:
         return []
-    start, end = opening.end() + value.start, opening.end() + value.end
-    rest = view[opening.end() : start] + view[end:]
+    value = value.shift(opening.end())
+    rest = view[opening.end() : value.start] + view[value.end :]
     if any(char.isdigit() for char in rest):
         return []
-    return [
-        Statement(
-            rule="closing_sentence",
-            start=opening.start(),
-            answer_start=start,
-            answer_end=end,
-            end=len(view),
-            answer=value.answer,
-            complete=value.complete,
-        )
-    ]
+    statement = to_statement(
+        "closing_sentence", value, start=opening.start(), end=len(view)
+    )
+    return [statement]
 
 
 def _last_sentence_start(view: str) -> int:

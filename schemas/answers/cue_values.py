@@ -211,4 +211,4 @@ def _bold_end(view: str, cue: Cue, stop: int) -> int:
 def _shift(value: ReadValue | None, offset: int) -> ReadValue | None:
     if value is None:
         return None
-    return value._replace(start=value.start + offset, end=value.end + offset)
+    return value.shift(offset)

@@ -12,7 +12,7 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choose import find_statements
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.flags import is_refusal
-from cotbuild.schemas.answers.statements import Statement
+from cotbuild.schemas.answers.statement import Statement
 from cotbuild.schemas.answers.turn import find_turn_end, split_reasoning
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Flag

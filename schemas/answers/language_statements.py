@@ -33,7 +33,7 @@ from cotbuild.schemas.answers.language_values import (
     read_value,
 )
 from cotbuild.schemas.answers.read_value import ReadValue
-from cotbuild.schemas.answers.statements import Statement
+from cotbuild.schemas.answers.statement import Statement, to_statement
 from cotbuild.schemas.question import Question, QuestionKind
 
 _LABEL_AT_END = re.compile(
@@ -126,15 +126,8 @@ def _read_places(texts: Texts, places: Iterator[Place]) -> Iterator[Statement]:
             continue
         value = read_value(texts, place)
         if value is not None:
-            yield Statement(
-                rule=place.rule,
-                start=place.start,
-                answer_start=value.start,
-                answer_end=value.end,
-                end=find_sentence_end(texts, value.end),
-                answer=value.answer,
-                complete=value.complete,
-            )
+            end = find_sentence_end(texts, value.end)
+            yield to_statement(place.rule, value, start=place.start, end=end)
 
 
 def _find_predicates(
@@ -151,14 +144,11 @@ def _find_predicates(
             continue
         if is_conditional(texts, value.start):
             continue
-        yield Statement(
-            rule=f"{rule}:{code}",
+        yield to_statement(
+            f"{rule}:{code}",
+            value._replace(complete=True),
             start=value.start,
-            answer_start=value.start,
-            answer_end=value.end,
             end=p.sentence_end(texts.view, match.end()),
-            answer=value.answer,
-            complete=True,
         )
 
 

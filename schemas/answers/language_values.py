@@ -106,9 +106,7 @@ def _read_with(texts: Texts, start: int, stop: int) -> ReadValue | None:
     if value is None:
         return None
     complete = value.complete or start + value.end < len(texts.view)
-    return value._replace(
-        start=start + value.start, end=start + value.end, complete=complete
-    )
+    return value.shift(start)._replace(complete=complete)
 
 
 def _read_choice(texts: Texts, start: int, stop: int) -> ReadValue | None:

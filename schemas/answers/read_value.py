@@ -2,7 +2,7 @@
 
 import re
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cotbuild.schemas.answers import patterns as p
 
@@ -20,6 +20,10 @@ class ReadValue(NamedTuple):
     """The span of the value in the text read."""
     complete: bool
     """Whether the text would say the same if it were cut directly after it."""
+
+    def shift(self, offset: int) -> Self:
+        """Return the same for a text in which the text read begins at `offset`."""
+        return self._replace(start=self.start + offset, end=self.end + offset)
 
 
 def read_no_single(text: str, start: int) -> ReadValue | None:

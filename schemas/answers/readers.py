@@ -74,6 +74,4 @@ def read_option_before(
         return None
     if text[start : start + value.start].strip(p.EDGE):
         return None
-    return value._replace(
-        start=start + value.start, end=start + value.end, complete=True
-    )
+    return value.shift(start)._replace(complete=True)

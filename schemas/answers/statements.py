@@ -7,7 +7,6 @@ have the length of the original, so offsets hold in all three.
 import re
 from collections.abc import Sequence
 from itertools import islice, zip_longest
-from typing import NamedTuple
 
 from cotbuild.schemas.answers import doubts, limits
 from cotbuild.schemas.answers import patterns as p
@@ -17,6 +16,7 @@ from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import read_option_before
 from cotbuild.schemas.answers.rule import Bound, Rule, Strength
 from cotbuild.schemas.answers.rules import select_rules_for_text
+from cotbuild.schemas.answers.statement import Statement, to_statement
 from cotbuild.schemas.question import Question, QuestionKind
 
 _MAX_CUES = 64
@@ -26,24 +26,6 @@ _BEFORE_CHARS = 200
 _INTRODUCTION_CHARS = 40
 _TEXT_COMMAND = re.compile(r"\\(?:text[a-z]{0,2}|math[a-z]{1,4}|mbox) ?\{")
 _CLAUSE_START = re.compile(r"[.!?;:,\n](?=[\s\"'*(])|\n")
-
-
-class Statement(NamedTuple):
-    """A place where an answer is stated. Offsets are into the teacher's turn."""
-
-    rule: str
-    """Id of the rule that reads it."""
-    start: int
-    """Of its introduction, such as "So the answer"."""
-    answer_start: int
-    answer_end: int
-    """The span of the value itself."""
-    end: int
-    """Of its sentence, or where the reason for it begins."""
-    answer: str | None
-    """None: it says that there is no single one."""
-    complete: bool
-    """Whether a text cut directly after it would still state the same."""
 
 
 def find_cued_statements(
@@ -164,7 +146,7 @@ def _read_cue(
             value = value._replace(answer=None)
     if rule.last and p.has_words(view, end):
         return None
-    return _to_statement(rule, start, end, value)
+    return to_statement(rule.id, value, start=start, end=end)
 
 
 def _is_doubtful(view: str, low: str, cue: Cue, question: Question) -> bool:
@@ -192,18 +174,6 @@ def _may_end_in_question(value: ReadValue, question: Question) -> bool:
     )
 
 
-def _to_statement(rule: Rule, start: int, end: int, value: ReadValue) -> Statement:
-    return Statement(
-        rule=rule.id,
-        start=start,
-        answer_start=value.start,
-        answer_end=value.end,
-        end=end,
-        answer=value.answer,
-        complete=value.complete,
-    )
-
-
 def _read_before(
     view: str, low: str, begin: int, rule: Rule, question: Question
 ) -> list[Statement]:
@@ -228,5 +198,6 @@ def _read_before(
         ):
             continue
         end = p.sentence_end(view, cue.end() - 1)
-        statements.append(_to_statement(rule, value.start, end, value))
+        statement = to_statement(rule.id, value, start=value.start, end=end)
+        statements.append(statement)
     return statements
