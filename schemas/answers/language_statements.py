@@ -163,19 +163,17 @@ def _read_before(texts: Texts, start: int, stop: int) -> ReadValue | None:
     found = _LABEL_AT_END.search(view, start, stop)
     if found is None:
         return None
-    name, span = (
-        (found["latin"], found.span("latin"))
-        if found["latin"]
-        else (found["other"], found.span("other"))
-    )
+    group = "latin" if found["latin"] else "other"
+    name = found[group]
     label = option_table(question).labels.get(name.casefold())
-    is_marked = found["open"] or name.isupper() or name.isdigit()
-    has_noun = _ends_with_option_noun(texts, start, found.start())
-    if label is None or not (is_marked or has_noun or not name.islower()):
+    is_word = name.islower() and not found["open"]
+    if label is None:
         return None
-    return ReadValue(label, *span, complete=True)
+    if is_word and not _ends_with_option_noun(texts, start, found.start()):
+        return None
+    return ReadValue(label, *found.span(group), complete=True)
 
 
 def _ends_with_option_noun(texts: Texts, start: int, stop: int) -> bool:
     before = texts.low[start:stop].rstrip(" :*_(\"'")
-    return any(before.endswith(noun) for noun in texts.patterns.language.option)
+    return before.endswith(texts.patterns.language.option)

@@ -107,7 +107,7 @@ def _closes_maths(text: str, opening: re.Match[str], closing: re.Match[str]) -> 
 
 def _blank_commands(text: str, chars: list[str]) -> list[tuple[int, int]]:
     """Blank the commands, and return the spans between maths delimiters."""
-    closing_braces = match_braces(text)
+    closing_braces = pair_braces(text)
     spans = []
     opened: int | None = None
     for found in _DRESSING.finditer(text):
@@ -139,7 +139,7 @@ def _replace_command(found: re.Match[str]) -> str:
     return " " * length
 
 
-def match_braces(text: str) -> dict[int, int]:
+def pair_braces(text: str) -> dict[int, int]:
     """Return the offset of the closing brace of each opening one that has one."""
     closing: dict[int, int] = {}
     opened: list[int] = []

@@ -322,6 +322,11 @@ def _make_reading(
     context = find_context(view, number, maths=maths)
     if context.follows is not Follows.NOTHING:
         return NumberReading(None, number.start, number.end, complete=True)
+    return _read_all(number, text)
+
+
+def _read_all(number: Number, text: str) -> NumberReading:
+    """Return a reading of a number that is no piece of more."""
     has_more = bool(text[number.end :].strip(" .,"))
     return NumberReading(number.plain, number.start, number.end, complete=has_more)
 
@@ -340,4 +345,4 @@ def _read_only_number(clause: str, start: int, text: str) -> NumberReading | Non
     contexts = [find_context(clause, number) for number in numbers]
     if any(context.follows is not Follows.NOTHING for context in contexts):
         return None
-    return _make_reading(clause, first, text, maths=False)
+    return _read_all(first, text)

@@ -295,7 +295,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "find_match": lambda text: compare.find_match(text, question("text", target=text)),
     "undress": latex.undress,
     "fold_latex": latex.fold_latex,
-    "match_braces": latex.match_braces,
+    "pair_braces": latex.pair_braces,
     "is_correct": _for_kinds(compare.is_correct),
     "answers_differ": _for_kinds(
         lambda text, one: compare.answers_differ([text, text + "1", None], one)
@@ -459,7 +459,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "find_match": ("1,", "(a) "),
     "undress": ("$1", "\\text{", "\\a"),
     "fold_latex": ("\\frac{1}{", "\\text{", "\\frac{"),
-    "match_braces": ("{", "{}"),
+    "pair_braces": ("{", "{}"),
     "find_mentions": ("river ", "111{,}"),
     "find_mentions of many options": ("x",),
     "find_mentions of an option": ("river ", "river, ", "a", "1.1.", "!"),

@@ -11,7 +11,7 @@ Words = tuple[str, ...]
 
 
 def words(text: str) -> Words:
-    """Split a row's words, which are parted by "|"."""
+    """Split a row's words, which are separated by "|"."""
     return tuple(word.strip() for word in text.split("|"))
 
 
