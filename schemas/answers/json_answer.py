@@ -168,31 +168,39 @@ def _extract(
     """
     last = replies[-1]
     stated = last.answer
-    answer = None if stated is None else stated.answer
+    answer, start, end = None, None, None
+    has_one = not _are_alternatives(text, replies, question)
+    if has_one and stated is not None and stated.answer is not None:
+        answer, start, end = stated.answer, stated.start, stated.end
     parts = [part for part in (reasoning, last.rationale) if part]
     rationale = "\n\n".join(parts) or _text_around(text, replies)
     # The answer of the object counts; that of the rationale can only contradict it.
     inner = extract_answer(rationale, question, given=True)
-    others = [reply.answer.answer for reply in replies if reply.answer is not None]
-    flags = set(inner.flags)
-    if stated is not None and stated.contradicts:
-        flags.add(Flag.CONTRADICTS)
-    if answers_differ((inner.answer, *others), question):
-        flags.add(Flag.CONTRADICTS)
-    if stated is not None and answer is None and _declines(stated, question):
-        flags.add(Flag.REFUSAL)
-    if _are_alternatives(text, replies, question):
-        answer = None
-    has_span = answer is not None and stated is not None
     return Extraction(
         answer=answer,
         rationale=inner.rationale,
-        flags=tuple(sorted(flags)),
+        flags=_find_flags(inner, replies, question),
         complete=last.complete or answer is not None,
         answer_rule=None if stated is None else JSON_RULE,
-        answer_start=stated.start if has_span and stated is not None else None,
-        answer_end=stated.end if has_span and stated is not None else None,
+        answer_start=start,
+        answer_end=end,
     )
+
+
+def _find_flags(
+    inner: Extraction, replies: list[Reply], question: Question
+) -> tuple[Flag, ...]:
+    """Return the flags of a rationale and of the objects, sorted."""
+    flags = set(inner.flags)
+    answers = [reply.answer for reply in replies if reply.answer is not None]
+    stated = replies[-1].answer
+    if stated is not None and stated.contradicts:
+        flags.add(Flag.CONTRADICTS)
+    if answers_differ((inner.answer, *(one.answer for one in answers)), question):
+        flags.add(Flag.CONTRADICTS)
+    if stated is not None and stated.answer is None and _declines(stated, question):
+        flags.add(Flag.REFUSAL)
+    return tuple(sorted(flags))
 
 
 def _text_around(text: str, replies: list[Reply]) -> str:

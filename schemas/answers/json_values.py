@@ -5,7 +5,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import answers_differ, casefold_text, is_correct
+from cotbuild.schemas.answers.compare import (
+    answers_differ,
+    casefold_text,
+    is_correct,
+    option_table,
+)
 from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.answers.json_objects import (
     JsonList,
@@ -119,10 +124,10 @@ def _read_string(value: JsonText, question: Question) -> FieldAnswer:
 
 
 def _read_choice(stated: str, question: Question) -> str | None:
-    return _match_choice(stated, question) or _read_yes_no(stated, question)
+    return _match_choice(stated, question) or _read_whole(stated, question)
 
 
-def _read_yes_no(stated: str, question: Question) -> str | None:
+def _read_whole(stated: str, question: Question) -> str | None:
     """Return the answer that the reader of the kind reads, if nothing follows it."""
     read = READERS[question.kind](stated, question)
     if read is None or stated[read.end :].strip(p.EDGE + _EDGE_MARKS):
@@ -149,7 +154,7 @@ def _read_text(stated: str, question: Question) -> str | None:
 
 _READERS: dict[QuestionKind, Callable[[str, Question], str | None]] = {
     QuestionKind.CHOICE: _read_choice,
-    QuestionKind.YES_NO: _read_yes_no,
+    QuestionKind.YES_NO: _read_whole,
     QuestionKind.NUMBER: _read_number,
     QuestionKind.TEXT: _read_text,
 }
@@ -183,7 +188,7 @@ def _match_choice(stated: str, question: Question) -> str | None:
     for choice in question.choices:
         if casefold_text(choice.label) == folded:
             return choice.label
-    for choice in question.choices:
-        if casefold_text(choice.text) == folded:
-            return choice.label
+    for label, text in option_table(question).texts.items():
+        if text == folded:
+            return label
     return None
