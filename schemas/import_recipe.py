@@ -3,7 +3,7 @@
 from enum import StrEnum
 from functools import cached_property
 from string import Template as StringTemplate
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,8 @@ _JOIN_FIELDS = {"id": "id", "question": "question", "inside": "question"}
 """Join to the field whose column it needs."""
 
 Join = Literal["id", "question", "order", "inside"]
+"""Ways in which rows are joined with questions; see `ImportRecipe.join`."""
+JOINS: tuple[Join, ...] = get_args(Join)
 
 
 class ImportRecipe(Record):

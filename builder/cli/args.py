@@ -9,6 +9,7 @@ from cotbuild.schemas.body_edits import send_again
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
+from cotbuild.schemas.import_recipe import JOINS, Join
 from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.row_files import FILE_FORMATS, FileFormat
 from cotbuild.schemas.yaml_text import parse_yaml
@@ -128,6 +129,13 @@ def parse_file_format(name: str | None) -> FileFormat | None:
     raise ConfigError(
         f"--as {name!r} is no format. Use one of {', '.join(FILE_FORMATS)}."
     )
+
+
+def parse_join(name: str | None) -> Join | None:
+    """Parse `--join question`; raises ConfigError for another way to join."""
+    if name is None or name in JOINS:
+        return name
+    raise ConfigError(f"--join is {name!r}. Use one of {', '.join(JOINS)}.")
 
 
 def exemplar_settings(text: str | None) -> dict[str, Any]:

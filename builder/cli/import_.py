@@ -187,6 +187,7 @@ def import_rationales(
         build_config,
         columns,
         parse_file_format,
+        parse_join,
         parse_names,
     )
     from cotbuild.builder.imports.hub_files import pin_hub_files
@@ -203,7 +204,12 @@ def import_rationales(
             rows_under,
             tuple(parse_names(header) or ()),
         )
-        described = {"join": join, "made_by": made_by, "licence": licence, "url": url}
+        described = {
+            "join": parse_join(join),
+            "made_by": made_by,
+            "licence": licence,
+            "url": url,
+        }
         given = {name: value for name, value in described.items() if value is not None}
         recipe = _choose_recipe(
             first_file,

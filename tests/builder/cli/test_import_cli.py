@@ -230,6 +230,14 @@ def test_questions_in_the_rows_need_no_source(tmp_path: Path) -> None:
     assert "--source 'bundled' with --join inside" in twice.output
 
 
+def test_an_unknown_join_of_a_recognised_file_is_one_line(tmp_path: Path) -> None:
+    files = tmp_path / "r.jsonl"
+    files.write_text('{"question": "Which?", "response": "The answer is 4."}\n')
+    done = here("import", files, "--join", "luck", "--out", tmp_path / "b", code=2)
+    line = "error: --join is 'luck'. Use one of id, question, order, inside.\n"
+    assert done.output == line
+
+
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
     done = cotbuild(*words(files, source, tmp_path / "b"), "--dry-run")
