@@ -1,7 +1,7 @@
 """A source of questions made of the files of rationales that contain them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -22,13 +22,13 @@ from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.make import clean_field
 from cotbuild.builder.sources.paths import find_value
-from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
+from cotbuild.builder.sources.python_text import read_text_list
 from cotbuild.builder.sources.question_form import (
     is_question_form,
     make_form_getter,
+    make_joined_getter,
 )
 from cotbuild.builder.sources.splits import infer_split
-from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -188,21 +188,13 @@ def _question_getter(column: str) -> Callable[[Row], Any]:
     elif len(paths) == 1:
         get_form = getters[paths[0]]
     else:
-        get_form = _joined_getter(list(getters.values()))
+        get_form = make_joined_getter(list(getters.values()))
     # A column of that very name takes precedence.
     return lambda row: question_text(row[column]) if column in row else get_form(row)
 
 
 def _part_getter(path: str) -> Callable[[Row], Any]:
     return lambda row: question_text(find_value(row, path))
-
-
-def _joined_getter(getters: Sequence[Callable[[Row], Any]]) -> Callable[[Row], str]:
-    def get_joined(row: Row) -> str:
-        values = [get(row) for get in getters]
-        return " ".join(str(value).strip() for value in values if not is_missing(value))
-
-    return get_joined
 
 
 def read_target(target: object) -> object:
@@ -216,14 +208,6 @@ def read_target(target: object) -> object:
     if _BRACKETED.fullmatch(target):
         return target.upper()
     if target.startswith(_QUOTED_LISTS):
-        return _parse_list(target)
+        texts = read_text_list(target)
+        return target if texts is None else texts
     return target
-
-
-def _parse_list(text: str) -> object:
-    try:
-        values = parse_list_text(text)
-    except PythonTextFault:
-        return text
-    is_list = isinstance(values, list) and all(isinstance(item, str) for item in values)
-    return values if is_list else text

@@ -15,6 +15,7 @@ from cotbuild.builder.imports.values import (
     join_reasoning,
 )
 from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import (
     FileRows,
     RowFile,
@@ -247,10 +248,7 @@ def get_options(row: Row, column: str) -> Any:
     paths = column_paths(column, "choices")
     if column in row or len(paths) == 1:
         return get(row, column)
-    options = [find_value(row, path) for path in paths]
-    while options and is_missing(options[-1]):
-        options.pop()
-    return options
+    return without_empty_end([find_value(row, path) for path in paths], is_missing)
 
 
 def column_paths(column: str, field: str) -> list[str]:

@@ -49,36 +49,36 @@ def _parse_choice_mapping(value: dict[Any, Any]) -> list[tuple[str, str]]:
     if labels is None and texts is None:
         if has_marks(value):
             return _parse_choice_list(list(value))
-        items = _without_padding(list(value.items()), lambda item: item[1])
+        items = without_empty_end(list(value.items()), lambda item: _is_empty(item[1]))
         return [_clean_pair(label, text) for label, text in items]
     if not isinstance(labels, list | tuple) or not isinstance(texts, list | tuple):
         raise _bad_choices(value)
     if len(labels) != len(texts):
         raise _bad_choices(value)
     pairs = list(zip(labels, texts, strict=True))
-    kept = _without_padding(pairs, lambda pair: pair[1])
+    kept = without_empty_end(pairs, lambda pair: _is_empty(pair[1]))
     return [_clean_pair(label, text) for label, text in kept]
 
 
 def _parse_choice_list(value: Sequence[Any]) -> list[tuple[str, str]]:
     if all(isinstance(item, dict) for item in value):
-        items = _without_padding(value, lambda item: item.get("text"))
+        items = without_empty_end(value, lambda item: _is_empty(item.get("text")))
         return [_clean_pair(item.get("label"), item.get("text")) for item in items]
-    kept = _without_padding(value, lambda item: item)
+    kept = without_empty_end(value, _is_empty)
     if len(kept) > len(LETTERS):
         raise _bad_choices(value)
     texts = _without_letters([_clean_option(text) for text in kept])
     return list(zip(LETTERS, texts, strict=False))
 
 
-def _without_padding(
-    values: Sequence[Any], get_text: Callable[[Any], object]
-) -> Sequence[Any]:
+def without_empty_end(
+    values: Sequence[Any], is_empty: Callable[[Any], bool]
+) -> list[Any]:
     """Return the choices without the empty ones at the end, which fill up columns."""
     end = len(values)
-    while end and _is_empty(get_text(values[end - 1])):
+    while end and is_empty(values[end - 1]):
         end -= 1
-    return values[:end]
+    return list(values[:end])
 
 
 def _is_empty(value: object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
+from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import (
     check_paths,
@@ -16,6 +17,7 @@ from cotbuild.builder.sources.question_form import (
     find_form_columns,
     is_question_form,
     make_form_getter,
+    make_joined_getter,
 )
 from cotbuild.builder.sources.suggest import (
     UNKNOWN_COLUMN,
@@ -208,15 +210,9 @@ def _make_getter(name: str, field: str, present: Sequence[str]) -> Getter:
         return _path_getter(parts[0], field, present)
     # A row may lack some of several columns.
     ordered = [_path_getter(part, "", present) for part in parts]
-
-    def get_list(row: Row) -> list[Any]:
-        return _without_empty_end([get(row) for get in ordered])
-
-    def get_joined(row: Row) -> str:
-        values = [get(row) for get in ordered]
-        return " ".join(str(value).strip() for value in values if not is_missing(value))
-
-    return get_list if field in _LIST_FIELDS else get_joined
+    if field not in _LIST_FIELDS:
+        return make_joined_getter(ordered)
+    return lambda row: without_empty_end([get(row) for get in ordered], is_missing)
 
 
 def _path_getter(path: str, field: str, present: Sequence[str]) -> Getter:
@@ -232,12 +228,6 @@ def _path_getter(path: str, field: str, present: Sequence[str]) -> Getter:
         return find_value(row, path)
 
     return get_question
-
-
-def _without_empty_end(values: list[Any]) -> list[Any]:
-    while values and is_missing(values[-1]):
-        values.pop()
-    return values
 
 
 def _no_header_error(present: Sequence[str], location: str) -> ConfigError:

@@ -57,6 +57,16 @@ def make_form_getter(form: str, getters: Mapping[str, Getter]) -> Getter:
     return get_text
 
 
+def make_joined_getter(getters: Sequence[Getter]) -> Getter:
+    """Return a getter of the texts of several columns, joined by a space."""
+
+    def get_joined(row: Row) -> str:
+        values = [get(row) for get in getters]
+        return " ".join(str(value).strip() for value in values if not is_missing(value))
+
+    return get_joined
+
+
 _Line = Sequence[tuple[str, str]]
 """Parts of a line, each the text before a column and the column, "" for none."""
 
