@@ -18,10 +18,11 @@ from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.body_edits import send_again
-from cotbuild.schemas.config import BODY_SETTINGS, BuildConfig, SourceConfig
+from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question
+from cotbuild.schemas.teacher_config import BODY_SETTINGS
 from cotbuild.schemas.training import StudentRun, TrainConfig
 from cotbuild.schemas.variant import Selection, VariantSet, VariantSpec
 

@@ -7,7 +7,8 @@ lost, the build says what was resolved at first use, so nothing is resolved othe
 from pathlib import Path
 
 from cotbuild.builder.build.directory import find_config, find_manifest
-from cotbuild.schemas.config import SourceConfig, TeacherConfig
+from cotbuild.schemas.config import SourceConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 def recorded_teacher(build_dir: Path, config: TeacherConfig) -> str | None:

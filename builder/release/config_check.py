@@ -20,12 +20,13 @@ from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.teachers.identity import teacher_name
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit
-from cotbuild.schemas.config import BuildConfig, TeacherConfig
+from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportConfig, ImportEntry
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 class Fault(NamedTuple):

@@ -11,17 +11,13 @@ from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part, without_local_paths
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
-from cotbuild.schemas.config import (
-    BuildConfig,
-    ServerConfig,
-    SourceConfig,
-    TeacherConfig,
-)
+from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
+from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
 
 NO_ADDRESS = "http://endpoint.invalid/v1"
 """Replaces the URLs of endpoints; RFC 2606 reserves .invalid, so nobody can own it."""

@@ -18,11 +18,11 @@ from cotbuild.builder.hub.commits import resolve_commit
 from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_digest
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 TEACHER_JSON = "teacher.json"
 UNSTATED, UNTOKENIZED = "unstated", "untokenized"

@@ -8,9 +8,9 @@ from pathlib import Path
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.identity import refuse_recorded, save_identity
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import find_profile
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 ENDPOINT_WINDOW = 128
 """Default number of requests in flight at one endpoint.

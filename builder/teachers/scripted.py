@@ -20,7 +20,7 @@ from cotbuild.schemas.completion import (
     Message,
     Request,
 )
-from cotbuild.schemas.config import ScriptedConfig
+from cotbuild.schemas.teacher_config import ScriptedConfig
 
 _OPTION = re.compile(
     r"^[ \t]*(?:\(([^()\s]{1,8})\)|([A-Z]|\d{1,2})[).:])[ \t]+\S", re.MULTILINE

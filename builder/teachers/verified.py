@@ -5,7 +5,7 @@ from pathlib import Path
 from cotbuild.builder.teachers.http.client import CALL_TIMEOUT_S, EndpointClient
 from cotbuild.builder.teachers.identity import check_tokenizer, save_identity
 from cotbuild.schemas.completion import Request
-from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 class VerifiedEndpoint(EndpointClient):

@@ -21,7 +21,8 @@ from harness import COTBUILD, Run, alternate, run, write_questions
 from cotbuild.builder.generate.teacher_job import resolve_teacher_job
 from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.schemas.completion import Sampling
-from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 MODEL = "mock"
 CLIENT_CPU, MOCK_CPU = 0, 1

@@ -12,7 +12,8 @@ from harness import load, spread, table
 
 from cotbuild.builder.generate.teacher_job import TeacherJob, resolve_teacher_job
 from cotbuild.schemas.completion import Sampling
-from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 class Side(NamedTuple):

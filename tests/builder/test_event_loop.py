@@ -11,7 +11,8 @@ import pytest
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.generate.run import generate
 from cotbuild.builder.terminal import Terminal
-from cotbuild.schemas.config import BuildConfig, TeacherConfig
+from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 async def double(number: int) -> int:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / ".ns"))
 from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.schemas.completion import Answer, Completion, Message, Request, Sampling
-from cotbuild.schemas.config import TeacherConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 def request(number: int, identity: str) -> Request:

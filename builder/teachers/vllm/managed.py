@@ -37,8 +37,8 @@ from cotbuild.builder.teachers.vllm.tuning import (
 )
 from cotbuild.builder.teachers.vllm.weights import Weights, find_weights
 from cotbuild.schemas.completion import Answer, Completion, Request
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import CotbuildError, TeacherError
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 BASE_URL = "http://localhost/v1"
 """Only its path matters on a Unix socket."""

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cotbuild.schemas.config import ServerConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.teacher_config import ServerConfig
 
 MAX_MODEL_LEN = 4096
 """Default limit of prompt and completion together, in tokens.

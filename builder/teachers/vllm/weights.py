@@ -8,9 +8,9 @@ from cotbuild.builder.hub.commits import cached_file
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.model_names import hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder, embedded_model
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.json_text import parse_json
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from cotbuild.builder.generate.chains import Chain, ChainRules, follow_chains
 from cotbuild.builder.storage.journal import Journal, read_lines
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
 from cotbuild.schemas.completion import Answer, Completion, Request
-from cotbuild.schemas.config import ScriptedConfig
 from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.teacher_config import ScriptedConfig
 from tests.builder.generate.test_chains import (
     ask,
     elicit,

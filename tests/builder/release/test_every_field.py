@@ -18,9 +18,10 @@ from cotbuild.builder.release import check
 from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.release.config_check import CONFIRMED_BY
 from cotbuild.builder.terminal import Terminal
-from cotbuild.schemas.config import BuildConfig, SourceConfig, TeacherConfig
+from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import CotbuildError, DataError
 from cotbuild.schemas.record import Record
+from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.commands import cotbuild, write_questions
 
 Path_ = tuple[str | int, ...]

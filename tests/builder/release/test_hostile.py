@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from cotbuild.builder.cli.args import build_config
 from cotbuild.builder.release.folder import FolderTarget
 from cotbuild.builder.storage.places import safe_place
-from cotbuild.schemas.config import ServerConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import TemplateEntry
+from cotbuild.schemas.teacher_config import ServerConfig
 from tests.support.commands import cotbuild, rows
 from tests.support.http_teacher import serve
 

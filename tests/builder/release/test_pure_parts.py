@@ -21,8 +21,8 @@ from cotbuild.builder.teachers.identity import (
     save_identity_cache,
     teacher_identity,
 )
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
+from cotbuild.schemas.teacher_config import TeacherConfig
 
 PATHS = st.sampled_from(["a", "b", "c", "d", "e"])
 

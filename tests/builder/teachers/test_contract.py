@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
-from cotbuild.schemas.config import ScriptedConfig
+from cotbuild.schemas.teacher_config import ScriptedConfig
 from tests.support.asking import pool
 from tests.support.http_teacher import serve
 from tests.support.teacher_contract import WINDOW, Contract, ask_all, request

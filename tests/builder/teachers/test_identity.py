@@ -25,13 +25,13 @@ from cotbuild.builder.teachers.identity import (
 from cotbuild.builder.teachers.model_names import hub_commit, is_folder
 from cotbuild.builder.teachers.vllm.weights import read_max_model_len
 from cotbuild.schemas.completion import Message, Request, Sampling
-from cotbuild.schemas.config import ScriptedConfig, TeacherConfig
 from cotbuild.schemas.errors import (
     ConfigError,
     CotbuildError,
     StoreError,
     TeacherError,
 )
+from cotbuild.schemas.teacher_config import ScriptedConfig, TeacherConfig
 from tests.support.http_teacher import serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -186,7 +186,7 @@ def test_a_revision_is_resolved_once(tmp_path: Path, revision: str | None) -> No
 def test_the_hubs_cache_where_the_hub_is_out_of_reach(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from cotbuild.builder.teachers import teacher_identity;"
-        "from cotbuild.schemas.config import TeacherConfig;"
+        "from cotbuild.schemas.teacher_config import TeacherConfig;"
         "print(teacher_identity(TeacherConfig(model='owner/name'), Path(sys.argv[1])))"
     )
     repo = tmp_path / "hub" / "models--owner--name"

@@ -21,9 +21,9 @@ from cotbuild.schemas.completion import (
     Request,
     Sampling,
 )
-from cotbuild.schemas.config import ScriptedConfig
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from cotbuild.schemas.teacher_config import ScriptedConfig
 
 CHOICE = "Question: Where do washed plates go?\nOptions:\n(A) cupboard\n(B) floor\n(C) oven\n\nThink, then answer."
 

@@ -11,8 +11,8 @@ import pytest
 from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.http.pool import EndpointPool
 from cotbuild.schemas.completion import Completion, Failure
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.asking import pool
 from tests.support.http_teacher import Server, free_port
 from tests.support.pooling import asked, assert_true_answers, run

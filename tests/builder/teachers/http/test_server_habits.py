@@ -10,9 +10,9 @@ from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.builder.teachers.open import open_teacher, refuse_published_key
 from cotbuild.schemas.completion import Answer, Completion, Failure, FailureKind
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import PROFILE_NAMES
+from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.builder.generate.test_server_profiles import chain_requests, config
 from tests.support.asking import use_client
 from tests.support.commands import here, rows, write_questions

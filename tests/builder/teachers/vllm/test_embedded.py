@@ -20,8 +20,8 @@ from cotbuild.builder.teachers.vllm.embedded import (
     find_gguf,
 )
 from cotbuild.builder.teachers.vllm.guard import list_processes
-from cotbuild.schemas.config import TeacherConfig
 from cotbuild.schemas.errors import ConfigError, TeacherError
+from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.waiting import wait_until
 
 EMBEDDED = TeacherConfig()

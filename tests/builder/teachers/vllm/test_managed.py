@@ -25,8 +25,8 @@ from cotbuild.schemas.completion import (
     Request,
     Sampling,
 )
-from cotbuild.schemas.config import ServerConfig, TeacherConfig
 from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
 from tests.support.teacher_contract import WINDOW, Contract
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -22,7 +22,7 @@ from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.schemas.completion import Completion, Message
-from cotbuild.schemas.config import ServerConfig, TeacherConfig
+from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
 from tests.support.http_teacher import free_port
 from tests.support.teacher_contract import WINDOW, Contract, ask_all, request
 

@@ -16,8 +16,8 @@ from cotbuild.builder.teachers.vllm.tuning import (
     parse_quota,
     tune_vllm,
 )
-from cotbuild.schemas.config import ServerConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.teacher_config import ServerConfig
 
 
 def machine(**facts: Any) -> Machine:
