@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
-from cotbuild.builder.sources.files import json_shapes
-from cotbuild.builder.sources.files.json_shapes import Shaped
+from cotbuild.builder.sources.files.json_shapes import Shaped, is_row, shape_values
 from cotbuild.builder.sources.files.lines import (
     describe_invalid_utf8,
     describe_long_line,
@@ -63,7 +62,7 @@ def read_json(path: Path, rows_under: str | None) -> tuple[str, Iterator[Row | B
 def _shape_document(path: Path, rows_under: str | None) -> Shaped:
     values = read_values(path)
     try:
-        return json_shapes.shape_values(values, rows_under)
+        return shape_values(values, rows_under)
     except ShapeFault as fault:
         raise DataError(f"{path.name}: {fault}") from fault
 
@@ -127,4 +126,4 @@ def _is_one_line_document(line: bytes) -> bool:
         values = parse_json_values(line.decode(), allow_nan=True)
     except ValueError:  # JsonFault and UnicodeDecodeError are
         return False  # read_jsonl describes the error
-    return len(values) > 1 or not json_shapes.is_row(values[0])
+    return len(values) > 1 or not is_row(values[0])
