@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.choices import LETTERED, has_marks
 from cotbuild.builder.sources.make import ChoicePairs, clean_text
+from cotbuild.builder.sources.targets import bad_target
 from cotbuild.schemas.config import TargetForm
-from cotbuild.schemas.record import short_repr
 
 FIRST_POSITIONS: dict[TargetForm, int] = {"index0": 0, "index1": 1}
 """The position of the first choice, by the form that counts from it."""
@@ -61,11 +60,11 @@ def find_choice_label(
         ]
     if not matching:
         labels = [label for label, _ in pairs]
-        raise _bad_target(value, f"one of the choices' labels {labels} or texts")
+        raise bad_target(value, f"one of the choices' labels {labels} or texts")
     num_different = len({text for _, text in matching})
     if num_different > 1:
         labels = [label for label, _ in matching]
-        raise _bad_target(
+        raise bad_target(
             value, f"one choice; it names {labels} (--target-is label or text decides)"
         )
     return matching[0][0]
@@ -149,12 +148,6 @@ def _find_marked(value: object, pairs: ChoicePairs) -> list[tuple[str, str]] | N
     if not all(mark in (0, 1) for mark in value):
         return None
     return [pair for mark, pair in zip(value, pairs, strict=True) if mark == 1]
-
-
-def _bad_target(value: object, expected: str) -> BadRow:
-    return BadRow(
-        BadRowReason.BAD_TARGET, f"target is {short_repr(value)}. Expected {expected}."
-    )
 
 
 @dataclass

@@ -33,6 +33,7 @@ from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.reading import Reading
 from cotbuild.builder.sources.survey import run_pairs
 from cotbuild.builder.sources.targets import (
+    bad_target,
     is_missing,
     parse_number,
     parse_texts,
@@ -206,10 +207,10 @@ def _parse_closed_target(value: object, kind: QuestionKind) -> str:
     parse, expected = parsers[kind]
     target = parse(value)
     if target is None:
-        raise BadRow(
-            BadRowReason.BAD_TARGET,
-            f"target is {short_repr(value)}. Expected {expected}: the file's questions are of "
-            f"kind {kind.value} (--kind sets another).",
+        raise bad_target(
+            value,
+            f"{expected}: the file's questions are of kind {kind.value} (--kind sets "
+            "another)",
         )
     return target
 

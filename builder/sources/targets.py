@@ -73,7 +73,7 @@ def parse_texts(value: object) -> tuple[str, tuple[str, ...]]:
     values = list(value) if isinstance(value, list | tuple) else [value]
     texts = [_parse_text(item) for item in values]
     if not texts:
-        raise _bad_target(value, _TEXT_FORMS)
+        raise bad_target(value, _TEXT_FORMS)
     target, *others = dict.fromkeys(texts)
     return target, tuple(others)
 
@@ -87,10 +87,11 @@ def _parse_text(value: object) -> str:
         number = parse_number(value)
         if number is not None:
             return number
-    raise _bad_target(value, _TEXT_FORMS)
+    raise bad_target(value, _TEXT_FORMS)
 
 
-def _bad_target(value: object, expected: str) -> BadRow:
+def bad_target(value: object, expected: str) -> BadRow:
+    """Return the fault of a target that is not what is expected of it."""
     return BadRow(
         BadRowReason.BAD_TARGET, f"target is {short_repr(value)}. Expected {expected}."
     )
