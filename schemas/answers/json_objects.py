@@ -178,9 +178,7 @@ class _Parser:
             raise _NoJson
         self._place = found.end()
         start, end = found.span("content")
-        content = self._text[start:end]
-        text = unescape(content)
-        return JsonText(text, start, end, is_string=True, is_verbatim=text == content)
+        return make_text(self._text[start:end], start, is_string=True)
 
     def _read_grouped(self) -> JsonText | None:
         self._next_char()
@@ -197,7 +195,7 @@ class _Parser:
         if found is None:
             return None
         self._place = found.end()
-        return JsonText(found[0], *found.span(), is_string=False, is_verbatim=True)
+        return make_text(found[0], found.start(), is_string=False)
 
     def _next_char(self) -> str:
         """Skip white space and return the character there, empty at the end."""
@@ -210,6 +208,13 @@ class _Parser:
         is_next = self._next_char() == mark
         self._place += is_next
         return is_next
+
+
+def make_text(content: str, start: int, *, is_string: bool) -> JsonText:
+    """Return what is written at `start` as a string or bare word."""
+    text = unescape(content)
+    end = start + len(content)
+    return JsonText(text, start, end, is_string, is_verbatim=text == content)
 
 
 def unescape(content: str) -> str:

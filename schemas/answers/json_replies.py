@@ -24,6 +24,7 @@ from cotbuild.schemas.answers.json_objects import (
     JsonText,
     JsonValue,
     find_objects,
+    make_text,
     may_hold_object,
     unescape,
 )
@@ -177,9 +178,7 @@ def read_closing_field(text: str, question: Question) -> Reply | None:
     group = next(
         name for name in ("double", "single", "bare") if closing[name] is not None
     )
-    content = unescape(closing[group])
-    is_verbatim = content == closing[group]
-    value = JsonText(content, *closing.span(group), group != "bare", is_verbatim)
+    value = make_text(closing[group], closing.start(group), is_string=group != "bare")
     rationale = text[opened.end() : closing.start()].strip(" \n\t\r,`\"'")
     return Reply(
         answer=read_field(value, question),
@@ -228,6 +227,8 @@ def _is_cut(field: re.Match[str]) -> bool:
 
 def _read_cut_value(field: re.Match[str]) -> JsonText:
     if field["bare"] is not None:
-        return JsonText(field["bare"], *field.span("bare"), False, True)
-    content = unescape(_CUT_ESCAPE.sub("", field["string"]))
-    return JsonText(content, *field.span("string"), True, content == field["string"])
+        return make_text(field["bare"], field.start("bare"), is_string=False)
+    written = field["string"]
+    content = unescape(_CUT_ESCAPE.sub("", written))
+    is_verbatim = content == written
+    return JsonText(content, *field.span("string"), True, is_verbatim)

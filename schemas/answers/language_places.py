@@ -21,8 +21,12 @@ _HEADING = re.compile(r"(?:\A|\n)[ >]{0,3}[#*_]{1,6}[^\n]{0,30}\Z")
 
 
 class Texts(NamedTuple):
+    """A text, its question, and the language that it is read in."""
+
     view: str
+    """As `folding.fold` leaves it."""
     low: str
+    """In lower case."""
     question: Question
     patterns: LanguagePatterns
 
@@ -80,13 +84,18 @@ def _place(texts: Texts, match: re.Match[str], rule: str) -> Place | None:
         start = window_start + len(before) - 1
     if patterns.doubt.search(low, max(0, start - LEAD_CHARS), start):
         return None
-    is_bare = match.re.groupindex.get("bare") is not None and match["bare"] is not None
-    is_inverted = lead is not None and "verb" in lead.re.groupindex and lead["verb"]
+    is_bare = _has_group(match, "bare")
+    is_inverted = lead is not None and _has_group(lead, "verb")
     needs_tail = is_bare and not patterns.language.bare and not is_inverted
     is_heading = match[0].rstrip("*_\"' ").endswith((":", "=", "\n"))
     is_solution = patterns.solution and patterns.solution.fullmatch(match["noun"] or "")
     needs_close = is_bare or (is_heading and bool(is_solution))
     return Place(rule, start, match.end(), needs_close, is_heading, needs_tail)
+
+
+def _has_group(match: re.Match[str], name: str) -> bool:
+    """Return whether a group matched, which not every language's pattern has."""
+    return name in match.re.groupindex and match[name] is not None
 
 
 def _is_other_noun(texts: Texts, before: str) -> bool:
