@@ -132,14 +132,14 @@ def _rationale_before_last(
     without_end = _cut_statements_at_end(text, statements)
     before = _tidy(without_end[_end_of_statements_at_start(text, statements) :])
     if before:
-        return before, _has_words(text[last.end :])
+        return before, p.has_words(text[last.end :])
     return _reason_given(text, view, last, len(text)), False
 
 
 def _rationale_after_first(text: str, view: str, statements: list[Statement]) -> str:
     """Return the reasoning after the first statement; if there is none, that before."""
     first, end = statements[0], len(text)
-    if len(statements) > 1 and not _has_words(text[statements[-1].end :]):
+    if len(statements) > 1 and not p.has_words(text[statements[-1].end :]):
         end = len(_cut_statements_at_end(text, statements[1:]))
     reason = _reason_given(text, view, first, end)
     return reason or _tidy(_trim_end(text[: _introduction_start(text, first.start)]))
@@ -166,7 +166,7 @@ def _cut_statements_at_end(text: str, statements: list[Statement]) -> str:
     """
     cut = _introduction_start(text, statements[-1].start)
     for earlier in reversed(statements[:-1]):
-        if earlier.end < cut and _has_words(text[earlier.end : cut]):
+        if earlier.end < cut and p.has_words(text[earlier.end : cut]):
             break
         cut = min(cut, _introduction_start(text, earlier.start))
     return _trim_end(text[:cut])
@@ -179,7 +179,7 @@ def _end_of_statements_at_start(text: str, statements: list[Statement]) -> int:
     """
     begin = 0
     for statement in statements[:-1]:
-        if _has_words(text[begin : _introduction_start(text, statement.start)]):
+        if p.has_words(text[begin : _introduction_start(text, statement.start)]):
             break
         begin = statement.end
     if begin == 0:
@@ -202,16 +202,12 @@ def _introduction_start(text: str, start: int) -> int:
     return window_start + (heading.start() if heading else len(window))
 
 
-def _has_words(text: str) -> bool:
-    return any(char.isalnum() for char in p.TAG.sub("", text))
-
-
 def _tidy(text: str) -> str:
     """Strip white space and headings such as "Rationale:"; empty if no word is left."""
     text = text.strip()
     if scaffold := p.SCAFFOLD.match(text):
         text = text[scaffold.end() :].strip()
-    return text if _has_words(text) else ""
+    return text if p.has_words(text) else ""
 
 
 def _trim_end(text: str) -> str:

@@ -208,6 +208,6 @@ def clause(text: str, start: int) -> str:
     return text[start : reason.start() if reason else end]
 
 
-def has_words(text: str, start: int) -> bool:
+def has_words(text: str, start: int = 0) -> bool:
     """Return whether a text holds a word from `start` on, tags aside."""
     return WORD.search(TAG.sub("", text[start:])) is not None
