@@ -299,17 +299,15 @@ def _choose_recipe(
         "target_shown": target_shown,
     }
     if format is not None and format not in FORM_NAMES:
-        mapping_flags = [] if given_columns is None else ["--map"]
-        mapping_flags += [] if where is None else ["--where"]
-        mapping_flags += ["--once"] if once else []
-        mapping_flags += [f"--{name.replace('_', '-')}" for name in given]
-        mapping_flags += ["--answer-first"] if answer_first else []
-        mapping_flags += ["--target-shown"] if target_shown else []
-        if mapping_flags:
-            raise ConfigError(
-                f"--format {format!r} with {', '.join(mapping_flags)}. Pass one or the "
-                "other: a recipe says all of it."
-            )
+        is_given = {
+            "--map": given_columns is not None,
+            "--where": where is not None,
+            "--once": bool(once),
+            **{f"--{name.replace('_', '-')}": True for name in given},
+            "--answer-first": answer_first,
+            "--target-shown": target_shown,
+        }
+        _refuse_beside_recipe(format, is_given)
         return load_recipe(format)
     if format is None and _is_whole(columns, given, has_source=has_source):
         return recipe_from_mapping(columns, **options)
@@ -323,6 +321,16 @@ def _choose_recipe(
     for line in describe_form(found, recipe, first_file.location):
         print_message(line)
     return recipe
+
+
+def _refuse_beside_recipe(format: str, is_given: dict[str, bool]) -> None:
+    """Raise ConfigError where an option was given that a recipe decides."""
+    options = [option for option, given in is_given.items() if given]
+    if options:
+        raise ConfigError(
+            f"--format {format!r} with {', '.join(options)}. Pass one or the other: a "
+            "recipe says all of it."
+        )
 
 
 def _is_whole(

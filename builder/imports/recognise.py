@@ -181,18 +181,23 @@ def describe_form(
             f"one of {fields}"
         )
     if "target" not in recipe.columns:
-        used = {
-            path_root(path)
-            for field, column in recipe.columns.items()
-            for path in column_paths(column, field)
-        }
-        others = [
-            name
-            for name in found.shape.columns
-            if name not in used and found.shape.has(name, is_target)
-        ]
+        others = _find_unused_targets(found.shape, recipe)
         hint = f"; --map target=COL names one of {others}" if others else ""
         yield (
             f"{location}: no column of targets such as {', '.join(TARGET_NAMES[:3])}, so "
             f"verdicts are unscored{hint}"
         )
+
+
+def _find_unused_targets(shape: Shape, recipe: ImportRecipe) -> list[str]:
+    """Return the columns that can be targets and that no field of the recipe reads."""
+    used = {
+        path_root(path)
+        for field, column in recipe.columns.items()
+        for path in column_paths(column, field)
+    }
+    return [
+        name
+        for name in shape.columns
+        if name not in used and shape.has(name, is_target)
+    ]
