@@ -29,11 +29,6 @@ _GOES_ON = re.compile(
     r"|relations?|hypothesis|premise|if|when|options?|answers?)\b",
     re.IGNORECASE,
 )
-_NEW_SENTENCE = re.compile(
-    r" (?:the|a|an|it|there|this|that|these|those|he|she|they|we|you|just|not all"
-    r"|because|since)\b",
-    re.IGNORECASE,
-)
 _AFTER_NAME = re.compile(r"[*_)\]\"']{0,4} ?[:;] ?(?=\S)")
 _AFTER_MARKED_NAME = re.compile(r"[*_)\]\"']{1,4} (?=[^\W\d_])")
 _EQUATION = re.compile(r"[^\w\n]*(?:(?:[\d.,()+*/^$£€¥%{}\\-]| (?:x )?)*+=)?[^\w\n]*")
@@ -47,7 +42,7 @@ def find_opening(
     """Return the answer that an answer-first text opens with, if it is no prose."""
     if cued and question.kind is QuestionKind.TEXT:
         return None  # any prose would do as the answer of a text question
-    head = _read_head(view, question) or read_class_name(view, question)
+    head = _read_head(view, question) or _read_class_name(view, question)
     if head is None or _lists_options(view, question):
         return None
     return None if given and _is_prose(view, question) else head
@@ -79,11 +74,11 @@ def _holds_in_one_case(low: str, answer: str, end: int) -> bool:
     )
 
 
-def read_class_name(view: str, question: Question) -> Statement | None:
+def _read_class_name(view: str, question: Question) -> Statement | None:
     """Return the option that a text opens with, set off by a colon or by nothing.
 
     "neutral: it may be", "neutral the cat may be awake". Without a mark the options must
-    be names of classes, or the next word begin a sentence.
+    be names of classes.
     """
     if question.kind is not QuestionKind.CHOICE:
         return None
@@ -187,7 +182,7 @@ def _read_lone_head(view: str, question: Question, given: bool) -> Statement | N
     if head is not None:
         has_reason = p.REASON.match(view, head.end) is not None
         return head if has_reason and opens_with_label(view, question) else None
-    return None if given else read_class_name(view, question)
+    return None if given else _read_class_name(view, question)
 
 
 def _is_prose(line: str, question: Question) -> bool:

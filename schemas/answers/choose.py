@@ -122,7 +122,7 @@ def _settle(
     """
     last = statements[-1]
     if (
-        parted_by_new_item(view, statements, question)
+        _are_parted_by_new_item(view, statements, question)
         or _differ_in_sentence(statements, question)
         or _answer_in_turn(low, statements, question)
     ):
@@ -148,7 +148,7 @@ def _answer_in_turn(low: str, statements: list[Statement], question: Question) -
     return limits.answers_in_turn(low, (earlier.start, last.start), question)
 
 
-def parted_by_new_item(
+def _are_parted_by_new_item(
     view: str, statements: Sequence[Statement], question: Question
 ) -> bool:
     r"""Return whether a new item begins between two statements that differ.

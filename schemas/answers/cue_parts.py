@@ -38,10 +38,6 @@ PRAISE = (
     "probable",
     "reasonable",
 )
-# "2 points/answer = 48", "the wrong answer is"
-NO_ANSWER_NOUN = (
-    r"(?<!each )(?<!/)(?<!wrong )(?<!incorrect )(?<!false )(?<!another )(?<!other )"
-)
 
 
 def preceded(noun: str) -> str:

@@ -32,9 +32,9 @@ FORMAL_RULES = (
         words=("answer",),
         cues=(
             re.compile(
+                # "2 points/answer = 48"; "other" is the end of "another", too
                 r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
-                r"(?<!another answer)(?<!other answer)(?<!alternative answer)"
-                r"(?<!another possible answer)(?<!other possible answer)"  # "2 points/answer = 48"
+                r"(?<!other answer)(?<!alternative answer)(?<!other possible answer)"
                 rf"(?:{GLOSS}(?:[:=]|{IS}:?)|{SAYS}|(?: choice| option| letter| here){SAYS}"
                 rf"|{OF_THE_QUESTION} {IS}:?)"
             ),
