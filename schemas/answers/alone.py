@@ -4,7 +4,7 @@ import re
 from collections import deque
 from itertools import islice
 
-from cotbuild.schemas.answers import doubts, limits
+from cotbuild.schemas.answers import limits
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import opens_with_label, read_named_option
 from cotbuild.schemas.answers.compare import answers_differ, option_table
@@ -58,20 +58,11 @@ def _read_head(view: str, question: Question) -> Statement | None:
     if value is None or value.answer is None:
         return None
     yes_no = question.kind is QuestionKind.YES_NO
-    if yes_no and _holds_in_one_case(view.lower(), value.answer, value.end):
+    if yes_no and limits.holds_in_one_case(view.lower(), value.answer, value.end):
         return None
     if not yes_no and not _is_bare(clause, value, question.kind):
         return None
     return _opening(value, len(clause), value.complete or len(clause) < len(view))
-
-
-def _holds_in_one_case(low: str, answer: str, end: int) -> bool:
-    """Return whether a condition, or the other answer, follows a yes or no."""
-    return (
-        doubts.has_condition_behind(low, end)
-        or doubts.goes_both_ways(low, answer, end)
-        or limits.answers_other_case(low, answer, end)
-    )
 
 
 def _read_class_name(view: str, question: Question) -> Statement | None:

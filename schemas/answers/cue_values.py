@@ -68,6 +68,8 @@ def read_value(view: str, low: str, cue: Cue, question: Question) -> ReadValue |
             )
             is_cut = found is not None and stop == len(view)
             return found._replace(complete=False) if found and is_cut else found
+        case Bound.NOTHING:
+            return ReadValue(None, cue.start, cue.end, complete=True)
         case _:
             return _read_clause(view, low, cue, question)
 

@@ -162,11 +162,6 @@ def is_compared(low: str, value: int) -> bool:
     return _COMPARED.match(low, value) is not None
 
 
-def is_qualified(low: str, end: int, kind: QuestionKind) -> bool:
-    """Return whether a yes or no that ends at `end` goes on "if …" or "unless …"."""
-    return kind is QuestionKind.YES_NO and _CONDITION_BEHIND.match(low, end) is not None
-
-
 def is_revised(low: str, end: int) -> bool:
     """Return whether an answer that ends at `end` is taken back in its sentence."""
     return _REVISED.match(low, end) is not None

@@ -8,6 +8,7 @@ them, in lower case.
 import re
 from itertools import islice
 
+from cotbuild.schemas.answers import doubts
 from cotbuild.schemas.question import Question
 
 _PREPOSITION = (
@@ -83,6 +84,15 @@ def limits_answer(sentence_before: str, question: Question) -> bool:
     if limit is None:
         return False
     return _is_case(limit["case"].strip(" *_\"'"), question)
+
+
+def holds_in_one_case(low: str, answer: str, end: int) -> bool:
+    """Return whether a condition, or the other answer, follows a yes or no at `end`."""
+    return (
+        doubts.has_condition_behind(low, end)
+        or doubts.goes_both_ways(low, answer, end)
+        or answers_other_case(low, answer, end)
+    )
 
 
 def is_limited(low: str, end: int, question: Question) -> bool:

@@ -103,50 +103,20 @@ def _read_cue(
 
     `start` is where the introduction begins.
     """
-    rule = cue.rule
-    kind = question.kind
     if _is_doubtful(view, low, cue, question):
         return None
-    if rule.bound is Bound.NOTHING:
-        value = ReadValue(None, cue.start, cue.end, complete=True)
-    else:
-        found = read_value(view, low, cue, question)
-        if found is None:
-            return None
-        value = found
-    end = p.sentence_end(view, value.end)
-    if value.answer is not None:
-        if doubts.is_denied_value(low, cue.end):
-            return None
-        if kind is QuestionKind.NUMBER and doubts.is_ordinal(low, cue.end, value.start):
-            return None
-        if doubts.is_asked(low, value.end) and not _may_end_in_question(
-            value, question
-        ):
-            return None
-        is_closed = doubts.is_closed(low, value.end, kind) or ends_bold(view, value)
-        if rule.closes and not is_closed:
-            return None
-        if low.endswith("would be", cue.start, cue.end) and doubts.has_condition_behind(
-            low, value.end
-        ):
-            return None  # "The answer would be B if it were dry"
-        if (
-            doubts.is_qualified(low, value.end, kind)
-            or doubts.is_revised(low, value.end)
-            or (
-                kind is QuestionKind.YES_NO
-                and (
-                    doubts.goes_both_ways(low, value.answer, value.end)
-                    or limits.answers_other_case(low, value.answer, value.end)
-                    or limits.is_limited(low, value.end, question)
-                )
-            )
-        ):
-            value = value._replace(answer=None)
-    if rule.last and p.has_words(view, end):
+    value = read_value(view, low, cue, question)
+    if value is None:
         return None
-    return to_statement(rule.id, value, start=start, end=end)
+    if value.answer is not None:
+        if not _is_given(view, low, cue, value, question):
+            return None
+        if _is_withdrawn(low, value.answer, value.end, question):
+            value = value._replace(answer=None)
+    end = p.sentence_end(view, value.end)
+    if cue.rule.last and p.has_words(view, end):
+        return None
+    return to_statement(cue.rule.id, value, start=start, end=end)
 
 
 def _is_doubtful(view: str, low: str, cue: Cue, question: Question) -> bool:
@@ -162,6 +132,41 @@ def _is_doubtful(view: str, low: str, cue: Cue, question: Question) -> bool:
     if doubts.is_of_a_part(low, cue.start, cue.end):
         return True
     return doubts.is_denied(before) or doubts.is_remark(low, cue.start, cue.end)
+
+
+def _is_given(
+    view: str, low: str, cue: Cue, value: ReadValue, question: Question
+) -> bool:
+    """Return whether a cue gives its value as the answer.
+
+    It does not where the value is denied, only counts something out, is asked for or
+    supposed, or where the clause goes on behind it.
+    """
+    kind = question.kind
+    if doubts.is_denied_value(low, cue.end):
+        return False
+    if kind is QuestionKind.NUMBER and doubts.is_ordinal(low, cue.end, value.start):
+        return False
+    is_asked = doubts.is_asked(low, value.end)
+    if is_asked and not _may_end_in_question(value, question):
+        return False
+    is_closed = doubts.is_closed(low, value.end, kind) or ends_bold(view, value)
+    if cue.rule.closes and not is_closed:
+        return False
+    # "The answer would be B if it were dry"
+    is_supposed = low.endswith("would be", cue.start, cue.end)
+    return not (is_supposed and doubts.has_condition_behind(low, value.end))
+
+
+def _is_withdrawn(low: str, answer: str, end: int, question: Question) -> bool:
+    """Return whether what follows an answer that ends at `end` takes it back or limits it."""
+    if doubts.is_revised(low, end):
+        return True
+    if question.kind is not QuestionKind.YES_NO:
+        return False
+    return limits.holds_in_one_case(low, answer, end) or limits.is_limited(
+        low, end, question
+    )
 
 
 def _may_end_in_question(value: ReadValue, question: Question) -> bool:
