@@ -130,7 +130,7 @@ def is_hypothetical(view: str, prefix: str, cue: int, kind: QuestionKind) -> boo
 def _follows_supposition(view: str, cue: int) -> bool:
     """Return whether the sentence before that of the cue supposes something."""
     prefix = read_sentence_before(view, cue)
-    end = view.lower().rfind(prefix, 0, cue)
+    end = cue - len(prefix)
     before = read_sentence_before(view, max(0, end - 2)) if end > 2 else ""
     return _SUPPOSED.match(before) is not None
 
