@@ -70,10 +70,7 @@ def read_whole_number(text: str, *, maths: bool = False) -> ReadValue | None:
 
 def read_text(text: str, question: Question) -> ReadValue | None:
     """Read what follows, to the end of its clause or of what it is set in."""
-    start = skip(p.TEXT_OPENING, text, 0)
-    if (no_single := read_no_single(text, start)) and not is_whole_word(
-        text, no_single, question
-    ):
+    if no_single := read_no_single_text(text, question):
         return no_single
     start = skip(p.TEXT_LEAD, text, 0)
     wrapped = match_wrapped(text, start)
@@ -105,7 +102,15 @@ def read_bounded_text(
     return ReadValue(text[start:end], start, end, complete=True)
 
 
-def is_whole_word(text: str, no_single: ReadValue, question: Question) -> bool:
+def read_no_single_text(text: str, question: Question) -> ReadValue | None:
+    """Read that there is no single answer, unless the words for it are the answer."""
+    no_single = read_no_single(text, skip(p.TEXT_OPENING, text, 0))
+    if no_single is None or _is_whole_word(text, no_single, question):
+        return None
+    return no_single
+
+
+def _is_whole_word(text: str, no_single: ReadValue, question: Question) -> bool:
     """Return whether "both", "none" or "neither" is the whole answer, as it may be.
 
     Other words, such as "unknown", may if they are a target.

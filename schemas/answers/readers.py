@@ -9,13 +9,13 @@ from collections.abc import Callable
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import read_choice
 from cotbuild.schemas.answers.plain_readers import (
-    is_whole_word,
     read_bounded_text,
+    read_no_single_text,
     read_number,
     read_text,
     read_yes_no,
 )
-from cotbuild.schemas.answers.read_value import ReadValue, read_no_single, skip
+from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.stated_numbers import read_bounded_stated_number
 from cotbuild.schemas.question import Question, QuestionKind
 
@@ -37,11 +37,8 @@ def read_bounded(
     """
     match question.kind:
         case QuestionKind.TEXT:
-            start = skip(p.TEXT_OPENING, content, 0)
-            no_single = read_no_single(content, start)
-            if no_single and not is_whole_word(content, no_single, question):
-                return no_single
-            return read_bounded_text(content, maths=maths)
+            no_single = read_no_single_text(content, question)
+            return no_single or read_bounded_text(content, maths=maths)
         case QuestionKind.NUMBER:
             return read_bounded_stated_number(content, maths=maths, whole=whole)
         case _:
