@@ -61,13 +61,7 @@ def read_value(view: str, low: str, cue: Cue, question: Question) -> ReadValue |
             cell = _CELL_END.search(view, cue.end)
             return _read_between(view, cue, cell.start() if cell else None, question)
         case Bound.LINE:
-            line_end = view.find("\n", cue.end)
-            stop = line_end if line_end >= 0 else len(view)
-            found = _shift(
-                read_bounded(view[cue.end : stop], question, whole=True), cue.end
-            )
-            is_cut = found is not None and stop == len(view)
-            return found._replace(complete=False) if found and is_cut else found
+            return _read_line(view, cue, question)
         case Bound.NOTHING:
             return ReadValue(None, cue.start, cue.end, complete=True)
         case _:
@@ -109,34 +103,59 @@ def _read_between(
     return None
 
 
+def _read_line(view: str, cue: Cue, question: Question) -> ReadValue | None:
+    """Read all the rest of the line; the last line of a text may have been cut."""
+    line_end = view.find("\n", cue.end)
+    stop = line_end if line_end >= 0 else len(view)
+    value = read_bounded(view[cue.end : stop], question, whole=True)
+    if value is not None and stop == len(view):
+        value = value._replace(complete=False)
+    return _shift(value, cue.end)
+
+
 def _read_clause(view: str, low: str, cue: Cue, question: Question) -> ReadValue | None:
     """Read what follows a cue, to the end of its clause."""
-    kind = question.kind
-    stop = cue.end + _READ_CHARS
-    if kind is QuestionKind.TEXT:
-        stop = _box_end(view, cue, _bold_end(view, cue, stop))
-    rest = view[cue.end : stop]
-    if kind is QuestionKind.NUMBER and doubts.is_compared(low, cue.end):
-        return ReadValue(None, cue.end, min(stop, len(view)), complete=True)
-    offset = cue.end
-    if kind is QuestionKind.TEXT and _opens_command(view, cue):
-        offset += len(rest) - len(rest.lstrip(" }"))  # "\\text{Answer: } x"
-        rest = view[offset:stop]
+    if question.kind is QuestionKind.NUMBER:
+        return _read_number_clause(view, low, cue, question)
+    if question.kind is QuestionKind.TEXT:
+        return _read_text_clause(view, cue, question)
+    rest = view[cue.end : cue.end + _READ_CHARS]
     value = _read_open(rest, cue.rule, question)
-    if value is None and kind is QuestionKind.NUMBER and "**" in rest:
-        value = _read_bold_number(rest)
-    if value is not None and value.answer is None and kind is QuestionKind.NUMBER:
-        value = _read_same_share(rest, value) or value
-    if (
-        value is not None
-        and kind is QuestionKind.NUMBER
-        and _OR_BOLD.match(rest, value.end)
-    ):
-        value = value._replace(answer=None)
     if value is None and cue.rule.strength is Strength.FORMAL:
         foreign = names_foreign_label(rest, question)
         value = ReadValue(None, 0, foreign, complete=True) if foreign else None
-    return _shift(value, offset)
+    return _shift(value, cue.end)
+
+
+def _read_number_clause(
+    view: str, low: str, cue: Cue, question: Question
+) -> ReadValue | None:
+    """Read the number that follows a cue; none if it is only compared with."""
+    stop = min(cue.end + _READ_CHARS, len(view))
+    if doubts.is_compared(low, cue.end):
+        return ReadValue(None, cue.end, stop, complete=True)
+    rest = view[cue.end : stop]
+    value = _read_open(rest, cue.rule, question)
+    if value is None and "**" in rest:
+        value = _read_bold_number(rest)
+    if value is None:
+        return None
+    if value.answer is None:
+        value = _read_same_share(rest, value) or value
+    if _OR_BOLD.match(rest, value.end):
+        value = value._replace(answer=None)
+    return value.shift(cue.end)
+
+
+def _read_text_clause(view: str, cue: Cue, question: Question) -> ReadValue | None:
+    """Read the text that follows a cue, to the end of the bold or box they share."""
+    start = cue.end
+    stop = _box_end(view, cue, _bold_end(view, cue, start + _READ_CHARS))
+    rest = view[start:stop]
+    if _opens_command(view, cue):
+        start += len(rest) - len(rest.lstrip(" }"))  # "\\text{Answer: } x"
+        rest = view[start:stop]
+    return _shift(_read_open(rest, cue.rule, question), start)
 
 
 def _read_open(rest: str, rule: Rule, question: Question) -> ReadValue | None:
