@@ -47,14 +47,12 @@ class MathMetric(Protocol):
         """Return whether both mean the same; False if it cannot tell in time."""
 
 
-def is_correct(
-    answer: str, question: Question, *, math_metric: MathMetric | None = None
-) -> bool:
+def is_correct(answer: str, question: Question) -> bool:
     """Return whether `answer` is the question's target; False if it has none.
 
-    See `find_match`.
+    See `find_match`; no metric is asked.
     """
-    return find_match(answer, question, math_metric=math_metric) is not None
+    return find_match(answer, question) is not None
 
 
 def find_match(

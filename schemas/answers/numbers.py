@@ -90,14 +90,12 @@ _PARENTHESIS = re.compile(r"\s{0,4}\(([^()]{1,80})\)")
 _EQUAL = re.compile(r"\s{0,4}(?:=|≈|,?\s?\bor\b|,?\s?\bi\.e\.,?)\s{0,4}")
 
 
-def parse_number(text: str, *, maths: bool = False) -> Value | None:
+def parse_number(text: str) -> Value | None:
     """Return the value of a text that is one number; None for any other text.
 
-    A currency, a unit, "about" and "x =" are ignored, and so is LaTeX dressing. `maths`
-    says that the text was in a box or between maths delimiters, where 5! is a factorial
-    and 4k a product.
+    A currency, a unit, "about" and "x =" are ignored, and so is LaTeX dressing.
     """
-    whole = read_whole_number(text, maths=maths)
+    whole = read_whole_number(text)
     return whole.value if whole else None
 
 
@@ -106,7 +104,9 @@ def read_whole_number(
 ) -> WholeNumber | None:
     """Read a text that is one number; None for any other text.
 
-    With `with_words` any words may follow, as in "42 apples"; otherwise only a unit.
+    `maths` says that the text was in a box or between maths delimiters, where 5! is a
+    factorial and 4k a product. With `with_words` any words may follow, as in
+    "42 apples"; otherwise only a unit.
     """
     if _PLAIN.fullmatch(text):  # as most are, in a tenth of the time
         return WholeNumber(Decimal(text), text, "", 0, len(text))
@@ -240,15 +240,15 @@ _LISTED = re.compile(r"\s{0,4}(?:[,;]\s{0,4})?(?:(?:or|and)\s{1,4})?")
 _MAX_NUMBERS = 200
 
 
-def find_numbers(text: str, start: int, end: int) -> Iterator[Number]:
+def _find_numbers(text: str, start: int) -> Iterator[Number]:
     """Yield the numbers of a text in order, whatever stands around them."""
     at = start
     for _ in range(_MAX_NUMBERS):
-        candidate = _CANDIDATE.search(text, at, end)
+        candidate = _CANDIDATE.search(text, at)
         if candidate is None:
             return
         number = match_number(text, candidate.start())
-        if number is not None and number.end <= end:
+        if number is not None:
             yield number
         at = max(number.end if number else 0, candidate.end() + 1)
 
@@ -333,7 +333,7 @@ def _read_all(number: Number, text: str) -> NumberReading:
 
 def _read_only_number(clause: str, start: int, text: str) -> NumberReading | None:
     """Read the only number of a clause of prose: "that there are 42 of them"."""
-    numbers = list(find_numbers(clause, start, len(clause)))
+    numbers = list(_find_numbers(clause, start))
     if not numbers or len({number.value for number in numbers}) > 1:
         return None
     first = numbers[0]

@@ -270,7 +270,9 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "casefold_text": compare.casefold_text,
     "normalise_text": compare.normalise_text,
     "parse_number": numbers.parse_number,
-    "parse_number of maths": lambda text: numbers.parse_number(text, maths=True),
+    "read_whole_number of maths": lambda text: numbers.read_whole_number(
+        text, maths=True
+    ),
     "read_whole_number": lambda text: numbers.read_whole_number(text, with_words=True),
     "read_number of a text": numbers.read_number,
     "read_number of a number": lambda text: numbers.read_number("12 " + text),
@@ -443,7 +445,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "find_turn_end": ("\nQ: ", "\n>"),
     "normalise_text": (".", "1,"),
     "parse_number": ("9", "1,"),
-    "parse_number of maths": ("\\frac{1}{", "111\\,"),
+    "read_whole_number of maths": ("\\frac{1}{", "111\\,"),
     "read_whole_number": ("a ", "1 1"),
     "read_number of a text": ("1 1", "111{,}", "=5 ", "$1"),
     "read_number of a number": ("a ", "km/"),

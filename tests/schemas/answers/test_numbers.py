@@ -81,7 +81,8 @@ def test_a_piece_of_more_is_no_number(text: str) -> None:
     [("5!", None), ("4k", None), ("3m", None), ("3 m^2", 3), (r"42^\circ", 42)],
 )
 def test_in_maths_letters_are_variables(text: str, value: int | None) -> None:
-    assert parse_number(text, maths=True) == value
+    in_maths = read_whole_number(text, maths=True)
+    assert (in_maths and in_maths.value) == value
     assert parse_number(f"${text}$") == value
 
 
