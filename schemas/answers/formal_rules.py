@@ -1,6 +1,7 @@
 """The formal rules: words and marks that do nothing but introduce an answer."""
 
 import re
+from functools import partial
 
 from cotbuild.schemas.answers.cue_parts import (
     COLON,
@@ -23,16 +24,16 @@ from cotbuild.schemas.answers.rule import (
     Strength,
 )
 
+_formal_rule = partial(Rule, strength=Strength.FORMAL)
+
 FORMAL_RULES = (
-    Rule(
+    _formal_rule(
         id="answer_is",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=ALL,
         words=("answer",),
         cues=(
             re.compile(
-                # "2 points/answer = 48"; "other" is the end of "another", too
+                # Not "2 points/answer = 48"; "another" ends in "other".
                 r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
                 r"(?<!other answer)(?<!alternative answer)(?<!other possible answer)"
                 rf"(?:{GLOSS}(?:[:=]|{IS}:?)|{SAYS}|(?: choice| option| letter| here){SAYS}"
@@ -42,20 +43,16 @@ FORMAL_RULES = (
         reads="what follows “answer” and “is”, “:”, “=” or a dash, with a gloss between",
         example="Therefore, the answer (in dollars) is 42.",
     ),
-    Rule(
+    _formal_rule(
         id="answer_of",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=NOT_TEXT,
         words=("answer",),
         cues=(re.compile(rf"answer(?<!each answer)(?<!/answer){OF_ANYTHING} {IS}:?"),),
         reads="what follows “answer to/for/in … is”",
         example="The answer in Arabic numerals is 42.",
     ),
-    Rule(
+    _formal_rule(
         id="answer_letter",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=("answer ",),
         cues=tuple(
@@ -74,10 +71,8 @@ FORMAL_RULES = (
         example="Answer D.",
         closes=True,
     ),
-    Rule(
+    _formal_rule(
         id="answer_number",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=NUMBER,
         words=("answer ",),
         cues=(
@@ -90,10 +85,8 @@ FORMAL_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _formal_rule(
         id="best_option",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=ALL,
         words=("option", "choice", "match"),
         cues=tuple(
@@ -103,10 +96,8 @@ FORMAL_RULES = (
         reads="what follows “the correct/best/final option (choice, match) is”",
         example="The best choice would be option B.",
     ),
-    Rule(
+    _formal_rule(
         id="best_option_of",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=("option", "choice", "statement", "letter", "alternative", "response"),
         cues=(
@@ -127,10 +118,8 @@ FORMAL_RULES = (
         example="The correct option that describes it is (B).",
         closes=True,
     ),
-    Rule(
+    _formal_rule(
         id="label_head",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=ALL,
         words=("final", "ans", "label", "prediction", "classification"),
         cues=(
@@ -145,10 +134,8 @@ FORMAL_RULES = (
         example="FINAL: 42",
         closes=True,
     ),
-    Rule(
+    _formal_rule(
         id="choice_head",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=(
             "choice",
@@ -170,10 +157,8 @@ FORMAL_RULES = (
         example="My pick: B",
         closes=True,
     ),
-    Rule(
+    _formal_rule(
         id="result_head",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=NOT_TEXT,
         words=("result", "solution", "output"),
         cues=(
@@ -186,10 +171,8 @@ FORMAL_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _formal_rule(
         id="answer_heading",
-        strength=Strength.FORMAL,
-        bound=Bound.CLAUSE,
         kinds=ALL,
         words=("answer",),
         cues=(
@@ -202,9 +185,8 @@ FORMAL_RULES = (
         example="### Final Answer\n\n42",
         closes=True,
     ),
-    Rule(
+    _formal_rule(
         id="answer_cell",
-        strength=Strength.FORMAL,
         bound=Bound.CELL,
         kinds=NOT_TEXT,
         words=("answer",),
@@ -216,9 +198,8 @@ FORMAL_RULES = (
         reads="the cell of a table beside “Answer”",
         example="| Answer | 42 |",
     ),
-    Rule(
+    _formal_rule(
         id="hash_marks",
-        strength=Strength.FORMAL,
         bound=Bound.LINE,
         kinds=ALL,
         words=("####",),
@@ -226,9 +207,8 @@ FORMAL_RULES = (
         reads="a line that holds nothing but the answer behind “####”",
         example="#### 42",
     ),
-    Rule(
+    _formal_rule(
         id="boxed",
-        strength=Strength.FORMAL,
         bound=Bound.BRACES,
         kinds=ALL,
         words=("boxed", "fbox"),
@@ -236,9 +216,8 @@ FORMAL_RULES = (
         reads="the content of a LaTeX box",
         example=r"So \boxed{\frac{3}{4}}.",
     ),
-    Rule(
+    _formal_rule(
         id="answer_tag",
-        strength=Strength.FORMAL,
         bound=Bound.TAG,
         kinds=ALL,
         words=("answer", "ans>"),
@@ -250,9 +229,8 @@ FORMAL_RULES = (
         reads="the content of an answer tag",
         example="<answer>42</answer>",
     ),
-    Rule(
+    _formal_rule(
         id="answer_depends",
-        strength=Strength.FORMAL,
         bound=Bound.NOTHING,
         kinds=ALL,
         words=("answer",),

@@ -52,16 +52,16 @@ class Rule(NamedTuple):
     id: str
     """Recorded with each answer that the rule reads."""
     strength: Strength
-    bound: Bound
     kinds: frozenset[QuestionKind]
     """The kinds of question it reads answers of."""
-    words: tuple[str, ...]
-    """The rule is tried on texts that hold one of them; empty: on all."""
-    cues: tuple[re.Pattern[str], ...]
-    """Each begins with a literal word where it can; none: see `rules`."""
     reads: str
     """What it reads, in a line."""
     example: str
+    cues: tuple[re.Pattern[str], ...] = ()
+    """Each begins with a literal word where it can; none: see `rules`."""
+    words: tuple[str, ...] = ()
+    """The rule is tried on texts that hold one of them; empty: on all."""
+    bound: Bound = Bound.CLAUSE
     closes: bool = False
     """Whether its clause must end behind the answer: "so (A) is wrong" states nothing."""
     last: bool = False

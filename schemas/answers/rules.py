@@ -23,10 +23,7 @@ CUELESS_RULES = (
     Rule(
         id="closing_sentence",
         strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=NUMBER,
-        words=(),
-        cues=(),
         reads="the only number of a last sentence that opens with “so”, “therefore”, …; "
         "off unless asked for",
         example="Therefore, there are 49 chairs.",
@@ -36,10 +33,7 @@ CUELESS_RULES = (
     Rule(
         id="opening",
         strength=Strength.ALONE,
-        bound=Bound.CLAUSE,
         kinds=ALL,
-        words=(),
-        cues=(),
         reads="the answer that a text opens with, before its reason",
         example="(B) because it is hard.",
     ),
@@ -48,8 +42,6 @@ CUELESS_RULES = (
         strength=Strength.ALONE,
         bound=Bound.LINE,
         kinds=ALL,
-        words=(),
-        cues=(),
         reads="a line that is nothing but an answer",
         example="It is hard.\n\n**B**",
     ),

@@ -1,6 +1,7 @@
 """The weak rules: words of reasoning that lead to an answer; see `rules`."""
 
 import re
+from functools import partial
 
 from cotbuild.schemas.answers.cue_parts import (
     CORRECT,
@@ -21,13 +22,12 @@ from cotbuild.schemas.answers.rule import (
     Strength,
 )
 
+_weak_rule = partial(Rule, strength=Strength.WEAK)
+
 WEAK_RULES = (
-    Rule(
+    _weak_rule(
         id="so_option",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
-        words=(),
         cues=(
             re.compile(
                 SO + r"(?:it(?:'s| is| must be| should be| has to be))?" + LETTER
@@ -37,12 +37,9 @@ WEAK_RULES = (
         example="Moss is soft, so (B).",
         closes=True,
     ),
-    Rule(
+    _weak_rule(
         id="we_choose",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
-        words=(),
         cues=(
             re.compile(
                 r"\b(?:(?:we|i|let's)(?: would|'d|'ll| will| can| should| must)?"
@@ -55,12 +52,10 @@ WEAK_RULES = (
         example="I'd go with B.",
         closes=True,
     ),
-    Rule(
+    _weak_rule(
         id="called_correct",
-        strength=Strength.WEAK,
         bound=Bound.BEFORE,
         kinds=CHOICE,
-        words=(),
         cues=(
             re.compile(
                 rf"{IS_CALLED}(?:the )?(?:only |most )?{CORRECT}"
@@ -73,9 +68,8 @@ WEAK_RULES = (
         reads="an option that is called the answer, correct, the best, …",
         example="Option B is correct.",
     ),
-    Rule(
+    _weak_rule(
         id="is_the_answer",
-        strength=Strength.WEAK,
         bound=Bound.BEFORE,
         kinds=NUMBER | YES_NO,
         words=("answer",),
@@ -87,10 +81,8 @@ WEAK_RULES = (
         reads="a number, yes or no that is called the answer",
         example="42 is the answer.",
     ),
-    Rule(
+    _weak_rule(
         id="result_is",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=NOT_TEXT,
         words=("result",),
         cues=(
@@ -101,10 +93,8 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="closest_to",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=("closest",),
         cues=(
@@ -116,10 +106,8 @@ WEAK_RULES = (
         example="That is closest to D.",
         closes=True,
     ),
-    Rule(
+    _weak_rule(
         id="is_option",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=("option ", "choice ", "leav"),
         cues=(
@@ -136,10 +124,8 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="is_letter",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=("is (", "is [", "is *"),
         cues=(re.compile(r"\bthe [^.!?:\n]{1,80}? is (?=[*_]{0,3}[(\[])" + LETTER),),
@@ -148,10 +134,8 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="must_be_option",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=(" be ",),
         cues=(
@@ -164,10 +148,8 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="closing_letter",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=CHOICE,
         words=(")", "]"),
         cues=(
@@ -180,22 +162,17 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="so_number",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=NUMBER,
-        words=(),
         cues=(re.compile(SO + SO_IT_IS + r"(?=[*_$(\"'\\]{0,4}[-+]?[$£€]?\d)"),),
         reads="a number alone behind “so”, “hence”, …, in the last sentence",
         example="Hence, **42**.",
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="comes_out",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=NUMBER,
         words=(" out ",),
         cues=(re.compile(r"\b(?:comes|works) out (?:to(?: be)?|as|at)\b"),),
@@ -204,10 +181,8 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="a_line",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=ALL - CHOICE,
         words=("a:",),
         cues=(re.compile(r"(?:\A|\n)[ *_]{0,4}a[*_]{0,3}: ?"),),
@@ -216,12 +191,9 @@ WEAK_RULES = (
         closes=True,
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="so_yes_no",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=YES_NO,
-        words=(),
         cues=(
             re.compile(
                 SO
@@ -232,10 +204,8 @@ WEAK_RULES = (
         reads="yes or no behind “so”, “therefore”, “thus” or “hence”",
         example="It floats. Therefore, yes.",
     ),
-    Rule(
+    _weak_rule(
         id="overall_yes_no",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=YES_NO,
         words=("overall", "in ", "on ", "finally", "conclu", "summary", "verdict"),
         cues=(
@@ -253,12 +223,9 @@ WEAK_RULES = (
         example="On reflection, yes.",
         closes=True,
     ),
-    Rule(
+    _weak_rule(
         id="closing_yes_no",
-        strength=Strength.WEAK,
-        bound=Bound.CLAUSE,
         kinds=YES_NO,
-        words=(),
         cues=(
             re.compile(
                 r"(?<=[.!?\n])"
@@ -268,9 +235,8 @@ WEAK_RULES = (
         reads="a last sentence that is yes or no",
         example="It sinks. No.",
     ),
-    Rule(
+    _weak_rule(
         id="undecided",
-        strength=Strength.WEAK,
         bound=Bound.NOTHING,
         kinds=YES_NO | NUMBER,
         words=("depends", " to ", "cannot", "answer", "enough"),
@@ -287,9 +253,8 @@ WEAK_RULES = (
         example="It depends on the season.",
         last=True,
     ),
-    Rule(
+    _weak_rule(
         id="taken_back",
-        strength=Strength.WEAK,
         bound=Bound.NOTHING,
         kinds=ALL,
         words=("wait", "actually", "hmm", "oops", "mistake", "no,"),
