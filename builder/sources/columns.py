@@ -8,8 +8,8 @@ from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import (
     check_paths,
-    find_stop,
     find_value,
+    follow_path,
     path_root,
 )
 from cotbuild.builder.sources.question_form import (
@@ -222,10 +222,10 @@ def _path_getter(path: str, field: str, present: Sequence[str]) -> Getter:
         return lambda row: find_value(row, path)
 
     def get_question(row: Row) -> Any:
-        stop = find_stop(row, path)
+        value, stop = follow_path(row, path)
         if stop is not None:
             raise BadRow(BadRowReason.MISSING_FIELD, f"no question: {stop.describe()}.")
-        return find_value(row, path)
+        return value
 
     return get_question
 

@@ -117,7 +117,7 @@ def find_value(row: Row, path: str) -> Any:
 
     A column of that very name takes precedence.
     """
-    return row[path] if path in row else _walk(row, path)[0]
+    return follow_path(row, path)[0]
 
 
 def find_stop(row: Row, path: str) -> Stop | None:
@@ -125,15 +125,15 @@ def find_stop(row: Row, path: str) -> Stop | None:
 
     None if it does not, or if the row lacks the very column.
     """
+    return follow_path(row, path)[1]
+
+
+def follow_path(row: Row, path: str) -> tuple[Any, Stop | None]:
+    """Return what `find_value` and `find_stop` return, in one walk."""
     if path in row:
-        return None
-    stop = _walk(row, path)[1]
-    return stop if stop is not None and stop.place else None
-
-
-def _walk(row: Row, path: str) -> tuple[Any, Stop | None]:
-    steps = parse_path(path)
-    return _follow(row, steps, 0)
+        return row[path], None
+    value, stop = _follow(row, parse_path(path), 0)
+    return value, stop if stop is not None and stop.place else None
 
 
 def _follow(value: Any, steps: tuple[Step, ...], begin: int) -> tuple[Any, Stop | None]:
