@@ -123,9 +123,10 @@ def parse_position(value: object) -> int | None:
 
 
 def _choice_at(
-    position: int, pairs: ChoicePairs, form: TargetForm | None
+    position: int, pairs: ChoicePairs, form: TargetForm
 ) -> list[tuple[str, str]]:
-    index = position if form is None else position - FIRST_POSITIONS.get(form, 0)
+    """Return the choice at a position that counts as a form of FIRST_POSITIONS does."""
+    index = position - FIRST_POSITIONS[form]
     return [pairs[index]] if 0 <= index < len(pairs) else []
 
 
@@ -161,7 +162,8 @@ class ChoiceEvidence:
     """Targets that name choices, as label, text, either (the same choice) or both (two
     choices)."""
     whole: Counter[str] = field(default_factory=Counter)
-    """Whole numbers that fit as label, value (label or text), index0 and index1."""
+    """Whole numbers that fit as label, value (label or text), index0 and index1; those
+    that are zero, and those that are the count of the choices."""
     num_marked: int = 0
     num_minus_one: int = 0
     differs: Counter[str] = field(default_factory=Counter)

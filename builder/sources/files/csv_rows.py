@@ -78,8 +78,8 @@ class CsvTable:
 
     `preferred` is the delimiter that is taken if it fits, `is_fixed` whether it is
     taken in any case. `header` has the names of the columns if the first line does not.
-    Quoted fields may contain line breaks. Iterating raises DataError
-    if the file cannot be read.
+    Quoted fields may contain line breaks. Iterating raises DataError if the file cannot
+    be read.
     """
 
     path: Path

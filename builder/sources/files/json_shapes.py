@@ -107,10 +107,7 @@ def _no_rows_fault(value: Mapping[str, Any]) -> ShapeFault:
 def _shape_split(value: dict[str, Any]) -> Shaped | None:
     """The orients split and tight: {"columns": […], "index": […], "data": [[…], …]}."""
     columns, data = value.get("columns"), value.get("data")
-    is_split = {"columns", "data"} <= set(value) and all(
-        isinstance(part, list) for part in (columns, data)
-    )
-    if not is_split or not isinstance(columns, list) or not isinstance(data, list):
+    if not isinstance(columns, list) or not isinstance(data, list):
         return None
     if not all(isinstance(name, str) for name in columns):
         return None

@@ -19,6 +19,7 @@ from cotbuild.builder.sources.files.text_lines import (
     read_parallel,
     read_text_lines,
 )
+from cotbuild.builder.sources.label_names import read_label_names
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
@@ -120,8 +121,6 @@ class FileRows:
         """
         if self.format != "parquet":
             return {}
-        from cotbuild.builder.sources.label_names import read_label_names
-
         return read_label_names(self.path)
 
     @property
