@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
 from cotbuild.builder.sources.make import clean_text
+from cotbuild.schemas.answers.number_notation import format_value
 from cotbuild.schemas.answers.numbers import read_whole_number
 from cotbuild.schemas.record import short_repr
 
@@ -59,10 +60,8 @@ def parse_number(value: object) -> str | None:
 def _format_decimal(value: Decimal) -> str | None:
     if not value.is_finite():
         return None
-    digits = format(value, "f")
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
-    return "0" if digits in ("-0", "") else digits
+    digits = format_value(value)
+    return "0" if digits == "-0" else digits
 
 
 def parse_texts(value: object) -> tuple[str, tuple[str, ...]]:
