@@ -3,10 +3,10 @@
 from itertools import islice
 from pathlib import Path
 
-from cotbuild.builder.imports.read import SAMPLE_ROWS
 from cotbuild.builder.imports.shapes import Shape, is_list, is_scalar, is_text
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.files import open_rows
+from cotbuild.builder.sources.read_columns import SAMPLE_ROWS
 from cotbuild.schemas.config import SourceConfig
 
 

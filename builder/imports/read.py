@@ -14,7 +14,7 @@ from cotbuild.builder.imports.values import (
     join_parts,
     join_reasoning,
 )
-from cotbuild.builder.sources.base import BadRow, Row
+from cotbuild.builder.sources.base import BadRow, Row, column_names
 from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import (
     FileRows,
@@ -34,6 +34,7 @@ from cotbuild.builder.sources.question_form import (
     find_form_columns,
     is_question_form,
 )
+from cotbuild.builder.sources.read_columns import SAMPLE_ROWS
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -53,8 +54,6 @@ from cotbuild.schemas.import_recipe import (
 from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.row_files import FileFormat
 
-SAMPLE_ROWS = 100
-"""Number of rows at the start of a file that show which columns it has."""
 SHOWN = 20
 """How many dropped texts are kept for the report."""
 _EXPECTED = (ImportDropReason.NOT_SELECTED, ImportDropReason.REPEATED)
@@ -151,7 +150,7 @@ def read_rows(file: ImportedFile, recipe: ImportRecipe) -> Iterator[Row | BadRow
 def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
     if not sample:
         return
-    present = list(dict.fromkeys(key for row in sample for key in row))
+    present = column_names(sample)
     for name, column in recipe.columns.items():
         if column in present:
             continue

@@ -1,7 +1,6 @@
 """Recognise the form of files of answers, and make the recipe that reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple, Unpack
 
 from cotbuild.builder.imports.forms import (
@@ -11,15 +10,16 @@ from cotbuild.builder.imports.forms import (
     ImportForm,
     find_texts,
 )
-from cotbuild.builder.imports.read import SAMPLE_ROWS, column_paths
+from cotbuild.builder.imports.read import column_paths
 from cotbuild.builder.imports.recipes import RecipeOptions, build_recipe
 from cotbuild.builder.imports.shapes import Shape, is_target
 from cotbuild.builder.imports.turns import count_earlier_turns
-from cotbuild.builder.sources.base import BadRow, Row, RowReader
+from cotbuild.builder.sources.base import RowReader
 from cotbuild.builder.sources.files import describe_rows_inside
 from cotbuild.builder.sources.paths import path_root
+from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.builder.visible import shell_join
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import (
     FORM_NAMES,
     QUESTION_FIELDS,
@@ -56,7 +56,7 @@ def recognise(
     ConfigError if no form or more than one fits, with what to pass, and DataError where
     no row can be read.
     """
-    shape = _read_shape(rows)
+    shape = Shape(read_sample(rows))
     forms = [form for form in FORMS if name in (None, form.name)]
     found = [(form, form.find_columns(shape)) for form in forms]
     fitting = [(form, columns) for form, columns in found if columns is not None]
@@ -73,19 +73,6 @@ def recognise(
     columns = {field: column for field, column in columns.items() if column}
     join = "id" if given.get("id") else form.join
     return RecognisedForm(form, columns, shape, join)
-
-
-def _read_shape(rows: RowReader) -> Shape:
-    first = list(islice(rows, SAMPLE_ROWS))
-    sample: list[Row] = [row for row in first if not isinstance(row, BadRow)]
-    if not first:
-        raise DataError(f"{rows.location}: no rows.")
-    if not sample:
-        raise DataError(
-            f"{rows.location}: none of the first {len(first)} rows can be read: "
-            f"{first[0]}"
-        )
-    return Shape(sample)
 
 
 def _check_one_text(location: str, shape: Shape) -> None:

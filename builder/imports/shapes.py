@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cotbuild.builder.sources.base import Row
+from cotbuild.builder.sources.base import Row, column_names
 from cotbuild.builder.sources.paths import find_value, open_text
 from cotbuild.builder.sources.targets import is_missing
 
@@ -22,7 +22,7 @@ class Shape:
         self.rows = [
             {name: _open_objects(value) for name, value in row.items()} for row in rows
         ]
-        self.columns = tuple(dict.fromkeys(name for row in rows for name in row))
+        self.columns = tuple(column_names(rows))
 
     def has(self, path: str, test: Test) -> bool:
         """Return whether most rows have a value at a path that passes a test."""

@@ -1,6 +1,6 @@
 """Types shared by the readers, the parsers and the known datasets."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -99,6 +99,11 @@ class HasPlaces(Protocol):
 
     def place(self, position: int) -> str:
         """Return where a row that was read is, such as "a.jsonl row 7 (from 0)"."""
+
+
+def column_names(rows: Iterable[Row]) -> list[str]:
+    """Return the columns of rows, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def describe_place(rows: RowReader, position: int) -> str:

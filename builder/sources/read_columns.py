@@ -12,6 +12,7 @@ from cotbuild.builder.sources.base import (
     HasSurveyLimit,
     Row,
     RowReader,
+    column_names,
 )
 from cotbuild.builder.sources.choice_targets import (
     FIRST_POSITIONS,
@@ -37,7 +38,6 @@ from cotbuild.builder.sources.reading import (
 )
 from cotbuild.builder.sources.reading_line import describe_reading, unused_columns
 from cotbuild.builder.sources.suggest import (
-    column_names,
     find_text_columns,
     guess_exactly,
     mean_text_length,

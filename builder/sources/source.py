@@ -15,6 +15,7 @@ from cotbuild.builder.sources.base import (
     RowParser,
     RowReader,
     ToRationale,
+    column_names,
     describe_place,
 )
 from cotbuild.builder.sources.ids import SeenIds
@@ -29,7 +30,6 @@ from cotbuild.builder.sources.slices import (
 )
 from cotbuild.builder.sources.split_columns import DEFAULT_MAP_OPTION, SourceColumns
 from cotbuild.builder.sources.splits import canonical_split
-from cotbuild.builder.sources.suggest import column_names
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Question, SourceRef

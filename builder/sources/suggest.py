@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cotbuild.builder.sources.base import Row
+from cotbuild.builder.sources.base import Row, column_names
 from cotbuild.builder.sources.choice_targets import parse_position
 from cotbuild.builder.sources.choices import has_marks
 from cotbuild.builder.sources.option_columns import (
@@ -299,11 +299,6 @@ def _has_counting_keys(value: Mapping[Any, Any]) -> bool:
 
 def _nested_columns(sample: Sequence[Row]) -> list[str]:
     return [name for name in column_names(sample) if _is_nested(name, sample)]
-
-
-def column_names(rows: Iterable[Row]) -> list[str]:
-    """Return the columns of rows, in the order in which they come."""
-    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _holds_texts(column: str, sample: Sequence[Row]) -> bool:
