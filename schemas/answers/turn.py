@@ -19,6 +19,9 @@ _TAGS = (
     r"(?:[a-z]{1,12}[:_])?think(?:ing)?|thoughts?|reasoning|scratchpad|reflection"
     r"|inner_monologue"
 )
+_EMPTY_MARKS = r"\|(?:end_of_solution|end_response|return)\|>"
+_EMPTY_MARK = re.compile(f"<{_EMPTY_MARKS}", re.IGNORECASE)
+"""A mark that ends a text and opens none."""
 _MARK = re.compile(
     # Three first characters make the scan fast.
     r"[<\[◁](?:"
@@ -33,7 +36,7 @@ _MARK = re.compile(
     r"|(?P<end>(?<=<)\|end\|>(?:<\|start\|>assistant(?!<\|channel))?)"
     r"|(?P<start>(?<=<)\|(?:begin_of_solution|start_response)\|>"
     r"|(?<=<)\|im_start\|>(?:answer|solution|final|response)(?![a-z]))"
-    r"|(?P<nothing>(?<=<)\|(?:end_of_solution|end_response|return)\|>))",
+    rf"|(?P<nothing>(?<=<){_EMPTY_MARKS}))",
     re.IGNORECASE,
 )
 """The marks of thoughts that models emit: tags, channels (Harmony) and their like."""
@@ -77,6 +80,8 @@ _HASHED_ANSWER = re.compile(
     r"[)\]*_$.% ]{0,5}(?:\n|\Z)"
 )
 """An answer behind hash marks; "#### Step 1: add" is a heading."""
+_ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag")
+"""Rules whose cues introduce answers of every kind."""
 
 
 class _Piece(NamedTuple):
@@ -198,7 +203,7 @@ def _split_at(text: str, turns: list[_Turn]) -> SplitText:
     thoughts: list[str] = []
     kept: list[tuple[int, int]] = []
     is_closing = turns[0].start < turns[0].end and not turns[0].inside
-    inside = is_closing and not _NOTHING.match(text, turns[0].start)
+    inside = is_closing and not _EMPTY_MARK.match(text, turns[0].start)
     start = 0
     for turn in turns:
         if inside:
@@ -213,9 +218,6 @@ def _split_at(text: str, turns: list[_Turn]) -> SplitText:
         kept.append((start, len(text)))
     own_text, pieces = _join_pieces(text, kept)
     return SplitText("\n".join(thoughts).strip() or None, own_text, pieces)
-
-
-_NOTHING = re.compile(r"<\|(?:end_of_solution|end_response|return)\|>", re.IGNORECASE)
 
 
 def _join_pieces(
@@ -257,10 +259,12 @@ def find_turn_end(low: str, question: Question, heads: tuple[str, ...] = ()) -> 
     in_series = False
     question_heads = find_question_heads(question.text)
     heads = _without_known_heads(heads, question_heads)
-    for mark in _find_marks(low, question_heads, heads):
+    marks = _find_marks(low, question_heads, heads)
+    cues = _find_stating_cues(low) if marks else []
+    for mark in marks:
         if not mark.start and not mark.number:
             continue
-        is_stated = _states_an_answer(low, mark.start)
+        is_stated = any(cue.search(low, 0, mark.start) for cue in cues)
         if mark.number == "1" and not is_stated:
             in_series = True
         if in_series and mark.number:
@@ -356,22 +360,12 @@ def _share_known(line: str, question: Question) -> float:
     return sum(word in known for word in words) / len(words) if words else 1.0
 
 
-def _states_an_answer(low: str, end: int) -> bool:
+def _find_stating_cues(low: str) -> list[re.Pattern[str]]:
+    """Return the cues of answers of every kind that a text may hold."""
     rules = select_rules_for_text(low, 0, QuestionKind.CHOICE, Strength.FORMAL)
-    is_english = any(
-        cue.search(low, 0, end)
-        for rule in rules
-        if rule.id in _ANY_KIND
-        for cue in rule.cues
-    )
-    if is_english or _HASHED_ANSWER.search(low, 0, end):
-        return True
-    return any(
-        patterns.cue.search(low, 0, end) for patterns in find_languages_of_nouns(low)
-    )
-
-
-_ANY_KIND = ("answer_is", "answer_of", "boxed", "answer_tag")
+    cues = [cue for rule in rules if rule.id in _ANY_KIND for cue in rule.cues]
+    languages = find_languages_of_nouns(low)
+    return [*cues, _HASHED_ANSWER, *(patterns.cue for patterns in languages)]
 
 
 @lru_cache(maxsize=256)
