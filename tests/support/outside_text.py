@@ -59,11 +59,13 @@ from cotbuild.schemas.answers import (
     numbers,
     patterns,
     plain_readers,
+    prose_words,
     readers,
     stated_numbers,
     turn,
     wrappers,
 )
+from cotbuild.schemas.answers.prose_scores import open_scorer
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.finish_reasons import fold_reason
 from cotbuild.schemas.json_text import parse_json, parse_json_values, parse_record_json
@@ -310,6 +312,9 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "repeats_itself": flags.repeats_itself,
     "has_markup": flags.has_markup,
     "is_refusal": _for_kinds(flags.is_refusal),
+    "split_words": prose_words.split_words,
+    "find_tokenizer": lambda text: prose_words.find_tokenizer([text]),
+    "score of prose": lambda text: open_scorer().score(text, [text[1:]]),
     # variants
     "words": units.words,
     "word_spans": units.word_spans,
