@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet", "lines"]
+FileFormat = Literal["jsonl", "json", "csv", "tsv", "parquet", "xlsx", "lines"]
 """Formats of the files that questions and rationales are read from."""
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
@@ -12,16 +12,15 @@ FormatField = Annotated[
     FileFormat | None,
     Field(
         exclude_if=lambda name: name is None,
-        description="Format of the files: jsonl, json, csv, tsv, parquet or lines; None to "
-        "find it by content and name.",
+        description="Format of the files: jsonl, json, csv, tsv, parquet, xlsx or lines; "
+        "None to find it by content and name.",
     ),
 ]
 HeaderField = Annotated[
     tuple[str, ...],
     Field(
         exclude_if=lambda names: not names,
-        description="Names of the columns of a CSV or TSV file whose first line does not have "
-        "them.",
+        description="Names of the columns of a table whose first line does not have them.",
     ),
 ]
 RowsUnderField = Annotated[
@@ -29,7 +28,7 @@ RowsUnderField = Annotated[
     Field(
         min_length=1,
         exclude_if=lambda path: path is None,
-        description="Path to the rows in JSON documents, such as data.paragraphs.qas; None "
-        "to find them.",
+        description="Path to the rows in JSON documents, such as data.paragraphs.qas, or the "
+        "sheet of a workbook; None to find them.",
     ),
 ]

@@ -9,7 +9,7 @@ from functools import partial
 
 import typer
 
-FORMATS = "jsonl, json, csv, tsv, parquet or lines (a row each)"
+FORMATS = "jsonl, json, csv, tsv, parquet, xlsx or lines (a row each)"
 """The formats of `--as`, as help names them."""
 
 file_format_option = partial(
@@ -21,12 +21,13 @@ file_format_option = partial(
 header_option = partial(
     typer.Option,
     metavar="NAME,NAME,…",
-    help="Names of the columns of a CSV or TSV file without a header.",
+    help="Names of the columns of a table without a header.",
 )
 rows_under_option = partial(
     typer.Option,
     metavar="PATH",
-    help="Where the rows are in a JSON document, such as data.paragraphs.qas.",
+    help="Where the rows are in a JSON document, such as data.paragraphs.qas, or the "
+    "sheet of a workbook.",
 )
 columns_option = partial(
     typer.Option,

@@ -12,6 +12,7 @@ from cotbuild.builder.sources.files.opening import (
     open_content,
 )
 from cotbuild.builder.sources.files.rows_under import ROW_FIELDS
+from cotbuild.builder.sources.files.workbook import is_workbook
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.row_files import FileFormat
 
@@ -22,9 +23,11 @@ ENDINGS: dict[str, FileFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
 }
 """Ending of a file's name to its format."""
-_OTHER_ENDINGS = frozenset((".txt", ".log", ".zip", ".tar", ".tgz", ".xlsx", ".arrow"))
+_OTHER_ENDINGS = frozenset((".txt", ".log", ".zip", ".tar", ".tgz", ".arrow"))
 """Further endings that files have, and Hub ids have not."""
 _HEADER_NAMES = ROW_FIELDS | frozenset(
     ("id", "answer", "target", "label", "output", "response", "completion")
@@ -64,6 +67,8 @@ def find_format(path: Path, header: Sequence[str] = ()) -> FileFormat:
     decides, as it does for other endings and none.
     """
     ending = data_ending(path)
+    if is_workbook(path):
+        return "xlsx"
     with open_content(path) as content:
         head = content.head
         if head.startswith(PARQUET_MAGIC):
@@ -84,8 +89,8 @@ def find_format(path: Path, header: Sequence[str] = ()) -> FileFormat:
         return table
     raise DataError(
         f"{path.name}: its first lines are neither JSON nor a table with a header. Add: "
-        "--as lines if each line is a row, or --as with another of csv, tsv, jsonl, json "
-        "and parquet."
+        "--as lines if each line is a row, or --as with another of csv, tsv, jsonl, json, "
+        "parquet and xlsx."
     )
 
 

@@ -33,6 +33,7 @@ _MAGIC = {
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _EXCEL_ENDINGS = (".xlsx", ".xlsm", ".xlsb", ".ods")
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 _TAR_MAGIC = slice(257, 262)
 _CHUNK_BYTES = 1 << 16
 
@@ -105,9 +106,13 @@ def _refuse_other_formats(head: bytes, path: Path, compression: str | None) -> N
     what = ""
     if head.startswith(b"PK\x03\x04"):
         if path.suffix.lower() in _EXCEL_ENDINGS:
-            what = "a workbook. Save the sheet as CSV in UTF-8"
+            what = (
+                "a damaged workbook, or none of Excel's. Save the sheet as CSV in UTF-8"
+            )
         else:
             what = "a zip archive. Unpack it with `unzip`, and pass the file in it"
+    elif head.startswith(_OLE_MAGIC):
+        what = "an old or encrypted Excel workbook. Save the sheet as CSV in UTF-8"
     elif head[_TAR_MAGIC] == b"ustar":
         what = "a tar archive. Unpack it with `tar -xf`, and pass the file in it"
     elif head.startswith(_UTF_32):

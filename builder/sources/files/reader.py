@@ -19,6 +19,7 @@ from cotbuild.builder.sources.files.text_lines import (
     read_parallel,
     read_text_lines,
 )
+from cotbuild.builder.sources.files.workbook import SheetRows
 from cotbuild.builder.sources.label_names import read_label_names
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
@@ -30,9 +31,9 @@ class FileRows:
     """The rows of one file; can be iterated any number of times.
 
     `file_format` is the format, None to find it. `rows_under` is the path to the rows in
-    a JSON document, None to find them. `header` are the names of the columns of a table
-    whose first line does not have them. Raises DataError if the file as a whole cannot be
-    read, ConfigError if it has no rows there.
+    a JSON document or the sheet of a workbook, None to find them. `header` are the names
+    of the columns of a table whose first line does not have them. Raises DataError if the
+    file as a whole cannot be read, ConfigError if it has no rows there.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class FileRows:
                 return iter(self._table)
             case "parquet":
                 return read_parquet(self.path)
+            case "xlsx":
+                return iter(self._sheet)
             case "lines":
                 return read_text_lines(self.path)
 
@@ -67,17 +70,17 @@ class FileRows:
     def format(self) -> FileFormat:
         """The format of the file; raises DataError or ConfigError if it is unknown."""
         found = self._file_format or find_format(self.path, self._header)
-        if self._header and found not in ("csv", "tsv"):
+        if self._header and found not in ("csv", "tsv", "xlsx"):
             raise ConfigError(
                 f"{self.location}: --header is for tables, and the file is read as "
                 f"{found}. Leave it out."
             )
-        if self._rows_under is None:
+        if self._rows_under is None or found == "xlsx":
             return found
         if found not in ("json", "jsonl"):
             raise ConfigError(
                 f"{self.location}: --rows-under {shell_quote(self._rows_under)} is for "
-                f"JSON, and the file is read as {found}. Leave it out."
+                f"JSON and workbooks, and the file is read as {found}. Leave it out."
             )
         return "json"
 
@@ -87,9 +90,15 @@ class FileRows:
         is_fixed = self._file_format == "tsv"
         return CsvTable(self.path, preferred, is_fixed=is_fixed, header=self._header)
 
+    @cached_property
+    def _sheet(self) -> SheetRows:
+        return SheetRows(self.path, self._rows_under, self._header)
+
     @property
     def shape(self) -> str:
         """What was recognised, such as "CSV, semicolon-separated, gzip"."""
+        if self.format == "xlsx":  # its zip archive is no wrapping of a text
+            return self._plain_shape()
         with open_content(self.path) as content:
             wrappings = content.wrappings
         return ", ".join([self._plain_shape(), *wrappings])
@@ -106,6 +115,8 @@ class FileRows:
                 return self._table.shape
             case "parquet":
                 return "Parquet"
+            case "xlsx":
+                return self._sheet.shape
             case "lines":
                 return "text, one row a line"
 

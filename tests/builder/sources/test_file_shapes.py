@@ -316,7 +316,7 @@ def test_a_single_line_with_a_row_is_that_row(
     [
         ("a.zip", b"PK\x03\x04" + b"\0" * 99, {}, "a.zip: a zip archive. Unpack it with `unz"),
         ("a.jsonl", b"PK\x03\x04" + b"\0" * 99, {}, "a.jsonl: a zip archive"),
-        ("a.xlsx", b"PK\x03\x04" + b"\0" * 99, {}, "a.xlsx: a workbook. Save the sheet as CSV"),
+        ("a.xlsx", b"PK\x03\x04" + b"\0" * 99, {}, "a.xlsx: a damaged workbook, or none of Ex"),
         ("a.tar.gz", gzipped(b"a" * 257 + b"ustar"), {}, "a tar archive. Unpack it with"),
         ("a.gz", gzipped(gzipped(b"x" * 99)), {}, "compressed twice"),
         ("a.jsonl", LINES.encode("utf-32"), {}, "text in UTF-32. Save it as UTF-8"),
