@@ -152,6 +152,14 @@ class VariantRows(NamedTuple):
     """Text of the question of every row, by question id."""
 
 
+class TokenLengths(Record):
+    """How many tokens one part of the rows has, over the rows that have the part."""
+
+    mean: float = Field(ge=0, description="Mean tokens.")
+    p99: int = Field(ge=0, description="99th percentile of the tokens.")
+    max: int = Field(ge=0, description="Most tokens.")
+
+
 class RowsInfo(Record):
     """The rows a student was trained on."""
 
@@ -168,6 +176,21 @@ class RowsInfo(Record):
         ge=0,
         description="99th percentile of the tokens between prompt and label; 0 if there are "
         "none.",
+    )
+    label_tokens: TokenLengths | None = Field(
+        default=None,
+        description="Tokens of a label and the token that ends it; None if no row has a "
+        "label or the run did not record it.",
+    )
+    rationale_tokens: TokenLengths | None = Field(
+        default=None,
+        description="Tokens of a completion that do not belong to a label; None if no row has "
+        "any or the run did not record it.",
+    )
+    multiline_labels: bool | None = Field(
+        default=None,
+        description="Whether a label contains a line break; None if the run did not record "
+        "it.",
     )
     question_digests: tuple[str, ...] = Field(
         description="Digests of the distinct normalised question texts, 16 hex digits each."
@@ -216,3 +239,7 @@ class UpdateMetrics(NamedTuple):
     """Tokens of this update, without padding."""
     seconds: float
     tokens_per_s: float
+    label_tokens: int = 0
+    """Tokens of this update that the label's loss is over; 0 if not recorded."""
+    rationale_tokens: int = 0
+    """The same for the rationale's loss."""

@@ -13,7 +13,7 @@ from cotbuild.builder.cli.help import STUDENT, TRAINING, examples
 from cotbuild.builder.console import print_line
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.training import StudentRun, TrainConfig
+from cotbuild.schemas.training import RowsInfo, StudentRun, TrainConfig
 
 if TYPE_CHECKING:
     from cotbuild.student.training.train import TrainingCost
@@ -243,7 +243,20 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     )
     return [
         f"{data.spec.ref}: {rows}, {work}, {result['seconds']} s",
+        *_length_lines(data),
         f"loss {result['loss']:.4f} ({losses}), means over the last tenth",
         f"{out}  fingerprint {run_identity(run).partition(':')[2][:16]}",
         after,
     ]
+
+
+def _length_lines(data: RowsInfo) -> list[str]:
+    """Return a line about the tokens of label and rationale, if there are both."""
+    if data.label_tokens is None or data.rationale_tokens is None:
+        return []
+    lengths = {"label": data.label_tokens, "rationale": data.rationale_tokens}
+    parts = [
+        f"{name} {tokens.mean:.1f} (99 % at most {tokens.p99})"
+        for name, tokens in lengths.items()
+    ]
+    return [f"tokens of a row: {', '.join(parts)}"]

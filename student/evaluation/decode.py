@@ -31,6 +31,8 @@ class DecodedText(NamedTuple):
     """Tokens generated, those of the stop included."""
     stopped: bool
     """Whether a stop ended it; else it is the end of text or the limit."""
+    cut: bool = False
+    """Whether the limit ended it."""
 
 
 def tokenize_prompt(student: Student, prompt: str) -> list[int]:
@@ -39,12 +41,15 @@ def tokenize_prompt(student: Student, prompt: str) -> list[int]:
     return row.input_ids_T
 
 
-def label_stops(layout: Layout) -> tuple[str, ...]:
+def label_stops(layout: Layout, *, multiline: bool = False) -> tuple[str, ...]:
     """Return the stops of a label: a line break, and what follows it in training.
 
-    No label contains a line break.
+    A line break is none if labels contain some (`multiline`); then there may be no stop
+    but the end of text.
     """
     after_label = layout.text_after_label.rstrip()
+    if multiline:
+        return (after_label,) if after_label else ()
     if not after_label or after_label.startswith("\n"):
         return ("\n",)
     return ("\n", after_label)
@@ -54,7 +59,7 @@ def decode_prompts(
     student: Student,
     prompts: Sequence[list[int]],
     max_tokens: Sequence[int],
-    stops: Sequence[str],
+    stops: Sequence[Sequence[str]],
     batch_tokens: int,
 ) -> Iterator[tuple[int, DecodedText]]:
     """Yield (index of the prompt, generated text), a batch at a time.
@@ -62,7 +67,7 @@ def decode_prompts(
     Args:
         prompts: token ids of each prompt.
         max_tokens: most tokens to generate for each prompt.
-        stops: texts that end an answer, as the end of text does.
+        stops: for each prompt the texts that end an answer, as the end of text does.
         batch_tokens: most tokens whose keys and values are held at once. Only a single
             prompt may take more.
     """
@@ -74,12 +79,16 @@ def decode_prompts(
         limits = [max_tokens[i] for i in batch]
         with torch.inference_mode():
             prefix = run_prefix(student.model, batch_prompts, student.pad_id)
-            texts = decode_from_prefix(student, prefix, limits, stops)
+            of_batch = [stops[i] for i in batch]
+            texts = decode_from_prefix(student, prefix, limits, of_batch)
         yield from zip(batch, texts, strict=True)
 
 
 def decode_from_prefix(
-    student: Student, prefix: Prefix, limits: Sequence[int], stops: Sequence[str]
+    student: Student,
+    prefix: Prefix,
+    limits: Sequence[int],
+    stops: Sequence[Sequence[str]],
 ) -> list[DecodedText]:
     """Generate from prompts that were run, up to `limits` tokens each.
 
@@ -96,7 +105,7 @@ def decode_from_prefix(
             if row in finished:
                 continue
             generated[row].append(token)
-            text = _finished_text(student, generated[row], limits[row], stops)
+            text = _finished_text(student, generated[row], limits[row], stops[row])
             if text is not None:
                 finished[row] = text
         unfinished = [i for i, row in enumerate(running) if row not in finished]
@@ -130,8 +139,10 @@ def _finished_text(
     stop = find_stop(text, stops)
     if stop is not None:
         return DecodedText(text[:stop], len(ids), True)
-    if ids[-1] == tokenizer.eos_token_id or len(ids) >= limit:
+    if ids[-1] == tokenizer.eos_token_id:
         return DecodedText(text, len(ids), False)
+    if len(ids) >= limit:
+        return DecodedText(text, len(ids), False, cut=True)
     return None
 
 

@@ -80,7 +80,7 @@ def evaluate_group(
         _prompt_question(student, item, rationale.text.strip(), plan, stops)
         for item, rationale in zip(items, rationales, strict=True)
     ]
-    replies = answer_questions(student, questions, stops, plan.batch_tokens)
+    replies = answer_questions(student, questions, plan.batch_tokens)
     seconds = (time.perf_counter() - started) / len(items)
     return [
         make_result(item, plan, rationale, reply, seconds)
@@ -101,7 +101,7 @@ def _generate_rationales(
         return [DecodedText("", 0, False)] * len(items)
     prompts = [tokenize_prompt(student, item.row.prompt) for item in items]
     limits = [plan.rationale_tokens] * len(items)
-    stops = [plan.layout.text_before_label.rstrip()]
+    stops = [[plan.layout.text_before_label.rstrip()]] * len(items)
     texts = dict(decode_prompts(student, prompts, limits, stops, plan.batch_tokens))
     return [texts[i] for i in range(len(items))]
 
@@ -119,6 +119,7 @@ def _prompt_question(
         options,
         tokenize_prompt(student, before),
         _free_answer_limit(student, options, stops),
+        stops,
     )
 
 

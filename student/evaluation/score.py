@@ -33,6 +33,8 @@ class PromptedQuestion(NamedTuple):
     """Tokens before the free answer."""
     limit: int
     """Most tokens of the free answer."""
+    stops: Sequence[str]
+    """Texts that end the free answer."""
 
 
 class StudentReply(NamedTuple):
@@ -45,25 +47,22 @@ class StudentReply(NamedTuple):
 def answer_questions(
     student: Student,
     questions: Sequence[PromptedQuestion],
-    stops: Sequence[str],
     batch_tokens: int,
 ) -> list[StudentReply]:
     """Score the options of questions and decode their free answers, in order.
 
-    `stops` are the texts that end a free answer. `batch_tokens` is the most tokens
-    whose keys and values are held at once, for the answers and for the options each.
+    `batch_tokens` is the most tokens whose keys and values are held at once, for the
+    answers and for the options each.
     """
     shares_prefix = [_shares_prefix(question) for question in questions]
     shared = [i for i, shares in enumerate(shares_prefix) if shares]
     apart = [i for i, shares in enumerate(shares_prefix) if not shares]
     replies: dict[int, StudentReply] = {}
     of_shared = _answer_from_prefixes(
-        student, [questions[i] for i in shared], stops, batch_tokens
+        student, [questions[i] for i in shared], batch_tokens
     )
     replies.update(zip(shared, of_shared, strict=True))
-    of_apart = _answer_apart(
-        student, [questions[i] for i in apart], stops, batch_tokens
-    )
+    of_apart = _answer_apart(student, [questions[i] for i in apart], batch_tokens)
     replies.update(zip(apart, of_apart, strict=True))
     return [replies[i] for i in range(len(questions))]
 
@@ -82,7 +81,6 @@ def _shares_prefix(question: PromptedQuestion) -> bool:
 def _answer_from_prefixes(
     student: Student,
     questions: Sequence[PromptedQuestion],
-    stops: Sequence[str],
     batch_tokens: int,
 ) -> list[StudentReply]:
     replies: dict[int, StudentReply] = {}
@@ -94,6 +92,7 @@ def _answer_from_prefixes(
         with torch.inference_mode():
             prefix = run_prefix(student.model, before, student.pad_id)
             scores = _score_from_prefix(student, prefix, of_batch, batch_tokens)
+            stops = [question.stops for question in of_batch]
             texts = decode_from_prefix(student, prefix, limits, stops)
         for i, of_options, text in zip(batch, scores, texts, strict=True):
             replies[i] = StudentReply(of_options, text)
@@ -130,7 +129,6 @@ def _score_from_prefix(
 def _answer_apart(
     student: Student,
     questions: Sequence[PromptedQuestion],
-    stops: Sequence[str],
     batch_tokens: int,
 ) -> list[StudentReply]:
     with_options = [i for i, question in enumerate(questions) if question.options]
@@ -140,5 +138,6 @@ def _answer_apart(
         scores[with_options[number]] = of_options
     prompts = [question.before_T for question in questions]
     limits = [question.limit for question in questions]
+    stops = [question.stops for question in questions]
     texts = dict(decode_prompts(student, prompts, limits, stops, batch_tokens))
     return [StudentReply(scores.get(i, []), texts[i]) for i in range(len(questions))]

@@ -180,6 +180,8 @@ class UpdateBatch(TypedDict):
 
     micro_batches: list[MicroBatch]
     tokens: int  # of the whole update, without padding
+    label_tokens: int  # of the whole update, those of the label's loss
+    rationale_tokens: int
 
 
 class UpdateDataset(Dataset[UpdateBatch]):
@@ -210,7 +212,12 @@ class UpdateDataset(Dataset[UpdateBatch]):
         for batch in self._split(rows)[self._process] or [[]]:
             of_batch = [weighted[i] for i in batch] or [self._idle_row]
             micro_batches.append(collate(of_batch, self._pad_id))
-        return UpdateBatch(micro_batches=micro_batches, tokens=_count_tokens(rows))
+        return UpdateBatch(
+            micro_batches=micro_batches,
+            tokens=_count_tokens(rows),
+            label_tokens=_count_part(rows, TokenPart.LABEL),
+            rationale_tokens=_count_part(rows, TokenPart.RATIONALE),
+        )
 
     def rows(self, number: int) -> list[TokenizedParts]:
         """Return the rows of an update, over all processes."""
@@ -258,6 +265,10 @@ class UpdateDataset(Dataset[UpdateBatch]):
 
 def _count_tokens(rows: Sequence[TokenizedParts]) -> int:
     return sum(len(row.input_ids_T) for row in rows)
+
+
+def _count_part(rows: Sequence[TokenizedParts], part: TokenPart) -> int:
+    return sum(row.parts_T.count(part) for row in rows)
 
 
 def _make_idle_row(examples: TrainingExamples) -> WeightedRow:

@@ -8,7 +8,13 @@ from transformers import PreTrainedTokenizerBase
 from cotbuild.prompts.student import label_spans, layout_of, question_digest
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.training import Layout, RowsInfo, TrainConfig, VariantRows
+from cotbuild.schemas.training import (
+    Layout,
+    RowsInfo,
+    TokenLengths,
+    TrainConfig,
+    VariantRows,
+)
 from cotbuild.schemas.variant import TrainingRow
 from cotbuild.student.tokenize_parts import (
     TokenizedParts,
@@ -102,9 +108,8 @@ def _describe_rows(
 ) -> RowsInfo:
     texts = variant_rows.question_texts
     question_digests = {question_digest(texts[row.question_id]) for row in kept}
-    before_label = [
-        _count_before_label(row) for of_group in tokenized for row in of_group
-    ]
+    rows = [row for of_group in tokenized for row in of_group]
+    before_label = [_count_before_label(row) for row in rows]
     return RowsInfo(
         build=variant_rows.build,
         config_digest=variant_rows.config_digest,
@@ -114,6 +119,11 @@ def _describe_rows(
         num_rows=len(kept),
         too_long=num_chosen - len(kept),
         rationale_tokens_p99=_percentile_99(before_label),
+        label_tokens=_measure_lengths(map(_count_label, rows)),
+        rationale_tokens=_measure_lengths(
+            row.parts_T.count(TokenPart.RATIONALE) for row in rows
+        ),
+        multiline_labels=any(map(_has_line_break_in_label, kept)),
         question_digests=tuple(sorted(question_digests)),
     )
 
@@ -123,6 +133,34 @@ def _count_before_label(row: TokenizedParts) -> int:
     if TokenPart.LABEL not in row.parts_T:
         return 0
     return row.parts_T.index(TokenPart.LABEL) - row.parts_T.count(TokenPart.PROMPT)
+
+
+def _count_label(row: TokenizedParts) -> int:
+    """Count the tokens of the first label and the one that ends it; 0 without a label."""
+    if TokenPart.LABEL not in row.parts_T:
+        return 0
+    start = row.parts_T.index(TokenPart.LABEL)
+    after_start = row.parts_T[start:]
+    return next(
+        (i for i, part in enumerate(after_start) if part != TokenPart.LABEL),
+        len(after_start),
+    )
+
+
+def _has_line_break_in_label(row: TrainingRow) -> bool:
+    return "\n" in row.completion[row.label_start or 0 : row.label_end or 0]
+
+
+def _measure_lengths(counts: Iterable[int]) -> TokenLengths | None:
+    """Summarize the counts above 0; None if there are none."""
+    present = [count for count in counts if count]
+    if not present:
+        return None
+    return TokenLengths(
+        mean=sum(present) / len(present),
+        p99=_percentile_99(present),
+        max=max(present),
+    )
 
 
 def _percentile_99(values: list[int]) -> int:

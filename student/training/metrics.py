@@ -66,6 +66,8 @@ def summarize_metrics(updates: list[UpdateMetrics]) -> dict[str, Any]:
     return {
         "updates": len(updates),
         "tokens": sum(update.tokens for update in updates),
+        "label_tokens": sum(update.label_tokens for update in updates),
+        "rationale_tokens": sum(update.rationale_tokens for update in updates),
         "seconds": round(seconds, 2),
         "loss": sum(update.loss for update in last) / len(last),
         "label_loss": sum(update.label_loss for update in last) / len(last),

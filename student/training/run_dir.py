@@ -25,6 +25,11 @@ RUN, MODEL, CHECKPOINTS = "run.json", "model", "checkpoints"
 CHECKPOINT_COMPLETE = "whole"
 """Name of the empty file that marks a checkpoint as complete; written last."""
 
+MEASURED_OF_ROWS = {"label_tokens", "rationale_tokens", "multiline_labels"}
+"""What a run records about its rows and what follows from them. Runs that are older than
+these fields are resumed and evaluated without them.
+"""
+
 LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
 
 
@@ -112,7 +117,8 @@ def _deciding_fields(run: StudentRun) -> dict[str, Any]:
     for name in ("config", "student", "data", "layout"):
         value = getattr(run, name)
         if hasattr(value, "model_dump"):
-            for key, inner in value.model_dump(mode="json").items():
+            values = value.model_dump(mode="json", exclude=MEASURED_OF_ROWS)
+            for key, inner in values.items():
                 fields[f"{name}.{key}"] = inner
         else:
             fields[name] = value

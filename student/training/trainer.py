@@ -137,7 +137,8 @@ class StudentTrainer(SFTTrainer):
         on_update: OnUpdate,
     ) -> None:
         self._config, self._on_update = config, on_update
-        self._losses, self._tokens = torch.zeros(3), 0
+        self._losses = torch.zeros(3)
+        self._tokens = self._label_tokens = self._rationale_tokens = 0
         self._last_update_at = time.monotonic()
         super().__init__(
             model=student.model,
@@ -184,6 +185,8 @@ class StudentTrainer(SFTTrainer):
             losses += self._run_micro_batch(model, batch, is_last)
         self._losses = cast(torch.Tensor, self.accelerator.reduce(losses, "sum"))
         self._tokens = inputs["tokens"]
+        self._label_tokens = inputs["label_tokens"]
+        self._rationale_tokens = inputs["rationale_tokens"]
         loss = float(self._losses[0])
         if not math.isfinite(loss):
             raise ConfigError(
@@ -244,6 +247,8 @@ class StudentTrainer(SFTTrainer):
                 tokens=self._tokens,
                 seconds=seconds,
                 tokens_per_s=self._tokens / max(seconds, 1e-9),
+                label_tokens=self._label_tokens,
+                rationale_tokens=self._rationale_tokens,
             )
         )
 

@@ -47,7 +47,13 @@ def ordered(
 ) -> list[DecodedText]:
     prompts = [tokenize_prompt(student, prompt) for prompt in PROMPTS]
     found = dict(
-        decode_prompts(student, prompts, [tokens] * len(prompts), stops, budget)
+        decode_prompts(
+            student,
+            prompts,
+            [tokens] * len(prompts),
+            [stops] * len(prompts),
+            budget,
+        )
     )
     return [found[i] for i in range(len(prompts))]
 
@@ -80,6 +86,7 @@ def test_decoding_equals_transformers_in_any_batch(family: str) -> None:
         assert found.tokens == len(ids)
         assert found.text == student.tokenizer.decode(ids, skip_special_tokens=True)
         assert not found.stopped
+        assert found.cut == (ids[-1] != student.tokenizer.eos_token_id)
 
 
 def steered(family: str, says: str) -> Student:
@@ -127,6 +134,14 @@ def test_decoding_ends_at_a_stop_or_the_end_of_text(
             stops[-1] if found.stopped else student.tokenizer.eos_token
         )
         assert found.tokens == len(student.tokenizer.encode(heard))
+
+
+def test_each_prompt_has_stops_of_its_own() -> None:
+    student = steered("gpt2", " wood\nis iron")
+    prompts = [tokenize_prompt(student, PROMPTS[0])] * 2
+    found = dict(decode_prompts(student, prompts, [50, 50], [["\n"], []], MANY))
+    assert [found[i].text for i in range(2)] == [" wood", " wood\nis iron"]
+    assert [found[i].stopped for i in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -267,3 +267,13 @@ def test_parse_answer(
 )
 def test_label_stops(layout: Layout, stops: tuple[str, ...]) -> None:
     assert label_stops(layout) == stops
+
+
+@pytest.mark.parametrize(
+    ("layout", "stops"),
+    [(LABEL_ONLY, ()), (POST, ("\nReasoning:",)), (EXPLAINED, (" because",))],
+)
+def test_a_line_break_ends_no_label_of_several_lines(
+    layout: Layout, stops: tuple[str, ...]
+) -> None:
+    assert label_stops(layout, multiline=True) == stops

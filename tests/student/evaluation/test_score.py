@@ -24,10 +24,10 @@ def questions(family: str, layout: str) -> list[PromptedQuestion]:
         for prompt in PROMPTS
     ]
     with_options = [
-        PromptedQuestion(*one, 6)
+        PromptedQuestion(*one, 6, STOPS)
         for one in zip(asked(student, how), before, strict=True)
     ]
-    return [*with_options, PromptedQuestion([], before[0], 9)]
+    return [*with_options, PromptedQuestion([], before[0], 9, STOPS)]
 
 
 def check_as_by_themselves(
@@ -42,12 +42,12 @@ def check_as_by_themselves(
             student,
             [one.before_T for one in some],
             [one.limit for one in some],
-            STOPS,
+            [one.stops for one in some],
             10_000,
         )
     )
     for place, (one, found) in enumerate(
-        zip(some, answer_questions(student, some, STOPS, budget), strict=True)
+        zip(some, answer_questions(student, some, budget), strict=True)
     ):
         assert found.free == free[place]
         assert len(found.scores) == len(one.options)
@@ -76,6 +76,6 @@ def test_options_without_the_free_answers_prefix_are_run_apart() -> None:
     ]
     check_as_by_themselves(
         "llama",
-        [PromptedQuestion(options, common, 5), *questions("llama", "post")[:1]],
+        [PromptedQuestion(options, common, 5, STOPS), *questions("llama", "post")[:1]],
         10_000,
     )

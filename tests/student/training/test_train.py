@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,9 @@ def test_a_run_learns_and_writes_its_folder(whole: Path) -> None:
         )
     assert run.finished
     assert run.result["updates"] == len(updates)
+    for update in updates:
+        assert 0 < update.label_tokens < update.rationale_tokens < update.tokens
+    assert run.result["label_tokens"] == sum(u.label_tokens for u in updates)
     assert {path.name for path in whole.iterdir()} == {
         "run.json",
         "metrics.jsonl",
@@ -261,6 +265,40 @@ def test_question_digests_are_those_of_question_texts(build: Path) -> None:
         ids = {key.split(" ", 1)[1] for key in examples.keys}
         expected = sorted({question_digest(texts[question_id]) for question_id in ids})
         assert examples.info.question_digests == tuple(expected)
+
+
+def test_lengths_of_label_and_rationale_are_measured_apart(build: Path) -> None:
+    tokenizer = shared_student("llama").tokenizer
+    lengths = {}
+    for variant in ("label_only", "post_cot", "rationale_only", "two_tasks"):
+        found, config = variant_rows(build, variant), TrainConfig(variant=variant)
+        lengths[variant] = make_examples(found, tokenizer, config, 512).info
+    label = lengths["label_only"].label_tokens
+    assert label is not None
+    assert 2 <= label.mean <= label.p99 <= label.max
+    assert lengths["label_only"].rationale_tokens is None
+    assert lengths["rationale_only"].label_tokens is None
+    for variant in ("post_cot", "two_tasks"):
+        assert lengths[variant].label_tokens == label
+        rationale = lengths[variant].rationale_tokens
+        assert rationale is not None
+        assert rationale.mean > label.mean
+    assert lengths["post_cot"].rationale_tokens_p99 == 0
+    assert {info.multiline_labels for info in lengths.values()} == {False}
+
+
+def test_a_run_from_before_lengths_were_recorded_is_resumed(
+    build: Path, student: Path, whole: Path, tmp_path: Path
+) -> None:
+    older = tmp_path / "run"
+    shutil.copytree(whole, older)
+    record = json.loads((older / "run.json").read_text())
+    for name in ("label_tokens", "rationale_tokens", "multiline_labels"):
+        del record["data"][name]
+    (older / "run.json").write_text(json.dumps(record))
+    run = train_student(CONFIG, variant_rows(build), base(student), older)
+    assert run.data.label_tokens is None
+    assert run_identity(run) == run_identity(open_run(whole))
 
 
 def test_the_cost_is_measured_and_nothing_is_written(
