@@ -14,6 +14,8 @@ from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 
 MAPPING = "mapping"
 """Name of the recipe that --map makes."""
+FROM_SOURCE = "from_source"
+"""Name of the recipe that takes the rationales which the rows of the questions hold."""
 FORM_NAMES = (
     "chat",
     "sharegpt",
@@ -111,6 +113,11 @@ class ImportRecipe(Record):
         return f"{self.name}@{self.version}"
 
     @property
+    def is_from_source(self) -> bool:
+        """Whether the rows of the questions hold the rationales, so there are no files."""
+        return self.name == FROM_SOURCE
+
+    @property
     def is_mapping(self) -> bool:
         """Whether it was made of --map or of a recognised form, not of a recipe file."""
         return self.name == MAPPING or self.name in FORM_NAMES
@@ -194,7 +201,9 @@ class ImportConfig(Record):
     """The files of an import, and how to read them."""
 
     files: tuple[str, ...] = Field(
-        min_length=1, description="Files of rationales, in order."
+        default=(),
+        description="Files of rationales, in order; empty if the rows of the questions hold "
+        "them.",
     )
     recipe: ImportRecipe = Field(description="The recipe that reads them, resolved.")
     file_format: FormatField = None
@@ -205,6 +214,17 @@ class ImportConfig(Record):
         description="File whose ids are in the order of the rows; None for the source's own "
         "order.",
     )
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if self.recipe.is_from_source and self.files:
+            raise ValueError(
+                f"files are {list(self.files)}, and {self.recipe.ref} takes the rationales "
+                "of the source; leave them out"
+            )
+        if not self.recipe.is_from_source and not self.files:
+            raise ValueError("files are empty; name a file of rationales")
+        return self
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -229,6 +249,7 @@ class ImportDropReason(StrEnum):
     FAILED = "failed"  # the row has an error in place of a text
     NOT_SELECTED = "not_selected"  # the row is not one of those the recipe reads
     REPEATED = "repeated"  # the row is in the file before
+    NO_RATIONALE = "no_rationale"  # the row of the question holds none
     NO_QUESTION = "no_question"  # the split has no such question
     BAD_QUESTION = "bad_question"  # the row of the question cannot be used
     # Several questions have this text, and there is not one rationale for each.

@@ -25,6 +25,7 @@ from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
 
 if TYPE_CHECKING:
     from cotbuild.builder.imports.read import ImportedFile
+    from cotbuild.schemas.config import SourceConfig
 
 SHIPPED = (
     "chatgpt_openbookqa, cose, gpt3_quarel, llama3_openbookqa, palm_commonsense_qa"
@@ -32,6 +33,7 @@ SHIPPED = (
 """Written out so that --help reads no YAML; a test compares it with the recipes."""
 EXAMPLES = examples(
     "cotbuild import samples_gsm8k.jsonl --out builds/gsm8k",
+    "cotbuild import --source esnli_dev.csv --out builds/esnli",
     "cotbuild import cose_train_v1.11.jsonl --format cose --source commonsense_qa \\",
     "    --out builds/cose",
     "cotbuild import mine.csv --map text=explanation --map id=qid \\",
@@ -43,14 +45,15 @@ Many = list[str] | None
 
 
 def import_rationales(
+    out: Annotated[Path, typer.Option(help="Folder of the build.")],
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            help="Files of rationales, in order; or a dataset on the Hub, OWNER/NAME.",
+            help="Files of rationales, in order; or a dataset on the Hub, OWNER/NAME. "
+            "Without any, the rationales in the rows of --source.",
             show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the build.")],
+    ] = None,
     format: Annotated[
         Text,
         typer.Option(
@@ -192,38 +195,12 @@ def import_rationales(
     )
     from cotbuild.builder.imports.hub_files import pin_hub_files
     from cotbuild.builder.imports.read import open_imported
-    from cotbuild.schemas.config import SourceConfig
 
     with errors():
-        names = pin_hub_files(str(file) for file in files)
-        parts = {"split": split, "config_name": config_name}
-        first_file = open_imported(
-            names[0],
-            SourceConfig.parse(parts, "settings", ConfigError),
-            parse_file_format(file_format),
-            rows_under,
-            tuple(parse_names(header) or ()),
-        )
-        described = {
-            "join": parse_join(join),
-            "made_by": made_by,
-            "licence": licence,
-            "url": url,
-        }
+        names = pin_hub_files(str(file) for file in files or [])
+        described = {"made_by": made_by, "licence": licence, "url": url}
         given = {name: value for name, value in described.items() if value is not None}
-        recipe = _choose_recipe(
-            first_file,
-            format,
-            columns(map or []),
-            given,
-            where=columns(where or [], "--where"),
-            once=once.split(",") if once else [],
-            has_source=source is not None,
-            answer_first=answer_first,
-            target_shown=target_shown,
-        )
-        _check_source(source, recipe)
-        flags = {
+        source_flags = {
             "source.name": source,
             "source.split": split,
             "source.config_name": config_name,
@@ -233,6 +210,48 @@ def import_rationales(
             "source.labels": parse_names(labels),
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
             "source.on_bad_row": on_bad_row,
+        }
+        if names:
+            first_file = open_imported(
+                names[0],
+                build_config(None, {**source_flags, "source.name": None}).source,
+                parse_file_format(file_format),
+                rows_under,
+                tuple(parse_names(header) or ()),
+            )
+            joined_by = parse_join(join)
+            recipe = _choose_recipe(
+                first_file,
+                format,
+                columns(map or []),
+                given if joined_by is None else {**given, "join": joined_by},
+                where=columns(where or [], "--where"),
+                once=once.split(",") if once else [],
+                has_source=source is not None,
+                answer_first=answer_first,
+                target_shown=target_shown,
+            )
+            _check_source(source, recipe)
+        else:
+            file_options: dict[str, object] = {
+                "--format": format,
+                "--as": file_format,
+                "--header": header,
+                "--rows-under": rows_under,
+                "--map": map,
+                "--join": join,
+                "--where": where,
+                "--once": once,
+                "--answer-first": answer_first,
+                "--target-shown": target_shown,
+                "--order-from": order_from,
+            }
+            _check_no_files(source, file_options)
+            recipe = _recipe_of_source(
+                build_config(None, source_flags, setting or []).source, given
+            )
+        flags = {
+            **source_flags,
             "imported.files": names,
             "imported.file_format": file_format,
             "imported.header": parse_names(header),
@@ -253,6 +272,32 @@ def import_rationales(
 
         for line in closing_lines(generate(resolved, out, Terminal()), out):
             print_line(line)
+
+
+def _check_no_files(source: str | None, file_options: dict[str, object]) -> None:
+    """Raise ConfigError if an import without files has no source, or options of files."""
+    if source is None:
+        raise ConfigError(
+            "no file of rationales. Pass one, or --source with questions whose rows hold "
+            "rationales, such as gsm8k."
+        )
+    given = [option for option, value in file_options.items() if value]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)} without a file of rationales, for which they are. Pass "
+            "the file; or leave them out to import the rationales in the rows of --source "
+            "(--source-map rationale=COL names their column)."
+        )
+
+
+def _recipe_of_source(source: "SourceConfig", given: dict[str, Any]) -> ImportRecipe:
+    """Return the recipe that imports the rationales in the rows of the questions."""
+    from cotbuild.builder.imports.source_rationales import source_recipe
+    from cotbuild.builder.sources.open import open_source
+
+    opened = open_source(source)
+    opened.map_option = "--source-map"
+    return source_recipe(opened, given)
 
 
 def _check_source(source: str | None, recipe: ImportRecipe) -> None:

@@ -15,7 +15,7 @@ from cotbuild.builder.generate.jobs import (
 )
 from cotbuild.builder.generate.plan import read_previous, replacement_lines
 from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
-from cotbuild.builder.imports.read import open_files
+from cotbuild.builder.imports.read import open_rationales
 from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.storage.answer_store import AnswerStore
@@ -116,7 +116,7 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
     """
     source = open_import_source(imported, config.source)
     eval_splits = resolve_eval_splits(config, source)
-    files = open_files(imported, config.source)
+    files = open_rationales(imported, source)
     if imported.order_from is not None:
         files.append(FileRows(Path(imported.order_from)))
     return ImportJob(

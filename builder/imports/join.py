@@ -23,7 +23,7 @@ from cotbuild.builder.imports.read import (
     RowText,
     get,
     get_options,
-    open_files,
+    open_rationales,
     read_rows,
     texts_of,
 )
@@ -170,7 +170,7 @@ class JoinedTexts:
         self._row_key = row_key(config.recipe, order)
         self._question_key = question_key(config.recipe, order)
         self._texts: dict[str, list[ImportedText]] = {}
-        for file in open_files(config, source.config):
+        for file in open_rationales(config, source):
             self._read_file(file)
         self._positions: dict[str, list[int]] = {key: [] for key in self._texts}
         self._bad_row_key = bad_row_key(config.recipe, source, order)

@@ -8,12 +8,14 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from cotbuild.builder.imports.hub_files import HubFile, is_hub_file, open_hub_file
+from cotbuild.builder.imports.source_rationales import SourceRationales
 from cotbuild.builder.imports.values import (
     describe_failure,
     is_parts,
     join_parts,
     join_reasoning,
 )
+from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row, column_names
 from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import (
@@ -56,7 +58,11 @@ from cotbuild.schemas.row_files import FileFormat
 
 SHOWN = 20
 """How many dropped texts are kept for the report."""
-_EXPECTED = (ImportDropReason.NOT_SELECTED, ImportDropReason.REPEATED)
+_EXPECTED = (
+    ImportDropReason.NOT_SELECTED,
+    ImportDropReason.REPEATED,
+    ImportDropReason.NO_RATIONALE,
+)
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
@@ -102,7 +108,15 @@ class DroppedTexts:
             self.shown.append(UnmatchedText(file, row, reason, short_repr(what)))
 
 
-ImportedFile = RowFile | HubFile
+ImportedFile = RowFile | HubFile | SourceRationales
+"""What holds rationales: a file, a dataset on the Hub, or the rows of the questions."""
+
+
+def open_rationales(config: ImportConfig, source: Source) -> list[ImportedFile]:
+    """Return what an import reads: its files, or the rows of the questions."""
+    if config.recipe.is_from_source:
+        return [SourceRationales(source)]
+    return open_files(config, source.config)
 
 
 def open_files(config: ImportConfig, source: SourceConfig) -> list[ImportedFile]:
@@ -215,6 +229,8 @@ class RowFilter:
             if str(find_value(row, column)) != wanted:
                 message = f"{column} is not {wanted}"
                 return RowDrop(ImportDropReason.NOT_SELECTED, message)
+        if self._recipe.is_from_source and not row[self._recipe.columns["text"]]:
+            return RowDrop(ImportDropReason.NO_RATIONALE, "the row has no rationale")
         if not self._recipe.once:
             return None
         values = [repr(find_value(row, column)) for column in self._recipe.once]

@@ -93,7 +93,8 @@ def open_import(config: ImportConfig, source: Source) -> RationaleImport:
     survey = _survey(joined, source)
     if not survey.texts:
         raise _no_texts_error(config, joined, source)
-    if config.recipe.join in ("order", "id"):
+    is_joined_by_rows = config.recipe.join in ("order", "id")
+    if is_joined_by_rows and not config.recipe.is_from_source:
         _check_join(config, joined, survey)
     entry = _entry(config, joined, survey, len(order or ()))
     return RationaleImport(config, source, entry, joined.drops.shown, joined)

@@ -244,7 +244,9 @@ def _import_faults(
     recipe = config.recipe
     order_from = config.order_from
     order_file = None if entry.order_from is None else entry.order_from.file
-    files = [file.file for file in entry.files]
+    # Those of the source are not named in the configuration.
+    is_named = not recipe.is_from_source
+    files = [file.file for file in entry.files] if is_named else []
     pairs: dict[str, tuple[object, object]] = {
         "recipe": (recipe.ref, entry.recipe),
         "recipe.fingerprint": (recipe.fingerprint, entry.fingerprint),

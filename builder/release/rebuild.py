@@ -51,7 +51,8 @@ def _requirements(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
         checksums = ", ".join(f"{split}: {checksum}" for split, checksum in by_split)
         dataset = _on_one_line(manifest.source.dataset)
         yield f"# {dataset} holds the questions; checksums {_on_one_line(checksums)}"
-    if manifest.imported is not None:
+    has_files = config.imported is not None and bool(config.imported.files)
+    if manifest.imported is not None and has_files:
         for file in manifest.imported.files:
             name, checksum = _on_one_line(file.file), _on_one_line(file.checksum)
             yield f"# {name}: sha256 {checksum}"
@@ -106,14 +107,20 @@ def _import_words(
 
 def _recipe_words(recipe: ImportRecipe) -> list[str]:
     """Return the options for a recipe that does not ship."""
+    if recipe.is_from_source:
+        return _author_words(recipe)
     if not recipe.is_mapping:
         return ["--format", "recipe.yaml"]
     words = [] if recipe.name == MAPPING else ["--format", recipe.name]
     words += mapping_flags(recipe)
-    words += ["--made-by", recipe.made_by, "--licence", recipe.licence]
-    words += [] if recipe.url is None else ["--url", recipe.url]
+    words += _author_words(recipe)
     words += ["--answer-first"] if recipe.answer == "first" else []
     return [*words, "--target-shown"] if recipe.target_shown else words
+
+
+def _author_words(recipe: ImportRecipe) -> list[str]:
+    words = ["--made-by", recipe.made_by, "--licence", recipe.licence]
+    return words if recipe.url is None else [*words, "--url", recipe.url]
 
 
 def _is_file_source(manifest: Manifest) -> bool:

@@ -9,8 +9,8 @@ from cotbuild.schemas.question import Question, QuestionKind, SourceRef
 Row = Mapping[str, Any]
 ToQuestion = Callable[[Row, SourceRef], Question]
 """Parses a row; raises BadRow."""
-ToRationale = Callable[[Row], str | None]
-"""Returns the rationale in a row, None if it has none."""
+ToRationales = Callable[[Row], tuple[str, ...]]
+"""Returns the rationales in a row; it may have none."""
 
 
 class BadRowReason(StrEnum):
@@ -121,7 +121,7 @@ class RowParser(NamedTuple):
     """Whether rows have ids; if not, ids are derived from the content, and repeated ids
     are numbered.
     """
-    rationale: ToRationale | None = None
+    rationales: ToRationales | None = None
     """None if no row has a rationale."""
 
 
@@ -142,7 +142,10 @@ class KnownDataset(NamedTuple):
     to_question: ToQuestion
     id_column: str | None = "id"
     """On the Hub; None if rows have no ids."""
-    rationale: ToRationale | None = None
+    rationales: ToRationales | None = None
+    """None if no row has a rationale."""
+    rationales_by: str = "unknown"
+    """Who wrote the rationales."""
 
     def row_parser(self, first: Row | None = None) -> RowParser:
         """Return the parser of a published file's rows, or of the Hub's rows.
@@ -151,4 +154,4 @@ class KnownDataset(NamedTuple):
         """
         may_have_id = self.id_column is not None
         has_id = may_have_id and (first is None or self.id_column in first)
-        return RowParser(self.to_question, has_id, self.rationale)
+        return RowParser(self.to_question, has_id, self.rationales)

@@ -52,7 +52,7 @@ def make_row_parser(reading: Reading) -> RowParser:
     rows = _GenericRows(reading, name_labels(getters, reading.label_names))
     has_rationale = "rationale" in getters
     return RowParser(
-        rows.to_question, "id" in getters, rows.rationale if has_rationale else None
+        rows.to_question, "id" in getters, rows.rationales if has_rationale else None
     )
 
 
@@ -101,9 +101,10 @@ class _GenericRows:
         row_id = clean_id(self._get("id", row)) if "id" in self.getters else None
         return make_question(row_id, kind, text, pairs, target, ref, others)
 
-    def rationale(self, row: Row) -> str | None:
-        """Return the rationale of a row, None if it has none."""
-        return join_texts(self._get("rationale", row))
+    def rationales(self, row: Row) -> tuple[str, ...]:
+        """Return the rationale of a row; it may have none."""
+        text = join_texts(self._get("rationale", row))
+        return () if text is None else (text,)
 
     def _get(self, field: str, row: Row) -> Any:
         """Return the raw value of a field, None if the file does not have it."""

@@ -14,7 +14,7 @@ from cotbuild.builder.sources.base import (
     Row,
     RowParser,
     RowReader,
-    ToRationale,
+    ToRationales,
     column_names,
     describe_place,
 )
@@ -112,31 +112,52 @@ class Source:
         return (question for question, _ in parsed)
 
     def read_with_rationales(self, split: str) -> Iterator[tuple[Question, str]]:
-        """Yield the questions of a whole split whose rows have a rationale, with it.
+        """Yield the questions of a whole split whose rows have a rationale.
 
-        Raises ConfigError if no row can have one, and what `read` raises.
+        Each comes with the first rationale of its row. Raises ConfigError if no row can
+        have one, and what `read` raises.
         """
         split = canonical_split(split)
         rows = self.open_split(split)
         parser = self._row_parser(rows, split)
-        rationale = parser.rationale
-        if rationale is None:
-            raise self._no_rationale_error(rows, split)
+        rationales = self._rationales_of(parser, rows, split)
         parsed = self._parse_rows(rows, parser, split, RowRange(), _Tally())
-        return self._pair_rationales(parsed, rationale, rows)
+        return self._pair_rationales(parsed, rationales, rows)
+
+    def read_rationales(self, split: str) -> Iterator[tuple[str, ...] | BadRow]:
+        """Yield the rationales of each row of a whole split, in order.
+
+        A row may have none; a BadRow stands for one that cannot be read. Raises
+        ConfigError if no row can have one, and what `read` raises of the columns.
+        """
+        split = canonical_split(split)
+        rows = self.open_split(split)
+        parser = self._row_parser(rows, split)
+        rationales = self._rationales_of(parser, rows, split)
+        return (row if isinstance(row, BadRow) else rationales(row) for row in rows)
+
+    def _rationales_of(
+        self, parser: RowParser, rows: RowReader, split: str
+    ) -> ToRationales:
+        """Return what reads the rationales of a row; raises ConfigError for nothing."""
+        if parser.rationales is None:
+            raise self._no_rationale_error(rows, split)
+        return parser.rationales
 
     def _pair_rationales(
-        self, parsed: Iterator[ParsedRow], rationale: ToRationale, rows: RowReader
+        self, parsed: Iterator[ParsedRow], rationales: ToRationales, rows: RowReader
     ) -> Iterator[tuple[Question, str]]:
         for question, row in parsed:
-            text = rationale(row)
-            fault = find_surrogate(text) if text else None
-            if fault is not None:
-                bad_row = BadRow(BadRowReason.NOT_UTF8, f"rationale {fault}")
-                place = describe_place(rows, question.source.row)
-                self._record_bad_row(bad_row, _Tally(), place)
-            elif text:
+            text = next(iter(rationales(row)), None)
+            if text is None:
+                continue
+            fault = find_surrogate(text)
+            if fault is None:
                 yield question, text
+                continue
+            bad_row = BadRow(BadRowReason.NOT_UTF8, f"rationale {fault}")
+            place = describe_place(rows, question.source.row)
+            self._record_bad_row(bad_row, _Tally(), place)
 
     def checksum(self, split: str) -> str:
         """Return the sha256 of the split's file, or repo@revision for the Hub."""

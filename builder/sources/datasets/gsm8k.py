@@ -54,13 +54,14 @@ def _parse_target(answer: object) -> str:
     return target
 
 
-def rationale(row: Row) -> str | None:
+def rationales(row: Row) -> tuple[str, ...]:
     """Return the worked solution before ####, without calculator annotations <<…>>."""
     answer = row.get("answer")
     if not isinstance(answer, str):
-        return None
+        return ()
     solution = answer.rpartition("####")[0]
-    return clean_text(_CALCULATION.sub("", solution)) or None
+    text = clean_text(_CALCULATION.sub("", solution))
+    return (text,) if text else ()
 
 
 KNOWN = KnownDataset(
@@ -74,5 +75,6 @@ KNOWN = KnownDataset(
     matches=matches,
     to_question=to_question,
     id_column=None,
-    rationale=rationale,
+    rationales=rationales,
+    rationales_by="people (crowd workers)",
 )

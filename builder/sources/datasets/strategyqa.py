@@ -48,9 +48,10 @@ def to_question(row: Row, ref: SourceRef) -> Question:
     )
 
 
-def rationale(row: Row) -> str | None:
+def rationales(row: Row) -> tuple[str, ...]:
     """Return the facts, joined by spaces."""
-    return join_texts(row.get("facts"))
+    text = join_texts(row.get("facts"))
+    return () if text is None else (text,)
 
 
 KNOWN = KnownDataset(
@@ -64,5 +65,6 @@ KNOWN = KnownDataset(
     matches=matches,
     to_question=to_question,
     id_column="qid",
-    rationale=rationale,
+    rationales=rationales,
+    rationales_by="people (crowd workers)",
 )

@@ -179,6 +179,26 @@ def test_a_wrong_use_is_one_line(
     assert message in line
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "no file of rationales. Pass one, or --source"),
+        (
+            ["--source", "SOURCE", "--map", "text=why", "--target-shown"],
+            "--map, --target-shown without a file of rationales, for which they are.",
+        ),
+        (["--source", "SOURCE"], "no column named rationale among"),
+    ],
+)
+def test_an_import_without_files_takes_the_rationales_of_the_source(
+    source: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    more = [str(source) if word == "SOURCE" else word for word in more]
+    done = cotbuild("import", *more, "--out", tmp_path / "b", code=2)
+    [line] = done.stderr.splitlines()
+    assert message in line
+
+
 def test_a_recognised_file_needs_no_option_and_its_hints_can_be_typed(
     tmp_path: Path,
 ) -> None:

@@ -181,7 +181,8 @@ def test_datasets_without_choices(
     question = known.to_question(row, ref())
     assert (question.kind.value, question.text, question.target) == (kind, text, target)
     assert known.kind is question.kind
-    assert (known.rationale(row) if known.rationale else None) == rationale
+    expected = () if rationale is None else (rationale,)
+    assert (known.rationales(row) if known.rationales else ()) == expected
     assert (
         next(name for name, other in KNOWN_DATASETS.items() if other.matches(row))
         == known.name
