@@ -55,6 +55,8 @@ def resolve_columns(
     sample: Sequence[Row],
     location: str,
     base: Mapping[str, str] | None = None,
+    *,
+    has_labels: bool = False,
 ) -> dict[str, str]:
     """Return the column of each field, "" for a field that the file does not have.
 
@@ -66,12 +68,16 @@ def resolve_columns(
     "Premise: {a}\\nHypothesis: {b}". "" means that the file has no such column.
 
     `base` has the columns of another split under the same mapping: those that may be
-    absent from a split without targets are then "" if they are.
+    absent from a split without targets are then "" if they are. `has_labels`: all
+    questions share their choices, so that columns of choices are not used.
 
     Raises ConfigError for unknown fields and columns, and with the --map options to add
     if the question, the target or the choices are not recognised.
     """
     _check_fields(columns, location)
+    given = columns
+    if has_labels:
+        columns = {**columns, "choices": "", "distractors": ""}
     names = {field: _find_column(field, columns, present) for field in COLUMN_NAMES}
     if base is not None:
         for field in _OPTIONAL_FIELDS:
@@ -88,7 +94,7 @@ def resolve_columns(
         )
         if has_data_for_names(present, sample):
             raise _no_header_error(present, location)
-        error = _unknown_columns_error(columns, present, suggested, location)
+        error = _unknown_columns_error(given, present, suggested, location)
         inside = describe_rows_inside(sample)
         raise ConfigError(f"{error}.{inside}") if inside else error
     _check_columns(names, present, location)

@@ -30,6 +30,7 @@ from cotbuild.builder.sources.reading import (
     Reading,
     check_codes,
     check_empty_target,
+    check_label_codes,
     check_question,
     decide_form,
     decide_kind,
@@ -129,10 +130,14 @@ class _ColumnReader:
         """Return the survey of all rows and the reading, given the columns of rows."""
         location = self.rows.location
         base_names = None if self.base is None else self.base.names
-        columns = self.config.columns
-        if self.config.labels:  # the rows' own choices are not used
-            columns = {**columns, "choices": "", "distractors": ""}
-        names = resolve_columns(columns, present, self.sample, location, base_names)
+        names = resolve_columns(
+            self.config.columns,
+            present,
+            self.sample,
+            location,
+            base_names,
+            has_labels=bool(self.config.labels),
+        )
         runs = self._possible_runs(names, present)
         label_names = self._label_names(names["target"])
         getters = make_getters(names, present)
@@ -216,6 +221,7 @@ class _ColumnReader:
         reading = replace(reading, kind=self._kind(reading, survey))
         if reading.kind not in (None, _CHOICE) or reading.has_distractors:
             return reading
+        check_label_codes(survey, self.config, names["target"], self.rows.location)
         evidence = survey.evidence if run is None else survey.runs[run]
         form = self._form(names["target"], evidence)
         may_be_empty = form in FIRST_POSITIONS or not evidence.num_targets

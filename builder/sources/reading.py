@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cotbuild.builder.sources.choice_targets import (
+    FIRST_POSITIONS,
     MIN_FIT_FRAC,
+    NO_POSITION,
     AmbiguousTargets,
     ChoiceEvidence,
+    parse_position,
 )
 from cotbuild.builder.sources.make import LETTERS, ChoicePairs
 from cotbuild.builder.sources.option_columns import OptionRun, RunRole
@@ -183,7 +186,7 @@ def check_codes(survey: Survey, column: str, location: str) -> None:
     targets = survey.targets
     if targets.whole < targets.total:
         return
-    codes = {int(text) for text in targets.distinct} - {-1}
+    codes = _whole_targets(targets) - {NO_POSITION}
     is_binary = codes == {0, 1} and targets.total >= MIN_BINARY_ROWS
     if not is_binary and not _CODES.search(column):
         return
@@ -198,6 +201,37 @@ def check_codes(survey: Survey, column: str, location: str) -> None:
         f"alone, which seem to stand for labels. Pass --labels {names} with "
         "their names in this order, or --kind number if they are numbers."
     )
+
+
+def check_label_codes(
+    survey: Survey, config: SourceConfig, column: str, location: str
+) -> None:
+    """Raise ConfigError if the targets are whole numbers beyond the labels of the config.
+
+    Of targets that are numbers, some may be bad rows, and are left out where the config
+    says so.
+    """
+    targets, labels = survey.targets, config.labels
+    is_text = survey.evidence.whole["value"] > 0  # a label may itself be a number
+    if not labels or is_text or not targets.total or targets.whole < targets.total:
+        return
+    codes = _whole_targets(targets) - {NO_POSITION}
+    first = FIRST_POSITIONS.get(config.target_is or "index0", 0)
+    starts_at = first if config.target_is is not None or 0 in codes else 1
+    last = starts_at + len(labels) - 1
+    if config.on_bad_row == "drop" or all(starts_at <= code <= last for code in codes):
+        return
+    raise ConfigError(
+        f"{location}: the targets in column {column!r} are {short_repr(sorted(codes))}, "
+        f"and the {len(labels)} --labels {shell_quote(','.join(labels))} stand for "
+        f"{starts_at} to {last}. Name a label for each, or pass --on-bad-row drop."
+    )
+
+
+def _whole_targets(targets: TargetCounts) -> set[int]:
+    """Return the whole numbers among the first different targets."""
+    positions = map(parse_position, targets.distinct)
+    return {position for position in positions if position is not None}
 
 
 def decide_form(

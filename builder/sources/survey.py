@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotbuild.builder.sources.base import BadRow, Row
-from cotbuild.builder.sources.choice_targets import ChoiceEvidence
+from cotbuild.builder.sources.choice_targets import ChoiceEvidence, parse_position
 from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.make import ChoicePairs, join_texts
 from cotbuild.builder.sources.option_columns import OptionRun
@@ -33,7 +33,7 @@ class TargetCounts:
     yes_no: int = 0
     number: int = 0
     whole: int = 0
-    """JSON whole numbers, which codes of labels are."""
+    """Whole numbers, which codes of labels are, also in a text."""
     lists: int = 0
     """Lists of texts that are written in a text, as CSV has them."""
     first_other: object = None
@@ -51,7 +51,7 @@ class TargetCounts:
         self.number += is_number
         self.lists += read_text_list(value) is not None
         self.yes_no += is_yes_no
-        self.whole += isinstance(value, int) and not isinstance(value, bool)
+        self.whole += parse_position(value) is not None
         if not is_number and not is_yes_no and self.other_row < 0:
             self.first_other, self.other_row = value, position
         if len(self.distinct) <= MAX_DISTINCT:
