@@ -115,8 +115,61 @@ def wilson_interval(count: int, of: int) -> tuple[float, float]:
     return low, high
 
 
+class Estimate(Record):
+    """A metric of a sample of questions with its 95 % bootstrap interval."""
+
+    value: float = Field(description="Value on the questions.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
+
+
+class ClassResult(Record):
+    """How well one class is recognised.
+
+    Precision, recall and F1 are fractions of 1.
+    """
+
+    label: str = Field(description="Label of the class: a choice's label, yes or no.")
+    text: str = Field(description="Text of the class.")
+    support: int = Field(ge=0, description="Questions whose target is the class.")
+    answered: int = Field(ge=0, description="Questions answered with the class.")
+    precision: Estimate | None = Field(
+        description="Fraction of the answers with the class that are correct; None if "
+        "there are none."
+    )
+    recall: Estimate | None = Field(
+        description="Fraction of the questions of the class that are answered with it; "
+        "None if there are none."
+    )
+    f1: Estimate | None = Field(
+        description="Harmonic mean of precision and recall; None if the class is neither "
+        "a target nor an answer."
+    )
+
+
+class Classification(Record):
+    """Answers to questions that all have the same options, as a classification.
+
+    An answer that names no single class is an error of its target's class.
+    """
+
+    macro_f1: Estimate = Field(
+        description="Mean F1 of the classes that are the target of a question."
+    )
+    classes: tuple[ClassResult, ...] = Field(
+        min_length=2, description="Classes, in the order of the options."
+    )
+    confusion: tuple[tuple[int, ...], ...] = Field(
+        description="Questions by target (rows) and answer (columns), both in the order "
+        "of `classes`; the last column counts the questions without an answer."
+    )
+
+
 class StudentMetrics(Record):
-    """Aggregate metrics of one student, which its parquet file suffices to recompute."""
+    """Aggregate metrics of one student.
+
+    Its parquet file and the questions suffice to recompute them.
+    """
 
     accuracy: Proportion | None = Field(
         description="Accuracy by the primary metric; None if no question has a target."
@@ -151,6 +204,17 @@ class StudentMetrics(Record):
     )
     questions_per_s: float = Field(
         ge=0, description="num_questions / seconds; 0 if not measured."
+    )
+    classification: Classification | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Forced choices as a classification; None unless all questions have "
+        "the same options.",
+    )
+    free_classification: Classification | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="The same of the free greedy answers; None as for `classification`.",
     )
 
 

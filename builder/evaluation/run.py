@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cotbuild.builder.evaluation.models import (
@@ -192,14 +193,17 @@ def _summarize(
     results: Sequence[QuestionResult],
     untrained: Sequence[QuestionResult] | None,
 ) -> Evaluation:
-    label_first = task.plan.layout.label_first
+    questions = [item.question for item in task.items]
+    metrics_of = partial(
+        compute_metrics,
+        label_first=task.plan.layout.label_first,
+        questions=questions,
+    )
     return Evaluation(
         metric=name_primary_metric(results),
         evaluated=task.inputs,
-        student=compute_metrics(results, label_first=label_first),
-        untrained=compute_metrics(untrained, label_first=label_first)
-        if untrained
-        else None,
+        student=metrics_of(results),
+        untrained=metrics_of(untrained) if untrained else None,
         untrained_student=run.student if run else None,
         majority=compute_majority_baseline(results),
         chance=compute_chance_accuracy(results),

@@ -1,22 +1,25 @@
 """An evaluation as lines of a terminal. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.evaluation import Evaluation, Proportion, StudentMetrics
-
-COLUMNS = (
-    "",
-    "accuracy",
-    "95 %",
-    "normalised",
-    "free",
-    "no answer",
-    "forced",
-    "tokens/q",
-    "q/s",
+from cotbuild.builder.evaluation.class_table import class_lines
+from cotbuild.builder.evaluation.columns import (
+    align,
+    format_estimate,
+    format_estimate_interval,
+    format_percent,
+    format_percent_interval,
 )
+from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.evaluation import Evaluation, StudentMetrics
+
+NAME = ("",)
+ACCURACY = ("accuracy", "95 %")
+CLASSES = ("macro-F1", "95 %", "free F1")
+OTHERS = ("normalised", "free", "no answer", "forced", "tokens/q", "q/s")
+COLUMNS = (*NAME, *ACCURACY, *OTHERS)
+"""Columns for questions that do not share their options; `CLASSES` follow accuracy."""
 
 
 def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
@@ -25,7 +28,7 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
     questions = pluralize(inputs.num_questions, "question")
     given = ", given the teacher's own rationales" if inputs.teacher_chains else ""
     yield f"{inputs.dataset}/{inputs.split}: {questions}, {inputs.variant}{given}"
-    yield from _align(list(_table_rows(evaluation)))
+    yield from align(list(_table_rows(evaluation)))
     yield f"accuracy: {evaluation.metric}"
     if metrics.normalised:
         yield f"normalised: {evaluation.normalisation}"
@@ -36,64 +39,64 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
             "no target is published for these questions, so nothing is graded; the "
             "answers are in the file"
         )
+    yield from class_lines(metrics)
     yield f"{folder}  fingerprint {inputs.rows[:16]}"
 
 
 def _table_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
-    yield COLUMNS
+    columns: tuple[str, ...] = COLUMNS
+    if evaluation.student.classification is not None:
+        columns = (*NAME, *ACCURACY, *CLASSES, *OTHERS)
+    yield columns
     yield _student_row("student", evaluation.student)
     if evaluation.untrained is not None:
         yield _student_row("untrained", evaluation.untrained)
     if evaluation.majority is not None:
         accuracy = evaluation.majority.accuracy
         name = f"majority ({evaluation.majority.target:.12})"
-        yield _pad_row(name, _percent(accuracy), _interval(accuracy))
+        cells = (name, format_percent(accuracy), format_percent_interval(accuracy))
+        yield _pad_row(cells, len(columns))
     if evaluation.chance is not None:
-        yield _pad_row("chance", f"{evaluation.chance:.1%}")
+        yield _pad_row(("chance", f"{evaluation.chance:.1%}"), len(columns))
 
 
 def _student_row(name: str, metrics: StudentMetrics) -> tuple[str, ...]:
     return (
         name,
-        _percent(metrics.accuracy),
-        _interval(metrics.accuracy),
-        _percent(metrics.normalised),
-        _percent(metrics.free),
-        _percent(metrics.parse_failures),
-        _percent(metrics.forced),
+        format_percent(metrics.accuracy),
+        format_percent_interval(metrics.accuracy),
+        *_class_cells(metrics),
+        format_percent(metrics.normalised),
+        format_percent(metrics.free),
+        format_percent(metrics.parse_failures),
+        format_percent(metrics.forced),
         f"{metrics.tokens_per_question:.1f}",
         f"{metrics.questions_per_s:.1f}",
     )
 
 
-def _pad_row(*cells: str) -> tuple[str, ...]:
-    return (*cells, *[""] * (len(COLUMNS) - len(cells)))
+def _class_cells(metrics: StudentMetrics) -> tuple[str, ...]:
+    """Return the cells of the columns `CLASSES`; none where questions share no options."""
+    found, free = metrics.classification, metrics.free_classification
+    if found is None or free is None:
+        return ()
+    return (
+        format_estimate(found.macro_f1),
+        format_estimate_interval(found.macro_f1),
+        format_estimate(free.macro_f1),
+    )
 
 
-def _percent(proportion: Proportion | None) -> str:
-    return "-" if proportion is None else f"{proportion.share:.1%}"
-
-
-def _interval(proportion: Proportion | None) -> str:
-    if proportion is None:
-        return "-"
-    return f"{100 * proportion.low:.1f}-{100 * proportion.high:.1f}"
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the rows with the first column left-aligned and the others right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *values in rows:
-        cells = [name.ljust(widths[0])]
-        for value, width in zip(values, widths[1:], strict=True):
-            cells.append(value.rjust(width))
-        yield "  ".join(cells).rstrip()
+def _pad_row(cells: tuple[str, ...], length: int) -> tuple[str, ...]:
+    return (*cells, *[""] * (length - len(cells)))
 
 
 def _overlap_line(metrics: StudentMetrics) -> str:
     """Return how many of the questions the student was trained on."""
     if not metrics.seen:
         return "none of these questions is in the training rows"
-    unseen = f"{_percent(metrics.unseen)} ({_interval(metrics.unseen)})"
+    unseen = (
+        f"{format_percent(metrics.unseen)} ({format_percent_interval(metrics.unseen)})"
+    )
     seen = pluralize(metrics.seen, "question")
     return f"{seen} of these in the training rows; accuracy on the others {unseen}"

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from cotbuild.schemas.evaluation import (
     FORCED_CHOICE,
     FREE_ANSWER,
+    Classification,
     MajorityBaseline,
     Proportion,
     QuestionResult,
     StudentMetrics,
     wilson_interval,
 )
+from cotbuild.schemas.question import Question
+from cotbuild.student.evaluation.classification import classify, shared_classes
 
 
 def make_proportion(values: Iterable[bool]) -> Proportion | None:
@@ -32,12 +35,16 @@ def _proportion_of_known(values: Iterable[bool | None]) -> Proportion | None:
 
 
 def compute_metrics(
-    results: Sequence[QuestionResult], *, label_first: bool
+    results: Sequence[QuestionResult],
+    *,
+    label_first: bool,
+    questions: Sequence[Question] = (),
 ) -> StudentMetrics:
     """Compute the metrics of one student from its results, of which there is one or more.
 
     `label_first` is whether the student says the label before the rationale, so that
-    no rationale was generated for it.
+    no rationale was generated for it. `questions` are those of the results, in the same
+    order; without them, metrics that depend on more than the results are left out.
     """
     num = len(results)
     seconds = sum(result.seconds for result in results)
@@ -61,7 +68,34 @@ def compute_metrics(
         rationale_tokens_per_question=rationale_tokens / num,
         seconds=seconds,
         questions_per_s=num / seconds if seconds else 0.0,
+        classification=_classify(questions, results, [one.choice for one in results]),
+        free_classification=_classify(
+            questions, results, [one.answer for one in results]
+        ),
     )
+
+
+def _classify(
+    questions: Sequence[Question],
+    results: Sequence[QuestionResult],
+    answers: Sequence[str | None],
+) -> Classification | None:
+    """Compare answers with the targets as classes; None unless the questions share them.
+
+    Questions without a target are left out.
+    """
+    classes = shared_classes(questions)
+    if classes is None:
+        return None
+    graded = [
+        (result.target, answer)
+        for result, answer in zip(results, answers, strict=True)
+        if result.target is not None
+    ]
+    if not graded:
+        return None
+    targets, given = zip(*graded, strict=True)
+    return classify(targets, given, classes)
 
 
 def compute_majority_baseline(

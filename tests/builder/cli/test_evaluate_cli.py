@@ -4,7 +4,7 @@ recomputed from its files.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from cotbuild.builder.evaluation.models import RUN_SOURCE, record_run_source
 from cotbuild.builder.evaluation.results import read_evaluation, read_results
 from cotbuild.builder.evaluation.table import COLUMNS
-from cotbuild.schemas.evaluation import Evaluation
+from cotbuild.schemas.evaluation import Evaluation, StudentMetrics
 from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.evaluation.metrics import (
     compute_chance_accuracy,
@@ -44,7 +44,7 @@ class Made:
         ]
         seen = trained.replace("these", " THESE")
         texts = [seen, *(f"What of {number}, iron?" for number in range(8))]
-        self.questions = write_questions(root / "test.jsonl", texts)
+        self.questions = write_own_options(root / "test.jsonl", texts)
 
     def run(self, variant: str, rows: int | None = None) -> Path:
         from cotbuild.builder.evaluation.models import find_model
@@ -62,6 +62,17 @@ class Made:
         return out
 
 
+def write_own_options(path: Path, texts: Sequence[str]) -> Path:
+    """Questions whose options differ, so that they are no classification; target B."""
+    lines = []
+    for number, text in enumerate(texts):
+        choices = [f"this {number}", "that", "neither"]
+        row = {"question": text, "choices": choices, "answer": "B"}
+        lines.append(json.dumps(row) + "\n")
+    path.write_text("".join(lines))
+    return path
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     root = tmp_path_factory.mktemp("evaluate")
@@ -75,12 +86,18 @@ def post_cot(made: Made) -> Path:
     return made.run("post_cot")
 
 
+def of_results(metrics: StudentMetrics) -> StudentMetrics:
+    """The metrics that depend on the results alone, without the questions."""
+    others = {"classification": None, "free_classification": None}
+    return metrics.model_copy(update=others)
+
+
 def evaluation(folder: Path) -> Evaluation:
     """What stands in the folder, with every figure recomputed from the parquet files."""
     found = read_evaluation(folder)
     ours = read_results(folder / "student.parquet")
     first = found.student.forced is None
-    assert compute_metrics(ours, label_first=first) == found.student
+    assert compute_metrics(ours, label_first=first) == of_results(found.student)
     assert compute_majority_baseline(ours) == found.majority
     assert compute_chance_accuracy(ours) == found.chance
     for result in ours:
@@ -89,7 +106,9 @@ def evaluation(folder: Path) -> Evaluation:
         assert result.correct == (result.choice == result.target)
     if found.untrained is not None:
         untrained = read_results(folder / "untrained.parquet")
-        assert compute_metrics(untrained, label_first=first) == found.untrained
+        assert compute_metrics(untrained, label_first=first) == of_results(
+            found.untrained
+        )
         assert [r.question_id for r in untrained] == [r.question_id for r in ours]
     return found
 
