@@ -19,6 +19,7 @@ _CHOOSE = {
     QuestionKind.YES_NO: "Is the answer yes or no? Reply with one of them",
     QuestionKind.NUMBER: "What is the answer? Reply with the number alone",
     QuestionKind.TEXT: "What is the answer? Reply with a few words at most",
+    QuestionKind.PROSE: "What is the answer? Reply with the answer alone",
 }
 
 

@@ -8,6 +8,7 @@ options that evaluation scores are all composed from that layout. Pure.
 import hashlib
 from typing import NamedTuple
 
+from cotbuild.prompts.inputs import input_lines
 from cotbuild.schemas.answers.compare import casefold_text
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.schemas.training import Layout
@@ -122,7 +123,9 @@ class StudentPrompt:
     def _compose(
         self, with_options: bool, lettered: bool, cue: str, task: Task | None
     ) -> str:
-        lines = [f"{TASK_PREFIXES[task]}Question: {self.question.text.strip()}"]
+        question = f"Question: {self.question.text.strip()}"
+        lines = [*input_lines(self.question.inputs), question]
+        lines[0] = f"{TASK_PREFIXES[task]}{lines[0]}"
         if self.question.choices and with_options:
             lines.append("Options:")
             for choice in self.question.choices:

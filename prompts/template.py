@@ -6,25 +6,56 @@ the files.
 
 import json
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from functools import cache, cached_property
 from string import Template as Text
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cotbuild.prompts.inputs import (
+    Piece,
+    input_block,
+    input_heading,
+    join_pieces,
+    without_empty_lines,
+)
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.answers.line_heads import find_form_heads
-from cotbuild.schemas.completion import Message
+from cotbuild.schemas.completion import Content, Message
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Choice, Question, QuestionKind
+from cotbuild.schemas.question import (
+    INPUT_NAME,
+    RESERVED_INPUT_NAMES,
+    Choice,
+    Input,
+    Question,
+    QuestionKind,
+)
 from cotbuild.schemas.record import Record, short_repr
 
-DEFAULTS = {kind: f"{kind.value}_few_shot@1" for kind in QuestionKind}
+DEFAULTS = {
+    QuestionKind.CHOICE: "choice_few_shot@1",
+    QuestionKind.YES_NO: "yes_no_few_shot@1",
+    QuestionKind.NUMBER: "number_few_shot@1",
+    QuestionKind.TEXT: "text_few_shot@1",
+    QuestionKind.PROSE: "prose_zero_shot@1",
+}
 """The template of each kind of question, unless the user names one."""
 HINTED_DEFAULTS = {kind: f"{kind.value}_rationalize@1" for kind in QuestionKind}
 """The same for requests that show the target."""
+INPUT_DEFAULTS = {kind: f"{kind.value}_inputs@1" for kind in QuestionKind} | {
+    QuestionKind.PROSE: "prose_zero_shot@1"
+}
+"""The templates of `DEFAULTS` for questions with inputs."""
+HINTED_INPUT_DEFAULTS = {
+    kind: f"{kind.value}_inputs_rationalize@1" for kind in QuestionKind
+} | {QuestionKind.PROSE: "prose_rationalize@1"}
+"""The templates of `HINTED_DEFAULTS` for questions with inputs."""
+
+ALL_INPUTS = "inputs"
+"""The variable that stands for all inputs a template does not name."""
 
 ASK_JSON = 'Reply in JSON, as {"rationale": "…", "answer": "…"}.'
 ASK_JSON_FIRST = 'Reply in JSON, as {"answer": "…", "rationale": "…"}.'
@@ -35,6 +66,11 @@ class Exemplar(Record):
     """A worked example inside a prompt."""
 
     question: str = Field(min_length=1, description="Its question.")
+    inputs: dict[str, str] = Field(
+        default={},
+        exclude_if=lambda inputs: not inputs,
+        description="Its text inputs by name; empty for none.",
+    )
     choices: tuple[str, ...] = Field(
         default=(), description="Its options; lettered A, B, … when shown."
     )
@@ -77,7 +113,21 @@ class Template(Record):
     )
     user: str = Field(
         description="User turn, of the exemplars too. $question, for choice $choices; "
+        "the name of an input, or $inputs for all that have no variable of their own; "
         "$target shows the target, for choice its letter, and $target_text its text."
+    )
+    optional: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda names: not names,
+        description="Inputs that a question may lack; a line of the user turn with no "
+        "other variable is then left out. Empty: it needs all that are named.",
+    )
+    reply_start: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda text: text is None,
+        description="Beginning of the reply, which the teacher continues; $target is the "
+        "target. None: the teacher begins the reply itself.",
     )
     choice_line: str = Field(
         default="($label) $text", description="One line of $choices."
@@ -110,8 +160,41 @@ class Template(Record):
 
     @cached_property
     def shows_target(self) -> bool:
-        """Whether the user turn tells the teacher the target."""
-        return not {"target", "target_text"}.isdisjoint(self._user.get_identifiers())
+        """Whether the teacher is told the target."""
+        used = {*self._user.get_identifiers(), *self._reply_start.get_identifiers()}
+        return not {"target", "target_text"}.isdisjoint(used)
+
+    @property
+    def gives_target(self) -> bool:
+        """Whether the reply begins with the target, so that it is no answer of its own."""
+        return "target" in self._reply_start.get_identifiers()
+
+    @cached_property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs that the user turn names, in order."""
+        used = self._user.get_identifiers()
+        return tuple(name for name in used if name not in RESERVED_INPUT_NAMES)
+
+    @cached_property
+    def needed_inputs(self) -> tuple[str, ...]:
+        """The inputs that every question needs."""
+        return tuple(name for name in self.input_names if name not in self.optional)
+
+    @cached_property
+    def shows_all_inputs(self) -> bool:
+        """Whether inputs that the user turn does not name are shown too."""
+        return ALL_INPUTS in self._user.get_identifiers()
+
+    def line_heads_of(self, question: Question) -> tuple[str, ...]:
+        """Return `line_heads`, and those of the inputs of a question that are shown."""
+        if not (question.inputs and self.shows_all_inputs):
+            return self.line_heads
+        form = "\n".join(
+            f"{input_heading(one.name)}: $x"
+            for one in question.inputs
+            if one.name not in self.input_names
+        )
+        return (*self.line_heads, *find_form_heads(form))
 
     @cached_property
     def line_heads(self) -> tuple[str, ...]:
@@ -138,8 +221,11 @@ class Template(Record):
         if self.system is not None:
             turns.append(Message(role="system", content=self.system))
         for exemplar in self.exemplars:
+            inputs = [
+                Input(name=name, text=text) for name, text in exemplar.inputs.items()
+            ]
             user = self.render_user_turn(
-                exemplar.question, exemplar.lettered_choices, exemplar.answer
+                exemplar.question, exemplar.lettered_choices, exemplar.answer, inputs
             )
             turns.append(Message(role="user", content=user))
             reply = self._render_reply(exemplar)
@@ -147,12 +233,16 @@ class Template(Record):
         return tuple(turns)
 
     def render_user_turn(
-        self, question: str, choices: Iterable[Choice], target: str | None = None
-    ) -> str:
-        """Return the user turn for one question.
+        self,
+        question: str,
+        choices: Iterable[Choice],
+        target: str | None = None,
+        inputs: Sequence[Input] = (),
+    ) -> Content:
+        """Return the user turn for one question: a text, or parts if it has pictures.
 
         Values are substituted once: a `$` in them stays a `$`. `target` is needed if
-        `shows_target`, else ignored.
+        `shows_target`, else ignored. Lines about inputs that are not given are left out.
         """
         choices = tuple(choices)
         values = {"question": question}
@@ -168,10 +258,32 @@ class Template(Record):
             texts = {choice.label: choice.text for choice in choices}
             values["target"] = target
             values["target_text"] = texts.get(target, target)
-        turn = self._user.substitute(values)
-        if self.reply == "text":
-            return turn
-        return f"{turn}\n{ASK_JSON if self.answer == 'last' else ASK_JSON_FIRST}"
+        ask_json = ASK_JSON if self.answer == "last" else ASK_JSON_FIRST
+        ending = "" if self.reply == "text" else f"\n{ask_json}"
+        if not (self.input_names or self.shows_all_inputs):
+            return self._user.substitute(values) + ending
+        pieces = self._input_pieces(inputs)
+        return join_pieces(self._user_lines(pieces), values, pieces, ending)
+
+    def _input_pieces(self, inputs: Sequence[Input]) -> dict[str, tuple[Piece, ...]]:
+        """Return the text or the picture of each input by variable; none if not given."""
+        pieces: dict[str, tuple[Piece, ...]] = dict.fromkeys(self.input_names, ())
+        for one in inputs:
+            if one.name in pieces:
+                piece = one.image if one.text is None else one.text
+                pieces[one.name] = () if piece is None else (piece,)
+        if self.shows_all_inputs:
+            rest = [one for one in inputs if one.name not in pieces]
+            pieces[ALL_INPUTS] = input_block(rest)
+        return pieces
+
+    def _user_lines(self, pieces: dict[str, tuple[Piece, ...]]) -> str:
+        empty = {name for name, of_input in pieces.items() if not of_input}
+        return without_empty_lines(self.user, empty) if empty else self.user
+
+    def render_reply_start(self, target: str | None) -> str:
+        """Return the beginning of the reply; empty if the teacher begins it itself."""
+        return self._reply_start.substitute(target=target or "")
 
     def _render_reply(self, exemplar: Exemplar) -> str:
         if self.reply == "json":
@@ -197,6 +309,10 @@ class Template(Record):
         return Text(self.user)
 
     @cached_property
+    def _reply_start(self) -> Text:
+        return Text(self.reply_start or "")
+
+    @cached_property
     def _choice_line(self) -> Text:
         return Text(self.choice_line)
 
@@ -209,10 +325,27 @@ class Template(Record):
             _check_text("choice_line", self.choice_line, {"label", "text"})
         else:
             _check_text("user", self.user, {"question"}, {"target"})
+        if self.reply_start is not None:
+            _check_text("reply_start", self.reply_start, set(), {"target"})
+            if self.reply_start != self.reply_start.rstrip():
+                raise ValueError(
+                    "reply_start ends in white space, which servers cut off"
+                )
         if self.assistant is not None:
             is_choice = self.kind is QuestionKind.CHOICE
             optional = {"answer_text"} if is_choice else set()
             _check_text("assistant", self.assistant, {"rationale", "answer"}, optional)
+        return self
+
+    @model_validator(mode="after")
+    def _check_inputs(self) -> Self:
+        for name in self.input_names:
+            if re.fullmatch(INPUT_NAME, name) is None:
+                raise ValueError(f"user uses ${name}, which no question has")
+        if unknown := sorted(set(self.optional) - set(self.input_names)):
+            raise ValueError(f"optional has {unknown}, which user does not use")
+        if self.reply_start is not None and self.reply == "json":
+            raise ValueError("reply_start and reply json are given: give one")
         return self
 
     @model_validator(mode="after")
@@ -247,7 +380,10 @@ def _check_text(
     if missing := sorted(needed - used):
         names = ", ".join(f"${name}" for name in missing)
         raise ValueError(f"{field} does not use {names}")
-    if unknown := sorted(used - needed - optional):
+    # Any other name in the user turn is that of an input.
+    known = needed | optional | ({ALL_INPUTS} if field == "user" else set())
+    reserved = RESERVED_INPUT_NAMES if field == "user" else used
+    if unknown := sorted((used & reserved) - known):
         names = ", ".join(f"${name}" for name in unknown)
         raise ValueError(f"{field} uses {names}, which no question has")
 
@@ -262,8 +398,22 @@ def render_messages(template: Template, question: Question) -> tuple[Message, ..
             f"question {short_repr(question.id)} has no target, and template {template.ref} "
             "shows it. Use a split with targets, or --mode elicit."
         )
-    user = template.render_user_turn(question.text, question.choices, question.target)
-    return (*template.opening, Message(role="user", content=user))
+    given = {one.name for one in question.inputs}
+    for name in template.needed_inputs:
+        if name not in given:
+            raise DataError(
+                f"question {short_repr(question.id)} has no input {name!r}, and template "
+                f"{template.ref} shows it. Map a column to it (--map {name}=COLUMN), or "
+                "use another --template."
+            )
+    user = template.render_user_turn(
+        question.text, question.choices, question.target, question.inputs
+    )
+    turns = (*template.opening, Message(role="user", content=user))
+    if template.reply_start is None:
+        return turns
+    start = template.render_reply_start(question.target)
+    return (*turns, Message(role="assistant", content=start))
 
 
 def parse_template(text: str, where: str) -> Template:
@@ -291,13 +441,18 @@ def load_template(ref: str) -> Template:
 
 
 def load_templates(
-    refs: Iterable[str], system: str | None = None, *, shows_target: bool = False
+    refs: Iterable[str],
+    system: str | None = None,
+    *,
+    shows_target: bool = False,
+    inputs: Collection[str] = (),
 ) -> dict[QuestionKind, Template]:
     """Load the template of each kind of question: those named, else the defaults.
 
     Of those named, only the ones that show the target are used, or only those that hide
-    it. `system` replaces the system turn of all; an empty one removes it. Raises
-    ConfigError if two are for the same kind.
+    it. `system` replaces the system turn of all; an empty one removes it. `inputs` are
+    those that the questions may have: the defaults then show them. Raises ConfigError if
+    two are for the same kind.
     """
     templates: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
@@ -309,7 +464,10 @@ def load_templates(
                 f"are both for kind {template.kind.value}. Pass one a kind."
             )
         templates[template.kind] = template
-    for kind, ref in (HINTED_DEFAULTS if shows_target else DEFAULTS).items():
+    defaults = HINTED_DEFAULTS if shows_target else DEFAULTS
+    if inputs:
+        defaults = HINTED_INPUT_DEFAULTS if shows_target else INPUT_DEFAULTS
+    for kind, ref in defaults.items():
         templates.setdefault(kind, load_template(ref))
     if system is None:
         return templates

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from cotbuild.schemas.fingerprint import canonical_json, digest_text
+from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.record import MAX_INT, Record
 
 REQUEST_VERSION = 1
@@ -16,21 +17,63 @@ MAX_TOKEN_COUNT = MAX_INT
 """Highest number of tokens that a completion can hold: a row's columns are int64."""
 
 
+class TextPart(Record):
+    """A text inside a chat turn that also has pictures."""
+
+    text: str = Field(min_length=1, description="The text.")
+
+
+class ImagePart(Record):
+    """A picture inside a chat turn; only what is sent to a server holds its bytes."""
+
+    image: ImageRef = Field(description="The picture.")
+
+
+Content = str | tuple[TextPart | ImagePart, ...]
+"""What a chat turn says: a text, or texts and pictures in order."""
+
+
 class Message(Record):
     """One chat turn, exactly as sent."""
 
     role: Literal["system", "user", "assistant"] = Field(
         description="Role of the speaker."
     )
-    content: str = Field(description="Text of the turn.")
+    content: Content = Field(
+        description="Text of the turn, or its texts and pictures in order."
+    )
+
+    @property
+    def text(self) -> str:
+        """What the turn says, without pictures."""
+        if isinstance(self.content, str):
+            return self.content
+        texts = [part.text for part in self.content if isinstance(part, TextPart)]
+        return "\n".join(texts)
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The pictures of the turn, in order."""
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part.image for part in self.content if isinstance(part, ImagePart))
 
     @cached_property
     def canonical(self) -> str:
         """The message's part of a request's canonical JSON.
 
-        It is cached, since most requests of a build share all turns but the last.
+        A picture is in it by its digest. It is cached, since most requests of a build
+        share all turns but the last.
         """
-        return canonical_json([self.role, self.content])
+        if isinstance(self.content, str):
+            return canonical_json([self.role, self.content])
+        parts = [
+            {"text": part.text}
+            if isinstance(part, TextPart)
+            else {"image": part.image.sha256}
+            for part in self.content
+        ]
+        return canonical_json([self.role, parts])
 
 
 class Sampling(Record):
@@ -134,6 +177,12 @@ class Request(Record):
         exclude_if=lambda edits: edits is None,
         description="What the body leaves out, renames or adds; None for nothing.",
     )
+    continue_final_message: bool = Field(
+        default=False,
+        exclude_if=lambda continues: not continues,
+        description="Whether the last message is the beginning of the reply, which the "
+        "teacher continues.",
+    )
 
     @field_validator("edits")
     @classmethod
@@ -150,15 +199,20 @@ class Request(Record):
     def request_key(self) -> str:
         """SHA-256, 64 hex digits, of the canonical JSON of all fields.
 
-        `edits` is absent from it where it is None.
+        `edits` is absent from it where it is None, `continue_final_message` where it is
+        False.
         """
         # Joined from cached parts that requests share: a tenth of the time of encoding
         # seven turns again, and every run keys up to a million requests. A test checks
         # that it equals the canonical JSON of the plain value.
         edits = "" if self.edits is None else f',"edits":{self.edits.canonical}'
+        continues = (
+            ',"continue_final_message":true' if self.continue_final_message else ""
+        )
         return digest_text(
             f"request/{REQUEST_VERSION}",
-            f'{{"chat_template_kwargs":{canonical_json(self.chat_template_kwargs)}{edits}'
+            f'{{"chat_template_kwargs":{canonical_json(self.chat_template_kwargs)}'
+            f"{continues}{edits}"
             f',"messages":[{",".join([message.canonical for message in self.messages])}]'
             f',"response_format":{canonical_json(self.response_format)}'
             f',"sampling":{self.sampling.canonical}'

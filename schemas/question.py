@@ -1,9 +1,9 @@
-"""Question: one item of a QA dataset, with its provenance."""
+"""Question: one item of a dataset, with its inputs and its provenance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from string import ascii_uppercase
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -22,6 +22,87 @@ class QuestionKind(StrEnum):
     YES_NO = "yes_no"
     NUMBER = "number"
     TEXT = "text"
+    PROSE = "prose"  # a text of any length, scored against references
+
+
+INPUT_NAME = r"^[a-z][a-z0-9_]*$"
+"""What the name of an input or a tag may be."""
+RESERVED_INPUT_NAMES = frozenset(
+    {
+        "answer",
+        "answer_text",
+        "choices",
+        "distractors",
+        "id",
+        "inputs",
+        "kind",
+        "label",
+        "options",
+        "other_targets",
+        "question",
+        "rationale",
+        "target",
+        "target_text",
+        "text",
+    }
+)
+"""Names that templates and sources use for something else."""
+MAX_INPUTS = 64
+"""Highest number of inputs, and of tags, of one question."""
+
+_EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+}
+
+
+class ImageRef(Record):
+    """A picture, by its content: the bytes are in the `media` folder of a build."""
+
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, 64 hex digits."
+    )
+    media_type: Literal["image/png", "image/jpeg", "image/webp", "image/gif"] = Field(
+        description="Media type, by the content."
+    )
+    width: int = Field(ge=1, description="Width in pixels.")
+    height: int = Field(ge=1, description="Height in pixels.")
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file: the digest, with the extension of its type."""
+        return f"{self.sha256}.{_EXTENSIONS[self.media_type]}"
+
+
+class Input(Record):
+    """Something a question is asked with besides its text: a text or a picture."""
+
+    name: str = Field(pattern=INPUT_NAME, description="Name, as templates use it.")
+    text: NonEmpty | None = Field(
+        default=None, description="The text; None if it is a picture."
+    )
+    image: ImageRef | None = Field(
+        default=None, description="The picture; None if it is a text."
+    )
+
+    @model_validator(mode="after")
+    def _check_input(self) -> Self:
+        if self.name in RESERVED_INPUT_NAMES:
+            raise ValueError(f"{self.name!r} is not a name for an input")
+        if (self.text is None) == (self.image is None):
+            raise ValueError(
+                f"input {self.name!r}: expected either a text or a picture"
+            )
+        return self
+
+
+class Tag(Record):
+    """A fact about a question to report by, such as its subject; never shown."""
+
+    name: str = Field(pattern=INPUT_NAME, description="Name of the tag.")
+    value: NonEmpty = Field(description="Value of the tag.")
 
 
 class Choice(Record):
@@ -50,8 +131,20 @@ class SourceRef(Record):
     row: int = Field(ge=0, description="Index of the row in its split, from 0.")
 
 
+def join_inputs(text: str, inputs: Iterable[Input]) -> str:
+    """Return the text of a question and its inputs, pictures by digest.
+
+    Two questions with equal texts and other inputs are two questions.
+    """
+    parts = [text]
+    for one in inputs:
+        shown = one.text if one.image is None else one.image.sha256
+        parts.append(f"{one.name}: {shown}")
+    return "\n".join(parts)
+
+
 class Question(Record):
-    """One question: text, choices, target and provenance."""
+    """One question: text, inputs, choices, target and provenance."""
 
     id: NonEmpty = Field(description="Id of the question, unique within the build.")
     kind: QuestionKind = Field(description="How the question is answered.")
@@ -64,9 +157,19 @@ class Question(Record):
         " or text; None if it is not published."
     )
     other_targets: tuple[str, ...] = Field(
-        description="Further accepted answers; only for text questions."
+        description="Further accepted answers or references; only for text and prose."
     )
     source: SourceRef = Field(description="Where the question came from.")
+    inputs: tuple[Input, ...] = Field(
+        default=(),
+        max_length=MAX_INPUTS,
+        description="What the question is asked with besides its text, in order.",
+    )
+    tags: tuple[Tag, ...] = Field(
+        default=(),
+        max_length=MAX_INPUTS,
+        description="Facts to report by, never shown.",
+    )
 
     @classmethod
     def create(
@@ -77,6 +180,7 @@ class Question(Record):
         choices: Sequence[str] = (),
         kind: QuestionKind | None = None,
         id: str = "question",
+        inputs: Sequence[Input] = (),
     ) -> Self:
         """Make a question by hand; its choices are lettered A, B, ….
 
@@ -101,7 +205,34 @@ class Question(Record):
             target=target,
             other_targets=(),
             source=source,
+            inputs=tuple(inputs),
         )
+
+    @property
+    def input_texts(self) -> dict[str, str]:
+        """The text of each input that is a text, by name."""
+        return {one.name: one.text for one in self.inputs if one.text is not None}
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The pictures it is asked with, in order."""
+        return tuple(one.image for one in self.inputs if one.image is not None)
+
+    @property
+    def full_text(self) -> str:
+        """Its text and its inputs, pictures by digest: what tells two questions apart.
+
+        Equal to `text` if it has no inputs.
+        """
+        return join_inputs(self.text, self.inputs)
+
+    def digest_values(self) -> dict[str, Any]:
+        """Return its plain values for a digest, without inputs and tags if it has none.
+
+        Digests of questions from before there were inputs stay the same.
+        """
+        left_out = {name for name in ("inputs", "tags") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=left_out)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -112,7 +243,18 @@ class Question(Record):
     def _check_kind(self) -> Self:
         self._check_choices()
         self._check_target()
+        if self.inputs or self.tags:
+            self._check_names()
         return self
+
+    def _check_names(self) -> None:
+        for what, named in (("input", self.inputs), ("tag", self.tags)):
+            names = [one.name for one in named]
+            if len(set(names)) < len(names):
+                raise ValueError(
+                    f"question {short_repr(self.id)} has {what}s {short_repr(names)}, "
+                    "expected different names"
+                )
 
     def _check_choices(self) -> None:
         labels = [choice.label for choice in self.choices]
@@ -150,7 +292,8 @@ class Question(Record):
                 f"question {short_repr(self.id)} has the empty target "
                 f"{short_repr(self.target)}"
             )
-        if self.other_targets and self.kind is not QuestionKind.TEXT:
+        has_several = self.kind in (QuestionKind.TEXT, QuestionKind.PROSE)
+        if self.other_targets and not has_several:
             raise ValueError(
                 f"question {short_repr(self.id)} is of kind {self.kind.value}, "
                 "expected one target"

@@ -5,10 +5,17 @@ from typing import Any
 
 from pydantic import Field
 
-from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from cotbuild.schemas.question import (
+    Choice,
+    Input,
+    Question,
+    QuestionKind,
+    SourceRef,
+    Tag,
+)
 from cotbuild.schemas.record import Record
 
-ROW_VERSION = 3
+ROW_VERSION = 4
 """Version of the columns of `Rationale`, which a manifest records as `row_version`."""
 
 ADDED_COLUMNS = {
@@ -18,6 +25,11 @@ ADDED_COLUMNS = {
     "answer_start": 3,
     "answer_end": 3,
     "verdict_rule": 3,
+    "inputs": 4,
+    "tags": 4,
+    "scores": 4,
+    "attempt_verdict": 4,
+    "evaluation": 4,
 }
 """The version that added each column that version 1 did not have."""
 
@@ -29,6 +41,7 @@ class Verdict(StrEnum):
     INCORRECT = "incorrect"
     NO_ANSWER = "no_answer"  # the text states no single answer
     TRUNCATED = "truncated"  # reached max_tokens before an answer that comes last
+    SCORED = "scored"  # prose with an answer: neither right nor wrong
     UNSCORED = (
         "unscored"  # a request failed, or no target is published; excluded from means
     )
@@ -61,12 +74,20 @@ class Purpose(StrEnum):
     ELICIT = "elicit"  # a rationale, with the target hidden
     RATIONALIZE = "rationalize"  # a rationale, with the target shown
     CHOOSE = "choose"  # an answer constrained to the choices, after a free rationale
+    EVALUATE = "evaluate"  # an evaluation of an attempt at the question
+
+
+class Score(Record):
+    """How close an answer in prose is to its references, by one metric."""
+
+    metric: str = Field(min_length=1, description="Name of the metric, such as chrf2.")
+    value: float = Field(description="The score, on the metric's own scale.")
 
 
 class OtherStep(Record):
     """A request of a chain other than the one whose completion holds the rationale."""
 
-    purpose: Purpose = Field(description="elicit, rationalize or choose.")
+    purpose: Purpose = Field(description="elicit, rationalize, choose or evaluate.")
     request_key: str = Field(
         description="SHA-256 that identifies the request, 64 hex digits."
     )
@@ -116,7 +137,14 @@ class Rationale(Record):
         description="Reference answer; None if it is not published."
     )
     other_targets: tuple[str, ...] = Field(
-        description="Further accepted answers of a text question."
+        description="Further accepted answers of a text question, or further references."
+    )
+    inputs: tuple[Input, ...] = Field(
+        default=(),
+        description="What the question is asked with besides its text, in order.",
+    )
+    tags: tuple[Tag, ...] = Field(
+        default=(), description="Facts about the question to report by, never shown."
     )
     rationale: str = Field(
         description="The reasoning, without the answer statement and text after it; may be "
@@ -144,12 +172,24 @@ class Rationale(Record):
         "answer_start.",
     )
     verdict: Verdict = Field(
-        description="correct, incorrect, no_answer, truncated or unscored."
+        description="correct, incorrect, no_answer, truncated, scored or unscored."
     )
     verdict_rule: str | None = Field(
         default=None,
         description="Comparison with the target that decided the verdict; None if nothing "
         "was compared or the build did not record it.",
+    )
+    scores: tuple[Score, ...] = Field(
+        default=(), description="Scores of an answer in prose, by metric."
+    )
+    attempt_verdict: Verdict | None = Field(
+        default=None,
+        description="Verdict on the attempt that the text evaluates; None if there is none.",
+    )
+    evaluation: str | None = Field(
+        default=None,
+        description="accept or refine, as the text evaluates the attempt; None if it does "
+        "not say, or there is none.",
     )
     flags: tuple[Flag, ...] = Field(description="Flags of the row, sorted.")
     completion: str | None = Field(
@@ -184,7 +224,8 @@ class Rationale(Record):
         description="Identity of the teacher, or the author of an imported rationale."
     )
     purpose: Purpose = Field(
-        description="Whether the target was hidden (elicit) or shown (rationalize)."
+        description="Whether the target was hidden (elicit), shown (rationalize), or an "
+        "attempt evaluated (evaluate)."
     )
     template: str = Field(
         description="name@version of the template, or of the recipe for an imported "
@@ -226,6 +267,8 @@ class Rationale(Record):
             target=self.target,
             other_targets=self.other_targets,
             source=source,
+            inputs=self.inputs,
+            tags=self.tags,
         )
 
 
@@ -241,6 +284,8 @@ def question_fields(question: Question) -> dict[str, Any]:
         "choices": question.choices,
         "target": question.target,
         "other_targets": question.other_targets,
+        "inputs": question.inputs,
+        "tags": question.tags,
         "dataset": question.source.dataset,
         "config_name": question.source.config_name,
         "split": question.source.split,

@@ -19,8 +19,8 @@ from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.manifest import FileEntry, Manifest
-from cotbuild.schemas.question import Question
-from cotbuild.schemas.rationale import Rationale
+from cotbuild.schemas.question import Input, Question, join_inputs
+from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import VariantRows
 from cotbuild.schemas.variant import TrainingRow, VariantSpec
@@ -197,13 +197,23 @@ class StoredBuild:
         )
 
     def _question_texts(self, split: str, ids: Set[str]) -> dict[str, str]:
-        """Return the texts of the questions `ids`; raises DataError if one is missing."""
+        """Return the texts of the questions `ids` with their inputs.
+
+        Raises DataError if one is missing.
+        """
         if split == self.split:
-            rows = self.read(RATIONALES, split, ("question_id", "question"))
-            texts = {row["question_id"]: row["question"] for row in rows}
+            config, names = RATIONALES, ("question_id", "question")
         else:
-            rows = self.read(QUESTIONS, split, ("id", "text"))
-            texts = {row["id"]: row["text"] for row in rows}
+            config, names = QUESTIONS, ("id", "text")
+        has_inputs = self.manifest.row_version >= ADDED_COLUMNS["inputs"]
+        columns = (*names, "inputs") if has_inputs else names
+        texts = {}
+        for row in self.read(config, split, columns):
+            question_id, text = (row[name] for name in names)
+            if inputs := row.get("inputs"):
+                where = f"{self.folder}: question {question_id!r}"
+                text = join_inputs(text, [Input.parse(one, where) for one in inputs])
+            texts[question_id] = text
         if missing := sorted(ids - texts.keys()):
             raise DataError(
                 f"{self.folder}: no text of question {missing[0]!r} in split {split!r}. "

@@ -14,11 +14,11 @@ from cotbuild.builder.card.markdown import (
     table_lines,
 )
 from cotbuild.prompts.template import Exemplar, Template
-from cotbuild.schemas.completion import Sampling
+from cotbuild.schemas.completion import Message, Sampling
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
-from cotbuild.schemas.question import Choice, QuestionKind
+from cotbuild.schemas.question import Choice, Input, QuestionKind
 from cotbuild.schemas.rationale import Flag, Purpose, Verdict
 
 _PLACEHOLDER_CHOICES = (
@@ -30,6 +30,7 @@ _PLACEHOLDER_ANSWERS = {
     QuestionKind.YES_NO: "yes",
     QuestionKind.NUMBER: "1",
     QuestionKind.TEXT: "‹text›",
+    QuestionKind.PROSE: "‹text›",
 }
 _SCRIPTED_NOTE = " (a script for tests: no model wrote these rationales)"
 
@@ -156,8 +157,14 @@ def _render_prompt(template: Template, num_exemplars: int | None) -> str:
         )
     choices = _PLACEHOLDER_CHOICES if template.kind is QuestionKind.CHOICE else ()
     answer = _PLACEHOLDER_ANSWERS[template.kind]
-    messages = [(message.role, message.content) for message in template.opening]
-    messages.append(("user", template.render_user_turn("‹question›", choices, answer)))
+    inputs = [Input(name=name, text=f"‹{name}›") for name in template.input_names]
+    if template.shows_all_inputs:
+        inputs.append(Input(name="input", text="‹its text›"))
+    messages = [(message.role, message.text) for message in template.opening]
+    turn = template.render_user_turn("‹question›", choices, answer, inputs)
+    messages.append(("user", Message(role="user", content=turn).text))
+    if template.reply_start is not None:
+        messages.append(("assistant", template.render_reply_start(answer)))
     return note + "\n\n".join(f"[{role}]\n{text}" for role, text in messages)
 
 

@@ -88,6 +88,7 @@ _EXAMPLES = {
         "36",
     ),
     QuestionKind.TEXT: ("What is the capital of France?", (), "Paris"),
+    QuestionKind.PROSE: ("The river is high.", (), "Der Fluss führt Hochwasser."),
 }
 
 
@@ -103,4 +104,4 @@ def prompt_shown(ref: str) -> Iterator[str]:
     yield template.about
     for message in render_messages(template, question):
         yield f"── {message.role} ".ljust(WIDTH, "─")
-        yield from message.content.splitlines()
+        yield from message.text.splitlines()

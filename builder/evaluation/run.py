@@ -254,7 +254,7 @@ def _select_questions(
     return read_unseen_rationales(
         source,
         student.spec,
-        lambda question: question_digest(question.text) in seen,
+        lambda question: question_digest(question.full_text) in seen,
         options.limit,
         ui,
     )

@@ -21,6 +21,7 @@ from cotbuild.prompts.response_format import (
 from cotbuild.prompts.template import Template, render_messages
 from cotbuild.schemas.answers.grade import (
     PLAIN_GRADING,
+    GivenBy,
     GradedCompletion,
     GradingRules,
     grade_completion,
@@ -50,6 +51,8 @@ RULES_VERSION = 1
 """Version of `next_step`: a changed rule may make requests that were not made before."""
 LONGER_FACTOR = 4
 """Times max_tokens, where a text that was cut is requested once more."""
+GIVEN_BY_CHOICE: GivenBy = "choice_request"
+GIVEN_TARGET: GivenBy = "given_target"
 MISSED_VERDICTS = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNCATED})
 """Verdicts after which elicit-then-rationalize asks again with the target shown, as in
 STaR (arXiv 2203.14465).
@@ -249,6 +252,7 @@ def _rationale_step(
         seed=seed,
         response_format=response_format,
         edits=_edits(rules, sampling, seed, response_format),
+        continue_final_message=template.reply_start is not None,
     )
     return Step(purpose, template, request)
 
@@ -318,6 +322,9 @@ def grade_chain(
             # With the reasoning a published row shows how far the chain went.
             return _unscored(completion.reasoning)
         chosen = read_json_answer(finished.choice.answer.text, question)
+    given, given_by = chosen, GIVEN_BY_CHOICE
+    if step.template.gives_target:
+        given, given_by = question.target, GIVEN_TARGET
     graded = grade_completion(
         question,
         completion.text,
@@ -325,15 +332,15 @@ def grade_chain(
         finish_reason=completion.finish_reason,
         answer_first=step.template.answer == "first",
         as_json=step.template.reply == "json",
-        given=chosen,
-        given_by="choice_request",
+        given=given,
+        given_by=given_by,
         grading=grading,
-        heads=step.template.line_heads,
+        heads=step.template.line_heads_of(question),
         flags=flags,
     )
     if finished.choice is None or chosen is not None:
         return graded
-    return without_given_answer(graded, "choice_request", question)
+    return without_given_answer(graded, GIVEN_BY_CHOICE, question)
 
 
 def _unscored(reasoning: str | None) -> GradedCompletion:

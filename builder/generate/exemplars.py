@@ -42,7 +42,7 @@ class ExemplarPool:
         """
         drawn = self.by_kind.get(question.kind, [])
         texts = [text for text, _ in drawn]
-        own = normalise_text(question.text)
+        own = normalise_text(question.full_text)
         left_out = texts.index(own) if own in texts else len(texts)
         key = (template.fingerprint, question.kind.value, left_out)
         if key not in self._filled:
@@ -80,7 +80,7 @@ def draw_exemplars(
         if question.target is None:
             continue
         lowest = by_kind.setdefault(question.kind, {})
-        text = normalise_text(question.text)
+        text = normalise_text(question.full_text)
         rank = digest("exemplar/1", [config.seed, question.id])
         if text in lowest and lowest[text][0] <= rank:
             continue
@@ -95,7 +95,7 @@ def draw_exemplars(
 def _in_order(lowest: dict[str, RankedQuestion]) -> list[tuple[str, Exemplar]]:
     ranked = sorted(lowest.values(), key=itemgetter(0))
     return [
-        (normalise_text(question.text), _exemplar(question, rationale))
+        (normalise_text(question.full_text), _exemplar(question, rationale))
         for _, question, rationale in ranked
     ]
 
@@ -108,6 +108,7 @@ def _exemplar(question: Question, rationale: str) -> Exemplar:
         answer = ascii_uppercase[labels.index(answer)]
     return Exemplar(
         question=question.text,
+        inputs=question.input_texts,
         choices=tuple(choice.text for choice in question.choices),
         answer=answer,
         rationale=rationale,

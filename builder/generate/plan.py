@@ -57,7 +57,7 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
             plan.num_failed += _is_failed(chain)
             continue
         keys += key_bytes(step.request.request_key)
-        chars = sum(len(message.content) for message in step.request.messages)
+        chars = sum(len(message.text) for message in step.request.messages)
         plan.open_chars += chars
         plan.first = plan.first or step.request
         if chars > longest_chars:

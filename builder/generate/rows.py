@@ -183,7 +183,7 @@ class BuildCounts:
         """Return the figures as a manifest records them."""
         return RowFigures(
             num_planned=self.verdicts.total(),
-            verdicts={verdict.value: self.verdicts[verdict] for verdict in Verdict},
+            verdicts=self._verdict_counts(),
             verdicts_by_target=_sorted_counts(self.by_target),
             purposes=dict(sorted(self.purposes.items())),
             flags=dict(sorted(self.flags.items())),
@@ -193,6 +193,14 @@ class BuildCounts:
             completion_tokens=self.completion_tokens,
             rationale_chars=self.length_quartiles(),
         )
+
+    def _verdict_counts(self) -> dict[str, int]:
+        """Return the rows of each verdict; `scored` only if there is one, as in prose."""
+        return {
+            verdict.value: self.verdicts[verdict]
+            for verdict in Verdict
+            if verdict is not Verdict.SCORED or self.verdicts[verdict]
+        }
 
     def length_quartiles(self) -> list[int]:
         """Return minimum, quartiles and maximum of the rationales' lengths.

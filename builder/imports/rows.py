@@ -112,5 +112,5 @@ def read_stated_answer(value: object, question: Question) -> str | None:
             return parse_yes_no(value)
         case QuestionKind.NUMBER:
             return parse_number(value)
-        case QuestionKind.TEXT:
+        case QuestionKind.TEXT | QuestionKind.PROSE:
             return str(value).strip() or None

@@ -7,7 +7,7 @@ from itertools import chain
 from pydantic import ValidationError
 
 from cotbuild.builder.sources.base import BadRow, BadRowReason
-from cotbuild.schemas.question import Question, QuestionKind, SourceRef
+from cotbuild.schemas.question import Input, Question, QuestionKind, SourceRef, Tag
 from cotbuild.schemas.record import explain_validation_error, short_repr
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -50,16 +50,21 @@ def clean_id(value: object) -> str:
     return clean_field(value, "id")
 
 
-def derive_content_id(text: str, pairs: ChoicePairs) -> str:
+def derive_content_id(
+    text: str, pairs: ChoicePairs, inputs: Sequence[Input] = ()
+) -> str:
     """Return the id of a row without one, 16 hex digits of a sha256.
 
-    It depends on the text and the choices alone, not on the position of the row. Raises
-    BadRow if they are not valid Unicode.
+    It depends on the text, the choices and the inputs alone, not on the position of the
+    row. Raises BadRow if they are not valid Unicode.
     """
     # Each part follows its length, so that no two contents give the same data.
     # Canonical JSON takes three times as long.
     parts = [text, *chain.from_iterable(pairs)]
     data = "".join([f"{len(part)}:{part}" for part in parts])
+    if inputs:
+        # After a mark that no length begins with.
+        data += "/" + "".join(map(_input_data, inputs))
     try:
         encoded = f"question-id/1\n{data}".encode()
     except UnicodeEncodeError as error:  # such as JSON's "\ud800"
@@ -71,6 +76,11 @@ def derive_content_id(text: str, pairs: ChoicePairs) -> str:
     return sha256(encoded).hexdigest()[:16]
 
 
+def _input_data(one: Input) -> str:
+    shown = one.text if one.image is None else one.image.sha256
+    return f"{one.name}={len(shown or '')}:{shown}"
+
+
 def make_question(
     row_id: str | None,
     kind: QuestionKind,
@@ -79,15 +89,19 @@ def make_question(
     target: str | None,
     ref: SourceRef,
     other_targets: Sequence[str] = (),
+    inputs: Sequence[Input] = (),
+    tags: Sequence[Tag] = (),
 ) -> Question:
     """Return a validated question; its id is derived from the content if it is None.
 
     Raises BadRow.
     """
-    question_id = derive_content_id(text, pairs) if row_id is None else row_id
-    _refuse_nul(
-        [question_id, text, *chain.from_iterable(pairs), *other_targets], target
-    )
+    if row_id is None:
+        row_id = derive_content_id(text, pairs, inputs)
+    question_id = row_id
+    texts = [question_id, text, *chain.from_iterable(pairs), *other_targets]
+    texts.extend(one.text for one in inputs if one.text is not None)
+    _refuse_nul(texts, target)
     choices = [{"label": label, "text": option} for label, option in pairs]
     try:
         # One call for question and choices: a million rows are validated on every run.
@@ -100,6 +114,8 @@ def make_question(
                 "target": target,
                 "other_targets": other_targets,
                 "source": ref,
+                "inputs": inputs,
+                "tags": tags,
             },
             strict=False,
         )

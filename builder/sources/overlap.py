@@ -1,6 +1,6 @@
 """Find questions that also occur in an evaluation split.
 
-Normalised texts are compared; choices are not.
+Normalised texts are compared, those of inputs too; choices are not.
 """
 
 import re
@@ -40,12 +40,12 @@ class Overlap:
         """Return the evaluation splits that have the question, in the order given."""
         if not self._digests:
             return []
-        text = normalise_text(question.text)
+        text = normalise_text(question.full_text)
         return [split for split, digests in self._digests.items() if text in digests]
 
 
 def _text_digests(questions: Iterable[Question]) -> DigestSet:
     digests = DigestSet()
     for question in questions:
-        digests.add(normalise_text(question.text))
+        digests.add(normalise_text(question.full_text))
     return digests

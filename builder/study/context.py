@@ -113,7 +113,7 @@ def check_disjoint(dev: QuestionSplit, test: QuestionSplit) -> None:
 def _question_set(questions: Sequence[Question]) -> QuestionSet:
     """Return digest, targets and baselines of at least two questions with targets."""
     targets = tuple(question.target or "" for question in questions)
-    rows = [question.model_dump(mode="json") for question in questions]
+    rows = [question.digest_values() for question in questions]
     return QuestionSet(
         rows=digest("study questions/1", rows),
         ids=tuple(question.id for question in questions),

@@ -73,7 +73,7 @@ def compose_text(
         response_format: If of type json_schema, its properties `rationale` and
             `answer` are filled in the schema's order.
     """
-    prompt = messages[-1].content
+    prompt = messages[-1].text
     answer_draw = int(key[:8], 16)
     answer = _choose_answer(messages, prompt, answer_draw)
     rationale = _compose_rationale(_topic_words(prompt), int(key[8:16], 16))
@@ -114,14 +114,14 @@ def _puts_label_first(messages: Sequence[Message]) -> bool:
     """Return whether an example turn before the last gives its answer first."""
     if len(messages) < 2 or messages[-2].role != "assistant":
         return False
-    return _LABEL_FIRST.match(messages[-2].content) is not None
+    return _LABEL_FIRST.match(messages[-2].text) is not None
 
 
 def _choose_answer(messages: Sequence[Message], prompt: str, draw: int) -> str:
     labels = [bracketed or bare for bracketed, bare in _OPTION.findall(prompt)]
     if labels:
         return f"({labels[draw % len(labels)]})"
-    instruction = messages[0].content if messages[0].role == "system" else prompt
+    instruction = messages[0].text if messages[0].role == "system" else prompt
     if _ASKS_YES_NO.search(instruction):
         return ("yes", "no")[draw % 2]
     if _ASKS_NUMBER.search(instruction):
@@ -217,6 +217,6 @@ def _build_completion(request: Request, text: str, cut: bool = False) -> Complet
         request_key=request.request_key,
         text=text,
         finish_reason="length" if cut else "stop",
-        prompt_tokens=sum(m.content.count(" ") + 1 for m in request.messages),
+        prompt_tokens=sum(m.text.count(" ") + 1 for m in request.messages),
         completion_tokens=text.count(" ") + 1,
     )

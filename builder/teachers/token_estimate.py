@@ -31,7 +31,7 @@ def describe_prompt_tokens(
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     num_tokens = num_chars = num_counted = 0
     for request in requests:
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = [{"role": m.role, "content": m.text} for m in request.messages]
         token_ids = tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, return_dict=False
         )

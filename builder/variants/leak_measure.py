@@ -63,7 +63,7 @@ def find_named_answers_loosely(text: str, question: Question) -> NamedAnswers:
     match question.kind:
         case QuestionKind.CHOICE:
             return _find_choices(text, question)
-        case QuestionKind.TEXT:
+        case QuestionKind.TEXT | QuestionKind.PROSE:
             return _find_text(text, question)
         case QuestionKind.NUMBER:
             return _find_number(text, question)

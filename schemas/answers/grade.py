@@ -49,6 +49,7 @@ _COMPARISONS = {
     QuestionKind.YES_NO: "yes_no",
     QuestionKind.NUMBER: "number",
     QuestionKind.TEXT: "text",
+    QuestionKind.PROSE: "text",
 }
 """The comparison that decides that an answer is incorrect, by kind of question."""
 

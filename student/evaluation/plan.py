@@ -104,7 +104,7 @@ def make_evaluation_inputs(
 
 def _item_values(item: EvaluationItem) -> list[object]:
     values: list[object] = [
-        item.question.model_dump(mode="json"),
+        item.question.digest_values(),
         item.row.model_dump(mode="json"),
     ]
     if item.teacher_rationale is not None:

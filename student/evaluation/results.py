@@ -60,7 +60,7 @@ def make_result(
         rationale_tokens=rationale.tokens,
         answer_tokens=reply.free.tokens,
         seconds=seconds,
-        seen=question_digest(question.text) in plan.seen,
+        seen=question_digest(question.full_text) in plan.seen,
     )
 
 

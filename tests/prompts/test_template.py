@@ -15,8 +15,16 @@ from cotbuild.prompts.template import (
     parse_template,
     render_messages,
 )
-from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from cotbuild.schemas.completion import ImagePart, TextPart
+from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.question import (
+    Choice,
+    ImageRef,
+    Input,
+    Question,
+    QuestionKind,
+    SourceRef,
+)
 
 MINIMAL = """
 name: mine
@@ -28,8 +36,21 @@ user: "$question\\n$choices"
 """
 
 
+TARGETS = {
+    QuestionKind.CHOICE: "A",
+    QuestionKind.YES_NO: "no",
+    QuestionKind.NUMBER: "7",
+    QuestionKind.TEXT: "so",
+    QuestionKind.PROSE: "So it is.",
+}
+IMAGE = ImageRef(sha256="ab" * 32, media_type="image/png", width=4, height=3)
+
+
 def ask(
-    kind: QuestionKind, text: str = "Why?", options: tuple[str, ...] = ("this", "that")
+    kind: QuestionKind,
+    text: str = "Why?",
+    options: tuple[str, ...] = ("this", "that"),
+    inputs: tuple[Input, ...] = (),
 ) -> Question:
     return Question(
         id="q",
@@ -38,22 +59,25 @@ def ask(
         choices=tuple(Choice(label="AB"[i], text=o) for i, o in enumerate(options))
         if kind == "choice"
         else (),
-        target={"choice": "A", "yes_no": "no", "number": "7", "text": "so"}[kind.value],
+        target=TARGETS[kind],
         other_targets=(),
         source=SourceRef(
             dataset="d", config_name=None, split="train", revision=None, row=0
         ),
+        inputs=inputs,
     )
 
 
 @pytest.mark.parametrize("ref", builtin_templates())
 def test_a_shipped_template_renders_and_is_in_the_file_of_its_name(ref: str) -> None:
     template = builtin_templates()[ref]
-    messages = render_messages(template, ask(template.kind))
-    assert messages[-1].role == "user"
-    assert "Why?" in messages[-1].content
-    assert not any("$" in message.content for message in messages)
-    assert all(message.content == message.content.strip() for message in messages)
+    inputs = tuple(Input(name=name, text="x") for name in template.needed_inputs)
+    messages = render_messages(template, ask(template.kind, inputs=inputs))
+    user = messages[-1 if template.reply_start is None else -2]
+    assert user.role == "user"
+    assert "Why?" in user.text
+    assert not any("$" in message.text for message in messages)
+    assert all(message.content == message.text.strip() for message in messages)
 
 
 FINGERPRINTS = {
@@ -70,6 +94,18 @@ FINGERPRINTS = {
     "text_zero_shot@1": "1022f3231e0b09b4",
     "yes_no_few_shot@1": "d9319726f15e85ab",
     "yes_no_zero_shot@1": "a6991bfe25a9286e",
+    "choice_inputs@1": "3c8374eb3cc057ad",
+    "choice_inputs_rationalize@1": "a33ea1dfc583517e",
+    "number_inputs@1": "76b61d8b27ae741b",
+    "number_inputs_rationalize@1": "3e029aa90e0746bb",
+    "prose_rationalize@1": "b672889fda32ae4f",
+    "prose_zero_shot@1": "ad918e95ef2ac933",
+    "text_inputs@1": "4aec017f3b039374",
+    "text_inputs_rationalize@1": "ab2715446bafdcd0",
+    "translation_rationalize@1": "7129858efcbdfc39",
+    "translation_zero_shot@1": "889e3be97591e2af",
+    "yes_no_inputs@1": "2851954a9ec44ce0",
+    "yes_no_inputs_rationalize@1": "1b554262b3637a64",
 }
 
 
@@ -92,7 +128,7 @@ def test_the_label_first_form_shows_two_exemplars_that_begin_with_the_answer() -
     messages = render_messages(
         load_template("choice_label_first@1"), ask(QuestionKind.CHOICE)
     )
-    replies = [message.content for message in messages if message.role == "assistant"]
+    replies = [message.text for message in messages if message.role == "assistant"]
     assert len(replies) == 2
     assert all(
         reply.startswith(f"Answer: The answer is {letter} because ")
@@ -127,8 +163,20 @@ def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fin
         ('user: "$question"', r"user does not use \$choices"),
         ('user: "$choices"', r"user does not use \$question"),
         (
-            'user: "$question $choices $hint"',
-            r"user uses \$hint, which no question has",
+            'user: "$question $choices $label"',
+            r"user uses \$label, which no question has",
+        ),
+        (
+            'user: "$question $choices $Hint"',
+            r"user uses \$Hint, which no question has",
+        ),
+        (
+            'user: "$question $choices"\noptional: [hint]',
+            r"optional has \['hint'\], which user does not use",
+        ),
+        (
+            'user: "$question $choices"\nreply_start: "$question"',
+            r"reply_start uses \$question, which no question has",
         ),
         ('user: "$question $choices costs $5"', r"user has a lone \$"),
         (
@@ -204,3 +252,107 @@ def test_one_template_a_kind() -> None:
     chosen = load_templates(["choice_zero_shot@1"])
     assert chosen[QuestionKind.CHOICE].ref == "choice_zero_shot@1"
     assert isinstance(chosen[QuestionKind.TEXT], Template)
+
+
+# -- inputs ----------------------------------------------------------------------------
+
+
+def input_template(user: str, **fields: object) -> Template:
+    return Template.parse(
+        {
+            "name": "t",
+            "version": 1,
+            "kind": "text",
+            "about": "t",
+            "answer": "last",
+            "user": user,
+            **fields,
+        },
+        "t",
+    )
+
+
+HINT = Input(name="hint", text="It is $5.")
+PICTURE = Input(name="image", image=IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("user", "optional", "inputs", "turn"),
+    [
+        ("Hint: $hint\nQ: $question", [], (HINT,), "Hint: It is $5.\nQ: Why?"),
+        ("Hint: $hint\nQ: $question", ["hint"], (), "Q: Why?"),
+        ("$inputs\nQ: $question", [], (), "Q: Why?"),
+        ("$inputs\nQ: $question", [], (HINT,), "Hint: It is $5.\nQ: Why?"),
+        (
+            "Given: $hint\n$inputs\nQ: $question for $$5",
+            [],
+            (HINT, Input(name="source_lang", text="Old Norse")),
+            "Given: It is $5.\nSource lang: Old Norse\nQ: Why? for $5",
+        ),
+        ("Q: $question ($hint)", ["hint"], (), "Q: Why? ()"),
+    ],
+)
+def test_a_turn_shows_the_inputs_it_names_and_leaves_out_lines_of_those_not_given(
+    user: str, optional: list[str], inputs: tuple[Input, ...], turn: str
+) -> None:
+    template = input_template(user, optional=optional)
+    question = ask(QuestionKind.TEXT, inputs=inputs)
+    assert render_messages(template, question)[-1].content == turn
+
+
+@pytest.mark.parametrize(
+    ("user", "before", "after"),
+    [
+        ("$inputs\nQ: $question", None, "Hint: It is $5.\nQ: Why?"),
+        ("Look:\n$image\n$inputs\nQ: $question", "Look:", "Hint: It is $5.\nQ: Why?"),
+    ],
+)
+def test_a_picture_is_a_part_of_its_own(
+    user: str, before: str | None, after: str
+) -> None:
+    question = ask(QuestionKind.TEXT, inputs=(HINT, PICTURE))
+    message = render_messages(input_template(user), question)[-1]
+    parts = (ImagePart(image=IMAGE), TextPart(text=after))
+    expected = parts if before is None else (TextPart(text=before), *parts)
+    assert message.content == expected
+    assert message.images == (IMAGE,)
+
+
+def test_a_question_that_lacks_a_needed_input_names_it() -> None:
+    template = input_template("Hint: $hint\nQ: $question")
+    with pytest.raises(DataError, match=r"no input 'hint'.*--map hint=COLUMN"):
+        render_messages(template, ask(QuestionKind.TEXT))
+
+
+def test_a_reply_that_is_continued_begins_with_the_target() -> None:
+    template = load_template("prose_rationalize@1")
+    assert template.shows_target
+    assert template.gives_target
+    last = render_messages(template, ask(QuestionKind.PROSE))[-1]
+    assert last.role == "assistant"
+    assert last.content == "So it is.\n\nExplanation:"
+
+
+def test_questions_with_inputs_have_defaults_that_show_them() -> None:
+    for shows_target in (False, True):
+        templates = load_templates([], shows_target=shows_target, inputs=["hint"])
+        assert all(template.shows_all_inputs for template in templates.values())
+
+
+def test_exemplars_may_have_inputs_and_their_lines_are_left_out_without() -> None:
+    template = input_template(
+        "Hint: $hint\nQ: $question",
+        assistant="$rationale So: $answer",
+        exemplars=[
+            {
+                "question": "A?",
+                "answer": "b",
+                "rationale": "C.",
+                "inputs": {"hint": "d"},
+            },
+            {"question": "E?", "answer": "f", "rationale": "G."},
+        ],
+    )
+    first, _, second, _ = template.opening
+    assert first.content == "Hint: d\nQ: A?"
+    assert second.content == "Q: E?"

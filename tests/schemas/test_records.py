@@ -14,15 +14,24 @@ from cotbuild.schemas.completion import (
     BodyEdits,
     Completion,
     Failure,
+    ImagePart,
     Message,
     Request,
     Sampling,
+    TextPart,
 )
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.question import Choice, Question, QuestionKind
+from cotbuild.schemas.question import (
+    Choice,
+    ImageRef,
+    Input,
+    Question,
+    QuestionKind,
+    Tag,
+)
 from cotbuild.schemas.rationale import Rationale, question_fields
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format
 
@@ -165,9 +174,29 @@ def test_the_request_key_is_what_it_always_was() -> None:
     )
 
 
+IMAGE = ImageRef(sha256="ab" * 32, media_type="image/png", width=4, height=3)
+PARTS = st.lists(
+    st.builds(TextPart, text=st.text(min_size=1)) | st.just(ImagePart(image=IMAGE)),
+    max_size=3,
+).map(tuple)
+
+
+def plain_message(message: Message) -> list[object]:
+    """Return a message as a key has it: a picture by its digest alone."""
+    if isinstance(message.content, str):
+        return [message.role, message.content]
+    parts = [
+        {"text": part.text}
+        if isinstance(part, TextPart)
+        else {"image": part.image.sha256}
+        for part in message.content
+    ]
+    return [message.role, parts]
+
+
 @given(st.builds(
     Request,
-    messages=st.lists(st.builds(Message, role=st.just("user"), content=st.text()), min_size=1).map(tuple),
+    messages=st.lists(st.builds(Message, role=st.just("user"), content=st.text() | PARTS), min_size=1).map(tuple),
     teacher=st.text(min_size=1),
     sampling=st.builds(Sampling, temperature=st.floats(0, 2), max_tokens=st.integers(1), stop=st.tuples(st.text())),
     seed=st.none() | st.integers(0, MAX_SEED),
@@ -179,13 +208,29 @@ def test_the_request_key_is_what_it_always_was() -> None:
         renamed=st.dictionaries(st.text(), st.text()),
         added=st.dictionaries(st.text(), st.text() | st.integers() | st.none()),
     ),
+    continue_final_message=st.booleans(),
 ))  # fmt: skip
 def test_the_key_is_the_digest_of_the_plain_value(request: Request) -> None:
     value = request.model_dump(mode="json")
-    value["messages"] = [
-        [message["role"], message["content"]] for message in value["messages"]
-    ]
+    value["messages"] = [plain_message(message) for message in request.messages]
     assert request.request_key == digest("request/1", value)
+
+
+def test_a_request_without_parts_and_continuation_has_no_trace_of_them() -> None:
+    value = request().model_dump(mode="json")
+    assert "continue_final_message" not in value
+    assert all(isinstance(one["content"], str) for one in value["messages"])
+
+
+def test_a_key_depends_on_the_pixels_of_a_picture_not_on_what_is_known_of_them() -> (
+    None
+):
+    def key_of(image: ImageRef) -> str:
+        turn = Message(role="user", content=(ImagePart(image=image),))
+        return request().model_copy(update={"messages": (turn,)}).request_key
+
+    assert key_of(IMAGE) == key_of(IMAGE.model_copy(update={"width": 5}))
+    assert key_of(IMAGE) != key_of(IMAGE.model_copy(update={"sha256": "cd" * 32}))
 
 
 def test_empty_edits_are_no_edits() -> None:
@@ -286,3 +331,64 @@ def test_a_row_gives_back_its_question() -> None:
     asked = question()
     row = Rationale.model_construct(**question_fields(asked), sample_index=0)
     assert row.question_record() == asked
+
+
+# -- inputs ----------------------------------------------------------------------------
+
+
+def with_inputs(*inputs: Input, tags: tuple[Tag, ...] = ()) -> Question:
+    question = Question.create("What is it?", target="a leaf", inputs=inputs)
+    return question.model_copy(update={"tags": tags})
+
+
+def test_the_full_text_tells_apart_questions_with_other_inputs() -> None:
+    hint = Input(name="hint", text="It is green.")
+    picture = Input(name="image", image=IMAGE)
+    assert with_inputs().full_text == "What is it?"
+    full = with_inputs(hint, picture).full_text
+    assert full == f"What is it?\nhint: It is green.\nimage: {IMAGE.sha256}"
+
+
+def test_a_question_without_inputs_has_the_digest_values_of_before_there_were_any() -> (
+    None
+):
+    plain = with_inputs().digest_values()
+    assert not {"inputs", "tags"} & plain.keys()
+    tagged = with_inputs(tags=(Tag(name="subject", value="botany"),))
+    assert tagged.digest_values()["tags"] == [{"name": "subject", "value": "botany"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"name": "hint"}, "either a text or a picture"),
+        (
+            {"name": "hint", "text": "a", "image": IMAGE.model_dump()},
+            "either a text or a picture",
+        ),
+        ({"name": "target", "text": "a"}, "'target' is not a name for an input"),
+        ({"name": "Hint", "text": "a"}, "name is 'Hint'"),
+        ({"name": "hint", "text": " "}, "text is ' '"),
+    ],
+)
+def test_an_input_is_a_named_text_or_picture(
+    value: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        Input.parse(value, "input")
+
+
+def test_inputs_have_different_names() -> None:
+    hint = Input(name="hint", text="a")
+    with pytest.raises(ValidationError, match="expected different names"):
+        with_inputs(hint, hint)
+
+
+def test_the_row_of_a_question_gives_it_back_with_inputs_and_tags() -> None:
+    question = with_inputs(
+        Input(name="hint", text="a"),
+        Input(name="image", image=IMAGE),
+        tags=(Tag(name="subject", value="b"),),
+    )
+    assert question_fields(question)["inputs"] == question.inputs
+    assert question_fields(question)["tags"] == question.tags

@@ -222,7 +222,7 @@ def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
             }
         ],
         "usage": {
-            "prompt_tokens": sum(len(m.content.split()) for m in messages),
+            "prompt_tokens": sum(len(m.text.split()) for m in messages),
             "completion_tokens": len(text.split()),
         },
     }

@@ -18,6 +18,9 @@ def build_request_body(request: Request, model: str) -> dict[str, Any]:
         fields["response_format"] = request.response_format
     if request.chat_template_kwargs is not None:
         fields["chat_template_kwargs"] = request.chat_template_kwargs
+    if request.continue_final_message:
+        # Fields of vLLM's API, which SGLang has too: nothing is put after the last turn.
+        fields |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.edits is not None:
         fields = edit_fields(fields, request.edits)
     return {

@@ -83,7 +83,7 @@ def row(
 
 def last_turn(chain: Chain) -> str:
     assert chain.open_step is not None
-    return chain.open_step.request.messages[-1].content
+    return chain.open_step.request.messages[-1].text
 
 
 # -- the target hidden or shown ----------------------------------------------------------------------------------------
@@ -176,8 +176,8 @@ def test_json_is_asked_for_shown_and_read() -> None:
         "enum": ["A", "B"],
     }
     assert list(schema["schema"]["properties"]) == ["rationale", "answer"]
-    assert request.messages[-1].content.endswith(ASK_JSON)
-    assert request.messages[2].content.startswith('{"rationale":"')
+    assert request.messages[-1].text.endswith(ASK_JSON)
+    assert request.messages[2].text.startswith('{"rationale":"')
     found = row(mode, ['{"rationale":"That one fits.","answer":"B"}'])
     assert (found.rationale, found.answer, found.verdict) == (
         "That one fits.",
@@ -380,7 +380,7 @@ def drawing(
         chain = start_chain(mode, asked, 0)
         assert chain.open_step is not None
         return [
-            m.content.splitlines()[0]
+            m.text.splitlines()[0]
             for m in chain.open_step.request.messages
             if m.role == "user"
         ][:-1]

@@ -145,7 +145,7 @@ def test_answers_are_verbatim_with_reasoning_and_counts(server: Server) -> None:
     assert isinstance(answer, Completion)
     assert answer.text.startswith("noncea The answer is (")
     assert answer.reasoning
-    assert answer.prompt_tokens == len(request(0).messages[0].content.split())
+    assert answer.prompt_tokens == len(request(0).messages[0].text.split())
     assert answer.completion_tokens == len(answer.text.split())
     assert server.first_nonces() == {next(iter(server.counts())): "noncea"}
 
