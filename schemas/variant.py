@@ -79,6 +79,12 @@ class Selection(Record):
         description="Drop rationales at least this similar to an earlier one (Jaccard "
         "similarity of word 3-grams); None to keep them.",
     )
+    balance: Literal["target"] | None = Field(
+        default=None,
+        exclude_if=lambda balance: balance is None,
+        description="Keep equally many rationales of each target, as many as the rarest "
+        "has, drawn by seed after all other filters; None for all.",
+    )
 
 
 class VariantSpec(Record):

@@ -13,6 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
+from cotbuild.builder.variants.balance import (
+    NOT_BALANCED,
+    TARGET_COLUMNS,
+    draw_balanced,
+)
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
@@ -71,6 +76,8 @@ class VariantDeriver:
         self.num_in = 0
         self.dropped = Counter[str]()
         self._selected: NDArray[np.bool_] = np.fromiter(self._select(), bool)
+        if self.variants.selection.balance is not None:
+            self._balance()
         self.num_selected = int(self._selected.sum())
         if not self.num_selected:
             raise DataError(
@@ -96,6 +103,15 @@ class VariantDeriver:
             if reason is not None:
                 self.dropped[reason.value] += 1
             yield reason is None
+
+    def _balance(self) -> None:
+        """Select equally many of the selected rationales for each target."""
+        rows = self.build.read(RATIONALES, columns=TARGET_COLUMNS)
+        drawn = draw_balanced(compress(rows, self._selected), self.variants.seed)
+        num_dropped = len(drawn) - int(drawn.sum())
+        if num_dropped:
+            self.dropped[NOT_BALANCED] += num_dropped
+        self._selected[self._selected] = drawn
 
     def examples(self) -> Iterator[RationaleExample]:
         """Yield the selected rationales in the order of the build."""

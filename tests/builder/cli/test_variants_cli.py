@@ -4,12 +4,13 @@ a wrong use is answered.
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.commands import cotbuild, published, rows, write_questions
+from tests.support.commands import cotbuild, here, published, rows, write_questions
 
 TEXTS = [f"Which of these {number} things floats?" for number in range(30)]
 SET = "label_only,pre_cot,post_cot,post_cot_shuffled_words,post_cot_swapped,two_tasks,rationale_only,label_only_all"
@@ -271,3 +272,23 @@ def test_a_wrong_use_is_one_line_and_leaves_the_build_as_it_was(
 def test_without_a_build_there_are_no_variants(tmp_path: Path) -> None:
     assert "no manifest.json" in cotbuild("variants", tmp_path / "none", code=1).stderr
     assert "Pass the folder of a build" in cotbuild("variants", code=2).stderr
+
+
+def test_balance_keeps_equally_many_of_each_target(tmp_path: Path) -> None:
+    lines = [
+        {"question": f"Is {i} large?", "choices": ["no", "yes"], "answer": "AAB"[i % 3]}
+        for i in range(30)
+    ]
+    source = tmp_path / "train.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    build = tmp_path / "b"
+    here("generate", "--source", source, "--teacher", "scripted", "--out", build)
+    verdicts = "verdicts=correct,incorrect"
+    options = ("--filter", verdicts, "--filter", "balance=target")
+    done = here("variants", build, "--only", "label_only", *options)
+    assert Counter(row["target"] for row in rows(build, "label_only")) == {
+        "A": 10,
+        "B": 10,
+    }
+    assert done.stdout.startswith("30 rationales = 20 selected + 10 not_balanced")
+    here("verify", build)
