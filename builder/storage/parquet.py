@@ -6,7 +6,16 @@ import types
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Self,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,6 +62,8 @@ def arrow_type(annotation: Any) -> pa.DataType:
     Raises TypeError for an annotation that no column can hold.
     """
     origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return arrow_type(args[0])
     if origin in (Union, types.UnionType):
         alternatives = [arg for arg in args if arg is not type(None)]
         if len(alternatives) == 1:
