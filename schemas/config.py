@@ -35,7 +35,9 @@ class SourceConfig(Record):
     )
     config_name: str | None = Field(
         default=None,
-        description="Config of a dataset given by its Hub id; None if it has only one.",
+        description="Config of a dataset given by its Hub id, or of published files that "
+        "can be read in several ways, such as a direction of translation; None if there is "
+        "only one.",
     )
     revision: str | None = Field(
         default=None, description="Branch, tag or commit of a Hub id; None for main."

@@ -122,7 +122,8 @@ class SourceRef(Record):
         " path."
     )
     config_name: str | None = Field(
-        description="The Hub's config name; None if the dataset has only one."
+        description="The Hub's config name, or that of published files, such as a direction "
+        "of translation; None if the dataset has only one."
     )
     split: NonEmpty = Field(description="Split name; a dev set is called validation.")
     revision: str | None = Field(

@@ -123,7 +123,10 @@ def sources(
         ),
     ] = None,
     config_name: Annotated[
-        Text, typer.Option(help="Config of the dataset, for a Hub id.")
+        Text,
+        typer.Option(
+            help="Config of a Hub id; direction of translation files, such as eng-deu."
+        ),
     ] = None,
     split: Annotated[Text, typer.Option(help="Split to show the first row of.")] = None,
     file_format: Annotated[

@@ -64,7 +64,8 @@ def generate(
     config_name: Annotated[
         Text,
         typer.Option(
-            help="Config of the dataset, for a Hub id.", rich_help_panel=QUESTIONS
+            help="Config of a Hub id; direction of translation files, such as eng-deu.",
+            rich_help_panel=QUESTIONS,
         ),
     ] = None,
     source_revision: Annotated[

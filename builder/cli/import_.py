@@ -155,7 +155,10 @@ def import_rationales(
     ] = None,
     config_name: Annotated[
         Text,
-        typer.Option(help="Config of a dataset on the Hub.", rich_help_panel=QUESTIONS),
+        typer.Option(
+            help="Config of a Hub id; direction of translation files, such as eng-deu.",
+            rich_help_panel=QUESTIONS,
+        ),
     ] = None,
     source_map: Annotated[
         Many,

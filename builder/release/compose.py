@@ -122,7 +122,7 @@ def _dataset_name(target: str) -> str:
 def _default_languages(manifest: Manifest) -> tuple[str, ...]:
     english_datasets = {
         "bundled",
-        *(dataset.hub_id for dataset in KNOWN_DATASETS.values()),
+        *(dataset.hub_id for dataset in KNOWN_DATASETS.values() if dataset.hub_id),
     }
     is_english = not english_datasets.isdisjoint(
         {manifest.source.dataset, manifest.source.hub_id}

@@ -294,7 +294,6 @@ def _dataset_faults(build: StoredBuild) -> Iterator[Fault]:
     """Compare the name of the source; that of a file may be a link to it, so it is not."""
     config, source = build.config.source, build.manifest.source
     if source.hub_id is None:
-        yield from _equal("source.config_name", config.config_name, None)
         yield from _equal("source.revision", config.revision, None)
     if config.name == source.dataset:
         return  # as a release names a file, or a folder that is named like a dataset

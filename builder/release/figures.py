@@ -128,14 +128,14 @@ class FigureCheck:
             checksum = stated.checksums.get(source.split, "")
             _, _, revision = checksum.rpartition("@")
             check_equal(where, "revision", source.revision, revision)
-            self._check_hub_settings(source, where)
+        self._check_config_and_revision(source, where)
         if config.kind not in (None, kind):
             raise DataError(
                 f"{where}: kind {kind.value!r}, but build.json says {config.kind!r}. "
                 "One of them was changed."
             )
 
-    def _check_hub_settings(self, source: SourceRef, where: str) -> None:
+    def _check_config_and_revision(self, source: SourceRef, where: str) -> None:
         """Compare a question with the config and commit that build.json names, if any."""
         config = self._build.config.source
         given = {"config_name": config.config_name}

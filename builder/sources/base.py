@@ -1,7 +1,8 @@
 """Types shared by the readers, the parsers and the known datasets."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cotbuild.schemas.question import Question, QuestionKind, SourceRef
@@ -11,6 +12,8 @@ ToQuestion = Callable[[Row, SourceRef], Question]
 """Parses a row; raises BadRow."""
 ToRationales = Callable[[Row], tuple[str, ...]]
 """Returns the rationales in a row; it may have none."""
+ToImages = Callable[[Row], Mapping[str, object]]
+"""Returns the pictures in a row by the names of their inputs: paths, addresses or bytes."""
 
 
 class BadRowReason(StrEnum):
@@ -123,16 +126,34 @@ class RowParser(NamedTuple):
     """
     rationales: ToRationales | None = None
     """None if no row has a rationale."""
+    images: ToImages | None = None
+    """None if no row has a picture."""
+
+
+class PublishedFolder(NamedTuple):
+    """A folder of files in the layout of a known dataset."""
+
+    splits: tuple[str, ...]
+    open_split: Callable[[str], RowReader]
+    """Returns the rows of one of the splits."""
+
+
+OpenFolder = Callable[[Path, str | None], PublishedFolder | None]
+"""Returns the files in a folder for a config, None if it has another layout.
+
+Raises ConfigError if the layout is known and has no such config.
+"""
 
 
 class KnownDataset(NamedTuple):
     """A dataset that needs no column mapping, as published and on the Hub."""
 
     name: str
-    hub_id: str
+    hub_id: str | None
+    """None if the published files alone are read."""
     config_name: str | None
-    revision: str
-    """The commit that is read, wherever its branch points today."""
+    revision: str | None
+    """The commit that is read from the Hub, wherever its branch points today."""
     splits: tuple[str, ...]
     """On the Hub; a folder of published files may have others."""
     licence: str
@@ -146,12 +167,47 @@ class KnownDataset(NamedTuple):
     """None if no row has a rationale."""
     rationales_by: str = "unknown"
     """Who wrote the rationales."""
+    input_names: tuple[str, ...] = ()
+    """Inputs that a question may have beside its text."""
+    images: ToImages | None = None
+    """None if no row has a picture."""
+    published_at: str = ""
+    """Where the files are published, if they are not on the Hub."""
+    open_folder: OpenFolder | None = None
+    """None if the splits are in files of their own that are named by split."""
+    config_names: Callable[[Row], tuple[str, ...]] | None = None
+    """Returns the configs that a file with this first row can be read in, such as the
+    directions of a translation. None if there is nothing to choose.
+    """
 
-    def row_parser(self, first: Row | None = None) -> RowParser:
+    def row_parser(
+        self, first: Row | None = None, left_out: Collection[str] = ()
+    ) -> RowParser:
         """Return the parser of a published file's rows, or of the Hub's rows.
 
-        `first` is the file's first row; None means the rows on the Hub.
+        `first` is the file's first row; None means the rows on the Hub. `left_out`
+        names inputs that questions are not to have.
         """
         may_have_id = self.id_column is not None
         has_id = may_have_id and (first is None or self.id_column in first)
-        return RowParser(self.to_question, has_id, self.rationales)
+        parser = RowParser(self.to_question, has_id, self.rationales, self.images)
+        return _without_inputs(parser, frozenset(left_out)) if left_out else parser
+
+
+def _without_inputs(parser: RowParser, left_out: frozenset[str]) -> RowParser:
+    """Return a parser of rows whose questions do not have some of the inputs."""
+    to_images = parser.images
+
+    def to_question(row: Row, ref: SourceRef) -> Question:
+        question = parser.to_question(row, ref)
+        inputs = tuple(one for one in question.inputs if one.name not in left_out)
+        return question.model_copy(update={"inputs": inputs})
+
+    def images(row: Row) -> Mapping[str, object]:
+        found = {} if to_images is None else to_images(row)
+        return {name: value for name, value in found.items() if name not in left_out}
+
+    has_images = to_images is not None
+    return parser._replace(
+        to_question=to_question, images=images if has_images else None
+    )

@@ -37,6 +37,8 @@ class SourceInfo(NamedTuple):
     """None if nothing is downloaded."""
     revision: str | None
     """The commit that is read from the Hub."""
+    published_at: str = ""
+    """Where the files are, which are read in place of a dataset on the Hub."""
 
     def format_lines(self) -> Iterator[str]:
         """Yield the lines of the entry."""
@@ -45,8 +47,11 @@ class SourceInfo(NamedTuple):
         yield f"{self.name:<16} {self.kinds}; {splits}"
         if self.hub_id is not None:
             yield f"{indent} {self.hub_id} @ {(self.revision or '')[:12]}"
+        elif self.published_at:
+            yield f"{indent} {self.published_at}"
         yield f"{indent} licence: {self.licence}"
-        yield f"{indent} --source {self.name.partition(' ')[0]}"
+        is_named = not self.published_at or self.hub_id is not None
+        yield f"{indent} --source {self.name.partition(' ')[0] if is_named else 'FILES'}"
 
 
 def list_sources() -> list[SourceInfo]:
@@ -67,6 +72,7 @@ def list_sources() -> list[SourceInfo]:
             dataset.licence,
             dataset.hub_id,
             dataset.revision,
+            dataset.published_at,
         )
         for dataset in KNOWN_DATASETS.values()
     ]

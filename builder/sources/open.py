@@ -7,8 +7,19 @@ from pathlib import Path
 
 from cotbuild.builder.build.recorded import recorded_commit
 from cotbuild.builder.hub.names import HUB_ID
-from cotbuild.builder.sources.base import BadRow, KnownDataset, Row, RowReader
-from cotbuild.builder.sources.datasets import KNOWN_DATASETS
+from cotbuild.builder.sources.base import (
+    BadRow,
+    KnownDataset,
+    PublishedFolder,
+    Row,
+    RowReader,
+)
+from cotbuild.builder.sources.datasets import (
+    KNOWN_DATASETS,
+    find_known_dataset,
+    maps_other_columns,
+    open_known_folder,
+)
 from cotbuild.builder.sources.files import (
     FileRows,
     may_be_file_name,
@@ -17,6 +28,7 @@ from cotbuild.builder.sources.files import (
     parse_parallel,
 )
 from cotbuild.builder.sources.provenance import load_resolved
+from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.builder.sources.slices import parse_row_range
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import (
@@ -49,7 +61,7 @@ def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
     _reject_hub_options(config)
     if name == "bundled":
         return _open_bundled(config)
-    if name in KNOWN_DATASETS:
+    if name in KNOWN_DATASETS and (KNOWN_DATASETS[name].hub_id or not path.exists()):
         return _open_known(config, KNOWN_DATASETS[name])
     if path.is_dir():
         return _open_folder(config, path)
@@ -155,26 +167,28 @@ class BundledRows(FileRows):
 def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
     from cotbuild.builder.sources.hub import HubRows
 
-    _reject_mapping(config)
+    hub_id, revision = known.hub_id, known.revision
+    if hub_id is None or revision is None:
+        raise ConfigError(
+            f"{known.name}: only its published files are read. Get them from "
+            f"{known.published_at}, and pass the file or the folder as the source."
+        )
+    if maps_other_columns(known, config):
+        _reject_mapping(config)
     split = canonical_split(config.split or "train")
     _check_split(known.name, split, known.splits)
 
     def open_split(name: str) -> RowReader:
         _check_split(known.name, name, known.splits)
-        return HubRows(known.hub_id, known.config_name, name, known.revision)
+        return HubRows(hub_id, known.config_name, name, revision)
 
-    return Source(
-        config,
-        known.hub_id,
-        split,
-        open_split,
-        known.config_name,
-        known.revision,
-        known,
-    )
+    return Source(config, hub_id, split, open_split, known.config_name, revision, known)
 
 
 def _open_folder(config: SourceConfig, folder: Path) -> Source:
+    published = open_known_folder(folder, config.config_name)
+    if published is not None:
+        return _open_published(config, folder.resolve().name, published)
     split = canonical_split(config.split or "train")
     find_split_file(folder, split)  # raises early
 
@@ -184,6 +198,23 @@ def _open_folder(config: SourceConfig, folder: Path) -> Source:
         return FileRows(file, config.file_format, config.rows_under, config.header)
 
     return Source(config, folder.resolve().name, split, open_split)
+
+
+def _open_published(
+    config: SourceConfig, name: str, published: PublishedFolder
+) -> Source:
+    """Return the source of a folder in the layout of a known dataset."""
+    splits = published.splits
+    default = "train" if "train" in splits else splits[0]
+    split = canonical_split(config.split or default)
+    _check_split(name, split, splits)
+
+    @cache
+    def open_split(wanted: str) -> RowReader:
+        _check_split(name, wanted, splits)
+        return published.open_split(wanted)
+
+    return Source(config, name, split, open_split, config.config_name)
 
 
 def _open_file(config: SourceConfig, file_name: str) -> Source:
@@ -200,7 +231,7 @@ def _open_file(config: SourceConfig, file_name: str) -> Source:
             )
         return rows
 
-    return Source(config, file_name, split, open_split)
+    return Source(config, file_name, split, open_split, config.config_name)
 
 
 def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
@@ -234,15 +265,36 @@ def _reject_file_options(config: SourceConfig) -> None:
 def _reject_hub_options(config: SourceConfig) -> None:
     """Raise ConfigError if a config or revision is given for a source that has none.
 
-    Files have neither, and those of a known dataset are fixed.
+    Files have no revision, and those of some known datasets alone have configs; both are
+    fixed for a known dataset on the Hub.
     """
     options = {"config_name": config.config_name, "revision": config.revision}
+    if config.config_name is not None and _has_configs(config):
+        del options["config_name"]
     given = {name: value for name, value in options.items() if value is not None}
     if not given:
         return
     known = KNOWN_DATASETS.get(config.name)
-    remedy = f"pass {known.hub_id} as the source" if known else "leave them out"
+    if known is not None and known.hub_id is None and not Path(config.name).exists():
+        return  # opening it says that there are files alone
+    hub_id = None if known is None else known.hub_id
+    remedy = f"pass {hub_id} as the source" if hub_id else "leave them out"
     raise ConfigError(
         f"{Path(config.name).name}: {given} with a source that is not a Hub id; "
         f"{remedy}."
     )
+
+
+def _has_configs(config: SourceConfig) -> bool:
+    """Return whether a file or folder has the shape of a known dataset with configs.
+
+    Raises ConfigError if it has no config of that name.
+    """
+    path = Path(config.name)
+    if path.is_dir():
+        return open_known_folder(path, config.config_name) is not None
+    if not path.exists():
+        return False
+    rows = open_rows(config.name, config.file_format, config.rows_under, config.header)
+    dataset = find_known_dataset(read_sample(rows)[0], config)
+    return dataset is not None and dataset.config_names is not None

@@ -93,7 +93,7 @@ def stated_licence(source: Source, store_dir: Path | None = None) -> str | None:
         licences = load_resolved(store_dir).licences
         return licences.get(f"{source.dataset}@{source.revision}") or None
     dataset = source.identify_dataset(source.split)
-    if dataset is None:
+    if dataset is None or dataset.licence == "unknown":
         return None
     return f"that of {dataset.name}, if it is a copy: {dataset.licence}"
 

@@ -208,7 +208,7 @@ class Source:
 
     def _row_parser(self, rows: RowReader, split: str) -> RowParser:
         if self.known is not None:
-            return self.known.row_parser()
+            return self.known.row_parser(left_out=self.config.columns)
         return self._columns.row_parser(rows, split)
 
     def _read_counted(

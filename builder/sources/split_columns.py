@@ -59,6 +59,8 @@ class SourceColumns:
         if key not in self._splits:
             sample = read_sample(rows)
             dataset = find_known_dataset(sample[0], self.config)
+            if dataset is not None:
+                _check_config_name(dataset, sample[0], self.config, rows.location)
             self._splits[key] = SplitColumns(sample, dataset)
         return self._splits[key]
 
@@ -66,7 +68,8 @@ class SourceColumns:
         """Return the parser of a split's rows; raises what `understand` raises."""
         columns = self.find(rows, split)
         if columns.dataset is not None:
-            return columns.dataset.row_parser(columns.sample[0])
+            left_out = self.config.columns
+            return columns.dataset.row_parser(columns.sample[0], left_out)
         return make_row_parser(self.understand(columns, rows, split).reading)
 
     def understand(
@@ -108,3 +111,18 @@ class SourceColumns:
         if columns.dataset is not None:
             return None
         return self.understand(columns, rows, self.base_split).reading
+
+
+def _check_config_name(
+    dataset: KnownDataset, first: Row, config: SourceConfig, location: str
+) -> None:
+    """Raise ConfigError if a file can be read in several ways, and none is named."""
+    if dataset.config_names is None:
+        return
+    names = dataset.config_names(first)
+    if config.config_name not in names:
+        given = "" if config.config_name is None else f", not {config.config_name!r}"
+        raise ConfigError(
+            f"{location}: its rows can be read as {' or '.join(names)}{given}. Pass "
+            f"--config-name {names[0]}, or another."
+        )

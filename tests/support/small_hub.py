@@ -84,12 +84,13 @@ def known_repos() -> dict[str, tuple[str, dict[str, bytes]]]:
     configs: dict[str, dict[str, dict[str, Rows]]] = {}
     for name, row in ROWS.items():
         known = KNOWN_DATASETS[name]
-        configs.setdefault(known.hub_id, {})[known.config_name or "default"] = {
+        configs.setdefault(str(known.hub_id), {})[known.config_name or "default"] = {
             "test": [row]
         }
     revisions = {known.hub_id: known.revision for known in KNOWN_DATASETS.values()}
     return {
-        hub_id: (revisions[hub_id], repo(found)) for hub_id, found in configs.items()
+        hub_id: (str(revisions[hub_id]), repo(found))
+        for hub_id, found in configs.items()
     }
 
 
