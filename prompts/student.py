@@ -9,8 +9,9 @@ import hashlib
 from typing import NamedTuple
 
 from cotbuild.prompts.inputs import input_lines
+from cotbuild.prompts.student_form import fill_prompt_form
 from cotbuild.schemas.answers.compare import casefold_text
-from cotbuild.schemas.question import Choice, Question
+from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import (
     LabelForm,
@@ -86,7 +87,30 @@ def choose_label(
     value = question.target if from_target else answer
     if value is None:
         return None
-    return format_label(question.choices, value, spec.label_form)
+    return format_question_label(question, value, spec.label_form)
+
+
+def format_question_label(question: Question, value: str, form: LabelForm) -> str:
+    """Return an answer to `question` as `format_label` does, of prose without the white
+    space around it.
+    """
+    if question.kind is QuestionKind.PROSE:
+        return value.strip()
+    return format_label(question.choices, value, form)
+
+
+def is_unambiguous(layout: Layout, label: str, rationale: str) -> bool:
+    """Whether a student's text can be cut where the parts of a completion meet.
+
+    It cannot if the evaluated label holds the text that ends it, or a rationale before
+    the label the text that introduces the label.
+    """
+    if "label" not in layout.order:
+        return True
+    end_of_label = layout.text_after_label.rstrip()
+    if end_of_label and end_of_label in label:
+        return False
+    return layout.label_first or layout.text_before_label.rstrip() not in rationale
 
 
 class StudentPrompt:
@@ -98,7 +122,7 @@ class StudentPrompt:
     def __init__(self, question: Question) -> None:
         self.question = question
         self._labels: dict[LabelForm, tuple[str, ...]] = {}
-        self._texts: dict[tuple[bool, bool, str, Task | None], str] = {}
+        self._texts: dict[tuple[str | None, bool, bool, str, Task | None], str] = {}
 
     def labels(self, form: LabelForm) -> tuple[str, ...]:
         """Return each option as a label; empty if the question has none."""
@@ -112,27 +136,41 @@ class StudentPrompt:
     def text(self, spec: VariantSpec, cue: str, task: Task | None = None) -> str:
         """Return the prompt, which ends in `cue`.
 
-        Options are lettered if the label contains a letter.
+        Options are lettered if the label contains a letter. Raises DataError if the
+        variant's own form of the prompt shows an input that the question lacks.
         """
         lettered = spec.label_form is not LabelForm.TEXT
-        key = (spec.options, lettered, cue, task)
+        key = (spec.prompt, spec.options, lettered, cue, task)
         if key not in self._texts:
             self._texts[key] = self._compose(*key)
         return self._texts[key]
 
     def _compose(
-        self, with_options: bool, lettered: bool, cue: str, task: Task | None
+        self,
+        form: str | None,
+        with_options: bool,
+        lettered: bool,
+        cue: str,
+        task: Task | None,
     ) -> str:
-        question = f"Question: {self.question.text.strip()}"
-        lines = [*input_lines(self.question.inputs), question]
+        options = self._option_lines(lettered) if with_options else []
+        if form is not None:
+            lines = [fill_prompt_form(form, self.question, options)]
+        else:
+            question = f"Question: {self.question.text.strip()}"
+            lines = [*input_lines(self.question.inputs), question]
+            if options:
+                lines += ["Options:", *options]
         lines[0] = f"{TASK_PREFIXES[task]}{lines[0]}"
-        if self.question.choices and with_options:
-            lines.append("Options:")
-            for choice in self.question.choices:
-                bullet = f"({choice.label})" if lettered else "-"
-                lines.append(f"{bullet} {choice.text}")
-        lines.append(cue)
+        if cue:
+            lines.append(cue)
         return "\n".join(lines)
+
+    def _option_lines(self, lettered: bool) -> list[str]:
+        return [
+            f"{f'({choice.label})' if lettered else '-'} {choice.text}"
+            for choice in self.question.choices
+        ]
 
 
 class StudentCompletion(NamedTuple):
@@ -214,7 +252,7 @@ def training_rows(
             sample_index=sample_index,
             spec=spec,
             task=task,
-            cue=_cue(layout),
+            cue=_cue(spec, layout),
             completion=compose_completion(layout, label, rationale),
         )
         for task, layout in layouts.items()
@@ -231,13 +269,13 @@ def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
         return None
     label = ""
     if question.target is not None:
-        label = format_label(question.choices, question.target, spec.label_form)
+        label = format_question_label(question, question.target, spec.label_form)
     return _compose_row(
         prompt=StudentPrompt(question),
         sample_index=0,
         spec=spec,
         task="predict" if spec.placement is Placement.TWO_TASKS else None,
-        cue=_cue(layout_of(spec)),
+        cue=_cue(spec, layout_of(spec)),
         completion=compose_completion(_LABEL_LAYOUT, label, ""),
     )
 
@@ -250,7 +288,10 @@ def question_digest(text: str) -> str:
     return hashlib.sha256(casefold_text(text).encode()).hexdigest()[:16]
 
 
-def _cue(layout: Layout) -> str:
+def _cue(spec: VariantSpec, layout: Layout) -> str:
+    """Return the last line of the prompt; empty if it has none."""
+    if spec.cue is not None:
+        return spec.cue
     return REASONING_CUE if layout.order[0] == "rationale" else ANSWER_CUE
 
 

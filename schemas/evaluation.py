@@ -86,6 +86,10 @@ class QuestionResult(Record):
     seen: bool = Field(
         description="Whether the student was trained on a question with the same text."
     )
+    cut: bool = Field(
+        default=False,
+        description="Whether the free answer ended at the limit on its tokens.",
+    )
 
 
 class Proportion(Record):
@@ -247,6 +251,17 @@ class EvaluationInputs(Record):
     rationale_tokens: int = Field(
         ge=0,
         description="Maximum tokens generated before the label; 0 if the label comes first.",
+    )
+    prose_tokens: int = Field(
+        default=0,
+        ge=0,
+        exclude_if=lambda tokens: tokens == 0,
+        description="Maximum tokens of an answer in prose; 0 if no question is of that kind.",
+    )
+    multiline_prose: bool = Field(
+        default=False,
+        exclude_if=lambda multiline: not multiline,
+        description="Whether an answer in prose may have several lines.",
     )
     teacher_chains: bool = Field(
         default=False,

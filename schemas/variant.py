@@ -8,6 +8,12 @@ from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.names import VariantName
+from cotbuild.schemas.prompt_form import (
+    MAX_FORM_CHARS,
+    OPTIONS,
+    check_prompt_form,
+    form_variables,
+)
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.transform import Share, Transform
@@ -111,6 +117,21 @@ class VariantSpec(Record):
     options: bool = Field(
         default=True, description="Whether the prompt lists the options."
     )
+    prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_FORM_CHARS,
+        exclude_if=lambda prompt: prompt is None,
+        description="Form of the prompt before its last line, with $question, $options and "
+        "the names of inputs; None for lines with each input, the question and its options.",
+    )
+    cue: str | None = Field(
+        default=None,
+        max_length=200,
+        exclude_if=lambda cue: cue is None,
+        description="Last line of a prompt that has a form; empty for none, None for the "
+        "usual one.",
+    )
     transforms: tuple[Transform, ...] = Field(
         default=(), description="Transforms of the rationale, in order."
     )
@@ -140,6 +161,10 @@ class VariantSpec(Record):
             raise ValueError(
                 "label_only has no rationale, and transforms are given: expected none"
             )
+        if self.prompt is not None:
+            check_prompt_form(self.prompt)
+            self._check_options(self.prompt)
+        self._check_cue()
         pieces = any(getattr(step, "unit", None) == "piece" for step in self.transforms)
         if pieces != (self.tokenizer is not None):
             raise ValueError(
@@ -150,6 +175,20 @@ class VariantSpec(Record):
                 f"{self.name!r} is not aligned with the set: expected a name that ends in _all"
             )
         return self
+
+    def _check_options(self, prompt: str) -> None:
+        if OPTIONS in form_variables(prompt) and not self.options:
+            raise ValueError("prompt shows $options, and options is false")
+
+    def _check_cue(self) -> None:
+        if self.cue is None:
+            return
+        if self.prompt is None:
+            raise ValueError("cue is given without a prompt; give both or no cue")
+        if self.cue != self.cue.strip() or len(self.cue.splitlines()) > 1:
+            raise ValueError(
+                f"cue {self.cue!r} has white space around it or several lines"
+            )
 
 
 class TrainingRow(Record):

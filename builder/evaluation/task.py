@@ -4,8 +4,9 @@ The command line, studies and the Python API all evaluate through this module.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from cotbuild.builder.evaluation.models import ResolvedModel
 from cotbuild.builder.evaluation.questions import evaluation_rows
@@ -13,7 +14,7 @@ from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.training import Layout, StudentRun
+from cotbuild.schemas.training import Layout, RowsInfo, StudentRun
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.evaluation.evaluate import evaluate_questions
 from cotbuild.student.evaluation.plan import (
@@ -21,6 +22,7 @@ from cotbuild.student.evaluation.plan import (
     EvaluationPlan,
     make_evaluation_inputs,
     make_evaluation_plan,
+    make_prose_limits,
 )
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.training.run_dir import load_trained, run_identity
@@ -41,20 +43,34 @@ class StudentUnderTest:
     """Loads the weights; called only if results are missing."""
     rationale_tokens_p99: int = 0
     """99th percentile of the tokens before the label in training; 0: untrained."""
+    label_tokens_p99: int | None = None
+    """99th percentile of the tokens of a label in training; None: not known."""
+    multiline_labels: bool | None = None
+    """Whether a label of training has several lines; None: not known."""
     question_digests: Collection[str] = ()
     """Digests of the questions that it was trained on."""
+
+    def with_lengths_of(self, rows: RowsInfo) -> Self:
+        """Return the student with the limits that follow from rows of training."""
+        label = rows.label_tokens
+        return replace(
+            self,
+            rationale_tokens_p99=rows.rationale_tokens_p99,
+            label_tokens_p99=None if label is None else label.p99,
+            multiline_labels=rows.multiline_labels,
+        )
 
 
 def trained_student(folder: Path, run: StudentRun) -> StudentUnderTest:
     """Return the student of a finished run, with the variant that it was trained on."""
-    return StudentUnderTest(
+    student = StudentUnderTest(
         identity=run_identity(run),
         spec=run.data.spec,
         layout=run.layout,
         load=lambda: load_trained(folder),
-        rationale_tokens_p99=run.data.rationale_tokens_p99,
         question_digests=run.data.question_digests,
     )
+    return student.with_lengths_of(run.data)
 
 
 def untrained_student(
@@ -125,6 +141,9 @@ def make_task(
         student.rationale_tokens_p99,
         batch_tokens,
         student.question_digests,
+        make_prose_limits(
+            questions, student.label_tokens_p99, student.multiline_labels
+        ),
     )
     inputs = make_evaluation_inputs(student.identity, items, plan, student.spec, split)
     return EvaluationTask(student, items, plan, inputs)

@@ -1,7 +1,6 @@
 """The time that a study takes, measured on its own rows and questions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from cotbuild.builder.evaluation.task import make_task, untrained_student
@@ -11,7 +10,7 @@ from cotbuild.builder.study.plan import CellPlan, grid_points
 from cotbuild.builder.study.run import gate_cells
 from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, TrainingRecipe
-from cotbuild.schemas.training import TrainConfig
+from cotbuild.schemas.training import RowsInfo, TrainConfig
 from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
 from cotbuild.student.model import Student, context_length, load_student
 from cotbuild.student.training.batches import UpdateDataset
@@ -80,17 +79,17 @@ class _CostEstimator:
         self._context = context
         self._students: dict[str, Student] = {}
         self._seconds_per_token: dict[str, float] = {}
-        self._seconds_per_question: dict[tuple[str, int], float] = {}
+        self._seconds_per_question: dict[tuple[str, int, int], float] = {}
 
     def estimate(self, keys: Sequence[CellKey]) -> _RecipeCost:
         """Estimate at least one cell of the same recipe."""
         point = grid_points(self._context.study)[0]
         plan = self._context.planner.plan(keys[0], point)
         assert plan.config is not None, "the cells of a stage are trained"
-        tokens, p99 = self._measure_rows(plan, plan.config)
+        tokens, info = self._measure_rows(plan, plan.config)
         training = tokens * self._measure_training(plan, plan.config)
-        testing = self._estimate_evaluation(plan, p99, self._context.test)
-        dev = self._estimate_evaluation(plan, p99, self._context.dev)
+        testing = self._estimate_evaluation(plan, info, self._context.test)
+        dev = self._estimate_evaluation(plan, info, self._context.dev)
         extra = self._estimate_gate_and_grid(keys[0].recipe, training, dev)
         return _RecipeCost(len(keys), training, testing, extra)
 
@@ -109,10 +108,10 @@ class _CostEstimator:
             seconds += len(gate_cells(study)) * dev
         return seconds
 
-    def _measure_rows(self, plan: CellPlan, config: TrainConfig) -> tuple[int, int]:
-        """Return the training tokens of all epochs, and the 99th percentile of the
-        tokens before the label.
-        """
+    def _measure_rows(
+        self, plan: CellPlan, config: TrainConfig
+    ) -> tuple[int, RowsInfo]:
+        """Return the training tokens of all epochs, and what a run records of its rows."""
         student = self._load_student(plan)
         examples = make_examples(
             self._context.build.variant_rows(plan.key.variant),
@@ -121,7 +120,7 @@ class _CostEstimator:
             min(config.max_tokens, context_length(student.model)),
         )
         tokens, _ = UpdateDataset(examples, config, student.pad_id).count_tokens()
-        return tokens, examples.info.rationale_tokens_p99
+        return tokens, examples.info
 
     def _measure_training(self, plan: CellPlan, config: TrainConfig) -> float:
         """Return the seconds of training on one token."""
@@ -133,19 +132,20 @@ class _CostEstimator:
         return self._seconds_per_token[name]
 
     def _estimate_evaluation(
-        self, plan: CellPlan, p99: int, split: QuestionSplit
+        self, plan: CellPlan, info: RowsInfo, split: QuestionSplit
     ) -> float:
         """Estimate the seconds of one evaluation.
 
         It is an upper bound: the untrained student is measured, which seldom ends a
         rationale by itself.
         """
-        measured = plan.key.student, p99
+        label_p99 = info.label_tokens.p99 if info.label_tokens else 0
+        measured = plan.key.student, info.rationale_tokens_p99, label_p99
         if measured not in self._seconds_per_question:
             loaded = self._load_student(plan)
             rows = plan.rows
             student = untrained_student(plan.model, rows.spec, rows.layout)
-            student = replace(student, rationale_tokens_p99=p99)
+            student = student.with_lengths_of(info)
             task = make_task(student, split.questions, split.split)
             cost = estimate_evaluation_cost(loaded, task.items, task.plan)
             self._seconds_per_question[measured] = cost.seconds / len(task.items)

@@ -14,7 +14,8 @@ from cotbuild.builder.variants.example import (
 )
 from cotbuild.builder.variants.transforms import controls, leak, mask, order, pick
 from cotbuild.builder.variants.transforms.units import Split, TokenPieces
-from cotbuild.prompts.student import choose_label
+from cotbuild.prompts.student import choose_label, is_unambiguous, layout_of
+from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.transform import (
     Constant,
     Cut,
@@ -65,7 +66,8 @@ class CompiledVariant:
         """Apply the transforms in order.
 
         Returns None if the variant does not apply to this rationale: there is no label,
-        no other rationale to swap in, or no scores.
+        no other rationale to swap in, or no scores; or its label is prose, and the
+        completion could not be cut where label and rationale meet.
         """
         label = choose_label(self.spec, example.question, example.answer)
         if label is None:
@@ -80,7 +82,11 @@ class CompiledVariant:
         if self.spec.placement is Placement.LABEL_ONLY:
             return DerivedText(label, "")
         # Pieces may leave white space at the ends, where the separators bring their own.
-        return DerivedText(label, text.strip())
+        text = text.strip()
+        is_prose = example.question.kind is QuestionKind.PROSE
+        if is_prose and not is_unambiguous(layout_of(self.spec), label, text):
+            return None
+        return DerivedText(label, text)
 
 
 def _compile_transform(transform: Transform, split: Split | None) -> TransformFn:

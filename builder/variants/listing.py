@@ -13,7 +13,7 @@ from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.builder.visible import shell_quote
 from cotbuild.prompts.student import StudentPrompt, training_rows
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.variant import (
@@ -103,8 +103,12 @@ def _derive_example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
         yield "(does not apply to this rationale)"
         return
     prompt = StudentPrompt(example.question)
-    for row in training_rows(spec, prompt, 0, derived.label, derived.rationale):
-        yield _in_one_line(row)
+    try:
+        rows = training_rows(spec, prompt, 0, derived.label, derived.rationale)
+    except DataError as error:  # its prompt shows an input, and the example has none
+        yield f"(no example: {error})"
+        return
+    yield from map(_in_one_line, rows)
 
 
 def _in_one_line(row: TrainingRow) -> str:

@@ -75,9 +75,8 @@ def evaluate_group(
     """Evaluate questions together and return their results in order."""
     started = time.perf_counter()
     rationales = _generate_rationales(student, items, plan)
-    stops = label_stops(plan.layout)
     questions = [
-        _prompt_question(student, item, rationale.text.strip(), plan, stops)
+        _prompt_question(student, item, rationale.text.strip(), plan)
         for item, rationale in zip(items, rationales, strict=True)
     ]
     replies = answer_questions(student, questions, plan.batch_tokens)
@@ -111,16 +110,23 @@ def _prompt_question(
     item: EvaluationItem,
     rationale: str,
     plan: EvaluationPlan,
-    stops: Sequence[str],
 ) -> PromptedQuestion:
     options = _tokenize_item_options(student, item, plan, rationale)
     before = item.row.prompt + compose_before_label(plan.layout, rationale)
+    stops = _answer_stops(item, plan)
+    stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
     return PromptedQuestion(
-        options,
-        tokenize_prompt(student, before),
-        _free_answer_limit(student, options, stops),
-        stops,
+        options=options,
+        before_T=tokenize_prompt(student, before),
+        limit=_max_answer_tokens(item, options, plan) + max(stop_tokens, default=1),
+        stops=stops,
     )
+
+
+def _answer_stops(item: EvaluationItem, plan: EvaluationPlan) -> tuple[str, ...]:
+    """Return the texts that end the free answer to a question."""
+    prose = plan.prose_limits_of(item.question)
+    return label_stops(plan.layout, multiline=prose is not None and prose.multiline)
 
 
 def _tokenize_item_options(
@@ -142,13 +148,19 @@ def compose_before_label(layout: Layout, rationale: str) -> str:
     return f"{layout.opening}{rationale}{layout.text_before_label}".rstrip(" ")
 
 
-def _free_answer_limit(
-    student: Student, options: Sequence[TokenizedOption], stops: Sequence[str]
+def _max_answer_tokens(
+    item: EvaluationItem, options: Sequence[TokenizedOption], plan: EvaluationPlan
 ) -> int:
-    """Return a limit that has room for any option and the stop that ends it."""
-    stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
-    answer = max((option.tokens for option in options), default=MAX_FREE_TOKENS)
-    return answer + max(stop_tokens)
+    """Return the most tokens of a free answer, without the stop that ends it."""
+    if options:
+        return max(option.tokens for option in options)
+    return _max_free_tokens(item, plan)
+
+
+def _max_free_tokens(item: EvaluationItem, plan: EvaluationPlan) -> int:
+    """Return the most tokens of a free answer to a question without options."""
+    prose = plan.prose_limits_of(item.question)
+    return MAX_FREE_TOKENS if prose is None else prose.tokens
 
 
 def _count_tokens(student: Student, text: str, *, special: bool = True) -> int:
@@ -187,7 +199,7 @@ def _max_completion_tokens(
     rationale = plan.rationale_tokens
     if item.teacher_rationale is not None:
         rationale = _count_tokens(student, item.teacher_rationale)
-    label = max(labels, default=MAX_FREE_TOKENS)
+    label = max(labels, default=_max_free_tokens(item, plan))
     return rationale + _count_tokens(student, separators) + label
 
 
@@ -252,5 +264,4 @@ def _max_generated_tokens(
     item: EvaluationItem, options: Sequence[TokenizedOption], plan: EvaluationPlan
 ) -> int:
     rationale = plan.rationale_tokens if item.teacher_rationale is None else 0
-    answer = max((option.tokens for option in options), default=MAX_FREE_TOKENS)
-    return rationale + answer
+    return rationale + _max_answer_tokens(item, options, plan)

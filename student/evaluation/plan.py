@@ -1,6 +1,6 @@
 """What is evaluated and how: questions with their rows, token limits, the inputs record."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from cotbuild.schemas.errors import ConfigError
@@ -20,6 +20,12 @@ MIN_RATIONALE_TOKENS = 64
 rationales of training were.
 """
 
+MIN_PROSE_TOKENS = 64
+"""The limit on tokens of an answer in prose is never below this."""
+
+DEFAULT_PROSE_TOKENS = 256
+"""The same limit for a student whose labels of training are not known."""
+
 YES_NO = ("yes", "no")
 """The options of a question that is answered with yes or no."""
 
@@ -38,6 +44,15 @@ class EvaluationItem(NamedTuple):
         return self.row.choices or option_names(self.question)
 
 
+class ProseLimits(NamedTuple):
+    """What ends a free answer to a question of kind prose."""
+
+    tokens: int = DEFAULT_PROSE_TOKENS
+    """Most tokens of the answer."""
+    multiline: bool = False
+    """Whether an answer may have several lines, so that a line break does not end it."""
+
+
 class EvaluationPlan(NamedTuple):
     """How questions are evaluated."""
 
@@ -48,6 +63,11 @@ class EvaluationPlan(NamedTuple):
     """Most tokens whose keys and values are held at once."""
     seen: Collection[str] = ()
     """Digests of the questions that the student was trained on."""
+    prose: ProseLimits = ProseLimits()
+
+    def prose_limits_of(self, question: Question) -> ProseLimits | None:
+        """Return the limits of a free answer in prose; None for another kind."""
+        return self.prose if question.kind is QuestionKind.PROSE else None
 
 
 def option_names(question: Question) -> tuple[str, ...]:
@@ -60,8 +80,33 @@ def option_names(question: Question) -> tuple[str, ...]:
     return tuple(choice.label for choice in question.choices)
 
 
+def make_prose_limits(
+    questions: Iterable[Question], label_p99: int | None, multiline: bool | None
+) -> ProseLimits:
+    """Return the limits of answers in prose.
+
+    `label_p99` is the 99th percentile of the tokens of a label in training, and
+    `multiline` whether a label had several lines there. None: it is not known; then the
+    references of `questions` say whether answers have several lines.
+    """
+    tokens = DEFAULT_PROSE_TOKENS
+    if label_p99 is not None:
+        tokens = max(label_p99, MIN_PROSE_TOKENS)
+    if multiline is None:
+        multiline = any(
+            "\n" in question.target.strip()
+            for question in questions
+            if question.kind is QuestionKind.PROSE and question.target is not None
+        )
+    return ProseLimits(tokens, multiline)
+
+
 def make_evaluation_plan(
-    layout: Layout, p99: int, batch_tokens: int, seen: Collection[str] = ()
+    layout: Layout,
+    p99: int,
+    batch_tokens: int,
+    seen: Collection[str] = (),
+    prose: ProseLimits = ProseLimits(),  # noqa: B008 -- immutable
 ) -> EvaluationPlan:
     """Plan the evaluation of a student whose completions have this layout.
 
@@ -74,7 +119,9 @@ def make_evaluation_plan(
             "nothing to evaluate. Use a student trained on another variant."
         )
     rationale_tokens = 0 if layout.label_first else max(p99, MIN_RATIONALE_TOKENS)
-    return EvaluationPlan(layout, rationale_tokens, batch_tokens, frozenset(seen))
+    return EvaluationPlan(
+        layout, rationale_tokens, batch_tokens, frozenset(seen), prose
+    )
 
 
 def make_evaluation_inputs(
@@ -88,6 +135,7 @@ def make_evaluation_inputs(
 
     `identity` is that of the student. `items` must not be empty.
     """
+    has_prose = any(item.question.kind is QuestionKind.PROSE for item in items)
     return EvaluationInputs(
         student=identity,
         dataset=items[0].question.source.dataset,
@@ -97,6 +145,8 @@ def make_evaluation_inputs(
         num_questions=len(items),
         layout=digest("layout/1", plan.layout.model_dump(mode="json")),
         rationale_tokens=plan.rationale_tokens,
+        prose_tokens=plan.prose.tokens if has_prose else 0,
+        multiline_prose=has_prose and plan.prose.multiline,
         teacher_chains=items[0].teacher_rationale is not None,
         version=EVALUATION_VERSION,
     )

@@ -60,6 +60,7 @@ def make_result(
         rationale_tokens=rationale.tokens,
         answer_tokens=reply.free.tokens,
         seconds=seconds,
+        cut=reply.free.cut,
         seen=question_digest(question.full_text) in plan.seen,
     )
 
@@ -97,7 +98,7 @@ def parse_answer(text: str, question: Question, labels: Sequence[str]) -> str | 
             return name
     if not text:
         return None
-    if question.kind is QuestionKind.TEXT:
+    if question.kind in (QuestionKind.TEXT, QuestionKind.PROSE):
         return text
     if question.kind is QuestionKind.NUMBER and parse_number(text) is not None:
         return text
@@ -106,7 +107,9 @@ def parse_answer(text: str, question: Question, labels: Sequence[str]) -> str | 
 
 
 def _grade_answer(answer: str | None, question: Question) -> bool | None:
-    """Whether an answer is correct; None if the question has no target."""
-    if question.target is None:
+    """Whether an answer is correct; None without a target, and of prose, which has a
+    score instead.
+    """
+    if question.target is None or question.kind is QuestionKind.PROSE:
         return None
     return answer is not None and is_correct(answer, question)

@@ -13,11 +13,13 @@ from cotbuild.prompts.student import (
     compose_completion,
     compose_option,
     evaluation_row,
+    is_unambiguous,
     label_spans,
     layout_of,
     question_digest,
     training_rows,
 )
+from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
 from tests.schemas.test_records import question
@@ -103,6 +105,42 @@ def test_options_can_be_left_out_and_the_label_can_be_the_teachers_answer() -> N
         "Question: Which floats?\nAnswer:",
         " a stone",
     )
+
+
+def test_a_label_in_prose_is_without_the_white_space_around_it() -> None:
+    prose = Question.create("Say it.", kind=QuestionKind.PROSE, target="\nIt is.\nSo. ")
+    assert choose_label(spec("label_only"), prose, None) == "It is.\nSo."
+    row = evaluation_row(spec("pre_cot"), prose)
+    assert row is not None
+    assert row.completion == " It is.\nSo."
+
+
+@pytest.mark.parametrize(
+    ("placement", "label", "rationale", "expected"),
+    [
+        ("label_only", "a\nReasoning: b\nAnswer: c", "", True),
+        ("post_cot", "a\nAnswer: b because", "c\nAnswer: d\nReasoning: e", True),
+        ("post_cot", "a\nReasoning: b", "c", False),
+        ("post_cot", "a. Reasoning: b", "c", True),
+        ("pre_cot", "a\nAnswer: b", "c", True),
+        ("pre_cot", "a", "b\nAnswer: c", False),
+        ("explanation", "I stay because it rains", "of rain", False),
+        ("explanation", "I stay", "it rains because", True),
+        ("both_sides", "a\nReasoning: b", "c", False),
+        ("both_sides", "a", "b\nAnswer: c", True),
+        ("rationale_only", "a\nReasoning: b", "\nAnswer: c", True),
+        ("two_tasks", "a\nReasoning: b", "\nAnswer: c", True),
+    ],
+)
+def test_where_a_completion_can_be_cut(
+    placement: str, label: str, rationale: str, expected: bool
+) -> None:
+    layout = layout_of(spec(placement))
+    assert is_unambiguous(layout, label, rationale) == expected
+    completion = compose_completion(layout, label, rationale).text
+    if expected and layout.label_first and layout.text_after_label:
+        end = completion.find(layout.text_after_label.rstrip())
+        assert completion[:end].strip() == label
 
 
 def test_there_is_no_label_without_an_answer_of_the_teacher() -> None:

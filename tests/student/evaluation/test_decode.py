@@ -20,13 +20,18 @@ from cotbuild.student.evaluation.decode import (
     tokenize_prompt,
 )
 from cotbuild.student.evaluation.evaluate import (
+    MAX_FREE_TOKENS,
     compose_before_label,
     evaluate_questions,
 )
 from cotbuild.student.evaluation.plan import (
+    DEFAULT_PROSE_TOKENS,
+    MIN_PROSE_TOKENS,
     MIN_RATIONALE_TOKENS,
     EvaluationItem,
+    ProseLimits,
     make_evaluation_plan,
+    make_prose_limits,
 )
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_options import (
@@ -283,6 +288,62 @@ def test_free_answers_by_kind(
             None,
             None,
         )
+
+
+@pytest.mark.parametrize(
+    ("layout", "says", "multiline", "answer"),
+    [
+        (LABEL_ONLY, " wood\nis iron", False, "wood"),
+        (LABEL_ONLY, " wood\nis iron", True, "wood\nis iron"),
+        (POST, " wood iron\nReasoning: not", True, "wood iron"),
+        (POST, " wood iron\nReasoning: not", False, "wood iron"),
+        (EXPLAINED, " wood\nis iron because not", True, "wood\nis iron"),
+        (LABEL_ONLY, "", False, None),
+    ],
+)
+def test_an_answer_in_prose_is_cut_where_the_label_ends(
+    layout: Layout, says: str, multiline: bool, answer: str | None
+) -> None:
+    item = plain_item(QuestionKind.PROSE, "wood and iron")
+    plan = make_evaluation_plan(
+        layout, 0, MANY, prose=ProseLimits(tokens=40, multiline=multiline)
+    )
+    ((_, found),) = evaluate_questions(steered("qwen2", says), [item], plan)
+    assert (found.answer, found.said, found.cut) == (answer, answer or "", False)
+    assert (found.correct, found.correct_free, found.options) == (None, None, ())
+
+
+def test_an_answer_in_prose_has_the_limit_of_the_plan() -> None:
+    student = shared_student("gpt2")
+    prose, text = (
+        plain_item(kind, "iron") for kind in (QuestionKind.PROSE, QuestionKind.TEXT)
+    )
+    plan = make_evaluation_plan(
+        LABEL_ONLY, 0, MANY, prose=ProseLimits(tokens=70, multiline=True)
+    )
+    found = dict(evaluate_questions(student, [prose, text], plan))
+    assert (found[0].answer_tokens, found[0].cut) == (71, True)
+    assert found[1].answer_tokens <= MAX_FREE_TOKENS + 1
+
+
+@pytest.mark.parametrize(
+    ("label_p99", "multiline", "target", "limits"),
+    [
+        (None, None, "one line\n", ProseLimits(DEFAULT_PROSE_TOKENS, False)),
+        (None, None, "two\nlines", ProseLimits(DEFAULT_PROSE_TOKENS, True)),
+        (3, False, "two\nlines", ProseLimits(MIN_PROSE_TOKENS, False)),
+        (300, True, "one line", ProseLimits(300, True)),
+    ],
+)
+def test_limits_of_prose_follow_the_labels_of_training(
+    label_p99: int | None, multiline: bool | None, target: str, limits: ProseLimits
+) -> None:
+    questions = [
+        plain_item(QuestionKind.PROSE, target).question,
+        plain_item(QuestionKind.TEXT, "a\nb").question,
+        plain_item(QuestionKind.PROSE, None).question,
+    ]
+    assert make_prose_limits(questions, label_p99, multiline) == limits
 
 
 @pytest.mark.parametrize("layout", [LABEL_ONLY, POST, PRE])

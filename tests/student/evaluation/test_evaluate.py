@@ -25,6 +25,7 @@ from cotbuild.student.evaluation.evaluate import (
     evaluate_questions,
 )
 from cotbuild.student.evaluation.plan import (
+    ProseLimits,
     make_evaluation_inputs,
     make_evaluation_plan,
 )
@@ -161,6 +162,17 @@ def test_inputs_differ_by_what_decides_the_results() -> None:
         for what in (WHAT, fewer, elsewhere)
     }
     assert len(places) == 3
+
+
+def test_limits_of_prose_are_recorded_for_prose_alone() -> None:
+    assert not {"prose_tokens", "multiline_prose"} & WHAT.model_dump().keys()
+    prose = ITEMS[0].question.model_copy(
+        update={"kind": QuestionKind.PROSE, "choices": ()}
+    )
+    items = [ITEMS[0]._replace(question=prose), *ITEMS[1:]]
+    plan = PLAN._replace(prose=ProseLimits(tokens=80, multiline=True))
+    what = make_evaluation_inputs("tiny", items, plan, SPEC, "test")
+    assert (what.prose_tokens, what.multiline_prose) == (80, True)
 
 
 def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
