@@ -160,7 +160,7 @@ class Template(Record):
 
     @cached_property
     def shows_target(self) -> bool:
-        """Whether the teacher is told the target."""
+        """Whether the prompt holds the target."""
         used = {*self._user.get_identifiers(), *self._reply_start.get_identifiers()}
         return not {"target", "target_text"}.isdisjoint(used)
 
@@ -344,8 +344,6 @@ class Template(Record):
                 raise ValueError(f"user uses ${name}, which no question has")
         if unknown := sorted(set(self.optional) - set(self.input_names)):
             raise ValueError(f"optional has {unknown}, which user does not use")
-        if self.reply_start is not None and self.reply == "json":
-            raise ValueError("reply_start and reply json are given: give one")
         return self
 
     @model_validator(mode="after")

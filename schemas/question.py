@@ -80,8 +80,11 @@ class Input(Record):
     """Something a question is asked with besides its text: a text or a picture."""
 
     name: str = Field(pattern=INPUT_NAME, description="Name, as templates use it.")
-    text: NonEmpty | None = Field(
-        default=None, description="The text; None if it is a picture."
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        pattern=r"\S",
+        description="The text; None if it is a picture.",
     )
     image: ImageRef | None = Field(
         default=None, description="The picture; None if it is a text."

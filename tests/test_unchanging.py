@@ -280,6 +280,8 @@ def messages(_: Path) -> Values:
     """Return the fingerprint of every shipped template and a digest of the messages it makes of one question."""
     found = {}
     for ref, template in builtin_templates().items():
+        if template.kind.value not in QUESTIONS:
+            continue
         turns = [
             [turn.role, turn.content]
             for turn in render_messages(template, question_of(template.kind.value))
@@ -362,7 +364,9 @@ TABLES: dict[str, Callable[[Path], Values]] = {
 @pytest.mark.parametrize("name", TABLES)
 def test_nothing_changed(name: str, tmp_path: Path) -> None:
     frozen = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
-    assert TABLES[name](tmp_path) == frozen
+    values = TABLES[name](tmp_path)
+    # New templates and recipes may come; what there was stays.
+    assert {key: values.get(key) for key in frozen} == frozen
 
 
 def test_the_frozen_requests_cover_every_purpose_and_texts_that_are_asked_for_again() -> (

@@ -16,6 +16,7 @@ from cotbuild.schemas.files import write_text_atomic
 
 DERIVING = (
     "cotbuild.schemas",
+    "cotbuild.prompts.inputs",
     "cotbuild.prompts.response_format",
     "cotbuild.prompts.template",
     "cotbuild.prompts.versioned",

@@ -290,7 +290,13 @@ def load_purpose_templates(config: BuildConfig) -> Templates:
             shows_target=purpose is Purpose.RATIONALIZE,
         )
         if config.decode == "json":
-            by_kind = {k: t.replace(reply="json") for k, t in by_kind.items()}
+            # A reply that continues the reference is no JSON.
+            by_kind = {
+                kind: template.replace(reply="json")
+                if template.reply_start is None
+                else template
+                for kind, template in by_kind.items()
+            }
         templates[purpose] = by_kind
     return templates
 
