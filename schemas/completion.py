@@ -190,6 +190,11 @@ class Request(Record):
         return None if edits is None or edits.is_empty else edits
 
     @property
+    def num_images(self) -> int:
+        """The number of pictures in its messages."""
+        return sum(len(message.images) for message in self.messages)
+
+    @property
     def max_tokens_sent(self) -> int | None:
         """The token limit that the server receives; None if it receives none."""
         is_omitted = self.edits is not None and "max_tokens" in self.edits.omitted

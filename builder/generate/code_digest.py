@@ -31,6 +31,7 @@ DERIVING = (
     "cotbuild.builder.hub",
     "cotbuild.builder.imports",
     "cotbuild.builder.math_metric",
+    "cotbuild.builder.media",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
     "cotbuild.builder.storage.journal",

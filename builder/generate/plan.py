@@ -19,6 +19,10 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 
+CHARS_PER_IMAGE = 4_000
+"""Characters that a picture counts for in the search for the longest request: servers
+make some hundred to some thousand tokens of one.
+"""
 MAX_VALUE_CHARS = 60
 DIGEST_CHARS = 12
 
@@ -39,6 +43,10 @@ class RequestPlan:
     """Chains that a stored failure ended, which the run does not retry."""
     open_chars: int = 0
     """Characters in the messages of the open requests."""
+    open_images: int = 0
+    """Pictures in the messages of the open requests."""
+    max_images: int = 0
+    """The most pictures of one open request."""
     first: Request | None = None
     longest: Request | None = None
     longest_id: str = ""
@@ -60,8 +68,14 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
         chars = sum(len(message.text) for message in step.request.messages)
         plan.open_chars += chars
         plan.first = plan.first or step.request
-        if chars > longest_chars:
-            longest_chars = chars
+        size = chars
+        if chain.question.inputs:
+            num_images = step.request.num_images
+            plan.open_images += num_images
+            plan.max_images = max(plan.max_images, num_images)
+            size += CHARS_PER_IMAGE * num_images
+        if size > longest_chars:
+            longest_chars = size
             plan.longest, plan.longest_id = step.request, chain.question.id
     plan.num_questions = plan.num_chains // samples
     plan.num_open_chains = len(keys) // 16

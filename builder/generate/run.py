@@ -95,15 +95,16 @@ def dry_run(
     """
     refuse_other_content(out)
     refuse_other_files(out, BASE_CONFIGS)
-    return resolve(config, out).preview(fresh=fresh, retry_failed=retry_failed)
+    job = resolve(config, out, preview=True)
+    return job.preview(fresh=fresh, retry_failed=retry_failed)
 
 
-def resolve(config: BuildConfig, out: Path) -> Job:
-    """Return the job of a configuration.
+def resolve(config: BuildConfig, out: Path, *, preview: bool = False) -> Job:
+    """Return the job of a configuration, for a `preview` one that writes nothing.
 
     Makes no request for a completion, but may look up a Hub id or an endpoint that is
     new to `out`. Raises ConfigError, DataError or TeacherError.
     """
     if config.imported is not None:
         return resolve_import(config, config.imported, out)
-    return resolve_teacher_job(config, out)
+    return resolve_teacher_job(config, out, preview=preview)

@@ -1,7 +1,7 @@
 """Builds whose rationales are requested from a teacher."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from cotbuild.builder.generate.plan import (
     replacement_lines,
 )
 from cotbuild.builder.generate.rows import to_rationale
+from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.storage.journal import Journal
@@ -48,13 +49,14 @@ from cotbuild.builder.teachers import (
 )
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
+from cotbuild.builder.teachers.http.images import read_data_uri, shorten_data_uri
 from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
-from cotbuild.builder.ui import ChainProgress, Ui
+from cotbuild.builder.ui import ChainProgress, Ui, pluralize
 from cotbuild.prompts.template import Template, load_template, load_templates
 from cotbuild.schemas.answers.grade import GradingRules
-from cotbuild.schemas.completion import Answer, Completion
+from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import QuestionKind
@@ -82,6 +84,8 @@ class TeacherJob(Job):
     """A job whose rationales are requested from a teacher."""
 
     templates: Templates
+    media: MediaStore
+    """The pictures of the questions."""
 
     @property
     def title(self) -> str:
@@ -150,20 +154,41 @@ class TeacherJob(Job):
                 yield "no open requests: no server would be started"
                 return
             refuse_recorded(self.config.teacher)
-            chains = open_chains(self.chains(rules, lookup), plan.repeats)
-            steps = (chain.open_step for chain in chains)
-            prompts = describe_prompt_tokens(
-                (step.request for step in steps if step is not None),
-                plan.num_open,
-                plan.open_chars,
-                tokenizer_folder(self.config.teacher),
-            )
+
+            def open_requests() -> Iterator[Request]:
+                for chain in open_chains(self.chains(rules, lookup), plan.repeats):
+                    if chain.open_step is not None:
+                        yield chain.open_step.request
+
+            prompts = self._describe_prompt_tokens(plan, open_requests)
         yield f"tokens: {prompts} in prompts, {describe_token_limit(plan)} generated"
         if rules.allow_follow_ups:
             yield "counts first requests only; follow-ups depend on the answers"
         yield "the first request, as it will be sent:"
-        body = build_request_body(plan.first, self.config.teacher.model)
+        body = build_request_body(
+            plan.first, self.config.teacher.model, shorten_data_uri
+        )
         yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
+
+    def _describe_prompt_tokens(
+        self, plan: RequestPlan, open_requests: Callable[[], Iterator[Request]]
+    ) -> str:
+        teacher = self.config.teacher
+        if plan.open_images and teacher.endpoints:
+            image_url = read_data_uri(self.media)
+            # Imported when needed: aiohttp takes a quarter of a second.
+            from cotbuild.builder.teachers.served_tokens import count_served_tokens
+
+            count = run_async(count_served_tokens(teacher, open_requests(), image_url))
+            if count is not None:
+                return count.describe(plan.num_open)
+        text = describe_prompt_tokens(
+            open_requests(), plan.num_open, plan.open_chars, tokenizer_folder(teacher)
+        )
+        if not plan.open_images:
+            return text
+        pictures = pluralize(plan.open_images, "picture")
+        return f"{text} of text, without those of {pictures},"
 
     def _announce(
         self, plan: RequestPlan, rules: ChainRules, lookup: AnswerLookup
@@ -191,7 +216,12 @@ class TeacherJob(Job):
         num_requests = 0
         early_stop = EarlyStop(plan.num_chains - plan.num_open_chains)
         async with open_teacher(
-            self.config.teacher, self.teacher, self.store.root, ui.say
+            self.config.teacher,
+            self.teacher,
+            self.store.root,
+            ui.say,
+            media=self.media,
+            max_images=plan.max_images,
         ) as teacher:
             longest = plan.longest
             warning = await teacher.check(longest) if longest is not None else None
@@ -245,14 +275,17 @@ class TeacherJob(Job):
                 yield to_rationale(chain, rules.grading)
 
 
-def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
+def resolve_teacher_job(
+    config: BuildConfig, out: Path, *, preview: bool = False
+) -> TeacherJob:
     """Return the job of a configuration whose rationales a teacher writes.
 
-    Makes no request for a completion, but may look up a Hub id or an endpoint that is
-    new to `out`. Raises ConfigError, DataError or TeacherError.
+    Of a `preview` the pictures are not written. Makes no request for a completion, but
+    may look up a Hub id or an endpoint that is new to `out`. Raises ConfigError,
+    DataError or TeacherError.
     """
     refuse_published_key(config.teacher)
-    store = AnswerStore(out)
+    store, folder = AnswerStore(out), media_folder(out)
     templates = load_purpose_templates(config)
     source = open_source(config.source, store.root)
     eval_splits = resolve_eval_splits(config, source)
@@ -266,6 +299,7 @@ def resolve_teacher_job(config: BuildConfig, out: Path) -> TeacherJob:
         checksums=split_checksums(config, source, eval_splits),
         grading=open_grading(config.grading),
         templates=templates,
+        media=PreviewStore(folder) if preview else MediaStore(folder),
     )
 
 

@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from cotbuild.builder.media.store import MediaStore
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.identity import refuse_recorded, save_identity
+from cotbuild.builder.teachers.vllm.weights import refuse_text_model
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.server_profiles import find_profile
 from cotbuild.schemas.teacher_config import TeacherConfig
@@ -21,7 +23,13 @@ SCRIPTED_WINDOW = 128
 
 
 def open_teacher(
-    config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]
+    config: TeacherConfig,
+    identity: str,
+    store_dir: Path,
+    say: Callable[[str], None],
+    *,
+    media: MediaStore | None = None,
+    max_images: int = 0,
 ) -> Teacher:
     """Return the teacher, to be entered with `async with`.
 
@@ -33,25 +41,38 @@ def open_teacher(
         identity: What `teacher_identity` returned for it.
         store_dir: The store; a managed server's logs go to its folder `logs`.
         say: Receives lines about progress, restarts and endpoints.
+        media: The pictures of the requests; None if they have none.
+        max_images: The most pictures of one request.
 
     Raises:
-        ConfigError: The teacher is only recorded, or has the profile of another server
-            than the one that would be started.
+        ConfigError: The teacher is only recorded, has the profile of another server
+            than the one that would be started, or takes no pictures, and there are
+            some.
     """
     refuse_recorded(config)
     if config.endpoints:
-        return _open_endpoints(config, identity, store_dir, say)
+        return _open_endpoints(config, identity, store_dir, say, media)
     if config.model != "scripted":
         _refuse_other_profile(config)
+        if max_images:
+            refuse_text_model(config)
     save_identity(config, identity, store_dir)
     # Imported when needed: aiohttp alone takes a quarter of a second.
     if config.model == "scripted":
         from cotbuild.builder.teachers.scripted import ScriptedTeacher
 
         return ScriptedTeacher(config.scripted, config.window or SCRIPTED_WINDOW)
+    from cotbuild.builder.teachers.http.images import read_data_uri, refuse_image
     from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 
-    return ManagedTeacher(config, identity, store_dir / "logs", say)
+    return ManagedTeacher(
+        config,
+        identity,
+        store_dir / "logs",
+        say,
+        image_url=refuse_image if media is None else read_data_uri(media),
+        max_images=max_images,
+    )
 
 
 def refuse_published_key(config: TeacherConfig) -> None:
@@ -75,14 +96,20 @@ def _refuse_other_profile(config: TeacherConfig) -> None:
 
 
 def _open_endpoints(
-    config: TeacherConfig, identity: str, store_dir: Path, say: Callable[[str], None]
+    config: TeacherConfig,
+    identity: str,
+    store_dir: Path,
+    say: Callable[[str], None],
+    media: MediaStore | None,
 ) -> Teacher:
+    from cotbuild.builder.teachers.http.images import read_data_uri, refuse_image
     from cotbuild.builder.teachers.http.pool import EndpointPool
     from cotbuild.builder.teachers.verified import VerifiedEndpoint
 
     api_key = os.environ.get("OPENAI_API_KEY")
+    image_url = refuse_image if media is None else read_data_uri(media)
     clients = [
-        VerifiedEndpoint(url, config, identity, store_dir, api_key)
+        VerifiedEndpoint(url, config, identity, store_dir, api_key, image_url)
         for url in config.endpoints
     ]
     return EndpointPool(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cotbuild.builder.teachers.http.client import CALL_TIMEOUT_S, EndpointClient
+from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
 from cotbuild.builder.teachers.identity import check_tokenizer, save_identity
 from cotbuild.schemas.completion import Request
 from cotbuild.schemas.teacher_config import TeacherConfig
@@ -21,6 +22,7 @@ class VerifiedEndpoint(EndpointClient):
         identity: str,
         store_dir: Path,
         api_key: str | None,
+        image_url: ImageUrl = refuse_image,
     ) -> None:
         timeout_s = min(CALL_TIMEOUT_S, config.stall_s)
         super().__init__(
@@ -29,6 +31,7 @@ class VerifiedEndpoint(EndpointClient):
             api_key=api_key,
             call_timeout_s=timeout_s,
             max_answer_s=config.max_answer_s,
+            image_url=image_url,
         )
         self._config = config
         self._identity = identity

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from cotbuild.builder.teachers.http.bodies import MAX_LIST_BYTES, MAX_SMALL_BYTES
+from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
 from cotbuild.builder.teachers.http.refusals import NOT_READY_STATUS, is_transient
+from cotbuild.builder.teachers.http.request_body import encode_messages
 from cotbuild.builder.teachers.http.served_models import ServedModels, parse_models
 from cotbuild.builder.teachers.http.session import EndpointSession
 from cotbuild.builder.teachers.http.wire import ServerLoad, one_line, parse_load
@@ -42,7 +45,7 @@ REFUSED_STATUS = frozenset({401, 402, 403})
 """Of /models: no completion would be answered either."""
 
 
-class _Tokens(BaseModel):
+class Tokens(BaseModel):
     """vLLM's answer to /tokenize."""
 
     count: int = Field(ge=1)
@@ -103,15 +106,17 @@ def _find_length(session: EndpointSession, models: ServedModels) -> int | None:
 
 
 async def check_fit(
-    session: EndpointSession, sample: Request, max_model_len: int | None
+    session: EndpointSession,
+    sample: Request,
+    max_model_len: int | None,
+    image_url: ImageUrl = refuse_image,
 ) -> str | None:
     """Return a warning, on one line, if the sample does not fit the server's context.
 
     That is known as far as max_model_len and /tokenize tell. Raises TeacherError if the
     server cannot be reached or is not ready.
     """
-    messages = [message.model_dump() for message in sample.messages]
-    tokens = await _tokenize(session, messages, sample.chat_template_kwargs)
+    tokens = await tokenize_request(session, sample, image_url)
     prompt_tokens = tokens.count if tokens else 0
     limit = tokens.max_model_len if tokens else max_model_len
     max_tokens = sample.max_tokens_sent or 1
@@ -122,6 +127,22 @@ async def check_fit(
     return (
         f"the longest prompt {prompt}and {max_tokens} more do not fit the server's "
         f"{limit}. Lower --max-tokens or raise the server's --max-model-len."
+    )
+
+
+async def tokenize_request(
+    session: EndpointSession, request: Request, image_url: ImageUrl
+) -> Tokens | None:
+    """Return the tokens of a request's prompt; None without vLLM's /tokenize.
+
+    Raises TeacherError if the server cannot be reached or is not ready.
+    """
+    messages = encode_messages(request, image_url)
+    return await _tokenize(
+        session,
+        messages,
+        request.chat_template_kwargs,
+        continues=request.continue_final_message,
     )
 
 
@@ -145,14 +166,18 @@ async def tokenize_digest(session: EndpointSession) -> str | None:
 
 async def _tokenize(
     session: EndpointSession,
-    messages: list[dict[str, str]],
+    messages: Sequence[Mapping[str, Any]],
     kwargs: dict[str, Any] | None,
-) -> _Tokens | None:
+    *,
+    continues: bool = False,
+) -> Tokens | None:
     body: dict[str, Any] = {
         "model": session.model,
         "messages": messages,
-        "add_generation_prompt": True,
+        "add_generation_prompt": not continues,
     }
+    if continues:
+        body["continue_final_message"] = True
     if kwargs is not None:
         body["chat_template_kwargs"] = kwargs
     data = json.dumps(body).encode()
@@ -165,7 +190,7 @@ async def _tokenize(
         return None
     # llama.cpp has a /tokenize of another form.
     with contextlib.suppress(ValidationError):
-        return _Tokens.model_validate_json(reply.raw)
+        return Tokens.model_validate_json(reply.raw)
     return None
 
 

@@ -19,6 +19,7 @@ from cotbuild.builder.teachers.http.bodies import (
     read_body_start,
 )
 from cotbuild.builder.teachers.http.connection_faults import to_retryable
+from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
 from cotbuild.builder.teachers.http.refusals import classify_error
 from cotbuild.builder.teachers.http.replies import parse_reply, to_answer
 from cotbuild.builder.teachers.http.request_body import build_request_body
@@ -28,6 +29,7 @@ from cotbuild.builder.teachers.http.session import (
     EndpointSession,
     Unreachable,
 )
+from cotbuild.builder.teachers.http.vision import check_vision
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
     ServerLoad,
@@ -50,6 +52,8 @@ class EndpointClient:
         uds: A Unix socket to connect through; `base_url` then only gives the path.
         call_timeout_s: Time limit in seconds of every call but a completion.
         max_answer_s: Time limit in seconds of a completion; None for none.
+        image_url: Returns the URL under which a picture is sent; it is called for each
+            attempt, so that only the pictures on their way are in memory.
 
     Raises:
         ConfigError: The URL or the key is malformed.
@@ -64,6 +68,7 @@ class EndpointClient:
         uds: Path | None = None,
         call_timeout_s: float = CALL_TIMEOUT_S,
         max_answer_s: float | None = None,
+        image_url: ImageUrl = refuse_image,
     ) -> None:
         self._session = EndpointSession(
             base_url,
@@ -81,6 +86,7 @@ class EndpointClient:
         """Why the last `check` could not confirm that the model is served, if so."""
         self._chat = self.base / "chat/completions"
         self._answered_as: str | None = None
+        self._image_url = image_url
 
     async def __aenter__(self) -> Self:
         self._session.open()
@@ -102,7 +108,8 @@ class EndpointClient:
         `RetryableFailure.lost` reports a broken connection: the server may be gone.
 
         Raises TeacherError if no request can succeed here: 401, 402, 403, 404, a
-        redirect, or an answer from another model than before.
+        redirect, or an answer from another model than before; and StoreError if a
+        picture cannot be read.
         """
         connections = self._session.connections
         limit = completion_limit(request.max_tokens_sent)
@@ -123,7 +130,7 @@ class EndpointClient:
         return to_retryable(fault, self._session.secret, self._session.max_answer_s)
 
     def _encode_request(self, request: Request) -> bytes:
-        body = build_request_body(request, self.model)
+        body = build_request_body(request, self.model, self._image_url)
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _read_response(
@@ -180,14 +187,26 @@ class EndpointClient:
     async def check(self, sample: Request | None) -> str | None:
         """Make sure that the model is served and that `sample` fits its context.
 
-        Returns a warning if the sample does not fit; sets `model_warning`. Raises
-        TeacherError as checks.check_model does. Without a sample only the model is
+        Where the sample has pictures, also that the model takes them. Returns a warning
+        if the sample does not fit; sets `model_warning`. Raises TeacherError as
+        checks.check_model and check_vision do. Without a sample only the model is
         checked.
         """
         limit, self.model_warning = await checks.check_model(self._session)
         if sample is None:
             return None
-        return await checks.check_fit(self._session, sample, limit)
+        if sample.num_images:
+            await check_vision(self._session, sample)
+        return await checks.check_fit(self._session, sample, limit, self._image_url)
+
+    async def count_prompt_tokens(self, request: Request) -> int | None:
+        """Return the tokens of a prompt with its pictures; None without /tokenize.
+
+        Raises TeacherError if the server cannot be reached, and StoreError if a picture
+        cannot be read.
+        """
+        tokens = await checks.tokenize_request(self._session, request, self._image_url)
+        return None if tokens is None else tokens.count
 
     async def tokenize_digest(self) -> str | None:
         """Return the digest of some token ids, a part of an endpoint's identity.

@@ -1,15 +1,23 @@
-"""The JSON body of a chat completion request. Pure."""
+"""The JSON body of a chat completion request. Pure but for the reading of pictures."""
 
 from typing import Any
 
+from cotbuild.builder.teachers.http.images import (
+    ImageUrl,
+    encode_content,
+    refuse_image,
+)
 from cotbuild.schemas.completion import BodyEdits, Request
 
 
-def build_request_body(request: Request, model: str) -> dict[str, Any]:
+def build_request_body(
+    request: Request, model: str, image_url: ImageUrl = refuse_image
+) -> dict[str, Any]:
     """Return the JSON body of a chat completion request.
 
     Every sampling field is explicit, unless the request's edits leave it out; vLLM
-    reads top_k 0 as off.
+    reads top_k 0 as off. Raises what `image_url` raises, which returns the URL of a
+    picture.
     """
     fields: dict[str, Any] = request.sampling.model_dump()
     if request.seed is not None:
@@ -25,9 +33,17 @@ def build_request_body(request: Request, model: str) -> dict[str, Any]:
         fields = edit_fields(fields, request.edits)
     return {
         "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": encode_messages(request, image_url),
         **fields,
     }
+
+
+def encode_messages(request: Request, image_url: ImageUrl) -> list[dict[str, Any]]:
+    """Return the turns of a request as its body has them."""
+    return [
+        {"role": message.role, "content": encode_content(message.content, image_url)}
+        for message in request.messages
+    ]
 
 
 def edit_fields(fields: dict[str, Any], edits: BodyEdits) -> dict[str, Any]:

