@@ -129,6 +129,14 @@ class Template(Record):
         description="Beginning of the reply, which the teacher continues; $target is the "
         "target. None: the teacher begins the reply itself.",
     )
+    answer_head: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=40,
+        exclude_if=lambda head: head is None,
+        description="Line head behind which the teacher is to put an answer in prose, "
+        "such as Translation. None: any common one.",
+    )
     choice_line: str = Field(
         default="($label) $text", description="One line of $choices."
     )

@@ -118,6 +118,18 @@ class FailureGroup(Record):
     count: int = Field(ge=1, description="Number of chains.")
 
 
+class ScoreSummary(Record):
+    """The mean score of answers in prose, by one metric."""
+
+    metric: str = Field(min_length=1, description="Name of the metric, such as chrf2.")
+    settings: str = Field(
+        description="All that a score depends on besides the texts and the version of the "
+        "metric's package, in the form of sacrebleu's signatures."
+    )
+    num_rows: int = Field(ge=1, description="Number of answers scored.")
+    mean: float = Field(description="Mean of the scores of single answers, 0 to 100.")
+
+
 class RunInfo(Record):
     """When and where a build was made.
 
@@ -179,6 +191,12 @@ class Manifest(Record):
         description="Package and version of the metric, such as `math-verify 0.8.0`; None "
         "if there is none.",
     )
+    prose_scorers: str | None = Field(
+        default=None,
+        exclude_if=lambda packages: packages is None,
+        description="Packages that scored answers in prose, with versions; None if no "
+        "answer was scored.",
+    )
     templates: list[TemplateEntry] = Field(
         description="Templates used, ordered by name."
     )
@@ -228,6 +246,11 @@ class Manifest(Record):
         exclude_if=lambda rules: not rules,
         description="Verdicts by the rule that read the answer, or that no single one is "
         "stated; empty in builds that did not record rules.",
+    )
+    scores: tuple[ScoreSummary, ...] = Field(
+        default=(),
+        exclude_if=lambda scores: not scores,
+        description="Mean scores of answers in prose; empty if no answer was scored.",
     )
     failures: dict[str, int] = Field(
         description="Unscored chains by kind of failure; no_target if the target is not "

@@ -26,6 +26,7 @@ from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
+from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import write_text_atomic
@@ -132,6 +133,7 @@ def _manifest(
     run: RunInfo,
 ) -> Manifest:
     digests = config_digests(files)
+    figures = counts.figures()
     return Manifest(
         cotbuild=cotbuild_version(),
         title=job.title,
@@ -142,6 +144,7 @@ def _manifest(
         extract_version=EXTRACT_VERSION,
         grading=job.config.grading,
         math_metric=installed_metric(job.config.grading),
+        prose_scorers=installed_scorers() if figures.scores else None,
         templates=_template_entries(rows, counts),
         exemplars=job.config.exemplars,
         sampling=rows.sampling,
@@ -151,7 +154,7 @@ def _manifest(
         edits=rows.edits,
         imported=rows.imported,
         source=source,
-        **counts.figures()._asdict(),
+        **figures._asdict(),
         digests=digests,
         files=files,
         card_version=CARD_VERSION,

@@ -20,14 +20,16 @@ from cotbuild.prompts.response_format import (
 )
 from cotbuild.prompts.template import Template, render_messages
 from cotbuild.schemas.answers.grade import (
+    GIVEN_BY_CHOICE,
+    GIVEN_TARGET,
     PLAIN_GRADING,
-    GivenBy,
     GradedCompletion,
     GradingRules,
     grade_completion,
     without_given_answer,
 )
 from cotbuild.schemas.answers.json_answer import read_json_answer
+from cotbuild.schemas.answers.prose_scores import check_scorers
 from cotbuild.schemas.answers.turn import split_think_tags
 from cotbuild.schemas.completion import (
     MAX_SEED,
@@ -51,8 +53,6 @@ RULES_VERSION = 1
 """Version of `next_step`: a changed rule may make requests that were not made before."""
 LONGER_FACTOR = 4
 """Times max_tokens, where a text that was cut is requested once more."""
-GIVEN_BY_CHOICE: GivenBy = "choice_request"
-GIVEN_TARGET: GivenBy = "given_target"
 MISSED_VERDICTS = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNCATED})
 """Verdicts after which elicit-then-rationalize asks again with the target shown, as in
 STaR (arXiv 2203.14465).
@@ -336,6 +336,7 @@ def grade_chain(
         given_by=given_by,
         grading=grading,
         heads=step.template.line_heads_of(question),
+        answer_head=step.template.answer_head,
         flags=flags,
     )
     if finished.choice is None or chosen is not None:
@@ -357,7 +358,12 @@ def _unscored(reasoning: str | None) -> GradedCompletion:
 
 
 def start_chain(rules: ChainRules, question: Question, sample_index: int) -> Chain:
-    """Return a chain before its first answer."""
+    """Return a chain before its first answer.
+
+    Raises ConfigError if its answer is to be scored and the packages are not installed.
+    """
+    if question.kind is QuestionKind.PROSE and rules.grading.prose_scorer is not None:
+        check_scorers()
     first = next_step(rules, question, sample_index, ())
     return Chain(question, sample_index, (), first)
 

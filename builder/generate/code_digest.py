@@ -27,6 +27,7 @@ DERIVING = (
     "cotbuild.builder.generate.import_job",
     "cotbuild.builder.generate.jobs",
     "cotbuild.builder.generate.rows",
+    "cotbuild.builder.generate.score_means",
     "cotbuild.builder.generate.teacher_job",
     "cotbuild.builder.hub",
     "cotbuild.builder.imports",

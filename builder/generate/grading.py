@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from cotbuild.builder.math_metric import open_math_verify
 from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.answers.prose_scores import prose_scorer
 from cotbuild.schemas.grading import GradingConfig
 
 _PACKAGES = {"math_verify": "math-verify"}
@@ -27,7 +28,9 @@ def installed_metric(config: GradingConfig) -> str | None:
 def open_grading(config: GradingConfig) -> GradingRules:
     """Return the rules and metrics that a configuration asks for.
 
+    The scorer of prose imports its packages once a text is scored.
+
     Raises ConfigError if the package of a metric is not installed.
     """
     metric = None if config.math_metric is None else open_math_verify()
-    return GradingRules(config.closing_sentence, metric)
+    return GradingRules(config.closing_sentence, metric, prose_scorer())

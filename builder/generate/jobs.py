@@ -20,6 +20,7 @@ from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -165,6 +166,8 @@ def is_up_to_date(job: Job, inputs: str, manifest: Manifest) -> bool:
     if run is None or run.open_failures:
         return False
     if run.inputs != inputs or run.store != job.store.state_digest():
+        return False
+    if manifest.prose_scorers not in (None, installed_scorers()):
         return False
     if find_config(job.out) is None or not (job.out / CARD).is_file():
         return False

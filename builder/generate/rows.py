@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
+from cotbuild.builder.generate.score_means import ScoreMeans
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.schemas.answers.compare import is_hundredfold
 from cotbuild.schemas.answers.grade import GradingRules
@@ -14,7 +15,7 @@ from cotbuild.schemas.failure_messages import (
     FailureMessages,
     publishable_message,
 )
-from cotbuild.schemas.manifest import NO_TARGET, FailureGroup
+from cotbuild.schemas.manifest import NO_TARGET, FailureGroup, ScoreSummary
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import (
     Flag,
@@ -121,6 +122,7 @@ class RowFigures(NamedTuple):
     purposes: dict[str, int]
     flags: dict[str, int]
     answer_rules: dict[str, dict[str, int]]
+    scores: tuple[ScoreSummary, ...]
     failures: dict[str, int]
     failure_messages: tuple[FailureGroup, ...]
     completion_tokens: int
@@ -138,6 +140,7 @@ class BuildCounts:
     """Verdicts by kind and target, where there are few different targets."""
     by_rule: dict[str, Counter[str]] = field(default_factory=dict)
     """Verdicts by the rule that read the answer."""
+    scores: ScoreMeans = field(default_factory=ScoreMeans)
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     failure_messages: FailureMessages = field(default_factory=FailureMessages)
@@ -154,6 +157,7 @@ class BuildCounts:
         """Count one row."""
         self.num_questions += row.sample_index == 0
         self.verdicts[row.verdict.value] += 1
+        self.scores.add(row)
         self.flags.update(flag.value for flag in row.flags)
         self.purposes[row.purpose.value] += 1
         self._add_step(row.purpose, row.kind, row.completion_tokens)
@@ -188,6 +192,7 @@ class BuildCounts:
             purposes=dict(sorted(self.purposes.items())),
             flags=dict(sorted(self.flags.items())),
             answer_rules=_sorted_counts(self.by_rule),
+            scores=self.scores.summaries(),
             failures=dict(sorted(self.failures.items())),
             failure_messages=self.failure_messages.groups(),
             completion_tokens=self.completion_tokens,

@@ -23,6 +23,7 @@ from cotbuild.builder.sources import open_source
 from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.variants.check import check_variants
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION, GradingRules
+from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError, OtherVersionError
 from cotbuild.schemas.import_recipe import ImportEntry
@@ -111,6 +112,11 @@ def unverifiable_reason(manifest: Manifest) -> str | None:
             f"answers were compared by {manifest.math_metric}, while "
             f"{metric or 'no such package'} is installed here"
         )
+    if manifest.prose_scorers not in (None, installed_scorers()):
+        return (
+            f"answers were scored by {manifest.prose_scorers}, while "
+            f"{installed_scorers() or 'no such packages are'} installed here"
+        )
     if not has_templates(manifest):
         return "built before templates were stored in manifest.json"
     return None
@@ -139,6 +145,8 @@ def _who_can_verify(manifest: Manifest) -> str:
         )
     if manifest.math_metric != installed_metric(manifest.grading):
         return f"Install {short_repr(manifest.math_metric)[1:-1]} to verify them."
+    if manifest.prose_scorers not in (None, installed_scorers()):
+        return f"Install {short_repr(manifest.prose_scorers)[1:-1]} to verify them."
     return f"{writer} wrote the rows; no version can derive them again."
 
 

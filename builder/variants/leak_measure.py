@@ -58,17 +58,19 @@ def find_named_answers_loosely(text: str, question: Question) -> NamedAnswers:
     letter alone (A and I only before punctuation or after "option").
 
     number: the text has its digits, or its word up to twenty. yes_no: the text has one
-    of the words yes, true, no, false.
+    of the words yes, true, no, false. prose: nothing, as by the exact rule.
     """
     match question.kind:
         case QuestionKind.CHOICE:
             return _find_choices(text, question)
-        case QuestionKind.TEXT | QuestionKind.PROSE:
+        case QuestionKind.TEXT:
             return _find_text(text, question)
         case QuestionKind.NUMBER:
             return _find_number(text, question)
         case QuestionKind.YES_NO:
             return _find_yes_no(text, question)
+        case QuestionKind.PROSE:
+            return NamedAnswers(False, False)
 
 
 def _find_choices(text: str, question: Question) -> NamedAnswers:

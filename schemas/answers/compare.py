@@ -65,6 +65,7 @@ def find_match(
     leaves them, without LaTeX dressing, or as expressions ("text"); by value, if both
     are numbers whose units agree ("number"); as sets of labels ("label_set"). What is
     not equal then, numbers and texts alike, is left to `math_metric` ("math_verify").
+    Prose is scored, and never equal.
     """
     match question.kind:
         case QuestionKind.CHOICE:
@@ -76,6 +77,8 @@ def find_match(
             found = _match_number(answer, question.targets)
         case QuestionKind.TEXT:
             found = _match_text(answer, question.targets)
+        case QuestionKind.PROSE:
+            return None
     if found is not None or math_metric is None:
         return found
     return _match_maths(answer, question.targets, math_metric)

@@ -89,7 +89,7 @@ def extract_answer(
         closing_sentence=closing_sentence,
     )
     chosen = None
-    rationale = _tidy(turn)
+    rationale = tidy_rationale(turn)
     if statements and answer_first:
         chosen = statements[0]
         rationale = _rationale_after_first(turn, view, statements)
@@ -130,7 +130,9 @@ def _rationale_before_last(
     """
     last = statements[-1]
     without_end = _cut_statements_at_end(text, statements)
-    before = _tidy(without_end[_end_of_statements_at_start(text, statements) :])
+    before = tidy_rationale(
+        without_end[_end_of_statements_at_start(text, statements) :]
+    )
     if before:
         return before, p.has_words(text[last.end :])
     return _reason_given(text, view, last, len(text)), False
@@ -142,7 +144,9 @@ def _rationale_after_first(text: str, view: str, statements: list[Statement]) ->
     if len(statements) > 1 and not p.has_words(text[statements[-1].end :]):
         end = len(_cut_statements_at_end(text, statements[1:]))
     reason = _reason_given(text, view, first, end)
-    return reason or _tidy(_trim_end(text[: _introduction_start(text, first.start)]))
+    return reason or tidy_rationale(
+        _trim_end(text[: _introduction_start(text, first.start)])
+    )
 
 
 def _reason_given(text: str, view: str, statement: Statement, end: int) -> str:
@@ -151,12 +155,12 @@ def _reason_given(text: str, view: str, statement: Statement, end: int) -> str:
     That is what follows "because" in its sentence, else what follows its sentence.
     """
     if statement.answer is None:
-        return _tidy(text[:end])
+        return tidy_rationale(text[:end])
     reason = p.REASON.search(view, statement.answer_end, statement.end)
     start = reason.start() if reason else statement.end
     if because := p.BECAUSE.match(view, start):
-        return _tidy(text[because.end() : max(start, end)])
-    return _tidy(text[start : max(start, end)])
+        return tidy_rationale(text[because.end() : max(start, end)])
+    return tidy_rationale(text[start : max(start, end)])
 
 
 def _cut_statements_at_end(text: str, statements: list[Statement]) -> str:
@@ -202,7 +206,7 @@ def _introduction_start(text: str, start: int) -> int:
     return window_start + (heading.start() if heading else len(window))
 
 
-def _tidy(text: str) -> str:
+def tidy_rationale(text: str) -> str:
     """Strip white space and headings such as "Rationale:"; empty if no word is left."""
     text = text.strip()
     if scaffold := p.SCAFFOLD.match(text):

@@ -4,8 +4,9 @@ The rules, in short. An answer counts only if the text states it, or if it is in
 of a JSON object that ends the text. The rationale is the text without such statements and
 without anything after the last of them. A completion is *correct* if its answer is
 the target, else *incorrect*; *no_answer* if it states none, or several; *truncated* if
-max_tokens cut it before an answer that comes last; *unscored* if there is no target to
-compare with. Flags say more about a text and never change its verdict. Pure.
+max_tokens cut it before an answer that comes last; *scored* if its answer is prose,
+which is scored against references and neither right nor wrong; *unscored* if there is no
+target to compare with. Flags say more about a text and never change its verdict. Pure.
 """
 
 from typing import Literal, NamedTuple
@@ -16,9 +17,15 @@ from cotbuild.schemas.answers.compare import MathMetric, answers_differ, find_ma
 from cotbuild.schemas.answers.extract import Extraction, extract_answer
 from cotbuild.schemas.answers.flags import find_flags
 from cotbuild.schemas.answers.json_answer import find_json_answer, read_json_object
+from cotbuild.schemas.answers.prose_answer import (
+    read_prose,
+    read_prose_object,
+    read_prose_rationale,
+)
+from cotbuild.schemas.answers.prose_scores import ProseScorer
 from cotbuild.schemas.answers.turn import SplitText, split_reasoning
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.rationale import Flag, Verdict
+from cotbuild.schemas.rationale import Flag, Score, Verdict
 from cotbuild.schemas.record import Record
 
 EXTRACT_VERSION = 3
@@ -33,12 +40,17 @@ target that the text was written for, a column beside the text, or a request tha
 constrained the answer to the choices.
 """
 
+GIVEN_TARGET: GivenBy = "given_target"
+GIVEN_BY_CHOICE: GivenBy = "choice_request"
+
 
 class GradingRules(NamedTuple):
     """The optional rules and metrics of a `GradingConfig`, opened for use."""
 
     closing_sentence: bool = False
     math_metric: MathMetric | None = None
+    prose_scorer: ProseScorer | None = None
+    """None: answers in prose have no scores."""
 
 
 PLAIN_GRADING = GradingRules()
@@ -49,7 +61,6 @@ _COMPARISONS = {
     QuestionKind.YES_NO: "yes_no",
     QuestionKind.NUMBER: "number",
     QuestionKind.TEXT: "text",
-    QuestionKind.PROSE: "text",
 }
 """The comparison that decides that an answer is incorrect, by kind of question."""
 
@@ -90,12 +101,15 @@ class GradedCompletion(Record):
         description="Reasoning returned apart, or in a <think> block; None: nothing."
     )
     verdict: Verdict = Field(
-        description="correct, incorrect, no_answer, truncated or unscored."
+        description="correct, incorrect, no_answer, truncated, scored or unscored."
     )
     verdict_rule: str | None = Field(
         default=None,
         description="Comparison with the target that decided the verdict; None: nothing "
         "was compared.",
+    )
+    scores: tuple[Score, ...] = Field(
+        default=(), description="Scores of an answer in prose, by metric."
     )
     flags: tuple[Flag, ...] = Field(description="Sorted; see Flag.")
 
@@ -109,9 +123,10 @@ def grade_completion(
     answer_first: bool = False,
     as_json: bool = False,
     given: str | None = None,
-    given_by: GivenBy = "given_target",
+    given_by: GivenBy = GIVEN_TARGET,
     grading: GradingRules = PLAIN_GRADING,
     heads: tuple[str, ...] = (),
+    answer_head: str | None = None,
     flags: bool = True,
 ) -> GradedCompletion:
     """Extract the answer and rationale of one completion and grade it; never raises.
@@ -131,16 +146,28 @@ def grade_completion(
         grading: Optional rules and metrics, opened for use.
         heads: Line heads of the prompt's form, such as "text", in lower case. Once an
             answer is stated, an invented next item begins at them.
-        flags: Whether to compute the flags of the rationale's wording, which take as
-            long as everything else.
+        answer_head: Line head behind which the template asks for an answer in prose,
+            such as "Translation"; None for common ones.
+        flags: Whether to compute scores and the flags of the rationale's wording, which
+            take as long as everything else.
     """
     split = split_reasoning(text)
     own_text = split.own_text
     reasoning = reasoning or split.reasoning
-    read_object = read_json_object if as_json else find_json_answer
-    extraction = read_object(own_text, question)
+    extraction = _read_object(own_text, question, as_json=as_json)
     if extraction is not None:
         answer_first = False  # the object's order is its own
+    elif question.kind is QuestionKind.PROSE and given is not None:
+        extraction = read_prose_rationale(own_text, question, heads)
+    elif question.kind is QuestionKind.PROSE:
+        extraction = read_prose(
+            own_text,
+            question,
+            answer_first=answer_first,
+            answer_head=answer_head,
+            heads=heads,
+        )
+        answer_first = False  # an answer that opens the text may still be cut
     else:
         extraction = extract_answer(
             own_text,
@@ -162,8 +189,11 @@ def grade_completion(
     rationale = extraction.rationale or (reasoning or "").strip()
     start, end = _verbatim_span(extraction, split)
     all_flags = decision.flags
+    scores: tuple[Score, ...] = ()
     if flags:
         all_flags = tuple(sorted({*all_flags, *find_flags(rationale, question)}))
+        if decision.verdict is Verdict.SCORED:
+            scores = _score(extraction, question, grading.prose_scorer)
     return GradedCompletion(
         rationale=rationale,
         answer=extraction.answer,
@@ -173,8 +203,32 @@ def grade_completion(
         reasoning=reasoning,
         verdict=decision.verdict,
         verdict_rule=decision.comparison,
+        scores=scores,
         flags=all_flags,
     )
+
+
+def _read_object(text: str, question: Question, *, as_json: bool) -> Extraction | None:
+    """Read the JSON object of a text; None if there is none that counts."""
+    if question.kind is QuestionKind.PROSE:
+        return read_prose_object(text, question) if as_json else None
+    read_object = read_json_object if as_json else find_json_answer
+    return read_object(text, question)
+
+
+def _score(
+    extraction: Extraction, question: Question, scorer: ProseScorer | None
+) -> tuple[Score, ...]:
+    """Return the scores of an answer in prose.
+
+    There are none without a scorer, and none of a given target: it is the reference.
+    """
+    if extraction.answer is None or extraction.answer_rule == GIVEN_TARGET:
+        return ()
+    if scorer is None:
+        return ()
+    scores = scorer.score(extraction.answer, question.targets)
+    return tuple(Score(metric=metric, value=value) for metric, value in scores.items())
 
 
 def without_given_answer(
@@ -192,6 +246,7 @@ def without_given_answer(
         "answer_end": None,
         "verdict": verdict,
         "verdict_rule": None,
+        "scores": (),
     }
     return graded.model_copy(update=changes)
 
@@ -231,6 +286,8 @@ def decide_verdict(
         return Decision(Verdict.TRUNCATED, flags)
     if extraction.answer is None:
         return Decision(Verdict.NO_ANSWER, flags)
+    if question.kind is QuestionKind.PROSE:
+        return Decision(Verdict.SCORED, flags)
     match = find_match(extraction.answer, question, math_metric=math_metric)
     if match is not None:
         return Decision(Verdict.CORRECT, flags, match)

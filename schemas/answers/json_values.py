@@ -76,7 +76,8 @@ def _read_list(value: JsonList, question: Question) -> FieldAnswer:
         return read_field(value.items[0], question)
     texts = [item.text for item in value.items if isinstance(item, JsonText)]
     joined = ", ".join(texts)
-    is_text = question.kind is QuestionKind.TEXT and len(texts) == len(value.items)
+    is_text = question.kind in (QuestionKind.TEXT, QuestionKind.PROSE)
+    is_text = is_text and len(texts) == len(value.items)
     answer = joined if is_text and joined else None
     return FieldAnswer(answer, joined, value.start, value.end)
 
@@ -157,6 +158,7 @@ _READERS: dict[QuestionKind, Callable[[str, Question], str | None]] = {
     QuestionKind.YES_NO: _read_whole,
     QuestionKind.NUMBER: _read_number,
     QuestionKind.TEXT: _read_text,
+    QuestionKind.PROSE: lambda stated, _: stated,
 }
 
 

@@ -97,7 +97,8 @@ _YES_NO = re.compile(
 def find_mentions(text: str, question: Question) -> tuple[Mention, ...]:
     """Return the mentions in order, without overlaps.
 
-    Of two that overlap the longer one counts, then the earlier.
+    Of two that overlap the longer one counts, then the earlier. An answer in prose is
+    longer than a mention: its words are the subject of the rationale.
     """
     view = p.fold(text)
     low = view.lower()
@@ -337,9 +338,14 @@ def _find_in_text(view: str, low: str, question: Question) -> Iterator[_Place]: 
         yield from _find_name(low, _name(question.targets[0], target))
 
 
+def _find_in_prose(view: str, low: str, question: Question) -> Iterator[_Place]:  # noqa: ARG001
+    yield from ()
+
+
 _FINDERS: dict[QuestionKind, Callable[[str, str, Question], Iterator[_Place]]] = {
     QuestionKind.CHOICE: _find_in_choice,
     QuestionKind.YES_NO: _find_in_yes_no,
     QuestionKind.NUMBER: _find_in_number,
     QuestionKind.TEXT: _find_in_text,
+    QuestionKind.PROSE: _find_in_prose,
 }

@@ -1,12 +1,12 @@
 """Score prose against references: chrF2 and BLEU by sacrebleu, ROUGE-L by rouge-score.
 
 All scores are on a scale from 0 to 100. Both libraries are optional (the extra `prose`)
-and are imported by `open_scorer` only. A metric is described by a signature in the form
+and are imported by the first text that is scored. A metric is described by a signature in the form
 of sacrebleu's, which names all that its value depends on besides the texts.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple, Protocol
@@ -70,15 +70,25 @@ class _SacrebleuMetric(Protocol):
 
 
 class ProseScorer:
-    """The three metrics, for a text and for a corpus. Made by `open_scorer`."""
+    """The three metrics, for a text and for a corpus.
 
-    def __init__(self) -> None:
-        """Import both libraries, which takes seconds; see `open_scorer`."""
-        from rouge_score.rouge_scorer import RougeScorer
+    The first text that is scored imports the libraries, which takes seconds; it raises
+    ConfigError if one is not installed.
+    """
+
+    @cached_property
+    def _chrf(self) -> _SacrebleuMetric:
+        check_scorers()
         from sacrebleu.metrics.chrf import CHRF
 
-        self._chrf: _SacrebleuMetric = CHRF()
-        self._rouge = RougeScorer(["rougeL"])
+        chrf: _SacrebleuMetric = CHRF()
+        return chrf
+
+    @cached_property
+    def _rouge(self) -> Any:
+        from rouge_score.rouge_scorer import RougeScorer
+
+        return RougeScorer(["rougeL"])
 
     def score(
         self, hypothesis: str, references: Sequence[str]
@@ -165,18 +175,27 @@ class ProseScorer:
         return f_measure
 
 
-def open_scorer() -> ProseScorer:
-    """Return the scorer of this process.
+@cache
+def prose_scorer() -> ProseScorer:
+    """Return the scorer of this process."""
+    return ProseScorer()
 
-    Raises ConfigError if sacrebleu or rouge-score is not installed.
-    """
+
+def open_scorer() -> ProseScorer:
+    """Return the scorer of this process; raises ConfigError as `check_scorers` does."""
+    check_scorers()
+    return prose_scorer()
+
+
+@cache
+def check_scorers() -> None:
+    """Raise ConfigError if sacrebleu or rouge-score is not installed."""
     for module, package in _PACKAGES.items():
         if find_spec(module) is None:
             raise ConfigError(
                 f"{package} is not installed; answers in prose are scored by it. "
                 "Install it with pip install 'cotbuild[prose]'."
             )
-    return _scorer()
 
 
 def installed_scorers() -> str | None:
@@ -197,7 +216,23 @@ def prose_signature(
     *,
     for_sentences: bool,
 ) -> str:
-    """Return the signature of a metric as sacrebleu writes it.
+    """Return the signature of a metric as sacrebleu writes it: its settings and version."""
+    settings = prose_settings(
+        metric, tokenizer, num_references, for_sentences=for_sentences
+    )
+    if metric == "rouge_l":
+        return f"{settings}|rouge-score:{version('rouge-score')}"
+    return f"{settings}|version:{version('sacrebleu')}"
+
+
+def prose_settings(
+    metric: ProseMetric,
+    tokenizer: Tokenizer,
+    num_references: int | None,
+    *,
+    for_sentences: bool,
+) -> str:
+    """Return the settings of a metric in the form of sacrebleu's signatures.
 
     `num_references` is the number of references of every text; None if it varies. The
     tokenizer and `for_sentences` make a difference to BLEU alone.
@@ -211,14 +246,7 @@ def prose_signature(
         fields = ("case:mixed", f"eff:{effective}", f"tok:{tokenizer}", "smooth:exp")
     else:
         fields = ("case:lower", "stem:no", "tok:words")
-    package = "rouge-score" if metric == "rouge_l" else "sacrebleu"
-    name = package if metric == "rouge_l" else "version"
-    return "|".join((f"nrefs:{references}", *fields, f"{name}:{version(package)}"))
-
-
-@cache
-def _scorer() -> ProseScorer:
-    return ProseScorer()
+    return "|".join((f"nrefs:{references}", *fields))
 
 
 @cache

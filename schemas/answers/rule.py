@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from cotbuild.schemas.question import QuestionKind
 
-ALL = frozenset(QuestionKind)
+ALL = frozenset(QuestionKind) - {QuestionKind.PROSE}
+"""All kinds but prose, whose answers are read by `prose_answer`."""
 CHOICE = frozenset({QuestionKind.CHOICE})
 NUMBER = frozenset({QuestionKind.NUMBER})
 YES_NO = frozenset({QuestionKind.YES_NO})

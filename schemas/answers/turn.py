@@ -67,7 +67,7 @@ _ANNOUNCING_CHARS = 150
 _HEADING_LINES = re.compile(r"(?m)^ {0,3}#{1,6} [^\n]{0,80}$")
 _DIGIT = re.compile(r"[0-9]")
 _INLINE_HEADS = ("q", "question", "problem", "passage", "premise")
-_CHAT_MARK = re.compile(
+CHAT_MARK = re.compile(
     r"<(?:\|(?:im_end|end|endoftext|eot_id|user|return|call)\|>|/s>|end_of_turn>|eos>"
     r"|\|im_start\|>(?![a-z])|\|im_start\|>(?:user|system|assistant|human|tool))"
 )
@@ -295,7 +295,7 @@ def _find_marks(
                 if _is_in_line(low, start):
                     marks.append(_Mark(start + 1, end, name, "", is_inline=True))
     if "<" in low:
-        for found in islice(_CHAT_MARK.finditer(low), _MAX_MARKS):
+        for found in islice(CHAT_MARK.finditer(low), _MAX_MARKS):
             marks.append(_Mark(*found.span(), "", "", is_inline=False))
     return sorted(marks)[:_MAX_MARKS]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cotbuild.schemas.answers.extract import extract_answer
-from cotbuild.schemas.answers.rule import Rule
+from cotbuild.schemas.answers.rule import ALL, Rule
 from cotbuild.schemas.answers.rules import RULES
 from cotbuild.schemas.question import QuestionKind
 from tests.support.commands import HERE
@@ -14,7 +14,7 @@ OPTIONAL = "closing_sentence"
 
 
 def kinds(rule: Rule) -> str:
-    if rule.kinds == frozenset(QuestionKind):
+    if rule.kinds == ALL:
         return "all"
     return ", ".join(kind.value for kind in QuestionKind if kind in rule.kinds)
 
