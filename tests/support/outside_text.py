@@ -69,7 +69,7 @@ from cotbuild.schemas.answers.prose_scores import open_scorer
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.finish_reasons import fold_reason
 from cotbuild.schemas.json_text import parse_json, parse_json_values, parse_record_json
-from cotbuild.schemas.question import Choice, Question
+from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.yaml_text import parse_yaml
 from tests.support.weathering import KINDS, question
@@ -159,6 +159,7 @@ _TRANSFORMED = [
 ]
 _LAYOUT = student.layout_of(builtin_variants()["both_sides"])
 _SECRET = SecretFilter("sk-sk-sk-sk-sk-0")
+_PROSE = Question.create("It rains.", kind=QuestionKind.PROSE, target="Es regnet.")
 _ROW: Mapping[str, object] = MappingProxyType(
     {
         "question_id": "q", "sample_index": 0, "choices": [], "failure": None, "purpose": "elicit", "other_steps": (),
@@ -312,6 +313,13 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "repeats_itself": flags.repeats_itself,
     "has_markup": flags.has_markup,
     "is_refusal": _for_kinds(flags.is_refusal),
+    "grade_completion of prose": lambda text: grade.grade_completion(_PROSE, text),
+    "grade_completion of prose first": lambda text: grade.grade_completion(
+        _PROSE, text, answer_first=True
+    ),
+    "grade_completion of prose as JSON": lambda text: grade.grade_completion(
+        _PROSE, '{"rationale": "' + text + '", "answer": "' + text, as_json=True
+    ),
     "split_words": prose_words.split_words,
     "find_tokenizer": lambda text: prose_words.find_tokenizer([text]),
     "score of prose": lambda text: open_scorer().score(text, [text[1:]]),
@@ -440,6 +448,8 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "extract_answer given": (" \n",),
     "grade_completion": ("<think>", "1.1"),
     "grade_completion as JSON": ('\\"',),
+    "grade_completion of prose": ("\nAnswer:", "\n* ", "\n\nq"),
+    "grade_completion of prose first": ("\nWhy:", "**"),
     "read_json_object": ('{"rationale": "', '"answer"  '),
     "find_json_answer": ('{"answer": "B"}\n', '{"a": '),
     "find_objects": ('{"a": ', "{'a': '", '{"a": [1, ', '{"a": "\\'),

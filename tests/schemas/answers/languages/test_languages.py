@@ -11,6 +11,7 @@ import pytest
 
 from cotbuild.schemas.answers.extract import extract_answer
 from cotbuild.schemas.answers.languages.table import LANGUAGES
+from cotbuild.schemas.answers.rule import ALL
 from cotbuild.schemas.question import Question, QuestionKind
 from tests.schemas.answers.languages import (
     ar,
@@ -64,6 +65,7 @@ def cases() -> list[tuple[str, QuestionKind, str, str | None]]:
         (code_of(table), kind, text, answer)
         for table in TABLES
         for kind in QuestionKind
+        if kind in ALL
         for text, answer in getattr(table, kind.upper())
     ]
 
