@@ -99,11 +99,11 @@ FINGERPRINTS = {
     "number_inputs@1": "76b61d8b27ae741b",
     "number_inputs_rationalize@1": "3e029aa90e0746bb",
     "prose_rationalize@1": "b672889fda32ae4f",
-    "prose_zero_shot@1": "ad918e95ef2ac933",
+    "prose_zero_shot@1": "ad7fe4d611fe078f",
     "text_inputs@1": "4aec017f3b039374",
     "text_inputs_rationalize@1": "ab2715446bafdcd0",
     "translation_rationalize@1": "7129858efcbdfc39",
-    "translation_zero_shot@1": "889e3be97591e2af",
+    "translation_zero_shot@1": "25047bb0401b994c",
     "yes_no_inputs@1": "2851954a9ec44ce0",
     "yes_no_inputs_rationalize@1": "1b554262b3637a64",
 }

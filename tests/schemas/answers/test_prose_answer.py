@@ -79,7 +79,7 @@ def test_the_text_behind_the_last_line_head_is_the_answer(
 def test_a_text_without_a_line_head_states_no_answer(text: str) -> None:
     found = grade(text)
     assert (found.answer, found.verdict) == (None, Verdict.NO_ANSWER)
-    assert found.answer_rule is found.answer_start is None
+    assert (found.answer_rule, found.answer_start) == (None, None)
 
 
 @pytest.mark.parametrize(
