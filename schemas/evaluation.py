@@ -12,7 +12,8 @@ FORCED_CHOICE = (
     "raw log-likelihood"
 )
 FREE_ANSWER = "free greedy answer, compared as answers are graded"
-"""The primary metrics, for questions with options and without."""
+PROSE_SCORES = "scores of the free answer against the references, of all questions"
+"""The primary metrics, for questions with options, without, and for prose."""
 
 
 _Z_95 = 1.959963984540054
@@ -169,6 +170,43 @@ class Classification(Record):
     )
 
 
+class CorpusScore(Record):
+    """A score of answers in prose against references, with its 95 % bootstrap interval."""
+
+    metric: str = Field(description="Name of the metric: chrf2, bleu, rouge_l.")
+    signature: str = Field(
+        description="All that the score depends on besides the texts, in sacrebleu's form."
+    )
+    num_questions: int = Field(ge=1, description="Questions that are scored.")
+    value: float = Field(description="Score of all answers together, from 0 to 100.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
+
+
+class SliceMetrics(Record):
+    """Metrics of the questions with the same value of a tag."""
+
+    tag: str = Field(
+        description="Name of the tag; `picture` for whether a question has a picture."
+    )
+    value: str | None = Field(
+        description="Value of the tag; None for all values that are not listed."
+    )
+    num_values: int = Field(ge=1, description="Values of the tag that it stands for.")
+    num_questions: int = Field(ge=1, description="Questions with them.")
+    accuracy: Proportion | None = Field(
+        description="Accuracy by the primary metric; None if none of them is graded."
+    )
+    macro_f1: Estimate | None = Field(
+        description="Macro-F1 of the forced choices; None as for `classification`."
+    )
+    scores: tuple[CorpusScore, ...] = Field(
+        default=(),
+        exclude_if=lambda scores: not scores,
+        description="Scores of answers in prose; empty if there are none.",
+    )
+
+
 class StudentMetrics(Record):
     """Aggregate metrics of one student.
 
@@ -219,6 +257,18 @@ class StudentMetrics(Record):
         default=None,
         exclude_if=lambda value: value is None,
         description="The same of the free greedy answers; None as for `classification`.",
+    )
+    scores: tuple[CorpusScore, ...] = Field(
+        default=(),
+        exclude_if=lambda scores: not scores,
+        description="Scores of the free answers in prose against their references; empty "
+        "if there are none.",
+    )
+    slices: tuple[SliceMetrics, ...] = Field(
+        default=(),
+        exclude_if=lambda slices: not slices,
+        description="Metrics by the value of each tag, at most 20 values of a tag; empty "
+        "if the questions have no tags that differ.",
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from cotbuild.builder.evaluation.models import (
@@ -36,13 +35,19 @@ from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.student import layout_of, question_digest
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
+from cotbuild.schemas.evaluation import (
+    Evaluation,
+    EvaluationInputs,
+    QuestionResult,
+    StudentMetrics,
+)
 from cotbuild.schemas.training import StudentRun
 from cotbuild.student.evaluation.evaluate import (
     EvaluationCost,
     estimate_evaluation_cost,
 )
 from cotbuild.student.evaluation.metrics import (
+    add_breakdown,
     compute_chance_accuracy,
     compute_majority_baseline,
     compute_metrics,
@@ -193,22 +198,24 @@ def _summarize(
     results: Sequence[QuestionResult],
     untrained: Sequence[QuestionResult] | None,
 ) -> Evaluation:
-    questions = [item.question for item in task.items]
-    metrics_of = partial(
-        compute_metrics,
-        label_first=task.plan.layout.label_first,
-        questions=questions,
-    )
     return Evaluation(
         metric=name_primary_metric(results),
         evaluated=task.inputs,
-        student=metrics_of(results),
-        untrained=metrics_of(untrained) if untrained else None,
+        student=_metrics_of(task, results),
+        untrained=_metrics_of(task, untrained) if untrained else None,
         untrained_student=run.student if run else None,
         majority=compute_majority_baseline(results),
         chance=compute_chance_accuracy(results),
         versions=library_versions(),
     )
+
+
+def _metrics_of(
+    task: EvaluationTask, results: Sequence[QuestionResult]
+) -> StudentMetrics:
+    metrics = compute_metrics(results, label_first=task.plan.layout.label_first)
+    questions = [item.question for item in task.items]
+    return add_breakdown(metrics, questions, results)
 
 
 # -- student and questions -------------------------------------------------------------

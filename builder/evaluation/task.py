@@ -12,6 +12,7 @@ from cotbuild.builder.evaluation.models import ResolvedModel
 from cotbuild.builder.evaluation.questions import evaluation_rows
 from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.ui import Ui
+from cotbuild.schemas.answers.prose_scores import open_scorer
 from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import Layout, RowsInfo, StudentRun
@@ -24,6 +25,7 @@ from cotbuild.student.evaluation.plan import (
     make_evaluation_plan,
     make_prose_limits,
 )
+from cotbuild.student.evaluation.prose_metrics import is_scored
 from cotbuild.student.model import Student, load_student
 from cotbuild.student.training.run_dir import load_trained, run_identity
 
@@ -128,8 +130,10 @@ def make_task(
 
     `rationales` holds the teacher's rationale of each question, which then stands
     before the label in place of a generated one. Raises ConfigError if the student's
-    variant has no label.
+    variant has no label, or a package that scores prose is missing.
     """
+    if any(is_scored(question) for question in questions):
+        open_scorer()
     rows = evaluation_rows(student.spec, questions)
     given = rationales if rationales is not None else [None] * len(questions)
     items = [

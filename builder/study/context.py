@@ -21,8 +21,8 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.study.declaration import Study, StudyQuestions
 from cotbuild.schemas.study.record import QuestionSet
-from cotbuild.student.evaluation.metrics import make_proportion
 from cotbuild.student.evaluation.plan import option_names
+from cotbuild.student.evaluation.proportions import make_proportion
 
 
 class QuestionSplit(NamedTuple):

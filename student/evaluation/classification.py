@@ -11,7 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cotbuild.schemas.evaluation import Classification, ClassResult, Estimate
+from cotbuild.schemas.evaluation import (
+    Classification,
+    ClassResult,
+    Estimate,
+    QuestionResult,
+)
 from cotbuild.schemas.question import Choice, Question, QuestionKind
 from cotbuild.student.evaluation.bootstrap import (
     Floats,
@@ -53,6 +58,28 @@ def class_indices(
     positions = {one.label: position for position, one in enumerate(classes)}
     indices = [NO_CLASS if name is None else positions[name] for name in names]
     return np.array(indices, dtype=np.int64)
+
+
+def classify_answers(
+    classes: Sequence[Choice] | None,
+    results: Sequence[QuestionResult],
+    answers: Sequence[str | None],
+) -> Classification | None:
+    """Compare answers, in the order of the results, with the targets that are published.
+
+    None without classes or without a target.
+    """
+    if classes is None:
+        return None
+    graded = [
+        (result.target, answer)
+        for result, answer in zip(results, answers, strict=True)
+        if result.target is not None
+    ]
+    if not graded:
+        return None
+    targets, given = zip(*graded, strict=True)
+    return classify(targets, given, classes)
 
 
 def classify(

@@ -1,101 +1,90 @@
 """From the results of a student's questions to its metrics. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cotbuild.schemas.evaluation import (
     FORCED_CHOICE,
     FREE_ANSWER,
-    Classification,
+    PROSE_SCORES,
     MajorityBaseline,
-    Proportion,
     QuestionResult,
     StudentMetrics,
-    wilson_interval,
 )
-from cotbuild.schemas.question import Question
-from cotbuild.student.evaluation.classification import classify, shared_classes
-
-
-def make_proportion(values: Iterable[bool]) -> Proportion | None:
-    """Return the share of true values with its interval; None if there are no values."""
-    counted = list(values)
-    return _proportion(counted) if counted else None
-
-
-def _proportion(values: Sequence[bool]) -> Proportion:
-    """Return the share of true values, of at least one value."""
-    count, of = sum(values), len(values)
-    low, high = wilson_interval(count, of)
-    return Proportion(count=count, of=of, share=count / of, low=low, high=high)
-
-
-def _proportion_of_known(values: Iterable[bool | None]) -> Proportion | None:
-    return make_proportion(value for value in values if value is not None)
+from cotbuild.schemas.question import Question, QuestionKind
+from cotbuild.student.evaluation.classification import (
+    classify_answers,
+    shared_classes,
+)
+from cotbuild.student.evaluation.proportions import (
+    count_proportion,
+    make_proportion,
+    proportion_of_known,
+)
+from cotbuild.student.evaluation.prose_metrics import (
+    collect_statistics,
+    score_answers,
+)
+from cotbuild.student.evaluation.slices import Answered, compute_slices
 
 
 def compute_metrics(
-    results: Sequence[QuestionResult],
-    *,
-    label_first: bool,
-    questions: Sequence[Question] = (),
+    results: Sequence[QuestionResult], *, label_first: bool
 ) -> StudentMetrics:
     """Compute the metrics of one student from its results, of which there is one or more.
 
     `label_first` is whether the student says the label before the rationale, so that
-    no rationale was generated for it. `questions` are those of the results, in the same
-    order; without them, metrics that depend on more than the results are left out.
+    no rationale was generated for it. See `add_breakdown` for the other metrics.
     """
     num = len(results)
     seconds = sum(result.seconds for result in results)
     seen = sum(result.seen for result in results)
     rationale_tokens = sum(result.rationale_tokens for result in results)
     answer_tokens = sum(result.answer_tokens for result in results)
+    num_unanswered = sum(result.answer is None for result in results)
     unseen = forced = None
     if seen:
-        unseen = _proportion_of_known(r.correct for r in results if not r.seen)
+        unseen = proportion_of_known(r.correct for r in results if not r.seen)
     if not label_first:
         forced = make_proportion(result.forced for result in results)
     return StudentMetrics(
-        accuracy=_proportion_of_known(result.correct for result in results),
-        normalised=_proportion_of_known(r.correct_normalised for r in results),
-        free=_proportion_of_known(result.correct_free for result in results),
+        accuracy=proportion_of_known(result.correct for result in results),
+        normalised=proportion_of_known(r.correct_normalised for r in results),
+        free=proportion_of_known(result.correct_free for result in results),
         unseen=unseen,
         forced=forced,
-        parse_failures=_proportion([result.answer is None for result in results]),
+        parse_failures=count_proportion(num_unanswered, num),
         seen=seen,
         tokens_per_question=(rationale_tokens + answer_tokens) / num,
         rationale_tokens_per_question=rationale_tokens / num,
         seconds=seconds,
         questions_per_s=num / seconds if seconds else 0.0,
-        classification=_classify(questions, results, [one.choice for one in results]),
-        free_classification=_classify(
-            questions, results, [one.answer for one in results]
-        ),
     )
 
 
-def _classify(
+def add_breakdown(
+    metrics: StudentMetrics,
     questions: Sequence[Question],
     results: Sequence[QuestionResult],
-    answers: Sequence[str | None],
-) -> Classification | None:
-    """Compare answers with the targets as classes; None unless the questions share them.
+) -> StudentMetrics:
+    """Add the metrics that depend on more than the results.
 
-    Questions without a target are left out.
+    They are those of classes, of answers in prose, and of the values of each tag.
+    `results` are in the order of the questions. Raises ConfigError if a package that
+    scores prose is missing.
     """
     classes = shared_classes(questions)
-    if classes is None:
-        return None
-    graded = [
-        (result.target, answer)
-        for result, answer in zip(results, answers, strict=True)
-        if result.target is not None
-    ]
-    if not graded:
-        return None
-    targets, given = zip(*graded, strict=True)
-    return classify(targets, given, classes)
+    choices = [result.choice for result in results]
+    answers = [result.answer for result in results]
+    scored = collect_statistics(questions, results)
+    return metrics.model_copy(
+        update={
+            "classification": classify_answers(classes, results, choices),
+            "free_classification": classify_answers(classes, results, answers),
+            "scores": score_answers(scored) if scored else (),
+            "slices": compute_slices(Answered(questions, results, scored)),
+        }
+    )
 
 
 def compute_majority_baseline(
@@ -103,16 +92,23 @@ def compute_majority_baseline(
 ) -> MajorityBaseline | None:
     """Answer every question with the most frequent target of the same questions.
 
-    Of equally frequent targets it is the first by name. None if no question has a
-    target.
+    Of equally frequent targets it is the first by name. None if no question is graded:
+    without a target, or in prose.
     """
-    with_target = [result for result in results if result.target is not None]
+    with_target = [result for result in results if _is_graded(result)]
     counts = Counter(str(result.target) for result in with_target)
     if not counts:
         return None
     target = min(counts, key=lambda name: (-counts[name], name))
     correct = [_is_correct_answer(result, target) for result in with_target]
-    return MajorityBaseline(target=target, accuracy=_proportion(correct))
+    return MajorityBaseline(
+        target=target, accuracy=count_proportion(sum(correct), len(correct))
+    )
+
+
+def _is_graded(result: QuestionResult) -> bool:
+    """Return whether the answer is right or wrong, which no answer in prose is."""
+    return result.target is not None and result.kind is not QuestionKind.PROSE
 
 
 def _is_correct_answer(result: QuestionResult, answer: str) -> bool:
@@ -125,11 +121,11 @@ def _is_correct_answer(result: QuestionResult, answer: str) -> bool:
 def compute_chance_accuracy(results: Sequence[QuestionResult]) -> float | None:
     """Return the accuracy to expect of guessing among the options.
 
-    None if no question has a target, or one with a target has no options.
+    None if no question is graded, or one that is has no options.
     """
     shares = []
     for result in results:
-        if result.target is None:
+        if not _is_graded(result):
             continue
         if not result.options:
             return None
@@ -139,8 +135,14 @@ def compute_chance_accuracy(results: Sequence[QuestionResult]) -> float | None:
 
 
 def name_primary_metric(results: Sequence[QuestionResult]) -> str:
-    """Return the name of the metric that `accuracy` is of, for these questions."""
-    with_options = {bool(result.options) for result in results}
+    """Return the name of the metric that `accuracy` is of, for these questions.
+
+    Prose has scores in place of an accuracy.
+    """
+    others = [result for result in results if result.kind is not QuestionKind.PROSE]
+    if not others:
+        return PROSE_SCORES
+    with_options = {bool(result.options) for result in others}
     names = []
     if True in with_options:
         names.append(FORCED_CHOICE)

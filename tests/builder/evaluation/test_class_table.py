@@ -8,7 +8,7 @@ from cotbuild.builder.evaluation.class_table import class_lines
 from cotbuild.schemas.evaluation import StudentMetrics
 from cotbuild.schemas.question import Choice, Question
 from cotbuild.student.evaluation.classification import classify
-from cotbuild.student.evaluation.metrics import compute_metrics
+from cotbuild.student.evaluation.metrics import add_breakdown, compute_metrics
 from tests.student.evaluation.test_metrics import result
 
 QUESTION = Question.create("Is it good?", choices=("bad", "so\u202eso"), target="A")
@@ -17,7 +17,7 @@ QUESTION = Question.create("Is it good?", choices=("bad", "so\u202eso"), target=
 def metrics_of(*results: dict[str, Any]) -> StudentMetrics:
     found = [result(**one) for one in results]
     questions = [QUESTION.model_copy(update={"target": one.target}) for one in found]
-    return compute_metrics(found, label_first=True, questions=questions)
+    return add_breakdown(compute_metrics(found, label_first=True), questions, found)
 
 
 def test_classes_of_choices_and_free_answers() -> None:
@@ -40,7 +40,8 @@ def test_classes_of_choices_and_free_answers() -> None:
 def test_questions_that_share_no_options_have_no_lines() -> None:
     found = [result("A"), result("B")]
     others = Question.create("Which?", choices=("x", "y"))
-    metrics = compute_metrics(found, label_first=True, questions=[QUESTION, others])
+    metrics = compute_metrics(found, label_first=True)
+    metrics = add_breakdown(metrics, [QUESTION, others], found)
     assert list(class_lines(metrics)) == []
     assert "classification" not in metrics.model_dump()
 

@@ -17,9 +17,9 @@ from cotbuild.student.evaluation.metrics import (
     compute_chance_accuracy,
     compute_majority_baseline,
     compute_metrics,
-    make_proportion,
     name_primary_metric,
 )
+from cotbuild.student.evaluation.proportions import make_proportion
 from cotbuild.student.evaluation.results import (
     choose_likeliest,
     choose_likeliest_normalised,
