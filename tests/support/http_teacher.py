@@ -10,6 +10,7 @@ protocol and not a web framework: it must outrun the client.
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import hashlib
 import json
@@ -74,6 +75,7 @@ class Dials:
     tokenize_status: int = 200  # what /tokenize answers with
     habits: str = ""  # profile of the server whose refusals it has; see REFUSALS
     takes_system: bool = True  # whether the chat template has a system turn
+    image_tokens: int = 0  # tokens of a picture; 0: a 400 for requests with pictures
     per_connection: int = 0  # requests answered on one; the next is lost, as on one
     # that the server has closed; 0: no limit
 
@@ -117,6 +119,8 @@ def latency_s(dials: Dials, key: str) -> float:
 
 def refusal_of(dials: Dials, body: JSON) -> str | None:
     """The words by which a server with these habits refuses a body."""
+    if not dials.image_tokens and count_images(body):
+        return f"{body['model']} is not a multimodal model"
     if not dials.takes_system and (words := refuse_system(body)):
         return words
     return REFUSALS[dials.habits](body) if dials.habits else None
@@ -189,9 +193,33 @@ def metrics(state: State) -> bytes:
     ).encode()
 
 
+def text_of(turn: JSON) -> str:
+    """What a turn says, without its pictures."""
+    content = turn["content"]
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
+def count_images(body: JSON) -> int:
+    """The pictures in a body; each is a data: URI of base64."""
+    parts = [
+        part
+        for turn in body["messages"]
+        if not isinstance(turn["content"], str)
+        for part in turn["content"]
+        if part["type"] == "image_url"
+    ]
+    for part in parts:
+        start, _, payload = part["image_url"]["url"].partition(",")
+        assert start.startswith("data:image/")
+        base64.b64decode(payload, validate=True)
+    return len(parts)
+
+
 def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
     """A whole chat completion body."""
-    messages = [Message(role=m["role"], content=m["content"]) for m in body["messages"]]
+    messages = [Message(role=m["role"], content=text_of(m)) for m in body["messages"]]
     draft = compose_text(messages, key, body.get("response_format"))
     text, cut = draft.text, share_of(key, "length") < dials.length
     if dials.reasoning:
@@ -222,7 +250,8 @@ def completion(dials: Dials, body: JSON, key: str, nonce: str) -> JSON:
             }
         ],
         "usage": {
-            "prompt_tokens": sum(len(m.text.split()) for m in messages),
+            "prompt_tokens": sum(len(m.text.split()) for m in messages)
+            + dials.image_tokens * count_images(body),
             "completion_tokens": len(text.split()),
         },
     }
@@ -243,8 +272,9 @@ def spoil(fault: str | None, answer: JSON) -> None:
 def tokenize(dials: Dials, body: JSON) -> JSON:
     """vLLM's /tokenize: one token a word."""
     words = [
-        word for m in body["messages"] for word in (m["role"], *m["content"].split())
+        word for m in body["messages"] for word in (m["role"], *text_of(m).split())
     ]
+    words += ["<image>"] * dials.image_tokens * count_images(body)
     tokens = [int(share_of(word, dials.token_salt) * 50_000) for word in words]
     return {
         "count": len(tokens),

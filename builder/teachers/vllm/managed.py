@@ -13,25 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import aiohttp
-from yarl import URL
-
 from cotbuild.builder.environment import hub_is_offline
-from cotbuild.builder.teachers.http.bodies import (
-    MAX_LIST_BYTES,
-    BodyTooLong,
-    read_body,
-)
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import Connections
 from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
-from cotbuild.builder.teachers.http.token_progress import TokenProgress
-from cotbuild.builder.teachers.http.wire import (
-    RetryableFailure,
-    backoff_s,
-    parse_load,
-)
+from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
+from cotbuild.builder.teachers.vllm.server_session import (
+    BASE_URL,
+    ROOT_URL,
+    ServerSession,
+    get_body,
+)
 from cotbuild.builder.teachers.vllm.tuning import (
     VllmSettings,
     detect_machine,
@@ -42,9 +35,6 @@ from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.errors import CotbuildError, TeacherError
 from cotbuild.schemas.teacher_config import TeacherConfig
 
-BASE_URL = "http://localhost/v1"
-"""Only its path matters on a Unix socket."""
-ROOT_URL = URL(BASE_URL).parent
 KEEP_ALIVE_S = 24 * 3600
 """Time after which the server closes an idle connection. vLLM's own 5 s pass whenever a
 run plans for longer.
@@ -52,61 +42,6 @@ run plans for longer.
 SOCKET = "s"
 POLL_S = 0.2
 SAY_INTERVAL_S = 10.0
-CALL_TIMEOUT_S = 10.0
-EXIT_WAIT_S = 10.0
-"""Wait after a broken connection, which nearly always means that the server is gone; the
-guard needs a few seconds to clean up.
-"""
-
-
-class ServerSession:
-    """A healthy server with its process and its connections."""
-
-    def __init__(
-        self,
-        process: GuardedProcess,
-        client: EndpointClient,
-        connections: Connections,
-    ) -> None:
-        self.process = process
-        self.client = client
-        self.connections = (
-            connections  # for health and metrics, apart from the requests
-        )
-        self.tokens = TokenProgress()
-        self.ended = asyncio.Event()
-
-    async def wait_before_retry(
-        self, outcome: RetryableFailure, num_attempts: int
-    ) -> None:
-        """Wait before the next attempt, but no longer than the server lives."""
-        if outcome.lost:
-            wait_s = EXIT_WAIT_S
-        else:
-            wait_s = backoff_s(num_attempts, outcome.after_s, 0.5)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended.wait(), wait_s)
-
-    async def has_new_token(self, allowed: int) -> bool:
-        """Return whether a request has gone on since the last call.
-
-        False if the server does not report its tokens.
-
-        Args:
-            allowed: The most tokens that the requests under way may generate together.
-        """
-        metrics = await _get_body(self.connections, "metrics")
-        load = parse_load(metrics) if metrics is not None else None
-        return load is not None and self.tokens.record(load.generated_tokens, allowed)
-
-    async def close(self) -> None:
-        """End the server with all it started; requests in flight break off."""
-        self.ended.set()
-        try:
-            await self.process.stop()
-        finally:
-            await self.connections.close()
-            await self.client.__aexit__()
 
 
 class ManagedTeacher:
@@ -323,7 +258,7 @@ class ManagedTeacher:
     ) -> None:
         timeout_s = self._config.server.start_timeout_s
         started_s = last_say_s = time.monotonic()
-        while await _get_body(connections, "health") is None:
+        while await get_body(connections, "health") is None:
             now_s = time.monotonic()
             code = process.exit_code()
             if code is not None:
@@ -395,17 +330,3 @@ class ManagedTeacher:
         """Return whether the server may have to download the weights."""
         assert self._weights is not None
         return self._weights.commit is not None and not hub_is_offline()
-
-
-async def _get_body(connections: Connections, path: str) -> bytes | None:
-    """Return the body of a 200 response; None for anything else."""
-    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
-    try:
-        async with await connections.send(
-            "GET", ROOT_URL / path, timeout=timeout
-        ) as response:
-            if response.status != 200:
-                return None
-            return await read_body(response, MAX_LIST_BYTES)
-    except (aiohttp.ClientError, OSError, BodyTooLong):
-        return None

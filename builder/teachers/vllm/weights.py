@@ -87,11 +87,13 @@ def takes_images(config_json: Path) -> bool:
     """
     try:
         config = parse_json(config_json.read_text(encoding="utf-8"))
-        return _names_images(config)
-    except (OSError, ValueError, AttributeError) as fault:
+        if not isinstance(config, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError) as fault:
         raise ConfigError(
             f"{config_json}: not a config of transformers: {fault}."
         ) from fault
+    return _names_images(config)
 
 
 def _names_images(names: Iterable[str]) -> bool:

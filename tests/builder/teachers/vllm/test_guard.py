@@ -221,6 +221,15 @@ def test_the_run_directory_leaves_room_for_socket_names() -> None:
         ("torch.OutOfMemoryError: 3 GiB\n", "torch.OutOfMemoryError: 3 GiB"),
         ("usage: api_server.py\napi_server.py: error: unrecognized arguments: --x\n",
          "api_server.py: error: unrecognized arguments: --x"),
+        (
+            "ERROR [registry.py:9] ModuleNotFoundError: No module named 'torchvision'\n"
+            "pydantic_core.ValidationError: 1 validation error for ModelConfig\n"
+            "  Value error, Model architectures ['LlavaForConditionalGeneration'] failed to be "
+            "inspected. Please check the logs for more details.\n",
+            "Model architectures ['LlavaForConditionalGeneration'] failed to be inspected. "
+            "vLLM's code for this model imports a package that is missing or does not fit, "
+            "mostly torchvision. Install the torchvision of your torch, or pass another model.",
+        ),
     ],
 )  # fmt: skip
 def test_last_error(log: str, expected: str) -> None:

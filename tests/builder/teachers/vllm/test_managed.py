@@ -25,7 +25,7 @@ from cotbuild.schemas.completion import (
     Request,
     Sampling,
 )
-from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.errors import ConfigError, TeacherError
 from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
 from tests.support.teacher_contract import WINDOW, Contract
 
@@ -72,6 +72,7 @@ class Stage:
         *words: str,
         max_attempts: int = 6,
         stall_s: float = 120.0,
+        max_images: int = 0,
         **server: float,
     ) -> Teacher:
         self.script(list(words))
@@ -83,7 +84,11 @@ class Stage:
             stall_s=stall_s,
         )
         return open_teacher(
-            config, teacher_identity(config, self.store), self.store, self.said.append
+            config,
+            teacher_identity(config, self.store),
+            self.store,
+            self.said.append,
+            max_images=max_images,
         )
 
     async def ask(self, teacher: Teacher, *texts: str) -> list[Answer]:
@@ -153,6 +158,27 @@ def test_a_life(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert environ["LC_PLANTED"] == "kept"
     assert environ["VLLM_NO_USAGE_STATS"] == environ["HF_HUB_OFFLINE"] == "1"
     assert not environ.keys() & {"OPENAI_API_KEY", "HF_TOKEN"}
+
+
+def test_a_server_is_told_how_many_pictures_a_request_has(stage: Stage) -> None:
+    config = '{"max_position_embeddings": 2048, "vision_config": {}}'
+    (stage.model / "config.json").write_text(config)
+
+    async def main() -> list[Answer]:
+        async with stage.open("ok", max_images=3) as teacher:
+            return await stage.ask(teacher, "a")
+
+    assert isinstance(asyncio.run(main())[0], Completion)
+    [arguments] = stage.lives()
+    assert arguments[arguments.index("--limit-mm-per-prompt") + 1] == '{"image": 3}'
+
+
+def test_no_server_is_started_for_pictures_that_the_model_does_not_take(
+    stage: Stage,
+) -> None:
+    with pytest.raises(ConfigError, match=r"'model' takes no pictures.*vision model"):
+        stage.open("ok", max_images=1)
+    assert stage.lives() == []
 
 
 @pytest.mark.parametrize(
