@@ -26,8 +26,8 @@ from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.pool import EndpointPool
 from cotbuild.builder.teachers.open import ENDPOINT_WINDOW
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
-from cotbuild.builder.teachers.vllm.server_session import BASE_URL
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
+from cotbuild.builder.teachers.vllm.server_session import BASE_URL
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.builder.teachers.vllm.weights import find_weights
 from cotbuild.schemas.completion import Completion, Request
