@@ -41,6 +41,13 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="Split of the source: dev, test.")
     ] = "test",
+    config_name: Annotated[
+        Text,
+        typer.Option(
+            help="Config of a Hub id; direction of translation files, such as eng-deu.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
     variant: Annotated[
         Text,
         typer.Option(
@@ -117,6 +124,7 @@ def evaluate(
         options = EvaluationOptions(
             source=source,
             split=split,
+            config_name=config_name,
             variant=variant,
             spec_file=spec,
             revision=revision,

@@ -181,6 +181,7 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
     yield from wrap_text("question   ", row["question"])
     for choice in row["choices"]:
         yield from wrap_text("           ", f"({choice['label']}) {choice['text']}")
+    yield from _input_lines(row)
     if row["failure"] is not None:
         message = row.get("failure_message")  # missing in older builds
         reason = f": {message}" if message else ""
@@ -198,6 +199,18 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"flags      {', '.join(row['flags'])}"
     if notes := row.get("notes"):
         yield from wrap_text("notes      ", "; ".join(notes))
+
+
+def _input_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the question was asked with besides its text."""
+    for one in row.get("inputs") or ():  # missing in older builds
+        image = one["image"]
+        if image is None:
+            shown = one["text"]
+        else:
+            size = f"{image['width']} × {image['height']} pixels"
+            shown = f"picture {image['sha256'][:16]}, {image['media_type']}, {size}"
+        yield from wrap_text("input      ", f"{one['name']}: {shown}")
 
 
 def _rule_lines(row: Mapping[str, Any]) -> Iterator[str]:

@@ -32,18 +32,29 @@ class EvaluationQuestions(NamedTuple):
 
 
 def read_questions(
-    source: str, split: str, limit: int | None, ui: Ui
+    source: str,
+    split: str,
+    limit: int | None,
+    ui: Ui,
+    config_name: str | None = None,
 ) -> EvaluationQuestions:
     """Read the first `limit` questions of a split, or all if `limit` is None.
 
-    `source` is a build, a release (ORG/NAME@TAG), a known dataset or a file. Raises
-    ConfigError if there is no such split, DataError if it is empty.
+    `source` is a build, a release (ORG/NAME@TAG), a known dataset or a file;
+    `config_name` names the config of a dataset that has several. Raises ConfigError if
+    there is no such split or config, DataError if the split is empty.
     """
     name = canonical_split(split)
     if _is_build(source):
+        if config_name is not None:
+            raise ConfigError(
+                f"--config-name {config_name!r} with the build {source}, whose questions "
+                "are of one config. Leave it out."
+            )
         questions = read_build_questions(open_build(source, ui), name)
     else:
-        questions = open_source(SourceConfig(name=source, split=split)).read(split)
+        config = SourceConfig(name=source, config_name=config_name, split=split)
+        questions = open_source(config).read(split)
     selected = list(islice(questions, limit))
     if not selected:
         raise DataError(f"{source}: split {split!r} has no questions. Choose another.")

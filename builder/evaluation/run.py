@@ -69,6 +69,8 @@ class EvaluationOptions:
     trained on.
     """
     split: str = "test"
+    config_name: str | None = None
+    """Config of a dataset on the Hub, or direction of files of translations."""
     variant: str | None = None
     """Variant of a bare model; a run has its own."""
     spec_file: Path | None = None
@@ -106,6 +108,8 @@ class PreparedEvaluation:
             )
         inputs = self.task.inputs
         name = f"{inputs.dataset.replace('/', '-')}-{inputs.split}"
+        if self.options.config_name:
+            name += f"-{self.options.config_name}"
         if self.options.limit:
             name += f"-first-{self.options.limit}"
         if inputs.teacher_chains:
@@ -251,7 +255,9 @@ def _select_questions(
     ui: Ui,
 ) -> EvaluationQuestions:
     if not options.teacher_rationales:
-        return read_questions(source, options.split, options.limit, ui)
+        return read_questions(
+            source, options.split, options.limit, ui, options.config_name
+        )
     if run is None or run.layout.label_first:
         raise ConfigError(
             f"--teacher-chains: {name} reads no rationale before its label. Pass a run "

@@ -50,8 +50,9 @@ class SourceInfo(NamedTuple):
         elif self.published_at:
             yield f"{indent} {self.published_at}"
         yield f"{indent} licence: {self.licence}"
-        is_named = not self.published_at or self.hub_id is not None
-        yield f"{indent} --source {self.name.partition(' ')[0] if is_named else 'FILES'}"
+        needs_files = self.hub_id is None and bool(self.published_at)
+        name = "FOLDER" if needs_files else self.name.partition(" ")[0]
+        yield f"{indent} --source {name}"
 
 
 def list_sources() -> list[SourceInfo]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cotbuild.builder.build.build import StoredBuild
-from cotbuild.builder.cli.inspect import Filter, inspect_build
+from cotbuild.builder.cli.inspect import Filter, inspect_build, rationale_lines
 from cotbuild.schemas.errors import ConfigError
 from tests.support.commands import HERE, here
 
@@ -82,3 +82,33 @@ def test_a_build_that_did_not_record_rules_says_so() -> None:
     assert not [line for line in lines(old, limit=12) if line.startswith("read by")]
     with pytest.raises(ConfigError, match="built before rules were recorded"):
         lines(old, rule="boxed")
+
+
+def test_inputs_are_shown_below_the_question() -> None:
+    row = {
+        "question_id": "q",
+        "sample_index": 0,
+        "question": "Which is it?",
+        "choices": [],
+        "inputs": [
+            {"name": "hint", "text": "Look twice.", "image": None},
+            {
+                "name": "image",
+                "text": None,
+                "image": {
+                    "sha256": "ab" * 32,
+                    "media_type": "image/png",
+                    "width": 3,
+                    "height": 4,
+                },
+            },
+        ],
+        "failure": "timeout",
+        "failure_message": None,
+    }
+    assert list(rationale_lines(row))[1:] == [
+        "question   Which is it?",
+        "input      hint: Look twice.",
+        "input      image: picture abababababababab, image/png, 3 × 4 pixels",
+        "failed     timeout",
+    ]

@@ -1,0 +1,29 @@
+"""The questions that a student is evaluated on, by the name of their source."""
+
+from pathlib import Path
+
+import pytest
+
+from cotbuild.builder.build.directory import MANIFEST
+from cotbuild.builder.evaluation.questions import read_questions
+from cotbuild.builder.terminal import Terminal
+from cotbuild.schemas.errors import ConfigError
+
+
+def test_the_direction_of_files_of_translations(tmp_path: Path) -> None:
+    pairs = [
+        f'{{"translation": {{"de": "Tee {n}.", "en": "Tea {n}."}}}}\n' for n in range(3)
+    ]
+    (tmp_path / "valid.de-en.json").write_text("".join(pairs))
+    found = read_questions(str(tmp_path), "dev", 2, Terminal(), "en-de")
+    assert found.split == "validation"
+    assert [(one.text, one.target) for one in found.questions] == [
+        ("Tea 0.", "Tee 0."),
+        ("Tea 1.", "Tee 1."),
+    ]
+
+
+def test_a_build_has_one_config(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text("{}")
+    with pytest.raises(ConfigError, match="--config-name 'en-de' with the build"):
+        read_questions(str(tmp_path), "dev", None, Terminal(), "en-de")
