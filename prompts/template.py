@@ -22,6 +22,7 @@ from cotbuild.prompts.inputs import (
 )
 from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_record
 from cotbuild.schemas.answers.line_heads import find_form_heads
+from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.completion import Content, Message
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
@@ -33,6 +34,7 @@ from cotbuild.schemas.question import (
     Question,
     QuestionKind,
 )
+from cotbuild.schemas.rationale import Purpose
 from cotbuild.schemas.record import Record, short_repr
 
 DEFAULTS = {
@@ -53,6 +55,9 @@ HINTED_INPUT_DEFAULTS = {
     kind: f"{kind.value}_inputs_rationalize@1" for kind in QuestionKind
 } | {QuestionKind.PROSE: "prose_rationalize@1"}
 """The templates of `HINTED_DEFAULTS` for questions with inputs."""
+
+REFLECT_DEFAULTS = {kind: f"{kind.value}_reflect@1" for kind in QuestionKind}
+"""The templates that ask for an evaluation of an attempt."""
 
 ALL_INPUTS = "inputs"
 """The variable that stands for all inputs a template does not name."""
@@ -152,6 +157,14 @@ class Template(Record):
         description="json: the user turn asks for JSON, and the exemplars reply in it.",
     )
 
+    follow_up: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=lambda text: text is None,
+        description="User turn that follows an attempt, which is shown as the reply to the "
+        "question, and asks to evaluate it. None: the question is the last turn.",
+    )
+
     @property
     def ref(self) -> str:
         """name@version."""
@@ -171,6 +184,13 @@ class Template(Record):
         """Whether the prompt holds the target."""
         used = {*self._user.get_identifiers(), *self._reply_start.get_identifiers()}
         return not {"target", "target_text"}.isdisjoint(used)
+
+    @property
+    def purpose(self) -> Purpose:
+        """What its requests are for."""
+        if self.follow_up is not None:
+            return Purpose.EVALUATE
+        return Purpose.RATIONALIZE if self.shows_target else Purpose.ELICIT
 
     @property
     def gives_target(self) -> bool:
@@ -282,6 +302,9 @@ class Template(Record):
                 pieces[one.name] = () if piece is None else (piece,)
         if self.shows_all_inputs:
             rest = [one for one in inputs if one.name not in pieces]
+            if self.follow_up is not None:
+                # It has a turn of its own.
+                rest = [one for one in rest if one.name != ATTEMPT]
             pieces[ALL_INPUTS] = input_block(rest)
         return pieces
 
@@ -333,6 +356,13 @@ class Template(Record):
             _check_text("choice_line", self.choice_line, {"label", "text"})
         else:
             _check_text("user", self.user, {"question"}, {"target"})
+        if self.follow_up is not None:
+            _check_text("follow_up", self.follow_up, set())
+            if self.exemplars or self.reply_start is not None or self.shows_target:
+                raise ValueError(
+                    "follow_up is given with exemplars, reply_start or $target, which do "
+                    "not go with it; leave them out"
+                )
         if self.reply_start is not None:
             _check_text("reply_start", self.reply_start, set(), {"target"})
             if self.reply_start != self.reply_start.rstrip():
@@ -416,10 +446,28 @@ def render_messages(template: Template, question: Question) -> tuple[Message, ..
         question.text, question.choices, question.target, question.inputs
     )
     turns = (*template.opening, Message(role="user", content=user))
+    if template.follow_up is not None:
+        return (*turns, *_attempt_turns(template.follow_up, template, question))
     if template.reply_start is None:
         return turns
     start = template.render_reply_start(question.target)
     return (*turns, Message(role="assistant", content=start))
+
+
+def _attempt_turns(
+    follow_up: str, template: Template, question: Question
+) -> tuple[Message, Message]:
+    """Return the attempt at a question as a reply, and what follows it."""
+    attempt = question.input_texts.get(ATTEMPT)
+    if attempt is None:
+        raise DataError(
+            f"question {short_repr(question.id)} has no attempt, and template "
+            f"{template.ref} asks to evaluate one. Pass --attempts."
+        )
+    return (
+        Message(role="assistant", content=attempt.strip()),
+        Message(role="user", content=Text(follow_up).substitute()),
+    )
 
 
 def parse_template(text: str, where: str) -> Template:
@@ -450,19 +498,18 @@ def load_templates(
     refs: Iterable[str],
     system: str | None = None,
     *,
-    shows_target: bool = False,
+    purpose: Purpose = Purpose.ELICIT,
     inputs: Collection[str] = (),
 ) -> dict[QuestionKind, Template]:
     """Load the template of each kind of question: those named, else the defaults.
 
-    Of those named, only the ones that show the target are used, or only those that hide
-    it. `system` replaces the system turn of all; an empty one removes it. `inputs` are
-    those that the questions may have: the defaults then show them. Raises ConfigError if
-    two are for the same kind.
+    Of those named, only the ones for `purpose` are used. `system` replaces the system
+    turn of all; an empty one removes it. `inputs` are those that the questions may have:
+    the defaults then show them. Raises ConfigError if two are for the same kind.
     """
     templates: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
-        if template.shows_target != shows_target:
+        if template.purpose is not purpose:
             continue
         if template.kind in templates:
             raise ConfigError(
@@ -470,11 +517,16 @@ def load_templates(
                 f"are both for kind {template.kind.value}. Pass one a kind."
             )
         templates[template.kind] = template
-    defaults = HINTED_DEFAULTS if shows_target else DEFAULTS
-    if inputs:
-        defaults = HINTED_INPUT_DEFAULTS if shows_target else INPUT_DEFAULTS
-    for kind, ref in defaults.items():
+    for kind, ref in _default_refs(purpose, has_inputs=bool(inputs)).items():
         templates.setdefault(kind, load_template(ref))
     if system is None:
         return templates
     return {kind: one.replace(system=system or None) for kind, one in templates.items()}
+
+
+def _default_refs(purpose: Purpose, *, has_inputs: bool) -> dict[QuestionKind, str]:
+    if purpose is Purpose.EVALUATE:
+        return REFLECT_DEFAULTS
+    if purpose is Purpose.RATIONALIZE:
+        return HINTED_INPUT_DEFAULTS if has_inputs else HINTED_DEFAULTS
+    return INPUT_DEFAULTS if has_inputs else DEFAULTS

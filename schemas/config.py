@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cotbuild.schemas.attempts import AttemptsConfig
 from cotbuild.schemas.body_edits import move_off_to_omit
 from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
@@ -157,10 +158,17 @@ class BuildConfig(Record):
         default=None,
         description="Imported rationales, instead of a teacher; None to generate them.",
     )
-    mode: Literal["elicit", "rationalize", "elicit-then-rationalize"] = Field(
-        default="elicit",
-        description="Generate with the target hidden (elicit), shown (rationalize), or hidden"
-        " first and shown for wrong answers.",
+    mode: Literal["elicit", "rationalize", "elicit-then-rationalize", "reflect"] = (
+        Field(
+            default="elicit",
+            description="Generate with the target hidden (elicit), shown (rationalize), or "
+            "hidden first and shown for wrong answers; or evaluate attempts (reflect).",
+        )
+    )
+    attempts: AttemptsConfig | None = Field(
+        default=None,
+        exclude_if=lambda attempts: attempts is None,
+        description="Attempts to evaluate, for mode reflect; None for other modes.",
     )
     decode: Literal["free", "json", "choice"] = Field(
         default="free",
@@ -231,6 +239,16 @@ class BuildConfig(Record):
             raise ValueError(
                 "on_length is longer, but max_tokens is not sent, so the longer request "
                 "would be the same; set on_length to keep, or send max_tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_attempts(self) -> Self:
+        if (self.mode == "reflect") != (self.attempts is not None):
+            raise ValueError(
+                f"mode is {self.mode} and attempts are "
+                f"{'not given' if self.attempts is None else 'given'}; mode reflect and "
+                "attempts go together"
             )
         return self
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from cotbuild.schemas.attempts import AttemptsEntry
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
@@ -270,6 +271,17 @@ class Manifest(Record):
         description="Minimum, quartiles and maximum of the rationales' lengths in characters;"
         " empty if there are none."
     )
+    reflections: dict[str, int] = Field(
+        default={},
+        exclude_if=lambda counts: not counts,
+        description="Evaluated attempts by the verdict on the attempt, the evaluation and "
+        "the verdict after it; empty if none were evaluated.",
+    )
+    attempts: AttemptsEntry | None = Field(
+        default=None,
+        exclude_if=lambda attempts: attempts is None,
+        description="The attempts that were evaluated; None if there were none.",
+    )
     variants: VariantsEntry | None = Field(
         default=None,
         description="Variants derived from the rationales; None if there are none yet.",
@@ -313,6 +325,9 @@ class Manifest(Record):
         if self.imported is not None:
             expected = self.imported.num_rationales
             explanation = "the number of imported rationales"
+        elif self.attempts is not None:
+            expected = self.attempts.num_evaluated * (self.samples or 0)
+            explanation = f"evaluated attempts × {self.samples}"
         else:
             expected = self.source.num_questions * (self.samples or 0)
             explanation = f"questions × {self.samples}"

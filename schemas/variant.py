@@ -85,6 +85,22 @@ class Selection(Record):
         description="Drop rationales at least this similar to an earlier one (Jaccard "
         "similarity of word 3-grams); None to keep them.",
     )
+    attempt: tuple[Verdict, ...] = Field(
+        default=(),
+        exclude_if=lambda verdicts: not verdicts,
+        description="Verdicts on the evaluated attempt to keep; empty for all.",
+    )
+    evaluation: tuple[Literal["accept", "refine"], ...] = Field(
+        default=(),
+        exclude_if=lambda evaluations: not evaluations,
+        description="Evaluations of an attempt to keep; empty for all.",
+    )
+    agrees: bool | None = Field(
+        default=None,
+        exclude_if=lambda agrees: agrees is None,
+        description="Keep evaluations that agree with the verdict on the attempt (true), or "
+        "that do not (false); None for all.",
+    )
     balance: Literal["target"] | None = Field(
         default=None,
         exclude_if=lambda balance: balance is None,

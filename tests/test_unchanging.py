@@ -280,7 +280,7 @@ def messages(_: Path) -> Values:
     """Return the fingerprint of every shipped template and a digest of the messages it makes of one question."""
     found = {}
     for ref, template in builtin_templates().items():
-        if template.kind.value not in QUESTIONS:
+        if template.kind.value not in QUESTIONS or template.follow_up is not None:
             continue
         turns = [
             [turn.role, turn.content]

@@ -27,6 +27,7 @@ from cotbuild.builder.card.provenance import (
 )
 from cotbuild.builder.card.statistics import (
     failure_lines,
+    reflection_lines,
     selection_lines,
     statistics_lines,
     target_lines,
@@ -111,6 +112,7 @@ def _count_lines(manifest: Manifest) -> list[str]:
         f"- Flags: {format_counts(manifest.flags)}",
         "- Target hidden (elicit) or shown (rationalize): "
         f"{format_counts(manifest.purposes)}",
+        *reflection_lines(manifest),
     ]
 
 

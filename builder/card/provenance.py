@@ -163,6 +163,8 @@ def _render_prompt(template: Template, num_exemplars: int | None) -> str:
     messages = [(message.role, message.text) for message in template.opening]
     turn = template.render_user_turn("‹question›", choices, answer, inputs)
     messages.append(("user", Message(role="user", content=turn).text))
+    if template.follow_up is not None:
+        messages += [("assistant", "‹attempt›"), ("user", template.follow_up)]
     if template.reply_start is not None:
         messages.append(("assistant", template.render_reply_start(answer)))
     return note + "\n\n".join(f"[{role}]\n{text}" for role, text in messages)

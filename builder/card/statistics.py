@@ -77,6 +77,7 @@ def _summary_lines(manifest: Manifest) -> list[str]:
         *failure_lines(manifest),
         "- Target hidden (elicit) or shown (rationalize): "
         f"{format_counts(manifest.purposes)}",
+        *reflection_lines(manifest),
     ]
     if not manifest.rationale_chars:
         return [*lines, "- No rationale was kept"]
@@ -103,6 +104,25 @@ def _share_rows(counts: Mapping[str, int], total: int) -> list[tuple[str, ...]]:
         (inline_text(name), str(count), format_percent(count, total))
         for name, count in counts.items()
     ]
+
+
+def reflection_lines(manifest: Manifest) -> list[str]:
+    """Return how attempts were evaluated; nothing if there were none."""
+    if manifest.attempts is None:
+        return []
+    attempts = manifest.attempts
+    which = "wrong attempts" if attempts.only == "wrong" else "attempts"
+    files = ", ".join(code_span(file.file) for file in attempts.files)
+    heading = (
+        f"- Evaluated: {attempts.num_evaluated:,} {which} of {attempts.num_texts:,} in "
+        f"{files}; left out: {format_counts(attempts.dropped)}; by verdict on the "
+        "attempt, evaluation and verdict after it:"
+    )
+    counts = [
+        f"  - {count:,} {inline_text(name)}"
+        for name, count in manifest.reflections.items()
+    ]
+    return [heading, *counts]
 
 
 def rule_lines(manifest: Manifest) -> list[str]:

@@ -165,7 +165,33 @@ def generate(
         Text,
         typer.Option(
             help="elicit (default) hides the target, rationalize shows it, "
-            "elicit-then-rationalize shows it after a wrong answer.",
+            "elicit-then-rationalize shows it after a wrong answer, reflect evaluates "
+            "--attempts.",
+            rich_help_panel=ASKING,
+        ),
+    ] = None,
+    attempts: Annotated[
+        Text,
+        typer.Option(
+            metavar="PATH",
+            help="Attempts for the teacher to evaluate: a file of texts, a build, or the "
+            "folder of an evaluation. Sets --mode reflect.",
+            rich_help_panel=ASKING,
+        ),
+    ] = None,
+    attempts_map: Annotated[
+        Many,
+        typer.Option(
+            metavar="FIELD=COLUMN",
+            help="Column of text, id or question in the file of attempts; repeatable.",
+            rich_help_panel=ASKING,
+        ),
+    ] = None,
+    wrong_attempts: Annotated[
+        bool | None,
+        typer.Option(
+            "--wrong-attempts",
+            help="Evaluate only attempts that are not graded correct.",
             rich_help_panel=ASKING,
         ),
     ] = None,
@@ -338,7 +364,9 @@ def generate(
         **{f"source.{name}": value for name, value in source_flags.items()},
         **{f"teacher.{name}": value for name, value in teacher_flags.items()},
         **{f"sampling.{name}": value for name, value in sampling_flags.items()},
-        "mode": mode,
+        "mode": mode or ("reflect" if attempts else None),
+        "attempts.file": attempts,
+        "attempts.only": "wrong" if wrong_attempts else None,
         "decode": decode,
         "on_length": on_length,
         "templates": template,
@@ -350,6 +378,7 @@ def generate(
         if no_system and system:
             raise ConfigError("--system and --no-system exclude each other. Pass one.")
         flags["source.columns"] = columns(map or [], allow_none=True)
+        flags["attempts.columns"] = columns(attempts_map or [], "--attempts-map")
         flags |= exemplar_settings(exemplars)
         resolved = build_config(config, flags, setting or [])
         if dry_run:

@@ -11,7 +11,11 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Flag, Purpose, Verdict
 
-_TARGET_SHOWN = {Purpose.ELICIT.value: "hidden", Purpose.RATIONALIZE.value: "shown"}
+_TARGET_SHOWN = {
+    Purpose.ELICIT.value: "hidden",
+    Purpose.RATIONALIZE.value: "shown",
+    Purpose.EVALUATE.value: "hidden, an attempt evaluated",
+}
 
 
 DEFAULT_LIMIT = 3
@@ -140,6 +144,10 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
     yield f"tokens generated: {manifest.completion_tokens}"
     if manifest.flags:
         yield from wrap_text("flags: ", list_counts(manifest.flags))
+    if manifest.reflections:
+        yield "attempts (verdict before, evaluation, verdict after):"
+        for name, count in manifest.reflections.items():
+            yield f"  {count:>6,}  {name}"
     yield from _rule_table(manifest)
     yield from wrap_text("teacher: ", manifest.teacher)
     if manifest.templates:
@@ -182,6 +190,9 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
     for choice in row["choices"]:
         yield from wrap_text("           ", f"({choice['label']}) {choice['text']}")
     yield from _input_lines(row)
+    if attempt_verdict := row.get("attempt_verdict"):  # missing in older builds
+        evaluation = row["evaluation"] or "no evaluation"
+        yield f"attempt    {attempt_verdict}   → {evaluation}"
     if row["failure"] is not None:
         message = row.get("failure_message")  # missing in older builds
         reason = f": {message}" if message else ""

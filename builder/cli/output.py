@@ -15,9 +15,10 @@ from cotbuild.prompts.template import (
     load_template,
     render_messages,
 )
+from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, SourceEntry
-from cotbuild.schemas.question import Question, QuestionKind
+from cotbuild.schemas.question import Input, Question, QuestionKind
 
 
 def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
@@ -96,7 +97,15 @@ def prompt_shown(ref: str) -> Iterator[str]:
     """Yield a template as the messages of an example question."""
     template = load_template(ref)
     text, options, target = _EXAMPLES[template.kind]
-    question = Question.create(text, target=target, choices=options, kind=template.kind)
+    names = list(template.needed_inputs)
+    if template.shows_all_inputs:
+        names.append("input")
+    if template.follow_up is not None:
+        names.append(ATTEMPT)
+    inputs = [Input(name=name, text=f"‹{name}›") for name in names]
+    question = Question.create(
+        text, target=target, choices=options, kind=template.kind, inputs=inputs
+    )
     yield (
         f"{template.ref}  {template.kind.value}  answer {template.answer}  "
         f"fingerprint {template.fingerprint[:16]}"

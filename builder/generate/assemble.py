@@ -84,7 +84,11 @@ def assemble(
 
 
 def _source_entry(job: Job, rows: BuildRows, counts: BuildCounts) -> SourceEntry:
-    num_without = 0 if rows.imported is None else rows.imported.num_questions_without
+    num_without = 0
+    if rows.imported is not None:
+        num_without = rows.imported.num_questions_without
+    elif rows.attempts is not None:
+        num_without = rows.attempts.num_questions_without
     return SourceEntry(
         dataset=job.source.dataset,
         split=job.source.split,
@@ -153,6 +157,7 @@ def _manifest(
         seed_bits=rows.seed_bits,
         edits=rows.edits,
         imported=rows.imported,
+        attempts=rows.attempts,
         source=source,
         **figures._asdict(),
         digests=digests,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from cotbuild.builder.generate.attempts import AttemptedQuestion
 from cotbuild.builder.generate.exemplars import ExemplarPool
 from cotbuild.prompts.response_format import (
     CHOOSE_TOKENS,
@@ -30,6 +31,7 @@ from cotbuild.schemas.answers.grade import (
 )
 from cotbuild.schemas.answers.json_answer import read_json_answer
 from cotbuild.schemas.answers.prose_scores import check_scorers
+from cotbuild.schemas.answers.reflection import find_evaluation
 from cotbuild.schemas.answers.turn import split_think_tags
 from cotbuild.schemas.completion import (
     MAX_SEED,
@@ -57,6 +59,10 @@ MISSED_VERDICTS = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNC
 """Verdicts after which elicit-then-rationalize asks again with the target shown, as in
 STaR (arXiv 2203.14465).
 """
+
+
+FIRST_PURPOSES = {"rationalize": Purpose.RATIONALIZE, "reflect": Purpose.EVALUATE}
+"""The purpose of a chain's first request, in modes where it is not elicit."""
 
 
 class Step(NamedTuple):
@@ -186,8 +192,7 @@ def next_step(
     question has none, ConfigError where its template cannot take the exemplars.
     """
     if not answered:
-        shown = rules.config.mode == "rationalize"
-        purpose = Purpose.RATIONALIZE if shown else Purpose.ELICIT
+        purpose = FIRST_PURPOSES.get(rules.config.mode, Purpose.ELICIT)
         return _rationale_step(rules, purpose, question, sample_index)
     last = answered[-1]
     if last.step.purpose is Purpose.CHOOSE:
@@ -325,9 +330,12 @@ def grade_chain(
     given, given_by = chosen, GIVEN_BY_CHOICE
     if step.template.gives_target:
         given, given_by = question.target, GIVEN_TARGET
+    text = completion.text
+    if step.purpose is Purpose.EVALUATE:
+        text = find_evaluation(text).text
     graded = grade_completion(
         question,
-        completion.text,
+        text,
         reasoning=completion.reasoning,
         finish_reason=completion.finish_reason,
         answer_first=step.template.answer == "first",
@@ -399,4 +407,15 @@ def follow_chains(
     """Yield every chain of a build in plan order: by question, then by sample."""
     for question in questions:
         for sample_index in range(rules.config.samples):
+            yield follow_chain(rules, question, sample_index, lookup)
+
+
+def follow_attempts(
+    rules: ChainRules, attempted: Iterable[AttemptedQuestion], lookup: AnswerLookup
+) -> Iterator[Chain]:
+    """Yield every chain about an attempt: by question, by attempt, then by sample."""
+    num_samples = rules.config.samples
+    for question, number in attempted:
+        for sample in range(num_samples):
+            sample_index = number * num_samples + sample
             yield follow_chain(rules, question, sample_index, lookup)

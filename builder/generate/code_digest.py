@@ -21,6 +21,7 @@ DERIVING = (
     "cotbuild.prompts.template",
     "cotbuild.prompts.versioned",
     "cotbuild.builder.generate.assemble",
+    "cotbuild.builder.generate.attempts",
     "cotbuild.builder.generate.chains",
     "cotbuild.builder.generate.exemplars",
     "cotbuild.builder.generate.grading",
@@ -48,6 +49,8 @@ missing here or is listed without need.
 """
 
 NOT_DERIVING = (
+    # The rows of a build whose texts are attempts.
+    "cotbuild.builder.build.build",
     # Where files go, and what is kept of the files before.
     "cotbuild.builder.build.directory",
     "cotbuild.builder.build.install",

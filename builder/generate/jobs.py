@@ -21,6 +21,7 @@ from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.answers.prose_scores import installed_scorers
+from cotbuild.schemas.attempts import AttemptsEntry
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -48,6 +49,8 @@ class BuildRows(NamedTuple):
     """Requests made in this run."""
     answers: AnswerIndex | None = None
     """The index of the stored answers; None where the rationales were imported."""
+    attempts: AttemptsEntry | None = None
+    """The attempts that a teacher evaluated; None where there were none."""
     imported: ImportEntry | None = None
     """What was read from the imported files; None where a teacher answered."""
 

@@ -55,11 +55,12 @@ class RequestPlan:
     """Keys (16 bytes) that more than one open chain has."""
 
 
-def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
+def make_plan(chains: Iterable[Chain]) -> RequestPlan:
     """Count the chains of a build and their open requests."""
     plan, keys, longest_chars = RequestPlan(), bytearray(), -1
     for chain in chains:
         plan.num_chains += 1
+        plan.num_questions += chain.sample_index == 0
         step = chain.open_step
         if step is None:
             plan.num_failed += _is_failed(chain)
@@ -77,7 +78,6 @@ def make_plan(chains: Iterable[Chain], samples: int) -> RequestPlan:
         if size > longest_chars:
             longest_chars = size
             plan.longest, plan.longest_id = step.request, chain.question.id
-    plan.num_questions = plan.num_chains // samples
     plan.num_open_chains = len(keys) // 16
     plan.num_open, plan.repeats = count_distinct(keys)
     return plan
@@ -104,8 +104,12 @@ def open_chains(chains: Iterable[Chain], repeats: frozenset[bytes]) -> Iterator[
 def plan_lines(plan: RequestPlan, samples: int) -> Iterator[str]:
     """Yield how many requests a run makes, and which failed ones it does not repeat."""
     num_answered = plan.num_chains - plan.num_open_chains
+    asked_about = f"{plan.num_questions} questions"
+    num_attempts = plan.num_chains // samples
+    if num_attempts > plan.num_questions:
+        asked_about = f"{num_attempts} attempts at {asked_about}"
     line = (
-        f"plan: {plan.num_questions} questions × {samples} = {plan.num_chains} "
+        f"plan: {asked_about} × {samples} = {plan.num_chains} "
         f"requests: {num_answered} already answered, {plan.num_open} to send"
     )
     num_repeated = plan.num_open_chains - plan.num_open

@@ -5,18 +5,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cotbuild.builder.generate.chains import AnsweredStep, Chain, grade_chain
+from cotbuild.builder.generate.attempts import grade_attempt
+from cotbuild.builder.generate.chains import AnsweredStep, Chain, Step, grade_chain
 from cotbuild.builder.generate.score_means import ScoreMeans
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.schemas.answers.compare import is_hundredfold
 from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.answers.reflection import find_evaluation
+from cotbuild.schemas.answers.turn import split_reasoning
+from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.completion import Answer, Completion, Failure
 from cotbuild.schemas.failure_messages import (
     FailureMessages,
     publishable_message,
 )
 from cotbuild.schemas.manifest import NO_TARGET, FailureGroup, ScoreSummary
-from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import (
     Flag,
     OtherStep,
@@ -47,6 +51,7 @@ def to_rationale(chain: Chain, grading: GradingRules) -> Rationale:
         sample_index=chain.sample_index,
         **question_fields(chain.question),
         **dict(graded),
+        **_reflection_fields(chain.question, step, answer, grading),
         failure=None if failure is None else failure.kind.value,
         failure_message=_failure_message(failure),
         notes=_join_notes(chain.answered),
@@ -58,6 +63,25 @@ def to_rationale(chain: Chain, grading: GradingRules) -> Rationale:
         other_steps=tuple(other_steps),
         origin=None,
     )
+
+
+def _reflection_fields(
+    question: Question, step: Step, answer: Answer, grading: GradingRules
+) -> dict[str, Any]:
+    """Return what a row says of the attempt that it evaluates; nothing for others."""
+    if step.purpose is not Purpose.EVALUATE:
+        return {}
+    attempt = question.input_texts.get(ATTEMPT)
+    evaluation = None
+    if isinstance(answer, Completion):
+        own_text = split_reasoning(answer.text).own_text
+        evaluation = find_evaluation(own_text).evaluation
+    return {
+        "attempt_verdict": None
+        if attempt is None
+        else grade_attempt(question, attempt, grading),
+        "evaluation": evaluation,
+    }
 
 
 def _failure_message(failure: Failure | None) -> str | None:
@@ -127,6 +151,7 @@ class RowFigures(NamedTuple):
     failure_messages: tuple[FailureGroup, ...]
     completion_tokens: int
     rationale_chars: list[int]
+    reflections: dict[str, int]
 
 
 @dataclass
@@ -150,6 +175,8 @@ class BuildCounts:
     completion_tokens: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
     """Number of rationales by their length in characters."""
+    reflections: Counter[str] = field(default_factory=Counter)
+    """Evaluated attempts by verdict before, evaluation and verdict after."""
     num_hundredfold: int = 0
     """Incorrect answers that are a hundred times their target."""
 
@@ -174,6 +201,8 @@ class BuildCounts:
             target = f"{row.kind.value}: {row.target}"
             self.by_target.setdefault(target, Counter())[row.verdict.value] += 1
         self.num_hundredfold += _is_percent_of_share(row)
+        if row.attempt_verdict is not None:
+            self.reflections[reflection_name(row)] += 1
         if row.answer_rule is not None:
             self.by_rule.setdefault(row.answer_rule, Counter())[row.verdict.value] += 1
 
@@ -197,6 +226,7 @@ class BuildCounts:
             failure_messages=self.failure_messages.groups(),
             completion_tokens=self.completion_tokens,
             rationale_chars=self.length_quartiles(),
+            reflections=dict(sorted(self.reflections.items())),
         )
 
     def _verdict_counts(self) -> dict[str, int]:
@@ -218,6 +248,12 @@ class BuildCounts:
         ordered = sorted(self.lengths.items())
         ranks = (0, total // 4, total // 2, 3 * total // 4, total - 1)
         return [_length_at(ordered, rank) for rank in ranks]
+
+
+def reflection_name(row: Rationale) -> str:
+    """Return how a row is counted: `incorrect, refine, correct`."""
+    before = "" if row.attempt_verdict is None else row.attempt_verdict.value
+    return f"{before}, {row.evaluation or 'no evaluation'}, {row.verdict.value}"
 
 
 def _is_percent_of_share(row: Rationale) -> bool:

@@ -9,10 +9,12 @@ from typing import Any
 
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.generate.ask import OnStep, ask_all
+from cotbuild.builder.generate.attempts import Attempts, open_attempts
 from cotbuild.builder.generate.chains import (
     AnswerLookup,
     Chain,
     ChainRules,
+    follow_attempts,
     follow_chains,
     grade_chain,
 )
@@ -66,8 +68,15 @@ PURPOSES = {
     "elicit": (Purpose.ELICIT,),
     "rationalize": (Purpose.RATIONALIZE,),
     "elicit-then-rationalize": (Purpose.ELICIT, Purpose.RATIONALIZE),
+    "reflect": (Purpose.EVALUATE,),
 }
 """The purposes of each mode that need a template."""
+
+_DOES = {
+    Purpose.ELICIT: "hides the target",
+    Purpose.RATIONALIZE: "shows the target",
+    Purpose.EVALUATE: "asks to evaluate an attempt",
+}
 
 Templates = dict[Purpose, dict[QuestionKind, Template]]
 
@@ -86,6 +95,8 @@ class TeacherJob(Job):
     templates: Templates
     media: MediaStore
     """The pictures of the questions."""
+    attempts: Attempts | None = None
+    """What the teacher evaluates, in mode reflect."""
 
     @property
     def title(self) -> str:
@@ -98,7 +109,12 @@ class TeacherJob(Job):
             for template in by_kind.values()
         ]
         body = self.config.teacher.body_settings
-        return {"templates": templates, **({"body": body} if body else {})}
+        parts: dict[str, Any] = {"templates": templates}
+        if body:
+            parts["body"] = body
+        if self.attempts is not None:
+            parts["attempts"] = [file.checksum for file in self.attempts.files]
+        return parts
 
     def template_fingerprints(self) -> dict[str, str]:
         return {
@@ -119,12 +135,15 @@ class TeacherJob(Job):
 
     def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:
         """Yield every chain in plan order, as far as `lookup` has answers."""
-        return follow_chains(rules, self.source.read(self.source.split), lookup)
+        questions = self.source.read(self.source.split)
+        if self.attempts is None:
+            return follow_chains(rules, questions, lookup)
+        return follow_attempts(rules, self.attempts.attach(questions), lookup)
 
     def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:
         rules, index, num_requests = self.read_rules(), self.store.read_index(), 0
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
-            plan = make_plan(self.chains(rules, lookup), self.config.samples)
+            plan = make_plan(self.chains(rules, lookup))
             for line in self._announce(plan, rules, lookup):
                 ui.say(line)
             if plan.num_open:
@@ -141,6 +160,7 @@ class TeacherJob(Job):
             seed_bits=rules.body.seed_bits,
             edits=rules.first_edits,
             num_requests=num_requests,
+            attempts=None if self.attempts is None else self.attempts.entry(),
             answers=index,
         )
 
@@ -148,7 +168,7 @@ class TeacherJob(Job):
         rules = self.read_rules()
         index = AnswerIndex([]) if fresh else self.store.read_index()
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
-            plan = make_plan(self.chains(rules, lookup), self.config.samples)
+            plan = make_plan(self.chains(rules, lookup))
             yield from self._announce(plan, rules, lookup)
             if plan.first is None:
                 yield "no open requests: no server would be started"
@@ -257,7 +277,7 @@ class TeacherJob(Job):
         """
         while True:
             with known_answers(self.store.read_index(), retry=False) as lookup:
-                plan = make_plan(self.chains(rules, lookup), self.config.samples)
+                plan = make_plan(self.chains(rules, lookup))
                 if not plan.num_open:
                     return
                 chains = open_chains(self.chains(rules, lookup), plan.repeats)
@@ -289,6 +309,10 @@ def resolve_teacher_job(
     templates = load_purpose_templates(config)
     source = open_source(config.source, store.root)
     eval_splits = resolve_eval_splits(config, source)
+    grading = open_grading(config.grading)
+    attempts = None
+    if config.attempts is not None:
+        attempts = open_attempts(config.attempts, source, grading)
     return TeacherJob(
         config=config,
         out=out,
@@ -297,9 +321,10 @@ def resolve_teacher_job(
         teacher=teacher_identity(config.teacher, store.root),
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
-        grading=open_grading(config.grading),
+        grading=grading,
         templates=templates,
         media=PreviewStore(folder) if preview else MediaStore(folder),
+        attempts=attempts,
     )
 
 
@@ -310,18 +335,17 @@ def load_purpose_templates(config: BuildConfig) -> Templates:
     """
     purposes = PURPOSES[config.mode]
     for template in map(load_template, config.templates):
-        if _purpose_of(template) not in purposes:
-            does = "shows the target" if template.shows_target else "hides the target"
+        if template.purpose not in purposes:
             raise ConfigError(
-                f"template {template.ref} {does}, which --mode {config.mode} does not "
-                "use. `cotbuild prompts` lists the others."
+                f"template {template.ref} {_DOES[template.purpose]}, which --mode "
+                f"{config.mode} does not use. `cotbuild prompts` lists the others."
             )
     templates: Templates = {}
     for purpose in purposes:
         by_kind = load_templates(
             config.templates,
             config.system,
-            shows_target=purpose is Purpose.RATIONALIZE,
+            purpose=purpose,
         )
         if config.decode == "json":
             # A reply that continues the reference is no JSON.
@@ -333,10 +357,6 @@ def load_purpose_templates(config: BuildConfig) -> Templates:
             }
         templates[purpose] = by_kind
     return templates
-
-
-def _purpose_of(template: Template) -> Purpose:
-    return Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
 
 
 @contextmanager

@@ -69,6 +69,10 @@ class RationaleImport:
         for question in self.questions():
             yield question, self._joined.texts_for(question)
 
+    def texts_for(self, question: Question) -> list[ImportedText]:
+        """Return the texts of a question, in the order of the files."""
+        return self._joined.texts_for(question)
+
     def rows(self, grading: GradingRules = PLAIN_GRADING) -> Iterator[Rationale]:
         """Yield the rows by question as in the source, then in the order of the files."""
         for question, texts in self.texts():

@@ -54,6 +54,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "samples": "manifest",
         "seed": "manifest",
         "grading": "manifest",
+        "attempts": "in part",
     },
     "SourceConfig": {
         "name": "manifest",

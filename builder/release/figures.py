@@ -36,6 +36,8 @@ NOT_CHECKED_IMPORT = (
     "imported.num_closer",
 )
 """Such fields of imported rationales: what the files hold that became no row."""
+NOT_CHECKED_ATTEMPTS = ("attempts.dropped", "attempts.num_questions_without")
+"""Such fields of evaluated attempts."""
 
 
 def verify_rows(build: StoredBuild) -> None:
@@ -78,6 +80,8 @@ class FigureCheck:
         num_questions, source = self._counts.num_questions, manifest.source
         if manifest.imported is not None:
             num_questions += manifest.imported.num_questions_without
+        if manifest.attempts is not None:
+            num_questions += manifest.attempts.num_questions_without
         check_equal(folder, "source.num_questions", num_questions, source.num_questions)
         rows = rows_by_split(manifest, QUESTIONS)
         check_equal(folder, "source.eval_questions", rows, source.eval_questions)
@@ -112,7 +116,11 @@ class FigureCheck:
                 f"{where}: template {row.template!r} is not one that manifest.json "
                 "lists. One of them was changed."
             )
-        if row.sample_index >= (manifest.samples or 0):
+        # A question has as many samples for each attempt that is evaluated.
+        num_samples = (
+            (manifest.samples or 0) if manifest.attempts is None else sys.maxsize
+        )
+        if row.sample_index >= num_samples:
             raise DataError(
                 f"{where}: manifest.json says that there are {manifest.samples} samples "
                 "a question, counted from 0. One of them was changed."
@@ -171,8 +179,7 @@ def _template_uses(build: StoredBuild) -> list[str]:
             template = stored_template(entry)
         except DataError as error:
             raise DataError(f"{build.folder}/{error}") from error
-        purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
-        uses.append(f"{purpose.value} {template.kind.value}")
+        uses.append(f"{template.purpose.value} {template.kind.value}")
     return uses
 
 
@@ -193,6 +200,8 @@ def unchecked_fields(manifest: Manifest) -> list[str]:
     names = [*NOT_CHECKED]
     if manifest.imported is not None:
         names += NOT_CHECKED_IMPORT
+    if manifest.attempts is not None:
+        names += NOT_CHECKED_ATTEMPTS
     if manifest.run is not None:
         names.append("run")
     return names

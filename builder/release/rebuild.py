@@ -56,6 +56,10 @@ def _requirements(config: BuildConfig, manifest: Manifest) -> Iterator[str]:
         for file in manifest.imported.files:
             name, checksum = _on_one_line(file.file), _on_one_line(file.checksum)
             yield f"# {name}: sha256 {checksum}"
+    if manifest.attempts is not None:
+        for file in manifest.attempts.files:
+            name, checksum = _on_one_line(file.file), _on_one_line(file.checksum)
+            yield f"# {name}: sha256 {checksum}, the attempts"
     if manifest.variants is not None:
         names = [spec.name for spec in _custom_specs(manifest.variants.made)]
         if names:
@@ -76,6 +80,8 @@ def _generate_words(config: BuildConfig, manifest: Manifest, out: str) -> list[s
         words += ["--teacher", last_part(config.teacher.model)]
     if config.teacher.endpoints:
         words += ["--endpoint", "URL"]
+    if config.attempts is not None:
+        words += ["--attempts", public_file_name(config.attempts.file)]
     for template in config.templates:
         words += ["--template", last_part(template)]
     return [*words, "--out", out]

@@ -123,8 +123,7 @@ def _stored_templates(
     templates: dict[Purpose, dict[QuestionKind, Template]] = {}
     for entry in manifest.templates:
         template = stored_template(entry)
-        purpose = Purpose.RATIONALIZE if template.shows_target else Purpose.ELICIT
-        templates.setdefault(purpose, {})[template.kind] = template
+        templates.setdefault(template.purpose, {})[template.kind] = template
     return templates
 
 

@@ -11,6 +11,7 @@ from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part, without_local_paths
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 from cotbuild.builder.storage.parquet import config_digests
+from cotbuild.schemas.attempts import AttemptsConfig
 from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.fingerprint import digest
@@ -40,11 +41,12 @@ def named_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
     It lists every template that was used, so that it means the same when the default
     templates change.
     """
-    imported = config.imported
+    imported, attempts = config.imported, config.attempts
     changes = {
         "source": _public_source(config.source, manifest),
         "teacher": _public_teacher(config.teacher, manifest.teacher),
         "imported": None if imported is None else _public_import(imported),
+        "attempts": None if attempts is None else _public_attempts(attempts),
         "templates": tuple(entry.template for entry in manifest.templates),
     }
     return config.model_copy(update=changes)
@@ -72,6 +74,10 @@ def _public_teacher(teacher: TeacherConfig, identity: str) -> TeacherConfig:
     elif identity.startswith("hub:"):
         changes["revision"] = identity.rpartition("@")[2]
     return teacher.model_copy(update=changes)
+
+
+def _public_attempts(attempts: AttemptsConfig) -> AttemptsConfig:
+    return attempts.model_copy(update={"file": public_file_name(attempts.file)})
 
 
 def _public_import(imported: ImportConfig) -> ImportConfig:

@@ -73,7 +73,9 @@ def compose_text(
         response_format: If of type json_schema, its properties `rationale` and
             `answer` are filled in the schema's order.
     """
-    prompt = messages[-1].text
+    asks_verdict = _asks_verdict(messages)
+    # The question, an attempt, and what asks to evaluate it.
+    prompt = messages[-3 if asks_verdict else -1].text
     answer_draw = int(key[:8], 16)
     answer = _choose_answer(messages, prompt, answer_draw)
     rationale = _compose_rationale(_topic_words(prompt), int(key[8:16], 16))
@@ -86,7 +88,16 @@ def compose_text(
         return ScriptedText(
             f"Answer: The answer is {label} because {clause}", rationale
         )
+    if asks_verdict:
+        verdict = ("Accept", "Refine")[answer_draw // 8 % 2]
+        text = f"{rationale}\nVerdict: {verdict}\nThe answer is {answer}."
+        return ScriptedText(text, rationale)
     return ScriptedText(f"{rationale}\nThe answer is {answer}.", rationale)
+
+
+def _asks_verdict(messages: Sequence[Message]) -> bool:
+    """Return whether the last turn asks to evaluate the turn before it."""
+    return len(messages) >= 3 and "Verdict: Accept" in messages[-1].text
 
 
 def _compose_rationale(words: Sequence[str], draw: int) -> str:

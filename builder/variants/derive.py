@@ -24,12 +24,13 @@ from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
 from cotbuild.builder.variants.select import (
     CANDIDATE_COLUMNS,
     Candidate,
+    candidate_columns,
     select,
     share_limit,
 )
 from cotbuild.builder.variants.transforms.units import TokenPieces
 from cotbuild.prompts.student import StudentPrompt, training_rows
-from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.variant import TrainingRow, VariantSet, VariantSpec
@@ -46,6 +47,15 @@ class DerivedRows(NamedTuple):
     rows: dict[str, list[TrainingRow]]
     dropped_by: list[str]
     """The aligned variants that do not apply to the rationale."""
+
+
+def _check_evaluations(build: StoredBuild) -> None:
+    """Raise ConfigError for a build without evaluated attempts to select by."""
+    if build.manifest.attempts is None:
+        raise ConfigError(
+            f"{build.folder}: --filter attempt, evaluation and agrees are for builds of "
+            "--mode reflect, and this one has no evaluated attempts. Leave them out."
+        )
 
 
 class VariantDeriver:
@@ -96,7 +106,10 @@ class VariantDeriver:
         rows = self.build.read(RATIONALES, columns=("question_id",))
         ids = (row["question_id"] for row in rows)
         limit = share_limit(ids, selection.share, seed)
-        rows = self.build.read(RATIONALES, columns=CANDIDATE_COLUMNS)
+        columns = candidate_columns(selection)
+        if len(columns) > len(CANDIDATE_COLUMNS):
+            _check_evaluations(self.build)
+        rows = self.build.read(RATIONALES, columns=columns)
         candidates = map(Candidate.from_row, rows)
         for reason in select(candidates, selection, seed, limit):
             self.num_in += 1

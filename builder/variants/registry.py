@@ -15,7 +15,7 @@ from cotbuild.schemas.variant import Selection, VariantSpec
 from cotbuild.schemas.yaml_text import parse_yaml
 
 DEFAULT_SET = "paper"
-_LIST_FIELDS = frozenset({"verdicts", "having", "without"})
+_LIST_FIELDS = frozenset({"verdicts", "having", "without", "attempt", "evaluation"})
 
 
 @cache

@@ -17,12 +17,24 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from cotbuild.schemas.answers.reflection import evaluation_agrees
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
 CANDIDATE_COLUMNS = ("question_id", "sample_index", "verdict", "flags", "rationale")
 """Columns of `rationales` that `Candidate.from_row` reads."""
+
+
+def candidate_columns(selection: Selection) -> tuple[str, ...]:
+    """Return the columns that a selection depends on.
+
+    Those of evaluated attempts are read only if it does: older builds lack them.
+    """
+    has_attempts = selection.attempt or selection.evaluation
+    if not has_attempts and selection.agrees is None:
+        return CANDIDATE_COLUMNS
+    return (*CANDIDATE_COLUMNS, "attempt_verdict", "evaluation")
 
 
 class Candidate(NamedTuple):
@@ -33,16 +45,20 @@ class Candidate(NamedTuple):
     verdict: Verdict | str
     flags: tuple[Flag | str, ...]
     rationale: str
+    attempt_verdict: Verdict | str | None = None
+    evaluation: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Read a row of `rationales` that has `CANDIDATE_COLUMNS`."""
+        """Read a row of `rationales` that has `candidate_columns`."""
         return cls(
             row["question_id"],
             row["sample_index"],
             row["verdict"],
             tuple(row["flags"]),
             row["rationale"],
+            row.get("attempt_verdict"),
+            row.get("evaluation"),
         )
 
 
@@ -50,6 +66,7 @@ class VariantDropReason(StrEnum):
     """Why a rationale is not selected."""
 
     VERDICT = "verdict"  # not one of the selected verdicts
+    EVALUATION = "evaluation"  # not one of the selected evaluations of attempts
     FLAG = "flag"  # has an excluded flag, or lacks a required one
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
@@ -118,6 +135,8 @@ def _reason_to_drop(
     """Apply the criteria that do not depend on other rows of the question."""
     if row.verdict not in selection.verdicts:
         return VariantDropReason.VERDICT
+    if not _is_evaluated_as(row, selection):
+        return VariantDropReason.EVALUATION
     is_excluded = any(flag in selection.without for flag in row.flags)
     if is_excluded or not set(selection.having) <= set(row.flags):
         return VariantDropReason.FLAG
@@ -129,6 +148,17 @@ def _reason_to_drop(
     if similar is not None and similar.check_and_add(words):
         return VariantDropReason.NEAR_DUPLICATE
     return None
+
+
+def _is_evaluated_as(row: Candidate, selection: Selection) -> bool:
+    """Whether the evaluation of an attempt is one that the selection keeps."""
+    if selection.attempt and row.attempt_verdict not in selection.attempt:
+        return False
+    if selection.evaluation and row.evaluation not in selection.evaluation:
+        return False
+    if selection.agrees is None:
+        return True
+    return evaluation_agrees(row.attempt_verdict, row.evaluation) is selection.agrees
 
 
 def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:

@@ -25,6 +25,7 @@ from cotbuild.schemas.question import (
     QuestionKind,
     SourceRef,
 )
+from cotbuild.schemas.rationale import Purpose
 
 MINIMAL = """
 name: mine
@@ -71,9 +72,10 @@ def ask(
 @pytest.mark.parametrize("ref", builtin_templates())
 def test_a_shipped_template_renders_and_is_in_the_file_of_its_name(ref: str) -> None:
     template = builtin_templates()[ref]
-    inputs = tuple(Input(name=name, text="x") for name in template.needed_inputs)
+    names = [*template.needed_inputs, *(["attempt"] if template.follow_up else [])]
+    inputs = tuple(Input(name=name, text="x") for name in names)
     messages = render_messages(template, ask(template.kind, inputs=inputs))
-    user = messages[-1 if template.reply_start is None else -2]
+    user = next(message for message in reversed(messages) if "Why?" in message.text)
     assert user.role == "user"
     assert "Why?" in user.text
     assert not any("$" in message.text for message in messages)
@@ -94,6 +96,11 @@ FINGERPRINTS = {
     "text_zero_shot@1": "1022f3231e0b09b4",
     "yes_no_few_shot@1": "d9319726f15e85ab",
     "yes_no_zero_shot@1": "a6991bfe25a9286e",
+    "choice_reflect@1": "5b7140da0a51b411",
+    "number_reflect@1": "883c332b7af3cd1f",
+    "prose_reflect@1": "517da632f4d9f3d6",
+    "text_reflect@1": "191f3221ea2fa528",
+    "yes_no_reflect@1": "77e989a6566bdb27",
     "choice_inputs@1": "3c8374eb3cc057ad",
     "choice_inputs_rationalize@1": "a33ea1dfc583517e",
     "number_inputs@1": "76b61d8b27ae741b",
@@ -334,8 +341,8 @@ def test_a_reply_that_is_continued_begins_with_the_target() -> None:
 
 
 def test_questions_with_inputs_have_defaults_that_show_them() -> None:
-    for shows_target in (False, True):
-        templates = load_templates([], shows_target=shows_target, inputs=["hint"])
+    for purpose in (Purpose.ELICIT, Purpose.RATIONALIZE, Purpose.EVALUATE):
+        templates = load_templates([], purpose=purpose, inputs=["hint"])
         assert all(template.shows_all_inputs for template in templates.values())
 
 

@@ -149,7 +149,7 @@ def test_two_rows_with_one_key_are_asked_once(names: str, distinct: int) -> None
     mode = elicit(temperature=0)  # without seeds, equal questions have equal keys
     questions = [ask(str(i), f"Why {name}?") for i, name in enumerate(names)]
     chains = list(follow_chains(mode, questions, no_answer))
-    plan = make_plan(chains, 1)
+    plan = make_plan(chains)
     assert (plan.num_chains, plan.num_open_chains, plan.num_open) == (
         len(names),
         len(names),
@@ -163,6 +163,6 @@ def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> No
     chains = list(
         follow_chains(elicit(), [ask("a"), ask("b", "Why " * 50), ask("c")], no_answer)
     )
-    plan = make_plan(chains, 1)
+    plan = make_plan(chains)
     assert plan.longest_id == "b"
     assert plan.first == opened(chains)[0]
