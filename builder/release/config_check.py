@@ -54,7 +54,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "samples": "manifest",
         "seed": "manifest",
         "grading": "manifest",
-        "attempts": "in part",
+        "attempts": "manifest",
     },
     "SourceConfig": {
         "name": "manifest",
@@ -180,6 +180,9 @@ def _sampling_faults(config: BuildConfig, manifest: Manifest) -> Iterator[Fault]
     yield from _equal("mode", rules.ref, manifest.mode)
     yield from _equal("sampling", config.sampling, manifest.sampling)
     yield from _equal("samples", config.samples, manifest.samples)
+    only = None if config.attempts is None else config.attempts.only
+    recorded = None if manifest.attempts is None else manifest.attempts.only
+    yield from _equal("attempts.only", only, recorded)
     yield from _equal("seed_bits", rules.body.seed_bits, manifest.seed_bits)
     yield from _equal("edits of requests", rules.first_edits, manifest.edits)
 
