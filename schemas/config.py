@@ -1,5 +1,6 @@
 """BuildConfig: every setting of a build, resolved, as build.json holds it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -11,7 +12,7 @@ from cotbuild.schemas.completion import MAX_SEED, Sampling
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportConfig
 from cotbuild.schemas.names import SplitName
-from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.question import INPUT_NAME, QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 from cotbuild.schemas.server_profiles import BodyRules, resolve_body_rules
@@ -74,7 +75,14 @@ class SourceConfig(Record):
     rows_under: RowsUnderField = None
     columns: dict[str, str] = Field(
         default={},
-        description="Question field to column, for files with other column names.",
+        description="Field or input of questions to column, for files with other column "
+        "names, and for what questions are asked with besides their text.",
+    )
+    tags: dict[str, str] = Field(
+        default={},
+        exclude_if=lambda tags: not tags,
+        description="Tag to column: facts about questions to report by, such as subject, "
+        "which nobody is shown.",
     )
     kind: QuestionKind | None = Field(
         default=None,
@@ -100,6 +108,17 @@ class SourceConfig(Record):
         description="Drop and count questions that are also in an evaluation split, instead "
         "of only reporting them.",
     )
+
+    @field_validator("tags")
+    @classmethod
+    def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        for name, column in tags.items():
+            if re.fullmatch(INPUT_NAME, name) is None or not column:
+                raise ValueError(
+                    f"tag {name}={column} is not NAME=COLUMN with a name of small letters, "
+                    "digits and _, such as subject=Subject"
+                )
+        return tags
 
     @field_validator("labels")
     @classmethod

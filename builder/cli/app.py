@@ -26,6 +26,7 @@ from cotbuild.builder.cli.source_options import (
     labels_option,
     on_bad_row_option,
     rows_under_option,
+    tag_option,
     target_is_option,
 )
 from cotbuild.builder.console import filter_streams, print_line, print_message
@@ -135,6 +136,7 @@ def sources(
     header: Annotated[Text, header_option()] = None,
     rows_under: Annotated[Text, rows_under_option()] = None,
     map: Annotated[Many, columns_option()] = None,
+    tag: Annotated[Many, tag_option()] = None,
     kind: Annotated[Text, kind_option()] = None,
     target_is: Annotated[Text, target_is_option()] = None,
     labels: Annotated[Text, labels_option()] = None,
@@ -144,7 +146,12 @@ def sources(
 ) -> None:
     """List the known datasets, or show one of them."""
     with errors():
-        from cotbuild.builder.cli.args import build_config, columns, parse_names
+        from cotbuild.builder.cli.args import (
+            build_config,
+            columns,
+            parse_names,
+            parse_tags,
+        )
         from cotbuild.builder.sources import describe_source, list_sources
 
         if name is None:
@@ -160,6 +167,7 @@ def sources(
             "source.header": parse_names(header),
             "source.rows_under": rows_under,
             "source.columns": columns(map or [], allow_none=True),
+            "source.tags": parse_tags(tag or []),
             "source.kind": kind,
             "source.target_is": target_is,
             "source.labels": parse_names(labels),

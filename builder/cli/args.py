@@ -1,5 +1,6 @@
 """Turn options and a YAML file into a BuildConfig."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
 from cotbuild.schemas.import_recipe import JOINS, Join
+from cotbuild.schemas.question import INPUT_NAME
 from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.row_files import FILE_FORMATS, FileFormat
 from cotbuild.schemas.yaml_text import parse_yaml
@@ -112,6 +114,24 @@ def columns(
             )
         mapping[field] = column
     return mapping or None
+
+
+def parse_tags(pairs: Iterable[str]) -> dict[str, str] | None:
+    """Parse `--tag subject=Subject`, or `--tag subject` for a column of that name.
+
+    None if none was given. Raises ConfigError for a name that is none.
+    """
+    tags = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        is_name = re.fullmatch(INPUT_NAME, name) is not None
+        if not is_name or (equals and not column):
+            raise ConfigError(
+                f"--tag {pair!r} is not NAME=COLUMN, such as subject=Subject, with a name "
+                "of small letters, digits and _."
+            )
+        tags[name] = column or name
+    return tags or None
 
 
 def parse_names(names: str | None) -> list[str] | None:

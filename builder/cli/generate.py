@@ -23,6 +23,7 @@ from cotbuild.builder.cli.source_options import (
     labels_option,
     on_bad_row_option,
     rows_under_option,
+    tag_option,
     target_is_option,
 )
 from cotbuild.builder.console import print_line, print_message
@@ -120,6 +121,7 @@ def generate(
     header: Annotated[Text, header_option(rich_help_panel=QUESTIONS)] = None,
     rows_under: Annotated[Text, rows_under_option(rich_help_panel=QUESTIONS)] = None,
     map: Annotated[Many, columns_option(rich_help_panel=QUESTIONS)] = None,
+    tag: Annotated[Many, tag_option(rich_help_panel=QUESTIONS)] = None,
     kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
     target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
     labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
@@ -328,6 +330,7 @@ def generate(
         columns,
         exemplar_settings,
         parse_names,
+        parse_tags,
     )
 
     source_flags = {
@@ -379,6 +382,7 @@ def generate(
             raise ConfigError("--system and --no-system exclude each other. Pass one.")
         flags["source.columns"] = columns(map or [], allow_none=True)
         flags["attempts.columns"] = columns(attempts_map or [], "--attempts-map")
+        flags["source.tags"] = parse_tags(tag or [])
         flags |= exemplar_settings(exemplars)
         resolved = build_config(config, flags, setting or [])
         if dry_run:

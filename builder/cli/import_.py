@@ -17,6 +17,7 @@ from cotbuild.builder.cli.source_options import (
     labels_option,
     on_bad_row_option,
     rows_under_option,
+    tag_option,
     target_is_option,
 )
 from cotbuild.builder.console import print_line, print_message
@@ -167,6 +168,7 @@ def import_rationales(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
+    tag: Annotated[Many, tag_option(rich_help_panel=QUESTIONS)] = None,
     kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
     target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
     labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
@@ -195,6 +197,7 @@ def import_rationales(
         parse_file_format,
         parse_join,
         parse_names,
+        parse_tags,
     )
     from cotbuild.builder.imports.hub_files import pin_hub_files
     from cotbuild.builder.imports.read import open_imported
@@ -208,6 +211,7 @@ def import_rationales(
             "source.split": split,
             "source.config_name": config_name,
             "source.columns": columns(source_map or [], allow_none=True),
+            "source.tags": parse_tags(tag or []),
             "source.kind": kind,
             "source.target_is": target_is,
             "source.labels": parse_names(labels),

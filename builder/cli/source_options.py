@@ -31,12 +31,20 @@ rows_under_option = partial(
 )
 columns_option = partial(
     typer.Option,
-    metavar="FIELD=COLUMN",
-    help="Column of a field, for unknown files; repeatable.",
+    metavar="NAME=COLUMN",
+    help="Column of a field (question, target, choices, …), for unknown files; any other "
+    "name is an input that the question is asked with. Repeatable.",
+)
+tag_option = partial(
+    typer.Option,
+    "--tag",
+    metavar="[NAME=]COLUMN",
+    help="Column whose value is reported by and never shown, such as subject; repeatable.",
 )
 kind_option = partial(
     typer.Option,
-    help="choice, yes_no, number or text, if the columns do not show it.",
+    help="choice, yes_no, number or text, if the columns do not show it; or prose, which "
+    "is scored against references.",
 )
 target_is_option = partial(
     typer.Option,

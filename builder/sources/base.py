@@ -15,6 +15,9 @@ ToRationales = Callable[[Row], tuple[str, ...]]
 ToImages = Callable[[Row], Mapping[str, object]]
 """Returns the pictures in a row by the names of their inputs: paths, addresses or bytes."""
 
+IMAGE_NAME = "image"
+"""How the names of inputs begin that are pictures, whatever their columns hold."""
+
 
 class BadRowReason(StrEnum):
     """Why a row cannot be used; `Source.drops` counts rows by reason."""
@@ -36,6 +39,8 @@ class BadRowReason(StrEnum):
     """In a split whose other rows have one."""
     BAD_TARGET = "bad_target"
     DUPLICATE_ID = "duplicate_id"
+    BAD_IMAGE = "bad_image"
+    """A picture that cannot be read, is too large or gone."""
     BAD_QUESTION = "bad_question"
     """Any other error that `Question` raises on validation."""
 
@@ -126,8 +131,12 @@ class RowParser(NamedTuple):
     """
     rationales: ToRationales | None = None
     """None if no row has a rationale."""
+    input_names: tuple[str, ...] = ()
+    """Inputs that questions may have, in order."""
     images: ToImages | None = None
     """None if no row has a picture."""
+    image_names: tuple[str, ...] = ()
+    """Those of the inputs that are pictures."""
 
 
 class PublishedFolder(NamedTuple):
@@ -190,8 +199,22 @@ class KnownDataset(NamedTuple):
         """
         may_have_id = self.id_column is not None
         has_id = may_have_id and (first is None or self.id_column in first)
-        parser = RowParser(self.to_question, has_id, self.rationales, self.images)
+        parser = RowParser(
+            self.to_question,
+            has_id,
+            self.rationales,
+            self.input_names,
+            self.images,
+            self.image_names,
+        )
         return _without_inputs(parser, frozenset(left_out)) if left_out else parser
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """Those of the inputs that are pictures."""
+        if self.images is None:
+            return ()
+        return tuple(name for name in self.input_names if name.startswith(IMAGE_NAME))
 
 
 def _without_inputs(parser: RowParser, left_out: frozenset[str]) -> RowParser:
@@ -207,7 +230,14 @@ def _without_inputs(parser: RowParser, left_out: frozenset[str]) -> RowParser:
         found = {} if to_images is None else to_images(row)
         return {name: value for name, value in found.items() if name not in left_out}
 
-    has_images = to_images is not None
+    image_names = _names_without(parser.image_names, left_out)
     return parser._replace(
-        to_question=to_question, images=images if has_images else None
+        to_question=to_question,
+        input_names=_names_without(parser.input_names, left_out),
+        images=images if image_names else None,
+        image_names=image_names,
     )
+
+
+def _names_without(names: tuple[str, ...], left_out: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in left_out)

@@ -6,6 +6,7 @@ from typing import Any
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.choices import without_empty_end
 from cotbuild.builder.sources.files import describe_rows_inside
+from cotbuild.builder.sources.inputs import check_input_names
 from cotbuild.builder.sources.paths import (
     check_paths,
     find_value,
@@ -60,11 +61,11 @@ def resolve_columns(
 ) -> dict[str, str]:
     """Return the column of each field, "" for a field that the file does not have.
 
-    `columns` is the user's mapping of fields to columns, `present` the columns of all
-    rows; other fields get the names in COLUMN_NAMES. A column may be a path
+    `columns` is the user's mapping of fields and inputs to columns, `present` the
+    columns of all rows; other fields get the names in COLUMN_NAMES. A column may be a path
     ("question.stem", "choices[0].text") into nested values; see `paths`. "a,b,c" names
     several: as choices or distractors they are options in order, as question their
-    texts are joined by a space. A question may also be a form,
+    texts are joined by a space. A question or an input may also be a form,
     "Premise: {a}\\nHypothesis: {b}". "" means that the file has no such column.
 
     `base` has the columns of another split under the same mapping: those that may be
@@ -74,13 +75,15 @@ def resolve_columns(
     Raises ConfigError for unknown fields and columns, and with the --map options to add
     if the question, the target or the choices are not recognised.
     """
-    _check_fields(columns, location)
+    check_input_names(columns, COLUMN_NAMES, location)
     given = columns
     if has_labels:
         columns = {**columns, "choices": "", "distractors": ""}
     names = {field: _find_column(field, columns, present) for field in COLUMN_NAMES}
+    inputs = [name for name in columns if name not in COLUMN_NAMES]
+    names |= {name: columns[name] for name in inputs}
     if base is not None:
-        for field in _OPTIONAL_FIELDS:
+        for field in (*_OPTIONAL_FIELDS, *inputs):
             if not _are_present(names[field], present):
                 names[field] = ""
     may_lack_target = "target" in columns or bool(base and base["target"])
@@ -100,6 +103,30 @@ def resolve_columns(
     _check_columns(names, present, location)
     _check_paths(columns, present, sample, location)
     return names
+
+
+def check_tags(
+    tags: Mapping[str, str],
+    present: Sequence[str],
+    sample: Sequence[Row],
+    location: str,
+    *,
+    is_base: bool,
+) -> dict[str, str]:
+    """Return the column of each tag, without those that the split does not have.
+
+    `is_base`: the split is the configured one, which must have them all. Raises
+    ConfigError, as for a path that no row has.
+    """
+    found = {name: tag for name, tag in tags.items() if _are_present(tag, present)}
+    for name, column in tags.items():
+        if is_base and name not in found:
+            raise ConfigError(
+                f"{location}: --tag {shell_quote(f'{name}={column}')}: no column "
+                f"{column!r} in its rows, which have {short_repr(list(present))}."
+            )
+    _check_paths(found, present, sample, location, option="--tag")
+    return found
 
 
 def make_getters(names: Mapping[str, str], present: Sequence[str]) -> dict[str, Getter]:
@@ -123,6 +150,13 @@ def split_columns(name: str, present: Sequence[str]) -> list[str]:
     return [part.strip() for part in name.split(",")]
 
 
+def find_place(name: str, present: Sequence[str]) -> int:
+    """Return the place of the first column that a mapping names, among all columns."""
+    first = split_columns(name, present)[0]
+    column = first if first in present else path_root(first)
+    return list(present).index(column) if column in present else len(present)
+
+
 def find_unused_columns(names: Iterable[str], present: Sequence[str]) -> list[str]:
     """Return the columns that no field reads, not even a part of them."""
     used = set()
@@ -140,25 +174,17 @@ def _find_column(field: str, columns: Mapping[str, str], present: Sequence[str])
     return next(recognised, "")
 
 
-def _check_fields(columns: Mapping[str, str], location: str) -> None:
-    for field, name in columns.items():
-        if field not in COLUMN_NAMES:
-            raise ConfigError(
-                f"{location}: --map {field}={name}: no such field. Use one of "
-                f"{list(COLUMN_NAMES)}."
-            )
-
-
 def _check_columns(
     names: Mapping[str, str], present: Sequence[str], location: str
 ) -> None:
     for field, name in names.items():
         if not name:
             continue
-        if is_question_form(name) and name not in present and field != "question":
+        may_be_form = field == "question" or field not in COLUMN_NAMES
+        if is_question_form(name) and name not in present and not may_be_form:
             raise ConfigError(
                 f"{location}: --map {field}={name}: a form in braces is for question "
-                "alone. Name one column, or several with commas."
+                "and inputs. Name one column, or several with commas."
             )
         try:
             parts = split_columns(name, present)
@@ -173,6 +199,7 @@ def _check_paths(
     present: Sequence[str],
     sample: Sequence[Row],
     location: str,
+    option: str = "--map",
 ) -> None:
     """Raise ConfigError for a path that no row of the sample has."""
     for field, name in columns.items():
@@ -181,7 +208,8 @@ def _check_paths(
         if found is not None:
             path, stop = found
             raise ConfigError(
-                f"{location}: --map {field}={path}: in the first rows {stop.describe()}."
+                f"{location}: {option} {field}={path}: in the first rows "
+                f"{stop.describe()}."
             )
 
 

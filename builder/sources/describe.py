@@ -17,7 +17,7 @@ from cotbuild.builder.sources.splits import STANDARD_SPLITS
 from cotbuild.builder.wrap import wrap_paragraph
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.question import Input, Question
 
 WIDTH = 80
 MAX_VALUE_CHARS = 300
@@ -170,12 +170,24 @@ def _question_fields(question: Question) -> dict[str, str]:
         "kind": question.kind.value,
         "text": question.text,
     }
+    for one in question.inputs:
+        fields[one.name] = _describe_input(one)
     if question.choices:
         choices = [f"({choice.label}) {choice.text}" for choice in question.choices]
         fields["choices"] = "  ".join(choices)
     is_published = question.target is not None
     fields["target"] = " | ".join(question.targets) if is_published else "not published"
+    if question.tags:
+        fields["tags"] = ", ".join(f"{tag.name}={tag.value}" for tag in question.tags)
     return fields
+
+
+def _describe_input(one: Input) -> str:
+    """Return an input's text, or its picture's size, type and digest."""
+    if one.image is None:
+        return one.text or ""
+    kind = one.image.media_type.removeprefix("image/")
+    return f"{one.image.width}×{one.image.height} {kind} {one.image.sha256[:12]}"
 
 
 def _wrap(text: str) -> list[str]:

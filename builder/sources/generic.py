@@ -17,6 +17,7 @@ from cotbuild.builder.sources.choice_targets import (
 from cotbuild.builder.sources.choices import parse_choices
 from cotbuild.builder.sources.columns import make_getters
 from cotbuild.builder.sources.distractors import place_option
+from cotbuild.builder.sources.inputs import read_images, read_inputs, read_tags
 from cotbuild.builder.sources.make import (
     ChoicePairs,
     clean_field,
@@ -49,10 +50,23 @@ Targets = tuple[str | None, tuple[str, ...]]
 def make_row_parser(reading: Reading) -> RowParser:
     """Return the parser of a file's rows under a reading of its columns."""
     getters = make_getters(reading.names, reading.present)
-    rows = _GenericRows(reading, name_labels(getters, reading.label_names))
-    has_rationale = "rationale" in getters
+    text_names = [
+        name for name in reading.input_names if name not in reading.image_names
+    ]
+    rows = _GenericRows(
+        reading,
+        name_labels(getters, reading.label_names),
+        inputs={name: getters[name] for name in text_names},
+        images={name: getters[name] for name in reading.image_names},
+        tags=make_getters(reading.tags, reading.present),
+    )
     return RowParser(
-        rows.to_question, "id" in getters, rows.rationales if has_rationale else None
+        rows.to_question,
+        "id" in getters,
+        rows.rationales if "rationale" in getters else None,
+        reading.input_names,
+        rows.to_images if reading.image_names else None,
+        reading.image_names,
     )
 
 
@@ -85,6 +99,10 @@ class _GenericRows:
 
     reading: Reading
     getters: dict[str, Getter]
+    inputs: dict[str, Getter]
+    """Of the inputs that are texts."""
+    images: dict[str, Getter]
+    tags: dict[str, Getter]
 
     def to_question(self, row: Row, ref: SourceRef) -> Question:
         """Return the question of a row; raises BadRow."""
@@ -99,7 +117,15 @@ class _GenericRows:
             pairs = self._choices(row)
             target, others = self._choice_target(row, pairs), ()
         row_id = clean_id(self._get("id", row)) if "id" in self.getters else None
-        return make_question(row_id, kind, text, pairs, target, ref, others)
+        inputs = read_inputs(row, self.inputs)
+        tags = read_tags(row, self.tags)
+        return make_question(
+            row_id, kind, text, pairs, target, ref, others, inputs, tags
+        )
+
+    def to_images(self, row: Row) -> Mapping[str, object]:
+        """Return the raw values of a row's pictures by the names of their inputs."""
+        return read_images(row, self.images)
 
     def rationales(self, row: Row) -> tuple[str, ...]:
         """Return the rationale of a row; it may have none."""
@@ -178,7 +204,7 @@ class _GenericRows:
         value = self._published_target(row)
         if value is None:
             return None, ()
-        if kind is QuestionKind.TEXT:
+        if kind in (QuestionKind.TEXT, QuestionKind.PROSE):
             return self._text_targets(value, row)
         return _parse_closed_target(value, kind), ()
 

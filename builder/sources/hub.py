@@ -77,7 +77,13 @@ class HubRows:
         return find_label_names(features)
 
     def _stream_rows(self) -> Iterator[Row]:
-        yield from self._find_split()
+        import datasets
+
+        rows = self._find_split()
+        features = (rows.features or {}).values()
+        if any(isinstance(feature, datasets.Image) for feature in features):
+            rows = rows.decode(False)  # {"bytes", "path"}, as they were published
+        yield from rows
 
     def _find_split(self) -> Any:
         splits = self._splits

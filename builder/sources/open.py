@@ -27,6 +27,7 @@ from cotbuild.builder.sources.files import (
     parallel_name,
     parse_parallel,
 )
+from cotbuild.builder.sources.image_inputs import LoadsImages
 from cotbuild.builder.sources.provenance import load_resolved
 from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.builder.sources.slices import parse_row_range
@@ -43,14 +44,25 @@ BUNDLED_SPLITS = ("train", "test")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def open_source(config: SourceConfig, store_dir: Path | None = None) -> Source:
+def open_source(
+    config: SourceConfig,
+    store_dir: Path | None = None,
+    images: LoadsImages | None = None,
+) -> Source:
     """Return the source that a config names.
 
     The name is looked up among the known datasets, then as a file or folder, then as a
     dataset on the Hub. Only the last makes a request, to resolve a branch or tag,
-    unless the source.json in `store_dir` has its commit (see `remember_source`). Raises
-    ConfigError, StoreError, and DataError if the Hub cannot be reached.
+    unless the source.json in `store_dir` has its commit (see `remember_source`).
+    `images` keeps the pictures of rows; a source that has any cannot be read without.
+    Raises ConfigError, StoreError, and DataError if the Hub cannot be reached.
     """
+    source = _find_source(config, store_dir)
+    source.images = images
+    return source
+
+
+def _find_source(config: SourceConfig, store_dir: Path | None) -> Source:
     parse_row_range(config.rows)  # raises early
     name, path = config.name, Path(config.name)
     if not path.exists():
@@ -244,10 +256,10 @@ def _check_split(name: str, split: str, splits: tuple[str, ...]) -> None:
 
 def _reject_mapping(config: SourceConfig) -> None:
     is_kind_set = config.kind is not None or config.target_is is not None
-    if config.columns or config.labels or is_kind_set:
+    if config.columns or config.tags or config.labels or is_kind_set:
         raise ConfigError(
-            f"{config.name}: --map, --kind, --target-is and --labels are not for a known "
-            "dataset. Leave them out."
+            f"{config.name}: --map, --tag, --kind, --target-is and --labels are not for a "
+            "known dataset. Leave them out."
         )
 
 

@@ -19,11 +19,15 @@ from cotbuild.builder.sources.choice_targets import (
     ChoiceEvidence,
 )
 from cotbuild.builder.sources.columns import (
+    COLUMN_NAMES,
+    check_tags,
+    find_place,
     find_unused_columns,
     make_getters,
     resolve_columns,
 )
 from cotbuild.builder.sources.generic import name_labels
+from cotbuild.builder.sources.inputs import find_image_names
 from cotbuild.builder.sources.make import ChoicePairs
 from cotbuild.builder.sources.option_columns import OptionRun, find_option_runs
 from cotbuild.builder.sources.reading import (
@@ -139,6 +143,9 @@ class _ColumnReader:
             has_labels=bool(self.config.labels),
         )
         runs = self._possible_runs(names, present)
+        tags = check_tags(
+            self.config.tags, present, self.sample, location, is_base=self.base is None
+        )
         label_names = self._label_names(names["target"])
         getters = make_getters(names, present)
         labels = self._shared_labels(names, runs, label_names)
@@ -148,11 +155,33 @@ class _ColumnReader:
         )
         survey.is_cut = survey.num_rows == _max_rows(self.rows)
         reading = self._decide(names, present, survey, labels, named)
+        inputs = self._order_inputs(names, present)
+        pictures = find_image_names(getters, inputs, self.sample)
+        reading = replace(reading, input_names=inputs, image_names=pictures, tags=tags)
         texts = self._unused_texts(reading)
         if self.base is None:
             self._check_recognised(reading, survey, texts)
         line = describe_reading(reading, survey, self.config, texts)
         return survey, UnderstoodColumns(reading, line)
+
+    def _order_inputs(
+        self, names: Mapping[str, str], present: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return the inputs in the order of their columns in the configured split.
+
+        Not in that of the mapping, which is the same mapping in any order.
+        """
+        mapped = (name for name in names if name not in COLUMN_NAMES and names[name])
+        inputs = sorted(
+            mapped, key=lambda name: (find_place(names[name], present), name)
+        )
+        if self.base is None:
+            return tuple(inputs)
+        base = self.base.input_names
+        last = len(base)
+        return tuple(
+            sorted(inputs, key=lambda name: base.index(name) if name in base else last)
+        )
 
     def _possible_runs(
         self, names: Mapping[str, str], present: Sequence[str]

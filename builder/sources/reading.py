@@ -5,7 +5,7 @@ Where the rows allow two readings, the run stops and names the option that decid
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cotbuild.builder.sources.choice_targets import (
     FIRST_POSITIONS,
@@ -55,6 +55,12 @@ class Reading:
     """Whether every target is a text with a list of texts written in it."""
     label_names: tuple[str, ...] = ()
     """Names that whole numbers as targets stand for, from 0; empty for none."""
+    input_names: tuple[str, ...] = ()
+    """Inputs that the questions may have, in the order of their columns."""
+    image_names: tuple[str, ...] = ()
+    """Those of them that are pictures."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tag to column; without those that the split does not have."""
 
     @property
     def has_distractors(self) -> bool:

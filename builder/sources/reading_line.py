@@ -19,7 +19,7 @@ _CHOICE = QuestionKind.CHOICE
 
 def unused_columns(reading: Reading) -> list[str]:
     """Return the columns that no field reads."""
-    used = [name for name in reading.names.values() if name]
+    used = [name for name in (*reading.names.values(), *reading.tags.values()) if name]
     unused = find_unused_columns(used, reading.present)
     run = () if reading.run is None else reading.run.columns
     return [
@@ -39,8 +39,10 @@ def describe_reading(
     clauses = [
         _kind_clause(reading),
         *_question_clause(reading),
+        *_inputs_clause(reading),
         *_options_clause(reading),
         _target_clause(reading, survey),
+        *_tags_clause(reading),
         *_unused_clause(reading, texts),
     ]
     flags = ["--map", "--kind"]
@@ -59,6 +61,27 @@ def _question_clause(reading: Reading) -> Iterator[str]:
     columns = split_columns(reading.names["question"], reading.present)
     if columns != ["question"]:
         yield f"question from {_list(columns)}"
+
+
+def _inputs_clause(reading: Reading) -> Iterator[str]:
+    shown = [_describe_input(name, reading) for name in reading.input_names]
+    if shown:
+        yield f"inputs: {_list(shown)}"
+
+
+def _describe_input(name: str, reading: Reading) -> str:
+    columns = split_columns(reading.names[name], reading.present)
+    source = "" if columns == [name] else f" from {' and '.join(columns)}"
+    return f"{name}{source}{' (picture)' if name in reading.image_names else ''}"
+
+
+def _tags_clause(reading: Reading) -> Iterator[str]:
+    shown = [
+        name if name == column else f"{name} from {column}"
+        for name, column in reading.tags.items()
+    ]
+    if shown:
+        yield f"tags: {_list(shown)}"
 
 
 def _options_clause(reading: Reading) -> Iterator[str]:
@@ -95,6 +118,8 @@ def _count_telling(reading: Reading, survey: Survey) -> tuple[int, str]:
         return targets.number, "number"
     if reading.kind is QuestionKind.YES_NO:
         return targets.yes_no, "yes or no"
+    if reading.kind is QuestionKind.PROSE:
+        return targets.total, "reference"
     if reading.kind is QuestionKind.TEXT and reading.has_lists:
         return targets.total, "list of texts"
     if reading.kind is QuestionKind.TEXT:

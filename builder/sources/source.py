@@ -1,7 +1,7 @@
 """Source: the validated questions of one dataset, split by split, with final ids."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -19,6 +19,11 @@ from cotbuild.builder.sources.base import (
     describe_place,
 )
 from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.builder.sources.image_inputs import (
+    LoadsImages,
+    add_images,
+    prefetch_images,
+)
 from cotbuild.builder.sources.make import find_surrogate
 from cotbuild.builder.sources.overlap import Overlap
 from cotbuild.builder.sources.reading_line import unused_columns
@@ -72,6 +77,8 @@ class Source:
     """
     map_option: str = DEFAULT_MAP_OPTION
     """The option of the command line that maps this source's columns."""
+    images: LoadsImages | None = None
+    """What keeps the pictures of rows; None where no row may have any."""
     drops: dict[str, int] = field(default_factory=dict)
     """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
     overlaps: dict[str, int] = field(default_factory=dict)
@@ -185,6 +192,19 @@ class Source:
             return None
         line = self._columns.understand(columns, rows, split).line
         return f"{rows.shape}: {line}" if isinstance(rows, HasShape) else line
+
+    def input_names(self, split: str) -> tuple[str, ...]:
+        """Return the names of the inputs that a split's questions may have, in order.
+
+        Raises what `read` raises.
+        """
+        split = canonical_split(split)
+        return self._row_parser(self.open_split(split), split).input_names
+
+    def image_names(self, split: str) -> tuple[str, ...]:
+        """Return those of `input_names` that are pictures."""
+        split = canonical_split(split)
+        return self._row_parser(self.open_split(split), split).image_names
 
     def read_notes(self, split: str) -> tuple[str, ...]:
         """Return lines on cells of a split that could be read in another way.
@@ -302,12 +322,15 @@ class Source:
         """
         seen = SeenIds()
         is_empty = True
-        for position, row in enumerate(islice(rows, row_range.end)):
+        wanted = islice(self._with_images(rows, parser), row_range.end)
+        for position, row in enumerate(wanted):
             is_in_range = position >= row_range.start
             try:
                 if isinstance(row, BadRow):
                     raise row
                 question = parser.to_question(row, self._source_ref(split, position))
+                if is_in_range or not parser.has_id:
+                    question = self._add_images(question, row, parser)
                 question = _with_unique_id(question, seen, parser)
             except BadRow as bad_row:
                 if is_in_range:
@@ -321,6 +344,30 @@ class Source:
                 yield question, row
         if is_empty:
             raise _no_question_error(rows.location, row_range, tally)
+
+    def _with_images(
+        self, rows: RowReader, parser: RowParser
+    ) -> Iterable[Row | BadRow]:
+        """Return the rows, whose pictures are asked for a little ahead."""
+        if parser.images is None or self.images is None:
+            return rows
+        return prefetch_images(rows, parser.images, self.images)
+
+    def _add_images(self, question: Question, row: Row, parser: RowParser) -> Question:
+        """Return a question with the pictures of its row.
+
+        Raises BadRow for one that cannot be used, and ConfigError if nothing keeps them.
+        """
+        values = {} if parser.images is None else parser.images(row)
+        if not values:
+            return question
+        if self.images is None:
+            name = next(iter(values))
+            raise ConfigError(
+                f"{self.dataset}: input {name!r} is a picture, which is not read here. "
+                f"Pass {self.map_option} {name}= to leave it out."
+            )
+        return add_images(question, values, self.images, parser)
 
     def _record_bad_row(self, bad_row: BadRow, tally: _Tally, place: str) -> None:
         if self.config.on_bad_row == "stop":

@@ -47,7 +47,7 @@ def find_known_dataset(first: Row, config: SourceConfig) -> KnownDataset | None:
     """
     matching = (dataset for dataset in _DATASETS if dataset.matches(first))
     dataset = next(matching, None)
-    if dataset is None or config.labels or config.target_is:
+    if dataset is None or config.tags or config.labels or config.target_is:
         return None
     if maps_other_columns(dataset, config):
         return None

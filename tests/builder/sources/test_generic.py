@@ -444,7 +444,7 @@ def test_mapping(
         ),
         (
             {"columns": {"answer": "answer"}},
-            "a.jsonl: --map answer=answer: no such field. Use one of ['id',",
+            "a.jsonl: --map answer=answer: no such field. Pass --map target=",
         ),
         ({"columns": {"question": ""}}, "a.jsonl: no column named question"),
         (

@@ -321,7 +321,7 @@ def test_a_question_made_of_several_columns(write: Write, ask: Ask) -> None:
         ({"question": "{a"}, "has a lone brace"),
         ({"question": "Q {}"}, "names no column"),
         ({"question": "{nope}"}, "no column 'nope'"),
-        ({"question": "a", "target": "{a}"}, "a form in braces is for question alone"),
+        ({"question": "a", "target": "{a}"}, "a form in braces is for question and in"),
     ],
 )
 def test_forms_that_cannot_be_filled(
