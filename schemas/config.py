@@ -22,6 +22,8 @@ TargetForm = Literal["label", "text", "index0", "index1"]
 """How the targets of choice questions are published: the label or the text of a choice,
 or its position, counted from 0 or 1.
 """
+BUNDLED = ("bundled", "bundled_tasks")
+"""Names of the question sets that come with cotbuild."""
 MAX_LABELS = 26
 """Most labels that all questions can share."""
 

@@ -10,6 +10,7 @@ import yaml
 from cotbuild.builder.card.licences import Licence
 from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.storage.parquet import arrow_schema
+from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
@@ -220,7 +221,7 @@ def _question_kinds(manifest: Manifest) -> set[str]:
 
 def _source_dataset(manifest: Manifest) -> str:
     """Return the source in the Hub's vocabulary: a dataset id, original or extended."""
-    if manifest.source.dataset == "bundled":
+    if manifest.source.dataset in BUNDLED:
         return "original"
     return manifest.source.hub_id or "extended"
 

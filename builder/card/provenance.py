@@ -15,6 +15,7 @@ from cotbuild.builder.card.markdown import (
 )
 from cotbuild.prompts.template import Exemplar, Template
 from cotbuild.schemas.completion import Message, Sampling
+from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
@@ -318,7 +319,7 @@ def _source_rows(manifest: Manifest) -> list[tuple[str, ...]]:
 
 def _questions_row(manifest: Manifest) -> tuple[str, ...]:
     source = manifest.source
-    if source.dataset == "bundled":
+    if source.dataset in BUNDLED:
         location = "included in cotbuild"
     elif source.hub_id is not None:
         location = code_span(source.hub_id)

@@ -14,7 +14,7 @@ from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.sources.files import parse_parallel
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
-from cotbuild.schemas.config import BuildConfig, SourceConfig
+from cotbuild.schemas.config import BUNDLED, BuildConfig, SourceConfig
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import MAPPING, ImportConfig, ImportRecipe
 from cotbuild.schemas.manifest import Manifest
@@ -130,7 +130,7 @@ def _author_words(recipe: ImportRecipe) -> list[str]:
 
 
 def _is_file_source(manifest: Manifest) -> bool:
-    return manifest.source.hub_id is None and manifest.source.dataset != "bundled"
+    return manifest.source.hub_id is None and manifest.source.dataset not in BUNDLED
 
 
 def _source_name(config: BuildConfig, manifest: Manifest) -> str:

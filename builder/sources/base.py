@@ -166,7 +166,8 @@ class KnownDataset(NamedTuple):
     splits: tuple[str, ...]
     """On the Hub; a folder of published files may have others."""
     licence: str
-    kind: QuestionKind
+    kind: QuestionKind | None
+    """None if rows are of several kinds."""
     matches: Callable[[Row], bool]
     """Whether a file whose first row is given has the dataset's published shape."""
     to_question: ToQuestion
@@ -181,7 +182,9 @@ class KnownDataset(NamedTuple):
     images: ToImages | None = None
     """None if no row has a picture."""
     published_at: str = ""
-    """Where the files are published, if they are not on the Hub."""
+    """Where the files are published that `matches` or `open_folder` knows."""
+    file: Path | None = None
+    """The file of all splits, if it comes with cotbuild."""
     open_folder: OpenFolder | None = None
     """None if the splits are in files of their own that are named by split."""
     config_names: Callable[[Row], tuple[str, ...]] | None = None

@@ -15,7 +15,7 @@ from cotbuild.builder.sources.provenance import BUNDLED_LICENCE, stated_licence
 from cotbuild.builder.sources.source import Source
 from cotbuild.builder.sources.splits import STANDARD_SPLITS
 from cotbuild.builder.wrap import wrap_paragraph
-from cotbuild.schemas.config import SourceConfig
+from cotbuild.schemas.config import BUNDLED, SourceConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Input, Question
 
@@ -68,7 +68,7 @@ def list_sources() -> list[SourceInfo]:
     known = [
         SourceInfo(
             dataset.name,
-            dataset.kind.value,
+            "several kinds" if dataset.kind is None else dataset.kind.value,
             dataset.splits,
             dataset.licence,
             dataset.hub_id,
@@ -119,7 +119,7 @@ def _describe_files(source: Source) -> Iterator[str]:
             num_rows = sum(1 for _ in rows)
             size = f"{num_rows:,} rows in {rows.location}, {rows.num_bytes:,} bytes"
             yield from _wrap(f"{split:<16} {size}; {rows.shape}")
-    if source.config.name != "bundled":
+    if source.config.name not in BUNDLED:
         licence = stated_licence(source) or "its owner's; the file states none"
         yield from _wrap(f"{'licence':<16} {licence}")
 

@@ -41,6 +41,7 @@ from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 
 BUNDLED_SPLITS = ("train", "test")
+_BUNDLED_FILE = Path(__file__).with_name("bundled.jsonl")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -156,7 +157,7 @@ def _open_bundled(config: SourceConfig) -> Source:
 
     def open_split(split: str) -> RowReader:
         _check_split("bundled", split, BUNDLED_SPLITS)
-        return BundledRows(split)
+        return BundledRows(_BUNDLED_FILE, split)
 
     split = canonical_split(config.split or "train")
     _check_split("bundled", split, BUNDLED_SPLITS)
@@ -164,10 +165,10 @@ def _open_bundled(config: SourceConfig) -> Source:
 
 
 class BundledRows(FileRows):
-    """The rows of one split of the bundled question set, whose splits share a file."""
+    """The rows of one split of a bundled question set, whose splits share a file."""
 
-    def __init__(self, split: str) -> None:
-        super().__init__(Path(__file__).with_name("bundled.jsonl"))
+    def __init__(self, file: Path, split: str) -> None:
+        super().__init__(file)
         self._split = split
 
     def __iter__(self) -> Iterator[Row | BadRow]:
@@ -179,15 +180,17 @@ class BundledRows(FileRows):
 def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
     from cotbuild.builder.sources.hub import HubRows
 
+    if maps_other_columns(known, config):
+        _reject_mapping(config)
+    split = canonical_split(config.split or "train")
+    if known.file is not None:
+        return _open_known_file(config, known, known.file, split)
     hub_id, revision = known.hub_id, known.revision
     if hub_id is None or revision is None:
         raise ConfigError(
             f"{known.name}: only its published files are read. Get them from "
             f"{known.published_at}, and pass the file or the folder as the source."
         )
-    if maps_other_columns(known, config):
-        _reject_mapping(config)
-    split = canonical_split(config.split or "train")
     _check_split(known.name, split, known.splits)
 
     def open_split(name: str) -> RowReader:
@@ -195,6 +198,19 @@ def _open_known(config: SourceConfig, known: KnownDataset) -> Source:
         return HubRows(hub_id, known.config_name, name, revision)
 
     return Source(config, hub_id, split, open_split, known.config_name, revision, known)
+
+
+def _open_known_file(
+    config: SourceConfig, known: KnownDataset, file: Path, split: str
+) -> Source:
+    """Return the source of a dataset whose file comes with cotbuild."""
+    _check_split(known.name, split, known.splits)
+
+    def open_split(name: str) -> RowReader:
+        _check_split(known.name, name, known.splits)
+        return BundledRows(file, name)
+
+    return Source(config, known.name, split, open_split, known=known)
 
 
 def _open_folder(config: SourceConfig, folder: Path) -> Source:

@@ -6,6 +6,7 @@ from cotbuild.builder.sources.base import KnownDataset, PublishedFolder, Row
 from cotbuild.builder.sources.datasets import (
     alma,
     arc,
+    bundled_tasks,
     commonsense_qa,
     esnli,
     gsm8k,
@@ -33,6 +34,7 @@ _DATASETS = (
     scienceqa.KNOWN,
     ntrex.KNOWN,
     alma.KNOWN,
+    bundled_tasks.KNOWN,
 )
 KNOWN_DATASETS: dict[str, KnownDataset] = {
     dataset.name: dataset for dataset in _DATASETS

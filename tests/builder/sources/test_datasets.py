@@ -348,7 +348,8 @@ def test_bad_rows(
 @pytest.mark.parametrize("known", KNOWN_DATASETS.values(), ids=KNOWN_DATASETS)
 def test_revisions_are_whole_commits(known: KnownDataset) -> None:
     if known.hub_id is None:
-        assert (known.revision, bool(known.published_at)) == (None, True)
+        has_files = bool(known.published_at or known.file)
+        assert (known.revision, has_files) == (None, True)
         return
     revision = known.revision or ""
     assert len(revision) == 40
