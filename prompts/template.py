@@ -6,7 +6,7 @@ the files.
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from functools import cache, cached_property
 from string import Template as Text
 from typing import Any, Literal, Self
@@ -499,13 +499,13 @@ def load_templates(
     system: str | None = None,
     *,
     purpose: Purpose = Purpose.ELICIT,
-    inputs: Collection[str] = (),
+    has_inputs: bool = False,
 ) -> dict[QuestionKind, Template]:
     """Load the template of each kind of question: those named, else the defaults.
 
     Of those named, only the ones for `purpose` are used. `system` replaces the system
-    turn of all; an empty one removes it. `inputs` are those that the questions may have:
-    the defaults then show them. Raises ConfigError if two are for the same kind.
+    turn of all; an empty one removes it. `has_inputs`: the defaults are ones that show
+    all inputs of a question. Raises ConfigError if two are for the same kind.
     """
     templates: dict[QuestionKind, Template] = {}
     for template in map(load_template, refs):
@@ -517,7 +517,7 @@ def load_templates(
                 f"are both for kind {template.kind.value}. Pass one a kind."
             )
         templates[template.kind] = template
-    for kind, ref in _default_refs(purpose, has_inputs=bool(inputs)).items():
+    for kind, ref in _default_refs(purpose, has_inputs=has_inputs).items():
         templates.setdefault(kind, load_template(ref))
     if system is None:
         return templates

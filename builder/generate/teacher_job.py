@@ -37,6 +37,10 @@ from cotbuild.builder.generate.plan import (
     replacement_lines,
 )
 from cotbuild.builder.generate.rows import to_rationale
+from cotbuild.builder.generate.shown_inputs import (
+    check_needed_inputs,
+    describe_hidden_inputs,
+)
 from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
@@ -58,6 +62,7 @@ from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui, pluralize
 from cotbuild.prompts.template import Template, load_template, load_templates
 from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.completion import Answer, Completion, Request
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -124,7 +129,13 @@ class TeacherJob(Job):
         }
 
     def read_rules(self) -> ChainRules:
-        """Return the rules of the chains; reads the split that exemplars come from."""
+        """Return the rules of the chains; reads the split that exemplars come from.
+
+        Raises ConfigError if a template shows an input that no question has.
+        """
+        check_needed_inputs(
+            self._all_templates(), self._input_names(), self.source.dataset
+        )
         exemplars = self.config.exemplars
         pool = None
         if exemplars is not None:
@@ -132,6 +143,15 @@ class TeacherJob(Job):
                 exemplars, self.source.read_with_rationales(exemplars.split)
             )
         return ChainRules(self.config, self.teacher, self.templates, pool, self.grading)
+
+    def _all_templates(self) -> Iterator[Template]:
+        for by_kind in self.templates.values():
+            yield from by_kind.values()
+
+    def _input_names(self) -> tuple[str, ...]:
+        """Return the inputs that the questions may have, an attempt among them."""
+        names = self.source.input_names(self.source.split)
+        return names if self.attempts is None else (*names, ATTEMPT)
 
     def chains(self, rules: ChainRules, lookup: AnswerLookup) -> Iterator[Chain]:
         """Yield every chain in plan order, as far as `lookup` has answers."""
@@ -214,6 +234,8 @@ class TeacherJob(Job):
         self, plan: RequestPlan, rules: ChainRules, lookup: AnswerLookup
     ) -> Iterator[str]:
         yield from self.source_lines()
+        names = self.source.input_names(self.source.split)
+        yield from describe_hidden_inputs(self._all_templates(), names)
         yield from plan_lines(plan, self.config.samples)
         if plan.first is not None and plan.first.edits is not None:
             yield f"{self.config.teacher.model}: {describe_edits(plan.first.edits)}"
@@ -306,7 +328,6 @@ def resolve_teacher_job(
     """
     refuse_published_key(config.teacher)
     store, folder = AnswerStore(out), media_folder(out)
-    templates = load_purpose_templates(config)
     source = open_source(config.source, store.root)
     eval_splits = resolve_eval_splits(config, source)
     grading = open_grading(config.grading)
@@ -322,16 +343,19 @@ def resolve_teacher_job(
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
         grading=grading,
-        templates=templates,
+        templates=load_purpose_templates(config, has_inputs=source.declares_inputs()),
         media=PreviewStore(folder) if preview else MediaStore(folder),
         attempts=attempts,
     )
 
 
-def load_purpose_templates(config: BuildConfig) -> Templates:
+def load_purpose_templates(
+    config: BuildConfig, *, has_inputs: bool = False
+) -> Templates:
     """Return the templates of each purpose that the mode needs.
 
-    Raises ConfigError where a named template is for none of them.
+    `has_inputs`: where none is named, they are ones that show all inputs. Raises
+    ConfigError where a named template is for none of them.
     """
     purposes = PURPOSES[config.mode]
     for template in map(load_template, config.templates):
@@ -346,6 +370,7 @@ def load_purpose_templates(config: BuildConfig) -> Templates:
             config.templates,
             config.system,
             purpose=purpose,
+            has_inputs=has_inputs,
         )
         if config.decode == "json":
             # A reply that continues the reference is no JSON.

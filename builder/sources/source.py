@@ -18,6 +18,7 @@ from cotbuild.builder.sources.base import (
     column_names,
     describe_place,
 )
+from cotbuild.builder.sources.columns import COLUMN_NAMES
 from cotbuild.builder.sources.ids import SeenIds
 from cotbuild.builder.sources.image_inputs import (
     LoadsImages,
@@ -200,6 +201,26 @@ class Source:
         """
         split = canonical_split(split)
         return self._row_parser(self.open_split(split), split).input_names
+
+    def declares_inputs(self) -> bool:
+        """Return whether questions have inputs, by the mapping or the known dataset.
+
+        A run with nothing to do asks too, so at most the first rows of a file are read,
+        and nothing from the Hub. Raises what `read` raises.
+        """
+        columns = self.config.columns.items()
+        if any(column and name not in COLUMN_NAMES for name, column in columns):
+            return True
+        dataset = self.known
+        if dataset is None:
+            if self.config.name == "bundled" or self.revision is not None:
+                return False
+            dataset = self._columns.find(
+                self.open_split(self.split), self.split
+            ).dataset
+        if dataset is None:
+            return False
+        return any(name not in self.config.columns for name in dataset.input_names)
 
     def image_names(self, split: str) -> tuple[str, ...]:
         """Return those of `input_names` that are pictures."""

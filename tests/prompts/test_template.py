@@ -342,7 +342,7 @@ def test_a_reply_that_is_continued_begins_with_the_target() -> None:
 
 def test_questions_with_inputs_have_defaults_that_show_them() -> None:
     for purpose in (Purpose.ELICIT, Purpose.RATIONALIZE, Purpose.EVALUATE):
-        templates = load_templates([], purpose=purpose, inputs=["hint"])
+        templates = load_templates([], purpose=purpose, has_inputs=True)
         assert all(template.shows_all_inputs for template in templates.values())
 
 
