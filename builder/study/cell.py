@@ -26,27 +26,29 @@ from cotbuild.builder.study.folder import (
     work_folder,
     write_cell,
 )
+from cotbuild.builder.study.measures import OPTION_DIGITS, make_measure
 from cotbuild.builder.study.plan import CellPlan, check_same
+from cotbuild.builder.study.report.wording import format_metric
 from cotbuild.builder.ui import TrainingRate, format_duration
 from cotbuild.schemas.evaluation import QuestionResult
+from cotbuild.schemas.question import Question
 from cotbuild.schemas.study.record import (
     AnswerString,
     Cell,
     Curve,
     Measurement,
+    StoredStatistics,
     TrainingRecord,
 )
 from cotbuild.schemas.training import StudentRun, TrainConfig, UpdateMetrics
 from cotbuild.student.evaluation.metrics import compute_metrics
+from cotbuild.student.evaluation.prose_metrics import collect_statistics
 from cotbuild.student.training.metrics import read_metrics
 from cotbuild.student.training.run_dir import library_versions, read_run
 from cotbuild.student.training.train import BaseStudent, train_student
 
 CURVE_POINTS = 60
 """Maximum points of a cell's loss curve."""
-
-OPTION_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-"""The character of each option, by its position, in `AnswerString.choice`."""
 
 
 def finish_dev(context: StudyContext, plan: CellPlan) -> None:
@@ -208,6 +210,24 @@ def _evaluate(
         evaluated=task.inputs,
         figures=compute_metrics(results, label_first=student.layout.label_first),
         answers=encode_answers(results),
+        prose=store_statistics(split.questions, results),
+    )
+
+
+def store_statistics(
+    questions: Sequence[Question], results: Sequence[QuestionResult]
+) -> tuple[StoredStatistics, ...]:
+    """Return what metrics of prose are computed from; empty for other questions."""
+    scored = collect_statistics(questions, results)
+    if scored is None:
+        return ()
+    return tuple(
+        StoredStatistics(
+            metric=one.metric,
+            signature=one.signature,
+            rows=tuple(map(tuple, one.rows)),
+        )
+        for one in scored.statistics
     )
 
 
@@ -221,23 +241,32 @@ def _student_under_test(context: StudyContext, plan: CellPlan) -> StudentUnderTe
 def encode_answers(results: Sequence[QuestionResult]) -> AnswerString:
     """Encode results as a cell stores them: one character for each question."""
     return AnswerString(
-        choice="".join(_choice_digit(one) for one in results),
+        choice="".join(_option_digit(one, one.choice) for one in results),
         correct="".join(_flag_digit(one.correct) for one in results),
         normalised="".join(_flag_digit(one.correct_normalised) for one in results),
         free="".join(_flag_digit(one.correct_free) for one in results),
         forced="".join(_flag_digit(one.forced) for one in results),
         tokens=tuple(one.rationale_tokens + one.answer_tokens for one in results),
+        answered=_encode_free_answers(results),
     )
+
+
+def _encode_free_answers(results: Sequence[QuestionResult]) -> str:
+    """Return the option of each free answer; empty if no question has options."""
+    if not any(one.options for one in results):
+        return ""
+    return "".join(_option_digit(one, one.answer) for one in results)
 
 
 def _flag_digit(value: bool | None) -> str:
     return "-" if value is None else str(int(value))
 
 
-def _choice_digit(result: QuestionResult) -> str:
-    if result.choice is None:
+def _option_digit(result: QuestionResult, name: str | None) -> str:
+    """Return the character of the option of a name; `-` for None or without options."""
+    if name is None or not result.options:
         return "-"
-    position = [option.name for option in result.options].index(result.choice)
+    position = [option.name for option in result.options].index(name)
     return OPTION_DIGITS[position] if position < len(OPTION_DIGITS) else "+"
 
 
@@ -251,9 +280,11 @@ def _progress_line(context: StudyContext, plan: CellPlan, test: Measurement) -> 
     """
     cells, keys = read_cells(context.folder), context.study.all_cells()
     left = [key for key in keys if key not in cells or cells[key].test is None]
-    accuracy = test.answers.percent_correct(context.study.metric)
+    metric = context.study.metric
+    value = make_measure(metric, context.test.registered).value(test)
     num_done = len(keys) - len(left)
-    line = f"{num_done}/{len(keys)} cells · {plan.key.name}: {accuracy:.1f} %"
+    shown = format_metric(value, metric)
+    line = f"{num_done}/{len(keys)} cells · {plan.key.name}: {shown}"
     if not left:
         return line
     seconds = sum(_mean_duration(context, key.variant) for key in left)

@@ -12,17 +12,21 @@ from cotbuild.builder.evaluation.models import find_model, open_build
 from cotbuild.builder.evaluation.questions import read_build_questions
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.study.folder import read_study
+from cotbuild.builder.study.measures import OPTION_DIGITS, need_classes
 from cotbuild.builder.study.plan import CellPlanner
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.answers.compare import is_correct
+from cotbuild.schemas.answers.prose_scores import open_scorer
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import MajorityBaseline
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Question
-from cotbuild.schemas.study.declaration import Study, StudyQuestions
+from cotbuild.schemas.question import Choice, Question
+from cotbuild.schemas.study.declaration import Study, StudyMetric, StudyQuestions
 from cotbuild.schemas.study.record import QuestionSet
+from cotbuild.student.evaluation.classification import shared_classes
 from cotbuild.student.evaluation.plan import option_names
 from cotbuild.student.evaluation.proportions import make_proportion
+from cotbuild.student.evaluation.prose_metrics import is_scored
 
 
 class QuestionSplit(NamedTuple):
@@ -61,6 +65,8 @@ def open_study(path: Path, ui: Terminal, *, keep_weights: bool = False) -> Study
     dev = read_split(build, study.dev)
     test = read_split(build, study.test)
     check_disjoint(dev, test)
+    check_metric(study.metric, dev)
+    check_metric(study.metric, test)
     students = dict.fromkeys(cell.student for cell in study.all_cells())
     models = {student: find_model(student, None, ui.say) for student in students}
     planner = CellPlanner(study, build, models, test.registered.rows)
@@ -120,13 +126,49 @@ def _question_set(questions: Sequence[Question]) -> QuestionSet:
         targets=targets,
         majority=_majority_baseline(questions, targets),
         chance=_chance(questions),
+        classes=_classes(questions),
     )
+
+
+def _classes(questions: Sequence[Question]) -> tuple[Choice, ...] | None:
+    """Return the options that all questions share, if a cell can store each of them."""
+    classes = shared_classes(questions)
+    if classes is None or len(classes) > len(OPTION_DIGITS):
+        return None
+    return classes
+
+
+def check_metric(metric: StudyMetric, split: QuestionSplit) -> None:
+    """Raise ConfigError if the primary metric of a study does not fit the questions."""
+    num_prose = sum(is_scored(question) for question in split.questions)
+    if 0 < num_prose < len(split.questions):
+        raise ConfigError(
+            f"{split.split}: {num_prose} of {len(split.questions)} questions are "
+            "answered in prose, which one metric cannot compare with the others. Study "
+            "them apart."
+        )
+    if metric.is_prose != (num_prose > 0):
+        kinds = "prose" if num_prose else "no prose"
+        fitting = [one.value for one in StudyMetric if one.is_prose == (num_prose > 0)]
+        raise ConfigError(
+            f"metric {metric.value}: the questions of {split.split} are {kinds}. Write "
+            f"one of {', '.join(fitting)} as metric in STUDY.yaml."
+        )
+    if metric.is_macro_f1:
+        need_classes(split.registered, metric)
+    if metric.is_prose:
+        open_scorer()
 
 
 def _majority_baseline(
     questions: Sequence[Question], targets: Sequence[str]
-) -> MajorityBaseline:
-    """Grade the most frequent target, the first by name of equally frequent ones."""
+) -> MajorityBaseline | None:
+    """Grade the most frequent target, the first by name of equally frequent ones.
+
+    None if a question is prose, which is not graded.
+    """
+    if any(is_scored(question) for question in questions):
+        return None
     counts = Counter(targets)
     most_frequent = min(counts, key=lambda target: (-counts[target], target))
     accuracy = make_proportion(

@@ -8,6 +8,7 @@ import yaml
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.rationale import Verdict
 from cotbuild.schemas.study.declaration import Study
 
 MAX_ROWS = 1000
@@ -90,7 +91,7 @@ def study_text(manifest: Manifest, source: str, rows: int | None) -> str:
         "name": f"{manifest.source.dataset}, rationales by {manifest.teacher}"[:200],
         "source": source,
         **_questions(manifest, source),
-        "metric": "accuracy",
+        "metric": "chrf2" if manifest.verdicts.get(Verdict.SCORED) else "accuracy",
         "margin": 2.0,
         "paired": False,
         "comparisons": [one for one in claims if {one["a"], one["b"]} <= names],
@@ -164,7 +165,8 @@ _COMMENTS: Mapping[str, str] = {
     "dev": "Gate and grid are decided on dev. Each cell evaluates the test questions once,\n"
     "after the gate.",
     "metric": "What is compared: accuracy (forced choice by log-likelihood), normalised (the\n"
-    "same per character), free (the free greedy answer).",
+    "same per character), free (the free greedy answer); of questions that share their\n"
+    "options macro_f1 (of the forced choices), free_macro_f1; of prose chrf2, bleu, rouge_l.",
     "margin": "Points within which two variants count as equivalent.",
     "paired": "Whether runs are paired by seed; unpaired is the safer choice.",
     "comparisons": "The claims: a beats b, or a is as_good as b. Holm-adjusted together; all\n"

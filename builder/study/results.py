@@ -6,13 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import JsonValue
 
-from cotbuild.builder.study.statistics import (
-    compare,
-    decide,
-    equivalent,
-    holm,
-    recipe_accuracy,
-)
+from cotbuild.builder.study.classes import recipe_classes
+from cotbuild.builder.study.measures import Measure, make_measure
+from cotbuild.builder.study.statistics import decide, equivalent, holm
 from cotbuild.schemas.evaluation import StudentMetrics
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import (
@@ -31,6 +27,7 @@ from cotbuild.schemas.study.record import (
     GateResult,
     Measurement,
     QuestionAccess,
+    QuestionSet,
     StudyRegistration,
     TrainingRecord,
     VariantFacts,
@@ -68,21 +65,31 @@ def study_results(
         }
     )
     finished = {key: cell for key, cell in cells.items() if cell.test is not None}
+    measured = _Measured(study, make_measure(study.metric, record.test), finished)
     recipes = _order_recipes(study, finished)
-    results = [_recipe_result(study, finished, recipe) for recipe in recipes]
+    results = [_recipe_result(measured, record.test, recipe) for recipe in recipes]
     return StudyResults(
+        metric=study.metric,
         num_questions=len(record.test.ids),
         stages=tuple(_stage_result(study, stage, finished) for stage in study.stages),
         untrained=tuple(one for one in results if one.recipe.rows == UNTRAINED),
         recipes=tuple(one for one in results if one.recipe.rows != UNTRAINED),
         comparisons=(
-            *_planned_results(study, record, finished),
-            *_exploratory_results(study, record, finished),
+            *_planned_results(measured, record),
+            *_exploratory_results(measured, record),
         ),
         variants=_facts_of_recipes(record, recipes),
         touches=len(touches),
         touched_twice=_find_touched_twice(touches),
     )
+
+
+class _Measured(NamedTuple):
+    """The finished cells of a study, and the metric that they are compared by."""
+
+    study: Study
+    measure: Measure
+    finished: FinishedCells
 
 
 def _order_recipes(study: Study, finished: FinishedCells) -> list[TrainingRecipe]:
@@ -113,11 +120,6 @@ def _test_of(cell: Cell) -> Measurement:
     return cell.test
 
 
-def _correct_SQ(study: Study, cells: Iterable[Cell]) -> list[list[float]]:
-    """Return 1 or 0 for each seed and question, by the study's metric."""
-    return [_test_of(cell).answers.correct_by(study.metric) for cell in cells]
-
-
 def _stage_result(
     study: Study, stage: StudyStage, finished: FinishedCells
 ) -> StageResult:
@@ -130,9 +132,9 @@ def _stage_result(
 
 
 def _recipe_result(
-    study: Study, finished: FinishedCells, recipe: TrainingRecipe
+    measured: _Measured, questions: QuestionSet, recipe: TrainingRecipe
 ) -> RecipeResult:
-    cells = _cells_of(finished, recipe)
+    cells = _cells_of(measured.finished, recipe)
     tests = [_test_of(cell) for cell in cells]
     metrics = [test.figures for test in tests]
     trainings = [cell.training for cell in cells if cell.training]
@@ -140,7 +142,7 @@ def _recipe_result(
     return RecipeResult(
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
-        accuracy=recipe_accuracy(_correct_SQ(study, cells)),
+        accuracy=measured.measure.score(tests),
         raw=_mean_percent(tests, StudyMetric.ACCURACY),
         normalised=_mean_normalised(tests),
         free=_mean_percent(tests, StudyMetric.FREE),
@@ -155,8 +157,9 @@ def _recipe_result(
         train_tokens=first.tokens if first else 0,
         train_seconds=_mean_seconds(trainings),
         precisions=tuple(sorted({one.precision for one in trainings})),
-        settings=_grid_settings(study, first),
+        settings=_grid_settings(measured.study, first),
         curve=first.curve if first else None,
+        classes=recipe_classes(tests, questions),
     )
 
 
@@ -164,7 +167,10 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _mean_percent(tests: Sequence[Measurement], metric: StudyMetric) -> float:
+def _mean_percent(tests: Sequence[Measurement], metric: StudyMetric) -> float | None:
+    """Return the mean accuracy; None for prose, which has none."""
+    if any(test.prose for test in tests):
+        return None
     return _mean(test.answers.percent_correct(metric) for test in tests)
 
 
@@ -209,7 +215,7 @@ class _UncorrectedComparison(NamedTuple):
 
 
 def _planned_results(
-    study: Study, record: StudyRegistration, finished: FinishedCells
+    measured: _Measured, record: StudyRegistration
 ) -> list[ComparisonResult]:
     """Return the comparisons declared before the first cell, corrected as one family.
 
@@ -217,24 +223,25 @@ def _planned_results(
     """
     main = record.study.main
     family = [
-        _compare_recipes(study, finished, planned, main)
+        _compare_recipes(measured, planned, main)
         for planned in record.study.comparisons
     ]
     ps = [one.comparison.p if one.comparison else 1.0 for one in family]
     return [
-        _planned_result(one, p_holm, study.margin)
+        _planned_result(one, p_holm, measured.study.margin)
         for one, p_holm in zip(family, holm(ps), strict=True)
     ]
 
 
 def _exploratory_results(
-    study: Study, record: StudyRegistration, finished: FinishedCells
+    measured: _Measured, record: StudyRegistration
 ) -> list[ComparisonResult]:
     """Return all other comparisons that are run.
 
     These are claims declared later, the claims in other settings, and each variant
     against the gate's.
     """
+    study, finished = measured.study, measured.finished
     main, registered = record.study.main, record.study.comparisons
     trained = [key.setting for key in finished if key.rows != UNTRAINED]
     others = [setting for setting in dict.fromkeys(trained) if setting != main]
@@ -243,7 +250,7 @@ def _exploratory_results(
     candidates += [(one, main) for one in _against_gate(study, finished, main)]
     results = []
     for planned, setting in candidates:
-        found = _compare_recipes(study, finished, planned, setting)
+        found = _compare_recipes(measured, planned, setting)
         if found.comparison is not None:
             results.append(_exploratory_result(found, found.comparison, study.margin))
     return results
@@ -271,11 +278,9 @@ def _against_gate(
 
 
 def _compare_recipes(
-    study: Study,
-    finished: FinishedCells,
-    planned: PlannedComparison,
-    setting: TrainingSetting,
+    measured: _Measured, planned: PlannedComparison, setting: TrainingSetting
 ) -> _UncorrectedComparison:
+    study, finished = measured.study, measured.finished
     recipe_a = TrainingRecipe(**setting.model_dump(), variant=planned.a)
     recipe_b = TrainingRecipe(**setting.model_dump(), variant=planned.b)
     a, b = _cells_of(finished, recipe_a), _cells_of(finished, recipe_b)
@@ -290,8 +295,11 @@ def _compare_recipes(
         if key.recipe in (recipe_a, recipe_b)
     )
     status = ComparisonStatus.FINAL if is_complete else ComparisonStatus.INTERIM
-    a_SQ, b_SQ = _correct_SQ(study, a), _correct_SQ(study, b)
-    comparison = compare(a_SQ, b_SQ, paired=study.paired)
+    comparison = measured.measure.compare(
+        [_test_of(cell) for cell in a],
+        [_test_of(cell) for cell in b],
+        paired=study.paired,
+    )
     return _UncorrectedComparison(planned, setting, status, comparison)
 
 
@@ -349,29 +357,21 @@ def _exploratory_result(
 
 
 def decide_gate(
-    study: Study, trained: Sequence[Measurement], untrained: Measurement
+    study: Study,
+    measure: Measure,
+    trained: Sequence[Measurement],
+    untrained: Measurement,
 ) -> GateResult:
-    """Compare the gate's variant, one run for each seed, with the untrained student.
-
-    With one seed the spread between runs is unknown, and the standard error is that
-    over questions alone.
-    """
-    a_SQ = np.array([one.answers.correct_by(study.metric) for one in trained])
-    b_Q = np.array(untrained.answers.correct_by(study.metric))
-    difference_Q = a_SQ.mean(0) - b_Q
-    if len(a_SQ) > 1:
-        b_SQ = np.tile(b_Q, (len(a_SQ), 1))
-        error = compare(a_SQ, b_SQ, paired=True).standard_error
-    else:
-        error = 100 * float(difference_Q.std(ddof=1)) / len(b_Q) ** 0.5
-    difference = 100 * float(difference_Q.mean())
+    """Compare the gate's variant, one run for each seed, with the untrained student."""
+    gain = measure.gain(trained, untrained)
     needed = study.gate.standard_errors
+    is_enough = gain.difference >= needed * gain.standard_error
     return GateResult(
-        passed=difference > 0 and difference >= needed * error,
-        trained=tuple(100 * float(row.mean()) for row in a_SQ),
-        untrained=100 * float(b_Q.mean()),
-        difference=difference,
-        standard_error=error,
+        passed=gain.difference > 0 and is_enough,
+        trained=tuple(measure.value(one) for one in trained),
+        untrained=measure.value(untrained),
+        difference=gain.difference,
+        standard_error=gain.standard_error,
         needed=needed,
     )
 

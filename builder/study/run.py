@@ -22,6 +22,7 @@ from cotbuild.builder.study.folder import (
     update_registration,
     work_folder,
 )
+from cotbuild.builder.study.measures import make_measure
 from cotbuild.builder.study.plan import CellPlan, Settings, grid_points
 from cotbuild.builder.study.results import decide_gate
 from cotbuild.schemas.errors import DataError
@@ -106,7 +107,8 @@ def _run_gate(context: StudyContext) -> None:
     _run_tasks(context, [_dev_task(context, key) for key in keys])
     cells = read_cells(context.folder)
     trained = [_dev_of(cells[key]) for key in keys]
-    result = decide_gate(study, trained, _dev_of(cells[baseline]))
+    measure = make_measure(study.metric, context.dev.registered)
+    result = decide_gate(study, measure, trained, _dev_of(cells[baseline]))
     update_registration(context.folder, lambda record: _with_gate(record, result))
     summary = (
         f"{study.gate.variant} is {result.difference:+.1f} points over the untrained "
@@ -213,14 +215,15 @@ def _choose_best(context: StudyContext, recipe: TrainingRecipe) -> None:
         if recipe in _chosen_settings(context):
             return
         points = grid_points(context.study)
-        accuracies = []
+        measure = make_measure(context.study.metric, context.dev.registered)
+        values = []
         for point in points:
             dev = evaluate_dev(context, _plan_grid_point(context, recipe, point))
-            accuracies.append(dev.answers.percent_correct(context.study.metric))
+            values.append(measure.value(dev))
         choice = ChosenHyperparameters(
             recipe=recipe,
-            settings=points[accuracies.index(max(accuracies))],
-            tried=tuple(zip(points, accuracies, strict=True)),
+            settings=points[values.index(max(values))],
+            tried=tuple(zip(points, values, strict=True)),
         )
         update_registration(context.folder, lambda record: _with_choice(record, choice))
 

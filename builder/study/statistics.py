@@ -87,20 +87,7 @@ def compare(a_SQ: ArrayLike, b_SQ: ArrayLike, *, paired: bool) -> Comparison:
     _check_pair(a, b, paired)
     difference = float(a.mean() - b.mean())
     error, df = _error([a - b] if paired else [a, b], a.mean(0) - b.mean(0))
-    return Comparison(
-        num_seeds=(len(a), len(b)),
-        num_questions=a.shape[1],
-        paired=paired,
-        difference=100 * difference,
-        standard_error=100 * error,
-        df=df,
-        interval_95=_interval(difference, error, df, 0.95),
-        interval_90=_interval(difference, error, df, 0.90),
-        p=_two_sided(difference, error, df),
-        smallest_difference=100
-        * error
-        * float(special.stdtrit(df, 1 - LEVEL / 2) + special.stdtrit(df, POWER)),
-    )
+    return make_comparison((len(a), len(b)), a.shape[1], paired, difference, error, df)
 
 
 def recipe_accuracy(correct_SQ: ArrayLike) -> RecipeAccuracy:
@@ -113,7 +100,7 @@ def recipe_accuracy(correct_SQ: ArrayLike) -> RecipeAccuracy:
     recipe = _recipe(correct_SQ, "recipe")
     mean, interval = float(recipe.mean()), None
     if len(recipe) > 1:
-        low, high = _interval(mean, *_error([recipe], recipe.mean(0)), 0.95)
+        low, high = interval_of(mean, *_error([recipe], recipe.mean(0)), 0.95)
         interval = (max(low, 0.0), min(high, 100.0))
     return RecipeAccuracy(
         per_seed=tuple(100 * float(one) for one in recipe.mean(1)),
@@ -203,14 +190,55 @@ def _error(parts: Sequence[Floats], question_Q: Floats) -> tuple[float, float]:
     independent seeds; question means.
     """
     terms = [(part.mean(1).var(ddof=1) / len(part), len(part) - 1) for part in parts]
-    terms.append((question_Q.var(ddof=1) / len(question_Q), len(question_Q) - 1))
+    of_questions = float(question_Q.var(ddof=1) / len(question_Q))
+    return combine_variances(terms, of_questions, len(question_Q))
+
+
+def make_comparison(
+    num_seeds: tuple[int, int],
+    num_questions: int,
+    paired: bool,
+    difference: float,
+    error: float,
+    df: float,
+) -> Comparison:
+    """Return the comparison of two recipes by a difference and its standard error.
+
+    Both are fractions of 1; `df` are the degrees of freedom of the standard error.
+    """
+    return Comparison(
+        num_seeds=num_seeds,
+        num_questions=num_questions,
+        paired=paired,
+        difference=100 * difference,
+        standard_error=100 * error,
+        df=df,
+        interval_95=interval_of(difference, error, df, 0.95),
+        interval_90=interval_of(difference, error, df, 0.90),
+        p=_two_sided(difference, error, df),
+        smallest_difference=100
+        * error
+        * float(special.stdtrit(df, 1 - LEVEL / 2) + special.stdtrit(df, POWER)),
+    )
+
+
+def combine_variances(
+    of_seeds: Sequence[tuple[float, int]], of_questions: float, num_questions: int
+) -> tuple[float, float]:
+    """Return the standard error of the sum of variances, and its degrees of freedom.
+
+    `of_seeds` holds variances with their degrees of freedom; that of the questions has
+    one less than there are questions. The degrees are Satterthwaite's.
+    """
+    terms = [*of_seeds, (of_questions, num_questions - 1)]
     variance = float(sum(term for term, _ in terms))
     if variance == 0:
-        return 0.0, float(len(question_Q) - 1)
+        return 0.0, float(num_questions - 1)
     return variance**0.5, variance**2 / float(sum(term**2 / df for term, df in terms))
 
 
-def _interval(centre: float, error: float, df: float, level: float) -> Interval:
+def interval_of(centre: float, error: float, df: float, level: float) -> Interval:
+    """Return the interval of a level around a fraction of 1, in points."""
     half = error * float(special.stdtrit(df, (1 + level) / 2))
     return (100 * (centre - half), 100 * (centre + half))
 
@@ -250,16 +278,21 @@ def _checkpoint(correct_Q: ArrayLike, where: str) -> Floats:
 
 def _check_pair(a: Floats, b: Floats, paired: bool) -> None:
     _check_questions(a.shape[1], b.shape[1])
-    for name, seeds in (("A", len(a)), ("B", len(b))):
+    check_seeds(len(a), len(b), paired)
+
+
+def check_seeds(num_a: int, num_b: int, paired: bool) -> None:
+    """Raise DataError unless A and B have seeds enough, equally many if paired."""
+    for name, seeds in (("A", num_a), ("B", num_b)):
         if seeds < 2:
             raise DataError(
                 f"recipe {name}: {seeds} seed. One run each compares two checkpoints, not two "
                 "recipes, since it does not show how much runs differ. Train at least 2 "
                 "seeds, or use compare_checkpoints."
             )
-    if paired and len(a) != len(b):
+    if paired and num_a != num_b:
         raise DataError(
-            f"paired seeds: {len(a)} of A, {len(b)} of B. Leave out the "
+            f"paired seeds: {num_a} of A, {num_b} of B. Leave out the "
             "seeds that only one of them has, or compare unpaired."
         )
 

@@ -44,6 +44,32 @@ class StudyMetric(StrEnum):
     ACCURACY = "accuracy"
     NORMALISED = "normalised"  # forced choice by log-likelihood per character
     FREE = "free"  # free greedy answers
+    # Of questions that share their options: mean F1 of the classes that are a target.
+    MACRO_F1 = "macro_f1"  # forced choice
+    FREE_MACRO_F1 = "free_macro_f1"  # free greedy answers
+    # Of prose: free greedy answers against their references, all together.
+    CHRF2 = "chrf2"
+    BLEU = "bleu"
+    ROUGE_L = "rouge_l"
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a fraction of correct answers."""
+        return self in (
+            StudyMetric.ACCURACY,
+            StudyMetric.NORMALISED,
+            StudyMetric.FREE,
+        )
+
+    @property
+    def is_macro_f1(self) -> bool:
+        """Whether it needs questions that share their options."""
+        return self in (StudyMetric.MACRO_F1, StudyMetric.FREE_MACRO_F1)
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it scores answers in prose."""
+        return not (self.is_accuracy or self.is_macro_f1)
 
 
 class StudyQuestions(Record):

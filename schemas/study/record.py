@@ -7,6 +7,7 @@ from cotbuild.schemas.evaluation import (
     MajorityBaseline,
     StudentMetrics,
 )
+from cotbuild.schemas.question import Choice
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.study.declaration import (
     CellKey,
@@ -41,9 +42,15 @@ class AnswerString(Record):
     tokens: tuple[int, ...] = Field(
         description="Tokens generated: rationale and free answer."
     )
+    answered: str = Field(
+        default="",
+        exclude_if=lambda answered: not answered,
+        description="Index of the option that the free answer names, as in `choice`; "
+        "empty if no question has options.",
+    )
 
     def correct_by(self, metric: StudyMetric) -> list[float]:
-        """Return 1.0 or 0.0 per question by a metric; 0.0 where it does not apply."""
+        """Return 1.0 or 0.0 per question by an accuracy; 0.0 where it does not apply."""
         flags = {
             StudyMetric.ACCURACY: self.correct,
             StudyMetric.NORMALISED: self.normalised,
@@ -52,9 +59,21 @@ class AnswerString(Record):
         return [float(flag == "1") for flag in flags]
 
     def percent_correct(self, metric: StudyMetric) -> float:
-        """Return the accuracy by a metric, percent."""
+        """Return the accuracy by one of the accuracies, percent."""
         correct = self.correct_by(metric)
         return 100 * sum(correct) / len(correct)
+
+
+class StoredStatistics(Record):
+    """What a metric of prose is computed from, for any of the questions."""
+
+    metric: str = Field(description="Name of the metric: chrf2, bleu, rouge_l.")
+    signature: str = Field(
+        description="All that the score depends on besides the texts, in sacrebleu's form."
+    )
+    rows: tuple[tuple[float, ...], ...] = Field(
+        description="Statistics per question, in order, whose sums give the score."
+    )
 
 
 class Measurement(Record):
@@ -65,6 +84,12 @@ class Measurement(Record):
     )
     figures: StudentMetrics = Field(description="Aggregate metrics.")
     answers: AnswerString = Field(description="Results per question.")
+    prose: tuple[StoredStatistics, ...] = Field(
+        default=(),
+        exclude_if=lambda prose: not prose,
+        description="Statistics of answers in prose, by metric; empty for other "
+        "questions.",
+    )
 
 
 class Curve(Record):
@@ -144,9 +169,16 @@ class QuestionSet(Record):
         min_length=2, description="Ids of the questions, in order."
     )
     targets: tuple[str, ...] = Field(description="Reference answers, in order.")
-    majority: MajorityBaseline = Field(description="Majority baseline.")
+    majority: MajorityBaseline | None = Field(
+        description="Majority baseline; None for prose."
+    )
     chance: float | None = Field(
         description="Expected accuracy of guessing; None if some questions have no options."
+    )
+    classes: tuple[Choice, ...] | None = Field(
+        default=None,
+        exclude_if=lambda classes: classes is None,
+        description="Options that all questions share, in order; None if they do not.",
     )
 
 

@@ -1,7 +1,8 @@
 """Results of a study, computed from its cells and registration alone.
 
 Accuracies are in percent, differences in points: 100 × a difference of two fractions of
-correct answers. A comparison is always A minus B.
+correct answers. Where the primary metric is no accuracy, `accuracy` and differences are
+of that metric, on its scale from 0 to 100. A comparison is always A minus B.
 """
 
 from enum import StrEnum
@@ -11,6 +12,7 @@ from pydantic import Field, JsonValue
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.study.declaration import (
     PlannedComparison,
+    StudyMetric,
     TrainingRecipe,
     TrainingSetting,
 )
@@ -95,6 +97,30 @@ class ComparisonStatus(StrEnum):
     FINAL = "final"
 
 
+class RecipeClass(Record):
+    """One class of questions that share their options, over the seeds of a recipe."""
+
+    label: str = Field(description="Label of the class.")
+    text: str = Field(description="Text of the class.")
+    support: int = Field(ge=1, description="Questions whose target is the class.")
+    f1: RecipeAccuracy = Field(description="F1 of the forced choices, percent.")
+
+
+class RecipeClasses(Record):
+    """Forced choices of a recipe as a classification, over its seeds."""
+
+    macro_f1: RecipeAccuracy = Field(
+        description="Mean F1 of the classes that are a target, percent."
+    )
+    classes: tuple[RecipeClass, ...] = Field(
+        description="Classes that are a target, in the order of the options."
+    )
+    confusion: tuple[tuple[int, ...], ...] = Field(
+        description="Questions by target (rows) and choice (columns) over all seeds, both "
+        "in the order of the options; the last column is of no choice."
+    )
+
+
 class RecipeResult(Record):
     """Results of a recipe on the test questions, over its seeds."""
 
@@ -106,14 +132,15 @@ class RecipeResult(Record):
     accuracy: RecipeAccuracy = Field(
         description="Accuracy by the primary metric, in the order of `seeds`."
     )
-    raw: float = Field(
-        description="Mean accuracy by forced choice on raw log-likelihood, percent."
+    raw: float | None = Field(
+        description="Mean accuracy by forced choice on raw log-likelihood, percent; None for "
+        "prose."
     )
     normalised: float | None = Field(
         description="The same by log-likelihood per character; None without options."
     )
-    free: float = Field(
-        description="Mean accuracy of the free greedy answers, percent."
+    free: float | None = Field(
+        description="Mean accuracy of the free greedy answers, percent; None for prose."
     )
     forced: float | None = Field(
         description="Mean percentage of rationales without a separator; None if the label "
@@ -147,6 +174,11 @@ class RecipeResult(Record):
     )
     curve: Curve | None = Field(
         description="Training curve of the first seed; None if not trained."
+    )
+    classes: RecipeClasses | None = Field(
+        default=None,
+        exclude_if=lambda classes: classes is None,
+        description="Metrics of each class; None unless the questions share their options.",
     )
 
 
@@ -187,6 +219,11 @@ class StudyResults(Record):
     """The content of report/results.json."""
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    metric: StudyMetric = Field(
+        default=StudyMetric.ACCURACY,
+        exclude_if=lambda metric: metric is StudyMetric.ACCURACY,
+        description="Primary metric, that of `accuracy` and of the comparisons.",
+    )
     num_questions: int = Field(description="Number of test questions.")
     stages: tuple[StageResult, ...] = Field(description="Stages in order.")
     untrained: tuple[RecipeResult, ...] = Field(

@@ -102,7 +102,7 @@ def classify(
     return Classification(
         macro_f1=macro,
         classes=_class_results(classes, sums, resampled),
-        confusion=_confusion(target_Q, answer_Q, len(classes)),
+        confusion=count_confusion(target_Q, answer_Q, len(classes)),
     )
 
 
@@ -125,12 +125,12 @@ def macro_f1(sums_RK: Floats) -> Floats:
     """
     support_RC, _, _ = np.split(sums_RK, 3, axis=1)
     has_target_RC = support_RC > 0
-    f1_RC = np.where(has_target_RC, _f1(sums_RK), 0.0)
+    f1_RC = np.where(has_target_RC, class_f1(sums_RK), 0.0)
     mean_R: Floats = f1_RC.sum(axis=1) / has_target_RC.sum(axis=1)
     return mean_R
 
 
-def _f1(sums_RK: Floats) -> Floats:
+def class_f1(sums_RK: Floats) -> Floats:
     """Return the F1 of each class, (R, C); nan where it has neither target nor answer."""
     support_RC, answered_RC, correct_RC = np.split(sums_RK, 3, axis=1)
     return _divide(2 * correct_RC, support_RC + answered_RC)
@@ -148,7 +148,7 @@ def _class_results(
 ) -> tuple[ClassResult, ...]:
     precisions = _estimate_ratios(sums_K, resampled_RK, whole=1)
     recalls = _estimate_ratios(sums_K, resampled_RK, whole=0)
-    f1s = make_estimates(_f1(sums_K[None])[0], _f1(resampled_RK))
+    f1s = make_estimates(class_f1(sums_K[None])[0], class_f1(resampled_RK))
     support_C, answered_C, _ = np.split(sums_K, 3)
     return tuple(
         ClassResult(
@@ -174,7 +174,7 @@ def _estimate_ratios(
     )
 
 
-def _confusion(
+def count_confusion(
     target_Q: NDArray[np.int64], answer_Q: NDArray[np.int64], num_classes: int
 ) -> tuple[tuple[int, ...], ...]:
     """Count the questions by target and answer; no answer is the last column."""

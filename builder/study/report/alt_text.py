@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from cotbuild.builder.study.report.wording import (
+    METRIC_NAMES,
     describe_difference,
     format_interval,
+    format_metric,
     format_number,
     format_percent,
     format_signed,
     join_words,
 )
-from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
+from cotbuild.schemas.study.declaration import StudyMetric
+from cotbuild.schemas.study.record import QuestionSet, StudyRegistration, VariantFacts
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult
 
 
@@ -20,22 +23,38 @@ def describe_accuracy(
     untrained: Sequence[RecipeResult],
 ) -> str:
     """Describe the best and the worst recipe, and the baselines."""
+    metric = record.study.metric
     ordered = sorted(main, key=lambda one: -one.accuracy.mean)
-    parts = [f"highest {_describe_mean(ordered[0])}"]
+    parts = [f"highest {_describe_mean(ordered[0], metric)}"]
     if len(ordered) > 1:
-        parts.append(f"lowest {_describe_mean(ordered[-1])}")
+        parts.append(f"lowest {_describe_mean(ordered[-1], metric)}")
     if untrained:
-        parts.append(f"untrained {format_percent(untrained[0].accuracy.mean)}")
-    majority = format_percent(100 * record.test.majority.accuracy.share)
-    parts.append(f"majority baseline {majority}")
-    if record.test.chance is not None:
-        parts.append(f"chance {format_percent(100 * record.test.chance)}")
-    return f"Accuracy by recipe: {', '.join(parts)}."
+        parts.append(f"untrained {format_metric(untrained[0].accuracy.mean, metric)}")
+    if metric.is_accuracy:
+        parts += _describe_baselines(record.test)
+    return f"{_heading(metric)} by recipe: {', '.join(parts)}."
 
 
-def _describe_mean(result: RecipeResult) -> str:
+def _heading(metric: StudyMetric) -> str:
+    """Return the name of a metric for the start of a sentence."""
+    name = METRIC_NAMES[metric]
+    return f"{name[0].upper()}{name[1:]}"
+
+
+def _describe_baselines(questions: QuestionSet) -> list[str]:
+    """Describe the accuracies that no student is needed for."""
+    parts = []
+    if questions.majority is not None:
+        majority = format_percent(100 * questions.majority.accuracy.share)
+        parts.append(f"majority baseline {majority}")
+    if questions.chance is not None:
+        parts.append(f"chance {format_percent(100 * questions.chance)}")
+    return parts
+
+
+def _describe_mean(result: RecipeResult, metric: StudyMetric) -> str:
     accuracy = result.accuracy
-    mean = f"{result.recipe.variant} {format_percent(accuracy.mean)}"
+    mean = f"{result.recipe.variant} {format_metric(accuracy.mean, metric)}"
     if accuracy.interval_95 is None:
         return mean
     return f"{mean} (95 % interval {format_interval(accuracy.interval_95)})"
@@ -58,8 +77,8 @@ def describe_comparisons(shown: Sequence[ComparisonResult]) -> str:
     return text
 
 
-def describe_tokens(main: Sequence[RecipeResult]) -> str:
-    """Describe tokens and accuracy of recipes with the label, or the rationale, first."""
+def describe_tokens(main: Sequence[RecipeResult], metric: StudyMetric) -> str:
+    """Describe tokens and the metric of recipes with the label, or the rationale, first."""
     groups = {
         "the label first": [
             one for one in main if one.rationale_tokens_per_question == 0
@@ -72,11 +91,13 @@ def describe_tokens(main: Sequence[RecipeResult]) -> str:
     for name, recipes in groups.items():
         if recipes:
             tokens = _format_range([one.tokens_per_question for one in recipes])
-            accuracy = _format_range([one.accuracy.mean for one in recipes])
+            values = _format_range([one.accuracy.mean for one in recipes])
+            unit = " %" if metric.is_accuracy else ""
             parts.append(
-                f"with {name} {tokens} tokens a question, accuracy {accuracy} %"
+                f"with {name} {tokens} tokens a question, {METRIC_NAMES[metric]} "
+                f"{values}{unit}"
             )
-    return f"Accuracy against generated tokens: {'; '.join(parts)}."
+    return f"{_heading(metric)} against generated tokens: {'; '.join(parts)}."
 
 
 def _format_range(values: Sequence[float]) -> str:
@@ -84,17 +105,19 @@ def _format_range(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def describe_rows(sizes: Mapping[str, Sequence[RecipeResult]]) -> str:
-    """Describe the accuracy of each variant with the fewest and the most rows."""
+def describe_rows(
+    sizes: Mapping[str, Sequence[RecipeResult]], metric: StudyMetric
+) -> str:
+    """Describe the metric of each variant with the fewest and the most rows."""
     parts = []
     for variant, recipes in sizes.items():
         first, last = recipes[0], recipes[-1]
         parts.append(
-            f"{variant} {format_number(first.accuracy.mean)} % with "
-            f"{first.recipe.rows:,} rows, {format_number(last.accuracy.mean)} % with "
+            f"{variant} {format_metric(first.accuracy.mean, metric)} with "
+            f"{first.recipe.rows:,} rows, {format_metric(last.accuracy.mean, metric)} with "
             f"{last.recipe.rows:,}"
         )
-    return f"Accuracy against training rows: {'; '.join(parts)}."
+    return f"{_heading(metric)} against training rows: {'; '.join(parts)}."
 
 
 def describe_losses(main: Sequence[RecipeResult]) -> str:

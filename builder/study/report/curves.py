@@ -43,8 +43,8 @@ def label_height(num_labels: int) -> float:
     return max(3.4, 1.2 + 0.17 * num_labels)
 
 
-def draw_tokens(figure: "Figure", recipes: Sequence[RecipeResult]) -> None:
-    """Draw accuracy against the tokens generated for a question."""
+def draw_tokens(figure: "Figure", recipes: Sequence[RecipeResult], label: str) -> None:
+    """Draw the metric of a label against the tokens generated for a question."""
     axes = figure.add_subplot()
     label_first = [one for one in recipes if one.rationale_tokens_per_question == 0]
     others = [one for one in recipes if one.rationale_tokens_per_question != 0]
@@ -54,7 +54,7 @@ def draw_tokens(figure: "Figure", recipes: Sequence[RecipeResult]) -> None:
     axes.set_xlim(0, 1.08 * max(label.x for label in labels) or 1)
     _draw_labels(axes, labels)
     axes.set_xlabel("tokens generated per test question")
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel(label)
     axes.legend(
         frameon=False,
         fontsize=SMALL,
@@ -79,8 +79,10 @@ def _draw_points(
     ]
 
 
-def draw_rows(figure: "Figure", sizes: Mapping[str, Sequence[RecipeResult]]) -> None:
-    """Draw accuracy against the number of rationales trained on, a line per variant."""
+def draw_rows(
+    figure: "Figure", sizes: Mapping[str, Sequence[RecipeResult]], label: str
+) -> None:
+    """Draw a metric against the number of rationales trained on, a line per variant."""
     from matplotlib.ticker import NullLocator
 
     axes = figure.add_subplot()
@@ -100,7 +102,7 @@ def draw_rows(figure: "Figure", sizes: Mapping[str, Sequence[RecipeResult]]) -> 
     axes.margins(x=0.06, y=0.1)
     _draw_labels(axes, labels)
     axes.set_xlabel("rationales trained on")
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel(label)
 
 
 def _draw_intervals(

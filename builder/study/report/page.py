@@ -74,6 +74,9 @@ def render_page(
         pictures=_embed_pictures(record, results, pictures),
         groups=_group_by_setting(record, results),
         show_raw=record.study.metric is not StudyMetric.ACCURACY,
+        metric_name=wording.METRIC_NAMES[record.study.metric],
+        caption=wording.caption_recipes(record.study.metric),
+        with_classes=[one for one in _all_recipes(results) if one.classes],
         limitations=list_limitations(record, results),
         changes=record.changes,
         method=describe_method(record, results),
@@ -115,9 +118,13 @@ def _format_tried(choice: ChosenHyperparameters) -> str:
     )
 
 
+def _all_recipes(results: StudyResults) -> list[RecipeResult]:
+    return [*results.untrained, *results.recipes]
+
+
 def _group_by_setting(record: StudyRegistration, results: StudyResults) -> list[_Group]:
     groups: dict[TrainingSetting, list[RecipeResult]] = {}
-    for one in (*results.untrained, *results.recipes):
+    for one in _all_recipes(results):
         groups.setdefault(one.recipe.setting, []).append(one)
     main = record.study.main
     return [
@@ -144,17 +151,17 @@ def _data_url(png: bytes) -> Markup:
 
 
 def _alt_texts(record: StudyRegistration, results: StudyResults) -> dict[str, str]:
-    main = main_recipes(record, results)
+    main, metric = main_recipes(record, results), record.study.metric
     student = record.study.main.student
     untrained = [one for one in results.untrained if one.recipe.student == student]
     alts = {
         "comparisons": alt_text.describe_comparisons(drawn_comparisons(results)),
-        "rows": alt_text.describe_rows(group_by_rows(record, results)),
+        "rows": alt_text.describe_rows(group_by_rows(record, results), metric),
         "variants": alt_text.describe_variants(results.variants),
     }
     if main:
         alts["accuracy"] = alt_text.describe_accuracy(record, main, untrained)
-        alts["tokens"] = alt_text.describe_tokens(main)
+        alts["tokens"] = alt_text.describe_tokens(main, metric)
     if any(one.curve and one.curve.update for one in main):
         alts["losses"] = alt_text.describe_losses(main)
     return alts

@@ -23,7 +23,13 @@ from cotbuild.builder.study.report.curves import (
     draw_tokens,
     label_height,
 )
-from cotbuild.builder.study.report.wording import format_signed, is_interim
+from cotbuild.builder.study.report.wording import (
+    METRIC_NAMES,
+    format_metric,
+    format_signed,
+    is_interim,
+    label_metric,
+)
 from cotbuild.schemas.study.declaration import TrainingSetting
 from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
@@ -46,10 +52,12 @@ def render_pictures(
     The names are accuracy, comparisons, tokens, rows, losses and variants.
     """
     pictures = {}
-    main = main_recipes(record, results)
+    main, metric = main_recipes(record, results), record.study.metric
+    percent = ", %" if metric.is_accuracy else ""
     if main:
         lines = _baselines(record, results)
-        draw = partial(_draw_accuracy, recipes=main, baselines=lines)
+        label = f"{METRIC_NAMES[metric]} on the test questions{percent}"
+        draw = partial(_draw_accuracy, recipes=main, baselines=lines, label=label)
         pictures["accuracy"] = render_png(1.5 + 0.3 * len(main), draw)
     shown = drawn_comparisons(results)
     if any(one.comparison for one in shown):
@@ -57,11 +65,11 @@ def render_pictures(
         draw = partial(_draw_forest, shown=shown, main=study.main, margin=study.margin)
         pictures["comparisons"] = render_png(1.5 + 0.42 * len(shown), draw)
     if main:
-        draw = partial(draw_tokens, recipes=main)
+        draw = partial(draw_tokens, recipes=main, label=label_metric(metric))
         pictures["tokens"] = render_png(label_height(len(main)), draw)
     sizes = group_by_rows(record, results)
     if sizes:
-        draw = partial(draw_rows, sizes=sizes)
+        draw = partial(draw_rows, sizes=sizes, label=label_metric(metric))
         pictures["rows"] = render_png(label_height(len(sizes)), draw)
     curves = {
         one.recipe.variant: one.curve for one in main if one.curve and one.curve.update
@@ -113,7 +121,7 @@ class _Baseline(NamedTuple):
     """A vertical line to compare recipes with."""
 
     accuracy: float
-    """Percent."""
+    """On the scale of the metric, 0 to 100."""
     label: str
     colour: str
     style: str
@@ -121,14 +129,18 @@ class _Baseline(NamedTuple):
 
 def _baselines(record: StudyRegistration, results: StudyResults) -> list[_Baseline]:
     lines: list[_Baseline] = []
+    metric = record.study.metric
     for one in results.untrained:
         if one.recipe.student == record.study.main.student and not lines:
             mean = one.accuracy.mean
-            label = f"untrained student {mean:.1f} %"
+            label = f"untrained student {format_metric(mean, metric)}"
             lines.append(_Baseline(mean, label, ORANGE, "-"))
-    majority = 100 * record.test.majority.accuracy.share
-    label = f"majority baseline {majority:.1f} %"
-    lines.append(_Baseline(majority, label, _PINK, "--"))
+    if not metric.is_accuracy:
+        return lines
+    if record.test.majority is not None:
+        majority = 100 * record.test.majority.accuracy.share
+        label = f"majority baseline {majority:.1f} %"
+        lines.append(_Baseline(majority, label, _PINK, "--"))
     if record.test.chance is not None:
         chance = 100 * record.test.chance
         lines.append(_Baseline(chance, f"chance {chance:.1f} %", GREY, ":"))
@@ -139,7 +151,10 @@ def _baselines(record: StudyRegistration, results: StudyResults) -> list[_Baseli
 
 
 def _draw_accuracy(
-    figure: "Figure", recipes: Sequence[RecipeResult], baselines: Sequence[_Baseline]
+    figure: "Figure",
+    recipes: Sequence[RecipeResult],
+    baselines: Sequence[_Baseline],
+    label: str,
 ) -> None:
     axes = figure.add_subplot()
     for line in baselines:
@@ -160,7 +175,7 @@ def _draw_accuracy(
     axes.margins(x=0.06)
     _label_rows(axes, [plot_label(one.recipe.variant) for one in recipes])
     _draw_values(axes, [f"{one.accuracy.mean:.1f}" for one in recipes])
-    axes.set_xlabel("accuracy on the test questions, %")
+    axes.set_xlabel(label)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
 
 

@@ -6,16 +6,17 @@ from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.study.report.wording import (
     METRICS,
     describe_setting,
+    format_metric,
     format_number,
-    format_percent,
     format_signed,
     join_words,
 )
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study.declaration import StudyQuestions
+from cotbuild.schemas.study.declaration import Study, StudyQuestions
 from cotbuild.schemas.study.record import GateResult, QuestionSet, StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
+from cotbuild.student.evaluation.bootstrap import RESAMPLES
 
 LEVEL_PERCENT = 5
 """Percent of comparisons without a true difference that look significant, uncorrected."""
@@ -134,10 +135,10 @@ def describe_method(
     return [
         ("Registered", f"{record.at}, before the first cell; digest {record.digest}"),
         ("Data", one_line(study.source_name)),
-        ("Gate on dev", _describe_gate(record.gate, study.gate.variant)),
+        ("Gate on dev", _describe_gate(record.gate, study)),
         ("Primary metric", METRICS[study.metric]),
         ("Margin", f"± {study.margin:.1f} points"),
-        ("Statistics", _describe_statistics(study.paired)),
+        ("Statistics", _describe_statistics(study)),
         ("Dev questions", _describe_questions(study.dev, record.dev)),
         ("Test questions", _describe_questions(study.test, record.test)),
         ("Evaluations on test", _describe_accesses(results)),
@@ -146,22 +147,30 @@ def describe_method(
     ]
 
 
-def _describe_gate(gate: GateResult | None, variant: str) -> str:
+def _describe_gate(gate: GateResult | None, study: Study) -> str:
     if gate is None:
         return "not decided yet"
     outcome = "passed" if gate.passed else "failed"
     trained = ", ".join(format_number(one) for one in gate.trained)
+    unit = " %" if study.metric.is_accuracy else ""
+    untrained = format_metric(gate.untrained, study.metric)
     return (
-        f"{outcome}: {variant} {trained} %, untrained {format_percent(gate.untrained)}; "
+        f"{outcome}: {study.gate.variant} {trained}{unit}, untrained {untrained}; "
         f"{format_signed(gate.difference)} points, standard error "
         f"{gate.standard_error:.1f}; required {gate.needed:g} standard errors"
     )
 
 
-def _describe_statistics(paired: bool) -> str:
-    runs = "runs paired by seed" if paired else "runs unpaired"
+def _describe_statistics(study: Study) -> str:
+    runs = "runs paired by seed" if study.paired else "runs unpaired"
+    bootstrap = "bootstrap over seeds and questions in closed form"
+    if not study.metric.is_accuracy:
+        bootstrap = (
+            "bootstrap over seeds in closed form and over questions by "
+            f"{RESAMPLES:,} resamples, the same for all students"
+        )
     return (
-        f"bootstrap over seeds and questions in closed form, {runs}; p-values of "
+        f"{bootstrap}, {runs}; p-values of "
         "planned comparisons adjusted by Holm's method; equivalent if the 90 % interval "
         "lies within the margin"
     )

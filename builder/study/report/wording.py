@@ -29,7 +29,26 @@ METRICS = {
     StudyMetric.NORMALISED: "forced choice by log-likelihood of the label for each "
     "character",
     StudyMetric.FREE: "the free greedy answer",
+    StudyMetric.MACRO_F1: "macro-F1 of the forced choices by raw log-likelihood: the mean "
+    "F1 of the classes that are a target",
+    StudyMetric.FREE_MACRO_F1: "macro-F1 of the free greedy answers; one that names no "
+    "class is an error",
+    StudyMetric.CHRF2: "chrF2 of the free greedy answers against their references",
+    StudyMetric.BLEU: "BLEU of the free greedy answers against their references",
+    StudyMetric.ROUGE_L: "ROUGE-L of the free greedy answers against their references",
 }
+
+METRIC_NAMES = {
+    StudyMetric.ACCURACY: "accuracy",
+    StudyMetric.NORMALISED: "accuracy",
+    StudyMetric.FREE: "accuracy",
+    StudyMetric.MACRO_F1: "macro-F1",
+    StudyMetric.FREE_MACRO_F1: "macro-F1",
+    StudyMetric.CHRF2: "chrF2",
+    StudyMetric.BLEU: "BLEU",
+    StudyMetric.ROUGE_L: "ROUGE-L",
+}
+"""What the values of a metric are called, in tables and pictures."""
 
 
 # -- figures ----------------------------------------------------------------------------
@@ -48,6 +67,25 @@ def format_numbers(values: Iterable[float]) -> str:
 def format_percent(value: float | None) -> str:
     """Return `34.5 %`."""
     return NONE if value is None else f"{value:.1f} %"
+
+
+def format_metric(value: float | None, metric: StudyMetric) -> str:
+    """Return `34.5 %`, or `34.5` for a metric that is no fraction of answers."""
+    return format_percent(value) if metric.is_accuracy else format_number(value)
+
+
+def label_metric(metric: StudyMetric) -> str:
+    """Return `accuracy, %`, or the name of a metric that is no fraction of answers."""
+    unit = ", %" if metric.is_accuracy else ""
+    return f"{METRIC_NAMES[metric]}{unit}"
+
+
+def caption_recipes(metric: StudyMetric) -> str:
+    """Return what the table of recipes shows."""
+    primary = "Accuracy by the primary metric, percent"
+    if not metric.is_accuracy:
+        primary = f"Mean and seeds: {METRIC_NAMES[metric]}, from 0 to 100"
+    return f"{primary}; the other figures are means over seeds. –: not available."
 
 
 def format_signed(value: float) -> str:
@@ -226,13 +264,13 @@ def claim_lines(results: StudyResults) -> Iterator[str]:
         f"{stage.name}: {stage.done}/{stage.total} cells" for stage in results.stages
     )
     for recipe in (*results.untrained, *results.recipes):
-        yield f"  {_recipe_line(recipe, results.num_questions)}"
+        yield f"  {_recipe_line(recipe, results)}"
     for comparison in results.comparisons:
         if not comparison.exploratory:
             yield claim_line(comparison)
 
 
-def _recipe_line(result: RecipeResult, num_questions: int) -> str:
+def _recipe_line(result: RecipeResult, results: StudyResults) -> str:
     recipe, accuracy = result.recipe, result.accuracy
     name = "untrained"
     if recipe.rows:
@@ -240,8 +278,9 @@ def _recipe_line(result: RecipeResult, num_questions: int) -> str:
     interval = ""
     if accuracy.interval_95:
         interval = f" ({format_interval(accuracy.interval_95)})"
-    answers = f"{len(result.seeds)} × {num_questions}"
-    return f"{accuracy.mean:5.1f} %{interval}  {name}, {recipe.student_name}: {answers}"
+    answers = f"{len(result.seeds)} × {results.num_questions}"
+    unit = " %" if results.metric.is_accuracy else f" {METRIC_NAMES[results.metric]}"
+    return f"{accuracy.mean:5.1f}{unit}{interval}  {name}, {recipe.student_name}: {answers}"
 
 
 def claim_line(result: ComparisonResult) -> str:

@@ -5,7 +5,7 @@ The same record and results give the same bytes.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cotbuild.builder.study.report.page import render_page
@@ -13,9 +13,15 @@ from cotbuild.builder.study.report.plots import render_pictures
 from cotbuild.builder.visible import escape_hidden
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_bytes_atomic
+from cotbuild.schemas.question import Choice
 from cotbuild.schemas.study.declaration import Study, TrainingSetting
 from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
+from cotbuild.schemas.study.results import (
+    ComparisonResult,
+    RecipeAccuracy,
+    RecipeResult,
+    StudyResults,
+)
 
 PAGE = "index.html"
 RESULTS = "results.json"
@@ -38,6 +44,10 @@ def write_report(
     files[RESULTS] = (results.model_dump_json(indent=2) + "\n").encode()
     if "accuracy" in pictures:
         files[PICTURE] = pictures["accuracy"]
+    files |= {
+        name: text.encode()
+        for name, text in make_class_tables(results, record.test.classes or ()).items()
+    }
     files[PAGE] = render_page(record, results, study, pictures).encode()
     try:
         for name, data in files.items():
@@ -73,6 +83,10 @@ _COMPARISON = (
 )  # fmt: skip
 
 
+_CLASS = (*_SETTING, "variant", "label", "text", "questions", "f1", "low_95", "high_95")
+_CONFUSION = (*_SETTING, "variant", "target", "choice", "count")
+
+
 def make_tables(results: StudyResults) -> dict[str, str]:
     """Return the CSV tables of a report, file name to text."""
     recipes = (*results.untrained, *results.recipes)
@@ -85,6 +99,21 @@ def make_tables(results: StudyResults) -> dict[str, str]:
         "seeds.csv": format_csv(_SEED, seed_rows),
         "comparisons.csv": format_csv(_COMPARISON, comparison_rows),
         "variants.csv": format_csv(VariantFacts.model_fields, variant_rows),
+    }
+
+
+def make_class_tables(
+    results: StudyResults, classes: Sequence[Choice]
+) -> dict[str, str]:
+    """Return the CSV tables of classes; none if the questions have no classes."""
+    if not classes:
+        return {}
+    recipes = (*results.untrained, *results.recipes)
+    class_rows = [row for one in recipes for row in _class_rows(one)]
+    confusion_rows = [row for one in recipes for row in _confusion_rows(one, classes)]
+    return {
+        "classes.csv": format_csv(_CLASS, class_rows),
+        "confusion.csv": format_csv(_CONFUSION, confusion_rows),
     }
 
 
@@ -138,6 +167,37 @@ def _seed_rows(result: RecipeResult) -> Iterator[Row]:
             "seed": seed,
             "accuracy": accuracy,
         }
+
+
+def _class_rows(result: RecipeResult) -> Iterator[Row]:
+    """Yield a row for each class, then one for macro-F1."""
+    if result.classes is None:
+        return
+    recipe = {**_setting_cells(result.recipe), "variant": result.recipe.variant}
+    for one in result.classes.classes:
+        texts: dict[str, Value] = {
+            "label": one.label,
+            "text": one.text,
+            "questions": one.support,
+        }
+        yield recipe | texts | _f1_cells(one.f1)
+    yield recipe | {"label": "macro-F1"} | _f1_cells(result.classes.macro_f1)
+
+
+def _f1_cells(f1: RecipeAccuracy) -> dict[str, Value]:
+    low, high = f1.interval_95 or (None, None)
+    return {"f1": f1.mean, "low_95": low, "high_95": high}
+
+
+def _confusion_rows(result: RecipeResult, classes: Sequence[Choice]) -> Iterator[Row]:
+    """Yield a row for each target and choice; no choice is an empty cell."""
+    if result.classes is None:
+        return
+    recipe = {**_setting_cells(result.recipe), "variant": result.recipe.variant}
+    choices = [*(one.text for one in classes), None]
+    for target, counts in zip(classes, result.classes.confusion, strict=True):
+        for choice, count in zip(choices, counts, strict=True):
+            yield recipe | {"target": target.text, "choice": choice, "count": count}
 
 
 def _comparison_row(result: ComparisonResult) -> Row:

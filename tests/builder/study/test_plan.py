@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from cotbuild.builder.study.folder import read_study
+from cotbuild.builder.study.measures import AccuracyMeasure
 from cotbuild.builder.study.registration import find_changes
 from cotbuild.builder.study.results import decide_gate
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.study.declaration import CellKey, StudyStage
+from cotbuild.schemas.study.declaration import CellKey, StudyMetric, StudyStage
 from cotbuild.schemas.training import Loss
 from tests.support.studies.cells_made import (
     VARIANTS,
@@ -196,7 +197,8 @@ def test_the_gate_needs_two_standard_errors(
         make_measured([number >= 1000 - right - seed for number in range(1000)], "x")
         for seed in range(seeds)
     ]
-    found = decide_gate(make_study(), trained, untrained)
+    measure = AccuracyMeasure(StudyMetric.ACCURACY)
+    found = decide_gate(make_study(), measure, trained, untrained)
     assert found.passed is passed
     assert found.difference == pytest.approx((right + (seeds - 1) / 2 - 200) / 10)
     assert found.trained == pytest.approx(

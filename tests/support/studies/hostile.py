@@ -64,6 +64,7 @@ def hostile(text: str) -> tuple[StudyRegistration, StudyResults, Study]:
         )
         for one in found.comparisons
     )
+    assert record.test.majority is not None
     majority = record.test.majority.model_copy(update={"target": text})
     asked = record.test.model_copy(
         update={"targets": (text,) * len(record.test.ids), "majority": majority}
