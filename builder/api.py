@@ -47,7 +47,8 @@ class Build(StoredBuild):
 
         `variants` are names of shipped variants or sets (`cotbuild variants --list`) and
         specs of your own. `selection` chooses the rationales; the default takes the
-        correct ones. `files` binds the names of files that specs mention to paths.
+        correct ones, and of prose those scored. `files` binds the names of files that
+        specs mention to paths.
 
         Returns the build with its new manifest. Raises ConfigError for an unknown name
         or a missing file, DataError if no rationale is selected, StoreError if the

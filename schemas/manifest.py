@@ -12,7 +12,7 @@ from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.names import ConfigName, SplitName
-from cotbuild.schemas.rationale import ROW_VERSION
+from cotbuild.schemas.rationale import ROW_VERSION, Verdict
 from cotbuild.schemas.record import FORMAT_VERSION, Record, short_repr
 from cotbuild.schemas.variant import VariantsEntry
 
@@ -307,6 +307,13 @@ class Manifest(Record):
         A chain whose question has no published target is unscored too, but not failed.
         """
         return sum(count for kind, count in self.failures.items() if kind != NO_TARGET)
+
+    @property
+    def has_only_prose(self) -> bool:
+        """Whether answers were scored, and none was compared with a target."""
+        num_compared = self.verdicts.get(Verdict.CORRECT, 0)
+        num_compared += self.verdicts.get(Verdict.INCORRECT, 0)
+        return self.verdicts.get(Verdict.SCORED, 0) > 0 and not num_compared
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:

@@ -53,7 +53,10 @@ class Selection(Record):
     """Filters of rationales, the same for every variant of a set."""
 
     verdicts: tuple[Verdict, ...] = Field(
-        default=(Verdict.CORRECT,), min_length=1, description="Verdicts to keep."
+        default=(Verdict.CORRECT,),
+        min_length=1,
+        description="Verdicts to keep; correct also keeps scored, which prose has in its "
+        "place.",
     )
     having: tuple[Flag, ...] = Field(
         default=(), description="Flags that a rationale must all have."
@@ -78,6 +81,28 @@ class Selection(Record):
         gt=0,
         description="Fraction of the questions, drawn by seed; a larger one contains a "
         "smaller one.",
+    )
+    min_chrf2: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        exclude_if=lambda limit: limit is None,
+        description="Minimum chrF2 of a scored answer, 0 to 100; one without scores is "
+        "dropped. None for no limit.",
+    )
+    min_bleu: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        exclude_if=lambda limit: limit is None,
+        description="The same for BLEU.",
+    )
+    min_rouge_l: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        exclude_if=lambda limit: limit is None,
+        description="The same for ROUGE-L.",
     )
     near_duplicates: Share | None = Field(
         default=None,
@@ -107,6 +132,28 @@ class Selection(Record):
         description="Keep equally many rationales of each target, as many as the rarest "
         "has, drawn by seed after all other filters; None for all.",
     )
+
+    @property
+    def kept_verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts that are kept: with correct also scored."""
+        if Verdict.CORRECT in self.verdicts and Verdict.SCORED not in self.verdicts:
+            return (*self.verdicts, Verdict.SCORED)
+        return self.verdicts
+
+    @property
+    def selects_evaluations(self) -> bool:
+        """Whether it depends on evaluations of attempts."""
+        return bool(self.attempt or self.evaluation) or self.agrees is not None
+
+    @property
+    def min_scores(self) -> dict[str, float]:
+        """The minimum score of answers in prose, by metric."""
+        limits = {
+            "chrf2": self.min_chrf2,
+            "bleu": self.min_bleu,
+            "rouge_l": self.min_rouge_l,
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 class VariantSpec(Record):
@@ -321,7 +368,9 @@ class VariantsEntry(Record):
         description="Rationales dropped before any transform, by reason."
     )
     num_looked_at: int = Field(
-        ge=0, description="Rows checked for mentions of options, from the start."
+        ge=0,
+        description="Rows checked for mentions of options, from the start; 0 if all answers "
+        "are prose.",
     )
     variants: tuple[VariantEntry, ...] = Field(description="Counts of each variant.")
 

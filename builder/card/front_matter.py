@@ -178,14 +178,16 @@ def build_front_matter(
     so that a rebuilt folder would yield the old rows. The description of each config
     therefore holds the digest of its rows.
     """
-    is_choice = "choice" in _question_kinds(manifest)
+    kinds = _question_kinds(manifest)
     values: dict[str, Any] = {} if release is None else _release_values(release)
     values["pretty_name"] = one_line(manifest.title)
     values["size_categories"] = [
         size_category(sum(entry.num_rows for entry in manifest.files))
     ]
     values["task_categories"] = ["question-answering", "text-generation"]
-    if is_choice:
+    if manifest.has_only_prose:
+        values["task_categories"] = ["text-generation"]
+    if "choice" in kinds:
         values["task_categories"].insert(1, "multiple-choice")
         values["task_ids"] = ["multiple-choice-qa"]
     values["source_datasets"] = [_source_dataset(manifest)]

@@ -28,6 +28,7 @@ from cotbuild.builder.card.provenance import (
 from cotbuild.builder.card.statistics import (
     failure_lines,
     reflection_lines,
+    score_lines,
     selection_lines,
     statistics_lines,
     target_lines,
@@ -70,10 +71,10 @@ def _body_lines(manifest: Manifest, release: ReleaseFacts | None) -> list[str]:
 
 def _local_lines(manifest: Manifest) -> list[str]:
     lines = [*_title_lines(manifest), *_split_table(manifest), ""]
-    lines += ["## Verdicts", "", *verdict_table(manifest), ""]
+    lines += ["## Verdicts", "", *verdict_table(manifest), "", *score_lines(manifest)]
     lines += [*_count_lines(manifest), "", *target_lines(manifest)]
     if manifest.variants is not None:
-        lines += variant_lines(manifest.variants)
+        lines += variant_lines(manifest, manifest.variants)
     lines += origin_lines(manifest, with_prompts=False)
     checksums = [
         f"{inline_text(split)} {code_span(checksum)}"
@@ -213,6 +214,11 @@ def _introduction(manifest: Manifest) -> str:
         subject = (
             f"Rationales that a teacher model wrote for {questions}, "
             f"{manifest.samples} per question, generated with {version}."
+        )
+    if manifest.has_only_prose:
+        return (
+            f"{subject} They were not checked by hand: answers are prose, which is scored "
+            "against references."
         )
     return (
         f"{subject} They were not checked by hand: a verdict says only whether the "

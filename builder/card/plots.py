@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cotbuild.builder.card.statistics import possible_verdicts
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.variant import VariantsEntry
 
@@ -68,10 +69,7 @@ def draw_variant_bars(
     The shares are between 0 and 1. Returns the left axes, whose rows are not labelled.
     """
     left, right = figure.subplots(1, 2, sharey=True)
-    bars = left.barh(range(len(words)), list(words), color=BLUE)
-    left.bar_label(bars, [f"{mean:.0f}" for mean in words], padding=2, fontsize=8)
-    left.set_xlabel("mean words of the rationale")
-    left.margins(x=0.18)
+    _draw_word_bars(left, words)
     _draw_share_bars(right, names_target, -0.2, BLUE, "the target")
     _draw_share_bars(right, names_other, 0.2, ORANGE, "another option")
     right.set_xlim(0, 100)
@@ -81,6 +79,13 @@ def draw_variant_bars(
     )
     axes: Axes = left
     return axes
+
+
+def _draw_word_bars(axes: "Axes", words: Sequence[float]) -> None:
+    bars = axes.barh(range(len(words)), list(words), color=BLUE)
+    axes.bar_label(bars, [f"{mean:.0f}" for mean in words], padding=2, fontsize=8)
+    axes.set_xlabel("mean words of the rationale")
+    axes.margins(x=0.18)
 
 
 def _draw_share_bars(
@@ -122,7 +127,7 @@ def draw_pictures(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, b
     """
     pictures = {
         "verdicts": render_png(
-            1.0 + 0.42 * len(manifest.verdicts),
+            1.0 + 0.42 * len(possible_verdicts(manifest)),
             lambda figure: _draw_verdicts(figure.add_subplot(), manifest),
         )
     }
@@ -141,8 +146,9 @@ def draw_pictures(manifest: Manifest, lengths: Mapping[int, int]) -> dict[str, b
 
 def _draw_verdicts(axes: "Axes", manifest: Manifest) -> None:
     total = manifest.num_planned or 1
-    counts = list(manifest.verdicts.values())
-    bars = axes.barh(list(manifest.verdicts), counts, color=BLUE)
+    verdicts = possible_verdicts(manifest)
+    counts = list(verdicts.values())
+    bars = axes.barh(list(verdicts), counts, color=BLUE)
     labels = [f"{count:,} ({100 * count / total:.1f} %)" for count in counts]
     axes.bar_label(bars, labels, padding=4)
     axes.invert_yaxis()
@@ -241,12 +247,17 @@ def _quantile_length(lengths: Mapping[int, int], rank: float) -> int:
 
 def _draw_variants(figure: "Figure", entry: VariantsEntry) -> None:
     variants = entry.variants
-    axes = draw_variant_bars(
-        figure,
-        words=[variant.words for variant in variants],
-        names_target=[variant.names_target for variant in variants],
-        names_other=[variant.names_other for variant in variants],
-    )
+    words = [variant.words for variant in variants]
+    if entry.num_looked_at:
+        axes = draw_variant_bars(
+            figure,
+            words=words,
+            names_target=[variant.names_target for variant in variants],
+            names_other=[variant.names_other for variant in variants],
+        )
+    else:
+        axes = figure.subplots()
+        _draw_word_bars(axes, words)
     labels = [plot_label(variant.name) for variant in variants]
     axes.set_yticks(range(len(variants)), labels, fontsize=8)
     axes.set_ylim(len(variants) - 0.4, -0.6)

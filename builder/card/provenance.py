@@ -201,12 +201,21 @@ def _answer_limitations(manifest: Manifest) -> Iterator[str]:
             "The teacher is a script for tests. No model wrote these rationales, and "
             "nothing can be learned from them."
         )
-    correct = format_percent(manifest.verdicts.get(Verdict.CORRECT, 0), total)
-    yield (
-        f"{correct} of the answers match the target. A correct answer may follow from "
-        "incorrect reasoning, and a target may itself be wrong; no rationale was "
-        "reviewed by hand."
-    )
+    num_scored = manifest.verdicts.get(Verdict.SCORED, 0)
+    if not manifest.has_only_prose:
+        num_correct = manifest.verdicts.get(Verdict.CORRECT, 0)
+        correct = format_percent(num_correct, total - num_scored)
+        yield (
+            f"{correct} of the answers match the target. A correct answer may follow "
+            "from incorrect reasoning, and a target may itself be wrong; no rationale "
+            "was reviewed by hand."
+        )
+    if num_scored:
+        yield (
+            f"{num_scored:,} answers are prose. A score says how much of their wording "
+            "they share with the references, which other good answers may not; no "
+            "rationale was reviewed by hand."
+        )
     no_answer = format_percent(manifest.verdicts.get(Verdict.NO_ANSWER, 0), total)
     yield (
         "Answers were extracted from the text by rules (version "

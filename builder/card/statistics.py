@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from cotbuild.builder.card.markdown import (
+    code_block,
     code_span,
     format_counts,
     format_percent,
@@ -12,7 +13,7 @@ from cotbuild.builder.card.markdown import (
 )
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import Flag, Verdict
-from cotbuild.schemas.variant import VariantEntry, VariantsEntry
+from cotbuild.schemas.variant import Selection, VariantEntry, VariantsEntry
 
 ALT_TEXTS = {
     "verdicts": "Bar chart of the number of rationales by verdict",
@@ -28,7 +29,10 @@ _VARIANTS_NOTE = """\
 Training rows derived from the rationales with verdict {verdicts}, with seed {seed}. \
 Left out of {num_in:,} rationales: {dropped}. All variants are derived from the same \
 rationales, except those whose name ends in `_all`. *Words* is the mean length of what \
-a variant keeps of a rationale. The shares are of the first {num_looked_at:,} rows: \
+a variant keeps of a rationale.\
+"""
+_SHARES_NOTE = """ \
+The shares are of the first {num_looked_at:,} rows: \
 those whose rationale names the target, or another option, verbatim; in parentheses, \
 those that contain at least half of its word stems.\
 """
@@ -40,6 +44,7 @@ those that contain at least half of its word stems.\
 def statistics_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[str]:
     """Return the statistics of a release with its pictures, whose paths are given."""
     lines = ["## Statistics", "", *verdict_table(manifest), ""]
+    lines += score_lines(manifest)
     lines += _picture_lines("verdicts", pictures)
     if manifest.flags:
         rows = _share_rows(manifest.flags, manifest.num_planned)
@@ -49,7 +54,7 @@ def statistics_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[st
     lines += [*_summary_lines(manifest), ""]
     lines += _picture_lines("lengths", pictures)
     if manifest.variants is not None:
-        lines += variant_lines(manifest.variants)
+        lines += variant_lines(manifest, manifest.variants)
         lines += _picture_lines("variants", pictures)
     return lines
 
@@ -95,8 +100,36 @@ def _summary_lines(manifest: Manifest) -> list[str]:
 
 def verdict_table(manifest: Manifest) -> list[str]:
     """Return a table of rows and shares by verdict."""
-    rows = _share_rows(manifest.verdicts, manifest.num_planned)
+    rows = _share_rows(possible_verdicts(manifest), manifest.num_planned)
     return table_lines(("verdict", "rows", "share"), rows)
+
+
+def possible_verdicts(manifest: Manifest) -> dict[str, int]:
+    """Return the rows of each verdict, without those that answers in prose cannot have."""
+    compared = (Verdict.CORRECT, Verdict.INCORRECT)
+    return {
+        verdict: count
+        for verdict, count in manifest.verdicts.items()
+        if not (manifest.has_only_prose and verdict in compared)
+    }
+
+
+def score_lines(manifest: Manifest) -> list[str]:
+    """Return the mean scores of answers in prose with their signatures, if any."""
+    if not manifest.scores:
+        return []
+    means = [
+        f"{score.metric}|{score.settings} = {score.mean:.2f} ({score.num_rows:,} answers)"
+        for score in manifest.scores
+    ]
+    packages = inline_text(manifest.prose_scorers or "packages not recorded")
+    return [
+        "Answers in prose are scored against their references, from 0 to 100, and are "
+        f"neither correct nor incorrect. Means over single answers, by {packages}:",
+        "",
+        *code_block("\n".join(means)),
+        "",
+    ]
 
 
 def _share_rows(counts: Mapping[str, int], total: int) -> list[tuple[str, ...]]:
@@ -170,20 +203,33 @@ def selection_lines(manifest: Manifest) -> list[str]:
     """
     lines = ["## Selection", ""]
     entry = manifest.variants
-    if entry is None:
-        kept_verdicts = [Verdict.CORRECT.value]
+    kept_verdicts = _kept_verdicts(manifest)
+    if entry is not None:
+        lines += [_selection_of_variants(entry, kept_verdicts), ""]
+    elif manifest.has_only_prose:
+        note = "This release contains every rationale. Answers in prose are scored."
+        return [*lines, note, ""]
+    else:
         lines += [
             "This release contains every rationale. "
             "Keeping only the correct ones would keep, by target:",
             "",
         ]
-    else:
-        kept_verdicts = [verdict.value for verdict in entry.made.selection.verdicts]
-        lines += [_selection_of_variants(entry, kept_verdicts), ""]
     if manifest.verdicts_by_target:
         return [*lines, *_selection_table(manifest, kept_verdicts), ""]
     note = "The questions do not share a few targets, so there are no counts by target."
     return [*lines, note, ""]
+
+
+def _kept_verdicts(manifest: Manifest) -> list[str]:
+    """Return the verdicts that the variants keep, or would; scored if there is one."""
+    entry = manifest.variants
+    selection = Selection() if entry is None else entry.made.selection
+    return [
+        verdict.value
+        for verdict in selection.kept_verdicts
+        if verdict in selection.verdicts or manifest.verdicts.get(verdict)
+    ]
 
 
 def _selection_of_variants(entry: VariantsEntry, kept_verdicts: Sequence[str]) -> str:
@@ -225,38 +271,40 @@ def _selection_table(manifest: Manifest, kept_verdicts: Sequence[str]) -> list[s
 # -- variants ----------------------------------------------------------------------------
 
 
-def variant_lines(entry: VariantsEntry) -> list[str]:
+def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
     """Return a table of the variants: rows, mean words, and how many name an option."""
     note = _VARIANTS_NOTE.format(
-        verdicts=", ".join(entry.made.selection.verdicts),
+        verdicts=", ".join(_kept_verdicts(manifest)),
         seed=entry.made.seed,
         num_in=entry.num_in,
         dropped=format_counts(entry.dropped),
-        num_looked_at=entry.num_looked_at,
     )
-    header = (
-        "variant",
-        "rows",
-        "words",
-        "names the target",
-        "names another option",
-        "description",
-    )
+    shares: tuple[str, ...] = ()
+    if entry.num_looked_at:
+        note += _SHARES_NOTE.format(num_looked_at=entry.num_looked_at)
+        shares = ("names the target", "names another option")
+    header = ("variant", "rows", "words", *shares, "description")
     # A release may hold fewer variants than were derived together.
     descriptions = {spec.name: spec.about for spec in entry.made.specs}
-    rows = [_variant_row(variant, descriptions) for variant in entry.variants]
+    rows = [
+        _variant_row(variant, descriptions, has_shares=bool(shares))
+        for variant in entry.variants
+    ]
     return ["## Variants", "", note, "", *table_lines(header, rows), ""]
 
 
 def _variant_row(
-    variant: VariantEntry, descriptions: Mapping[str, str]
+    variant: VariantEntry, descriptions: Mapping[str, str], *, has_shares: bool
 ) -> tuple[str, ...]:
+    shares = (
+        _share_pair(variant.names_target, variant.loosely_target),
+        _share_pair(variant.names_other, variant.loosely_other),
+    )
     return (
         code_span(variant.name),
         str(variant.num_rows),
         f"{variant.words:.1f}",
-        _share_pair(variant.names_target, variant.loosely_target),
-        _share_pair(variant.names_other, variant.loosely_other),
+        *(shares if has_shares else ()),
         inline_text(descriptions[variant.name]),
     )
 

@@ -151,7 +151,7 @@ def _select_rows(
     published.
     """
     from cotbuild.builder.build.build import RATIONALES
-    from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
+    from cotbuild.builder.variants.example import RationaleExample, example_columns
     from cotbuild.student.attribution.attribute import AttributedRow
 
     chosen_by_key = {
@@ -160,7 +160,8 @@ def _select_rows(
         if row.label_start is not None and row.rationale_start is not None
     }
     attributed = {}
-    for value in build.read(RATIONALES, variant_rows.split, EXAMPLE_COLUMNS):
+    columns = example_columns(build.manifest.row_version)
+    for value in build.read(RATIONALES, variant_rows.split, columns):
         key = value["question_id"], value["sample_index"]
         if key in chosen_by_key:
             example = RationaleExample.from_row(value, f"{build.folder}/{RATIONALES}")

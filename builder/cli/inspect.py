@@ -9,6 +9,7 @@ from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
 from cotbuild.builder.cli.output import count_lines
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Flag, Purpose, Verdict
 
 _TARGET_SHOWN = {
@@ -204,7 +205,17 @@ def rationale_lines(row: Mapping[str, Any]) -> Iterator[str]:
     yield from wrap_text("rationale  ", row["rationale"] or "(none)")
     if row["answer"] is None:
         yield from wrap_text("completion ", row["completion"])
-    yield f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
+    if row.get("kind") == QuestionKind.PROSE:
+        yield from wrap_text("answer     ", row["answer"] or "(none)")
+        yield from wrap_text("reference  ", row["target"] or "(none)")
+        yield f"           → {row['verdict']}"
+    else:
+        yield (
+            f"answer     {row['answer']}   target {row['target']}   → {row['verdict']}"
+        )
+    if scores := row.get("scores"):  # missing in older builds
+        named = [f"{score['metric']} {score['value']:.1f}" for score in scores]
+        yield f"scores     {', '.join(named)}"
     yield from _rule_lines(row)
     if row["flags"]:
         yield f"flags      {', '.join(row['flags'])}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.builder.cli.failures import remedy_lines, unscored_lines
-from cotbuild.builder.cli.layout import WIDTH, list_counts
+from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
 from cotbuild.builder.visible import shell_quote
@@ -39,10 +39,20 @@ def count_lines(manifest: Manifest) -> Iterator[str]:
     verdicts = {name: count for name, count in manifest.verdicts.items() if count}
     by_verdict = list_counts(verdicts, separator=" + ")
     yield f"{manifest.num_planned} rationales = {by_verdict or 'none'}"
+    yield from score_lines(manifest)
     yield from unscored_lines(manifest)
     if manifest.imported is not None:
         yield from _import_count_lines(manifest.imported)
     yield from _source_count_lines(manifest.source)
+
+
+def score_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield the mean scores of answers in prose, and how they were computed."""
+    for score in manifest.scores:
+        yield f"{score.metric:<8} {score.mean:6.2f}  mean of {score.num_rows} answers"
+        yield from wrap_text("         ", score.settings)
+    if manifest.scores:
+        yield f"scored by {manifest.prose_scorers}"
 
 
 def _import_count_lines(entry: ImportEntry) -> Iterator[str]:

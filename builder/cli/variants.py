@@ -44,7 +44,7 @@ def variants(
         typer.Option(
             metavar="NAME=VALUE",
             help="Which rationales to use, such as share=0.1; repeatable. "
-            "The default is verdicts=correct.",
+            "The default is verdicts=correct, which keeps scored prose too.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,

@@ -10,7 +10,7 @@ from cotbuild.builder.card import CARD_VERSION
 from cotbuild.builder.variants.derive import VariantDeriver
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants
-from cotbuild.builder.variants.write import MAX_MEASURED, VariantCounts, file_digests
+from cotbuild.builder.variants.write import VariantCounts, file_digests
 from cotbuild.prompts.student import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.record import short_repr
@@ -83,7 +83,7 @@ def _check_selection(deriver: VariantDeriver, entry: VariantsEntry) -> None:
         "rationales": (build.manifest.digests[RATIONALES], entry.rationales),
         "num_in": (deriver.num_in, entry.num_in),
         "dropped": (dict(deriver.dropped), entry.dropped),
-        "num_looked_at": (min(MAX_MEASURED, deriver.num_selected), entry.num_looked_at),
+        "num_looked_at": (deriver.num_looked_at, entry.num_looked_at),
     }
     for name, (value, stated) in figures.items():
         check_equal(build.folder, f"variants.{name}", value, stated)

@@ -20,9 +20,8 @@ from cotbuild.builder.variants.balance import (
 )
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
-from cotbuild.builder.variants.example import EXAMPLE_COLUMNS, RationaleExample
+from cotbuild.builder.variants.example import RationaleExample, example_columns
 from cotbuild.builder.variants.select import (
-    CANDIDATE_COLUMNS,
     Candidate,
     candidate_columns,
     select,
@@ -33,7 +32,12 @@ from cotbuild.prompts.student import StudentPrompt, training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import TrainingRow, VariantSet, VariantSpec
+from cotbuild.schemas.variant import Selection, TrainingRow, VariantSet, VariantSpec
+
+MAX_MEASURED = 20_000
+"""Rationales of a variant, the first ones, in which names of answers are searched for:
+a third of a millisecond each.
+"""
 
 
 class DerivedRows(NamedTuple):
@@ -49,12 +53,22 @@ class DerivedRows(NamedTuple):
     """The aligned variants that do not apply to the rationale."""
 
 
-def _check_evaluations(build: StoredBuild) -> None:
+def _check_evaluations(build: StoredBuild, selection: Selection) -> None:
     """Raise ConfigError for a build without evaluated attempts to select by."""
-    if build.manifest.attempts is None:
+    if selection.selects_evaluations and build.manifest.attempts is None:
         raise ConfigError(
             f"{build.folder}: --filter attempt, evaluation and agrees are for builds of "
             "--mode reflect, and this one has no evaluated attempts. Leave them out."
+        )
+
+
+def _check_scores(build: StoredBuild, selection: Selection) -> None:
+    """Raise ConfigError for a build without scores to select by."""
+    if selection.min_scores and not build.manifest.scores:
+        names = ", ".join(f"min_{metric}" for metric in selection.min_scores)
+        raise ConfigError(
+            f"{build.folder}: --filter {names} is for scored answers in prose, and no "
+            "answer of this build has scores. Leave it out."
         )
 
 
@@ -103,13 +117,12 @@ class VariantDeriver:
 
     def _select(self) -> Iterator[bool]:
         selection, seed = self.variants.selection, self.variants.seed
+        _check_evaluations(self.build, selection)
+        _check_scores(self.build, selection)
         rows = self.build.read(RATIONALES, columns=("question_id",))
         ids = (row["question_id"] for row in rows)
         limit = share_limit(ids, selection.share, seed)
-        columns = candidate_columns(selection)
-        if len(columns) > len(CANDIDATE_COLUMNS):
-            _check_evaluations(self.build)
-        rows = self.build.read(RATIONALES, columns=columns)
+        rows = self.build.read(RATIONALES, columns=candidate_columns(selection))
         candidates = map(Candidate.from_row, rows)
         for reason in select(candidates, selection, seed, limit):
             self.num_in += 1
@@ -126,10 +139,21 @@ class VariantDeriver:
             self.dropped[NOT_BALANCED] += num_dropped
         self._selected[self._selected] = drawn
 
+    @property
+    def num_looked_at(self) -> int:
+        """The number of selected rationales that are searched for answers.
+
+        A rationale of prose is about its answer, so naming it means nothing.
+        """
+        if self.build.manifest.has_only_prose:
+            return 0
+        return min(MAX_MEASURED, self.num_selected)
+
     def examples(self) -> Iterator[RationaleExample]:
         """Yield the selected rationales in the order of the build."""
         where = f"{self.build.folder}/{RATIONALES}"
-        rows = self.build.read(RATIONALES, columns=EXAMPLE_COLUMNS)
+        columns = example_columns(self.build.manifest.row_version)
+        rows = self.build.read(RATIONALES, columns=columns)
         for row in compress(rows, self._selected):
             yield RationaleExample.from_row(row, where)
 

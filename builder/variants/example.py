@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from cotbuild.prompts.student import format_label
 from cotbuild.schemas.question import Question
+from cotbuild.schemas.rationale import ADDED_COLUMNS
 from cotbuild.schemas.variant import LabelForm
 
 QUESTION_COLUMNS = (
@@ -27,7 +28,16 @@ QUESTION_COLUMNS = (
 )
 """Columns of `rationales` that hold the question."""
 EXAMPLE_COLUMNS = (*QUESTION_COLUMNS, "sample_index", "rationale", "answer")
-"""Columns of `rationales` that `RationaleExample.from_row` reads."""
+"""Columns of `rationales` that `RationaleExample.from_row` needs."""
+
+
+def example_columns(row_version: int) -> tuple[str, ...]:
+    """Return the columns that `RationaleExample.from_row` reads.
+
+    Builds of an older `row_version` have no inputs and tags.
+    """
+    added = (name for name in ("inputs", "tags") if ADDED_COLUMNS[name] <= row_version)
+    return (*EXAMPLE_COLUMNS, *added)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +108,8 @@ def question_from_row(row: Mapping[str, Any], where: str) -> Question:
         "target": row["target"],
         "other_targets": row["other_targets"],
         "source": {name: row[name] for name in source_names},
+        "inputs": row.get("inputs", ()),
+        "tags": row.get("tags", ()),
     }
     return Question.parse(fields, where)
 

@@ -131,7 +131,7 @@ def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
         failed = pluralize(manifest.num_failed, "rationale")
         yield f"{failed} left out: unscored, because a request failed"
     for variant in summary.variants:
-        yield _variant_line(variant)
+        yield _variant_line(variant, has_shares=summary.num_looked_at > 0)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
     first, second = _pair_to_compare(summary.made.specs)
     yield f"next: cotbuild diff {shell_quote(build_dir)} {first} {second}"
@@ -144,11 +144,13 @@ def _selection_line(summary: VariantsEntry) -> str:
     return f"{summary.num_in} rationales = {' + '.join(parts)}"
 
 
-def _variant_line(variant: VariantEntry) -> str:
-    line = (
-        f"{variant.name:<32} {variant.num_rows:>7} rows {variant.words:>6.1f} words"
-        f"  target {variant.names_target:>6.1%}  other {variant.names_other:>6.1%}"
-    )
+def _variant_line(variant: VariantEntry, *, has_shares: bool) -> str:
+    """Return the counts of a variant, with the shares that name an answer if known."""
+    line = f"{variant.name:<32} {variant.num_rows:>7} rows {variant.words:>6.1f} words"
+    if has_shares:
+        line += (
+            f"  target {variant.names_target:>6.1%}  other {variant.names_other:>6.1%}"
+        )
     if variant.dropped:
         line += f"; {variant.dropped} not applicable"
     if variant.num_empty and variant.words:

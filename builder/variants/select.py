@@ -1,7 +1,7 @@
 """Select the rationales that become rows: one outcome a rationale, in their order.
 
-The criteria apply in this order, each to what the previous ones left: verdict, flags,
-number of words, near-duplicates, rationales a question, share of the questions. Neither
+The criteria apply in this order, each to what the previous ones left: verdict, scores,
+flags, number of words, near-duplicates, rationales a question, share of the questions. Neither
 draw depends on the teacher's answers or on how much is drawn. So a larger selection
 contains a smaller one: a share of 20 % has every row of 10 %, and two rationales a
 question include the one drawn of the same questions.
@@ -12,6 +12,7 @@ from enum import StrEnum
 from hashlib import blake2b, sha256
 from itertools import groupby
 from math import floor
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -23,18 +24,20 @@ from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
 CANDIDATE_COLUMNS = ("question_id", "sample_index", "verdict", "flags", "rationale")
-"""Columns of `rationales` that `Candidate.from_row` reads."""
+"""Columns of `rationales` that `Candidate.from_row` needs."""
 
 
 def candidate_columns(selection: Selection) -> tuple[str, ...]:
     """Return the columns that a selection depends on.
 
-    Those of evaluated attempts are read only if it does: older builds lack them.
+    Those that older builds lack are read only if it does.
     """
-    has_attempts = selection.attempt or selection.evaluation
-    if not has_attempts and selection.agrees is None:
-        return CANDIDATE_COLUMNS
-    return (*CANDIDATE_COLUMNS, "attempt_verdict", "evaluation")
+    columns: tuple[str, ...] = CANDIDATE_COLUMNS
+    if selection.selects_evaluations:
+        columns = (*columns, "attempt_verdict", "evaluation")
+    if selection.min_scores:
+        columns = (*columns, "scores")
+    return columns
 
 
 class Candidate(NamedTuple):
@@ -47,6 +50,8 @@ class Candidate(NamedTuple):
     rationale: str
     attempt_verdict: Verdict | str | None = None
     evaluation: str | None = None
+    scores: Mapping[str, float] = MappingProxyType({})
+    """Scores of an answer in prose, by metric."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -59,6 +64,7 @@ class Candidate(NamedTuple):
             row["rationale"],
             row.get("attempt_verdict"),
             row.get("evaluation"),
+            {score["metric"]: score["value"] for score in row.get("scores", ())},
         )
 
 
@@ -67,6 +73,7 @@ class VariantDropReason(StrEnum):
 
     VERDICT = "verdict"  # not one of the selected verdicts
     EVALUATION = "evaluation"  # not one of the selected evaluations of attempts
+    LOW_SCORE = "low_score"  # prose with a lower score than wanted, or without one
     FLAG = "flag"  # has an excluded flag, or lacks a required one
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
@@ -133,10 +140,12 @@ def _reason_to_drop(
     row: Candidate, selection: Selection, similar: "NearDuplicates | None"
 ) -> VariantDropReason | None:
     """Apply the criteria that do not depend on other rows of the question."""
-    if row.verdict not in selection.verdicts:
+    if row.verdict not in selection.kept_verdicts:
         return VariantDropReason.VERDICT
     if not _is_evaluated_as(row, selection):
         return VariantDropReason.EVALUATION
+    if row.verdict == Verdict.SCORED and not _has_scores(row, selection):
+        return VariantDropReason.LOW_SCORE
     is_excluded = any(flag in selection.without for flag in row.flags)
     if is_excluded or not set(selection.having) <= set(row.flags):
         return VariantDropReason.FLAG
@@ -159,6 +168,14 @@ def _is_evaluated_as(row: Candidate, selection: Selection) -> bool:
     if selection.agrees is None:
         return True
     return evaluation_agrees(row.attempt_verdict, row.evaluation) is selection.agrees
+
+
+def _has_scores(row: Candidate, selection: Selection) -> bool:
+    """Whether an answer in prose has every score that is wanted."""
+    return all(
+        metric in row.scores and row.scores[metric] >= limit
+        for metric, limit in selection.min_scores.items()
+    )
 
 
 def _draw(rows: list[Candidate], count: int | None, seed: int) -> set[int]:

@@ -18,7 +18,7 @@ from cotbuild.builder.build.install import (
 from cotbuild.builder.build.kept_variants import with_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.storage.parquet import SplitWriter
-from cotbuild.builder.variants.derive import VariantDeriver
+from cotbuild.builder.variants.derive import MAX_MEASURED, VariantDeriver
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.leak_measure import (
     find_named_answers,
@@ -37,10 +37,6 @@ from cotbuild.schemas.variant import (
     VariantSpec,
 )
 
-MAX_MEASURED = 20_000
-"""Rationales of a variant, the first ones, in which names of answers are searched for:
-a third of a millisecond each.
-"""
 Progress = Callable[[int, int], None]
 """Called with the number of rationales done and their total."""
 
@@ -158,7 +154,7 @@ def _write_variants(
         rationales=deriver.build.manifest.digests[RATIONALES],
         num_in=deriver.num_in,
         dropped=dict(sorted(deriver.dropped.items())),
-        num_looked_at=min(MAX_MEASURED, deriver.num_selected),
+        num_looked_at=deriver.num_looked_at,
         variants=tuple(
             counts[spec.name].entry(spec, deriver.fingerprint(spec)) for spec in specs
         ),

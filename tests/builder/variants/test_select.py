@@ -116,7 +116,8 @@ def test_flags_may_be_asked_for() -> None:
 
 def test_verdicts_are_those_asked_for() -> None:
     rows = [Candidate("a", i, verdict, (), "x") for i, verdict in enumerate(Verdict)]
-    assert kept(rows) == {("a", 0)}
+    # correct, and scored, which prose has in its place
+    assert kept(rows) == {("a", 0), ("a", 4)}
     assert kept(rows, verdicts=["incorrect", "truncated"]) == {("a", 1), ("a", 3)}
     assert len(kept(rows, verdicts=list(Verdict))) == len(Verdict)
 
