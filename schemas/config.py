@@ -102,6 +102,17 @@ class SourceConfig(Record):
         description="Choices that all questions share, such as entailment, neutral and "
         "contradiction; empty where rows have their own, or none.",
     )
+    images: str | None = Field(
+        default=None,
+        exclude_if=lambda folder: folder is None,
+        description="Folder in which the paths of pictures begin; None for that of the "
+        "source's file.",
+    )
+    fetch_images: bool = Field(
+        default=False,
+        exclude_if=lambda fetches: not fetches,
+        description="Whether pictures at http(s) URLs are fetched.",
+    )
     on_bad_row: Literal["stop", "drop"] = Field(
         default="stop", description="Stop at a malformed row, or drop and count it."
     )

@@ -20,8 +20,10 @@ from cotbuild.builder.cli.help import GroupedCommand, examples
 from cotbuild.builder.cli.source_options import (
     FORMATS,
     columns_option,
+    fetch_images_option,
     file_format_option,
     header_option,
+    images_option,
     kind_option,
     labels_option,
     on_bad_row_option,
@@ -137,6 +139,8 @@ def sources(
     rows_under: Annotated[Text, rows_under_option()] = None,
     map: Annotated[Many, columns_option()] = None,
     tag: Annotated[Many, tag_option()] = None,
+    images: Annotated[Text, images_option()] = None,
+    fetch_images: Annotated[bool | None, fetch_images_option()] = None,
     kind: Annotated[Text, kind_option()] = None,
     target_is: Annotated[Text, target_is_option()] = None,
     labels: Annotated[Text, labels_option()] = None,
@@ -171,6 +175,8 @@ def sources(
             "source.kind": kind,
             "source.target_is": target_is,
             "source.labels": parse_names(labels),
+            "source.images": images,
+            "source.fetch_images": fetch_images,
             "source.on_bad_row": on_bad_row,
         }
         for line in describe_source(build_config(None, flags).source):

@@ -17,8 +17,10 @@ from cotbuild.builder.cli.help import (
 from cotbuild.builder.cli.source_options import (
     columns_option,
     eval_splits_option,
+    fetch_images_option,
     file_format_option,
     header_option,
+    images_option,
     kind_option,
     labels_option,
     on_bad_row_option,
@@ -122,6 +124,10 @@ def generate(
     rows_under: Annotated[Text, rows_under_option(rich_help_panel=QUESTIONS)] = None,
     map: Annotated[Many, columns_option(rich_help_panel=QUESTIONS)] = None,
     tag: Annotated[Many, tag_option(rich_help_panel=QUESTIONS)] = None,
+    images: Annotated[Text, images_option(rich_help_panel=QUESTIONS)] = None,
+    fetch_images: Annotated[
+        bool | None, fetch_images_option(rich_help_panel=QUESTIONS)
+    ] = None,
     kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
     target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
     labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
@@ -348,6 +354,8 @@ def generate(
         "kind": kind,
         "target_is": target_is,
         "labels": parse_names(labels),
+        "images": images,
+        "fetch_images": fetch_images,
         "on_bad_row": on_bad_row,
         "drop_overlap": drop_overlap,
     }

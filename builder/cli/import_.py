@@ -11,8 +11,10 @@ from cotbuild.builder.cli.source_options import (
     FORMATS,
     columns_option,
     eval_splits_option,
+    fetch_images_option,
     file_format_option,
     header_option,
+    images_option,
     kind_option,
     labels_option,
     on_bad_row_option,
@@ -169,6 +171,10 @@ def import_rationales(
         ),
     ] = None,
     tag: Annotated[Many, tag_option(rich_help_panel=QUESTIONS)] = None,
+    images: Annotated[Text, images_option(rich_help_panel=QUESTIONS)] = None,
+    fetch_images: Annotated[
+        bool | None, fetch_images_option(rich_help_panel=QUESTIONS)
+    ] = None,
     kind: Annotated[Text, kind_option(rich_help_panel=QUESTIONS)] = None,
     target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
     labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
@@ -216,6 +222,8 @@ def import_rationales(
             "source.target_is": target_is,
             "source.labels": parse_names(labels),
             "source.eval_splits": eval_splits.split(",") if eval_splits else None,
+            "source.images": images,
+            "source.fetch_images": fetch_images,
             "source.on_bad_row": on_bad_row,
         }
         if names:

@@ -57,6 +57,16 @@ labels_option = partial(
     metavar="NAME,NAME,…",
     help="Choices that all questions share, such as entailment,neutral.",
 )
+images_option = partial(
+    typer.Option,
+    metavar="DIR",
+    help="Folder in which the paths of pictures begin; by default that of the file.",
+)
+fetch_images_option = partial(
+    typer.Option,
+    "--fetch-images",
+    help="Fetch pictures at http(s) URLs, each once, from public addresses.",
+)
 eval_splits_option = partial(
     typer.Option, help="Evaluation splits to include, such as dev,test."
 )

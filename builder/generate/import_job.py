@@ -10,6 +10,7 @@ from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,
     Job,
+    open_media,
     resolve_eval_splits,
     split_checksums,
 )
@@ -18,6 +19,7 @@ from cotbuild.builder.imports import RationaleImport, open_import, open_import_s
 from cotbuild.builder.imports.read import open_rationales
 from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.pictures import open_loader
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui, pluralize
 from cotbuild.schemas.config import BuildConfig
@@ -109,12 +111,20 @@ class ImportJob(Job):
         )
 
 
-def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> ImportJob:
+def resolve_import(
+    config: BuildConfig, imported: ImportConfig, out: Path, *, preview: bool = False
+) -> ImportJob:
     """Return the job of a configuration that names rationales to import.
 
-    Raises ConfigError or DataError.
+    Of a `preview` the pictures are not written. Raises ConfigError or DataError.
     """
+    store, media = AnswerStore(out), open_media(config, out, preview=preview)
     source = open_import_source(imported, config.source)
+    # Paths of pictures lead from the file that has them.
+    is_inside = imported.recipe.join == "inside"
+    place = {"name": imported.files[0]} if is_inside else {}
+    with_pictures = config.source.model_copy(update=place)
+    source.images = open_loader(with_pictures, media, store.root)
     eval_splits = resolve_eval_splits(config, source)
     files = open_rationales(imported, source)
     if imported.order_from is not None:
@@ -123,11 +133,12 @@ def resolve_import(config: BuildConfig, imported: ImportConfig, out: Path) -> Im
         config=config,
         out=out,
         source=source,
-        store=AnswerStore(out),
+        store=store,
         teacher=imported.recipe.made_by,
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
         grading=open_grading(config.grading),
+        media=media,
         imported=imported,
         file_checksums=tuple(file.checksum() for file in files),
     )

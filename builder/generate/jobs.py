@@ -4,6 +4,7 @@ There are two kinds of job. `TeacherJob` requests rationales from a teacher; `Im
 reads rationales that were written elsewhere. `resolve` in `builder.generate.run` chooses.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from cotbuild.builder.build.directory import CARD, find_config
 from cotbuild.builder.generate.code_digest import code_digest
 from cotbuild.builder.generate.grading import installed_metric
+from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
 from cotbuild.builder.sources import Source, canonical_split
 from cotbuild.builder.sources.provenance import stated_licence
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
@@ -71,6 +73,8 @@ class Job(ABC):
     """Checksum of every split that is read."""
     grading: GradingRules
     """Optional rules and metrics of grading, opened for use."""
+    media: MediaStore
+    """The pictures of the questions."""
 
     @property
     @abstractmethod
@@ -133,7 +137,38 @@ class Job(ABC):
         metric = installed_metric(self.config.grading)
         if metric is not None:
             parts["math_metric"] = metric
+        pictures = self._digest_pictures()
+        if pictures is not None:
+            parts["pictures"] = pictures
         return digest("inputs/1", parts | self.input_parts())
+
+    def _digest_pictures(self) -> str | None:
+        """Return the digest of all pictures of a source of files; None without any.
+
+        The checksum of a file does not cover the pictures that its paths lead to.
+        """
+        if self.source.revision is not None:
+            return None
+        splits = [split for split in self.checksums if self.source.image_names(split)]
+        if not splits:
+            return None
+        total = hashlib.sha256()
+        for split in splits:
+            for question in self.source.read(split):
+                for image in question.images:
+                    total.update(bytes.fromhex(image.sha256))
+        return total.hexdigest()
+
+
+def open_media(config: BuildConfig, out: Path, *, preview: bool) -> MediaStore:
+    """Return the store of a build's pictures, of a preview one that writes nothing.
+
+    Pictures that are fetched are kept by a preview too, since each URL is asked for
+    once.
+    """
+    folder = media_folder(out)
+    is_kept = config.source.fetch_images or not preview
+    return MediaStore(folder) if is_kept else PreviewStore(folder)
 
 
 def resolve_eval_splits(config: BuildConfig, source: Source) -> tuple[str, ...]:

@@ -106,5 +106,5 @@ def resolve(config: BuildConfig, out: Path, *, preview: bool = False) -> Job:
     new to `out`. Raises ConfigError, DataError or TeacherError.
     """
     if config.imported is not None:
-        return resolve_import(config, config.imported, out)
+        return resolve_import(config, config.imported, out, preview=preview)
     return resolve_teacher_job(config, out, preview=preview)

@@ -23,6 +23,7 @@ from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,
     Job,
+    open_media,
     resolve_eval_splits,
     split_checksums,
 )
@@ -41,8 +42,8 @@ from cotbuild.builder.generate.shown_inputs import (
     check_needed_inputs,
     describe_hidden_inputs,
 )
-from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
 from cotbuild.builder.sources import open_source
+from cotbuild.builder.sources.pictures import open_loader
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.storage.keys import key_bytes
@@ -98,8 +99,6 @@ class TeacherJob(Job):
     """A job whose rationales are requested from a teacher."""
 
     templates: Templates
-    media: MediaStore
-    """The pictures of the questions."""
     attempts: Attempts | None = None
     """What the teacher evaluates, in mode reflect."""
 
@@ -327,8 +326,10 @@ def resolve_teacher_job(
     DataError or TeacherError.
     """
     refuse_published_key(config.teacher)
-    store, folder = AnswerStore(out), media_folder(out)
-    source = open_source(config.source, store.root)
+    store = AnswerStore(out)
+    media = open_media(config, out, preview=preview)
+    loader = open_loader(config.source, media, store.root)
+    source = open_source(config.source, store.root, loader)
     eval_splits = resolve_eval_splits(config, source)
     grading = open_grading(config.grading)
     attempts = None
@@ -344,7 +345,7 @@ def resolve_teacher_job(
         checksums=split_checksums(config, source, eval_splits),
         grading=grading,
         templates=load_purpose_templates(config, has_inputs=source.declares_inputs()),
-        media=PreviewStore(folder) if preview else MediaStore(folder),
+        media=media,
         attempts=attempts,
     )
 

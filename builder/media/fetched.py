@@ -33,10 +33,11 @@ class FetchedPictures:
     """The outcomes of fetching, by URL.
 
     Args:
-        path: The file that keeps them between runs; it is read with the first look-up.
+        path: The file that keeps them between runs, read with the first look-up; None
+            to forget them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._outcomes: dict[bytes, ImageRef | NotFetched] | None = None
 
@@ -51,6 +52,8 @@ class FetchedPictures:
         """
         digest = _url_digest(url)
         self._read()[digest] = outcome
+        if self._path is None:
+            return
         url_sha256 = digest.hex()
         if isinstance(outcome, ImageRef):
             line = FetchedPicture(url_sha256=url_sha256, image=outcome)
@@ -63,7 +66,8 @@ class FetchedPictures:
 
     def _read(self) -> dict[bytes, ImageRef | NotFetched]:
         if self._outcomes is None:
-            self._outcomes = dict(_read_outcomes(self._path))
+            path = self._path
+            self._outcomes = {} if path is None else dict(_read_outcomes(path))
         return self._outcomes
 
 

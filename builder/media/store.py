@@ -1,6 +1,7 @@
 """The pictures of a build, each in a file named by its content."""
 
 import hashlib
+import os
 import stat
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +19,9 @@ MEDIA = "media"
 """Folder of a build that holds its pictures."""
 MAX_PREVIEW_BYTES = 64 << 20
 """Bytes of the pictures that a PreviewStore remembers."""
+
+_NOWHERE = Path(os.devnull)
+"""A folder without files."""
 
 
 def media_folder(build_dir: Path) -> Path:
@@ -100,7 +104,7 @@ class PreviewStore(MediaStore):
     decoded; pictures that are in the folder are read from there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path = _NOWHERE) -> None:
         super().__init__(folder)
         self._decoded: set[bytes] = set()
         self._recent: OrderedDict[str, bytes] = OrderedDict()

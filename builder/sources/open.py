@@ -28,6 +28,7 @@ from cotbuild.builder.sources.files import (
     parse_parallel,
 )
 from cotbuild.builder.sources.image_inputs import LoadsImages
+from cotbuild.builder.sources.pictures import open_loader
 from cotbuild.builder.sources.provenance import load_resolved
 from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.builder.sources.slices import parse_row_range
@@ -55,11 +56,11 @@ def open_source(
     The name is looked up among the known datasets, then as a file or folder, then as a
     dataset on the Hub. Only the last makes a request, to resolve a branch or tag,
     unless the source.json in `store_dir` has its commit (see `remember_source`).
-    `images` keeps the pictures of rows; a source that has any cannot be read without.
-    Raises ConfigError, StoreError, and DataError if the Hub cannot be reached.
+    `images` loads the pictures of rows; without it they are read and not kept. Raises
+    ConfigError, StoreError, and DataError if the Hub cannot be reached.
     """
     source = _find_source(config, store_dir)
-    source.images = images
+    source.images = open_loader(config) if images is None else images
     return source
 
 

@@ -42,10 +42,7 @@ _RAISED = re.compile(
     r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b.*|^.*: error: .+"
 )
 _NOT_INSPECTED = re.compile(r"Model architectures .{1,100}? failed to be inspected")
-_NOT_INSPECTED_ADVICE = (
-    "vLLM's code for this model imports a package that is missing or does not fit, "
-    "mostly torchvision. Install the torchvision of your torch, or pass another model."
-)
+_MISSING_MODULE = re.compile(r"No module named '([\w.]{1,60})'")
 _CONSEQUENCE = (
     "Engine core initialization failed",
     "See root cause above",
@@ -188,7 +185,7 @@ def find_last_error(text: str) -> str:
     """
     not_inspected = _NOT_INSPECTED.search(text)
     if not_inspected is not None:
-        return f"{not_inspected[0]}. {_NOT_INSPECTED_ADVICE}"
+        return f"{not_inspected[0]}: {_explain_import(text)}"
     without_prefix = (_PREFIX.sub("", line) for line in text.splitlines())
     stripped = (_LOGGED.sub("", line).strip() for line in without_prefix)
     lines = [line for line in stripped if line]
@@ -196,6 +193,16 @@ def find_last_error(text: str) -> str:
     causes = [line for line in errors if not _is_consequence(line)]
     candidates = causes or errors or lines or ["no output at all"]
     return " ".join(candidates[-1].split())[:MAX_ERROR_CHARS]
+
+
+def _explain_import(text: str) -> str:
+    """Say which module vLLM's code for a model could not import, if the log names it."""
+    missing = _MISSING_MODULE.search(text)
+    what = "a module, mostly torchvision," if missing is None else missing[1]
+    return (
+        f"vLLM's code for this model needs {what} and could not import it. Install the "
+        "one that fits your torch, or pass another model."
+    )
 
 
 def _is_consequence(line: str) -> bool:

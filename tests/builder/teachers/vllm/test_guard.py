@@ -226,9 +226,9 @@ def test_the_run_directory_leaves_room_for_socket_names() -> None:
             "pydantic_core.ValidationError: 1 validation error for ModelConfig\n"
             "  Value error, Model architectures ['LlavaForConditionalGeneration'] failed to be "
             "inspected. Please check the logs for more details.\n",
-            "Model architectures ['LlavaForConditionalGeneration'] failed to be inspected. "
-            "vLLM's code for this model imports a package that is missing or does not fit, "
-            "mostly torchvision. Install the torchvision of your torch, or pass another model.",
+            "Model architectures ['LlavaForConditionalGeneration'] failed to be inspected: "
+            "vLLM's code for this model needs torchvision and could not import it. Install "
+            "the one that fits your torch, or pass another model.",
         ),
     ],
 )  # fmt: skip
