@@ -51,6 +51,7 @@ from cotbuild.builder.teachers import (
     open_teacher,
     refuse_published_key,
     refuse_recorded,
+    refuse_text_model,
     teacher_identity,
     tokenizer_folder,
 )
@@ -193,6 +194,8 @@ class TeacherJob(Job):
                 yield "no open requests: no server would be started"
                 return
             refuse_recorded(self.config.teacher)
+            if plan.max_images:
+                refuse_text_model(self.config.teacher)
 
             def open_requests() -> Iterator[Request]:
                 for chain in open_chains(self.chains(rules, lookup), plan.repeats):
