@@ -172,7 +172,7 @@ def test_a_picture_that_cannot_be_used_is_one_line_or_one_count(
     assert "pass --on-bad-row drop" in str(caught.value)
 
     made = generate(config(source, teacher, on_bad_row="drop"), out, Terminal())
-    assert made.manifest.dropped == {"bad_image": 1}
+    assert made.manifest.source.dropped == {"bad_image": 1}
 
 
 @pytest.fixture

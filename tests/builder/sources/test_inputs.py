@@ -247,10 +247,13 @@ def test_a_bad_picture_is_a_bad_row(write: Write) -> None:
         read_pictures(path, columns=columns)
 
 
-def test_a_source_whose_pictures_nothing_keeps_stops(write: Write, ask: Ask) -> None:
+def test_a_source_whose_pictures_nothing_keeps_stops(write: Write) -> None:
     path = write("a.jsonl", [{"question": "What?", "image": "a.png"}])
+    columns = {"image": "image", "target": ""}
+    source = open_source(SourceConfig(name=str(path), columns=columns))
+    source.images = None
     with pytest.raises(ConfigError, match="Pass --map image= to leave it out"):
-        ask(path, columns={"image": "image", "target": ""})
+        list(source.read("train"))
 
 
 def test_bytes_are_pictures_whatever_the_name(tmp_path: Path) -> None:
