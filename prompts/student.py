@@ -2,10 +2,12 @@
 
 The placement of a variant decides its `Layout`: the order of label and rationale, and
 the text between them. Training rows, the label spans that the loss needs and the
-options that evaluation scores are all composed from that layout. Pure.
+options that evaluation scores are all composed from that layout. The rows are composed
+in `prompts.student_rows`. Pure.
 """
 
 import hashlib
+from functools import cache
 from typing import NamedTuple
 
 from cotbuild.prompts.inputs import input_lines
@@ -17,8 +19,9 @@ from cotbuild.schemas.variant import (
     LabelForm,
     LabelSource,
     Placement,
+    RowFormat,
     Task,
-    TrainingRow,
+    VariantRow,
     VariantSpec,
 )
 
@@ -32,37 +35,48 @@ TASK_PREFIXES = {None: "", "predict": "[predict] ", "explain": "[explain] "}
 Span = tuple[int, int]
 """Offsets of the first character and of the one after the last."""
 
-_TO_ANSWER = f"\n{ANSWER_CUE} "
-_TO_REASONING = f"\n{REASONING_CUE} "
-_LABEL_LAYOUT = Layout(order=("label",), opening=" ", joints=())
-_RATIONALE_LAYOUT = Layout(order=("rationale",), opening=" ", joints=())
-_LAYOUTS = {
-    Placement.LABEL_ONLY: _LABEL_LAYOUT,
+TO_ANSWER = f"\n{ANSWER_CUE} "
+TO_REASONING = f"\n{REASONING_CUE} "
+LABEL_LAYOUT = Layout(order=("label",), opening=" ", joints=())
+RATIONALE_LAYOUT = Layout(order=("rationale",), opening=" ", joints=())
+LAYOUTS = {
+    Placement.LABEL_ONLY: LABEL_LAYOUT,
     Placement.PRE_COT: Layout(
-        order=("rationale", "label"), opening=" ", joints=(_TO_ANSWER,)
+        order=("rationale", "label"), opening=" ", joints=(TO_ANSWER,)
     ),
     Placement.POST_COT: Layout(
-        order=("label", "rationale"), opening=" ", joints=(_TO_REASONING,)
+        order=("label", "rationale"), opening=" ", joints=(TO_REASONING,)
     ),
     Placement.EXPLANATION: Layout(
         order=("label", "rationale"), opening=" ", joints=(" because ",)
     ),
-    Placement.RATIONALE_ONLY: _RATIONALE_LAYOUT,
-    Placement.TWO_TASKS: _LABEL_LAYOUT,
+    Placement.RATIONALE_ONLY: RATIONALE_LAYOUT,
+    Placement.TWO_TASKS: LABEL_LAYOUT,
     Placement.BOTH_SIDES: Layout(
         order=("label", "rationale", "label"),
         opening=" ",
-        joints=(_TO_REASONING, _TO_ANSWER),
+        joints=(TO_REASONING, TO_ANSWER),
     ),
+    Placement.GIVEN_RATIONALE: LABEL_LAYOUT,
 }
 
 
 def layout_of(spec: VariantSpec) -> Layout:
     """Return how the completions of a variant are put together.
 
-    Of `two_tasks` it is the layout of the row that predicts: the one evaluated.
+    Of several rows of a rationale, and of the parts of a mix, it is the layout of those
+    that are evaluated.
     """
-    return _LAYOUTS[spec.placement]
+    evaluated = spec.evaluated
+    return in_format(LAYOUTS[evaluated.placement], evaluated.format)
+
+
+@cache
+def in_format(layout: Layout, form: RowFormat) -> Layout:
+    """Return the layout without the space before the first part, if it is of a turn."""
+    if form is RowFormat.TEXT:
+        return layout
+    return layout.model_copy(update={"opening": ""})
 
 
 def format_label(choices: tuple[Choice, ...], value: str, form: LabelForm) -> str:
@@ -123,6 +137,12 @@ class StudentPrompt:
         self.question = question
         self._labels: dict[LabelForm, tuple[str, ...]] = {}
         self._texts: dict[tuple[str | None, bool, bool, str, Task | None], str] = {}
+
+    def without_input(self, name: str) -> "StudentPrompt":
+        """Return the prompts of the question without one of its inputs."""
+        kept = [one for one in self.question.inputs if one.name != name]
+        question = self.question.model_copy(update={"inputs": tuple(kept)})
+        return StudentPrompt(question)
 
     def labels(self, form: LabelForm) -> tuple[str, ...]:
         """Return each option as a label; empty if the question has none."""
@@ -194,6 +214,8 @@ def compose_completion(layout: Layout, label: str, rationale: str) -> StudentCom
     for separator, part in zip(separators, layout.order, strict=True):
         if separator.startswith("\n"):
             text = text.rstrip(" ")
+            if not (text or layout.opening):
+                separator = separator.lstrip("\n")
         text += separator
         value = label if part == "label" else rationale
         if value:
@@ -218,7 +240,25 @@ def compose_option(
     return f"{before}{option}{layout.text_after_label}", span
 
 
-def label_spans(row: TrainingRow, layout: Layout) -> list[Span]:
+def find_layout(row: VariantRow, spec: VariantSpec) -> Layout:
+    """Return the layout of a row's completion: that of one of the variant's parts.
+
+    It is the first one that puts the row's label and rationale together to its
+    completion; if none does, that of the evaluated part.
+    """
+    if not spec.mix:
+        return layout_of(spec)
+    text = row.completion_text
+    label = text[row.label_start or 0 : row.label_end or 0]
+    rationale = text[row.rationale_start or 0 : row.rationale_end or 0]
+    for part in spec.parts:
+        layout = layout_of(part)
+        if compose_completion(layout, label, rationale).text == text:
+            return layout
+    return layout_of(spec)
+
+
+def label_spans(row: VariantRow, layout: Layout) -> list[Span]:
     """Return every place where the completion says the label.
 
     Two if the layout has the label on both sides of the rationale, none if the row
@@ -233,90 +273,9 @@ def label_spans(row: TrainingRow, layout: Layout) -> list[Span]:
     return [(start, start + last[1] - last[0]), last]
 
 
-def training_rows(
-    spec: VariantSpec,
-    prompt: StudentPrompt,
-    sample_index: int,
-    label: str,
-    rationale: str,
-) -> list[TrainingRow]:
-    """Compose the rows of one rationale: two for `two_tasks`, else one."""
-    layouts: dict[Task | None, Layout]
-    if spec.placement is Placement.TWO_TASKS:
-        layouts = {"predict": _LABEL_LAYOUT, "explain": _RATIONALE_LAYOUT}
-    else:
-        layouts = {None: layout_of(spec)}
-    return [
-        _compose_row(
-            prompt=prompt,
-            sample_index=sample_index,
-            spec=spec,
-            task=task,
-            cue=_cue(spec, layout),
-            completion=compose_completion(layout, label, rationale),
-        )
-        for task, layout in layouts.items()
-    ]
-
-
-def evaluation_row(spec: VariantSpec, question: Question) -> TrainingRow | None:
-    """Compose the row of an evaluation question: the prompt of training, and the label.
-
-    The completion is empty if the question has no target. None for `rationale_only`,
-    whose students say no label.
-    """
-    if spec.placement is Placement.RATIONALE_ONLY:
-        return None
-    label = ""
-    if question.target is not None:
-        label = format_question_label(question, question.target, spec.label_form)
-    return _compose_row(
-        prompt=StudentPrompt(question),
-        sample_index=0,
-        spec=spec,
-        task="predict" if spec.placement is Placement.TWO_TASKS else None,
-        cue=_cue(spec, layout_of(spec)),
-        completion=compose_completion(_LABEL_LAYOUT, label, ""),
-    )
-
-
 def question_digest(text: str) -> str:
     """Return 16 hex digits that are equal for question texts that compare equal.
 
     Texts are compared in NFKC, case-folded, with white space collapsed.
     """
     return hashlib.sha256(casefold_text(text).encode()).hexdigest()[:16]
-
-
-def _cue(spec: VariantSpec, layout: Layout) -> str:
-    """Return the last line of the prompt; empty if it has none."""
-    if spec.cue is not None:
-        return spec.cue
-    return REASONING_CUE if layout.order[0] == "rationale" else ANSWER_CUE
-
-
-def _compose_row(
-    *,
-    prompt: StudentPrompt,
-    sample_index: int,
-    spec: VariantSpec,
-    task: Task | None,
-    cue: str,
-    completion: StudentCompletion,
-) -> TrainingRow:
-    label_start, label_end = completion.label or (None, None)
-    rationale_start, rationale_end = completion.rationale or (None, None)
-    # Not validated: it would take longer than all else that makes a row.
-    return TrainingRow.model_construct(
-        question_id=prompt.question.id,
-        sample_index=sample_index,
-        task=task,
-        prompt=prompt.text(spec, cue, task),
-        completion=completion.text,
-        choices=prompt.labels(spec.label_form),
-        target=prompt.question.target,
-        label_start=label_start,
-        label_end=label_end,
-        rationale_start=rationale_start,
-        rationale_end=rationale_end,
-    )

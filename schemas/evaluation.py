@@ -7,6 +7,9 @@ from pydantic import Field
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 
+TEACHER = "teacher"
+"""Who wrote the rationales that a student is given, if it is no other student."""
+
 FORCED_CHOICE = (
     "forced choice: the option whose label and terminator are likeliest, "
     "raw log-likelihood"
@@ -14,6 +17,8 @@ FORCED_CHOICE = (
 FREE_ANSWER = "free greedy answer, compared as answers are graded"
 PROSE_SCORES = "scores of the free answer against the references, of all questions"
 """The primary metrics, for questions with options, without, and for prose."""
+NO_METRIC = "none: the student says no label, its rationales are in the file"
+"""In place of the primary metric of a student of rationale_only."""
 
 
 _Z_95 = 1.959963984540054
@@ -56,7 +61,7 @@ class QuestionResult(Record):
         description="Option with the highest log_prob / chars; None if it has no options."
     )
     rationale: str | None = Field(
-        description="Text generated before the label; None if the label comes first."
+        description="Text generated or given before the label; None if there is none."
     )
     forced: bool = Field(
         description="Whether the separator after the rationale was missing and was appended."
@@ -230,8 +235,9 @@ class StudentMetrics(Record):
     forced: Proportion | None = Field(
         description="Rationales without a separator; None if the label comes first."
     )
-    parse_failures: Proportion = Field(
-        description="Free answers that state no single answer."
+    parse_failures: Proportion | None = Field(
+        description="Free answers that state no single answer; None if the student says no "
+        "label."
     )
     seen: int = Field(ge=0, description="Questions whose text is in the training rows.")
     tokens_per_question: float = Field(
@@ -317,6 +323,12 @@ class EvaluationInputs(Record):
         default=False,
         description="Whether the teacher's rationale was given before the label instead of "
         "generating one.",
+    )
+    rationales_by: str | None = Field(
+        default=None,
+        exclude_if=lambda identity: identity is None,
+        description="Identity of the student whose rationales were given before the label; "
+        "None if no other student's were.",
     )
     version: int = Field(ge=1, description="Version of the evaluation method.")
 

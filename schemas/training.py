@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.variant import TrainingRow, VariantSpec
+from cotbuild.schemas.variant import VariantRow, VariantSpec
 
 PartName = Literal["label", "rationale"]
 
@@ -118,6 +118,16 @@ class Layout(Record):
     )
     opening: str = Field(description="Text before the first part.")
     joints: tuple[str, ...] = Field(description="Text between each part and the next.")
+    ending: str = Field(
+        default="",
+        exclude_if=lambda text: not text,
+        description="Text after the last part; empty for the end of text.",
+    )
+
+    @property
+    def has_label(self) -> bool:
+        """Whether the label is a part, so that there is something to score."""
+        return "label" in self.order
 
     @property
     def label_first(self) -> bool:
@@ -126,9 +136,9 @@ class Layout(Record):
 
     @property
     def text_after_label(self) -> str:
-        """The text after the evaluated label; empty at the end of the completion."""
+        """The text after the evaluated label; empty if the end of text follows."""
         at = self.order.index("label")
-        return self.joints[at] if at < len(self.joints) else ""
+        return self.joints[at] if at < len(self.joints) else self.ending
 
     @property
     def text_before_label(self) -> str:
@@ -146,7 +156,7 @@ class VariantRows(NamedTuple):
     """Digest of the variant's rows, as in the manifest."""
     spec: VariantSpec
     split: str
-    rows: Sequence[TrainingRow]
+    rows: Sequence[VariantRow]
     """In the order of the build."""
     question_texts: Mapping[str, str]
     """Text of the question of every row, by question id."""

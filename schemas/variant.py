@@ -18,7 +18,8 @@ from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.transform import Share, Transform
 
-Task = Literal["predict", "explain"]
+Task = Literal["predict", "explain", "attempt"]
+"""What one of several rows of a rationale trains: the label, the rationale, an attempt."""
 
 
 class LabelSource(StrEnum):
@@ -47,6 +48,23 @@ class Placement(StrEnum):
     # One row predicts, one explains, distinguished by a prefix of the prompt.
     TWO_TASKS = "two_tasks"
     BOTH_SIDES = "both_sides"  # label, rationale, label
+    # The rationale is in the prompt, the completion is the label alone.
+    GIVEN_RATIONALE = "given_rationale"
+    MIX = "mix"  # each rationale has the placement of one of the variant's parts
+
+
+class RowFormat(StrEnum):
+    """The form of a row's prompt and completion."""
+
+    TEXT = "text"
+    MESSAGES = "messages"  # lists of {role, content}, for chat templates
+
+
+class TrainOn(StrEnum):
+    """The assistant's turns that are completions, of rows with several of them."""
+
+    LAST = "last"
+    ALL = "all"  # one row for each
 
 
 class Selection(Record):
@@ -208,6 +226,22 @@ class VariantSpec(Record):
         description="Whether to keep only rows that every variant of the set has, instead of "
         "all that this one can derive.",
     )
+    format: RowFormat = Field(
+        default=RowFormat.TEXT,
+        exclude_if=lambda value: value is RowFormat.TEXT,
+        description="Form of prompts and completions: text, or messages for a chat template.",
+    )
+    train_on: TrainOn = Field(
+        default=TrainOn.LAST,
+        exclude_if=lambda value: value is TrainOn.LAST,
+        description="The assistant's turns to train on: the last one, or all. Needs format "
+        "messages.",
+    )
+    mix: tuple["MixPart", ...] = Field(
+        default=(),
+        exclude_if=lambda parts: not parts,
+        description="Parts of a mix. An evaluation uses the prompts and labels of the first.",
+    )
 
     @property
     def ref(self) -> str:
@@ -216,10 +250,44 @@ class VariantSpec(Record):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that determines its rows."""
-        return digest("variant/1", self.model_dump(mode="json", exclude={"about"}))
+        values = self.model_dump(mode="json", exclude={"about"})
+        for part in values.get("mix", []):
+            del part["spec"]["about"]
+        return digest("variant/1", values)
+
+    @property
+    def parts(self) -> tuple["VariantSpec", ...]:
+        """The variants that its rows are of: those of a mix, or itself."""
+        return tuple(part.spec for part in self.mix) or (self,)
+
+    @property
+    def evaluated(self) -> "VariantSpec":
+        """The variant whose prompts and labels an evaluation uses."""
+        return self.parts[0]
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """The tokenizers that its transforms need, each once."""
+        named = (spec.tokenizer for spec in self.parts if spec.tokenizer is not None)
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def gives_rationale(self) -> bool:
+        """Whether the prompts of some of its rows hold the rationale."""
+        return any(spec.placement is Placement.GIVEN_RATIONALE for spec in self.parts)
 
     @model_validator(mode="after")
     def _check_spec(self) -> Self:
+        if self.train_on is TrainOn.ALL and self.format is RowFormat.TEXT:
+            raise ValueError(
+                "train_on is all, but rows of format text have one turn: expected format "
+                "messages"
+            )
+        if (self.placement is Placement.MIX) != bool(self.mix):
+            raise ValueError(
+                "placement mix and the parts of a mix go together: expected both or neither"
+            )
+        self._check_mix()
         if self.placement is Placement.LABEL_ONLY and self.transforms:
             raise ValueError(
                 "label_only has no rationale, and transforms are given: expected none"
@@ -253,13 +321,61 @@ class VariantSpec(Record):
                 f"cue {self.cue!r} has white space around it or several lines"
             )
 
+    def _check_mix(self) -> None:
+        """Check that the parts of a mix fit together and say all that there is to say."""
+        if not self.mix:
+            return
+        fields = type(self).model_fields
+        differing = [
+            name
+            for name in fields.keys() - MIX_FIELDS
+            if getattr(self, name) != fields[name].default
+        ]
+        if differing:
+            raise ValueError(
+                f"a mix states {sorted(differing)}, which its parts state: expected "
+                f"{sorted(MIX_FIELDS)} alone"
+            )
+        if any(part.spec.mix for part in self.mix):
+            raise ValueError("a part of the mix is a mix itself")
+        if any(part.spec.format is not self.format for part in self.mix):
+            raise ValueError(
+                f"its format is {self.format.value}: expected parts of that format"
+            )
+        total = sum(part.share for part in self.mix)
+        if abs(total - 1) > MAX_SHARES_ERROR:
+            raise ValueError(f"the shares of its parts sum to {total:g}: expected 1")
 
-class TrainingRow(Record):
+
+MIX_FIELDS = frozenset(
+    {"name", "version", "about", "placement", "aligned", "format", "mix"}
+)
+"""What a mix states itself."""
+MAX_SHARES_ERROR = 1e-3
+"""How far from 1 the shares of a mix may sum to, such as thirds that were rounded."""
+
+
+class MixPart(Record):
+    """One variant of a mix, and the share of the rationales that take its form."""
+
+    spec: VariantSpec = Field(description="The variant.")
+    share: Share = Field(gt=0, description="Fraction of the rationales.")
+
+
+class ChatTurn(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"] = Field(
+        description="Role of the speaker."
+    )
+    content: str = Field(description="Text of the turn.")
+
+
+class VariantRow(Record):
     """A row of a variant, in the prompt-completion format that TRL and others train on.
 
-    The prompt never ends in white space, the completion begins with it, and neither
-    holds an end-of-text token. Rows of evaluation splits have the same columns, since
-    all splits of a config must, and their completion is the label alone.
+    Rows of evaluation splits have the same columns, since all splits of a config must,
+    and their completion is the label alone.
     """
 
     question_id: str = Field(description="Id of the question.")
@@ -267,10 +383,12 @@ class TrainingRow(Record):
         ge=0, description="Index of the sample for this question, from 0."
     )
     task: Task | None = Field(
-        description="Task of the row in two_tasks; None for other placements."
+        description="Task of the row, of rationales that have several; None for others."
     )
-    prompt: str = Field(description="Prompt of the student.")
-    completion: str = Field(description="Completion that the student is trained on.")
+    prompt: str | tuple[ChatTurn, ...] = Field(description="Prompt of the student.")
+    completion: str | tuple[ChatTurn, ...] = Field(
+        description="Completion that the student is trained on."
+    )
     choices: tuple[str, ...] = Field(
         description="Possible labels, one per option; empty unless it is a choice question."
     )
@@ -291,6 +409,46 @@ class TrainingRow(Record):
     rationale_end: int | None = Field(
         description="Index after the rationale's last character; None without one."
     )
+
+    @property
+    def completion_text(self) -> str:
+        """The text that `label_start` and the other offsets count in."""
+        if isinstance(self.completion, str):
+            return self.completion
+        return self.completion[-1].content
+
+
+class TrainingRow(VariantRow):
+    """A row of format text.
+
+    The prompt never ends in white space, the completion begins with it, and neither
+    holds an end-of-text token.
+    """
+
+    prompt: str = Field(description="Prompt of the student.")
+    completion: str = Field(description="Completion that the student is trained on.")
+
+
+class MessagesRow(VariantRow):
+    """A row of format messages: a conversation whose last turn is the completion.
+
+    The texts are those of a row of format text. Offsets count in the assistant's turn
+    that is the completion.
+    """
+
+    prompt: tuple[ChatTurn, ...] = Field(
+        min_length=1, description="Turns before the completion."
+    )
+    completion: tuple[ChatTurn, ...] = Field(
+        min_length=1,
+        max_length=1,
+        description="The assistant's turn that the student is trained on.",
+    )
+
+
+def row_model(spec: VariantSpec) -> type[VariantRow]:
+    """Return the record that the rows of a variant are."""
+    return MessagesRow if spec.format is RowFormat.MESSAGES else TrainingRow
 
 
 class VariantSet(Record):

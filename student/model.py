@@ -37,6 +37,8 @@ class Student(NamedTuple):
     tokenizer: PreTrainedTokenizerBase
     identity: str
     """Digest or commit of the weights; never a path."""
+    end_ids: frozenset[int] = frozenset()
+    """Tokens that end a reply besides the end of text: those of a chat template."""
 
     @property
     def pad_id(self) -> int:

@@ -76,6 +76,13 @@ def tokenize_with_parts(
     return TokenizedParts(ids, [int(part) for part in parts])
 
 
+def find_automatic_start(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the token that the tokenizer puts before every text; empty if it does not."""
+    ids = list(tokenizer.encode("a"))
+    bos = tokenizer.bos_token_id
+    return str(tokenizer.bos_token) if bos is not None and ids[:1] == [bos] else ""
+
+
 def _count_prompt_tokens(spans: Sequence[Span]) -> int:
     """Count the tokens before the first one that reaches into the completion."""
     for i, (_, stop) in enumerate(spans):

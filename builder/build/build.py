@@ -23,7 +23,7 @@ from cotbuild.schemas.question import Input, Question, join_inputs
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import VariantRows
-from cotbuild.schemas.variant import TrainingRow, VariantSpec
+from cotbuild.schemas.variant import VariantRow, VariantSpec, row_model
 
 RATIONALES = "rationales"
 QUESTIONS = "questions"
@@ -161,15 +161,15 @@ class StoredBuild:
             self._check_split("evaluation questions", QUESTIONS, split)
         return self._records(Question, self.files(QUESTIONS, split))
 
-    def rows(self, variant: str, split: str | None = None) -> Iterator[TrainingRow]:
+    def rows(self, variant: str, split: str | None = None) -> Iterator[VariantRow]:
         """Yield the rows of a variant, by default those to train on.
 
         Raises ConfigError if there is no such variant or split.
         """
         split = split or self.split
-        self.spec(variant)
+        model = row_model(self.spec(variant))
         self._check_split(f"variant {variant!r}", variant, split)
-        return self._records(TrainingRow, self.files(variant, split))
+        return self._records(model, self.files(variant, split))
 
     def variant_rows(self, variant: str, split: str | None = None) -> VariantRows:
         """Load the rows of a variant for training, by default those to train on.

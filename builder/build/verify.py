@@ -19,7 +19,7 @@ from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.record import Record
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant import VariantRow
 
 
 def verify_build(
@@ -143,7 +143,7 @@ class SeenRows:
             position = (record.source.row, 0)
             self._check_order(entry, record.source.split, position, where)
             self._add_id(entry, record.id, 0)
-        elif isinstance(record, TrainingRow):
+        elif isinstance(record, VariantRow):
             # Its order is checked where variants are derived again.
             self._add_id(entry, record.question_id, record.sample_index, record.task)
         else:

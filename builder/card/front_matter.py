@@ -16,7 +16,7 @@ from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record, short_repr
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant import TrainingRow, row_model
 from cotbuild.schemas.yaml_text import parse_yaml
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
@@ -59,7 +59,8 @@ def record_model(manifest: Manifest, config_name: str) -> type[Record] | None:
     """Return the record that the rows of a config are; None if there is no such config."""
     variants = manifest.variants
     if variants is not None and config_name in [v.name for v in variants.variants]:
-        return TrainingRow
+        specs = {spec.name: spec for spec in variants.made.specs}
+        return row_model(specs[config_name])
     return MODELS.get(config_name)
 
 

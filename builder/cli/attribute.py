@@ -16,7 +16,7 @@ from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import VariantRows
-from cotbuild.schemas.variant import TrainingRow, VariantSet
+from cotbuild.schemas.variant import TrainingRow, VariantRow, VariantSet
 
 if TYPE_CHECKING:
     from cotbuild.builder.build.build import StoredBuild
@@ -145,7 +145,7 @@ def _prepare(
 
 
 def _select_rows(
-    build: "StoredBuild", variant_rows: VariantRows, chosen: Iterable[TrainingRow]
+    build: "StoredBuild", variant_rows: VariantRows, chosen: Iterable[VariantRow]
 ) -> list["AttributedRow"]:
     """Return the chosen rows that have a label and a rationale, with the rationale as
     published.
@@ -157,7 +157,9 @@ def _select_rows(
     chosen_by_key = {
         (row.question_id, row.sample_index): row
         for row in chosen
-        if row.label_start is not None and row.rationale_start is not None
+        if isinstance(row, TrainingRow)
+        and row.label_start is not None
+        and row.rationale_start is not None
     }
     attributed = {}
     columns = example_columns(build.manifest.row_version)

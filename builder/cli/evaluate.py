@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "cotbuild evaluate runs/post_cot --split dev",
     "cotbuild evaluate embedded --source openbookqa --split dev --out results/base",
+    "cotbuild evaluate runs/given_rationale --rationales-from runs/rationale_only",
 )
 
 Text = str | None
@@ -97,6 +98,15 @@ def evaluate(
             "rationales of questions that it was not trained on.",
         ),
     ] = False,
+    rationales_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--rationales-from",
+            metavar="RUN",
+            help="For a run that reads a rationale before its label: give it those of the "
+            "student of this run, or of an evaluation's folder.",
+        ),
+    ] = None,
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Maximum tokens in memory at once.")
     ] = 8192,
@@ -131,6 +141,7 @@ def evaluate(
             limit=limit,
             base=base,
             teacher_rationales=teacher_chains,
+            rationales_from=rationales_from,
             batch_tokens=batch_tokens,
         )
         terminal = Terminal()

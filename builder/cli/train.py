@@ -235,12 +235,9 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     losses = (
         f"label {result['label_loss']:.4f}, rationale {result['rationale_loss']:.4f}"
     )
-    evaluated = "label" in run.layout.order
-    after = (
-        f"next: cotbuild evaluate {shell_quote(out)}"
-        if evaluated
-        else "its completions contain no label, so there is nothing to evaluate"
-    )
+    after = f"next: cotbuild evaluate {shell_quote(out)}"
+    if data.spec.evaluated.gives_rationale:
+        after += " --rationales-from RUN, a run of rationale_only"
     return [
         f"{data.spec.ref}: {rows}, {work}, {result['seconds']} s",
         *_length_lines(data),

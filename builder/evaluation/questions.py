@@ -12,23 +12,36 @@ from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.ui import Ui
 from cotbuild.builder.variants.registry import choose_variants
-from cotbuild.prompts.student import evaluation_row
+from cotbuild.prompts.student_rows import (
+    evaluation_row,
+    rationale_row,
+    read_rationale,
+)
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.evaluation import TEACHER
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
+from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
 
 DEFAULT_VARIANT = "label_only"
 """The variant whose prompts and labels a bare model gets."""
 
 
+class GivenRationales(NamedTuple):
+    """Rationales that a student is given, one for each question."""
+
+    texts: Sequence[str]
+    by: str
+    """`TEACHER`, or the identity of the student that wrote them."""
+
+
 class EvaluationQuestions(NamedTuple):
-    """Questions of one split, with the teacher's rationales if they are given."""
+    """Questions of one split, with rationales if some are given."""
 
     split: str
     questions: list[Question]
-    rationales: list[str] | None = None
-    """The teacher's rationale of each question; None: the student generates its own."""
+    given: GivenRationales | None = None
+    """None: the student generates its own rationales, or needs none."""
 
 
 def read_questions(
@@ -110,7 +123,8 @@ def read_unseen_rationales(
         )
     questions = [question for question, _ in pairs]
     rationales = [rationale for _, rationale in pairs]
-    return EvaluationQuestions(build.split, questions, rationales)
+    given = GivenRationales(rationales, TEACHER)
+    return EvaluationQuestions(build.split, questions, given)
 
 
 def _unseen_pairs(
@@ -121,29 +135,41 @@ def _unseen_pairs(
     yielded: set[str] = set()
     for row in build.rows(spec.name):
         question = questions[row.question_id]
-        start, end = row.rationale_start, row.rationale_end
-        if start is None or question.id in yielded or is_seen(question):
+        if question.id in yielded or is_seen(question):
+            continue
+        rationale = read_rationale(spec, question, row)
+        if not rationale:
             continue
         yielded.add(question.id)
-        yield question, row.completion[start:end].strip()
+        yield question, rationale
 
 
 # -- rows and variants -----------------------------------------------------------------
 
 
 def evaluation_rows(
-    spec: VariantSpec, questions: Sequence[Question]
-) -> list[TrainingRow]:
+    spec: VariantSpec,
+    questions: Sequence[Question],
+    rationales: Sequence[str] | None = None,
+) -> list[VariantRow]:
     """Return a row for each question; its completion is the reference label alone.
 
-    Raises ConfigError for rationale_only, which has no label to evaluate.
+    It is empty for rationale_only. `rationales` are in the prompts of a variant that
+    gives one there; raises ConfigError if it is None for such a variant.
     """
-    if spec.placement is Placement.RATIONALE_ONLY:
+    if spec.evaluated.placement is Placement.RATIONALE_ONLY:
+        return [rationale_row(spec.evaluated, question) for question in questions]
+    if rationales is None and spec.evaluated.gives_rationale:
         raise ConfigError(
-            f"variant {spec.name!r} has no label, so there is nothing to evaluate. "
-            "Choose a variant with a label, such as label_only."
+            f"variant {spec.name!r} reads a rationale in its prompt, and none is given. "
+            "Pass --rationales-from with a run that writes rationales, such as one "
+            "trained on rationale_only, or --teacher-chains."
         )
-    rows = (evaluation_row(spec, question) for question in questions)
+    texts = [None] * len(questions) if rationales is None else rationales
+    rows = (
+        evaluation_row(spec, question, rationale)
+        for question, rationale in zip(questions, texts, strict=True)
+    )
     return [row for row in rows if row is not None]
 
 

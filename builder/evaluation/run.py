@@ -4,6 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cotbuild.builder.evaluation.given import (
+    evaluation_folder,
+    read_student_rationales,
+)
 from cotbuild.builder.evaluation.models import (
     ResolvedModel,
     find_model,
@@ -11,8 +15,8 @@ from cotbuild.builder.evaluation.models import (
 )
 from cotbuild.builder.evaluation.questions import (
     EvaluationQuestions,
+    GivenRationales,
     choose_variant,
-    evaluation_rows,
     read_questions,
     read_unseen_rationales,
 )
@@ -36,6 +40,7 @@ from cotbuild.builder.ui import Ui
 from cotbuild.prompts.student import layout_of, question_digest
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.evaluation import (
+    NO_METRIC,
     Evaluation,
     EvaluationInputs,
     QuestionResult,
@@ -83,6 +88,8 @@ class EvaluationOptions:
     """The model that a run started from, if the run does not say where it is."""
     teacher_rationales: bool = False
     """Give a run the teacher's rationales of questions that it was not trained on."""
+    rationales_from: Path | None = None
+    """Folder of a run or an evaluation whose student's rationales a run is given."""
     batch_tokens: int = BATCH_TOKENS
 
 
@@ -106,15 +113,12 @@ class PreparedEvaluation:
                 "no --out. Pass a folder for the results, such as --out "
                 "results/embedded, or --dry-run."
             )
-        inputs = self.task.inputs
-        name = f"{inputs.dataset.replace('/', '-')}-{inputs.split}"
-        if self.options.config_name:
-            name += f"-{self.options.config_name}"
-        if self.options.limit:
-            name += f"-first-{self.options.limit}"
-        if inputs.teacher_chains:
-            name += "-teacher-chains"
-        return self.run_folder / "evaluations" / name
+        return evaluation_folder(
+            self.run_folder,
+            self.task.inputs,
+            self.options.config_name,
+            self.options.limit,
+        )
 
     def measure_cost(self) -> EvaluationCost:
         """Evaluate a few of the questions and extrapolate to all of them."""
@@ -160,11 +164,9 @@ def prepare_evaluation(
     if run is None:
         source = _source_of_model(options)
         spec = choose_variant(options.variant, options.spec_file)
-        evaluation_rows(spec, [])  # raises ConfigError for a variant without a label
         model = find_model(student, options.revision, ui.say)
         subject = untrained_student(model, spec, layout_of(spec))
     else:
-        evaluation_rows(run.data.spec, [])
         source = options.source or read_run_source(folder)
         subject = trained_student(folder, run)
     selected = _select_questions(student, subject, run, source, options, ui)
@@ -172,7 +174,7 @@ def prepare_evaluation(
         subject,
         selected.questions,
         selected.split,
-        rationales=selected.rationales,
+        given=selected.given,
         batch_tokens=options.batch_tokens,
     )
     return PreparedEvaluation(task, options, folder if run else None, run)
@@ -202,14 +204,15 @@ def _summarize(
     results: Sequence[QuestionResult],
     untrained: Sequence[QuestionResult] | None,
 ) -> Evaluation:
+    layout = task.plan.layout
     return Evaluation(
-        metric=name_primary_metric(results),
+        metric=name_primary_metric(results) if layout.has_label else NO_METRIC,
         evaluated=task.inputs,
         student=_metrics_of(task, results),
         untrained=_metrics_of(task, untrained) if untrained else None,
         untrained_student=run.student if run else None,
-        majority=compute_majority_baseline(results),
-        chance=compute_chance_accuracy(results),
+        majority=compute_majority_baseline(results) if layout.has_label else None,
+        chance=compute_chance_accuracy(results) if layout.has_label else None,
         versions=library_versions(),
     )
 
@@ -217,7 +220,10 @@ def _summarize(
 def _metrics_of(
     task: EvaluationTask, results: Sequence[QuestionResult]
 ) -> StudentMetrics:
-    metrics = compute_metrics(results, label_first=task.plan.layout.label_first)
+    layout = task.plan.layout
+    if not layout.has_label:
+        return compute_metrics(results, label_first=True)
+    metrics = compute_metrics(results, label_first=layout.label_first)
     questions = [item.question for item in task.items]
     return add_breakdown(metrics, questions, results)
 
@@ -254,14 +260,16 @@ def _select_questions(
     options: EvaluationOptions,
     ui: Ui,
 ) -> EvaluationQuestions:
+    _check_reads_rationales(name, student, options)
     if not options.teacher_rationales:
-        return read_questions(
+        selected = read_questions(
             source, options.split, options.limit, ui, options.config_name
         )
-    if run is None or run.layout.label_first:
+        return selected._replace(given=_read_given(selected, options, ui))
+    if run is None or student.spec.mix:
         raise ConfigError(
-            f"--teacher-chains: {name} reads no rationale before its label. Pass a run "
-            "that does, such as one trained on pre_cot."
+            f"--teacher-chains: {name} was trained on no variant, or on a mix of several. "
+            "Pass a run of one variant, such as pre_cot."
         )
     seen = frozenset(student.question_digests)
     return read_unseen_rationales(
@@ -271,6 +279,41 @@ def _select_questions(
         options.limit,
         ui,
     )
+
+
+def _read_given(
+    selected: EvaluationQuestions, options: EvaluationOptions, ui: Ui
+) -> GivenRationales | None:
+    """Return the rationales of --rationales-from for the selected questions."""
+    if options.rationales_from is None:
+        return None
+    return read_student_rationales(
+        options.rationales_from.expanduser(),
+        selected,
+        options.config_name,
+        options.limit,
+        ui,
+    )
+
+
+def _check_reads_rationales(
+    name: str, student: StudentUnderTest, options: EvaluationOptions
+) -> None:
+    """Raise ConfigError if rationales are given to a student that reads none."""
+    if options.teacher_rationales and options.rationales_from is not None:
+        raise ConfigError(
+            "--teacher-chains and --rationales-from both give rationales. Pass one of "
+            "them."
+        )
+    flag = "--teacher-chains" if options.teacher_rationales else "--rationales-from"
+    is_given = options.teacher_rationales or options.rationales_from is not None
+    layout = student.layout
+    reads_own = layout.has_label and not layout.label_first
+    if is_given and not (reads_own or student.spec.evaluated.gives_rationale):
+        raise ConfigError(
+            f"{flag}: {name} reads no rationale before its label. Pass a run that does, "
+            "such as one trained on pre_cot or given_rationale."
+        )
 
 
 # -- the untrained baseline ------------------------------------------------------------

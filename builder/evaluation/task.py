@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from cotbuild.builder.evaluation.models import ResolvedModel
-from cotbuild.builder.evaluation.questions import evaluation_rows
+from cotbuild.builder.evaluation.questions import GivenRationales, evaluation_rows
 from cotbuild.builder.evaluation.results import ResultsFile
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.answers.prose_scores import open_scorer
@@ -44,7 +44,9 @@ class StudentUnderTest:
     load: Callable[[], Student]
     """Loads the weights; called only if results are missing."""
     rationale_tokens_p99: int = 0
-    """99th percentile of the tokens before the label in training; 0: untrained."""
+    """99th percentile of the tokens before the label in training, or of all tokens if
+    there is no label; 0: untrained.
+    """
     label_tokens_p99: int | None = None
     """99th percentile of the tokens of a label in training; None: not known."""
     multiline_labels: bool | None = None
@@ -54,10 +56,13 @@ class StudentUnderTest:
 
     def with_lengths_of(self, rows: RowsInfo) -> Self:
         """Return the student with the limits that follow from rows of training."""
-        label = rows.label_tokens
+        label, rationale = rows.label_tokens, rows.rationale_tokens
+        before_label = rows.rationale_tokens_p99
+        if rationale is not None and not self.layout.has_label:
+            before_label = rationale.p99
         return replace(
             self,
-            rationale_tokens_p99=rows.rationale_tokens_p99,
+            rationale_tokens_p99=before_label,
             label_tokens_p99=None if label is None else label.p99,
             multiline_labels=rows.multiline_labels,
         )
@@ -123,22 +128,25 @@ def make_task(
     questions: Sequence[Question],
     split: str,
     *,
-    rationales: Sequence[str] | None = None,
+    given: GivenRationales | None = None,
     batch_tokens: int = BATCH_TOKENS,
 ) -> EvaluationTask:
     """Combine a student with at least one question of a split.
 
-    `rationales` holds the teacher's rationale of each question, which then stands
-    before the label in place of a generated one. Raises ConfigError if the student's
-    variant has no label, or a package that scores prose is missing.
+    `given` holds the rationale of each question: it stands in the prompt if the
+    student's variant gives one there, else before the label in place of a generated
+    one. Raises ConfigError if the variant gives one and `given` is None, or a package
+    that scores prose is missing.
     """
     if any(is_scored(question) for question in questions):
         open_scorer()
-    rows = evaluation_rows(student.spec, questions)
-    given = rationales if rationales is not None else [None] * len(questions)
+    texts = given.texts if given is not None else None
+    rows = evaluation_rows(student.spec, questions, texts)
+    in_prompt = student.spec.evaluated.gives_rationale
+    before_label = [None] * len(questions) if texts is None or in_prompt else texts
     items = [
         EvaluationItem(question, row, rationale)
-        for question, row, rationale in zip(questions, rows, given, strict=True)
+        for question, row, rationale in zip(questions, rows, before_label, strict=True)
     ]
     plan = make_evaluation_plan(
         student.layout,
@@ -149,5 +157,12 @@ def make_task(
             questions, student.label_tokens_p99, student.multiline_labels
         ),
     )
-    inputs = make_evaluation_inputs(student.identity, items, plan, student.spec, split)
+    inputs = make_evaluation_inputs(
+        student.identity,
+        items,
+        plan,
+        student.spec,
+        split,
+        rationales_by=given.by if given is not None else None,
+    )
     return EvaluationTask(student, items, plan, inputs)

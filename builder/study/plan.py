@@ -102,6 +102,7 @@ class CellPlanner:
         if known is not None:
             return known
         all_rows = self._build.variant_rows(variant)
+        _check_answers_alone(all_rows.spec)
         chosen = choose_rationales(all_rows.rows, num_rationales)
         if len(chosen) < num_rationales:
             raise ConfigError(
@@ -117,6 +118,15 @@ class CellPlanner:
         )
         self._rows[variant, num_rationales] = info
         return info
+
+
+def _check_answers_alone(spec: VariantSpec) -> None:
+    """Raise ConfigError for a variant whose students cannot answer a question alone."""
+    if not layout_of(spec).has_label or spec.evaluated.gives_rationale:
+        raise ConfigError(
+            f"variant {spec.name!r}: its students say no label, or need a rationale in "
+            "their prompt, so a study cannot compare them. Leave it out of STUDY.yaml."
+        )
 
 
 def _train_config(study: Study, key: CellKey, settings: Settings) -> TrainConfig:

@@ -147,7 +147,9 @@ def _recipe_result(
         normalised=_mean_normalised(tests),
         free=_mean_percent(tests, StudyMetric.FREE),
         forced=_mean_forced(metrics),
-        parse_failures=_mean(100 * one.parse_failures.share for one in metrics),
+        parse_failures=_mean(
+            100 * one.parse_failures.share for one in metrics if one.parse_failures
+        ),
         tokens_per_question=_mean(one.tokens_per_question for one in metrics),
         rationale_tokens_per_question=_mean(
             one.rationale_tokens_per_question for one in metrics

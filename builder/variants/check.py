@@ -7,14 +7,15 @@ from typing import Any
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.compare import check_equal, differences
 from cotbuild.builder.card import CARD_VERSION
-from cotbuild.builder.variants.derive import VariantDeriver
+from cotbuild.builder.variants.derive import DerivedRows, VariantDeriver
+from cotbuild.builder.variants.diff import read_text
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.write import VariantCounts, file_digests
-from cotbuild.prompts.student import evaluation_row
+from cotbuild.prompts.student_rows import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.record import short_repr
-from cotbuild.schemas.variant import TrainingRow, VariantsEntry
+from cotbuild.schemas.variant import VariantRow, VariantsEntry, VariantSpec
 
 NUM_SAMPLED = 200
 """Rationales that are derived again unless all are; the rows of the others are counted."""
@@ -40,10 +41,7 @@ def check_variants(
     # decide which rationales the aligned ones have.
     with VariantDeriver(build, entry.made, files) as deriver:
         _check_selection(deriver, entry)
-        written = {
-            spec.name: _WrittenRows(build, spec.name, is_aligned=spec.aligned)
-            for spec in build.specs
-        }
+        written = {spec.name: _WrittenRows(build, spec) for spec in build.specs}
         num_checked = _check_training_rows(deriver, written, everything)
         _check_counts(deriver, written, entry)
         _check_evaluation_rows(deriver)
@@ -107,23 +105,41 @@ def _check_counts(
 class _WrittenRows:
     """The training rows of a variant, taken in the order of the rationales."""
 
-    def __init__(self, build: StoredBuild, name: str, *, is_aligned: bool) -> None:
-        self.is_aligned = is_aligned
+    def __init__(self, build: StoredBuild, spec: VariantSpec) -> None:
+        self.is_aligned = spec.aligned
+        self.has_rationale_in_prompt = spec.gives_rationale
         self.counts = VariantCounts()
-        self._where = f"{build.folder}/{name}"
-        self._rows = build.read(name, build.split)
+        self._name = spec.name
+        self._where = f"{build.folder}/{spec.name}"
+        self._rows = build.read(spec.name, build.split)
         self._next = next(self._rows, None)
 
     def take(self, example: RationaleExample) -> list[dict[str, Any]]:
-        """Take and count the next rows, as long as they are of this rationale."""
+        """Take the next rows, as long as they are of this rationale."""
         key = (example.question_id, example.sample_index)
         rows = []
         while self._next is not None and _rationale_key(self._next) == key:
             rows.append(self._next)
             self._next = next(self._rows, None)
-        if rows:
-            self.counts.add(_written_rationale(rows), len(rows), example)
         return rows
+
+    def count(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        derived: DerivedRows | None,
+        example: RationaleExample,
+    ) -> None:
+        """Count the rows of a rationale, if there are any.
+
+        Where prompts hold the rationale, it is taken from `derived`.
+        """
+        if not rows:
+            return
+        if self.has_rationale_in_prompt and derived is not None:
+            rationale = derived.rationales.get(self._name, "")
+        else:
+            rationale = _written_rationale(rows)
+        self.counts.add(rationale, len(rows), example)
 
     def check_end(self) -> None:
         """Raise DataError if a row is left."""
@@ -140,7 +156,7 @@ def _written_rationale(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         start, end = row["rationale_start"], row["rationale_end"]
         if start is not None:
-            return str(row["completion"][start:end])
+            return read_text(row["completion"])[start:end]
     return ""
 
 
@@ -152,6 +168,8 @@ def _check_training_rows(
     deriver: VariantDeriver, written: Mapping[str, _WrittenRows], everything: bool
 ) -> int:
     """Return how many rationales were derived."""
+    if any(rows.has_rationale_in_prompt for rows in written.values()):
+        everything = True  # to count what the prompts hold
     step = 1 if everything else max(1, deriver.num_selected // NUM_SAMPLED)
     num_checked = 0
     for number, example in enumerate(deriver.examples()):
@@ -159,10 +177,14 @@ def _check_training_rows(
         is_dropped = any(
             written[name].is_aligned and not rows for name, rows in taken.items()
         )
-        if number % step and not is_dropped:
+        derived = None
+        if number % step == 0 or is_dropped:
+            derived = deriver.derive(example)
+        for name, rows in taken.items():
+            written[name].count(rows, derived, example)
+        if derived is None:
             continue
         num_checked += 1
-        derived = deriver.derive(example)
         for name in derived.dropped_by:
             if name in written:
                 written[name].counts.num_dropped += 1
@@ -182,7 +204,7 @@ def _compare(
     where: str,
     example: RationaleExample,
     rows: list[dict[str, Any]],
-    derived: Sequence[TrainingRow],
+    derived: Sequence[VariantRow],
 ) -> None:
     """Raise DataError unless the rows of a rationale are those derived from it."""
     expected = list(map(_as_written, derived))
@@ -220,5 +242,5 @@ def _check_evaluation_rows(deriver: VariantDeriver) -> None:
                 )
 
 
-def _as_written(row: TrainingRow) -> dict[str, Any]:
+def _as_written(row: VariantRow) -> dict[str, Any]:
     return row.model_dump(mode="json")

@@ -3,7 +3,7 @@ set.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import compress
 from pathlib import Path
@@ -18,9 +18,10 @@ from cotbuild.builder.variants.balance import (
     TARGET_COLUMNS,
     draw_balanced,
 )
-from cotbuild.builder.variants.compile import CompiledVariant
+from cotbuild.builder.variants.compile import CompiledVariant, DerivedText
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample, example_columns
+from cotbuild.builder.variants.mix import MixRanks
 from cotbuild.builder.variants.select import (
     Candidate,
     candidate_columns,
@@ -28,11 +29,12 @@ from cotbuild.builder.variants.select import (
     share_limit,
 )
 from cotbuild.builder.variants.transforms.units import TokenPieces
-from cotbuild.prompts.student import StudentPrompt, training_rows
+from cotbuild.prompts.student import StudentPrompt
+from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Selection, TrainingRow, VariantSet, VariantSpec
+from cotbuild.schemas.variant import Selection, VariantRow, VariantSet, VariantSpec
 
 MAX_MEASURED = 20_000
 """Rationales of a variant, the first ones, in which names of answers are searched for:
@@ -48,7 +50,7 @@ class DerivedRows(NamedTuple):
 
     rationales: dict[str, str]
     """The rationale as the transforms leave it."""
-    rows: dict[str, list[TrainingRow]]
+    rows: dict[str, list[VariantRow]]
     dropped_by: list[str]
     """The aligned variants that do not apply to the rationale."""
 
@@ -76,7 +78,7 @@ class VariantDeriver:
     """Reads a build and derives the rows of a set of variants; writes nothing.
 
     A context manager: entering it reads all rationales once, to select and to build the
-    corpus. Memory is that of the corpus and one byte a rationale.
+    corpus. Memory is that of the corpus and one byte a rationale, eight more for a mix.
     """
 
     def __init__(
@@ -87,7 +89,10 @@ class VariantDeriver:
         Raises ConfigError if a variant's tokenizer is not available.
         """
         self.build, self.variants = build, variants
-        self._compiled = [CompiledVariant.compile(spec) for spec in variants.specs]
+        self._compiled = [
+            [CompiledVariant.compile(part) for part in spec.parts]
+            for spec in variants.specs
+        ]
         self._files = files
         self._open = ExitStack()
 
@@ -108,6 +113,7 @@ class VariantDeriver:
                 f"{self.build.folder}: none of {self.num_in} rationales is selected "
                 f"(left out: {dict(self.dropped)}). Relax --filter."
             )
+        self._mix_ranks = self._rank_for_mixes()
         corpus = LoadedCorpus(self.examples(), self._files)
         self.corpus = self._open.enter_context(corpus)
         return self
@@ -149,6 +155,17 @@ class VariantDeriver:
             return 0
         return min(MAX_MEASURED, self.num_selected)
 
+    def _rank_for_mixes(self) -> MixRanks | None:
+        """Rank the selected rationales if the set has a mix."""
+        if not any(spec.mix for spec in self.variants.specs):
+            return None
+        rows = self.build.read(RATIONALES, columns=("question_id", "sample_index"))
+        keys = (
+            (row["question_id"], row["sample_index"])
+            for row in compress(rows, self._selected)
+        )
+        return MixRanks(keys, self.variants.seed)
+
     def examples(self) -> Iterator[RationaleExample]:
         """Yield the selected rationales in the order of the build."""
         where = f"{self.build.folder}/{RATIONALES}"
@@ -159,23 +176,49 @@ class VariantDeriver:
 
     def derive(self, example: RationaleExample) -> DerivedRows:
         """Derive the rows of one rationale in every variant."""
-        texts = {
-            variant.spec.name: variant.derive(example, self.variants.seed, self.corpus)
-            for variant in self._compiled
+        derived_parts = {
+            spec.name: self._derive_part(spec, parts, example)
+            for spec, parts in zip(self.variants.specs, self._compiled, strict=True)
         }
         aligned = [spec.name for spec in self.variants.specs if spec.aligned]
-        dropped_by = [name for name in aligned if texts[name] is None]
+        dropped_by = [name for name in aligned if derived_parts[name] is None]
         derived = DerivedRows({}, {}, dropped_by)
         prompt = StudentPrompt(example.question)
         for spec in self.variants.specs:
-            text = texts[spec.name]
-            if text is None or (spec.aligned and dropped_by):
+            derived_part = derived_parts[spec.name]
+            if derived_part is None or (spec.aligned and dropped_by):
                 continue
+            part, text = derived_part
             derived.rationales[spec.name] = text.rationale
             derived.rows[spec.name] = training_rows(
-                spec, prompt, example.sample_index, text.label, text.rationale
+                part, prompt, example.sample_index, text.label, text.rationale
             )
         return derived
+
+    def _derive_part(
+        self,
+        spec: VariantSpec,
+        parts: Sequence[CompiledVariant],
+        example: RationaleExample,
+    ) -> tuple[VariantSpec, DerivedText] | None:
+        """Return the part of a variant that takes a rationale, and what it derives.
+
+        None if one of the parts does not apply: were the others to take what it drops,
+        the shares of a mix would be others.
+        """
+        chosen = 0
+        if spec.mix and self._mix_ranks is not None:
+            shares = [part.share for part in spec.mix]
+            chosen = self._mix_ranks.choose(
+                example.question_id, example.sample_index, shares
+            )
+        texts = [
+            part.derive(example, self.variants.seed, self.corpus) for part in parts
+        ]
+        text = texts[chosen]
+        if text is None or None in texts:
+            return None
+        return parts[chosen].spec, text
 
     def questions(self) -> Iterator[tuple[str, Question]]:
         """Yield (split, question) for the questions of the evaluation splits."""
@@ -185,9 +228,8 @@ class VariantDeriver:
 
     def fingerprint(self, spec: VariantSpec) -> str:
         """Digest everything that decides the rows of a variant."""
-        variants, tokenizer, beside = self.variants, None, list[str]()
-        if spec.tokenizer is not None:
-            tokenizer = TokenPieces.of(spec.tokenizer).digest
+        variants, beside = self.variants, list[str]()
+        digests = [TokenPieces.of(name).digest for name in spec.tokenizers]
         if spec.aligned:
             # It has no row of a rationale that another aligned variant drops.
             beside = sorted(
@@ -198,7 +240,7 @@ class VariantDeriver:
             "selection": variants.selection.model_dump(mode="json"),
             "seed": variants.seed,
             "files": variants.files,
-            "tokenizer": tokenizer,
+            "tokenizer": digests if len(digests) > 1 else next(iter(digests), None),
             "rationales": self.build.manifest.digests[RATIONALES],
             "beside": beside,
         }

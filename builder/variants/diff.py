@@ -1,6 +1,6 @@
 """Show two variants of the same rationales side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -75,12 +75,28 @@ def _format_rows(
     if row["sample_index"]:
         heading += f" sample {row['sample_index']}"
     yield f"{heading} ".ljust(WIDTH, "─")
-    for line in row["prompt"].splitlines():
+    for line in _show_prompt(row["prompt"]).splitlines():
         yield from wrap_paragraph(line, WIDTH) or [""]
-    left, right = mark_differences(row["completion"], match["completion"])
+    left, right = mark_differences(
+        read_text(row["completion"]), read_text(match["completion"])
+    )
     yield f"{first:<{COLUMN_WIDTH}} │ {second}"
     for left_line, right_line in zip_longest(_wrap(left), _wrap(right), fillvalue=""):
         yield f"{left_line:<{COLUMN_WIDTH}} │ {right_line}".rstrip()
+
+
+def read_text(completion: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a completion as a row holds it: a text, or one turn."""
+    if isinstance(completion, str):
+        return completion
+    return str(completion[-1]["content"])
+
+
+def _show_prompt(prompt: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return a prompt for reading, each turn of a conversation with its role."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{turn['role']}: {turn['content']}" for turn in prompt)
 
 
 def _wrap(text: str) -> list[str]:

@@ -12,13 +12,15 @@ from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.builder.visible import shell_quote
-from cotbuild.prompts.student import StudentPrompt, training_rows
+from cotbuild.prompts.student import StudentPrompt
+from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.variant import (
-    TrainingRow,
+    ChatTurn,
     VariantEntry,
+    VariantRow,
     VariantsEntry,
     VariantSpec,
 )
@@ -93,6 +95,10 @@ def list_variants(specs: Sequence[VariantSpec] | None) -> Iterator[str]:
 
 
 def _derive_example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
+    if spec.mix:
+        shares = [f"{part.share:.0%} {part.spec.name}" for part in spec.mix]
+        yield f"(each rationale in one form: {', '.join(shares)})"
+        return
     example = EXAMPLES[0]
     try:
         derived = CompiledVariant.compile(spec).derive(example, 0, corpus)
@@ -111,10 +117,19 @@ def _derive_example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
     yield from map(_in_one_line, rows)
 
 
-def _in_one_line(row: TrainingRow) -> str:
-    cue = row.prompt.splitlines()[-1]
-    first, *others = row.completion.splitlines()
-    return " ⏎ ".join([cue + first, *others])
+def _in_one_line(row: VariantRow) -> str:
+    """Return the end of the prompt and the completion; of messages, every turn."""
+    if isinstance(row.prompt, str):
+        cue = row.prompt.splitlines()[-1]
+        first, *others = row.completion_text.splitlines()
+        return " ⏎ ".join([cue + first, *others])
+    first_turn, *later_turns = row.prompt
+    cue = first_turn.content.splitlines()[-1]
+    completion = ChatTurn(role="assistant", content=row.completion_text)
+    shown = [f"user: … {cue}"]
+    for turn in (*later_turns, completion):
+        shown.append(f"{turn.role}: {' ⏎ '.join(turn.content.splitlines())}")
+    return " | ".join(shown)
 
 
 def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:

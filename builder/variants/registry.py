@@ -2,7 +2,7 @@
 rationales and the files that variants refer to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import read_yaml
 from cotbuild.schemas.record import short_repr
-from cotbuild.schemas.variant import Selection, VariantSpec
+from cotbuild.schemas.variant import Placement, Selection, VariantSpec
 from cotbuild.schemas.yaml_text import parse_yaml
 
 DEFAULT_SET = "paper"
@@ -21,7 +21,7 @@ _LIST_FIELDS = frozenset({"verdicts", "having", "without", "attempt", "evaluatio
 @cache
 def builtin_variants() -> dict[str, VariantSpec]:
     """Return every variant that ships, by name, in the order of its file."""
-    specs = _parse_specs(_load_builtin(), "builtin.yaml")
+    specs = _parse_specs(_load_builtin(), "builtin.yaml", {})
     return {spec.name: spec for spec in specs}
 
 
@@ -39,8 +39,11 @@ def choose_variants(
     or for the default set if there are no files. A user's variant replaces one of the
     same name that ships. Raises ConfigError if a name is unknown or a file is invalid.
     """
-    own = [spec for file in files for spec in read_variants(file)]
-    known = builtin_variants() | {spec.name: spec for spec in own}
+    own: list[VariantSpec] = []
+    known = builtin_variants()
+    for file in files:
+        own += read_variants(file, known)
+        known = known | {spec.name: spec for spec in own}
     sets = variant_sets()
     names: list[str] = []
     if only is None and own:
@@ -57,10 +60,13 @@ def choose_variants(
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def read_variants(file: Path) -> list[VariantSpec]:
+def read_variants(
+    file: Path, known: Mapping[str, VariantSpec] | None = None
+) -> list[VariantSpec]:
     """Read a user's YAML file, which has a list of variants under `variants`.
 
-    Raises ConfigError with the file and the field at fault.
+    `known` are the variants that a mix may name beside those of the file; None for
+    those that ship. Raises ConfigError with the file and the field at fault.
     """
     value = read_yaml(file)
     if not isinstance(value, dict) or set(value) != {"variants"}:
@@ -69,7 +75,7 @@ def read_variants(file: Path) -> list[VariantSpec]:
             f"{file}: expected the single key `variants`, found {short_repr(found)}. "
             "List the variants under `variants:`."
         )
-    return _parse_specs(value, str(file))
+    return _parse_specs(value, str(file), known or builtin_variants())
 
 
 def parse_selection(filters: Iterable[str]) -> Selection:
@@ -114,7 +120,10 @@ def _split_pair(text: str, option: str, example: str) -> tuple[str, str]:
     return name, value
 
 
-def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
+def _parse_specs(
+    value: dict[str, Any], where: str, known: Mapping[str, VariantSpec]
+) -> list[VariantSpec]:
+    """Parse the variants of a file in order; a mix may name those before it."""
     entries = value["variants"]
     is_list = isinstance(entries, list)
     if not is_list or not all(isinstance(entry, dict) for entry in entries):
@@ -125,6 +134,9 @@ def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
     specs: list[VariantSpec] = []
     for number, entry in enumerate(entries):
         name = entry.get("name", f"variant {number}")
+        if "mix" in entry:
+            above = {**known, **{spec.name: spec for spec in specs}}
+            entry = _resolve_mix(entry, f"{where}: {name}", above)
         spec = VariantSpec.parse(entry, f"{where}: {name}", ConfigError)
         if any(spec.name == other.name for other in specs):
             raise ConfigError(
@@ -132,6 +144,32 @@ def _parse_specs(value: dict[str, Any], where: str) -> list[VariantSpec]:
             )
         specs.append(spec)
     return specs
+
+
+def _resolve_mix(
+    entry: dict[str, Any], where: str, known: Mapping[str, VariantSpec]
+) -> dict[str, Any]:
+    """Replace the names of a mix, `{variant: share}`, by the variants they stand for.
+
+    Raises ConfigError if a name is unknown.
+    """
+    shares = entry["mix"]
+    if not isinstance(shares, dict) or not shares:
+        raise ConfigError(
+            f"{where}: mix is {short_repr(shares)}, not a share for each variant. Write "
+            "it as in mix: {pre_cot: 0.5, label_only: 0.5}."
+        )
+    parts = []
+    for name, share in shares.items():
+        if name not in known:
+            raise ConfigError(
+                f"{where}: mix names {short_repr(name)}, which is not known. Name "
+                "variants that ship (cotbuild variants --list) or that are defined above."
+            )
+        parts.append({"spec": known[name], "share": share})
+    first = parts[0]["spec"]
+    stated = {"placement": Placement.MIX, "format": first.format}
+    return {**stated, **entry, "mix": parts}
 
 
 @cache

@@ -24,17 +24,17 @@ from cotbuild.builder.variants.leak_measure import (
     find_named_answers,
     find_named_answers_loosely,
 )
-from cotbuild.prompts.student import evaluation_row
+from cotbuild.prompts.student_rows import evaluation_row
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
 from cotbuild.schemas.variant import (
-    TrainingRow,
     VariantEntry,
     VariantsEntry,
     VariantSet,
     VariantSpec,
+    row_model,
 )
 
 Progress = Callable[[int, int], None]
@@ -172,8 +172,10 @@ def _write_training_rows(
     split = deriver.build.split
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(SplitWriter(stage, name, split, TrainingRow))
-            for name in counts
+            spec.name: stack.enter_context(
+                SplitWriter(stage, spec.name, split, row_model(spec))
+            )
+            for spec in deriver.variants.specs
         }
         for number, example in enumerate(deriver.examples(), start=1):
             derived = deriver.derive(example)
@@ -198,7 +200,7 @@ def _write_evaluation_rows(deriver: VariantDeriver, stage: Path) -> list[FileEnt
                     continue
                 key = (spec.name, split)
                 if key not in writers:
-                    writer = SplitWriter(stage, spec.name, split, TrainingRow)
+                    writer = SplitWriter(stage, spec.name, split, row_model(spec))
                     writers[key] = stack.enter_context(writer)
                 writers[key].add(row)
     return [entry for writer in writers.values() for entry in writer.entries]

@@ -28,7 +28,7 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import Layout, StudentRun
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant import RowFormat, TrainingRow
 from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import integrated_gradients
 from cotbuild.student.model import Student
@@ -100,7 +100,17 @@ def check_attributable(run: StudentRun, where: str) -> None:
     other than those published. `where` names the run in the message.
     """
     spec = run.data.spec
-    if "label" not in run.layout.order:
+    if spec.mix or spec.format is not RowFormat.TEXT:
+        raise ConfigError(
+            f"{where}: variant {spec.name!r} is a mix, or has rows of messages. Attribute a "
+            "run of one variant of format text, such as pre_cot."
+        )
+    if spec.gives_rationale:
+        raise ConfigError(
+            f"{where}: variant {spec.name!r} has the rationale in its prompt, which is not "
+            "attributed. Train pre_cot and attribute that run."
+        )
+    if not run.layout.has_label:
         raise ConfigError(
             f"{where}: variant {spec.name!r} says no label. "
             "Attribute a run of one that does, such as pre_cot."

@@ -139,7 +139,7 @@ def _finished_text(
     stop = find_stop(text, stops)
     if stop is not None:
         return DecodedText(text[:stop], len(ids), True)
-    if ids[-1] == tokenizer.eos_token_id:
+    if ids[-1] == tokenizer.eos_token_id or ids[-1] in student.end_ids:
         return DecodedText(text, len(ids), False)
     if len(ids) >= limit:
         return DecodedText(text, len(ids), False, cut=True)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.evaluation import QuestionResult
 from cotbuild.schemas.training import Layout
+from cotbuild.student.chat import ChatForm
 from cotbuild.student.evaluation.decode import (
     DecodedText,
     decode_prompts,
@@ -23,7 +24,7 @@ from cotbuild.student.evaluation.options import (
     tokenize_options,
 )
 from cotbuild.student.evaluation.plan import EvaluationItem, EvaluationPlan
-from cotbuild.student.evaluation.results import make_result
+from cotbuild.student.evaluation.results import make_rationale_result, make_result
 from cotbuild.student.evaluation.score import PromptedQuestion, answer_questions
 from cotbuild.student.model import Student, context_length
 
@@ -58,8 +59,10 @@ def evaluate_questions(
         done: indices to skip, such as those of a run that was interrupted.
 
     Raises DataError, before anything is run, if a question does not fit the student's
-    context.
+    context, and ConfigError if the rows are messages and the student's tokenizer has no
+    chat template.
     """
+    student, items, plan = render_messages(student, items, plan)
     lengths = check_prompts_fit(student, items, plan)
     remaining = [i for i in range(len(items)) if i not in done]
     remaining.sort(key=lambda i: (-lengths[i], i))
@@ -69,12 +72,34 @@ def evaluate_questions(
         yield from zip(group, results, strict=True)
 
 
+def render_messages(
+    student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
+) -> tuple[Student, Sequence[EvaluationItem], EvaluationPlan]:
+    """Render rows of messages to text by the student's chat template.
+
+    Everything else here works on text. Rows of text are returned as they are.
+    """
+    if not items or isinstance(items[0].row.prompt, str):
+        return student, items, plan
+    chat = ChatForm(student.tokenizer, student.identity)
+    rendered = [item._replace(row=chat.evaluation_row(item.row)) for item in items]
+    layout = chat.evaluation_layout(plan.layout)
+    ending_student = student._replace(end_ids=chat.end_ids())
+    return ending_student, rendered, plan._replace(layout=layout)
+
+
 def evaluate_group(
     student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
 ) -> list[QuestionResult]:
     """Evaluate questions together and return their results in order."""
     started = time.perf_counter()
     rationales = _generate_rationales(student, items, plan)
+    if not plan.layout.has_label:
+        seconds = (time.perf_counter() - started) / len(items)
+        return [
+            make_rationale_result(item, plan, rationale, seconds)
+            for item, rationale in zip(items, rationales, strict=True)
+        ]
     questions = [
         _prompt_question(student, item, rationale.text.strip(), plan)
         for item, rationale in zip(items, rationales, strict=True)
@@ -98,9 +123,10 @@ def _generate_rationales(
         return [DecodedText(rationale, 0, True) for rationale in given]
     if plan.layout.label_first:
         return [DecodedText("", 0, False)] * len(items)
-    prompts = [tokenize_prompt(student, item.row.prompt) for item in items]
+    prompts = [tokenize_prompt(student, item.prompt) for item in items]
     limits = [plan.rationale_tokens] * len(items)
-    stops = [[plan.layout.text_before_label.rstrip()]] * len(items)
+    end = [plan.layout.text_before_label.rstrip()] if plan.layout.has_label else []
+    stops = [end] * len(items)
     texts = dict(decode_prompts(student, prompts, limits, stops, plan.batch_tokens))
     return [texts[i] for i in range(len(items))]
 
@@ -112,7 +138,7 @@ def _prompt_question(
     plan: EvaluationPlan,
 ) -> PromptedQuestion:
     options = _tokenize_item_options(student, item, plan, rationale)
-    before = item.row.prompt + compose_before_label(plan.layout, rationale)
+    before = item.prompt + compose_before_label(plan.layout, rationale)
     stops = _answer_stops(item, plan)
     stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
     return PromptedQuestion(
@@ -132,8 +158,10 @@ def _answer_stops(item: EvaluationItem, plan: EvaluationPlan) -> tuple[str, ...]
 def _tokenize_item_options(
     student: Student, item: EvaluationItem, plan: EvaluationPlan, rationale: str
 ) -> list[TokenizedOption]:
+    if not plan.layout.has_label:
+        return []
     return tokenize_options(
-        student.tokenizer, plan.layout, item.row.prompt, item.labels, rationale
+        student.tokenizer, plan.layout, item.prompt, item.labels, rationale
     )
 
 
@@ -178,7 +206,7 @@ def check_prompts_fit(
     Raises DataError if a prompt and the most that can follow it exceed the student's
     context.
     """
-    lengths = [len(tokenize_prompt(student, item.row.prompt)) for item in items]
+    lengths = [len(tokenize_prompt(student, item.prompt)) for item in items]
     limit = context_length(student.model)
     for item, length in zip(items, lengths, strict=True):
         tokens = length + _max_completion_tokens(student, item, plan)
@@ -194,6 +222,8 @@ def check_prompts_fit(
 def _max_completion_tokens(
     student: Student, item: EvaluationItem, plan: EvaluationPlan
 ) -> int:
+    if not plan.layout.has_label:
+        return plan.rationale_tokens
     labels = [_count_tokens(student, label) for label in item.labels]
     separators = plan.layout.text_before_label + plan.layout.text_after_label
     rationale = plan.rationale_tokens
@@ -226,6 +256,7 @@ def estimate_evaluation_cost(
 
     Raises DataError as `evaluate_questions` does.
     """
+    student, items, plan = render_messages(student, items, plan)
     lengths = check_prompts_fit(student, items, plan)
     by_length = sorted(range(len(items)), key=lambda i: lengths[i])
     step = max(1, len(by_length) // MEASURED_QUESTIONS)
@@ -264,4 +295,6 @@ def _max_generated_tokens(
     item: EvaluationItem, options: Sequence[TokenizedOption], plan: EvaluationPlan
 ) -> int:
     rationale = plan.rationale_tokens if item.teacher_rationale is None else 0
+    if not plan.layout.has_label:
+        return rationale
     return rationale + _max_answer_tokens(item, options, plan)

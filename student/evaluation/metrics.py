@@ -41,7 +41,6 @@ def compute_metrics(
     seen = sum(result.seen for result in results)
     rationale_tokens = sum(result.rationale_tokens for result in results)
     answer_tokens = sum(result.answer_tokens for result in results)
-    num_unanswered = sum(result.answer is None for result in results)
     unseen = forced = None
     if seen:
         unseen = proportion_of_known(r.correct for r in results if not r.seen)
@@ -53,7 +52,9 @@ def compute_metrics(
         free=proportion_of_known(result.correct_free for result in results),
         unseen=unseen,
         forced=forced,
-        parse_failures=count_proportion(num_unanswered, num),
+        parse_failures=make_proportion(
+            result.answer is None for result in results if result.answer_tokens
+        ),
         seen=seen,
         tokens_per_question=(rationale_tokens + answer_tokens) / num,
         rationale_tokens_per_question=rationale_tokens / num,

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.evaluation import EvaluationInputs
+from cotbuild.schemas.evaluation import TEACHER, EvaluationInputs
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import TrainingRow, VariantSpec
+from cotbuild.schemas.variant import VariantRow, VariantSpec
 
 EVALUATION_VERSION = 3
 """Raised when the same student and rows get other results, by more than the last digits
@@ -34,9 +33,18 @@ class EvaluationItem(NamedTuple):
     """A question, and its row in the variant."""
 
     question: Question
-    row: TrainingRow
+    row: VariantRow
     teacher_rationale: str | None = None
     """Used in place of the student's own rationale; None: the student generates it."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as text, into which messages must have been rendered."""
+        if not isinstance(self.row.prompt, str):
+            raise TypeError(
+                f"question {self.question.id!r}: messages, not yet rendered"
+            )
+        return self.row.prompt
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -110,14 +118,9 @@ def make_evaluation_plan(
 ) -> EvaluationPlan:
     """Plan the evaluation of a student whose completions have this layout.
 
-    `p99` is the 99th percentile of the tokens before the label in training. Raises
-    ConfigError if the student says no label.
+    `p99` is the 99th percentile of the tokens before the label in training; of the
+    whole completion if the student says no label.
     """
-    if "label" not in layout.order:
-        raise ConfigError(
-            "this student was trained to say no label (rationale_only), so there is "
-            "nothing to evaluate. Use a student trained on another variant."
-        )
     rationale_tokens = 0 if layout.label_first else max(p99, MIN_RATIONALE_TOKENS)
     return EvaluationPlan(
         layout, rationale_tokens, batch_tokens, frozenset(seen), prose
@@ -130,10 +133,12 @@ def make_evaluation_inputs(
     plan: EvaluationPlan,
     spec: VariantSpec,
     split: str,
+    rationales_by: str | None = None,
 ) -> EvaluationInputs:
     """Return the record of everything that decides the results of an evaluation.
 
-    `identity` is that of the student. `items` must not be empty.
+    `identity` is that of the student, `rationales_by` says whose rationales it is
+    given. `items` must not be empty.
     """
     has_prose = any(item.question.kind is QuestionKind.PROSE for item in items)
     return EvaluationInputs(
@@ -147,7 +152,8 @@ def make_evaluation_inputs(
         rationale_tokens=plan.rationale_tokens,
         prose_tokens=plan.prose.tokens if has_prose else 0,
         multiline_prose=has_prose and plan.prose.multiline,
-        teacher_chains=items[0].teacher_rationale is not None,
+        teacher_chains=rationales_by == TEACHER,
+        rationales_by=None if rationales_by == TEACHER else rationales_by,
         version=EVALUATION_VERSION,
     )
 

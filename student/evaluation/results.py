@@ -65,6 +65,32 @@ def make_result(
     )
 
 
+def make_rationale_result(
+    item: EvaluationItem, plan: EvaluationPlan, rationale: DecodedText, seconds: float
+) -> QuestionResult:
+    """Return the result of a student that says no label: its rationale, not graded."""
+    question = item.question
+    return QuestionResult(
+        question_id=question.id,
+        kind=question.kind,
+        target=question.target,
+        options=(),
+        choice=None,
+        choice_normalised=None,
+        rationale=rationale.text.strip(),
+        forced=False,
+        said="",
+        answer=None,
+        correct=None,
+        correct_normalised=None,
+        correct_free=None,
+        rationale_tokens=rationale.tokens,
+        answer_tokens=0,
+        seconds=seconds,
+        seen=question_digest(question.text) in plan.seen,
+    )
+
+
 def choose_likeliest(options: Sequence[OptionResult]) -> str | None:
     """Return the option of the highest log-likelihood, the first of equals.
 

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
-from cotbuild.prompts.student import label_spans, layout_of, question_digest
+from cotbuild.prompts.student import (
+    find_layout,
+    label_spans,
+    layout_of,
+    question_digest,
+)
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.training import (
@@ -15,7 +20,8 @@ from cotbuild.schemas.training import (
     TrainConfig,
     VariantRows,
 )
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant import RowFormat, VariantRow, VariantSpec
+from cotbuild.student.chat import ChatForm
 from cotbuild.student.tokenize_parts import (
     TokenizedParts,
     TokenPart,
@@ -39,22 +45,22 @@ class TrainingExamples(NamedTuple):
 
 
 def choose_rationales(
-    rows: Iterable[TrainingRow], number: int | None
-) -> list[list[TrainingRow]]:
+    rows: Iterable[VariantRow], number: int | None
+) -> list[list[VariantRow]]:
     """Group rows by rationale and take the first `number` rationales; None: all.
 
     The order is that of a digest of question id and sample index, and of nothing else.
     So every variant gets the same rationales, and a larger number includes those of a
     smaller one.
     """
-    groups: dict[str, list[TrainingRow]] = {}
+    groups: dict[str, list[VariantRow]] = {}
     for row in rows:
         key = digest("rationale", [row.question_id, row.sample_index])
         groups.setdefault(key, []).append(row)
     return [groups[key] for key in sorted(groups)[:number]]
 
 
-def fingerprint_rows(rows: Iterable[TrainingRow]) -> str:
+def fingerprint_rows(rows: Iterable[VariantRow]) -> str:
     """Return a digest of rows in order, 64 hex digits."""
     row_digests = [digest("row", row.model_dump(mode="json")) for row in rows]
     return digest("student rows/1", row_digests)
@@ -69,14 +75,16 @@ def make_examples(
     """Choose the rationales to train on and tokenize their rows.
 
     Rationales with a row of more than `max_tokens` tokens are left out and counted.
-    Raises DataError if none is left.
+    Raises DataError if none is left, ConfigError if the rows are messages and the
+    tokenizer has no chat template for them.
     """
     layout = layout_of(variant_rows.spec)
     chosen = choose_rationales(variant_rows.rows, config.rows)
     tokenized: list[list[TokenizedParts]] = []
-    kept: list[TrainingRow] = []
+    kept: list[VariantRow] = []
+    tokenize = RowTokenizer(tokenizer, variant_rows.spec, config.student)
     for group in chosen:
-        of_group = [_tokenize_row(tokenizer, row, layout) for row in group]
+        of_group = [tokenize(row) for row in group]
         if all(len(row.input_ids_T) <= max_tokens for row in of_group):
             tokenized.append(of_group)
             kept += group
@@ -93,16 +101,36 @@ def make_examples(
     return TrainingExamples(keys, tokenized, info, layout)
 
 
-def _tokenize_row(
-    tokenizer: PreTrainedTokenizerBase, row: TrainingRow, layout: Layout
-) -> TokenizedParts:
-    labels = label_spans(row, layout)
-    return tokenize_with_parts(tokenizer, row.prompt, row.completion, labels)
+class RowTokenizer:
+    """Tokenizes the rows of a variant, with the parts of the loss."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, spec: VariantSpec, student: str
+    ) -> None:
+        """`student` is its name. Raises ConfigError as `ChatForm` does."""
+        self._tokenizer, self._spec = tokenizer, spec
+        self._chat = None
+        if spec.format is RowFormat.MESSAGES:
+            self._chat = ChatForm(tokenizer, student)
+
+    def __call__(self, row: VariantRow) -> TokenizedParts:
+        """Tokenize a row; messages end as the chat template ends them."""
+        layout = find_layout(row, self._spec)
+        if self._chat is not None:
+            row = self._chat.training_row(row)
+            layout = self._chat.training_layout(layout)
+        return tokenize_with_parts(
+            self._tokenizer,
+            str(row.prompt),
+            row.completion_text,
+            label_spans(row, layout),
+            end=self._chat is None,
+        )
 
 
 def _describe_rows(
     variant_rows: VariantRows,
-    kept: Sequence[TrainingRow],
+    kept: Sequence[VariantRow],
     num_chosen: int,
     tokenized: Sequence[Sequence[TokenizedParts]],
 ) -> RowsInfo:
@@ -147,8 +175,8 @@ def _count_label(row: TokenizedParts) -> int:
     )
 
 
-def _has_line_break_in_label(row: TrainingRow) -> bool:
-    return "\n" in row.completion[row.label_start or 0 : row.label_end or 0]
+def _has_line_break_in_label(row: VariantRow) -> bool:
+    return "\n" in row.completion_text[row.label_start or 0 : row.label_end or 0]
 
 
 def _measure_lengths(counts: Iterable[int]) -> TokenLengths | None:

@@ -115,7 +115,8 @@ def main() -> None:
     student = load_student(embedded_folder(cache_dir()), "embedded")
     source = open_source(SourceConfig(name=args.questions, split="test"))
     questions = list(islice(source.read("test"), args.count))
-    rows = evaluation_rows(builtin_variants()["label_only"], questions)
+    made = evaluation_rows(builtin_variants()["label_only"], questions)
+    rows = [row for row in made if isinstance(row, TrainingRow)]
     end = str(student.tokenizer.eos_token)
     harness = fastest(student, rows[:16], end)
     compare(rows, ours(student, rows, args.batch_tokens), theirs(harness, rows, end))

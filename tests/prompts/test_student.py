@@ -12,16 +12,15 @@ from cotbuild.prompts.student import (
     choose_label,
     compose_completion,
     compose_option,
-    evaluation_row,
     is_unambiguous,
     label_spans,
     layout_of,
     question_digest,
-    training_rows,
 )
+from cotbuild.prompts.student_rows import evaluation_row, training_rows
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
+from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
 from tests.schemas.test_records import question
 
 
@@ -40,7 +39,7 @@ RATIONALE = "Cork is light."
 PROMPT = "Question: Which floats?\nOptions:\n- a stone\n- a cork\n"
 
 
-def rows(chosen: VariantSpec, rationale: str = RATIONALE) -> list[TrainingRow]:
+def rows(chosen: VariantSpec, rationale: str = RATIONALE) -> list[VariantRow]:
     label = choose_label(chosen, QUESTION, ANSWER)
     assert label is not None
     return training_rows(chosen, StudentPrompt(QUESTION), 0, label, rationale)
@@ -166,7 +165,9 @@ def test_separators_stay_if_the_rationale_is_empty(
 
 
 TEXT = st.text(min_size=1).filter(lambda text: text == text.strip() and text)
-ONE_ROW = [p for p in Placement if p is not Placement.TWO_TASKS]
+COMPOSED = [p for p in Placement if p is not Placement.MIX]
+ONE_ROW = [p for p in COMPOSED if p is not Placement.TWO_TASKS]
+WITHOUT_RATIONALE = (Placement.LABEL_ONLY, Placement.GIVEN_RATIONALE)
 
 
 @given(st.sampled_from(ONE_ROW), TEXT, TEXT)
@@ -182,15 +183,16 @@ def test_spans_hold_label_and_rationale(
     assert completion.text[0] in " \n"
     assert completion.text == completion.text.rstrip(" ")
     assert (completion.label is None) == (placement is Placement.RATIONALE_ONLY)
-    assert (completion.rationale is None) == (placement is Placement.LABEL_ONLY)
+    assert (completion.rationale is None) == (placement in WITHOUT_RATIONALE)
 
 
-@pytest.mark.parametrize("placement", list(Placement))
+@pytest.mark.parametrize("placement", COMPOSED)
 def test_an_evaluation_row_has_the_prompt_of_training_and_no_rationale(
     placement: Placement,
 ) -> None:
     chosen = spec(placement.value)
-    row = evaluation_row(chosen, QUESTION)
+    given = RATIONALE if placement is Placement.GIVEN_RATIONALE else None
+    row = evaluation_row(chosen, QUESTION, given)
     if placement is Placement.RATIONALE_ONLY:
         assert row is None
         return
@@ -223,6 +225,14 @@ LAYOUTS = {
         order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",)
     ),
     "rationale_only": Layout(order=("rationale",), opening=" ", joints=()),
+    "given_rationale": LABEL,
+    "chat_label_only": Layout(order=("label",), opening="", joints=()),
+    "chat_pre_cot": Layout(
+        order=("rationale", "label"), opening="", joints=("\nAnswer: ",)
+    ),
+    "chat_post_cot": Layout(
+        order=("label", "rationale"), opening="", joints=("\nReasoning: ",)
+    ),
     "explanation": Layout(
         order=("label", "rationale"), opening=" ", joints=(" because ",)
     ),

@@ -4,13 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.prompts.student import (
-    StudentPrompt,
-    choose_label,
-    evaluation_row,
-    training_rows,
-)
+from cotbuild.prompts.student import StudentPrompt, choose_label
 from cotbuild.prompts.student_form import fill_prompt_form
+from cotbuild.prompts.student_rows import evaluation_row, training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import ImageRef, Input, Question
 from cotbuild.schemas.variant import VariantSpec
@@ -38,7 +34,7 @@ def spec(placement: str = "label_only", **fields: object) -> VariantSpec:
 def prompts(chosen: VariantSpec, question: Question) -> list[str]:
     label = choose_label(chosen, question, None) or ""
     rows = training_rows(chosen, StudentPrompt(question), 0, label, "A greeting.")
-    return [row.prompt for row in rows]
+    return [str(row.prompt) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import EXAMPLES
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.scores import write_scores
-from cotbuild.prompts.student import StudentPrompt, training_rows
+from cotbuild.prompts.student import StudentPrompt
+from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.attribution import (
     ScoredRationale,
     ScoredSpan,
@@ -105,7 +106,7 @@ def made(
                 yield (
                     spec.name,
                     subject.question_id,
-                    [row.completion for row in rows] if rows is not None else None,
+                    [row.completion_text for row in rows] if rows is not None else None,
                 )
 
 

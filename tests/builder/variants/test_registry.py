@@ -13,7 +13,7 @@ from cotbuild.builder.variants.registry import (
     variant_sets,
 )
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant import RowFormat, VariantSpec
 
 MINE = """
 variants:
@@ -160,3 +160,51 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         match=r"variant 'post_cott': not known\. Choose one of the sets paper, key_tokens, or of label_only",
     ):
         choose_variants(["post_cott"], [])
+
+
+MIXES = """
+variants:
+  - {name: short, about: "Short.", placement: label_only, options: false}
+  - {name: half, about: "Half.", mix: {pre_cot: 0.5, short: 0.5}}
+  - {name: chats, about: "Chats.", mix: {chat_pre_cot: 0.25, chat_label_only: 0.75}}
+"""
+
+
+def test_a_mix_holds_the_variants_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(MIXES)
+    short, half, chats = read_variants(file)
+    pre_cot = builtin_variants()["pre_cot"]
+    assert [(part.spec, part.share) for part in half.mix] == [
+        (pre_cot, 0.5),
+        (short, 0.5),
+    ]
+    assert (half.evaluated, chats.format) == (pre_cot, RowFormat.MESSAGES)
+    assert VariantSpec.parse(half.model_dump(mode="json"), "t") == half
+    file.write_text(MIXES.replace("Short.", "Other words."))
+    assert read_variants(file)[1].fingerprint == half.fingerprint
+    file.write_text(MIXES.replace("options: false", "label_form: letter"))
+    assert read_variants(file)[1].fingerprint != half.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ("{pre_cot: 0.5, label_only: 0.4}", "sum to 0.9"),
+        ("{pre_cot: 0.5, unheard: 0.5}", "'unheard', which is not known"),
+        ("{pre_cot: 0.5, chat_pre_cot: 0.5}", "its format is text"),
+        ("[pre_cot]", "not a share for each variant"),
+        ("{}", "not a share for each variant"),
+        ("{pre_cot: much}", "'much'"),
+        ("{pre_cot: 1.0}, label_form: letter", "label_form"),
+        ("{half: 1.0}", "a mix itself"),
+    ],
+)
+def test_a_mix_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, mix: str, message: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(MIXES + f"  - {{name: new, about: a, mix: {mix}}}\n")
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_variants(file)
+    assert len(str(caught.value).splitlines()) == 1

@@ -11,10 +11,10 @@ from cotbuild.prompts.student import (
     StudentPrompt,
     label_spans,
     layout_of,
-    training_rows,
 )
+from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.training import Loss
-from cotbuild.schemas.variant import Placement, TrainingRow, VariantSpec
+from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
 from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
 from cotbuild.student.training.loss import (
     LossTotals,
@@ -128,7 +128,7 @@ def test_two_tasks_weigh_as_one_row_with_both_parts() -> None:
 
 def row_of(
     placement: Placement, label: str = "a wooden boat", rationale: str = "It floats."
-) -> TrainingRow:
+) -> VariantRow:
     choices = [
         {"label": "A", "text": "a wooden boat"},
         {"label": "B", "text": "a stone"},
@@ -172,7 +172,8 @@ def test_parts_cover_label_rationale_and_end_only(
     tokenizer, row = shared_student(family).tokenizer, row_of(placement, word)
     label = label.replace("a wooden boat", word)
     spans = label_spans(row, layout_of(spec_of(placement)))
-    ids, parts = tokenize_with_parts(tokenizer, row.prompt, row.completion, spans)
+    prompt, completion = str(row.prompt), row.completion_text
+    ids, parts = tokenize_with_parts(tokenizer, prompt, completion, spans)
 
     def said(part: TokenPart) -> str:
         text = tokenizer.decode(

@@ -18,7 +18,7 @@ from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant import VariantRow
 from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import choose_rationales, make_examples
 from cotbuild.student.training.metrics import read_metrics
@@ -239,7 +239,7 @@ def test_a_row_too_long_is_left_out_with_its_pair_and_keeps_its_place(
 
 def test_a_larger_number_of_rationales_includes_a_smaller_one(build: Path) -> None:
     def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
-        chosen: list[list[TrainingRow]] = choose_rationales(
+        chosen: list[list[VariantRow]] = choose_rationales(
             variant_rows(build, variant).rows, number
         )
         return [(rows[0].question_id, rows[0].sample_index) for rows in chosen]
