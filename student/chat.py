@@ -40,7 +40,7 @@ class ChatForm:
         after = self._render_after(_PROBE, _PROBE_REPLY)
         self.opening, _, self.ending = after.partition(_PROBE_REPLY)
         """What the template writes before and after the assistant's text."""
-        self._check_tokens(self.prompt(_PROBE) + after)
+        self._check_tokens()
 
     def prompt(self, turns: Sequence[ChatTurn]) -> str:
         """Render the turns before the assistant's; raises ConfigError."""
@@ -96,29 +96,36 @@ class ChatForm:
         return text[len(prompt) :]
 
     def _render(self, turns: Sequence[ChatTurn], *, add_generation_prompt: bool) -> str:
+        """Render turns, without what the tokenizer itself puts before a text."""
+        text = self._apply_template(turns, add_generation_prompt=add_generation_prompt)
+        return text.removeprefix(self._start)
+
+    def _apply_template(
+        self, turns: Sequence[ChatTurn], *, add_generation_prompt: bool
+    ) -> str:
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         try:
-            text = self._tokenizer.apply_chat_template(
-                messages,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
+            return str(
+                self._tokenizer.apply_chat_template(
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                )
             )
         except (TemplateError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"student {self._name!r}: its chat template fails: {error}. Use a variant "
                 "of format text, or another model."
             ) from error
-        # The tokenizer writes it again.
-        return str(text).removeprefix(self._start)
 
-    def _check_tokens(self, text: str) -> None:
-        """Check that the text gets the tokens that other trainers give it.
+    def _check_tokens(self) -> None:
+        """Check that a text gets the tokens that other trainers give it.
 
         They tokenize what the template writes and add nothing.
         """
-        whole = self._start + text
-        expected = self._tokenizer.encode(whole, add_special_tokens=False)
-        ids = self._tokenizer.encode(text)
+        written = self._apply_template(_PROBE, add_generation_prompt=True)
+        expected = self._tokenizer.encode(written, add_special_tokens=False)
+        ids = self._tokenizer.encode(written.removeprefix(self._start))
         while len(ids) > len(expected) and ids[-1] == self._tokenizer.eos_token_id:
             ids = ids[:-1]
         if ids != expected:

@@ -16,7 +16,7 @@ from cotbuild.builder.evaluation.metric_columns import (
 )
 from cotbuild.builder.evaluation.slice_table import slice_lines
 from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.evaluation import Evaluation, StudentMetrics
+from cotbuild.schemas.evaluation import NO_METRIC, Evaluation, StudentMetrics
 
 
 def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
@@ -24,6 +24,8 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
     inputs, metrics = evaluation.evaluated, evaluation.student
     questions = pluralize(inputs.num_questions, "question")
     given = ", given the teacher's own rationales" if inputs.teacher_chains else ""
+    if inputs.rationales_by is not None:
+        given = ", given the rationales of another student"
     yield f"{inputs.dataset}/{inputs.split}: {questions}, {inputs.variant}{given}"
     yield from align(list(_table_rows(evaluation)))
     if metrics.scores:
@@ -34,7 +36,8 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
         yield f"normalised: {evaluation.normalisation}"
     if evaluation.untrained is not None:
         yield _overlap_line(metrics)
-    if metrics.accuracy is None and not metrics.scores:
+    is_graded = metrics.accuracy is not None or bool(metrics.scores)
+    if not is_graded and evaluation.metric != NO_METRIC:
         yield (
             "no target is published for these questions, so nothing is graded; the "
             "answers are in the file"

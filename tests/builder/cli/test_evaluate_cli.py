@@ -238,7 +238,7 @@ def test_teacher_chains_are_for_runs_that_reason_first(
         refused = here(*words, code=2).stderr.splitlines()
         assert refused == [
             f"error: --teacher-chains: {student} reads no rationale before its label. "
-            "Pass a run that does, such as one trained on pre_cot."
+            "Pass a run that does, such as one trained on pre_cot or given_rationale."
         ]
 
 
@@ -378,12 +378,6 @@ def unfinished(made: Made, run: Path) -> Path:
             "tiny",
             ["--source", "QUESTIONS"],
             "no --out. Pass a folder for the results",
-            2,
-        ),
-        (
-            "tiny",
-            ["--source", "QUESTIONS", "--variant", "rationale_only"],
-            "has no label, so there is nothing to evaluate",
             2,
         ),
         (

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig
 
 from cotbuild.prompts.student import question_digest
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import TrainingRow
@@ -245,11 +245,14 @@ def test_the_rationale_limit_is_that_of_training_or_64_tokens() -> None:
         assert make_evaluation_plan(layout, 300, MANY).rationale_tokens == 0
 
 
-def test_a_student_that_says_no_label_is_rejected() -> None:
-    with pytest.raises(ConfigError, match="rationale_only"):
-        make_evaluation_plan(
-            Layout(order=("rationale",), opening=" ", joints=()), 0, MANY
-        )
+def test_a_student_that_says_no_label_writes_its_rationale() -> None:
+    student = steered("gpt2", " wood\nis iron")
+    layout = Layout(order=("rationale",), opening=" ", joints=())
+    plan = make_evaluation_plan(layout, 0, MANY)
+    [(_, result)] = evaluate_questions(student, [choice_item()], plan)
+    assert result.rationale == "wood\nis iron"
+    assert (result.said, result.answer, result.correct) == ("", None, None)
+    assert (result.options, result.forced, result.answer_tokens) == ((), False, 0)
 
 
 def test_the_text_before_a_free_answer_is_that_of_training() -> None:
