@@ -65,7 +65,7 @@ def trl_tokens(
         text = tokenizer.apply_chat_template(
             turns, add_generation_prompt=begins_reply, tokenize=False
         )
-        return tokenizer.encode(str(text), add_special_tokens=False)
+        return list(tokenizer.encode(str(text), add_special_tokens=False))
 
     prompt = [turn.model_dump() for turn in row.prompt]
     completion = [turn.model_dump() for turn in row.completion]
