@@ -1,5 +1,6 @@
 """Imports of existing rationales: the recipe that reads files, the files, the counts."""
 
+import re
 from enum import StrEnum
 from functools import cached_property
 from string import Template as StringTemplate
@@ -8,7 +9,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.question import INPUT_NAME, RESERVED_INPUT_NAMES, Question
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 
@@ -37,7 +38,7 @@ QUESTION_FIELDS = ("id", "question", "choices", "target", "other_targets", "kind
 """Fields of its question that a row can hold."""
 TEXT_FIELDS = ("text", "answer", "reasoning", "finish_reason", "error")
 """Fields of a row that are about its text."""
-_COLUMN_FIELDS = (*TEXT_FIELDS, *QUESTION_FIELDS)
+COLUMN_FIELDS = (*TEXT_FIELDS, *QUESTION_FIELDS)
 _JOIN_FIELDS = {"id": "id", "question": "question", "inside": "question"}
 """Join to the field whose column it needs."""
 
@@ -75,7 +76,8 @@ class ImportRecipe(Record):
         description="Field to column, or to a path such as choices.0.message.content. text "
         "is a text or a list of texts, with '.' for the row itself. The others are answer, "
         "reasoning, finish_reason, error (a value there means that the request failed), "
-        "id, question, choices, target, other_targets and kind. 'a,b' is the first of "
+        "id, question, choices, target, other_targets and kind; any other name is an "
+        "input of questions that the rows hold. 'a,b' is the first of "
         "two columns that has a value; as question the texts of both, as choices the "
         "options."
     )
@@ -122,6 +124,11 @@ class ImportRecipe(Record):
         """Whether it was made of --map or of a recognised form, not of a recipe file."""
         return self.name == MAPPING or self.name in FORM_NAMES
 
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Inputs of the questions in the rows that `columns` names."""
+        return tuple(name for name in self.columns if name not in COLUMN_FIELDS)
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that determines the rows."""
@@ -133,10 +140,17 @@ class ImportRecipe(Record):
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
-        unknown = sorted(set(self.columns) - set(_COLUMN_FIELDS))
+        unknown = sorted(name for name in self.input_names if not _may_be_input(name))
         if unknown:
             raise ValueError(
-                f"columns names {unknown}, expected some of {list(_COLUMN_FIELDS)}"
+                f"columns names {unknown}, expected some of {list(COLUMN_FIELDS)}, or "
+                "inputs, named in small letters, digits and _"
+            )
+        if self.input_names and self.join != "inside":
+            raise ValueError(
+                f"columns names {list(self.input_names)}, which would be inputs of "
+                f"questions in the rows, and the join is {self.join}; map inputs of the "
+                "source instead, with --source-map"
             )
         needed = {"text", _JOIN_FIELDS.get(self.join, "text")}
         missing = sorted(name for name in needed if not self.columns.get(name))
@@ -180,6 +194,11 @@ class ImportRecipe(Record):
     @cached_property
     def _choice_template(self) -> StringTemplate:
         return StringTemplate(self.choice_form)
+
+
+def _may_be_input(name: str) -> bool:
+    is_name = re.fullmatch(INPUT_NAME, name) is not None
+    return is_name and name not in RESERVED_INPUT_NAMES
 
 
 def _check_form(name: str, form: str, *, allowed: set[str], needed: set[str]) -> None:

@@ -84,10 +84,10 @@ def import_rationales(
     map: Annotated[
         Many,
         typer.Option(
-            metavar="FIELD=COLUMN",
+            metavar="NAME=COLUMN",
             help="Column, or path such as choices.0.message.content, of text; of id or "
-            "question; of answer, reasoning, finish_reason, error, target, choices; "
-            "repeatable.",
+            "question; of answer, reasoning, finish_reason, error, target, choices; any "
+            "other name is an input of questions in the rows. Repeatable.",
             rich_help_panel=FORMAT,
         ),
     ] = None,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotbuild.builder.console import print_message
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.import_recipe import FORM_NAMES, ImportRecipe
+from cotbuild.schemas.import_recipe import COLUMN_FIELDS, FORM_NAMES, ImportRecipe
 
 if TYPE_CHECKING:
     from cotbuild.builder.imports.read import ImportedFile
@@ -70,8 +70,10 @@ def choose_recipe(
         make_recipe,
         recognise,
     )
+    from cotbuild.builder.sources.inputs import check_input_names
 
     columns = given_columns or {}
+    check_input_names(columns, COLUMN_FIELDS, first_file.location)
     options = {
         **given,
         "has_source": has_source,

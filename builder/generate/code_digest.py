@@ -64,6 +64,8 @@ NOT_DERIVING = (
     "cotbuild.builder.ui",
     "cotbuild.builder.visible",
     "cotbuild.builder.wrap",
+    # Lines and refusals about templates, which are an input of their own.
+    "cotbuild.builder.generate.shown_inputs",
     # How answers are obtained; they are stored, and the teacher's identity is an
     # input of its own.
     "cotbuild.builder.build.recorded",

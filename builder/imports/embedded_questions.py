@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cotbuild.builder.imports.batch_requests import with_request_columns
@@ -63,14 +64,21 @@ def open_import_source(config: ImportConfig, source: SourceConfig) -> Source:
     name = files[0].location
     split = canonical_split(source.split or infer_split(Path(name)))
     columns = _source_columns(config.recipe)
-    source = source.model_copy(update={"name": name, "columns": columns})
+    tags = source.tags
+    source = source.model_copy(
+        update={
+            "name": name,
+            "columns": columns,
+            "tags": {tag: _tag_column(tag, config.recipe) for tag in tags},
+        }
+    )
 
     def open_split(wanted: str) -> "EmbeddedQuestionRows":
         if wanted != split:
             raise ConfigError(
                 f"{name}: no split {wanted!r}; the files hold {split!r} alone."
             )
-        return EmbeddedQuestionRows(files, config.recipe)
+        return EmbeddedQuestionRows(files, config.recipe, tags)
 
     return Source(source, name, split, open_split)
 
@@ -82,36 +90,56 @@ def _source_columns(recipe: ImportRecipe) -> dict[str, str]:
     dataset whose shape the first one has: a log may hold the questions of several. The
     recipe of a published set is for one.
     """
+    inputs = {name: name for name in recipe.input_names}
     if "target" not in recipe.columns:
-        return {"target": ""}
-    return {"target": "answer"} if recipe.is_mapping else {}
+        return {"target": "", **inputs}
+    return {"target": "answer", **inputs} if recipe.is_mapping else inputs
+
+
+def _tag_column(tag: str, recipe: ImportRecipe) -> str:
+    """Return the column of a tag, which no field or input of the questions has."""
+    taken = (*QUESTION_FIELDS, "answer", *recipe.input_names)
+    return f"tag {tag}" if tag in taken else tag
 
 
 class EmbeddedQuestionRows:
     """Rows of the different questions in the files, in the order of their first rows.
 
-    Rows that cannot be read hold none.
+    Rows that cannot be read hold none. `tags` are those of the first row of a question,
+    by name the columns of the files.
     """
 
-    def __init__(self, files: list[ImportedFile], recipe: ImportRecipe) -> None:
+    def __init__(
+        self,
+        files: list[ImportedFile],
+        recipe: ImportRecipe,
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._files = files
         self._recipe = recipe
+        self._tags = tags
         self.location = f"questions of {files[0].location}"
         self._places: list[tuple[int, int]] = []
         """File and row of each question that was read."""
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         index = EmbeddedQuestionIndex(self._recipe)
-        for place, question in self._questions():
+        for place, row, question in self._questions():
             number = len(index)
             is_new = index.number_of(question) == number
             if not is_new:
                 continue
             if number == len(self._places):  # else from a pass before
                 self._places.append(place)
-            yield question
+            yield {**question, **self._tag_values(row)}
 
-    def _questions(self) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+    def _tag_values(self, row: Row) -> dict[str, Any]:
+        return {
+            _tag_column(tag, self._recipe): get(row, column)
+            for tag, column in self._tags.items()
+        }
+
+    def _questions(self) -> Iterator[tuple[tuple[int, int], Row, dict[str, Any]]]:
         for file_number, file in enumerate(self._files):
             row_filter = RowFilter(self._recipe)
             for row_number, row in enumerate(read_rows(file, self._recipe)):
@@ -121,7 +149,7 @@ class EmbeddedQuestionRows:
                     question = question_row(row, self._recipe)
                 except BadRow:
                     continue  # the join counts it
-                yield (file_number, row_number), question
+                yield (file_number, row_number), row, question
 
     def place(self, position: int) -> str:
         """Return the file and the row of a question that was read."""
@@ -165,10 +193,17 @@ def question_row(row: Row, recipe: ImportRecipe) -> dict[str, Any]:
     }
     question = written_question(row, columns["question"])
     clean_field(question, "question")
-    fields = {"question": question, **fields}
+    inputs = {name: _read_input(row, columns[name]) for name in recipe.input_names}
+    fields = {"question": question, **fields, **inputs}
     if "target" in fields:
         fields["answer"] = read_target(fields.pop("target"))
     return fields
+
+
+def _read_input(row: Row, column: str) -> Any:
+    """Return the value of an input, which may be a form with columns."""
+    is_form = column not in row and is_question_form(column)
+    return written_question(row, column) if is_form else get(row, column)
 
 
 def written_question(row: Row, column: str) -> Any:

@@ -48,6 +48,7 @@ from cotbuild.schemas.finish_reasons import (
     to_finish_reason,
 )
 from cotbuild.schemas.import_recipe import (
+    COLUMN_FIELDS,
     WHOLE_ROW,
     ImportConfig,
     ImportDropReason,
@@ -267,16 +268,18 @@ def get_options(row: Row, column: str) -> Any:
 
 
 def column_paths(column: str, field: str) -> list[str]:
-    """Return the columns and paths that "a,b", or the form of a question, names.
+    """Return the columns and paths that "a,b", or the form of a question or an input,
+    names.
 
     Raises ConfigError for a form that is none.
     """
-    if field != "question" or not is_question_form(column):
+    may_be_form = field == "question" or field not in ("", *COLUMN_FIELDS)
+    if not may_be_form or not is_question_form(column):
         return [path.strip() for path in column.split(",")]
     try:
         return find_form_columns(column)
     except ValueError as error:
-        raise ConfigError(f"--map question={column}: the form {error}.") from error
+        raise ConfigError(f"--map {field}={column}: the form {error}.") from error
 
 
 def _has_value(value: Any) -> bool:

@@ -21,6 +21,7 @@ from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.import_recipe import (
+    COLUMN_FIELDS,
     FORM_NAMES,
     QUESTION_FIELDS,
     TEXT_FIELDS,
@@ -117,7 +118,9 @@ def make_recipe(
     join = join or (found.join if has_source else "inside")
     wanted = {*TEXT_FIELDS, *_NEEDED_FIELDS[join]}
     columns = {
-        field: column for field, column in found.columns.items() if field in wanted
+        field: column
+        for field, column in found.columns.items()
+        if field in wanted or field not in COLUMN_FIELDS  # an input
     }
     if join == "inside" and "question" not in columns:
         raise ConfigError(

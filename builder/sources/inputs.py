@@ -25,6 +25,7 @@ _MEANT_FIELDS = {
     "target_text": "target",
     "text": "question",
     "options": "choices",
+    "rationale": "text",
 }
 """Reserved name to the field that is meant by it."""
 
@@ -55,7 +56,8 @@ def check_input_names(
 
 def _find_meant_field(name: str, fields: Collection[str]) -> str:
     """Return the field that a name may stand for, "" for none."""
-    names = {field: field for field in fields} | _MEANT_FIELDS
+    known = {name: field for name, field in _MEANT_FIELDS.items() if field in fields}
+    names = known | {field: field for field in fields}
     close = get_close_matches(name.casefold(), names, n=1, cutoff=MIN_SIMILARITY)
     return names[close[0]] if close else ""
 
