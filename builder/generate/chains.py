@@ -43,9 +43,11 @@ from cotbuild.schemas.completion import (
     Sampling,
 )
 from cotbuild.schemas.config import BuildConfig
+from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Purpose, Verdict
+from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.server_profiles import BodyRules
 
 AnswerLookup = Callable[[str], Answer | None]
@@ -220,7 +222,7 @@ def _follow_up(
     )
     if longer_allowed and answer.finish_reason == "length":
         return _longer_step(rules, step)
-    if rules.config.decode == "choice":
+    if rules.config.decode == "choice" and not step.template.gives_target:
         return _choice_step(rules, question, step, answer)
     return None
 
@@ -272,11 +274,16 @@ def _choice_step(
     rules: ChainRules, question: Question, step: Step, completion: Completion
 ) -> Step:
     shown_text = split_think_tags(completion.text).own_text
+    messages = step.request.messages
+    if step.template.reply_start is not None:
+        # The teacher continued its last turn, so both are one.
+        shown_text = messages[-1].text + shown_text
+        messages = messages[:-1]
     turns = choice_turns(question, shown_text.strip())
     sampling = Sampling(temperature=0, max_tokens=CHOOSE_TOKENS)
     response_format = choice_format(question)
     request = Request(
-        messages=(*step.request.messages, *turns),
+        messages=(*messages, *turns),
         teacher=rules.teacher,
         sampling=sampling,
         seed=None,
@@ -368,12 +375,23 @@ def _unscored(reasoning: str | None) -> GradedCompletion:
 def start_chain(rules: ChainRules, question: Question, sample_index: int) -> Chain:
     """Return a chain before its first answer.
 
-    Raises ConfigError if its answer is to be scored and the packages are not installed.
+    Raises ConfigError if an answer in prose is to be chosen, or to be scored and the
+    packages are not installed.
     """
-    if question.kind is QuestionKind.PROSE and rules.grading.prose_scorer is not None:
-        check_scorers()
+    if question.kind is QuestionKind.PROSE:
+        _check_prose(rules, question)
     first = next_step(rules, question, sample_index, ())
     return Chain(question, sample_index, (), first)
+
+
+def _check_prose(rules: ChainRules, question: Question) -> None:
+    if rules.config.decode == "choice":
+        raise ConfigError(
+            f"question {short_repr(question.id)} is answered in prose, and --decode choice "
+            "asks for a short answer. Use --decode free or json."
+        )
+    if rules.grading.prose_scorer is not None:
+        check_scorers()
 
 
 def extend_chain(rules: ChainRules, chain: Chain, answer: Answer) -> Chain:

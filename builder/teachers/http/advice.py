@@ -34,6 +34,7 @@ _NO_SYSTEM_TURN = re.compile(
     re.IGNORECASE,
 )
 _TAKES_SYSTEM_TURN = re.compile(r"optional system (?:message|prompt)", re.IGNORECASE)
+_NO_CONTINUATION = re.compile(r"continue_final_message|add_generation_prompt")
 _REFUSAL = re.compile(
     r"unrecogni[sz]ed|unknown|unsupported|unexpected|invalid|forbidden|deprecated"
     r"|(?:not|n't) (?:be )?(?:support|permit|allow|accept|recogni)|no longer"
@@ -80,6 +81,11 @@ def advise_on_rejection(message: str) -> str | None:
         )
     if _NO_SYSTEM_TURN.search(message) and not _TAKES_SYSTEM_TURN.search(message):
         return "The model takes no system turn. Add --no-system to send none."
+    if _NO_CONTINUATION.search(message):
+        return (
+            "The server does not continue a reply that it is given the beginning of. Use "
+            "vLLM or SGLang, or a --template without reply_start."
+        )
     if _REFUSAL.search(message):
         return _advise_on_fields(message)
     return None

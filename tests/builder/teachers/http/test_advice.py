@@ -115,3 +115,14 @@ def test_a_request_that_is_too_long_is_answered_with_max_tokens(message: str) ->
 )
 def test_other_words_get_no_advice(message: str) -> None:
     assert advise_on_rejection(message) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unrecognized request argument supplied: continue_final_message",
+        "body -> add_generation_prompt: Extra inputs are not permitted",
+    ],
+)
+def test_a_server_that_continues_no_reply_needs_another_template(message: str) -> None:
+    assert "a --template without reply_start" in (advise_on_rejection(message) or "")
