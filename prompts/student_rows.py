@@ -5,7 +5,7 @@ completion the assistant's. Where a question comes with an attempt, or a variant
 the rationale, these are turns of the assistant before it. Pure.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cotbuild.prompts.student import (
     ANSWER_CUE,
@@ -164,21 +164,24 @@ def _compose_row(
     label_start, label_end = completion.label or (None, None)
     rationale_start, rationale_end = completion.rationale or (None, None)
     in_prompt = rationale if form.gives_rationale else None
-    prompt_value: str | tuple[ChatTurn, ...]
-    completion_value: str | tuple[ChatTurn, ...]
+    texts: dict[str, Any]
     if spec.format is RowFormat.MESSAGES:
-        prompt_value = _compose_turns(form, prompt, in_prompt)
-        completion_value = (_assistant(completion.text),)
+        texts = {
+            "prompt": _compose_turns(form, prompt, in_prompt),
+            "completion": (_assistant(completion.text),),
+            "pictures": prompt.question.images,
+        }
     else:
-        prompt_value = _compose_text(form, prompt, in_prompt)
-        completion_value = completion.text
+        texts = {
+            "prompt": _compose_text(form, prompt, in_prompt),
+            "completion": completion.text,
+        }
     # Not validated: it would take longer than all else that makes a row.
     return row_model(spec).model_construct(
         question_id=prompt.question.id,
         sample_index=sample_index,
         task=form.task,
-        prompt=prompt_value,
-        completion=completion_value,
+        **texts,
         choices=prompt.labels(spec.label_form),
         target=prompt.question.target,
         label_start=label_start,

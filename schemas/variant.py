@@ -14,6 +14,7 @@ from cotbuild.schemas.prompt_form import (
     check_prompt_form,
     form_variables,
 )
+from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.transform import Share, Transform
@@ -444,6 +445,16 @@ class MessagesRow(VariantRow):
         max_length=1,
         description="The assistant's turn that the student is trained on.",
     )
+    pictures: tuple[ImageRef, ...] = Field(
+        default=(),
+        description="Pictures of the question, which belong before the text of the user's "
+        "first turn.",
+    )
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The pictures, whose bytes are a column of the file."""
+        return self.pictures
 
 
 def row_model(spec: VariantSpec) -> type[VariantRow]:

@@ -115,10 +115,8 @@ def evaluate_group(
 def _generate_rationales(
     student: Student, items: Sequence[EvaluationItem], plan: EvaluationPlan
 ) -> list[DecodedText]:
-    """Return what comes before the label: generated, the teacher's, or nothing."""
-    given = [
-        item.teacher_rationale for item in items if item.teacher_rationale is not None
-    ]
+    """Return what comes before the label: generated, given, or nothing."""
+    given = [item.given_rationale for item in items if item.given_rationale is not None]
     if given:
         return [DecodedText(rationale, 0, True) for rationale in given]
     if plan.layout.label_first:
@@ -227,8 +225,8 @@ def _max_completion_tokens(
     labels = [_count_tokens(student, label) for label in item.labels]
     separators = plan.layout.text_before_label + plan.layout.text_after_label
     rationale = plan.rationale_tokens
-    if item.teacher_rationale is not None:
-        rationale = _count_tokens(student, item.teacher_rationale)
+    if item.given_rationale is not None:
+        rationale = _count_tokens(student, item.given_rationale)
     label = max(labels, default=_max_free_tokens(item, plan))
     return rationale + _count_tokens(student, separators) + label
 
@@ -263,7 +261,7 @@ def estimate_evaluation_cost(
     chosen = by_length[step // 2 :: step][:MEASURED_QUESTIONS]
     sample = [items[i] for i in chosen]
     options = [
-        _tokenize_item_options(student, item, plan, item.teacher_rationale or "")
+        _tokenize_item_options(student, item, plan, item.given_rationale or "")
         for item in items
     ]
     evaluate_group(student, sample[:WARMUP_QUESTIONS], plan)
@@ -294,7 +292,7 @@ def _count_read_tokens(options: Sequence[TokenizedOption], prompt_tokens: int) -
 def _max_generated_tokens(
     item: EvaluationItem, options: Sequence[TokenizedOption], plan: EvaluationPlan
 ) -> int:
-    rationale = plan.rationale_tokens if item.teacher_rationale is None else 0
+    rationale = plan.rationale_tokens if item.given_rationale is None else 0
     if not plan.layout.has_label:
         return rationale
     return rationale + _max_answer_tokens(item, options, plan)

@@ -34,7 +34,7 @@ class EvaluationItem(NamedTuple):
 
     question: Question
     row: VariantRow
-    teacher_rationale: str | None = None
+    given_rationale: str | None = None
     """Used in place of the student's own rationale; None: the student generates it."""
 
     @property
@@ -163,6 +163,6 @@ def _item_values(item: EvaluationItem) -> list[object]:
         item.question.digest_values(),
         item.row.model_dump(mode="json"),
     ]
-    if item.teacher_rationale is not None:
-        values.append(item.teacher_rationale)
+    if item.given_rationale is not None:
+        values.append(item.given_rationale)
     return values

@@ -11,7 +11,7 @@ from cotbuild.prompts.student_rows import (
     training_rows,
 )
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.question import Input, Question
+from cotbuild.schemas.question import ImageRef, Input, Question
 from cotbuild.schemas.variant import MessagesRow, VariantRow, VariantSpec
 
 QUESTION = Question.create("Which floats?", choices=["a stone", "a cork"], target="B")
@@ -207,3 +207,22 @@ def test_what_does_not_fit_together_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         VariantSpec.parse({"name": "v", "about": "a", **fields}, "t", ConfigError)
+
+
+def test_rows_of_messages_name_the_pictures_and_rows_of_text_do_not() -> None:
+    picture = ImageRef(sha256="0" * 64, media_type="image/png", width=2, height=1)
+    question = Question.create(
+        "What is shown?", target="ice", inputs=[Input(name="image", image=picture)]
+    )
+    [row] = training_rows(
+        chat("label_only"), StudentPrompt(question), 0, "ice", "It melts."
+    )
+    evaluated = evaluation_row(chat("label_only"), question)
+    for one in (row, evaluated):
+        assert isinstance(one, MessagesRow)
+        assert one.images == (picture,)
+        assert MessagesRow.parse(one.model_dump(mode="json"), "test") == one
+    [text] = training_rows(
+        spec("label_only"), StudentPrompt(question), 0, "ice", "It melts."
+    )
+    assert "pictures" not in text.model_dump()
