@@ -68,7 +68,7 @@ def config_schema(manifest: Manifest, config_name: str) -> pa.Schema:
     """Return the columns of a config, as the version that built it wrote them."""
     model = record_model(manifest, config_name) or TrainingRow
     schema = arrow_schema(model)
-    if model is not Rationale:
+    if model not in (Rationale, Question):
         return schema
     return pa.schema(
         [

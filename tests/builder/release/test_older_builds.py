@@ -100,3 +100,40 @@ def test_an_older_release_is_verified_in_part_pulled_and_continued(
     for row in rows(out):
         assert before[row["question_id"]] in (None, row["completion"])
     assert {column for row in rows(out) for column in row} >= {"failure_message"}
+
+
+# -- before questions had inputs -------------------------------------------------------
+
+
+@pytest.fixture
+def before_inputs(tmp_path: Path) -> Path:
+    """Return a build of the version before the columns `inputs`, `tags` and `scores`.
+
+    It has evaluation questions, two variants, and its answers.
+    """
+    folder = tmp_path / "before"
+    shutil.copytree(HERE / "golden" / "builds" / "row_version_3", folder)
+    (folder / "answers").rename(folder / ".answers")
+    return folder
+
+
+def test_a_build_from_before_there_were_inputs_verifies(before_inputs: Path) -> None:
+    here("verify", before_inputs, "--all")
+    questions = list(Build.open(before_inputs).questions())
+    assert len(questions) == 24
+    assert {question.inputs for question in questions} == {()}
+
+
+def test_it_runs_again_without_a_request_and_derives_the_same_variants(
+    before_inputs: Path,
+) -> None:
+    digests = Build.open(before_inputs).manifest.digests
+    command = ["generate", "--config", before_inputs / "build.json"]
+    plan = here(*command, "--out", before_inputs, "--dry-run").output
+    assert "12 already answered, 0 to send" in plan
+    here(*command, "--out", before_inputs)
+    here("variants", before_inputs, "--only", "pre_cot,post_cot")
+    again = Build.open(before_inputs).manifest.digests
+    assert again["pre_cot"] == digests["pre_cot"]
+    assert again["post_cot"] == digests["post_cot"]
+    here("verify", before_inputs)
