@@ -137,10 +137,14 @@ def test_scores_of_many_steps_add_up_to_the_change_of_f(
     )
 
 
-def test_without_other_options_it_is_the_log_probability_of_the_label_alone() -> None:
-    student, case = case_for(
-        "gpt2", row_of(label="12", choices=()), QuestionKind.NUMBER
-    )
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [(QuestionKind.NUMBER, "12"), (QuestionKind.PROSE, "Wood floats.\nA stone sinks.")],
+)
+def test_without_other_options_it_is_the_log_probability_of_the_label_alone(
+    kind: QuestionKind, label: str
+) -> None:
+    student, case = case_for("gpt2", row_of(label=label, choices=()), kind)
     assert len(case.options) == 1
     found = integrated_gradients(student, case, 64, 10_000)
     assert found.f_input < 0
