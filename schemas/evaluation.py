@@ -246,6 +246,12 @@ class StudentMetrics(Record):
     rationale_tokens_per_question: float = Field(
         ge=0, description="Tokens generated per question before the label."
     )
+    cut: Proportion | None = Field(
+        default=None,
+        exclude_if=lambda cut: cut is None,
+        description="Answers in prose that ended at the limit on their tokens; None if no "
+        "question is of that kind.",
+    )
     seconds: float = Field(
         ge=0,
         description="Wall time of all questions without loading the student, seconds.",

@@ -50,6 +50,10 @@ GRADED = (
     MetricColumn("normalised", lambda one: format_percent(one.normalised)),
     MetricColumn("free", lambda one: format_percent(one.free)),
 )
+PROSE = (
+    MetricColumn("cut", lambda one: format_percent(one.cut)),
+    MetricColumn("answer tok/q", lambda one: f"{_answer_tokens(one):.1f}"),
+)
 OTHERS = (
     MetricColumn("no answer", lambda one: format_percent(one.parse_failures)),
     MetricColumn("forced", lambda one: format_percent(one.forced)),
@@ -72,7 +76,14 @@ def metric_columns(metrics: StudentMetrics) -> Iterator[MetricColumn]:
         yield from _score_columns(position, score.metric)
     if is_graded:
         yield from GRADED
+    if metrics.scores:
+        yield from PROSE
     yield from OTHERS
+
+
+def _answer_tokens(metrics: StudentMetrics) -> float:
+    """Return the tokens generated per question for the answer alone."""
+    return metrics.tokens_per_question - metrics.rationale_tokens_per_question
 
 
 def _macro_f1(found: Classification | None) -> Estimate | None:

@@ -41,6 +41,7 @@ def compute_metrics(
     seen = sum(result.seen for result in results)
     rationale_tokens = sum(result.rationale_tokens for result in results)
     answer_tokens = sum(result.answer_tokens for result in results)
+    cut = make_proportion(r.cut for r in results if r.kind is QuestionKind.PROSE)
     unseen = forced = None
     if seen:
         unseen = proportion_of_known(r.correct for r in results if not r.seen)
@@ -58,6 +59,7 @@ def compute_metrics(
         seen=seen,
         tokens_per_question=(rationale_tokens + answer_tokens) / num,
         rationale_tokens_per_question=rationale_tokens / num,
+        cut=cut,
         seconds=seconds,
         questions_per_s=num / seconds if seconds else 0.0,
     )

@@ -62,7 +62,7 @@ def test_prose_has_scores_with_their_signatures() -> None:
     metrics = UNGRADED.model_copy(update={"scores": SCORES})
     lines = list(evaluation_lines(evaluation(metrics), Path("out")))
     columns = " ".join(lines[1].split())
-    assert columns == "chrF2 95 % no answer forced tokens/q q/s"
+    assert columns == "chrF2 95 % cut answer tok/q no answer forced tokens/q q/s"
     assert lines[2].split()[:3] == ["student", "54.3", "40.0-61.2"]
     assert lines[3:] == [
         "chrF2: nrefs:1|case:mixed",

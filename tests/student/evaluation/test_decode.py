@@ -24,6 +24,7 @@ from cotbuild.student.evaluation.evaluate import (
     compose_before_label,
     evaluate_questions,
 )
+from cotbuild.student.evaluation.metrics import compute_metrics
 from cotbuild.student.evaluation.plan import (
     DEFAULT_PROSE_TOKENS,
     MIN_PROSE_TOKENS,
@@ -33,6 +34,7 @@ from cotbuild.student.evaluation.plan import (
     make_evaluation_plan,
     make_prose_limits,
 )
+from cotbuild.student.evaluation.proportions import count_proportion
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_options import (
     BOTH,
@@ -326,6 +328,9 @@ def test_an_answer_in_prose_has_the_limit_of_the_plan() -> None:
     )
     found = dict(evaluate_questions(student, [prose, text], plan))
     assert (found[0].answer_tokens, found[0].cut) == (71, True)
+    metrics = compute_metrics([found[0], found[1]], label_first=True)
+    assert metrics.cut == count_proportion(1, 1)
+    assert "cut" not in compute_metrics([found[1]], label_first=True).model_dump()
     assert found[1].answer_tokens <= MAX_FREE_TOKENS + 1
 
 
