@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from cotbuild.builder.evaluation.results import (
@@ -84,6 +85,15 @@ def test_results_are_in_order_and_computed_once(tmp_path: Path) -> None:
     assert again == results == read_results(tmp_path / "student.parquet")
     assert ran == []
     assert [path.name for path in tmp_path.iterdir()] == ["student.parquet"]
+
+
+def test_results_without_the_columns_of_this_version_are_read(tmp_path: Path) -> None:
+    results, _ = collect(tmp_path)
+    path = tmp_path / "student.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["cut"]), path)
+    assert ResultsFile(tmp_path, "student", WHAT).read_finished() == [
+        result.model_copy(update={"cut": False}) for result in results
+    ]
 
 
 def test_a_killed_evaluation_resumes(tmp_path: Path) -> None:
