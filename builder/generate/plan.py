@@ -13,6 +13,7 @@ from cotbuild.builder.generate.regrading import compare_grading
 from cotbuild.builder.storage.keys import count_distinct, key_bytes
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
+from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.completion import BodyEdits, Request
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import DataError
@@ -229,6 +230,9 @@ def list_changes(job: Job, previous: PreviousBuild) -> list[str]:
         before, now = previous.config.teacher, job.config.teacher
         changes += _differences("teacher", before.body_settings, now.body_settings)
     changes += _differences("extraction", manifest.extract_version, EXTRACT_VERSION)
+    if manifest.prose_scorers is not None:
+        packages = installed_scorers()
+        changes += _differences("scored by", manifest.prose_scorers, packages)
     changes += _differences("teacher", manifest.teacher, job.teacher)
     checksums = manifest.source.checksums
     changes += _differences("source", checksums, job.checksums, _show_digest)

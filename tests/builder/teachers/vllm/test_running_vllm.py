@@ -9,20 +9,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
 from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
+from cotbuild.prompts.template import load_template, render_messages
 from cotbuild.schemas.completion import Completion, Message
+from cotbuild.schemas.rationale import Verdict
 from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
+from tests.support.commands import DATA, here
 from tests.support.http_teacher import free_port
 from tests.support.teacher_contract import WINDOW, Contract, ask_all, request
 
@@ -188,3 +192,41 @@ class TestRunningVllm(Contract):
                         )
 
         asyncio.run(main())
+
+
+@pytest.mark.needs_data
+def test_the_reference_is_the_beginning_of_the_turn(url: str, tmp_path: Path) -> None:
+    """Its tokens are those of one turn that is not ended, as the server counts them."""
+    pytest.importorskip("sacrebleu")
+    source = ["--source", DATA / "tasks" / "mt_ntrex", "--config-name", "eng-deu"]
+    asked = ["--split", "test", "--limit", 5, "--max-tokens", 24, "--temperature", 0]
+    teacher = ["--teacher", NAME, "--endpoint", url, "--revision", "test"]
+    template = "translation_rationalize"
+    mode = ["--mode", "rationalize", "--template", template]
+    here("generate", *source, *asked, *teacher, *mode, "--out", tmp_path / "build")
+    rows = list(StoredBuild.open(tmp_path / "build").rationales())
+    assert len(rows) == 5
+    for row in rows:
+        assert (row.verdict, row.scores) == (Verdict.SCORED, ())
+        assert row.answer == row.target
+        question = row.question_record()
+        messages = render_messages(load_template(template), question)
+        assert messages[-1].role == "assistant"
+        assert row.prompt_tokens == count_continued_tokens(url, messages)
+
+
+def count_continued_tokens(url: str, messages: Sequence[Message]) -> int:
+    body = {
+        "model": NAME,
+        "messages": [message.model_dump() for message in messages],
+        "add_generation_prompt": False,
+        "continue_final_message": True,
+    }
+    call = urllib.request.Request(
+        f"{url.removesuffix('/v1')}/tokenize",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(call, timeout=60) as reply:
+        count: int = json.load(reply)["count"]
+        return count
