@@ -286,8 +286,9 @@ def grade(
     """Extract the answer of a completion and compare it with the question's target.
 
     `answer_first` says that the text was asked to begin with its answer;
-    `closing_sentence` and `math_metric` are the settings of `grading`. Never raises on
-    any text: one without a single answer has the verdict `no_answer`.
+    `closing_sentence` and `math_metric` are the settings of `grading`. An answer in prose
+    is scored instead. Never raises on any text: one without a single answer has the
+    verdict `no_answer`. Raises ConfigError if a package that it needs is not installed.
     """
     config = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
     return grade_completion(
