@@ -429,6 +429,16 @@ def test_every_published_row_is_a_question(
 
 
 @pytest.mark.needs_data
+def test_every_published_picture_is_an_input() -> None:
+    pytest.importorskip("PIL")
+    questions = read(TASKS / "scienceqa", split="test")
+    shown = [question for question in questions if question.images]
+    tagged = [question for question in questions if tags(question)["picture"] == "yes"]
+    assert (len(shown), shown) == (45, tagged)
+    assert all("caption" in inputs(question) for question in shown)
+
+
+@pytest.mark.needs_data
 @pytest.mark.parametrize(
     ("settings", "targets", "num_rationales"),
     [
