@@ -27,6 +27,8 @@ class Task(NamedTuple):
     write: Callable[[Path], Path]
     options: tuple[str, ...]
     num_samples: int
+    reported: str
+    """What an evaluation reports beside the accuracy."""
     prompt: str
     """The student's prompt for the first question."""
 
@@ -65,6 +67,7 @@ SETS = {
         write_sentiment,
         ("--config-name", "eng"),
         1,
+        "macro-F1",
         "Question: From the beginning of the program until now, a mutation caused in "
         "the facilities especially\nOptions:\n- negative\n- neutral\n- positive\nAnswer:",
     ),
@@ -72,6 +75,7 @@ SETS = {
         write_esnli,
         (),
         3,
+        "macro-F1",
         "Premise: Two women are embracing while holding to go packages .\n"
         "Hypothesis: The sisters are hugging goodbye while holding to go packages after "
         "just eating lunch .\nQuestion: How does the hypothesis relate to the premise?\n"
@@ -81,7 +85,8 @@ SETS = {
         write_science,
         ("--source-map", "image="),
         1,
-        "",
+        "subject",
+        "Hint: ",
     ),
 }
 
@@ -103,20 +108,28 @@ def test_human_rationales_train_a_student_and_are_published(
     here("variants", build, "--only", "post_cot,label_only")
     training = [row for row in rows(build, "post_cot") if row["rationale_start"]]
     assert str(training[0]["prompt"]).startswith(task.prompt)
-    _check_student(build, run, tmp_path)
+    assert task.reported in _evaluate_student(build, run, tmp_path)
     at_hub("publish", build, REPO, "--tag", "v1")
     at_hub("pull", f"{REPO}@v1", tmp_path / "pulled")
     assert rows(tmp_path / "pulled") == rationales
     at_hub("verify", f"{REPO}@v1")
 
 
-def _check_student(build: Path, run: Path, folder: Path) -> None:
-    """Train a tiny student and evaluate it on the test split."""
+def _evaluate_student(build: Path, run: Path, folder: Path) -> str:
+    """Train a tiny student, evaluate it on the test split and return what is printed."""
     from tests.support.tiny import save_tiny
 
     student = save_tiny(folder / "student", "llama")
+    _allow_long_texts(student)
     words: list[Any] = ["--variant", "post_cot", "--epochs", "1", "--out", run]
     here("train", build, *words, "--student", student)
     limit = ["--limit", NUM_TEST]
     done = here("evaluate", run, "--split", "test", *limit, "--base", student)
-    assert "macro-F1" in done.output
+    return done.output
+
+
+def _allow_long_texts(student: Path) -> None:
+    """Let a student, whose positions are rotary, read the lectures of ScienceQA."""
+    path = student / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "max_position_embeddings": 4096}))
