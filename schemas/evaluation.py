@@ -330,6 +330,12 @@ class EvaluationInputs(Record):
         description="Whether the teacher's rationale was given before the label instead of "
         "generating one.",
     )
+    mapping: dict[str, str] = Field(
+        default={},
+        exclude_if=lambda mapping: not mapping,
+        description="question to the input that was asked with in place of its text; an "
+        "input to nothing where it was left out. Empty for questions as they are.",
+    )
     rationales_by: str | None = Field(
         default=None,
         exclude_if=lambda identity: identity is None,

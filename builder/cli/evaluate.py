@@ -21,6 +21,7 @@ EXAMPLES = examples(
 
 Text = str | None
 Number = int | None
+Many = list[str] | None
 
 
 def evaluate(
@@ -46,6 +47,15 @@ def evaluate(
         Text,
         typer.Option(
             help="Config of a Hub id; direction of translation files, such as eng-deu.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ] = None,
+    map: Annotated[
+        Many,
+        typer.Option(
+            metavar="NAME=INPUT",
+            help="question=asr asks with the input asr in place of the question's text; "
+            "asr= leaves it out. Repeatable.",
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
@@ -120,6 +130,7 @@ def evaluate(
     Re-run to resume.
     """
     with errors(resume=True, kept="every finished question is kept"):
+        from cotbuild.builder.cli.args import columns
         from cotbuild.builder.evaluation.models import student_packages
         from cotbuild.builder.terminal import Terminal
 
@@ -132,6 +143,7 @@ def evaluate(
         from cotbuild.builder.evaluation.table import evaluation_lines
 
         options = EvaluationOptions(
+            mapping=columns(map or [], allow_none=True) or {},
             source=source,
             split=split,
             config_name=config_name,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cotbuild.builder.evaluation.input_mapping import describe_mapping
 from cotbuild.builder.evaluation.questions import EvaluationQuestions, GivenRationales
 from cotbuild.builder.evaluation.results import (
     RECORD,
@@ -52,7 +53,13 @@ def read_student_rationales(
     run = open_finished_run(folder)
     _check_writes_rationales(folder, run)
     student = trained_student(folder, run)
-    task = make_task(student, questions, selected.split, batch_tokens=BATCH_TOKENS)
+    task = make_task(
+        student,
+        questions,
+        selected.split,
+        batch_tokens=BATCH_TOKENS,
+        mapping=selected.mapping,
+    )
     out = evaluation_folder(folder, task.inputs, config_name, limit)
     file = ResultsFile(out, STUDENT_RESULTS, task.inputs)
     results = task.collect_results(file, ui, "rationales")
@@ -66,6 +73,7 @@ def evaluation_folder(
     name = f"{inputs.dataset.replace('/', '-')}-{inputs.split}"
     if config_name:
         name += f"-{config_name}"
+    name += describe_mapping(inputs.mapping)
     if limit:
         name += f"-first-{limit}"
     if inputs.teacher_chains:

@@ -1,12 +1,18 @@
 """The questions of an evaluation, and their rows in a variant's prompts and labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cotbuild.builder.build.build import QUESTIONS, StoredBuild
 from cotbuild.builder.build.directory import MANIFEST
+from cotbuild.builder.evaluation.input_mapping import (
+    check_mapping,
+    left_out_inputs,
+    map_questions,
+)
 from cotbuild.builder.evaluation.models import open_build
 from cotbuild.builder.sources.open import open_source
 from cotbuild.builder.sources.splits import canonical_split
@@ -42,6 +48,8 @@ class EvaluationQuestions(NamedTuple):
     questions: list[Question]
     given: GivenRationales | None = None
     """None: the student generates its own rationales, or needs none."""
+    mapping: Mapping[str, str] = MappingProxyType({})
+    """The mapping of inputs that was applied; see `input_mapping`."""
 
 
 def read_questions(
@@ -50,13 +58,16 @@ def read_questions(
     limit: int | None,
     ui: Ui,
     config_name: str | None = None,
+    mapping: Mapping[str, str] = MappingProxyType({}),
 ) -> EvaluationQuestions:
     """Read the first `limit` questions of a split, or all if `limit` is None.
 
     `source` is a build, a release (ORG/NAME@TAG), a known dataset or a file;
-    `config_name` names the config of a dataset that has several. Raises ConfigError if
-    there is no such split or config, DataError if the split is empty.
+    `config_name` names the config of a dataset that has several, `mapping` the inputs to
+    ask with or to leave out. Raises ConfigError if there is no such split or config,
+    DataError if the split is empty or a question lacks an input of the mapping.
     """
+    check_mapping(mapping)
     name = canonical_split(split)
     if _is_build(source):
         if config_name is not None:
@@ -66,12 +77,17 @@ def read_questions(
             )
         questions = read_build_questions(open_build(source, ui), name)
     else:
-        config = SourceConfig(name=source, config_name=config_name, split=split)
+        config = SourceConfig(
+            name=source,
+            config_name=config_name,
+            split=split,
+            columns=dict.fromkeys(left_out_inputs(mapping), ""),
+        )
         questions = open_source(config).read(split)
     selected = list(islice(questions, limit))
     if not selected:
         raise DataError(f"{source}: split {split!r} has no questions. Choose another.")
-    return EvaluationQuestions(name, selected)
+    return EvaluationQuestions(name, map_questions(selected, mapping), mapping=mapping)
 
 
 def _is_build(source: str) -> bool:

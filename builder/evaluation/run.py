@@ -1,7 +1,7 @@
 """Evaluating a student beside its untrained base model and the majority baseline."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotbuild.builder.evaluation.given import (
@@ -76,6 +76,8 @@ class EvaluationOptions:
     split: str = "test"
     config_name: str | None = None
     """Config of a dataset on the Hub, or direction of files of translations."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """question=INPUT asks with an input in place of the text, INPUT= leaves one out."""
     variant: str | None = None
     """Variant of a bare model; a run has its own."""
     spec_file: Path | None = None
@@ -176,6 +178,7 @@ def prepare_evaluation(
         selected.split,
         given=selected.given,
         batch_tokens=options.batch_tokens,
+        mapping=selected.mapping,
     )
     return PreparedEvaluation(task, options, folder if run else None, run)
 
@@ -263,13 +266,23 @@ def _select_questions(
     _check_reads_rationales(name, student, options)
     if not options.teacher_rationales:
         selected = read_questions(
-            source, options.split, options.limit, ui, options.config_name
+            source,
+            options.split,
+            options.limit,
+            ui,
+            options.config_name,
+            options.mapping,
         )
         return selected._replace(given=_read_given(selected, options, ui))
     if run is None or student.spec.mix:
         raise ConfigError(
             f"--teacher-chains: {name} was trained on no variant, or on a mix of several. "
             "Pass a run of one variant, such as pre_cot."
+        )
+    if options.mapping:
+        raise ConfigError(
+            "--teacher-chains with --map: the teacher's rationales are for the questions "
+            "as the build has them. Leave one of them out."
         )
     seen = frozenset(student.question_digests)
     return read_unseen_rationales(

@@ -26,6 +26,10 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
     given = ", given the teacher's own rationales" if inputs.teacher_chains else ""
     if inputs.rationales_by is not None:
         given = ", given the rationales of another student"
+    given += "".join(
+        f", asked with {source}" if source else f", without {name}"
+        for name, source in inputs.mapping.items()
+    )
     yield f"{inputs.dataset}/{inputs.split}: {questions}, {inputs.variant}{given}"
     yield from align(list(_table_rows(evaluation)))
     if metrics.scores:

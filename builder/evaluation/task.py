@@ -3,9 +3,10 @@
 The command line, studies and the Python API all evaluate through this module.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from cotbuild.builder.evaluation.models import ResolvedModel
@@ -130,12 +131,14 @@ def make_task(
     *,
     given: GivenRationales | None = None,
     batch_tokens: int = BATCH_TOKENS,
+    mapping: Mapping[str, str] = MappingProxyType({}),
 ) -> EvaluationTask:
     """Combine a student with at least one question of a split.
 
     `given` holds the rationale of each question: it stands in the prompt if the
     student's variant gives one there, else before the label in place of a generated
-    one. Raises ConfigError if the variant gives one and `given` is None, or a package
+    one. `mapping` is what was done to the inputs of the questions, for the record.
+    Raises ConfigError if the variant gives one and `given` is None, or a package
     that scores prose is missing.
     """
     if any(is_scored(question) for question in questions):
@@ -164,5 +167,6 @@ def make_task(
         student.spec,
         split,
         rationales_by=given.by if given is not None else None,
+        mapping=mapping,
     )
     return EvaluationTask(student, items, plan, inputs)

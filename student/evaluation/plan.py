@@ -1,6 +1,7 @@
 """What is evaluated and how: questions with their rows, token limits, the inputs record."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cotbuild.schemas.evaluation import TEACHER, EvaluationInputs
@@ -134,11 +135,12 @@ def make_evaluation_inputs(
     spec: VariantSpec,
     split: str,
     rationales_by: str | None = None,
+    mapping: Mapping[str, str] = MappingProxyType({}),
 ) -> EvaluationInputs:
     """Return the record of everything that decides the results of an evaluation.
 
     `identity` is that of the student, `rationales_by` says whose rationales it is
-    given. `items` must not be empty.
+    given, `mapping` which inputs were asked with or left out. `items` must not be empty.
     """
     has_prose = any(item.question.kind is QuestionKind.PROSE for item in items)
     return EvaluationInputs(
@@ -154,6 +156,7 @@ def make_evaluation_inputs(
         multiline_prose=has_prose and plan.prose.multiline,
         teacher_chains=rationales_by == TEACHER,
         rationales_by=None if rationales_by == TEACHER else rationales_by,
+        mapping=dict(mapping),
         version=EVALUATION_VERSION,
     )
 
