@@ -6,7 +6,7 @@ the files.
 
 import json
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from functools import cache, cached_property
 from string import Template as Text
 from typing import Any, Literal, Self
@@ -56,6 +56,13 @@ HINTED_INPUT_DEFAULTS = {
 } | {QuestionKind.PROSE: "prose_rationalize@1"}
 """The templates of `HINTED_DEFAULTS` for questions with inputs."""
 
+TRANSLATION_INPUTS = frozenset({"source_lang", "target_lang"})
+"""Inputs that make a question in prose the translation of its text."""
+TRANSLATION_DEFAULTS = {
+    Purpose.ELICIT: "translation_zero_shot@1",
+    Purpose.RATIONALIZE: "translation_rationalize@1",
+}
+"""The templates of translations."""
 REFLECT_DEFAULTS = {kind: f"{kind.value}_reflect@1" for kind in QuestionKind}
 """The templates that ask for an evaluation of an attempt."""
 
@@ -499,12 +506,12 @@ def load_templates(
     system: str | None = None,
     *,
     purpose: Purpose = Purpose.ELICIT,
-    has_inputs: bool = False,
+    inputs: Collection[str] = (),
 ) -> dict[QuestionKind, Template]:
     """Load the template of each kind of question: those named, else the defaults.
 
     Of those named, only the ones for `purpose` are used. `system` replaces the system
-    turn of all; an empty one removes it. `has_inputs`: the defaults are ones that show
+    turn of all; an empty one removes it. `inputs`: the defaults are ones that show
     all inputs of a question. Raises ConfigError if two are for the same kind.
     """
     templates: dict[QuestionKind, Template] = {}
@@ -517,16 +524,20 @@ def load_templates(
                 f"are both for kind {template.kind.value}. Pass one a kind."
             )
         templates[template.kind] = template
-    for kind, ref in _default_refs(purpose, has_inputs=has_inputs).items():
+    for kind, ref in _default_refs(purpose, inputs).items():
         templates.setdefault(kind, load_template(ref))
     if system is None:
         return templates
     return {kind: one.replace(system=system or None) for kind, one in templates.items()}
 
 
-def _default_refs(purpose: Purpose, *, has_inputs: bool) -> dict[QuestionKind, str]:
+def _default_refs(purpose: Purpose, inputs: Collection[str]) -> dict[QuestionKind, str]:
     if purpose is Purpose.EVALUATE:
         return REFLECT_DEFAULTS
     if purpose is Purpose.RATIONALIZE:
-        return HINTED_INPUT_DEFAULTS if has_inputs else HINTED_DEFAULTS
-    return INPUT_DEFAULTS if has_inputs else DEFAULTS
+        defaults = HINTED_INPUT_DEFAULTS if inputs else HINTED_DEFAULTS
+    else:
+        defaults = INPUT_DEFAULTS if inputs else DEFAULTS
+    if set(inputs) >= TRANSLATION_INPUTS:
+        return defaults | {QuestionKind.PROSE: TRANSLATION_DEFAULTS[purpose]}
+    return defaults

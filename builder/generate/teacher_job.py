@@ -1,7 +1,7 @@
 """Builds whose rationales are requested from a teacher."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -347,18 +347,18 @@ def resolve_teacher_job(
         eval_splits=eval_splits,
         checksums=split_checksums(config, source, eval_splits),
         grading=grading,
-        templates=load_purpose_templates(config, has_inputs=source.declares_inputs()),
+        templates=load_purpose_templates(config, source.declared_inputs()),
         media=media,
         attempts=attempts,
     )
 
 
 def load_purpose_templates(
-    config: BuildConfig, *, has_inputs: bool = False
+    config: BuildConfig, inputs: Collection[str] = ()
 ) -> Templates:
     """Return the templates of each purpose that the mode needs.
 
-    `has_inputs`: where none is named, they are ones that show all inputs. Raises
+    Where none is named, they are ones that show `inputs`. Raises
     ConfigError where a named template is for none of them.
     """
     purposes = PURPOSES[config.mode]
@@ -374,7 +374,7 @@ def load_purpose_templates(
             config.templates,
             config.system,
             purpose=purpose,
-            has_inputs=has_inputs,
+            inputs=inputs,
         )
         if config.decode == "json":
             # A reply that continues the reference is no JSON.

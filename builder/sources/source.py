@@ -202,25 +202,27 @@ class Source:
         split = canonical_split(split)
         return self._row_parser(self.open_split(split), split).input_names
 
-    def declares_inputs(self) -> bool:
-        """Return whether questions have inputs, by the mapping or the known dataset.
+    def declared_inputs(self) -> tuple[str, ...]:
+        """Return the inputs of questions, by the mapping and the known dataset.
 
         A run with nothing to do asks too, so at most the first rows of a file are read,
         and nothing from the Hub. Raises what `read` raises.
         """
-        columns = self.config.columns.items()
-        if any(column and name not in COLUMN_NAMES for name, column in columns):
-            return True
+        columns = self.config.columns
+        mapped = [
+            name
+            for name, column in columns.items()
+            if column and name not in COLUMN_NAMES
+        ]
         dataset = self.known
         if dataset is None:
             if self.config.name == "bundled" or self.revision is not None:
-                return False
+                return tuple(mapped)
             dataset = self._columns.find(
                 self.open_split(self.split), self.split
             ).dataset
-        if dataset is None:
-            return False
-        return any(name not in self.config.columns for name in dataset.input_names)
+        known = () if dataset is None else dataset.input_names
+        return (*mapped, *(name for name in known if name not in columns))
 
     def image_names(self, split: str) -> tuple[str, ...]:
         """Return those of `input_names` that are pictures."""

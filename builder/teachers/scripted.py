@@ -30,6 +30,8 @@ _ASKS_NUMBER = re.compile(r"\bnumbers?\b", re.IGNORECASE)
 _LABEL_FIRST = re.compile(
     r"(Answer: )?The answer is \(?(.+?)\)? because", re.IGNORECASE
 )
+_ANSWER_HEAD = re.compile(r'begin a new\s+line with "(\w+):"')
+"""Where an answer in prose is to begin."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _OPENINGS = (
     "First look at what is asked about {0} and {1}.",
@@ -88,6 +90,9 @@ def compose_text(
         return ScriptedText(
             f"Answer: The answer is {label} because {clause}", rationale
         )
+    if head := _ANSWER_HEAD.search("\n".join(message.text for message in messages)):
+        text = f"{rationale}\n{head[1]}: {' '.join(_topic_words(prompt))}."
+        return ScriptedText(text, rationale)
     if asks_verdict:
         verdict = ("Accept", "Refine")[answer_draw // 8 % 2]
         text = f"{rationale}\nVerdict: {verdict}\nThe answer is {answer}."

@@ -342,8 +342,19 @@ def test_a_reply_that_is_continued_begins_with_the_target() -> None:
 
 def test_questions_with_inputs_have_defaults_that_show_them() -> None:
     for purpose in (Purpose.ELICIT, Purpose.RATIONALIZE, Purpose.EVALUATE):
-        templates = load_templates([], purpose=purpose, has_inputs=True)
+        templates = load_templates([], purpose=purpose, inputs=["hint"])
         assert all(template.shows_all_inputs for template in templates.values())
+
+
+def test_questions_with_languages_are_translations() -> None:
+    inputs = ["target_lang", "source_lang", "document"]
+    for purpose, ref in (
+        (Purpose.ELICIT, "translation_zero_shot@1"),
+        (Purpose.RATIONALIZE, "translation_rationalize@1"),
+    ):
+        templates = load_templates([], purpose=purpose, inputs=inputs)
+        assert templates[QuestionKind.PROSE].ref == ref
+        assert templates[QuestionKind.CHOICE].shows_all_inputs
 
 
 def test_exemplars_may_have_inputs_and_their_lines_are_left_out_without() -> None:

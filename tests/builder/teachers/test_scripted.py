@@ -12,7 +12,8 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from cotbuild.builder.teachers.scripted import ScriptedTeacher, compose_text
 from cotbuild.prompts.template import Template, builtin_templates, render_messages
-from cotbuild.schemas.answers.extract import extract_answer
+from cotbuild.schemas.answers.grade import grade_completion
+from cotbuild.schemas.answers.reflection import find_evaluation
 from cotbuild.schemas.completion import (
     Answer,
     Completion,
@@ -22,7 +23,14 @@ from cotbuild.schemas.completion import (
     Sampling,
 )
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
+from cotbuild.schemas.question import (
+    Choice,
+    Input,
+    Question,
+    QuestionKind,
+    SourceRef,
+)
+from cotbuild.schemas.rationale import Flag
 from cotbuild.schemas.teacher_config import ScriptedConfig
 
 CHOICE = "Question: Where do washed plates go?\nOptions:\n(A) cupboard\n(B) floor\n(C) oven\n\nThink, then answer."
@@ -215,6 +223,7 @@ def test_says_that_it_is_a_fake() -> None:
 
 
 TARGETS = {
+    QuestionKind.PROSE: "In a cupboard.",
     QuestionKind.CHOICE: "A",
     QuestionKind.YES_NO: "yes",
     QuestionKind.NUMBER: "4",
@@ -244,11 +253,19 @@ def question(kind: QuestionKind) -> Question:
     )
 
 
-@pytest.mark.parametrize(
-    "template", builtin_templates().values(), ids=builtin_templates().keys()
-)
+ANSWERED = {
+    ref: template
+    for ref, template in builtin_templates().items()
+    if not template.gives_target
+}
+"""Templates whose replies hold an answer: the others begin with the target."""
+
+
+@pytest.mark.parametrize("template", ANSWERED.values(), ids=ANSWERED.keys())
 def test_says_what_the_extractor_reads_under_every_template(template: Template) -> None:
-    asked = question(template.kind)
+    names = [*template.needed_inputs, *(["attempt"] if template.follow_up else [])]
+    inputs = tuple(Input(name=name, text="What is given.") for name in names)
+    asked = question(template.kind).model_copy(update={"inputs": inputs})
     messages = render_messages(template, asked)
     many = [
         Request(messages=messages, teacher="scripted", sampling=Sampling(), seed=i)
@@ -260,9 +277,12 @@ def test_says_what_the_extractor_reads_under_every_template(template: Template) 
     ):
         for answer in ask(config, many):
             assert isinstance(answer, Completion)
-            read = extract_answer(
-                answer.text, asked, answer_first=template.answer == "first"
+            read = grade_completion(
+                asked,
+                find_evaluation(answer.text).text,
+                answer_first=template.answer == "first",
+                answer_head=template.answer_head,
             )
             assert (read.answer is not None) is answered, answer.text
             assert read.rationale
-            assert read.flags == ()
+            assert set(read.flags) <= {Flag.NAMES_TARGET}
