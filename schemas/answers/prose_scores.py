@@ -279,4 +279,14 @@ def _score_text(metric: _SacrebleuMetric, pair: ProsePair) -> float:
 def _extract_statistics(metric: _SacrebleuMetric, pair: ProsePair) -> list[int]:
     references = [[reference] for reference in pair.references]
     (counts,) = metric._extract_corpus_statistics([pair.hypothesis], references)
+    _forget_texts(metric)
     return counts
+
+
+def _forget_texts(metric: _SacrebleuMetric) -> None:
+    """Empty the caches of a tokenizer, which keep 65,536 texts of any length."""
+    tokenizer = getattr(metric, "tokenizer", None)
+    for one in (tokenizer, getattr(tokenizer, "_post_tokenizer", None)):
+        clear = getattr(type(one).__call__, "cache_clear", None)
+        if clear is not None:
+            clear()
