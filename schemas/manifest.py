@@ -12,6 +12,7 @@ from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.names import ConfigName, SplitName
+from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.rationale import ROW_VERSION, Verdict
 from cotbuild.schemas.record import FORMAT_VERSION, Record, short_repr
 from cotbuild.schemas.variant import VariantsEntry
@@ -104,6 +105,19 @@ class SourceEntry(Record):
         exclude_if=lambda lines: not lines,
         description="Split to how its columns were understood: kind, columns, and what the "
         "targets are; empty for a known dataset.",
+    )
+
+
+class MediaEntry(Record):
+    """The images of the rationales and questions of a build, each counted once."""
+
+    num_files: int = Field(ge=0, description="Number of different images.")
+    num_bytes: int = Field(ge=0, description="Their size in bytes.")
+    digest: str = Field(
+        description="Digest of their file names in order, which hold their SHA-256."
+    )
+    example: ImageRef | None = Field(
+        description="The first image, which the card shows; None if there is none."
     )
 
 
@@ -226,6 +240,12 @@ class Manifest(Record):
         description="Files and counts of imported rationales; None if they were generated."
     )
     source: SourceEntry = Field(description="Source of the questions.")
+    media: MediaEntry | None = Field(
+        default=None,
+        exclude_if=lambda media: media is None,
+        description="Images of the questions, whose rows then have a column `images`; None if "
+        "no question can have one.",
+    )
     num_planned: int = Field(
         ge=0,
         description="Planned chains: questions × samples, or the number of imported "
@@ -237,6 +257,12 @@ class Manifest(Record):
     verdicts_by_target: dict[str, dict[str, int]] = Field(
         description="Verdicts by kind and target of choice and yes/no questions, since "
         "selecting by verdict may bias the dataset."
+    )
+    inputs: dict[str, int] = Field(
+        default={},
+        exclude_if=lambda inputs: not inputs,
+        description="Questions with a rationale by the inputs that they have; empty if "
+        "they have none.",
     )
     purposes: dict[str, int] = Field(
         description="Rationales by purpose: target hidden (elicit) or shown (rationalize)."

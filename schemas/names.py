@@ -25,7 +25,9 @@ PICTURES = frozenset(
     f"{FIGURES}/{name}.png" for name in ("verdicts", "lengths", "variants")
 )
 """The files in it."""
-RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES}
+MEDIA = "media"
+"""Folder of a build that holds the images of its questions and no config."""
+RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES, MEDIA}
 """Names that a build or a release uses for something else."""
 
 _CONFIG = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_CONFIG_CHARS - 1}}}")

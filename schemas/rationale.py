@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cotbuild.schemas.question import (
     Choice,
+    ImageRef,
     Input,
     Question,
     QuestionKind,
@@ -249,6 +250,11 @@ class Rationale(Record):
         description="Commit of the dataset on the Hub; None for a file."
     )
     row: int = Field(ge=0, description="Index of the row in its split, from 0.")
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The pictures that the question is asked with, in order."""
+        return tuple(one.image for one in self.inputs if one.image is not None)
 
     def question_record(self) -> Question:
         """Return the question that the row is about."""

@@ -12,6 +12,7 @@ from cotbuild.builder.build.directory import (
     read_config,
     read_manifest,
 )
+from cotbuild.builder.storage.answer_store import ANSWERS
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.builder.visible import shell_quote
@@ -84,6 +85,11 @@ class StoredBuild:
         return self.manifest.source.split
 
     @property
+    def is_release(self) -> bool:
+        """Whether this is a release as it was downloaded, not a build of one's own."""
+        return self.manifest.run is None and not (self.folder / ANSWERS).is_dir()
+
+    @property
     def num_failed(self) -> int:
         """The number of rationales that are unscored because a request failed."""
         return self.manifest.num_failed
@@ -142,7 +148,8 @@ class StoredBuild:
     ) -> Iterator[dict[str, Any]]:
         """Yield rows of a config as plain values, without validation.
 
-        By default these are the rows of all splits, with all columns.
+        By default these are the rows of all splits, with all columns but that of the
+        images.
         """
         for entry in self.files(config_name, split):
             yield from read_rows(self.place(entry), columns)

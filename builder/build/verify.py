@@ -2,15 +2,23 @@
 
 import hashlib
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path, PurePosixPath
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.compare import check_equal
 from cotbuild.builder.build.directory import REBUILD
-from cotbuild.builder.card import record_model
+from cotbuild.builder.build.images import ImageCheck, check_image_file
+from cotbuild.builder.card import config_has_images, record_model
 from cotbuild.builder.storage.columns import check_columns
+from cotbuild.builder.storage.images import images_of
 from cotbuild.builder.storage.keys import KEY_DTYPE, count_distinct
-from cotbuild.builder.storage.parquet import RowsDigest, config_digests, read_rows
+from cotbuild.builder.storage.parquet import (
+    RowsDigest,
+    config_digests,
+    read_images,
+    read_rows,
+)
 from cotbuild.builder.storage.places import plain_folder
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256
@@ -34,10 +42,11 @@ def verify_build(
     """
     _ = build.config  # raises DataError if it is missing or damaged
     check_files(build)
-    seen = SeenRows()
+    seen, images = SeenRows(), ImageCheck()
     for entry in build.manifest.files:
-        _check_rows(build, entry, seen, observe)
+        _check_rows(build, entry, seen, images, observe)
     seen.check_unique(build.folder)
+    _check_media(build, images)
     _check_unnamed_files(build)
 
 
@@ -103,6 +112,7 @@ def _check_rows(
     build: StoredBuild,
     entry: FileEntry,
     seen: "SeenRows",
+    images: ImageCheck,
     observe: Callable[[Record], None] | None,
 ) -> None:
     path = build.place(entry)
@@ -112,18 +122,37 @@ def _check_rows(
             f"{path}: belongs to config {entry.config_name!r}, which manifest.json does "
             "not describe. Derive or download the build again."
         )
-    check_columns(path, model)
+    has_images = config_has_images(build.manifest, entry.config_name)
+    check_columns(path, model, has_images=has_images)
+    stored = read_images(path) if has_images else repeat(())
     rows_digest, num_rows = RowsDigest(), 0
     for number, row in enumerate(read_rows(path)):
         where = f"{path} row {number}"
         record = model.parse(row, where)
         seen.add(entry, record, where)
+        images.check_row(images_of(record), next(stored), where)
         if observe is not None:
             observe(record)
         rows_digest.add(row)
         num_rows += 1
     check_equal(path, "number of rows", num_rows, entry.num_rows)
     check_equal(path, "digest of its rows", rows_digest.hexdigest(), entry.digest)
+
+
+def _check_media(build: StoredBuild, images: ImageCheck) -> None:
+    """Check the images as a whole, and in a build of one's own their files.
+
+    A release has the file of one image, for its card.
+    """
+    media = build.manifest.media
+    if media is None:
+        return
+    images.check_entry(build.folder, media)
+    if build.is_release:
+        if media.example is not None:
+            check_image_file(build.folder, media.example.file_name)
+    else:
+        images.check_files(build.folder)
 
 
 class SeenRows:

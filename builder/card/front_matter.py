@@ -7,8 +7,15 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from cotbuild.builder.card.inputs import has_images
 from cotbuild.builder.card.licences import Licence
 from cotbuild.builder.card.markdown import one_line
+from cotbuild.builder.storage.images import (
+    IMAGE_COLUMN,
+    IMAGE_FEATURE,
+    IMAGE_TYPE,
+    is_image_column,
+)
 from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.errors import DataError
@@ -64,19 +71,24 @@ def record_model(manifest: Manifest, config_name: str) -> type[Record] | None:
     return MODELS.get(config_name)
 
 
+def config_has_images(manifest: Manifest, config_name: str) -> bool:
+    """Whether the rows of a config have a column of images."""
+    return manifest.media is not None and config_name in MODELS
+
+
 def config_schema(manifest: Manifest, config_name: str) -> pa.Schema:
     """Return the columns of a config, as the version that built it wrote them."""
     model = record_model(manifest, config_name) or TrainingRow
-    schema = arrow_schema(model)
-    if model not in (Rationale, Question):
-        return schema
-    return pa.schema(
-        [
+    columns = list(arrow_schema(model))
+    if model in MODELS.values():
+        columns = [
             column
-            for column in schema
+            for column in columns
             if ADDED_COLUMNS.get(column.name, 1) <= manifest.row_version
         ]
-    )
+    if config_has_images(manifest, config_name):
+        columns.append(pa.field(IMAGE_COLUMN, IMAGE_TYPE))
+    return pa.schema(columns)
 
 
 def describe_config(manifest: Manifest, config_name: str) -> str:
@@ -191,6 +203,8 @@ def build_front_matter(
     if "choice" in kinds:
         values["task_categories"].insert(1, "multiple-choice")
         values["task_ids"] = ["multiple-choice-qa"]
+    if has_images(manifest):
+        values["task_categories"].append("image-text-to-text")
     values["source_datasets"] = [_source_dataset(manifest)]
     values["tags"] = ["cotbuild", "chain-of-thought", "distillation"]
     values["configs"] = [_config_entry(manifest, name) for name in manifest.digests]
@@ -272,7 +286,13 @@ def dataset_features(schema: pa.Schema) -> list[dict[str, Any]]:
 
     Done here because importing `datasets` takes seconds.
     """
-    return [{"name": field.name, **_feature(field.type)} for field in schema]
+    return [{"name": field.name, **_column_feature(field)} for field in schema]
+
+
+def _column_feature(field: pa.Field) -> dict[str, Any]:
+    if is_image_column(field):
+        return dict(IMAGE_FEATURE)
+    return _feature(field.type)
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:

@@ -11,6 +11,11 @@ from cotbuild.builder.card.front_matter import (
     dump_yaml,
     rows_by_split,
 )
+from cotbuild.builder.card.inputs import (
+    example_image_lines,
+    has_images,
+    input_lines,
+)
 from cotbuild.builder.card.markdown import (
     code_block,
     code_span,
@@ -71,6 +76,7 @@ def _body_lines(manifest: Manifest, release: ReleaseFacts | None) -> list[str]:
 
 def _local_lines(manifest: Manifest) -> list[str]:
     lines = [*_title_lines(manifest), *_split_table(manifest), ""]
+    lines += [*input_lines(manifest), *example_image_lines(manifest)]
     lines += ["## Verdicts", "", *verdict_table(manifest), "", *score_lines(manifest)]
     lines += [*_count_lines(manifest), "", *target_lines(manifest)]
     if manifest.variants is not None:
@@ -123,6 +129,7 @@ def _count_lines(manifest: Manifest) -> list[str]:
 def _release_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     lines = _title_lines(manifest, release.partial)
     lines += ["## Contents", "", *_config_table(manifest), ""]
+    lines += input_lines(manifest)
     lines += _example_lines(manifest, release)
     lines += origin_lines(manifest, with_prompts=True)
     if release.published is not None:
@@ -163,7 +170,11 @@ def _example_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
         if name in release.examples:
             row = _shorten_value(release.examples[name])
             text = json.dumps(row, indent=2, ensure_ascii=False)
-            lines += details_block(f"First row of {name}", code_block(text, "json"))
+            title = f"First row of {name}"
+            if name == "rationales" and has_images(manifest):
+                lines += example_image_lines(manifest)
+                title += " with an image"
+            lines += details_block(title, code_block(text, "json"))
     return lines
 
 

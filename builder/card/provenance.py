@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from cotbuild.builder.card.inputs import has_images
 from cotbuild.builder.card.licences import NOT_ADVICE, Licence
 from cotbuild.builder.card.markdown import (
     code_block,
@@ -271,6 +272,10 @@ def _question_limitations(manifest: Manifest) -> Iterator[str]:
 
 
 def _text_limitations(manifest: Manifest) -> Iterator[str]:
+    if has_images(manifest):
+        yield (
+            "Images are as the source has them, with whatever metadata is in their files."
+        )
     yield (
         "Text written by a model may reproduce its training data and the biases in it; "
         "nothing was filtered for either."

@@ -135,6 +135,12 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
     source = manifest.source
     yield f"{build.folder}  fingerprint {manifest.fingerprint[:16]}"
     yield f"{source.num_questions} questions of {source.dataset}/{source.split}"
+    if manifest.inputs:
+        yield from wrap_text("inputs: ", list_counts(manifest.inputs))
+    if manifest.media is not None:
+        yield (
+            f"images: {manifest.media.num_files:,}, {manifest.media.num_bytes:,} bytes"
+        )
     yield from count_lines(manifest)
     if manifest.rationale_chars:
         low, first_quartile, median, third_quartile, high = manifest.rationale_chars
@@ -230,8 +236,9 @@ def _input_lines(row: Mapping[str, Any]) -> Iterator[str]:
         if image is None:
             shown = one["text"]
         else:
-            size = f"{image['width']} × {image['height']} pixels"
-            shown = f"picture {image['sha256'][:16]}, {image['media_type']}, {size}"
+            kind = image["media_type"].removeprefix("image/")
+            size = f"{image['width']}×{image['height']}"
+            shown = f"{size} {kind} {image['sha256'][:12]}…"
         yield from wrap_text("input      ", f"{one['name']}: {shown}")
 
 

@@ -14,14 +14,17 @@ from typing import Any
 import pyarrow as pa
 
 from cotbuild.builder.build.directory import CARD, CONFIG
+from cotbuild.builder.build.images import ImageCounts
 from cotbuild.builder.build.install import install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import CARD_VERSION, render_card
 from cotbuild.builder.generate.grading import installed_metric
 from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
+from cotbuild.builder.media import MediaStore, media_folder
 from cotbuild.builder.sources.provenance import hub_id
 from cotbuild.builder.storage.answer_store import AnswerIndex
+from cotbuild.builder.storage.images import ReadImage
 from cotbuild.builder.storage.journal import read_header
 from cotbuild.builder.storage.parquet import config_digests, write_split
 from cotbuild.builder.ui import pluralize
@@ -38,7 +41,7 @@ from cotbuild.schemas.manifest import (
     SourceEntry,
     TemplateEntry,
 )
-from cotbuild.schemas.question import Question
+from cotbuild.schemas.question import ImageRef, Question
 from cotbuild.schemas.rationale import ROW_VERSION, Rationale
 
 
@@ -53,16 +56,24 @@ def assemble(
     DataError where the source changed meanwhile.
     """
     counts = BuildCounts()
+    images = _CountedImages(job) if job.may_have_images() else None
+    read_image = None if images is None else images.read
     with staging_folder(job.out) as stage:
         split = job.source.split
         counted_rows = _count_rows(flag_duplicates(rows.rows), counts)
         files = write_split(
-            stage, "rationales", split, Rationale, counted_rows, rows.num_rows
+            stage,
+            "rationales",
+            split,
+            Rationale,
+            counted_rows,
+            rows.num_rows,
+            read_image,
         )
         # Before another split is read, which has dropped rows of its own.
         source = _source_entry(job, rows, counts)
         for eval_split in job.eval_splits:
-            files += _write_questions(job, stage, eval_split)
+            files += _write_questions(job, stage, eval_split, read_image)
             for reason, count in job.source.drops.items():
                 source.dropped[f"{eval_split} {reason}"] = count
         source.eval_questions.update(_rows_by_split(files, "questions"))
@@ -70,6 +81,9 @@ def assemble(
         elapsed_s = time.monotonic() - started
         run = _run_info(job, rows, inputs, counts, elapsed_s)
         manifest = _manifest(job, rows, counts, files, source, run)
+        if images is not None:
+            media = images.counts.entry()
+            manifest = manifest.model_copy(update={"media": media})
         manifest = keep_variants(job.out, manifest, say)
         write_text_atomic(stage / CARD, render_card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
@@ -109,10 +123,31 @@ def _count_rows(rows: Iterable[Rationale], counts: BuildCounts) -> Iterator[Rati
         yield row
 
 
-def _write_questions(job: Job, stage: Path, split: str) -> list[FileEntry]:
+class _CountedImages:
+    """The images of a job, counted as the rows that hold them are written.
+
+    The sources put each into the build's folder of images when they read its question.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.counts = ImageCounts()
+        self._store = MediaStore(media_folder(job.out))
+
+    def read(self, image: ImageRef) -> bytes:
+        """Return the bytes of an image; raises StoreError as `MediaStore.read` does."""
+        data = self._store.read(image)
+        self.counts.add(image, len(data))
+        return data
+
+
+def _write_questions(
+    job: Job, stage: Path, split: str, read_image: ReadImage | None
+) -> list[FileEntry]:
     num_questions = sum(1 for _ in job.source.read(split))
     questions = job.source.read(split)
-    return write_split(stage, "questions", split, Question, questions, num_questions)
+    return write_split(
+        stage, "questions", split, Question, questions, num_questions, read_image
+    )
 
 
 def _check_unchanged(job: Job) -> None:

@@ -36,6 +36,7 @@ DERIVING = (
     "cotbuild.builder.media",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
+    "cotbuild.builder.storage.images",
     "cotbuild.builder.storage.journal",
     "cotbuild.builder.storage.keys",
     "cotbuild.builder.storage.parquet",
@@ -51,6 +52,8 @@ missing here or is listed without need.
 NOT_DERIVING = (
     # The rows of a build whose texts are attempts.
     "cotbuild.builder.build.build",
+    # Counts of the images that rows name, and whether each is there.
+    "cotbuild.builder.build.images",
     # Where files go, and what is kept of the files before.
     "cotbuild.builder.build.directory",
     "cotbuild.builder.build.install",

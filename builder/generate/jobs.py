@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD, find_config
+from cotbuild.builder.build.images import has_media_files
 from cotbuild.builder.generate.code_digest import code_digest
 from cotbuild.builder.generate.grading import installed_metric
 from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
@@ -120,6 +122,11 @@ class Job(ABC):
         }
         return {split: line for split, line in lines.items() if line is not None}
 
+    def may_have_images(self) -> bool:
+        """Whether a question of the build may be asked with an image."""
+        splits = (self.source.split, *self.eval_splits)
+        return any(self.source.image_names(split) for split in splits)
+
     def digest_inputs(self) -> str:
         """Return the digest of all that decides the build's content but the answers.
 
@@ -209,9 +216,10 @@ def is_up_to_date(job: Job, inputs: str, manifest: Manifest) -> bool:
         return False
     if find_config(job.out) is None or not (job.out / CARD).is_file():
         return False
-    return all(
+    has_files = all(
         _has_size(job.out / entry.path, entry.num_bytes) for entry in manifest.files
     )
+    return has_files and has_media_files(StoredBuild(job.out, manifest))
 
 
 def _has_size(path: Path, num_bytes: int) -> bool:

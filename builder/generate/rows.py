@@ -143,6 +143,7 @@ class RowFigures(NamedTuple):
     num_planned: int
     verdicts: dict[str, int]
     verdicts_by_target: dict[str, dict[str, int]]
+    inputs: dict[str, int]
     purposes: dict[str, int]
     flags: dict[str, int]
     answer_rules: dict[str, dict[str, int]]
@@ -166,6 +167,8 @@ class BuildCounts:
     by_rule: dict[str, Counter[str]] = field(default_factory=dict)
     """Verdicts by the rule that read the answer."""
     scores: ScoreMeans = field(default_factory=ScoreMeans)
+    inputs: Counter[str] = field(default_factory=Counter)
+    """Questions by the inputs that they have."""
     flags: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     failure_messages: FailureMessages = field(default_factory=FailureMessages)
@@ -182,7 +185,9 @@ class BuildCounts:
 
     def add(self, row: Rationale) -> None:
         """Count one row."""
-        self.num_questions += row.sample_index == 0
+        if row.sample_index == 0:
+            self.num_questions += 1
+            self.inputs.update(one.name for one in row.inputs)
         self.verdicts[row.verdict.value] += 1
         self.scores.add(row)
         self.flags.update(flag.value for flag in row.flags)
@@ -218,6 +223,7 @@ class BuildCounts:
             num_planned=self.verdicts.total(),
             verdicts=self._verdict_counts(),
             verdicts_by_target=_sorted_counts(self.by_target),
+            inputs=dict(sorted(self.inputs.items())),
             purposes=dict(sorted(self.purposes.items())),
             flags=dict(sorted(self.flags.items())),
             answer_rules=_sorted_counts(self.by_rule),

@@ -13,10 +13,9 @@ from cotbuild.builder.media.check import (
 )
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import open_regular, write_bytes_atomic, write_error
+from cotbuild.schemas.names import MEDIA
 from cotbuild.schemas.question import ImageRef
 
-MEDIA = "media"
-"""Folder of a build that holds its pictures."""
 MAX_PREVIEW_BYTES = 64 << 20
 """Bytes of the pictures that a PreviewStore remembers."""
 

@@ -33,7 +33,6 @@ from cotbuild.builder.release.compose import (
 )
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.release.sanitize import named_config
-from cotbuild.builder.storage.answer_store import ANSWERS
 from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.names import FIGURES
@@ -74,7 +73,7 @@ def check_card(build: StoredBuild) -> list[str]:
     expected = build_front_matter(build.manifest, facts)
     text = render_card(build.manifest, facts)
     _, body = split_card(text, where)
-    if _may_be_edited(build):
+    if not build.is_release:
         _check_front_matter(card, expected, where)
         edited = _first_difference(card, expected, body)
         return [f"not checked: {CARD}, which was edited: {edited}"] if edited else []
@@ -98,16 +97,11 @@ def check_front_matter(build: StoredBuild) -> None:
     _check_front_matter(_read_card(build), expected, f"{build.folder}/{CARD}")
 
 
-def _may_be_edited(build: StoredBuild) -> bool:
-    """Whether this is somebody's own build folder, not a release."""
-    return build.manifest.run is not None or (build.folder / ANSWERS).is_dir()
-
-
 def _is_release_card(build: StoredBuild, card: _Card) -> bool:
     """Whether the card is that of a release; owners may add a licence of their own."""
     if "license" not in card.front_matter:
         return False
-    return not _may_be_edited(build) or str(card.front_matter["license"]) in HUB_IDS
+    return build.is_release or str(card.front_matter["license"]) in HUB_IDS
 
 
 def _read_card(build: StoredBuild) -> _Card:
@@ -275,7 +269,7 @@ def check_pictures(build: StoredBuild) -> list[str]:
 
     A local build has none. Raises DataError if one is missing.
     """
-    if _may_be_edited(build) or not (build.folder / FIGURES).is_dir():
+    if not build.is_release or not (build.folder / FIGURES).is_dir():
         return []
     rows = build.read(RATIONALES, columns=["rationale"])
     drawn = draw_pictures(

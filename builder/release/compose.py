@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.directory import CARD, CONFIG, MANIFEST
+from cotbuild.builder.build.images import image_path
 from cotbuild.builder.card import (
     Licence,
     ReleaseFacts,
@@ -26,6 +27,7 @@ from cotbuild.builder.release.sanitize import (
     refuse_path_as_name,
 )
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
+from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.files import write_bytes_atomic, write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest
@@ -35,6 +37,17 @@ from cotbuild.schemas.names import FIGURES, PICTURES
 def picture_path(name: str) -> str:
     """Return the path of a picture in a release."""
     return f"{FIGURES}/{name}.png"
+
+
+def example_paths(manifest: Manifest) -> list[str]:
+    """Return the path of the image that the card shows, if there is one.
+
+    The other images of a release are only in its rows.
+    """
+    media = manifest.media
+    if media is None or media.example is None:
+        return []
+    return [image_path(media.example)]
 
 
 GENERATED = frozenset({MANIFEST, CONFIG, CARD, *PICTURES})
@@ -109,6 +122,8 @@ def compose_release(
     files = {entry.path: build.place(entry) for entry in manifest.files}
     for path in (*texts, *picture_paths.values()):
         files[path] = folder / path
+    for path in example_paths(manifest):
+        files[path] = safe_place(build.folder, path)
     return ReleaseTree(manifest, licence, dict(sorted(files.items())))
 
 
@@ -166,9 +181,26 @@ def stated_licences(manifest: Manifest) -> dict[str, str | None]:
 
 
 def first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the first row of each config, of the training split if it has one."""
+    """Yield the first row of each config, of the training split if it has one.
+
+    Of the rationales it is the first with the image that the card shows, if there is one.
+    """
     for name in build.manifest.digests:
         splits = [entry.split for entry in build.files(name) if entry.num_rows]
         if splits:
             split = build.split if build.split in splits else splits[0]
-            yield name, next(build.read(name, split))
+            first = next(build.read(name, split))
+            yield name, _row_of_example(build) or first if name == RATIONALES else first
+
+
+def _row_of_example(build: StoredBuild) -> dict[str, Any] | None:
+    """Return the first rationale with the image that the card shows, if there is one."""
+    media = build.manifest.media
+    if media is None or media.example is None:
+        return None
+    sha256 = media.example.sha256
+    for row in build.read(RATIONALES):
+        images = (one["image"] for one in row["inputs"])
+        if any(image is not None and image["sha256"] == sha256 for image in images):
+            return row
+    return None

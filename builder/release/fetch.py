@@ -12,6 +12,7 @@ from cotbuild.builder.build.directory import (
 )
 from cotbuild.builder.build.verify import check_files
 from cotbuild.builder.hub.target import Progress, ReleaseTarget, RemoteState
+from cotbuild.builder.release.compose import example_paths
 from cotbuild.builder.storage.places import safe_path, safe_place
 from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.schemas.errors import DataError, PublishError
@@ -93,7 +94,11 @@ def release_paths(manifest: Manifest, state: RemoteState, release: str) -> list[
     `release` names it in errors. Raises PublishError if a file that the manifest names
     is missing, or its path leads out of the release.
     """
-    paths = [MANIFEST, CONFIG, CARD, *(entry.path for entry in manifest.files)]
+    paths = [
+        *(MANIFEST, CONFIG, CARD),
+        *(entry.path for entry in manifest.files),
+        *example_paths(manifest),
+    ]
     for path in paths:
         safe_path(path, release, PublishError)
         if path not in state.files:

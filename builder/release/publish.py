@@ -19,6 +19,7 @@ from cotbuild.builder.release.compose import (
     ReleaseSpec,
     ReleaseTree,
     compose_release,
+    example_paths,
     partial_reason,
 )
 from cotbuild.builder.release.fetch import find_manifest
@@ -150,7 +151,11 @@ class _Publisher:
         current = find_manifest(self.target, state)
         ours: set[str] = set()
         if current is not None:
-            ours = {*GENERATED, *(entry.path for entry in current.files)}
+            ours = {
+                *GENERATED,
+                *(entry.path for entry in current.files),
+                *example_paths(current),
+            }
         same = self._same_files(state.files)
         plan = plan_release(self.tree.file_sizes(), same, state, ours)
         refuse_foreign(plan, ours, self.target.name)

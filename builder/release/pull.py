@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from cotbuild.builder.build.build import StoredBuild
+from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
 from cotbuild.builder.build.directory import (
     CONFIG,
     INSTALLING,
@@ -16,6 +16,7 @@ from cotbuild.builder.build.directory import (
 )
 from cotbuild.builder.build.install import install_build, lock_build
 from cotbuild.builder.hub.target import ReleaseTarget
+from cotbuild.builder.media import MediaStore, media_folder
 from cotbuild.builder.release.card_check import check_front_matter
 from cotbuild.builder.release.config_check import check_requests
 from cotbuild.builder.release.fetch import FoundRelease, fetch_found, find_release
@@ -27,6 +28,7 @@ from cotbuild.builder.release.rederive import (
 from cotbuild.builder.release.untrusted import left_out_line, received_config
 from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
+from cotbuild.builder.storage.parquet import read_images
 from cotbuild.builder.storage.places import plain_folder, plain_place
 from cotbuild.builder.teachers.identity import (
     load_identity_cache,
@@ -134,6 +136,7 @@ def _install(release: StoredBuild, target: ReleaseTarget, out: Path) -> list[str
             _fill_store(AnswerStore(out), release, target.name)
             _store_teacher(out / ANSWERS, config, manifest.teacher)
             config = _with_local_templates(config, manifest, out)
+        _fill_media(release, out)
         text = config.model_dump_json(indent=2) + "\n"
         write_text_atomic(release.folder / CONFIG, text)
         install_build(out, release.folder, manifest)
@@ -145,6 +148,18 @@ def _install(release: StoredBuild, target: ReleaseTarget, out: Path) -> list[str
 
 def _remove_stage(stage: Path) -> None:
     shutil.rmtree(stage, ignore_errors=True)
+
+
+def _fill_media(release: StoredBuild, out: Path) -> None:
+    """Write the images in the rows of a verified release to the folder of a build."""
+    if release.manifest.media is None:
+        return
+    store = MediaStore(media_folder(out))
+    for config_name in (RATIONALES, QUESTIONS):
+        for entry in release.files(config_name):
+            for images in read_images(release.place(entry)):
+                for image in images:
+                    store.put(image.data)
 
 
 # -- the answer store ------------------------------------------------------------------

@@ -7,6 +7,11 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
+from cotbuild.builder.storage.images import (
+    IMAGE_COLUMN,
+    IMAGE_TYPE,
+    is_image_column,
+)
 from cotbuild.builder.storage.parquet import arrow_type
 from cotbuild.builder.storage.parquet_rows import read_schema
 from cotbuild.schemas.errors import DataError
@@ -16,20 +21,35 @@ MAX_COLUMNS = 1_000
 """Columns of a file that are compared, those inside structs included."""
 
 
-def check_columns(path: Path, model: type[Record]) -> None:
+def check_columns(path: Path, model: type[Record], *, has_images: bool = False) -> None:
     """Check that a file has the columns of `model`: names, order and Arrow types.
 
-    Columns whose field has a default may be missing, since an older version of cotbuild
-    did not write them. Raises DataError at the first column that differs, or if the
+    With `has_images` the column of images comes after them. Columns whose field has a
+    default may be missing, since an older version of cotbuild did not write them.
+    Raises DataError at the first column that differs, or if the
     file cannot be read.
     """
     try:
         schema = read_schema(path, str(path))
     except DataError as error:
         raise DataError(f"{error} Build or download it again.") from error
-    for fault in _column_faults(list(schema), model):
+    columns = list(schema)
+    if has_images:
+        _check_image_column(path, columns)
+        columns.pop()
+    for fault in _column_faults(columns, model):
         raise DataError(
             f"{path}: {fault}. The file was changed; build or download it again."
+        )
+
+
+def _check_image_column(path: Path, columns: Sequence[pa.Field]) -> None:
+    """Raise DataError unless the last column is that of the images."""
+    if not columns or not is_image_column(columns[-1]):
+        raise DataError(
+            f"{path}: the last column is not {IMAGE_COLUMN!r} of type "
+            f"{str(IMAGE_TYPE)!r}, though manifest.json lists images. The file was "
+            "changed; build or download it again."
         )
 
 

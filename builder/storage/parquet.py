@@ -20,6 +20,20 @@ from typing import (
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.images import (
+    FILE_BYTES,
+    GROUP_BYTES,
+    HUGGING_FACE_METADATA,
+    IMAGE_COLUMN,
+    IMAGE_TYPE,
+    ImageBatch,
+    ReadImage,
+    StoredImage,
+    columns_without_images,
+    images_of,
+    is_image_column,
+    parse_images,
+)
 from cotbuild.builder.storage.parquet_rows import ParquetRows, read_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_error
@@ -92,14 +106,15 @@ def write_split(
     model: type[Record],
     rows: Iterable[Record],
     num_rows: int,
+    read_image: ReadImage | None = None,
 ) -> list[FileEntry]:
     """Write rows as `root/config_name/split-…-of-….parquet`; return one entry per file.
 
-    Raises DataError unless there are exactly `num_rows` rows, StoreError if a file
-    cannot be written.
+    `read_image` as in `SplitWriter`. Raises DataError unless there are exactly
+    `num_rows` rows, StoreError if a file cannot be written.
     """
     num_written = 0
-    with SplitWriter(root, config_name, split, model) as writer:
+    with SplitWriter(root, config_name, split, model, read_image) as writer:
         for row in rows:
             writer.add(row)
             num_written += 1
@@ -123,20 +138,31 @@ class WrittenFile(NamedTuple):
 class SplitWriter:
     """Writes the rows of one split in files of ROWS_PER_FILE. A context manager.
 
+    With `read_image` the files have a column with the images of each row, and a row
+    group or file also ends where its images reach GROUP_BYTES or FILE_BYTES. Without,
+    there is no such column.
+
     File names contain the number of files, so files are named when the writer is
     closed, which also fills `entries`. After an error, what was written stays under
     hidden names. Raises StoreError if a file cannot be written.
     """
 
     def __init__(
-        self, root: Path, config_name: str, split: str, model: type[Record]
+        self,
+        root: Path,
+        config_name: str,
+        split: str,
+        model: type[Record],
+        read_image: ReadImage | None = None,
     ) -> None:
         self.entries: list[FileEntry] = []
         self._folder = root / config_name
         self._config_name = config_name
         self._split = split
-        metadata = {_FORMAT_KEY: str(FORMAT_VERSION)}
-        self._schema = arrow_schema(model).with_metadata(metadata)
+        self._schema = _file_schema(model, has_images=read_image is not None)
+        self._images = None if read_image is None else ImageBatch(read_image)
+        self._image_bytes = 0
+        """Bytes of the images in the open file's row groups."""
         self._file: pq.ParquetWriter | None = None
         self._batch: list[dict[str, Any]] = []
         self._num_rows = 0
@@ -148,12 +174,22 @@ class SplitWriter:
         """Append one row."""
         value = row.model_dump(mode="json")
         self._digest.add(value)
+        if self._images is not None:
+            value[IMAGE_COLUMN] = self._images.add(images_of(row))
         self._batch.append(value)
         self._num_rows += 1
-        if len(self._batch) == ROWS_PER_GROUP:
+        if self._is_group_full():
             file = self._flush()
-            if self._num_rows >= ROWS_PER_FILE:
+            if self._is_file_full():
                 self._finish_file(file)
+
+    def _is_group_full(self) -> bool:
+        has_all_rows = len(self._batch) == ROWS_PER_GROUP
+        images = self._images
+        return has_all_rows or (images is not None and images.num_bytes >= GROUP_BYTES)
+
+    def _is_file_full(self) -> bool:
+        return self._num_rows >= ROWS_PER_FILE or self._image_bytes >= FILE_BYTES
 
     def __enter__(self) -> Self:
         return self
@@ -175,12 +211,27 @@ class SplitWriter:
         path = self._hidden_path(len(self._written))
         try:
             if self._file is None:
-                self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+                self._file = self._open_file(path)
             self._file.write_table(pa.Table.from_pylist(self._batch, self._schema))
         except OSError as error:
             raise write_error(path, error) from error
         self._batch.clear()
+        if self._images is not None:
+            self._image_bytes += self._images.num_distinct_bytes
+            self._images.clear()
         return self._file
+
+    def _open_file(self, path: Path) -> pq.ParquetWriter:
+        if self._images is None:
+            return pq.ParquetWriter(path, self._schema, compression="zstd")
+        # A dictionary of a whole row group: the samples of a question share its
+        # images, which are then stored once.
+        return pq.ParquetWriter(
+            path,
+            self._schema,
+            compression="zstd",
+            dictionary_pagesize_limit=2 * GROUP_BYTES,
+        )
 
     def _finish_file(self, file: pq.ParquetWriter) -> None:
         try:
@@ -190,6 +241,7 @@ class SplitWriter:
         self._written.append(WrittenFile(self._num_rows, self._digest.hexdigest()))
         self._file = None
         self._num_rows = 0
+        self._image_bytes = 0
         self._digest = RowsDigest()
 
     def _name_files(self) -> None:
@@ -207,6 +259,16 @@ class SplitWriter:
                 digest=written.digest,
             )
             self.entries.append(entry)
+
+
+def _file_schema(model: type[Record], *, has_images: bool) -> pa.Schema:
+    """Return the columns and the metadata of a file."""
+    metadata: dict[str | bytes, str] = {_FORMAT_KEY: str(FORMAT_VERSION)}
+    schema = arrow_schema(model)
+    if has_images:
+        schema = schema.append(pa.field(IMAGE_COLUMN, IMAGE_TYPE))
+        metadata.update(HUGGING_FACE_METADATA)
+    return schema.with_metadata(metadata)
 
 
 class RowsDigest:
@@ -236,14 +298,25 @@ def read_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file as plain values, in constant memory.
 
-    `columns` of None reads all columns. Raises DataError if the file cannot be read, is
-    not a parquet file of cotbuild, was written by a newer one, or takes more memory than
-    `ParquetRows` allows.
+    `columns` of None reads all columns but that of the images. Raises DataError if the
+    file cannot be read, is not a parquet file of cotbuild, was written by a newer one, or
+    takes more memory than `ParquetRows` allows.
     """
     with ParquetRows(path, str(path)) as file:
         check_format(_format_of(file.schema), str(path))
         _check_plain(file.schema, path)
+        if columns is None:
+            columns = columns_without_images(file.schema)
         yield from file.valid_rows(columns)
+
+
+def read_images(path: Path) -> Iterator[list[StoredImage]]:
+    """Yield the images of each row of a file that has the column, in constant memory.
+
+    Raises DataError as `read_rows` and `parse_images` do.
+    """
+    for number, row in enumerate(read_rows(path, [IMAGE_COLUMN])):
+        yield list(parse_images(row[IMAGE_COLUMN], f"{path} row {number}"))
 
 
 def _format_of(schema: pa.Schema) -> object:
@@ -256,7 +329,7 @@ def _format_of(schema: pa.Schema) -> object:
 def _check_plain(schema: pa.Schema, path: Path) -> None:
     """Raise DataError for a column of a type that no record has, such as a decimal."""
     for field in schema:
-        if not _is_plain(field.type):
+        if not _is_plain(field.type) and not is_image_column(field):
             raise DataError(
                 f"{path}: column {short_repr(field.name)} has the type {field.type}, "
                 "which no column of a build has. Restore the file, or build again."

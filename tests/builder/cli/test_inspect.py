@@ -109,6 +109,6 @@ def test_inputs_are_shown_below_the_question() -> None:
     assert list(rationale_lines(row))[1:] == [
         "question   Which is it?",
         "input      hint: Look twice.",
-        "input      image: picture abababababababab, image/png, 3 × 4 pixels",
+        "input      image: 3×4 png abababababab…",
         "failed     timeout",
     ]
