@@ -9,11 +9,27 @@ decode to.
 
 import json
 import sys
+from typing import Any
 
 from datasets import load_dataset
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
+
+CHAT = (
+    "{% for m in messages %}{{ m.role }}:\n{{ m.content }}<eos>\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:\n{% endif %}"
+)
+"""A chat template for variants of messages."""
+
+
+def texts_of(column: list[Any]) -> list[str]:
+    """The texts of a column: texts as they are, or the turns of messages."""
+    texts = []
+    for value in column:
+        turns = [{"content": value}] if isinstance(value, str) else value
+        texts += [turn["content"] for turn in turns]
+    return texts
 
 
 def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -29,14 +45,17 @@ def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>"
     )
+    made.chat_template = CHAT
+    return made
 
 
 def main(build: str, variant: str, out: str) -> None:
     rows = load_dataset(build, variant, split="train")
-    tokenizer = tokenizer_of([*rows["prompt"], *rows["completion"]])
+    texts = texts_of([*rows["prompt"], *rows["completion"]])
+    tokenizer = tokenizer_of(texts)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,

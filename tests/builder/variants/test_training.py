@@ -5,12 +5,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.commands import cotbuild, rows, write_questions
 
 SCRIPT = Path(__file__).parents[2] / "support" / "train_with_trl.py"
+
+
+def write_spec(path: Path) -> Path:
+    """A variant whose rationale is a turn of the assistant, which is trained on too."""
+    path.write_text(
+        "variants:\n"
+        "  - {name: chat_given, about: a, placement: given_rationale, format: messages,"
+        " train_on: all}\n"
+    )
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +44,31 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "variants",
         folder / "b",
         "--only",
-        "label_only,pre_cot,post_cot_shuffled_words,two_tasks,post_cot_leak_only",
+        "label_only,pre_cot,post_cot_shuffled_words,two_tasks,post_cot_leak_only,"
+        "chat_post_cot,chat_given",
+        "--spec",
+        write_spec(folder / "spec.yaml"),
     )
     return folder / "b"
 
 
-VARIANTS = ["post_cot_shuffled_words", "label_only", "two_tasks", "post_cot_leak_only"]
+VARIANTS = [
+    "post_cot_shuffled_words",
+    "label_only",
+    "two_tasks",
+    "post_cot_leak_only",
+    "chat_post_cot",
+    "chat_given",
+]
+
+
+def as_text(row: dict[str, Any]) -> tuple[str, str]:
+    """A row as the script's chat template renders it, up to the end of text."""
+    prompt, completion = row["prompt"], row["completion"]
+    if isinstance(prompt, str):
+        return prompt, completion
+    turns = [f"{turn['role']}:\n{turn['content']}<eos>\n" for turn in prompt]
+    return "".join(turns) + "assistant:\n", completion[0]["content"]
 
 
 @pytest.mark.slow
@@ -58,9 +88,10 @@ def test_what_is_supervised_is_the_completion_and_the_end_and_nothing_else(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout.splitlines()[-1])
-    known = {(row["prompt"], row["completion"]) for row in rows(build, variant)}
+    known = {as_text(row) for row in rows(build, variant)}
     assert len(said["supervised"]) == 4
     for read, supervised in zip(said["read"], said["supervised"], strict=True):
-        assert supervised.endswith("<eos>")
-        assert (read.replace("<pad>", ""), supervised.removesuffix("<eos>")) in known
+        completion, end, rest = supervised.rpartition("<eos>")
+        assert (end, rest.strip()) == ("<eos>", "")
+        assert (read.replace("<pad>", ""), completion) in known
     assert said["loss"] > 0
