@@ -7,6 +7,7 @@ from datetime import date
 from cotbuild.builder.card.front_matter import ReleaseFacts
 from cotbuild.builder.card.markdown import bibtex_text, code_block, one_line
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.variant import RowFormat
 
 _PAPER = r"""@inproceedings{wadhwa2024mysteries,
   title = {Investigating Mysteries of {CoT}-Augmented Distillation},
@@ -24,10 +25,15 @@ from trl import SFTConfig, SFTTrainer
 rows = {load}
 rows = rows.select_columns(["prompt", "completion"])
 args = SFTConfig(output_dir={folder}, num_train_epochs=2, learning_rate=5e-5)
-trainer = SFTTrainer("HuggingFaceTB/SmolLM2-135M", args=args, train_dataset=rows)
+trainer = SFTTrainer({model}, args=args, train_dataset=rows)
 trainer.train()
 trainer.save_model()\
 """
+
+
+_MODEL = "HuggingFaceTB/SmolLM2-135M"
+_CHAT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The models of the training example: the second has a chat template, for messages."""
 
 
 def load_lines(repo: str, tag: str | None, config_name: str, split: str) -> list[str]:
@@ -59,7 +65,8 @@ def usage_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     lines.append("")
     variant = _example_variant(manifest)
     if variant is not None:
-        lines += ["With TRL:", "", *_training_lines(release, variant, split), ""]
+        model = _CHAT_MODEL if _has_messages(manifest, variant) else _MODEL
+        lines += ["With TRL:", "", *_training_lines(release, variant, split, model), ""]
     return lines + _reproduction_lines(release)
 
 
@@ -71,10 +78,19 @@ def _example_variant(manifest: Manifest) -> str | None:
     return "post_cot" if "post_cot" in names else next(iter(names), None)
 
 
-def _training_lines(release: ReleaseFacts, variant: str, split: str) -> list[str]:
+def _has_messages(manifest: Manifest, variant: str) -> bool:
+    specs = manifest.variants.made.specs if manifest.variants else ()
+    formats = {spec.name: spec.format for spec in specs}
+    return formats.get(variant) is RowFormat.MESSAGES
+
+
+def _training_lines(
+    release: ReleaseFacts, variant: str, split: str, model: str
+) -> list[str]:
     load = _load_call(release.repo, release.tag, variant, split)
     folder = _string_literal(f"runs/{variant}")
-    return code_block(_TRAINING.format(load=load, folder=folder), "python")
+    code = _TRAINING.format(load=load, folder=folder, model=_string_literal(model))
+    return code_block(code, "python")
 
 
 def _reproduction_lines(release: ReleaseFacts) -> list[str]:

@@ -12,7 +12,7 @@ from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.builder.visible import shell_quote
-from cotbuild.prompts.student import StudentPrompt
+from cotbuild.prompts.student import REASONING_CUE, StudentPrompt
 from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
@@ -118,11 +118,16 @@ def _derive_example(spec: VariantSpec, corpus: LoadedCorpus) -> Iterator[str]:
 
 
 def _in_one_line(row: VariantRow) -> str:
-    """Return the end of the prompt and the completion; of messages, every turn."""
+    """Return the end of the prompt and the completion; of messages, every turn.
+
+    The end of a prompt is its last line, or what follows the question if the prompt
+    holds the rationale.
+    """
     if isinstance(row.prompt, str):
-        cue = row.prompt.splitlines()[-1]
+        lines = row.prompt.splitlines()
+        given = [line for line in lines if line.startswith(f"{REASONING_CUE} ")]
         first, *others = row.completion_text.splitlines()
-        return " ⏎ ".join([cue + first, *others])
+        return " ⏎ ".join([*given, lines[-1] + first, *others])
     first_turn, *later_turns = row.prompt
     cue = first_turn.content.splitlines()[-1]
     completion = ChatTurn(role="assistant", content=row.completion_text)
