@@ -17,6 +17,7 @@ from cotbuild.builder.sources import (
     choice_targets,
     choices,
     ids,
+    languages,
     make,
     option_columns,
     overlap,
@@ -25,7 +26,7 @@ from cotbuild.builder.sources import (
     targets,
 )
 from cotbuild.builder.sources.base import BadRow
-from cotbuild.builder.sources.datasets import gsm8k, quarel
+from cotbuild.builder.sources.datasets import alma, esnli, gsm8k, quarel, scienceqa
 from cotbuild.builder.sources.files import csv_dialect, csv_rows
 from cotbuild.builder.teachers.http import wire
 from cotbuild.builder.teachers.http.advice import advise_on_rejection
@@ -369,6 +370,13 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "read_target": embedded_questions.read_target,
     # sources
     "clean_text": make.clean_text,
+    "language_name": languages.language_name,
+    "find_direction": lambda text: languages.find_direction(text, [text[:9], "en"]),
+    "alma.matches": lambda text: alma.matches({"translation": {text: "", "en": ""}}),
+    "esnli.rationales": lambda text: esnli.rationales({"explanation_1": text}),
+    "scienceqa.rationales": lambda text: scienceqa.rationales(
+        {"lecture": text, "solution": text}
+    ),
     "parse_choices": _unless_refused(choices.parse_choices),
     "split_lettered": choices.split_lettered,
     "parse_list_text": _unless_refused(python_text.parse_list_text),

@@ -14,6 +14,11 @@ import yaml
 
 from cotbuild.builder.sources.datasets import KNOWN_DATASETS
 
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49"
+    "44415478da63105030000000a400610a9baede0000000049454e44ae426082"
+)
+"""A picture of one pixel."""
 CHOICES = {"label": ["A", "B"], "text": ["a fork", "a spoon"]}
 Rows = list[dict[str, Any]]
 ROWS: dict[str, dict[str, Any]] = {
@@ -50,6 +55,21 @@ ROWS: dict[str, dict[str, Any]] = {
         "facts": "Tea is wet.",
     },
     "gsm8k": {"question": "One and 1,000?", "answer": "It is 1,001.\n#### 1,001"},
+    "scienceqa": {
+        "image": {"bytes": PNG, "path": "image.png"},
+        "question": "Which is wet?",
+        "choices": ["tea", "sand"],
+        "answer": 0,
+        "hint": "Pour it.",
+        "task": "closed choice",
+        "grade": "grade2",
+        "subject": "natural science",
+        "topic": "physics",
+        "category": "Materials",
+        "skill": "Compare",
+        "lecture": "",
+        "solution": "Tea is a liquid.",
+    },
     "svamp": {
         "ID": "chal-1",
         "Body": "Ann has 2 cups.",

@@ -94,8 +94,12 @@ for name in sys.argv[1:]:
         ("Mercury_2", "What stirs tea?", "B"),
         ("s1", "Is tea wet?", "no"),
         ("574ddecbd5b3a0c1", "One and 1,000?", "1001"),
+        ("70f07012159f4860", "Which is wet?", "A"),
         ("chal-1", "Ann has 2 cups. How many?", "2"),
     ]
+    science = questions[2 * list(ROWS).index("scienceqa")]
+    assert [one["name"] for one in science["inputs"]] == ["hint", "image"]
+    assert science["inputs"][1]["image"]["width"] == 1
     for name, question in zip(ROWS, questions[::2], strict=True):
         assert question["source"] == {
             "dataset": KNOWN_DATASETS[name].hub_id,
