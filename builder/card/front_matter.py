@@ -23,7 +23,7 @@ from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record, short_repr
-from cotbuild.schemas.variant import TrainingRow, row_model
+from cotbuild.schemas.variant import MessagesRow, TrainingRow, row_model
 from cotbuild.schemas.yaml_text import parse_yaml
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}
@@ -73,7 +73,9 @@ def record_model(manifest: Manifest, config_name: str) -> type[Record] | None:
 
 def config_has_images(manifest: Manifest, config_name: str) -> bool:
     """Whether the rows of a config have a column of images."""
-    return manifest.media is not None and config_name in MODELS
+    if manifest.media is None:
+        return False
+    return record_model(manifest, config_name) in (*MODELS.values(), MessagesRow)
 
 
 def config_schema(manifest: Manifest, config_name: str) -> pa.Schema:

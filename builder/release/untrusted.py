@@ -84,8 +84,9 @@ def received_config(
             "model": _plain_model_name(public.teacher.model),
         }
     )
+    # Who uses the release decides whether addresses in its source are contacted.
     source = public.source.model_copy(
-        update={"name": _plain_source_name(public.source.name)}
+        update={"name": _plain_source_name(public.source.name), "fetch_images": False}
     )
     received = public.model_copy(update={"source": source, "teacher": teacher})
     changed = [

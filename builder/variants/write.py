@@ -17,6 +17,7 @@ from cotbuild.builder.build.install import (
 )
 from cotbuild.builder.build.kept_variants import with_variants
 from cotbuild.builder.card import render_card
+from cotbuild.builder.media import MediaStore, media_folder
 from cotbuild.builder.storage.parquet import SplitWriter
 from cotbuild.builder.variants.derive import MAX_MEASURED, VariantDeriver
 from cotbuild.builder.variants.example import RationaleExample
@@ -30,6 +31,7 @@ from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
 from cotbuild.schemas.variant import (
+    MessagesRow,
     VariantEntry,
     VariantsEntry,
     VariantSet,
@@ -172,9 +174,7 @@ def _write_training_rows(
     split = deriver.build.split
     with ExitStack() as stack:
         writers = {
-            spec.name: stack.enter_context(
-                SplitWriter(stage, spec.name, split, row_model(spec))
-            )
+            spec.name: stack.enter_context(_open_writer(deriver, stage, spec, split))
             for spec in deriver.variants.specs
         }
         for number, example in enumerate(deriver.examples(), start=1):
@@ -189,6 +189,17 @@ def _write_training_rows(
     return [entry for writer in writers.values() for entry in writer.entries]
 
 
+def _open_writer(
+    deriver: VariantDeriver, stage: Path, spec: VariantSpec, split: str
+) -> SplitWriter:
+    """Return the writer of a variant's split; rows of messages have their images."""
+    build, model = deriver.build, row_model(spec)
+    if build.manifest.media is None or model is not MessagesRow:
+        return SplitWriter(stage, spec.name, split, model)
+    store = MediaStore(media_folder(build.folder))
+    return SplitWriter(stage, spec.name, split, model, store.read)
+
+
 def _write_evaluation_rows(deriver: VariantDeriver, stage: Path) -> list[FileEntry]:
     """Write the evaluation questions of every variant that can be evaluated."""
     writers: dict[tuple[str, str], SplitWriter] = {}
@@ -200,7 +211,7 @@ def _write_evaluation_rows(deriver: VariantDeriver, stage: Path) -> list[FileEnt
                     continue
                 key = (spec.name, split)
                 if key not in writers:
-                    writer = SplitWriter(stage, spec.name, split, row_model(spec))
+                    writer = _open_writer(deriver, stage, spec, split)
                     writers[key] = stack.enter_context(writer)
                 writers[key].add(row)
     return [entry for writer in writers.values() for entry in writer.entries]

@@ -334,11 +334,15 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
     def alter(config: JSON) -> None:
         config["teacher"].update(hostile_teacher(url))
         config["source"]["name"] = "/home/you/questions"
+        config["source"]["fetch_images"] = True
 
     edit_json(release / "build.json", alter)
     out = tmp_path / "out"
     said = cotbuild("pull", f"file:{release}", out)
-    cut = "source.name, teacher.model, teacher.endpoints, teacher.server"
+    cut = (
+        "source.name, source.fetch_images, teacher.model, teacher.endpoints, "
+        "teacher.server"
+    )
     assert (
         f"{out}/build.json: settings of the publisher's machine were left out: how to reach the teacher, {cut}"
         in said.stderr

@@ -47,7 +47,7 @@ def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of 8 questions, 4 of them with an image; not to be written to."""
     out = tmp_path_factory.mktemp("made") / "build"
     here(*generate_words(source, out))
-    here("variants", out, "--only", "post_cot,label_only")
+    here("variants", out, "--only", "post_cot,chat_post_cot")
     return out
 
 
@@ -100,9 +100,23 @@ def test_the_rows_and_the_folder_hold_every_image(made: Path) -> None:
     verify_folder(made, VerifyOptions())
 
 
-def test_variants_of_text_have_no_images(made: Path) -> None:
+def test_rows_of_messages_have_images_and_rows_of_text_do_not(made: Path) -> None:
     [path] = (made / "post_cot").glob("train-*.parquet")
     assert "images" not in pq.read_schema(path).names
+    build = StoredBuild.open(made)
+    for split in ("train", "test"):
+        [entry] = build.files("chat_post_cot", split)
+        names = [
+            [image.path for image in images]
+            for images in read_images(build.place(entry))
+        ]
+        by_id = {row.question_id: row.images for row in build.rationales()}
+        by_id |= {question.id: question.images for question in build.questions()}
+        assert names == [
+            [image.file_name for image in by_id[row.question_id]]
+            for row in build.rows("chat_post_cot", split)
+        ]
+        assert {len(images) for images in names} == {0, 1}
 
 
 def test_datasets_gives_images_of_a_build_and_of_a_release(
@@ -111,12 +125,11 @@ def test_datasets_gives_images_of_a_build_and_of_a_release(
     import datasets
 
     for folder in (made, published):
-        for name in ("rationales", "questions"):
+        for name in ("rationales", "questions", "chat_post_cot"):
             loaded = datasets.load_dataset(
                 str(folder), name, cache_dir=str(tmp_path / folder.name)
             )
-            [split] = loaded.values()
-            shown = [row["images"] for row in split]
+            shown = [row["images"] for split in loaded.values() for row in split]
             assert {len(images) for images in shown} == {0, 1}
             pixels = [image.getpixel((0, 0)) for images in shown for image in images]
             assert all(pixel[1:] == (30, 200) for pixel in pixels)
