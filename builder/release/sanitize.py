@@ -53,6 +53,8 @@ def named_config(config: BuildConfig, manifest: Manifest) -> BuildConfig:
 
 
 def _public_source(source: SourceConfig, manifest: Manifest) -> SourceConfig:
+    # The folder of the pictures is one of this machine; the rows hold the pictures.
+    source = source.model_copy(update={"images": None})
     if source.name in ("bundled", *KNOWN_DATASETS):
         return source
     if manifest.source.hub_id is None:

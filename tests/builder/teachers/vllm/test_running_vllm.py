@@ -5,7 +5,6 @@ minutes long.
 import asyncio
 import importlib.util
 import json
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,15 +19,13 @@ from cotbuild.builder.teachers import open_teacher, teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
-from cotbuild.builder.teachers.vllm.process import GuardedProcess, new_run_dir
-from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
 from cotbuild.prompts.template import load_template, render_messages
 from cotbuild.schemas.completion import Completion, Message
 from cotbuild.schemas.rationale import Verdict
-from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
+from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.commands import DATA, here
-from tests.support.http_teacher import free_port
 from tests.support.teacher_contract import WINDOW, Contract, ask_all, request
+from tests.support.vllm_server import serve_vllm
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,47 +44,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the embedded model is served."""
     log = tmp_path_factory.mktemp("vllm") / "log"
     model = asyncio.run(embedded_model(log, print))
-    settings = tune_vllm(detect_machine(), ServerConfig(max_num_seqs=WINDOW), 2048)
-    port, run_dir = free_port(), new_run_dir()
-    command = [
-        sys.executable,
-        "-m",
-        "vllm.entrypoints.openai.api_server",
-        "--model",
-        str(model),
-    ]
-    command += [
-        "--served-model-name",
-        NAME,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        *settings.args,
-    ]
-    private = {
-        "TMPDIR": str(run_dir),
-        "VLLM_RPC_BASE_PATH": str(run_dir),
-        "HF_HUB_OFFLINE": "1",
-    }
-    server = GuardedProcess(command, settings.env | private, log, run_dir)
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        asyncio.run(server.stop())
-
-
-def wait_until_healthy(address: str, server: GuardedProcess) -> None:
-    deadline = time.monotonic() + 300
-    while True:
-        assert server.exit_code() is None, server.last_error()
-        assert time.monotonic() < deadline
-        try:
-            urllib.request.urlopen(address, timeout=10).close()
-            return
-        except OSError:
-            time.sleep(0.5)
+    with serve_vllm(model, NAME, log, max_num_seqs=WINDOW, max_len=2048) as served:
+        yield served
 
 
 class TestRunningVllm(Contract):
