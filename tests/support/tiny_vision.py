@@ -45,22 +45,26 @@ def make_tiny_vision(folder: Path, tokenizer_folder: Path) -> Path:
 
     `tokenizer_folder` has the tokenizer of the embedded model.
     """
-    import torch
-    from transformers import AutoTokenizer, Idefics3ForConditionalGeneration
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
-    added = [*_MODEL_TOKENS, *_GRID_TOKENS]
-    tokenizer.add_special_tokens({"additional_special_tokens": added})
-    tokenizer.chat_template = _CHAT_TEMPLATE
-    torch.manual_seed(0)
-    make_model: Any = Idefics3ForConditionalGeneration
-    model = make_model(_make_config(tokenizer))
-    model.to(torch.float32).save_pretrained(folder)
-    _make_processor(tokenizer).save_pretrained(folder)
+    processor = make_processor(tokenizer)
+    make_model(tokenizer).save_pretrained(folder)
+    processor.save_pretrained(folder)
     # transformers writes the template of a processor to a file of its own.
     (folder / "chat_template.jinja").write_text(_CHAT_TEMPLATE, encoding="utf-8")
     _name_slow_processor(folder)
     return folder
+
+
+def make_model(tokenizer: Any) -> Any:
+    """Return the model, for a tokenizer that `make_processor` was given before."""
+    import torch
+    from transformers import Idefics3ForConditionalGeneration
+
+    torch.manual_seed(0)
+    make: Any = Idefics3ForConditionalGeneration
+    return make(_make_config(tokenizer)).to(torch.float32)
 
 
 def _make_config(tokenizer: Any) -> Any:
@@ -95,12 +99,16 @@ def _make_config(tokenizer: Any) -> Any:
     )
 
 
-def _make_processor(tokenizer: Any) -> Any:
+def make_processor(tokenizer: Any) -> Any:
+    """Return the processor; the tokenizer gets the tokens of images and a template."""
     from transformers import Idefics3Processor
     from transformers.models.idefics3.image_processing_pil_idefics3 import (
         Idefics3ImageProcessorPil,
     )
 
+    added = [*_MODEL_TOKENS, *_GRID_TOKENS]
+    tokenizer.add_special_tokens({"additional_special_tokens": added})
+    tokenizer.chat_template = _CHAT_TEMPLATE
     image_processor = Idefics3ImageProcessorPil(
         size={"longest_edge": 2 * IMAGE_SIZE},
         max_image_size={"longest_edge": IMAGE_SIZE},

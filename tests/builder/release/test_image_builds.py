@@ -1,7 +1,11 @@
 """Builds with images: in their rows and folder, published, pulled, and from strangers."""
 
 import io
+import json
+import os
 import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +20,7 @@ from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.storage.parquet import read_images
 from cotbuild.schemas.errors import DataError
 from tests.builder.release.conftest import REPO, Run, files_of
-from tests.support.commands import here, rows
+from tests.support.commands import HERE, here, rows
 from tests.support.hub.running import SmallHub
 from tests.support.image_builds import (
     change_images,
@@ -24,6 +28,10 @@ from tests.support.image_builds import (
     write_image_questions,
 )
 from tests.support.pictures import draw_picture
+from tests.support.tiny_vision import IMAGE_TOKENS
+
+PATHS = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE / ".ns")])}
+"""For a child process that imports from the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +318,32 @@ def test_a_link_instead_of_an_image_is_not_followed(
     place.symlink_to(tmp_path / name)
     with pytest.raises(DataError, match="is not a regular file but a link"):
         verify_folder(release, VerifyOptions())
+
+
+# -- training --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_trl_collates_rows_of_messages_with_their_images(
+    made: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.support.collate_with_trl"]
+    done = subprocess.run(
+        [*command, str(made), "chat_post_cot"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **PATHS, "HF_DATASETS_CACHE": str(tmp_path)},
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    collated = json.loads(done.stdout.splitlines()[-1])
+    trained = list(StoredBuild.open(made).rows("chat_post_cot"))
+    assert collated["supervised"] == [
+        f"{row.completion_text}<|im_end|>\n" for row in trained
+    ]
+    [path] = (made / "chat_post_cot").glob("train-*.parquet")
+    assert [count // IMAGE_TOKENS for count in collated["image_tokens"]] == [
+        len(images) for images in read_images(path)
+    ]
+    assert collated["pixels"][0] == len(trained)
+    assert collated["loss"] > 0
