@@ -34,15 +34,11 @@ def class_lines(metrics: StudentMetrics) -> Iterator[str]:
 def _classification_lines(name: str, found: Classification) -> Iterator[str]:
     shown = found.classes[:MAX_CLASSES]
     with_confusion = len(found.classes) <= MAX_CONFUSION_CLASSES
-    header: tuple[str, ...] = (f"{name}, by target", *_FIGURES)
-    if with_confusion:
-        header = (*header, *_answer_columns(found))
-    rows = [header]
+    answers = _answer_columns(found) if with_confusion else []
+    rows: list[tuple[str, ...]] = [(f"{name}, by target", *_FIGURES, *answers)]
     for position, one in enumerate(shown):
-        row = _class_row(one)
-        if with_confusion:
-            row = (*row, *map(str, found.confusion[position]))
-        rows.append(row)
+        counts = found.confusion[position][: len(answers)]
+        rows.append((*_class_row(one), *map(str, counts)))
     yield from align(rows)
     num_left_out = len(found.classes) - len(shown)
     if num_left_out:
@@ -50,8 +46,14 @@ def _classification_lines(name: str, found: Classification) -> Iterator[str]:
 
 
 def _answer_columns(found: Classification) -> Sequence[str]:
-    """Return the heads of the columns of the confusion matrix."""
-    return [*(f"→ {class_name(one)}" for one in found.classes), "no answer"]
+    """Return the heads of the columns of the confusion matrix.
+
+    The last one, of questions without an answer, is left out if there are none.
+    """
+    columns = [f"→ {class_name(one)}" for one in found.classes]
+    if any(counts[-1] for counts in found.confusion):
+        columns.append("no answer")
+    return columns
 
 
 def _class_row(one: ClassResult) -> tuple[str, ...]:
