@@ -235,6 +235,7 @@ def evaluate(
     *,
     split: str = "test",
     source: str | Path | None = None,
+    mapping: Mapping[str, str] | None = None,
     variant: str | None = None,
     limit: int | None = None,
     base: str | Path | None = None,
@@ -245,8 +246,10 @@ def evaluate(
 
     `student` is what `train` returned, the folder of a run, or a model; a model needs
     `source`, `variant` and `out`. `source` defaults to the build that a run was trained
-    on. `base` is the model that a run in a folder started from, if that is a folder too:
-    a run does not record its path. An interrupted evaluation is resumed by the same call.
+    on. `mapping` asks with another input: `{"question": "asr"}` with the input `asr` in
+    place of the text, `{"asr": ""}` without it. `base` is the model that a run in a
+    folder started from, if that is a folder too: a run does not record its path. An
+    interrupted evaluation is resumed by the same call.
 
     Raises ConfigError for arguments that do not fit the student, DataError if the
     questions cannot be evaluated.
@@ -263,6 +266,7 @@ def evaluate(
     options = EvaluationOptions(
         source=None if source is None else str(source),
         split=split,
+        mapping=mapping or {},
         variant=variant,
         limit=limit,
         base=None if base is None else str(base),

@@ -21,7 +21,14 @@ from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import VariantSet, VariantSpec
 
-_FIELDS_WITH_FLAGS = {"name", "columns", "split", "eval_splits", "on_bad_row"}
+_FIELDS_WITH_FLAGS = {
+    "name",
+    "columns",
+    "tags",
+    "split",
+    "eval_splits",
+    "on_bad_row",
+}
 """Fields of the source that `cotbuild import` has a flag for."""
 
 
@@ -153,6 +160,8 @@ def _source_flags(source: SourceConfig) -> Iterator[str]:
         yield from ("--on-bad-row", source.on_bad_row)
     for field, column in source.columns.items():
         yield from ("--source-map", f"{field}={column}")
+    for tag, column in source.tags.items():
+        yield from ("--tag", f"{tag}={column}")
     for name, value in _changed_values(source).items():
         if name not in _FIELDS_WITH_FLAGS:
             yield from ("--set", f"source.{name}={value}")

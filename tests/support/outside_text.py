@@ -17,6 +17,7 @@ from cotbuild.builder.sources import (
     choice_targets,
     choices,
     ids,
+    inputs,
     languages,
     make,
     option_columns,
@@ -400,6 +401,9 @@ FUNCTIONS: Mapping[str, ReadText] = {
         text, [("A", text), ("B", "b")]
     ),
     "find_option_runs": lambda text: option_columns.find_option_runs([text, "A"]),
+    "read_inputs": lambda text: inputs.read_inputs(
+        {}, {"hint": lambda _: text, "facts": lambda _: [text, text]}
+    ),
     "question form": lambda text: question_form.make_form_getter(
         "A: {a}", {"a": lambda row: row["a"]}
     )({"a": text}),
