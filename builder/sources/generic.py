@@ -117,8 +117,9 @@ class _GenericRows:
             pairs = self._choices(row)
             target, others = self._choice_target(row, pairs), ()
         row_id = clean_id(self._get("id", row)) if "id" in self.getters else None
-        inputs = read_inputs(row, self.inputs)
-        tags = read_tags(row, self.tags)
+        # A million rows without any are read on every run.
+        inputs = read_inputs(row, self.inputs) if self.inputs else ()
+        tags = read_tags(row, self.tags) if self.tags else ()
         return make_question(
             row_id, kind, text, pairs, target, ref, others, inputs, tags
         )

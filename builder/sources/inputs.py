@@ -7,7 +7,7 @@ from typing import Any
 
 from cotbuild.builder.sources.base import IMAGE_NAME, BadRow, BadRowReason, Row
 from cotbuild.builder.sources.choice_targets import parse_position
-from cotbuild.builder.sources.make import clean_text
+from cotbuild.builder.sources.make import clean_text, find_surrogate
 from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.builder.visible import shell_quote
@@ -134,7 +134,15 @@ def _plain_text(value: object, what: str, name: str) -> str:
         position = parse_position(value)
         return str(value if position is None else position)
     if isinstance(value, str | int):
-        return clean_text(str(value))
+        text = clean_text(str(value))
+        fault = find_surrogate(text)
+        if fault is None and "\0" in text:
+            fault = "has a NUL character."
+        if fault is not None:
+            raise BadRow(
+                BadRowReason.BAD_QUESTION, f"{what} {name!r} {short_repr(text)} {fault}"
+            )
+        return text
     raise BadRow(
         BadRowReason.MISSING_FIELD,
         f"{what} {name!r} is {short_repr(value)}, not a text.",

@@ -100,25 +100,25 @@ def make_question(
         row_id = derive_content_id(text, pairs, inputs)
     question_id = row_id
     texts = [question_id, text, *chain.from_iterable(pairs), *other_targets]
-    texts.extend(one.text for one in inputs if one.text is not None)
+    if inputs:
+        texts.extend(one.text for one in inputs if one.text is not None)
     _refuse_nul(texts, target)
-    choices = [{"label": label, "text": option} for label, option in pairs]
+    fields: dict[str, object] = {
+        "id": question_id,
+        "kind": kind,
+        "text": text,
+        "choices": [{"label": label, "text": option} for label, option in pairs],
+        "target": target,
+        "other_targets": other_targets,
+        "source": ref,
+    }
+    if inputs:
+        fields["inputs"] = inputs
+    if tags:
+        fields["tags"] = tags
     try:
         # One call for question and choices: a million rows are validated on every run.
-        return Question.model_validate(
-            {
-                "id": question_id,
-                "kind": kind,
-                "text": text,
-                "choices": choices,
-                "target": target,
-                "other_targets": other_targets,
-                "source": ref,
-                "inputs": inputs,
-                "tags": tags,
-            },
-            strict=False,
-        )
+        return Question.model_validate(fields, strict=False)
     except ValidationError as error:
         raise _bad_question(question_id, kind, pairs, target, error) from error
 

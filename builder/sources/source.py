@@ -1,7 +1,7 @@
 """Source: the validated questions of one dataset, split by split, with final ids."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -352,8 +352,9 @@ class Source:
                 if isinstance(row, BadRow):
                     raise row
                 question = parser.to_question(row, self._source_ref(split, position))
-                if is_in_range or not parser.has_id:
-                    question = self._add_images(question, row, parser)
+                if parser.images is not None and (is_in_range or not parser.has_id):
+                    images = parser.images(row)
+                    question = self._add_images(question, images, parser)
                 question = _with_unique_id(question, seen, parser)
             except BadRow as bad_row:
                 if is_in_range:
@@ -376,12 +377,13 @@ class Source:
             return rows
         return prefetch_images(rows, parser.images, self.images)
 
-    def _add_images(self, question: Question, row: Row, parser: RowParser) -> Question:
-        """Return a question with the pictures of its row.
+    def _add_images(
+        self, question: Question, values: Mapping[str, object], parser: RowParser
+    ) -> Question:
+        """Return a question with the pictures of its row, given by raw values.
 
         Raises BadRow for one that cannot be used, and ConfigError if nothing keeps them.
         """
-        values = {} if parser.images is None else parser.images(row)
         if not values:
             return question
         if self.images is None:

@@ -139,6 +139,16 @@ def test_a_cell_that_is_no_text_is_a_bad_row(write: Write, ask: Ask) -> None:
         ask(path, **settings)
 
 
+@pytest.mark.parametrize("text", ["a\ud800", "a\0b", "\udfff\ud800"])
+@pytest.mark.parametrize("what", ["columns", "tags"])
+def test_no_text_has_a_surrogate_or_nul(
+    what: str, text: str, write: Write, ask: Ask
+) -> None:
+    path = write("a.jsonl", [ROW, {**ROW, "hint": text}])
+    _, source = ask(path, **{what: {"hint": "hint"}}, on_bad_row="drop")
+    assert source.drops == {"bad_question": 1}
+
+
 def test_tags_are_facts_that_nobody_is_shown(write: Write, ask: Ask) -> None:
     path = write("a.jsonl", [ROW, {**ROW, "grade": None, "meta": {"subject": "art"}}])
     tags = {"grade": "grade", "subject": "meta.subject"}
