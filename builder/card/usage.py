@@ -4,8 +4,9 @@ import json
 import shlex
 from datetime import date
 
-from cotbuild.builder.card.front_matter import ReleaseFacts
+from cotbuild.builder.card.front_matter import ReleaseFacts, config_has_images
 from cotbuild.builder.card.markdown import bibtex_text, code_block, one_line
+from cotbuild.builder.storage.images import IMAGE_COLUMN
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.variant import RowFormat
 
@@ -23,8 +24,8 @@ from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
 
 rows = {load}
-rows = rows.select_columns(["prompt", "completion"])
-args = SFTConfig(output_dir={folder}, num_train_epochs=2, learning_rate=5e-5)
+rows = rows.select_columns({columns})
+args = SFTConfig(output_dir={folder}, num_train_epochs=2, learning_rate=5e-5{settings})
 trainer = SFTTrainer({model}, args=args, train_dataset=rows)
 trainer.train()
 trainer.save_model()\
@@ -33,6 +34,7 @@ trainer.save_model()\
 
 _MODEL = "HuggingFaceTB/SmolLM2-135M"
 _CHAT_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_VISION_MODEL = "HuggingFaceTB/SmolVLM-256M-Instruct"
 """The models of the training example: the second has a chat template, for messages."""
 
 
@@ -65,8 +67,7 @@ def usage_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
     lines.append("")
     variant = _example_variant(manifest)
     if variant is not None:
-        model = _CHAT_MODEL if _has_messages(manifest, variant) else _MODEL
-        lines += ["With TRL:", "", *_training_lines(release, variant, split, model), ""]
+        lines += ["With TRL:", "", *_training_lines(manifest, release, variant), ""]
     return lines + _reproduction_lines(release)
 
 
@@ -85,11 +86,22 @@ def _has_messages(manifest: Manifest, variant: str) -> bool:
 
 
 def _training_lines(
-    release: ReleaseFacts, variant: str, split: str, model: str
+    manifest: Manifest, release: ReleaseFacts, variant: str
 ) -> list[str]:
-    load = _load_call(release.repo, release.tag, variant, split)
-    folder = _string_literal(f"runs/{variant}")
-    code = _TRAINING.format(load=load, folder=folder, model=_string_literal(model))
+    columns, settings = ["prompt", "completion"], ""
+    model = _CHAT_MODEL if _has_messages(manifest, variant) else _MODEL
+    if config_has_images(manifest, variant):
+        columns.append(IMAGE_COLUMN)
+        # A row that is cut may lose some of the tokens of its images.
+        settings = ", max_length=None"
+        model = _VISION_MODEL
+    code = _TRAINING.format(
+        load=_load_call(release.repo, release.tag, variant, manifest.source.split),
+        columns=json.dumps(columns),
+        folder=_string_literal(f"runs/{variant}"),
+        settings=settings,
+        model=_string_literal(model),
+    )
     return code_block(code, "python")
 
 

@@ -164,6 +164,17 @@ def test_the_card_shows_the_first_row_with_its_image(published: Path) -> None:
     assert media.example.sha256 in row[0]
 
 
+def test_the_card_trains_a_vision_model_on_rows_of_messages(
+    made: Path, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    here("publish", made, f"file:{release}", "--configs", "chat_post_cot")
+    card = (release / "README.md").read_text()
+    assert 'select_columns(["prompt", "completion", "images"])' in card
+    assert 'SFTTrainer("HuggingFaceTB/SmolVLM-256M-Instruct"' in card
+    verify_folder(release, VerifyOptions())
+
+
 def test_another_run_puts_a_lost_image_back_and_leaves_others_alone(
     build: Path, source: Path
 ) -> None:
