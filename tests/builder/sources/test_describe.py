@@ -1,5 +1,6 @@
 """`cotbuild sources NAME`: at most 80 columns, with a real row and its Question."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from cotbuild.builder.sources import describe_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError
+from tests.support.pictures import draw_picture
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).parents[3]
@@ -54,6 +56,27 @@ def test_a_file_of_a_known_shape_shows_that_datasets_licence(write: Write) -> No
     assert "licence          that of gsm8k, if it is a copy: MIT" in describe_source(
         SourceConfig(name=str(path))
     )
+
+
+def test_the_inputs_and_tags_of_a_question(write: Write) -> None:
+    picture = draw_picture(size=(32, 24))
+    write("a.png", picture)
+    row = {"question": "What is it?", "answer": "red", "pic": "a.png", "h": "A colour."}
+    path = write("train.jsonl", [{**row, "grade": 3}])
+    config = SourceConfig(
+        name=str(path),
+        columns={"image": "pic", "hint": "h"},
+        tags={"grade": "grade"},
+    )
+    lines = list(describe_source(config))
+    assert lines[-5:] == [
+        "  text: What is it?",
+        f"  image: 32×24 png {hashlib.sha256(picture).hexdigest()[:12]}",
+        "  hint: A colour.",
+        "  target: red",
+        "  tags: grade=3",
+    ]
+    assert {entry.name for entry in path.parent.iterdir()} == {"a.png", "train.jsonl"}
 
 
 def test_the_bundled_set() -> None:

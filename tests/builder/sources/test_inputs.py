@@ -14,6 +14,7 @@ from cotbuild.builder.sources.inputs import is_image
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import ImageRef, Input, Question
+from tests.support.commands import here
 
 Write = Callable[..., Path]
 Ask = Callable[..., tuple[list[Question], Source]]
@@ -295,3 +296,20 @@ def test_bytes_are_pictures_whatever_the_name(tmp_path: Path) -> None:
 )
 def test_is_image(value: object, expected: bool) -> None:
     assert is_image(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["sources"], "hint: It snows. target: yes tags: grade=3, topic=physics"),
+        (["generate", "--dry-run", "--teacher", "scripted", "--out", "b"], r"Hint: It snows.\nQuestion: Is it cold?"),
+        (["generate", "--dry-run", "--teacher", "scripted", "--out", "b"], "inputs: hint; target answer as yes or no (1 of 1 rows tell); tags: grade, topic from meta.subject"),
+    ],
+)  # fmt: skip
+def test_the_command_line(words: list[str], shown: str, write: Write) -> None:
+    command, *options = words
+    path = str(write("a.jsonl", [ROW]))
+    source = [path] if command == "sources" else ["--source", path]
+    options += ["--map", "hint=hint", "--tag", "grade", "--tag", "topic=meta.subject"]
+    output = " ".join(here(command, *source, *options).output.split())
+    assert shown in output
