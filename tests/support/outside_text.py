@@ -12,6 +12,7 @@ from cotbuild.builder.cli.inspect import rationale_lines
 from cotbuild.builder.imports import embedded_questions, values
 from cotbuild.builder.imports import run as import_run
 from cotbuild.builder.imports.rows import read_stated_answer
+from cotbuild.builder.media import values as media_values
 from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.builder.sources import (
     choice_targets,
@@ -36,6 +37,7 @@ from cotbuild.builder.teachers.http.replies import parse_reply
 from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.http.served_models import parse_models
 from cotbuild.builder.teachers.http.server_errors import parse_error
+from cotbuild.builder.teachers.vllm.process import find_last_error
 from cotbuild.builder.variants import diff, leak_measure, select
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus, WordTable
@@ -443,6 +445,15 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "redact": _SECRET.redact,
     "parse_load": _unless_refused(lambda text: wire.parse_load(_encode(text))),
     "parse_retry_after": parse_retry_after,
+    "find_last_error": find_last_error,
+    # pictures
+    "parse_picture_value": _unless_refused(media_values.parse_picture_value),
+    "parse_picture_value of a data URI": _unless_refused(
+        lambda text: media_values.parse_picture_value(f"data:image/png,{text}")
+    ),
+    "parse_picture_value of base64": _unless_refused(
+        lambda text: media_values.parse_picture_value(f"iVBORw0KGgo{text}")
+    ),
     "parse_json": _unless_refused(parse_json),
     "parse_json_values": _unless_refused(
         lambda text: parse_json_values(text, allow_nan=True)
@@ -521,6 +532,9 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "parse_load": ("vllm:num_requests_running 1\n", "vllm:num_requests_running{"),
     "redact": ("sk-", "\\\\", "%25"),
     "advise_on_rejection": ("maximum context length ", "unsupported ", "'max_tokens' "),
+    "parse_picture_value of a data URI": ("%2", "%41"),
+    "parse_picture_value of base64": ("A ", "="),
+    "find_last_error": ("Error: a\n", "Model architectures ", "No module named '"),
     "parse_retry_after": ("9", "Mon, 01 Jan 2026 00:00:00 GMT "),
     **{
         f"derive {name}": () if name.endswith(_LIKE_ANOTHER) else ("river ",)
