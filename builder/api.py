@@ -239,6 +239,7 @@ def evaluate(
     variant: str | None = None,
     limit: int | None = None,
     base: str | Path | None = None,
+    rationales_from: TrainedStudent | str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
 ) -> "Evaluation":
@@ -248,8 +249,9 @@ def evaluate(
     `source`, `variant` and `out`. `source` defaults to the build that a run was trained
     on. `mapping` asks with another input: `{"question": "asr"}` with the input `asr` in
     place of the text, `{"asr": ""}` without it. `base` is the model that a run in a
-    folder started from, if that is a folder too: a run does not record its path. An
-    interrupted evaluation is resumed by the same call.
+    folder started from, if that is a folder too: a run does not record its path.
+    `rationales_from` is a student whose rationales this one is given, or the folder of
+    its run or evaluation. An interrupted evaluation is resumed by the same call.
 
     Raises ConfigError for arguments that do not fit the student, DataError if the
     questions cannot be evaluated.
@@ -263,6 +265,11 @@ def evaluate(
         base = base or student.base
     else:
         folder = student
+    given_from = None
+    if isinstance(rationales_from, TrainedStudent):
+        given_from = rationales_from.folder
+    elif rationales_from is not None:
+        given_from = Path(rationales_from)
     options = EvaluationOptions(
         source=None if source is None else str(source),
         split=split,
@@ -270,6 +277,7 @@ def evaluate(
         variant=variant,
         limit=limit,
         base=None if base is None else str(base),
+        rationales_from=given_from,
     )
     return evaluate_student(
         str(folder),

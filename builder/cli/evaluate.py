@@ -154,6 +154,7 @@ def evaluate(
             base=base,
             teacher_rationales=teacher_chains,
             rationales_from=rationales_from,
+            may_generate=not dry_run,
             batch_tokens=batch_tokens,
         )
         terminal = Terminal()

@@ -237,7 +237,7 @@ def closing_lines(run: StudentRun, out: Path) -> list[str]:
     )
     after = f"next: cotbuild evaluate {shell_quote(out)}"
     if data.spec.evaluated.gives_rationale:
-        after += " --rationales-from RUN, a run of rationale_only"
+        after += " --rationales-from RUN (of rationale_only, which writes rationales)"
     return [
         f"{data.spec.ref}: {rows}, {work}, {result['seconds']} s",
         *_length_lines(data),

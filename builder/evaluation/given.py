@@ -33,12 +33,15 @@ def read_student_rationales(
     config_name: str | None,
     limit: int | None,
     ui: Ui,
+    *,
+    may_generate: bool = True,
 ) -> GivenRationales:
     """Return the rationale of each selected question that another student wrote.
 
     `folder` is that of an evaluation, or of a run, whose student then writes the
     rationales that it has not written before. Raises ConfigError if it is neither or
-    writes no rationales, DataError if one of the questions has none.
+    writes no rationales, or has not written them yet and `may_generate` is False;
+    DataError if one of the questions has none.
     """
     questions = selected.questions
     if (folder / RECORD).is_file():
@@ -62,6 +65,11 @@ def read_student_rationales(
     )
     out = evaluation_folder(folder, task.inputs, config_name, limit)
     file = ResultsFile(out, STUDENT_RESULTS, task.inputs)
+    if not may_generate and file.read_finished() is None:
+        raise ConfigError(
+            f"--rationales-from {folder}: its student has not written the rationales of "
+            "these questions, and --dry-run generates nothing. Evaluate that run first."
+        )
     results = task.collect_results(file, ui, "rationales")
     return GivenRationales(_match(folder, results, questions), student.identity)
 

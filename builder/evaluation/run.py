@@ -92,6 +92,8 @@ class EvaluationOptions:
     """Give a run the teacher's rationales of questions that it was not trained on."""
     rationales_from: Path | None = None
     """Folder of a run or an evaluation whose student's rationales a run is given."""
+    may_generate: bool = True
+    """Whether the student of `rationales_from` may write rationales now."""
     batch_tokens: int = BATCH_TOKENS
 
 
@@ -306,6 +308,7 @@ def _read_given(
         options.config_name,
         options.limit,
         ui,
+        may_generate=options.may_generate,
     )
 
 

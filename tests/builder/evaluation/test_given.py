@@ -121,6 +121,18 @@ def test_what_does_not_fit_is_refused_in_one_line(
     assert message in line
 
 
+def test_a_dry_run_writes_no_rationales(made: Made, tmp_path: Path) -> None:
+    first = made.runs["rationale_only"]
+    words = ["--source", made.questions, "--limit", 3, "--base", made.tiny]
+    given = ["--rationales-from", first, "--dry-run"]
+    refused = here("evaluate", made.runs["given_rationale"], *words, *given, code=2)
+    [line] = refused.stderr.splitlines()
+    assert "--dry-run generates nothing. Evaluate that run first." in line
+    here("evaluate", first, *words)
+    here("evaluate", made.runs["given_rationale"], *words, *given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_evaluation_of_fewer_questions_is_named(made: Made, tmp_path: Path) -> None:
     run = made.runs["rationale_only"]
     first = ["--source", made.questions, "--limit", 2, "--base", made.tiny]
