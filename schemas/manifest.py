@@ -109,15 +109,15 @@ class SourceEntry(Record):
 
 
 class MediaEntry(Record):
-    """The images of the rationales and questions of a build, each counted once."""
+    """The pictures of the rationales and questions of a build, each counted once."""
 
-    num_files: int = Field(ge=0, description="Number of different images.")
+    num_files: int = Field(ge=0, description="Number of different pictures.")
     num_bytes: int = Field(ge=0, description="Their size in bytes.")
     digest: str = Field(
         description="Digest of their file names in order, which hold their SHA-256."
     )
     example: ImageRef | None = Field(
-        description="The first image, which the card shows; None if there is none."
+        description="The first picture, which the card shows; None if there is none."
     )
 
 
@@ -243,7 +243,7 @@ class Manifest(Record):
     media: MediaEntry | None = Field(
         default=None,
         exclude_if=lambda media: media is None,
-        description="Images of the questions, whose rows then have a column `images`; None if "
+        description="Pictures of the questions, whose rows then have a column `images`; None if "
         "no question can have one.",
     )
     num_planned: int = Field(

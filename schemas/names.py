@@ -26,7 +26,7 @@ PICTURES = frozenset(
 )
 """The files in it."""
 MEDIA = "media"
-"""Folder of a build that holds the images of its questions and no config."""
+"""Folder of a build that holds the pictures of its questions and no config."""
 RESERVED_VARIANTS = BASE_CONFIGS | {FIGURES, MEDIA}
 """Names that a build or a release uses for something else."""
 

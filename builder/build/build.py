@@ -149,7 +149,7 @@ class StoredBuild:
         """Yield rows of a config as plain values, without validation.
 
         By default these are the rows of all splits, with all columns but that of the
-        images.
+        pictures.
         """
         for entry in self.files(config_name, split):
             yield from read_rows(self.place(entry), columns)

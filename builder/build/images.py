@@ -1,4 +1,4 @@
-"""The images that the rows of a build hold: counted, and checked against their names."""
+"""The pictures that the rows of a build hold: counted, and checked against their names."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ from cotbuild.schemas.question import ImageRef
 
 
 def image_path(image: ImageRef) -> str:
-    """Return the path of an image in a build or a release."""
+    """Return the path of a picture in a build or a release."""
     return f"{MEDIA}/{image.file_name}"
 
 
 def named_images(build: StoredBuild) -> Iterator[ImageRef]:
-    """Yield the images that the rationales and questions of a build name, repeated ones
+    """Yield the pictures that the rationales and questions of a build name, repeated ones
     too; raises DataError.
     """
     for config_name in (RATIONALES, QUESTIONS):
@@ -35,9 +35,9 @@ def named_images(build: StoredBuild) -> Iterator[ImageRef]:
 
 
 def has_media_files(build: StoredBuild) -> bool:
-    """Whether the folder of images has a file for each image of the rows.
+    """Whether the folder of pictures has a file for each picture of the rows.
 
-    True if the build has no images, False if its rows cannot be read.
+    True if the build has no pictures, False if its rows cannot be read.
     """
     if build.manifest.media is None:
         return True
@@ -49,7 +49,7 @@ def has_media_files(build: StoredBuild) -> bool:
 
 
 class ImageCounts:
-    """The different images of rows, as the rows pass by; about 200 bytes each."""
+    """The different pictures of rows, as the rows pass by; about 200 bytes each."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -59,14 +59,14 @@ class ImageCounts:
         return image.file_name in self._sizes
 
     def add(self, image: ImageRef, num_bytes: int) -> None:
-        """Count an image of a row, unless an earlier row has it."""
+        """Count a picture of a row, unless an earlier row has it."""
         if self._first is None:
             self._first = image
         self._sizes[image.file_name] = num_bytes
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Size in bytes of each image by the name of its file, sorted."""
+        """Size in bytes of each picture by the name of its file, sorted."""
         return dict(sorted(self._sizes.items()))
 
     def entry(self) -> MediaEntry:
@@ -80,7 +80,7 @@ class ImageCounts:
 
 
 class ImageCheck:
-    """Checks the images in the rows of a build, each different one once.
+    """Checks the pictures in the rows of a build, each different one once.
 
     Anybody may have written them.
     """
@@ -91,16 +91,16 @@ class ImageCheck:
     def check_row(
         self, images: Sequence[ImageRef], stored: Sequence[StoredImage], where: str
     ) -> None:
-        """Compare the images that a row names with the bytes that it holds.
+        """Compare the pictures that a row names with the bytes that it holds.
 
         `where` names the row. Raises DataError if there are others, or bytes that are
-        not the image described.
+        not the picture described.
         """
         names = [one.path for one in stored]
         expected = [image.file_name for image in images]
         if names != expected:
             raise DataError(
-                f"{where}: its images are {names!r:.200}, but its inputs name "
+                f"{where}: its pictures are {names!r:.200}, but its inputs name "
                 f"{expected!r:.200}. The file was changed; build or download it again."
             )
         for image, found in zip(images, stored, strict=True):
@@ -115,7 +115,7 @@ class ImageCheck:
                 f"{where}: {image.file_name!r}: {fault}. The file was changed; build or "
                 "download it again."
             ) from fault
-        check_equal(where, f"image {image.file_name!r}", found, image)
+        check_equal(where, f"picture {image.file_name!r}", found, image)
         self._counts.add(image, len(data))
 
     def check_entry(self, folder: Path, stated: MediaEntry) -> None:
@@ -123,9 +123,9 @@ class ImageCheck:
         check_equal(folder, "media", self._counts.entry(), stated)
 
     def check_files(self, folder: Path) -> None:
-        """Check that the folder of images of a build has each of them.
+        """Check that the folder of pictures of a build has each of them.
 
-        Raises DataError if one is missing or was changed. Others may be there: images
+        Raises DataError if one is missing or was changed. Others may be there: pictures
         of questions that are not in the build, which a later run may use.
         """
         for name, num_bytes in self._counts.sizes.items():
@@ -133,7 +133,7 @@ class ImageCheck:
 
 
 def check_image_file(folder: Path, name: str, num_bytes: int | None = None) -> None:
-    """Check a file of the folder of images by its name, which is its digest.
+    """Check a file of the folder of pictures by its name, which is its digest.
 
     Raises DataError if it is missing, or has other bytes or another size.
     """
@@ -145,7 +145,7 @@ def check_image_file(folder: Path, name: str, num_bytes: int | None = None) -> N
         )
     except OSError as error:
         raise DataError(
-            f"{path}: {error.strerror}, but a row has this image. Delete manifest.json "
+            f"{path}: {error.strerror}, but a row has this picture. Delete manifest.json "
             "and run the command that wrote the build again; download a release again."
         ) from error
     if not is_same:

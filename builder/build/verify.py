@@ -140,9 +140,9 @@ def _check_rows(
 
 
 def _check_media(build: StoredBuild, images: ImageCheck) -> None:
-    """Check the images as a whole, and in a build of one's own their files.
+    """Check the pictures as a whole, and in a build of one's own their files.
 
-    A release has the file of one image, for its card.
+    A release has the file of one picture, for its card.
     """
     media = build.manifest.media
     if media is None:

@@ -72,7 +72,7 @@ def record_model(manifest: Manifest, config_name: str) -> type[Record] | None:
 
 
 def config_has_images(manifest: Manifest, config_name: str) -> bool:
-    """Whether the rows of a config have a column of images."""
+    """Whether the rows of a config have a column of pictures."""
     if manifest.media is None:
         return False
     return record_model(manifest, config_name) in (*MODELS.values(), MessagesRow)

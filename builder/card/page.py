@@ -173,7 +173,7 @@ def _example_lines(manifest: Manifest, release: ReleaseFacts) -> list[str]:
             title = f"First row of {name}"
             if name == "rationales" and has_images(manifest):
                 lines += example_image_lines(manifest)
-                title += " with an image"
+                title += " with a picture"
             lines += details_block(title, code_block(text, "json"))
     return lines
 

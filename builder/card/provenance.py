@@ -274,7 +274,7 @@ def _question_limitations(manifest: Manifest) -> Iterator[str]:
 def _text_limitations(manifest: Manifest) -> Iterator[str]:
     if has_images(manifest):
         yield (
-            "Images are as the source has them, with whatever metadata is in their files."
+            "Pictures are as the source has them, with whatever metadata is in their files."
         )
     yield (
         "Text written by a model may reproduce its training data and the biases in it; "

@@ -92,7 +92,7 @@ def _training_lines(
     model = _CHAT_MODEL if _has_messages(manifest, variant) else _MODEL
     if config_has_images(manifest, variant):
         columns.append(IMAGE_COLUMN)
-        # A row that is cut may lose some of the tokens of its images.
+        # A row that is cut may lose some of the tokens of its pictures.
         settings = ", max_length=None"
         model = _VISION_MODEL
     code = _TRAINING.format(

@@ -139,7 +139,7 @@ def _summary_lines(build: StoredBuild) -> Iterator[str]:
         yield from wrap_text("inputs: ", list_counts(manifest.inputs))
     if manifest.media is not None:
         yield (
-            f"images: {manifest.media.num_files:,}, {manifest.media.num_bytes:,} bytes"
+            f"pictures: {manifest.media.num_files:,}, {manifest.media.num_bytes:,} bytes"
         )
     yield from count_lines(manifest)
     if manifest.rationale_chars:

@@ -124,9 +124,9 @@ def _count_rows(rows: Iterable[Rationale], counts: BuildCounts) -> Iterator[Rati
 
 
 class _CountedImages:
-    """The images of a job, counted as the rows that hold them are written.
+    """The pictures of a job, counted as the rows that hold them are written.
 
-    The sources put each into the build's folder of images when they read its question.
+    The sources put each into the build's folder of pictures when they read its question.
     """
 
     def __init__(self, job: Job) -> None:
@@ -134,7 +134,7 @@ class _CountedImages:
         self._store = MediaStore(media_folder(job.out))
 
     def read(self, image: ImageRef) -> bytes:
-        """Return the bytes of an image; raises StoreError as `MediaStore.read` does."""
+        """Return the bytes of a picture; raises StoreError as `MediaStore.read` does."""
         data = self._store.read(image)
         self.counts.add(image, len(data))
         return data

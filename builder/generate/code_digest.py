@@ -52,7 +52,7 @@ missing here or is listed without need.
 NOT_DERIVING = (
     # The rows of a build whose texts are attempts.
     "cotbuild.builder.build.build",
-    # Counts of the images that rows name, and whether each is there.
+    # Counts of the pictures that rows name, and whether each is there.
     "cotbuild.builder.build.images",
     # Where files go, and what is kept of the files before.
     "cotbuild.builder.build.directory",

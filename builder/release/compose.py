@@ -40,9 +40,9 @@ def picture_path(name: str) -> str:
 
 
 def example_paths(manifest: Manifest) -> list[str]:
-    """Return the path of the image that the card shows, if there is one.
+    """Return the path of the picture that the card shows, if there is one.
 
-    The other images of a release are only in its rows.
+    The other pictures of a release are only in its rows.
     """
     media = manifest.media
     if media is None or media.example is None:
@@ -183,7 +183,7 @@ def stated_licences(manifest: Manifest) -> dict[str, str | None]:
 def first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the first row of each config, of the training split if it has one.
 
-    Of the rationales it is the first with the image that the card shows, if there is one.
+    Of the rationales it is the first with the picture that the card shows, if there is one.
     """
     for name in build.manifest.digests:
         splits = [entry.split for entry in build.files(name) if entry.num_rows]
@@ -194,7 +194,7 @@ def first_rows(build: StoredBuild) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _row_of_example(build: StoredBuild) -> dict[str, Any] | None:
-    """Return the first rationale with the image that the card shows, if there is one."""
+    """Return the first rationale with the picture that the card shows, if there is one."""
     media = build.manifest.media
     if media is None or media.example is None:
         return None

@@ -151,7 +151,7 @@ def _remove_stage(stage: Path) -> None:
 
 
 def _fill_media(release: StoredBuild, out: Path) -> None:
-    """Write the images in the rows of a verified release to the folder of a build."""
+    """Write the pictures in the rows of a verified release to the folder of a build."""
     if release.manifest.media is None:
         return
     store = MediaStore(media_folder(out))

@@ -24,7 +24,7 @@ MAX_COLUMNS = 1_000
 def check_columns(path: Path, model: type[Record], *, has_images: bool = False) -> None:
     """Check that a file has the columns of `model`: names, order and Arrow types.
 
-    With `has_images` the column of images comes after them. Columns whose field has a
+    With `has_images` the column of pictures comes after them. Columns whose field has a
     default may be missing, since an older version of cotbuild did not write them.
     Raises DataError at the first column that differs, or if the
     file cannot be read.
@@ -44,11 +44,11 @@ def check_columns(path: Path, model: type[Record], *, has_images: bool = False) 
 
 
 def _check_image_column(path: Path, columns: Sequence[pa.Field]) -> None:
-    """Raise DataError unless the last column is that of the images."""
+    """Raise DataError unless the last column is that of the pictures."""
     if not columns or not is_image_column(columns[-1]):
         raise DataError(
             f"{path}: the last column is not {IMAGE_COLUMN!r} of type "
-            f"{str(IMAGE_TYPE)!r}, though manifest.json lists images. The file was "
+            f"{str(IMAGE_TYPE)!r}, though manifest.json lists pictures. The file was "
             "changed; build or download it again."
         )
 

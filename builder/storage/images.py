@@ -1,6 +1,6 @@
-"""The images of rows: a column of bytes beside the columns of a record.
+"""The pictures of rows: a column of bytes beside the columns of a record.
 
-A record holds only the digests of its images. In a parquet file their bytes are in a
+A record holds only the digests of its pictures. In a parquet file their bytes are in a
 last column, `images`, which Hugging Face `datasets` reads as a list of `Image`. It is
 part of no digest of rows, and rows are read without it unless it is asked for.
 """
@@ -20,13 +20,13 @@ IMAGE_FEATURE = {"list": "image"}
 """The type of the column in the front matter of a card."""
 
 GROUP_BYTES = 32 << 20
-"""A row group ends after the row with which its images reach this size."""
+"""A row group ends after the row with which its pictures reach this size."""
 FILE_BYTES = 256 << 20
-"""A file ends after the row group with which its images reach this size, each counted
+"""A file ends after the row group with which its pictures reach this size, each counted
 once a row group.
 """
 MAX_ROW_IMAGE_BYTES = 48 << 20
-"""Most that the images of a row may take: rows of more than 64 MiB are not read."""
+"""Most that the pictures of a row may take: rows of more than 64 MiB are not read."""
 
 _FEATURES = {IMAGE_COLUMN: {"feature": {"_type": "Image"}, "_type": "List"}}
 HUGGING_FACE_METADATA = {
@@ -39,27 +39,27 @@ ReadImage = Callable[[ImageRef], bytes]
 
 
 def images_of(row: object) -> tuple[ImageRef, ...]:
-    """Return the images of a record; none if its kind of record has none."""
+    """Return the pictures of a record; none if its kind of record has none."""
     images: tuple[ImageRef, ...] = getattr(row, "images", ())
     return images
 
 
 class ImageBatch:
-    """The images of the rows of one row group, read as the rows are added."""
+    """The pictures of the rows of one row group, read as the rows are added."""
 
     def __init__(self, read_image: ReadImage) -> None:
         self._read = read_image
         self._data: dict[str, bytes] = {}
         self.num_bytes = 0
-        """Bytes of the images of all rows."""
+        """Bytes of the pictures of all rows."""
 
     @property
     def num_distinct_bytes(self) -> int:
-        """Bytes of the images, each counted once."""
+        """Bytes of the pictures, each counted once."""
         return sum(map(len, self._data.values()))
 
     def add(self, images: Sequence[ImageRef]) -> list[dict[str, Any]]:
-        """Take the images of the next row; return the value of its column.
+        """Take the pictures of the next row; return the value of its column.
 
         Raises DataError if they take more than MAX_ROW_IMAGE_BYTES together, and whatever the
         reading function raises.
@@ -74,7 +74,7 @@ class ImageBatch:
             cell.append({"bytes": data, "path": image.file_name})
         if row_bytes > MAX_ROW_IMAGE_BYTES:
             raise DataError(
-                f"image {images[0].file_name!r} and those beside it in one row take "
+                f"picture {images[0].file_name!r} and those beside it in one row take "
                 f"{row_bytes:,} bytes, more than {MAX_ROW_IMAGE_BYTES >> 20} MiB. Make them "
                 "smaller, or leave the question out."
             )
@@ -82,25 +82,25 @@ class ImageBatch:
         return cell
 
     def clear(self) -> None:
-        """Forget the images: the row group is written."""
+        """Forget the pictures: the row group is written."""
         self._data.clear()
         self.num_bytes = 0
 
 
 def is_image_column(field: pa.Field) -> bool:
-    """Whether a column of a parquet file is the one of images, by name and type."""
+    """Whether a column of a parquet file is the one of pictures, by name and type."""
     return bool(field.name == IMAGE_COLUMN and field.type == IMAGE_TYPE)
 
 
 def columns_without_images(schema: pa.Schema) -> list[str] | None:
-    """Return the columns of a file but that of its images; None if it has none."""
+    """Return the columns of a file but that of its pictures; None if it has none."""
     if IMAGE_COLUMN not in schema.names:
         return None
     return [name for name in schema.names if name != IMAGE_COLUMN]
 
 
 class StoredImage(NamedTuple):
-    """An image as a row holds it. Anybody may have written it."""
+    """A picture as a row holds it. Anybody may have written it."""
 
     data: bytes
     path: str
@@ -108,7 +108,7 @@ class StoredImage(NamedTuple):
 
 
 def parse_images(value: Any, where: str) -> Iterator[StoredImage]:
-    """Yield the images in a value of the column.
+    """Yield the pictures in a value of the column.
 
     `where` names the row in the error. Raises DataError if one has no bytes or no name.
     """
@@ -117,7 +117,7 @@ def parse_images(value: Any, where: str) -> Iterator[StoredImage]:
         path = image.get("path") if isinstance(image, dict) else None
         if not isinstance(data, bytes) or not isinstance(path, str):
             raise DataError(
-                f"{where}: image {number} has no bytes or no path. Build or download "
+                f"{where}: picture {number} has no bytes or no path. Build or download "
                 "it again."
             )
         yield StoredImage(data, path)

@@ -138,8 +138,8 @@ class WrittenFile(NamedTuple):
 class SplitWriter:
     """Writes the rows of one split in files of ROWS_PER_FILE. A context manager.
 
-    With `read_image` the files have a column with the images of each row, and a row
-    group or file also ends where its images reach GROUP_BYTES or FILE_BYTES. Without,
+    With `read_image` the files have a column with the pictures of each row, and a row
+    group or file also ends where its pictures reach GROUP_BYTES or FILE_BYTES. Without,
     there is no such column.
 
     File names contain the number of files, so files are named when the writer is
@@ -162,7 +162,7 @@ class SplitWriter:
         self._schema = _file_schema(model, has_images=read_image is not None)
         self._images = None if read_image is None else ImageBatch(read_image)
         self._image_bytes = 0
-        """Bytes of the images in the open file's row groups."""
+        """Bytes of the pictures in the open file's row groups."""
         self._file: pq.ParquetWriter | None = None
         self._batch: list[dict[str, Any]] = []
         self._num_rows = 0
@@ -225,7 +225,7 @@ class SplitWriter:
         if self._images is None:
             return pq.ParquetWriter(path, self._schema, compression="zstd")
         # A dictionary of a whole row group: the samples of a question share its
-        # images, which are then stored once.
+        # pictures, which are then stored once.
         return pq.ParquetWriter(
             path,
             self._schema,
@@ -298,7 +298,7 @@ def read_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file as plain values, in constant memory.
 
-    `columns` of None reads all columns but that of the images. Raises DataError if the
+    `columns` of None reads all columns but that of the pictures. Raises DataError if the
     file cannot be read, is not a parquet file of cotbuild, was written by a newer one, or
     takes more memory than `ParquetRows` allows.
     """
@@ -311,7 +311,7 @@ def read_rows(
 
 
 def read_images(path: Path) -> Iterator[list[StoredImage]]:
-    """Yield the images of each row of a file that has the column, in constant memory.
+    """Yield the pictures of each row of a file that has the column, in constant memory.
 
     Raises DataError as `read_rows` and `parse_images` do.
     """

@@ -192,7 +192,7 @@ def _write_training_rows(
 def _open_writer(
     deriver: VariantDeriver, stage: Path, spec: VariantSpec, split: str
 ) -> SplitWriter:
-    """Return the writer of a variant's split; rows of messages have their images."""
+    """Return the writer of a variant's split; rows of messages have their pictures."""
     build, model = deriver.build, row_model(spec)
     if build.manifest.media is None or model is not MessagesRow:
         return SplitWriter(stage, spec.name, split, model)

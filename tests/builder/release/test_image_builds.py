@@ -160,7 +160,7 @@ def test_the_card_shows_the_first_row_with_its_image(published: Path) -> None:
     image = f"](media/{media.example.file_name})\n\n<details>\n<summary>First row of"
     assert image in card
     assert image_names(published) == [media.example.file_name]
-    row = card.partition("First row of rationales with an image")[2].partition("```\n")
+    row = card.partition("First row of rationales with a picture")[2].partition("```\n")
     assert media.example.sha256 in row[0]
 
 
@@ -181,7 +181,7 @@ def test_another_run_puts_a_lost_image_back_and_leaves_others_alone(
     before = image_names(build)
     (build / "media" / before[0]).unlink()
     (build / "media" / "note.txt").write_text("mine")
-    with pytest.raises(DataError, match=rf"{before[0]}: .*but a row has this image"):
+    with pytest.raises(DataError, match=rf"{before[0]}: .*but a row has this picture"):
         verify_folder(build, VerifyOptions())
     assert "no open requests" in here(*generate_words(source, build)).stdout
     assert image_names(build) == sorted([*before, "note.txt"])

@@ -164,5 +164,5 @@ def test_an_image_without_bytes_or_name_is_damage(
     table = pq.read_table(path)
     column = pa.array([value], images.IMAGE_TYPE)
     pq.write_table(table.set_column(len(table.schema) - 1, IMAGE_COLUMN, column), path)
-    with pytest.raises(DataError, match="row 0: image 0 has no bytes or no path"):
+    with pytest.raises(DataError, match="row 0: picture 0 has no bytes or no path"):
         list(read_images(path))
