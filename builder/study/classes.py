@@ -1,18 +1,27 @@
 """The classes of questions that share their options, over the seeds of a recipe. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from cotbuild.builder.study.measures import (
-    class_positions,
-    make_class_measure,
-    make_measure,
-)
-from cotbuild.schemas.study.declaration import StudyMetric
+from cotbuild.builder.study.measures import choice_statistics, class_positions
+from cotbuild.builder.study.sample_statistics import RecipeSamples, score_samples
+from cotbuild.builder.study.statistics import Floats
 from cotbuild.schemas.study.record import Measurement, QuestionSet
-from cotbuild.schemas.study.results import RecipeClass, RecipeClasses
-from cotbuild.student.evaluation.classification import class_indices, count_confusion
+from cotbuild.schemas.study.results import (
+    RecipeAccuracy,
+    RecipeClass,
+    RecipeClasses,
+)
+from cotbuild.student.evaluation.bootstrap import resample_sums
+from cotbuild.student.evaluation.classification import (
+    class_f1,
+    class_indices,
+    count_confusion,
+    macro_f1,
+)
 
 
 def recipe_classes(
@@ -24,26 +33,54 @@ def recipe_classes(
     """
     if questions.classes is None:
         return None
-    macro = make_measure(StudyMetric.MACRO_F1, questions)
+    sums = _SeedSums.of(measured, questions)
     return RecipeClasses(
-        macro_f1=macro.score(measured),
-        classes=tuple(_class_results(measured, questions)),
+        macro_f1=sums.score(macro_f1),
+        classes=tuple(_class_results(sums, questions)),
         confusion=_confusion(measured, questions),
     )
 
 
-def _class_results(
-    measured: Sequence[Measurement], questions: QuestionSet
-) -> list[RecipeClass]:
-    classes = []
+class _SeedSums(NamedTuple):
+    """Sums of `class_statistics` of each seed: S seeds, R resamples, K statistics."""
+
+    sums_SK: Floats
+    resampled_SRK: Floats
+    num_questions: int
+
+    @classmethod
+    def of(cls, measured: Sequence[Measurement], questions: QuestionSet) -> Self:
+        statistics = [choice_statistics(questions, one) for one in measured]
+        return cls(
+            sums_SK=np.array([one_QK.sum(axis=0) for one_QK in statistics]),
+            resampled_SRK=np.array([resample_sums(one_QK) for one_QK in statistics]),
+            num_questions=len(questions.targets),
+        )
+
+    def score(self, value_of: Callable[[Floats], Floats]) -> RecipeAccuracy:
+        """Score the recipe by a function of sums (R, K)."""
+        samples = RecipeSamples(
+            value_S=value_of(self.sums_SK),
+            resampled_SR=np.array(
+                [value_of(sums_RK) for sums_RK in self.resampled_SRK]
+            ),
+            num_questions=self.num_questions,
+        )
+        return score_samples(samples)
+
+
+def _class_results(sums: _SeedSums, questions: QuestionSet) -> Iterator[RecipeClass]:
     for position, one in enumerate(questions.classes or ()):
         support = questions.targets.count(one.label)
         if support:
-            f1 = make_class_measure(questions, position).score(measured)
-            classes.append(
-                RecipeClass(label=one.label, text=one.text, support=support, f1=f1)
-            )
-    return classes
+            f1 = sums.score(partial(_f1_of_class, position=position))
+            yield RecipeClass(label=one.label, text=one.text, support=support, f1=f1)
+
+
+def _f1_of_class(sums_RK: Floats, position: int) -> Floats:
+    """Return the F1 of one class; 0 where a resample has neither targets nor answers."""
+    f1_R: Floats = np.nan_to_num(class_f1(sums_RK)[:, position])
+    return f1_R
 
 
 def _confusion(

@@ -30,7 +30,6 @@ from cotbuild.schemas.study.results import Comparison, RecipeAccuracy
 from cotbuild.student.evaluation.bootstrap import resample_sums
 from cotbuild.student.evaluation.classification import (
     NO_CLASS,
-    class_f1,
     class_indices,
     class_statistics,
     macro_f1,
@@ -170,25 +169,15 @@ def make_measure(metric: StudyMetric, questions: QuestionSet) -> Measure:
     if metric.is_accuracy:
         return AccuracyMeasure(metric)
     if metric.is_macro_f1:
-        classes = need_classes(questions, metric)
-        return SumMeasure(
-            partial(_class_statistics, questions, classes, metric), macro_f1
-        )
+        need_classes(questions, metric)
+        if metric is StudyMetric.MACRO_F1:
+            return SumMeasure(partial(choice_statistics, questions), macro_f1)
+        return SumMeasure(partial(free_answer_statistics, questions), macro_f1)
     position = PROSE_METRICS.index(metric.value)
     scorer, name = open_scorer(), PROSE_METRICS[position]
     return SumMeasure(
         partial(_prose_statistics, metric=name),
         lambda sums_RK: corpus_scores(scorer, name, sums_RK) / 100,
-    )
-
-
-def make_class_measure(questions: QuestionSet, position: int) -> Measure:
-    """Return the F1 of the forced choices of the class at a position."""
-    metric = StudyMetric.MACRO_F1
-    classes = need_classes(questions, metric)
-    return SumMeasure(
-        partial(_class_statistics, questions, classes, metric),
-        lambda sums_RK: np.nan_to_num(class_f1(sums_RK)[:, position]),
     )
 
 
@@ -207,14 +196,18 @@ def class_positions(digits: str) -> list[int]:
     return [OPTION_DIGITS.find(digit) if digit != "-" else NO_CLASS for digit in digits]
 
 
-def _class_statistics(
-    questions: QuestionSet,
-    classes: Sequence[Choice],
-    metric: StudyMetric,
-    measured: Measurement,
-) -> Floats:
-    answers = measured.answers
-    digits = answers.choice if metric is StudyMetric.MACRO_F1 else answers.answered
+def choice_statistics(questions: QuestionSet, measured: Measurement) -> Floats:
+    """Return `class_statistics` of the forced choices; the questions have classes."""
+    return _class_statistics(questions, measured.answers.choice)
+
+
+def free_answer_statistics(questions: QuestionSet, measured: Measurement) -> Floats:
+    """Return `class_statistics` of the free answers; the questions have classes."""
+    return _class_statistics(questions, measured.answers.answered)
+
+
+def _class_statistics(questions: QuestionSet, digits: str) -> Floats:
+    classes = questions.classes or ()
     answer_Q = np.array(class_positions(digits), dtype=np.int64)
     target_Q = class_indices(questions.targets, classes)
     return class_statistics(target_Q, answer_Q, len(classes))
