@@ -24,6 +24,8 @@ ALT_TEXTS = {
     ),
 }
 """Alternative text of each picture."""
+_WORDS_ALT_TEXT = "Bar chart, per variant, of the mean length of a rationale"
+"""Of the picture of variants whose rationales are not searched for answers."""
 
 _VARIANTS_NOTE = """\
 Training rows derived from the rationales with verdict {verdicts}, with seed {seed}. \
@@ -55,14 +57,18 @@ def statistics_lines(manifest: Manifest, pictures: Mapping[str, str]) -> list[st
     lines += _picture_lines("lengths", pictures)
     if manifest.variants is not None:
         lines += variant_lines(manifest, manifest.variants)
-        lines += _picture_lines("variants", pictures)
+        has_shares = manifest.variants.num_looked_at > 0
+        alt_text = ALT_TEXTS["variants"] if has_shares else _WORDS_ALT_TEXT
+        lines += _picture_lines("variants", pictures, alt_text)
     return lines
 
 
-def _picture_lines(name: str, pictures: Mapping[str, str]) -> list[str]:
+def _picture_lines(
+    name: str, pictures: Mapping[str, str], alt_text: str | None = None
+) -> list[str]:
     if name not in pictures:
         return []
-    return [f"![{ALT_TEXTS[name]}]({quote(pictures[name])})", ""]
+    return [f"![{alt_text or ALT_TEXTS[name]}]({quote(pictures[name])})", ""]
 
 
 def failure_lines(manifest: Manifest) -> list[str]:
