@@ -18,7 +18,8 @@ TEACHER = "Teacher"
 TRAINING = "Training"
 
 PATH_OPTIONS = frozenset(
-    {"base", "config", "order_from", "out", "source", "spec", "student"}
+    {"attempts", "base", "config", "images", "order_from", "out", "rationales_from"}
+    | {"source", "spec", "student"}
 )
 """Options whose value is, or may be, a path."""
 
