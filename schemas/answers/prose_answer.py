@@ -43,7 +43,7 @@ _ITEM_HEADS = "human|user|instruction|question|q"
 _LINE_START = r"(?m:^)(?P<marks>[ \t>#*_-]*+)"
 _HEAD_END = r"[ \t]*+[*_]{0,3}[ \t]*+(?:(?P<colon>[:\uff1a])|(?=\n))"
 _FENCED = re.compile(r"\s*+```[a-z]{0,12}\n(?P<inner>[^`]*+)```\s*+")
-_QUOTES = {'"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb"}
+_OPENING_QUOTES = "\"'\u2018\u201a\u201c\u201e\u00ab\u2039\u300c\u300e"
 _EMPHASIS = ("**", "__")
 
 
@@ -245,7 +245,8 @@ def _turn_end_pattern(heads: tuple[str, ...]) -> re.Pattern[str]:
 def _unwrap(text: str, start: int, end: int, question: Question) -> tuple[int, int]:
     """Return the span of an answer without white space, and without what encloses it.
 
-    That is a fence, emphasis, or quotes, unless the question is in quotes itself.
+    That is a fence, emphasis, or plain quotes unless the question is in quotes itself.
+    Other quotes are those of the answer: 8 of NTREX's 7,988 references are in such.
     """
     if fenced := _FENCED.fullmatch(text, start, end):
         start, end = fenced.span("inner")
@@ -253,10 +254,8 @@ def _unwrap(text: str, start: int, end: int, question: Question) -> tuple[int, i
     for mark in _EMPHASIS:
         if _encloses(text[start:end], mark, mark):
             start, end = _strip(text, start + len(mark), end - len(mark))
-    opening = text[start : start + 1]
-    closing = _QUOTES.get(opening)
-    is_quoted = question.text.lstrip()[:1] in _QUOTES
-    if closing and not is_quoted and _encloses(text[start:end], opening, closing):
+    is_quoted = question.text.lstrip().startswith(tuple(_OPENING_QUOTES))
+    if not is_quoted and _encloses(text[start:end], '"', '"'):
         start, end = _strip(text, start + 1, end - 1)
     return start, end
 

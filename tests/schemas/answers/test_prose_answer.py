@@ -16,6 +16,7 @@ from cotbuild.schemas.answers.grade import (
 from cotbuild.schemas.answers.prose_scores import PROSE_METRICS, ProseScorer
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.rationale import Flag, Verdict
+from tests.support.commands import DATA
 
 ASKED = Question.create(
     "The dog runs.", kind=QuestionKind.PROSE, target="Der Hund rennt."
@@ -199,6 +200,30 @@ def test_a_question_without_references_is_unscored() -> None:
     asked = ASKED.model_copy(update={"target": None})
     found = grade("It runs.\nAnswer: Der Hund läuft.", asked)
     assert (found.answer, found.verdict) == ("Der Hund läuft.", Verdict.UNSCORED)
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("language", ["deu", "isl", "vie", "zho-CN"])
+def test_every_reference_is_read_as_it_is_written(language: str) -> None:
+    folder = DATA / "tasks" / "mt_ntrex"
+    names = ("src.eng", f"ref.{language}")
+    files = [folder / f"newstest2019-{name}.txt" for name in names]
+    lines = [file.read_text(encoding="utf-8").splitlines() for file in files]
+    changed = []
+    for text, reference in zip(*lines, strict=True):
+        asked = Question.create(text, kind=QuestionKind.PROSE, target=reference)
+        last = grade(
+            f"The words matter.\n\nTranslation: {reference}", asked, flags=False
+        )
+        first = grade(
+            f"{reference}\n\nExplanation: the words.",
+            asked,
+            answer_first=True,
+            flags=False,
+        )
+        if not last.answer == first.answer == reference.strip():
+            changed.append(reference)
+    assert changed == []
 
 
 @given(
