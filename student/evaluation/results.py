@@ -87,7 +87,7 @@ def make_rationale_result(
         rationale_tokens=rationale.tokens,
         answer_tokens=0,
         seconds=seconds,
-        seen=question_digest(question.text) in plan.seen,
+        seen=question_digest(question.full_text) in plan.seen,
     )
 
 
