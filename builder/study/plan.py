@@ -102,7 +102,7 @@ class CellPlanner:
         if known is not None:
             return known
         all_rows = self._build.variant_rows(variant)
-        _check_answers_alone(all_rows.spec)
+        check_answers_alone(all_rows.spec)
         chosen = choose_rationales(all_rows.rows, num_rationales)
         if len(chosen) < num_rationales:
             raise ConfigError(
@@ -120,7 +120,7 @@ class CellPlanner:
         return info
 
 
-def _check_answers_alone(spec: VariantSpec) -> None:
+def check_answers_alone(spec: VariantSpec) -> None:
     """Raise ConfigError for a variant whose students cannot answer a question alone."""
     if not layout_of(spec).has_label or spec.evaluated.gives_rationale:
         raise ConfigError(

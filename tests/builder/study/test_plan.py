@@ -8,8 +8,10 @@ import yaml
 
 from cotbuild.builder.study.folder import read_study
 from cotbuild.builder.study.measures import AccuracyMeasure
+from cotbuild.builder.study.plan import check_answers_alone
 from cotbuild.builder.study.registration import find_changes
 from cotbuild.builder.study.results import decide_gate
+from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.study.declaration import CellKey, StudyMetric, StudyStage
 from cotbuild.schemas.training import Loss
@@ -205,3 +207,10 @@ def test_the_gate_needs_two_standard_errors(
         [(right + seed) / 10 for seed in range(seeds)]
     )
     assert found.untrained == 20.0
+
+
+@pytest.mark.parametrize("variant", ["rationale_only", "given_rationale"])
+def test_a_variant_whose_students_do_not_answer_alone_is_refused(variant: str) -> None:
+    with pytest.raises(ConfigError, match=f"{variant!r}: its students say no label"):
+        check_answers_alone(builtin_variants()[variant])
+    check_answers_alone(builtin_variants()["chat_pre_cot"])

@@ -159,6 +159,24 @@ def test_a_run_on_transformed_rationales_is_rejected() -> None:
     check_attributable(run_of("pre_cot", LAYOUT), "runs/x")
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"placement": "pre_cot", "format": "messages"}, "has rows of messages"),
+        ({"placement": "given_rationale"}, "has the rationale in its prompt"),
+    ],
+)
+def test_a_run_on_rows_that_are_not_attributed_is_rejected(
+    fields: dict[str, str], said: str
+) -> None:
+    run = run_of("pre_cot", LAYOUT)
+    spec = VariantSpec.parse({"name": "v", "about": "a", **fields}, "test")
+    data = run.data.model_copy(update={"spec": spec})
+    with pytest.raises(ConfigError, match=said) as caught:
+        check_attributable(run.model_copy(update={"data": data}), "runs/x")
+    assert "\n" not in str(caught.value)
+
+
 SETTINGS = AttributionSettings(
     student="s", rows="r", layout=LAYOUT, steps=2, baseline="b"
 )
