@@ -15,7 +15,7 @@ from cotbuild.builder.sources.base import (
     PublishedFolder,
     Row,
 )
-from cotbuild.builder.sources.files import FileRows
+from cotbuild.builder.sources.files import FileRows, read_head
 from cotbuild.builder.sources.languages import find_direction
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.sources.translation import INPUT_NAMES, make_translation
@@ -71,7 +71,7 @@ def open_folder(folder: Path, config_name: str | None) -> PublishedFolder | None
     """
     found = [(path, _FILE.fullmatch(path.name)) for path in sorted(folder.iterdir())]
     files = {match.groups(): path for path, match in found if match is not None}
-    if not files:
+    if not files or '"translation"' not in read_head(next(iter(files.values()))):
         return None
     pairs = dict.fromkeys((one, other) for _, one, other in files)
     wanted = _choose_pair(config_name, list(pairs), folder.resolve().name)

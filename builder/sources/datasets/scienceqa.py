@@ -18,7 +18,7 @@ from cotbuild.builder.sources.base import (
     Row,
 )
 from cotbuild.builder.sources.choices import parse_choices
-from cotbuild.builder.sources.files import FileRows, read_values
+from cotbuild.builder.sources.files import FileRows, read_head, read_values
 from cotbuild.builder.sources.make import (
     LETTERS,
     clean_field,
@@ -179,8 +179,12 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def open_folder(folder: Path, config_name: str | None) -> PublishedFolder | None:
     """Return the questions of a folder with problems.json, None for another folder."""
-    if config_name is not None or not (folder / PROBLEMS).is_file():
+    path = folder / PROBLEMS
+    if config_name is not None or not path.is_file():
         return None
+    head = read_head(path)
+    if not all(f'"{column}"' in head for column in _COLUMNS):
+        return None  # problems of another kind
     return PublishedFolder(KNOWN.splits, lambda split: _Problems(folder, split))
 
 

@@ -84,15 +84,18 @@ def rationales(row: Row) -> tuple[str, ...]:
 def open_folder(folder: Path, config_name: str | None) -> PublishedFolder | None:
     """Return the workbooks of one config, None if the folder has none of theirs.
 
-    Without a config they are the Vietnamese ones.
+    Without a config they are the Vietnamese ones. A folder with one workbook a split is
+    no special one.
     """
     found = [(path, _FILE.fullmatch(path.name)) for path in sorted(folder.iterdir())]
+    files = {match.groups(): path for path, match in found if match is not None}
+    has_configs = any(name is not None for _, name in files)
     splits = {
-        canonical_split(match[1]): path
-        for path, match in found
-        if match is not None and match[2] == config_name
+        canonical_split(split): path
+        for (split, name), path in files.items()
+        if name == config_name
     }
-    if not splits:
+    if not splits or not has_configs:
         return None
     return PublishedFolder(tuple(splits), lambda split: FileRows(splits[split]))
 

@@ -9,6 +9,7 @@ from cotbuild.builder.sources.files.formats import (
     may_be_file_name,
 )
 from cotbuild.builder.sources.files.json_rows import read_values
+from cotbuild.builder.sources.files.opening import read_head
 from cotbuild.builder.sources.files.reader import (
     FileRows,
     ParallelRows,
@@ -34,6 +35,7 @@ __all__ = [
     "open_rows",
     "parallel_name",
     "parse_parallel",
+    "read_head",
     "read_parquet",
     "read_values",
 ]

@@ -20,6 +20,7 @@ from cotbuild.schemas.errors import DataError
 MAX_FREE_BYTES = 1 << 30
 MAX_RATIO = 1_000
 """A file may hold MAX_FREE_BYTES decompressed, or MAX_RATIO times its size."""
+HEAD_BYTES = 1 << 16
 COMPRESSION_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 BOM = b"\xef\xbb\xbf"
 PARQUET_MAGIC = b"PAR1"
@@ -79,6 +80,15 @@ def open_content(path: Path) -> Content:
     except BaseException:
         file.close()
         raise
+
+
+def read_head(path: Path) -> str:
+    """Return the first HEAD_BYTES of a file as text, whatever they hold.
+
+    Raises what `open_content` raises.
+    """
+    with open_content(path) as content:
+        return content.file.read(HEAD_BYTES).decode(errors="replace")
 
 
 def _unwrap(file: io.BufferedReader, path: Path) -> Content:

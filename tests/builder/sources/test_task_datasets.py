@@ -385,6 +385,31 @@ def test_the_train_split_in_two_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["train.jsonl", "problems.json"], '{"question": "Is it?", "answer": "yes"}\n'),
+        (["train.de-en.json"], '{"question": "Is it?", "answer": "yes"}\n'),
+    ],
+)
+def test_a_folder_of_other_rows_is_read_by_the_names_of_its_files(
+    names: list[str], text: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text(2 * text)
+    assert [question.text for question in read(tmp_path)] == ["Is it?", "Is it?"]
+
+
+def test_a_folder_with_a_workbook_a_split_has_no_configs(tmp_path: Path) -> None:
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.xlsx").write_bytes(b"")
+    assert sentiment_reasoning.open_folder(tmp_path, None) is None
+    (tmp_path / "test_asr.xlsx").write_bytes(b"")
+    found = sentiment_reasoning.open_folder(tmp_path, "asr")
+    assert found is not None
+    assert found.splits == ("test",)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         name
