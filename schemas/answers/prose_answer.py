@@ -167,9 +167,11 @@ def _find_parts(
         return None
     last = heads[-1]
     before = tidy_rationale(turn[: last.start])
-    if not before and (parts := _find_first(turn, answer_heads)):
+    if not before:
         # "Answer: …" and then "Explanation: …", although the answer was to come last.
-        return parts
+        parts = _find_first(turn, answer_heads)
+        if parts is not None and parts.rationale:
+            return parts
     following = _find_head(turn, _head_pattern(_RATIONALE_HEADS), last.end)
     end = following.start if following else len(turn)
     return _Parts(last.end, end, before, AFTER_HEAD, complete=following is not None)

@@ -101,6 +101,12 @@ def test_an_answer_that_comes_first_ends_at_the_rationale(
     assert (found.answer, found.rationale) == (answer, rationale)
 
 
+def test_an_answer_alone_is_read_by_its_line_head() -> None:
+    found = grade("Translation: Der Hund läuft.")
+    assert (found.answer, found.answer_rule) == ("Der Hund läuft.", "answer_head")
+    assert found.flags == (Flag.EMPTY,)
+
+
 def test_the_line_head_of_the_template_counts_before_common_ones() -> None:
     text = "It runs.\nVersion: Der Hund läuft.\nResult: good"
     assert grade(text).answer == "good"
