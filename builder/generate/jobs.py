@@ -154,7 +154,7 @@ class Job(ABC):
 
         The checksum of a file does not cover the pictures that its paths lead to.
         """
-        if self.source.revision is not None:
+        if self.source.revision is not None or not self.source.declared_inputs():
             return None
         splits = [split for split in self.checksums if self.source.image_names(split)]
         if not splits:
