@@ -202,7 +202,16 @@ def choice_statistics(questions: QuestionSet, measured: Measurement) -> Floats:
 
 
 def free_answer_statistics(questions: QuestionSet, measured: Measurement) -> Floats:
-    """Return `class_statistics` of the free answers; the questions have classes."""
+    """Return `class_statistics` of the free answers; the questions have classes.
+
+    Raises DataError if the cell is from before they were recorded.
+    """
+    if not measured.answers.answered:
+        raise DataError(
+            f"metric {StudyMetric.FREE_MACRO_F1.value}: a cell of variant "
+            f"{measured.evaluated.variant} does not record which option each free answer "
+            "names. Move its file away to run it again."
+        )
     return _class_statistics(questions, measured.answers.answered)
 
 

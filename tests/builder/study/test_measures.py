@@ -52,6 +52,12 @@ def test_questions_without_classes_have_no_macro_f1() -> None:
     assert recipe_classes([chosen("0011")], asked) is None
 
 
+def test_a_cell_from_before_free_answers_were_recorded_is_refused() -> None:
+    measure = make_measure(StudyMetric.FREE_MACRO_F1, questions("AABB"))
+    with pytest.raises(DataError, match="does not record which option"):
+        measure.value(make_measured([False] * 4, "x"))
+
+
 def random_students(seed: int, accuracy: float, number: int) -> list[Measurement]:
     generator = np.random.default_rng(seed)
     students = []
