@@ -71,11 +71,13 @@ def layout_of(spec: VariantSpec) -> Layout:
     return in_format(LAYOUTS[evaluated.placement], evaluated.format)
 
 
-@cache
 def in_format(layout: Layout, form: RowFormat) -> Layout:
     """Return the layout without the space before the first part, if it is of a turn."""
-    if form is RowFormat.TEXT:
-        return layout
+    return layout if form is RowFormat.TEXT else _without_opening(layout)
+
+
+@cache
+def _without_opening(layout: Layout) -> Layout:
     return layout.model_copy(update={"opening": ""})
 
 
