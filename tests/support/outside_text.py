@@ -44,7 +44,8 @@ from cotbuild.builder.variants.corpus import LoadedCorpus, WordTable
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.builder.variants.transforms import units
-from cotbuild.prompts import student, template
+from cotbuild.prompts import student, student_form, template
+from cotbuild.schemas import prompt_form
 from cotbuild.schemas.answers import (
     choice_readers,
     choose,
@@ -351,6 +352,11 @@ FUNCTIONS: Mapping[str, ReadText] = {
         question().choices, text, builtin_variants()["post_cot"].label_form
     ),
     "compose_completion": lambda text: student.compose_completion(_LAYOUT, text, text),
+    "is_unambiguous": lambda text: student.is_unambiguous(_LAYOUT, text, text),
+    "check_prompt_form": _unless_refused(prompt_form.check_prompt_form),
+    "fill_prompt_form": lambda text: student_form.fill_prompt_form(
+        "$question\n$options\n$question", question(), [text]
+    ),
     # cards and the terminal
     "escape_hidden": visible.escape_hidden,
     "shell_quote": visible.shell_quote,
