@@ -64,6 +64,7 @@ NOT_DERIVING = (
     # Text about the rows and the run.
     "cotbuild.builder.card",
     "cotbuild.builder.generate.plan",
+    "cotbuild.builder.generate.prompt_tokens",
     "cotbuild.builder.ui",
     "cotbuild.builder.visible",
     "cotbuild.builder.wrap",

@@ -1,7 +1,7 @@
 """Builds whose rationales are requested from a teacher."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from cotbuild.builder.generate.plan import (
     read_previous,
     replacement_lines,
 )
+from cotbuild.builder.generate.prompt_tokens import describe_tokens
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.shown_inputs import (
     check_needed_inputs,
@@ -53,15 +54,13 @@ from cotbuild.builder.teachers import (
     refuse_recorded,
     refuse_text_model,
     teacher_identity,
-    tokenizer_folder,
 )
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.builder.teachers.early_stop import EarlyStop
-from cotbuild.builder.teachers.http.images import read_data_uri, shorten_data_uri
+from cotbuild.builder.teachers.http.images import shorten_data_uri
 from cotbuild.builder.teachers.http.request_body import build_request_body
-from cotbuild.builder.teachers.token_estimate import describe_prompt_tokens
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
-from cotbuild.builder.ui import ChainProgress, Ui, pluralize
+from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.prompts.template import Template, load_template, load_templates
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.attempts import ATTEMPT
@@ -202,7 +201,9 @@ class TeacherJob(Job):
                     if chain.open_step is not None:
                         yield chain.open_step.request
 
-            prompts = self._describe_prompt_tokens(plan, open_requests)
+            prompts = describe_tokens(
+                plan, open_requests, self.config.teacher, self.media
+            )
         yield f"tokens: {prompts} in prompts, {describe_token_limit(plan)} generated"
         if rules.allow_follow_ups:
             yield "counts first requests only; follow-ups depend on the answers"
@@ -211,26 +212,6 @@ class TeacherJob(Job):
             plan.first, self.config.teacher.model, shorten_data_uri
         )
         yield from json.dumps(body, indent=2, ensure_ascii=False).split("\n")
-
-    def _describe_prompt_tokens(
-        self, plan: RequestPlan, open_requests: Callable[[], Iterator[Request]]
-    ) -> str:
-        teacher = self.config.teacher
-        if plan.open_images and teacher.endpoints:
-            image_url = read_data_uri(self.media)
-            # Imported when needed: aiohttp takes a quarter of a second.
-            from cotbuild.builder.teachers.served_tokens import count_served_tokens
-
-            count = run_async(count_served_tokens(teacher, open_requests(), image_url))
-            if count is not None:
-                return count.describe(plan.num_open)
-        text = describe_prompt_tokens(
-            open_requests(), plan.num_open, plan.open_chars, tokenizer_folder(teacher)
-        )
-        if not plan.open_images:
-            return text
-        pictures = pluralize(plan.open_images, "picture")
-        return f"{text} of text, without those of {pictures},"
 
     def _announce(
         self, plan: RequestPlan, rules: ChainRules, lookup: AnswerLookup
