@@ -21,8 +21,10 @@ import cotbuild.student, cotbuild.schemas
 
 (script,) = [e for e in entry_points(group="console_scripts") if e.name == "cotbuild"]
 script.load()
-questions = sum(1 for _ in open_source(SourceConfig()).read("train"))
-print(len(builtin_templates()), len(builtin_recipes()), questions, cotbuild.schemas.__file__)
+def count(name):
+    return sum(1 for _ in open_source(SourceConfig(name=name)).read("train"))
+numbers = len(builtin_templates()), len(builtin_recipes()), count("bundled"), count("bundled_tasks")
+print(*numbers, cotbuild.schemas.__file__)
 """
 
 
@@ -80,7 +82,9 @@ def test_the_wheel_holds_every_package_and_data_file(
     )
     assert done.returncode == 0, done.stderr
     *counts, place = done.stdout.split()
-    assert counts == ["13", "5", "72"]  # templates, recipes, questions
+    templates = len(list((ROOT / "prompts" / "templates").glob("*.yaml")))
+    recipes = len(list((ROOT / "builder" / "imports" / "recipes").glob("*.yaml")))
+    assert counts == [str(templates), str(recipes), "72", "27"]
     assert Path(place).is_relative_to(installed.parent.parent)
 
 
