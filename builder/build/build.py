@@ -24,7 +24,13 @@ from cotbuild.schemas.question import Input, Question, join_inputs
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import VariantRows
-from cotbuild.schemas.variant import VariantRow, VariantSpec, row_model
+from cotbuild.schemas.variant import (
+    MessagesRow,
+    TrainingRow,
+    VariantRow,
+    VariantSpec,
+    row_model,
+)
 
 RATIONALES = "rationales"
 QUESTIONS = "questions"
@@ -168,15 +174,48 @@ class StoredBuild:
             self._check_split("evaluation questions", QUESTIONS, split)
         return self._records(Question, self.files(QUESTIONS, split))
 
-    def rows(self, variant: str, split: str | None = None) -> Iterator[VariantRow]:
-        """Yield the rows of a variant, by default those to train on.
+    def rows(self, variant: str, split: str | None = None) -> Iterator[TrainingRow]:
+        """Yield the rows of a variant of texts, by default those to train on.
+
+        Raises ConfigError if there is no such variant or split, or its rows are lists of
+        messages.
+        """
+        self._check_format(variant, TrainingRow, "message_rows")
+        return self._records(TrainingRow, self._variant_files(variant, split))
+
+    def message_rows(
+        self, variant: str, split: str | None = None
+    ) -> Iterator[MessagesRow]:
+        """Yield the rows of a variant of messages, by default those to train on.
+
+        Raises ConfigError if there is no such variant or split, or its rows are texts.
+        """
+        self._check_format(variant, MessagesRow, "rows")
+        return self._records(MessagesRow, self._variant_files(variant, split))
+
+    def rows_of_any_format(
+        self, variant: str, split: str | None = None
+    ) -> Iterator[VariantRow]:
+        """Yield the rows of a variant, texts or messages.
 
         Raises ConfigError if there is no such variant or split.
         """
-        split = split or self.split
         model = row_model(self.spec(variant))
+        return self._records(model, self._variant_files(variant, split))
+
+    def _variant_files(self, variant: str, split: str | None) -> list[FileEntry]:
+        split = split or self.split
         self._check_split(f"variant {variant!r}", variant, split)
-        return self._records(model, self.files(variant, split))
+        return self.files(variant, split)
+
+    def _check_format(
+        self, variant: str, model: type[VariantRow], other_method: str
+    ) -> None:
+        if row_model(self.spec(variant)) is not model:
+            raise ConfigError(
+                f"{self.folder}: the rows of variant {variant!r} have another format. "
+                f"Use build.{other_method}({variant!r})."
+            )
 
     def variant_rows(self, variant: str, split: str | None = None) -> VariantRows:
         """Load the rows of a variant for training, by default those to train on.
@@ -187,7 +226,7 @@ class StoredBuild:
         split = split or self.split
         for entry in self.files(variant, split):
             self._check_checksum(entry)
-        rows = list(self.rows(variant, split))
+        rows = list(self.rows_of_any_format(variant, split))
         if not rows:
             raise DataError(
                 f"{self.folder}: variant {variant!r} has no rows in split {split!r}."

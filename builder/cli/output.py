@@ -81,7 +81,7 @@ def prompt_list() -> Iterator[str]:
     """Yield a line per template that ships, defaults marked."""
     for ref, template in builtin_templates().items():
         mark = "*" if ref in {*DEFAULTS.values(), *HINTED_DEFAULTS.values()} else " "
-        yield f"{mark} {ref:<22} {template.kind.value:<7} {template.about}"
+        yield f"{mark} {ref:<25} {template.kind.value:<7} {template.about}"
     yield "* default of its kind (rationalize: of that mode)"
     yield "`cotbuild prompts NAME@VERSION` shows one with an example"
 

@@ -149,7 +149,7 @@ def _unseen_pairs(
     """Yield each unseen question once, with its first rationale in the variant."""
     questions = {row.question_id: row.question_record() for row in build.rationales()}
     yielded: set[str] = set()
-    for row in build.rows(spec.name):
+    for row in build.rows_of_any_format(spec.name):
         question = questions[row.question_id]
         if question.id in yielded or is_seen(question):
             continue

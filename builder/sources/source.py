@@ -345,8 +345,10 @@ class Source:
         """
         seen = SeenIds()
         is_empty = True
-        wanted = islice(self._with_images(rows, parser), row_range.end)
-        for position, row in enumerate(wanted):
+        # No name for the iterator: a traceback would keep its file open.
+        for position, row in enumerate(
+            islice(self._with_images(rows, parser), row_range.end)
+        ):
             is_in_range = position >= row_range.start
             try:
                 if isinstance(row, BadRow):

@@ -122,7 +122,7 @@ def test_rows_of_messages_have_images_and_rows_of_text_do_not(made: Path) -> Non
         by_id |= {question.id: question.images for question in build.questions()}
         assert names == [
             [image.file_name for image in by_id[row.question_id]]
-            for row in build.rows("chat_post_cot", split)
+            for row in build.message_rows("chat_post_cot", split)
         ]
         assert {len(images) for images in names} == {0, 1}
 
@@ -348,7 +348,7 @@ def test_trl_collates_rows_of_messages_with_their_images(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     collated = json.loads(done.stdout.splitlines()[-1])
-    trained = list(StoredBuild.open(made).rows("chat_post_cot"))
+    trained = list(StoredBuild.open(made).message_rows("chat_post_cot"))
     assert collated["supervised"] == [
         f"{row.completion_text}<|im_end|>\n" for row in trained
     ]

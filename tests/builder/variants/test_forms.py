@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cotbuild.builder.build.build import StoredBuild
-from cotbuild.schemas.variant import MessagesRow
+from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.variant import MessagesRow, TrainingRow
 from tests.support.commands import here
 
 SPEC = """
@@ -50,7 +51,7 @@ def by_key(build: Path, name: str) -> dict[RowKey, Any]:
 def test_rows_are_verified_and_read_as_what_they_are(build: Path) -> None:
     assert "verified" in here("verify", build).stdout
     stored = StoredBuild.open(build)
-    assert {type(row) for row in stored.rows("chat_mix")} == {MessagesRow}
+    assert {type(row) for row in stored.message_rows("chat_mix")} == {MessagesRow}
     assert stored.splits("given_rationale") == ["train"]
     assert stored.splits("half") == ["train", "test"]
 
@@ -85,3 +86,13 @@ def test_a_difference_shows_the_turns(build: Path) -> None:
     assert "user: Question:" in shown
     assert "assistant: " in shown
     assert "user: Answer:" in shown
+
+
+def test_rows_of_each_format_have_a_method_of_their_own(build: Path) -> None:
+    stored = StoredBuild.open(build)
+    assert {type(row) for row in stored.rows("pre_cot")} == {TrainingRow}
+    assert {type(row) for row in stored.rows_of_any_format("chat_mix")} == {MessagesRow}
+    with pytest.raises(ConfigError, match=r"Use build\.message_rows\('chat_mix'\)"):
+        stored.rows("chat_mix")
+    with pytest.raises(ConfigError, match=r"Use build\.rows\('pre_cot'\)"):
+        stored.message_rows("pre_cot")
