@@ -75,3 +75,29 @@ def test_an_interrupt_cancels_the_coroutine_in_the_thread_and_waits_for_it() -> 
     finally:
         signal.signal(signal.SIGINT, before)
     assert cleaned_up.is_set()
+
+
+def test_sigterm_cancels_where_ctrl_c_is_ignored() -> None:
+    """As in the background, where asyncio has no handler that cancels a task."""
+    steps: list[str] = []
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            steps.append("cleaned up")
+
+    def handler(*_: object) -> None:
+        steps.append("raised in the middle of a task")
+
+    sigint = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sigterm = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_async(work())
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGINT, sigint)
+        signal.signal(signal.SIGTERM, sigterm)
+    assert steps == ["cleaned up"]
