@@ -409,8 +409,10 @@ FUNCTIONS: Mapping[str, ReadText] = {
         text, [("A", text), ("B", "b")]
     ),
     "find_option_runs": lambda text: option_columns.find_option_runs([text, "A"]),
-    "read_inputs": lambda text: inputs.read_inputs(
-        {}, {"hint": lambda _: text, "facts": lambda _: [text, text]}
+    "read_inputs": _unless_refused(
+        lambda text: inputs.read_inputs(
+            {}, {"hint": lambda _: text, "facts": lambda _: [text, text]}
+        )
     ),
     "question form": lambda text: question_form.make_form_getter(
         "A: {a}", {"a": lambda row: row["a"]}
