@@ -19,6 +19,7 @@ from cotbuild.prompts.student import (
     format_question_label,
     in_format,
 )
+from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import (
@@ -31,9 +32,6 @@ from cotbuild.schemas.variant import (
     VariantSpec,
     row_model,
 )
-
-ATTEMPT = "attempt"
-"""The input of a question that is an answer to it, which the assistant gave."""
 
 CHECK_REQUEST = "Check this answer step by step, then give the final answer."
 """What the user says after an attempt."""

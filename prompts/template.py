@@ -27,12 +27,12 @@ from cotbuild.schemas.completion import Content, Message
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import (
-    INPUT_NAME,
     RESERVED_INPUT_NAMES,
     Choice,
     Input,
     Question,
     QuestionKind,
+    is_input_name,
 )
 from cotbuild.schemas.rationale import Purpose
 from cotbuild.schemas.record import Record, short_repr
@@ -385,7 +385,7 @@ class Template(Record):
     @model_validator(mode="after")
     def _check_inputs(self) -> Self:
         for name in self.input_names:
-            if re.fullmatch(INPUT_NAME, name) is None:
+            if not is_input_name(name):
                 raise ValueError(f"user uses ${name}, which no question has")
         if unknown := sorted(set(self.optional) - set(self.input_names)):
             raise ValueError(f"optional has {unknown}, which user does not use")

@@ -10,6 +10,11 @@ from cotbuild.schemas.record import FORMAT_VERSION, Record
 TEACHER = "teacher"
 """Who wrote the rationales that a student is given, if it is no other student."""
 
+EVALUATION_RECORD = "evaluation.json"
+"""The file that marks the folder of an evaluation."""
+STUDENT = "student"
+"""Name of the student's file of results in that folder, without its ending."""
+
 FORCED_CHOICE = (
     "forced choice: the option whose label and terminator are likeliest, "
     "raw log-likelihood"

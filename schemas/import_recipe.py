@@ -1,6 +1,5 @@
 """Imports of existing rationales: the recipe that reads files, the files, the counts."""
 
-import re
 from enum import StrEnum
 from functools import cached_property
 from string import Template as StringTemplate
@@ -9,7 +8,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.question import INPUT_NAME, RESERVED_INPUT_NAMES, Question
+from cotbuild.schemas.question import Question, is_input_name
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.row_files import FormatField, HeaderField, RowsUnderField
 
@@ -140,7 +139,7 @@ class ImportRecipe(Record):
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
-        unknown = sorted(name for name in self.input_names if not _may_be_input(name))
+        unknown = sorted(name for name in self.input_names if not is_input_name(name))
         if unknown:
             raise ValueError(
                 f"columns names {unknown}, expected some of {list(COLUMN_FIELDS)}, or "
@@ -194,11 +193,6 @@ class ImportRecipe(Record):
     @cached_property
     def _choice_template(self) -> StringTemplate:
         return StringTemplate(self.choice_form)
-
-
-def _may_be_input(name: str) -> bool:
-    is_name = re.fullmatch(INPUT_NAME, name) is not None
-    return is_name and name not in RESERVED_INPUT_NAMES
 
 
 def _check_form(name: str, form: str, *, allowed: set[str], needed: set[str]) -> None:

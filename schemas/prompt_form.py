@@ -1,9 +1,8 @@
 """Forms of a student's prompt: texts with variables such as `$question`."""
 
-import re
 from string import Template as Text
 
-from cotbuild.schemas.question import INPUT_NAME, RESERVED_INPUT_NAMES
+from cotbuild.schemas.question import is_input_name
 
 OPTIONS = "options"
 """The variable that stands for a question's options, a line each."""
@@ -29,7 +28,7 @@ def check_prompt_form(form: str) -> None:
         )
     variables = form_variables(form)
     for name in variables:
-        if not _is_variable(name):
+        if name not in (QUESTION, OPTIONS) and not is_input_name(name):
             raise ValueError(f"prompt uses ${name}, which no question has")
     if set(variables) <= {OPTIONS}:
         raise ValueError(
@@ -40,10 +39,3 @@ def check_prompt_form(form: str) -> None:
 def form_variables(form: str) -> list[str]:
     """Return the variables of a form, each once, in order."""
     return Text(form).get_identifiers()
-
-
-def _is_variable(name: str) -> bool:
-    if name in (QUESTION, OPTIONS):
-        return True
-    is_name = re.fullmatch(INPUT_NAME, name) is not None
-    return is_name and name not in RESERVED_INPUT_NAMES

@@ -1,5 +1,6 @@
 """Question: one item of a dataset, with its inputs and its provenance."""
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from string import ascii_uppercase
@@ -47,6 +48,15 @@ RESERVED_INPUT_NAMES = frozenset(
     }
 )
 """Names that templates and sources use for something else."""
+
+
+def is_input_name(name: str) -> bool:
+    """Return whether an input may have a name: it is well formed, and not reserved."""
+    return (
+        name not in RESERVED_INPUT_NAMES and re.fullmatch(INPUT_NAME, name) is not None
+    )
+
+
 MAX_INPUTS = 64
 """Highest number of inputs, and of tags, of one question."""
 

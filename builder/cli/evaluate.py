@@ -8,6 +8,7 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import MODEL, QUESTIONS, examples
+from cotbuild.builder.cli.source_options import config_name_option
 from cotbuild.builder.console import print_line
 
 if TYPE_CHECKING:
@@ -43,13 +44,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="Split of the source: dev, test.")
     ] = "test",
-    config_name: Annotated[
-        Text,
-        typer.Option(
-            help="Config of a Hub id; direction of translation files, such as eng-deu.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
+    config_name: Annotated[Text, config_name_option(rich_help_panel=QUESTIONS)] = None,
     map: Annotated[
         Many,
         typer.Option(

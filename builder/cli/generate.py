@@ -16,6 +16,7 @@ from cotbuild.builder.cli.help import (
 )
 from cotbuild.builder.cli.source_options import (
     columns_option,
+    config_name_option,
     eval_splits_option,
     fetch_images_option,
     file_format_option,
@@ -64,13 +65,7 @@ def generate(
             rich_help_panel=QUESTIONS,
         ),
     ] = None,
-    config_name: Annotated[
-        Text,
-        typer.Option(
-            help="Config of a Hub id; direction of translation files, such as eng-deu.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
+    config_name: Annotated[Text, config_name_option(rich_help_panel=QUESTIONS)] = None,
     source_revision: Annotated[
         Text,
         typer.Option(

@@ -16,6 +16,7 @@ from cotbuild.builder.cli.import_recipes import (
 from cotbuild.builder.cli.source_options import (
     FORMATS,
     columns_option,
+    config_name_option,
     eval_splits_option,
     fetch_images_option,
     file_format_option,
@@ -157,13 +158,7 @@ def import_rationales(
     split: Annotated[
         Text, typer.Option(help="Split of the questions.", rich_help_panel=QUESTIONS)
     ] = None,
-    config_name: Annotated[
-        Text,
-        typer.Option(
-            help="Config of a Hub id; direction of translation files, such as eng-deu.",
-            rich_help_panel=QUESTIONS,
-        ),
-    ] = None,
+    config_name: Annotated[Text, config_name_option(rich_help_panel=QUESTIONS)] = None,
     source_map: Annotated[
         Many,
         columns_option(

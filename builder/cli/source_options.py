@@ -12,6 +12,10 @@ import typer
 FORMATS = "jsonl, json, csv, tsv, parquet, xlsx or lines (a row each)"
 """The formats of `--as`, as help names them."""
 
+config_name_option = partial(
+    typer.Option,
+    help="Config of a Hub id; direction of translation files, such as eng-deu.",
+)
 file_format_option = partial(
     typer.Option,
     "--as",

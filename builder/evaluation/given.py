@@ -6,7 +6,6 @@ from pathlib import Path
 from cotbuild.builder.evaluation.input_mapping import describe_mapping
 from cotbuild.builder.evaluation.questions import EvaluationQuestions, GivenRationales
 from cotbuild.builder.evaluation.results import (
-    RECORD,
     ResultsFile,
     read_evaluation,
     read_results,
@@ -18,13 +17,15 @@ from cotbuild.builder.evaluation.task import (
 )
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
+from cotbuild.schemas.evaluation import (
+    EVALUATION_RECORD,
+    STUDENT,
+    EvaluationInputs,
+    QuestionResult,
+)
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import StudentRun
 from cotbuild.student.training.run_dir import open_finished_run, read_run
-
-STUDENT_RESULTS = "student"
-"""Name of the file of a student's results, without its ending."""
 
 
 def read_student_rationales(
@@ -44,9 +45,9 @@ def read_student_rationales(
     DataError if one of the questions has none.
     """
     questions = selected.questions
-    if (folder / RECORD).is_file():
+    if (folder / EVALUATION_RECORD).is_file():
         identity = read_evaluation(folder).evaluated.student
-        results = read_results(folder / f"{STUDENT_RESULTS}.parquet")
+        results = read_results(folder / f"{STUDENT}.parquet")
         return GivenRationales(_match(folder, results, questions), identity)
     if read_run(folder) is None:
         raise ConfigError(
@@ -64,7 +65,7 @@ def read_student_rationales(
         mapping=selected.mapping,
     )
     out = evaluation_folder(folder, task.inputs, config_name, limit)
-    file = ResultsFile(out, STUDENT_RESULTS, task.inputs)
+    file = ResultsFile(out, STUDENT, task.inputs)
     if not may_generate and file.read_finished() is None:
         raise ConfigError(
             f"--rationales-from {folder}: its student has not written the rationales of "

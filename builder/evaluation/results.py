@@ -16,7 +16,12 @@ import pyarrow.parquet as pq
 from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
-from cotbuild.schemas.evaluation import Evaluation, EvaluationInputs, QuestionResult
+from cotbuild.schemas.evaluation import (
+    EVALUATION_RECORD,
+    Evaluation,
+    EvaluationInputs,
+    QuestionResult,
+)
 from cotbuild.schemas.files import (
     JsonLinesWriter,
     read_json_lines,
@@ -28,7 +33,6 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.json_text import JsonFault, parse_record_json
 from cotbuild.schemas.record import short_repr
 
-RECORD = "evaluation.json"
 _REMEDY = "Delete the file to evaluate again."
 _INPUTS_KEY = b"cotbuild.evaluated"
 PartialResults = dict[int, QuestionResult]
@@ -154,14 +158,16 @@ def cached_untrained(cache: Path, inputs: EvaluationInputs) -> ResultsFile:
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write evaluation.json atomically. Raises StoreError."""
-    write_record(folder / RECORD, evaluation)
+    write_record(folder / EVALUATION_RECORD, evaluation)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
     """Read evaluation.json. Raises DataError."""
-    evaluation = read_record(folder / RECORD, Evaluation, remedy=_REMEDY)
+    evaluation = read_record(folder / EVALUATION_RECORD, Evaluation, remedy=_REMEDY)
     if evaluation is None:
-        raise DataError(f"{folder}: no {RECORD}. Run `cotbuild evaluate` first.")
+        raise DataError(
+            f"{folder}: no {EVALUATION_RECORD}. Run `cotbuild evaluate` first."
+        )
     return evaluation
 
 

@@ -41,6 +41,7 @@ from cotbuild.prompts.student import layout_of, question_digest
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.evaluation import (
     NO_METRIC,
+    STUDENT,
     Evaluation,
     EvaluationInputs,
     QuestionResult,
@@ -196,7 +197,7 @@ def run_evaluation(prepared: PreparedEvaluation, out: Path, ui: Ui) -> Evaluatio
     if run is not None:
         base = prepared.options.base
         collect_untrained = _prepare_untrained(task, run, base, out, ui)
-    results = task.collect_results(ResultsFile(out, "student", task.inputs), ui)
+    results = task.collect_results(ResultsFile(out, STUDENT, task.inputs), ui)
     untrained = collect_untrained() if collect_untrained else None
     evaluation = _summarize(task, run, results, untrained)
     write_evaluation(out, evaluation)

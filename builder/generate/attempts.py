@@ -19,14 +19,12 @@ from cotbuild.builder.sources.read_columns import read_sample
 from cotbuild.schemas.answers.grade import GradingRules, grade_completion
 from cotbuild.schemas.attempts import ATTEMPT, AttemptsConfig, AttemptsEntry
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.evaluation import EVALUATION_RECORD, STUDENT
 from cotbuild.schemas.import_recipe import ImportConfig, ImportFile, ImportRecipe
 from cotbuild.schemas.question import Input, Question
 from cotbuild.schemas.rationale import Verdict
 from cotbuild.schemas.record import short_repr
 
-EVALUATION_RECORD = "evaluation.json"
-"""The file that marks the folder of an evaluation."""
-STUDENT_RESULTS = "student.parquet"
 WRONG_VERDICTS = frozenset({Verdict.INCORRECT, Verdict.NO_ANSWER, Verdict.TRUNCATED})
 
 _USUAL_COLUMNS = {
@@ -202,7 +200,7 @@ def _from_files(
 def _from_evaluation(
     config: AttemptsConfig, folder: Path, source: Source, grading: GradingRules
 ) -> Attempts:
-    rows = FileRows(folder / STUDENT_RESULTS)
+    rows = FileRows(folder / f"{STUDENT}.parquet")
     texts: dict[str, str] = {}
     num_rows = 0
     for row in rows:

@@ -1,6 +1,5 @@
 """Inputs and tags: what columns besides those of a question's own fields become."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +11,7 @@ from cotbuild.builder.sources.question_form import Getter
 from cotbuild.builder.sources.targets import is_missing
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.question import INPUT_NAME, RESERVED_INPUT_NAMES, Input, Tag
+from cotbuild.schemas.question import Input, Tag, is_input_name
 from cotbuild.schemas.record import short_repr
 
 MIN_SIMILARITY = 0.8
@@ -47,7 +46,7 @@ def check_input_names(
                 f"{given}: no such field. Pass --map {shell_quote(f'{meant}={column}')} "
                 "if that is meant, or give the input another name."
             )
-        if name in RESERVED_INPUT_NAMES or re.fullmatch(INPUT_NAME, name) is None:
+        if not is_input_name(name):
             raise ConfigError(
                 f"{given}: no such field, and no name for an input. Use a field, "
                 f"{', '.join(fields)}, or a name of small letters, digits and _."

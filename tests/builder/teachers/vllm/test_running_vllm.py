@@ -185,6 +185,6 @@ def count_continued_tokens(url: str, messages: Sequence[Message]) -> int:
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(call, timeout=60) as reply:
+    with urllib.request.urlopen(call, timeout=280) as reply:
         count: int = json.load(reply)["count"]
         return count
