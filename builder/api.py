@@ -24,7 +24,13 @@ from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.teacher_config import BODY_SETTINGS
 from cotbuild.schemas.training import StudentRun, TrainConfig
-from cotbuild.schemas.variant import Selection, VariantSet, VariantSpec
+from cotbuild.schemas.variant import (
+    Selection,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_set import (
+    VariantSet,
+)
 
 if TYPE_CHECKING:
     from cotbuild.builder.release.publish import PublishResult

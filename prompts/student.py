@@ -20,9 +20,11 @@ from cotbuild.schemas.variant import (
     LabelSource,
     Placement,
     RowFormat,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
     Task,
     VariantRow,
-    VariantSpec,
 )
 
 ANSWER_CUE, REASONING_CUE = "Answer:", "Reasoning:"

@@ -23,13 +23,15 @@ from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import (
-    ChatTurn,
     Placement,
     RowFormat,
-    Task,
     TrainOn,
-    VariantRow,
     VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    ChatTurn,
+    Task,
+    VariantRow,
     row_model,
 )
 

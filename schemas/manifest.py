@@ -15,7 +15,9 @@ from cotbuild.schemas.names import ConfigName, SplitName
 from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.rationale import ROW_VERSION, Verdict
 from cotbuild.schemas.record import FORMAT_VERSION, Record, short_repr
-from cotbuild.schemas.variant import VariantsEntry
+from cotbuild.schemas.variant_set import (
+    VariantsEntry,
+)
 
 MAX_MESSAGE_CHARS = 300
 """Longest message about a failure that is published, in characters."""

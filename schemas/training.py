@@ -7,7 +7,12 @@ from typing import Literal, NamedTuple
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
-from cotbuild.schemas.variant import VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 
 PartName = Literal["label", "rationale"]
 

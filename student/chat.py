@@ -14,7 +14,11 @@ from transformers import PreTrainedTokenizerBase
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import ChatTurn, TrainingRow, VariantRow
+from cotbuild.schemas.variant_rows import (
+    ChatTurn,
+    TrainingRow,
+    VariantRow,
+)
 from cotbuild.student.tokenize_parts import find_automatic_start
 
 _PROBE = (ChatTurn(role="user", content="question"),)

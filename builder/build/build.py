@@ -25,10 +25,12 @@ from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import VariantRows
 from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
     MessagesRow,
     TrainingRow,
     VariantRow,
-    VariantSpec,
     row_model,
 )
 

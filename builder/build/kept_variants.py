@@ -14,7 +14,9 @@ from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
-from cotbuild.schemas.variant import VariantsEntry
+from cotbuild.schemas.variant_set import (
+    VariantsEntry,
+)
 
 
 def keep_variants(

@@ -27,7 +27,9 @@ from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import Rationale
 from cotbuild.schemas.record import Record
-from cotbuild.schemas.variant import VariantRow
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 
 
 def verify_build(

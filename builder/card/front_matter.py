@@ -23,7 +23,11 @@ from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import ADDED_COLUMNS, Rationale
 from cotbuild.schemas.record import Record, short_repr
-from cotbuild.schemas.variant import MessagesRow, TrainingRow, row_model
+from cotbuild.schemas.variant_rows import (
+    MessagesRow,
+    TrainingRow,
+    row_model,
+)
 from cotbuild.schemas.yaml_text import parse_yaml
 
 MODELS: dict[str, type[Record]] = {"rationales": Rationale, "questions": Question}

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cotbuild.builder.card.statistics import possible_verdicts
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.variant import VariantsEntry
+from cotbuild.schemas.variant_set import (
+    VariantsEntry,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

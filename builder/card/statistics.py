@@ -13,7 +13,13 @@ from cotbuild.builder.card.markdown import (
 )
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import Flag, Verdict
-from cotbuild.schemas.variant import Selection, VariantEntry, VariantsEntry
+from cotbuild.schemas.variant import (
+    Selection,
+)
+from cotbuild.schemas.variant_set import (
+    VariantEntry,
+    VariantsEntry,
+)
 
 ALT_TEXTS = {
     "verdicts": "Bar chart of the number of rationales by verdict",

@@ -16,7 +16,13 @@ from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import VariantRows
-from cotbuild.schemas.variant import TrainingRow, VariantRow, VariantSet
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+    VariantRow,
+)
+from cotbuild.schemas.variant_set import (
+    VariantSet,
+)
 
 if TYPE_CHECKING:
     from cotbuild.builder.build.build import StoredBuild

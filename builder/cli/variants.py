@@ -85,7 +85,9 @@ def variants(
         from cotbuild.builder.terminal import Terminal
         from cotbuild.builder.variants.listing import summarize_variants
         from cotbuild.builder.variants.write import file_digests, make_variants
-        from cotbuild.schemas.variant import VariantSet
+        from cotbuild.schemas.variant_set import (
+            VariantSet,
+        )
 
         files = parse_file_arguments(file or [])
         made = VariantSet(

@@ -27,7 +27,13 @@ from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import TEACHER
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    Placement,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 
 DEFAULT_VARIANT = "label_only"
 """The variant whose prompts and labels a bare model gets."""

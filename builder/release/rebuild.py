@@ -19,7 +19,12 @@ from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import MAPPING, ImportConfig, ImportRecipe
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.record import Record
-from cotbuild.schemas.variant import VariantSet, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_set import (
+    VariantSet,
+)
 
 _FIELDS_WITH_FLAGS = {
     "name",

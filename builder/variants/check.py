@@ -15,7 +15,15 @@ from cotbuild.builder.variants.write import VariantCounts, file_digests
 from cotbuild.prompts.student_rows import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.record import short_repr
-from cotbuild.schemas.variant import VariantRow, VariantsEntry, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
+from cotbuild.schemas.variant_set import (
+    VariantsEntry,
+)
 
 NUM_SAMPLED = 200
 """Rationales that are derived again unless all are; the rows of the others are counted."""

@@ -34,7 +34,16 @@ from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import Selection, VariantRow, VariantSet, VariantSpec
+from cotbuild.schemas.variant import (
+    Selection,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
+from cotbuild.schemas.variant_set import (
+    VariantSet,
+)
 
 MAX_MEASURED = 20_000
 """Rationales of a variant, the first ones, in which names of answers are searched for:

@@ -18,11 +18,15 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.variant import (
-    ChatTurn,
-    VariantEntry,
-    VariantRow,
-    VariantsEntry,
     VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    ChatTurn,
+    VariantRow,
+)
+from cotbuild.schemas.variant_set import (
+    VariantEntry,
+    VariantsEntry,
 )
 
 WIDTH = 100

@@ -31,12 +31,16 @@ from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.manifest import FileEntry, Manifest
 from cotbuild.schemas.names import BASE_CONFIGS
 from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
     MessagesRow,
+    row_model,
+)
+from cotbuild.schemas.variant_set import (
     VariantEntry,
     VariantsEntry,
     VariantSet,
-    VariantSpec,
-    row_model,
 )
 
 Progress = Callable[[int, int], None]

@@ -28,7 +28,12 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.training import Layout, StudentRun
-from cotbuild.schemas.variant import RowFormat, TrainingRow
+from cotbuild.schemas.variant import (
+    RowFormat,
+)
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import integrated_gradients
 from cotbuild.student.model import Student

@@ -18,7 +18,9 @@ from cotbuild.schemas.attribution import ScoredSpan
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.evaluation.options import count_shared_tokens, tokenize_options
 from cotbuild.student.evaluation.plan import YES_NO
 

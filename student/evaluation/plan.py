@@ -8,7 +8,12 @@ from cotbuild.schemas.evaluation import TEACHER, EvaluationInputs
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 
 EVALUATION_VERSION = 3
 """Raised when the same student and rows get other results, by more than the last digits

@@ -20,7 +20,13 @@ from cotbuild.schemas.training import (
     TrainConfig,
     VariantRows,
 )
-from cotbuild.schemas.variant import RowFormat, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    RowFormat,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 from cotbuild.student.chat import ChatForm
 from cotbuild.student.tokenize_parts import (
     TokenizedParts,

@@ -20,7 +20,9 @@ from torch import Tensor
 from cotbuild.builder.evaluation.models import find_model
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.attribution.attribute import freeze_model
 from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import embed_path_ends, integrated_gradients

@@ -31,7 +31,9 @@ from cotbuild.builder.teachers.vllm.embedded import embedded_folder
 from cotbuild.builder.variants.registry import builtin_variants
 from cotbuild.prompts.student import layout_of
 from cotbuild.schemas.config import SourceConfig
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.evaluation.options import score_options, tokenize_options
 from cotbuild.student.model import Student, load_student
 

@@ -20,7 +20,13 @@ from cotbuild.prompts.student import (
 from cotbuild.prompts.student_rows import evaluation_row, training_rows
 from cotbuild.schemas.question import Question, QuestionKind
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    Placement,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 from tests.schemas.test_records import question
 
 

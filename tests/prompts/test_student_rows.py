@@ -12,7 +12,13 @@ from cotbuild.prompts.student_rows import (
 )
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import ImageRef, Input, Question
-from cotbuild.schemas.variant import MessagesRow, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    MessagesRow,
+    VariantRow,
+)
 
 QUESTION = Question.create("Which floats?", choices=["a stone", "a cork"], target="B")
 ATTEMPTED = Question.create(

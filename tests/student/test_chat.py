@@ -9,7 +9,13 @@ from cotbuild.prompts.student import StudentPrompt, layout_of
 from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import MessagesRow, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    MessagesRow,
+    VariantRow,
+)
 from cotbuild.student.chat import ChatForm
 from cotbuild.student.tokenize_parts import TokenPart
 from cotbuild.student.training.examples import RowTokenizer

@@ -18,7 +18,12 @@ from cotbuild.schemas.answers import prose_scores
 from cotbuild.schemas.answers.prose_scores import ProseScorer
 from cotbuild.schemas.errors import ConfigError, DataError, OtherVersionError
 from cotbuild.schemas.rationale import Verdict
-from cotbuild.schemas.variant import Selection, VariantSet
+from cotbuild.schemas.variant import (
+    Selection,
+)
+from cotbuild.schemas.variant_set import (
+    VariantSet,
+)
 from tests.support.commands import here
 
 pytest.importorskip("sacrebleu")

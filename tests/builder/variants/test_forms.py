@@ -7,7 +7,10 @@ import pytest
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.variant import MessagesRow, TrainingRow
+from cotbuild.schemas.variant_rows import (
+    MessagesRow,
+    TrainingRow,
+)
 from tests.support.commands import here
 
 SPEC = """

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import embed_path_ends, integrated_gradients
 from cotbuild.student.model import Student

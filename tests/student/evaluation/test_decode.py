@@ -12,7 +12,9 @@ from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
 from cotbuild.schemas.training import Layout
-from cotbuild.schemas.variant import TrainingRow
+from cotbuild.schemas.variant_rows import (
+    TrainingRow,
+)
 from cotbuild.student.evaluation.decode import (
     DecodedText,
     decode_prompts,

@@ -14,7 +14,13 @@ from cotbuild.prompts.student import (
 )
 from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.training import Loss
-from cotbuild.schemas.variant import Placement, VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    Placement,
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
 from cotbuild.student.training.loss import (
     LossTotals,

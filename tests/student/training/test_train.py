@@ -18,7 +18,9 @@ from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
-from cotbuild.schemas.variant import VariantRow
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import choose_rationales, make_examples
 from cotbuild.student.training.metrics import read_metrics

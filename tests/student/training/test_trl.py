@@ -9,7 +9,12 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 from cotbuild.prompts.student import StudentPrompt
 from cotbuild.prompts.student_rows import training_rows
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.variant import VariantRow, VariantSpec
+from cotbuild.schemas.variant import (
+    VariantSpec,
+)
+from cotbuild.schemas.variant_rows import (
+    VariantRow,
+)
 from cotbuild.student.tokenize_parts import TokenPart
 from cotbuild.student.training.examples import RowTokenizer
 from tests.student.test_chat import CHATML
