@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from cotbuild.builder.generate.chains import (
-    AnswerLookup,
     Chain,
     ChainRules,
+)
+from cotbuild.builder.generate.follow import (
+    AnswerLookup,
     extend_chain,
 )
 from cotbuild.builder.storage.journal import Journal

@@ -23,6 +23,7 @@ DERIVING = (
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.attempts",
     "cotbuild.builder.generate.chains",
+    "cotbuild.builder.generate.follow",
     "cotbuild.builder.generate.exemplars",
     "cotbuild.builder.generate.grading",
     "cotbuild.builder.generate.import_job",

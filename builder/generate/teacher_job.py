@@ -11,14 +11,16 @@ from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.generate.ask import OnStep, ask_all
 from cotbuild.builder.generate.attempts import Attempts, open_attempts
 from cotbuild.builder.generate.chains import (
-    AnswerLookup,
     Chain,
     ChainRules,
-    follow_attempts,
-    follow_chains,
     grade_chain,
 )
 from cotbuild.builder.generate.exemplars import draw_exemplars
+from cotbuild.builder.generate.follow import (
+    AnswerLookup,
+    follow_attempts,
+    follow_chains,
+)
 from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,

@@ -8,8 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cotbuild.builder.generate.chains import ChainRules, Step, extend_chain, start_chain
+from cotbuild.builder.generate.chains import (
+    ChainRules,
+    Step,
+)
 from cotbuild.builder.generate.exemplars import ExemplarPool
+from cotbuild.builder.generate.follow import (
+    extend_chain,
+    start_chain,
+)
 from cotbuild.builder.generate.rows import flag_duplicates, to_rationale
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.imports.rows import import_key

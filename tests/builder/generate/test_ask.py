@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.generate.ask import ask_all
-from cotbuild.builder.generate.chains import Chain, ChainRules, follow_chains
+from cotbuild.builder.generate.chains import (
+    Chain,
+    ChainRules,
+)
+from cotbuild.builder.generate.follow import (
+    follow_chains,
+)
 from cotbuild.builder.storage.journal import Journal, read_lines
 from cotbuild.builder.teachers.scripted import ScriptedTeacher
 from cotbuild.schemas.completion import Answer, Completion, Request

@@ -8,10 +8,12 @@ import pytest
 from cotbuild.builder.generate.chains import (
     Chain,
     ChainRules,
+)
+from cotbuild.builder.generate.exemplars import draw_exemplars
+from cotbuild.builder.generate.follow import (
     extend_chain,
     start_chain,
 )
-from cotbuild.builder.generate.exemplars import draw_exemplars
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.teacher_job import load_purpose_templates
 from cotbuild.builder.release.rederive import stored_answers

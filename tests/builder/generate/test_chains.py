@@ -11,9 +11,11 @@ from cotbuild.builder.generate.chains import (
     Chain,
     ChainRules,
     Step,
+    request_seed,
+)
+from cotbuild.builder.generate.follow import (
     follow_chain,
     follow_chains,
-    request_seed,
     start_chain,
 )
 from cotbuild.builder.generate.plan import make_plan, open_chains

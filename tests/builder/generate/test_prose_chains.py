@@ -2,7 +2,9 @@
 
 import pytest
 
-from cotbuild.builder.generate.chains import start_chain
+from cotbuild.builder.generate.follow import (
+    start_chain,
+)
 from cotbuild.prompts.template import load_template
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.question import Question, QuestionKind

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.generate.chains import ChainRules, extend_chain, start_chain
+from cotbuild.builder.generate.chains import (
+    ChainRules,
+)
+from cotbuild.builder.generate.follow import (
+    extend_chain,
+    start_chain,
+)
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
 from cotbuild.prompts.template import load_templates
 from cotbuild.schemas.answers.grade import PLAIN_GRADING
