@@ -35,6 +35,18 @@ def input_block(inputs: Sequence[Input]) -> tuple[Piece, ...]:
     return (*images, "\n".join(lines)) if lines else tuple(images)
 
 
+def input_pieces(
+    inputs: Iterable[Input], names: Iterable[str]
+) -> dict[str, tuple[Piece, ...]]:
+    """Return the text or the picture of each named input; none if it is not given."""
+    pieces: dict[str, tuple[Piece, ...]] = dict.fromkeys(names, ())
+    for one in inputs:
+        piece = one.image if one.text is None else one.text
+        if one.name in pieces and piece is not None:
+            pieces[one.name] = (piece,)
+    return pieces
+
+
 def without_empty_lines(form: str, empty: Collection[str]) -> str:
     """Return a form without the lines whose variables are all in `empty`.
 

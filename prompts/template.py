@@ -4,19 +4,18 @@ A template is known as name@version and checked as it is read. Pure, but for rea
 the files.
 """
 
-import json
-import re
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from functools import cache, cached_property
 from string import Template as Text
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cotbuild.prompts.exemplar import Exemplar
 from cotbuild.prompts.inputs import (
-    Piece,
     input_block,
     input_heading,
+    input_pieces,
     join_pieces,
     without_empty_lines,
 )
@@ -24,7 +23,7 @@ from cotbuild.prompts.versioned import load_builtin, load_by_ref, parse_yaml_rec
 from cotbuild.schemas.answers.line_heads import find_form_heads
 from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.completion import Content, Message
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import (
     RESERVED_INPUT_NAMES,
@@ -37,72 +36,11 @@ from cotbuild.schemas.question import (
 from cotbuild.schemas.rationale import Purpose
 from cotbuild.schemas.record import Record, short_repr
 
-DEFAULTS = {
-    QuestionKind.CHOICE: "choice_few_shot@1",
-    QuestionKind.YES_NO: "yes_no_few_shot@1",
-    QuestionKind.NUMBER: "number_few_shot@1",
-    QuestionKind.TEXT: "text_few_shot@1",
-    QuestionKind.PROSE: "prose_zero_shot@1",
-}
-"""The template of each kind of question, unless the user names one."""
-HINTED_DEFAULTS = {kind: f"{kind.value}_rationalize@1" for kind in QuestionKind}
-"""The same for requests that show the target."""
-INPUT_DEFAULTS = {kind: f"{kind.value}_inputs@1" for kind in QuestionKind} | {
-    QuestionKind.PROSE: "prose_zero_shot@1"
-}
-"""The templates of `DEFAULTS` for questions with inputs."""
-HINTED_INPUT_DEFAULTS = {
-    kind: f"{kind.value}_inputs_rationalize@1" for kind in QuestionKind
-} | {QuestionKind.PROSE: "prose_rationalize@1"}
-"""The templates of `HINTED_DEFAULTS` for questions with inputs."""
-
-TRANSLATION_INPUTS = frozenset({"source_lang", "target_lang"})
-"""Inputs that make a question in prose the translation of its text."""
-TRANSLATION_DEFAULTS = {
-    Purpose.ELICIT: "translation_zero_shot@1",
-    Purpose.RATIONALIZE: "translation_rationalize@1",
-}
-"""The templates of translations."""
-REFLECT_DEFAULTS = {kind: f"{kind.value}_reflect@1" for kind in QuestionKind}
-"""The templates that ask for an evaluation of an attempt."""
-
 ALL_INPUTS = "inputs"
 """The variable that stands for all inputs a template does not name."""
 
 ASK_JSON = 'Reply in JSON, as {"rationale": "…", "answer": "…"}.'
 ASK_JSON_FIRST = 'Reply in JSON, as {"answer": "…", "rationale": "…"}.'
-_JSON_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-
-
-class Exemplar(Record):
-    """A worked example inside a prompt."""
-
-    question: str = Field(min_length=1, description="Its question.")
-    inputs: dict[str, str] = Field(
-        default={},
-        exclude_if=lambda inputs: not inputs,
-        description="Its text inputs by name; empty for none.",
-    )
-    choices: tuple[str, ...] = Field(
-        default=(), description="Its options; lettered A, B, … when shown."
-    )
-    answer: str = Field(
-        min_length=1, description="Its answer: a letter, yes or no, a number, or text."
-    )
-    rationale: str = Field(min_length=1, description="Its reasoning.")
-
-    @property
-    def lettered_choices(self) -> tuple[Choice, ...]:
-        """Its options, labelled A, B, …."""
-        return tuple(
-            Choice(label=chr(ord("A") + i), text=text)
-            for i, text in enumerate(self.choices)
-        )
-
-    @property
-    def choice_texts(self) -> dict[str, str]:
-        """The text of each option, by its letter."""
-        return {choice.label: choice.text for choice in self.lettered_choices}
 
 
 class Template(Record):
@@ -163,7 +101,6 @@ class Template(Record):
         default="text",
         description="json: the user turn asks for JSON, and the exemplars reply in it.",
     )
-
     follow_up: str | None = Field(
         default=None,
         min_length=1,
@@ -297,27 +234,16 @@ class Template(Record):
         ending = "" if self.reply == "text" else f"\n{ask_json}"
         if not (self.input_names or self.shows_all_inputs):
             return self._user.substitute(values) + ending
-        pieces = self._input_pieces(inputs)
-        return join_pieces(self._user_lines(pieces), values, pieces, ending)
-
-    def _input_pieces(self, inputs: Sequence[Input]) -> dict[str, tuple[Piece, ...]]:
-        """Return the text or the picture of each input by variable; none if not given."""
-        pieces: dict[str, tuple[Piece, ...]] = dict.fromkeys(self.input_names, ())
-        for one in inputs:
-            if one.name in pieces:
-                piece = one.image if one.text is None else one.text
-                pieces[one.name] = () if piece is None else (piece,)
+        if self.follow_up is not None:
+            # An attempt has a turn of its own.
+            inputs = [one for one in inputs if one.name != ATTEMPT]
+        pieces = input_pieces(inputs, self.input_names)
         if self.shows_all_inputs:
             rest = [one for one in inputs if one.name not in pieces]
-            if self.follow_up is not None:
-                # It has a turn of its own.
-                rest = [one for one in rest if one.name != ATTEMPT]
             pieces[ALL_INPUTS] = input_block(rest)
-        return pieces
-
-    def _user_lines(self, pieces: dict[str, tuple[Piece, ...]]) -> str:
         empty = {name for name, of_input in pieces.items() if not of_input}
-        return without_empty_lines(self.user, empty) if empty else self.user
+        form = without_empty_lines(self.user, empty) if empty else self.user
+        return join_pieces(form, values, pieces, ending)
 
     def render_reply_start(self, target: str | None) -> str:
         """Return the beginning of the reply; empty if the teacher begins it itself."""
@@ -325,22 +251,11 @@ class Template(Record):
 
     def _render_reply(self, exemplar: Exemplar) -> str:
         if self.reply == "json":
-            return self._render_json_reply(exemplar)
+            return exemplar.json_reply(self.kind, answer_first=self.answer == "first")
         values = {"rationale": exemplar.rationale, "answer": exemplar.answer}
         if self.kind is QuestionKind.CHOICE:
             values["answer_text"] = exemplar.choice_texts[exemplar.answer]
         return Text(self.assistant or "").substitute(values)
-
-    def _render_json_reply(self, exemplar: Exemplar) -> str:
-        answer: object = exemplar.answer
-        is_number = self.kind is QuestionKind.NUMBER
-        if is_number and _JSON_NUMBER.fullmatch(exemplar.answer):
-            answer = json.loads(exemplar.answer)
-        reply = {"rationale": exemplar.rationale, "answer": answer}
-        if self.answer == "first":
-            reply = {"answer": answer, "rationale": exemplar.rationale}
-        # Without spaces, as servers write it under a response format.
-        return json.dumps(reply, ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
     def _user(self) -> Text:
@@ -398,18 +313,7 @@ class Template(Record):
                 "assistant and exemplars go together: give both or neither"
             )
         for exemplar in self.exemplars:
-            if self.kind is not QuestionKind.CHOICE:
-                if exemplar.choices:
-                    raise ValueError(
-                        f"exemplar {short_repr(exemplar.question)} has choices "
-                        f"in a template of kind {self.kind.value}"
-                    )
-            elif exemplar.answer not in exemplar.choice_texts:
-                raise ValueError(
-                    f"exemplar {short_repr(exemplar.question)} has answer "
-                    f"{short_repr(exemplar.answer)}, "
-                    "which is not one of its letters"
-                )
+            exemplar.check_kind(self.kind)
         return self
 
 
@@ -499,45 +403,3 @@ def load_template(ref: str) -> Template:
     Raises ConfigError if there is none, or a .yaml file is invalid.
     """
     return load_by_ref(ref, builtin_templates(), parse_template, "template")
-
-
-def load_templates(
-    refs: Iterable[str],
-    system: str | None = None,
-    *,
-    purpose: Purpose = Purpose.ELICIT,
-    inputs: Collection[str] = (),
-) -> dict[QuestionKind, Template]:
-    """Load the template of each kind of question: those named, else the defaults.
-
-    Of those named, only the ones for `purpose` are used. `system` replaces the system
-    turn of all; an empty one removes it. `inputs`: the defaults are ones that show
-    all inputs of a question. Raises ConfigError if two are for the same kind.
-    """
-    templates: dict[QuestionKind, Template] = {}
-    for template in map(load_template, refs):
-        if template.purpose is not purpose:
-            continue
-        if template.kind in templates:
-            raise ConfigError(
-                f"templates {templates[template.kind].ref} and {template.ref} "
-                f"are both for kind {template.kind.value}. Pass one a kind."
-            )
-        templates[template.kind] = template
-    for kind, ref in _default_refs(purpose, inputs).items():
-        templates.setdefault(kind, load_template(ref))
-    if system is None:
-        return templates
-    return {kind: one.replace(system=system or None) for kind, one in templates.items()}
-
-
-def _default_refs(purpose: Purpose, inputs: Collection[str]) -> dict[QuestionKind, str]:
-    if purpose is Purpose.EVALUATE:
-        return REFLECT_DEFAULTS
-    if purpose is Purpose.RATIONALIZE:
-        defaults = HINTED_INPUT_DEFAULTS if inputs else HINTED_DEFAULTS
-    else:
-        defaults = INPUT_DEFAULTS if inputs else DEFAULTS
-    if set(inputs) >= TRANSLATION_INPUTS:
-        return defaults | {QuestionKind.PROSE: TRANSLATION_DEFAULTS[purpose]}
-    return defaults

@@ -14,7 +14,12 @@ from cotbuild.builder.card.markdown import (
     inline_text,
     table_lines,
 )
-from cotbuild.prompts.template import Exemplar, Template
+from cotbuild.prompts.exemplar import (
+    Exemplar,
+)
+from cotbuild.prompts.template import (
+    Template,
+)
 from cotbuild.schemas.completion import Message, Sampling
 from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.grading import GradingConfig

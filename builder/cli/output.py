@@ -8,9 +8,11 @@ from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
 from cotbuild.builder.visible import shell_quote
-from cotbuild.prompts.template import (
+from cotbuild.prompts.defaults import (
     DEFAULTS,
     HINTED_DEFAULTS,
+)
+from cotbuild.prompts.template import (
     builtin_templates,
     load_template,
     render_messages,

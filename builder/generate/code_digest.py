@@ -16,6 +16,8 @@ from cotbuild.schemas.files import write_text_atomic
 
 DERIVING = (
     "cotbuild.schemas",
+    "cotbuild.prompts.defaults",
+    "cotbuild.prompts.exemplar",
     "cotbuild.prompts.inputs",
     "cotbuild.prompts.response_format",
     "cotbuild.prompts.template",

@@ -9,7 +9,12 @@ from operator import itemgetter
 from string import ascii_uppercase
 
 from cotbuild.builder.sources.overlap import normalise_text
-from cotbuild.prompts.template import Exemplar, Template
+from cotbuild.prompts.exemplar import (
+    Exemplar,
+)
+from cotbuild.prompts.template import (
+    Template,
+)
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest

@@ -63,7 +63,13 @@ from cotbuild.builder.teachers.http.images import shorten_data_uri
 from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
 from cotbuild.builder.ui import ChainProgress, Ui
-from cotbuild.prompts.template import Template, load_template, load_templates
+from cotbuild.prompts.defaults import (
+    load_templates,
+)
+from cotbuild.prompts.template import (
+    Template,
+    load_template,
+)
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.attempts import ATTEMPT
 from cotbuild.schemas.completion import Answer, Completion, Request

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.prompts.template import (
+from cotbuild.prompts.defaults import (
     DEFAULTS,
+    load_templates,
+)
+from cotbuild.prompts.template import (
     Template,
     builtin_templates,
     load_template,
-    load_templates,
     parse_template,
     render_messages,
 )

@@ -19,7 +19,9 @@ from cotbuild.builder.generate.follow import (
     start_chain,
 )
 from cotbuild.builder.generate.plan import make_plan, open_chains
-from cotbuild.prompts.template import load_templates
+from cotbuild.prompts.defaults import (
+    load_templates,
+)
 from cotbuild.schemas.completion import (
     MAX_SEED,
     Answer,

@@ -12,7 +12,9 @@ from cotbuild.builder.generate.follow import (
     start_chain,
 )
 from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates, to_rationale
-from cotbuild.prompts.template import load_templates
+from cotbuild.prompts.defaults import (
+    load_templates,
+)
 from cotbuild.schemas.answers.grade import PLAIN_GRADING
 from cotbuild.schemas.completion import Completion, Failure, FailureKind
 from cotbuild.schemas.config import BuildConfig

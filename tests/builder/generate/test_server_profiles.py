@@ -16,7 +16,9 @@ from cotbuild.builder.generate.chains import (
 )
 from cotbuild.builder.teachers.http.advice import advise_on_rejection
 from cotbuild.builder.teachers.http.request_body import build_request_body
-from cotbuild.prompts.template import load_templates
+from cotbuild.prompts.defaults import (
+    load_templates,
+)
 from cotbuild.schemas.body_edits import SENT_FIELDS
 from cotbuild.schemas.completion import Completion, Request, Sampling
 from cotbuild.schemas.config import BuildConfig
