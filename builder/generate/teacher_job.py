@@ -129,11 +129,7 @@ class TeacherJob(Job):
         return parts
 
     def template_fingerprints(self) -> dict[str, str]:
-        return {
-            template.ref: template.fingerprint
-            for by_kind in self.templates.values()
-            for template in by_kind.values()
-        }
+        return {one.ref: one.fingerprint for one in self._all_templates()}
 
     def read_rules(self) -> ChainRules:
         """Return the rules of the chains; reads the split that exemplars come from.
