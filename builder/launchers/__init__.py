@@ -1,0 +1,1 @@
+"""Start workers: as processes, by Ray, Slurm or Kubernetes."""

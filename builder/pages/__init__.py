@@ -1,0 +1,1 @@
+"""The pages of `cotbuild view` and `cotbuild serve`, rendered on the server."""

@@ -1,0 +1,1 @@
+"""The table of jobs, and the processes that run them."""

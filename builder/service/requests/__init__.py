@@ -1,0 +1,1 @@
+"""What requests may hold, and what it is on this machine."""

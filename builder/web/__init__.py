@@ -1,0 +1,1 @@
+"""What every web application here has: access, headers, errors, the server."""

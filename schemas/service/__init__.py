@@ -1,0 +1,1 @@
+"""What the service and its clients exchange: jobs, problems, files, plans."""
