@@ -29,6 +29,7 @@ from cotbuild.builder.card.provenance import (
     licence_lines,
     limitation_lines,
     origin_lines,
+    spending_lines,
 )
 from cotbuild.builder.card.statistics import (
     failure_lines,
@@ -58,7 +59,7 @@ MAX_ITEMS = 30
 def render_card(manifest: Manifest, release: ReleaseFacts | None = None) -> str:
     """Return the text of README.md; without `release`, the short one of a local build.
 
-    It holds nothing of the manifest's `run`.
+    It holds nothing of the manifest's `run` but what a local build has spent.
     """
     front_matter = dump_yaml(build_front_matter(manifest, release))
     body = "\n".join(_body_lines(manifest, release))
@@ -89,6 +90,7 @@ def _local_lines(manifest: Manifest) -> list[str]:
     return [
         *lines,
         f"- Source: {', '.join(checksums)}",
+        *spending_lines(manifest),
         f"- Build fingerprint: {code_span(manifest.fingerprint)}",
         "",
         "## Load",

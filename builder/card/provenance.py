@@ -20,6 +20,7 @@ from cotbuild.prompts.exemplar import (
 from cotbuild.prompts.template import (
     Template,
 )
+from cotbuild.schemas.budget import COST_PLACES
 from cotbuild.schemas.completion import Message, Sampling
 from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.grading import GradingConfig
@@ -86,6 +87,26 @@ def _generation_lines(manifest: Manifest, sampling: Sampling) -> list[str]:
             f"{inline_text(exemplars.split)} with seed {exemplars.seed}"
         )
     return lines
+
+
+def spending_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield what a local build has spent; nothing for a release.
+
+    Without the seconds, so that the card is the same however often a run was resumed.
+    """
+    account = None if manifest.run is None else manifest.run.account
+    if account is None:
+        return
+    failed = f" ({account.failed:,} failed)" if account.failed else ""
+    line = (
+        f"- Asked: {account.requests:,} requests{failed}, {account.prompt_tokens:,} prompt "
+        f"tokens, {account.completion_tokens:,} generated"
+    )
+    if account.gpu_seconds:
+        line += f", {account.gpu_seconds / 3600:.2f} GPU hours"
+    if account.cost is not None:
+        line += f"; cost {account.cost:,.{COST_PLACES}f}".rstrip("0").rstrip(".")
+    yield line
 
 
 def _edit_lines(manifest: Manifest) -> Iterator[str]:

@@ -11,12 +11,14 @@ from cotbuild.builder.card.markdown import (
     inline_text,
     table_lines,
 )
+from cotbuild.schemas.attribution import SCORES_VERSION
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import (
     Selection,
 )
 from cotbuild.schemas.variant_set import (
+    ScoresEntry,
     VariantEntry,
     VariantsEntry,
 )
@@ -40,7 +42,7 @@ rationales, except those whose name ends in `_all`. *Words* is the mean length o
 a variant keeps of a rationale.\
 """
 _SHARES_NOTE = """ \
-The shares are of the first {num_looked_at:,} rows: \
+The shares are of {looked_at}: \
 those whose rationale names the target, or another option, verbatim; in parentheses, \
 those that contain at least half of its word stems.\
 """
@@ -246,12 +248,33 @@ def _kept_verdicts(manifest: Manifest) -> list[str]:
 
 def _selection_of_variants(entry: VariantsEntry, kept_verdicts: Sequence[str]) -> str:
     withheld = {v.name: v.dropped for v in entry.variants if v.dropped}
+    scores = "".join(
+        f" {_scores_sentence(name, scores)}" for name, scores in entry.scores.items()
+    )
     return (
         f"The variants contain the rationales with verdict {', '.join(kept_verdicts)}. "
         f"Left out of {entry.num_in:,} rationales, by reason: "
         f"{format_counts(entry.dropped)}. "
         "Also left out, because a variant could not be derived from them: "
-        f"{format_counts(withheld)}."
+        f"{format_counts(withheld)}.{scores}"
+    )
+
+
+def _scores_sentence(name: str, scores: ScoresEntry) -> str:
+    """Return how the scores in a file were checked, in one sentence."""
+    info = scores.info
+    named = f"the file {code_span(name)} ({code_span(info.method)})"
+    if info.format_version < SCORES_VERSION:
+        return (
+            f"The scores in {named} were checked against no bound, so "
+            "some may not have converged."
+        )
+    if info.bounds is None:
+        return f"The scores in {named} needed no bound."
+    return (
+        f"Of the scores in {named}, those of {info.num_refused:,} "
+        f"rationales are refused, because they had not converged at "
+        f"{info.bounds.max_steps:,} steps."
     )
 
 
@@ -283,6 +306,18 @@ def _selection_table(manifest: Manifest, kept_verdicts: Sequence[str]) -> list[s
 # -- variants ----------------------------------------------------------------------------
 
 
+def _looked_at(entry: VariantsEntry) -> str:
+    """Name the rows that were searched for answers."""
+    rows = f"{entry.num_looked_at:,} rows"
+    match entry.looked_at_every:
+        case None:
+            return f"the first {rows}"
+        case 1:
+            return f"all {rows}"
+        case every:
+            return f"{rows}, one of every {every:,}"
+
+
 def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
     """Return a table of the variants: rows, mean words, and how many name an option."""
     note = _VARIANTS_NOTE.format(
@@ -293,7 +328,7 @@ def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
     )
     shares: tuple[str, ...] = ()
     if entry.num_looked_at:
-        note += _SHARES_NOTE.format(num_looked_at=entry.num_looked_at)
+        note += _SHARES_NOTE.format(looked_at=_looked_at(entry))
         shares = ("names the target", "names another option")
     header = ("variant", "rows", "words", *shares, "description")
     # A release may hold fewer variants than were derived together.

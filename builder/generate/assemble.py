@@ -6,7 +6,7 @@ The result is deterministic, apart from the manifest's `run`.
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,28 @@ from cotbuild.builder.build.images import ImageCounts
 from cotbuild.builder.build.install import install_build, staging_folder
 from cotbuild.builder.build.kept_variants import keep_variants
 from cotbuild.builder.card import CARD_VERSION, render_card
+from cotbuild.builder.generate.encoded_rows import EncodedBuild
 from cotbuild.builder.generate.grading import installed_metric
-from cotbuild.builder.generate.jobs import BuildRows, Job, cotbuild_version
-from cotbuild.builder.generate.rows import BuildCounts, flag_duplicates
+from cotbuild.builder.generate.jobs import BuildRows, Job
+from cotbuild.builder.generate.rows import BuildCounts
 from cotbuild.builder.media import MediaStore, media_folder
+from cotbuild.builder.processes import choose_num_processes
 from cotbuild.builder.sources.provenance import hub_id
 from cotbuild.builder.storage.answer_store import AnswerIndex
 from cotbuild.builder.storage.images import ReadImage
 from cotbuild.builder.storage.journal import read_header
-from cotbuild.builder.storage.parquet import config_digests, write_split
-from cotbuild.builder.ui import pluralize
+from cotbuild.builder.storage.parquet import (
+    config_digests,
+    write_encoded_split,
+    write_split,
+)
+from cotbuild.builder.ui import Ui, pluralize
+from cotbuild.builder.version import cotbuild_version
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.fingerprint import canonical_json, digest
 from cotbuild.schemas.manifest import (
@@ -46,30 +54,34 @@ from cotbuild.schemas.rationale import ROW_VERSION, Rationale
 
 
 def assemble(
-    job: Job, rows: BuildRows, inputs: str, started: float, say: Callable[[str], None]
+    job: Job, rows: BuildRows, inputs: str, started: float, ui: Ui
 ) -> Manifest:
     """Write every row and put the files in place.
 
     Variants of the build that is replaced are kept if the rows they were derived from
-    come out unchanged; `say` gets a line before they are deleted. `inputs`:
+    come out unchanged; `ui` says so before they are deleted. `inputs`:
     `job.digest_inputs()`; `started`: time.monotonic() at the start of the run. Raises
     DataError where the source changed meanwhile.
     """
-    counts = BuildCounts()
+    build = EncodedBuild()
+    counts = build.counts
     images = _CountedImages(job) if job.may_have_images() else None
     read_image = None if images is None else images.read
     with staging_folder(job.out) as stage:
         split = job.source.split
-        counted_rows = _count_rows(flag_duplicates(rows.rows), counts)
-        files = write_split(
-            stage,
-            "rationales",
-            split,
-            Rationale,
-            counted_rows,
-            rows.num_rows,
-            read_image,
-        )
+        encoded = build.rows(rows.rows, choose_num_processes(rows.num_rows))
+        with closing(encoded):
+            files = write_encoded_split(
+                stage,
+                "rationales",
+                split,
+                Rationale,
+                encoded,
+                rows.num_rows,
+                read_image,
+            )
+        for line in rows.warnings(counts):
+            ui.say(line)
         # Before another split is read, which has dropped rows of its own.
         source = _source_entry(job, rows, counts)
         for eval_split in job.eval_splits:
@@ -84,12 +96,13 @@ def assemble(
         if images is not None:
             media = images.counts.entry()
             manifest = manifest.model_copy(update={"media": media})
-        manifest = keep_variants(job.out, manifest, say)
+        manifest = keep_variants(job.out, manifest, ui.say)
         write_text_atomic(stage / CARD, render_card(manifest))
         write_text_atomic(stage / CONFIG, job.config.model_dump_json(indent=2) + "\n")
+        ui.phase(Phase.INSTALLING)
         install_build(job.out, stage, manifest)
     if counts.num_hundredfold:
-        say(
+        ui.say(
             f"a hundred times the target: {pluralize(counts.num_hundredfold, 'answer')}"
             ", such as 50 for 0.5, graded incorrect. If the answers are percents, write "
             "the targets as percents too."
@@ -115,12 +128,6 @@ def _source_entry(job: Job, rows: BuildRows, counts: BuildCounts) -> SourceEntry
         overlaps=job.source.overlaps,
         read_as=job.read_as(),
     )
-
-
-def _count_rows(rows: Iterable[Rationale], counts: BuildCounts) -> Iterator[Rationale]:
-    for row in rows:
-        counts.add(row)
-        yield row
 
 
 class _CountedImages:
@@ -243,6 +250,7 @@ def _run_info(
         asked=rows.num_requests,
         torn_lines=0 if rows.answers is None else rows.answers.num_torn,
         teachers=[] if rows.answers is None else _servers(rows.answers),
+        account=rows.account,
     )
 
 

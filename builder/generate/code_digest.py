@@ -25,11 +25,14 @@ DERIVING = (
     "cotbuild.builder.generate.assemble",
     "cotbuild.builder.generate.attempts",
     "cotbuild.builder.generate.chains",
+    "cotbuild.builder.generate.derivation",
+    "cotbuild.builder.generate.encoded_rows",
     "cotbuild.builder.generate.follow",
     "cotbuild.builder.generate.exemplars",
     "cotbuild.builder.generate.grading",
     "cotbuild.builder.generate.import_job",
     "cotbuild.builder.generate.jobs",
+    "cotbuild.builder.generate.known_answers",
     "cotbuild.builder.generate.rows",
     "cotbuild.builder.generate.score_means",
     "cotbuild.builder.generate.teacher_job",
@@ -39,6 +42,7 @@ DERIVING = (
     "cotbuild.builder.media",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
+    "cotbuild.builder.storage.arrow_tables",
     "cotbuild.builder.storage.images",
     "cotbuild.builder.storage.journal",
     "cotbuild.builder.storage.keys",
@@ -64,11 +68,16 @@ NOT_DERIVING = (
     "cotbuild.builder.storage.places",
     # What a parquet file would take: a bound, which no row depends on.
     "cotbuild.builder.storage.parquet_pages",
+    # Checksums that were computed before.
+    "cotbuild.builder.storage.cache",
+    # What a run spent.
+    "cotbuild.builder.storage.usage",
     # Text about the rows and the run.
     "cotbuild.builder.card",
     "cotbuild.builder.generate.plan",
     "cotbuild.builder.generate.prompt_tokens",
     "cotbuild.builder.ui",
+    "cotbuild.builder.version",
     "cotbuild.builder.visible",
     "cotbuild.builder.wrap",
     # Lines and refusals about templates, which are an input of their own.
@@ -77,18 +86,24 @@ NOT_DERIVING = (
     # input of its own.
     "cotbuild.builder.build.recorded",
     "cotbuild.builder.event_loop",
-    "cotbuild.builder.generate.ask",
+    "cotbuild.builder.generate.accounts",
+    "cotbuild.builder.generate.asking",
+    "cotbuild.builder.generate.budget",
+    "cotbuild.builder.generate.worker_options",
+    "cotbuild.builder.generate.workers",
     "cotbuild.builder.retry_after",
     "cotbuild.builder.teachers",
     "cotbuild.builder.generate.code_digest",
-    # What the child that compares expressions is started with.
+    # What the child that compares expressions is started with, and those that derive
+    # rows; how many there are decides no row.
     "cotbuild.builder.environment",
+    "cotbuild.builder.processes",
 )
 """What DERIVING imports, yet decides no row; their own imports are not followed."""
 
 
-def code_digest() -> str:
-    """Return the digest of the code in DERIVING, so that an edited helper never leaves
+def code_digest(modules: Sequence[str] = DERIVING) -> str:
+    """Return the digest of the code of `modules`, so that an edited helper never leaves
     stale rows behind.
 
     It covers the compiled code without line numbers, docstrings and asserts: comments
@@ -97,7 +112,7 @@ def code_digest() -> str:
     Compiling the code took 114 ms of CPU time where reading it took 5 (one run), so the
     digest is kept in the user's cache under a digest of the files' bytes.
     """
-    files = [(name, path.read_bytes()) for name, path in deriving_files()]
+    files = [(name, path.read_bytes()) for name, path in module_files(modules)]
     note = cache_dir() / "code-digests" / _digest_bytes(files)
     with contextlib.suppress(OSError, UnicodeDecodeError):
         known = note.read_text(encoding="utf-8")
@@ -125,14 +140,19 @@ def _digest_code(files: Sequence[tuple[str, bytes]]) -> str:
 
 
 def deriving_files() -> Iterator[tuple[str, Path]]:
-    """Yield each file of DERIVING with its name: that of the listed module, then the
-    path inside of a package.
+    """Yield each file of DERIVING with its name, as `module_files` does."""
+    return module_files(DERIVING)
+
+
+def module_files(modules: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Yield each file of some modules with its name: that of the listed module, then
+    the path inside of a package.
     """
-    for module in DERIVING:
+    for module in modules:
         spec = find_spec(module)
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(
-                f"{module!r} is listed in DERIVING but does not exist", name=module
+                f"{module!r} is listed in a digest but does not exist", name=module
             )
         if spec.submodule_search_locations is None:
             yield module, Path(spec.origin)

@@ -1,11 +1,20 @@
 """Builds of rationales that were written elsewhere."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.generate.budget import NO_LIMITS, RunLimits
+from cotbuild.builder.generate.derivation import (
+    ROWS_PER_BATCH,
+    BatchItem,
+    DeriveItems,
+    UnderivedRows,
+)
 from cotbuild.builder.generate.grading import open_grading
 from cotbuild.builder.generate.jobs import (
     BuildRows,
@@ -15,21 +24,46 @@ from cotbuild.builder.generate.jobs import (
     split_checksums,
 )
 from cotbuild.builder.generate.plan import read_previous, replacement_lines
+from cotbuild.builder.generate.worker_options import WorkersOptions
 from cotbuild.builder.imports import RationaleImport, open_import, open_import_source
 from cotbuild.builder.imports.read import open_rationales
+from cotbuild.builder.imports.rows import question_rows
 from cotbuild.builder.imports.unanswered import UnansweredTexts
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.builder.sources.pictures import open_loader
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.builder.ui import Ui, pluralize
+from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.budget import Budget
 from cotbuild.schemas.config import BuildConfig
-from cotbuild.schemas.import_recipe import ImportConfig
+from cotbuild.schemas.grading import GradingConfig
+from cotbuild.schemas.import_recipe import ImportConfig, ImportFile, ImportRecipe
 from cotbuild.schemas.rationale import Rationale
 
 
 def import_title(dataset: str, author: str) -> str:
     """Return the title of a build of imported rationales."""
     return f"{dataset}: rationales by {author}"
+
+
+@dataclass(frozen=True)
+class TextDerivation:
+    """Derives rows from imported texts; an item's detail are those of its question."""
+
+    files: tuple[ImportFile, ...]
+    recipe: ImportRecipe
+    grading: GradingConfig
+
+    @contextmanager
+    def open(self) -> Iterator[DeriveItems]:
+        """Open the rules of grading."""
+        yield partial(self._derive, open_grading(self.grading))
+
+    def _derive(
+        self, grading: GradingRules, items: Sequence[BatchItem]
+    ) -> Iterator[Rationale]:
+        for question, texts in items:
+            yield from question_rows(question, texts, self.files, self.recipe, grading)
 
 
 @dataclass(frozen=True)
@@ -44,18 +78,42 @@ class ImportJob(Job):
     def title(self) -> str:
         return import_title(self.source.dataset, self.teacher)
 
-    def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:  # noqa: ARG002
+    def collect_rows(
+        self,
+        ui: Ui,
+        *,
+        retry_failed: bool,  # noqa: ARG002
+        limits: RunLimits = NO_LIMITS,  # noqa: ARG002
+        workers: WorkersOptions | None = None,  # noqa: ARG002
+    ) -> BuildRows:
         found = open_import(self.imported, self.source)
         for line in self._announce(found):
             ui.say(line)
         return BuildRows(
-            self._watch(found.rows(self.grading), ui.say),
+            self._underived(found),
             found.num_rows,
             mode=f"import:{found.entry.recipe}",
             imported=found.entry,
+            warnings=lambda counts: counts.unanswered.warning_lines(
+                self.imported.recipe
+            ),
         )
 
-    def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:  # noqa: ARG002
+    def _underived(self, found: RationaleImport) -> UnderivedRows:
+        derivation = TextDerivation(
+            found.entry.files, self.imported.recipe, self.config.grading
+        )
+        items = (BatchItem(question, texts) for question, texts in found.texts())
+        return UnderivedRows(derivation, items, ROWS_PER_BATCH)
+
+    def preview(
+        self,
+        *,
+        fresh: bool,  # noqa: ARG002
+        retry_failed: bool,  # noqa: ARG002
+        budget: Budget,  # noqa: ARG002
+        workers: WorkersOptions | None = None,  # noqa: ARG002
+    ) -> Iterator[str]:
         found = open_import(self.imported, self.source)
         yield from self._announce(found)
         texts, grading = UnansweredTexts(), self.grading
@@ -65,15 +123,6 @@ class ImportJob(Job):
         counts = " + ".join(f"{count} {name}" for name, count in verdicts.items())
         yield f"{pluralize(found.num_rows, 'rationale')} = {counts or 'none'}"
         yield from texts.warning_lines(self.imported.recipe)
-
-    def _watch(
-        self, rows: Iterator[Rationale], say: Callable[[str], None]
-    ) -> Iterator[Rationale]:
-        """Yield the rows, then warn if most of their texts state no answer."""
-        texts = UnansweredTexts()
-        yield from texts.watch(rows)
-        for line in texts.warning_lines(self.imported.recipe):
-            say(line)
 
     def input_parts(self) -> dict[str, Any]:
         return {"imported": list(self.file_checksums)}

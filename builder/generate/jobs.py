@@ -6,17 +6,21 @@ reads rationales that were written elsewhere. `resolve` in `builder.generate.run
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.directory import CARD, find_config
 from cotbuild.builder.build.images import has_media_files
+from cotbuild.builder.generate.budget import NO_LIMITS, RunLimits
 from cotbuild.builder.generate.code_digest import code_digest
+from cotbuild.builder.generate.derivation import UnderivedRows
 from cotbuild.builder.generate.grading import installed_metric
+from cotbuild.builder.generate.rows import BuildCounts
+from cotbuild.builder.generate.worker_options import WorkersOptions
 from cotbuild.builder.media import MediaStore, PreviewStore, media_folder
 from cotbuild.builder.sources import Source, canonical_split
 from cotbuild.builder.sources.provenance import stated_licence
@@ -26,6 +30,7 @@ from cotbuild.prompts.template import Template
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.answers.prose_scores import installed_scorers
 from cotbuild.schemas.attempts import AttemptsEntry
+from cotbuild.schemas.budget import Account, Budget
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
@@ -33,13 +38,13 @@ from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.import_recipe import ImportEntry
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import QuestionKind
-from cotbuild.schemas.rationale import Purpose, Rationale
+from cotbuild.schemas.rationale import Purpose
 
 
 class BuildRows(NamedTuple):
     """The rationales of a build before they are written, and how they were obtained."""
 
-    rows: Iterator[Rationale]
+    rows: UnderivedRows
     num_rows: int
     mode: str
     """Name and version of the chain rules, or `import:` and the recipe."""
@@ -55,8 +60,12 @@ class BuildRows(NamedTuple):
     """The index of the stored answers; None where the rationales were imported."""
     attempts: AttemptsEntry | None = None
     """The attempts that a teacher evaluated; None where there were none."""
+    account: Account | None = None
+    """What the build has spent; None where the rationales were imported."""
     imported: ImportEntry | None = None
     """What was read from the imported files; None where a teacher answered."""
+    warnings: Callable[[BuildCounts], Iterable[str]] = lambda _: ()
+    """Returns what to tell the user about the rows, once all are derived."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,31 @@ class Job(ABC):
         """Title of the published dataset; never contains a path."""
 
     @abstractmethod
-    def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:
+    def collect_rows(
+        self,
+        ui: Ui,
+        *,
+        retry_failed: bool,
+        limits: RunLimits = NO_LIMITS,
+        workers: WorkersOptions | None = None,
+    ) -> BuildRows:
         """Announce the run, then obtain every rationale.
 
-        `retry_failed`: also repeat requests that the server rejected. Raises a
-        CotbuildError; answers received until then stay in the store.
+        `retry_failed`: also repeat requests that the server rejected. `workers`: who
+        makes the requests; None for this process. Raises a CotbuildError, PausedError
+        where `limits` ended the run or no worker was left; answers received until then
+        stay in the store.
         """
 
     @abstractmethod
-    def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:
+    def preview(
+        self,
+        *,
+        fresh: bool,
+        retry_failed: bool,
+        budget: Budget,
+        workers: WorkersOptions | None = None,
+    ) -> Iterator[str]:
         """Yield the lines of a dry run."""
 
     @abstractmethod
@@ -227,11 +252,3 @@ def _has_size(path: Path, num_bytes: int) -> bool:
         return path.stat().st_size == num_bytes
     except OSError:
         return False
-
-
-def cotbuild_version() -> str:
-    """Return the installed version, or 0+checkout where it was never installed."""
-    try:
-        return version("cotbuild")
-    except PackageNotFoundError:
-        return "0+checkout"

@@ -1,16 +1,20 @@
 """What a run would request and what it would replace, before it does either."""
 
+import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotbuild.builder.build.directory import find_config, find_manifest
+from cotbuild.builder.generate.budget import usage_of
 from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.jobs import Job
 from cotbuild.builder.generate.regrading import compare_grading
 from cotbuild.builder.storage.keys import count_distinct, key_bytes
+from cotbuild.builder.storage.usage import NO_USAGE, JournalUsage
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.answers.grade import EXTRACT_VERSION
 from cotbuild.schemas.answers.prose_scores import installed_scorers
@@ -24,6 +28,13 @@ CHARS_PER_IMAGE = 4_000
 """Characters that a picture counts for in the search for the longest request: servers
 make some hundred to some thousand tokens of one.
 """
+MAX_HELD_CHAINS = 10_000
+"""Open chains that a plan holds in memory, about 8 KB each where questions are short.
+
+Those of a larger plan are followed again.
+"""
+MAX_HELD_CHARS = 32 << 20
+"""Most characters in the messages of the chains that a plan holds."""
 MAX_VALUE_CHARS = 60
 DIGEST_CHARS = 12
 
@@ -33,7 +44,10 @@ DIGEST_CHARS = 12
 
 @dataclass
 class RequestPlan:
-    """The open requests of a run, counted in one pass that keeps 16 bytes a request."""
+    """The open requests of a run, counted in one pass that keeps 16 bytes a request.
+
+    The chains of a small plan are held too, as they are, in plan order.
+    """
 
     num_questions: int = 0
     num_chains: int = 0
@@ -54,14 +68,36 @@ class RequestPlan:
     """Id of the question that `longest` is about."""
     repeats: frozenset[bytes] = frozenset()
     """Keys (16 bytes) that more than one open chain has."""
+    open_digest: str = ""
+    """Digest of the keys of the open requests, in plan order."""
+    reused: JournalUsage = NO_USAGE
+    """Stored answers that the chains go on from, once for each chain that does."""
+    held: deque[Chain] | None = None
+    """The open chains; None where there are too many, or they were taken."""
+
+    def take_held(self) -> Iterator[Chain] | None:
+        """Return the open chains, each freed as it is passed on; None if not held."""
+        held, self.held = self.held, None
+        return None if held is None else _empty(held)
 
 
-def make_plan(chains: Iterable[Chain]) -> RequestPlan:
-    """Count the chains of a build and their open requests."""
+def _empty(held: deque[Chain]) -> Iterator[Chain]:
+    while held:
+        yield held.popleft()
+
+
+def make_plan(chains: Iterable[Chain], *, hold: bool = False) -> RequestPlan:
+    """Count the chains of a build and their open requests.
+
+    `hold`: whether the open chains of a small plan are to be held.
+    """
     plan, keys, longest_chars = RequestPlan(), bytearray(), -1
+    held: deque[Chain] | None = deque() if hold else None
     for chain in chains:
         plan.num_chains += 1
         plan.num_questions += chain.sample_index == 0
+        for answered in chain.answered:
+            plan.reused = plan.reused.plus(usage_of(answered.answer))
         step = chain.open_step
         if step is None:
             plan.num_failed += _is_failed(chain)
@@ -70,6 +106,10 @@ def make_plan(chains: Iterable[Chain]) -> RequestPlan:
         chars = sum(len(message.text) for message in step.request.messages)
         plan.open_chars += chars
         plan.first = plan.first or step.request
+        if held is not None:
+            held.append(chain)
+            if len(held) > MAX_HELD_CHAINS or plan.open_chars > MAX_HELD_CHARS:
+                held = None
         size = chars
         if chain.question.inputs:
             num_images = step.request.num_images
@@ -79,7 +119,9 @@ def make_plan(chains: Iterable[Chain]) -> RequestPlan:
         if size > longest_chars:
             longest_chars = size
             plan.longest, plan.longest_id = step.request, chain.question.id
+    plan.held = held
     plan.num_open_chains = len(keys) // 16
+    plan.open_digest = hashlib.sha256(keys).hexdigest()
     plan.num_open, plan.repeats = count_distinct(keys)
     return plan
 

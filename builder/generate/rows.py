@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from cotbuild.builder.generate.attempts import grade_attempt
 from cotbuild.builder.generate.chains import AnsweredStep, Chain, Step, grade_chain
 from cotbuild.builder.generate.score_means import ScoreMeans
-from cotbuild.builder.sources.ids import SeenIds
+from cotbuild.builder.imports.unanswered import UnansweredTexts
+from cotbuild.builder.sources.ids import DigestSet, digest_text
 from cotbuild.schemas.answers.compare import is_hundredfold
 from cotbuild.schemas.answers.grade import GradingRules
 from cotbuild.schemas.answers.reflection import find_evaluation
@@ -29,6 +30,9 @@ from cotbuild.schemas.rationale import (
     Verdict,
     question_fields,
 )
+
+NO_RATIONALE = 0
+"""The digest of an empty rationale, which is no duplicate of others."""
 
 
 def to_rationale(chain: Chain, grading: GradingRules) -> Rationale:
@@ -124,17 +128,36 @@ def flag_duplicates(rows: Iterable[Rationale]) -> Iterator[Rationale]:
 
     Case and white space do not count. Keeps 8 bytes a row.
     """
-    seen = SeenIds()
+    seen = SeenRationales()
     for row in rows:
-        if row.rationale and seen.count(_normalise(row.rationale)) > 1:
-            flags = tuple(sorted({*row.flags, Flag.DUPLICATE}))
+        if seen.is_repeated(digest_rationale(row.rationale)):
+            flags = flags_of_duplicate(row.flags)
             yield row.model_copy(update={"flags": flags})
         else:
             yield row
 
 
-def _normalise(rationale: str) -> str:
-    return " ".join(rationale.casefold().split())
+class SeenRationales:
+    """The rationales of the rows so far, 8 to 16 bytes each."""
+
+    def __init__(self) -> None:
+        self._digests = DigestSet()
+
+    def is_repeated(self, digest: int) -> bool:
+        """Add a rationale by its `digest_rationale`; return whether it was there."""
+        return digest != NO_RATIONALE and not self._digests.add_digest(digest)
+
+
+def digest_rationale(rationale: str) -> int:
+    """Return a 64-bit digest in which case and white space do not count."""
+    if not rationale:
+        return NO_RATIONALE
+    return digest_text(" ".join(rationale.casefold().split()))
+
+
+def flags_of_duplicate(flags: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Return the flags of a row whose rationale an earlier row has."""
+    return tuple(sorted({*flags, Flag.DUPLICATE}))
 
 
 class RowFigures(NamedTuple):
@@ -182,6 +205,7 @@ class BuildCounts:
     """Evaluated attempts by verdict before, evaluation and verdict after."""
     num_hundredfold: int = 0
     """Incorrect answers that are a hundred times their target."""
+    unanswered: UnansweredTexts = field(default_factory=UnansweredTexts)
 
     def add(self, row: Rationale) -> None:
         """Count one row."""
@@ -210,6 +234,26 @@ class BuildCounts:
             self.reflections[reflection_name(row)] += 1
         if row.answer_rule is not None:
             self.by_rule.setdefault(row.answer_rule, Counter())[row.verdict.value] += 1
+        self.unanswered.add(row)
+
+    def merge(self, later: "BuildCounts") -> None:
+        """Add the counts over rows that follow."""
+        self.num_questions += later.num_questions
+        self.verdicts.update(later.verdicts)
+        _merge_counts(self.by_target, later.by_target)
+        _merge_counts(self.by_rule, later.by_rule)
+        self.scores.merge(later.scores)
+        self.inputs.update(later.inputs)
+        self.flags.update(later.flags)
+        self.failures.update(later.failures)
+        self.failure_messages.merge(later.failure_messages)
+        self.purposes.update(later.purposes)
+        self.template_uses |= later.template_uses
+        self.completion_tokens += later.completion_tokens
+        self.lengths.update(later.lengths)
+        self.reflections.update(later.reflections)
+        self.num_hundredfold += later.num_hundredfold
+        self.unanswered.merge(later.unanswered)
 
     def _add_step(
         self, purpose: Purpose, kind: QuestionKind, tokens: int | None
@@ -269,6 +313,13 @@ def _is_percent_of_share(row: Rationale) -> bool:
     if row.answer is None or row.target is None:
         return False
     return is_hundredfold(row.answer, row.target)
+
+
+def _merge_counts(
+    counts: dict[str, Counter[str]], later: Mapping[str, Counter[str]]
+) -> None:
+    for name, inner in later.items():
+        counts.setdefault(name, Counter()).update(inner)
 
 
 def _sorted_counts(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:

@@ -51,6 +51,14 @@ class ScoreMeans:
                 one.total += round(values[metric] * _UNIT)
                 one.reference_counts.add(len(targets))
 
+    def merge(self, later: "ScoreMeans") -> None:
+        """Take the scores of other rows."""
+        for key, other in later.sums.items():
+            one = self.sums.setdefault(key, _Sum())
+            one.num_rows += other.num_rows
+            one.total += other.total
+            one.reference_counts |= other.reference_counts
+
     def summaries(self) -> tuple[ScoreSummary, ...]:
         """Return the mean of each metric, in the order of PROSE_METRICS."""
         keys = sorted(self.sums, key=lambda key: (PROSE_METRICS.index(key[0]), key[1]))

@@ -1,19 +1,30 @@
 """Builds whose rationales are requested from a teacher."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cotbuild.builder.event_loop import run_async
-from cotbuild.builder.generate.ask import OnStep, ask_all
-from cotbuild.builder.generate.attempts import Attempts, open_attempts
+from cotbuild.builder.generate.accounts import expected_lines
+from cotbuild.builder.generate.asking import AskedTeacher, Asking
+from cotbuild.builder.generate.attempts import (
+    AttemptedQuestion,
+    Attempts,
+    open_attempts,
+)
+from cotbuild.builder.generate.budget import NO_LIMITS, RunLimits, make_account
 from cotbuild.builder.generate.chains import (
     Chain,
     ChainRules,
-    grade_chain,
+)
+from cotbuild.builder.generate.derivation import (
+    ROWS_PER_BATCH,
+    BatchItem,
+    DeriveItems,
+    UnderivedRows,
 )
 from cotbuild.builder.generate.exemplars import draw_exemplars
 from cotbuild.builder.generate.follow import (
@@ -29,6 +40,7 @@ from cotbuild.builder.generate.jobs import (
     resolve_eval_splits,
     split_checksums,
 )
+from cotbuild.builder.generate.known_answers import known_answers
 from cotbuild.builder.generate.plan import (
     RequestPlan,
     describe_edits,
@@ -39,30 +51,32 @@ from cotbuild.builder.generate.plan import (
     read_previous,
     replacement_lines,
 )
-from cotbuild.builder.generate.prompt_tokens import describe_tokens
+from cotbuild.builder.generate.prompt_tokens import count_plan_tokens
 from cotbuild.builder.generate.rows import to_rationale
 from cotbuild.builder.generate.shown_inputs import (
     check_needed_inputs,
     describe_hidden_inputs,
 )
+from cotbuild.builder.generate.worker_options import (
+    WorkersOptions,
+    board_blobs,
+    board_folder,
+)
 from cotbuild.builder.sources import open_source
 from cotbuild.builder.sources.pictures import open_loader
 from cotbuild.builder.storage.answer_store import AnswerIndex, AnswerStore
-from cotbuild.builder.storage.journal import Journal
-from cotbuild.builder.storage.keys import key_bytes
+from cotbuild.builder.storage.usage import read_usage
 from cotbuild.builder.teachers import (
-    open_teacher,
     refuse_published_key,
     refuse_recorded,
     refuse_text_model,
     teacher_identity,
 )
-from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.http.images import shorten_data_uri
 from cotbuild.builder.teachers.http.request_body import build_request_body
 from cotbuild.builder.teachers.vllm.embedded import MODEL as EMBEDDED_MODEL
-from cotbuild.builder.ui import ChainProgress, Ui
+from cotbuild.builder.teachers.vllm.prepare import plan_lines as server_lines
+from cotbuild.builder.ui import Ui
 from cotbuild.prompts.defaults import (
     load_templates,
 )
@@ -70,13 +84,18 @@ from cotbuild.prompts.template import (
     Template,
     load_template,
 )
-from cotbuild.schemas.answers.grade import GradingRules
+from cotbuild.schemas.answers.grade import PLAIN_GRADING
 from cotbuild.schemas.attempts import ATTEMPT
-from cotbuild.schemas.completion import Answer, Completion, Request
+from cotbuild.schemas.budget import Budget
+from cotbuild.schemas.completion import Request
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.rationale import Purpose, Rationale
+
+if TYPE_CHECKING:
+    from cotbuild.builder.generate.workers.driver import WorkersDriver
 
 PURPOSES = {
     "elicit": (Purpose.ELICIT,),
@@ -100,6 +119,39 @@ def teacher_title(dataset: str, model: str) -> str:
     last_part = model.rstrip("/").rsplit("/", 1)[-1]
     teacher = EMBEDDED_MODEL if model == "embedded" else last_part
     return f"{dataset}: rationales by {teacher}"
+
+
+@dataclass(frozen=True)
+class AnswerDerivation:
+    """Derives rows from stored answers; an item's detail is the number of its attempt."""
+
+    rules: ChainRules
+    grading: GradingConfig
+    index: AnswerIndex
+    dataset: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the open rules of grading, which are opened anew."""
+        return self.__dict__ | {"rules": replace(self.rules, grading=PLAIN_GRADING)}
+
+    @contextmanager
+    def open(self) -> Iterator[DeriveItems]:
+        """Open the journals and the rules of grading."""
+        rules = replace(self.rules, grading=open_grading(self.grading))
+        with known_answers(self.index, retry=False) as lookup:
+            yield partial(self._derive, rules, lookup)
+
+    def _derive(
+        self, rules: ChainRules, lookup: AnswerLookup, items: Sequence[BatchItem]
+    ) -> Iterator[Rationale]:
+        attempted = (AttemptedQuestion(*item) for item in items)
+        for chain in follow_attempts(rules, attempted, lookup):
+            if chain.finished is None:
+                raise DataError(
+                    f"{self.dataset}: question {chain.question.id!r} has no answer: "
+                    "the source changed during the run. Run the same command again."
+                )
+            yield to_rationale(chain, rules.grading)
 
 
 @dataclass(frozen=True)
@@ -163,18 +215,33 @@ class TeacherJob(Job):
             return follow_chains(rules, questions, lookup)
         return follow_attempts(rules, self.attempts.attach(questions), lookup)
 
-    def collect_rows(self, ui: Ui, *, retry_failed: bool) -> BuildRows:
-        rules, index, num_requests = self.read_rules(), self.store.read_index(), 0
+    def collect_rows(
+        self,
+        ui: Ui,
+        *,
+        retry_failed: bool,
+        limits: RunLimits = NO_LIMITS,
+        workers: WorkersOptions | None = None,
+    ) -> BuildRows:
+        if workers is None and board_folder(self.out).is_dir():
+            # Here, since most builds never had a worker.
+            from cotbuild.builder.generate.workers.board import Board
+            from cotbuild.builder.generate.workers.driver import refuse_workers
+
+            refuse_workers(Board(board_blobs(self.out)), str(self.out))
+        rules, index = self.read_rules(), self.store.read_index()
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
-            plan = make_plan(self.chains(rules, lookup))
+            plan = make_plan(self.chains(rules, lookup), hold=workers is None)
             for line in self._announce(plan, rules, lookup):
                 ui.say(line)
-            if plan.num_open:
-                num_requests = run_async(self._make_requests(rules, plan, lookup, ui))
-        if num_requests:
+            asking = self._asking(
+                rules, plan, limits, workers, ui, may_continue=not retry_failed
+            )
+            num_requests = asking.run(lookup)
+        if num_requests or workers is not None:
             index = self.store.read_index()
         return BuildRows(
-            self._rationales(rules, index),
+            self._underived(rules, index),
             plan.num_chains,
             mode=rules.ref,
             templates=self.templates,
@@ -185,9 +252,51 @@ class TeacherJob(Job):
             num_requests=num_requests,
             attempts=None if self.attempts is None else self.attempts.entry(),
             answers=index,
+            account=asking.account,
         )
 
-    def preview(self, *, fresh: bool, retry_failed: bool) -> Iterator[str]:
+    def _asking(
+        self,
+        rules: ChainRules,
+        plan: RequestPlan,
+        limits: RunLimits,
+        workers: WorkersOptions | None,
+        ui: Ui,
+        *,
+        may_continue: bool,
+    ) -> "Asking | WorkersDriver":
+        teacher = AskedTeacher(
+            self.config.teacher, self.teacher, self.store, self.media
+        )
+
+        def chains(known: AnswerLookup) -> Iterator[Chain]:
+            return self.chains(rules, known)
+
+        if workers is None:
+            return Asking(teacher, rules, chains, plan, limits, ui)
+        from cotbuild.builder.generate.workers.driver import WorkersDriver
+
+        return WorkersDriver(
+            teacher,
+            rules,
+            chains,
+            plan,
+            inputs=self.digest_inputs(),
+            attempts=None if self.attempts is None else self.attempts.entry(),
+            may_continue=may_continue,
+            limits=limits,
+            options=workers,
+            ui=ui,
+        )
+
+    def preview(
+        self,
+        *,
+        fresh: bool,
+        retry_failed: bool,
+        budget: Budget,
+        workers: WorkersOptions | None = None,
+    ) -> Iterator[str]:
         rules = self.read_rules()
         index = AnswerIndex([]) if fresh else self.store.read_index()
         with known_answers(index, retry=True, retry_failed=retry_failed) as lookup:
@@ -199,18 +308,28 @@ class TeacherJob(Job):
             refuse_recorded(self.config.teacher)
             if plan.max_images:
                 refuse_text_model(self.config.teacher)
+            yield from server_lines(self.config.teacher, self.teacher)
 
             def open_requests() -> Iterator[Request]:
                 for chain in open_chains(self.chains(rules, lookup), plan.repeats):
                     if chain.open_step is not None:
                         yield chain.open_step.request
 
-            prompts = describe_tokens(
+            tokens = count_plan_tokens(
                 plan, open_requests, self.config.teacher, self.media
             )
-        yield f"tokens: {prompts} in prompts, {describe_token_limit(plan)} generated"
+        in_prompts, generated = tokens.describe(), describe_token_limit(plan)
+        yield f"tokens: {in_prompts} in prompts, {generated} generated"
+        spent = make_account(
+            read_usage(self.store.all_journals), budget.prices, plan.reused
+        )
+        yield from expected_lines(plan, tokens, spent, budget)
         if rules.allow_follow_ups:
             yield "counts first requests only; follow-ups depend on the answers"
+        if workers is not None:
+            from cotbuild.builder.generate.workers.driver import describe_units
+
+            yield describe_units(plan.num_open, workers.number)
         yield "the first request, as it will be sent:"
         body = build_request_body(
             plan.first, self.config.teacher.model, shorten_data_uri
@@ -238,70 +357,20 @@ class TeacherJob(Job):
             if chain.finished is not None:
                 yield to_rationale(chain, rules.grading)
 
-    async def _make_requests(
-        self, rules: ChainRules, plan: RequestPlan, lookup: AnswerLookup, ui: Ui
-    ) -> int:
-        """Make every open request and its follow-ups; return how many were made."""
-        num_requests = 0
-        early_stop = EarlyStop(plan.num_chains - plan.num_open_chains)
-        async with open_teacher(
-            self.config.teacher,
-            self.teacher,
-            self.store.root,
-            ui.say,
-            media=self.media,
-            max_images=plan.max_images,
-        ) as teacher:
-            longest = plan.longest
-            warning = await teacher.check(longest) if longest is not None else None
-            if warning:
-                ui.say(f"question {plan.longest_id!r}: {warning}")
-            with (
-                self.store.create_journal({"teacher": teacher.provenance()}) as journal,
-                ui.asking(plan.num_open) as show,
-            ):
-
-                def on_step(chain: Chain, answer: Answer | None) -> None:
-                    nonlocal num_requests
-                    show(chain_progress(chain, answer, rules.grading))
-                    if answer is not None:
-                        num_requests += 1
-                        early_stop.record(answer)
-
-                chains = open_chains(self.chains(rules, lookup), plan.repeats)
-                await ask_all(teacher, rules, chains, lookup, journal, on_step)
-                if plan.repeats:
-                    await self._continue_repeats(teacher, rules, journal, on_step)
-                journal.finish()
-        return num_requests
-
-    async def _continue_repeats(
-        self, teacher: Teacher, rules: ChainRules, journal: Journal, on_step: OnStep
-    ) -> None:
-        """Continue the chains that were left out as repeats of another.
-
-        Two questions that differ in their target alone share the first request of
-        their chains. One of the chains was left out, and goes on from the answer that
-        the other one received.
-        """
-        while True:
-            with known_answers(self.store.read_index(), retry=False) as lookup:
-                plan = make_plan(self.chains(rules, lookup))
-                if not plan.num_open:
-                    return
-                chains = open_chains(self.chains(rules, lookup), plan.repeats)
-                await ask_all(teacher, rules, chains, lookup, journal, on_step)
-
-    def _rationales(self, rules: ChainRules, index: AnswerIndex) -> Iterator[Rationale]:
-        with known_answers(index, retry=False) as lookup:
-            for chain in self.chains(rules, lookup):
-                if chain.finished is None:
-                    raise DataError(
-                        f"{self.source.dataset}: question {chain.question.id!r} has no "
-                        "answer: the source changed during the run. Run the same "
-                        "command again."
-                    )
-                yield to_rationale(chain, rules.grading)
+    def _underived(self, rules: ChainRules, index: AnswerIndex) -> UnderivedRows:
+        questions = self.source.read(self.source.split)
+        if self.attempts is None:
+            items = (BatchItem(question, 0) for question in questions)
+        else:
+            items = (
+                BatchItem(question, number)
+                for question, number in self.attempts.attach(questions)
+            )
+        return UnderivedRows(
+            AnswerDerivation(rules, self.config.grading, index, self.source.dataset),
+            items,
+            max(1, ROWS_PER_BATCH // self.config.samples),
+        )
 
 
 def resolve_teacher_job(
@@ -371,42 +440,3 @@ def load_purpose_templates(
             }
         templates[purpose] = by_kind
     return templates
-
-
-@contextmanager
-def known_answers(
-    index: AnswerIndex, *, retry: bool, retry_failed: bool = False
-) -> Iterator[AnswerLookup]:
-    """Give a lookup of stored answers by request_key.
-
-    `retry`: failures that may pass count as unanswered; `retry_failed`: all failures.
-    """
-    with index.open_reader() as reader:
-
-        def lookup(request_key: str) -> Answer | None:
-            place = index.find(key_bytes(request_key))
-            if place is None:
-                return None
-            if retry and index.is_retryable(place):
-                return None
-            if retry_failed and index.is_failure(place):
-                return None
-            return reader.read(place)
-
-        yield lookup
-
-
-def chain_progress(
-    chain: Chain, answer: Answer | None, grading: GradingRules
-) -> ChainProgress:
-    """Return what a step adds to the progress of the run.
-
-    `answer`: the teacher's answer to the step; None where it was stored already. A
-    finished chain is graded here a first time, for the counts that are shown.
-    """
-    tokens = answer.completion_tokens if isinstance(answer, Completion) else None
-    verdict = None
-    if chain.finished is not None:
-        graded = grade_chain(chain.question, chain.finished, grading, flags=False)
-        verdict = graded.verdict
-    return ChainProgress(tokens or 0, verdict)

@@ -1,5 +1,7 @@
 """Published rows of imported texts. Pure."""
 
+from collections.abc import Iterator, Sequence
+
 from cotbuild.builder.imports.read import ImportedText
 from cotbuild.builder.sources.base import BadRow
 from cotbuild.builder.sources.choice_targets import find_choice_label
@@ -48,6 +50,19 @@ def to_rationale(
         other_steps=(),
         origin=Origin(file=file.file, row=text.row, position=text.position),
     )
+
+
+def question_rows(
+    question: Question,
+    texts: Sequence[ImportedText],
+    files: Sequence[ImportFile],
+    recipe: ImportRecipe,
+    grading: GradingRules,
+) -> Iterator[Rationale]:
+    """Yield the published rows of the texts of a question, in their order."""
+    for sample_index, text in enumerate(texts):
+        file = files[text.file]
+        yield to_rationale(question, sample_index, text, file, recipe, grading)
 
 
 def import_key(checksum: str, row: int, position: int) -> str:

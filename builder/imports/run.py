@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cotbuild.builder.imports.join import JoinedTexts, read_order
 from cotbuild.builder.imports.read import ImportedText, UnmatchedText
-from cotbuild.builder.imports.rows import to_rationale
+from cotbuild.builder.imports.rows import question_rows
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.files import FileRows
 from cotbuild.schemas.answers.grade import PLAIN_GRADING, GradingRules
@@ -76,11 +76,9 @@ class RationaleImport:
     def rows(self, grading: GradingRules = PLAIN_GRADING) -> Iterator[Rationale]:
         """Yield the rows by question as in the source, then in the order of the files."""
         for question, texts in self.texts():
-            for sample_index, text in enumerate(texts):
-                file = self.entry.files[text.file]
-                yield to_rationale(
-                    question, sample_index, text, file, self.config.recipe, grading
-                )
+            yield from question_rows(
+                question, texts, self.entry.files, self.config.recipe, grading
+            )
 
 
 def open_import(config: ImportConfig, source: Source) -> RationaleImport:

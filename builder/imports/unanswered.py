@@ -31,16 +31,26 @@ class UnansweredTexts:
     def watch(self, rows: Iterable[Rationale]) -> Iterator[Rationale]:
         """Yield the rows, and count them."""
         for row in rows:
-            self.num_rows += 1
-            if row.verdict is Verdict.NO_ANSWER:
-                self._note(row)
+            self.add(row)
             yield row
 
-    def _note(self, row: Rationale) -> None:
+    def add(self, row: Rationale) -> None:
+        """Count one row."""
+        self.num_rows += 1
+        if row.verdict is not Verdict.NO_ANSWER:
+            return
         self.num_unanswered += 1
         self.kinds.add(row.kind)
         if len(self.examples) < NUM_EXAMPLES:
             self.examples.append(row)
+
+    def merge(self, later: "UnansweredTexts") -> None:
+        """Add the counts over rows that follow."""
+        self.num_rows += later.num_rows
+        self.num_unanswered += later.num_unanswered
+        self.kinds |= later.kinds
+        num_missing = NUM_EXAMPLES - len(self.examples)
+        self.examples += later.examples[:num_missing]
 
     def warning_lines(self, recipe: ImportRecipe) -> Iterator[str]:
         """Yield a warning, ends of texts and what to try; nothing if most have answers."""

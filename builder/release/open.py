@@ -1,10 +1,11 @@
-"""Names of releases as users write them: ORG/NAME[@REVISION] on the Hub, or
-file:PATH[@REVISION].
+"""Names of releases as users write them: ORG/NAME[@REVISION] on the Hub,
+file:PATH[@REVISION], s3://BUCKET/PATH[@REVISION] or az://CONTAINER/PATH[@REVISION].
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
+from cotbuild.builder.cloud.urls import find_store_url, split_store_revision
 from cotbuild.builder.hub.names import FILE_PREFIX, HUB_ID
 from cotbuild.builder.hub.repo import HubRepo
 from cotbuild.builder.hub.target import ReleaseTarget
@@ -18,8 +19,13 @@ def open_target(
     """Return the target that a name without revision refers to.
 
     `say` receives a line whenever the Hub asks to wait. Raises ConfigError if the name
-    is neither ORG/NAME nor file:PATH.
+    is none of ORG/NAME, file:PATH and the URL of a store.
     """
+    url = find_store_url(name)
+    if url is not None:
+        from cotbuild.builder.release.store import StoreTarget
+
+        return StoreTarget(url)
     if not name.startswith(FILE_PREFIX):
         return HubRepo(name, say=say)
     path = name.removeprefix(FILE_PREFIX)
@@ -36,6 +42,9 @@ def split_revision(text: str) -> tuple[str, str | None]:
     A file:PATH that exists is taken as a whole, even if it contains an @. Raises
     ConfigError if nothing follows the @.
     """
+    on_store = split_store_revision(text)
+    if on_store is not None:
+        return on_store
     name, at, revision = text.rpartition("@")
     if not at or "/" in revision or _is_existing_folder(text):
         return text, None
@@ -51,7 +60,7 @@ def is_release_name(text: str) -> bool:
 
     A local path that exists is a build directory, even if it looks like ORG/NAME.
     """
-    if text.startswith(FILE_PREFIX):
+    if text.startswith(FILE_PREFIX) or split_store_revision(text) is not None:
         return True
     if Path(text).exists():
         return False

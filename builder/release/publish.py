@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.build.build import StoredBuild, refuse_no_build
 from cotbuild.builder.build.install import lock_build
+from cotbuild.builder.cloud.urls import find_store_url
 from cotbuild.builder.hub.names import FILE_PREFIX
 from cotbuild.builder.hub.target import ReleaseTarget, RemoteFile, RemoteState
 from cotbuild.builder.release.check import (
@@ -27,6 +28,7 @@ from cotbuild.builder.release.plan import ReleasePlan, plan_release, refuse_fore
 from cotbuild.builder.storage.temporary import temporary_folder
 from cotbuild.builder.ui import Ui
 from cotbuild.schemas.errors import ConfigError, PublishError
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.manifest import Manifest
 
 
@@ -67,10 +69,13 @@ def publish(
     """Publish the build in a directory; `show` receives the plan before anything is sent.
 
     If interrupted at any point, the target holds either the previous release or this
-    one, complete. Raises DataError if the build is damaged or was edited, PublishError
-    if it is incomplete, a tag is taken, or the target refuses.
+    one, complete. Raises ConfigError if the target is the build itself, or a store that
+    is to be private, DataError if the build is damaged or was edited, PublishError if it
+    is incomplete, a tag is taken, or the target refuses.
     """
     _refuse_own_folder(build_dir, target)
+    if options.private:
+        _refuse_private_store(target)
     refuse_no_build(build_dir)
     with (
         lock_build(build_dir),
@@ -89,6 +94,7 @@ def publish(
                 f"{build_dir}: {num_failed} of {build.manifest.num_planned} rationales "
                 "are unscored, because requests failed"
             )
+        ui.phase(Phase.PLANNING)
         ui.say(f"{build_dir}: verifying before anything is sent")
         _, lines = verify_folder(build_dir, options.verify)
         for line in lines:
@@ -103,6 +109,14 @@ def _refuse_own_folder(build_dir: Path, target: ReleaseTarget) -> None:
     folder = Path(target.name.removeprefix(FILE_PREFIX))
     if folder.resolve() == build_dir.resolve():
         raise ConfigError(f"{target.name!r} is the build itself. Name another folder.")
+
+
+def _refuse_private_store(target: ReleaseTarget) -> None:
+    if find_store_url(target.name) is not None:
+        raise ConfigError(
+            f"{target.name}: --private is for new repositories on the Hub. Leave it out: "
+            "who may read a bucket is set in its own settings."
+        )
 
 
 def _refuse_unverifiable(build: StoredBuild) -> None:
@@ -205,6 +219,7 @@ class _Publisher:
             fingerprint = self.tree.manifest.fingerprint[:16]
             message = f"{self.tag or 'Release'}: fingerprint {fingerprint}"
         add = {path: self.tree.files[path] for path in plan.uploads}
+        self.ui.phase(Phase.UPLOADING)
         with self.ui.counting("bytes") as progress:
             return self.target.commit_files(
                 state.commit, add, plan.deleted, message, progress
@@ -248,6 +263,7 @@ class _Publisher:
         self, commit: str, files: Mapping[str, RemoteFile], paths: Collection[str]
     ) -> None:
         """Download some files of a commit; raise PublishError if any byte differs."""
+        self.ui.phase(Phase.DOWNLOADING)
         with (
             temporary_folder() as folder,
             self.ui.counting("bytes read back") as progress,

@@ -30,6 +30,7 @@ from cotbuild.builder.storage.answer_store import ANSWERS, AnswerStore
 from cotbuild.builder.storage.journal import Journal
 from cotbuild.builder.storage.parquet import read_images
 from cotbuild.builder.storage.places import plain_folder, plain_place
+from cotbuild.builder.storage.usage import RELEASE
 from cotbuild.builder.teachers.identity import (
     load_identity_cache,
     save_identity_cache,
@@ -41,6 +42,7 @@ from cotbuild.builder.ui import Ui
 from cotbuild.prompts.template import builtin_templates
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PublishError
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.files import write_error, write_text_atomic
 from cotbuild.schemas.manifest import Manifest, TemplateEntry
 
@@ -65,6 +67,7 @@ def pull(
     found = find_release(target, revision)  # before anything is created here
     with lock_build(out):
         stage.mkdir(exist_ok=True)
+        ui.phase(Phase.DOWNLOADING)
         try:
             release = _fetch(target, found, stage, ui)
         except PublishError:
@@ -77,6 +80,7 @@ def pull(
             _remove_stage(stage)
             _refuse_other_build(out, existing, release.manifest)
             return existing, False
+        ui.phase(Phase.INSTALLING)
         changed = _install(release, target, out)
     ui.say(left_out_line(out / CONFIG, changed))
     return release.manifest, True
@@ -172,7 +176,7 @@ def _fill_store(store: AnswerStore, release: StoredBuild, origin: str) -> None:
     name = f"release-{release.manifest.fingerprint[:16]}.journal"
     part = release.folder / f".{name}"
     part.unlink(missing_ok=True)
-    with Journal(part, {"teacher": {"kind": "release", "release": origin}}) as journal:
+    with Journal(part, {"teacher": {"kind": RELEASE, "release": origin}}) as journal:
         for row in release.rationales():
             for _, answer in stored_answers(row):
                 if not is_retryable(answer):

@@ -13,7 +13,11 @@ from cotbuild.builder.imports.recognise import mapping_flags
 from cotbuild.builder.release.file_names import public_file_name
 from cotbuild.builder.release.local_paths import last_part
 from cotbuild.builder.sources.files import parse_parallel
-from cotbuild.builder.variants.registry import builtin_variants, variant_sets
+from cotbuild.builder.variants.registry import (
+    builtin_variants,
+    earlier_variants,
+    variant_sets,
+)
 from cotbuild.schemas.config import BUNDLED, BuildConfig, SourceConfig
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.import_recipe import MAPPING, ImportConfig, ImportRecipe
@@ -193,13 +197,22 @@ def _variants_words(made: VariantSet, out: str) -> list[str]:
 
 def _custom_specs(made: VariantSet) -> list[VariantSpec]:
     """Return the specs that do not ship with cotbuild."""
-    builtin = builtin_variants()
-    return [spec for spec in made.specs if builtin.get(spec.name) != spec]
+    return [spec for spec in made.specs if not _ships(spec)]
+
+
+def _ships(spec: VariantSpec) -> bool:
+    return spec in (
+        builtin_variants().get(spec.name),
+        earlier_variants().get(spec.ref),
+    )
 
 
 def _variant_names(made: VariantSet) -> list[str]:
     """Return the name of the shipped set that the variants are, else their names."""
-    names = [spec.name for spec in made.specs]
+    earlier = earlier_variants()
+    names = [
+        spec.ref if earlier.get(spec.ref) == spec else spec.name for spec in made.specs
+    ]
     for set_name, members in variant_sets().items():
         if members == names:
             return [set_name]

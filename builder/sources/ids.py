@@ -20,10 +20,21 @@ class DigestSet:
 
     def add(self, text: str) -> bool:
         """Add a string; return whether it was new."""
-        return self._add(_digest(text))
+        return self.add_digest(digest_text(text))
+
+    def add_digest(self, digest: int) -> bool:
+        """Add a string by its `digest_text`; return whether it was new."""
+        slot = self._find_slot(digest)
+        if self._slots[slot] == digest:
+            return False
+        self._slots[slot] = digest
+        self._used += 1
+        if self._used * 3 > self._size * 2:
+            self._grow()
+        return True
 
     def __contains__(self, text: str) -> bool:
-        digest = _digest(text)
+        digest = digest_text(text)
         return self._slots[self._find_slot(digest)] == digest
 
     def _find_slot(self, digest: int) -> int:
@@ -34,16 +45,6 @@ class DigestSet:
             slot = (slot + 1) & mask
         return slot
 
-    def _add(self, digest: int) -> bool:
-        slot = self._find_slot(digest)
-        if self._slots[slot] == digest:
-            return False
-        self._slots[slot] = digest
-        self._used += 1
-        if self._used * 3 > self._size * 2:
-            self._grow()
-        return True
-
     def _grow(self) -> None:
         old_slots = self._slots
         self._size *= 2
@@ -51,10 +52,10 @@ class DigestSet:
         self._slots = array("Q", bytes(8 * self._size))
         for digest in old_slots:
             if digest:
-                self._add(digest)
+                self.add_digest(digest)
 
 
-def _digest(text: str) -> int:
+def digest_text(text: str) -> int:
     """Return a 64-bit digest that is not 0, which marks a free slot."""
     digest = blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest) or 1
@@ -73,8 +74,8 @@ class SeenIds(DigestSet):
 
     def count(self, name: str) -> int:
         """Count an id; return how often it has been seen, this time included."""
-        digest = _digest(name)
-        if self._add(digest):
+        digest = digest_text(name)
+        if self.add_digest(digest):
             return 1
         self._counts[digest] = self._counts.get(digest, 1) + 1
         return self._counts[digest]

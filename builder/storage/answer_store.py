@@ -3,7 +3,10 @@
 .answers/
   lock                    locked with flock while a run writes
   teacher.json            teacher identities, resolved once (see teachers/identity.py)
-  logs/                   logs of managed servers
+  logs/                   logs of managed servers, and of workers
+  workers/                processes of workers on this machine (launchers/local.py)
+  work/                   plans and leases of workers (generate/workers/board.py)
+  events.jsonl            what the newest run reported
   gen-0001/*.journal      answers; --fresh starts gen-0002, `cotbuild clean` deletes gen-0001
 """
 
@@ -24,13 +27,13 @@ from numpy.typing import NDArray
 
 from cotbuild.builder.storage.journal import (
     COMPLETION,
+    END,
     FAILURE,
     FINAL_FAILURE,
     REJECTION,
     REMEDY,
     Journal,
     decode_answer,
-    is_complete,
     journal_size,
     open_journal,
     read_line,
@@ -55,6 +58,12 @@ MAX_OPEN_JOURNALS = 16
 _LOCATION_MASK = (1 << _RANK_SHIFT) - 1
 _GENERATION = re.compile(r"gen-\d{4}")
 _COMPLETED, _FINAL, _RETRYABLE = range(3)
+_RANKS = {
+    COMPLETION: _COMPLETED,
+    REJECTION: _RETRYABLE,  # until an end line follows
+    FINAL_FAILURE: _FINAL,
+    FAILURE: _RETRYABLE,
+}
 
 
 class AnswerReader:
@@ -126,12 +135,18 @@ class AnswerIndex:
         """Torn last lines of journals, which were dropped."""
         keys, places = bytearray(), bytearray()
         for number, path in enumerate(journals):
-            ranks = _ranks_of(path)
+            rejected: list[int] = []  # where `places` holds rejections without an end
             for line in read_lines(path):
                 if line is None:
                     self.num_torn += 1
                     continue
-                rank = ranks[line.status]
+                if line.status == END:
+                    _make_final(places, rejected)
+                    rejected.clear()
+                    continue
+                if line.status == REJECTION:
+                    rejected.append(len(places))
+                rank = _RANKS[line.status]
                 place = rank << _RANK_SHIFT | number << _JOURNAL_SHIFT | line.offset
                 keys += line.key
                 places += place.to_bytes(8, "little")
@@ -162,14 +177,12 @@ class AnswerIndex:
             yield reader
 
 
-def _ranks_of(journal: Path) -> dict[int, int]:
-    """Return the rank of each status in a journal."""
-    return {
-        COMPLETION: _COMPLETED,
-        REJECTION: _FINAL if is_complete(journal) else _RETRYABLE,
-        FINAL_FAILURE: _FINAL,
-        FAILURE: _RETRYABLE,
-    }
+def _make_final(places: bytearray, positions: list[int]) -> None:
+    """Give the places at some positions the rank of answers that stay."""
+    for start in positions:
+        place = int.from_bytes(places[start : start + 8], "little") & _LOCATION_MASK
+        place |= _FINAL << _RANK_SHIFT
+        places[start : start + 8] = place.to_bytes(8, "little")
 
 
 def _keep_best(
@@ -207,12 +220,16 @@ class AnswerStore:
     def journals(self) -> list[Path]:
         """Journals of the current generation, in order of precedence."""
         generations = self.generations
-        if not generations:
-            return []
-        current = generations[-1]
-        return [
-            current / name for name in _list_names(current) if name.endswith(".journal")
-        ]
+        return _list_journals(generations[-1]) if generations else []
+
+    def journals_of(self, generation: str) -> list[Path]:
+        """Return the journals of a generation, in order of precedence."""
+        return _list_journals(self.root / generation)
+
+    @property
+    def all_journals(self) -> list[Path]:
+        """Journals of every generation, oldest first."""
+        return [path for folder in self.generations for path in _list_journals(folder)]
 
     def state_digest(self) -> str:
         """Return a digest of the names and sizes of the current journals.
@@ -226,13 +243,33 @@ class AnswerStore:
         """Read every current journal once. Raises StoreError if one is damaged."""
         return AnswerIndex(self.journals)
 
-    def create_journal(self, header: dict[str, Any]) -> Journal:
-        """Create a journal in the current generation. Raises StoreError."""
-        if not self.generations:
-            self.start_generation()
+    def read_previous_index(self) -> AnswerIndex:
+        """Read the generation before the current one; empty where it cannot be read.
+
+        For what its answers tell of those that come: none of them is one of this build.
+        """
+        earlier = self.generations[:-1]
+        if not earlier:
+            return AnswerIndex([])
+        try:
+            return AnswerIndex(_list_journals(earlier[-1]))
+        except StoreError:
+            return AnswerIndex([])
+
+    def create_journal(
+        self, header: dict[str, Any], generation: str | None = None
+    ) -> Journal:
+        """Create a journal in a generation; None for the current one.
+
+        Raises StoreError.
+        """
+        if generation is None:
+            if not self.generations:
+                self.start_generation()
+            generation = self.generations[-1].name
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         name = f"{started}-{secrets.token_hex(4)}.journal"
-        return Journal(self.generations[-1] / name, header)
+        return Journal(self.root / generation / name, header)
 
     def start_generation(self) -> None:
         """Start an empty generation. Earlier ones stay until they are deleted."""
@@ -287,6 +324,10 @@ class AnswerStore:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
+def _list_journals(folder: Path) -> list[Path]:
+    return [folder / name for name in _list_names(folder) if name.endswith(".journal")]
+
+
 def _list_names(folder: Path) -> list[str]:
     """Return the names in a folder, sorted; none if there is no such folder.
 
@@ -294,15 +335,25 @@ def _list_names(folder: Path) -> list[str]:
     """
     try:
         return sorted(path.name for path in folder.iterdir())
-    except OSError as fault:
-        if isinstance(fault, FileNotFoundError | NotADirectoryError) and not (
-            folder.is_symlink() or folder.exists()
-        ):
+    except FileNotFoundError as fault:
+        # Not whether it exists now: another process may just have created it.
+        if not folder.is_symlink():
             return []
-        raise StoreError(
-            f"{folder}: could not be read: {fault.strerror or fault}. Make it a folder "
-            "that you can read: it holds stored answers."
-        ) from fault
+        raise _listing_error(folder, fault) from fault
+    except OSError as fault:
+        parent_is_no_folder = isinstance(fault, NotADirectoryError) and not (
+            os.path.lexists(folder)
+        )
+        if parent_is_no_folder:
+            return []
+        raise _listing_error(folder, fault) from fault
+
+
+def _listing_error(folder: Path, fault: OSError) -> StoreError:
+    return StoreError(
+        f"{folder}: could not be read: {fault.strerror or fault}. Make it a folder "
+        "that you can read: it holds stored answers."
+    )
 
 
 @contextmanager

@@ -4,11 +4,15 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 from cotbuild.schemas.errors import ConfigError, StoreError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
 from cotbuild.schemas.json_text import parse_record_json
+
+SETTLED_S = 5
+"""Seconds after which a file's time of change is taken to tell it from later ones."""
 
 
 def cache_dir() -> Path:
@@ -51,6 +55,36 @@ def cached_sha256(path: Path, cache: Path) -> str:
         raise StoreError(
             f"{path}: could not be read: {fault.strerror or fault}."
         ) from fault
+    return sha256
+
+
+def sha256_of_unchanged(path: Path, cache: Path) -> str:
+    """Return the SHA-256 of a large file that may be edited, 64 hex digits.
+
+    It is cached by all that an edit changes: size, inode, and the time of the last change,
+    which no program can set back. A file that was changed in the last SETTLED_S is read
+    each time, since an edit right after it might have the same time. Raises OSError.
+    """
+    path = path.resolve(strict=True)
+    stat = path.stat()
+    facts = {
+        "path": str(path),
+        "size": stat.st_size,
+        "device": stat.st_dev,
+        "inode": stat.st_ino,
+        "mtime_ns": stat.st_mtime_ns,
+        "ctime_ns": stat.st_ctime_ns,
+    }
+    name = hashlib.sha256(b"unchanged\n" + os.fsencode(path)).hexdigest()[:32]
+    entry = cache / "checksums" / f"{name}.json"
+    sha256 = _read_cached(entry, facts)
+    if sha256 is not None:
+        return sha256
+    age_s = time.time() - max(stat.st_ctime, stat.st_mtime)
+    sha256 = file_sha256(path)
+    if age_s > SETTLED_S:
+        with contextlib.suppress(OSError):
+            write_text_atomic(entry, json.dumps(facts | {"sha256": sha256}))
     return sha256
 
 

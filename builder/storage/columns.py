@@ -33,6 +33,13 @@ def check_columns(path: Path, model: type[Record], *, has_images: bool = False) 
         schema = read_schema(path, str(path))
     except DataError as error:
         raise DataError(f"{error} Build or download it again.") from error
+    check_schema(path, schema, model, has_images=has_images)
+
+
+def check_schema(
+    path: Path, schema: pa.Schema, model: type[Record], *, has_images: bool = False
+) -> None:
+    """Check the columns of a file as `check_columns` does; raises DataError."""
     columns = list(schema)
     if has_images:
         _check_image_column(path, columns)

@@ -6,9 +6,10 @@ A line is `crc32 status key time json`. The checksum covers everything after it,
 status is one letter and the key 64 hex digits, so that a journal can be indexed without
 parsing its JSON.
 
-A rejection is final only once the run that received it is complete. A run that was
-stopped early or killed may have met a server with a wrong setting, and what that server
-rejected is requested again.
+A rejection is final only once an end line follows it. A run writes one when it is
+complete, a worker whenever a unit of its plan is. A run that was stopped early or
+killed may have met a server with a wrong setting, and what that server rejected is
+requested again.
 """
 
 import contextlib
@@ -50,13 +51,14 @@ REMEDY = (
 )
 MAX_LINE_BYTES = 512 << 20
 """Longest line: the longest text of a record, each character escaped."""
+# One encoder for all answers: json.dumps creates one for each.
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _ANSWERS = frozenset((COMPLETION, REJECTION, FINAL_FAILURE, FAILURE))
 _BUFFER_BYTES = 1 << 16
 _KEY = slice(11, 75)
+_TIME = slice(76, 90)
 _JSON = 90
 _NO_KEY = "0" * 64
-_MAX_END_LINE = 256
-"""At least the length of an end line, in bytes."""
 SYNC_EVERY_S = 1.0
 """Seconds between two fsyncs.
 
@@ -66,18 +68,19 @@ costs nothing.
 
 
 class JournalLine(NamedTuple):
-    """The position of an answer in a journal."""
+    """The position of an answer, or of an end line, in a journal."""
 
     offset: int
     status: int
     key: bytes
-    """The first 16 of the key's 32 bytes."""
+    """The first 16 of the key's 32 bytes; zeros for an end line."""
 
 
 def encode_line(status: int, key: str, body: str) -> bytes:
     """Encode one line, newline included.
 
-    Its time is for people; nothing is derived from it.
+    No row is derived from its time. A run's duration is that between the first and the
+    last of its journal.
     """
     rest = f"{chr(status)} {key} {time.time():014.3f} {body}".encode()
     return b"%08x %s\n" % (zlib.crc32(rest), rest)
@@ -94,7 +97,7 @@ def encode_answer(answer: Answer) -> bytes:
     body = {name: value for name, value in fields if name != "request_key"}
     if not body.get("notes"):
         body.pop("notes", None)
-    text = json.dumps(body, ensure_ascii=False)
+    text = _ENCODER.encode(body)
     return encode_line(_status_of(answer), answer.request_key, text)
 
 
@@ -138,6 +141,14 @@ def _drop_impossible_counts(value: dict[str, Any]) -> None:
             value["notes"] = [*value.get("notes", ()), IMPOSSIBLE_COUNT]
 
 
+def line_time(line: bytes) -> float:
+    """Return when a whole line was written, seconds since 1970; 0 if it does not say."""
+    try:
+        return float(line[_TIME])
+    except ValueError:
+        return 0.0
+
+
 def open_journal(path: Path) -> BinaryIO:
     """Open a journal for reading.
 
@@ -149,7 +160,7 @@ def open_journal(path: Path) -> BinaryIO:
             raise StoreError(f"{path}: not a regular file. {REMEDY}")
         return path.open("rb", buffering=_BUFFER_BYTES)
     except OSError as fault:
-        raise _read_error(path, fault) from fault
+        raise read_error(path, fault) from fault
 
 
 def journal_size(path: Path) -> int:
@@ -158,7 +169,8 @@ def journal_size(path: Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
-def _read_error(path: Path, fault: OSError) -> StoreError:
+def read_error(path: Path, fault: OSError) -> StoreError:
+    """Return the error for a journal that cannot be read."""
     if isinstance(fault, StoreError):
         return fault
     reason = f"{path}: could not be read: {fault.strerror or fault}."
@@ -182,7 +194,7 @@ def read_line(file: BinaryIO, path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> Iterator[JournalLine | None]:
-    """Yield the position of every answer in order, and None for a torn last line.
+    """Yield the position of every answer and end line, and None for a torn last line.
 
     Raises StoreError, with file and offset, if another line is damaged, the journal
     cannot be read, or a newer cotbuild wrote it.
@@ -192,23 +204,23 @@ def read_lines(path: Path) -> Iterator[JournalLine | None]:
             size = os.fstat(file.fileno()).st_size
             yield from _index_lines(file, path, size)
         except OSError as fault:
-            raise _read_error(path, fault) from fault
+            raise read_error(path, fault) from fault
 
 
 def _index_lines(file: BinaryIO, path: Path, size: int) -> Iterator[JournalLine | None]:
     offset = 0
     while raw := read_line(file, path):
         end = offset + len(raw)
-        if not _is_whole(raw):
+        if not is_whole_line(raw):
             if end >= size:
                 yield None
                 return
             raise StoreError(f"{path}: damaged line at offset {offset}. {REMEDY}")
         if raw[9] == HEADER:
             _check_header(raw, path)
-        elif raw[9] in _ANSWERS:
+        elif raw[9] in _ANSWERS or raw[9] == END:
             yield JournalLine(offset, raw[9], _parse_key(raw, path, offset))
-        elif raw[9] != END:
+        else:
             raise StoreError(
                 f"{path}: line at offset {offset} has the unknown status "
                 f"{raw[9:10]!r}. {REMEDY}"
@@ -230,7 +242,8 @@ def _parse_key(raw: bytes, path: Path, offset: int) -> bytes:
     return key[:16]
 
 
-def _is_whole(raw: bytes) -> bool:
+def is_whole_line(raw: bytes) -> bool:
+    """Whether bytes are one line of a journal, complete and undamaged."""
     if len(raw) <= _JSON or raw[-1:] != b"\n":
         return False
     return b"%08x" % zlib.crc32(memoryview(raw)[9:-1]) == raw[:8]
@@ -249,18 +262,9 @@ def read_header(path: Path) -> dict[str, Any]:
     """Read what a journal records about its run; empty if the header is torn."""
     with open_journal(path) as file:
         raw = read_line(file, path)
-    if not _is_whole(raw) or raw[9] != HEADER:
+    if not is_whole_line(raw) or raw[9] != HEADER:
         return {}
     return _parse_body(raw, f"{path}: header", StoreError)
-
-
-def is_complete(path: Path) -> bool:
-    """Return whether the run that wrote a journal got to its end."""
-    with open_journal(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _MAX_END_LINE))
-        last = file.read().splitlines(keepends=True)[-1:]
-    return any(_is_whole(raw) and raw[9] == END for raw in last)
 
 
 class Journal:
@@ -299,11 +303,33 @@ class Journal:
         self._write(encode_answer(answer))
 
     def finish(self) -> None:
-        """Append the end line, after the last answer: the rejections become final.
+        """Append an end line: the rejections before it become final.
 
         Raises StoreError as `append` does.
         """
         self._write(encode_line(END, _NO_KEY, "{}"))
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.path.name
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes written so far."""
+        return self._num_bytes
+
+    def sync(self) -> None:
+        """Wait until all that was appended survives a power cut.
+
+        May be called from any thread. Raises StoreError if an fsync failed.
+        """
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            self._broken = self._broken or write_error(self.path, error)
+        if self._broken is not None:
+            raise self._broken
 
     def _write(self, line: bytes) -> None:
         if self._broken is not None:

@@ -2,9 +2,12 @@
 
 import contextlib
 import hashlib
+import json
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import (
     Annotated,
@@ -20,6 +23,7 @@ from typing import (
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.arrow_tables import make_array, make_table
 from cotbuild.builder.storage.images import (
     FILE_BYTES,
     GROUP_BYTES,
@@ -39,6 +43,7 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_error
 from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
+from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format, short_repr
 
 ROWS_PER_FILE = 100_000
@@ -99,6 +104,40 @@ def arrow_type(annotation: Any) -> pa.DataType:
 # -- writing ------------------------------------------------------------------------------
 
 
+class EncodedRows(NamedTuple):
+    """Rows ready to be written, which another process may have made of records."""
+
+    table: pa.Table
+    """Their columns, without pictures."""
+    lines: list[str]
+    """Each as canonical JSON, for the digest."""
+    images: list[tuple[ImageRef, ...]] | None
+    """The pictures of each row; None where no row has one."""
+
+    def replace_values(self, name: str, values: Mapping[int, Any]) -> "EncodedRows":
+        """Return the rows with other plain values in a column, by number of row."""
+        table, lines = self.table, list(self.lines)
+        at = table.schema.get_field_index(name)
+        field, column = table.schema.field(at), table.column(at).to_pylist()
+        for number, value in values.items():
+            column[number] = value
+            row = json.loads(lines[number]) | {name: value}
+            lines[number] = dumped_json(row)
+        table = table.set_column(at, field, make_array(column, field.type))
+        return self._replace(table=table, lines=lines)
+
+
+def encode_rows(model: type[Record], rows: Sequence[Record]) -> EncodedRows:
+    """Return records as `SplitWriter.add_encoded` takes them."""
+    values = [row.model_dump(mode="json") for row in rows]
+    images = [images_of(row) for row in rows]
+    return EncodedRows(
+        table=make_table(values, _columns_schema(model)),
+        lines=list(map(dumped_json, values)),
+        images=images if any(images) else None,
+    )
+
+
 def write_split(
     root: Path,
     config_name: str,
@@ -113,11 +152,27 @@ def write_split(
     `read_image` as in `SplitWriter`. Raises DataError unless there are exactly
     `num_rows` rows, StoreError if a file cannot be written.
     """
+    batches = (encode_rows(model, batch) for batch in _in_batches(rows))
+    return write_encoded_split(
+        root, config_name, split, model, batches, num_rows, read_image
+    )
+
+
+def write_encoded_split(
+    root: Path,
+    config_name: str,
+    split: str,
+    model: type[Record],
+    batches: Iterable[EncodedRows],
+    num_rows: int,
+    read_image: ReadImage | None = None,
+) -> list[FileEntry]:
+    """Write rows as `write_split` does, which come in encoded batches of any size."""
     num_written = 0
     with SplitWriter(root, config_name, split, model, read_image) as writer:
-        for row in rows:
-            writer.add(row)
-            num_written += 1
+        for batch in batches:
+            writer.add_encoded(batch)
+            num_written += len(batch.lines)
             if num_written > num_rows:
                 break
         if num_written != num_rows:
@@ -126,6 +181,12 @@ def write_split(
                 "the source changed meanwhile."
             )
     return writer.entries
+
+
+def _in_batches(rows: Iterable[Record]) -> Iterator[list[Record]]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, ROWS_PER_GROUP)):
+        yield batch
 
 
 class WrittenFile(NamedTuple):
@@ -159,12 +220,19 @@ class SplitWriter:
         self._folder = root / config_name
         self._config_name = config_name
         self._split = split
+        self._model = model
         self._schema = _file_schema(model, has_images=read_image is not None)
+        self._records: list[Record] = []
+        """Records that are not encoded yet."""
+        self._tables: list[pa.Table] = []
+        """The rows of the next row group."""
+        self._num_group_rows = 0
         self._images = None if read_image is None else ImageBatch(read_image)
+        self._image_cells: list[list[dict[str, Any]]] = []
+        """The pictures of the rows of the next row group."""
         self._image_bytes = 0
         """Bytes of the pictures in the open file's row groups."""
         self._file: pq.ParquetWriter | None = None
-        self._batch: list[dict[str, Any]] = []
         self._num_rows = 0
         self._digest = RowsDigest()
         self._written: list[WrittenFile] = []
@@ -172,19 +240,49 @@ class SplitWriter:
 
     def add(self, row: Record) -> None:
         """Append one row."""
-        value = row.model_dump(mode="json")
-        self._digest.add(value)
-        if self._images is not None:
-            value[IMAGE_COLUMN] = self._images.add(images_of(row))
-        self._batch.append(value)
-        self._num_rows += 1
-        if self._is_group_full():
-            file = self._flush()
-            if self._is_file_full():
-                self._finish_file(file)
+        self._records.append(row)
+        if len(self._records) == ROWS_PER_GROUP:
+            self._encode_records()
+
+    def _encode_records(self) -> None:
+        records, self._records = self._records, []
+        self._add(encode_rows(self._model, records))
+
+    def add_encoded(self, rows: EncodedRows) -> None:
+        """Append rows that are encoded already."""
+        self._encode_records()
+        self._add(rows)
+
+    def _add(self, rows: EncodedRows) -> None:
+        start = 0
+        while start < len(rows.lines):
+            end = self._fill_group(rows, start)
+            self._digest.add_lines(rows.lines[start:end])
+            self._tables.append(rows.table.slice(start, end - start))
+            self._num_rows += end - start
+            self._num_group_rows += end - start
+            start = end
+            if self._is_group_full():
+                file = self._flush()
+                if self._is_file_full():
+                    self._finish_file(file)
+
+    def _fill_group(self, rows: EncodedRows, start: int) -> int:
+        """Take the pictures of the rows from `start` on that the row group has room for;
+        return the end of these rows.
+        """
+        end = min(len(rows.lines), start + ROWS_PER_GROUP - self._num_group_rows)
+        if self._images is None:
+            return end
+        for number in range(start, end):
+            images = () if rows.images is None else rows.images[number]
+            self._image_cells.append(self._images.add(images))
+            if self._images.num_bytes >= GROUP_BYTES:
+                return number + 1
+        return end
 
     def _is_group_full(self) -> bool:
-        has_all_rows = len(self._batch) == ROWS_PER_GROUP
+        has_all_rows = self._num_group_rows == ROWS_PER_GROUP
         images = self._images
         return has_all_rows or (images is not None and images.num_bytes >= GROUP_BYTES)
 
@@ -196,6 +294,7 @@ class SplitWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is None:
+            self._encode_records()
             if self._num_rows or not self._written:
                 self._finish_file(self._flush())
             self._name_files()
@@ -207,19 +306,35 @@ class SplitWriter:
         return self._folder / f".{self._split}-{number:05d}.parquet"
 
     def _flush(self) -> pq.ParquetWriter:
-        """Write the batch as one row group, and return the open file."""
+        """Write the rows so far as one row group, and return the open file."""
         path = self._hidden_path(len(self._written))
         try:
             if self._file is None:
                 self._file = self._open_file(path)
-            self._file.write_table(pa.Table.from_pylist(self._batch, self._schema))
+            self._file.write_table(self._group())
         except OSError as error:
             raise write_error(path, error) from error
-        self._batch.clear()
+        self._tables.clear()
+        self._image_cells.clear()
+        self._num_group_rows = 0
         if self._images is not None:
             self._image_bytes += self._images.num_distinct_bytes
             self._images.clear()
         return self._file
+
+    def _group(self) -> pa.Table:
+        """Return the rows so far as one table.
+
+        Its columns are in one piece each: a file's bytes depend on where they are cut.
+        """
+        if not self._tables:
+            return self._schema.empty_table()
+        group = pa.concat_tables(self._tables).combine_chunks()
+        if self._images is not None:
+            group = group.append_column(
+                IMAGE_COLUMN, make_array(self._image_cells, IMAGE_TYPE)
+            )
+        return group
 
     def _open_file(self, path: Path) -> pq.ParquetWriter:
         if self._images is None:
@@ -261,10 +376,15 @@ class SplitWriter:
             self.entries.append(entry)
 
 
+@lru_cache
+def _columns_schema(model: type[Record]) -> pa.Schema:
+    return arrow_schema(model)
+
+
 def _file_schema(model: type[Record], *, has_images: bool) -> pa.Schema:
     """Return the columns and the metadata of a file."""
     metadata: dict[str | bytes, str] = {_FORMAT_KEY: str(FORMAT_VERSION)}
-    schema = arrow_schema(model)
+    schema = _columns_schema(model)
     if has_images:
         schema = schema.append(pa.field(IMAGE_COLUMN, IMAGE_TYPE))
         metadata.update(HUGGING_FACE_METADATA)
@@ -282,8 +402,11 @@ class RowsDigest:
 
     def add(self, row: dict[str, Any]) -> None:
         """Add the next row, as plain JSON values."""
-        self._sum.update(dumped_json(row).encode())
-        self._sum.update(b"\n")
+        self.add_lines([dumped_json(row)])
+
+    def add_lines(self, lines: Iterable[str]) -> None:
+        """Add the next rows, each as canonical JSON."""
+        self._sum.update("".join([f"{line}\n" for line in lines]).encode())
 
     def hexdigest(self) -> str:
         """Return the digest, 64 hex digits."""

@@ -1,8 +1,18 @@
 """The Teacher protocol, all that a run knows about what answers its requests."""
 
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from cotbuild.schemas.completion import Answer, Request
+
+
+class Servers(NamedTuple):
+    """The servers of a teacher."""
+
+    up: int
+    """Those that answer at the moment."""
+    total: int
+    gpus: int = 0
+    """GPUs of those that the teacher started; 0 where it started none."""
 
 
 class Teacher(Protocol):
@@ -40,4 +50,10 @@ class Teacher(Protocol):
 
         They are known once the teacher has been entered, and go to the store and not
         into rows.
+        """
+
+    def servers(self) -> Servers | None:
+        """Return how many servers there are and answer; None without any.
+
+        Known once the teacher has been entered.
         """

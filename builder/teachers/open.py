@@ -30,6 +30,7 @@ def open_teacher(
     *,
     media: MediaStore | None = None,
     max_images: int = 0,
+    socket: Path | None = None,
 ) -> Teacher:
     """Return the teacher, to be entered with `async with`.
 
@@ -43,6 +44,8 @@ def open_teacher(
         say: Receives lines about progress, restarts and endpoints.
         media: The pictures of the requests; None if they have none.
         max_images: The most pictures of one request.
+        socket: Where a service runs the managed teacher for this job; None for what
+            the variable COTBUILD_TEACHER_SOCKET says, if it is set.
 
     Raises:
         ConfigError: The teacher is only recorded, has the profile of another server
@@ -62,15 +65,35 @@ def open_teacher(
         from cotbuild.builder.teachers.scripted import ScriptedTeacher
 
         return ScriptedTeacher(config.scripted, config.window or SCRIPTED_WINDOW)
+    return _open_vllm(config, identity, store_dir, say, media, max_images, socket)
+
+
+def _open_vllm(
+    config: TeacherConfig,
+    identity: str,
+    store_dir: Path,
+    say: Callable[[str], None],
+    media: MediaStore | None,
+    max_images: int,
+    socket: Path | None,
+) -> Teacher:
+    """Return a teacher on a vLLM server: the service's for this job, or one of its own."""
     from cotbuild.builder.teachers.http.images import read_data_uri, refuse_image
+    from cotbuild.builder.teachers.shared import SharedTeacher, find_socket
     from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 
+    image_url = refuse_image if media is None else read_data_uri(media)
+    socket = socket or find_socket()
+    if socket is not None:
+        return SharedTeacher(
+            config, identity, socket, say, image_url=image_url, max_images=max_images
+        )
     return ManagedTeacher(
         config,
         identity,
         store_dir / "logs",
         say,
-        image_url=refuse_image if media is None else read_data_uri(media),
+        image_url=image_url,
         max_images=max_images,
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import JsonValue
 
+from cotbuild.builder.teachers.base import Servers
 from cotbuild.schemas.completion import (
     Answer,
     Completion,
@@ -226,6 +227,10 @@ class ScriptedTeacher:
     def provenance(self) -> dict[str, Any]:
         """Return kind, and that the teacher is a fake."""
         return {"kind": "scripted", "fake": True}
+
+    def servers(self) -> Servers | None:
+        """Return None: there is no server."""
+        return None
 
 
 def _build_completion(request: Request, text: str, cut: bool = False) -> Completion:

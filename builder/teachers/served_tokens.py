@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.images import ImageUrl
+from cotbuild.builder.teachers.token_estimate import TokenEstimate
 from cotbuild.schemas.completion import Request
 from cotbuild.schemas.errors import TeacherError
 from cotbuild.schemas.teacher_config import TeacherConfig
@@ -22,12 +23,12 @@ class TokenCount(NamedTuple):
     num_tokens: int
     num_requests: int
 
-    def describe(self, total: int) -> str:
-        """Return the tokens of `total` requests: `12,345`, or `about 12,300`."""
+    def estimate(self, total: int) -> TokenEstimate:
+        """Return the tokens of `total` requests."""
         if self.num_requests == total:
-            return f"{self.num_tokens:,}"
-        estimate = self.num_tokens / self.num_requests * total
-        return f"about {round(estimate, -2):,.0f}"
+            return TokenEstimate(self.num_tokens, is_exact=True)
+        tokens = self.num_tokens / self.num_requests * total
+        return TokenEstimate(tokens, is_exact=False)
 
 
 async def count_served_tokens(

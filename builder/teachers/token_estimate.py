@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from cotbuild.schemas.completion import Request
 
@@ -12,10 +13,23 @@ MAX_COUNTED = 2_000
 """Requests that are tokenized, at about 0.2 ms each; a larger plan is extrapolated."""
 
 
-def describe_prompt_tokens(
+class TokenEstimate(NamedTuple):
+    """How many tokens some prompts have."""
+
+    tokens: float
+    is_exact: bool
+
+    def describe(self) -> str:
+        """Return the number as text: `12,345`, or `about 12,000`."""
+        if self.is_exact:
+            return f"{self.tokens:,.0f}"
+        return f"about {round(self.tokens, -2):,.0f}"
+
+
+def estimate_prompt_tokens(
     requests: Iterable[Request], total: int, total_chars: int, folder: Path | None
-) -> str:
-    """Return the number of prompt tokens as text: `12,345`, or `about 12,000`.
+) -> TokenEstimate:
+    """Return the number of prompt tokens of a plan.
 
     Args:
         requests: The plan's requests, of which the first MAX_COUNTED are tokenized.
@@ -24,11 +38,15 @@ def describe_prompt_tokens(
         folder: The folder with the teacher's tokenizer; None if it is not on this
             machine.
     """
+    by_chars = TokenEstimate(total_chars / CHARS_PER_TOKEN, is_exact=False)
     if folder is None or importlib.util.find_spec("transformers") is None:
-        return _format_estimate(total_chars / CHARS_PER_TOKEN)
+        return by_chars
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError):
+        return by_chars  # a folder without a tokenizer, or one that vLLM alone reads
     num_tokens = num_chars = num_counted = 0
     for request in requests:
         messages = [{"role": m.role, "content": m.text} for m in request.messages]
@@ -41,9 +59,5 @@ def describe_prompt_tokens(
         if num_counted == MAX_COUNTED:
             break
     if num_counted == total:
-        return f"{num_tokens:,}"
-    return _format_estimate(num_tokens * total_chars / num_chars)
-
-
-def _format_estimate(num_tokens: float) -> str:
-    return f"about {round(num_tokens, -2):,.0f}"
+        return TokenEstimate(num_tokens, is_exact=True)
+    return TokenEstimate(num_tokens * total_chars / num_chars, is_exact=False)

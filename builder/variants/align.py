@@ -20,8 +20,8 @@ class Block(NamedTuple):
     differs: bool
 
 
-class _Match(NamedTuple):
-    """The positions of a word that both texts have."""
+class WordMatch(NamedTuple):
+    """The positions of a word, or of its first character, in two texts."""
 
     first: int
     second: int
@@ -49,7 +49,7 @@ def _count_equal_pairs(first: Sequence[str], second: Sequence[str]) -> int:
 def _align_at_unique_words(
     first: Sequence[str], second: Sequence[str]
 ) -> Iterator[Block]:
-    end = _Match(len(first), len(second))
+    end = WordMatch(len(first), len(second))
     first_start = second_start = 0
     for match in [*_find_unique_matches(first, second), end]:
         if match.first < first_start or match.second < second_start:
@@ -64,7 +64,9 @@ def _align_at_unique_words(
             yield Block(equal, equal, differs=False)
 
 
-def _find_unique_matches(first: Sequence[str], second: Sequence[str]) -> list[_Match]:
+def _find_unique_matches(
+    first: Sequence[str], second: Sequence[str]
+) -> list[WordMatch]:
     """Return the words that each text has once: the most that are in the same order."""
     first_counts, second_counts = Counter(first), Counter(second)
     positions = {
@@ -73,14 +75,14 @@ def _find_unique_matches(first: Sequence[str], second: Sequence[str]) -> list[_M
         if second_counts[word] == 1
     }
     matches = [
-        _Match(position, positions[word])
+        WordMatch(position, positions[word])
         for position, word in enumerate(first)
         if first_counts[word] == 1 and word in positions
     ]
-    return _longest_increasing(matches)
+    return longest_increasing(matches)
 
 
-def _longest_increasing(matches: Sequence[_Match]) -> list[_Match]:
+def longest_increasing(matches: Sequence[WordMatch]) -> list[WordMatch]:
     """Return the longest series of matches that is in order in the second text too."""
     # By length of a series: the lowest position in the second text that one ends in.
     ends: list[int] = []
@@ -99,7 +101,7 @@ def _longest_increasing(matches: Sequence[_Match]) -> list[_Match]:
     return series[::-1]
 
 
-def _count_equal(first: Sequence[str], second: Sequence[str], start: _Match) -> int:
+def _count_equal(first: Sequence[str], second: Sequence[str], start: WordMatch) -> int:
     """Return how many words are equal from `start` on."""
     longest = min(len(first) - start.first, len(second) - start.second)
     for number in range(longest):
@@ -110,9 +112,9 @@ def _count_equal(first: Sequence[str], second: Sequence[str], start: _Match) -> 
 
 def _align_between(first: Sequence[str], second: Sequence[str]) -> Iterator[Block]:
     """Yield an equal beginning, what differs, and an equal end."""
-    num_before = _count_equal(first, second, _Match(0, 0))
+    num_before = _count_equal(first, second, WordMatch(0, 0))
     first_rest, second_rest = first[num_before:], second[num_before:]
-    num_after = _count_equal(first_rest[::-1], second_rest[::-1], _Match(0, 0))
+    num_after = _count_equal(first_rest[::-1], second_rest[::-1], WordMatch(0, 0))
     first_end, second_end = len(first) - num_after, len(second) - num_after
     blocks = [
         Block(first[:num_before], second[:num_before], differs=False),

@@ -7,11 +7,13 @@ from typing import Any
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.compare import check_equal, differences
 from cotbuild.builder.card import CARD_VERSION
-from cotbuild.builder.variants.derive import DerivedRows, VariantDeriver
+from cotbuild.builder.variants.derive import DerivedRationale, VariantDeriver
 from cotbuild.builder.variants.diff import read_text
 from cotbuild.builder.variants.example import RationaleExample
+from cotbuild.builder.variants.leak_counts import LeakSample, VariantCounts
 from cotbuild.builder.variants.registry import builtin_variants
-from cotbuild.builder.variants.write import VariantCounts, file_digests
+from cotbuild.builder.variants.scores import describe_scores
+from cotbuild.builder.variants.write import file_digests
 from cotbuild.prompts.student_rows import evaluation_row
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.record import short_repr
@@ -48,7 +50,10 @@ def check_variants(
     # All variants are derived, even if a release holds only some of them: together they
     # decide which rationales the aligned ones have.
     with VariantDeriver(build, entry.made, files) as deriver:
+        if entry.looked_at_every is None:
+            deriver.sample = LeakSample(None)
         _check_selection(deriver, entry)
+        _check_scores(build, files, entry)
         written = {spec.name: _WrittenRows(build, spec) for spec in build.specs}
         num_checked = _check_training_rows(deriver, written, everything)
         _check_counts(deriver, written, entry)
@@ -90,9 +95,19 @@ def _check_selection(deriver: VariantDeriver, entry: VariantsEntry) -> None:
         "num_in": (deriver.num_in, entry.num_in),
         "dropped": (dict(deriver.dropped), entry.dropped),
         "num_looked_at": (deriver.num_looked_at, entry.num_looked_at),
+        "looked_at_every": (deriver.looked_at_every, entry.looked_at_every),
     }
     for name, (value, stated) in figures.items():
         check_equal(build.folder, f"variants.{name}", value, stated)
+
+
+def _check_scores(
+    build: StoredBuild, files: Mapping[str, Path], entry: VariantsEntry
+) -> None:
+    """Compare what the manifest says of scores files; older builds say nothing."""
+    if entry.scores:
+        scores = describe_scores(entry.made.specs, files)
+        check_equal(build.folder, "variants.scores", scores, entry.scores)
 
 
 def _check_counts(
@@ -134,8 +149,10 @@ class _WrittenRows:
     def count(
         self,
         rows: Sequence[Mapping[str, Any]],
-        derived: DerivedRows | None,
+        derived: DerivedRationale | None,
         example: RationaleExample,
+        *,
+        is_measured: bool,
     ) -> None:
         """Count the rows of a rationale, if there are any.
 
@@ -144,10 +161,11 @@ class _WrittenRows:
         if not rows:
             return
         if self.has_rationale_in_prompt and derived is not None:
-            rationale = derived.rationales.get(self._name, "")
+            part = derived.parts.get(self._name)
+            rationale = "" if part is None else part.text.rationale
         else:
             rationale = _written_rationale(rows)
-        self.counts.add(rationale, len(rows), example)
+        self.counts.add(rationale, len(rows), example, is_measured=is_measured)
 
     def check_end(self) -> None:
         """Raise DataError if a row is left."""
@@ -189,7 +207,8 @@ def _check_training_rows(
         if number % step == 0 or is_dropped:
             derived = deriver.derive(example)
         for name, rows in taken.items():
-            written[name].count(rows, derived, example)
+            is_measured = deriver.is_measured(number)
+            written[name].count(rows, derived, example, is_measured=is_measured)
         if derived is None:
             continue
         num_checked += 1
@@ -201,7 +220,7 @@ def _check_training_rows(
                 f"{deriver.build.folder}/{name}",
                 example,
                 rows,
-                derived.rows.get(name, []),
+                derived.rows(name),
             )
     for rows_left in written.values():
         rows_left.check_end()

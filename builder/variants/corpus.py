@@ -14,28 +14,51 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from math import log
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, NamedTuple, Self
 
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.pairing import PairingRows, RationalePairing
 from cotbuild.builder.variants.scores import ScoresFile
-from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.builder.variants.units import bare_forms, words
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 
 MAX_WORDS_BYTES = 64 << 20
 """Largest file of words."""
 
 
+class CorpusText(NamedTuple):
+    """A rationale as the corpus needs it, which is faster to read than an example."""
+
+    question_id: str
+    sample_index: int
+    rationale: str
+    target_text: str
+    """See `RationaleExample.target_text`."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row of `rationales`."""
+        target = row["target"] or ""
+        texts = (one["text"] for one in row["choices"] if one["label"] == target)
+        return cls(
+            row["question_id"],
+            row["sample_index"],
+            row["rationale"],
+            next(texts, target),
+        )
+
+
 class LoadedCorpus:
     """The `BuildCorpus` of some rationales; a context manager.
 
-    Worker processes may share it by fork.
+    Worker processes may share it by fork, or use a pickled copy while it is open.
     """
 
     def __init__(
         self,
-        examples: Iterable[RationaleExample],
+        examples: Iterable[RationaleExample | CorpusText],
         files: Mapping[str, Path],
         folder: Path | None = None,
     ) -> None:
@@ -56,13 +79,17 @@ class LoadedCorpus:
             for example in examples:
                 self._words.add(example.rationale)
                 self._texts.add(example.rationale)
-                rows.add(example)
+                rows.add(example.question_id, example.sample_index, example.target_text)
             self._words.freeze()
             self._texts.flush()
             self._pairing = RationalePairing(rows)
         except BaseException:
             self.close()
             raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the files, which the other process reads when it needs them."""
+        return self.__dict__ | {"_scores": {}, "_word_lists": {}}
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +103,11 @@ class LoadedCorpus:
         for file in self._scores.values():
             file.close()
 
-    def document_frac(self, word: str) -> float:
-        return self._words.document_frac(word)
+    def rarities(self, words: Iterable[str]) -> list[float]:
+        return self._words.rarities(words)
 
-    def word_at(self, point: float, *, by_count: bool) -> str:
-        return self._words.at(point, by_count=by_count)
+    def words_at(self, points: Sequence[float], *, by_count: bool) -> list[str]:
+        return self._words.at(points, by_count=by_count)
 
     def another(self, example: RationaleExample, label: str) -> str | None:
         row = self._pairing.find(example, label)
@@ -120,7 +147,7 @@ def read_words(path: Path) -> frozenset[str]:
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}.") from error
-    found = frozenset(map(bare, words(text))) - {""}
+    found = frozenset(bare_forms(words(text))) - {""}
     if not found:
         raise DataError(f"{path}: no word in it. List words, separated by white space.")
     return found
@@ -133,6 +160,8 @@ class WordTable:
         self._num_texts = 0
         self._texts_with: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._rarities: dict[str, float] = {}
+        """Those of the words that were asked for so far."""
         self._vocabulary: list[str] = []
         self._cumulative_counts = array("q")
 
@@ -141,7 +170,7 @@ class WordTable:
         text_words = words(text)
         self._num_texts += 1
         self._counts.update(text_words)
-        self._texts_with.update({bare(word) for word in set(text_words)} - {""})
+        self._texts_with.update(set(bare_forms(text_words)))
 
     def freeze(self) -> None:
         """Sort the vocabulary by code points, the same on every platform.
@@ -153,23 +182,35 @@ class WordTable:
         self._cumulative_counts = array("q", accumulate(counts))
         self._counts.clear()
 
-    def document_frac(self, word: str) -> float:
-        """See `BuildCorpus.document_frac`."""
-        if not self._num_texts:
-            return 0.0
-        return self._texts_with.get(word, 0) / self._num_texts
+    def rarities(self, words: Iterable[str]) -> list[float]:
+        """See `BuildCorpus.rarities`."""
+        known = self._rarities
+        return [
+            known[word] if word in known else self._compute_rarity(word)
+            for word in words
+        ]
 
-    def at(self, point: float, *, by_count: bool) -> str:
-        """See `BuildCorpus.word_at`. Raises DataError if there are no words."""
-        if not self._vocabulary:
+    def _compute_rarity(self, word: str) -> float:
+        num_with = self._texts_with.get(word, 0) if word else 0
+        rarity = log(1 / (num_with / self._num_texts)) if num_with else 0.0
+        if num_with:
+            self._rarities[word] = rarity
+        return rarity
+
+    def at(self, points: Sequence[float], *, by_count: bool) -> list[str]:
+        """See `BuildCorpus.words_at`. Raises DataError if there are no words."""
+        vocabulary = self._vocabulary
+        if points and not vocabulary:
             raise DataError(
                 "the rationales have no word to draw. Leave out variants with the "
                 "transform vocabulary."
             )
         if by_count:
-            nth = int(point * self._cumulative_counts[-1])
-            return self._vocabulary[bisect_right(self._cumulative_counts, nth)]
-        return self._vocabulary[int(point * len(self._vocabulary))]
+            ends = self._cumulative_counts
+            total = ends[-1]
+            return [vocabulary[bisect_right(ends, int(at * total))] for at in points]
+        size = len(vocabulary)
+        return [vocabulary[int(at * size)] for at in points]
 
 
 class TextTable:
@@ -181,6 +222,16 @@ class TextTable:
         with self._explain_errors():
             # Closed by `close`.
             self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The file has no name of its own.
+        path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
+        return self.__dict__ | {"_file": path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        with self._explain_errors():
+            self._file = Path(state["_file"]).open("rb")  # noqa: SIM115
 
     def add(self, text: str) -> None:
         """Append a text; its number is that of the texts before it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,14 @@ from cotbuild.builder.variants.balance import (
     TARGET_COLUMNS,
     draw_balanced,
 )
-from cotbuild.builder.variants.compile import CompiledVariant, DerivedText
-from cotbuild.builder.variants.corpus import LoadedCorpus
+from cotbuild.builder.variants.compile import (
+    CompiledVariant,
+    DerivedText,
+    KnownTransforms,
+)
+from cotbuild.builder.variants.corpus import CorpusText, LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample, example_columns
+from cotbuild.builder.variants.leak_counts import LeakSample
 from cotbuild.builder.variants.mix import MixRanks
 from cotbuild.builder.variants.select import (
     Candidate,
@@ -28,9 +33,9 @@ from cotbuild.builder.variants.select import (
     select,
     share_limit,
 )
-from cotbuild.builder.variants.transforms.units import TokenPieces
+from cotbuild.builder.variants.units import TokenPieces
 from cotbuild.prompts.student import StudentPrompt
-from cotbuild.prompts.student_rows import training_rows
+from cotbuild.prompts.student_rows import TextRow
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question
@@ -45,23 +50,44 @@ from cotbuild.schemas.variant_set import (
     VariantSet,
 )
 
-MAX_MEASURED = 20_000
-"""Rationales of a variant, the first ones, in which names of answers are searched for:
-a third of a millisecond each.
-"""
+CORPUS_COLUMNS = ("question_id", "sample_index", "choices", "target", "rationale")
+"""Columns of `rationales` that the corpus is made of."""
 
 
-class DerivedRows(NamedTuple):
+class DerivedPart(NamedTuple):
+    """What a variant, or the part of a mix that takes a rationale, derives from it."""
+
+    compiled: CompiledVariant
+    text: DerivedText
+
+
+class DerivedRationale(NamedTuple):
     """What the variants of a set derive from one rationale, by the variant's name.
 
     An aligned variant has rows only if all aligned variants of the set apply.
     """
 
-    rationales: dict[str, str]
-    """The rationale as the transforms leave it."""
-    rows: dict[str, list[VariantRow]]
+    example: RationaleExample
+    prompt: StudentPrompt
+    parts: dict[str, DerivedPart]
     dropped_by: list[str]
     """The aligned variants that do not apply to the rationale."""
+
+    def rows(self, name: str) -> list[VariantRow]:
+        """Return the rows of a variant; none if it has none of this rationale."""
+        if name not in self.parts:
+            return []
+        compiled, text = self.parts[name]
+        return compiled.composer.compose(
+            self.prompt, self.example.sample_index, text.label, text.rationale
+        )
+
+    def text_rows(self, name: str) -> list[TextRow]:
+        """Return the rows of a variant of texts, of which it has some."""
+        compiled, text = self.parts[name]
+        return compiled.composer.compose_texts(
+            self.prompt, self.example.sample_index, text.label, text.rationale
+        )
 
 
 def _check_evaluations(build: StoredBuild, selection: Selection) -> None:
@@ -83,11 +109,20 @@ def _check_scores(build: StoredBuild, selection: Selection) -> None:
         )
 
 
+def _compile(specs: Sequence[VariantSpec]) -> list[list[CompiledVariant]]:
+    known = KnownTransforms()
+    return [
+        [CompiledVariant.compile(part, known) for part in spec.parts] for spec in specs
+    ]
+
+
 class VariantDeriver:
     """Reads a build and derives the rows of a set of variants; writes nothing.
 
     A context manager: entering it reads all rationales once, to select and to build the
     corpus. Memory is that of the corpus and one byte a rationale, eight more for a mix.
+
+    Once entered, it can be pickled: the copy derives rows, as long as this one is open.
     """
 
     def __init__(
@@ -98,11 +133,19 @@ class VariantDeriver:
         Raises ConfigError if a variant's tokenizer is not available.
         """
         self.build, self.variants = build, variants
-        self._compiled = [
-            [CompiledVariant.compile(part) for part in spec.parts]
-            for spec in variants.specs
-        ]
+        self._compiled = _compile(variants.specs)
+        self._aligned = [spec.name for spec in variants.specs if spec.aligned]
         self._files = files
+        self._open = ExitStack()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only this process uses, or the other one makes for itself."""
+        not_shared = dict.fromkeys(("_compiled", "_selected", "_open"))
+        return self.__dict__ | not_shared
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._compiled = _compile(self.variants.specs)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -123,7 +166,8 @@ class VariantDeriver:
                 f"(left out: {dict(self.dropped)}). Relax --filter."
             )
         self._mix_ranks = self._rank_for_mixes()
-        corpus = LoadedCorpus(self.examples(), self._files)
+        self.sample = LeakSample.spread(self.num_selected)
+        corpus = LoadedCorpus(self._corpus_texts(), self._files)
         self.corpus = self._open.enter_context(corpus)
         return self
 
@@ -154,15 +198,24 @@ class VariantDeriver:
             self.dropped[NOT_BALANCED] += num_dropped
         self._selected[self._selected] = drawn
 
-    @property
-    def num_looked_at(self) -> int:
-        """The number of selected rationales that are searched for answers.
+    def is_measured(self, number: int) -> bool:
+        """Return whether a selected rationale, by number, is searched for answers.
 
         A rationale of prose is about its answer, so naming it means nothing.
         """
+        return not self.build.manifest.has_only_prose and self.sample.has(number)
+
+    @property
+    def looked_at_every(self) -> int | None:
+        """One in how many selected rationales is; None if none or the first ones are."""
+        return None if self.build.manifest.has_only_prose else self.sample.every
+
+    @property
+    def num_looked_at(self) -> int:
+        """The number of selected rationales that are searched for answers."""
         if self.build.manifest.has_only_prose:
             return 0
-        return min(MAX_MEASURED, self.num_selected)
+        return self.sample.size(self.num_selected)
 
     def _rank_for_mixes(self) -> MixRanks | None:
         """Rank the selected rationales if the set has a mix."""
@@ -175,41 +228,49 @@ class VariantDeriver:
         )
         return MixRanks(keys, self.variants.seed)
 
-    def examples(self) -> Iterator[RationaleExample]:
-        """Yield the selected rationales in the order of the build."""
-        where = f"{self.build.folder}/{RATIONALES}"
+    def selected_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the selected rationales in the order of the build, as plain values."""
         columns = example_columns(self.build.manifest.row_version)
         rows = self.build.read(RATIONALES, columns=columns)
-        for row in compress(rows, self._selected):
-            yield RationaleExample.from_row(row, where)
+        return compress(rows, self._selected)
 
-    def derive(self, example: RationaleExample) -> DerivedRows:
+    def examples(self) -> Iterator[RationaleExample]:
+        """Yield the selected rationales in the order of the build."""
+        return map(self.read_example, self.selected_rows())
+
+    def read_example(self, row: Mapping[str, Any]) -> RationaleExample:
+        """Return the rationale of one of `selected_rows`; raises DataError."""
+        where = f"{self.build.folder}/{RATIONALES}"
+        return RationaleExample.from_row(row, where)
+
+    def _corpus_texts(self) -> Iterator[CorpusText]:
+        """Yield what the corpus is made of, of the selected rationales."""
+        rows = self.build.read(RATIONALES, columns=CORPUS_COLUMNS)
+        return map(CorpusText.from_row, compress(rows, self._selected))
+
+    def derive(self, example: RationaleExample) -> DerivedRationale:
         """Derive the rows of one rationale in every variant."""
-        derived_parts = {
-            spec.name: self._derive_part(spec, parts, example)
-            for spec, parts in zip(self.variants.specs, self._compiled, strict=True)
+        parts = {
+            spec.name: self._derive_part(spec, compiled, example)
+            for spec, compiled in zip(self.variants.specs, self._compiled, strict=True)
         }
-        aligned = [spec.name for spec in self.variants.specs if spec.aligned]
-        dropped_by = [name for name in aligned if derived_parts[name] is None]
-        derived = DerivedRows({}, {}, dropped_by)
-        prompt = StudentPrompt(example.question)
-        for spec in self.variants.specs:
-            derived_part = derived_parts[spec.name]
-            if derived_part is None or (spec.aligned and dropped_by):
-                continue
-            part, text = derived_part
-            derived.rationales[spec.name] = text.rationale
-            derived.rows[spec.name] = training_rows(
-                part, prompt, example.sample_index, text.label, text.rationale
-            )
-        return derived
+        dropped_by = [name for name in self._aligned if parts[name] is None]
+        left_out = set(self._aligned) if dropped_by else set[str]()
+        kept = {
+            name: part
+            for name, part in parts.items()
+            if part is not None and name not in left_out
+        }
+        return DerivedRationale(
+            example, StudentPrompt(example.question), kept, dropped_by
+        )
 
     def _derive_part(
         self,
         spec: VariantSpec,
         parts: Sequence[CompiledVariant],
         example: RationaleExample,
-    ) -> tuple[VariantSpec, DerivedText] | None:
+    ) -> DerivedPart | None:
         """Return the part of a variant that takes a rationale, and what it derives.
 
         None if one of the parts does not apply: were the others to take what it drops,
@@ -227,7 +288,7 @@ class VariantDeriver:
         text = texts[chosen]
         if text is None or None in texts:
             return None
-        return parts[chosen].spec, text
+        return DerivedPart(parts[chosen], text)
 
     def questions(self) -> Iterator[tuple[str, Question]]:
         """Yield (split, question) for the questions of the evaluation splits."""

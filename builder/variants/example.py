@@ -1,13 +1,14 @@
-"""What a transform is given: a rationale with its question, reproducible random draws,
-and access to the rest of the build.
+"""What a transform is given: a rationale with its question, and access to the rest of
+the build.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
+from cotbuild.builder.variants.draws import Draws
+from cotbuild.builder.variants.units import bare_forms, words
 from cotbuild.prompts.student import format_label
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.rationale import ADDED_COLUMNS
@@ -40,9 +41,9 @@ def example_columns(row_version: int) -> tuple[str, ...]:
     return (*EXAMPLE_COLUMNS, *added)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RationaleExample:
-    """One rationale before any transform, with its question.
+    """One rationale before any transform, with its question. Never changed.
 
     Compared and hashed by identity, so that it is a cheap key of a cache: hashing the
     question's fields costs 20 µs.
@@ -53,6 +54,12 @@ class RationaleExample:
     rationale: str
     answer: str | None = None
     """The teacher's answer, in the form of the target; None: it gave no single one."""
+    results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    """What was computed of the rationale, for other variants of the set: by transform
+    what it made of it, and by text which answers that names.
+    """
+    _words: list[str] | None = field(default=None, init=False, repr=False)
+    _forms: list[str] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], where: str) -> Self:
@@ -71,6 +78,29 @@ class RationaleExample:
     def question_id(self) -> str:
         """Id of the question; with `sample_index` it names the rationale."""
         return self.question.id
+
+    # Not cached properties: before Python 3.12 these take a lock, 1 µs each.
+    @property
+    def words(self) -> list[str]:
+        """The words of the rationale; shared by all variants, so never changed."""
+        if self._words is None:
+            self._words = words(self.rationale)
+        return self._words
+
+    @property
+    def forms(self) -> list[str]:
+        """The form of each of `words` in which they are compared."""
+        if self._forms is None:
+            self._forms = bare_forms(self.words)
+        return self._forms
+
+    def words_of(self, text: str) -> list[str]:
+        """Return the words of a text, without splitting if it is the rationale."""
+        return self.words if text is self.rationale else words(text)
+
+    def forms_of(self, all_words: list[str]) -> list[str]:
+        """Return the form of each word, those of `words` from memory."""
+        return self.forms if all_words is self._words else bare_forms(all_words)
 
     @cached_property
     def target_text(self) -> str:
@@ -114,54 +144,19 @@ def question_from_row(row: Mapping[str, Any], where: str) -> Question:
     return Question.parse(fields, where)
 
 
-class SeededDraws(NamedTuple):
-    """Random draws of one transform for one rationale.
-
-    They depend on nothing but these fields. Unlike a stateful generator this lets any
-    row be derived alone, in any order, on any version of Python. A tuple, since one is
-    created for every transform of every row.
-    """
-
-    seed: int
-    step: int
-    """Position of the transform in its variant, from 0."""
-    question_id: str
-    sample_index: int
-
-    def ranks(self, count: int) -> list[bytes]:
-        """Draw `count` sort keys of 32 bytes each."""
-        name = self.question_id.encode()
-        start = b"%d/%d/%d:%s/%d/" % (
-            self.seed,
-            self.step,
-            len(name),
-            name,
-            self.sample_index,
-        )
-        return [sha256(start + b"%d" % i).digest() for i in range(count)]
-
-    def order(self, count: int) -> list[int]:
-        """Draw a permutation of 0 … count - 1."""
-        return sorted(range(count), key=self.ranks(count).__getitem__)
-
-    def numbers(self, count: int) -> list[float]:
-        """Draw `count` numbers in [0, 1)."""
-        return [int.from_bytes(rank[:6], "big") / 2**48 for rank in self.ranks(count)]
-
-
 class BuildCorpus(Protocol):
     """What a transform may look up in the whole build.
 
     It depends on the set of the build's rationales, not on their order.
     """
 
-    def document_frac(self, word: str) -> float:
-        """Return the fraction of rationales with this word, given as `units.bare`
-        returns it; 0 if none has it.
+    def rarities(self, words: Iterable[str]) -> list[float]:
+        """Return ln(1 / the fraction of rationales with the word) for each word, given
+        as `units.bare` returns it; 0 if none has it.
         """
 
-    def word_at(self, point: float, *, by_count: bool) -> str:
-        """Return the word at `point` in [0, 1) of the vocabulary, in which each
+    def words_at(self, points: Sequence[float], *, by_count: bool) -> list[str]:
+        """Return the words at points in [0, 1) of the vocabulary, in which each
         different word has the same width or, by count, as much as it is frequent.
         """
 
@@ -182,7 +177,7 @@ class BuildCorpus(Protocol):
         """Return the words of a file, as `units.bare` returns them."""
 
 
-TransformFn = Callable[[str, RationaleExample, SeededDraws, BuildCorpus], str | None]
+TransformFn = Callable[[str, RationaleExample, Draws, BuildCorpus], str | None]
 """A transform with its parameters bound: the text so far to the next text, or None if
 it does not apply to this rationale, which is then dropped.
 """

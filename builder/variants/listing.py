@@ -14,6 +14,7 @@ from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.builder.visible import shell_quote
 from cotbuild.prompts.student import REASONING_CUE, StudentPrompt
 from cotbuild.prompts.student_rows import training_rows
+from cotbuild.schemas.attribution import SCORES_VERSION, ScoresInfo
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -25,6 +26,7 @@ from cotbuild.schemas.variant_rows import (
     VariantRow,
 )
 from cotbuild.schemas.variant_set import (
+    ScoresEntry,
     VariantEntry,
     VariantsEntry,
 )
@@ -141,7 +143,7 @@ def _in_one_line(row: VariantRow) -> str:
     return " | ".join(shown)
 
 
-def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
+def summarize_variants(manifest: Manifest, build_dir: Path | str) -> Iterator[str]:
     """Yield the closing lines of `cotbuild variants`.
 
     They are the selected rationales and the dropped ones, each variant's counts, the
@@ -154,6 +156,8 @@ def summarize_variants(manifest: Manifest, build_dir: Path) -> Iterator[str]:
     if manifest.num_failed:
         failed = pluralize(manifest.num_failed, "rationale")
         yield f"{failed} left out: unscored, because a request failed"
+    for name, scores in summary.scores.items():
+        yield f"file {name}: {describe_bounds(scores)}"
     for variant in summary.variants:
         yield _variant_line(variant, has_shares=summary.num_looked_at > 0)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
@@ -166,6 +170,40 @@ def _selection_line(summary: VariantsEntry) -> str:
     parts = [f"{num_selected} selected"]
     parts += [f"{count} {reason}" for reason, count in summary.dropped.items()]
     return f"{summary.num_in} rationales = {' + '.join(parts)}"
+
+
+def describe_bounds(scores: ScoresEntry) -> str:
+    """Return how scores were checked, and which rationales were refused for it."""
+    info = scores.info
+    if info.format_version < SCORES_VERSION:
+        return (
+            "scores of version 1, which were checked against no bound: scores that did "
+            f"not converge are used too ({_describe_errors(info)}). Attribute again to "
+            "check each rationale."
+        )
+    parts = [f"{info.method} of {info.student}"]
+    if info.num_scored is not None:
+        parts.append(f"{pluralize(info.num_scored, 'rationale')} scored")
+    if info.num_refused:
+        bounds = ", ".join(f"{count} {name}" for name, count in info.refused.items())
+        named = ", ".join(scores.refused)
+        more = ", …" if info.num_refused > len(scores.refused) else ""
+        parts.append(
+            f"{info.num_refused} refused ({bounds}): no aligned variant has them "
+            f"({named}{more})"
+        )
+    elif info.bounds is not None:
+        parts.append("none refused")
+    return "; ".join(parts)
+
+
+def _describe_errors(info: ScoresInfo) -> str:
+    if info.completeness_median is None or info.completeness_p95 is None:
+        return "completeness error not known"
+    return (
+        f"completeness error: median {info.completeness_median:.1%}, "
+        f"95th percentile {info.completeness_p95:.1%}"
+    )
 
 
 def _variant_line(variant: VariantEntry, *, has_shares: bool) -> str:

@@ -37,11 +37,11 @@ class PairingRows:
     def __init__(self) -> None:
         self.keys, self.questions, self.labels = bytearray(), bytearray(), bytearray()
 
-    def add(self, example: RationaleExample) -> None:
+    def add(self, question_id: str, sample_index: int, target_text: str) -> None:
         """Append a rationale."""
-        self.keys += row_key(example.question_id, example.sample_index)
-        self.questions += _encode(example.question_id)
-        self.labels += _encode(example.target_text)
+        self.keys += row_key(question_id, sample_index)
+        self.questions += _encode(question_id)
+        self.labels += _encode(target_text)
 
 
 class _Candidates(NamedTuple):

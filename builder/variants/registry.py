@@ -21,8 +21,16 @@ _LIST_FIELDS = frozenset({"verdicts", "having", "without", "attempt", "evaluatio
 @cache
 def builtin_variants() -> dict[str, VariantSpec]:
     """Return every variant that ships, by name, in the order of its file."""
-    specs = _parse_specs(_load_builtin(), "builtin.yaml", {})
+    specs = _parse_specs(_load_builtin()["variants"], "builtin.yaml", {})
     return {spec.name: spec for spec in specs}
+
+
+@cache
+def earlier_variants() -> dict[str, VariantSpec]:
+    """Return every version that shipped and was replaced, by `name@version`."""
+    entries = _load_builtin()["earlier"]
+    specs = _parse_specs(entries, "builtin.yaml", builtin_variants())
+    return {spec.ref: spec for spec in specs}
 
 
 def variant_sets() -> dict[str, list[str]]:
@@ -35,9 +43,11 @@ def choose_variants(
 ) -> list[VariantSpec]:
     """Return the variants to derive.
 
-    `only` names variants and sets. None stands for all variants of the user's `files`,
-    or for the default set if there are no files. A user's variant replaces one of the
-    same name that ships. Raises ConfigError if a name is unknown or a file is invalid.
+    `only` names variants and sets; `name@version` is that version of a variant, which
+    may have been replaced since. None stands for all variants of the user's `files`, or
+    for the default set if there are no files. A user's variant replaces one of the same
+    name that ships. Raises ConfigError if a name is unknown, if two versions of a
+    variant are named, or if a file is invalid.
     """
     own: list[VariantSpec] = []
     known = builtin_variants()
@@ -51,13 +61,21 @@ def choose_variants(
     else:
         for name in [DEFAULT_SET] if only is None else only:
             names += sets.get(name, [name])
+    versions = earlier_variants() | {spec.ref: spec for spec in known.values()}
+    chosen: dict[str, VariantSpec] = {}
     for name in names:
-        if name not in known:
+        spec = versions.get(name) or known.get(name)
+        if spec is None:
             raise ConfigError(
                 f"variant {name!r}: not known. Choose one of the sets "
                 f"{', '.join(sets)}, or of {', '.join(known)}."
             )
-    return [known[name] for name in dict.fromkeys(names)]
+        if chosen.setdefault(spec.name, spec) != spec:
+            raise ConfigError(
+                f"variant {name!r}: version {chosen[spec.name].version} is chosen too, "
+                "and a build has one version of a variant. Leave one out."
+            )
+    return list(chosen.values())
 
 
 def read_variants(
@@ -75,7 +93,7 @@ def read_variants(
             f"{file}: expected the single key `variants`, found {short_repr(found)}. "
             "List the variants under `variants:`."
         )
-    return _parse_specs(value, str(file), known or builtin_variants())
+    return _parse_specs(value["variants"], str(file), known or builtin_variants())
 
 
 def parse_selection(filters: Iterable[str]) -> Selection:
@@ -121,10 +139,9 @@ def _split_pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 
 def _parse_specs(
-    value: dict[str, Any], where: str, known: Mapping[str, VariantSpec]
+    entries: Any, where: str, known: Mapping[str, VariantSpec]
 ) -> list[VariantSpec]:
     """Parse the variants of a file in order; a mix may name those before it."""
-    entries = value["variants"]
     is_list = isinstance(entries, list)
     if not is_list or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigError(

@@ -5,32 +5,63 @@ A scores file is one parquet file with a row for each rationale, in the order of
 build, and its spans in the order of the text. The file's metadata has a `ScoresInfo` as
 JSON. Offsets count characters of the published rationale; its digest shows whether it
 has changed since.
+
+A rationale whose scores failed a bound has a row that names the bound and has no spans:
+to variants it is as if it had no scores, and they say how many there are. A file of
+version 1 has no bounds, which they say too.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cotbuild.builder.storage.arrow_tables import make_table
 from cotbuild.builder.storage.keys import KEY_DTYPE
 from cotbuild.builder.storage.parquet import ROWS_PER_GROUP, arrow_schema
 from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.schemas.attribution import ScoredRationale, ScoresInfo, rationale_digest
+from cotbuild.schemas.attribution import (
+    ROW_FIELDS_OF_VERSION_2,
+    SCORES_VERSION,
+    Refusal,
+    ScoredRationale,
+    ScoresInfo,
+    rationale_digest,
+)
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import fsync_path, write_error
 from cotbuild.schemas.json_text import JsonFault, parse_record_json
 from cotbuild.schemas.record import check_format, short_repr
+from cotbuild.schemas.transform import Top, Transform
+from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.variant_set import ScoresEntry
 
 _INFO_KEY = b"cotbuild.scores"
+
+NAMED_REFUSED = 5
+"""Refused rationales that a manifest names; the scores file has all of them."""
+
 _REMEDY = "Pass a scores file that `cotbuild attribute` wrote."
+
+
+class RefusedRationale(NamedTuple):
+    """A rationale whose scores failed a bound."""
+
+    question_id: str
+    sample_index: int
+    refusal: Refusal
+
+    def __str__(self) -> str:
+        return f"{self.question_id} sample {self.sample_index}"
 
 
 def row_key(question_id: str, sample_index: int) -> bytes:
@@ -70,8 +101,48 @@ def _write_parquet(
             if not group:
                 return num_rows
             values = [row.model_dump(mode="json") for row in group]
-            writer.write_table(pa.Table.from_pylist(values, schema))
+            writer.write_table(make_table(values, schema))
             num_rows += len(group)
+
+
+# -- what variants say of the scores they use --------------------------------------------
+
+
+def find_scores_files(specs: Iterable[VariantSpec]) -> list[str]:
+    """Return the names of the scores files that variants refer to, sorted."""
+    transforms = [
+        transform
+        for spec in specs
+        for part in spec.parts
+        for transform in part.transforms
+    ]
+    return sorted({name for one in transforms for name in _scores_files_of(one)})
+
+
+def _scores_files_of(transform: Transform) -> Iterator[str]:
+    if isinstance(transform, Top) and transform.by == "scores":
+        yield str(transform.file)
+    like: Transform | None = getattr(transform, "like", None)
+    if like is not None:
+        yield from _scores_files_of(like)
+
+
+def describe_scores(
+    specs: Iterable[VariantSpec], files: Mapping[str, Path]
+) -> dict[str, ScoresEntry]:
+    """Return what the manifest records of each scores file that variants refer to.
+
+    `files` maps the names of files to paths. Raises DataError as `ScoresFile` does.
+    """
+    entries = {}
+    for name in find_scores_files(specs):
+        with closing(ScoresFile(files[name])) as file:
+            named = tuple(str(one) for one in file.refused[:NAMED_REFUSED])
+            entries[name] = ScoresEntry(info=file.info, refused=named)
+    return entries
+
+
+# -- reading -----------------------------------------------------------------------------
 
 
 class ScoresFile:
@@ -91,12 +162,18 @@ class ScoresFile:
         try:
             self.info = _read_info(self._file.schema, path)
             self._keys, self._rows = _read_index(self._file, path)
+            self.refused = _read_refused(self._file, self.info, path)
         except BaseException:
             self._file.close()
             raise
         sizes = self._file.group_sizes
         self._group_starts: NDArray[np.int64] = np.cumsum([0, *sizes], dtype=np.int64)
         self._last_group: tuple[int, list[dict[str, Any]]] | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rationales in the file, refused ones too."""
+        return len(self._rows)
 
     def close(self) -> None:
         """Close the file."""
@@ -106,7 +183,7 @@ class ScoresFile:
         self, example: RationaleExample
     ) -> Sequence[tuple[int, int, float, bool]] | None:
         """Return (start, end, score, names an option) of each span in order, or None if
-        the file has no row for this rationale.
+        the file has no row for this rationale, or its scores were refused.
 
         Raises DataError if the row is invalid, or was scored on another text.
         """
@@ -118,6 +195,8 @@ class ScoresFile:
         where = f"{self.path} row {number}"
         row = ScoredRationale.parse(self._read_row(number), where)
         _check_text(row, example, where)
+        if row.refused is not None:
+            return None
         return [(span.start, span.end, span.score, span.option) for span in row.spans]
 
     def _read_row(self, number: int) -> dict[str, Any]:
@@ -154,10 +233,8 @@ def _check_text(row: ScoredRationale, example: RationaleExample, where: str) -> 
 
 def _read_info(schema: pa.Schema, path: Path) -> ScoresInfo:
     text = (schema.metadata or {}).get(_INFO_KEY)
-    if text is None or not schema.equals(arrow_schema(ScoredRationale)):
-        raise DataError(
-            f"{path}: not a scores file: its columns are {schema.names}. {_REMEDY}"
-        )
+    if text is None:
+        raise _no_scores_file(path, schema)
     where = f"{path}: metadata"
     try:
         value = parse_record_json(text)
@@ -165,8 +242,27 @@ def _read_info(schema: pa.Schema, path: Path) -> ScoresInfo:
         raise DataError(f"{where}: not JSON: {error}. {_REMEDY}") from error
     if not isinstance(value, dict):
         raise DataError(f"{where} is {short_repr(value)}, not a JSON object. {_REMEDY}")
-    check_format(value.get("format_version"), str(path))
-    return ScoresInfo.parse(value, where)
+    check_format(value.get("format_version"), str(path), newest=SCORES_VERSION)
+    info = ScoresInfo.parse(value, where)
+    if not schema.equals(_columns_of(info.format_version)):
+        raise _no_scores_file(path, schema)
+    return info
+
+
+def _no_scores_file(path: Path, schema: pa.Schema) -> DataError:
+    return DataError(
+        f"{path}: not a scores file: its columns are {schema.names}. {_REMEDY}"
+    )
+
+
+def _columns_of(version: int) -> pa.Schema:
+    """Return the columns of a scores file of a version."""
+    schema = arrow_schema(ScoredRationale)
+    if version >= SCORES_VERSION:
+        return schema
+    return pa.schema(
+        [field for field in schema if field.name not in ROW_FIELDS_OF_VERSION_2]
+    )
 
 
 def _read_index(
@@ -191,3 +287,32 @@ def _read_index(
             f"{path} row {second}: the same rationale as row {first}. {_REMEDY}"
         )
     return keys, rows
+
+
+def _read_refused(
+    file: ParquetRows, info: ScoresInfo, path: Path
+) -> tuple[RefusedRationale, ...]:
+    """Return the rationales whose scores failed a bound, in the order of the file."""
+    if info.format_version < SCORES_VERSION:
+        return ()
+    known = {refusal.value for refusal in Refusal}
+    refused = []
+    columns = ["question_id", "sample_index", "refused"]
+    for number, row in enumerate(file.valid_rows(columns)):
+        bound = row["refused"]
+        if bound is None:
+            continue
+        if bound not in known:
+            raise DataError(
+                f"{path} row {number}: refused is {short_repr(bound)}, expected one of "
+                f"{sorted(known)}. {_REMEDY}"
+            )
+        refused.append(
+            RefusedRationale(row["question_id"], row["sample_index"], Refusal(bound))
+        )
+    if len(refused) != info.num_refused:
+        raise DataError(
+            f"{path}: {len(refused)} rows are refused, but its metadata counts "
+            f"{info.num_refused}. {_REMEDY}"
+        )
+    return tuple(refused)

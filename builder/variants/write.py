@@ -2,9 +2,9 @@
 them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild, refuse_no_build
@@ -18,13 +18,16 @@ from cotbuild.builder.build.install import (
 from cotbuild.builder.build.kept_variants import with_variants
 from cotbuild.builder.card import render_card
 from cotbuild.builder.media import MediaStore, media_folder
+from cotbuild.builder.processes import choose_num_processes, map_in_order
 from cotbuild.builder.storage.parquet import SplitWriter
-from cotbuild.builder.variants.derive import MAX_MEASURED, VariantDeriver
-from cotbuild.builder.variants.example import RationaleExample
-from cotbuild.builder.variants.leak_measure import (
-    find_named_answers,
-    find_named_answers_loosely,
+from cotbuild.builder.variants.batches import (
+    BATCH_RATIONALES,
+    NumberedRow,
+    open_deriver,
 )
+from cotbuild.builder.variants.derive import VariantDeriver
+from cotbuild.builder.variants.leak_counts import VariantCounts
+from cotbuild.builder.variants.scores import describe_scores
 from cotbuild.prompts.student_rows import evaluation_row
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.files import file_sha256, write_text_atomic
@@ -38,10 +41,13 @@ from cotbuild.schemas.variant_rows import (
     row_model,
 )
 from cotbuild.schemas.variant_set import (
-    VariantEntry,
     VariantsEntry,
     VariantSet,
 )
+
+_FILES_OF_PROCESSES = Path("/proc/self/fd")
+_ROWS_PER_ITEM = 20
+"""Rows of variants that take as long to derive as one rationale, roughly."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of rationales done and their total."""
@@ -66,7 +72,7 @@ def make_variants(
             VariantDeriver(build, variants, files) as deriver,
             staging_folder(build_dir) as stage,
         ):
-            summary, new_files = _write_variants(deriver, stage, progress)
+            summary, new_files = _write_variants(deriver, files, stage, progress)
             base_files = [
                 entry
                 for entry in build.manifest.files
@@ -91,63 +97,14 @@ def file_digests(files: Mapping[str, Path]) -> dict[str, str]:
         ) from error
 
 
-@dataclass
-class VariantCounts:
-    """Counts of one variant, taken while its rows are written."""
-
-    num_rows: int = 0
-    num_rationales: int = 0
-    num_dropped: int = 0
-    num_empty: int = 0
-    num_words: int = 0
-    num_measured: int = 0
-    names_target: int = 0
-    names_other: int = 0
-    loosely_target: int = 0
-    loosely_other: int = 0
-
-    def add(self, rationale: str, num_rows: int, example: RationaleExample) -> None:
-        """Count a rationale as the variant leaves it, and the rows made of it."""
-        self.num_rows += num_rows
-        self.num_rationales += 1
-        self.num_empty += not rationale
-        self.num_words += len(rationale.split())
-        if self.num_measured < MAX_MEASURED:
-            self._measure_names(rationale, example)
-
-    def _measure_names(self, rationale: str, example: RationaleExample) -> None:
-        question = example.question_of_mentions
-        self.num_measured += 1
-        target, other = find_named_answers(rationale, question)
-        loosely_target, loosely_other = find_named_answers_loosely(rationale, question)
-        self.names_target += target
-        self.names_other += other
-        self.loosely_target += loosely_target
-        self.loosely_other += loosely_other
-
-    def entry(self, spec: VariantSpec, fingerprint: str) -> VariantEntry:
-        """Return the counts as the manifest records them."""
-        measured = self.num_measured or 1
-        return VariantEntry(
-            name=spec.name,
-            fingerprint=fingerprint,
-            num_rows=self.num_rows,
-            dropped=self.num_dropped,
-            num_empty=self.num_empty,
-            words=round(self.num_words / (self.num_rationales or 1), 2),
-            names_target=round(self.names_target / measured, 4),
-            names_other=round(self.names_other / measured, 4),
-            loosely_target=round(self.loosely_target / measured, 4),
-            loosely_other=round(self.loosely_other / measured, 4),
-        )
-
-
 def _write_variants(
-    deriver: VariantDeriver, stage: Path, progress: Progress
+    deriver: VariantDeriver,
+    files: Mapping[str, Path],
+    stage: Path,
+    progress: Progress,
 ) -> tuple[VariantsEntry, list[FileEntry]]:
     specs = deriver.variants.specs
-    counts = {spec.name: VariantCounts() for spec in specs}
-    entries = _write_training_rows(deriver, stage, counts, progress)
+    entries, counts = _write_training_rows(deriver, stage, progress)
     empty = [name for name, count in counts.items() if not count.num_rows]
     if empty:
         raise DataError(
@@ -161,6 +118,8 @@ def _write_variants(
         num_in=deriver.num_in,
         dropped=dict(sorted(deriver.dropped.items())),
         num_looked_at=deriver.num_looked_at,
+        looked_at_every=deriver.looked_at_every,
+        scores=describe_scores(specs, files),
         variants=tuple(
             counts[spec.name].entry(spec, deriver.fingerprint(spec)) for spec in specs
         ),
@@ -169,28 +128,44 @@ def _write_variants(
 
 
 def _write_training_rows(
-    deriver: VariantDeriver,
-    stage: Path,
-    counts: Mapping[str, VariantCounts],
-    progress: Progress,
-) -> list[FileEntry]:
-    """Write the rows made of rationales, counting them in `counts`."""
-    split = deriver.build.split
+    deriver: VariantDeriver, stage: Path, progress: Progress
+) -> tuple[list[FileEntry], dict[str, VariantCounts]]:
+    """Write the rows made of rationales; return their files, and each variant's counts."""
+    split, specs = deriver.build.split, deriver.variants.specs
+    counts = {spec.name: VariantCounts() for spec in specs}
+    num_done = 0
     with ExitStack() as stack:
         writers = {
             spec.name: stack.enter_context(_open_writer(deriver, stage, spec, split))
-            for spec in deriver.variants.specs
+            for spec in specs
         }
-        for number, example in enumerate(deriver.examples(), start=1):
-            derived = deriver.derive(example)
-            for name in derived.dropped_by:
-                counts[name].num_dropped += 1
+        derivation = map_in_order(
+            open_deriver, deriver, _batches(deriver), _choose_num_processes(deriver)
+        )
+        stack.callback(derivation.close)
+        for derived in derivation:
             for name, rows in derived.rows.items():
-                counts[name].add(derived.rationales[name], len(rows), example)
-                for row in rows:
-                    writers[name].add(row)
-            progress(number, deriver.num_selected)
-    return [entry for writer in writers.values() for entry in writer.entries]
+                writers[name].add_encoded(rows)
+            for name, count in derived.counts.items():
+                counts[name] += count
+            num_done = min(num_done + BATCH_RATIONALES, deriver.num_selected)
+            progress(num_done, deriver.num_selected)
+    entries = [entry for writer in writers.values() for entry in writer.entries]
+    return entries, counts
+
+
+def _batches(deriver: VariantDeriver) -> Iterator[list[NumberedRow]]:
+    """Yield the selected rationales, so many together that a process is worth asking."""
+    rows = enumerate(deriver.selected_rows())
+    while batch := list(islice(rows, BATCH_RATIONALES)):
+        yield batch
+
+
+def _choose_num_processes(deriver: VariantDeriver) -> int:
+    if not _FILES_OF_PROCESSES.is_dir():
+        return 1  # where the file of the corpus cannot be opened by another process
+    num_rows = deriver.num_selected * len(deriver.variants.specs)
+    return choose_num_processes(num_rows // _ROWS_PER_ITEM)
 
 
 def _open_writer(

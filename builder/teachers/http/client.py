@@ -3,7 +3,6 @@
 It makes single attempts; retries and balancing are its callers' task.
 """
 
-import json
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
@@ -22,7 +21,7 @@ from cotbuild.builder.teachers.http.connection_faults import to_retryable
 from cotbuild.builder.teachers.http.images import ImageUrl, refuse_image
 from cotbuild.builder.teachers.http.refusals import classify_error
 from cotbuild.builder.teachers.http.replies import parse_reply, to_answer
-from cotbuild.builder.teachers.http.request_body import build_request_body
+from cotbuild.builder.teachers.http.request_body import encode_request_body
 from cotbuild.builder.teachers.http.server_errors import ServerError
 from cotbuild.builder.teachers.http.session import (
     CALL_TIMEOUT_S,
@@ -116,7 +115,9 @@ class EndpointClient:
         fault: aiohttp.ClientError | OSError | BodyTooLong
         try:
             async with await connections.send(
-                "POST", self._chat, data=self._encode_request(request)
+                "POST",
+                self._chat,
+                data=encode_request_body(request, self.model, self._image_url),
             ) as response:
                 # Some gateways answer 201.
                 if 200 <= response.status < 300:
@@ -128,10 +129,6 @@ class EndpointClient:
         else:
             return self._read_response(response, raw, request.request_key)
         return to_retryable(fault, self._session.secret, self._session.max_answer_s)
-
-    def _encode_request(self, request: Request) -> bytes:
-        body = build_request_body(request, self.model, self._image_url)
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _read_response(
         self, response: aiohttp.ClientResponse, raw: bytes, request_key: str

@@ -72,7 +72,7 @@ def _read_content(content: object, contents: Contents) -> str:
     if content is None or isinstance(content, str):
         contents.text = content or ""
         return ""
-    if isinstance(content, Mapping | list) and _has_parts(content):
+    if isinstance(content, dict | list) and _has_parts(content):
         collected = _Collected()
         _collect(content, collected, is_thought=False, depth=0)
         contents.text = "".join(collected.texts)
@@ -93,7 +93,7 @@ def _has_parts(content: Mapping[str, Any] | list[Any]) -> bool:
     return any(
         isinstance(part, str)
         or (
-            isinstance(part, Mapping)
+            isinstance(part, dict)
             and ("type" in part or any(name in part for name in ("text", "parts")))
         )
         for part in parts
@@ -131,7 +131,7 @@ def _collect(part: object, into: _Collected, *, is_thought: bool, depth: int) ->
     elif isinstance(part, list):
         for inner in part:
             _collect(inner, into, is_thought=is_thought, depth=depth + 1)
-    elif isinstance(part, Mapping):
+    elif isinstance(part, dict):
         value = _part_value(part)
         thinks = is_thought or _is_thought(part)
         _collect(value, into, is_thought=thinks, depth=depth + 1)
@@ -142,7 +142,7 @@ def _collect(part: object, into: _Collected, *, is_thought: bool, depth: int) ->
 def _part_value(part: Mapping[str, Any]) -> object:
     values = (part.get(name) for name in _PART_VALUES)
     return next(
-        (value for value in values if isinstance(value, str | list | Mapping)), None
+        (value for value in values if isinstance(value, str | list | dict)), None
     )
 
 

@@ -14,7 +14,8 @@ _END = b"[DONE]"
 
 def is_event_stream(raw: bytes) -> bool:
     """Return whether a body is a stream of server-sent events."""
-    return raw.lstrip()[:6].startswith(_STARTS)
+    # The usual case, without a copy.
+    return raw[:1] != b"{" and raw.lstrip()[:6].startswith(_STARTS)
 
 
 def join_events(raw: bytes) -> dict[str, Any]:

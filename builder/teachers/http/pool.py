@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self
 
+from cotbuild.builder.teachers.base import Servers
 from cotbuild.builder.teachers.http.client import EndpointClient, Unreachable
+from cotbuild.builder.teachers.http.server_use import describe_use
 from cotbuild.builder.teachers.http.slots import PooledEndpoint, SlotScheduler
 from cotbuild.builder.teachers.http.window import RequestWindow
 from cotbuild.builder.teachers.http.wire import (
@@ -80,6 +82,8 @@ class EndpointPool:
         self._max_attempts = max_attempts
         self._stall_s = stall_s
         self._backoff_s = backoff_s
+        self.num_retried = 0
+        """Attempts after which a request was sent again."""
         self._num_asking = 0
         self._last_progress_s = 0.0  # of any endpoint
         self._sample: Request | None = None  # for checks of endpoints that hung
@@ -108,6 +112,9 @@ class EndpointPool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._open_clients.aclose()
+        use = describe_use(endpoint.use for endpoint in self._endpoints)
+        if use is not None:
+            self._say(use)
 
     def provenance(self) -> dict[str, Any]:
         """Return kind, model, and each endpoint's URL and engine version.
@@ -123,6 +130,12 @@ class EndpointPool:
             "model": self._endpoints[0].client.model,
             "endpoints": endpoints,
         }
+
+    def servers(self) -> Servers:
+        """Return how many endpoints there are, and are not taken out."""
+        num_out = sum(endpoint.out for endpoint in self._endpoints)
+        total = len(self._endpoints)
+        return Servers(up=total - num_out, total=total)
 
     async def check(self, sample: Request) -> str | None:
         """See Teacher.check.
@@ -185,6 +198,7 @@ class EndpointPool:
             num_attempts += 1
             if num_attempts == self._max_attempts or outcome.last:
                 return outcome.to_failure(request.request_key)
+            self.num_retried += 1
             tried.add(endpoint)
             if self._failed_everywhere(tried):
                 tried.clear()
@@ -364,6 +378,7 @@ class EndpointPool:
         while True:
             await asyncio.sleep(min(LOAD_INTERVAL_S, self._stall_s / 4))
             if not endpoint.in_flight:
+                endpoint.use.pause()
                 continue
             try:
                 load = await endpoint.client.fetch_load()
@@ -376,6 +391,7 @@ class EndpointPool:
             if endpoint.tokens.record(load.generated_tokens, _allowed(endpoint, load)):
                 endpoint.last_progress_s = time.monotonic()
                 self._last_progress_s = endpoint.last_progress_s
+            endpoint.use.record(load, time.monotonic())
             endpoint.window.record_load(load.running, load.waiting)
             self._slots.assign()
 

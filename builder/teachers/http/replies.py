@@ -81,7 +81,7 @@ def parse_reply(
         start = secret.redact(raw.decode("utf-8", "replace"))[:MAX_QUOTED_CHARS]
         return _bad_body(f"{fault}, in {start!r}.")
     body = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return _bad_body(f"it is {_describe(body)}.")
     choice = _find_choice(body.get("choices"), notes) or {}
     contents = _read_choice(choice)
@@ -130,7 +130,7 @@ def _describe(value: object) -> str:
         return json.dumps(value)
     if isinstance(value, str):
         return "a text"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "an object"
     return "a list" if isinstance(value, list) else "a number"
 
@@ -146,11 +146,11 @@ def _bad_body(reason: str) -> RetryableFailure:
 
 def _find_choice(choices: object, notes: list[str]) -> Mapping[str, Any] | None:
     """Return the choice to read: the one with index 0, or else the first."""
-    if isinstance(choices, Mapping):
+    if isinstance(choices, dict):
         choices = [choices] if "message" in choices else list(choices.values())
     if not isinstance(choices, list):
         return None
-    found = [choice for choice in choices if isinstance(choice, Mapping)]
+    found = [choice for choice in choices if isinstance(choice, dict)]
     if len(found) > 1:
         notes.append(SEVERAL_CHOICES)
     with_index_0 = (choice for choice in found if choice.get("index") == 0)
@@ -160,11 +160,11 @@ def _find_choice(choices: object, notes: list[str]) -> Mapping[str, Any] | None:
 def _read_choice(choice: Mapping[str, Any]) -> Contents | None:
     """Read the message of a choice; None if it has none."""
     message = choice.get("message")
-    if isinstance(message, Mapping):
+    if isinstance(message, dict):
         return read_message(message)
     if isinstance(message, str):
         return Contents(text=message)
-    if isinstance(choice.get("delta"), Mapping):
+    if isinstance(choice.get("delta"), dict):
         return read_message(choice["delta"])
     if isinstance(choice.get("text"), str):
         return Contents(text=choice["text"])
@@ -219,7 +219,7 @@ def _read_usage(
     usage = body.get("usage")
     if "usage" not in body or usage == {}:
         return None, None
-    fields = usage if isinstance(usage, Mapping) else {}
+    fields = usage if isinstance(usage, dict) else {}
     counts = [
         _read_count(fields, name, newer_name)
         for name, newer_name in (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotbuild.builder.teachers.http.client import EndpointClient
+from cotbuild.builder.teachers.http.server_use import ServerUse
 from cotbuild.builder.teachers.http.token_progress import TokenProgress
 from cotbuild.builder.teachers.http.window import RequestWindow
 from cotbuild.builder.teachers.http.wire import RetryableFailure
@@ -42,6 +43,7 @@ class PooledEndpoint:
     last_progress_s: float = 0.0
     """Its last sign of life or, if it was idle, the next request's start."""
     tokens: TokenProgress = field(default_factory=TokenProgress)
+    use: ServerUse = field(default_factory=ServerUse)
     last_error: str = "no answer yet"
 
     @property
@@ -69,6 +71,7 @@ class PooledEndpoint:
         if self.in_flight == 0:
             self.last_progress_s = now_s
         self.in_flight += 1
+        self.use.note_sent(now_s)
 
     def record_outcome(
         self, outcome: Answer | RetryableFailure, sent_s: float, now_s: float

@@ -14,7 +14,8 @@ MAX_RETRY_AFTER_S = 300.0
 """Longest pause that a server's Retry-After is granted; the next run retries the rest."""
 
 _LOAD_LINE = re.compile(
-    rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting)"
+    rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting"
+    rb"|prefix_cache_queries_total|prefix_cache_hits_total)"
     rb"(?:\{[^}\n]*\})? ([0-9.eE+-]{1,40})$",
     re.MULTILINE,
 )
@@ -87,6 +88,10 @@ class ServerLoad:
     """Tokens generated since the server started."""
     running: float
     waiting: float
+    prefix_queries: float = 0.0
+    """Prompt tokens looked up in the prefix cache since the server started."""
+    prefix_hits: float = 0.0
+    """Those of them that were found there."""
 
 
 def parse_load(raw: bytes) -> ServerLoad | None:
@@ -103,4 +108,6 @@ def parse_load(raw: bytes) -> ServerLoad | None:
         generated_tokens=sums[b"generation_tokens_total"],
         running=sums.get(b"num_requests_running", 0.0),
         waiting=sums.get(b"num_requests_waiting", 0.0),
+        prefix_queries=sums.get(b"prefix_cache_queries_total", 0.0),
+        prefix_hits=sums.get(b"prefix_cache_hits_total", 0.0),
     )

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from cotbuild.builder import guard
 from cotbuild.builder.environment import child_environment
-from cotbuild.builder.teachers.vllm import guard
 from cotbuild.schemas.errors import StoreError, TeacherError
 
 GRACE_S = 3.0

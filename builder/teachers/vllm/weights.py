@@ -14,6 +14,11 @@ from cotbuild.schemas.teacher_config import TeacherConfig
 
 IMAGE_PARTS = ("vision", "visual", "image", "img", "mm_", "vq_config", "vlm")
 """What the names of a config's parts for pictures contain."""
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
+    *("vocab.json", "vocab.txt", "tekken.json"),
+)
+"""A folder without any of them has no tokenizer that could be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,9 @@ def tokenizer_folder(config: TeacherConfig) -> Path | None:
         folder = embedded_folder(cache_dir())
         return folder if folder.is_dir() else None
     if is_folder(config.model):
-        return Path(config.model).expanduser()
+        folder = Path(config.model).expanduser()
+        has_one = any((folder / name).is_file() for name in TOKENIZER_FILES)
+        return folder if has_one else None
     cached = cached_file(
         "model", config.model, config.revision or "main", "tokenizer.json"
     )

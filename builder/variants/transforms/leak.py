@@ -7,19 +7,14 @@ and "home/school" is removed for either. Nothing else is: "the answer is" stays.
 that become a mention once others are removed are removed too, until none is left.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from typing import Literal
 
-from cotbuild.builder.variants.example import (
-    BuildCorpus,
-    RationaleExample,
-    SeededDraws,
-    TransformFn,
-)
-from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.builder.variants.draws import Draws
+from cotbuild.builder.variants.example import BuildCorpus, RationaleExample
+from cotbuild.builder.variants.transforms.placed import Placed, PlacingTransform
+from cotbuild.builder.variants.units import bare
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import option_table
 from cotbuild.schemas.answers.mentions import Mention, find_mentions
@@ -39,7 +34,7 @@ b-river … b-water a-water" would need one round a pair.
 """
 
 
-def strip(transform: Strip) -> TransformFn:
+def strip(transform: Strip) -> PlacingTransform:
     """`cotbuild.schemas.transform.Strip`: remove the words that name the target or any
     option.
 
@@ -49,28 +44,29 @@ def strip(transform: Strip) -> TransformFn:
     """
 
     def apply(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str:
-        all_words = words(text)
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed:
+        all_words = example.words_of(text)
         removed = find_naming_words(all_words, example, transform.what)
         if transform.random and removed:
             removed = _draw_as_many(removed, len(all_words), draws)
-        return " ".join(word for i, word in enumerate(all_words) if i not in removed)
+        kept = [i for i in range(len(all_words)) if i not in removed]
+        return Placed.keep(all_words, kept)
 
-    return apply
+    return PlacingTransform(apply, is_random=transform.random)
 
 
-def leak_only(transform: LeakOnly) -> TransformFn:
+def leak_only(transform: LeakOnly) -> PlacingTransform:
     """`cotbuild.schemas.transform.LeakOnly`: keep only the words that name the target."""
 
     def apply(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str:
-        all_words = words(text)
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed:
+        all_words = example.words_of(text)
         naming = find_naming_words(all_words, example, "target")
-        return " ".join(all_words[i] for i in sorted(naming))
+        return Placed.keep(all_words, sorted(naming))
 
-    return apply
+    return PlacingTransform(apply, is_random=False)
 
 
 def find_naming_words(
@@ -83,10 +79,18 @@ def find_naming_words(
     return _find_naming_words(" ".join(all_words), example, answers)
 
 
+@lru_cache(maxsize=64)  # several transforms of a rationale look at the same texts
+def find_known_mentions(text: str, example: RationaleExample) -> tuple[Mention, ...]:
+    """Return the mentions in a text made of a rationale, those of the last from memory."""
+    return find_mentions(text, example.question_of_mentions)
+
+
 def is_target_mention(mention: Mention, question: Question) -> bool:
     """Return whether a mention names the target, under any label that has its text."""
     if question.target is None or question.kind is not QuestionKind.CHOICE:
         return mention.label == question.target
+    if mention.label == question.target:
+        return True
     texts = option_table(question).texts
     return texts[mention.label] == texts[question.target]
 
@@ -95,12 +99,11 @@ def is_target_mention(mention: Mention, question: Question) -> bool:
 def _find_naming_words(
     text: str, example: RationaleExample, answers: Answers
 ) -> frozenset[int]:
-    all_words = text.split()
+    all_words = words_left = text.split()
     left = list(range(len(all_words)))
     rounds = 0
     while True:
-        words_left = [all_words[i] for i in left] if rounds else all_words
-        mentioned = _find_mentioned(words_left, example, answers)
+        mentioned = _find_mentioned(text, example, answers)
         if not mentioned:
             return frozenset(range(len(all_words))).difference(left)
         rounds += 1
@@ -109,6 +112,8 @@ def _find_naming_words(
         elif rounds > EXACT_ROUNDS:
             mentioned |= _find_of_same_form(words_left, mentioned)
         left = [i for at, i in enumerate(left) if at not in mentioned]
+        words_left = [all_words[i] for i in left]
+        text = " ".join(words_left)
 
 
 def _find_of_same_form(words_left: list[str], mentioned: set[int]) -> set[int]:
@@ -132,32 +137,26 @@ def _parts(word: str) -> list[str]:
     return p.LABEL.findall(p.fold(word).casefold()) or [word]
 
 
-def _find_mentioned(
-    words_left: list[str], example: RationaleExample, answers: Answers
-) -> set[int]:
-    """Return the positions of the words that a mention overlaps."""
-    mentions = _cached_mentions(" ".join(words_left), example)
+def _find_mentioned(text: str, example: RationaleExample, answers: Answers) -> set[int]:
+    """Return the positions of the words that a mention overlaps.
+
+    The words of `text` are joined by single spaces.
+    """
+    mentions = find_known_mentions(text, example)
     if answers == "target":
         question = example.question_of_mentions
         mentions = tuple(m for m in mentions if is_target_mention(m, question))
-    if not mentions:
-        return set()
-    starts = [0, *accumulate(len(word) + 1 for word in words_left[:-1])]
     mentioned = set[int]()
+    word = at = 0
     for mention in mentions:
-        first = bisect_right(starts, mention.start) - 1
-        mentioned.update(range(first, bisect_right(starts, mention.end - 1)))
+        word += text.count(" ", at, mention.start)
+        at = mention.start
+        last = word + text.count(" ", at, mention.end - 1)
+        mentioned.update(range(word, last + 1))
     return mentioned
 
 
-@lru_cache(maxsize=64)  # transforms of one rationale look at the same texts
-def _cached_mentions(text: str, example: RationaleExample) -> tuple[Mention, ...]:
-    return find_mentions(text, example.question_of_mentions)
-
-
-def _draw_as_many(
-    removed: frozenset[int], count: int, draws: SeededDraws
-) -> frozenset[int]:
+def _draw_as_many(removed: frozenset[int], count: int, draws: Draws) -> frozenset[int]:
     """Draw as many of `count` positions as are in `removed`, from the others if these
     are enough.
     """

@@ -5,20 +5,20 @@ The words left are joined by single spaces.
 
 from collections.abc import Callable
 
+from cotbuild.builder.variants.draws import Draws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
     RationaleExample,
-    SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.controls import check_like, count_like
 from cotbuild.builder.variants.transforms.leak import find_naming_words
-from cotbuild.builder.variants.transforms.units import (
+from cotbuild.builder.variants.transforms.placed import Placed, PlacingTransform
+from cotbuild.builder.variants.units import (
     STOP_WORDS,
     bare,
     cache_short_words,
     share_of,
-    words,
 )
 from cotbuild.schemas.transform import Cut, Mask
 
@@ -36,7 +36,7 @@ Positions = list[int]
 """Positions of words in a text, in order."""
 
 
-def mask(transform: Mask) -> TransformFn:
+def mask(transform: Mask) -> PlacingTransform:
     """`cotbuild.schemas.transform.Mask`: mask or drop a share of the words of a class.
 
     They are drawn one by one, or as one run of neighbours among the words of the class.
@@ -48,20 +48,24 @@ def mask(transform: Mask) -> TransformFn:
     draw = _draw_scattered if transform.layout == "scattered" else _draw_run
 
     def mask_words(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str:
-        all_words = words(text)
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed:
+        all_words = example.words_of(text)
         candidates = find_class(all_words, example)
         masked = draw(candidates, share_of(share, len(candidates)), draws)
-        left: list[str | None] = [*all_words]
+        if transform.symbol is None:
+            dropped = set(masked)
+            kept = [i for i in range(len(all_words)) if i not in dropped]
+            return Placed.keep(all_words, kept)
+        left = [*all_words]
         for i in masked:
             left[i] = transform.symbol
-        return " ".join(filter(None, left))
+        return Placed(all_words, left, range(len(left)))
 
-    return mask_words
+    return PlacingTransform(mask_words)
 
 
-def cut(transform: Cut, like: TransformFn | None = None) -> TransformFn:
+def cut(transform: Cut, like: TransformFn | None = None) -> PlacingTransform:
     """`cotbuild.schemas.transform.Cut`: keep the first or last words, or all if there are
     fewer.
 
@@ -71,9 +75,9 @@ def cut(transform: Cut, like: TransformFn | None = None) -> TransformFn:
     check_like(transform.like, like)
 
     def cut_words(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str | None:
-        all_words = words(text)
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed | None:
+        all_words = example.words_of(text)
         num_kept = transform.count
         if transform.share is not None:
             num_kept = share_of(transform.share, len(all_words))
@@ -81,14 +85,15 @@ def cut(transform: Cut, like: TransformFn | None = None) -> TransformFn:
             num_kept = count_like(like, text, example, draws, corpus)
         if num_kept is None:
             return None
+        num_words = len(all_words)
         if transform.end == "first":
-            return " ".join(all_words[:num_kept])
-        return " ".join(all_words[max(0, len(all_words) - num_kept) :])
+            return Placed.keep(all_words, range(min(num_kept, num_words)))
+        return Placed.keep(all_words, range(max(0, num_words - num_kept), num_words))
 
-    return cut_words
+    return PlacingTransform(cut_words)
 
 
-def _draw_scattered(candidates: Positions, count: int, draws: SeededDraws) -> Positions:
+def _draw_scattered(candidates: Positions, count: int, draws: Draws) -> Positions:
     if count == len(candidates):
         return candidates
     if count == 0:
@@ -96,7 +101,7 @@ def _draw_scattered(candidates: Positions, count: int, draws: SeededDraws) -> Po
     return [candidates[i] for i in draws.order(len(candidates))[:count]]
 
 
-def _draw_run(candidates: Positions, count: int, draws: SeededDraws) -> Positions:
+def _draw_run(candidates: Positions, count: int, draws: Draws) -> Positions:
     [point] = draws.numbers(1)
     start = int(point * (len(candidates) - count + 1))
     return candidates[start : start + count]

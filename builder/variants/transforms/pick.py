@@ -21,19 +21,21 @@ they are side by side make room for the next ones.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from operator import mul
+from typing import Literal, NamedTuple
 
+from cotbuild.builder.variants.draws import Draws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
     RationaleExample,
-    SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.controls import check_like, count_like
 from cotbuild.builder.variants.transforms.leak import find_naming_words
-from cotbuild.builder.variants.transforms.units import (
+from cotbuild.builder.variants.transforms.placed import Placed, PlacingTransform
+from cotbuild.builder.variants.units import (
     STOP_WORDS,
-    bare,
+    bare_forms,
     word_spans,
     words,
 )
@@ -42,7 +44,7 @@ from cotbuild.schemas.transform import Sample, Top
 
 Mentions = Literal["with", "without"]
 WordScores = Mapping[int, float]
-"""Score of each candidate, by its position among the words."""
+"""Score of each candidate by its position among the words, in that order."""
 
 MAX_ROUNDS = 5
 """Times that words which name an option side by side make room for the next ones; after
@@ -50,34 +52,35 @@ that they are dropped.
 """
 
 
-def top(transform: Top) -> TransformFn:
+def top(transform: Top) -> PlacingTransform:
     """`cotbuild.schemas.transform.Top`: keep the `count` words with the highest score.
 
     Does not apply if the scores file has no row for the rationale.
     """
 
     def keep_top(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str | None:
-        all_words = words(text)
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed | None:
+        all_words = example.words_of(text)
+        ranked: Sequence[int] | None
         if transform.by == "scores":
             scores = _score_by_spans(transform, text, example, corpus)
+            ranked = None if scores is None else _rank(scores)
         else:
-            scores = _score_by_word(transform, all_words, example, corpus)
-        if scores is None:
+            ranked = _rank_words(transform, all_words, example, corpus)
+        if ranked is None:
             return None
-        ranked = sorted(scores, key=lambda position: (-scores[position], position))
         kept = _choose_first(
             transform.count, ranked, all_words, example, transform.mentions
         )
         if transform.order == "text":
             kept.sort()
-        return " ".join(all_words[position] for position in kept)
+        return Placed.keep(all_words, kept)
 
-    return keep_top
+    return PlacingTransform(keep_top, is_random=False)
 
 
-def sample(transform: Sample, like: TransformFn | None = None) -> TransformFn:
+def sample(transform: Sample, like: TransformFn | None = None) -> PlacingTransform:
     """`cotbuild.schemas.transform.Sample`: keep random words in their order.
 
     `like` is the function of the transform that the spec's `like` declares; it gets the
@@ -86,19 +89,19 @@ def sample(transform: Sample, like: TransformFn | None = None) -> TransformFn:
     check_like(transform.like, like)
 
     def keep_random(
-        text: str, example: RationaleExample, draws: SeededDraws, corpus: BuildCorpus
-    ) -> str | None:
+        text: str, example: RationaleExample, draws: Draws, corpus: BuildCorpus
+    ) -> Placed | None:
         count = transform.count
         if like is not None:
             count = count_like(like, text, example, draws, corpus)
         if count is None:
             return None
-        all_words = words(text)
+        all_words = example.words_of(text)
         order = draws.order(len(all_words))
         kept = _choose_first(count, order, all_words, example, transform.mentions)
-        return " ".join(all_words[position] for position in sorted(kept))
+        return Placed.keep(all_words, sorted(kept))
 
-    return keep_random
+    return PlacingTransform(keep_random)
 
 
 def word_scores(
@@ -168,6 +171,37 @@ def _find_naming_side_by_side(
 # --- measures ---
 
 
+class _Ranking(NamedTuple):
+    """The positions of a rationale's words by score, and by which corpus."""
+
+    corpus: BuildCorpus
+    positions: Sequence[int]
+
+
+def _rank(scores: WordScores) -> list[int]:
+    """Return the positions, the highest score first; of equal ones the earlier first."""
+    return sorted(scores, key=scores.__getitem__, reverse=True)
+
+
+def _rank_words(
+    transform: Top,
+    all_words: list[str],
+    example: RationaleExample,
+    corpus: BuildCorpus,
+) -> Sequence[int]:
+    """Return the positions of the candidates by score, those of the rationale from
+    memory: with and without mentions the ranking is the same.
+    """
+    if all_words is not example.words:
+        return _rank(_score_by_word(transform, all_words, example, corpus))
+    key = ("ranking", transform.by, transform.file)
+    known: _Ranking | None = example.results.get(key)
+    if known is None or known.corpus is not corpus:
+        scores = _score_by_word(transform, all_words, example, corpus)
+        known = example.results[key] = _Ranking(corpus, _rank(scores))
+    return known.positions
+
+
 def _score_by_spans(
     transform: Top, text: str, example: RationaleExample, corpus: BuildCorpus
 ) -> WordScores | None:
@@ -186,32 +220,21 @@ def _score_by_spans(
 
 def _score_by_word(
     transform: Top,
-    all_words: Sequence[str],
+    all_words: list[str],
     example: RationaleExample,
     corpus: BuildCorpus,
 ) -> WordScores:
-    forms = [bare(word) for word in all_words]
-    first_positions: dict[str, int] = {}
-    for position, form in enumerate(forms):
-        if form:
-            first_positions.setdefault(form, position)
+    forms = example.forms_of(all_words)
+    counts = Counter(forms)  # in the order of first places
+    counts.pop("", None)
+    places = zip(reversed(forms), reversed(range(len(forms))), strict=True)
+    first_positions = dict(places)  # of a form that comes again, the first one stays
     if transform.by == "tfidf":
-        counts = Counter(forms)
-        return {
-            position: counts[form] * _inverse_document_frequency(form, corpus)
-            for form, position in first_positions.items()
-        }
+        positions = map(first_positions.__getitem__, counts)
+        scores = map(mul, counts.values(), corpus.rarities(counts))
+        return dict(zip(positions, scores, strict=True))
     qualifying = _find_qualifying(transform, example, corpus)
-    return {
-        position: 1.0
-        for form, position in first_positions.items()
-        if form in qualifying
-    }
-
-
-def _inverse_document_frequency(form: str, corpus: BuildCorpus) -> float:
-    frac = corpus.document_frac(form)
-    return math.log(1 / frac) if frac else 0.0
+    return {first_positions[form]: 1.0 for form in counts if form in qualifying}
 
 
 def _find_qualifying(
@@ -227,4 +250,4 @@ def _find_qualifying(
 
 
 def _content_forms(text: str) -> frozenset[str]:
-    return frozenset(map(bare, words(text))) - STOP_WORDS
+    return frozenset(bare_forms(words(text))) - STOP_WORDS

@@ -170,3 +170,17 @@ def test_the_longest_open_request_is_kept_for_the_check_before_the_first() -> No
     plan = make_plan(chains)
     assert plan.longest_id == "b"
     assert plan.first == opened(chains)[0]
+
+
+def test_a_plan_holds_the_open_chains_of_a_small_build_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chains = list(follow_chains(elicit(), [ask("a"), ask("b"), ask("c")], no_answer))
+    assert make_plan(chains).take_held() is None
+    plan = make_plan(chains, hold=True)
+    held = plan.take_held()
+    assert held is not None
+    assert list(held) == chains
+    assert plan.take_held() is None
+    monkeypatch.setattr("cotbuild.builder.generate.plan.MAX_HELD_CHAINS", 2)
+    assert make_plan(chains, hold=True).take_held() is None

@@ -4,6 +4,8 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,7 +66,8 @@ def is_module(name: str) -> bool:
         return False
 
 
-def reached_modules() -> set[str]:
+@cache
+def reached_modules() -> frozenset[str]:
     """All that the entry modules import, directly or not; what derives nothing is in
     it, its imports are not.
     """
@@ -77,7 +80,7 @@ def reached_modules() -> set[str]:
         reached.add(module)
         if not is_within(module, NOT_DERIVING):
             open_modules += imported_modules(module)
-    return reached
+    return frozenset(reached)
 
 
 def has_code(module: str) -> bool:
@@ -125,6 +128,23 @@ def digest_of(tree: Path, hash_seed: int = 0) -> str:
     ).stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the source, whose digest is that of the original."""
+    tree = copy_source_tree(tmp_path_factory.mktemp("source") / "tree")
+    assert digest_of(tree, hash_seed=1) == code_digest()
+    return tree
+
+
+@pytest.fixture
+def rows_module(source_tree: Path) -> Iterator[Path]:
+    """A module of the copy, which is restored after the test."""
+    path = source_tree / "cotbuild" / "builder" / "generate" / "rows.py"
+    text = path.read_text()
+    yield path
+    path.write_text(text)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes_it"),
     [
@@ -144,12 +164,9 @@ def digest_of(tree: Path, hash_seed: int = 0) -> str:
     ],
 )
 def test_comments_and_docstrings_do_not_change_it_and_code_does(
-    tmp_path: Path, old: str, new: str, changes_it: bool
+    source_tree: Path, rows_module: Path, old: str, new: str, changes_it: bool
 ) -> None:
-    tree = copy_source_tree(tmp_path / "tree")
-    assert digest_of(tree, hash_seed=1) == code_digest()
-    path = tree / "cotbuild" / "builder" / "generate" / "rows.py"
-    text = path.read_text()
+    text = rows_module.read_text()
     assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-    assert (digest_of(tree, hash_seed=2) != code_digest()) == changes_it
+    rows_module.write_text(text.replace(old, new))
+    assert (digest_of(source_tree, hash_seed=2) != code_digest()) == changes_it

@@ -170,6 +170,7 @@ def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(
 
 
 @pytest.mark.slow  # tests/builder/build/test_install.py kills at each step by default
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [20])
 def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(
     tmp_path: Path, kills: int

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.api import Build
-from cotbuild.builder.cli.errors import ExitCode
+from cotbuild.builder.exit_codes import ExitCode
 from cotbuild.builder.release import publish
 from cotbuild.builder.release.compose import ReleaseSpec
 from cotbuild.builder.release.folder import FolderTarget

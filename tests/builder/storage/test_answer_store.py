@@ -97,6 +97,23 @@ def test_a_rejection_is_final_in_a_complete_journal_and_in_an_old_one(
     assert index.num_torn == (end == "torn")
 
 
+def test_a_rejection_before_an_end_line_is_final_and_one_after_it_is_not(
+    tmp_path: Path,
+) -> None:
+    """As in the journal of a worker, which ends one unit while others are under way."""
+    path = tmp_path / "a.journal"
+    with Journal(path, {}) as journal:
+        for number in range(3):
+            journal.append(answer(number, "rejected", "no"))
+            journal.append(answer(10 + number, "C", "text"))
+            if number < 2:
+                journal.finish()
+    index = AnswerIndex([path])
+    places = [index.find(bytes.fromhex(key(number)[:32])) for number in range(3)]
+    retryable = [index.is_retryable(place) for place in places if place is not None]
+    assert retryable == [False, False, True]
+
+
 @given(st.sets(st.binary(min_size=16, max_size=16), max_size=50))
 def test_find_is_exact_for_any_bytes(
     tmp_path_factory: pytest.TempPathFactory, keys: set[bytes]
@@ -176,3 +193,20 @@ def test_an_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
         AnswerStore(tmp_path / "x").lock(),
     ):
         pass
+
+
+def test_a_folder_that_appears_while_it_is_listed_is_no_fault(tmp_path: Path) -> None:
+    """A page reads the store of a build that another process is just beginning."""
+    store = AnswerStore(tmp_path)
+    code = (
+        "import os, sys\n"
+        "while os.getppid() != 1:\n"
+        "    os.mkdir(sys.argv[1])\n"
+        "    os.rmdir(sys.argv[1])\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(store.root)]) as process:
+        try:
+            found = [store.journals for _ in range(20_000)]
+        finally:
+            process.kill()
+    assert not any(found)

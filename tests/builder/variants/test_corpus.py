@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from cotbuild.builder.variants.corpus import LoadedCorpus, read_words
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile, write_scores
-from cotbuild.builder.variants.transforms.units import bare, words
+from cotbuild.builder.variants.units import bare, words
 from cotbuild.schemas.attribution import (
     ScoredRationale,
     ScoredSpan,
@@ -81,15 +82,13 @@ def test_words_are_counted_as_they_stand_and_documents_by_bare_form() -> None:
         example("— —", "t"),
     ]
     with LoadedCorpus(rows, {}) as corpus:
-        fracs = {
-            word: corpus.document_frac(word)
-            for word in ("cold", "water", "Cold", "water.", "", "ice")
-        }
-        even = [corpus.word_at(place / 5, by_count=False) for place in range(5)]
-        by_count = [corpus.word_at(place / 6, by_count=True) for place in range(6)]
-    assert fracs == {
-        "cold": 0.5,
-        "water": 0.25,
+        forms = ("cold", "water", "Cold", "water.", "", "ice")
+        rarities = dict(zip(forms, corpus.rarities(forms), strict=True))
+        even = corpus.words_at([place / 5 for place in range(5)], by_count=False)
+        by_count = corpus.words_at([place / 6 for place in range(6)], by_count=True)
+    assert rarities == {
+        "cold": log(2),
+        "water": log(4),
         "Cold": 0.0,
         "water.": 0.0,
         "": 0.0,
@@ -107,13 +106,14 @@ def test_every_point_is_a_word_of_the_build(
     with LoadedCorpus(rows, {}) as corpus:
         if not said:
             with pytest.raises(DataError, match="the rationales have no word"):
-                corpus.word_at(point, by_count=True)
+                corpus.words_at([point], by_count=True)
             return
-        found = [corpus.word_at(point, by_count=by_count) for by_count in (False, True)]
-        counts = Counter(
-            corpus.word_at(place / said.total(), by_count=True)
-            for place in range(said.total())
-        )
+        found = [
+            *corpus.words_at([point], by_count=False),
+            *corpus.words_at([point], by_count=True),
+        ]
+        points = [place / said.total() for place in range(said.total())]
+        counts = Counter(corpus.words_at(points, by_count=True))
     assert set(found) <= set(said)
     assert abs(counts.total() - said.total()) == 0
     assert all(
@@ -126,7 +126,7 @@ def test_every_point_is_a_word_of_the_build(
 def test_the_last_point_below_one_is_the_last_word(count: int, by_count: bool) -> None:
     said = [f"{number:04}" for number in range(count)]
     with LoadedCorpus([example(" ".join(said))], {}) as corpus:
-        assert corpus.word_at(1 - 2**-53, by_count=by_count) == said[-1]
+        assert corpus.words_at([1 - 2**-53], by_count=by_count) == [said[-1]]
 
 
 # --- partners ---
@@ -488,10 +488,18 @@ def rewrite(
         ),
         ({"info": {}}, "format version None"),
         (
-            {"info": {"format_version": 1, "student": 5}},
+            {"info": {"format_version": 2, "student": 5}},
             "scores.parquet: metadata: .*student",
         ),
         ({"question_id": None}, "scores.parquet row 0: no question_id or sample_index"),
+        (
+            {"refused": "else"},
+            "scores.parquet row 0: refused is 'else', expected one of",
+        ),
+        (
+            {"refused": "completeness"},
+            "scores.parquet: 1 rows are refused, but its metadata counts 0",
+        ),
     ],
 )
 def test_a_faulty_file_is_refused(

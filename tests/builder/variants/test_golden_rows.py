@@ -1,5 +1,5 @@
 """What every shipped variant makes of fixed rationales of our own: a change here is a
-new version of the variant.
+new version of the variant, and the version that it replaces stays.
 
 After a deliberate change: python -m tests.builder.variants.test_golden_rows >
 tests/golden/variant_rows.jsonl
@@ -16,7 +16,7 @@ from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import EXAMPLES
-from cotbuild.builder.variants.registry import builtin_variants
+from cotbuild.builder.variants.registry import builtin_variants, earlier_variants
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.prompts.student import StudentPrompt
 from cotbuild.prompts.student_rows import training_rows
@@ -27,6 +27,7 @@ from cotbuild.schemas.attribution import (
     rationale_digest,
 )
 from cotbuild.schemas.question import Question
+from cotbuild.schemas.variant import VariantSpec
 from tests.schemas.test_records import question
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "variant_rows.jsonl"
@@ -55,6 +56,19 @@ SUBJECTS: tuple[RationaleExample, ...] = (
     ),
 )
 """Of our own making: every kind of question, Unicode, a single word."""
+
+
+VERSIONS = {
+    spec.ref: spec
+    for spec in (*builtin_variants().values(), *earlier_variants().values())
+    if spec.tokenizer is None
+}
+"""Every version of a variant that shipped, by `name@version`."""
+
+
+def name_of(spec: VariantSpec) -> str:
+    """Return how golden files name a variant: with its version from 2 on."""
+    return spec.name if spec.version == 1 else spec.ref
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -86,12 +100,10 @@ def made(
     folder: Path, subjects: Sequence[RationaleExample]
 ) -> Iterator[tuple[str, str, list[str] | None]]:
     """Variant, question id and completions; None: it cannot have it. Not pieces: they
-    hang on a tokenizer's file.
+    hang on a tokenizer's file. Versions from 2 on are named.
     """
     with LoadedCorpus(subjects, files(folder)) as corpus:
-        for spec in builtin_variants().values():
-            if spec.tokenizer is not None:
-                continue
+        for spec in VERSIONS.values():
             recipe = CompiledVariant.compile(spec)
             for subject in subjects:
                 one = recipe.derive(subject, 0, corpus)
@@ -104,18 +116,17 @@ def made(
                     else None
                 )
                 yield (
-                    spec.name,
+                    name_of(spec),
                     subject.question_id,
                     [row.completion_text for row in rows] if rows is not None else None,
                 )
 
 
 def test_every_shipped_variant_makes_what_it_always_made(tmp_path: Path) -> None:
-    expected = [
-        tuple(json.loads(line))
-        for line in GOLDEN.read_text(encoding="utf-8").splitlines()
-    ]
-    assert list(made(tmp_path, SUBJECTS)) == expected
+    golden = GOLDEN.read_text(encoding="utf-8").splitlines()
+    expected = [json.loads(line) for line in golden]
+    derived = [list(row) for row in made(tmp_path, SUBJECTS)]
+    assert sorted(derived, key=repr) == sorted(expected, key=repr)
 
 
 def test_the_order_of_the_rationales_says_nothing(tmp_path: Path) -> None:
@@ -123,11 +134,9 @@ def test_the_order_of_the_rationales_says_nothing(tmp_path: Path) -> None:
     assert sorted(forwards, key=repr) == sorted(backwards, key=repr)
 
 
-@pytest.mark.parametrize(
-    "name", [spec.name for spec in builtin_variants().values() if not spec.tokenizer]
-)
-def test_a_row_can_be_derived_alone(name: str, tmp_path: Path) -> None:
-    spec = builtin_variants()[name]
+@pytest.mark.parametrize("ref", VERSIONS)
+def test_a_row_can_be_derived_alone(ref: str, tmp_path: Path) -> None:
+    spec = VERSIONS[ref]
     with LoadedCorpus(SUBJECTS, files(tmp_path)) as corpus:
         together = [
             CompiledVariant.compile(spec).derive(subject, 3, corpus)

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.variants.example import SeededDraws, TransformFn
+from cotbuild.builder.variants.draws import HashedDraws
+from cotbuild.builder.variants.example import TransformFn
 from cotbuild.builder.variants.leak_measure import (
+    _stem,
+    _stems,
+    _tokens,
     find_named_answers,
     find_named_answers_loosely,
 )
@@ -122,6 +126,11 @@ def test_any_text_has_an_answer(text: str, options: tuple[str, ...], kind: str) 
     assert all(isinstance(one, bool) for one in find_named_answers_loosely(text, q))
 
 
+@given(TEXTS | st.text("a1é,.'’ \u2003\n", max_size=20))
+def test_the_stems_of_a_text_are_those_of_its_words(text: str) -> None:
+    assert _stems(text) == frozenset(map(_stem, _tokens(text)))
+
+
 @given(TEXTS, TEXTS, st.lists(OPTION, min_size=2, max_size=5, unique=True).map(tuple))
 def test_an_options_own_text_is_loosely_named(
     before: str, after: str, options: tuple[str, ...]
@@ -150,7 +159,7 @@ def test_what_is_left_in_real_rationales(
     }
     for q, row in islice(rows_of(which), 300):
         subject = example_of(q)
-        chance = SeededDraws(0, 0, row.question_id, row.sample_index)
+        chance = HashedDraws(0, 0, row.question_id, row.sample_index)
         counts["as_is"] += find_named_answers_loosely(row.rationale, q)[0]
         counts["narrower"] += (
             find_named_answers(row.rationale, q)[0]

@@ -9,6 +9,7 @@ import pytest
 from cotbuild.builder.variants.registry import (
     builtin_variants,
     choose_variants,
+    earlier_variants,
     read_variants,
     variant_sets,
 )
@@ -53,14 +54,28 @@ def test_no_shipped_variant_changed_under_its_version() -> None:
 
     What it makes is held by the golden rows.
     """
-    lines = (
-        (Path(__file__).parents[2] / "golden" / "variant_fingerprints.txt")
-        .read_text()
-        .split("\n")
+    golden = Path(__file__).parents[2] / "golden" / "variant_fingerprints.txt"
+    shipped = [*builtin_variants().values(), *earlier_variants().values()]
+    lines = {f"{spec.ref} {spec.fingerprint[:16]}" for spec in shipped}
+    assert lines == set(golden.read_text().splitlines())
+
+
+def test_an_earlier_version_is_chosen_by_name_and_version() -> None:
+    earlier, now = choose_variants(
+        ["post_cot_vocabulary@1", "post_cot_vocabulary_by_count"], []
     )
-    assert [
-        f"{spec.ref} {spec.fingerprint[:16]}" for spec in builtin_variants().values()
-    ] == lines[:-1]
+    assert (earlier.ref, earlier.draws) == ("post_cot_vocabulary@1", 1)
+    assert (now.ref, now.draws) == ("post_cot_vocabulary_by_count@2", 2)
+    assert choose_variants(["post_cot@1"], []) == choose_variants(["post_cot"], [])
+    with pytest.raises(ConfigError, match="a build has one version of a variant"):
+        choose_variants(["post_cot_vocabulary@1", "post_cot_vocabulary"], [])
+    with pytest.raises(ConfigError, match="'post_cot@2': not known"):
+        choose_variants(["post_cot@2"], [])
+
+
+def test_every_replaced_version_has_a_newer_one_of_the_same_name() -> None:
+    for spec in earlier_variants().values():
+        assert builtin_variants()[spec.name].version > spec.version
 
 
 def test_the_fingerprint_covers_all_but_the_words_for_people() -> None:

@@ -170,4 +170,4 @@ def test_tokens_are_counted_where_a_server_stands(
 def test_a_count_is_exact_or_says_that_it_is_not(
     counted: tuple[int, int], total: int, text: str
 ) -> None:
-    assert TokenCount(*counted).describe(total) == text
+    assert TokenCount(*counted).estimate(total).describe() == text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from cotbuild.builder.cli.errors import ExitCode
+from cotbuild.builder.exit_codes import ExitCode
 from cotbuild.builder.teachers.http.client import EndpointClient
 from cotbuild.builder.teachers.http.wire import RetryableFailure
 from cotbuild.builder.teachers.open import open_teacher, refuse_published_key

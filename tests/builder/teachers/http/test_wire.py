@@ -1,10 +1,16 @@
 """The wire form as pure tables: what is sent, when to ask again, a server's load."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import json
 
-from cotbuild.builder.teachers.http.request_body import build_request_body
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from cotbuild.builder.teachers.http.request_body import (
+    build_request_body,
+    encode_request_body,
+)
 from cotbuild.builder.teachers.http.wire import (
     MAX_BACKOFF_S,
     MAX_ERROR_CHARS,
@@ -14,7 +20,14 @@ from cotbuild.builder.teachers.http.wire import (
     one_line,
     parse_load,
 )
-from cotbuild.schemas.completion import Message, Request, Sampling
+from cotbuild.schemas.body_edits import SENT_FIELDS
+from cotbuild.schemas.completion import (
+    MAX_SEED,
+    BodyEdits,
+    Message,
+    Request,
+    Sampling,
+)
 
 REQUEST = Request(
     messages=(Message(role="user", content="Why?"),),
@@ -58,6 +71,57 @@ def test_fields_that_are_none_are_not_sent(
 ) -> None:
     body = build_request_body(REQUEST.model_copy(update={field: value}), "m")
     assert body.get(field, "absent") == (value if sent else "absent")
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@given(
+    TEXTS,
+    st.lists(TEXTS, min_size=1, max_size=3),
+    st.none() | st.integers(0, MAX_SEED),
+    st.none() | st.dictionaries(TEXTS, TEXTS | st.floats(allow_nan=False)),
+    st.none() | st.just(BodyEdits(omitted=("min_p",), added={"é": [1, "ü"]})),
+    st.booleans(),
+)
+def test_a_body_joined_of_its_parts_is_the_body(
+    model: str,
+    texts: list[str],
+    seed: int | None,
+    response_format: dict[str, object] | None,
+    edits: BodyEdits | None,
+    continues: bool,
+) -> None:
+    update = {
+        "messages": tuple(Message(role="user", content=text) for text in texts),
+        "seed": seed,
+        "response_format": response_format,
+        "edits": edits,
+        "continue_final_message": continues,
+    }
+    request = REQUEST.model_copy(update=update)
+    expected = to_json(build_request_body(request, model))
+    assert encode_request_body(request, model) == expected
+
+
+@given(
+    st.sets(st.sampled_from(SENT_FIELDS)),
+    st.none() | st.integers(0, MAX_SEED),
+    st.dictionaries(st.sampled_from(["user", "é"]), TEXTS, max_size=1),
+)
+@example(omitted=set(SENT_FIELDS), seed=None, added={})
+@example(omitted=set(Sampling.model_fields), seed=None, added={})
+@example(omitted=set(Sampling.model_fields), seed=7, added={})
+def test_a_body_is_json_whichever_fields_are_left_out(
+    omitted: set[str], seed: int | None, added: dict[str, str]
+) -> None:
+    edits = BodyEdits(omitted=tuple(sorted(omitted)), added={**added})
+    request = REQUEST.model_copy(update={"seed": seed, "edits": edits})
+    body = encode_request_body(request, "m")
+    expected = build_request_body(request, "m")
+    assert body == to_json(expected)
+    assert json.loads(body) == json.loads(to_json(expected))
+    assert expected.keys().isdisjoint(omitted)
 
 
 @given(st.text(max_size=2000))

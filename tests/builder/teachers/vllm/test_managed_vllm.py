@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.teachers.vllm.guard import list_processes
+from cotbuild.builder.guard import list_processes
 from tests.support.waiting import wait_until
 
 pytestmark = [

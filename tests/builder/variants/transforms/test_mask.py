@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.variants.draws import HashedDraws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
     RationaleExample,
-    SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.leak import strip
@@ -24,7 +24,7 @@ from cotbuild.builder.variants.transforms.mask import (
     is_stop_word,
     mask,
 )
-from cotbuild.builder.variants.transforms.units import bare, share_of, words
+from cotbuild.builder.variants.units import bare, share_of, words
 from cotbuild.schemas.transform import Cut, Mask, Strip
 from tests.builder.variants.transforms.test_order import FISH, SEED, SUBJECT, TEXT, made
 
@@ -44,7 +44,7 @@ def shortened(
 
 
 def gives_up(
-    text: str, subject: RationaleExample, chance: SeededDraws, corpus: BuildCorpus
+    text: str, subject: RationaleExample, chance: HashedDraws, corpus: BuildCorpus
 ) -> None:
     """A transform that no row can have."""
 
@@ -270,7 +270,7 @@ def test_cut_like_a_mask_has_its_length(text: str, share: float) -> None:
 
 def test_cut_like_what_cannot_be_is_none() -> None:
     like = Cut.parse({"do": "cut", "like": {"do": "swap"}}, "t")
-    assert cut(like, gives_up)(FISH, SUBJECT, SeededDraws(1, 0, "q1", 0), None) is None  # type: ignore[arg-type]
+    assert cut(like, gives_up)(FISH, SUBJECT, HashedDraws(1, 0, "q1", 0), None) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cotbuild.builder.variants.draws import HashedDraws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
-    SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
-from cotbuild.builder.variants.transforms.units import sentences, words
+from cotbuild.builder.variants.units import sentences, words
 from cotbuild.schemas.transform import Reverse, Shuffle, Sort, Unit
 from tests.schemas.test_records import question
 from tests.support.examples import example_of
@@ -47,7 +47,7 @@ def made(
 ) -> str:
     """What a transform makes of a text that every row can have."""
     left = apply(
-        text, SUBJECT, SeededDraws(seed, step, question_id, sample_index), NO_CORPUS
+        text, SUBJECT, HashedDraws(seed, step, question_id, sample_index), NO_CORPUS
     )
     assert left is not None
     return left

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cotbuild.builder.variants.corpus import LoadedCorpus
-from cotbuild.builder.variants.example import RationaleExample, SeededDraws
+from cotbuild.builder.variants.draws import HashedDraws
+from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.builder.variants.transforms.leak import find_naming_words
 from cotbuild.builder.variants.transforms.pick import sample, top, word_scores
-from cotbuild.builder.variants.transforms.units import (
+from cotbuild.builder.variants.units import (
     STOP_WORDS,
     bare,
     word_spans,
@@ -61,8 +62,8 @@ TEXTS = st.one_of(
 BY = ["tfidf", "question", "options", "list"]
 
 
-def draws() -> SeededDraws:
-    return SeededDraws(7, 0, "q0", 0)
+def draws() -> HashedDraws:
+    return HashedDraws(7, 0, "q0", 0)
 
 
 def best(
@@ -315,7 +316,7 @@ def test_every_place_is_drawn_alike() -> None:
     apply = sample(Sample(do="sample", count=1))
     with LoadedCorpus(BUILD, {}) as corpus:
         made = Counter(
-            apply("a b c d", example(""), SeededDraws(0, 0, str(i), 0), corpus)
+            apply("a b c d", example(""), HashedDraws(0, 0, str(i), 0), corpus)
             for i in range(4_000)
         )
     assert set(made) == set("abcd")
@@ -366,7 +367,7 @@ def test_real_rationales() -> None:
     total = hashlib.sha256()
     with LoadedCorpus(rows, {}) as corpus:
         for row in rows:
-            chance = SeededDraws(0, 0, row.question_id, row.sample_index)
+            chance = HashedDraws(0, 0, row.question_id, row.sample_index)
             made = [str(step(row.rationale, row, chance, corpus)) for step in steps]
             assert len(words(made[0])) == len(words(made[3]))
             assert not find_naming_words(words(made[2]), row, "options")

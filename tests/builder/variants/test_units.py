@@ -22,7 +22,7 @@ from tokenizers import (
 )
 
 from cotbuild.builder.teachers.vllm.embedded import embedded_model
-from cotbuild.builder.variants.transforms.units import (
+from cotbuild.builder.variants.units import (
     STOP_WORDS,
     TokenPieces,
     bare,

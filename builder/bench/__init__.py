@@ -1,0 +1,1 @@
+"""Measures how fast a teacher answers, by the number of requests in flight."""

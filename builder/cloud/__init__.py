@@ -1,0 +1,1 @@
+"""Object stores as places of builds and releases; obstore is behind `client`."""
