@@ -1,8 +1,10 @@
-"""The student model: loading, context length, and the precision it trains in.
+"""The student model: loading, context length and token ids.
 
 The only place that loads models with transformers. It works for decoders of any family.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,17 +19,13 @@ from transformers import (
 from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.training import Precision, TrainConfig
+from cotbuild.schemas.training import Precision
+from cotbuild.student.precision import inference_device, torch_dtype
 
 ADAPTER_CONFIG = "adapter_config.json"
 """In a folder that holds LoRA matrices, not a whole model."""
 
 UNLIMITED_CONTEXT = 2**31
-
-EAGER_ATTENTION_MAX_TOKENS = 256
-"""Longest row for which all attention scores are kept in memory: for each row and head
-256 x 256 of them.
-"""
 
 
 class Student(NamedTuple):
@@ -63,25 +61,32 @@ def load_student(
 ) -> Student:
     """Load a model and its tokenizer from a folder or the Hugging Face Hub.
 
-    A folder of LoRA matrices is loaded with the base model it names. `dtype` None means
-    float32 on a CPU and the checkpoint's own type on a GPU. Raises ConfigError if the
+    The model is in the memory of the CPU, from where a trainer moves it; see
+    `load_for_inference` for one that is only read. A folder of LoRA matrices is loaded
+    with the base model it names. `dtype` None means float32 on a CPU and the
+    checkpoint's own type on a GPU. Raises ConfigError if the
     model is not a decoder that transformers reads, its tokenizer gives no offsets, it
     has no end-of-text token, or it writes ids for which the model has no embedding.
     """
-    # Their progress bars and warnings would mix with our own progress lines.
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    name_or_path = str(source)
+    tokenizer = load_tokenizer(source, revision)
+    shown = _name_without_path(name_or_path)
+    with _errors_of_loading(shown):
+        model = _load_model(name_or_path, revision, dtype)
+    check_token_ids(model, tokenizer, shown)
+    return Student(model, tokenizer, identity)
+
+
+def load_tokenizer(
+    source: str | Path, revision: str | None = None
+) -> PreTrainedTokenizerBase:
+    """Load a student's tokenizer alone. Raises ConfigError as `load_student` does."""
     name_or_path = str(source)
     shown = _name_without_path(name_or_path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
-        model = _load_model(name_or_path, revision, dtype)
-    except (OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"student {shown!r} could not be loaded: {reason} "
-            "Use a decoder-only model that transformers can read."
-        ) from error
+    with _errors_of_loading(shown):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name_or_path, revision=revision
+        )
     if not tokenizer.is_fast:
         raise ConfigError(
             f"student {shown!r}: slow tokenizer without offset mapping. "
@@ -92,8 +97,43 @@ def load_student(
             f"student {shown!r}: its tokenizer has no eos_token. "
             "Use a model whose tokenizer has one."
         )
-    check_token_ids(model, tokenizer, shown)
-    return Student(model, tokenizer, identity)
+    return tokenizer
+
+
+@contextmanager
+def _errors_of_loading(shown: str) -> Iterator[None]:
+    """Raise ConfigError if transformers cannot read the student `shown`."""
+    # Their progress bars and warnings would mix with our own progress lines.
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"student {shown!r} could not be loaded: {reason} "
+            "Use a decoder-only model that transformers can read."
+        ) from error
+
+
+def load_for_inference(
+    source: str | Path,
+    identity: str,
+    *,
+    revision: str | None = None,
+    precision: Precision | None = None,
+    device: torch.device | None = None,
+) -> Student:
+    """Load a student that is evaluated or attributed, on the device for that.
+
+    `precision` is that of its weights; None as in `load_student`. `device` None means
+    that of `inference_device`. Raises as `load_student` does.
+    """
+    dtype = None if precision is None else torch_dtype(precision)
+    student = load_student(source, identity, revision=revision, dtype=dtype)
+    student.model.to(device or inference_device())  # type: ignore[arg-type]
+    student.model.eval()  # type: ignore[no-untyped-call]
+    return student
 
 
 def _load_model(
@@ -191,41 +231,3 @@ def _token_id_error(
         "or resize its embeddings with model.resize_token_embeddings(len(tokenizer)) "
         "and save it."
     )
-
-
-# -- precision ---------------------------------------------------------------------------
-
-
-def resolve_precision(config: TrainConfig) -> Precision:
-    """Return the precision that matrix products are trained in.
-
-    Without one in the config it is bfloat16 if the GPU supports it, or the CPU has
-    matrix units for it (AMX); else float32. Weights are float32 either way.
-    """
-    if config.precision is not None:
-        return config.precision
-    if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported()
-    else:
-        fast = _cpu_has_bfloat16_units()
-    return Precision.BFLOAT16 if fast else Precision.FLOAT32
-
-
-def _cpu_has_bfloat16_units() -> bool:
-    if not hasattr(torch.cpu, "get_capabilities"):  # torch 2.6 does not
-        return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-
-
-def set_attention(model: PreTrainedModel, config: TrainConfig, max_tokens: int) -> None:
-    """Choose the attention kernel for training on rows of up to `max_tokens` tokens.
-
-    Plain attention for short rows in bfloat16 on a CPU, where the backward pass of the
-    fused kernel is slow; else the model's default. Measured on SmolLM2-135M, 32 rows of
-    64 tokens, two cores with AMX, in tokens/s: 327 in float32, 574 in bfloat16 with
-    fused attention, 779 in bfloat16 with plain attention.
-    """
-    on_cpu = not torch.accelerator.is_available()
-    short = max_tokens <= EAGER_ATTENTION_MAX_TOKENS
-    if on_cpu and short and resolve_precision(config) is Precision.BFLOAT16:
-        model.set_attn_implementation("eager")

@@ -24,7 +24,7 @@ from cotbuild.schemas.evaluation import (
     QuestionResult,
 )
 from cotbuild.schemas.question import Question
-from cotbuild.schemas.training import StudentRun
+from cotbuild.schemas.training import Precision, StudentRun
 from cotbuild.student.training.run_dir import open_finished_run, read_run
 
 
@@ -85,6 +85,8 @@ def evaluation_folder(
     name += describe_mapping(inputs.mapping)
     if limit:
         name += f"-first-{limit}"
+    if inputs.precision is not Precision.FLOAT32:
+        name += f"-{inputs.precision.value}"
     if inputs.teacher_chains:
         name += "-teacher-chains"
     if inputs.rationales_by is not None:

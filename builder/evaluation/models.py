@@ -10,6 +10,7 @@ from pydantic import Field
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.event_loop import run_async
+from cotbuild.builder.packages import needed_packages
 from cotbuild.builder.release.open import is_release_name, open_target, split_revision
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.identity import model_identity, resolve_model_commit
@@ -152,16 +153,8 @@ def portable_config(config: TrainConfig) -> TrainConfig:
 @contextmanager
 def student_packages() -> Iterator[None]:
     """Raise ConfigError if an import of cotbuild.student inside lacks a package."""
-    try:
+    with needed_packages("student", EXTRA, "students need"):
         yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRA:
-            raise
-        raise ConfigError(
-            f"students need {package!r}, which is not installed. Install it with "
-            "pip install 'cotbuild[student]'."
-        ) from error
 
 
 @contextmanager

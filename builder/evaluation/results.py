@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.arrow_tables import make_table
 from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
@@ -110,7 +110,7 @@ class ResultsFile:
             {_INPUTS_KEY: self._inputs.model_dump_json().encode()}
         )
         rows = [result.model_dump(mode="json") for result in results]
-        table = pa.Table.from_pylist(rows, schema)
+        table = make_table(rows, schema)
         temporary = self._parquet.with_name(f".{self._parquet.name}.{os.getpid()}")
         try:
             pq.write_table(table, temporary, compression="zstd")
@@ -150,9 +150,10 @@ def _parse_partial(
 def cached_untrained(cache: Path, inputs: EvaluationInputs) -> ResultsFile:
     """Return the file of the untrained model's results in the user's cache.
 
-    Its folder is named by a digest of everything that decides the results.
+    Its folder is named by a digest of everything that decides the results, the
+    precision among it. Folders of "evaluation/1" may hold results of another precision.
     """
-    key = digest("evaluation/1", inputs.model_dump(mode="json"))
+    key = digest("evaluation/2", inputs.model_dump(mode="json"))
     return ResultsFile(cache / "evaluations" / key[:16], "untrained", inputs)
 
 

@@ -1,6 +1,6 @@
 """Evaluating a student beside its untrained base model and the majority baseline."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from cotbuild.builder.evaluation.given import (
     read_student_rationales,
 )
 from cotbuild.builder.evaluation.models import (
-    ResolvedModel,
     find_model,
     read_run_source,
 )
@@ -33,8 +32,8 @@ from cotbuild.builder.evaluation.task import (
     trained_student,
     untrained_student,
 )
+from cotbuild.builder.evaluation.untrained import prepare_untrained, untrained_inputs
 from cotbuild.builder.storage.cache import cache_dir
-from cotbuild.builder.teachers.model_names import hub_commit
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import Ui
 from cotbuild.prompts.student import layout_of, question_digest
@@ -43,11 +42,11 @@ from cotbuild.schemas.evaluation import (
     NO_METRIC,
     STUDENT,
     Evaluation,
-    EvaluationInputs,
     QuestionResult,
     StudentMetrics,
 )
-from cotbuild.schemas.training import StudentRun
+from cotbuild.schemas.event import Phase
+from cotbuild.schemas.training import Precision, StudentRun
 from cotbuild.student.evaluation.evaluate import (
     EvaluationCost,
     estimate_evaluation_cost,
@@ -59,6 +58,7 @@ from cotbuild.student.evaluation.metrics import (
     compute_metrics,
     name_primary_metric,
 )
+from cotbuild.student.precision import runs_at_speed
 from cotbuild.student.training.run_dir import (
     library_versions,
     open_finished_run,
@@ -96,6 +96,8 @@ class EvaluationOptions:
     may_generate: bool = True
     """Whether the student of `rationales_from` may write rationales now."""
     batch_tokens: int = BATCH_TOKENS
+    precision: Precision = Precision.FLOAT32
+    """Of the student and of the untrained model beside it."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class PreparedEvaluation:
         """Return whether the untrained model's results are in the user's cache."""
         if self.run is None:
             return False
-        inputs = _untrained_inputs(self.task, self.run)
+        inputs = untrained_inputs(self.task, self.run)
         return cached_untrained(cache_dir(), inputs).read_finished() is not None
 
 
@@ -170,10 +172,11 @@ def prepare_evaluation(
         source = _source_of_model(options)
         spec = choose_variant(options.variant, options.spec_file)
         model = find_model(student, options.revision, ui.say)
-        subject = untrained_student(model, spec, layout_of(spec))
+        layout = layout_of(spec)
+        subject = untrained_student(model, spec, layout, options.precision)
     else:
         source = options.source or read_run_source(folder)
-        subject = trained_student(folder, run)
+        subject = trained_student(folder, run, options.precision)
     selected = _select_questions(student, subject, run, source, options, ui)
     task = make_task(
         subject,
@@ -192,11 +195,17 @@ def run_evaluation(prepared: PreparedEvaluation, out: Path, ui: Ui) -> Evaluatio
     Raises ConfigError, before anything is run, if the untrained model is needed and
     cannot be found.
     """
+    ui.phase(Phase.EVALUATING)
     task, run = prepared.task, prepared.run
+    precision = task.student.precision
+    if not runs_at_speed(precision):
+        ui.say(
+            f"this machine has no units for {precision.value}; float32 would be faster"
+        )
     collect_untrained = None
     if run is not None:
         base = prepared.options.base
-        collect_untrained = _prepare_untrained(task, run, base, out, ui)
+        collect_untrained = prepare_untrained(task, run, base, out, ui)
     results = task.collect_results(ResultsFile(out, STUDENT, task.inputs), ui)
     untrained = collect_untrained() if collect_untrained else None
     evaluation = _summarize(task, run, results, untrained)
@@ -331,66 +340,3 @@ def _check_reads_rationales(
             f"{flag}: {name} reads no rationale before its label. Pass a run that does, "
             "such as one trained on pre_cot or given_rationale."
         )
-
-
-# -- the untrained baseline ------------------------------------------------------------
-
-
-def _prepare_untrained(
-    task: EvaluationTask, run: StudentRun, base: str | None, out: Path, ui: Ui
-) -> Callable[[], list[QuestionResult]]:
-    """Return a function that gives the results of the model before training.
-
-    They are kept in the user's cache, so that ten runs of one model on the same
-    questions evaluate it once, and copied to `out`. Raises ConfigError if the model has
-    to be evaluated and cannot be found.
-    """
-    inputs = _untrained_inputs(task, run)
-    copy = ResultsFile(out, "untrained", inputs)
-    copied = copy.read_finished()
-    if copied is not None:
-        return lambda: copied
-    cached = cached_untrained(cache_dir(), inputs)
-    results = cached.read_finished()
-    if results is not None:
-        return lambda: _write_copy(copy, results)
-    model = _find_base_model(run, base, ui)
-    untrained = EvaluationTask(
-        student=untrained_student(model, task.student.spec, task.student.layout),
-        items=task.items,
-        plan=task.plan._replace(seen=frozenset()),
-        inputs=inputs,
-    )
-    return lambda: _write_copy(copy, untrained.collect_results(cached, ui))
-
-
-def _untrained_inputs(task: EvaluationTask, run: StudentRun) -> EvaluationInputs:
-    return task.inputs.model_copy(update={"student": run.student})
-
-
-def _write_copy(
-    file: ResultsFile, results: list[QuestionResult]
-) -> list[QuestionResult]:
-    return file.collect(lambda _: enumerate(results), lambda *_: None)
-
-
-def _find_base_model(run: StudentRun, base: str | None, ui: Ui) -> ResolvedModel:
-    """Find the model that a run was trained from.
-
-    Raises ConfigError if it cannot be found or its weights have changed.
-    """
-    name = base or run.config.student
-    if run.student.startswith("local:") and not Path(name).expanduser().is_dir():
-        raise ConfigError(
-            f"the untrained model is a folder named {name!r}, and the run does not "
-            "record where it is. Pass --base FOLDER."
-        )
-    revision = hub_commit(run.student) if run.student.startswith("hub:") else None
-    model = find_model(name, revision, ui.say)
-    if model.identity != run.student:
-        raise ConfigError(
-            f"--base {name!r} has weights {model.identity[:24]!r}, but the run began "
-            f"with {run.student[:24]!r}. Pass --base with the folder that it was "
-            "trained from."
-        )
-    return model

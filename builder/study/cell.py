@@ -17,7 +17,9 @@ from cotbuild.builder.evaluation.task import (
     untrained_student,
 )
 from cotbuild.builder.study.context import QuestionSplit, StudyContext
+from cotbuild.builder.study.evaluation_settings import evaluation_settings
 from cotbuild.builder.study.folder import (
+    CELLS,
     cell_path,
     log_question_access,
     now,
@@ -25,13 +27,18 @@ from cotbuild.builder.study.folder import (
     read_cells,
     work_folder,
     write_cell,
+    write_trial,
 )
 from cotbuild.builder.study.measures import OPTION_DIGITS, make_measure
 from cotbuild.builder.study.plan import CellPlan, check_same
 from cotbuild.builder.study.report.wording import format_metric
+from cotbuild.builder.study.target_probability import temperature_of
+from cotbuild.builder.study.training_settings import kept_precision, study_execution
 from cotbuild.builder.ui import TrainingRate, format_duration
 from cotbuild.schemas.evaluation import QuestionResult
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.question import Question
+from cotbuild.schemas.study.option_scores import OptionScores, StoredOption
 from cotbuild.schemas.study.record import (
     AnswerString,
     Cell,
@@ -40,9 +47,15 @@ from cotbuild.schemas.study.record import (
     StoredStatistics,
     TrainingRecord,
 )
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.schemas.training import StudentRun, TrainConfig, UpdateMetrics
 from cotbuild.student.evaluation.metrics import compute_metrics
 from cotbuild.student.evaluation.prose_metrics import collect_statistics
+from cotbuild.student.precision import (
+    processor_kind,
+    resolve_precision,
+    runs_at_speed,
+)
 from cotbuild.student.training.metrics import read_metrics
 from cotbuild.student.training.run_dir import library_versions, read_run
 from cotbuild.student.training.train import BaseStudent, train_student
@@ -62,24 +75,61 @@ def finish_dev(context: StudyContext, plan: CellPlan) -> None:
     gc.collect()  # a trainer and its model reference each other
 
 
-def finish_test(context: StudyContext, plan: CellPlan) -> None:
+def finish_trial(context: StudyContext, plan: CellPlan, fingerprint: str) -> None:
+    """Train the planned student, evaluate it on dev and write the trial's file.
+
+    `fingerprint` is that of the trial.
+    """
+    trial = _train_cell(context, plan)
+    dev = evaluate_dev(context, plan)
+    update = {"dev": dev, "fingerprint": fingerprint}
+    write_trial(context.folder, trial.model_copy(update=update))
+    gc.collect()
+
+
+def write_diverged_trial(
+    context: StudyContext, plan: CellPlan, fingerprint: str
+) -> None:
+    """Write the file of a trial whose loss diverged, without any answers."""
+    trial = Cell(
+        key=plan.key,
+        fingerprint=fingerprint,
+        identity=plan.model.identity,
+        training=None,
+        versions=library_versions(),
+        processor=_processor(context),
+        finished_at=now(),
+    )
+    write_trial(context.folder, trial)
+    delete_weights(context, plan)
+    gc.collect()
+
+
+def finish_test(context: StudyContext, plan: CellPlan, part: str = CELLS) -> None:
     """Ensure the cell's file has the answers to the test questions.
 
     A cell evaluates the test questions once. Then its weights are deleted, unless the
-    context keeps them.
+    context keeps them. `part` is the folder of the cell's file.
     """
     started = time.monotonic()
-    cell = _read_planned_cell(context, plan)
+    cell = _read_planned_cell(context, plan, part)
     if cell is not None and cell.test is not None:
         return
     cell = cell or _train_cell(context, plan)
+    fits_temperature = evaluation_settings(context.registered).fits_temperature
+    if fits_temperature and cell.dev is None:
+        dev = evaluate_dev(context, plan)
+        cell = cell.model_copy(update={"dev": dev})
+        write_cell(context.folder, cell, part)
     work = _work_folder_of(context, plan)
     begun = any((work / name).exists() for name in (".test.jsonl", "test.parquet"))
     if not begun:
-        log_question_access(context.folder, cell)
-    test = _evaluate(context, plan, context.test, "test")
+        log_question_access(context.folder, cell, part)
+    test = _evaluate(context, plan, context.test, "test", "test")
+    if cell.dev is not None and fits_temperature:
+        test = test.model_copy(update={"temperature": temperature_of(cell.dev)})
     update = {"test": test, "finished_at": now()}
-    write_cell(context.folder, cell.model_copy(update=update))
+    write_cell(context.folder, cell.model_copy(update=update), part)
     if not context.keep_weights:
         delete_weights(context, plan)
     gc.collect()
@@ -89,7 +139,9 @@ def finish_test(context: StudyContext, plan: CellPlan) -> None:
 
 def evaluate_dev(context: StudyContext, plan: CellPlan) -> Measurement:
     """Evaluate the planned student on dev, training it first where needed."""
-    return _evaluate(context, plan, context.dev, "dev")
+    # The dev questions can change before the first cell, after trials on others.
+    file_name = f"dev.{context.dev.registered.rows[:12]}"
+    return _evaluate(context, plan, context.dev, "dev", file_name)
 
 
 def delete_weights(context: StudyContext, plan: CellPlan) -> None:
@@ -97,11 +149,13 @@ def delete_weights(context: StudyContext, plan: CellPlan) -> None:
     shutil.rmtree(_work_folder_of(context, plan), ignore_errors=True)
 
 
-def _read_planned_cell(context: StudyContext, plan: CellPlan) -> Cell | None:
+def _read_planned_cell(
+    context: StudyContext, plan: CellPlan, part: str = CELLS
+) -> Cell | None:
     """Read the cell's file; raises ConfigError if it is not of the planned cell."""
-    cell = read_cell(context.folder, plan.key)
+    cell = read_cell(context.folder, plan.key, part)
     if cell is not None:
-        check_same(plan, cell, cell_path(context.folder, plan.key))
+        check_same(plan, cell, cell_path(context.folder, plan.key, part))
     return cell
 
 
@@ -130,8 +184,14 @@ def _train_cell(context: StudyContext, plan: CellPlan) -> Cell:
         identity=plan.model.identity,
         training=training,
         versions=library_versions(),
+        processor=_processor(context),
         finished_at=now(),
     )
+
+
+def _processor(context: StudyContext) -> str | None:
+    """Return the kind of processor that cells record; None in version 1."""
+    return processor_kind() if isinstance(context.study, StudyV2) else None
 
 
 def _train_student(
@@ -142,15 +202,41 @@ def _train_student(
     existing = read_run(out)
     if existing is not None and existing.finished:
         return existing
+    config = _with_precision(context, plan, config, existing)
+    context.ui.phase(Phase.TRAINING)
     context.ui.say(f"{plan.key.name}: training")
     with context.ui.lines() as show:
         return train_student(
             config,
-            context.build.variant_rows(plan.key.variant),
+            context.planner.training_rows(plan.key),
             BaseStudent(*plan.model),
             out,
             lambda update: show(rate.line(update)),
+            execution=study_execution(config),
         )
+
+
+def _with_precision(
+    context: StudyContext,
+    plan: CellPlan,
+    config: TrainConfig,
+    existing: StudentRun | None,
+) -> TrainConfig:
+    """Return the config with the precision of the run to resume, or of a new one."""
+    if config.precision is not None:
+        return config
+    if existing is not None:
+        precision = existing.config.precision
+    else:
+        cells = read_cells(context.folder).values()
+        precision = kept_precision(context.study, plan.key, cells)
+    precision = precision or resolve_precision(config)
+    if not runs_at_speed(precision):
+        context.ui.say(
+            f"{plan.key.name}: in {precision.value}, as it or other cells began; this "
+            "machine has no units for that, so it takes longer than in float32"
+        )
+    return config.model_copy(update={"precision": precision})
 
 
 def _training_record(
@@ -163,6 +249,7 @@ def _training_record(
     return TrainingRecord(
         config=config,
         precision=run.config.precision,
+        execution=run.execution,
         spec=plan.rows.spec,
         rationales=plan.rows.rationales,
         rows=plan.rows.fingerprint,
@@ -199,18 +286,25 @@ def _mean(losses: Iterable[float]) -> float:
 
 
 def _evaluate(
-    context: StudyContext, plan: CellPlan, split: QuestionSplit, name: str
+    context: StudyContext,
+    plan: CellPlan,
+    split: QuestionSplit,
+    name: str,
+    file_name: str,
 ) -> Measurement:
-    """Evaluate the planned student; `name` is dev or test."""
+    """Evaluate the planned student on dev or test, which is the `name`."""
     student = _student_under_test(context, plan)
-    task = make_task(student, split.questions, split.split)
-    file = ResultsFile(_work_folder_of(context, plan), name, task.inputs)
+    free_answers = evaluation_settings(context.study).free_answers
+    task = make_task(student, split.questions, split.split, free_answers=free_answers)
+    file = ResultsFile(_work_folder_of(context, plan), file_name, task.inputs)
+    context.ui.phase(Phase.EVALUATING)
     results = task.collect_results(file, context.ui, f"{name} questions")
     return Measurement(
         evaluated=task.inputs,
         figures=compute_metrics(results, label_first=student.layout.label_first),
         answers=encode_answers(results),
         prose=store_statistics(split.questions, results),
+        option_scores=store_option_scores(results),
     )
 
 
@@ -231,11 +325,28 @@ def store_statistics(
     )
 
 
+def store_option_scores(results: Sequence[QuestionResult]) -> OptionScores | None:
+    """Return the score of every option; None if no question has options."""
+    if not any(one.options for one in results):
+        return None
+    return OptionScores.pack(
+        [
+            [
+                StoredOption(option.log_prob, option.chars, option.correct)
+                for option in one.options
+            ]
+            for one in results
+        ]
+    )
+
+
 def _student_under_test(context: StudyContext, plan: CellPlan) -> StudentUnderTest:
+    precision = evaluation_settings(context.study).precision
     if plan.config is None:
-        return untrained_student(plan.model, plan.rows.spec, plan.rows.layout)
+        rows = plan.rows
+        return untrained_student(plan.model, rows.spec, rows.layout, precision)
     run = _train_student(context, plan, plan.config)
-    return trained_student(_work_folder_of(context, plan), run)
+    return trained_student(_work_folder_of(context, plan), run, precision)
 
 
 def encode_answers(results: Sequence[QuestionResult]) -> AnswerString:
@@ -280,7 +391,7 @@ def _progress_line(context: StudyContext, plan: CellPlan, test: Measurement) -> 
     """
     cells, keys = read_cells(context.folder), context.study.all_cells()
     left = [key for key in keys if key not in cells or cells[key].test is None]
-    metric = context.study.metric
+    metric = context.registered.metric
     value = make_measure(metric, context.test.registered).value(test)
     num_done = len(keys) - len(left)
     shown = format_metric(value, metric)

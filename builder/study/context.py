@@ -1,7 +1,7 @@
 """An open study: STUDY.yaml with the build, questions and models that it names."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,17 +12,28 @@ from cotbuild.builder.evaluation.models import find_model, open_build
 from cotbuild.builder.evaluation.questions import read_build_questions
 from cotbuild.builder.sources.splits import canonical_split
 from cotbuild.builder.study.folder import read_study
+from cotbuild.builder.study.held_out import hold_out
 from cotbuild.builder.study.measures import OPTION_DIGITS, need_classes
 from cotbuild.builder.study.plan import CellPlanner
-from cotbuild.builder.terminal import Terminal
+from cotbuild.builder.study.registered import registered_study
+from cotbuild.builder.study.scoring_students import (
+    check_scoring_students,
+    describe_unknown,
+    find_scoring_students,
+)
+from cotbuild.builder.study.training_rows import TrainingRows
+from cotbuild.builder.ui import Ui
+from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.answers.compare import is_correct
 from cotbuild.schemas.answers.prose_scores import open_scorer
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import MajorityBaseline
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Choice, Question
-from cotbuild.schemas.study.declaration import Study, StudyMetric, StudyQuestions
-from cotbuild.schemas.study.record import QuestionSet
+from cotbuild.schemas.study.declaration import StudyMetric, StudyQuestions
+from cotbuild.schemas.study.parse import AnyStudy
+from cotbuild.schemas.study.record import QuestionSet, ScoringStudent
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.student.evaluation.classification import shared_classes
 from cotbuild.student.evaluation.plan import option_names
 from cotbuild.student.evaluation.proportions import make_proportion
@@ -43,42 +54,113 @@ class StudyContext:
     """A study that is ready to run on this machine."""
 
     folder: Path
-    study: Study
+    study: AnyStudy
+    """STUDY.yaml as of now."""
+    registered: AnyStudy
+    """As of the first cell, by which version 2 runs; `study` before that."""
     build: StoredBuild
     planner: CellPlanner
     dev: QuestionSplit
     test: QuestionSplit
-    ui: Terminal
+    ui: Ui
     keep_weights: bool = False
     """Whether the weights of finished cells are kept."""
+    scoring_students: tuple[ScoringStudent, ...] = ()
+    """Those whose scores chose the words of variants; empty in version 1."""
     durations: list[tuple[str, float]] = field(default_factory=list)
     """Variant and seconds of each cell that this process has finished."""
 
 
-def open_study(path: Path, ui: Terminal, *, keep_weights: bool = False) -> StudyContext:
+def open_study(path: Path, ui: Ui, *, keep_weights: bool = False) -> StudyContext:
     """Open the build, the questions and the models that STUDY.yaml names.
 
     Raises ConfigError and DataError if one is missing or does not fit the study.
     """
     study = read_study(path)
+    registered = registered_study(path.parent, study)
     build = open_build(study.source, ui)
-    dev = read_split(build, study.dev)
-    test = read_split(build, study.test)
-    check_disjoint(dev, test)
-    check_metric(study.metric, dev)
-    check_metric(study.metric, test)
-    students = dict.fromkeys(cell.student for cell in study.all_cells())
+    dev, test = read_questions(study, build)
+    for metric in study_metrics(study):
+        check_metric(metric, dev)
+        check_metric(metric, test)
+    cells = [*registered.gate_cells(), *study.all_cells()]
+    students = dict.fromkeys(cell.student for cell in cells)
     models = {student: find_model(student, None, ui.say) for student in students}
-    planner = CellPlanner(study, build, models, test.registered.rows)
+    held_out = text_digests(dev, test)
+    scoring_students = _check_scoring_students(study, build, held_out, ui)
+    rows = TrainingRows(study, registered, build, held_out)
+    planner = CellPlanner(study, rows, models, test.registered.rows)
     # Planning every cell refuses, before anything runs, what cannot be trained.
-    first_point = {name: values[0] for name, values in study.grid.items()}
+    first_point = {name: values[0] for name, values in study.search_grid.items()}
     for key in study.all_cells():
         planner.plan(key, first_point)
-    return StudyContext(path.parent, study, build, planner, dev, test, ui, keep_weights)
+    return StudyContext(
+        path.parent,
+        study,
+        registered,
+        build,
+        planner,
+        dev,
+        test,
+        ui,
+        keep_weights,
+        scoring_students,
+    )
+
+
+def _check_scoring_students(
+    study: AnyStudy, build: StoredBuild, held_out: Set[str], ui: Ui
+) -> tuple[ScoringStudent, ...]:
+    """Refuse variants that are made by scores of a student that has seen the questions.
+
+    Version 1 has no such rule.
+    """
+    variants = build.manifest.variants
+    if variants is None or not isinstance(study, StudyV2):
+        return ()
+    specs, scores = variants.made.specs, variants.scores
+    students = find_scoring_students(study, specs, scores, held_out)
+    check_scoring_students(students)
+    for line in describe_unknown(students):
+        ui.say(line)
+    return students
+
+
+def read_questions(
+    study: AnyStudy, build: StoredBuild
+) -> tuple[QuestionSplit, QuestionSplit]:
+    """Read the dev and the test questions of a study.
+
+    Raises ConfigError and DataError as `read_split` does, and if they overlap.
+    """
+    in_order = {
+        name: read_split(build, wanted)
+        for name, wanted in (("dev", study.dev), ("test", study.test))
+        if isinstance(wanted, StudyQuestions)
+    }
+    others = [question for split in in_order.values() for question in split.questions]
+    held_out = hold_out(study, build, others)
+    dev = in_order.get("dev") or _held_out_split(build, held_out.dev)
+    test = in_order.get("test") or _held_out_split(build, held_out.test)
+    check_disjoint(dev, test)
+    return dev, test
+
+
+def text_digests(*splits: QuestionSplit) -> frozenset[str]:
+    """Return digests of the texts of questions, none of which may be trained on."""
+    return frozenset(
+        question_digest(question.full_text)
+        for split in splits
+        for question in split.questions
+    )
+
+
+def _held_out_split(build: StoredBuild, questions: list[Question]) -> QuestionSplit:
+    return QuestionSplit(build.split, questions, _question_set(questions))
 
 
 def read_split(build: StoredBuild, wanted: StudyQuestions) -> QuestionSplit:
-    """Read the dev or the test questions.
+    """Read the questions of an evaluation split.
 
     Raises ConfigError if there is no such split, DataError for fewer than two questions
     or a question without a published target.
@@ -138,8 +220,15 @@ def _classes(questions: Sequence[Question]) -> tuple[Choice, ...] | None:
     return classes
 
 
+def study_metrics(study: AnyStudy) -> tuple[StudyMetric, ...]:
+    """Return the primary metric of a study, then the secondary ones."""
+    if isinstance(study, StudyV2):
+        return (study.metric, *study.secondary_metrics)
+    return (study.metric,)
+
+
 def check_metric(metric: StudyMetric, split: QuestionSplit) -> None:
-    """Raise ConfigError if the primary metric of a study does not fit the questions."""
+    """Raise ConfigError if a metric of a study does not fit the questions."""
     num_prose = sum(is_scored(question) for question in split.questions)
     if 0 < num_prose < len(split.questions):
         raise ConfigError(
@@ -153,6 +242,11 @@ def check_metric(metric: StudyMetric, split: QuestionSplit) -> None:
         raise ConfigError(
             f"metric {metric.value}: the questions of {split.split} are {kinds}. Write "
             f"one of {', '.join(fitting)} as metric in STUDY.yaml."
+        )
+    if metric is StudyMetric.TARGET_PROBABILITY and split.registered.chance is None:
+        raise ConfigError(
+            f"metric {metric.value}: some questions of {split.split} have no options. "
+            "Leave it out of secondary_metrics in STUDY.yaml."
         )
     if metric.is_macro_f1:
         need_classes(split.registered, metric)

@@ -4,6 +4,8 @@
 - study.json: the declaration as of the first cell, the gate, the grid, the build's
   figures of the variants, and what has changed since.
 - cells/: a small file for each cell, enough to resume the study on any machine.
+- trials/: a small file for each trial of hyperparameters on dev, of version 2.
+- sensitivity/: the cells of that stage of version 2, like those of cells/.
 - touches.jsonl: a line each time a cell began to evaluate the test questions.
 - report/: index.html and tables, made from the files above alone.
 - .work/: weights of unfinished cells, and locks; nothing else needs it.
@@ -27,12 +29,17 @@ from cotbuild.schemas.files import (
     write_record,
 )
 from cotbuild.schemas.record import Record, check_format
-from cotbuild.schemas.study.declaration import CellKey, Study
+from cotbuild.schemas.study.declaration import CellKey
+from cotbuild.schemas.study.parse import NEWEST_STUDY_VERSION, parse_study
 from cotbuild.schemas.study.record import Cell, QuestionAccess, StudyRegistration
+from cotbuild.schemas.study.version_1 import StudyV1
+from cotbuild.schemas.study.version_2 import StudyV2
 
 STUDY = "STUDY.yaml"
 REGISTRATION = "study.json"
 CELLS = "cells"
+SENSITIVITY = "sensitivity"
+TRIALS = "trials"
 TOUCHES = "touches.jsonl"
 REPORT = "report"
 WORK = ".work"
@@ -40,7 +47,7 @@ WORK = ".work"
 R = TypeVar("R", bound=Record)
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: Path) -> StudyV1 | StudyV2:
     """Read STUDY.yaml. Raises ConfigError if it is missing or not a study."""
     value = read_yaml(path, remedy="Write a study with `cotbuild study init SOURCE`.")
     if not isinstance(value, dict):
@@ -48,8 +55,9 @@ def read_study(path: Path) -> Study:
             f"{path}: holds a {type(value).__name__}, not a study. See `cotbuild study "
             "init`."
         )
-    check_format(value.get("format_version"), str(path), ConfigError)
-    return Study.parse(value, str(path), ConfigError)
+    version = value.get("format_version")
+    check_format(version, str(path), ConfigError, newest=NEWEST_STUDY_VERSION)
+    return parse_study(value, str(path), ConfigError)
 
 
 # -- study.json -------------------------------------------------------------------------
@@ -91,6 +99,12 @@ def update_registration(
         return changed
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a cell was begun, from when on the registered declaration is fixed."""
+    has_cells = any((folder / CELLS).glob("*.json"))
+    return has_cells or bool(read_question_accesses(folder))
+
+
 @contextmanager
 def lock_registration(folder: Path) -> Iterator[None]:
     """Wait for the lock on study.json and hold it."""
@@ -101,34 +115,61 @@ def lock_registration(folder: Path) -> Iterator[None]:
 # -- cells ------------------------------------------------------------------------------
 
 
-def read_cells(folder: Path) -> dict[CellKey, Cell]:
-    """Read all cells of cells/, finished or not. Raises DataError."""
-    paths = sorted((folder / CELLS).glob("*.json"))
+def read_cells(folder: Path, part: str = CELLS) -> dict[CellKey, Cell]:
+    """Read all cells of cells/ or sensitivity/, finished or not. Raises DataError."""
+    paths = sorted((folder / part).glob("*.json"))
     cells = [_read(path, Cell) for path in paths]
     return {cell.key: cell for cell in cells if cell is not None}
 
 
-def read_cell(folder: Path, key: CellKey) -> Cell | None:
+def read_cell(folder: Path, key: CellKey, part: str = CELLS) -> Cell | None:
     """Read one cell; None if it was not begun. Raises DataError."""
-    return _read(cell_path(folder, key), Cell)
+    return _read(cell_path(folder, key, part), Cell)
 
 
-def write_cell(folder: Path, cell: Cell) -> None:
+def write_cell(folder: Path, cell: Cell, part: str = CELLS) -> None:
     """Write a cell atomically. Raises StoreError."""
-    write_record(cell_path(folder, cell.key), cell, indent=None)
+    write_record(cell_path(folder, cell.key, part), cell, indent=None)
 
 
-def cell_path(folder: Path, key: CellKey) -> Path:
-    """Return the path of a cell's file."""
-    return folder / CELLS / f"{key.name}.json"
+def cell_path(folder: Path, key: CellKey, part: str = CELLS) -> Path:
+    """Return the path of a cell's file; `part` is the folder that it is in."""
+    return folder / part / f"{key.name}.json"
+
+
+# -- trials of hyperparameters -----------------------------------------------------------
+
+
+def read_trial(folder: Path, key: CellKey, fingerprint: str) -> Cell | None:
+    """Read one trial; None if it was not finished. Raises DataError.
+
+    `fingerprint` is that of the trial: of its student and of the dev questions.
+    """
+    trial = _read(_trial_path(folder, key, fingerprint), Cell)
+    return trial if trial is not None and trial.fingerprint == fingerprint else None
+
+
+def write_trial(folder: Path, trial: Cell) -> None:
+    """Write a trial atomically. Raises StoreError."""
+    path = _trial_path(folder, trial.key, trial.fingerprint)
+    write_record(path, trial, indent=None)
+
+
+def _trial_path(folder: Path, key: CellKey, fingerprint: str) -> Path:
+    """Return the path of a trial, which settings and dev questions tell from others."""
+    return folder / TRIALS / f"{key.name}.{fingerprint[:12]}.json"
 
 
 # -- accesses to the test questions -----------------------------------------------------
 
 
-def log_question_access(folder: Path, cell: Cell) -> None:
-    """Record that a cell is about to evaluate the test questions. Raises StoreError."""
-    access = QuestionAccess(cell=cell.key.name, fingerprint=cell.fingerprint, at=now())
+def log_question_access(folder: Path, cell: Cell, part: str = CELLS) -> None:
+    """Record that a cell is about to evaluate the test questions. Raises StoreError.
+
+    One of another folder than cells/ has that in its name.
+    """
+    name = cell.key.name if part == CELLS else f"{part}/{cell.key.name}"
+    access = QuestionAccess(cell=name, fingerprint=cell.fingerprint, at=now())
     append_json_line(folder / TOUCHES, access.model_dump_json(), fsync=True)
 
 

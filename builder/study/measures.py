@@ -1,8 +1,9 @@
-"""The primary metric of a study: how it is computed from cells and compared.
+"""A metric of a study: how it is computed from cells and compared.
 
-Accuracies are means over questions, and compared by `statistics`. Macro-F1 and the
-scores of prose are functions of sums over questions, and compared by
-`sample_statistics`. Pure.
+Accuracies and probabilities are means over questions; macro-F1 and the scores of prose
+are functions of sums over questions, and need resamples of the questions. Studies of
+format version 1 are compared by `statistics` and `sample_statistics`, later ones by
+`two_way`. Pure.
 
 Dimensions: Q questions, K statistics of a question, S seeds, R resamples.
 """
@@ -21,6 +22,12 @@ from cotbuild.builder.study.sample_statistics import (
     score_samples,
 )
 from cotbuild.builder.study.statistics import Floats, compare, recipe_accuracy
+from cotbuild.builder.study.target_probability import target_probability_of
+from cotbuild.builder.study.two_way import (
+    TwoWayVariance,
+    resampled_variance,
+    table_variance,
+)
 from cotbuild.schemas.answers.prose_scores import PROSE_METRICS, open_scorer
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Choice
@@ -39,6 +46,9 @@ from cotbuild.student.evaluation.prose_metrics import corpus_scores
 OPTION_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 """The character of each option, by its position, in `AnswerString.choice`."""
 
+ROUNDING = 1e-12
+"""Weighted sums of values from 0 to 1 that are nearer to 0 count as 0."""
+
 Measurements = Sequence[Measurement]
 """Of one recipe, one for each seed, on the same questions."""
 
@@ -48,6 +58,17 @@ class Gain(NamedTuple):
 
     difference: float
     standard_error: float
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of the means of several recipes, as fractions of 1."""
+
+    mean: float
+    variance: TwoWayVariance
+
+
+Weighted = tuple[float, Measurements]
+"""A recipe with its weight in a contrast."""
 
 
 class Measure(ABC):
@@ -66,6 +87,13 @@ class Measure(ABC):
         """Compare two recipes of at least two seeds."""
 
     @abstractmethod
+    def contrast(self, recipes: Sequence[Weighted]) -> Contrast:
+        """Return the weighted sum of recipes, each with the same seeds in order.
+
+        There are at least one recipe and two seeds.
+        """
+
+    @abstractmethod
     def gain(self, trained: Measurements, untrained: Measurement) -> Gain:
         """Compare a recipe with the untrained student.
 
@@ -74,27 +102,46 @@ class Measure(ABC):
         """
 
 
-class AccuracyMeasure(Measure):
-    """A fraction of correct answers."""
+class MeanMeasure(Measure):
+    """A mean over questions of a value between 0 and 1, such as an accuracy."""
 
-    def __init__(self, metric: StudyMetric) -> None:
-        self._metric = metric
+    def __init__(self, values_of: Callable[[Measurement], Floats]) -> None:
+        """`values_of` gives (Q,), from 0 to 1."""
+        self._compute = values_of
+        self._known: dict[int, tuple[Measurement, Floats]] = {}
 
-    def _correct_SQ(self, measured: Measurements) -> list[list[float]]:
-        return [one.answers.correct_by(self._metric) for one in measured]
+    def _values_of(self, measured: Measurement) -> Floats:
+        """Return the values of one student, which are computed once."""
+        known = self._known.get(id(measured))
+        if known is None:
+            # The measurement is kept, so that no other one gets its id.
+            known = measured, self._compute(measured)
+            self._known[id(measured)] = known
+        return known[1]
+
+    def _values_SQ(self, measured: Measurements) -> Floats:
+        return np.stack([self._values_of(one) for one in measured])
 
     def value(self, measured: Measurement) -> float:
-        return measured.answers.percent_correct(self._metric)
+        return 100 * float(self._values_of(measured).mean())
 
     def score(self, measured: Measurements) -> RecipeAccuracy:
-        return recipe_accuracy(self._correct_SQ(measured))
+        return recipe_accuracy(self._values_SQ(measured))
 
     def compare(self, a: Measurements, b: Measurements, *, paired: bool) -> Comparison:
-        return compare(self._correct_SQ(a), self._correct_SQ(b), paired=paired)
+        return compare(self._values_SQ(a), self._values_SQ(b), paired=paired)
+
+    def contrast(self, recipes: Sequence[Weighted]) -> Contrast:
+        first_weight, first = recipes[0]
+        values_SQ = first_weight * self._values_SQ(first)
+        for weight, measured in recipes[1:]:
+            values_SQ = values_SQ + weight * self._values_SQ(measured)
+        values_SQ = _without_rounding(values_SQ)
+        return Contrast(float(values_SQ.mean()), table_variance(values_SQ))
 
     def gain(self, trained: Measurements, untrained: Measurement) -> Gain:
-        a_SQ = np.array(self._correct_SQ(trained))
-        b_Q = np.array(untrained.answers.correct_by(self._metric))
+        a_SQ = self._values_SQ(trained)
+        b_Q = self._values_of(untrained)
         difference_Q = a_SQ.mean(0) - b_Q
         if len(a_SQ) > 1:
             b_SQ = np.tile(b_Q, (len(a_SQ), 1))
@@ -126,6 +173,19 @@ class SumMeasure(Measure):
 
     def compare(self, a: Measurements, b: Measurements, *, paired: bool) -> Comparison:
         return compare_samples(self._samples(a), self._samples(b), paired=paired)
+
+    def contrast(self, recipes: Sequence[Weighted]) -> Contrast:
+        samples = [(weight, self._samples(measured)) for weight, measured in recipes]
+        first = samples[0][1]
+        value_S = np.zeros_like(first.value_S)
+        resampled_SR = np.zeros_like(first.resampled_SR)
+        for weight, one in samples:
+            value_S += weight * one.value_S
+            resampled_SR += weight * one.resampled_SR
+        value_S = _without_rounding(value_S)
+        resampled_SR = _without_rounding(resampled_SR)
+        variance = resampled_variance(value_S, resampled_SR, first.num_questions)
+        return Contrast(float(value_S.mean()), variance)
 
     def gain(self, trained: Measurements, untrained: Measurement) -> Gain:
         a = self._samples(trained)
@@ -160,14 +220,25 @@ class SumMeasure(Measure):
         return samples
 
 
+def _without_rounding(values: Floats) -> Floats:
+    """Return weighted sums of values from 0 to 1 with what only rounding left as 0.
+
+    1 - 0.7 - 0.3 is 6e-17. Of students with the same answers the error is as small, so
+    that it would be significant.
+    """
+    return np.where(np.abs(values) < ROUNDING, 0.0, values)
+
+
 def make_measure(metric: StudyMetric, questions: QuestionSet) -> Measure:
     """Return the measure of a metric on the dev or the test questions.
 
     Raises DataError if macro-F1 is asked of questions that do not share their options,
     ConfigError if a package that scores prose is missing.
     """
+    if metric is StudyMetric.TARGET_PROBABILITY:
+        return MeanMeasure(target_probability_of)
     if metric.is_accuracy:
-        return AccuracyMeasure(metric)
+        return MeanMeasure(partial(_correct_answers, metric))
     if metric.is_macro_f1:
         need_classes(questions, metric)
         if metric is StudyMetric.MACRO_F1:
@@ -179,6 +250,10 @@ def make_measure(metric: StudyMetric, questions: QuestionSet) -> Measure:
         partial(_prose_statistics, metric=name),
         lambda sums_RK: corpus_scores(scorer, name, sums_RK) / 100,
     )
+
+
+def _correct_answers(metric: StudyMetric, measured: Measurement) -> Floats:
+    return np.array(measured.answers.correct_by(metric))
 
 
 def need_classes(questions: QuestionSet, metric: StudyMetric) -> tuple[Choice, ...]:

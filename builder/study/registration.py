@@ -1,58 +1,73 @@
 """What was registered before the first cell, and what has changed since."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cotbuild.builder.study.context import QuestionSplit
 from cotbuild.builder.study.folder import (
+    has_begun,
     lock_registration,
     need_registration,
     now,
     read_cells,
-    read_question_accesses,
     read_registration,
     update_registration,
     write_registration,
 )
+from cotbuild.builder.study.registered import check_version
 from cotbuild.builder.study.results import variant_facts
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
-from cotbuild.schemas.study.declaration import Study
+from cotbuild.schemas.study.parse import AnyStudy
 from cotbuild.schemas.study.record import (
     DeclarationChange,
     QuestionSet,
+    ScoringStudent,
     StudyRegistration,
 )
 
+_ORDERED = ("stages", "tiers")
+"""Lists whose order counts: of the cells, and of the tests."""
+
 
 def register_study(
-    folder: Path, study: Study, dev: QuestionSplit, test: QuestionSplit
+    folder: Path,
+    study: AnyStudy,
+    dev: QuestionSplit,
+    test: QuestionSplit,
+    scoring_students: tuple[ScoringStudent, ...] = (),
 ) -> StudyRegistration:
     """Ensure study.json holds STUDY.yaml as of the first cell, and every change since.
 
-    Raises ConfigError if dev or test holds other questions than at the first cell.
+    Raises ConfigError if dev or test holds other questions than at the first cell, or
+    the format version is another.
     """
     with lock_registration(folder):
         existing = read_registration(folder)
         num_cells = len(read_cells(folder))
         new = make_registration(study, dev.registered, test.registered, now())
         if existing is not None:
-            is_begun = num_cells > 0 or bool(read_question_accesses(folder))
-            if is_begun or existing.digest == new.digest:
+            if has_begun(folder) or existing.digest == new.digest:
+                check_version(folder, existing, study)
                 _check_questions(folder, existing, dev, test)
                 changes = find_changes(existing, study, new.at, num_cells)
                 new = existing.model_copy(
                     update={"changes": (*existing.changes, *changes)}
                 )
+            else:
+                # Trials that were run before the change are still used.
+                processors = existing.seed_processors
+                new = new.model_copy(update={"seed_processors": processors})
+        new = new.model_copy(update={"scoring_students": scoring_students})
         if new != existing:
             write_registration(folder, new)
         return new
 
 
 def make_registration(
-    study: Study, dev: QuestionSet, test: QuestionSet, at: str
+    study: AnyStudy, dev: QuestionSet, test: QuestionSet, at: str
 ) -> StudyRegistration:
     """Return the registration of a study before its first cell; `at` is UTC, ISO 8601."""
     return StudyRegistration(
@@ -65,13 +80,14 @@ def make_registration(
 
 
 def record_variants(
-    folder: Path, study: Study, manifest: Manifest | None
+    folder: Path, study: AnyStudy, manifest: Manifest | None
 ) -> StudyRegistration:
     """Record the build's figures of the variants in study.json, and return the record.
 
     So a later report needs no build. Without a manifest the record stays as it is.
-    Raises ConfigError if no cell was begun.
+    Raises ConfigError if no cell was begun, or with another format version.
     """
+    check_version(folder, need_registration(folder), study)
     facts = variant_facts(study, manifest) if manifest else ()
     if not facts:
         return need_registration(folder)
@@ -84,17 +100,23 @@ def record_variants(
 
 
 def find_changes(
-    record: StudyRegistration, study: Study, at: str, num_cells: int
+    record: StudyRegistration, study: AnyStudy, at: str, num_cells: int
 ) -> list[DeclarationChange]:
     """Return the fields in which `study` differs from what was last recorded.
 
     `source` is left out: the rows and the questions of the build have digests of their
     own.
     """
-    last = _flatten(record.study.model_dump(mode="json"))
+    registered = record.study.model_dump(mode="json")
+    declared = study.model_dump(mode="json")
+    last, current = _flatten(registered), _flatten(declared)
     for change in record.changes:
         last[change.field] = change.now
-    current = _flatten(study.model_dump(mode="json"))
+    for field in _ORDERED:
+        names = last.pop(field, None) or _names(registered, field)
+        current_names = _names(declared, field)
+        if _differ_in_order(names, current_names):
+            last[field], current[field] = names, current_names
     return [
         DeclarationChange(
             field=name,
@@ -108,14 +130,26 @@ def find_changes(
     ]
 
 
-def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one entry for each setting, comparison and stage.
+def _names(declared: Mapping[str, Any], field: str) -> list[str]:
+    return [one["name"] for one in declared.get(field, ())]
 
-    Comparisons and stages go by their names, so a new one in between changes no other.
+
+def _differ_in_order(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether the names that two lists share stand in another order."""
+    shared = set(names) & set(others)
+    return [one for one in names if one in shared] != [
+        one for one in others if one in shared
+    ]
+
+
+def _flatten(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one entry for each setting, claim, tier and stage.
+
+    The named ones go by their names, so a new one in between changes no other.
     """
     entries: dict[str, Any] = {}
     for name, inner in value.items():
-        if name in ("comparisons", "stages"):
+        if name in ("comparisons", "stages", "tiers", "secondary"):
             entries |= {f"{name}.{one['name']}": one for one in inner}
         elif isinstance(inner, dict):
             entries |= {f"{name}.{key}": item for key, item in inner.items()}

@@ -1,21 +1,33 @@
 """From the cells of a study to its results: recipes, comparisons, the gate. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 from pydantic import JsonValue
 
+from cotbuild.builder.study.claim_results import ClaimCells, SeedRuns, claim_results
 from cotbuild.builder.study.classes import recipe_classes
-from cotbuild.builder.study.measures import Measure, make_measure
-from cotbuild.builder.study.statistics import decide, equivalent, holm
+from cotbuild.builder.study.comparisons import (
+    MeasuredCells,
+    exploratory_comparisons,
+    planned_comparisons,
+)
+from cotbuild.builder.study.finished import (
+    FinishedCells,
+    cells_of,
+    order_recipes,
+    test_of,
+)
+from cotbuild.builder.study.measures import Measure, Measurements, make_measure
+from cotbuild.builder.study.paired import compare_with_gate, paired_accuracy
+from cotbuild.builder.study.sensitivity_results import sensitivity_results
 from cotbuild.schemas.evaluation import StudentMetrics
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.declaration import (
     UNTRAINED,
     CellKey,
-    Claim,
-    PlannedComparison,
     Study,
     StudyMetric,
     StudyStage,
@@ -33,16 +45,15 @@ from cotbuild.schemas.study.record import (
     VariantFacts,
 )
 from cotbuild.schemas.study.results import (
-    Comparison,
-    ComparisonResult,
-    ComparisonStatus,
+    ClaimResult,
+    RecipeAccuracy,
     RecipeResult,
     StageResult,
     StudyResults,
 )
-
-FinishedCells = dict[CellKey, Cell]
-"""Cells with answers to the test questions."""
+from cotbuild.schemas.study.version_1 import StudyV1, need_version_1
+from cotbuild.schemas.study.version_2 import StudyV2
+from cotbuild.schemas.transform import Swap
 
 
 def study_results(
@@ -50,74 +61,91 @@ def study_results(
     record: StudyRegistration,
     cells: Mapping[CellKey, Cell],
     touches: Sequence[QuestionAccess],
+    sensitivity: Mapping[CellKey, Cell] = MappingProxyType({}),
 ) -> StudyResults:
-    """Compute all results, with metric, margin and pairing as registered.
+    """Compute all results, by the rules that were registered.
 
-    `study` is STUDY.yaml as of now, `record` study.json, and `touches` the lines of
-    touches.jsonl.
+    `study` is STUDY.yaml as of now, `record` study.json, `touches` the lines of
+    touches.jsonl, and `sensitivity` the cells of that stage.
     """
-    registered = record.study
-    study = study.model_copy(
-        update={
-            "metric": registered.metric,
-            "margin": registered.margin,
-            "paired": registered.paired,
-        }
-    )
     finished = {key: cell for key, cell in cells.items() if cell.test is not None}
-    measured = _Measured(study, make_measure(study.metric, record.test), finished)
-    recipes = _order_recipes(study, finished)
-    results = [_recipe_result(measured, record.test, recipe) for recipe in recipes]
+    measure = make_measure(record.study.metric, record.test)
+    score, comparisons, claims = measure.score, [], tuple[ClaimResult, ...]()
+    swapped = tuple[str, ...]()
+    if isinstance(record.study, StudyV2):
+        current = study if isinstance(study, StudyV2) else record.study
+        claim_cells = ClaimCells(
+            registered=record.study,
+            measure=measure,
+            secondary={
+                metric: make_measure(metric, record.test)
+                for metric in record.study.secondary_metrics
+            },
+            runs=_runs_of(finished, record.study.main),
+        )
+        score = partial(paired_accuracy, measure)
+        comparisons = compare_with_gate(record.study, current, measure, finished)
+        claims = claim_results(claim_cells, current)
+        swapped = _swapped_variants(finished)
+    else:
+        judged = _as_registered(study, record.study)
+        measured = MeasuredCells(judged, measure, finished)
+        comparisons += planned_comparisons(measured, record)
+        comparisons += exploratory_comparisons(measured, record)
+    recipes = order_recipes(study, finished)
+    results = [
+        _recipe_result(study, cells_of(finished, recipe), record.test, recipe, score)
+        for recipe in recipes
+    ]
     return StudyResults(
-        metric=study.metric,
+        metric=record.study.metric,
         num_questions=len(record.test.ids),
         stages=tuple(_stage_result(study, stage, finished) for stage in study.stages),
         untrained=tuple(one for one in results if one.recipe.rows == UNTRAINED),
         recipes=tuple(one for one in results if one.recipe.rows != UNTRAINED),
-        comparisons=(
-            *_planned_results(measured, record),
-            *_exploratory_results(measured, record),
-        ),
+        comparisons=tuple(comparisons),
+        claims=claims,
+        sensitivity=tuple(sensitivity_results(record, score, finished, sensitivity)),
+        swapped=swapped,
         variants=_facts_of_recipes(record, recipes),
         touches=len(touches),
         touched_twice=_find_touched_twice(touches),
     )
 
 
-class _Measured(NamedTuple):
-    """The finished cells of a study, and the metric that they are compared by."""
-
-    study: Study
-    measure: Measure
-    finished: FinishedCells
-
-
-def _order_recipes(study: Study, finished: FinishedCells) -> list[TrainingRecipe]:
-    """Return the recipes of all finished cells, those of the main setting first.
-
-    Then they follow the order of the stages, and those of no stage their names.
-    """
-    keys = study.all_cells()
-    positions: dict[TrainingRecipe, int] = {}
-    for position, key in enumerate(keys):
-        positions.setdefault(key.recipe, position)
-
-    def order(recipe: TrainingRecipe) -> tuple[bool, int, str]:
-        position = positions.get(recipe, len(keys))
-        return recipe.setting != study.main, position, recipe.variant
-
-    return sorted(dict.fromkeys(key.recipe for key in finished), key=order)
+def _as_registered(study: Study, registered: StudyV1) -> StudyV1:
+    """Return STUDY.yaml as of now with the registered metric, margin and pairing."""
+    return need_version_1(study).model_copy(
+        update={
+            "metric": registered.metric,
+            "margin": registered.margin,
+            "paired": registered.paired,
+        }
+    )
 
 
-def _cells_of(finished: FinishedCells, recipe: TrainingRecipe) -> list[Cell]:
-    """Return the recipe's cells by rising seed."""
-    keys = sorted(finished, key=lambda key: key.seed)
-    return [finished[key] for key in keys if key.recipe == recipe]
+def _runs_of(finished: FinishedCells, setting: TrainingSetting) -> SeedRuns:
+    """Return the answers of a setting's cells, by variant and seed."""
+    runs: dict[str, dict[int, Measurement]] = {}
+    for key, cell in finished.items():
+        if key.setting == setting:
+            runs.setdefault(key.variant, {})[key.seed] = test_of(cell)
+    return runs
 
 
-def _test_of(cell: Cell) -> Measurement:
-    assert cell.test is not None, "only finished cells are compared"
-    return cell.test
+def _swapped_variants(finished: FinishedCells) -> tuple[str, ...]:
+    """Return the variants whose rationales are of other questions, by name."""
+    specs = [cell.training.spec for cell in finished.values() if cell.training]
+    swapped = {
+        spec.name
+        for spec in specs
+        if any(
+            isinstance(transform, Swap)
+            for part in spec.parts
+            for transform in part.transforms
+        )
+    }
+    return tuple(sorted(swapped))
 
 
 def _stage_result(
@@ -132,17 +160,21 @@ def _stage_result(
 
 
 def _recipe_result(
-    measured: _Measured, questions: QuestionSet, recipe: TrainingRecipe
+    study: Study,
+    cells: Sequence[Cell],
+    questions: QuestionSet,
+    recipe: TrainingRecipe,
+    score: Callable[[Measurements], RecipeAccuracy],
 ) -> RecipeResult:
-    cells = _cells_of(measured.finished, recipe)
-    tests = [_test_of(cell) for cell in cells]
+    """Return the results of a recipe; `score` gives its primary metric."""
+    tests = [test_of(cell) for cell in cells]
     metrics = [test.figures for test in tests]
     trainings = [cell.training for cell in cells if cell.training]
     first = trainings[0] if trainings else None
     return RecipeResult(
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
-        accuracy=measured.measure.score(tests),
+        accuracy=score(tests),
         raw=_mean_percent(tests, StudyMetric.ACCURACY),
         normalised=_mean_normalised(tests),
         free=_mean_percent(tests, StudyMetric.FREE),
@@ -159,7 +191,7 @@ def _recipe_result(
         train_tokens=first.tokens if first else 0,
         train_seconds=_mean_seconds(trainings),
         precisions=tuple(sorted({one.precision for one in trainings})),
-        settings=_grid_settings(measured.study, first),
+        settings=_grid_settings(study, first),
         curve=first.curve if first else None,
         classes=recipe_classes(tests, questions),
     )
@@ -200,159 +232,7 @@ def _grid_settings(
     if training is None:
         return {}
     config = training.config.model_dump(mode="json")
-    return {name: config[name] for name in study.grid}
-
-
-# -- comparisons ------------------------------------------------------------------------
-
-
-class _UncorrectedComparison(NamedTuple):
-    """A comparison before its p-value is corrected for the family."""
-
-    planned: PlannedComparison
-    setting: TrainingSetting
-    status: ComparisonStatus
-    comparison: Comparison | None
-    """None: not run."""
-
-
-def _planned_results(
-    measured: _Measured, record: StudyRegistration
-) -> list[ComparisonResult]:
-    """Return the comparisons declared before the first cell, corrected as one family.
-
-    One that is not run counts as p = 1.
-    """
-    main = record.study.main
-    family = [
-        _compare_recipes(measured, planned, main)
-        for planned in record.study.comparisons
-    ]
-    ps = [one.comparison.p if one.comparison else 1.0 for one in family]
-    return [
-        _planned_result(one, p_holm, measured.study.margin)
-        for one, p_holm in zip(family, holm(ps), strict=True)
-    ]
-
-
-def _exploratory_results(
-    measured: _Measured, record: StudyRegistration
-) -> list[ComparisonResult]:
-    """Return all other comparisons that are run.
-
-    These are claims declared later, the claims in other settings, and each variant
-    against the gate's.
-    """
-    study, finished = measured.study, measured.finished
-    main, registered = record.study.main, record.study.comparisons
-    trained = [key.setting for key in finished if key.rows != UNTRAINED]
-    others = [setting for setting in dict.fromkeys(trained) if setting != main]
-    candidates = [(one, main) for one in study.comparisons if one not in registered]
-    candidates += [(one, setting) for setting in others for one in registered]
-    candidates += [(one, main) for one in _against_gate(study, finished, main)]
-    results = []
-    for planned, setting in candidates:
-        found = _compare_recipes(measured, planned, setting)
-        if found.comparison is not None:
-            results.append(_exploratory_result(found, found.comparison, study.margin))
-    return results
-
-
-def _against_gate(
-    study: Study, finished: FinishedCells, main: TrainingSetting
-) -> list[PlannedComparison]:
-    """Return a comparison with the gate's variant for each variant without one."""
-    base = study.gate.variant
-    claimed = {frozenset((one.a, one.b)) for one in study.comparisons}
-    recipes = _order_recipes(study, finished)
-    variants = dict.fromkeys(one.variant for one in recipes if one.setting == main)
-    return [
-        PlannedComparison(
-            name=f"{variant}_vs_{base}"[:80],
-            says=f"{variant} beats {base}.",
-            a=variant,
-            b=base,
-            claim=Claim.BEATS,
-        )
-        for variant in variants
-        if variant != base and frozenset((variant, base)) not in claimed
-    ]
-
-
-def _compare_recipes(
-    measured: _Measured, planned: PlannedComparison, setting: TrainingSetting
-) -> _UncorrectedComparison:
-    study, finished = measured.study, measured.finished
-    recipe_a = TrainingRecipe(**setting.model_dump(), variant=planned.a)
-    recipe_b = TrainingRecipe(**setting.model_dump(), variant=planned.b)
-    a, b = _cells_of(finished, recipe_a), _cells_of(finished, recipe_b)
-    if study.paired:
-        a, b = _with_same_seeds(a, b)
-    if min(len(a), len(b)) < 2:
-        status = ComparisonStatus.NOT_RUN
-        return _UncorrectedComparison(planned, setting, status, None)
-    is_complete = all(
-        key in finished
-        for key in study.all_cells()
-        if key.recipe in (recipe_a, recipe_b)
-    )
-    status = ComparisonStatus.FINAL if is_complete else ComparisonStatus.INTERIM
-    comparison = measured.measure.compare(
-        [_test_of(cell) for cell in a],
-        [_test_of(cell) for cell in b],
-        paired=study.paired,
-    )
-    return _UncorrectedComparison(planned, setting, status, comparison)
-
-
-def _with_same_seeds(a: list[Cell], b: list[Cell]) -> tuple[list[Cell], list[Cell]]:
-    shared = {cell.key.seed for cell in a} & {cell.key.seed for cell in b}
-    return (
-        [cell for cell in a if cell.key.seed in shared],
-        [cell for cell in b if cell.key.seed in shared],
-    )
-
-
-def _planned_result(
-    found: _UncorrectedComparison, p_holm: float, margin: float
-) -> ComparisonResult:
-    planned, comparison = found.planned, found.comparison
-    if comparison is None:
-        return ComparisonResult(
-            planned=planned,
-            setting=found.setting,
-            exploratory=False,
-            standing=found.status,
-            comparison=None,
-            p_holm=None,
-            equivalent=None,
-            outcome=None,
-        )
-    return ComparisonResult(
-        planned=planned,
-        setting=found.setting,
-        exploratory=False,
-        standing=found.status,
-        comparison=comparison,
-        p_holm=p_holm,
-        equivalent=equivalent(comparison, margin),
-        outcome=decide(planned.claim, comparison, p_holm, margin),
-    )
-
-
-def _exploratory_result(
-    found: _UncorrectedComparison, comparison: Comparison, margin: float
-) -> ComparisonResult:
-    return ComparisonResult(
-        planned=found.planned,
-        setting=found.setting,
-        exploratory=True,
-        standing=found.status,
-        comparison=comparison,
-        p_holm=None,
-        equivalent=equivalent(comparison, margin),
-        outcome=decide(found.planned.claim, comparison, comparison.p, margin),
-    )
+    return {name: config[name] for name in study.search_grid}
 
 
 # -- the gate ---------------------------------------------------------------------------

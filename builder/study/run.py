@@ -1,76 +1,128 @@
-"""Running a study: the gate on dev first, then the cells of each stage.
+"""Running a study: the gate on dev first, then the cells, with a report now and then.
 
 Several processes may run one study together. They share its work by locks in the
 study's working folder.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
 
-from cotbuild.builder.study.cell import (
-    delete_weights,
-    evaluate_dev,
-    finish_dev,
-    finish_test,
-)
+from cotbuild.builder.study.cell import finish_dev, finish_test
+from cotbuild.builder.study.check_cells import check_cells
 from cotbuild.builder.study.context import StudyContext
 from cotbuild.builder.study.folder import (
+    CELLS,
     need_registration,
+    read_cell,
     read_cells,
     update_registration,
-    work_folder,
+)
+from cotbuild.builder.study.grid import (
+    delete_grid_weights,
+    recipe_settings,
+    run_grid,
 )
 from cotbuild.builder.study.measures import make_measure
-from cotbuild.builder.study.plan import CellPlan, Settings, grid_points
+from cotbuild.builder.study.phases import study_phases
+from cotbuild.builder.study.plan import CellPlan
+from cotbuild.builder.study.processors import belongs_here, left_line
 from cotbuild.builder.study.results import decide_gate
+from cotbuild.builder.study.search import chosen_settings, run_search
+from cotbuild.builder.study.sensitivity import run_sensitivity
+from cotbuild.builder.study.tasks import StudyTask, run_tasks
 from cotbuild.schemas.errors import DataError
-from cotbuild.schemas.files import file_lock
-from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study, TrainingRecipe
+from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study
 from cotbuild.schemas.study.record import (
     Cell,
-    ChosenHyperparameters,
     GateResult,
     Measurement,
     StudyRegistration,
 )
+from cotbuild.schemas.study.version_2 import StudyV2
 
-POLL_S = 5.0
-"""Seconds between two looks at the cells that another process is running."""
+_REGISTER_ANEW = (
+    " Change STUDY.yaml and move cells/ away: the next call registers the study anew."
+)
+"""What to do after a gate that failed: version 2 runs what its first cell registered."""
 
 
-class StudyTask(NamedTuple):
-    """A unit of work that one process does while others do other tasks.
+def run_study(context: StudyContext, report: Callable[[], None]) -> None:
+    """Run what is left of a study.
 
-    Doing it again is cheap: the task finds its result on disk.
+    `report` is called after each stage of version 1, and after each look of version 2,
+    in which this process finished a cell, and at the end. Raises DataError, before any
+    test question is evaluated, if the gate fails.
     """
+    study, registered = context.study, context.registered
+    if isinstance(study, StudyV2) and isinstance(registered, StudyV2):
+        _run_looks(context, study, registered, report)
+    else:
+        _run_stages(context, report)
 
-    name: str
-    do: Callable[[], None]
 
-
-def run_study(context: StudyContext, after_stage: Callable[[], None]) -> None:
-    """Run what is left of all stages.
-
-    `after_stage` is called after each stage in which this process finished a cell, and
-    after the last stage. Raises DataError, before any test question is evaluated, if
-    the gate fails.
-    """
+def _run_stages(context: StudyContext, report: Callable[[], None]) -> None:
+    """Run a study of version 1: the gate, then stage by stage, each with its grid."""
     study = context.study
-    _run_gate(context)
-    students = dict.fromkeys(cell.student for cell in study.all_cells())
-    baselines = [
-        _test_task(context, untrained_key(study, student)) for student in students
-    ]
+    keys = study.gate_cells()
+    run_grid(context, keys, [_dev_task(context, _gate_baseline(study))])
+    _run_gate(context, study)
+    baselines = [_test_task(context, key) for key in untrained_cells(study, study)]
     for stage in study.stages:
         keys = list(study.cells(stage))
-        _run_grid(context, keys, baselines)
+        run_grid(context, keys, baselines)
         num_finished = len(context.durations)
-        _run_tasks(context, [_test_task(context, key) for key in keys])
-        _delete_grid_weights(context)
+        run_tasks(context, [_test_task(context, key) for key in keys])
+        delete_grid_weights(context)
         if len(context.durations) > num_finished or stage is study.stages[-1]:
-            after_stage()
+            report()
+
+
+def _run_looks(
+    context: StudyContext,
+    study: StudyV2,
+    registered: StudyV2,
+    report: Callable[[], None],
+) -> None:
+    """Run a study of version 2: hyperparameters and the gate, then look by look.
+
+    All of that is as registered; stages that `study` adds are further cells.
+    """
+    run_search(context, registered, [_dev_task(context, _gate_baseline(registered))])
+    _run_gate(context, registered)
+    baselines = untrained_cells(study, registered)
+    run_tasks(context, [_test_task(context, key) for key in baselines])
+    phases = study_phases(study, registered)
+    for phase in phases:
+        num_finished = len(context.durations)
+        run_tasks(context, [_test_task(context, key) for key in phase.cells])
+        if len(context.durations) > num_finished or phase is phases[-1]:
+            context.ui.say(_phase_line(context, phase.name, phase.cells))
+            report()
+    if study.sensitivity is not None and not _unfinished_seeds(context):
+        run_sensitivity(context, study.sensitivity, registered)
+        report()
+    line = left_line(context.folder, _unfinished_seeds(context))
+    if line is not None:
+        context.ui.say(line)
+
+
+def _phase_line(context: StudyContext, name: str, keys: Sequence[CellKey]) -> str:
+    cells = read_cells(context.folder)
+    num_done = sum(key in cells and cells[key].test is not None for key in keys)
+    return f"{name}: {num_done} of {len(keys)} cells are finished"
+
+
+def _unfinished_seeds(context: StudyContext) -> list[int]:
+    cells, keys = read_cells(context.folder), context.study.all_cells()
+    return [key.seed for key in keys if key not in cells or cells[key].test is None]
+
+
+def untrained_cells(study: Study, registered: Study) -> list[CellKey]:
+    """Return the cell of each untrained student, with the gate variant's prompts.
+
+    `study` names the students, `registered` the gate.
+    """
+    students = dict.fromkeys(cell.student for cell in study.all_cells())
+    return [untrained_key(registered, student) for student in students]
 
 
 def untrained_key(study: Study, student: str) -> CellKey:
@@ -87,25 +139,27 @@ def untrained_key(study: Study, student: str) -> CellKey:
 # -- the gate ---------------------------------------------------------------------------
 
 
-def gate_cells(study: Study) -> list[CellKey]:
-    """Return the cells of the first stage that decide the gate."""
-    return [
-        cell
-        for cell in study.cells(study.stages[0])
-        if cell.variant == study.gate.variant and cell.setting == study.main
-    ]
+def _gate_baseline(study: Study) -> CellKey:
+    return untrained_key(study, study.main.student)
 
 
-def _run_gate(context: StudyContext) -> None:
-    """Decide the gate from the cells' dev answers, and record it.
+def _run_gate(context: StudyContext, study: Study) -> None:
+    """Decide the gate of a declaration from the dev answers of its cells, and record it.
 
     It is decided anew in each call; answers on disk are not computed again.
     """
-    study = context.study
-    baseline, keys = untrained_key(study, study.main.student), gate_cells(study)
-    _run_grid(context, keys, [_dev_task(context, baseline)])
-    _run_tasks(context, [_dev_task(context, key) for key in keys])
+    keys = study.gate_cells()
+    baseline = _gate_baseline(study)
+    run_tasks(context, [_dev_task(context, key) for key in (baseline, *keys)])
     cells = read_cells(context.folder)
+    missing = [key.seed for key in keys if key not in cells or cells[key].dev is None]
+    if missing:
+        raise DataError(
+            f"gate: cells with seeds {missing} are left to the kind of processor that "
+            "began them. Run the study on such a machine first."
+        )
+    of_gate = {key: cells[key] for key in (baseline, *keys)}
+    check_cells(need_registration(context.folder), of_gate, CELLS)
     trained = [_dev_of(cells[key]) for key in keys]
     measure = make_measure(study.metric, context.dev.registered)
     result = decide_gate(study, measure, trained, _dev_of(cells[baseline]))
@@ -115,10 +169,13 @@ def _run_gate(context: StudyContext) -> None:
         f"student on dev, standard error {result.standard_error:.1f}"
     )
     if not result.passed:
+        is_first_version = study.format_version == 1
+        hint = "grid" if is_first_version else "hyperparameters"
+        anew = "" if is_first_version else _REGISTER_ANEW
         raise DataError(
             f"gate failed: {summary}; {result.needed:g} standard errors are required. "
             "No test question was evaluated. Try more rows or epochs, another learning "
-            "rate (grid), a larger student, another label form, or easier data."
+            f"rate ({hint}), a larger student, another label form, or easier data.{anew}"
         )
     context.ui.say(f"gate passed: {summary}")
 
@@ -132,142 +189,41 @@ def _dev_of(cell: Cell) -> Measurement:
     return cell.dev
 
 
+# -- tasks ------------------------------------------------------------------------------
+
+
 def _dev_task(context: StudyContext, key: CellKey) -> StudyTask:
-    return StudyTask(key.name, lambda: finish_dev(context, _plan_cell(context, key)))
+    def do() -> None:
+        cell = read_cell(context.folder, key)
+        is_done = cell is not None and cell.dev is not None
+        if is_done or _is_ours(context, key):
+            finish_dev(context, _plan_cell(context, key))
+
+    return StudyTask(key.name, do)
 
 
 def _test_task(context: StudyContext, key: CellKey) -> StudyTask:
-    return StudyTask(key.name, lambda: finish_test(context, _plan_cell(context, key)))
+    def do() -> None:
+        cell = read_cell(context.folder, key)
+        is_done = cell is not None and cell.test is not None
+        if is_done or _is_ours(context, key):
+            finish_test(context, _plan_cell(context, key))
+
+    return StudyTask(key.name, do)
+
+
+def _is_ours(context: StudyContext, key: CellKey) -> bool:
+    """Whether this kind of processor runs a cell; in version 1 any kind does.
+
+    So does any that evaluates the untrained student, which no seed belongs to.
+    """
+    if not isinstance(context.study, StudyV2) or key.rows == UNTRAINED:
+        return True
+    return belongs_here(context.folder, key.seed)
 
 
 def _plan_cell(context: StudyContext, key: CellKey) -> CellPlan:
-    """Plan a cell with the grid settings that its recipe has chosen."""
-    chosen = _chosen_settings(context)
-    return context.planner.plan(key, chosen.get(_grid_recipe(context.study, key), {}))
-
-
-# -- the grid ---------------------------------------------------------------------------
-
-
-def _grid_recipe(study: Study, key: CellKey) -> TrainingRecipe:
-    """Return the recipe whose grid choice applies to a cell.
-
-    The grid is tried with the main setting's number of rows alone.
-    """
-    return key.recipe.model_copy(update={"rows": study.main.rows})
-
-
-def _chosen_settings(context: StudyContext) -> dict[TrainingRecipe, Settings]:
-    return {
-        one.recipe: one.settings for one in need_registration(context.folder).chosen
-    }
-
-
-def _run_grid(
-    context: StudyContext, keys: Sequence[CellKey], baselines: Sequence[StudyTask]
-) -> None:
-    """Choose grid settings for the recipes of the cells, and do the baseline tasks."""
-    study = context.study
-    recipes: list[TrainingRecipe] = []
-    if study.grid:
-        chosen = _chosen_settings(context)
-        needed = dict.fromkeys(_grid_recipe(study, key) for key in keys)
-        recipes = [recipe for recipe in needed if recipe not in chosen]
-    tasks = [
-        _grid_task(context, recipe, point)
-        for recipe in recipes
-        for point in grid_points(study)
-    ]
-    _run_tasks(context, [*baselines, *tasks])
-    for recipe in recipes:
-        _choose_best(context, recipe)
-
-
-def _grid_task(
-    context: StudyContext, recipe: TrainingRecipe, point: Settings
-) -> StudyTask:
-    plan = _plan_grid_point(context, recipe, point)
-    name = f"grid.{plan.fingerprint[:16]}"
-    return StudyTask(name, partial(_try_point, context, recipe, point))
-
-
-def _plan_grid_point(
-    context: StudyContext, recipe: TrainingRecipe, point: Settings
-) -> CellPlan:
-    """Plan a grid point, which is tried with the first seed."""
-    seed = context.study.stages[0].seeds[0]
-    return context.planner.plan(CellKey(**recipe.model_dump(), seed=seed), point)
-
-
-def _try_point(context: StudyContext, recipe: TrainingRecipe, point: Settings) -> None:
-    """Evaluate a grid point on dev.
-
-    If the recipe has chosen meanwhile, the point's weights and answers may be deleted.
-    """
-    if recipe not in _chosen_settings(context):
-        context.ui.say(f"grid: {recipe.variant} with {point}")
-        evaluate_dev(context, _plan_grid_point(context, recipe, point))
-
-
-def _choose_best(context: StudyContext, recipe: TrainingRecipe) -> None:
-    """Record the best grid point of a recipe, the first of equals."""
-    with file_lock(work_folder(context.folder) / "choice.lock", wait=True):
-        if recipe in _chosen_settings(context):
-            return
-        points = grid_points(context.study)
-        measure = make_measure(context.study.metric, context.dev.registered)
-        values = []
-        for point in points:
-            dev = evaluate_dev(context, _plan_grid_point(context, recipe, point))
-            values.append(measure.value(dev))
-        choice = ChosenHyperparameters(
-            recipe=recipe,
-            settings=points[values.index(max(values))],
-            tried=tuple(zip(points, values, strict=True)),
-        )
-        update_registration(context.folder, lambda record: _with_choice(record, choice))
-
-
-def _with_choice(
-    record: StudyRegistration, choice: ChosenHyperparameters
-) -> StudyRegistration:
-    return record.model_copy(update={"chosen": (*record.chosen, choice)})
-
-
-def _delete_grid_weights(context: StudyContext) -> None:
-    """Delete the weights of grid points that were not chosen.
-
-    Called when no process is running the grid any more.
-    """
-    if context.keep_weights:
-        return
-    for recipe, settings in _chosen_settings(context).items():
-        for point in grid_points(context.study):
-            if point != settings:
-                delete_weights(context, _plan_grid_point(context, recipe, point))
-
-
-# -- shared work ------------------------------------------------------------------------
-
-
-def _run_tasks(context: StudyContext, tasks: Sequence[StudyTask]) -> None:
-    """Do each task that no other process is doing; return when all are done."""
-    left, is_reported = list(tasks), False
-    while left:
-        busy = [task for task in left if not _do_if_free(context, task)]
-        if busy and not is_reported:
-            names = ", ".join(task.name for task in busy)
-            context.ui.say(f"waiting for another process: {names}")
-            is_reported = True
-        if busy:
-            time.sleep(POLL_S)
-        left = busy
-
-
-def _do_if_free(context: StudyContext, task: StudyTask) -> bool:
-    """Do a task and return True, or return False if another process is doing it."""
-    path = work_folder(context.folder) / f"{task.name}.lock"
-    with file_lock(path, wait=False) as is_ours:
-        if is_ours:
-            task.do()
-        return is_ours
+    """Plan a cell with the settings that were chosen for it on dev."""
+    if isinstance(context.study, StudyV2):
+        return context.planner.plan(key, chosen_settings(context))
+    return context.planner.plan(key, recipe_settings(context, key))

@@ -1,4 +1,4 @@
-"""A study as STUDY.yaml declares it before the first cell.
+"""What both versions of STUDY.yaml declare before the first cell.
 
 A *recipe* is a student, a variant, a number of rationales and a loss. A *cell* is a
 recipe with one seed: one trained student, evaluated. All recipes of a *setting*
@@ -6,33 +6,36 @@ recipe with one seed: one trained student, evaluated. All recipes of a *setting*
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal
 
 from pydantic import (
+    Discriminator,
     Field,
     JsonValue,
     StringConstraints,
+    Tag,
     ValidationError,
-    model_validator,
 )
 
 from cotbuild.schemas.names import ConfigName, SplitName
-from cotbuild.schemas.record import FORMAT_VERSION, Record, explain_validation_error
+from cotbuild.schemas.record import Record, explain_validation_error
 from cotbuild.schemas.training import Loss, TrainConfig
 
 UNTRAINED = 0
 """`rows` of a cell whose student was not trained."""
 PER_CELL_SETTINGS = ("variant", "student", "revision", "seed", "rows", "loss")
 """Fields of TrainConfig that differ from cell to cell."""
+MAX_HELD_OUT = 1_000_000
+"""Most questions that a study may hold out from training."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@.+)?", re.ASCII)
 OneLine = Annotated[
     str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\n\r]+$")
 ]
 
 
-def _without_folders(name: str) -> str:
+def without_folders(name: str) -> str:
     """Return a Hub id as it is, and the last part of a path."""
     return name if _HUB_ID.fullmatch(name) else name.rstrip("/").rpartition("/")[2]
 
@@ -44,6 +47,8 @@ class StudyMetric(StrEnum):
     ACCURACY = "accuracy"
     NORMALISED = "normalised"  # forced choice by log-likelihood per character
     FREE = "free"  # free greedy answers
+    # Probability of the target among the options: a softmax of their log-likelihoods.
+    TARGET_PROBABILITY = "target_probability"
     # Of questions that share their options: mean F1 of the classes that are a target.
     MACRO_F1 = "macro_f1"  # forced choice
     FREE_MACRO_F1 = "free_macro_f1"  # free greedy answers
@@ -69,7 +74,12 @@ class StudyMetric(StrEnum):
     @property
     def is_prose(self) -> bool:
         """Whether it scores answers in prose."""
-        return not (self.is_accuracy or self.is_macro_f1)
+        return self in (StudyMetric.CHRF2, StudyMetric.BLEU, StudyMetric.ROUGE_L)
+
+    @property
+    def is_question_mean(self) -> bool:
+        """Whether it is a mean over questions of a value from 0 to 1."""
+        return self.is_accuracy or self is StudyMetric.TARGET_PROBABILITY
 
 
 class StudyQuestions(Record):
@@ -86,8 +96,39 @@ class StudyQuestions(Record):
     )
 
 
+class HeldOutQuestions(Record):
+    """Questions of the split that the build has rationales of, held out from training.
+
+    No cell of the study trains on one of them, or on a question with the same text.
+    """
+
+    split: SplitName = Field(
+        description="Split of the build's rationales, such as train."
+    )
+    unseen: Literal[True] = Field(description="That no cell trains on them: true.")
+    count: int = Field(ge=2, le=MAX_HELD_OUT, description="Number of questions.")
+    by: Literal["id_digest"] = Field(
+        default="id_digest",
+        description="Order in which they are taken: id_digest, by a digest of their ids.",
+    )
+
+
+def _questions_kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "held_out" if "unseen" in value else "in_order"
+    return "held_out" if isinstance(value, HeldOutQuestions) else "in_order"
+
+
+AnyQuestions = Annotated[
+    Annotated[StudyQuestions, Tag("in_order")]
+    | Annotated[HeldOutQuestions, Tag("held_out")],
+    Discriminator(_questions_kind),
+]
+"""Questions of an evaluation split, or with `unseen` some held out from training."""
+
+
 class Claim(StrEnum):
-    """A claim about recipes A and B, made before the first cell is trained."""
+    """A claim of a study of version 1, made before the first cell is trained."""
 
     BEATS = "beats"
     AS_GOOD = "as_good"
@@ -155,7 +196,7 @@ class TrainingSetting(Record):
     @property
     def student_name(self) -> str:
         """The student's name for a published report: a path by its last part alone."""
-        return _without_folders(self.student)
+        return without_folders(self.student)
 
 
 class TrainingRecipe(TrainingSetting):
@@ -192,42 +233,28 @@ class CellKey(TrainingRecipe):
 
 
 class Study(Record):
-    """The content of STUDY.yaml.
+    """What the content of STUDY.yaml has in both versions.
 
     The first cell fixes all of it but the stages; the report lists later changes.
     """
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+    format_version: int = Field(description="Format version.")
     name: OneLine = Field(description="Title of the report.")
     source: str = Field(
         min_length=1, description="Folder of a build, or a release as ORG/NAME@TAG."
     )
-    dev: StudyQuestions = Field(description="Dev questions, for the gate and the grid.")
-    test: StudyQuestions = Field(
+    dev: AnyQuestions = Field(
+        description="Dev questions, for the gate and hyperparameters."
+    )
+    test: AnyQuestions = Field(
         description="Test questions, used once per cell for the results."
     )
     metric: StudyMetric = Field(
         default=StudyMetric.ACCURACY, description="Primary metric."
     )
-    margin: float = Field(
-        default=2.0,
-        gt=0,
-        description="Difference up to which two recipes count as equally good, points.",
-    )
-    paired: bool = Field(
-        default=False,
-        description="Whether to pair runs with the same seed.",
-    )
-    comparisons: tuple[PlannedComparison, ...] = Field(
-        min_length=1, description="Planned comparisons."
-    )
     gate: Gate = Field(default=Gate(), description="Gate on dev.")
     train: dict[str, JsonValue] = Field(
         default={}, description="Settings of `cotbuild train` for all cells."
-    )
-    grid: dict[str, tuple[JsonValue, ...]] = Field(
-        default={},
-        description="Setting to the values that every variant tries on dev, with the first seed.",
     )
     stages: tuple[StudyStage, ...] = Field(
         min_length=1, description="Stages, in the order in which they run."
@@ -244,92 +271,95 @@ class Study(Record):
     @property
     def source_name(self) -> str:
         """The source's name for a published report: a path by its last part alone."""
-        return _without_folders(self.source)
+        return without_folders(self.source)
+
+    @property
+    def search_grid(self) -> Mapping[str, tuple[JsonValue, ...]]:
+        """The values that are tried on dev, by the name of the setting."""
+        return {}
 
     def cells(self, stage: StudyStage) -> Iterator[CellKey]:
-        """Return the cells of a stage in the order in which they run.
-
-        The gate's variant comes first, then seed by seed, so that a part of the stage
-        can be compared already.
-        """
-        cells = [
-            CellKey(variant=variant, student=student, rows=rows, loss=loss, seed=seed)
-            for student in stage.students
-            for rows in stage.rows
-            for loss in stage.losses
-            for seed in stage.seeds
-            for variant in stage.variants
-        ]
-        return iter(sorted(cells, key=lambda cell: cell.variant != self.gate.variant))
+        """Return the cells of a stage in the order in which they run: seed by seed."""
+        for student in stage.students:
+            for rows in stage.rows:
+                for loss in stage.losses:
+                    for seed in stage.seeds:
+                        for variant in stage.variants:
+                            yield CellKey(
+                                variant=variant,
+                                student=student,
+                                rows=rows,
+                                loss=loss,
+                                seed=seed,
+                            )
 
     def all_cells(self) -> list[CellKey]:
         """Return the cells of all stages in order, each once."""
         cells = [cell for stage in self.stages for cell in self.cells(stage)]
         return list(dict.fromkeys(cells))
 
-    @model_validator(mode="after")
-    def _check_study(self) -> Self:
-        _check_unique("comparisons", [claim.name for claim in self.comparisons])
-        _check_unique("stages", [stage.name for stage in self.stages])
-        self._check_settings()
-        self._check_comparisons()
-        self._check_student_names()
-        if self.gate.variant not in self.stages[0].variants:
-            raise ValueError(
-                f"the gate needs {self.gate.variant!r}, expected it in the first stage"
-            )
-        return self
+    def gate_cells(self) -> list[CellKey]:
+        """Return the cells that decide the gate, in the main setting."""
+        return [
+            cell
+            for cell in self.cells(self.stages[0])
+            if cell.variant == self.gate.variant and cell.setting == self.main
+        ]
 
-    def _check_settings(self) -> None:
-        known = sorted(set(TrainConfig.model_fields) - set(PER_CELL_SETTINGS))
-        for name in [*self.train, *self.grid]:
-            if name not in known:
-                raise ValueError(
-                    f"train and grid have {name!r}, expected one of {known}"
-                )
-        for name, value in self.train.items():
-            _check_setting(name, value)
-        for name, values in self.grid.items():
-            if not values:
-                raise ValueError(f"grid {name!r} has no values, expected at least one")
-            for value in values:
-                _check_setting(name, value)
-        both = sorted(set(self.train) & set(self.grid))
-        if both:
+
+def check_stages(study: Study) -> None:
+    """Raise ValueError unless the stages and the gate fit each other."""
+    check_unique("stages", [stage.name for stage in study.stages])
+    _check_student_names(study)
+    if study.gate.variant not in study.stages[0].variants:
+        raise ValueError(
+            f"the gate needs {study.gate.variant!r}, expected it in the first stage"
+        )
+
+
+def _check_student_names(study: Study) -> None:
+    """Check that cells of different students have files of different names."""
+    students: dict[str, str] = {}
+    for cell in study.all_cells():
+        student = students.setdefault(cell.name, cell.student)
+        if student != cell.student:
             raise ValueError(
-                f"train and grid both have {both}, expected each in one of them"
+                f"students {student!r} and {cell.student!r}: "
+                "expected last parts that differ"
             )
 
-    def _check_comparisons(self) -> None:
-        """Check that the stages train every compared variant in the main setting."""
-        main = self.main
-        trained = {cell.variant for cell in self.all_cells() if cell.setting == main}
-        for comparison in self.comparisons:
-            missing = sorted({comparison.a, comparison.b} - trained)
-            if missing:
-                raise ValueError(
-                    f"comparison {comparison.name!r} needs {missing}, which no stage trains "
-                    f"with {main.student}, {main.rows} rows and loss {main.loss.value}, "
-                    "expected one that does"
-                )
 
-    def _check_student_names(self) -> None:
-        """Check that cells of different students have files of different names."""
-        students: dict[str, str] = {}
-        for cell in self.all_cells():
-            student = students.setdefault(cell.name, cell.student)
-            if student != cell.student:
-                raise ValueError(
-                    f"students {student!r} and {cell.student!r}: "
-                    "expected last parts that differ"
-                )
-
-
-def _check_unique(field: str, names: list[str]) -> None:
+def check_unique(field: str, names: Sequence[str]) -> None:
+    """Raise ValueError if a name occurs twice."""
     if len(set(names)) < len(names):
         raise ValueError(
-            f"{field} {names} are not all named differently, expected a name each"
+            f"{field} {list(names)} are not all named differently, expected a name each"
         )
+
+
+def check_settings(
+    train: Mapping[str, JsonValue],
+    grid: Mapping[str, tuple[JsonValue, ...]],
+    fields: str = "train and grid",
+) -> None:
+    """Raise ValueError unless both hold settings of `cotbuild train`, none in both.
+
+    `fields` is what an error calls them.
+    """
+    known = sorted(set(TrainConfig.model_fields) - set(PER_CELL_SETTINGS))
+    for name in [*train, *grid]:
+        if name not in known:
+            raise ValueError(f"{fields} have {name!r}, expected one of {known}")
+    for name, value in train.items():
+        _check_setting(name, value)
+    for name, values in grid.items():
+        if not values:
+            raise ValueError(f"grid {name!r} has no values, expected at least one")
+        for value in values:
+            _check_setting(name, value)
+    both = sorted(set(train) & set(grid))
+    if both:
+        raise ValueError(f"{fields} both have {both}, expected each in one of them")
 
 
 def _check_setting(name: str, value: JsonValue) -> None:

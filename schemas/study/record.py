@@ -11,11 +11,12 @@ from cotbuild.schemas.question import Choice
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.study.declaration import (
     CellKey,
-    Study,
     StudyMetric,
     TrainingRecipe,
 )
-from cotbuild.schemas.training import Precision, TrainConfig
+from cotbuild.schemas.study.option_scores import OptionScores
+from cotbuild.schemas.study.parse import AnyStudy
+from cotbuild.schemas.training import Execution, Precision, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 
 
@@ -35,7 +36,9 @@ class AnswerString(Record):
     normalised: str = Field(
         description="Correct by forced choice on log-likelihood per character."
     )
-    free: str = Field(description="Correct by the free greedy answer.")
+    free: str = Field(
+        description="Correct by the free greedy answer; - where none was generated."
+    )
     forced: str = Field(
         description="Whether the separator after the rationale was appended."
     )
@@ -50,11 +53,16 @@ class AnswerString(Record):
     )
 
     def correct_by(self, metric: StudyMetric) -> list[float]:
-        """Return 1.0 or 0.0 per question by an accuracy; 0.0 where it does not apply."""
+        """Return 1.0 or 0.0 per question by an accuracy; 0.0 where it does not apply.
+
+        By the free answer it is of the questions that were answered freely: the same
+        ones for every cell of a study.
+        """
+        free = self.free.replace("-", "") or self.free
         flags = {
             StudyMetric.ACCURACY: self.correct,
             StudyMetric.NORMALISED: self.normalised,
-            StudyMetric.FREE: self.free,
+            StudyMetric.FREE: free,
         }[metric]
         return [float(flag == "1") for flag in flags]
 
@@ -90,6 +98,19 @@ class Measurement(Record):
         description="Statistics of answers in prose, by metric; empty for other "
         "questions.",
     )
+    option_scores: OptionScores | None = Field(
+        default=None,
+        exclude_if=lambda scores: scores is None,
+        description="Log-likelihood of every option; None if no question has options, or "
+        "in a cell from before they were kept.",
+    )
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        exclude_if=lambda temperature: temperature is None,
+        description="Temperature of P(target | options), fitted on the dev questions; None "
+        "if it is no metric of the study.",
+    )
 
 
 class Curve(Record):
@@ -113,6 +134,11 @@ class TrainingRecord(Record):
     config: TrainConfig = Field(description="Settings, resolved.")
     precision: Precision = Field(
         description="Precision of matrix products on the machine that trained it."
+    )
+    execution: Execution | None = Field(
+        default=None,
+        exclude_if=lambda execution: execution is None,
+        description="How its updates were computed; None if the cell did not record it.",
     )
     spec: VariantSpec = Field(description="Variant trained on.")
     rationales: str = Field(
@@ -157,6 +183,12 @@ class Cell(Record):
     )
     versions: dict[str, str] = Field(
         description="Versions of cotbuild and the libraries that affect results."
+    )
+    processor: str | None = Field(
+        default=None,
+        exclude_if=lambda processor: processor is None,
+        description="Kind of processor that it was trained and evaluated on; None: not "
+        "recorded.",
     )
     finished_at: str = Field(description="Time in UTC, ISO 8601.")
 
@@ -217,6 +249,46 @@ class ChosenHyperparameters(Record):
     )
 
 
+class TrialValue(Record):
+    """What one trial of a point of the grid reached on dev."""
+
+    variant: str = Field(description="Variant that was trained.")
+    seed: int = Field(ge=0, description="Seed it was trained with.")
+    value: float = Field(description="Primary metric on dev, from 0 to 100.")
+
+
+class TriedSettings(Record):
+    """A point of the grid of hyperparameters."""
+
+    settings: dict[str, JsonValue] = Field(description="The point's settings.")
+    mean: float = Field(description="Mean of `values`.")
+    values: tuple[TrialValue, ...] = Field(
+        min_length=1, description="Its trials, one per variant and seed."
+    )
+
+
+class HyperparameterChoice(Record):
+    """The settings of all cells: the point with the best mean on dev."""
+
+    settings: dict[str, JsonValue] = Field(description="Chosen settings.")
+    tried: tuple[TriedSettings, ...] = Field(
+        min_length=1, description="Every point of the grid."
+    )
+
+
+class SensitivityChoice(HyperparameterChoice):
+    """The settings that a variant chose for itself in the sensitivity stage."""
+
+    variant: str = Field(description="Variant that they were chosen for.")
+
+
+class SeedProcessor(Record):
+    """The kind of processor that all cells of a seed are run on."""
+
+    seed: int = Field(ge=0, description="The seed.")
+    processor: str = Field(description="Kind of processor, such as its name and units.")
+
+
 class VariantFacts(Record):
     """Properties of a variant, as the build records them."""
 
@@ -235,13 +307,28 @@ class VariantFacts(Record):
     )
 
 
+class ScoringStudent(Record):
+    """A student whose scores chose the words of variants, as a scores file names it."""
+
+    file: str = Field(description="Name of the scores file among the build's variants.")
+    student: str = Field(description="Identity of the student.")
+    variants: tuple[str, ...] = Field(
+        description="Variants of the study made with the file."
+    )
+    num_seen: int | None = Field(
+        ge=0,
+        description="Dev and test questions that the student was trained on, by their "
+        "texts; None if the scores file does not record what it was trained on.",
+    )
+
+
 class StudyRegistration(Record):
     """The content of study.json: STUDY.yaml before the first cell, and later changes."""
 
     format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
     digest: str = Field(description="Digest of `study`.")
     at: str = Field(description="Time of registration in UTC, ISO 8601.")
-    study: Study = Field(description="The registered declaration.")
+    study: AnyStudy = Field(description="The registered declaration.")
     dev: QuestionSet = Field(description="Dev questions.")
     test: QuestionSet = Field(description="Test questions.")
     changes: tuple[DeclarationChange, ...] = Field(
@@ -252,6 +339,27 @@ class StudyRegistration(Record):
     )
     chosen: tuple[ChosenHyperparameters, ...] = Field(
         default=(), description="Choices from the grid; empty for a grid of one point."
+    )
+    choice: HyperparameterChoice | None = Field(
+        default=None,
+        exclude_if=lambda choice: choice is None,
+        description="Settings of all cells, chosen on dev; None before that, and if there "
+        "was nothing to choose from.",
+    )
+    sensitivity: tuple[SensitivityChoice, ...] = Field(
+        default=(),
+        exclude_if=lambda choices: not choices,
+        description="Choices of the sensitivity stage; empty before it, and without one.",
+    )
+    seed_processors: tuple[SeedProcessor, ...] = Field(
+        default=(),
+        exclude_if=lambda processors: not processors,
+        description="Kind of processor of each seed that was begun; empty in version 1.",
+    )
+    scoring_students: tuple[ScoringStudent, ...] = Field(
+        default=(),
+        exclude_if=lambda students: not students,
+        description="Students whose scores chose the words of variants.",
     )
     variants: tuple[VariantFacts, ...] = Field(
         default=(),

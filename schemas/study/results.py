@@ -2,7 +2,9 @@
 
 Accuracies are in percent, differences in points: 100 × a difference of two fractions of
 correct answers. Where the primary metric is no accuracy, `accuracy` and differences are
-of that metric, on its scale from 0 to 100. A comparison is always A minus B.
+of that metric, on its scale from 0 to 100. A comparison is always A minus B. A claim of
+format version 2 is about a weighted sum of the variants' means: A minus B, or what A has
+beyond the share of a gain that it is said to keep.
 """
 
 from enum import StrEnum
@@ -10,6 +12,7 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.study.claims import AnyClaim
 from cotbuild.schemas.study.declaration import (
     PlannedComparison,
     StudyMetric,
@@ -29,6 +32,8 @@ class ClaimOutcome(StrEnum):
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
     UNDECIDED = "undecided"
+    NO_ASSAY_SENSITIVITY = "no_assay_sensitivity"  # the baseline is as good
+    NOT_TESTED = "not_tested"  # a claim that opens its tier is not supported
 
 
 class RecipeAccuracy(Record):
@@ -82,6 +87,10 @@ class CheckpointComparison(Record):
     num_questions: int = Field(ge=1, description="Questions that both answered.")
 
     difference: float = Field(description="Difference A minus B, points.")
+    interval_95: Interval = Field(
+        description="95 % interval over other questions, points. It covers no other "
+        "training runs."
+    )
     only_a: int = Field(ge=0, description="Questions that only A answered correctly.")
     only_b: int = Field(ge=0, description="Questions that only B answered correctly.")
     p: float = Field(
@@ -207,6 +216,97 @@ class ComparisonResult(Record):
     )
 
 
+class ClaimEstimate(Record):
+    """What a claim is decided by, at the last look that was reached."""
+
+    seeds: tuple[int, ...] = Field(
+        min_length=2, description="Seeds, the same ones of every variant."
+    )
+    num_questions: int = Field(ge=2, description="Questions that all answered.")
+    estimate: float = Field(description="Weighted sum of the variants' means, points.")
+    bar: float = Field(
+        description="What the estimate must be above to support the claim, points: minus "
+        "the margin of `not_worse` and `equivalent`, else 0."
+    )
+    standard_error: float = Field(
+        ge=0, description="Standard error over other seeds and questions, points."
+    )
+    df: float = Field(gt=0, description="Degrees of freedom of the standard error.")
+    is_wide: bool = Field(
+        description="Whether there were too few seeds to subtract the error of single "
+        "answers, so that the standard error is too large rather than too small."
+    )
+    interval_95: Interval = Field(description="95 % interval, points.")
+    interval_90: Interval = Field(description="90 % interval, points.")
+    smallest_difference: float = Field(
+        ge=0,
+        description="Distance from the bar, points, that is found with 80 % power at this "
+        "look, after the corrections for looks and tiers. For `equivalent` it is the "
+        "margin that can be shown of equal variants.",
+    )
+
+
+class SecondaryResult(Record):
+    """The contrast of a claim by a secondary metric, which decides nothing."""
+
+    metric: StudyMetric = Field(description="Metric.")
+    estimate: float = Field(description="Weighted sum of the variants' means, points.")
+    interval_95: Interval = Field(description="95 % interval, points.")
+    p: float = Field(
+        ge=0, le=1, description="Two-sided p-value of no difference, uncorrected."
+    )
+
+
+class ClaimResult(Record):
+    """The result of a claim."""
+
+    claim: AnyClaim = Field(description="The claim.")
+    tier: str | None = Field(
+        description="Name of its tier; None for a secondary claim, which is not corrected."
+    )
+    exploratory: bool = Field(
+        description="Whether seeds are in it that were not registered for the claims."
+    )
+    standing: ComparisonStatus = Field(
+        description="Progress: `not_run` before the first look, `final` at the last one."
+    )
+    look: int = Field(ge=0, description="Number of planned looks that were reached.")
+    estimate: ClaimEstimate | None = Field(
+        description="Statistics at the last look reached; None if not run."
+    )
+    p: float | None = Field(
+        description="P-value that decides the claim, corrected for the looks; None if not "
+        "run."
+    )
+    p_adjusted: float | None = Field(
+        description="The same, corrected by Holm's method over the tier and at least that "
+        "of the claims that open the tier; None if not run or outside the tiers."
+    )
+    outcome: ClaimOutcome | None = Field(
+        description="Outcome, which is provisional until final; None if not run."
+    )
+    secondary: tuple[SecondaryResult, ...] = Field(
+        default=(), description="The same contrast by the secondary metrics."
+    )
+
+
+class SensitivityResult(Record):
+    """A variant with the hyperparameters that it chose for itself."""
+
+    variant: str = Field(description="The variant.")
+    settings: dict[str, JsonValue] = Field(description="Settings that it chose.")
+    seeds: tuple[int, ...] = Field(
+        min_length=1, description="Finished seeds in rising order."
+    )
+    accuracy: RecipeAccuracy = Field(
+        description="Accuracy with these settings by the primary metric, in the order of "
+        "`seeds`."
+    )
+    common: RecipeAccuracy | None = Field(
+        description="The same with the settings of all variants; None while it lacks a seed."
+    )
+
+
 class StageResult(Record):
     """The progress of a stage."""
 
@@ -234,7 +334,25 @@ class StudyResults(Record):
         " stages."
     )
     comparisons: tuple[ComparisonResult, ...] = Field(
-        description="Planned comparisons in order, then exploratory ones."
+        description="Planned comparisons in order, then exploratory ones; of format version "
+        "2 exploratory ones alone."
+    )
+    claims: tuple[ClaimResult, ...] = Field(
+        default=(),
+        exclude_if=lambda claims: not claims,
+        description="Claims of format version 2: those of the tiers in order, the "
+        "secondary ones, then planned ones again with seeds that were not registered.",
+    )
+    sensitivity: tuple[SensitivityResult, ...] = Field(
+        default=(),
+        exclude_if=lambda results: not results,
+        description="Variants of the sensitivity stage; empty without one.",
+    )
+    swapped: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda names: not names,
+        description="Variants of format version 2 that train on rationales of other "
+        "questions.",
     )
     variants: tuple[VariantFacts, ...] = Field(
         description="Variants trained on; empty if the build was never available."

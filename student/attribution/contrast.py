@@ -7,7 +7,7 @@ P tokens             | M tokens: the middle                            |
 | where the tokens of the options differ
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -59,19 +59,26 @@ class AttributionCase(NamedTuple):
         self, scores_M: Sequence[float], question: Question, rationale: str
     ) -> tuple[ScoredSpan, ...]:
         """Return a span for each token of the rationale, marked if it names an option."""
-        mentions = find_mentions(rationale, question)
-        spans = []
-        for span, score in zip(self.spans_M, scores_M, strict=True):
-            if span is None:
-                continue
-            start, end = span
-            names_option = any(
-                mention.start < end and start < mention.end for mention in mentions
-            )
-            spans.append(
-                ScoredSpan(start=start, end=end, score=score, option=names_option)
-            )
-        return tuple(spans)
+        scored = [
+            (span, score)
+            for span, score in zip(self.spans_M, scores_M, strict=True)
+            if span is not None
+        ]
+        return mark_spans(scored, question, rationale)
+
+
+def mark_spans(
+    scored: Iterable[tuple[Span, float]], question: Question, rationale: str
+) -> tuple[ScoredSpan, ...]:
+    """Return spans of a rationale with their scores, marked if they name an option."""
+    mentions = find_mentions(rationale, question)
+    spans = []
+    for (start, end), score in scored:
+        names_option = any(
+            mention.start < end and start < mention.end for mention in mentions
+        )
+        spans.append(ScoredSpan(start=start, end=end, score=score, option=names_option))
+    return tuple(spans)
 
 
 def list_answers(row: TrainingRow, kind: QuestionKind) -> list[str]:
@@ -84,6 +91,10 @@ def list_answers(row: TrainingRow, kind: QuestionKind) -> list[str]:
     return list(dict.fromkeys([label, *options]))
 
 
+class SharedTokensError(DataError):
+    """A rationale has no tokens that are its own, whichever option follows."""
+
+
 def make_case(
     tokenizer: PreTrainedTokenizerBase,
     layout: Layout,
@@ -92,7 +103,7 @@ def make_case(
 ) -> AttributionCase:
     """Tokenize a row's rationale with each of its options after it, as in training.
 
-    Raises DataError if the tokens of the rationale depend on the option.
+    Raises SharedTokensError if they depend on the option, or none is the rationale's alone.
     """
     rationale = row.completion[row.rationale_start : row.rationale_end]
     answers = list_answers(row, kind)
@@ -105,13 +116,18 @@ def make_case(
     encoding = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False)
     offsets = encoding["offset_mapping"]
     if offsets[num_shared][0] < end:
-        raise DataError(
+        raise SharedTokensError(
             f"question {row.question_id!r} sample {row.sample_index}: the tokens of its "
             "rationale change with the option after it. Use a student whose tokenizer "
             "splits text at the separator."
         )
     spans, kept = _map_to_rationale(offsets[:num_shared], start, end)
-    first = kept.index(False) if False in kept else len(kept)
+    if False not in kept:
+        raise SharedTokensError(
+            f"question {row.question_id!r} sample {row.sample_index}: no token is of its "
+            "rationale alone, so there is nothing to attribute."
+        )
+    first = kept.index(False)
     return AttributionCase(
         prefix_ids_P=shared_ids[:first],
         middle_ids_M=shared_ids[first:],

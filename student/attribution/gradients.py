@@ -13,14 +13,17 @@ every option at every step.
 """
 
 import copy
+import math
 from typing import NamedTuple
 
 import torch
 from captum.attr import IntegratedGradients
+from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
+from cotbuild.schemas.attribution import ConvergenceBounds, Refusal
 from cotbuild.student.attribution.contrast import AttributionCase
 from cotbuild.student.model import Student
 
@@ -114,6 +117,12 @@ class PathIntegral(NamedTuple):
     f_baseline: float
 
     @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are finite; those of a damaged student are not."""
+        values = (*self.scores_M, self.f_input, self.f_baseline)
+        return all(map(math.isfinite, values))
+
+    @property
     def completeness_error(self) -> float | None:
         """How far the scores are from adding up to the change of f.
 
@@ -122,6 +131,55 @@ class PathIntegral(NamedTuple):
         """
         change = self.f_input - self.f_baseline
         return abs(sum(self.scores_M) - change) / abs(change) if change else None
+
+
+class ConvergedIntegral(NamedTuple):
+    """The integral at the steps where doubling ended."""
+
+    integral: PathIntegral
+    steps: int
+    rank_correlation: float | None
+    """Spearman's, of the rationale's tokens with half the steps; None: all scores of one
+    side are equal.
+    """
+    refusal: Refusal | None
+    """The bound that it fails; None: it converged."""
+
+
+def integrate_until_converged(
+    student: Student,
+    case: AttributionCase,
+    steps: int,
+    bounds: ConvergenceBounds,
+    batch_tokens: int,
+) -> ConvergedIntegral:
+    """Score the tokens of the middle with more and more steps.
+
+    `steps` double, at least once, until the scores pass `bounds` or would take more
+    than its `max_steps`. They end at scores that are not finite, which more steps do not
+    mend.
+    """
+    integral = integrated_gradients(student, case, steps, batch_tokens)
+    while True:
+        previous, steps = integral, steps * 2
+        integral = integrated_gradients(student, case, steps, batch_tokens)
+        correlation = _rank_correlation(case, integral, previous)
+        refusal = bounds.find_refusal(integral.completeness_error, correlation)
+        is_last = steps * 2 > bounds.max_steps or not integral.is_finite
+        if refusal is None or is_last:
+            return ConvergedIntegral(integral, steps, correlation, refusal)
+
+
+def _rank_correlation(
+    case: AttributionCase, integral: PathIntegral, previous: PathIntegral
+) -> float | None:
+    """Return Spearman's correlation; None if all scores of one side are equal."""
+    in_rationale = [at for at, span in enumerate(case.spans_M) if span is not None]
+    scores = [integral.scores_M[at] for at in in_rationale]
+    previous_scores = [previous.scores_M[at] for at in in_rationale]
+    if len(set(scores)) < 2 or len(set(previous_scores)) < 2:
+        return None
+    return float(spearmanr(scores, previous_scores).statistic)
 
 
 def integrated_gradients(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.training import Layout
 from cotbuild.student.evaluation.prefix import (
     Prefix,
@@ -20,6 +21,13 @@ KEEP_ABOVE = 0.75
 
 They are run on until then, since dropping one copies the keys and values of all others.
 """
+
+
+DAMAGED_REMEDY = (
+    "Its weights are damaged, or too large for bfloat16: evaluate it in float32, or "
+    "train it again with a lower --lr."
+)
+"""The remedy for logits that are infinite or NaN."""
 
 
 class DecodedText(NamedTuple):
@@ -92,8 +100,12 @@ def decode_from_prefix(
 ) -> list[DecodedText]:
     """Generate from prompts that were run, up to `limits` tokens each.
 
-    `prefix` must not be used afterwards.
+    `prefix` must not be used afterwards. Raises DataError if a logit is NaN.
     """
+    if prefix.logits_B_V.isnan().any():
+        raise DataError(
+            f"student {student.identity!r}: its logits are not numbers. {DAMAGED_REMEDY}"
+        )
     generated: list[list[int]] = [[] for _ in limits]
     finished: dict[int, DecodedText] = {
         row: DecodedText("", 0, False) for row, limit in enumerate(limits) if not limit

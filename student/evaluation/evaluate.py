@@ -1,9 +1,10 @@
 """Evaluate a student question by question.
 
-Each question is answered twice: by forced choice among its options in the place of the
-label, and by a free greedy answer.
+Each question is answered by forced choice among its options in the place of the label,
+and by a free greedy answer. Of the latter a sample may do.
 """
 
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -13,11 +14,13 @@ from cotbuild.schemas.evaluation import QuestionResult
 from cotbuild.schemas.training import Layout
 from cotbuild.student.chat import ChatForm
 from cotbuild.student.evaluation.decode import (
+    DAMAGED_REMEDY,
     DecodedText,
     decode_prompts,
     label_stops,
     tokenize_prompt,
 )
+from cotbuild.student.evaluation.grouped_attention import use_grouped_attention
 from cotbuild.student.evaluation.options import (
     TokenizedOption,
     count_shared_tokens,
@@ -25,10 +28,14 @@ from cotbuild.student.evaluation.options import (
 )
 from cotbuild.student.evaluation.plan import EvaluationItem, EvaluationPlan
 from cotbuild.student.evaluation.results import make_rationale_result, make_result
-from cotbuild.student.evaluation.score import PromptedQuestion, answer_questions
+from cotbuild.student.evaluation.score import (
+    PromptedQuestion,
+    StudentReply,
+    answer_questions,
+)
 from cotbuild.student.model import Student, context_length
 
-GROUP_SIZE = 32
+GROUP_SIZE = 96
 """Questions that are run together. An interrupted evaluation loses at most these."""
 
 MAX_FREE_TOKENS = 32
@@ -59,11 +66,12 @@ def evaluate_questions(
         done: indices to skip, such as those of a run that was interrupted.
 
     Raises DataError, before anything is run, if a question does not fit the student's
-    context, and ConfigError if the rows are messages and the student's tokenizer has no
-    chat template.
+    context, and where a log-likelihood is not finite; ConfigError if the rows are
+    messages and the student's tokenizer has no chat template.
     """
     student, items, plan = render_messages(student, items, plan)
     lengths = check_prompts_fit(student, items, plan)
+    use_grouped_attention(student.model)
     remaining = [i for i in range(len(items)) if i not in done]
     remaining.sort(key=lambda i: (-lengths[i], i))
     for start in range(0, len(remaining), GROUP_SIZE):
@@ -105,6 +113,8 @@ def evaluate_group(
         for item, rationale in zip(items, rationales, strict=True)
     ]
     replies = answer_questions(student, questions, plan.batch_tokens)
+    for item, reply in zip(items, replies, strict=True):
+        _check_scores(student, item, reply)
     seconds = (time.perf_counter() - started) / len(items)
     return [
         make_result(item, plan, rationale, reply, seconds)
@@ -138,13 +148,26 @@ def _prompt_question(
     options = _tokenize_item_options(student, item, plan, rationale)
     before = item.prompt + compose_before_label(plan.layout, rationale)
     stops = _answer_stops(item, plan)
-    stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
+    limit = 0
+    if item.answers_freely:
+        stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
+        limit = _max_answer_tokens(item, options, plan) + max(stop_tokens, default=1)
     return PromptedQuestion(
         options=options,
         before_T=tokenize_prompt(student, before),
-        limit=_max_answer_tokens(item, options, plan) + max(stop_tokens, default=1),
+        limit=limit,
         stops=stops,
     )
+
+
+def _check_scores(student: Student, item: EvaluationItem, reply: StudentReply) -> None:
+    """Raise DataError if a score is infinite or NaN, which compares with no other."""
+    for score in reply.scores:
+        if not math.isfinite(score.log_prob):
+            raise DataError(
+                f"student {student.identity!r}: question {item.question.id!r} has an "
+                f"option with log-likelihood {score.log_prob}. {DAMAGED_REMEDY}"
+            )
 
 
 def _answer_stops(item: EvaluationItem, plan: EvaluationPlan) -> tuple[str, ...]:
@@ -256,6 +279,7 @@ def estimate_evaluation_cost(
     """
     student, items, plan = render_messages(student, items, plan)
     lengths = check_prompts_fit(student, items, plan)
+    use_grouped_attention(student.model)
     by_length = sorted(range(len(items)), key=lambda i: lengths[i])
     step = max(1, len(by_length) // MEASURED_QUESTIONS)
     chosen = by_length[step // 2 :: step][:MEASURED_QUESTIONS]
@@ -294,5 +318,7 @@ def _max_generated_tokens(
 ) -> int:
     rationale = plan.rationale_tokens if item.given_rationale is None else 0
     if not plan.layout.has_label:
+        return rationale
+    if not item.answers_freely:
         return rationale
     return rationale + _max_answer_tokens(item, options, plan)

@@ -40,7 +40,8 @@ def compute_metrics(
     seconds = sum(result.seconds for result in results)
     seen = sum(result.seen for result in results)
     rationale_tokens = sum(result.rationale_tokens for result in results)
-    answer_tokens = sum(result.answer_tokens for result in results)
+    answer_tokens = [r.answer_tokens for r in results if r.answer_tokens]
+    tokens_per_answer = sum(answer_tokens) / max(1, len(answer_tokens))
     cut = make_proportion(r.cut for r in results if r.kind is QuestionKind.PROSE)
     unseen = forced = None
     if seen:
@@ -57,7 +58,7 @@ def compute_metrics(
             result.answer is None for result in results if result.answer_tokens
         ),
         seen=seen,
-        tokens_per_question=(rationale_tokens + answer_tokens) / num,
+        tokens_per_question=rationale_tokens / num + tokens_per_answer,
         rationale_tokens_per_question=rationale_tokens / num,
         cut=cut,
         seconds=seconds,
@@ -78,12 +79,13 @@ def add_breakdown(
     """
     classes = shared_classes(questions)
     choices = [result.choice for result in results]
-    answers = [result.answer for result in results]
+    answered_freely = [one for one in results if one.correct_free is not None]
+    answers = [one.answer for one in answered_freely]
     scored = collect_statistics(questions, results)
     return metrics.model_copy(
         update={
             "classification": classify_answers(classes, results, choices),
-            "free_classification": classify_answers(classes, results, answers),
+            "free_classification": classify_answers(classes, answered_freely, answers),
             "scores": score_answers(scored) if scored else (),
             "slices": compute_slices(Answered(questions, results, scored)),
         }

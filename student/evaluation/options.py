@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
+from cotbuild.student.evaluation.float32_logits import float32_logits
 from cotbuild.student.evaluation.prefix import (
     Prefix,
     batch_by_tokens,
@@ -38,11 +39,13 @@ class TokenizedOption(NamedTuple):
     """Index of the label's first token."""
     chars: int
     """Characters of the label, at least 1."""
+    ends_itself: bool = False
+    """Whether the label's last token is also the one that ends it."""
 
     @property
     def tokens(self) -> int:
-        """Tokens of the label, without the one that ends it."""
-        return len(self.ids_T) - 1 - self.start
+        """Tokens of the label, without one that only ends it."""
+        return len(self.ids_T) - self.start - (not self.ends_itself)
 
 
 class OptionScore(NamedTuple):
@@ -51,7 +54,7 @@ class OptionScore(NamedTuple):
     log_prob: float
     """Of the label and the token that ends it."""
     label_log_prob: float
-    """Of the label alone."""
+    """Of the label alone, or with its end where that is no token of its own."""
     tokens: int
     chars: int
 
@@ -74,7 +77,8 @@ def tokenize_options(
         row = tokenize_with_parts(tokenizer, prompt, completion, [span], end=end)
         label = [i for i, part in enumerate(row.parts_T) if part == TokenPart.LABEL]
         ids_T = row.input_ids_T[: label[-1] + 1]
-        tokenized.append(TokenizedOption(ids_T, label[0], len(option)))
+        ends_itself = row.merged_ends > 0
+        tokenized.append(TokenizedOption(ids_T, label[0], len(option), ends_itself))
     return tokenized
 
 
@@ -129,16 +133,17 @@ def score_options_from_prefix(
     """Score options whose leading tokens were run already.
 
     `prefix_lengths` is how many tokens of each question were run, at most what
-    `count_shared_tokens` returns. `prefix` must not be used afterwards.
+    `count_shared_tokens` returns. `prefix` stays as it is.
     """
-    rows: list[int] = []
-    tails: list[list[int]] = []
-    for row, options in enumerate(questions):
-        for option in options:
-            rows.append(row)
-            tails.append(option.ids_T[prefix_lengths[row] :])
-    repeated = prefix.select(torch.tensor(rows, device=student.model.device))
-    log_probs = iter(_tail_log_probs(student, repeated, tails))
+    tails = [
+        _Tail(row, option.ids_T[length:])
+        for row, (options, length) in enumerate(
+            zip(questions, prefix_lengths, strict=True)
+        )
+        for option in options
+    ]
+    with float32_logits(student.model):
+        log_probs = iter(_tail_log_probs(student, prefix, tails))
     scores = []
     for options, length in zip(questions, prefix_lengths, strict=True):
         # What all options share is no part of their scores, even where it was not run
@@ -151,28 +156,56 @@ def score_options_from_prefix(
 
 
 def _make_score(option: TokenizedOption, log_probs: list[float]) -> OptionScore:
-    return OptionScore(sum(log_probs), sum(log_probs[:-1]), option.tokens, option.chars)
+    of_label = log_probs if option.ends_itself else log_probs[:-1]
+    return OptionScore(sum(log_probs), sum(of_label), option.tokens, option.chars)
+
+
+class _Tail(NamedTuple):
+    """What follows a prefix in an option."""
+
+    row: int
+    """Of the prefix."""
+    ids: list[int]
 
 
 def _tail_log_probs(
-    student: Student, prefix: Prefix, tails: Sequence[Sequence[int]]
+    student: Student, prefix: Prefix, tails: Sequence[_Tail]
 ) -> list[list[float]]:
-    """Return log p of each token of each tail, given all tokens before it."""
-    width = max(map(len, tails))
+    """Return log p of each token of each tail, given all tokens before it.
+
+    Tails of one length are run together, so that none is padded. Labels have few
+    tokens, and most of them one or two: padded to the longest of 32 questions, nine of
+    ten tokens were padding. Measured on CommonsenseQA (SmolLM2-135M, one core): the
+    options of a question then took as long as its prompt.
+    """
+    by_length: dict[int, list[int]] = {}
+    for number, tail in enumerate(tails):
+        by_length.setdefault(len(tail.ids), []).append(number)
+    log_probs: dict[int, list[float]] = {}
+    for numbers in by_length.values():
+        of_length = [tails[number] for number in numbers]
+        found = _equal_tail_log_probs(student, prefix, of_length)
+        log_probs.update(zip(numbers, found, strict=True))
+    return [log_probs[number] for number in range(len(tails))]
+
+
+def _equal_tail_log_probs(
+    student: Student, prefix: Prefix, tails: Sequence[_Tail]
+) -> list[list[float]]:
+    """Return `_tail_log_probs` of tails of the same length."""
     device = student.model.device
-    padded = [[*tail, *[student.pad_id] * (width - len(tail))] for tail in tails]
-    mask = [[1] * len(tail) + [0] * (width - len(tail)) for tail in tails]
-    ids_B_L = torch.tensor(padded, device=device)
-    mask_B_L = torch.tensor(mask, device=device)
-    first_B_1 = _gather_log_probs(prefix.logits_B_V[:, None], ids_B_L[:, :1])
-    if width == 1:
-        return [row[:1] for row in first_B_1.tolist()]
-    logits_B_L_V = continue_from(
-        student.model, prefix, ids_B_L[:, :-1], mask_B_L[:, :-1]
-    ).float()
-    rest_B_L = _gather_log_probs(logits_B_L_V, ids_B_L[:, 1:])
-    log_probs: list[list[float]] = torch.cat([first_B_1, rest_B_L], 1).tolist()
-    return [row[: len(tail)] for row, tail in zip(log_probs, tails, strict=True)]
+    rows_B = torch.tensor([tail.row for tail in tails], device=device)
+    ids_B_L = torch.tensor([tail.ids for tail in tails], device=device)
+    log_probs_B_L = _gather_log_probs(prefix.logits_B_V[rows_B, None], ids_B_L[:, :1])
+    run_B_L = ids_B_L[:, :-1]
+    if run_B_L.shape[1]:
+        logits_B_L_V = continue_from(
+            student.model, prefix.select(rows_B), run_B_L, torch.ones_like(run_B_L)
+        ).float()
+        rest_B_L = _gather_log_probs(logits_B_L_V, ids_B_L[:, 1:])
+        log_probs_B_L = torch.cat([log_probs_B_L, rest_B_L], 1)
+    log_probs: list[list[float]] = log_probs_B_L.tolist()
+    return log_probs
 
 
 def _gather_log_probs(

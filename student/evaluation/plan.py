@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cotbuild.schemas.evaluation import TEACHER, EvaluationInputs
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.question import Question, QuestionKind
-from cotbuild.schemas.training import Layout
+from cotbuild.schemas.training import Layout, Precision
 from cotbuild.schemas.variant import (
     VariantSpec,
 )
@@ -42,6 +42,8 @@ class EvaluationItem(NamedTuple):
     row: VariantRow
     given_rationale: str | None = None
     """Used in place of the student's own rationale; None: the student generates it."""
+    answers_freely: bool = True
+    """Whether a free answer is generated beside the choice among the options."""
 
     @property
     def prompt(self) -> str:
@@ -133,6 +135,25 @@ def make_evaluation_plan(
     )
 
 
+def choose_free_questions(
+    questions: Sequence[Question], count: int | None
+) -> list[bool]:
+    """Return for each question whether it is answered freely.
+
+    Of the questions with options they are the first `count` by a digest of their ids,
+    so that they are a sample of all of them; None: all. Questions without options are
+    always answered freely.
+    """
+    with_options = [i for i, question in enumerate(questions) if option_names(question)]
+    if count is None or count >= len(with_options):
+        return [True] * len(questions)
+    by_digest = sorted(
+        with_options, key=lambda i: digest("free answer/1", questions[i].id)
+    )
+    left_out = set(by_digest[count:])
+    return [i not in left_out for i in range(len(questions))]
+
+
 def make_evaluation_inputs(
     identity: str,
     items: Sequence[EvaluationItem],
@@ -141,12 +162,19 @@ def make_evaluation_inputs(
     split: str,
     rationales_by: str | None = None,
     mapping: Mapping[str, str] = MappingProxyType({}),
+    precision: Precision = Precision.FLOAT32,
+    *,
+    merged_label_ends: bool = False,
 ) -> EvaluationInputs:
     """Return the record of everything that decides the results of an evaluation.
 
     `identity` is that of the student, `rationales_by` says whose rationales it is
-    given, `mapping` which inputs were asked with or left out. `items` must not be empty.
+    given, `mapping` which inputs were asked with or left out, `precision` that of the
+    student's weights, `merged_label_ends` whether an option's last token ends it.
+    `items` must not be empty.
     """
+    with_options = [item for item in items if option_names(item.question)]
+    num_free = sum(item.answers_freely for item in with_options)
     has_prose = any(item.question.kind is QuestionKind.PROSE for item in items)
     return EvaluationInputs(
         student=identity,
@@ -161,6 +189,9 @@ def make_evaluation_inputs(
         multiline_prose=has_prose and plan.prose.multiline,
         teacher_chains=rationales_by == TEACHER,
         rationales_by=None if rationales_by == TEACHER else rationales_by,
+        precision=precision,
+        merged_label_ends=merged_label_ends,
+        free_answers=None if num_free == len(with_options) else num_free,
         mapping=dict(mapping),
         version=EVALUATION_VERSION,
     )

@@ -1,11 +1,14 @@
 """Run prompts once, and continue them from their cached keys and values."""
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
+from copy import copy
 from typing import NamedTuple
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
+
+from cotbuild.student.evaluation.float32_logits import float32_logits
+from cotbuild.student.evaluation.growing_cache import make_growing_cache
 
 
 class Prefix(NamedTuple):
@@ -22,16 +25,16 @@ class Prefix(NamedTuple):
     """Logits of the next token, float32."""
 
     def select(self, rows: torch.Tensor) -> "Prefix":
-        """Return the prefix of these rows; a row may be repeated.
+        """Return the prefix of these rows, with a cache of its own.
 
-        It takes the cache over, so this prefix must not be used afterwards.
+        A row may be repeated.
         """
-        self.cache.batch_select_indices(rows)
-        return Prefix(self.cache, self.mask_B_P[rows], self.logits_B_V[rows])
-
-    def copy(self) -> "Prefix":
-        """Return a prefix with a cache of its own, so that both can be continued."""
-        return Prefix(deepcopy(self.cache), self.mask_B_P, self.logits_B_V)
+        cache = copy(self.cache)
+        # A layer that selects rows replaces its tensors, so those of this prefix stay
+        # as they are.
+        cache.layers = [copy(layer) for layer in self.cache.layers]
+        cache.batch_select_indices(rows)
+        return Prefix(cache, self.mask_B_P[rows], self.logits_B_V[rows])
 
 
 def run_prefix(
@@ -43,15 +46,16 @@ def run_prefix(
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in ids]
     ids_B_P = torch.tensor(padded, device=model.device)
     mask_B_P = torch.tensor(mask, device=model.device)
-    cache = DynamicCache(config=model.config)
-    output = model(
-        input_ids=ids_B_P,
-        attention_mask=mask_B_P,
-        position_ids=position_ids(mask_B_P),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
+    cache = make_growing_cache(model)
+    with float32_logits(model):
+        output = model(
+            input_ids=ids_B_P,
+            attention_mask=mask_B_P,
+            position_ids=position_ids(mask_B_P),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
     return Prefix(cache, mask_B_P, output.logits[:, -1].float())
 
 

@@ -40,7 +40,7 @@ def make_result(
     choice_normalised = choose_likeliest_normalised(options)
     free_text = reply.free.text.strip()
     answer = parse_answer(free_text, question, item.labels)
-    correct_free = _grade_answer(answer, question)
+    correct_free = _grade_answer(answer, question) if item.answers_freely else None
     correct_choice = _grade_answer(choice, question)
     correct_normalised = _grade_answer(choice_normalised, question)
     return QuestionResult(

@@ -32,7 +32,7 @@ class PromptedQuestion(NamedTuple):
     before_T: list[int]
     """Tokens before the free answer."""
     limit: int
-    """Most tokens of the free answer."""
+    """Most tokens of the free answer; 0: none is generated."""
     stops: Sequence[str]
     """Texts that end the free answer."""
 
@@ -105,7 +105,7 @@ def _score_from_prefix(
     questions: Sequence[PromptedQuestion],
     batch_tokens: int,
 ) -> list[list[OptionScore]]:
-    """Score options from a prefix that is used again afterwards."""
+    """Score options from a prefix, a batch of them at a time."""
     sizes = [
         (
             len(question.options),
@@ -118,7 +118,7 @@ def _score_from_prefix(
         rows = torch.tensor(batch, device=student.model.device)
         of_batch = score_options_from_prefix(
             student,
-            prefix.copy().select(rows),
+            prefix.select(rows),
             [len(questions[i].before_T) for i in batch],
             [questions[i].options for i in batch],
         )

@@ -12,8 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.training import Precision, TrainConfig
-from cotbuild.student.model import resolve_precision
+from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.tokenize_parts import TokenizedParts, TokenPart
 from cotbuild.student.training.examples import TrainingExamples
 from cotbuild.student.training.loss import (
@@ -23,11 +22,9 @@ from cotbuild.student.training.loss import (
     sum_weighted_losses,
 )
 
-MICRO_BATCH_COST_TOKENS = {Precision.FLOAT32: 48, Precision.BFLOAT16: 256}
-"""The cost of one more micro-batch, in tokens: padding below it is cheaper than another
-forward and backward pass.
-
-In bfloat16 each pass casts all weights and gradients too.
+FLOAT32_MICRO_BATCH_COST = 48
+"""Cost of one more micro-batch in float32, in tokens: padding below it is cheaper than
+another forward and backward pass.
 """
 
 
@@ -53,7 +50,7 @@ def plan_updates(
 
 
 def split_update(
-    lengths: Sequence[int], batch_tokens: int, switch_tokens: int, processes: int = 1
+    lengths: Sequence[int], batch_tokens: int, micro_batch_cost: int, processes: int = 1
 ) -> list[list[list[int]]]:
     """Split the rows of an update into micro-batches for each process.
 
@@ -64,12 +61,12 @@ def split_update(
         lengths: tokens of each row.
         batch_tokens: most tokens of a micro-batch, padding included. A longer row is a
             micro-batch of its own.
-        switch_tokens: the cost of one more micro-batch, in tokens.
+        micro_batch_cost: the cost of one more micro-batch, in tokens.
         processes: number of processes that share the update.
 
     Returns the row indices of each micro-batch of each process.
     """
-    batches = _split_with_least_cost(lengths, batch_tokens, switch_tokens)
+    batches = _split_with_least_cost(lengths, batch_tokens, micro_batch_cost)
     while len(batches) % processes and any(len(batch) > 1 for batch in batches):
         most_rows = max(range(len(batches)), key=lambda i: len(batches[i]))
         batch = batches.pop(most_rows)
@@ -81,7 +78,7 @@ def split_update(
 
 
 def _split_with_least_cost(
-    lengths: Sequence[int], batch_tokens: int, switch_tokens: int
+    lengths: Sequence[int], batch_tokens: int, micro_batch_cost: int
 ) -> list[list[int]]:
     """Sort rows by length and cut them where padding and micro-batches cost least.
 
@@ -96,7 +93,7 @@ def _split_with_least_cost(
         costs = []
         for start in range(max(0, stop - max_rows), stop):
             padded_tokens = (stop - start) * longest
-            costs.append((best[start][0] + padded_tokens + switch_tokens, start))
+            costs.append((best[start][0] + padded_tokens + micro_batch_cost, start))
         best.append(min(costs))
     batches: list[list[int]] = []
     stop = len(order)
@@ -169,7 +166,8 @@ def compute_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
         use_cache=False,
     )
     targets = ids[:, -num_supervised:]
-    return sum_weighted_losses(output.logits[:, :-1], targets, batch["weights"])
+    with torch.autocast(ids.device.type, enabled=False):  # sums stay in float32
+        return sum_weighted_losses(output.logits[:, :-1], targets, batch["weights"])
 
 
 # -- data set ----------------------------------------------------------------------------
@@ -178,7 +176,7 @@ def compute_losses(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
 class UpdateBatch(TypedDict):
     """One process's part of an update."""
 
-    micro_batches: list[MicroBatch]
+    micro_batches: list[MicroBatch]  # none if all rows of the update are too long
     tokens: int  # of the whole update, without padding
     label_tokens: int  # of the whole update, those of the label's loss
     rationale_tokens: int
@@ -194,8 +192,12 @@ class UpdateDataset(Dataset[UpdateBatch]):
         pad_id: int,
         process: int = 0,
         processes: int = 1,
+        *,
+        micro_batch_cost: int = FLOAT32_MICRO_BATCH_COST,
     ) -> None:
+        """`micro_batch_cost` is that of one more micro-batch, in tokens."""
         self._rows, self._config, self._pad_id = examples.rows, config, pad_id
+        self._micro_batch_cost = micro_batch_cost
         self._process, self._processes = process, processes
         self._plan = plan_updates(
             examples.keys, config.seed, config.epochs, config.batch_rows
@@ -209,7 +211,7 @@ class UpdateDataset(Dataset[UpdateBatch]):
         rows = self.rows(number)
         weighted = self._weigh_rows(number, rows)
         micro_batches = []
-        for batch in self._split(rows)[self._process] or [[]]:
+        for batch in self._split(rows)[self._process]:
             of_batch = [weighted[i] for i in batch] or [self._idle_row]
             micro_batches.append(collate(of_batch, self._pad_id))
         return UpdateBatch(
@@ -222,6 +224,10 @@ class UpdateDataset(Dataset[UpdateBatch]):
     def rows(self, number: int) -> list[TokenizedParts]:
         """Return the rows of an update, over all processes."""
         return [row for example in self._plan[number] for row in self._rows[example]]
+
+    def count_empty(self) -> int:
+        """Count the updates all of whose rows are too long."""
+        return sum(not self.rows(number) for number in range(len(self)))
 
     def count_tokens(self) -> tuple[int, int]:
         """Count the tokens of the whole run, without and with padding."""
@@ -239,7 +245,7 @@ class UpdateDataset(Dataset[UpdateBatch]):
         return split_update(
             [len(row.input_ids_T) for row in rows],
             self._config.batch_tokens,
-            MICRO_BATCH_COST_TOKENS[resolve_precision(self._config)],
+            self._micro_batch_cost,
             self._processes,
         )
 

@@ -158,6 +158,7 @@ def _describe_rows(
             row.parts_T.count(TokenPart.RATIONALE) for row in rows
         ),
         multiline_labels=any(map(_has_line_break_in_label, kept)),
+        merged_label_ends=sum(row.merged_ends for row in rows),
         question_digests=tuple(sorted(question_digests)),
     )
 

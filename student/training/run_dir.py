@@ -15,7 +15,7 @@ from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import short_repr
-from cotbuild.schemas.training import StudentRun
+from cotbuild.schemas.training import Precision, StudentRun
 
 if TYPE_CHECKING:
     from cotbuild.student.model import Student
@@ -25,12 +25,25 @@ RUN, MODEL, CHECKPOINTS = "run.json", "model", "checkpoints"
 CHECKPOINT_COMPLETE = "whole"
 """Name of the empty file that marks a checkpoint as complete; written last."""
 
-MEASURED_OF_ROWS = {"label_tokens", "rationale_tokens", "multiline_labels"}
+MEASURED_OF_ROWS = {
+    "label_tokens",
+    "rationale_tokens",
+    "multiline_labels",
+    "merged_label_ends",
+}
 """What a run records about its rows and what follows from them. Runs that are older than
 these fields are resumed and evaluated without them.
 """
 
-LIBRARIES = ("cotbuild", "torch", "transformers", "trl", "peft", "accelerate")
+LIBRARIES = (
+    "cotbuild",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "tokenizers",
+)
 
 
 # -- run.json ----------------------------------------------------------------------------
@@ -111,6 +124,25 @@ def check_same_run(folder: Path, existing: StudentRun, new: StudentRun) -> None:
             )
 
 
+def check_same_rules(folder: Path, run: StudentRun, empty_updates: int) -> None:
+    """Raise ConfigError if an older run with these rows would be resumed by other rules.
+
+    Versions that recorded no execution supervised the token after a label also where the
+    label's last token reaches past the label, and stepped the optimiser in updates
+    without rows.
+    """
+    reason = None
+    if run.data.merged_label_ends:
+        reason = "supervised another end of some labels"
+    elif empty_updates:
+        reason = "stepped the optimiser in updates without rows"
+    if reason is not None:
+        raise ConfigError(
+            f"{folder}: holds an unfinished run of an older version, which {reason}. "
+            "Train into another --out, or delete the run."
+        )
+
+
 def _deciding_fields(run: StudentRun) -> dict[str, Any]:
     """Return the fields that decide a run's result, as `config.lr`."""
     fields: dict[str, Any] = {}
@@ -139,16 +171,17 @@ def library_versions() -> dict[str, str]:
 # -- models ------------------------------------------------------------------------------
 
 
-def load_trained(folder: Path) -> "Student":
-    """Load the student of a finished run; LoRA matrices are loaded with their base.
+def load_trained(folder: Path, precision: Precision | None = None) -> "Student":
+    """Load the student of a finished run to evaluate or attribute it.
 
-    Raises DataError if the run has not finished.
+    LoRA matrices are loaded with their base. See `load_for_inference` for device and
+    `precision`. Raises DataError if the run has not finished.
     """
     # Imported here: torch takes seconds, and a run is read without it.
-    from cotbuild.student.model import load_student
+    from cotbuild.student.model import load_for_inference
 
     run = open_finished_run(folder)
-    return load_student(folder / MODEL, run_identity(run))
+    return load_for_inference(folder / MODEL, run_identity(run), precision=precision)
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:

@@ -14,6 +14,7 @@ from accelerate import PartialState
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_error
 from cotbuild.schemas.training import (
+    Execution,
     StudentRun,
     TrainConfig,
     UpdateMetrics,
@@ -23,11 +24,15 @@ from cotbuild.student.model import (
     Student,
     context_length,
     load_student,
-    resolve_precision,
-    set_attention,
 )
+from cotbuild.student.precision import resolve_precision
 from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import TrainingExamples, make_examples
+from cotbuild.student.training.execution import (
+    choose_execution,
+    older_execution,
+    prepare_model,
+)
 from cotbuild.student.training.metrics import (
     append_metrics,
     plot_losses,
@@ -38,6 +43,7 @@ from cotbuild.student.training.metrics import (
 from cotbuild.student.training.run_dir import (
     CHECKPOINTS,
     MODEL,
+    check_same_rules,
     check_same_run,
     checkpoint_step,
     find_last_checkpoint,
@@ -79,6 +85,7 @@ def train_student(
     base: BaseStudent,
     out: Path,
     on_update: Callable[[UpdateMetrics], None] = lambda _: None,
+    execution: Execution | None = None,
 ) -> StudentRun:
     """Train a student into `out`, or resume the run there.
 
@@ -93,6 +100,8 @@ def train_student(
         base: the student before training.
         out: folder of the run; see `training.run_dir`.
         on_update: called after every update, in the main process.
+        execution: how a new run computes its updates; None: as is best for its rows on
+            this machine. A resumed run goes on as it began.
 
     Raises:
         ConfigError: `out` holds another run, or the loss becomes infinite or NaN.
@@ -101,14 +110,22 @@ def train_student(
         KeyboardInterrupt: after a first Ctrl-C, once the current update is done and a
             checkpoint is written; a second Ctrl-C interrupts at once.
     """
-    student, examples, run = _prepare(config, variant_rows, base)
     existing = read_run(out)
     if existing is None:
         refuse_other_content(out)
-    else:
+    elif config.precision is None:
+        config = config.model_copy(update={"precision": existing.config.precision})
+    student, examples, run = _prepare(config, variant_rows, base)
+    if existing is not None:
         check_same_run(out, existing, run)
         if existing.finished:
             return existing
+    if existing is not None:
+        execution = _recorded_execution(out, existing, run, student, examples)
+    elif execution is None:
+        execution = _choose_execution(student, examples, run.config)
+    prepare_model(student.model, execution, run.config)
+    run = _record_start(run, existing, execution)
     checkpoint = _start_or_resume(out, run)
 
     def record_update(update: UpdateMetrics) -> None:
@@ -117,7 +134,7 @@ def train_student(
 
     with _os_errors_as_store_errors(out):
         trainer = _make_trainer(
-            student, examples, run.config, out / CHECKPOINTS, record_update
+            student, examples, run.config, execution, out / CHECKPOINTS, record_update
         )
         with _interrupted_after_an_update(trainer):
             trainer.train(
@@ -137,8 +154,6 @@ def _prepare(
     )
     max_tokens = min(config.max_tokens, context_length(student.model))
     examples = make_examples(variant_rows, student.tokenizer, config, max_tokens)
-    longest = max(len(row.input_ids_T) for rows in examples.rows for row in rows)
-    set_attention(student.model, config, longest)
     resolved = {
         "lr": resolve_learning_rate(config),
         "precision": resolve_precision(config),
@@ -151,6 +166,49 @@ def _prepare(
         versions=library_versions(),
     )
     return student, examples, run
+
+
+def _recorded_execution(
+    out: Path,
+    existing: StudentRun,
+    run: StudentRun,
+    student: Student,
+    examples: TrainingExamples,
+) -> Execution:
+    """Return how the run to resume has computed its updates.
+
+    Raises ConfigError if it is of a version that computed something else.
+    """
+    if existing.execution is not None:
+        return existing.execution
+    updates = UpdateDataset(examples, run.config, student.pad_id)
+    check_same_rules(out, run, updates.count_empty())
+    assert run.config.precision is not None, "a run records its precision"
+    return older_execution(run.config.precision, _longest_row(examples))
+
+
+def _choose_execution(
+    student: Student, examples: TrainingExamples, config: TrainConfig
+) -> Execution:
+    rows = [row for of_example in examples.rows for row in of_example]
+    tokens = round(config.epochs * sum(len(row.input_ids_T) for row in rows))
+    return choose_execution(student.model, rows, config, tokens, student.pad_id)
+
+
+def _longest_row(examples: TrainingExamples) -> int:
+    return max(len(row.input_ids_T) for rows in examples.rows for row in rows)
+
+
+def _record_start(
+    run: StudentRun, existing: StudentRun | None, execution: Execution
+) -> StudentRun:
+    """Return the record of a run that starts or is resumed, with how it is computed."""
+    update: dict[str, object] = {"execution": execution}
+    if existing is not None:
+        update["versions"] = existing.versions
+        if run.versions != existing.versions:
+            update["resumed_with"] = run.versions
+    return run.model_copy(update=update)
 
 
 def _start_or_resume(out: Path, run: StudentRun) -> Path | None:
@@ -169,6 +227,7 @@ def _make_trainer(
     student: Student,
     examples: TrainingExamples,
     config: TrainConfig,
+    execution: Execution,
     checkpoints: Path,
     on_update: Callable[[UpdateMetrics], None],
     max_updates: int | None = None,
@@ -176,8 +235,10 @@ def _make_trainer(
     """Make the trainer of a run; with `max_updates` it is cut short, without checkpoints."""
     updates = max_updates or len(UpdateDataset(examples, config, student.pad_id))
     keep = max_updates is None
-    args = make_trainer_args(config, checkpoints, updates, keep=keep)
-    return StudentTrainer(student, examples, config, args, on_update)
+    args = make_trainer_args(
+        config, checkpoints, updates, execution.optimizer, keep=keep
+    )
+    return StudentTrainer(student, examples, config, args, execution, on_update)
 
 
 @contextlib.contextmanager
@@ -259,14 +320,25 @@ class TrainingCost(NamedTuple):
 
 
 def estimate_training_cost(
-    config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
+    config: TrainConfig,
+    variant_rows: VariantRows,
+    base: BaseStudent,
+    execution: Execution | None = None,
 ) -> TrainingCost:
     """Estimate what training takes from a few updates on the real rows.
 
-    Nothing is kept on disk. Raises as `train_student` does.
+    Nothing is kept on disk. `execution` and errors are those of `train_student`.
     """
     student, examples, run = _prepare(config, variant_rows, base)
-    updates = UpdateDataset(examples, run.config, student.pad_id)
+    if execution is None:
+        execution = _choose_execution(student, examples, run.config)
+    prepare_model(student.model, execution, run.config)
+    updates = UpdateDataset(
+        examples,
+        run.config,
+        student.pad_id,
+        micro_batch_cost=execution.micro_batch_cost,
+    )
     tokens, padded_tokens = updates.count_tokens()
     metrics: list[UpdateMetrics] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -274,6 +346,7 @@ def estimate_training_cost(
             student,
             examples,
             run.config,
+            execution,
             Path(folder),
             metrics.append,
             max_updates=min(MEASURED_UPDATES, len(updates)),

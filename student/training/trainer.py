@@ -20,13 +20,21 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
+    set_seed,
 )
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
-from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.training import Precision, TrainConfig, UpdateMetrics
-from cotbuild.student.model import Student, resolve_precision
+from cotbuild.schemas.errors import DivergedError
+from cotbuild.schemas.training import (
+    Execution,
+    Optimizer,
+    Precision,
+    TrainConfig,
+    UpdateMetrics,
+)
+from cotbuild.student.model import Student
+from cotbuild.student.precision import resolve_precision
 from cotbuild.student.training.batches import (
     MicroBatch,
     UpdateBatch,
@@ -34,6 +42,7 @@ from cotbuild.student.training.batches import (
     compute_losses,
 )
 from cotbuild.student.training.examples import TrainingExamples
+from cotbuild.student.training.execution import cast_weights_once
 from cotbuild.student.training.run_dir import CHECKPOINT_COMPLETE
 
 OnUpdate = Callable[[UpdateMetrics], None]
@@ -58,7 +67,12 @@ def resolve_learning_rate(config: TrainConfig) -> float:
 
 
 def make_trainer_args(
-    config: TrainConfig, checkpoints: Path, updates: int, *, keep: bool = True
+    config: TrainConfig,
+    checkpoints: Path,
+    updates: int,
+    optimizer: Optimizer = Optimizer.FUSED_ADAMW,
+    *,
+    keep: bool = True,
 ) -> SFTConfig:
     """Return the trainer's settings; with `keep` False no checkpoint is written.
 
@@ -72,7 +86,7 @@ def make_trainer_args(
         output_dir=str(checkpoints),
         max_steps=updates,
         per_device_train_batch_size=1,
-        optim="adamw_torch",
+        optim=optimizer.value,
         learning_rate=resolve_learning_rate(config),
         lr_scheduler_type="linear",
         warmup_steps=math.ceil(config.warmup_frac * updates),
@@ -134,12 +148,15 @@ class StudentTrainer(SFTTrainer):
         examples: TrainingExamples,
         config: TrainConfig,
         args: SFTConfig,
+        execution: Execution,
         on_update: OnUpdate,
     ) -> None:
         self._config, self._on_update = config, on_update
         self._losses = torch.zeros(3)
         self._tokens = self._label_tokens = self._rationale_tokens = 0
         self._last_update_at = time.monotonic()
+        # TRL 1.0 draws LoRA's first weights before it seeds; later versions seed first.
+        set_seed(config.seed)
         super().__init__(
             model=student.model,
             args=args,
@@ -155,6 +172,7 @@ class StudentTrainer(SFTTrainer):
             student.pad_id,
             self.args.process_index,
             self.args.world_size,
+            micro_batch_cost=execution.micro_batch_cost,
         )
         self.remove_callback(PrinterCallback)  # prints to stdout
 
@@ -173,23 +191,25 @@ class StudentTrainer(SFTTrainer):
     ) -> torch.Tensor:
         """Run forward and backward over the micro-batches of an `UpdateBatch`.
 
-        Processes exchange gradients at the last one. Returns the update's loss; raises
-        ConfigError if it is not finite.
+        Processes exchange gradients at the last one. An update without rows has no
+        gradients, so the optimiser changes neither weights nor moments. Returns the
+        update's loss; raises DivergedError if it is not finite.
         """
         model.train()
         losses = torch.zeros(3, device=self.args.device)
         batches: list[MicroBatch] = inputs["micro_batches"]
-        for number, batch in enumerate(batches):
-            is_last = number == len(batches) - 1
-            self.accelerator.gradient_state._set_sync_gradients(is_last)
-            losses += self._run_micro_batch(model, batch, is_last)
+        with self._weights_cast_once():
+            for number, batch in enumerate(batches):
+                is_last = number == len(batches) - 1
+                self.accelerator.gradient_state._set_sync_gradients(is_last)
+                losses += self._run_micro_batch(model, batch, is_last)
         self._losses = cast(torch.Tensor, self.accelerator.reduce(losses, "sum"))
         self._tokens = inputs["tokens"]
         self._label_tokens = inputs["label_tokens"]
         self._rationale_tokens = inputs["rationale_tokens"]
         loss = float(self._losses[0])
         if not math.isfinite(loss):
-            raise ConfigError(
+            raise DivergedError(
                 f"the loss is {loss} at update {self.state.global_step + 1} with "
                 f"lr {self._config.lr}. Lower --lr."
             )
@@ -203,8 +223,22 @@ class StudentTrainer(SFTTrainer):
             with self.compute_loss_context_manager():
                 losses = compute_losses(model, self._on_device(batch))
             # Gradients are averaged over processes, but the weights are those of a sum.
-            self.accelerator.backward(losses[0] * self.args.world_size)
+            share = losses[0] * self.args.world_size
+            with torch.autocast(self.args.device.type, enabled=False):
+                self.accelerator.backward(share)
         return losses.detach()
+
+    def _weights_cast_once(self) -> contextlib.AbstractContextManager[None]:
+        """Keep the bfloat16 copies of the weights for a whole update.
+
+        Not of weights that are sharded over processes, where copies of all of them would
+        fill the memory, and not with gradient checkpointing, which makes copies that
+        have no gradient.
+        """
+        alone = self.args.world_size == 1 and not self.is_deepspeed_enabled
+        if not (self.args.bf16 and alone) or self.args.gradient_checkpointing:
+            return contextlib.nullcontext()
+        return cast_weights_once(self.args.device)
 
     def _on_device(self, batch: MicroBatch) -> MicroBatch:
         tensors = cast(dict[str, torch.Tensor], batch)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cotbuild.builder.study.report.claim_words import describe_estimate, name_outcome
 from cotbuild.builder.study.report.wording import (
     METRIC_NAMES,
     describe_difference,
@@ -14,7 +15,7 @@ from cotbuild.builder.study.report.wording import (
 )
 from cotbuild.schemas.study.declaration import StudyMetric
 from cotbuild.schemas.study.record import QuestionSet, StudyRegistration, VariantFacts
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult
+from cotbuild.schemas.study.results import ClaimResult, ComparisonResult, RecipeResult
 
 
 def describe_accuracy(
@@ -75,6 +76,15 @@ def describe_comparisons(shown: Sequence[ComparisonResult]) -> str:
         low, high = format_signed(min(others)), format_signed(max(others))
         text += f" {len(others)} exploratory, {low} to {high} points."
     return text
+
+
+def describe_claims(shown: Sequence[ClaimResult]) -> str:
+    """Describe the estimate and the outcome of each claim."""
+    parts = [
+        f"{one.claim.name}: {describe_estimate(one)}, {name_outcome(one)}"
+        for one in shown
+    ]
+    return f"Estimates of the claims: {'; '.join(parts)}."
 
 
 def describe_tokens(main: Sequence[RecipeResult], metric: StudyMetric) -> str:

@@ -16,12 +16,18 @@ from cotbuild.builder.card.plots import (
     plot_label,
     render_png,
 )
+from cotbuild.builder.study.report.claim_plots import draw_claims
 from cotbuild.builder.study.report.curves import (
     SMALL,
     draw_losses,
     draw_rows,
     draw_tokens,
     label_height,
+)
+from cotbuild.builder.study.report.row_axes import (
+    draw_difference,
+    draw_values,
+    label_rows,
 )
 from cotbuild.builder.study.report.wording import (
     METRIC_NAMES,
@@ -32,7 +38,13 @@ from cotbuild.builder.study.report.wording import (
 )
 from cotbuild.schemas.study.declaration import TrainingSetting
 from cotbuild.schemas.study.record import StudyRegistration, VariantFacts
-from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
+from cotbuild.schemas.study.results import (
+    ClaimResult,
+    ComparisonResult,
+    RecipeResult,
+    StudyResults,
+)
+from cotbuild.schemas.study.version_1 import StudyV1
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +61,7 @@ def render_pictures(
 ) -> dict[str, bytes]:
     """Return the pictures that there are results for, name to PNG.
 
-    The names are accuracy, comparisons, tokens, rows, losses and variants.
+    The names are accuracy, comparisons or claims, tokens, rows, losses and variants.
     """
     pictures = {}
     main, metric = main_recipes(record, results), record.study.metric
@@ -60,10 +72,14 @@ def render_pictures(
         draw = partial(_draw_accuracy, recipes=main, baselines=lines, label=label)
         pictures["accuracy"] = render_png(1.5 + 0.3 * len(main), draw)
     shown = drawn_comparisons(results)
-    if any(one.comparison for one in shown):
-        study = record.study
+    study = record.study
+    if isinstance(study, StudyV1) and any(one.comparison for one in shown):
         draw = partial(_draw_forest, shown=shown, main=study.main, margin=study.margin)
         pictures["comparisons"] = render_png(1.5 + 0.42 * len(shown), draw)
+    claims = drawn_claims(results)
+    if any(one.estimate for one in claims):
+        draw = partial(draw_claims, claims=claims)
+        pictures["claims"] = render_png(1.5 + 0.42 * len(claims), draw)
     if main:
         draw = partial(draw_tokens, recipes=main, label=label_metric(metric))
         pictures["tokens"] = render_png(label_height(len(main)), draw)
@@ -99,6 +115,11 @@ def drawn_comparisons(results: StudyResults) -> list[ComparisonResult]:
     planned = [one for one in results.comparisons if not one.exploratory]
     others = [one for one in results.comparisons if one.exploratory and one.comparison]
     return planned + others[:MAX_EXPLORATORY]
+
+
+def drawn_claims(results: StudyResults) -> list[ClaimResult]:
+    """Return the claims of the tiers, then the secondary ones."""
+    return [one for one in results.claims if not one.exploratory]
 
 
 def group_by_rows(
@@ -173,8 +194,8 @@ def _draw_accuracy(
         [], [], "D-", color=BLUE, linewidth=2, markersize=6, label="mean, 95 % interval"
     )
     axes.margins(x=0.06)
-    _label_rows(axes, [plot_label(one.recipe.variant) for one in recipes])
-    _draw_values(axes, [f"{one.accuracy.mean:.1f}" for one in recipes])
+    label_rows(axes, [plot_label(one.recipe.variant) for one in recipes])
+    draw_values(axes, [f"{one.accuracy.mean:.1f}" for one in recipes])
     axes.set_xlabel(label)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
 
@@ -239,8 +260,8 @@ def _draw_forest(
     low, high = axes.get_xlim()
     reach = max(-low, high, 1.4 * margin)
     axes.set_xlim(-reach, reach)
-    _label_rows(axes, [_comparison_label(one, main) for one in shown])
-    _draw_values(axes, [_difference_label(one) for one in shown])
+    label_rows(axes, [_comparison_label(one, main) for one in shown])
+    draw_values(axes, [_difference_label(one) for one in shown])
     axes.set_xlabel("difference, points: above 0 the first recipe is better")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
 
@@ -251,23 +272,13 @@ def _draw_comparison(axes: "Axes", row: int, result: ComparisonResult) -> None:
     if found is None:
         return
     colour = GREY if result.exploratory else BLUE
-    rows = [row] * 2
-    axes.plot(found.interval_95, rows, color=colour, linewidth=1.2)
-    axes.plot(
-        found.interval_90,
-        rows,
-        color=colour,
-        linewidth=4,
-        alpha=0.6,
-        solid_capstyle="butt",
-    )
-    axes.plot(
-        [found.difference],
-        [row],
-        "o",
-        color=colour,
-        markerfacecolor="white" if is_interim(result) else colour,
-        markersize=6,
+    draw_difference(
+        axes,
+        row,
+        found.difference,
+        (found.interval_90, found.interval_95),
+        colour=colour,
+        is_interim=is_interim(result),
     )
 
 
@@ -310,7 +321,7 @@ def _setting_label(setting: TrainingSetting, main: TrainingSetting) -> str:
     return ", ".join(parts)
 
 
-# -- variants, and rows with names ------------------------------------------------------
+# -- variants ---------------------------------------------------------------------------
 
 
 def _draw_variants(figure: "Figure", facts: Sequence[VariantFacts]) -> None:
@@ -320,18 +331,4 @@ def _draw_variants(figure: "Figure", facts: Sequence[VariantFacts]) -> None:
         names_target=[variant.names_target for variant in facts],
         names_other=[variant.names_other for variant in facts],
     )
-    _label_rows(axes, [plot_label(variant.name) for variant in facts])
-
-
-def _label_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names, fontsize=SMALL)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
-
-
-def _draw_values(axes: "Axes", values: Sequence[str]) -> None:
-    """Draw a text for each row, right of the axes."""
-    transform = axes.get_yaxis_transform()
-    for row, value in enumerate(values):
-        axes.text(1.02, row, value, transform=transform, va="center", fontsize=8)
+    label_rows(axes, [plot_label(variant.name) for variant in facts])

@@ -3,6 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from cotbuild.builder.card.markdown import one_line
+from cotbuild.builder.study.report.claim_sections import (
+    describe_claim_method,
+    list_claim_limitations,
+)
 from cotbuild.builder.study.report.wording import (
     METRICS,
     describe_setting,
@@ -13,9 +17,15 @@ from cotbuild.builder.study.report.wording import (
 )
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.fingerprint import canonical_json
-from cotbuild.schemas.study.declaration import Study, StudyQuestions
+from cotbuild.schemas.study.declaration import (
+    AnyQuestions,
+    HeldOutQuestions,
+    Study,
+)
 from cotbuild.schemas.study.record import GateResult, QuestionSet, StudyRegistration
 from cotbuild.schemas.study.results import ComparisonResult, RecipeResult, StudyResults
+from cotbuild.schemas.study.version_1 import StudyV1
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.student.evaluation.bootstrap import RESAMPLES
 
 LEVEL_PERCENT = 5
@@ -27,18 +37,30 @@ LEVEL_PERCENT = 5
 
 def list_limitations(record: StudyRegistration, results: StudyResults) -> list[str]:
     """Return what the design and the data cannot show, one sentence each."""
-    main = [one for one in results.recipes if one.recipe.setting == record.study.main]
-    planned = [one for one in results.comparisons if not one.exploratory]
+    study = record.study
+    main = [one for one in results.recipes if one.recipe.setting == study.main]
     return [
-        *(_power_limitation(one) for one in planned),
-        f"A difference within ± {record.study.margin:.1f} points counts as none, by "
-        "the registered margin.",
+        *(
+            list_claim_limitations(study, record, results)
+            if isinstance(study, StudyV2)
+            else _comparison_limitations(study, results)
+        ),
         *_scope_limitations(record, results),
         *_seed_limitations(main),
         _overlap_limitation(results),
         *_dropped_row_limitations(results.recipes),
         *_precision_limitations(results.recipes),
     ]
+
+
+def _comparison_limitations(study: StudyV1, results: StudyResults) -> Iterator[str]:
+    for one in results.comparisons:
+        if not one.exploratory:
+            yield _power_limitation(one)
+    yield (
+        f"A difference within ± {study.margin:.1f} points counts as none, by the "
+        "registered margin."
+    )
 
 
 def _power_limitation(result: ComparisonResult) -> str:
@@ -137,8 +159,11 @@ def describe_method(
         ("Data", one_line(study.source_name)),
         ("Gate on dev", _describe_gate(record.gate, study)),
         ("Primary metric", METRICS[study.metric]),
-        ("Margin", f"± {study.margin:.1f} points"),
-        ("Statistics", _describe_statistics(study)),
+        *(
+            describe_claim_method(study, record)
+            if isinstance(study, StudyV2)
+            else _describe_comparison_method(study)
+        ),
         ("Dev questions", _describe_questions(study.dev, record.dev)),
         ("Test questions", _describe_questions(study.test, record.test)),
         ("Evaluations on test", _describe_accesses(results)),
@@ -161,7 +186,12 @@ def _describe_gate(gate: GateResult | None, study: Study) -> str:
     )
 
 
-def _describe_statistics(study: Study) -> str:
+def _describe_comparison_method(study: StudyV1) -> Iterator[tuple[str, str]]:
+    yield "Margin", f"± {study.margin:.1f} points"
+    yield "Statistics", _describe_statistics(study)
+
+
+def _describe_statistics(study: StudyV1) -> str:
     runs = "runs paired by seed" if study.paired else "runs unpaired"
     bootstrap = "bootstrap over seeds and questions in closed form"
     if not study.metric.is_accuracy:
@@ -176,7 +206,12 @@ def _describe_statistics(study: Study) -> str:
     )
 
 
-def _describe_questions(declared: StudyQuestions, found: QuestionSet) -> str:
+def _describe_questions(declared: AnyQuestions, found: QuestionSet) -> str:
+    if isinstance(declared, HeldOutQuestions):
+        return (
+            f"{len(found.ids):,} of {one_line(declared.split)}, the first by a digest of "
+            f"their ids, on which no cell trains; digest {found.rows}"
+        )
     skip = f", without the first {declared.skip:,}" if declared.skip else ""
     split = one_line(declared.split)
     return f"{len(found.ids):,} of {split}{skip}; digest {found.rows}"
@@ -184,7 +219,11 @@ def _describe_questions(declared: StudyQuestions, found: QuestionSet) -> str:
 
 def _describe_accesses(results: StudyResults) -> str:
     recipes = (*results.untrained, *results.recipes)
-    cells = pluralize(sum(len(one.seeds) for one in recipes), "finished cell")
+    num_apart = sum(len(one.seeds) for one in results.sensitivity)
+    num_cells = sum(len(one.seeds) for one in recipes) + num_apart
+    cells = pluralize(num_cells, "finished cell")
+    if num_apart:
+        cells += f", {num_apart:,} of them in the sensitivity stage"
     times = "time" if results.touches == 1 else "times"
     line = f"{results.touches:,} {times} for {cells}"
     if not results.touched_twice:

@@ -1,7 +1,7 @@
 """Results in words: formatted figures, and sentences about comparisons. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.ui import pluralize
@@ -16,7 +16,6 @@ from cotbuild.schemas.study.results import (
     ComparisonResult,
     ComparisonStatus,
     Interval,
-    RecipeResult,
     StudyResults,
 )
 
@@ -36,9 +35,12 @@ METRICS = {
     StudyMetric.CHRF2: "chrF2 of the free greedy answers against their references",
     StudyMetric.BLEU: "BLEU of the free greedy answers against their references",
     StudyMetric.ROUGE_L: "ROUGE-L of the free greedy answers against their references",
+    StudyMetric.TARGET_PROBABILITY: "probability of the target among the options, at a "
+    "temperature fitted on dev",
 }
 
 METRIC_NAMES = {
+    StudyMetric.TARGET_PROBABILITY: "P(target)",
     StudyMetric.ACCURACY: "accuracy",
     StudyMetric.NORMALISED: "accuracy",
     StudyMetric.FREE: "accuracy",
@@ -49,6 +51,15 @@ METRIC_NAMES = {
     StudyMetric.ROUGE_L: "ROUGE-L",
 }
 """What the values of a metric are called, in tables and pictures."""
+
+
+METRIC_TITLES = {
+    **METRIC_NAMES,
+    StudyMetric.NORMALISED: "normalised accuracy",
+    StudyMetric.FREE: "accuracy of free answers",
+    StudyMetric.FREE_MACRO_F1: "macro-F1 of free answers",
+}
+"""The same with a name for each metric, where several stand side by side."""
 
 
 # -- figures ----------------------------------------------------------------------------
@@ -252,51 +263,4 @@ def interim_notice(results: StudyResults) -> str | None:
         f"{verb} final. The others may still change. Looking at results while cells "
         "are missing and again once they are complete makes false positives more "
         "likely: judge a claim once it is final."
-    )
-
-
-# -- lines of a terminal ----------------------------------------------------------------
-
-
-def claim_lines(results: StudyResults) -> Iterator[str]:
-    """Yield the lines of a terminal: the stages, each recipe's mean, each claim."""
-    yield " · ".join(
-        f"{stage.name}: {stage.done}/{stage.total} cells" for stage in results.stages
-    )
-    for recipe in (*results.untrained, *results.recipes):
-        yield f"  {_recipe_line(recipe, results)}"
-    for comparison in results.comparisons:
-        if not comparison.exploratory:
-            yield claim_line(comparison)
-
-
-def _recipe_line(result: RecipeResult, results: StudyResults) -> str:
-    recipe, accuracy = result.recipe, result.accuracy
-    name = "untrained"
-    if recipe.rows:
-        name = f"{recipe.variant}, {recipe.rows} rows, {recipe.loss.value}"
-    interval = ""
-    if accuracy.interval_95:
-        interval = f" ({format_interval(accuracy.interval_95)})"
-    answers = f"{len(result.seeds)} × {results.num_questions}"
-    unit = " %" if results.metric.is_accuracy else f" {METRIC_NAMES[results.metric]}"
-    return f"{accuracy.mean:5.1f}{unit}{interval}  {name}, {recipe.student_name}: {answers}"
-
-
-def claim_line(result: ComparisonResult) -> str:
-    """Return the outcome of a claim with its difference and the power of the design.
-
-    `after_beats_before: undecided, -0.4 points (-3.1 to +2.2), Holm-adjusted p 0.810,
-    minimum detectable effect 4.2 points (80 % power)`.
-    """
-    found = result.comparison
-    if found is None or result.outcome is None:
-        return f"{result.planned.name}: not run"
-    so_far = " so far" if is_interim(result) else ""
-    low, high = found.interval_95
-    p = "" if result.p_holm is None else f", Holm-adjusted p {result.p_holm:.3f}"
-    return (
-        f"{result.planned.name}: {result.outcome.value}{so_far}, "
-        f"{found.difference:+.1f} points ({low:+.1f} to {high:+.1f}){p}, "
-        f"minimum detectable effect {describe_power(result)}"
     )

@@ -3,14 +3,13 @@
 The same record and results give the same bytes.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cotbuild.builder.study.report.claims_table import make_claims_table
+from cotbuild.builder.study.report.csv_text import Row, Value, format_csv
 from cotbuild.builder.study.report.page import render_page
 from cotbuild.builder.study.report.plots import render_pictures
-from cotbuild.builder.visible import escape_hidden
 from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import write_bytes_atomic
 from cotbuild.schemas.question import Choice
@@ -26,9 +25,6 @@ from cotbuild.schemas.study.results import (
 PAGE = "index.html"
 RESULTS = "results.json"
 PICTURE = "accuracy.png"
-
-Value = str | int | float | bool | None
-Row = Mapping[str, Value]
 
 
 def write_report(
@@ -64,9 +60,6 @@ def write_report(
 
 # -- tables -----------------------------------------------------------------------------
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet run a cell as a formula, or is skipped before one."""
-
 _SETTING = ("student", "rows", "loss")
 _RECIPE = (
     *_SETTING, "variant", "num_seeds", "mean", "low_95", "high_95", "raw", "normalised",
@@ -94,12 +87,15 @@ def make_tables(results: StudyResults) -> dict[str, str]:
     seed_rows = [row for one in recipes for row in _seed_rows(one)]
     comparison_rows = [_comparison_row(one) for one in results.comparisons]
     variant_rows = [one.model_dump() for one in results.variants]
-    return {
+    tables = {
         "recipes.csv": format_csv(_RECIPE, recipe_rows),
         "seeds.csv": format_csv(_SEED, seed_rows),
         "comparisons.csv": format_csv(_COMPARISON, comparison_rows),
         "variants.csv": format_csv(VariantFacts.model_fields, variant_rows),
     }
+    if results.claims:
+        tables["claims.csv"] = make_claims_table(results.claims)
+    return tables
 
 
 def make_class_tables(
@@ -115,27 +111,6 @@ def make_class_tables(
         "classes.csv": format_csv(_CLASS, class_rows),
         "confusion.csv": format_csv(_CONFUSION, confusion_rows),
     }
-
-
-def format_csv(header: Iterable[str], rows: Iterable[Row]) -> str:
-    """Return a CSV table with these columns.
-
-    None is an empty cell, and floats have all their digits. A text that a spreadsheet
-    would run as a formula begins with an apostrophe.
-    """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(header), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _escape_cell(value) for name, value in row.items()})
-    return out.getvalue()
-
-
-def _escape_cell(value: Value) -> Value:
-    if not isinstance(value, str):
-        return value
-    text = escape_hidden(value, "\n\t")
-    return f"'{text}" if value.startswith(_FORMULA_STARTS) else text
 
 
 def _setting_cells(setting: TrainingSetting) -> dict[str, Value]:

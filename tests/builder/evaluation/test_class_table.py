@@ -39,6 +39,17 @@ def test_classes_of_choices_and_free_answers() -> None:
     assert len(lines) == 6
 
 
+def test_questions_that_were_not_answered_freely_are_no_errors() -> None:
+    not_asked = {"answer": None, "correct_free": None}
+    metrics = metrics_of({"target": "A"}, {"target": "B", **not_asked})
+    assert metrics.classification is not None
+    assert metrics.free_classification is not None
+    assert [one.support for one in metrics.classification.classes] == [1, 1]
+    assert [one.support for one in metrics.free_classification.classes] == [1, 0]
+    assert metrics.free_classification.macro_f1.value == 1.0
+    assert metrics_of({"target": "A", **not_asked}).free_classification is None
+
+
 def test_questions_that_share_no_options_have_no_lines() -> None:
     found = [result("A"), result("B")]
     others = Question.create("Which?", choices=("x", "y"))

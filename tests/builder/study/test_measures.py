@@ -5,13 +5,13 @@ import pytest
 
 from cotbuild.builder.study.classes import recipe_classes
 from cotbuild.builder.study.measures import (
-    AccuracyMeasure,
     SumMeasure,
     make_measure,
 )
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Choice
 from cotbuild.schemas.study.declaration import StudyMetric
+from cotbuild.schemas.study.option_scores import OptionScores, StoredOption
 from cotbuild.schemas.study.record import (
     Measurement,
     QuestionSet,
@@ -83,7 +83,7 @@ def test_by_resamples_a_mean_has_the_error_of_the_closed_form(paired: bool) -> N
         lambda one: np.array(one.answers.correct_by(StudyMetric.ACCURACY))[:, None],
         lambda sums_RK: sums_RK[:, 0] / 400,
     )
-    exact = AccuracyMeasure(StudyMetric.ACCURACY)
+    exact = make_measure(StudyMetric.ACCURACY, make_record(make_study(), 400).test)
     found = by_sums.compare(a, b, paired=paired)
     expected = exact.compare(a, b, paired=paired)
     assert found.difference == pytest.approx(expected.difference)
@@ -150,3 +150,56 @@ def test_scores_of_prose_are_computed_from_stored_statistics() -> None:
         assert measure.score([measured]).per_seed == pytest.approx((expected,))
     with pytest.raises(DataError, match="holds no answers in prose"):
         measure.value(make_measured([True, False], "x"))
+
+
+def test_target_probability_is_compared_as_a_mean_of_fractions() -> None:
+    """Two options of log-likelihoods 0 and ±1: the target has 1 / (1 + e) or the rest."""
+    asked = make_record(make_study(), 40).test
+    measure = make_measure(StudyMetric.TARGET_PROBABILITY, asked)
+
+    def student(good: int) -> Measurement:
+        target = [1.0] * good + [-1.0] * (40 - good)
+        scores = OptionScores.pack(
+            [
+                [StoredOption(one, 3, True), StoredOption(0.0, 3, False)]
+                for one in target
+            ]
+        )
+        measured = make_measured([False] * 40, "x")
+        return measured.model_copy(update={"option_scores": scores, "temperature": 1.0})
+
+    likely = 1 / (1 + np.exp(-1))
+    mean = (30 * likely + 10 * (1 - likely)) / 40
+    assert measure.value(student(30)) == pytest.approx(100 * mean)
+    found = measure.contrast(
+        [(1.0, [student(30), student(20)]), (-0.5, [student(20), student(20)])]
+    )
+    half = 0.5
+    assert found.mean == pytest.approx((mean + half) / 2 - half / 2)
+    assert found.variance.num_seeds == 2
+    assert measure.score([student(30), student(20)]).mean == pytest.approx(
+        100 * (mean + half) / 2
+    )
+
+
+def test_contrasts_by_sums_and_by_means_agree() -> None:
+    """A mean over questions is a function of sums too."""
+    rng = np.random.default_rng(0)
+    recipes = [
+        [make_measured(list(rng.random(400) < chance), "x") for _ in range(6)]
+        for chance in (0.6, 0.5, 0.4)
+    ]
+    weighted = list(zip((1.0, -0.5, -0.5), recipes, strict=True))
+    by_sums = SumMeasure(
+        lambda one: np.array(one.answers.correct_by(StudyMetric.ACCURACY))[:, None],
+        lambda sums_RK: sums_RK[:, 0] / 400,
+    ).contrast(weighted)
+    exact = make_measure(
+        StudyMetric.ACCURACY, make_record(make_study(), 400).test
+    ).contrast(weighted)
+    assert by_sums.mean == pytest.approx(exact.mean)
+    assert by_sums.variance.of_seeds == pytest.approx(exact.variance.of_seeds)
+    assert by_sums.variance.of_questions == pytest.approx(
+        exact.variance.of_questions, rel=0.1
+    )
+    assert by_sums.variance.of_error == pytest.approx(exact.variance.of_error, rel=0.1)

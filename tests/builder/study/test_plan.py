@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cotbuild.builder.study.folder import read_study
-from cotbuild.builder.study.measures import AccuracyMeasure
+from cotbuild.builder.study.measures import make_measure
 from cotbuild.builder.study.plan import check_answers_alone
 from cotbuild.builder.study.registration import find_changes
 from cotbuild.builder.study.results import decide_gate
@@ -17,9 +17,11 @@ from cotbuild.schemas.study.declaration import CellKey, StudyMetric, StudyStage
 from cotbuild.schemas.training import Loss
 from tests.support.studies.cells_made import (
     VARIANTS,
+    beats,
     make_measured,
     make_record,
     make_study,
+    make_tiers,
 )
 from tests.support.studies.small import study_values
 
@@ -177,6 +179,37 @@ def test_changes_are_told_once_and_back_again_too() -> None:
     ]
 
 
+def test_a_changed_tier_or_secondary_claim_is_told_by_its_name() -> None:
+    first = make_tiers()
+    record = make_record(first)
+    claim = beats("more", "post_cot", "pre_cot")
+    late = {"name": "third", "claims": [beats("late", "pre_cot", "label_only")]}
+    tiers = [*first.model_dump(mode="json")["tiers"], late]
+    later = make_tiers(tiers=tiers, secondary=[claim], looks=[6])
+    told = find_changes(record, later, "t", 4)
+    assert [one.field for one in told] == ["looks", "tiers.third", "secondary.more"]
+
+
+def test_another_order_of_stages_or_tiers_is_told_once() -> None:
+    values = make_tiers().model_dump(mode="json")
+    two = {**values["stages"][0], "name": "two", "rows": [50]}
+    later = {**values["stages"][0], "name": "later", "rows": [20]}
+    tiers = [{**tier, "opens_with": None} for tier in values["tiers"]]
+    first = make_tiers(stages=[*values["stages"], two], tiers=tiers)
+    swapped = make_tiers(stages=[two, later, *values["stages"]], tiers=tiers[::-1])
+    record = make_record(first)
+    told = find_changes(record, swapped, "t", 4)
+    assert [(one.field, one.was, one.now) for one in told if one.was] == [
+        ("stages", ["one", "two"], ["two", "later", "one"]),
+        ("tiers", ["first", "second"], ["second", "first"]),
+    ]
+    assert [one.field for one in told if not one.was] == ["stages.later"]
+    record = record.model_copy(update={"changes": tuple(told)})
+    assert find_changes(record, swapped, "u", 5) == []
+    back = find_changes(record, first, "v", 6)
+    assert [one.field for one in back] == ["stages.later", "stages", "tiers"]
+
+
 @pytest.mark.parametrize(
     ("right", "seeds", "passed"),
     [
@@ -199,7 +232,7 @@ def test_the_gate_needs_two_standard_errors(
         make_measured([number >= 1000 - right - seed for number in range(1000)], "x")
         for seed in range(seeds)
     ]
-    measure = AccuracyMeasure(StudyMetric.ACCURACY)
+    measure = make_measure(StudyMetric.ACCURACY, make_record(make_study()).test)
     found = decide_gate(make_study(), measure, trained, untrained)
     assert found.passed is passed
     assert found.difference == pytest.approx((right + (seeds - 1) / 2 - 200) / 10)

@@ -3,10 +3,10 @@
 import pytest
 
 from cotbuild.builder.study.registration import find_changes
-from cotbuild.builder.study.report.wording import claim_lines
+from cotbuild.builder.study.report.lines import claim_lines
 from cotbuild.builder.study.results import study_results
 from cotbuild.builder.study.statistics import compare, holm
-from cotbuild.schemas.study.declaration import CellKey, Claim, Study, StudyStage
+from cotbuild.schemas.study.declaration import CellKey, Claim, StudyStage
 from cotbuild.schemas.study.record import Cell, QuestionAccess
 from cotbuild.schemas.study.results import (
     ClaimOutcome,
@@ -14,6 +14,7 @@ from cotbuild.schemas.study.results import (
     ComparisonStatus,
     StudyResults,
 )
+from cotbuild.schemas.study.version_1 import StudyV1
 from tests.support.studies.cells_made import (
     VARIANTS,
     comparison,
@@ -26,7 +27,7 @@ CHANCES = {"label_only": 0.3, "pre_cot": 0.3, "post_cot": 0.45}
 
 
 def results(
-    study: Study, cells: dict[CellKey, Cell], of: Study | None = None
+    study: StudyV1, cells: dict[CellKey, Cell], of: StudyV1 | None = None
 ) -> StudyResults:
     return study_results(study, make_record(of or study), cells, [])
 

@@ -241,7 +241,7 @@ class TestCompare:
                 A * 2,
                 B,
                 True,
-                "recipe A: 2.0 for a question, which is neither 1",
+                "recipe A: 2.0 for a question, expected a number from 0",
             ),
             (A, np.where(B, np.nan, 0), True, "recipe B: nan for a question."),
             (A[0], B, True, r"recipe A: shape \(4,\). It must be \(seeds, questions\)"),
@@ -395,6 +395,27 @@ class TestCheckpoints:
         assert found.difference == pytest.approx(100 * (only_a - only_b) / len(a))
 
     @pytest.mark.parametrize(
+        ("only_a", "only_b", "num_questions"),
+        [(1, 7, 21), (3, 8, 50), (0, 0, 100), (143, 122, 1221)],
+    )
+    def test_the_interval_is_walds_with_a_question_added_to_either_side(
+        self, only_a: int, only_b: int, num_questions: int
+    ) -> None:
+        both = num_questions - only_a - only_b
+        a = [1] * only_a + [0] * only_b + [1] * both
+        b = [0] * only_a + [1] * only_b + [1] * both
+        low, high = compare_checkpoints(a, b).interval_95
+        difference_Q = np.array([1] * (only_a + 1) + [-1] * (only_b + 1) + [0] * both)
+        half = stats.norm.ppf(0.975) * difference_Q.std() / len(difference_Q) ** 0.5
+        centre = difference_Q.mean()
+        expected = (100 * (centre - half), 100 * (centre + half))
+        assert (low, high) == pytest.approx(expected)
+
+    def test_the_interval_ends_at_all_questions(self) -> None:
+        low, high = compare_checkpoints([1, 1], [0, 0]).interval_95
+        assert low < 0 < high == 100
+
+    @pytest.mark.parametrize(
         ("a", "b", "said"),
         [
             ([1, 0, 1], [1, 0], "A answered 3 questions, B 2"),
@@ -422,7 +443,7 @@ class TestCheckpoints:
 
 
 class TestSimulation:
-    """The table of tests/bench/study_simulation.py in small: seeds are fixed, so these
+    """The table of tests/bench/study_simulation_v1.py in small: seeds are fixed, so these
     numbers do not change.
     """
 

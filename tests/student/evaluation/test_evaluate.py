@@ -1,6 +1,8 @@
 """The folder of an evaluation: resuming, mismatches, and recomputed metrics."""
 
 import json
+import math
+import random
 import signal
 import subprocess
 import sys
@@ -10,6 +12,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cotbuild.builder.evaluation.results import (
     PartialResults,
@@ -18,22 +23,25 @@ from cotbuild.builder.evaluation.results import (
     read_results,
 )
 from cotbuild.builder.variants.registry import builtin_variants
-from cotbuild.schemas.errors import ConfigError, StoreError
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import EvaluationInputs, QuestionResult
 from cotbuild.schemas.question import QuestionKind
+from cotbuild.schemas.training import Precision
 from cotbuild.student.evaluation.evaluate import (
     estimate_evaluation_cost,
     evaluate_questions,
 )
+from cotbuild.student.evaluation.metrics import compute_metrics
 from cotbuild.student.evaluation.plan import (
     ProseLimits,
+    choose_free_questions,
     make_evaluation_inputs,
     make_evaluation_plan,
 )
 from cotbuild.student.model import Student
 from tests.student.evaluation.test_decode import choice_item, plain_item
 from tests.student.evaluation.test_options import POST, PRE
-from tests.support.tiny import shared_student
+from tests.support.tiny import shared_student, tiny_student
 
 ITEMS = [
     *(choice_item(n, "ABC"[n % 3]) for n in range(40)),
@@ -210,3 +218,82 @@ def test_the_cost_counts_what_is_read_and_generated() -> None:
     )
     assert cost.measured == 3
     assert cost.seconds > 0
+
+
+def test_free_answers_of_a_sample_leave_the_choices_as_they_are() -> None:
+    is_free = choose_free_questions([item.question for item in ITEMS], 7)
+    sampled = [
+        item._replace(answers_freely=free)
+        for item, free in zip(ITEMS, is_free, strict=True)
+    ]
+    every = dict(evaluate_questions(student(), ITEMS, PLAN))
+    found = dict(evaluate_questions(student(), sampled, PLAN))
+    for place, free in enumerate(is_free):
+        one, other = found[place], every[place]
+        assert (one.choice, one.correct) == (other.choice, other.correct)
+        if free:
+            assert told([one]) == told([other])
+        else:
+            assert (one.said, one.answer, one.answer_tokens) == ("", None, 0)
+            assert one.correct_free is None
+    results = list(found.values())
+    metrics = compute_metrics(results, label_first=True)
+    assert metrics.free is not None
+    assert metrics.free.of == 8, "7 with options, and the one without"
+    of_answers = [r.answer_tokens for r in results if r.answer_tokens]
+    assert metrics.tokens_per_question == sum(of_answers) / 8
+    what = make_evaluation_inputs("tiny", sampled, PLAN, SPEC, "test")
+    assert what == WHAT.model_copy(update={"free_answers": 7})
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_student_whose_logits_are_no_numbers_is_an_error_in_a_line(
+    free: bool,
+) -> None:
+    damaged = tiny_student("gpt2")
+    with torch.no_grad():
+        damaged.model.get_parameter("transformer.ln_f.weight").fill_(math.nan)
+    items = [ITEMS[0]] if not free else [ITEMS[-1]]
+    with pytest.raises(DataError, match=r"^student 'tiny:gpt2:0': .*damaged") as caught:
+        list(evaluate_questions(damaged, items, PLAN))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_score_that_is_infinite_names_the_question() -> None:
+    damaged = tiny_student("gpt2")
+    with torch.no_grad():
+        damaged.model.get_parameter("transformer.ln_f.weight").zero_()
+        damaged.model.get_parameter("transformer.ln_f.bias").fill_(1e38)
+        damaged.model.get_parameter("transformer.wte.weight").fill_(10.0)
+    with pytest.raises(DataError, match=f"question '{ITEMS[0].question.id}' has an"):
+        list(evaluate_questions(damaged, ITEMS[:1], PLAN))
+
+
+@given(st.integers(0, 45), st.randoms())
+def test_the_questions_answered_freely_depend_on_their_ids_alone(
+    count: int, chance: random.Random
+) -> None:
+    questions = [item.question for item in ITEMS]
+    chosen = {
+        question.id
+        for question, free in zip(
+            questions, choose_free_questions(questions, count), strict=True
+        )
+        if free
+    }
+    assert len(chosen) == min(count, 40) + 1
+    shuffled = chance.sample(questions, len(questions))
+    again = choose_free_questions(shuffled, count)
+    assert chosen == {
+        question.id for question, free in zip(shuffled, again, strict=True) if free
+    }
+
+
+def test_inputs_record_another_precision_alone() -> None:
+    assert not {"precision", "free_answers"} & WHAT.model_dump().keys()
+    other = make_evaluation_inputs(
+        "tiny", ITEMS, PLAN, SPEC, "test", precision=Precision.BFLOAT16
+    )
+    assert other == WHAT.model_copy(update={"precision": Precision.BFLOAT16})
+    places = {cached_untrained(Path("cache"), what)._parquet for what in (WHAT, other)}
+    assert len(places) == 2

@@ -18,7 +18,12 @@ from cotbuild.student.evaluation.options import (
 )
 from cotbuild.student.evaluation.prefix import batch_by_tokens
 from cotbuild.student.model import Student
-from tests.support.tiny import FAMILIES, shared_student
+from tests.support.tiny import (
+    FAMILIES,
+    merging_tokenizer,
+    shared_student,
+    tiny_model,
+)
 
 LABEL_ONLY = Layout(order=("label",), opening=" ", joints=())
 POST = Layout(order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",))
@@ -243,3 +248,25 @@ def test_batches_contain_each_item_once_within_the_budget(
     for batch in found:
         held = sum(sizes[i][0] for i in batch) * max(sizes[i][1] for i in batch)
         assert held <= budget or len(batch) == 1
+
+
+def test_all_options_are_scored_up_to_the_end_of_their_line() -> None:
+    """Also where one token has the full stop of an option and the end of its line."""
+    tokenizer = merging_tokenizer()
+    model = tiny_model("llama", tokenizer)
+    student = Student(model, tokenizer, "tiny")
+    options = tokenize_options(
+        tokenizer, POST, "Where?", ["the U.S.", "the U.S"], "It is."
+    )
+    for option in options:
+        assert str(tokenizer.decode(option.ids_T)).endswith("\n")
+    merged, plain_end = options
+    assert tokenizer.decode(merged.ids_T[merged.start :][: merged.tokens]) == (
+        " the U.S.\n"
+    )
+    assert tokenizer.decode(plain_end.ids_T[plain_end.start :][: plain_end.tokens]) == (
+        " the U.S"
+    )
+    [[of_merged, of_plain]] = score_option_batch(student, [options])
+    assert of_merged.label_log_prob == of_merged.log_prob
+    assert of_plain.label_log_prob > of_plain.log_prob

@@ -21,14 +21,14 @@ from cotbuild.schemas.variant import (
 from cotbuild.schemas.variant_rows import (
     VariantRow,
 )
-from cotbuild.student.tokenize_parts import TokenPart, tokenize_with_parts
+from cotbuild.student.tokenize_parts import LabelEnds, TokenPart, tokenize_with_parts
 from cotbuild.student.training.loss import (
     LossTotals,
     compute_token_weights,
     sum_weighted_losses,
 )
 from tests.schemas.test_records import question
-from tests.support.tiny import FAMILIES, shared_student
+from tests.support.tiny import FAMILIES, merging_tokenizer, shared_student
 
 P, L, R = TokenPart.PROMPT, TokenPart.LABEL, TokenPart.RATIONALE
 ROWS = ([P, P, L, L, R, R, R, R], [P, L, R, R], [P, P, P, L])
@@ -179,7 +179,7 @@ def test_parts_cover_label_rationale_and_end_only(
     label = label.replace("a wooden boat", word)
     spans = label_spans(row, layout_of(spec_of(placement)))
     prompt, completion = str(row.prompt), row.completion_text
-    ids, parts = tokenize_with_parts(tokenizer, prompt, completion, spans)
+    ids, parts, _ = tokenize_with_parts(tokenizer, prompt, completion, spans)
 
     def said(part: TokenPart) -> str:
         text = tokenizer.decode(
@@ -197,3 +197,45 @@ def test_parts_cover_label_rationale_and_end_only(
     assert said(P).removeprefix("<bos>") == row.prompt
     assert ids[-1] == tokenizer.eos_token_id
     assert ids.count(tokenizer.eos_token_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("completion", "label", "supervised", "merged"),
+    [
+        (" the U.S.\nReasoning: it is.", "the U.S.", " the U.S.\n", 1),
+        (" the U.S\nReasoning: it is.", "the U.S", " the U.S\n", 0),
+        (" the U.S.", "the U.S.", f" the U.S.{EOS}", 0),
+        (" it is.\nReasoning: the U.S.", "the U.S.", f" the U.S.{EOS}", 0),
+    ],
+)
+def test_no_word_of_the_rationale_ends_a_label(
+    completion: str, label: str, supervised: str, merged: int
+) -> None:
+    tokenizer = merging_tokenizer()
+    start = completion.index(label)
+    row = tokenize_with_parts(
+        tokenizer, "Where?", completion, [(start, start + len(label))]
+    )
+    ids = [
+        token
+        for token, part in zip(row.input_ids_T, row.parts_T, strict=True)
+        if part == L
+    ]
+    assert tokenizer.decode(ids) == supervised
+    assert row.merged_ends == merged
+
+
+@pytest.mark.parametrize("after", ["\nReasoning: it is.", " because", "", ".\n"])
+@given(labels=st.lists(st.text("U.S it\n!", min_size=1), max_size=4))
+def test_labels_that_end_themselves_are_found_without_their_prompts(
+    after: str, labels: list[str]
+) -> None:
+    ends = LabelEnds(merging_tokenizer(), after)
+    expected = [
+        tokenize_with_parts(
+            merging_tokenizer(), "", f" {label}{after}", [(1, 1 + len(label))]
+        ).merged_ends
+        for label in labels
+    ]
+    assert [ends.any_merged([label]) for label in labels] == [n > 0 for n in expected]
+    assert ends.any_merged(labels) is any(expected)

@@ -11,28 +11,48 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import (
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
-from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import file_lock
-from cotbuild.schemas.training import Loss, TrainConfig, UpdateMetrics
-from cotbuild.schemas.variant_rows import (
-    VariantRow,
+from cotbuild.schemas.training import (
+    Loss,
+    Optimizer,
+    Precision,
+    TrainConfig,
+    UpdateMetrics,
 )
 from cotbuild.student.training.batches import UpdateDataset
-from cotbuild.student.training.examples import choose_rationales, make_examples
+from cotbuild.student.training.examples import make_examples
+from cotbuild.student.training.execution import default_execution
 from cotbuild.student.training.metrics import read_metrics
-from cotbuild.student.training.run_dir import load_trained, open_run, run_identity
+from cotbuild.student.training.run_dir import (
+    library_versions,
+    load_trained,
+    open_run,
+    run_identity,
+)
 from cotbuild.student.training.train import (
     BaseStudent,
     estimate_training_cost,
     train_student,
 )
-from tests.support.commands import cotbuild, rows
-from tests.support.student_builds import VARIANTS, make_build, variant_rows
-from tests.support.tiny import FAMILIES, save_tiny, shared_student, tiny_tokenizer
+from cotbuild.student.training.trainer import StudentTrainer, make_trainer_args
+from tests.support.commands import cotbuild
+from tests.support.student_builds import make_build, variant_rows
+from tests.support.tiny import (
+    FAMILIES,
+    save_tiny,
+    tiny_student,
+    tiny_tokenizer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -185,110 +205,6 @@ def test_a_folder_is_locked_while_a_run_is_trained_in_it(
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_every_variant_sees_the_same_rationales_in_the_same_order(build: Path) -> None:
-    seen = set()
-    tokenizer = shared_student("llama").tokenizer
-    for variant in VARIANTS:
-        config = TrainConfig(variant=variant, rows=9, batch_rows=4)
-        examples = make_examples(variant_rows(build, variant), tokenizer, config, 512)
-        updates = UpdateDataset(examples, config, 0)
-        seen.add((tuple(examples.keys), str(updates._plan)))
-        assert {len(inner) for inner in examples.rows} == {
-            2 if variant == "two_tasks" else 1
-        }
-    assert len(seen) == 1
-
-
-def test_the_shares_of_processes_add_up(build: Path) -> None:
-    student = shared_student("llama")
-    config = TrainConfig(variant="two_tasks", batch_rows=5, batch_tokens=300)
-    examples = make_examples(
-        variant_rows(build, "two_tasks"), student.tokenizer, config, 512
-    )
-    alone = UpdateDataset(examples, config, student.pad_id)
-    shares = [
-        UpdateDataset(examples, config, student.pad_id, process, 3)
-        for process in range(3)
-    ]
-    for number in range(len(alone)):
-        found = [share[number]["micro_batches"] for share in shares]
-        assert len({len(batches) for batches in found}) == 1
-        total = sum(
-            batch["weights"].sum((0, 1)) for batches in found for batch in batches
-        )
-        assert isinstance(total, torch.Tensor)
-        torch.testing.assert_close(total, torch.tensor([2.0, 1.0, 1.0]))
-
-
-def test_a_row_too_long_is_left_out_with_its_pair_and_keeps_its_place(
-    build: Path,
-) -> None:
-    tokenizer = shared_student("llama").tokenizer
-    found, config = (
-        variant_rows(build, "two_tasks"),
-        TrainConfig(variant="two_tasks", batch_rows=4),
-    )
-    everything = make_examples(found, tokenizer, config, 512)
-    longest = max(len(row.input_ids_T) for rows in everything.rows for row in rows)
-    shorter = make_examples(found, tokenizer, config, longest - 1)
-    assert shorter.keys == everything.keys
-    assert {len(rows) for rows in shorter.rows} == {0, 2}
-    assert shorter.info.too_long == 2 * sum(not rows for rows in shorter.rows)
-    assert shorter.info.num_rows + shorter.info.too_long == everything.info.num_rows
-    with pytest.raises(DataError, match="every row has more than 8 tokens"):
-        make_examples(found, tokenizer, config, 8)
-
-
-def test_a_larger_number_of_rationales_includes_a_smaller_one(build: Path) -> None:
-    def ids(number: int | None, variant: str) -> list[tuple[str, int]]:
-        chosen: list[list[VariantRow]] = choose_rationales(
-            variant_rows(build, variant).rows, number
-        )
-        return [(rows[0].question_id, rows[0].sample_index) for rows in chosen]
-
-    assert ids(5, "post_cot") == ids(12, "post_cot")[:5] == ids(5, "two_tasks")
-    assert sorted(ids(None, "label_only")) == sorted(
-        {
-            (str(row["question_id"]), int(str(row["sample_index"])))
-            for row in rows(build, "label_only")
-        }
-    )
-
-
-def test_question_digests_are_those_of_question_texts(build: Path) -> None:
-    texts = {str(row["question_id"]): str(row["question"]) for row in rows(build)}
-    for variant in VARIANTS:
-        examples = make_examples(
-            variant_rows(build, variant),
-            shared_student("llama").tokenizer,
-            TrainConfig(variant=variant, rows=3),
-            512,
-        )
-        ids = {key.split(" ", 1)[1] for key in examples.keys}
-        expected = sorted({question_digest(texts[question_id]) for question_id in ids})
-        assert examples.info.question_digests == tuple(expected)
-
-
-def test_lengths_of_label_and_rationale_are_measured_apart(build: Path) -> None:
-    tokenizer = shared_student("llama").tokenizer
-    lengths = {}
-    for variant in ("label_only", "post_cot", "rationale_only", "two_tasks"):
-        found, config = variant_rows(build, variant), TrainConfig(variant=variant)
-        lengths[variant] = make_examples(found, tokenizer, config, 512).info
-    label = lengths["label_only"].label_tokens
-    assert label is not None
-    assert 2 <= label.mean <= label.p99 <= label.max
-    assert lengths["label_only"].rationale_tokens is None
-    assert lengths["rationale_only"].label_tokens is None
-    for variant in ("post_cot", "two_tasks"):
-        assert lengths[variant].label_tokens == label
-        rationale = lengths[variant].rationale_tokens
-        assert rationale is not None
-        assert rationale.mean > label.mean
-    assert lengths["post_cot"].rationale_tokens_p99 == 0
-    assert {info.multiline_labels for info in lengths.values()} == {False}
-
-
 def test_a_run_from_before_lengths_were_recorded_is_resumed(
     build: Path, student: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -301,6 +217,155 @@ def test_a_run_from_before_lengths_were_recorded_is_resumed(
     run = train_student(CONFIG, variant_rows(build), base(student), older)
     assert run.data.label_tokens is None
     assert run_identity(run) == run_identity(open_run(whole))
+
+
+SHORT = CONFIG.model_copy(update={"epochs": 0.5})
+
+
+def begin_again(whole: Path, folder: Path, **changes: object) -> Path:
+    """Make a folder of the run before its first update; None deletes a field."""
+    folder.mkdir()
+    record = json.loads((whole / "run.json").read_text())
+    record |= {"finished": False, "result": {}, **changes}
+    kept = {name: value for name, value in record.items() if value is not None}
+    (folder / "run.json").write_text(json.dumps(kept))
+    return folder
+
+
+def short_config(whole: Path, **changes: object) -> dict[str, object]:
+    """Return the recorded settings of a run as `SHORT` has them."""
+    config = json.loads((whole / "run.json").read_text())["config"]
+    return {**config, "epochs": SHORT.epochs, **changes}
+
+
+def test_a_new_run_computes_with_the_given_execution(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
+    execution = default_execution(Precision.FLOAT32, 8).model_copy(
+        update={"micro_batch_cost": 17}
+    )
+    config = CONFIG.model_copy(update={"epochs": 1})
+    rows_of_build, out = variant_rows(build), tmp_path / "run"
+    run = train_student(config, rows_of_build, base(student), out, execution=execution)
+    assert run.execution == open_run(out).execution == execution
+
+
+def test_a_run_that_did_not_record_its_execution_goes_on_as_it_began(
+    build: Path, student: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = begin_again(
+        whole,
+        tmp_path / "run",
+        config=short_config(whole),
+        execution=None,
+        versions={"torch": "2"},
+    )
+    run = train_student(SHORT, variant_rows(build), base(student), out)
+    assert run.execution is not None
+    assert run.execution.optimizer is Optimizer.ADAMW
+    assert run.versions == {"torch": "2"}
+    assert run.resumed_with == library_versions()
+    assert open_run(out) == run
+    today = open_run(whole).execution
+    assert today is not None
+    assert today.optimizer is Optimizer.FUSED_ADAMW
+
+
+def test_a_resumed_run_keeps_what_was_recorded(
+    build: Path, student: Path, whole: Path, tmp_path: Path
+) -> None:
+    recorded = {
+        "eager_attention": True,
+        "micro_batch_cost": 100,
+        "optimizer": "adamw_torch",
+        "measured": True,
+    }
+    out = begin_again(
+        whole,
+        tmp_path / "run",
+        execution=recorded,
+        config=short_config(whole, precision="bfloat16"),
+    )
+    run = train_student(SHORT, variant_rows(build), base(student), out)
+    assert run.execution is not None
+    assert run.execution.model_dump(mode="json") == recorded
+    assert run.config.precision is Precision.BFLOAT16
+    assert run.resumed_with == {}
+
+
+def test_how_a_run_is_computed_is_no_part_of_its_identity(whole: Path) -> None:
+    run = open_run(whole)
+    older = run.model_copy(update={"execution": None})
+    assert run_identity(run) == run_identity(older)
+
+
+def test_an_older_run_with_updates_without_rows_is_rejected(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
+    lengths = token_lengths(build)
+    config = CONFIG.model_copy(
+        update={"batch_rows": 1, "epochs": 1, "max_tokens": min(lengths)}
+    )
+    run = train_student(config, variant_rows(build), base(student), tmp_path / "whole")
+    assert run.data.too_long > 0
+    out = begin_again(tmp_path / "whole", tmp_path / "run", execution=None)
+    said = "unfinished run of an older version, which stepped the optimiser in updates"
+    with pytest.raises(ConfigError, match=said):
+        train_student(config, variant_rows(build), base(student), out)
+
+
+class WeightsAfterUpdates(TrainerCallback):
+    """Keeps a copy of the weights after each update."""
+
+    def __init__(self) -> None:
+        self.copies: list[torch.Tensor] = []
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,  # noqa: ARG002
+        control: TrainerControl,  # noqa: ARG002
+        **kwargs: object,
+    ) -> None:
+        model = kwargs["model"]
+        assert isinstance(model, torch.nn.Module)
+        weights = [one.detach().flatten() for one in model.parameters()]
+        self.copies.append(torch.cat(weights))
+
+
+def test_an_update_without_rows_changes_no_weight(build: Path, tmp_path: Path) -> None:
+    lengths = token_lengths(build)
+    config = CONFIG.model_copy(
+        update={"batch_rows": 1, "epochs": 1, "warmup_frac": 0, "weight_decay": 0.1}
+    )
+    student = tiny_student("gpt2")
+    examples = make_examples(
+        variant_rows(build), student.tokenizer, config, min(lengths)
+    )
+    weights, updates = WeightsAfterUpdates(), list[UpdateMetrics]()
+    args = make_trainer_args(config, tmp_path, len(lengths), keep=False)
+    execution = default_execution(Precision.FLOAT32, max(lengths))
+    trainer = StudentTrainer(student, examples, config, args, execution, updates.append)
+    trainer.add_callback(weights)
+    trainer.train()
+    assert len(updates) == len(lengths)
+    after_an_update = False
+    for before, after, update in zip(
+        weights.copies, weights.copies[1:], updates[1:], strict=False
+    ):
+        assert torch.equal(before, after) == (update.tokens == 0)
+        after_an_update |= update.tokens > 0
+    assert after_an_update
+    empty = [update for update in updates if not update.tokens]
+    assert len(empty) == sum(length > min(lengths) for length in lengths)
+    assert {(update.loss, update.grad_norm) for update in empty} == {(0.0, 0.0)}
+
+
+def token_lengths(build: Path) -> list[int]:
+    examples = make_examples(
+        variant_rows(build), tiny_tokenizer("gpt2"), CONFIG, CONFIG.max_tokens
+    )
+    return [len(row.input_ids_T) for rows in examples.rows for row in rows]
 
 
 def test_the_cost_is_measured_and_nothing_is_written(

@@ -28,6 +28,8 @@ from cotbuild.schemas.study.record import (
     StudyRegistration,
     TrainingRecord,
 )
+from cotbuild.schemas.study.version_1 import StudyV1
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.schemas.training import Loss, Precision, TrainConfig
 from cotbuild.schemas.variant import Placement, VariantSpec
 
@@ -43,10 +45,60 @@ def comparison(
     )
 
 
-def make_study(stages: Sequence[StudyStage] = (), **fields: object) -> Study:
+def make_tiers(**fields: object) -> StudyV2:
+    """Version 2: two claims, then one that the second opens; six seeds, looks at 5 and 6."""
+    values: dict[str, object] = {
+        "format_version": 2,
+        "name": "Simulated",
+        "source": "builds/simulated",
+        "dev": {"split": "dev"},
+        "test": {"split": "test"},
+        "looks": [5, 6],
+        "tiers": [
+            {
+                "name": "first",
+                "claims": [
+                    beats("after", "post_cot", "pre_cot"),
+                    beats("help", "post_cot", "label_only"),
+                ],
+            },
+            {
+                "name": "second",
+                "opens_with": ["help"],
+                "claims": [
+                    {
+                        "name": "half",
+                        "says": "Shuffled words keep half of the gain.",
+                        "claim": "keeps",
+                        "a": "post_cot_shuffled",
+                        "base": "label_only",
+                        "full": "post_cot",
+                        "share": 0.5,
+                    }
+                ],
+            },
+        ],
+        "stages": [
+            {
+                "name": "one",
+                "variants": [*VARIANTS, "post_cot_shuffled"],
+                "seeds": [0, 1, 2, 3, 4, 5],
+                "rows": [100],
+            }
+        ],
+    }
+    return StudyV2.model_validate({**values, **fields}, strict=False)
+
+
+def beats(name: str, a: str, b: str) -> dict[str, str]:
+    """A claim of version 2, as in STUDY.yaml."""
+    return {"name": name, "says": f"{a} beats {b}.", "claim": "beats", "a": a, "b": b}
+
+
+def make_study(stages: Sequence[StudyStage] = (), **fields: object) -> StudyV1:
     """Two claims, three seeds."""
     stage = StudyStage(name="one", variants=VARIANTS, seeds=(0, 1, 2), rows=(100,))
-    study = Study(
+    study = StudyV1(
         name="Simulated",
         source="builds/simulated",
         dev=StudyQuestions(split="dev"),
@@ -57,10 +109,12 @@ def make_study(stages: Sequence[StudyStage] = (), **fields: object) -> Study:
         ),
         stages=tuple(stages) or (stage,),
     )
-    return Study.model_validate({**study.model_dump(), **fields}, strict=False)
+    return StudyV1.model_validate({**study.model_dump(), **fields}, strict=False)
 
 
-def make_record(study: Study, num_questions: int = QUESTIONS) -> StudyRegistration:
+def make_record(
+    study: StudyV1 | StudyV2, num_questions: int = QUESTIONS
+) -> StudyRegistration:
     ids = tuple(f"q{number}" for number in range(num_questions))
     majority = MajorityBaseline(target="A", accuracy=share(0.25, num_questions))
     asked = QuestionSet(
@@ -159,7 +213,10 @@ def make_cell(key: CellKey, correct_Q: Sequence[bool]) -> Cell:
 
 
 def make_cells(
-    study: Study, chance_of: dict[str, float], questions: int = QUESTIONS, seed: int = 0
+    study: Study,
+    chance_of: dict[str, float],
+    questions: int = QUESTIONS,
+    seed: int = 0,
 ) -> dict[CellKey, Cell]:
     """A cell for each that the study names whose variant is in `chance_of`, and the
     untrained student at chance.

@@ -5,9 +5,9 @@ tells if one did.
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import DeclarationChange, StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
+from cotbuild.schemas.study.version_1 import StudyV1, need_version_1
 from tests.support.studies.made import whole
 
 TEXTS = (
@@ -24,7 +24,7 @@ TEXTS = (
 VOID = {"meta", "img", "br"}
 
 
-def hostile(text: str) -> tuple[StudyRegistration, StudyResults, Study]:
+def hostile(text: str) -> tuple[StudyRegistration, StudyResults, StudyV1]:
     """A small study in which `text` stands wherever a schema takes any text."""
     line = " ".join(text.split())[:300] or "empty"
     record, results, study = whole(rows=(500, 1000))
@@ -40,13 +40,13 @@ def hostile(text: str) -> tuple[StudyRegistration, StudyResults, Study]:
             return [text if inner == "embedded" else student(inner) for inner in value]
         return value
 
-    def told(one: Study) -> Study:
+    def told(one: StudyV1) -> StudyV1:
         plain: dict[str, object] = {
             **one.model_dump(mode="json"),
             "name": line,
             "source": text,
         }
-        named = Study.parse(student(plain), "study")  # type: ignore[arg-type]
+        named = StudyV1.parse(student(plain), "study")  # type: ignore[arg-type]
         claims = tuple(
             claim.model_copy(update={"says": line}) for claim in named.comparisons
         )
@@ -75,7 +75,7 @@ def hostile(text: str) -> tuple[StudyRegistration, StudyResults, Study]:
     return (
         record.model_copy(
             update={
-                "study": told(record.study),
+                "study": told(need_version_1(record.study)),
                 "test": asked,
                 "dev": asked,
                 "changes": (change,),

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from cotbuild.schemas.study.declaration import Study
 from cotbuild.schemas.study.record import DeclarationChange, StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
+from cotbuild.schemas.study.version_1 import StudyV1
 from tests.support.studies.made import (
     PASSED,
     claim,
@@ -15,7 +15,7 @@ from tests.support.studies.made import (
     whole,
 )
 
-Made = tuple[StudyRegistration, StudyResults, Study]
+Made = tuple[StudyRegistration, StudyResults, StudyV1]
 
 
 def changed() -> Made:

@@ -18,7 +18,6 @@ from cotbuild.schemas.study.declaration import (
     CellKey,
     Claim,
     PlannedComparison,
-    Study,
     StudyQuestions,
     StudyStage,
     TrainingRecipe,
@@ -39,6 +38,8 @@ from cotbuild.schemas.study.results import (
     StageResult,
     StudyResults,
 )
+from cotbuild.schemas.study.version_1 import StudyV1
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.schemas.training import Loss, Precision
 from tests.support.simulated_studies import Correct, draw, world
 
@@ -73,11 +74,11 @@ def made_study(
     seeds: Sequence[int] = (0, 1, 2),
     rows: Sequence[int] = (500,),
     **fields: object,
-) -> Study:
+) -> StudyV1:
     stage = StudyStage(
         name="first", variants=tuple(variants), seeds=tuple(seeds), rows=tuple(rows)
     )
-    study = Study(
+    study = StudyV1(
         name="After or before the label",
         source="org/garden@v1",
         dev=StudyQuestions(split="dev"),
@@ -86,11 +87,11 @@ def made_study(
         grid={"lr": (5e-5, 1e-4)},
         stages=(stage,),
     )
-    return Study.model_validate({**study.model_dump(), **fields}, strict=False)
+    return StudyV1.model_validate({**study.model_dump(), **fields}, strict=False)
 
 
 def made_tables(
-    study: Study, keys: Sequence[CellKey], effects: Mapping[str, float]
+    study: StudyV1 | StudyV2, keys: Sequence[CellKey], effects: Mapping[str, float]
 ) -> Tables:
     """Answers of the cells: one difficulty a question, shared by all; each cell a run
     of its own; more rows help.
@@ -114,7 +115,10 @@ def made_tables(
 
 
 def made_record(
-    study: Study, *, gate: GateResult | None = None, chance: float | None = 0.25
+    study: StudyV1 | StudyV2,
+    *,
+    gate: GateResult | None = None,
+    chance: float | None = 0.25,
 ) -> StudyRegistration:
     targets = tuple(TARGETS[place * 7 % 13 % 4] for place in range(QUESTIONS))
     most = max(TARGETS, key=targets.count)
@@ -163,7 +167,7 @@ PASSED = GateResult(
 
 
 def made_results(
-    study: Study, tables: Tables, *, untrained: bool = True, options: bool = True
+    study: StudyV1, tables: Tables, *, untrained: bool = True, options: bool = True
 ) -> StudyResults:
     """All that comes of the answers that are there; cells that a stage names and have
     none are missing.
@@ -195,7 +199,8 @@ def made_results(
         ),
         comparisons=(*_planned(study, tables), *_exploratory(study, tables)),
         variants=tuple(
-            _facts(name) for name in dict.fromkeys(recipe.variant for recipe in tables)
+            made_facts(name)
+            for name in dict.fromkeys(recipe.variant for recipe in tables)
         ),
         touches=len(keys) + untrained,
         touched_twice=(),
@@ -238,7 +243,7 @@ def _curve(variant: str) -> Curve:
     )
 
 
-def _facts(variant: str) -> VariantFacts:
+def made_facts(variant: str) -> VariantFacts:
     rationale = variant != "label_only"
     return VariantFacts(
         name=variant,
@@ -251,7 +256,7 @@ def _facts(variant: str) -> VariantFacts:
     )
 
 
-def _planned(study: Study, tables: Tables) -> list[ComparisonResult]:
+def _planned(study: StudyV1, tables: Tables) -> list[ComparisonResult]:
     found = [
         _result(study, tables, one, study.main, exploratory=False)
         for one in study.comparisons
@@ -262,7 +267,7 @@ def _planned(study: Study, tables: Tables) -> list[ComparisonResult]:
     ]
 
 
-def _exploratory(study: Study, tables: Tables) -> list[ComparisonResult]:
+def _exploratory(study: StudyV1, tables: Tables) -> list[ComparisonResult]:
     had = {(one.a, one.b, study.main) for one in study.comparisons}
     wanted = [
         (
@@ -282,7 +287,7 @@ def _exploratory(study: Study, tables: Tables) -> list[ComparisonResult]:
 
 
 def _result(
-    study: Study,
+    study: StudyV1,
     tables: Tables,
     one: PlannedComparison,
     setting: TrainingSetting,
@@ -332,7 +337,7 @@ def _decided(one: ComparisonResult, p: float, margin: float) -> ComparisonResult
 
 def whole(
     effects: Mapping[str, float] = EFFECTS, **fields: object
-) -> tuple[StudyRegistration, StudyResults, Study]:
+) -> tuple[StudyRegistration, StudyResults, StudyV1]:
     """A study of which all cells are there."""
     study = made_study(**fields)  # type: ignore[arg-type]
     tables = made_tables(study, study.all_cells(), effects)

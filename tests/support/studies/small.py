@@ -2,6 +2,7 @@
 scripted teacher.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from tests.support.tiny import save_tiny
 VARIANTS = ("label_only", "post_cot")
 
 
-def make_study(folder: Path, **fields: Any) -> Path:
-    """STUDY.yaml on a build whose label is always the same, which any student learns;
-    `fields` replace its own.
+def make_study(
+    folder: Path,
+    values: Callable[[Path, Path], dict[str, Any]] | None = None,
+    **fields: Any,
+) -> Path:
+    """STUDY.yaml on a build whose label is always the same, which any student learns.
+
+    `values` makes it from the build and the student, of version 1 by default; `fields`
+    replace its own.
     """
+    values = values or study_values
     (folder / "q").mkdir(parents=True)
     write_questions(
         folder / "q" / "train.jsonl",
@@ -42,9 +50,42 @@ def make_study(folder: Path, **fields: Any) -> Path:
     path = folder / "s" / "STUDY.yaml"
     path.parent.mkdir()
     path.write_text(
-        yaml.safe_dump({**study_values(build, save_tiny(folder / "student")), **fields})
+        yaml.safe_dump({**values(build, save_tiny(folder / "student")), **fields})
     )
     return path
+
+
+def tiered_values(build: Path, student: Path) -> dict[str, Any]:
+    """A study of version 2: two looks, at two seeds and at three, each with own rows."""
+    first = study_values(build, student)
+    held_out = {"split": "train", "unseen": True}
+    helps = {"name": "helps", "says": "It helps.", "claim": "beats"}
+    stage = {**first["stages"][0], "name": "all", "seeds": [0, 1, 2]}
+    return {
+        "format_version": 2,
+        "name": "floats",
+        "source": str(build),
+        "dev": {**held_out, "count": 6},
+        "test": {**held_out, "count": 8},
+        "secondary_metrics": ["target_probability"],
+        "rows_per_seed": "own",
+        "looks": [2, 3],
+        "hoped": {"post_cot": 3.0},
+        "hyperparameters": {
+            "grid": {"lr": [1e-7, 0.01]},
+            "variants": list(VARIANTS),
+            "seeds": [0, 1],
+        },
+        "tiers": [
+            {
+                "name": "first",
+                "claims": [{**helps, "a": "post_cot", "b": "label_only"}],
+            }
+        ],
+        "sensitivity": {"grid": {"lr": [0.02]}, "variants": ["post_cot"]},
+        "train": {"epochs": 2.0, "batch_rows": 4},
+        "stages": [stage],
+    }
 
 
 def study_values(build: Path, student: Path) -> dict[str, Any]:

@@ -7,20 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cotbuild.builder.study.report.lines import claim_lines
 from cotbuild.builder.study.report.page import render_page
-from cotbuild.builder.study.report.wording import claim_lines
 from cotbuild.builder.study.report.write import make_class_tables, write_report
 from cotbuild.builder.study.results import study_results
 from cotbuild.schemas.question import Choice
-from cotbuild.schemas.study.declaration import Study, StudyMetric
+from cotbuild.schemas.study.declaration import StudyMetric
 from cotbuild.schemas.study.record import Cell, StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
+from cotbuild.schemas.study.version_1 import StudyV1
 from tests.support.studies.cells_made import make_cell, make_record, make_study
 
 CLASSES = (Choice(label="A", text="<b>no</b>"), Choice(label="B", text="=yes"))
 
 
-def finished(study: Study, record: StudyRegistration) -> StudyResults:
+def finished(study: StudyV1, record: StudyRegistration) -> StudyResults:
     """Three seeds each of students that are right more often after rationales."""
     cells = {}
     for key in study.all_cells():
@@ -40,7 +41,7 @@ def finished(study: Study, record: StudyRegistration) -> StudyResults:
 
 
 @pytest.fixture(scope="module")
-def macro() -> tuple[Study, StudyRegistration, StudyResults]:
+def macro() -> tuple[StudyV1, StudyRegistration, StudyResults]:
     study = make_study(metric=StudyMetric.MACRO_F1)
     record = make_record(study)
     test = record.test.model_copy(
@@ -51,7 +52,7 @@ def macro() -> tuple[Study, StudyRegistration, StudyResults]:
 
 
 def test_claims_and_recipes_are_of_the_metric(
-    macro: tuple[Study, StudyRegistration, StudyResults],
+    macro: tuple[StudyV1, StudyRegistration, StudyResults],
 ) -> None:
     _, _, results = macro
     lines = list(claim_lines(results))
@@ -67,7 +68,7 @@ def test_claims_and_recipes_are_of_the_metric(
 
 
 def test_the_page_has_the_classes_and_no_accuracy_baselines(
-    macro: tuple[Study, StudyRegistration, StudyResults], tmp_path: Path
+    macro: tuple[StudyV1, StudyRegistration, StudyResults], tmp_path: Path
 ) -> None:
     study, record, results = macro
     write_report(tmp_path, record, results, study)
@@ -81,7 +82,7 @@ def test_the_page_has_the_classes_and_no_accuracy_baselines(
 
 
 def test_tables_of_classes(
-    macro: tuple[Study, StudyRegistration, StudyResults],
+    macro: tuple[StudyV1, StudyRegistration, StudyResults],
 ) -> None:
     _, record, results = macro
     assert make_class_tables(results, ()) == {}

@@ -1,0 +1,1 @@
+"""One trained student compared with another, question by question."""
