@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 QUICK := tests/schemas tests/prompts tests/builder/variants/transforms tests/builder/storage --deselect tests/schemas/answers/test_extract_labelled.py --deselect tests/schemas/answers/test_grade_real.py
 
-.PHONY: demo test test-slow fuzz lint fix check clean
+.PHONY: demo test test-slow soak fuzz lint fix check clean
 
 demo: $(VENV)/.cpu
 	@$(BIN)/cotbuild generate --source bundled --eval-splits test --teacher embedded --out builds/demo
@@ -27,8 +27,13 @@ test: PROCESSES := $(shell expr $$(nproc) + 1)
 test: $(VENV)/.dev lint
 	OMP_NUM_THREADS=1 $(PYTEST) -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# Two at a time, each with one thread of torch's: one alone leaves a core idle much of the time.
 test-slow: $(VENV)/.dev
-	$(PYTEST) -m slow
+	OMP_NUM_THREADS=1 $(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
+
+# Servers of jobs and what they run, killed 100 times. COTBUILD_KILLS has it more often or more rarely.
+soak: $(VENV)/.dev
+	$(PYTEST) -m soak -n 0 -s
 
 fuzz: $(VENV)/.dev
 	COTBUILD_FUZZ_EXAMPLES=2000 $(PYTEST) -n 0 --timeout 0 tests/test_fuzz.py

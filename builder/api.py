@@ -18,12 +18,14 @@ from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
 from cotbuild.schemas.body_edits import send_again
+from cotbuild.schemas.budget import NO_BUDGET, Account, Budget
 from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.grading import GradingConfig
 from cotbuild.schemas.question import Question
 from cotbuild.schemas.teacher_config import BODY_SETTINGS
-from cotbuild.schemas.training import StudentRun, TrainConfig
+from cotbuild.schemas.training import Precision, StudentRun, TrainConfig
 from cotbuild.schemas.variant import (
     Selection,
     VariantSpec,
@@ -142,6 +144,7 @@ def generate(
     endpoint: str | Sequence[str] | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
+    budget: Budget | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Build:
@@ -156,14 +159,21 @@ def generate(
     `extra_body`, `seed_bits`.
 
     Only requests without a stored answer are sent; call it again to resume, or after an
-    edit. Raises ConfigError, DataError, TeacherError or StoreError; every answer
-    received until then is kept.
+    edit. `budget` limits what all answers of the build may take; no part of the result
+    depends on it. Raises PausedError where it is spent before the last request: a call
+    with a larger one continues. Raises ConfigError, DataError, TeacherError or
+    StoreError; every answer received until then is kept.
     """
     from cotbuild.builder.generate.run import generate as run
 
-    config = _resolve_config(source, teacher, endpoint, settings)
+    config = resolve_config(source, teacher, endpoint, settings)
     result = run(
-        config, Path(out), _ui(progress), fresh=fresh, retry_failed=retry_failed
+        config,
+        Path(out),
+        _ui(progress),
+        fresh=fresh,
+        retry_failed=retry_failed,
+        budget=budget or NO_BUDGET,
     )
     return Build(Path(out), result.manifest)
 
@@ -205,8 +215,13 @@ def train(
     return TrainedStudent(Path(out), record, student)
 
 
-def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> StudentRun:
-    """Train on the build or release `source` into the folder `out`; see `train`."""
+def train_on_build(
+    config: TrainConfig, source: str, out: Path, ui: Ui, *, hold_out: Path | None = None
+) -> StudentRun:
+    """Train on the build or release `source` into the folder `out`; see `train`.
+
+    `hold_out` is a STUDY.yaml whose dev and test questions are left out.
+    """
     from cotbuild.builder.evaluation.models import (
         find_model,
         is_main_process,
@@ -215,14 +230,16 @@ def train_on_build(config: TrainConfig, source: str, out: Path, ui: Ui) -> Stude
         record_run_source,
         student_packages,
     )
-    from cotbuild.builder.evaluation.models import open_build as open_stored
     from cotbuild.builder.ui import TrainingRate
 
     with student_packages():
         from cotbuild.student.training.train import BaseStudent, train_student
+    from cotbuild.builder.study.read_rows import read_training_rows
+
     rate = TrainingRate()
-    variant_rows = open_stored(source, ui).variant_rows(config.variant)
+    variant_rows = read_training_rows(source, config.variant, hold_out, ui)
     model = find_model(config.student, config.revision, ui.say)
+    ui.phase(Phase.TRAINING)
     with lock_run_folder(out), ui.lines() as show:
         record = train_student(
             portable_config(config),
@@ -246,6 +263,7 @@ def evaluate(
     limit: int | None = None,
     base: str | Path | None = None,
     rationales_from: TrainedStudent | str | Path | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
     out: str | Path | None = None,
     progress: bool = True,
 ) -> "Evaluation":
@@ -257,7 +275,8 @@ def evaluate(
     place of the text, `{"asr": ""}` without it. `base` is the model that a run in a
     folder started from, if that is a folder too: a run does not record its path.
     `rationales_from` is a student whose rationales this one is given, or the folder of
-    its run or evaluation. An interrupted evaluation is resumed by the same call.
+    its run or evaluation. `precision` is that of the student, and of the untrained model
+    beside it. An interrupted evaluation is resumed by the same call.
 
     Raises ConfigError for arguments that do not fit the student, DataError if the
     questions cannot be evaluated.
@@ -284,6 +303,7 @@ def evaluate(
         limit=limit,
         base=None if base is None else str(base),
         rationales_from=given_from,
+        precision=Precision(precision),
     )
     return evaluate_student(
         str(folder),
@@ -314,12 +334,16 @@ def grade(
     )
 
 
-def _resolve_config(
+def resolve_config(
     source: str | Path | BuildConfig,
     teacher: str | None,
     endpoint: str | Sequence[str] | None,
     settings: Mapping[str, Any],
 ) -> BuildConfig:
+    """Return the configuration that the arguments of `generate` describe.
+
+    Raises ConfigError with the name of the invalid field.
+    """
     if isinstance(source, BuildConfig):
         values = source.model_dump(mode="json")
     else:
@@ -358,6 +382,12 @@ class _Silent:
     """A `Ui` that shows nothing."""
 
     def say(self, line: str) -> None:
+        pass
+
+    def phase(self, phase: Phase) -> None:
+        pass
+
+    def account(self, account: Account) -> None:
         pass
 
     @contextmanager

@@ -10,7 +10,9 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO, cast
 
 from cotbuild.builder.visible import escape_hidden
@@ -32,12 +34,30 @@ _ASCII_SHAPES = str.maketrans(
 """What our own layout becomes where the encoding lacks it, as ASCII does."""
 
 
+_receiver: ContextVar[Callable[[str], None] | None] = ContextVar(
+    "receiver", default=None
+)
+
+
+@contextmanager
+def copy_lines_to(receive: Callable[[str], None]) -> Iterator[None]:
+    """Pass every line that `print_line` prints to `receive` too."""
+    token = _receiver.set(receive)
+    try:
+        yield
+    finally:
+        _receiver.reset(token)
+
+
 def print_line(text: str) -> None:
     """Print one line on standard output, at once; a line break inside it is escaped.
 
     Raises BrokenPipeError if the reader is gone, StoreError if the output is a file
     that cannot be written.
     """
+    receive = _receiver.get()
+    if receive is not None:
+        receive(text)
     shown = escape_hidden(text, keep="\t")
     _write_output(_unfiltered(sys.stdout), shown + "\n")
 

@@ -6,6 +6,7 @@ Libraries are told to send no telemetry, and children get no secrets.
 import os
 import re
 import sys
+from collections.abc import Iterable
 
 TELEMETRY_OFF = {
     # huggingface_hub, and with it transformers, datasets and TRL.
@@ -34,6 +35,7 @@ _SECRET_ENDING = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)$"
 )
 _SECRET_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "GCP_", "GH_", "GITHUB_")
+_STORE_PREFIXES = ("AWS_", "AZURE_")
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
 _COUNTED_WORDS = frozenset({"KEY", "KEYS", "TOKEN", "TOKENS"})
 """In a name such as VLLM_MAX_BAD_WORDS_TOTAL_TOKENS they are no secret but a number."""
@@ -58,19 +60,35 @@ def switch_telemetry_off() -> None:
         vars(hub)["HF_HUB_DISABLE_TELEMETRY"] = True
 
 
-def child_environment(*, downloads: bool = False) -> dict[str, str]:
+def child_environment(
+    *, downloads: bool = False, stores: bool = False
+) -> dict[str, str]:
     """Return the environment for a child process: this one's without its secrets.
 
     Args:
         downloads: Whether the child downloads from the Hub; only then it gets the
             Hub's token, and a password for the proxy.
+        stores: Whether the child works on an object store; only then it gets the
+            credentials of stores.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if (downloads and _is_for_downloads(name)) or not is_secret(name, value)
+        if (downloads and _is_for_downloads(name))
+        or (stores and name.upper().startswith(_STORE_PREFIXES))
+        or not is_secret(name, value)
     }
     return TELEMETRY_OFF | inherited
+
+
+def download_secrets() -> dict[str, str]:
+    """Return the variables with which this process downloads from the Hub."""
+    return {name: os.environ[name] for name in os.environ if _is_for_downloads(name)}
+
+
+def names_store(words: Iterable[str]) -> bool:
+    """Return whether a command line names a place on an object store."""
+    return any(word.startswith(("s3://", "az://")) for word in words)
 
 
 def _is_for_downloads(name: str) -> bool:

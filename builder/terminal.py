@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from cotbuild.builder.console import is_terminal, print_message, print_status
 from cotbuild.builder.ui import ChainProgress, format_duration
+from cotbuild.schemas.budget import Account
+from cotbuild.schemas.event import Phase
 from cotbuild.schemas.rationale import Verdict
 
 LINE_EVERY_S = 5.0
@@ -25,6 +27,12 @@ class Terminal:
     def say(self, line: str) -> None:
         """Print one line, at once."""
         print_message(line)
+
+    def phase(self, phase: Phase) -> None:
+        """Show nothing: the lines of a phase tell what it is."""
+
+    def account(self, account: Account) -> None:
+        """Show nothing: the command prints the account at its end."""
 
     @contextmanager
     def asking(self, total: int) -> Iterator[Callable[[ChainProgress], None]]:
@@ -112,8 +120,8 @@ class ChainCounts:
     def add(self, progress: ChainProgress) -> None:
         """Count one step."""
         self._tokens += progress.completion_tokens
+        self._done += progress.ends_chain
         if progress.verdict is not None:
-            self._done += 1
             self._verdicts[progress.verdict] += 1
 
     def line(self, now: float) -> str:
@@ -125,6 +133,9 @@ class ChainCounts:
             if self._verdicts[verdict]
         ]
         verdicts = ", ".join(counts) or "nothing yet"
+        num_graded = self._verdicts.total()
+        if num_graded < self._done:
+            verdicts = f"of {num_graded} graded so far: {verdicts}"
         left = _time_left(self._done, self._total, elapsed_s)
         rate = f"{self._tokens / elapsed_s:.0f} tok/s"
         return f"{self._done}/{self._total} · {verdicts} · {rate} · {left} left"

@@ -35,6 +35,7 @@ from cotbuild.schemas.variant_rows import (
     row_model,
 )
 
+_NO_SPAN = (None, None)
 CHECK_REQUEST = "Check this answer step by step, then give the final answer."
 """What the user says after an attempt."""
 
@@ -60,6 +61,61 @@ class _RowForm(NamedTuple):
         return self.spec.placement is Placement.GIVEN_RATIONALE
 
 
+class TextRow(NamedTuple):
+    """The values of a `TrainingRow`, in the order of its fields.
+
+    A record takes several times as long to make, and to encode.
+    """
+
+    question_id: str
+    sample_index: int
+    task: Task | None
+    prompt: str
+    completion: str
+    choices: tuple[str, ...]
+    target: str | None
+    label_start: int | None
+    label_end: int | None
+    rationale_start: int | None
+    rationale_end: int | None
+
+
+class RowComposer:
+    """Composes the rows of rationales in a variant that is no mix."""
+
+    def __init__(self, spec: VariantSpec) -> None:
+        self.has_texts = spec.format is RowFormat.TEXT
+        """Whether prompts and completions are texts, and not messages."""
+        self._spec = spec
+        self._forms = _row_forms(spec)
+
+    def compose(
+        self, prompt: StudentPrompt, sample_index: int, label: str, rationale: str
+    ) -> list[VariantRow]:
+        """Compose the rows of one rationale.
+
+        Two for `two_tasks`, else one; with `train_on` all, one more for each earlier
+        turn of the assistant.
+        """
+        rows = [
+            _compose_row(form, prompt, sample_index, label, rationale)
+            for form in self._forms
+        ]
+        if self._spec.train_on is TrainOn.ALL:
+            has_attempt = ATTEMPT in prompt.question.input_texts
+            return [*_earlier_turn_rows(rows[0], has_attempt=has_attempt), *rows]
+        return rows
+
+    def compose_texts(
+        self, prompt: StudentPrompt, sample_index: int, label: str, rationale: str
+    ) -> list[TextRow]:
+        """Compose the rows of one rationale without records. Only of texts."""
+        return [
+            _compose_text_row(form, prompt, sample_index, label, rationale)
+            for form in self._forms
+        ]
+
+
 def training_rows(
     spec: VariantSpec,
     prompt: StudentPrompt,
@@ -67,19 +123,8 @@ def training_rows(
     label: str,
     rationale: str,
 ) -> list[VariantRow]:
-    """Compose the rows of one rationale in a variant that is no mix.
-
-    Two for `two_tasks`, else one; with `train_on` all, one more for each earlier turn
-    of the assistant.
-    """
-    rows = [
-        _compose_row(form, prompt, sample_index, label, rationale)
-        for form in _row_forms(spec)
-    ]
-    if spec.train_on is TrainOn.ALL:
-        has_attempt = ATTEMPT in prompt.question.input_texts
-        return [*_earlier_turn_rows(rows[0], has_attempt=has_attempt), *rows]
-    return rows
+    """Compose the rows of one rationale, as `RowComposer` does."""
+    return RowComposer(spec).compose(prompt, sample_index, label, rationale)
 
 
 def evaluation_row(
@@ -159,35 +204,42 @@ def _compose_row(
     label: str,
     rationale: str,
 ) -> VariantRow:
-    spec = form.spec
-    completion = compose_completion(form.layout, label, rationale)
-    label_start, label_end = completion.label or (None, None)
-    rationale_start, rationale_end = completion.rationale or (None, None)
-    in_prompt = rationale if form.gives_rationale else None
-    texts: dict[str, Any]
-    if spec.format is RowFormat.MESSAGES:
-        texts = {
-            "prompt": _compose_turns(form, prompt, in_prompt),
-            "completion": (_assistant(completion.text),),
-            "pictures": prompt.question.images,
-        }
-    else:
-        texts = {
-            "prompt": _compose_text(form, prompt, in_prompt),
-            "completion": completion.text,
-        }
+    values: dict[str, Any] = _compose_text_row(
+        form, prompt, sample_index, label, rationale
+    )._asdict()
+    if form.spec.format is RowFormat.MESSAGES:
+        in_prompt = rationale if form.gives_rationale else None
+        values["prompt"] = _compose_turns(form, prompt, in_prompt)
+        values["completion"] = (_assistant(values["completion"]),)
+        values["pictures"] = prompt.question.images
     # Not validated: it would take longer than all else that makes a row.
-    return row_model(spec).model_construct(
-        question_id=prompt.question.id,
-        sample_index=sample_index,
-        task=form.task,
-        **texts,
-        choices=prompt.labels(spec.label_form),
-        target=prompt.question.target,
-        label_start=label_start,
-        label_end=label_end,
-        rationale_start=rationale_start,
-        rationale_end=rationale_end,
+    return row_model(form.spec).model_construct(**values)
+
+
+def _compose_text_row(
+    form: _RowForm,
+    prompt: StudentPrompt,
+    sample_index: int,
+    label: str,
+    rationale: str,
+) -> TextRow:
+    """Return the values of a row; of messages the text of the completion, no prompt."""
+    completion = compose_completion(form.layout, label, rationale)
+    question = prompt.question
+    prompt_text = ""
+    if form.spec.format is RowFormat.TEXT:
+        in_prompt = rationale if form.gives_rationale else None
+        prompt_text = _compose_text(form, prompt, in_prompt)
+    return TextRow(
+        question.id,
+        sample_index,
+        form.task,
+        prompt_text,
+        completion.text,
+        prompt.labels(form.spec.label_form),
+        question.target,
+        *(completion.label or _NO_SPAN),
+        *(completion.rationale or _NO_SPAN),
     )
 
 

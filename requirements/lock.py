@@ -128,7 +128,10 @@ def main() -> None:
     extras = project["optional-dependencies"]
     # setuptools builds the project itself, without an isolated environment.
     built_with = ["setuptools"]
-    cpu = closure(project["dependencies"] + extras["cpu"] + built_with)
+    # With `serve`, so that whoever ran `make demo` can look at the build with `cotbuild view`.
+    cpu = closure(
+        project["dependencies"] + extras["cpu"] + extras["serve"] + built_with
+    )
     dev = {
         name: version
         for name, version in closure(extras["dev"] + extras["student"]).items()
@@ -138,7 +141,12 @@ def main() -> None:
     hashes = wheel_hashes(cpu | dev)
     hashes["torch"] = downloaded_hashes(f"torch=={torch['torch']}")
     write("torch.lock", torch, hashes, "torch for the CPU, which is not on PyPI.")
-    write("cpu.lock", cpu, hashes, "Core and the cpu extra, Python 3.11, Linux x86-64.")
+    write(
+        "cpu.lock",
+        cpu,
+        hashes,
+        "Core, the extras cpu and serve, Python 3.11, Linux x86-64.",
+    )
     write("dev.lock", dev, hashes, "What the tests need beside cpu.lock.")
 
 

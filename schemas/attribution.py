@@ -1,12 +1,47 @@
 """Attribution scores of the parts of rationales, by which key words are selected."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from itertools import pairwise
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.record import Record
+
+SCORES_VERSION = 2
+"""Version of a scores file. Version 1 had no bounds, and refused no rationale."""
+
+
+DIGEST_CHARS = 12
+"""Hex digits that a scores file keeps of the digest of a question's text. Two of a
+million questions share them with a probability of 0.002.
+"""
+MAX_TRAINED_ON = 200_000
+"""Most questions that a scores file names, which take 2.4 MB."""
+
+
+class AttributionMethod(StrEnum):
+    """How tokens or words are scored."""
+
+    INTEGRATED_GRADIENTS = "integrated-gradients"
+    LEAVE_ONE_WORD_OUT = "leave-one-word-out"
+
+
+class Refusal(StrEnum):
+    """Why a rationale has no scores: mostly a bound failed at the most steps allowed."""
+
+    COMPLETENESS = "completeness"
+    RANK_CORRELATION = "rank_correlation"
+    UNCHANGED = "unchanged"
+    """The explained function is the same at both ends of the path, so that no
+    completeness error can be stated.
+    """
+    TOKENS = "tokens"
+    """No token is the rationale's alone whichever option follows, so that none can be
+    scored.
+    """
 
 
 class ScoredSpan(Record):
@@ -32,7 +67,29 @@ class ScoredRationale(Record):
     )
     spans: tuple[ScoredSpan, ...] = Field(
         description="Spans ordered by start and by end. They may overlap, as two tokens of "
-        "one character do, and leave gaps."
+        "one character do, and leave gaps. None if the rationale is refused."
+    )
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Integration steps at which doubling stopped; None if the method has "
+        "none.",
+    )
+    completeness_error: float | None = Field(
+        default=None,
+        ge=0,
+        description="|sum of scores − change of f| / |change of f|, where f is the "
+        "explained function; None if the method has no such error or f does not change.",
+    )
+    rank_correlation: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Spearman's, with the scores of half the steps; None if the method has "
+        "no steps, or all scores are equal.",
+    )
+    refused: Refusal | None = Field(
+        default=None, description="Why it has no scores; None: they passed all bounds."
     )
 
     @model_validator(mode="after")
@@ -48,28 +105,96 @@ class ScoredRationale(Record):
                     f"span {span.start}-{span.end} after {previous.start}-{previous.end}, "
                     "expected starts and ends in order"
                 )
+        if self.refused is not None and self.spans:
+            raise ValueError(
+                f"refused for {self.refused.value}, but it has {len(self.spans)} spans; "
+                "expected none"
+            )
         return self
 
 
-class ScoresInfo(Record):
-    """How the scores of a file were computed."""
+ROW_FIELDS_OF_VERSION_2 = (
+    "steps",
+    "completeness_error",
+    "rank_correlation",
+    "refused",
+)
+"""Fields of a `ScoredRationale` that files of version 1 do not have."""
 
-    format_version: int = Field(default=FORMAT_VERSION, description="Format version.")
+
+class ConvergenceBounds(Record):
+    """When the scores of a rationale count as converged."""
+
+    max_steps: int = Field(
+        ge=2, description="Most integration steps; more are not tried."
+    )
+    max_completeness_error: float = Field(
+        gt=0, description="Largest completeness error, as a share of the change of f."
+    )
+    min_rank_correlation: float = Field(
+        ge=-1, le=1, description="Smallest rank correlation with half the steps."
+    )
+
+    def find_refusal(
+        self, completeness_error: float | None, rank_correlation: float | None
+    ) -> Refusal | None:
+        """Return the first bound that scores fail, or None if they pass.
+
+        `rank_correlation` None passes: equal scores have no order to get wrong.
+        """
+        if completeness_error is None:
+            return Refusal.UNCHANGED
+        # NaN, as of a damaged student, compares with nothing and must not pass.
+        if not completeness_error <= self.max_completeness_error:
+            return Refusal.COMPLETENESS
+        if rank_correlation is not None and not (
+            rank_correlation >= self.min_rank_correlation
+        ):
+            return Refusal.RANK_CORRELATION
+        return None
+
+
+class ScoresInfo(Record):
+    """How the scores of a file were computed, and how many rationales were refused."""
+
+    format_version: int = Field(default=SCORES_VERSION, description="Format version.")
     student: str = Field(
         description="Identity of the student, with its revision or digest."
     )
-    method: str = Field(description="Attribution method: integrated_gradients, …")
+    method: str = Field(
+        description="Attribution method: integrated-gradients, leave-one-word-out, …"
+    )
     steps: int | None = Field(
-        ge=1, description="Integration steps; None if the method has none."
+        ge=1,
+        description="Integration steps tried first, or, in version 1, those of every "
+        "rationale; None if the method has none.",
     )
     baseline: str | None = Field(
         description="Baseline that tokens are compared with; None if the method has none."
     )
+    bounds: ConvergenceBounds | None = Field(
+        default=None,
+        description="Bounds that scores had to pass; None if the method needs none, or in "
+        "version 1.",
+    )
+    num_scored: int | None = Field(
+        default=None,
+        ge=0,
+        description="Rationales with scores; None in version 1.",
+    )
+    refused: dict[Refusal, int] = Field(
+        default={}, description="Rationales without scores, by reason."
+    )
+    steps_reached: dict[int, int] = Field(
+        default={},
+        description="Integration steps to the number of rationales whose doubling ended "
+        "there, refused ones too.",
+    )
     completeness_median: float | None = Field(
         default=None,
         ge=0,
-        description="Median over the rationales of |sum of scores − change of f| / |change of"
-        " f|, where f is the explained function; None if not measured.",
+        description="Median completeness error of the rationales that have one, refused "
+        "ones too; None if not measured.",
     )
     completeness_p95: float | None = Field(
         default=None,
@@ -79,21 +204,53 @@ class ScoresInfo(Record):
     compared_steps: int | None = Field(
         default=None,
         ge=1,
-        description="Steps of a comparison run that checks whether `steps` suffice; None if "
-        "not run.",
+        description="Of version 1: steps of a comparison run; None if not run.",
     )
     rank_correlation: float | None = Field(
         default=None,
         ge=-1,
         le=1,
-        description="Mean Spearman correlation of the scores with both numbers of steps; None"
-        " if not measured.",
+        description="Mean of the rank correlations with half the steps, or, in version 1, "
+        "with the steps of the comparison run; None if not measured.",
     )
     num_compared: int | None = Field(
         default=None,
         ge=0,
-        description="Rationales in the comparison run; None if not run.",
+        description="Rationales with a rank correlation; None if not measured.",
     )
+    trained_on: str | None = Field(
+        default=None,
+        exclude_if=lambda digests: digests is None,
+        pattern=rf"^([0-9a-f]{{{DIGEST_CHARS}}})*$",
+        max_length=DIGEST_CHARS * MAX_TRAINED_ON,
+        description="Questions that the student was trained on: the first 12 hex digits of "
+        "the digest of each text, sorted and joined; None if they are too many or the file "
+        "is older.",
+    )
+
+    @property
+    def trained_on_digests(self) -> frozenset[str] | None:
+        """`trained_on`, apart; None if it is not recorded."""
+        if self.trained_on is None:
+            return None
+        starts = range(0, len(self.trained_on), DIGEST_CHARS)
+        return frozenset(self.trained_on[at : at + DIGEST_CHARS] for at in starts)
+
+    @property
+    def num_refused(self) -> int:
+        """Rationales that have no scores."""
+        return sum(self.refused.values())
+
+
+def shorten_digest(text_digest: str) -> str:
+    """Return the part of the digest of a question's text that `trained_on` keeps."""
+    return text_digest[:DIGEST_CHARS]
+
+
+def join_digests(text_digests: Iterable[str]) -> str | None:
+    """Return the digests of questions as `trained_on`; None if they are too many."""
+    shortened = sorted(set(map(shorten_digest, text_digests)))
+    return "".join(shortened) if len(shortened) <= MAX_TRAINED_ON else None
 
 
 def rationale_digest(rationale: str) -> str:

@@ -1,10 +1,12 @@
 """Request, Completion and Failure: one generation call and its outcome."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
+from pydantic_core import to_json
 
 from cotbuild.schemas.fingerprint import canonical_json, digest_text
 from cotbuild.schemas.question import ImageRef
@@ -75,6 +77,11 @@ class Message(Record):
         ]
         return canonical_json([self.role, parts])
 
+    @cached_property
+    def as_json(self) -> bytes:
+        """The message as JSON in UTF-8, cached as `canonical` is."""
+        return to_json(self)
+
 
 class Sampling(Record):
     """Sampling parameters.
@@ -118,9 +125,14 @@ class Sampling(Record):
         return value
 
     @cached_property
+    def as_dict(self) -> Mapping[str, object]:
+        """The parameters by name, cached once per build."""
+        return self.model_dump()
+
+    @cached_property
     def canonical(self) -> str:
         """The parameters' part of a request's canonical JSON, cached once per build."""
-        return canonical_json(self.model_dump())
+        return canonical_json(self.as_dict)
 
 
 class BodyEdits(Record):

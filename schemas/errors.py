@@ -3,6 +3,8 @@
 A message is one line: where, what happened with the value, then what to do.
 """
 
+from typing import Literal
+
 MAX_MESSAGE_CHARS = 8_000
 """Longest message; of a longer one the middle is left out, and the advice at its end
 stays.
@@ -27,6 +29,10 @@ class ConfigError(CotbuildError, ValueError):
     """
 
 
+class DivergedError(ConfigError):
+    """The loss of a training run is no longer finite; its learning rate is too high."""
+
+
 class DataError(CotbuildError, ValueError):
     """A source row or a published file is malformed."""
 
@@ -42,6 +48,22 @@ class StoreError(CotbuildError, OSError):
     """The answer store, a build directory or a run folder cannot be read or written."""
 
 
+PauseReason = Literal["budget", "drained", "no_workers"]
+"""Why a run paused: its budget is spent, it was asked to, or no worker was left."""
+
+
+class PausedError(CotbuildError, RuntimeError):
+    """A run stopped on purpose before its end, and the next one continues.
+
+    Every answer received before it is in the answer store; nothing was built.
+    """
+
+    def __init__(self, message: str = "", reason: PauseReason = "budget") -> None:
+        super().__init__(message)
+        self.reason: PauseReason = reason
+        """Why it stopped."""
+
+
 class OtherVersionError(CotbuildError, RuntimeError):
     """The rows of a build were derived by rules that this version of cotbuild has not.
 
@@ -51,6 +73,15 @@ class OtherVersionError(CotbuildError, RuntimeError):
 
 class PublishError(CotbuildError, RuntimeError):
     """A release could not be published or read back."""
+
+
+class ServiceError(CotbuildError, RuntimeError):
+    """A service cannot be reached, or refuses what a client asks for."""
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status of its answer; None where none came."""
 
 
 def _shorten(message: str) -> str:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cotbuild.schemas.question import QuestionKind
 from cotbuild.schemas.record import FORMAT_VERSION, Record
+from cotbuild.schemas.training import Precision
 
 TEACHER = "teacher"
 """Who wrote the rationales that a student is given, if it is no other student."""
@@ -71,7 +72,10 @@ class QuestionResult(Record):
     forced: bool = Field(
         description="Whether the separator after the rationale was missing and was appended."
     )
-    said: str = Field(description="Free greedy answer, up to the text that ends it.")
+    said: str = Field(
+        description="Free greedy answer, up to the text that ends it; empty if none was "
+        "generated."
+    )
     answer: str | None = Field(
         description="Answer parsed from `said`, in the target's form; None for a parse "
         "failure."
@@ -83,7 +87,7 @@ class QuestionResult(Record):
         description="Whether choice_normalised is correct; None without a target or options."
     )
     correct_free: bool | None = Field(
-        description="Whether `answer` is correct; None without a target."
+        description="Whether `answer` is correct; None without a target or a free answer."
     )
     rationale_tokens: int = Field(
         ge=0, description="Tokens generated before the label."
@@ -246,7 +250,9 @@ class StudentMetrics(Record):
     )
     seen: int = Field(ge=0, description="Questions whose text is in the training rows.")
     tokens_per_question: float = Field(
-        ge=0, description="Tokens generated per question: rationale and free answer."
+        ge=0,
+        description="Tokens generated per question: rationale, and free answer where there "
+        "is one.",
     )
     rationale_tokens_per_question: float = Field(
         ge=0, description="Tokens generated per question before the label."
@@ -334,6 +340,25 @@ class EvaluationInputs(Record):
         default=False,
         description="Whether the teacher's rationale was given before the label instead of "
         "generating one.",
+    )
+    precision: Precision = Field(
+        default=Precision.FLOAT32,
+        exclude_if=lambda precision: precision is Precision.FLOAT32,
+        description="Precision of the student's weights and matrix products.",
+    )
+    merged_label_ends: bool = Field(
+        default=False,
+        exclude_if=lambda merged: not merged,
+        description="Whether the last token of an option reaches past it, as one of a full "
+        "stop and a line break does, and so ends it; False also for evaluations of older "
+        "versions, which scored the next token as its end.",
+    )
+    free_answers: int | None = Field(
+        default=None,
+        ge=0,
+        exclude_if=lambda count: count is None,
+        description="Number of questions with options that were answered freely too, the "
+        "first by a digest of their ids; None for all.",
     )
     mapping: dict[str, str] = Field(
         default={},

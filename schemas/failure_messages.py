@@ -96,12 +96,19 @@ class FailureMessages:
 
     def add(self, kind: str, message: str) -> None:
         """Count one failure, unless it is of a new group after MAX_DISTINCT."""
-        key = (kind, group_key(message))
+        self._add((kind, group_key(message)), message, 1)
+
+    def merge(self, later: "FailureMessages") -> None:
+        """Count the failures of rows that follow."""
+        for key, count in later._counts.items():
+            self._add(key, later._first[key], count)
+
+    def _add(self, key: tuple[str, str], message: str, count: int) -> None:
         if key not in self._counts:
             if len(self._counts) == MAX_DISTINCT:
                 return
             self._first[key] = message
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[key] = self._counts.get(key, 0) + count
 
     def groups(self) -> tuple[FailureGroup, ...]:
         """Return the MAX_FAILURE_GROUPS most frequent groups, the first of equals first."""

@@ -90,8 +90,10 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold an exclusive lock on `path`, which is created where it is missing.
+def file_lock(path: Path, *, wait: bool, shared: bool = False) -> Iterator[bool]:
+    """Hold a lock on `path`, which is created where it is missing.
+
+    It is exclusive, or held together with others that are `shared`.
 
     Yields whether the lock was acquired, which is always so with `wait`. The kernel
     releases it when the process ends, however it ends. Raises OSError at a link, since
@@ -99,15 +101,15 @@ def file_lock(path: Path, *, wait: bool) -> Iterator[bool]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
-        yield _lock_descriptor(descriptor, wait=wait)
+        yield _lock_descriptor(descriptor, wait=wait, shared=shared)
     finally:
         os.close(descriptor)
 
 
-def _lock_descriptor(descriptor: int, *, wait: bool) -> bool:
-    operation = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+def _lock_descriptor(descriptor: int, *, wait: bool, shared: bool = False) -> bool:
+    operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, operation)
+        fcntl.flock(descriptor, operation if wait else operation | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

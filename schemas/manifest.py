@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, JsonValue, model_validator
 
 from cotbuild.schemas.attempts import AttemptsEntry
+from cotbuild.schemas.budget import Account
 from cotbuild.schemas.completion import BodyEdits, Sampling
 from cotbuild.schemas.config import ExemplarsConfig
 from cotbuild.schemas.grading import DEFAULT_GRADING, GradingConfig
@@ -167,6 +168,12 @@ class RunInfo(Record):
     torn_lines: int = Field(ge=0, description="Torn journal lines that were dropped.")
     teachers: list[dict[str, Any]] = Field(
         description="Provenance of each server that was used."
+    )
+    account: Account | None = Field(
+        default=None,
+        exclude_if=lambda account: account is None,
+        description="What the build has spent, by its journals; None for imported "
+        "rationales, and in builds that did not record it.",
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from string import ascii_uppercase
 from typing import Annotated, Any, Literal, Self
 
@@ -221,6 +222,11 @@ class Question(Record):
             source=source,
             inputs=tuple(inputs),
         )
+
+    @cached_property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Label and text of each choice: a key of caches that is fast to hash."""
+        return tuple((choice.label, choice.text) for choice in self.choices)
 
     @property
     def input_texts(self) -> dict[str, str]:

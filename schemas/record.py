@@ -76,7 +76,7 @@ def explain_validation_error(fault: ValidationError) -> str:
     """Describe the first fault in one line, and count the others."""
     faults = fault.errors(include_url=False)
     first = faults[0]
-    place = ".".join(str(part) for part in first["loc"]) or "record"
+    place = ".".join(_visible(str(part)) for part in first["loc"]) or "record"
     more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
     if first["type"] == "value_error":
         # One of our own validators, whose message names the value.
@@ -85,6 +85,11 @@ def explain_validation_error(fault: ValidationError) -> str:
     if first["type"] == "string_unicode":
         message = "It has a lone surrogate, which is not valid Unicode"
     return f"{place} is {short_repr(first.get('input'))}. {message}{more}."
+
+
+def _visible(name: str) -> str:
+    """Return a name, quoted if it has characters that would break the line."""
+    return name if name.isprintable() else short_repr(name)
 
 
 def short_repr(value: object) -> str:
@@ -135,16 +140,23 @@ def _container_pieces(value: Any, depth: int) -> Iterator[str]:
 
 
 def check_format(
-    version: object, where: str, error: type[CotbuildError] = DataError
+    version: object,
+    where: str,
+    error: type[CotbuildError] = DataError,
+    *,
+    newest: int = FORMAT_VERSION,
 ) -> None:
-    """Raise `error` unless `version` is a format version that this code reads."""
+    """Raise `error` unless `version` is a format version that this code reads.
+
+    Those are 1 to `newest`.
+    """
     if type(version) is not int or version < 1:
         raise error(
             f"{where}: format version {short_repr(version)}. "
-            f"Expected a whole number from 1 to {FORMAT_VERSION}."
+            f"Expected a whole number from 1 to {newest}."
         )
-    if version > FORMAT_VERSION:
+    if version > newest:
         raise error(
             f"{where}: format version {short_repr(version)}, written by a newer cotbuild; "
-            f"this one reads versions up to {FORMAT_VERSION}. Upgrade cotbuild."
+            f"this one reads versions up to {newest}. Upgrade cotbuild."
         )

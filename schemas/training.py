@@ -27,13 +27,20 @@ class Loss(StrEnum):
 
 
 class Precision(StrEnum):
-    """Precision of matrix products in training.
+    """Precision of matrix products.
 
-    It does not concern the weights, or the evaluation of a trained student.
+    In training, weights are float32 either way. In evaluation, they have it too.
     """
 
     FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"  # torch's autocast
+    BFLOAT16 = "bfloat16"
+
+
+class Optimizer(StrEnum):
+    """An implementation of AdamW, as transformers names it."""
+
+    ADAMW = "adamw_torch"
+    FUSED_ADAMW = "adamw_torch_fused"  # all weights in one pass
 
 
 class TrainConfig(Record):
@@ -85,6 +92,12 @@ class TrainConfig(Record):
     gradient_checkpointing: bool = Field(
         default=False,
         description="Trade a third of the speed for less memory; same result.",
+    )
+    compile_layers: bool = Field(
+        default=False,
+        exclude_if=lambda compiled: not compiled,
+        description="Compile the model's layers with torch.compile when training starts, "
+        "which takes about half a minute; results differ by rounding.",
     )
     checkpoint_every: int | None = Field(
         default=None,
@@ -175,6 +188,30 @@ class TokenLengths(Record):
     max: int = Field(ge=0, description="Most tokens.")
 
 
+class Execution(Record):
+    """How a run computes its updates on its machine.
+
+    It changes the result of a run by rounding alone, so it is no setting; a resumed run
+    goes on as it began.
+    """
+
+    eager_attention: bool = Field(
+        description="Whether attention is computed by plain matrix products; else by the "
+        "model's default kernel."
+    )
+    micro_batch_cost: int = Field(
+        ge=0,
+        description="Cost of one more micro-batch, in tokens: less padding than that is "
+        "cheaper.",
+    )
+    optimizer: Optimizer = Field(description="Implementation of AdamW.")
+    measured: bool = Field(
+        default=False,
+        description="Whether attention and cost were measured when the run began; else "
+        "they are defaults.",
+    )
+
+
 class RowsInfo(Record):
     """The rows a student was trained on."""
 
@@ -207,6 +244,12 @@ class RowsInfo(Record):
         description="Whether a label contains a line break; None if the run did not record "
         "it.",
     )
+    merged_label_ends: int | None = Field(
+        default=None,
+        exclude_if=lambda count: count is None,
+        description="Labels whose last token reaches past them, as a token of a full stop "
+        "and a line break does; None if the run did not record it.",
+    )
     question_digests: tuple[str, ...] = Field(
         description="Digests of the distinct normalised question texts, 16 hex digits each."
     )
@@ -226,8 +269,19 @@ class StudentRun(Record):
     )
     data: RowsInfo = Field(description="Rows it was trained on.")
     layout: Layout = Field(description="Layout of its completions.")
+    execution: Execution | None = Field(
+        default=None,
+        exclude_if=lambda execution: execution is None,
+        description="How updates are computed; None if the run did not record it.",
+    )
     versions: dict[str, str] = Field(
-        description="Versions of cotbuild and the libraries that affect results."
+        description="Versions of cotbuild and the libraries that affect results, when the "
+        "run began."
+    )
+    resumed_with: dict[str, str] = Field(
+        default={},
+        exclude_if=lambda versions: not versions,
+        description="Versions at the last resumption, if they were others.",
     )
     finished: bool = Field(default=False, description="Whether training is finished.")
     result: dict[str, JsonValue] = Field(

@@ -15,7 +15,7 @@ Unit = Literal["word", "piece", "sentence"]
 """What a transform moves, masks or counts.
 
 A word is a run of non-space characters, a piece one or more tokens of the spec's
-tokenizer that decode to valid UTF-8, a sentence as `transforms/units.py` splits them.
+tokenizer that decode to valid UTF-8, a sentence as `variants/units.py` splits them.
 """
 
 

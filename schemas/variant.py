@@ -213,6 +213,12 @@ class VariantSpec(Record):
     transforms: tuple[Transform, ...] = Field(
         default=(), description="Transforms of the rationale, in order."
     )
+    draws: Literal[1, 2] = Field(
+        default=1,
+        exclude_if=lambda version: version == 1,
+        description="Version of the random draws of its transforms: 2 is faster, 1 is that of "
+        "older variants.",
+    )
     tokenizer: str | None = Field(
         default=None,
         description="Tokenizer of unit piece: embedded, or a folder; None if no transform "

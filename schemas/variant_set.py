@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from cotbuild.schemas.attribution import ScoresInfo
 from cotbuild.schemas.names import VariantName
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.variant import Selection, VariantSpec
@@ -72,6 +73,17 @@ class VariantEntry(Record):
     )
 
 
+class ScoresEntry(Record):
+    """A scores file that variants of a set were derived with."""
+
+    info: ScoresInfo = Field(
+        description="How its scores were computed, and how many rationales were refused."
+    )
+    refused: tuple[str, ...] = Field(
+        default=(), description="The first refused rationales, by question and sample."
+    )
+
+
 class VariantsEntry(Record):
     """The variants of a build, as its manifest records them."""
 
@@ -85,8 +97,20 @@ class VariantsEntry(Record):
     )
     num_looked_at: int = Field(
         ge=0,
-        description="Rows checked for mentions of options, from the start; 0 if all answers "
+        description="Selected rationales checked for mentions of options; 0 if all answers "
         "are prose.",
+    )
+    looked_at_every: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda step: step is None,
+        description="One in how many selected rationales is checked; None if none is, or, "
+        "in older builds, the first ones of each variant.",
+    )
+    scores: dict[str, ScoresEntry] = Field(
+        default={},
+        exclude_if=lambda scores: not scores,
+        description="Scores files by their names in specs; none in older builds.",
     )
     variants: tuple[VariantEntry, ...] = Field(description="Counts of each variant.")
 

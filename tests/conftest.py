@@ -1,14 +1,22 @@
-"""Skips: what tests do without the published data, and which skips CI accepts."""
+"""Skips: what tests do without the published data or a browser, and which skips CI
+accepts.
+"""
 
 import os
+import shutil
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.support.commands import DATA
+
+if TYPE_CHECKING:
+    from tests.support.browser import Chromium
 
 # A machine under load is not a fault of the code under test.
 settings.register_profile("cotbuild", deadline=None)
@@ -72,6 +80,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(
             f"no published data in {DATA}. Set COTBUILD_TEST_DATA to the folder that holds it."
         )
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Chromium"]:
+    """A real browser for the tests of a file, which are skipped where there is none."""
+    if shutil.which("chromium") is None:
+        pytest.skip("no chromium. Install it: apt-get install chromium.")
+    # Imported here, since most tests have no page.
+    from tests.support.browser import launch_chromium
+
+    with launch_chromium() as browser:
+        yield browser
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -19,7 +19,8 @@ QUICK = [
 def test_a_text_16_times_as_long_takes_no_more_than_in_proportion(
     function: ReadText, unit: str
 ) -> None:
-    growth = measure_growth(function, repeated(unit, suffix="a"))
+    make_text = repeated(unit, suffix="a")
+    growth = measure_growth(function, make_text, SMALL // 4, LARGE // 4)
     assert growth.is_linear, growth
 
 

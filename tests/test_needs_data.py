@@ -1,11 +1,13 @@
-"""Tests of the published data are skipped without it, in one line that says how to run
-them; CI fails.
+"""Tests of the published data and of pages are skipped without the data or a browser, in
+one line that says how to run them; CI fails.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,3 +51,27 @@ def test_in_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
         )
         == 3
     )
+
+
+@pytest.mark.slow
+def test_without_a_browser_each_of_its_tests_is_one_line(tmp_path: Path) -> None:
+    file = "tests/builder/pages/test_job_pages.py"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "slow",
+        file,
+    ]
+    environment = {**os.environ, "PATH": str(tmp_path), "CI": ""}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    assert lines
+    for line in lines:
+        assert line.endswith("no chromium. Install it: apt-get install chromium.")

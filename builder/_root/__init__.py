@@ -31,13 +31,19 @@ if TYPE_CHECKING:
     from cotbuild.builder.api import grade as grade
     from cotbuild.builder.api import open_build as open
     from cotbuild.builder.api import train as train
+    from cotbuild.builder.client import Client as Client
     from cotbuild.schemas.answers.grade import GradedCompletion as GradedCompletion
+    from cotbuild.schemas.budget import Account as Account
+    from cotbuild.schemas.budget import Budget as Budget
+    from cotbuild.schemas.budget import Prices as Prices
     from cotbuild.schemas.config import BuildConfig as BuildConfig
     from cotbuild.schemas.errors import ConfigError as ConfigError
     from cotbuild.schemas.errors import CotbuildError as CotbuildError
     from cotbuild.schemas.errors import DataError as DataError
     from cotbuild.schemas.errors import OtherVersionError as OtherVersionError
+    from cotbuild.schemas.errors import PausedError as PausedError
     from cotbuild.schemas.errors import PublishError as PublishError
+    from cotbuild.schemas.errors import ServiceError as ServiceError
     from cotbuild.schemas.errors import StoreError as StoreError
     from cotbuild.schemas.errors import TeacherError as TeacherError
     from cotbuild.schemas.question import Choice as Choice
@@ -60,14 +66,18 @@ _MODULES = {
         "grade",
         "train",
     ),
+    "cotbuild.builder.client": ("Client",),
     "cotbuild.schemas.answers.grade": ("GradedCompletion",),
+    "cotbuild.schemas.budget": ("Account", "Budget", "Prices"),
     "cotbuild.schemas.config": ("BuildConfig",),
     "cotbuild.schemas.errors": (
         "ConfigError",
         "CotbuildError",
         "DataError",
         "OtherVersionError",
+        "PausedError",
         "PublishError",
+        "ServiceError",
         "StoreError",
         "TeacherError",
     ),
@@ -81,19 +91,25 @@ _EXPORTS = {
 } | {"open": ("cotbuild.builder.api", "open_build")}
 
 __all__ = [
+    "Account",
+    "Budget",
     "Build",
     "BuildConfig",
     "Choice",
+    "Client",
     "ConfigError",
     "CotbuildError",
     "DataError",
     "GradedCompletion",
     "OtherVersionError",
+    "PausedError",
+    "Prices",
     "PublishError",
     "Question",
     "QuestionKind",
     "Rationale",
     "Selection",
+    "ServiceError",
     "SourceRef",
     "StoreError",
     "TeacherError",
@@ -111,7 +127,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from cotbuild.builder.generate.jobs import cotbuild_version
+        from cotbuild.builder.version import cotbuild_version
 
         return cotbuild_version()
     if name not in _EXPORTS:

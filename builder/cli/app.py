@@ -1,6 +1,8 @@
-"""The command line: commands, `--version`, signals. Exit codes are in errors.py."""
+"""The command line: commands and the options of the program itself.
 
-import signal
+Exit codes are in errors.py, signals in signals.py.
+"""
+
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +10,24 @@ import typer
 
 import cotbuild
 from cotbuild.builder.cli import attribute as attribute_command
+from cotbuild.builder.cli import bench as bench_command
+from cotbuild.builder.cli import compare as compare_command
 from cotbuild.builder.cli import evaluate as evaluate_command
 from cotbuild.builder.cli import generate as generate_command
 from cotbuild.builder.cli import import_ as import_command
+from cotbuild.builder.cli import jobs as job_commands
 from cotbuild.builder.cli import release as release_commands
+from cotbuild.builder.cli import serve as serve_commands
 from cotbuild.builder.cli import study as study_commands
 from cotbuild.builder.cli import train as train_command
 from cotbuild.builder.cli import variants as variant_commands
-from cotbuild.builder.cli.errors import EXIT_CODES, ExitCode, errors
+from cotbuild.builder.cli import view as view_command
+from cotbuild.builder.cli import worker as worker_command
+from cotbuild.builder.cli.errors import EXIT_CODES, errors
 from cotbuild.builder.cli.help import GroupedCommand, examples
+from cotbuild.builder.cli.places import local_build, shown_place
+from cotbuild.builder.cli.reporting import log_command
+from cotbuild.builder.cli.signals import install_signal_handlers
 from cotbuild.builder.cli.source_options import (
     FORMATS,
     columns_option,
@@ -32,6 +43,8 @@ from cotbuild.builder.cli.source_options import (
     target_is_option,
 )
 from cotbuild.builder.console import filter_streams, print_line, print_message
+from cotbuild.builder.exit_codes import ExitCode
+from cotbuild.builder.processes import collect_garbage_rarely
 from cotbuild.schemas.errors import DataError, StoreError
 
 app = typer.Typer(
@@ -44,6 +57,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+MAKES_ROWS = frozenset({"generate", "worker", "import", "variants"})
+"""Commands that make many small objects, and no models of torch in reference cycles."""
 
 Text = str | None
 Many = list[str] | None
@@ -61,7 +77,8 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 (its callback prints and exits)
         bool,
         typer.Option(
             "--version",
@@ -70,8 +87,20 @@ def options(
             is_eager=True,
         ),
     ] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Append what the command reports to FILE, a JSON object a line.",
+        ),
+    ] = None,
 ) -> None:
     """Options of the program itself; the help text is that of `app`."""
+    if context.invoked_subcommand in MAKES_ROWS:
+        collect_garbage_rarely()
+    if events is not None:
+        with errors():
+            context.with_resource(log_command(events, context.invoked_subcommand or ""))
 
 
 def inspect(
@@ -100,9 +129,10 @@ def inspect(
         from cotbuild.builder.build.build import StoredBuild
         from cotbuild.builder.cli.inspect import Filter, inspect_build
 
-        build = StoredBuild.open(directory)
-        for line in inspect_build(build, Filter(id, verdict, flag, rule), limit=limit):
-            print_line(line)
+        wanted = Filter(id, verdict, flag, rule)
+        with local_build(directory, "read") as folder:
+            for line in inspect_build(StoredBuild.open(folder), wanted, limit=limit):
+                print_line(line.replace(str(folder), shown_place(directory)))
 
 
 def prompts(
@@ -213,8 +243,11 @@ SOURCES_EXAMPLES = examples(
 
 _COMMANDS = (
     ("generate", generate_command.generate, generate_command.EXAMPLES),
+    ("worker", worker_command.worker, worker_command.EXAMPLES),
+    ("bench", bench_command.bench, bench_command.EXAMPLES),
     ("import", import_command.import_rationales, import_command.EXAMPLES),
     ("inspect", inspect, INSPECT_EXAMPLES),
+    ("view", view_command.view, view_command.EXAMPLES),
     ("variants", variant_commands.variants, variant_commands.EXAMPLES),
     ("diff", variant_commands.diff, variant_commands.DIFF_EXAMPLES),
     ("verify", release_commands.verify, release_commands.VERIFY_EXAMPLES),
@@ -222,6 +255,7 @@ _COMMANDS = (
     ("pull", release_commands.pull, release_commands.PULL_EXAMPLES),
     ("train", train_command.train, train_command.EXAMPLES),
     ("evaluate", evaluate_command.evaluate, evaluate_command.EXAMPLES),
+    ("compare", compare_command.compare, compare_command.EXAMPLES),
     ("attribute", attribute_command.attribute, attribute_command.EXAMPLES),
     ("prompts", prompts, examples("cotbuild prompts choice_few_shot@1")),
     ("sources", sources, SOURCES_EXAMPLES),
@@ -230,28 +264,19 @@ _COMMANDS = (
 for _name, _function, _examples in _COMMANDS:
     app.command(_name, cls=GroupedCommand, epilog=_examples)(_function)
 app.add_typer(study_commands.app, name="study")
+app.add_typer(serve_commands.app, name="serve")
+app.add_typer(job_commands.app, name="jobs")
 
 
 def main() -> None:
     """Entry point of the `cotbuild` command."""
     filter_streams()
-    signal.signal(signal.SIGTERM, _interrupt)
+    install_signal_handlers()
     try:
         app()
     except StoreError as error:  # help or a usage error that could not be printed
         print_message(f"error: {error}")
         raise SystemExit(ExitCode.FAILED) from None
-
-
-def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-    """End a run at SIGTERM as at Ctrl-C: journal sealed, server stopped, exit 130.
-
-    A shell makes commands in the background ignore SIGINT, which is undone here so
-    that the signal raised has its effect.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 | 0 | Done. |
 | 1 | Failed: an error, or a fault that was found. |
 | 2 | Wrong usage: an option or a setting. |
-| 3 | Built, but some rationales are unscored because requests failed. |
-| 4 | Reserved: a budget ran out. |
+| 3 | Built, but some rationales are unscored because requests failed. Or nothing was |
+|   | built, since no worker was left; the same command continues. |
+| 4 | Paused: a budget is spent, or the run was asked to drain; the next one continues. |
 | 5 | Not verified as a whole: the rows need the rules of another version of cotbuild. |
 | 130 | Interrupted by Ctrl-C or SIGTERM. |
 
@@ -17,39 +18,28 @@ and keeps its traceback.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
 import typer
 
+from cotbuild.builder.cli.reporting import run_notes
 from cotbuild.builder.console import print_message
+from cotbuild.builder.exit_codes import ExitCode, exit_code_of
 from cotbuild.builder.visible import shell_join
 from cotbuild.schemas.errors import (
     ConfigError,
     CotbuildError,
     DataError,
-    OtherVersionError,
+    PausedError,
 )
-
-
-class ExitCode(IntEnum):
-    """The exit codes of all commands."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    UNSCORED = 3
-    OUT_OF_BUDGET = 4
-    OTHER_VERSION = 5
-    INTERRUPTED = 130
-
 
 EXIT_CODES = """\b
 Exit codes:
   0    done
   1    failed
   2    wrong usage
-  3    built, but some rationales are unscored because requests failed
-  4    reserved: a budget ran out
+  3    built, but some rationales are unscored because requests failed; or no
+       worker was left to ask: run it again to go on
+  4    paused: a budget is spent, or the run was drained; run it again to go on
   5    not verified as a whole: the rows need another version of cotbuild
   130  interrupted
 """
@@ -66,11 +56,16 @@ def errors(
     """
     try:
         yield
+    except PausedError as error:
+        run_notes().record_error(error)
+        print_message(f"paused: {error}. {_continue_hint(error)}")
+        raise typer.Exit(exit_code_of(error)) from None
     except CotbuildError as error:
+        run_notes().record_error(error)
         print_message(f"error: {error}")
         if resume and not isinstance(error, (ConfigError, DataError)):
             print_message(f"{kept}. To resume: {_resume_command()}")
-        raise typer.Exit(_exit_code(error)) from None
+        raise typer.Exit(exit_code_of(error)) from None
     except KeyboardInterrupt:
         hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
         print_message(f"stopped{hint}")
@@ -79,19 +74,18 @@ def errors(
         raise typer.Exit(ExitCode.FAILED) from None
     except OSError as error:  # a path too long, a disk full, a limit of the system
         where = f"{error.filename}: " if error.filename else ""
-        print_message(
-            f"error: {where}{error.strerror or error}. Check the path, its permissions "
-            "and the free space."
+        message = (
+            f"{where}{error.strerror or error}. Check the path, its permissions and the "
+            "free space."
         )
+        run_notes().message = message
+        print_message(f"error: {message}")
         raise typer.Exit(ExitCode.FAILED) from None
 
 
-def _exit_code(error: CotbuildError) -> ExitCode:
-    if isinstance(error, ConfigError):
-        return ExitCode.USAGE
-    if isinstance(error, OtherVersionError):
-        return ExitCode.OTHER_VERSION
-    return ExitCode.FAILED
+def _continue_hint(error: PausedError) -> str:
+    raised = "Raise it to go on" if error.reason == "budget" else "To go on"
+    return f"{raised}: {_resume_command()}"
 
 
 def _resume_command() -> str:

@@ -1,6 +1,7 @@
 """`cotbuild evaluate`: accuracy of a student, beside its untrained base model."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +9,15 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import MODEL, QUESTIONS, examples
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.cli.source_options import config_name_option
 from cotbuild.builder.console import print_line
+from cotbuild.schemas.training import Precision
 
 if TYPE_CHECKING:
     from cotbuild.builder.evaluation.run import PreparedEvaluation
@@ -115,10 +123,19 @@ def evaluate(
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Maximum tokens in memory at once.")
     ] = 8192,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="Precision of the student, and of the untrained model beside it. "
+            "bfloat16 is faster on a GPU, or a CPU with AMX or AVX512-BF16."
+        ),
+    ] = Precision.FLOAT32,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Measure and print the cost; write nothing."),
     ] = False,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
 ) -> None:
     """Compare a student with its untrained base model and the majority baseline.
 
@@ -126,8 +143,31 @@ def evaluate(
     """
     with errors(resume=True, kept="every finished question is kept"):
         from cotbuild.builder.cli.args import columns
+
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import evaluate_request
+
+            make_request = partial(
+                evaluate_request,
+                student=student,
+                out=out,
+                source=source,
+                spec=spec,
+                rationales_from=rationales_from,
+                mapping=columns(map or [], allow_none=True) or {},
+                split=split,
+                config_name=config_name,
+                variant=variant,
+                revision=revision,
+                limit=limit,
+                base=base,
+                teacher_rationales=teacher_chains,
+                batch_tokens=batch_tokens,
+                precision=precision.value,
+            )
+            run_on_server(server, make_request, detach=detach, dry_run=dry_run)
+            return
         from cotbuild.builder.evaluation.models import student_packages
-        from cotbuild.builder.terminal import Terminal
 
         with student_packages():
             from cotbuild.builder.evaluation.run import (
@@ -151,14 +191,15 @@ def evaluate(
             rationales_from=rationales_from,
             may_generate=not dry_run,
             batch_tokens=batch_tokens,
+            precision=precision,
         )
-        terminal = Terminal()
-        prepared = prepare_evaluation(student, options, terminal)
+        ui = open_ui()
+        prepared = prepare_evaluation(student, options, ui)
         if dry_run:
             lines = _cost_lines(prepared)
         else:
             folder = out or prepared.default_folder()
-            evaluation = run_evaluation(prepared, folder, terminal)
+            evaluation = run_evaluation(prepared, folder, ui)
             lines = evaluation_lines(evaluation, folder)
         for line in lines:
             print_line(line)

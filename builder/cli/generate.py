@@ -1,19 +1,53 @@
 """`cotbuild generate`: ask a teacher and build the dataset."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cotbuild.builder.cli.errors import ExitCode, errors
+from cotbuild.builder.cli.asking_options import (
+    attempts_map_option,
+    attempts_option,
+    decode_option,
+    exemplars_option,
+    mode_option,
+    no_system_option,
+    on_length_option,
+    system_option,
+    template_option,
+    wrong_attempts_option,
+)
+from cotbuild.builder.cli.budget_options import (
+    gpu_hour_option,
+    gpus_option,
+    max_cost_option,
+    max_output_tokens_option,
+    max_requests_option,
+    parse_budget,
+    price_option,
+)
+from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import (
-    ASKING,
     QUESTIONS,
     RUNNING,
-    SAMPLING,
-    TEACHER,
     examples,
 )
+from cotbuild.builder.cli.launch_options import (
+    choose_engine,
+    engine_option,
+    gpus_per_worker_option,
+)
+from cotbuild.builder.cli.places import local_build, shared_build, shown_place
+from cotbuild.builder.cli.remote import (
+    api_key_from_option,
+    detach_option,
+    refuse_beside_server,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui, run_notes
+from cotbuild.builder.cli.signals import DRAIN
 from cotbuild.builder.cli.source_options import (
     columns_option,
     config_name_option,
@@ -29,10 +63,31 @@ from cotbuild.builder.cli.source_options import (
     tag_option,
     target_is_option,
 )
+from cotbuild.builder.cli.teacher_options import (
+    endpoint_option,
+    max_tokens_option,
+    profile_option,
+    revision_option,
+    samples_option,
+    seed_option,
+    teacher_option,
+    temperature_option,
+    top_p_option,
+    window_option,
+)
+from cotbuild.builder.cli.worker_options import (
+    parse_workers,
+    worker_timeout_option,
+    workers_option,
+)
 from cotbuild.builder.console import print_line, print_message
+from cotbuild.builder.exit_codes import ExitCode
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.server_profiles import PROFILE_NAMES
+
+if TYPE_CHECKING:
+    from cotbuild.builder.generate.worker_options import WorkersOptions
+    from cotbuild.schemas.budget import Budget
 
 EXAMPLES = examples(
     "cotbuild generate --source questions.jsonl --out builds/mine --dry-run",
@@ -41,9 +96,6 @@ EXAMPLES = examples(
     "cotbuild generate --source questions.jsonl --teacher my-model \\",
     "    --endpoint http://gpu-box:8000/v1 --samples 4 --out builds/mine",
 )
-DEFAULT = BuildConfig()
-"""Its values are named in the help; the options default to None, for "not given"."""
-
 Text = str | None
 Number = int | None
 Many = list[str] | None
@@ -52,7 +104,10 @@ Many = list[str] | None
 def generate(
     out: Annotated[
         Path,
-        typer.Option(help="Folder of the build, which also stores the answers."),
+        typer.Option(
+            help="Folder of the build, which also stores the answers; or "
+            "s3://BUCKET/PATH, az://CONTAINER/PATH."
+        ),
     ],
     config: Annotated[
         Path | None,
@@ -127,157 +182,26 @@ def generate(
     target_is: Annotated[Text, target_is_option(rich_help_panel=QUESTIONS)] = None,
     labels: Annotated[Text, labels_option(rich_help_panel=QUESTIONS)] = None,
     on_bad_row: Annotated[Text, on_bad_row_option(rich_help_panel=QUESTIONS)] = None,
-    teacher: Annotated[
-        Text,
-        typer.Option(
-            help="embedded (default), scripted, a folder, a Hub id, or the name "
-            "that --endpoint serves.",
-            rich_help_panel=TEACHER,
-        ),
-    ] = None,
-    endpoint: Annotated[
-        Many,
-        typer.Option(
-            metavar="URL",
-            help="OpenAI-compatible server, up to /v1; repeatable.",
-            rich_help_panel=TEACHER,
-        ),
-    ] = None,
-    revision: Annotated[
-        Text,
-        typer.Option(
-            help="Commit of a Hub id, or a name for what the endpoint serves.",
-            rich_help_panel=TEACHER,
-        ),
-    ] = None,
-    profile: Annotated[
-        Text,
-        typer.Option(
-            help="Kind of server at --endpoint, which decides what it is not sent: "
-            f"{', '.join(PROFILE_NAMES)}.",
-            rich_help_panel=TEACHER,
-        ),
-    ] = None,
-    window: Annotated[
-        Number,
-        typer.Option(
-            help="Maximum requests in flight per server.", rich_help_panel=TEACHER
-        ),
-    ] = None,
-    mode: Annotated[
-        Text,
-        typer.Option(
-            help="elicit (default) hides the target, rationalize shows it, "
-            "elicit-then-rationalize shows it after a wrong answer, reflect evaluates "
-            "--attempts.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    attempts: Annotated[
-        Text,
-        typer.Option(
-            metavar="PATH",
-            help="Attempts for the teacher to evaluate: a file of texts, a build, or the "
-            "folder of an evaluation. Sets --mode reflect.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    attempts_map: Annotated[
-        Many,
-        typer.Option(
-            metavar="FIELD=COLUMN",
-            help="Column of text, id or question in the file of attempts; repeatable.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    wrong_attempts: Annotated[
-        bool | None,
-        typer.Option(
-            "--wrong-attempts",
-            help="Evaluate only attempts that are not graded correct.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    decode: Annotated[
-        Text,
-        typer.Option(
-            help="free (default); json: constrained to rationale and answer; "
-            "choice: free rationale, then a constrained answer.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    on_length: Annotated[
-        Text,
-        typer.Option(
-            help="keep (default) or longer: repeat a truncated request with more "
-            "tokens.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    exemplars: Annotated[
-        Text,
-        typer.Option(
-            metavar="SPLIT[:COUNT]",
-            help="Draw worked examples from a split that has rationales.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    template: Annotated[
-        Many,
-        typer.Option(
-            metavar="NAME@V",
-            help="Prompt template or .yaml file, one per kind; repeatable.",
-            rich_help_panel=ASKING,
-        ),
-    ] = None,
-    system: Annotated[
-        Text,
-        typer.Option(
-            help="System prompt that replaces the template's.", rich_help_panel=ASKING
-        ),
-    ] = None,
-    no_system: Annotated[
-        bool,
-        typer.Option(
-            "--no-system",
-            help="Send no system turn, for models that take none.",
-            rich_help_panel=ASKING,
-        ),
-    ] = False,
-    samples: Annotated[
-        Number,
-        typer.Option(
-            help=f"Samples per question ({DEFAULT.samples}).", rich_help_panel=SAMPLING
-        ),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            help=f"Temperature; 0 is greedy ({DEFAULT.sampling.temperature}).",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            help=f"Nucleus sampling; 1 is off ({DEFAULT.sampling.top_p}).",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        Number,
-        typer.Option(
-            help=f"Maximum new tokens per request ({DEFAULT.sampling.max_tokens}).",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
-    seed: Annotated[
-        Number,
-        typer.Option(
-            help=f"Seed that every request's seed is derived from ({DEFAULT.seed}).",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
+    teacher: Annotated[Text, teacher_option()] = None,
+    endpoint: Annotated[Many, endpoint_option()] = None,
+    revision: Annotated[Text, revision_option()] = None,
+    profile: Annotated[Text, profile_option()] = None,
+    window: Annotated[Number, window_option()] = None,
+    mode: Annotated[Text, mode_option()] = None,
+    attempts: Annotated[Text, attempts_option()] = None,
+    attempts_map: Annotated[Many, attempts_map_option()] = None,
+    wrong_attempts: Annotated[bool | None, wrong_attempts_option()] = None,
+    decode: Annotated[Text, decode_option()] = None,
+    on_length: Annotated[Text, on_length_option()] = None,
+    exemplars: Annotated[Text, exemplars_option()] = None,
+    template: Annotated[Many, template_option()] = None,
+    system: Annotated[Text, system_option()] = None,
+    no_system: Annotated[bool, no_system_option()] = False,
+    samples: Annotated[Number, samples_option()] = None,
+    temperature: Annotated[float | None, temperature_option()] = None,
+    top_p: Annotated[float | None, top_p_option()] = None,
+    max_tokens: Annotated[Number, max_tokens_option()] = None,
+    seed: Annotated[Number, seed_option()] = None,
     setting: Annotated[
         Many,
         typer.Option(
@@ -287,6 +211,16 @@ def generate(
             "of requests. Repeatable.",
         ),
     ] = None,
+    max_requests: Annotated[Number, max_requests_option()] = None,
+    max_output_tokens: Annotated[Number, max_output_tokens_option()] = None,
+    max_cost: Annotated[float | None, max_cost_option()] = None,
+    price: Annotated[Text, price_option()] = None,
+    gpu_hour: Annotated[float | None, gpu_hour_option()] = None,
+    gpus: Annotated[Number, gpus_option()] = None,
+    workers: Annotated[Number, workers_option()] = None,
+    worker_timeout: Annotated[float | None, worker_timeout_option()] = None,
+    engine: Annotated[Text, engine_option()] = None,
+    gpus_per_worker: Annotated[Number, gpus_per_worker_option()] = None,
     fresh: Annotated[
         bool,
         typer.Option(
@@ -320,11 +254,15 @@ def generate(
             rich_help_panel=RUNNING,
         ),
     ] = False,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
+    api_key_from: Annotated[Text, api_key_from_option()] = None,
 ) -> None:
     """Ask a teacher about every question and build the dataset.
 
     Only requests without a stored answer are sent, so run the same command again to
-    resume, or after an edit.
+    resume, or after an edit. A run whose budget is spent, or that gets SIGUSR1, stores
+    what is under way and exits with 4.
     """
     from cotbuild.builder.cli.args import (
         build_config,
@@ -333,6 +271,7 @@ def generate(
         parse_names,
         parse_tags,
     )
+    from cotbuild.builder.cli.remote_requests import generate_request
 
     source_flags = {
         "name": source,
@@ -388,10 +327,27 @@ def generate(
         flags["source.tags"] = parse_tags(tag or [])
         flags |= exemplar_settings(exemplars)
         resolved = build_config(config, flags, setting or [])
-        if dry_run:
-            _print_plan(resolved, out, fresh, retry_failed)
+        budget = parse_budget(
+            max_requests, max_output_tokens, max_cost, price, gpu_hour, gpus
+        )
+        team = parse_workers(workers, worker_timeout)
+        team = choose_engine(team, engine, gpus_per_worker)
+        if server is not None:
+            refuse_beside_server({"--fresh": fresh, "--workers": team is not None})
+            make_request = partial(
+                generate_request,
+                config=resolved,
+                out=out,
+                budget=budget,
+                retry_failed=retry_failed,
+                allow_unscored=allow_unscored,
+                api_key_from=api_key_from,
+            )
+            run_on_server(server, make_request, detach=detach, dry_run=dry_run)
+        elif dry_run:
+            _print_plan(resolved, out, fresh, retry_failed, budget, team)
         else:
-            num_failed = _generate(resolved, out, fresh, retry_failed)
+            num_failed = _generate(resolved, out, fresh, retry_failed, budget, team)
             if num_failed and not allow_unscored:
                 print_message(
                     f"exit code 3: {num_failed} unscored because requests failed; with "
@@ -401,21 +357,51 @@ def generate(
 
 
 def _print_plan(
-    config: BuildConfig, out: Path, fresh: bool, retry_failed: bool
+    config: BuildConfig,
+    out: Path,
+    fresh: bool,
+    retry_failed: bool,
+    budget: "Budget",
+    workers: "WorkersOptions | None",
 ) -> None:
     from cotbuild.builder.generate.run import dry_run
 
-    for line in dry_run(config, out, fresh=fresh, retry_failed=retry_failed):
-        print_line(line)
+    with local_build(out, "plan") as folder:
+        for line in dry_run(
+            config,
+            folder,
+            fresh=fresh,
+            retry_failed=retry_failed,
+            budget=budget,
+            workers=workers,
+        ):
+            print_line(line)
 
 
-def _generate(config: BuildConfig, out: Path, fresh: bool, retry_failed: bool) -> int:
+def _generate(
+    config: BuildConfig,
+    out: Path,
+    fresh: bool,
+    retry_failed: bool,
+    budget: "Budget",
+    workers: "WorkersOptions | None",
+) -> int:
     """Build, print the closing lines, and return how many rationales are unscored."""
     from cotbuild.builder.cli.output import closing_lines
     from cotbuild.builder.generate.run import generate as run
-    from cotbuild.builder.terminal import Terminal
 
-    result = run(config, out, Terminal(), fresh=fresh, retry_failed=retry_failed)
-    for line in closing_lines(result, out):
+    with shared_build(out, workers) as (folder, team):
+        result = run(
+            config,
+            folder,
+            open_ui(),
+            fresh=fresh,
+            retry_failed=retry_failed,
+            budget=budget,
+            drain=DRAIN,
+            workers=team,
+        )
+    run_notes().num_failed = result.num_failed
+    for line in closing_lines(result, shown_place(out)):
         print_line(line)
     return result.num_failed

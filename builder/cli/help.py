@@ -8,18 +8,32 @@ import typer
 from typer.core import TyperCommand
 
 ASKING = "Asking"
+BUDGET = "Budget"
 FORMAT = "Rationales without a recipe"
 MODEL = "A bare model"
 QUESTIONS = "Questions"
 RUNNING = "Running"
 SAMPLING = "Sampling"
+SCRIPTS = "A script for a cluster"
+SERVICE = "A service"
 STUDENT = "Student"
 TEACHER = "Teacher"
 TRAINING = "Training"
+WORKERS = "Workers"
 
 PATH_OPTIONS = frozenset(
-    {"attempts", "base", "config", "images", "order_from", "out", "rationales_from"}
-    | {"source", "spec", "student"}
+    {
+        "agreement",
+        "attempts",
+        "base",
+        "config",
+        "hold_out",
+        "images",
+        "json_file",
+        "order_from",
+        "out",
+    }
+    | {"rationales_from", "source", "spec", "static", "student"}
 )
 """Options whose value is, or may be, a path."""
 

@@ -1,5 +1,6 @@
 """`cotbuild import`: bring in rationales that were written elsewhere."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,13 @@ from cotbuild.builder.cli.import_recipes import (
     choose_recipe,
     recipe_of_source,
 )
+from cotbuild.builder.cli.places import local_build, shown_place
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.cli.source_options import (
     FORMATS,
     columns_option,
@@ -188,6 +196,8 @@ def import_rationales(
         bool,
         typer.Option("--dry-run", help="Show what would be imported; write nothing."),
     ] = False,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
 ) -> None:
     """Import rationales that were written elsewhere.
 
@@ -271,15 +281,23 @@ def import_rationales(
             "imported.order_from": str(order_from) if order_from else None,
         }
         resolved = build_config(None, flags, setting or [])
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import import_request
+
+            make_request = partial(import_request, config=resolved, out=out)
+            run_on_server(server, make_request, detach=detach, dry_run=dry_run)
+            return
         if dry_run:
             from cotbuild.builder.generate.run import dry_run as lines
 
-            for line in lines(resolved, out):
-                print_line(line)
+            with local_build(out, "plan") as folder:
+                for line in lines(resolved, folder):
+                    print_line(line)
             return
         from cotbuild.builder.cli.output import closing_lines
         from cotbuild.builder.generate.run import generate
-        from cotbuild.builder.terminal import Terminal
 
-        for line in closing_lines(generate(resolved, out, Terminal()), out):
+        with local_build(out, "write") as folder:
+            result = generate(resolved, folder, open_ui())
+        for line in closing_lines(result, shown_place(out)):
             print_line(line)

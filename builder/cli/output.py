@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cotbuild.builder.cli.failures import remedy_lines, unscored_lines
 from cotbuild.builder.cli.layout import WIDTH, list_counts, wrap_text
+from cotbuild.builder.generate.accounts import account_lines
 from cotbuild.builder.generate.run import GenerateResult
 from cotbuild.builder.ui import pluralize
 from cotbuild.builder.visible import shell_quote
@@ -23,8 +24,8 @@ from cotbuild.schemas.manifest import Manifest, SourceEntry
 from cotbuild.schemas.question import Input, Question, QuestionKind
 
 
-def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
-    """Yield the last lines of a run: counts, folder, fingerprint, the next command."""
+def closing_lines(result: GenerateResult, out: Path | str) -> Iterator[str]:
+    """Yield the last lines of a run: counts, place, fingerprint, the next command."""
     manifest = result.manifest
     if not result.rebuilt:
         yield "no open requests, no server started: the build is up to date"
@@ -32,6 +33,8 @@ def closing_lines(result: GenerateResult, out: Path) -> Iterator[str]:
         yield "no open requests, no server started: rebuilt from stored answers"
     yield from count_lines(manifest)
     yield from remedy_lines(manifest)
+    if manifest.run is not None and manifest.run.account is not None:
+        yield from account_lines(manifest.run.account)
     yield f"{out}  fingerprint {manifest.fingerprint[:16]}"
     yield f"next: cotbuild inspect {shell_quote(out)}"
 

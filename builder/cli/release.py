@@ -1,5 +1,6 @@
 """`cotbuild publish`, `cotbuild pull` and `cotbuild verify`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,13 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
+from cotbuild.builder.cli.places import local_build
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.console import print_line
 from cotbuild.builder.visible import shell_quote
 
@@ -19,6 +27,7 @@ PUBLISH_EXAMPLES = examples(
     "cotbuild publish builds/mine alice/mine --tag v1.0.0 --dry-run",
     "cotbuild publish builds/mine alice/mine --tag v1.0.0",
     "cotbuild publish builds/mine file:/data/releases/mine",
+    "cotbuild publish builds/mine s3://bucket/releases/mine --tag v1.0.0",
 )
 PULL_EXAMPLES = examples("cotbuild pull alice/mine@v1.0.0 builds/theirs")
 VERIFY_EXAMPLES = examples(
@@ -54,7 +63,10 @@ def publish(
     ],
     target: Annotated[
         str,
-        typer.Argument(help="ORG/NAME on the Hub, or file:PATH.", show_default=False),
+        typer.Argument(
+            help="ORG/NAME on the Hub, file:PATH, s3://BUCKET/PATH or az://CONTAINER/PATH.",
+            show_default=False,
+        ),
     ],
     tag: Annotated[
         Text, typer.Option(help="Tag of this release, such as v1.0.0.")
@@ -96,6 +108,8 @@ def publish(
     message: Annotated[Text, typer.Option(help="Commit message.")] = None,
     file: Files = None,
     source: Source = None,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
 ) -> None:
     """Check a build and publish it as a dataset.
 
@@ -109,10 +123,30 @@ def publish(
         from cotbuild.builder.release.open import open_target
         from cotbuild.builder.release.publish import PublishOptions
         from cotbuild.builder.release.publish import publish as run
-        from cotbuild.builder.terminal import Terminal
         from cotbuild.builder.variants.registry import parse_file_arguments
 
-        ui = Terminal()
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import publish_request
+
+            make_request = partial(
+                publish_request,
+                directory=directory,
+                repo=target,
+                tag=tag,
+                private=private,
+                configs=configs.split(",") if configs else [],
+                license=license,
+                languages=language.split(",") if language else [],
+                allow_partial=allow_partial,
+                move_tag=move_tag,
+                message=message,
+                files=file or [],
+                source=source,
+                dry_run=dry_run,
+            )
+            run_on_server(server, make_request, detach=detach)
+            return
+        ui = open_ui()
         place = open_target(target, ui.say)
         spec = ReleaseSpec(
             tag=None if tag is None else parse_tag(tag),
@@ -128,7 +162,8 @@ def publish(
             message=message,
             verify=VerifyOptions(files=parse_file_arguments(file or []), source=source),
         )
-        done = run(directory, place, spec, options, ui, print_line)
+        with local_build(directory, "read") as folder:
+            done = run(folder, place, spec, options, ui, print_line)
         for line in _closing_lines(done, place.name, tag):
             print_line(line)
 
@@ -145,6 +180,9 @@ def _closing_lines(done: "PublishResult", target: str, tag: str | None) -> list[
             f"tag {tag}"
         ] * done.tagged
         first = f"published {' and '.join(what)}; read back and compared"
+    if "://" in target:
+        pull = f"next: cotbuild pull {shell_quote(at)} DIR"
+        return [first, _commit_line(at, done.commit, manifest), pull]
     where = target.removeprefix("file:")
     revision = f', revision="{tag}"' if tag and where == target else ""
     config = next(
@@ -153,15 +191,22 @@ def _closing_lines(done: "PublishResult", target: str, tag: str | None) -> list[
     )
     return [
         first,
-        f"{at}  commit {done.commit[:12]}  fingerprint {manifest.fingerprint[:16]}",
+        _commit_line(at, done.commit, manifest),
         f'next: load_dataset("{where}", "{config}"{revision})',
     ]
+
+
+def _commit_line(at: str, commit: str, manifest: "Manifest") -> str:
+    return f"{at}  commit {commit[:12]}  fingerprint {manifest.fingerprint[:16]}"
 
 
 def pull(
     release: Annotated[
         str,
-        typer.Argument(help="ORG/NAME[@TAG], or file:PATH[@TAG].", show_default=False),
+        typer.Argument(
+            help="ORG/NAME[@TAG], file:PATH[@TAG] or s3://BUCKET/PATH[@TAG].",
+            show_default=False,
+        ),
     ],
     directory: Annotated[
         Path,
@@ -177,9 +222,8 @@ def pull(
     with errors():
         from cotbuild.builder.release.open import open_target, split_revision
         from cotbuild.builder.release.pull import pull as run
-        from cotbuild.builder.terminal import Terminal
 
-        ui = Terminal()
+        ui = open_ui()
         name, revision = split_revision(release)
         manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
@@ -202,7 +246,8 @@ def verify(
         str,
         typer.Argument(
             metavar="DIR",
-            help="Folder of a build, or a release: ORG/NAME@TAG, file:PATH.",
+            help="Folder of a build, or a release: ORG/NAME@TAG, file:PATH, "
+            "s3://BUCKET/PATH.",
             show_default=False,
         ),
     ],
@@ -243,9 +288,8 @@ def _verify_elsewhere(
 ) -> "tuple[Manifest, list[str]]":
     from cotbuild.builder.release.check import verify_release
     from cotbuild.builder.release.open import open_target, split_revision
-    from cotbuild.builder.terminal import Terminal
 
-    ui = Terminal()
+    ui = open_ui()
     target, revision = split_revision(name)
     with ui.counting("bytes") as progress:
         return verify_release(

@@ -3,6 +3,7 @@
 One of the places where builder and student meet.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +11,23 @@ import typer
 from typer.core import TyperGroup
 
 from cotbuild.builder.cli.errors import errors
-from cotbuild.builder.cli.help import GroupedCommand, examples
+from cotbuild.builder.cli.help import SERVICE, GroupedCommand, examples
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    refuse_beside_server,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.console import print_line
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.event import Phase
 
 if TYPE_CHECKING:
     from cotbuild.builder.study.context import StudyContext
     from cotbuild.schemas.manifest import Manifest
-    from cotbuild.schemas.study.declaration import Study
+    from cotbuild.schemas.study.parse import AnyStudy
 
 RUN = "run"
 INIT_EXAMPLES = examples("cotbuild study init builds/mine --out studies/mine")
@@ -60,14 +69,14 @@ def init(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
     rows: Annotated[
-        int | None, typer.Option(min=1, help="Rationales to train on (1000, or all).")
+        int | None,
+        typer.Option(min=1, help="Rationales to train on (1000, or half of all)."),
     ] = None,
 ) -> None:
     """Write a STUDY.yaml with the paper's design and its controls."""
     with errors():
         from cotbuild.builder.evaluation.models import open_build
         from cotbuild.builder.study.init import study_text
-        from cotbuild.builder.terminal import Terminal
         from cotbuild.schemas.files import write_text_atomic
 
         path = out / "STUDY.yaml"
@@ -75,7 +84,14 @@ def init(
             raise ConfigError(
                 f"{path}: already exists. Edit it, delete it, or pass another --out."
             )
-        text = study_text(open_build(source, Terminal()).manifest, source, rows)
+        build = open_build(source, open_ui())
+        first = next(build.rationales(), None)
+        if first is None:
+            raise ConfigError(
+                f"{source}: holds no rationales, so nothing can be trained on. "
+                "Generate some first."
+            )
+        text = study_text(build.manifest, source, rows, first.kind)
         write_text_atomic(path, text)
         print_line(str(path))
         print_line(f"next: read it, then  cotbuild study {shell_quote(path)} --dry-run")
@@ -101,37 +117,81 @@ def run(
         bool,
         typer.Option("--keep", help="Keep the weights of finished cells in .work."),
     ] = False,
+    server: Annotated[str | None, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --server: name of the study's folder there; the default is that of "
+            "the file's folder.",
+            rich_help_panel=SERVICE,
+        ),
+    ] = None,
 ) -> None:
     """Run or resume a study; several shells may share its cells."""
     with errors(resume=True, kept="every finished cell is kept"):
         from cotbuild.builder.evaluation.models import student_packages
         from cotbuild.builder.study.folder import read_study
-        from cotbuild.builder.terminal import Terminal
 
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import study_request
+
+            refuse_beside_server({"--report-only": report_only})
+            make_request = partial(study_request, path=study, out=out, keep=keep)
+            run_on_server(server, make_request, detach=detach, dry_run=dry_run)
+            return
         # A fault in the declaration is found before torch is imported, which takes
         # seconds.
         read_study(study)
         with student_packages():
             from cotbuild.builder.study.context import open_study
-            from cotbuild.builder.study.cost import cost_lines
         if report_only:
             _report_only(study)
             return
-        context = open_study(study, Terminal(), keep_weights=keep)
+        ui = open_ui()
+        ui.phase(Phase.PLANNING)
+        context = open_study(study, ui, keep_weights=keep)
         if dry_run:
-            for line in cost_lines(context):
-                print_line(line)
+            _print_dry_run(context)
         else:
             _run(context)
 
 
+def _print_dry_run(context: "StudyContext") -> None:
+    """Print what a study can find and how long it takes."""
+    from cotbuild.builder.study.cost import cost_lines
+    from cotbuild.builder.study.expectations import expectation_lines
+    from cotbuild.schemas.study.version_2 import StudyV2
+
+    if isinstance(context.registered, StudyV2):
+        for line in expectation_lines(context, context.registered):
+            print_line(line)
+    for line in cost_lines(context):
+        print_line(line)
+
+
 def _run(context: "StudyContext") -> None:
+    from cotbuild.builder.study.processors import need_units
     from cotbuild.builder.study.registration import register_study
     from cotbuild.builder.study.run import run_study
+    from cotbuild.schemas.study.version_2 import StudyV2
 
     folder, study = context.folder, context.study
-    register_study(folder, study, context.dev, context.test)
-    run_study(context, lambda: _report(folder, study, context.build.manifest))
+    need_units(study)
+    students = context.scoring_students
+    record = register_study(folder, study, context.dev, context.test, students)
+    if isinstance(study, StudyV2) and record.study != context.registered:
+        raise ConfigError(
+            f"{folder}: another process has just begun the study with another "
+            "STUDY.yaml. Run the command again."
+        )
+
+    def report() -> None:
+        context.ui.phase(Phase.ANALYSING)
+        _report(folder, study, context.build.manifest)
+
+    run_study(context, report)
 
 
 def _report_only(path: Path) -> None:
@@ -147,18 +207,27 @@ def _report_only(path: Path) -> None:
     _report(path.parent, study, manifest)
 
 
-def _report(folder: Path, study: "Study", manifest: "Manifest | None") -> None:
+def _report(folder: Path, study: "AnyStudy", manifest: "Manifest | None") -> None:
     """Write report/ and print the outcome of each claim."""
-    from cotbuild.builder.study.folder import REPORT, read_cells, read_question_accesses
+    from cotbuild.builder.study.check_cells import check_cells
+    from cotbuild.builder.study.folder import (
+        CELLS,
+        REPORT,
+        SENSITIVITY,
+        read_cells,
+        read_question_accesses,
+    )
     from cotbuild.builder.study.registration import record_variants
-    from cotbuild.builder.study.report.wording import claim_lines
+    from cotbuild.builder.study.report.lines import claim_lines
     from cotbuild.builder.study.report.write import write_report
     from cotbuild.builder.study.results import study_results
 
     record = record_variants(folder, study, manifest)
-    results = study_results(
-        study, record, read_cells(folder), read_question_accesses(folder)
-    )
+    cells, own_settings = read_cells(folder), read_cells(folder, SENSITIVITY)
+    check_cells(record, cells, CELLS)
+    check_cells(record, own_settings, SENSITIVITY)
+    accesses = read_question_accesses(folder)
+    results = study_results(study, record, cells, accesses, own_settings)
     page = write_report(folder / REPORT, record, results, study)
     for line in claim_lines(results):
         print_line(line)

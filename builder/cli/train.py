@@ -3,6 +3,7 @@
 One of the places where builder and student meet.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,13 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import STUDENT, TRAINING, examples
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    refuse_beside_server,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.console import print_line
 from cotbuild.builder.visible import shell_quote
 from cotbuild.schemas.errors import ConfigError
@@ -68,6 +76,14 @@ def train(
         Number,
         typer.Option(
             help="Use at most N rationales, the same ones for every variant.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    hold_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY.yaml",
+            help="Leave out the dev and test questions of a study.",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -142,6 +158,8 @@ def train(
             "--dry-run", help="Estimate the time on this machine; write nothing."
         ),
     ] = False,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
 ) -> None:
     """Fine-tune a student on a variant.
 
@@ -165,39 +183,45 @@ def train(
     with errors(resume=True, kept="the last checkpoint is kept"):
         from cotbuild.builder.api import train_on_build
         from cotbuild.builder.cli.args import filled
-        from cotbuild.builder.terminal import Terminal
 
         if full and lora is not None:
             raise ConfigError(f"--full and --lora {lora}: pass only one of them.")
         config = filled(TrainConfig, {}, flags, setting or [], "settings")
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import train_request
+
+            refuse_beside_server({"--hold-out": hold_out})
+            make_request = partial(train_request, config=config, build=source, out=out)
+            run_on_server(server, make_request, detach=detach, dry_run=dry_run)
+            return
         if dry_run:
-            lines = _measured(config, source)
+            lines = _measured(config, source, hold_out)
         elif out is None:
             raise ConfigError(
                 "no --out. Pass a folder for the run, such as --out runs/post_cot, or "
                 "--dry-run."
             )
         else:
-            run = train_on_build(config, source, out, Terminal())
+            run = train_on_build(config, source, out, open_ui(), hold_out=hold_out)
             lines = closing_lines(run, out)
         for line in lines:
             print_line(line)
 
 
-def _measured(config: TrainConfig, source: str) -> list[str]:
+def _measured(config: TrainConfig, source: str, hold_out: Path | None) -> list[str]:
     from cotbuild.builder.evaluation.models import (
         find_model,
-        open_build,
         portable_config,
         student_packages,
     )
-    from cotbuild.builder.terminal import Terminal
 
     with student_packages():
         from cotbuild.student.training.train import BaseStudent, estimate_training_cost
-    terminal = Terminal()
-    variant_rows = open_build(source, terminal).variant_rows(config.variant)
-    model = find_model(config.student, config.revision, terminal.say)
+    from cotbuild.builder.study.read_rows import read_training_rows
+
+    ui = open_ui()
+    variant_rows = read_training_rows(source, config.variant, hold_out, ui)
+    model = find_model(config.student, config.revision, ui.say)
     return cost_lines(
         estimate_training_cost(
             portable_config(config), variant_rows, BaseStudent(*model)

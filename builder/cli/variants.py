@@ -1,5 +1,6 @@
 """`cotbuild variants` and `cotbuild diff`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,16 @@ import typer
 
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
+from cotbuild.builder.cli.places import local_build, shown_place
+from cotbuild.builder.cli.remote import (
+    detach_option,
+    run_on_server,
+    server_option,
+)
+from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.console import print_line
 from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.event import Phase
 
 EXAMPLES = examples(
     "cotbuild variants builds/mine",
@@ -60,6 +69,8 @@ def variants(
         bool,
         typer.Option("--list", help="List the variants, each with an example."),
     ] = False,
+    server: Annotated[Text, server_option()] = None,
+    detach: Annotated[bool, detach_option()] = False,
 ) -> None:
     """Derive training sets from the rationales of a build.
 
@@ -82,7 +93,20 @@ def variants(
             return
         if directory is None:
             raise ConfigError("no DIR. Pass the folder of a build, or --list.")
-        from cotbuild.builder.terminal import Terminal
+        if server is not None:
+            from cotbuild.builder.cli.remote_requests import variants_request
+
+            make_request = partial(
+                variants_request,
+                directory=directory,
+                only=only.split(",") if only else [],
+                spec_files=spec or [],
+                filters=filter or [],
+                seed=seed,
+                files=file or [],
+            )
+            run_on_server(server, make_request, detach=detach)
+            return
         from cotbuild.builder.variants.listing import summarize_variants
         from cotbuild.builder.variants.write import file_digests, make_variants
         from cotbuild.schemas.variant_set import (
@@ -96,9 +120,14 @@ def variants(
             seed=seed,
             files=file_digests(files),
         )
-        with Terminal().counting("rationales") as progress:
-            manifest = make_variants(directory, made, files, progress)
-        for line in summarize_variants(manifest, directory):
+        ui = open_ui()
+        ui.phase(Phase.DERIVING)
+        with (
+            local_build(directory, "write") as folder,
+            ui.counting("rationales") as progress,
+        ):
+            manifest = make_variants(folder, made, files, progress)
+        for line in summarize_variants(manifest, shown_place(directory)):
             print_line(line)
 
 
@@ -116,6 +145,7 @@ def diff(
         from cotbuild.builder.build.build import StoredBuild
         from cotbuild.builder.variants.diff import diff_lines
 
-        build = StoredBuild.open(directory)
-        for line in diff_lines(build, first, second, question_id=id, limit=limit):
-            print_line(line)
+        with local_build(directory, "read") as folder:
+            build = StoredBuild.open(folder)
+            for line in diff_lines(build, first, second, question_id=id, limit=limit):
+                print_line(line)

@@ -232,6 +232,8 @@ def _replace_mark(mark: re.Match[str]) -> str:
 
 
 def _casefold(text: str) -> str:
+    if text.isascii():
+        return text.lower()  # the same, and faster
     return unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
 
 
@@ -261,14 +263,12 @@ class OptionTable(NamedTuple):
 
 def option_table(question: Question) -> OptionTable:
     """Return the table of the question's choices; cached."""
-    # Hashing the models themselves costs 20 µs a call, their strings 1 µs.
-    return _option_table(
-        tuple((choice.label, choice.text) for choice in question.choices)
-    )
+    return table_of_options(question.options)
 
 
 @lru_cache(maxsize=256)  # the samples of one question come one after the other
-def _option_table(choices: tuple[tuple[str, str], ...]) -> OptionTable:
+def table_of_options(choices: tuple[tuple[str, str], ...]) -> OptionTable:
+    """Return the table of choices, each with label and text; cached."""
     labels = {}
     for label, _ in choices:
         if found := p.LABEL.search(label):
@@ -312,6 +312,10 @@ def casefold_word(word: str) -> str:
 
 
 def _option_words(text: str) -> list[str]:
-    tokens = [casefold_word(token) for token in p.TOKEN.findall(p.fold(text))]
+    folded = p.fold(text)
+    if folded.isascii():
+        tokens = p.TOKEN.findall(folded.lower())
+    else:
+        tokens = [casefold_word(token) for token in p.TOKEN.findall(folded)]
     words = [word for word in tokens if word not in p.ARTICLES]
     return words or tokens or [text]

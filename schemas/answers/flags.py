@@ -4,7 +4,7 @@ The rules are exact, cheap, and linear in the length of the text. Pure.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cotbuild.schemas.answers.mentions import names_target
 from cotbuild.schemas.question import Question
@@ -45,31 +45,37 @@ def repeats_itself(text: str) -> bool:
 
     It has to be LOOP_WORDS words or more in all; the numbers of a list do not count.
     """
-    words = [word for word in text.lower().split() if not _is_list_number(word)]
+    words = [
+        word
+        for word in text.lower().split()
+        # Most words are ruled out by their last character.
+        if word[-1] not in ".):" or not word[:-1].isdigit()
+    ]
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     if len(grams) - len(set(grams)) < LOOP_WORDS - 2 * _GRAM + 1:
         return False
     return any(_has_period(words, period) for period in _find_periods(grams))
 
 
-def _find_periods(grams: Sequence[tuple[str, ...]]) -> list[int]:
-    """Return the distances up to LOOP_PERIOD between two places of a gram."""
+def _find_periods(grams: Sequence[tuple[str, ...]]) -> Iterator[int]:
+    """Yield each distance up to LOOP_PERIOD between two places of a gram, once.
+
+    They come as they are found: a text that loops mostly does so with the first.
+    """
     places: dict[tuple[str, ...], list[int]] = {}
     periods: set[int] = set()
     for i, gram in enumerate(grams):
         earlier = places.setdefault(gram, [])
         for place in reversed(earlier):
-            if i - place > LOOP_PERIOD:
+            period = i - place
+            if period > LOOP_PERIOD:
                 break
-            periods.add(i - place)
+            if period not in periods:
+                periods.add(period)
+                yield period
         if len(periods) == LOOP_PERIOD:
-            break
+            return
         earlier.append(i)
-    return sorted(periods)
-
-
-def _is_list_number(word: str) -> bool:
-    return word[-1] in ".):" and word[:-1].isdigit()
 
 
 def _has_period(words: list[str], period: int) -> bool:

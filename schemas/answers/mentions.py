@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
-from cotbuild.schemas.answers.compare import option_table
+from cotbuild.schemas.answers.compare import table_of_options
 from cotbuild.schemas.answers.long_names import GAP, WORD, find_long_name, is_border
 from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.answers.plain_numbers import PLAIN_NUMBER, SCALE, plain_number
@@ -70,7 +70,10 @@ _ARTICLE = re.compile(r"(?:a|an|the)[ \n]+(?=\S)")
 _ARTICLE_BEFORE = re.compile(r"(?<![^\W_])(?:a|an|the)[ \n]{1,2}\Z")
 
 # Contexts in which a letter names an option, if it is one of the question's labels.
-_BRACKETED = re.compile(r"(?:[(\[{]|(?<![\w)])\*)\*?([^\W_]{1,2})\*?[)\]}*]")
+_BRACKETED = re.compile(
+    # One set of characters first, which is searched for in a seventh of the time.
+    r"[(\[{*](?:(?<!\*)|(?<=(?<![\w)])\*))\*?([^\W_]{1,2})\*?[)\]}*]"
+)
 _CLOSED = re.compile(r"[):.](?<=(?<![\w'(\[{.*°])([^\W_]).)")
 _CUE = re.compile(
     r"(?:option|choice|answer)s?(?: (?:is|was|are|must be|would be|should be|could be))?[ :]{1,2}"
@@ -103,6 +106,8 @@ def find_mentions(text: str, question: Question) -> tuple[Mention, ...]:
     view = p.fold(text)
     low = view.lower()
     places = sorted(_FINDERS[question.kind](view, low, question), key=_longest_first)
+    if not places:
+        return ()
     taken = bytearray(len(text))
     mentions = []
     for start, end, label, has_article in places:
@@ -119,7 +124,7 @@ def names_target(text: str, question: Question) -> bool:
     """Return whether `text` mentions the target, under any letter that has its text."""
     if question.target is None:
         return False
-    target = _first_labels(question).get(question.target, question.target)
+    target = _first_labels(question.options).get(question.target, question.target)
     return any(mention.label == target for mention in find_mentions(text, question))
 
 
@@ -190,37 +195,60 @@ def _name(label: str, text: str) -> _Name:
     return _Name(label, low[: words[0].end()], tuple(rest), bool(article))
 
 
-def _first_labels(question: Question) -> dict[str, str]:
+def _first_labels(choices: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return for each label the first one with the same option text."""
     firsts: dict[str, str] = {}
-    texts = option_table(question).texts if question.choices else {}
+    texts = table_of_options(choices).texts if choices else {}
     return {label: firsts.setdefault(text, label) for label, text in texts.items()}
 
 
 # --- one finder for each kind of question ---
 
 
+class _Option(NamedTuple):
+    """An option as it is looked for."""
+
+    name: _Name
+    words: tuple[str, ...]
+    """The words without which a text does not name it; only ASCII ones are compared."""
+
+
+class _Options(NamedTuple):
+    """The choices of a question as they are looked for."""
+
+    different: tuple[_Option, ...]
+    labels: dict[str, str]
+    """Case-folded label to the first label with the same option text."""
+
+
+@lru_cache(maxsize=256)  # the samples of one question come one after the other
+def _options(choices: tuple[tuple[str, str], ...]) -> _Options:
+    table, firsts = table_of_options(choices), _first_labels(choices)
+    different: dict[_Option, None] = {}
+    for label, text in choices:
+        words = filter(str.isascii, table.words[label][:MAX_NAME_WORDS])
+        different[_Option(_name(firsts[label], text), tuple(words))] = None
+    labels = {form: firsts[label] for form, label in table.labels.items()}
+    return _Options(tuple(different), labels)
+
+
 def _find_in_choice(view: str, low: str, question: Question) -> Iterator[_Place]:
-    options, firsts = option_table(question), _first_labels(question)
-    names = (
-        _name(firsts[choice.label], choice.text)
-        for choice in question.choices
-        if len(question.choices) > _MANY_OPTIONS
-        or _has_words(low, options.words[choice.label])
-    )
-    find = _find_name
+    options = _options(question.options)
     if len(question.choices) > _MANY_OPTIONS:
-        find = _WordIndex(low).find_name
-    for name in dict.fromkeys(names):
-        yield from find(low, name)
+        index = _WordIndex(low)
+        for option in options.different:
+            yield from index.find_name(low, option.name)
+    else:
+        for option in options.different:
+            # An option is worth a closer look if the text has its words: one in five.
+            for word in option.words:
+                if word not in low:
+                    break
+            else:
+                yield from _find_name(low, option.name)
     for start, end, letter in _find_letters(view, low):
         if label := options.labels.get(letter.casefold()):
-            yield _Place(start, end, firsts[label])
-
-
-def _has_words(low: str, words: list[str]) -> bool:
-    """Return whether an option is worth a closer look: one in five is."""
-    return all(word in low or not word.isascii() for word in words[:MAX_NAME_WORDS])
+            yield _Place(start, end, label)
 
 
 class _WordIndex:
@@ -260,20 +288,26 @@ class _WordIndex:
 def _find_letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:
     """Yield every place where a letter would name a choice.
 
-    With its brackets, if it is in any.
+    With its brackets, if it is in any. A pattern is tried only where the text has the
+    characters that it needs: most texts have none of them.
     """
-    for found in _BRACKETED.finditer(view):
-        yield *found.span(), found[1]
-    for found in _CLOSED.finditer(view):
+    has_bracket = ")" in view
+    if has_bracket or "]" in view or "}" in view or "*" in view:
+        for found in _BRACKETED.finditer(view):
+            yield *found.span(), found[1]
+    # A full stop ends an item of a list, which opens a line.
+    may_close = has_bracket or ":" in view or "\n" in view or view[1:2] == "."
+    for found in _CLOSED.finditer(view) if may_close else ():
         start, end = found.span(1)
         is_item = found[0] == ":" or _is_list_item(view, start, found.end())
         if found[0] == ")" and found[1].isalpha():  # "1) First …" counts steps
             yield start, end + 1, found[1]
         elif found[1].isupper() and is_item:
             yield start, end, found[1]
-    for found in _IS_ONE.finditer(view):
-        yield *found.span(1), found[1]
-    if any(word in low for word in ("option", "choice", "answer")):
+    if " is " in view:
+        for found in _IS_ONE.finditer(view):
+            yield *found.span(1), found[1]
+    if "option" in low or "choice" in low or "answer" in low:
         for cue in _CUE.finditer(low):
             yield from _find_joined_letters(view, cue)
 

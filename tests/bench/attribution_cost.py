@@ -1,12 +1,14 @@
-"""What attribution gains by running the question once and the rationale once a step,
-beside the plain way.
+"""What attribution gains by running once what texts have in common, beside the plain way,
+and what its two methods cost.
 
     python -m tests.bench.attribution_cost [PAIRS] [STEPS]
 
-The plain way runs question, rationale and option for every option and step, with captum
-too, padded to one length in batches of as many tokens. Both in turn, in one process, on
-the embedded student. Prints seconds, their ratio, and the largest difference of a
-token's score as a share of the largest score.
+The plain way of Integrated Gradients runs question, rationale and option for every
+option and step, with captum too, padded to one length in batches of as many tokens. The
+plain way of leaving one word out runs the prompt and the rationale anew for every word,
+once for all options. Both in turn, in one process of one thread, on the embedded
+student. Prints CPU seconds, their ratio, and the largest difference of a score as a
+share of the largest score; then the cost of STEPS steps beside that of all words.
 """
 
 import sys
@@ -26,9 +28,18 @@ from cotbuild.schemas.variant_rows import (
 from cotbuild.student.attribution.attribute import freeze_model
 from cotbuild.student.attribution.contrast import AttributionCase, make_case
 from cotbuild.student.attribution.gradients import embed_path_ends, integrated_gradients
+from cotbuild.student.attribution.scorers import WORD_BATCH_TOKENS
+from cotbuild.student.attribution.words import (
+    WordCase,
+    leave_one_word_out,
+    make_word_case,
+)
+from cotbuild.student.evaluation.options import score_options
 from cotbuild.student.model import Student, load_student
 
 BATCH_TOKENS = 1024
+PLAIN_BATCH_TOKENS = 8_192
+"""Of keys and values: evaluation takes as many."""
 LAYOUT = Layout(order=("rationale", "label"), opening=" ", joints=("\nAnswer: ",))
 RATIONALE = (
     "Wood is lighter than water for its size, since it holds much air. Things that are lighter than the water they "
@@ -87,7 +98,50 @@ def plain(student: Student, case: AttributionCase, steps: int) -> list[float]:
     return scores
 
 
+def plain_words(student: Student, case: WordCase) -> list[float]:
+    """Scores of the words, each text anew from its first token."""
+    texts = [case.whole, *case.without_W]
+    options = [text.options for text in texts]
+    with torch.inference_mode():
+        scored = dict(score_options(student, options, PLAIN_BATCH_TOKENS))
+    values = []
+    for at in range(len(texts)):
+        label, *others = [score.log_prob for score in scored[at]]
+        values.append(label - sum(others) / len(others))
+    return [values[0] - value for value in values[1:]]
+
+
+def compare_words(student: Student, pairs: int) -> float:
+    """Print both ways of leaving one word out; return the median seconds of ours."""
+    case = make_word_case(student.tokenizer, LAYOUT, row(), QuestionKind.CHOICE)
+    leave_one_word_out(student, case, WORD_BATCH_TOKENS)
+    seconds, ratios = [], []
+    for _ in range(pairs):
+        started = time.process_time()
+        ours = leave_one_word_out(student, case, WORD_BATCH_TOKENS)
+        ours_s = time.process_time() - started
+        started = time.process_time()
+        theirs = plain_words(student, case)
+        theirs_s = time.process_time() - started
+        seconds.append(ours_s)
+        ratios.append(theirs_s / ours_s)
+        print(
+            f"{len(ours)} words: ours {ours_s:.2f} CPU s a rationale, plain "
+            f"{theirs_s:.2f}, {ratios[-1]:.2f} times; {1 / ours_s:.2f} rationales a CPU s; "
+            f"scores differ by {largest_difference(ours, theirs):.1e}"
+        )
+    print(f"median {median(ratios):.2f} times")
+    return median(seconds)
+
+
+def largest_difference(ours: list[float], theirs: list[float]) -> float:
+    """Return the largest difference as a share of the largest score."""
+    differences = [abs(one - other) for one, other in zip(ours, theirs, strict=True)]
+    return max(differences) / max(map(abs, theirs))
+
+
 def main(pairs: int, steps: int) -> None:
+    torch.set_num_threads(1)
     model = find_model("embedded", None, print)
     student = load_student(model.where, model.identity)
     freeze_model(student)
@@ -98,23 +152,25 @@ def main(pairs: int, steps: int) -> None:
         f"tokens of {steps} steps: plain {plain_tokens}, ours {ours_tokens}, {plain_tokens / ours_tokens:.1f} times"
     )
     integrated_gradients(student, case, 2, BATCH_TOKENS)
-    ratios = []
+    seconds, ratios = [], []
     for _ in range(pairs):
-        begun = time.monotonic()
+        begun = time.process_time()
         ours = integrated_gradients(student, case, steps, BATCH_TOKENS).scores_M
-        between = time.monotonic()
+        between = time.process_time()
         theirs = plain(student, case, steps)
-        spent = between - begun, time.monotonic() - between
-        ratios.append(spent[1] / spent[0])
-        largest = max(map(abs, theirs))
-        differ = (
-            max(abs(one - other) for one, other in zip(ours, theirs, strict=True))
-            / largest
-        )
+        ours_s, theirs_s = between - begun, time.process_time() - between
+        seconds.append(ours_s)
+        ratios.append(theirs_s / ours_s)
         print(
-            f"ours {spent[0]:.2f} s, plain {spent[1]:.2f} s, {ratios[-1]:.1f} times; scores differ by {differ:.1e}"
+            f"ours {ours_s:.2f} CPU s, plain {theirs_s:.2f}, {ratios[-1]:.1f} times; "
+            f"scores differ by {largest_difference(ours, theirs):.1e}"
         )
     print(f"median {median(ratios):.1f} times")
+    words_s = compare_words(student, pairs)
+    print(
+        f"all words cost as much as {steps * words_s / median(seconds):.0f} steps of "
+        "Integrated Gradients"
+    )
 
 
 if __name__ == "__main__":

@@ -62,7 +62,11 @@ def duel(args: argparse.Namespace, *dials: object) -> list[tuple[Side, Side]]:
 
     Each pair has its own questions, and so latencies.
     """
-    with tempfile.TemporaryDirectory() as folder, _mock(args.mock, *dials) as port:
+    port = find_free_port()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_mock(args.mock, port, *dials),
+    ):
         return [
             _pair(number, args, port, Path(folder)) for number in range(args.pairs + 1)
         ][1:]
@@ -132,8 +136,8 @@ def _write_bodies(source: Path, work: Path) -> Path:
 
 
 def _side(port: int, done: Run, num: int) -> Side:
-    stats = _get(port, "stats")
-    _get(port, "reset")
+    stats = get(port, "stats")
+    get(port, "reset")
     if stats["ok"] != num or stats["dup"]:
         raise SystemExit(
             f"expected {num} answers, each asked once; the mock says {stats}"
@@ -141,11 +145,16 @@ def _side(port: int, done: Run, num: int) -> Side:
     return Side(done, num, stats["wall"], stats["busy"])
 
 
-@contextmanager
-def _mock(script: Path, *dials: object) -> Iterator[int]:
+def find_free_port() -> int:
+    """Return a port of the loopback that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def start_mock(script: Path, port: int, *dials: object) -> Iterator[None]:
+    """Run a mock endpoint on MOCK_CPU, with the options `dials`, until the end."""
     words = [
         "taskset",
         "-c",
@@ -161,7 +170,7 @@ def _mock(script: Path, *dials: object) -> Iterator[int]:
     with subprocess.Popen([*map(str, words)], stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)
-            yield port
+            yield
         finally:
             process.terminate()
 
@@ -170,14 +179,15 @@ def _wait_for(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
-            _get(port, "reset")
+            get(port, "reset")
             return
         except OSError:
             time.sleep(0.05)
     raise SystemExit("the mock did not come up in 10 s")
 
 
-def _get(port: int, path: str) -> dict[str, Any]:
+def get(port: int, path: str) -> dict[str, Any]:
+    """Return what a path of the mock answers."""
     with urllib.request.urlopen(
         f"http://127.0.0.1:{port}/{path}", timeout=10
     ) as answer:

@@ -2,12 +2,14 @@
 continuations; choices, margins and rate.
 
     pip install lm_eval       # in an environment of its own, which has cotbuild[student] too
-    python tests/bench/evaluate_rate.py QUESTIONS [--questions 500] [--timed 60] [--pairs 3]
+    python tests/bench/evaluate_rate.py QUESTIONS [--split test] [--questions 500] [--timed 60] [--pairs 3]
 
-QUESTIONS is a file or folder of OpenBookQA's test questions. Both sides are given the
+QUESTIONS is a file or folder, such as OpenBookQA's test questions. Both sides are given the
 prompt, then each option's text with the end of text behind it, as continuation. Theirs
 is `HFLM.loglikelihood`, with the fastest batch size of 4, 8, 16, 32 on the first
-questions. Choices are compared on all questions, rates on the first --timed ones. A
+questions. Choices are compared on all questions, rates on the first --timed ones: per
+second of the process's CPU time on --threads threads, so that other work on the machine
+counts for little. A
 choice that differs is printed with its margin: how much more likely each side finds its
 own choice than the other's. Each side is warmed up by the comparison; then pairs
 alternate.
@@ -19,6 +21,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+import torch
 from harness import alternate, spread, table
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
@@ -70,9 +73,9 @@ def fastest(student: Student, rows: Sequence[TrainingRow], end: str) -> Any:
             pretrained=student.model, tokenizer=student.tokenizer, batch_size=size
         )
         theirs(harness, rows[:4], end)
-        started = time.perf_counter()
+        started = time.process_time()
         theirs(harness, rows, end)
-        rates[size] = len(rows) / (time.perf_counter() - started), harness
+        rates[size] = len(rows) / (time.process_time() - started), harness
     size = max(rates, key=lambda size: rates[size][0])
     print(
         f"harness: batch size {size} of {', '.join(f'{size}: {rate:.1f}/s' for size, (rate, _) in rates.items())}",
@@ -112,12 +115,15 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     student = load_student(embedded_folder(cache_dir()), "embedded")
-    source = open_source(SourceConfig(name=args.questions, split="test"))
-    questions = list(islice(source.read("test"), args.count))
-    made = evaluation_rows(builtin_variants()["label_only"], questions)
+    source = open_source(SourceConfig(name=args.questions, split=args.split))
+    questions = list(islice(source.read(args.split), args.count))
+    made = evaluation_rows(builtin_variants()["label_only"], questions, None)
     rows = [row for row in made if isinstance(row, TrainingRow)]
     end = str(student.tokenizer.eos_token)
     harness = fastest(student, rows[:16], end)
@@ -126,9 +132,9 @@ def main() -> None:
     timed = rows[: args.timed]
 
     def rate(side: Callable[[], Scores]) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         side()
-        return len(timed) / (time.perf_counter() - started)
+        return len(timed) / (time.process_time() - started)
 
     def pair(number: int) -> tuple[float, float]:
         return alternate(
@@ -140,7 +146,7 @@ def main() -> None:
     pairs = [pair(number) for number in range(args.pairs)]
     rates = [spread(one[i] for one in pairs) for i in (0, 1)]
     table(
-        ["questions", "cotbuild /s", "harness /s", "ratio"],
+        ["questions", "cotbuild /CPU-s", "harness /CPU-s", "ratio"],
         [[len(timed), *rates, spread(a / b for a, b in pairs)]],
     )
 

@@ -21,15 +21,15 @@ from datasets import Dataset, disable_progress_bars
 from harness import alternate, load, spread, table
 from tokenizers import Tokenizer
 
+from cotbuild.builder.variants.draws import SeededDraws
 from cotbuild.builder.variants.example import (
     BuildCorpus,
     RationaleExample,
-    SeededDraws,
     TransformFn,
 )
 from cotbuild.builder.variants.transforms.mask import cut, is_content_word, mask
 from cotbuild.builder.variants.transforms.order import reverse, shuffle, sort
-from cotbuild.builder.variants.transforms.units import TokenPieces, sentences
+from cotbuild.builder.variants.units import TokenPieces, sentences
 from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.mentions import find_mentions
 from cotbuild.schemas.question import Question

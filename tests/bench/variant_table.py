@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cotbuild.builder.variants.transforms.units import TokenPieces
+from cotbuild.builder.variants.units import TokenPieces
 from tests.support.commands import DATA, cotbuild
 
 RATIONALES = DATA / "rationales"

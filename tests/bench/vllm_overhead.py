@@ -29,9 +29,11 @@ from harness import spread
 from sums import Side, options, show, sums_job
 
 from cotbuild.builder.generate.ask import ask_all
+from cotbuild.builder.generate.chain_progress import ProgressMeter
 from cotbuild.builder.generate.chains import Chain
 from cotbuild.builder.generate.plan import open_chains
-from cotbuild.builder.generate.teacher_job import TeacherJob, chain_progress
+from cotbuild.builder.generate.sending_order import order_for_sending
+from cotbuild.builder.generate.teacher_job import TeacherJob
 from cotbuild.builder.teachers.early_stop import EarlyStop
 from cotbuild.builder.teachers.vllm.managed import ManagedTeacher
 from cotbuild.builder.teachers.vllm.tuning import detect_machine, tune_vllm
@@ -110,16 +112,17 @@ async def ask(teacher: ManagedTeacher, job: TeacherJob, num: int) -> Side:
     said: dict[str, Completion] = {}
     started = time.perf_counter()
     with job.store.create_journal({}) as journal, Terminal().asking(num) as on_step:
-        stop = EarlyStop()
+        stop, meter = EarlyStop(), ProgressMeter(job.grading)
 
         def kept(chain: Chain, answer: Answer | None) -> None:
-            on_step(chain_progress(chain, answer, job.grading))
+            on_step(meter.measure(chain, answer))
             if answer is not None:
                 stop.record(answer)
             if isinstance(answer, Completion):
                 said[chain.question.id] = answer
 
-        chains = open_chains(job.chains(job.read_rules(), lambda _: None), frozenset())
+        planned = job.chains(job.read_rules(), lambda _: None)
+        chains = order_for_sending(open_chains(planned, frozenset()))
         await ask_all(teacher, job.read_rules(), chains, lambda _: None, journal, kept)
     seconds = time.perf_counter() - started
     if len(said) != num:

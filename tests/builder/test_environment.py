@@ -137,8 +137,16 @@ def test_importing_cotbuild_switches_telemetry_off(
 
 
 STARTS_CHILDREN = {
+    "builder/gpus.py",
     "builder/math_metric.py",
-    "builder/teachers/vllm/guard.py",  # passes on what it was given
+    "builder/processes.py",
+    "builder/service/teachers/host_process.py",
+    "builder/service/jobs/children.py",  # the environment is that of commands.py
+    "builder/service/plans.py",  # the same
+    "builder/guard.py",  # passes on what it was given
+    "builder/launchers/local.py",
+    "builder/launchers/ray.py",  # with the token of the cluster, which it is for
+    "builder/launchers/ray_node.py",
     "builder/teachers/vllm/process.py",
 }
 

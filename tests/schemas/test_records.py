@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cotbuild.builder.storage.parquet import arrow_schema, arrow_type
+from cotbuild.schemas.budget import Account, Budget, Prices
 from cotbuild.schemas.completion import (
     MAX_SEED,
     BodyEdits,
@@ -22,6 +23,16 @@ from cotbuild.schemas.completion import (
 )
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.event import (
+    AccountEvent,
+    FinishedEvent,
+    PhaseEvent,
+    ProgressEvent,
+    RunProgress,
+    SayEvent,
+    StartedEvent,
+    StatusEvent,
+)
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import (
@@ -44,6 +55,17 @@ RECORDS = [
     Manifest,
     BuildConfig,
     Sampling,
+    Prices,
+    Budget,
+    Account,
+    StartedEvent,
+    PhaseEvent,
+    SayEvent,
+    StatusEvent,
+    ProgressEvent,
+    AccountEvent,
+    FinishedEvent,
+    RunProgress,
 ]
 
 
@@ -96,6 +118,12 @@ def test_records_are_frozen_and_closed() -> None:
         DataError, match=r"test: extra is 1\. Extra inputs are not permitted\."
     ):
         question(extra=1)
+
+
+def test_an_unknown_name_with_a_line_break_is_quoted() -> None:
+    with pytest.raises(DataError) as caught:
+        question(**{"a\nb\x1b": 1})
+    assert str(caught.value).startswith("test: 'a\\nb\\x1b' is 1. Extra inputs are")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ class Dials:
     hang_after: int | None = (
         None  # so many completions are begun, then none is ever answered
     )
+    held: bool = False  # requests wait until it is turned off
     mute: bool = (
         False  # nothing is answered but the looks of tests; neither on a new connection
     )
@@ -403,6 +404,8 @@ class Connection(asyncio.Protocol):
         state.in_flight += 1
         state.peak = max(state.peak, state.in_flight)
         try:
+            while state.dials.held:
+                await asyncio.sleep(0.02)
             async with state.slots:
                 if wait_s := latency_s(dials, key):
                     await self.serve(wait_s)

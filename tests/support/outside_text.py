@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from cotbuild.builder import visible
 from cotbuild.builder.card import licences, markdown
 from cotbuild.builder.cli.inspect import rationale_lines
+from cotbuild.builder.compare.lm_eval_responses import Responses
 from cotbuild.builder.imports import embedded_questions, values
 from cotbuild.builder.imports import run as import_run
 from cotbuild.builder.imports.rows import read_stated_answer
 from cotbuild.builder.media import values as media_values
 from cotbuild.builder.retry_after import parse_retry_after
+from cotbuild.builder.service.jobs.outcome import find_error
 from cotbuild.builder.sources import (
     choice_targets,
     choices,
@@ -38,12 +40,11 @@ from cotbuild.builder.teachers.http.secret import SecretFilter
 from cotbuild.builder.teachers.http.served_models import parse_models
 from cotbuild.builder.teachers.http.server_errors import parse_error
 from cotbuild.builder.teachers.vllm.process import find_last_error
-from cotbuild.builder.variants import diff, leak_measure, select
+from cotbuild.builder.variants import diff, leak_measure, select, units
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus, WordTable
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.registry import builtin_variants
-from cotbuild.builder.variants.transforms import units
 from cotbuild.prompts import student, student_form, template
 from cotbuild.schemas import prompt_form
 from cotbuild.schemas.answers import (
@@ -454,6 +455,15 @@ FUNCTIONS: Mapping[str, ReadText] = {
     "parse_load": _unless_refused(lambda text: wire.parse_load(_encode(text))),
     "parse_retry_after": parse_retry_after,
     "find_last_error": find_last_error,
+    "find_error": lambda text: find_error(text.splitlines()),
+    # samples of lm-evaluation-harness
+    "Responses of a text": lambda text: Responses.read({"filtered_resps": [text]}),
+    "Responses of options": lambda text: Responses.read(
+        {
+            "filtered_resps": [[text, "True"], ["-1", "False"]],
+            "arguments": [["p", text], ["p", text]],
+        }
+    ).find_answer("acc_norm"),
     # pictures
     "parse_picture_value": _unless_refused(media_values.parse_picture_value),
     "parse_picture_value of a data URI": _unless_refused(
@@ -542,6 +552,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "advise_on_rejection": ("maximum context length ", "unsupported ", "'max_tokens' "),
     "parse_picture_value of a data URI": ("%2", "%41"),
     "parse_picture_value of base64": ("A ", "="),
+    "find_error": ("error: a\n", "another cotbuild process is "),
     "find_last_error": ("Error: a\n", "Model architectures ", "No module named '"),
     "parse_retry_after": ("9", "Mon, 01 Jan 2026 00:00:00 GMT "),
     **{

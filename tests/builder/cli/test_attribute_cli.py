@@ -10,23 +10,26 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.pick import word_scores
-from cotbuild.builder.variants.transforms.units import word_spans, words
+from cotbuild.builder.variants.units import word_spans, words
 from tests.schemas.test_records import question
 from tests.support.commands import cotbuild, rows, start
 from tests.support.student_builds import make_build
 from tests.support.tiny import save_tiny
 
 LIMIT = 6
+LOOSE = ("--max-error", 1e6, "--min-rank-correlation", -1)
+"""Bounds that random weights pass at the first doubling."""
 
 
-def train(build: Path, variant: str, student: Path, out: Path) -> Path:
+def train(build: Path, variant: str, student: Path, out: Path, *options: object) -> str:
+    """Train into `out`, and return what was written to standard error."""
     words = ["--variant", variant, "--student", student, "--epochs", 1, "--lr", 0.01]
-    cotbuild("train", build, *words, "--out", out)
-    return out
+    return cotbuild("train", build, *words, *options, "--out", out).stderr
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(build: Path, student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(build, "pre_cot", student, tmp_path_factory.mktemp("runs") / "pre_cot")
+    out = tmp_path_factory.mktemp("runs") / "pre_cot"
+    train(build, "pre_cot", student, out)
+    return out
 
 
 def subject_of(row: dict[str, object]) -> RationaleExample:
@@ -57,28 +62,40 @@ def test_scores_become_key_words_and_their_controls(
     before = rows(build, "pre_cot")
     out = tmp_path / "scores.parquet"
     said = cotbuild(
-        "attribute", run, "--limit", LIMIT, "--steps", 4, "--out", out
+        "attribute", run, "--limit", LIMIT, "--steps", 4, *LOOSE, "--out", out
     ).stdout.splitlines()
     info = json.loads(pq.read_metadata(out).metadata[b"cotbuild.scores"])
-    assert (info["method"], info["steps"], info["compared_steps"]) == (
-        "integrated_gradients",
+    assert (info["format_version"], info["method"], info["steps"]) == (
+        2,
+        "integrated-gradients",
         4,
-        16,
     )
+    assert (info["num_scored"], info["refused"]) == (LIMIT, {})
+    assert info["steps_reached"] == {"8": LIMIT}
     assert (info["baseline"], info["num_compared"]) == ("embedding of <eos>", LIMIT)
     assert info["student"].startswith("trained:")
     assert 0 <= info["completeness_median"] <= info["completeness_p95"]
     assert -1 <= info["rank_correlation"] <= 1
-    assert said[0] == f"{LIMIT} rationales; 4 steps, baseline embedding of <eos>"
+    assert said[0] == f"{LIMIT} rationales by integrated-gradients"
+    assert said[1] == (
+        "baseline embedding of <eos>; bounds: completeness error at most 100000000.0%, "
+        "rank correlation with half the steps at least -1.0"
+    )
+    assert said[2] == f"steps where doubling ended: {LIMIT} at 8"
+    assert said[4] == "0 refused, not converged by 1024 steps"
     assert (
-        said[3]
+        said[5]
         == f"{len(before) - LIMIT} rows of pre_cot without scores: every aligned variant drops them"
     )
     assert (
         said[-1]
         == f"next: cotbuild variants {build} --only pre_cot,key_tokens --file scores={out}"
     )
-    cotbuild(*said[-1].removeprefix("next: cotbuild ").split())
+    derived = cotbuild(*said[-1].removeprefix("next: cotbuild ").split()).stdout
+    assert (
+        f"file scores: integrated-gradients of {info['student']}; {LIMIT} rationales "
+        "scored; none refused\n"
+    ) in derived
 
     scored = {row["question_id"] for row in pq.read_table(out).to_pylist()}
     texts = {
@@ -103,6 +120,63 @@ def test_scores_become_key_words_and_their_controls(
     assert rows(build, "pre_cot") == before
 
 
+def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
+    build: Path, run: Path, tmp_path: Path
+) -> None:
+    words, tokens = tmp_path / "words.parquet", tmp_path / "tokens.parquet"
+    by_words = ("attribute", run, "--method", "leave-one-word-out")
+    said = cotbuild(*by_words, "--out", words).stdout.splitlines()
+    num_rows = len(rows(build, "pre_cot"))
+    assert said[0] == f"{num_rows} rationales by leave-one-word-out"
+    assert said[1] == str(words)
+    # Equal scores of half and all steps to the last digit: nothing passes that.
+    strict = ("--steps", 2, "--max-steps", 4, "--max-error", 1e-300)
+    said = cotbuild(
+        *("attribute", run, *strict, "--limit", LIMIT, "--out", tokens),
+        *("--agreement", words),
+    ).stdout.splitlines()
+    assert f"{LIMIT} refused, not converged by 4 steps ({LIMIT} completeness)" in said
+    assert (
+        f"agreement of integrated-gradients with leave-one-word-out ({words}): 0 "
+        f"rationales with both; without scores by the first {LIMIT}, by the second 0"
+    ) in said
+    assert not said[-1].startswith("next: ")
+    done = cotbuild(
+        "variants",
+        build,
+        *("--only", "pre_cot,key_tokens", "--file", f"scores={tokens}"),
+        code=1,
+    )
+    assert "have no row" in done.stderr
+
+    said = cotbuild(
+        *("attribute", run, "--steps", 4, *LOOSE, "--limit", LIMIT),
+        *("--out", tmp_path / "loose.parquet", "--agreement", words),
+    ).stdout.splitlines()
+    table = tmp_path / "loose.agreement.csv"
+    assert f"each rationale: {table}" in said
+    assert len(table.read_text().splitlines()) == LIMIT + 1
+    assert any(line.startswith("rank correlation of words: median ") for line in said)
+
+
+def test_bounds_beside_words_and_files_of_another_method_are_refused(
+    run: Path, tmp_path: Path
+) -> None:
+    by_words = ("attribute", run, "--method", "leave-one-word-out")
+    done = cotbuild(*by_words, "--max-error", 0.1, code=2)
+    assert done.stderr.splitlines() == [
+        "error: --max-error 0.1 is for integrated-gradients, and leave-one-word-out "
+        "has nothing to converge. Leave it out."
+    ]
+    out = tmp_path / "words.parquet"
+    cotbuild(*by_words, "--limit", 1, "--out", out)
+    done = cotbuild("attribute", run, "--limit", 1, "--out", out, code=2)
+    assert done.stderr.splitlines() == [
+        f"error: {out}: has scores by leave-one-word-out, not integrated-gradients. "
+        "Pass another file as --out, or delete this one."
+    ]
+
+
 def rationale_of(row: dict[str, object]) -> str:
     return str(row["completion"]).partition("\nReasoning: ")[2]
 
@@ -121,7 +195,10 @@ def fifteen_best(
 def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
     run: Path, tmp_path: Path
 ) -> None:
-    command = ["attribute", run, "--steps", 8, "--out", tmp_path / "scores.parquet"]
+    command = [
+        *("attribute", run, "--steps", 8, *LOOSE),
+        *("--out", tmp_path / "scores.parquet"),
+    ]
     log = run / "attribution"
     known = set(log.glob("*"))
     kills = 0
@@ -134,7 +211,7 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
         kills += 1
     (file,) = set(log.glob("*")) - known
     with file.open("ab") as torn:
-        torn.write(b'{"scored":{"question_id"')
+        torn.write(b'{"question_id"')
     done = file.read_bytes().split(b"\n")[:-1]
     cotbuild(*command)
     assert file.read_bytes().split(b"\n")[: len(done)] == done
@@ -157,23 +234,72 @@ def lines(log: Path, known: set[Path]) -> int:
 @pytest.mark.slow
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    said = cotbuild(
-        "attribute", run, "--steps", 4, "--limit", LIMIT, "--dry-run"
-    ).stdout.splitlines()
-    assert said[0].startswith(f"{LIMIT} rationales: 4 steps of ")
-    assert said[0].endswith(f"{LIMIT} of them again with 16 steps, to compare")
-    assert said[1].endswith(" tokens")
-    assert "on this machine" in said[2]
+    for method in ("integrated-gradients", "leave-one-word-out"):
+        said = cotbuild(
+            "attribute", run, "--method", method, "--limit", LIMIT, "--dry-run"
+        ).stdout.splitlines()
+        assert said[0] == f"{LIMIT} rationales by {method}"
+        assert "on this machine" in said[1]
     assert {
         path: path.read_bytes() for path in run.rglob("*") if path.is_file()
     } == before
+
+
+def declare_study(path: Path, build: Path, student: Path) -> Path:
+    """A study of words chosen by scores; its dev and test questions are held out."""
+    attributed, control = "post_cot_attributed_15", "post_cot_attributed_15_random"
+    helps = {"name": "helps", "says": "It helps.", "claim": "beats"}
+    held_out = {"split": "train", "unseen": True}
+    stage = {"name": "all", "variants": [attributed, control], "seeds": [0, 1]}
+    values = {
+        "format_version": 2,
+        "name": "words",
+        "source": str(build),
+        "dev": {**held_out, "count": 2},
+        "test": {**held_out, "count": 3},
+        "gate": {"variant": control, "standard_errors": 0.0},
+        "tiers": [
+            {"name": "first", "claims": [{**helps, "a": attributed, "b": control}]}
+        ],
+        "stages": [{**stage, "rows": [2], "students": [str(student)]}],
+    }
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_study_needs_scores_of_a_student_that_has_not_seen_its_questions(
+    student: Path, tmp_path: Path
+) -> None:
+    build = make_build(tmp_path, 24, ("pre_cot",))
+    study = declare_study(tmp_path / "STUDY.yaml", build, student)
+    unseen, scores = tmp_path / "unseen", tmp_path / "scores.parquet"
+    done = train(build, "pre_cot", student, unseen, "--hold-out", study)
+    assert f"rows of the questions of {study} left out" in done
+    seen = tmp_path / "seen"
+    train(build, "pre_cot", student, seen)
+    for run, code in ((unseen, 0), (seen, 2)):
+        scores.unlink(missing_ok=True)
+        by_words = ("--method", "leave-one-word-out")
+        cotbuild("attribute", run, *by_words, "--out", scores)
+        options = ("--only", "pre_cot,key_tokens", "--file", f"scores={scores}")
+        cotbuild("variants", build, *options)
+        ended = cotbuild("study", study, "--dry-run", code=code)
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(
+        "error: variant 'post_cot_attributed_15': its words were chosen by scores of a "
+        "student (trained:"
+    )
+    assert "cotbuild train --hold-out STUDY.yaml" in line
 
 
 @pytest.mark.slow
 def test_a_run_that_says_the_label_first_is_refused_in_a_line(
     build: Path, student: Path, tmp_path: Path
 ) -> None:
-    post_cot = train(build, "post_cot", student, tmp_path / "run")
+    post_cot = tmp_path / "run"
+    train(build, "post_cot", student, post_cot)
     done = cotbuild("attribute", post_cot, code=2)
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {post_cot}: variant 'post_cot' ")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.cli.errors import ExitCode
+from cotbuild.builder.exit_codes import ExitCode
 from tests.support.commands import (
     HERE,
     PROGRAM,
@@ -42,11 +42,12 @@ def test_a_run_ends_with_counts_place_fingerprint_and_the_next_command(
         "--out",
         out,
     )
-    counts, evaluation, place, following = done.stdout.splitlines()
+    counts, evaluation, spent, place, following = done.stdout.splitlines()
     total, *parts = map(int, re.findall(r"\d+", counts))
     assert re.fullmatch(r"8 rationales = (\d+ \w+ \+ )*\d+ \w+", counts)
     assert total == sum(parts) == 8
     assert evaluation == "24 evaluation questions in test"
+    assert re.fullmatch(r"spent: 8 requests, [\d,]+ \+ [\d,]+ tokens, 0:0\d", spent)
     assert re.fullmatch(rf"{out}  fingerprint [0-9a-f]{{16}}", place)
     assert following == f"next: cotbuild inspect {out}"
     assert (

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.evaluation.models import RUN_SOURCE, record_run_source
+from cotbuild.builder.evaluation.models import (
+    RUN_SOURCE,
+    find_model,
+    record_run_source,
+)
 from cotbuild.builder.evaluation.results import read_evaluation, read_results
+from cotbuild.builder.evaluation.task import trained_student, untrained_student
 from cotbuild.schemas.evaluation import Evaluation, StudentMetrics
-from cotbuild.schemas.training import TrainConfig
+from cotbuild.schemas.training import Precision, TrainConfig
 from cotbuild.student.evaluation.metrics import (
     compute_chance_accuracy,
     compute_majority_baseline,
@@ -22,6 +27,7 @@ from cotbuild.student.evaluation.results import (
     choose_likeliest,
     choose_likeliest_normalised,
 )
+from cotbuild.student.training.run_dir import open_finished_run
 from cotbuild.student.training.train import BaseStudent, train_student
 from tests.support.commands import cotbuild, here, rows, write_questions
 from tests.support.student_builds import make_build, variant_rows
@@ -46,8 +52,6 @@ class Made:
         self.questions = write_own_options(root / "test.jsonl", texts)
 
     def run(self, variant: str, rows: int | None = None) -> Path:
-        from cotbuild.builder.evaluation.models import find_model
-
         config = TrainConfig(
             variant=variant, student="tiny", epochs=2, lr=1e-2, rows=rows
         )
@@ -270,6 +274,27 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
     assert evaluation(out).untrained is None
     refused = here(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
     assert "holds an evaluation with rows" in refused[-1]
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_both_sides_are_loaded_in_the_declared_precision(
+    made: Made, post_cot: Path, precision: Precision
+) -> None:
+    run = open_finished_run(post_cot)
+    base = find_model(str(made.tiny), None, print)
+    trained = trained_student(post_cot, run, precision)
+    untrained = untrained_student(base, trained.spec, trained.layout, precision)
+    loaded = {student.load().model.dtype for student in (trained, untrained)}
+    assert [str(dtype) for dtype in loaded] == [f"torch.{precision.value}"]
+
+
+def test_the_declared_precision_is_recorded(made: Made, post_cot: Path) -> None:
+    words = ["evaluate", post_cot, "--source", made.questions, "--split", "test"]
+    here(*words, "--base", made.tiny, "--precision", "bfloat16")
+    out = post_cot / "evaluations" / "test.jsonl-test-bfloat16"
+    assert evaluation(out).evaluated.precision is Precision.BFLOAT16
+    refused = here(*words, "--base", made.tiny, "--out", out, code=2)
+    assert "holds an evaluation with precision 'bfloat16'" in refused.stderr
 
 
 def test_questions_of_a_build_are_its_evaluation_splits(

@@ -9,14 +9,7 @@ import pytest
 
 from cotbuild.builder.cli.import_ import SHIPPED
 from cotbuild.builder.imports import builtin_recipes
-from tests.support.commands import (
-    DATA,
-    cotbuild,
-    here,
-    published,
-    rows,
-    write_questions,
-)
+from tests.support.commands import DATA, here, published, rows, write_questions
 
 TEXTS = ["Which is wet?", "Which is dry?", "Which is both?"]
 
@@ -59,7 +52,7 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
         ("Which is not there?", "No idea."),
     ]
     files, out = write_rationales(tmp_path / "r.jsonl", pairs), tmp_path / "b"
-    done = cotbuild(*words(files, source, out))
+    done = here(*words(files, source, out))
     understood, *lines = done.stderr.splitlines()
     assert understood.startswith("source q.jsonl/train: JSON Lines: choice questions")
     assert understood.endswith("(change with --source-map, --kind, --target-is)")
@@ -80,20 +73,18 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
         (0, {"file": "r.jsonl", "row": 1, "position": 0}),
     ]
     assert [row["flags"] for row in found] == [[], [], ["duplicate"]]
-    cotbuild("verify", out)
+    here("verify", out)
     before = published(out)
-    again = cotbuild(*words(files, source, out)).stdout.splitlines()
+    again = here(*words(files, source, out)).stdout.splitlines()
     assert again[0] == "no open requests, no server started: the build is up to date"
     write_rationales(files, pairs[:2])
-    changed = cotbuild(*words(files, source, out))
+    changed = here(*words(files, source, out))
     assert "this run replaces the 3 rationales there" in changed.stderr
     write_rationales(files, pairs)
-    cotbuild(*words(files, source, out))
+    here(*words(files, source, out))
     assert published(out) == before
     assert (
-        cotbuild(
-            "generate", "--config", out / "build.json", "--out", tmp_path / "c"
-        ).stderr
+        here("generate", "--config", out / "build.json", "--out", tmp_path / "c").stderr
         == done.stderr
     )
     assert published(tmp_path / "c") == before
@@ -104,9 +95,9 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
 ) -> None:
     out = tmp_path / "b"
     generate = ["generate", "--source", source, "--teacher", "scripted", "--out", out]
-    cotbuild(*generate)
+    here(*generate)
     before = published(out)
-    cotbuild(
+    here(
         *words(
             write_rationales(
                 tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")]
@@ -116,7 +107,7 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
         )
     )
     assert published(out) != before
-    assert "no open requests" in cotbuild(*generate).stdout
+    assert "no open requests" in here(*generate).stdout
     assert published(out) == before
 
 
@@ -124,7 +115,7 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
     source: Path, tmp_path: Path
 ) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
-    cotbuild(
+    here(
         *words(files, source, tmp_path / "b"),
         "--made-by",
         "A. Person",
@@ -174,7 +165,7 @@ def test_a_wrong_use_is_one_line(
 ) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So.")])
     more = [str(source) if word == "SOURCE" else word for word in more]
-    done = cotbuild("import", files, *more, "--out", tmp_path / "b", code=code)
+    done = here("import", files, *more, "--out", tmp_path / "b", code=code)
     [line] = done.stderr.splitlines()
     assert message in line
 
@@ -194,7 +185,7 @@ def test_an_import_without_files_takes_the_rationales_of_the_source(
     source: Path, tmp_path: Path, more: list[str], message: str
 ) -> None:
     more = [str(source) if word == "SOURCE" else word for word in more]
-    done = cotbuild("import", *more, "--out", tmp_path / "b", code=2)
+    done = here("import", *more, "--out", tmp_path / "b", code=2)
     [line] = done.stderr.splitlines()
     assert message in line
 
@@ -216,12 +207,12 @@ def test_a_recognised_file_needs_no_option_and_its_hints_can_be_typed(
     files = tmp_path / "chat.jsonl"
     files.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "b"
-    done = cotbuild("import", files, "--out", out)
+    done = here("import", files, "--out", out)
     form, understood, _, warning, *lines = done.stderr.splitlines()
     assert form.startswith("chat.jsonl: read as chat (chat messages with role and")
     assert understood.endswith("(change with --map, --kind)")
     assert warning.startswith("warning: 5 of 5 texts state no answer")
-    cotbuild("verify", out)
+    here("verify", out)
     hints = [line.split(", if ")[0].split() for line in lines if "--" in line]
     assert len(hints) == 5
     verdicts = []
@@ -260,7 +251,7 @@ def test_an_unknown_join_of_a_recognised_file_is_one_line(tmp_path: Path) -> Non
 
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
-    done = cotbuild(*words(files, source, tmp_path / "b"), "--dry-run")
+    done = here(*words(files, source, tmp_path / "b"), "--dry-run")
     assert done.stdout.splitlines()[1:] == [
         "1 row in 1 file: 1 text = 1 rationale, left out: none; 2 questions without a rationale",
         "1 rationale = 1 incorrect",
@@ -276,7 +267,7 @@ def test_the_help_names_every_recipe() -> None:
 def test_a_published_set_by_its_recipe(tmp_path: Path) -> None:
     files = DATA / "rationales" / "human_cose" / "cose_dev_v1.11.jsonl"
     questions = DATA / "commonsense_qa" / "dev_rand_split.jsonl"
-    done = cotbuild(
+    done = here(
         "import",
         files,
         "--format",

@@ -19,6 +19,8 @@ from cotbuild.builder.study.folder import (
     read_registration,
     read_study,
 )
+from cotbuild.schemas.study.declaration import StudyQuestions
+from cotbuild.schemas.study.version_2 import StudyV2
 from tests.support.commands import cotbuild, here, start
 from tests.support.studies.small import make_study
 
@@ -217,17 +219,18 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     cotbuild("variants", whole)
     here("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
     study = read_study(tmp_path / "new" / "STUDY.yaml")
-    assert [stage.name for stage in study.stages] == [
-        "headline",
-        "more seeds",
-        "key words",
-        "without leaks",
-    ]
-    assert [one.name for one in study.comparisons][1:3] == [
+    assert isinstance(study, StudyV2)
+    assert [stage.name for stage in study.stages] == ["main"]
+    assert study.planned_looks == (6, 12)
+    assert [one.name for one in study.tier_claims] == [
         "after_beats_before",
+        "rationales_help",
         "coherence_not_needed",
+        "key_tokens_enough",
     ]
-    assert (study.dev.first, study.test.skip) == (12, 12)
+    # Too few questions to hold some out, so the evaluation split is divided.
+    assert study.dev == StudyQuestions(split="validation", first=12)
+    assert study.test == StudyQuestions(split="validation", skip=12)
     again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
     assert "STUDY.yaml: already exists" in again.stderr
 
