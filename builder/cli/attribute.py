@@ -92,6 +92,13 @@ def attribute(
         int | None,
         typer.Option(min=1, help="Attribute at most N rationales, as --rows of train."),
     ] = None,
+    hold_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY.yaml",
+            help="Leave out the dev and test questions of a study, as for train.",
+        ),
+    ] = None,
     batch_tokens: Annotated[
         int | None,
         typer.Option(
@@ -134,7 +141,9 @@ def attribute(
         if server is not None:
             from cotbuild.builder.cli.remote_requests import attribute_request
 
-            refuse_beside_server({"--out": out, "--agreement": agreement})
+            refuse_beside_server(
+                {"--out": out, "--agreement": agreement, "--hold-out": hold_out}
+            )
             make_request = partial(
                 attribute_request,
                 run=run,
@@ -147,7 +156,8 @@ def attribute(
             run_on_server(server, make_request, detach=detach, dry_run=dry_run)
             return
         path = out or run / SCORES
-        prepared = prepare(run, source, _integration(method, bounds), limit)
+        integration = _integration(method, bounds)
+        prepared = prepare(run, source, integration, limit, hold_out)
         check_out(path, prepared.settings, len(prepared.attributed))
         if agreement is not None:
             check_agreement(agreement, path, prepared.examples())

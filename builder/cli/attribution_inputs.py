@@ -48,10 +48,12 @@ def prepare(
     source: str | None,
     integration: "IntegrationSettings | None",
     limit: int | None,
+    hold_out: Path | None = None,
 ) -> PreparedAttribution:
     """Load the student of a run and the rationales that it attributes.
 
-    `integration` None: words are left out. Raises ConfigError and DataError if the run
+    `integration` None: words are left out. `hold_out` is a STUDY.yaml whose dev and test
+    questions are left out, before the limit. Raises ConfigError and DataError if the run
     cannot be attributed, or its build has changed.
     """
     from cotbuild.builder.evaluation.models import (
@@ -59,6 +61,7 @@ def prepare(
         read_run_source,
         student_packages,
     )
+    from cotbuild.builder.study.read_rows import leave_out_questions
 
     with student_packages():
         from cotbuild.student.attribution.settings import (
@@ -70,7 +73,8 @@ def prepare(
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
     check_attributable(trained, str(run))
-    build = open_build(source or read_run_source(run), open_ui())
+    ui = open_ui()
+    build = open_build(source or read_run_source(run), ui)
     variant_rows = build.variant_rows(trained.config.variant, trained.data.split)
     if variant_rows.config_digest != trained.data.config_digest:
         raise DataError(
@@ -79,9 +83,12 @@ def prepare(
             f"{trained.data.config_digest[:16]!r}. Derive them again as they were, or "
             "pass the right build as --source."
         )
-    chosen = [
-        row for rows in choose_rationales(variant_rows.rows, limit) for row in rows
-    ]
+    candidates = (
+        variant_rows
+        if hold_out is None
+        else leave_out_questions(variant_rows, hold_out, ui)
+    )
+    chosen = [row for rows in choose_rationales(candidates.rows, limit) for row in rows]
     selected = _select_rows(build, variant_rows, chosen)
     student = load_trained(run)
     settings = make_settings(trained, student, integration)

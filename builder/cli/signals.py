@@ -45,11 +45,15 @@ def _drain(number: int, frame: object) -> None:  # noqa: ARG001
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-    """End a run at SIGTERM as at Ctrl-C.
+    """End a run at SIGTERM as at Ctrl-C, once.
+
+    A second SIGTERM, such as the one that make passes on, would raise an exception in
+    the middle of the clean-up of the first; a second Ctrl-C still does.
 
     A shell makes commands in the background ignore SIGINT, which is undone here so
     that the signal raised has its effect.
     """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)

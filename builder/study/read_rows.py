@@ -1,4 +1,4 @@
-"""The rows that `cotbuild train` trains on, without the questions that a study holds out."""
+"""Rows of a variant without those of the questions that a study holds out."""
 
 from pathlib import Path
 
@@ -20,16 +20,22 @@ def read_training_rows(
     study's build needs none of its variants yet. Raises ConfigError and DataError.
     """
     rows = open_build(source, ui).variant_rows(variant)
-    if hold_out is None:
-        return rows
-    study = read_study(hold_out)
+    return rows if hold_out is None else leave_out_questions(rows, hold_out, ui)
+
+
+def leave_out_questions(rows: VariantRows, path: Path, ui: Ui) -> VariantRows:
+    """Leave out the rows of the dev and test questions of the STUDY.yaml at `path`.
+
+    Raises ConfigError and DataError, also if no row is left.
+    """
+    study = read_study(path)
     splits = read_questions(study, open_build(study.source, ui))
     kept = without_questions(rows, text_digests(*splits))
     num_left_out = len(rows.rows) - len(kept.rows)
-    ui.say(f"{pluralize(num_left_out, 'row')} of the questions of {hold_out} left out")
+    ui.say(f"{pluralize(num_left_out, 'row')} of the questions of {path} left out")
     if not kept.rows:
         raise ConfigError(
-            f"--hold-out {hold_out}: all rows are of its dev and test questions, so "
-            "nothing is left to train on."
+            f"--hold-out {path}: all rows are of its dev and test questions, so nothing "
+            "is left."
         )
     return kept

@@ -281,11 +281,14 @@ def test_a_study_needs_scores_of_a_student_that_has_not_seen_its_questions(
     train(build, "pre_cot", student, seen)
     for run, code in ((unseen, 0), (seen, 2)):
         scores.unlink(missing_ok=True)
-        by_words = ("--method", "leave-one-word-out")
-        cotbuild("attribute", run, *by_words, "--out", scores)
+        by_words = ("--method", "leave-one-word-out", "--out", scores)
+        kept = ("--hold-out", study) if run == unseen else ()
+        cotbuild("attribute", run, *by_words, *kept)
         options = ("--only", "pre_cot,key_tokens", "--file", f"scores={scores}")
         cotbuild("variants", build, *options)
         ended = cotbuild("study", study, "--dry-run", code=code)
+        held_out = 0 if run == seen else 5
+        assert pq.read_table(scores).num_rows == 24 - held_out
     (line,) = ended.stderr.splitlines()
     assert line.startswith(
         "error: variant 'post_cot_attributed_15': its words were chosen by scores of a "

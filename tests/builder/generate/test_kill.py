@@ -131,6 +131,26 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
     assert len(rows(tmp_path / "build")) == 200
 
 
+def test_sigterm_again_while_it_ends_adds_no_line(tmp_path: Path) -> None:
+    """As from make, which passes on the signal that its process group has already had."""
+    source = write_questions(
+        tmp_path / "q.jsonl", (f"Which of these is number {i}?" for i in range(200))
+    )
+    log = tmp_path / "stderr"
+    with (
+        serve(latency_s=0.2) as server,
+        start(*arguments(server, source, tmp_path / "build"), log=log) as process,
+    ):
+        wait_until(lambda: server.stats()["requests"] >= 40, log.read_text)
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.002)
+        assert process.wait(HANG_S) == 130
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith("stopped; every answer received is kept. To resume: ")
+    assert "exception" not in log.read_text()
+
+
 def test_sigterm_ends_it_cleanly_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
     """As of a run that a script has put in the background."""
     source = write_questions(
