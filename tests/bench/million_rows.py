@@ -52,7 +52,9 @@ def measure(words: Iterable[object], env: Mapping[str, str] | None = None) -> Me
             out.seek(0)
             raise SystemExit(out.read())
     own = peaks.pop(process.pid, 0.0)
-    return Measured(wall_s, own, max(peaks.values(), default=0.0))
+    measured = Measured(wall_s, own, max(peaks.values(), default=0.0))
+    print(*words, measured, file=sys.stderr, flush=True)
+    return measured
 
 
 def family(pid: int) -> list[int]:

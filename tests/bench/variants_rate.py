@@ -313,6 +313,11 @@ def apply(
     corpus: LoadedCorpus,
 ) -> Iterator[str | None]:
     """Yield what a variant's transforms leave of each rationale."""
+    if not hasattr(variant, "place"):  # an older tree: the label is chosen too
+        for one in examples:
+            derived = variant.derive(one, SEED, corpus)
+            yield derived.rationale if derived else None
+        return
     for one in examples:
         steps = variant.place(one, SEED, corpus)
         yield steps[-1].text if steps else None

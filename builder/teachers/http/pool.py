@@ -391,7 +391,7 @@ class EndpointPool:
             if endpoint.tokens.record(load.generated_tokens, _allowed(endpoint, load)):
                 endpoint.last_progress_s = time.monotonic()
                 self._last_progress_s = endpoint.last_progress_s
-            endpoint.use.record(load, time.monotonic())
+            endpoint.use.record(load, time.monotonic(), endpoint.in_flight)
             endpoint.window.record_load(load.running, load.waiting)
             self._slots.assign()
 

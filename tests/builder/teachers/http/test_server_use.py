@@ -45,6 +45,23 @@ def test_what_is_measured(
     assert (use.measured_s, use.half_empty_s) == (measured_s, half_empty_s)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "half_empty_s"),
+    [
+        (0.0, 0),  # counted before the step that has begun with the others
+        (5.0, 3),  # the others wait, for want of KV cache
+    ],
+)
+def test_requests_that_are_not_counted_yet_are_running(
+    waiting: float, half_empty_s: float
+) -> None:
+    use = ServerUse(8)
+    use.record(load(8), 0.0, 8)
+    use.note_sent(2.0)
+    use.record(ServerLoad(0.0, 2, waiting), 3.0, 7)
+    assert (use.measured_s, use.half_empty_s) == (3, half_empty_s)
+
+
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans())))
 def test_no_more_is_half_empty_than_is_measured(polls: list[tuple[int, bool]]) -> None:
     for use in (ServerUse(8), ServerUse()):
