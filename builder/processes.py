@@ -27,7 +27,7 @@ from cotbuild.builder.environment import child_environment
 from cotbuild.schemas.errors import ConfigError, CotbuildError, StoreError
 
 PROCESSES = "COTBUILD_PROCESSES"
-"""Environment variable with the number of processes that derive rows."""
+"""Environment variable with the number of processes that derive rows or attribute."""
 MAX_PROCESSES = 16
 """Most processes by default: reading the questions in one process takes about an eighth of
 the time of deriving their rows, so that more would wait for it.
@@ -93,7 +93,7 @@ class _Children:
         except OSError as fault:
             self._end()
             raise StoreError(
-                f"a process that derives rows could not be started: {fault.strerror}. "
+                f"another process could not be started: {fault.strerror}. "
                 f"Run the same command again with {PROCESSES}=1."
             ) from fault
         for child in self._all:
@@ -162,8 +162,8 @@ class _Child:
         if code == -signal.SIGKILL:
             how += ", as the system does where memory runs out"
         return (
-            f"process {self._process.pid}, which derives rows, {how}. Nothing has changed; "
-            f"run the same command again, with {PROCESSES}=1 to take less memory."
+            f"process {self._process.pid}, one of several that share the work, {how}. Run "
+            f"the same command again, with {PROCESSES}=1 to take less memory."
         )
 
     def kill(self) -> None:

@@ -13,6 +13,12 @@ import typer
 from cotbuild.builder.cli.attribution_files import check_agreement, check_out
 from cotbuild.builder.cli.attribution_inputs import PreparedAttribution, prepare
 from cotbuild.builder.cli.attribution_lines import closing_lines, cost_lines
+from cotbuild.builder.cli.attribution_processes import (
+    ScoringSetup,
+    make_setup,
+    measure_cost,
+    open_scoring_of_all,
+)
 from cotbuild.builder.cli.errors import errors
 from cotbuild.builder.cli.help import examples
 from cotbuild.builder.cli.remote import (
@@ -28,7 +34,6 @@ from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.event import Phase
 
 if TYPE_CHECKING:
-    from cotbuild.student.attribution.scorers import Scorer
     from cotbuild.student.attribution.settings import IntegrationSettings
 
 EXAMPLES = examples(
@@ -161,13 +166,11 @@ def attribute(
         check_out(path, prepared.settings, len(prepared.attributed))
         if agreement is not None:
             check_agreement(agreement, path, prepared.examples())
-        scorer = _open_scorer(prepared, batch_tokens)
+        setup = make_setup(prepared, run, batch_tokens)
         if dry_run:
-            from cotbuild.student.attribution.attribute import measure_seconds
-
-            lines = cost_lines(prepared, measure_seconds(scorer, prepared.attributed))
+            lines = cost_lines(prepared, *measure_cost(prepared, setup))
         else:
-            info = _attribute(prepared, scorer, run, path)
+            info = _attribute(prepared, setup, path)
             lines = closing_lines(prepared, info, path, agreement)
         for line in lines:
             print_line(line)
@@ -220,16 +223,8 @@ def _integration(
     )
 
 
-def _open_scorer(prepared: PreparedAttribution, batch_tokens: int | None) -> "Scorer":
-    from cotbuild.student.attribution.attribute import freeze_model
-    from cotbuild.student.attribution.scorers import open_scorer
-
-    freeze_model(prepared.student)
-    return open_scorer(prepared.student, prepared.settings, batch_tokens)
-
-
 def _attribute(
-    prepared: PreparedAttribution, scorer: "Scorer", run: Path, path: Path
+    prepared: PreparedAttribution, setup: ScoringSetup, path: Path
 ) -> ScoresInfo:
     from cotbuild.builder.variants.scores import write_scores
     from cotbuild.student.attribution.attribute import (
@@ -240,9 +235,13 @@ def _attribute(
 
     ui = open_ui()
     ui.phase(Phase.ATTRIBUTING)
-    with AttributionLog(run / FOLDER / f"{prepared.settings.key[:16]}.jsonl") as log:
-        with ui.counting("rationales") as progress:
-            attribute_rationales(scorer, prepared.attributed, log, progress)
+    log_path = setup.run / FOLDER / f"{prepared.settings.key[:16]}.jsonl"
+    with AttributionLog(log_path) as log:
+        with (
+            ui.counting("rationales") as progress,
+            open_scoring_of_all(prepared, setup) as score,
+        ):
+            attribute_rationales(score, prepared.attributed, log, progress)
         attributed = {item.key for item in prepared.attributed}
         keys = [
             (row.question_id, row.sample_index)

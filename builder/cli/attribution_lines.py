@@ -10,18 +10,24 @@ from cotbuild.schemas.files import write_text_atomic
 from cotbuild.schemas.variant_set import VariantSet
 
 
-def cost_lines(prepared: PreparedAttribution, seconds_each: float) -> list[str]:
-    """Return what `--dry-run` prints."""
+def cost_lines(
+    prepared: PreparedAttribution, seconds_each: float, num_processes: int
+) -> list[str]:
+    """Return what `--dry-run` prints.
+
+    `seconds_each` is what a rationale takes in one of the processes.
+    """
     from cotbuild.builder.ui import format_duration, pluralize
     from cotbuild.student.attribution.attribute import MEASURED_RATIONALES
 
     num_rationales = len(prepared.attributed)
-    duration = format_duration(num_rationales * seconds_each)
+    duration = format_duration(num_rationales * seconds_each / num_processes)
+    shared = f" in each of {num_processes} processes" if num_processes > 1 else ""
     return [
         f"{pluralize(num_rationales, 'rationale')}{_left_out(prepared)} by "
         f"{prepared.settings.method.value}",
-        f"about {duration} on this machine, {seconds_each:.2f} s a rationale (measured "
-        f"on at least {MEASURED_RATIONALES} of middling length, after a warm-up)",
+        f"about {duration} on this machine, {seconds_each:.2f} s a rationale{shared} "
+        f"(measured on at least {MEASURED_RATIONALES} of middling length, after a warm-up)",
     ]
 
 

@@ -27,24 +27,27 @@ from cotbuild.student.precision import inference_device
 WARMUP_RATIONALES, MEASURED_RATIONALES = 1, 3
 """Rationales run before and under the clock of a cost estimate."""
 
+ScoreAll = Callable[[Sequence[AttributedRow]], Iterable[ScoredRationale]]
+"""Scores rationales, in order: a scorer's `score` for each, in one process or several."""
+
 OnProgress = Callable[[int, int], None]
 """Called with the rationales done in this run and to do."""
 
 
 def attribute_rationales(
-    scorer: Scorer,
+    score: ScoreAll,
     rows: Sequence[AttributedRow],
     log: AttributionLog,
     on_progress: OnProgress,
 ) -> None:
-    """Score rationales and log them.
+    """Score rationales and log them as they are done.
 
-    Those that the log has already are not run again. A score is signed, in units of
+    Those that the log has already are not scored again. A score is signed, in units of
     natural log probability. Raises StoreError if the log cannot be written.
     """
     remaining = [item for item in rows if item.key not in log.keys]
-    for number, item in enumerate(remaining, start=1):
-        log.append(scorer.score(item))
+    for number, scored in enumerate(score(remaining), start=1):
+        log.append(scored)
         on_progress(number, len(remaining))
 
 

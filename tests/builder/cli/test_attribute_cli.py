@@ -4,6 +4,8 @@ kill; what it refuses.
 
 import json
 import os
+import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cotbuild.builder.processes import PROCESSES
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.pick import word_scores
@@ -118,6 +121,29 @@ def test_scores_become_key_words_and_their_controls(
     file.close()
     cotbuild("variants", build, "--only", "pre_cot,post_cot")  # as other tests find it
     assert rows(build, "pre_cot") == before
+
+
+@pytest.mark.usefixtures("build")  # which the run was trained on
+def test_scores_of_two_processes_are_those_of_one(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_run = tmp_path / "run"
+    shutil.copytree(run, other_run, ignore=shutil.ignore_patterns("attribution"))
+    by_words = ("--method", "leave-one-word-out", "--limit", 6, "--out")
+    one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    cotbuild("attribute", run, *by_words, one)
+    monkeypatch.setenv(PROCESSES, "2")
+    dry = cotbuild("attribute", other_run, *by_words, two, "--dry-run")
+    assert "s a rationale in each of 2 processes (measured" in dry.stdout
+    cotbuild("attribute", other_run, *by_words, two)
+    scored = [pq.read_table(path).to_pylist() for path in (one, two)]
+    assert [row["question_id"] for row in scored[0]] == [
+        row["question_id"] for row in scored[1]
+    ]
+    for of_one, of_two in zip(*scored, strict=True):
+        assert [span["score"] for span in of_one["spans"]] == pytest.approx(
+            [span["score"] for span in of_two["spans"]], abs=1e-4
+        )
 
 
 def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
@@ -276,19 +302,24 @@ def test_a_study_needs_scores_of_a_student_that_has_not_seen_its_questions(
     study = declare_study(tmp_path / "STUDY.yaml", build, student)
     unseen, scores = tmp_path / "unseen", tmp_path / "scores.parquet"
     done = train(build, "pre_cot", student, unseen, "--hold-out", study)
-    assert f"rows of the questions of {study} left out" in done
+    left_out = re.search(f"(\\d+) rows of the questions of {study} left out", done)
+    assert left_out is not None
     seen = tmp_path / "seen"
     train(build, "pre_cot", student, seen)
+    num_scored = []
     for run, code in ((unseen, 0), (seen, 2)):
         scores.unlink(missing_ok=True)
         by_words = ("--method", "leave-one-word-out", "--out", scores)
         kept = ("--hold-out", study) if run == unseen else ()
+        # With scores of a part, the aligned rows are fewer than the run was trained on.
+        cotbuild("variants", build, "--only", "pre_cot")
         cotbuild("attribute", run, *by_words, *kept)
         options = ("--only", "pre_cot,key_tokens", "--file", f"scores={scores}")
         cotbuild("variants", build, *options)
         ended = cotbuild("study", study, "--dry-run", code=code)
-        held_out = 0 if run == seen else 5
-        assert pq.read_table(scores).num_rows == 24 - held_out
+        num_scored.append(pq.read_table(scores).num_rows)
+    num_rows = len(rows(build, "pre_cot"))
+    assert num_scored == [num_rows - int(left_out[1]), num_rows]
     (line,) = ended.stderr.splitlines()
     assert line.startswith(
         "error: variant 'post_cot_attributed_15': its words were chosen by scores of a "

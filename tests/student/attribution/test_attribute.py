@@ -1,6 +1,7 @@
 """From rows to a log to the summary of a scores file, by both methods."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,16 +67,16 @@ def test_finished_rationales_are_not_run_again(
 ) -> None:
     student = tiny_student("gpt2")
     freeze_model(student)
-    scorer = open_scorer(student, settings, None)
+    score = partial(map, open_scorer(student, settings, None).score)
     rows = attributed_rows(4)
     path = tmp_path / "log.jsonl"
     counts: list[tuple[int, int]] = []
     with AttributionLog(path) as log:
-        attribute_rationales(scorer, rows[:2], log, lambda *done: counts.append(done))
+        attribute_rationales(score, rows[:2], log, lambda *done: counts.append(done))
         assert counts[-1] == (2, 2)
     begun = path.read_bytes()
     with AttributionLog(path) as log:
-        attribute_rationales(scorer, rows, log, lambda *done: counts.append(done))
+        attribute_rationales(score, rows, log, lambda *done: counts.append(done))
         assert counts[-1] == (len(rows) - 2, len(rows) - 2)
         assert list(log.keys) == [item.key for item in rows]
         scored = [log.read(item.key) for item in rows]
