@@ -123,6 +123,8 @@ def test_scores_become_key_words_and_their_controls(
     assert rows(build, "pre_cot") == before
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("build")  # which the run was trained on
 def test_scores_of_two_processes_are_those_of_one(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
