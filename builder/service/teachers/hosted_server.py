@@ -9,7 +9,8 @@ from cotbuild.builder.service.teachers.fair_slots import FairSlots
 from cotbuild.builder.service.teachers.recent_lines import RecentLines
 from cotbuild.builder.service.teachers.slot_gate import SlotGate
 from cotbuild.builder.service.teachers.upstream import Upstream
-from cotbuild.builder.service.teachers.vllm_load import LoadMeter, parse_counts
+from cotbuild.builder.service.teachers.vllm_load import LoadMeter
+from cotbuild.builder.teachers.http.wire import parse_load
 from cotbuild.builder.teachers.vllm.server_session import ServerSession, get_body
 from cotbuild.builder.teachers.vllm.servers import Lease, ManagedServers
 from cotbuild.builder.teachers.vllm.tuning import VllmSettings
@@ -142,8 +143,8 @@ class HostedServer:
         sessions = [] if self._servers is None else self._servers.sessions()
         calls = (get_body(session.connections, "metrics") for session in sessions)
         bodies = await asyncio.gather(*calls)
-        counts = parse_counts(b"\n".join(body for body in bodies if body is not None))
-        return None if counts is None else self._meter.record(counts)
+        load = parse_load(b"\n".join(body for body in bodies if body is not None))
+        return None if load is None else self._meter.record(load)
 
     async def close(self) -> None:
         """Stop the server with all that it started."""

@@ -15,7 +15,8 @@ MAX_RETRY_AFTER_S = 300.0
 
 _LOAD_LINE = re.compile(
     rb"^vllm:(generation_tokens_total|num_requests_running|num_requests_waiting"
-    rb"|prefix_cache_queries_total|prefix_cache_hits_total)"
+    rb"|prefix_cache_queries_total|prefix_cache_hits_total"
+    rb"|prompt_tokens_total|kv_cache_usage_perc)"
     rb"(?:\{[^}\n]*\})? ([0-9.eE+-]{1,40})$",
     re.MULTILINE,
 )
@@ -92,22 +93,35 @@ class ServerLoad:
     """Prompt tokens looked up in the prefix cache since the server started."""
     prefix_hits: float = 0.0
     """Those of them that were found there."""
+    prompt_tokens: float = 0.0
+    """Tokens of prompts since the server started."""
+    kv_cache_frac: float | None = None
+    """Share of the KV cache in use, the mean of the engines; None if it is not reported."""
 
 
 def parse_load(raw: bytes) -> ServerLoad | None:
-    """Parse the body of /metrics; return None if it is not vLLM's."""
-    sums: dict[bytes, float] = {}
-    for name, value in _LOAD_LINE.findall(raw):
+    """Parse the body of /metrics; return None if it is not vLLM's.
+
+    Values are summed over the engines, and below 0 count as 0.
+    """
+    values: dict[bytes, list[float]] = {}
+    for name, text in _LOAD_LINE.findall(raw):
         try:
-            sums[name] = sums.get(name, 0.0) + float(value)
+            value = float(text)
         except ValueError:
             return None
-    if not math.isfinite(sums.get(b"generation_tokens_total", math.nan)):
+        values.setdefault(name, []).append(max(value, 0.0))
+    kv_cache = values.get(b"kv_cache_usage_perc")
+    total = {name: sum(of_engines) for name, of_engines in values.items()}
+    are_finite = all(map(math.isfinite, total.values()))
+    if b"generation_tokens_total" not in total or not are_finite:
         return None
     return ServerLoad(
-        generated_tokens=sums[b"generation_tokens_total"],
-        running=sums.get(b"num_requests_running", 0.0),
-        waiting=sums.get(b"num_requests_waiting", 0.0),
-        prefix_queries=sums.get(b"prefix_cache_queries_total", 0.0),
-        prefix_hits=sums.get(b"prefix_cache_hits_total", 0.0),
+        generated_tokens=total[b"generation_tokens_total"],
+        running=total.get(b"num_requests_running", 0.0),
+        waiting=total.get(b"num_requests_waiting", 0.0),
+        prefix_queries=total.get(b"prefix_cache_queries_total", 0.0),
+        prefix_hits=total.get(b"prefix_cache_hits_total", 0.0),
+        prompt_tokens=total.get(b"prompt_tokens_total", 0.0),
+        kv_cache_frac=sum(kv_cache) / len(kv_cache) if kv_cache else None,
     )

@@ -1,11 +1,7 @@
 """The load of a vLLM server, read from its /metrics."""
 
-from cotbuild.builder.service.teachers.vllm_load import (
-    RATE_WINDOW_S,
-    LoadMeter,
-    VllmCounts,
-    parse_counts,
-)
+from cotbuild.builder.service.teachers.vllm_load import RATE_WINDOW_S, LoadMeter
+from cotbuild.builder.teachers.http.wire import ServerLoad, parse_load
 
 METRICS = b"""# HELP vllm:num_requests_running Number of requests.
 vllm:num_requests_running{engine="0",model_name="m"} 3.0
@@ -21,22 +17,23 @@ vllm:generation_tokens_created{engine="0",model_name="m"} 1.7e9
 """
 
 
-def counts(generated_tokens: float) -> VllmCounts:
-    return VllmCounts(1, 0, 0.5, 0, 0, 10, generated_tokens)
+def counts(generated_tokens: float) -> ServerLoad:
+    return ServerLoad(generated_tokens, 1, 0, 0, 0, 10, 0.5)
 
 
 def test_counts_of_all_engines_are_added_up() -> None:
-    parsed = parse_counts(METRICS)
-    assert parsed == VllmCounts(4.0, 2.0, 0.375, 100.0, 25.0, 1000.0, 40.0)
+    parsed = parse_load(METRICS)
+    assert parsed == ServerLoad(40.0, 4.0, 2.0, 100.0, 25.0, 1000.0, 0.375)
+    assert parsed is not None
     load = LoadMeter().record(parsed, 0.0)
     assert (load.running, load.waiting, load.prefix_hit_frac) == (4, 2, 0.25)
     assert load.tokens_per_s is None
 
 
 def test_what_is_not_vllms_is_no_load() -> None:
-    assert parse_counts(b"") is None
-    assert parse_counts(b"go_goroutines 12\n") is None
-    assert parse_counts(b"vllm:generation_tokens_total 1e1e1\n") is None
+    assert parse_load(b"") is None
+    assert parse_load(b"go_goroutines 12\n") is None
+    assert parse_load(b"vllm:generation_tokens_total 1e1e1\n") is None
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:

@@ -173,6 +173,9 @@ vllm:generation_tokens_created{engine="0",model_name="m"} 1.8e+09
         (b"vllm:generation_tokens_total 1e999\n", None),
         (b"vllm:generation_tokens_total nan\n", None),
         (b"vllm:generation_tokens_total 1-2\n", None),
+        (WHOLE.replace(b"3.0", b"1e999"), None),
+        (WHOLE.replace(b"3.0", b"1e308") * 2, None),
+        (WHOLE.replace(b"3.0", b"-3.0"), ServerLoad(1500, 0, 2)),
     ],
 )
 def test_parse_load(raw: bytes, load: ServerLoad | None) -> None:
