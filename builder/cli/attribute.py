@@ -14,8 +14,6 @@ from cotbuild.builder.cli.attribution_files import check_agreement, check_out
 from cotbuild.builder.cli.attribution_inputs import PreparedAttribution, prepare
 from cotbuild.builder.cli.attribution_lines import closing_lines, cost_lines
 from cotbuild.builder.cli.attribution_processes import (
-    ScoringSetup,
-    make_setup,
     measure_cost,
     open_scoring_of_all,
 )
@@ -166,11 +164,10 @@ def attribute(
         check_out(path, prepared.settings, len(prepared.attributed))
         if agreement is not None:
             check_agreement(agreement, path, prepared.examples())
-        setup = make_setup(prepared, run, batch_tokens)
         if dry_run:
-            lines = cost_lines(prepared, *measure_cost(prepared, setup))
+            lines = cost_lines(prepared, *measure_cost(prepared, batch_tokens))
         else:
-            info = _attribute(prepared, setup, path)
+            info = _attribute(prepared, run, batch_tokens, path)
             lines = closing_lines(prepared, info, path, agreement)
         for line in lines:
             print_line(line)
@@ -224,7 +221,7 @@ def _integration(
 
 
 def _attribute(
-    prepared: PreparedAttribution, setup: ScoringSetup, path: Path
+    prepared: PreparedAttribution, run: Path, batch_tokens: int | None, path: Path
 ) -> ScoresInfo:
     from cotbuild.builder.variants.scores import write_scores
     from cotbuild.student.attribution.attribute import (
@@ -235,11 +232,11 @@ def _attribute(
 
     ui = open_ui()
     ui.phase(Phase.ATTRIBUTING)
-    log_path = setup.run / FOLDER / f"{prepared.settings.key[:16]}.jsonl"
+    log_path = run / FOLDER / f"{prepared.settings.key[:16]}.jsonl"
     with AttributionLog(log_path) as log:
         with (
             ui.counting("rationales") as progress,
-            open_scoring_of_all(prepared, setup) as score,
+            open_scoring_of_all(prepared, run, batch_tokens) as score,
         ):
             attribute_rationales(score, prepared.attributed, log, progress)
         attributed = {item.key for item in prepared.attributed}

@@ -64,6 +64,7 @@ def prepare(
     from cotbuild.builder.study.read_rows import leave_out_questions
 
     with student_packages():
+        from cotbuild.student.attribution.attribute import freeze_model
         from cotbuild.student.attribution.settings import (
             check_attributable,
             choose_fitting,
@@ -91,6 +92,7 @@ def prepare(
     chosen = [row for rows in choose_rationales(candidates.rows, limit) for row in rows]
     selected = _select_rows(build, variant_rows, chosen)
     student = load_trained(run)
+    freeze_model(student)
     settings = make_settings(trained, student, integration)
     attributed = choose_fitting(
         student, trained.layout, selected, trained.config.max_tokens

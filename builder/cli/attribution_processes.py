@@ -1,14 +1,13 @@
 """Attribution in as many processes as there are cores.
 
 A rationale is a few short passes of a small model, which use the threads of one process
-badly: training a student of 135M parameters with two threads was 1.6 times as fast as
-with one, and two processes are twice as fast.
+badly: training a student of 135M parameters was 1.6 times as fast with two threads as
+with one.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,14 +23,14 @@ from cotbuild.schemas.attribution import ScoredRationale
 from cotbuild.schemas.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from cotbuild.student.attribution.attribute import ScoreAll
     from cotbuild.student.attribution.settings import AttributedRow, AttributionSettings
     from cotbuild.student.model import Student
 
 RATIONALES_PER_PROCESS = 20
-"""Rationales for which a process pays: it takes some ten seconds to load the student."""
+"""Rationales for which a process pays, which first imports torch and loads the student."""
 BYTES_BESIDE_WEIGHTS = 2**30
 """Of a process: torch, and what a pass computes."""
 
@@ -42,25 +41,33 @@ class ScoringSetup(NamedTuple):
     run: Path
     settings: "AttributionSettings"
     batch_tokens: int | None
-    num_processes: int
     num_threads: int
-    """Threads of each process."""
 
 
-def make_setup(
+@contextmanager
+def open_scoring_of_all(
     prepared: PreparedAttribution, run: Path, batch_tokens: int | None
-) -> ScoringSetup:
-    """Choose processes and threads; move the student of this process to the GPU, if any."""
-    import torch
+) -> Iterator["ScoreAll"]:
+    """Yield what scores rationales in order, here or in processes that end with it.
 
-    from cotbuild.student.attribution.attribute import freeze_model
+    It raises DataError as a scorer does, and StoreError if a process was killed.
+    """
+    from cotbuild.student.attribution.scorers import open_scorer
 
-    freeze_model(prepared.student)
-    num_processes = choose_processes(prepared.student, len(prepared.attributed))
-    num_threads = max(1, torch.get_num_threads() // num_processes)
-    return ScoringSetup(
-        run, prepared.settings, batch_tokens, num_processes, num_threads
-    )
+    student, settings = prepared.student, prepared.settings
+    with ExitStack() as stack:
+
+        def score(rows: "Sequence[AttributedRow]") -> Iterator[ScoredRationale]:
+            num_processes = choose_processes(student, len(rows))
+            if num_processes == 1:
+                return map(open_scorer(student, settings, batch_tokens).score, rows)
+            num_threads = threads_of_each(num_processes)
+            setup = ScoringSetup(run, settings, batch_tokens, num_threads)
+            scored = map_in_order(open_scoring, setup, rows, num_processes)
+            stack.callback(scored.close)
+            return scored
+
+        yield score
 
 
 def choose_processes(student: "Student", num_rationales: int) -> int:
@@ -89,28 +96,11 @@ def choose_processes(student: "Student", num_rationales: int) -> int:
     return max(1, min(limits))
 
 
-@contextmanager
-def open_scoring_of_all(
-    prepared: PreparedAttribution, setup: ScoringSetup
-) -> Iterator["ScoreAll"]:
-    """Yield what scores rationales in order, here or in processes that end with it.
+def threads_of_each(num_processes: int) -> int:
+    """Return how many of torch's threads each of several processes has."""
+    import torch
 
-    It raises DataError as a scorer does, and StoreError if a process was killed.
-    """
-    from cotbuild.student.attribution.scorers import open_scorer
-
-    if setup.num_processes == 1:
-        scorer = open_scorer(prepared.student, setup.settings, setup.batch_tokens)
-        yield partial(map, scorer.score)
-        return
-    with ExitStack() as stack:
-
-        def score(rows: "Iterable[AttributedRow]") -> Iterator[ScoredRationale]:
-            scored = map_in_order(open_scoring, setup, rows, setup.num_processes)
-            stack.callback(scored.close)
-            return scored
-
-        yield score
+    return max(1, torch.get_num_threads() // num_processes)
 
 
 @contextmanager
@@ -139,14 +129,15 @@ def open_scoring(
 
 
 def measure_cost(
-    prepared: PreparedAttribution, setup: ScoringSetup
+    prepared: PreparedAttribution, batch_tokens: int | None
 ) -> tuple[float, int]:
-    """Measure the seconds that a rationale takes in one process; return the processes too."""
+    """Measure the seconds that a rationale takes in one process, of how many."""
     import torch
 
     from cotbuild.student.attribution.attribute import measure_seconds
     from cotbuild.student.attribution.scorers import open_scorer
 
-    torch.set_num_threads(setup.num_threads)
-    scorer = open_scorer(prepared.student, setup.settings, setup.batch_tokens)
-    return measure_seconds(scorer, prepared.attributed), setup.num_processes
+    num_processes = choose_processes(prepared.student, len(prepared.attributed))
+    torch.set_num_threads(threads_of_each(num_processes))
+    scorer = open_scorer(prepared.student, prepared.settings, batch_tokens)
+    return measure_seconds(scorer, prepared.attributed), num_processes
