@@ -1,8 +1,9 @@
 """Attribution in as many processes as there are cores.
 
-A rationale is a few short passes of a small model, which use the threads of one process
-badly: training a student of 135M parameters was 1.6 times as fast with two threads as
-with one.
+A rationale is many short passes of a small model, which use the threads of one process
+badly. 48 rationales of CommonsenseQA by a student of 135M parameters, words left out, took
+71 s in two processes of a thread and 87 s in one of two threads, each with its start
+(two cores, measured once).
 """
 
 import os
