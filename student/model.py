@@ -20,7 +20,6 @@ from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision
-from cotbuild.student.memory import keep_freed_memory
 from cotbuild.student.precision import inference_device, torch_dtype
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -69,7 +68,6 @@ def load_student(
     model is not a decoder that transformers reads, its tokenizer gives no offsets, it
     has no end-of-text token, or it writes ids for which the model has no embedding.
     """
-    keep_freed_memory()
     name_or_path = str(source)
     tokenizer = load_tokenizer(source, revision)
     shown = _name_without_path(name_or_path)
