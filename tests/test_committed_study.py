@@ -1,16 +1,22 @@
-"""The study in docs/studies: this version still opens it, and finds every cell."""
+"""The studies in docs/studies: this version still opens them, and finds every cell."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from cotbuild.builder.study.folder import read_cells, read_registration
+from cotbuild.builder.cli.reporting import open_ui
+from cotbuild.builder.study.context import open_study
+from cotbuild.builder.study.folder import TRIALS, read_cells, read_registration
+from cotbuild.builder.study.trials import Trial, find_trial
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.study.record import Cell
+from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.student.evaluation.plan import EVALUATION_VERSION
 from tests.support.commands import DATA, HERE, cotbuild
 
 STUDY = HERE.parent / "docs" / "studies" / "palm-csqa"
+SECOND = HERE.parent / "docs" / "studies" / "palm-csqa-2"
 
 
 @pytest.fixture
@@ -52,15 +58,17 @@ def test_its_report_can_be_drawn_of_the_cells_alone(study: Path) -> None:
         ).read_bytes()
 
 
-@pytest.mark.slow
-@pytest.mark.needs_data
-def test_run_again_as_its_readme_says_it_finds_every_cell(study: Path) -> None:
+def import_rationales() -> None:
+    """Make the build that both studies have variants of, in the working folder."""
     files = [
         DATA / "rationales" / "palm_commonsense_qa" / f"train_CoT_{number}.json"
         for number in range(10)
     ]
-    order = DATA / "rationales" / "human_cose" / "cose_train_v1.11.jsonl"
-    source = [
+    cotbuild(
+        "import",
+        *files,
+        "--format",
+        "palm_commonsense_qa",
         "--source",
         DATA / "commonsense_qa",
         "--split",
@@ -68,17 +76,16 @@ def test_run_again_as_its_readme_says_it_finds_every_cell(study: Path) -> None:
         "--eval-splits",
         "dev",
         "--order-from",
-        order,
-    ]
-    cotbuild(
-        "import",
-        *files,
-        "--format",
-        "palm_commonsense_qa",
-        *source,
+        DATA / "rationales" / "human_cose" / "cose_train_v1.11.jsonl",
         "--out",
         "builds/palm-csqa",
     )
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_run_again_as_its_readme_says_it_finds_every_cell(study: Path) -> None:
+    import_rationales()
     # The versions it was begun with, which may have been replaced since.
     cells = read_cells(STUDY).values()
     refs = {cell.training.spec.ref for cell in cells if cell.training}
@@ -93,3 +100,38 @@ def test_run_again_as_its_readme_says_it_finds_every_cell(study: Path) -> None:
     assert (study.parent / "touches.jsonl").read_bytes() == (
         STUDY / "touches.jsonl"
     ).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_second_study_goes_on_from_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    left_out = shutil.ignore_patterns(".work", "report")
+    folder = shutil.copytree(SECOND, tmp_path / "study", ignore=left_out)
+    import_rationales()
+    record = read_registration(folder)
+    assert record is not None
+    assert isinstance(record.study, StudyV2)
+    cotbuild(
+        "variants",
+        "builds/palm-csqa",
+        "--file",
+        f"scores={folder / 'scores.parquet'}",
+        "--only",
+        ",".join(record.study.main_variants),
+    )
+    context = open_study(folder / "STUDY.yaml", open_ui())
+    for key, cell in read_cells(folder).items():
+        settings = {"lr": cell.training.config.lr} if cell.training else {}
+        assert context.planner.plan(key, settings).fingerprint == cell.fingerprint
+    trials = [
+        Cell.model_validate_json(path.read_bytes())
+        for path in (folder / TRIALS).iterdir()
+    ]
+    assert trials
+    for trial in trials:
+        assert trial.training is not None
+        settings = {"lr": trial.training.config.lr}
+        assert find_trial(context, Trial(settings, trial.key)) == trial
