@@ -133,5 +133,5 @@ def test_the_second_study_goes_on_from_its_cells(
     assert trials
     for trial in trials:
         assert trial.training is not None
-        settings = {"lr": trial.training.config.lr}
-        assert find_trial(context, Trial(settings, trial.key)) == trial
+        tried = Trial({"lr": trial.training.config.lr}, trial.key)
+        assert find_trial(context, tried) == trial
