@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision
+from cotbuild.student.malloc import map_large_blocks
 from cotbuild.student.precision import inference_device, torch_dtype
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -139,7 +140,10 @@ def load_for_inference(
 def _load_model(
     name_or_path: str, revision: str | None, dtype: torch.dtype | None
 ) -> PreTrainedModel:
-    default = "auto" if torch.cuda.is_available() else torch.float32
+    on_gpu = torch.cuda.is_available()
+    default = "auto" if on_gpu else torch.float32
+    if not on_gpu:
+        map_large_blocks()
     if (Path(name_or_path) / ADAPTER_CONFIG).is_file():
         from peft import AutoPeftModelForCausalLM
 
