@@ -20,7 +20,6 @@ from transformers.utils import logging
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision
-from cotbuild.student.malloc import map_large_blocks
 from cotbuild.student.precision import inference_device, torch_dtype
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -140,10 +139,7 @@ def load_for_inference(
 def _load_model(
     name_or_path: str, revision: str | None, dtype: torch.dtype | None
 ) -> PreTrainedModel:
-    on_gpu = torch.cuda.is_available()
-    default = "auto" if on_gpu else torch.float32
-    if not on_gpu:
-        map_large_blocks()
+    default = "auto" if torch.cuda.is_available() else torch.float32
     if (Path(name_or_path) / ADAPTER_CONFIG).is_file():
         from peft import AutoPeftModelForCausalLM
 
