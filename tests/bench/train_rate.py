@@ -1,6 +1,7 @@
 """Training rate beside transformers.Trainer, on the embedded student and real rows.
 
-    OMP_NUM_THREADS=1 python tests/bench/train_rate.py BUILD [--variants post_cot,label_only] [--pairs 3] [--updates 4]
+    PYTHONPATH=. OMP_NUM_THREADS=1 python tests/bench/train_rate.py BUILD
+        [--variants post_cot,label_only] [--pairs 3] [--updates 4]
 
 All sides: the same rows, as many an update, the same supervised tokens, AdamW, no
 dropout, no gradient checkpointing. Beside ours:
