@@ -94,7 +94,7 @@ class _RecipeCost(NamedTuple):
 
 def _recipe_line(recipe: TrainingRecipe, cost: _RecipeCost) -> str:
     dev = (
-        f", and {format_duration(cost.dev)} for gate and grid on dev"
+        f", and {format_duration(cost.dev)} for trials and dev questions"
         if cost.dev
         else ""
     )

@@ -247,7 +247,7 @@ def test_a_dry_run_says_what_is_left_and_writes_nothing(
     assert said[:2] == ["one: 4 cells, 0 of them done", "two: 2 cells, 0 of them done"]
     assert said[2].startswith("label_only, ")
     assert "3 cells of 0:0" in said[2]
-    assert "for gate and grid on dev" in said[2]
+    assert "for trials and dev questions" in said[2]
     assert said[-1].startswith("about ")
     assert [entry.name for entry in path.parent.iterdir()] == ["STUDY.yaml"]
     told = cotbuild("study", done / "STUDY.yaml", "--dry-run").stdout.splitlines()
