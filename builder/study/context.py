@@ -11,6 +11,7 @@ from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.evaluation.models import find_model, open_build
 from cotbuild.builder.evaluation.questions import read_build_questions
 from cotbuild.builder.sources.splits import canonical_split
+from cotbuild.builder.study.base_students import check_base_students
 from cotbuild.builder.study.folder import read_study
 from cotbuild.builder.study.held_out import hold_out
 from cotbuild.builder.study.measures import OPTION_DIGITS, need_classes
@@ -87,6 +88,9 @@ def open_study(path: Path, ui: Ui, *, keep_weights: bool = False) -> StudyContex
     students = dict.fromkeys(cell.student for cell in cells)
     models = {student: find_model(student, None, ui.say) for student in students}
     held_out = text_digests(dev, test)
+    # Version 1 has no such rule.
+    if isinstance(study, StudyV2):
+        check_base_students(models, held_out)
     scoring_students = _check_scoring_students(study, build, held_out, ui)
     rows = TrainingRows(study, registered, build, held_out)
     planner = CellPlanner(study, rows, models, test.registered.rows)
