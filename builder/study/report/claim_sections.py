@@ -10,11 +10,10 @@ from cotbuild.builder.study.report.claim_words import (
     name_power,
     scope_notice,
 )
-from cotbuild.builder.study.report.wording import METRIC_TITLES, join_words
+from cotbuild.builder.study.report.wording import METRIC_TITLES, format_grid, join_words
 from cotbuild.builder.study.scoring_students import describe_unknown
 from cotbuild.builder.study.statistics import LEVEL
 from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.claims import EquivalentClaim
 from cotbuild.schemas.study.declaration import HeldOutQuestions
 from cotbuild.schemas.study.record import SeedProcessor, StudyRegistration
@@ -140,7 +139,7 @@ def describe_claim_method(
         )
     yield "Hyperparameters", _describe_search(study)
     if study.sensitivity is not None:
-        grid = one_line(canonical_json(study.sensitivity.grid))
+        grid = format_grid(study.sensitivity.grid)
         yield (
             "Sensitivity",
             f"{one_line(study.sensitivity.name)}: each variant chooses from {grid} for "
@@ -193,7 +192,7 @@ def _describe_search(study: StudyV2) -> str:
     search = study.hyperparameters
     if search is None:
         return "none chosen: the same for all variants"
-    grid = one_line(canonical_json(search.grid))
+    grid = format_grid(search.grid)
     return (
         f"one setting for all variants, the best mean on dev over "
         f"{join_words(search.variants)} and {pluralize(len(search.seeds), 'seed')}, from "

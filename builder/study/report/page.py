@@ -191,7 +191,7 @@ def format_json(value: JsonValue) -> str:
 
 def _format_tried(choice: ChosenHyperparameters) -> str:
     return "; ".join(
-        f"{format_json(point)}: {wording.format_number(accuracy)}"
+        f"{wording.format_settings(point)}: {wording.format_number(accuracy)}"
         for point, accuracy in choice.tried
     )
 

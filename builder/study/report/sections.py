@@ -12,11 +12,11 @@ from cotbuild.builder.study.report.wording import (
     describe_setting,
     format_metric,
     format_number,
+    format_settings,
     format_signed,
     join_words,
 )
 from cotbuild.builder.ui import pluralize
-from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import (
     AnyQuestions,
     HeldOutQuestions,
@@ -153,7 +153,7 @@ def describe_method(
 ) -> list[tuple[str, str]]:
     """Return how the study was done, as pairs of a term and its description."""
     study = record.study
-    settings = one_line(canonical_json(study.train)) if study.train else "the defaults"
+    settings = format_settings(study.train) if study.train else "the defaults"
     return [
         ("Registered", f"{record.at}, before the first cell; digest {record.digest}"),
         ("Data", one_line(study.source_name)),

@@ -1,10 +1,13 @@
 """Results in words: formatted figures, and sentences about comparisons. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import JsonValue
 
 from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.fingerprint import canonical_json
 from cotbuild.schemas.study.declaration import (
     Claim,
     Study,
@@ -127,6 +130,22 @@ def join_words(words: Iterable[str]) -> str:
     """Return `a, b and c` for at least one word."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def format_settings(settings: Mapping[str, JsonValue]) -> str:
+    """Return settings as `lr 0.0003, epochs 1.0`."""
+    values = {name: canonical_json(value) for name, value in settings.items()}
+    return one_line(", ".join(f"{name} {value}" for name, value in values.items()))
+
+
+def format_grid(grid: Mapping[str, Sequence[JsonValue]]) -> str:
+    """Return the values of a grid as `lr 0.0001 or 0.0003; epochs 1.0`."""
+    return one_line(
+        "; ".join(
+            f"{name} {' or '.join(map(canonical_json, values))}"
+            for name, values in grid.items()
+        )
+    )
 
 
 def describe_setting(setting: TrainingSetting) -> str:

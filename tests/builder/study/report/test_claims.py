@@ -193,7 +193,7 @@ def test_a_claim_that_was_not_run_says_what_it_needs() -> None:
 
 def test_what_was_tried_on_dev_is_shown() -> None:
     seen = Seen(golden())
-    assert '{"lr":0.0001} (chosen)' in seen.of("th")
+    assert "lr 0.0001 (chosen)" in seen.of("th")
     assert "label_only, seed 0: 33.5; post_cot, seed 0: 35.5" in seen.of("td")
 
 
@@ -201,7 +201,7 @@ def test_what_variants_reach_with_settings_of_their_own_is_shown_apart() -> None
     made = whole_v2()
     first, second, *_ = made[1].sensitivity
     seen = Seen(render_page(*made, {}))
-    start = seen.texts.index(Cell("td", '{"lr":0.0003}'))
+    start = seen.texts.index(Cell("td", "lr 0.0003"))
     row = [cell.text for cell in seen.texts[start : start + 12] if cell.tag == "td"]
     mean = f"{first.accuracy.mean:.1f}"
     assert row[1] == row[3] == mean

@@ -50,6 +50,14 @@ def test_lists(parts: list[str], shown: str) -> None:
     assert wording.join_words(parts) == shown
 
 
+def test_settings_and_grids() -> None:
+    settings = {"lr": 3e-4, "max_tokens": 256, "loss": "parts\x1b"}
+    shown = 'lr 0.0003, max_tokens 256, loss "parts\\u001b"'
+    assert wording.format_settings(settings) == shown
+    grid = {"lr": (1e-4, 3e-4), "epochs": (1.0,)}
+    assert wording.format_grid(grid) == "lr 0.0001 or 0.0003; epochs 1.0"
+
+
 def ended(claim: Claim, outcome: ClaimOutcome, equivalent: bool) -> ComparisonResult:
     """post_cot against pre_cot."""
     one = whole()[1].comparisons[0]
