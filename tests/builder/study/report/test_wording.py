@@ -1,6 +1,7 @@
 """Results in words: roundings that lie to nobody, outcomes that name the right recipe."""
 
 import pytest
+from pydantic import JsonValue
 
 from cotbuild.builder.study.report import wording
 from cotbuild.builder.study.report.sections import describe_method, list_limitations
@@ -51,7 +52,11 @@ def test_lists(parts: list[str], shown: str) -> None:
 
 
 def test_settings_and_grids() -> None:
-    settings = {"lr": 3e-4, "max_tokens": 256, "loss": "parts\x1b"}
+    settings: dict[str, JsonValue] = {
+        "lr": 3e-4,
+        "max_tokens": 256,
+        "loss": "parts\x1b",
+    }
     shown = 'lr 0.0003, max_tokens 256, loss "parts\\u001b"'
     assert wording.format_settings(settings) == shown
     grid = {"lr": (1e-4, 3e-4), "epochs": (1.0,)}
