@@ -9,9 +9,8 @@ from pathlib import Path
 
 from cotbuild.builder.evaluation.models import ResolvedModel
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.files import read_record
 from cotbuild.schemas.training import StudentRun
-from cotbuild.student.training.run_dir import MODEL, RUN
+from cotbuild.student.training.run_dir import MODEL, read_run
 
 
 def check_base_students(
@@ -44,4 +43,4 @@ def _read_run_of(model: ResolvedModel) -> StudentRun | None:
     remedy = (
         "Move the student into a folder of its own if no run of cotbuild trained it."
     )
-    return read_record(folder.parent / RUN, StudentRun, remedy=remedy)
+    return read_run(folder.parent, remedy=remedy)

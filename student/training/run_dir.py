@@ -49,9 +49,13 @@ LIBRARIES = (
 # -- run.json ----------------------------------------------------------------------------
 
 
-def read_run(folder: Path) -> StudentRun | None:
-    """Read run.json, or return None if there is none. Raises DataError."""
-    remedy = "Delete the folder, or train into another one."
+def read_run(
+    folder: Path, *, remedy: str = "Delete the folder, or train into another one."
+) -> StudentRun | None:
+    """Read run.json, or return None if there is none.
+
+    Raises DataError, with `remedy`, if it is damaged.
+    """
     return read_record(folder / RUN, StudentRun, remedy=remedy)
 
 

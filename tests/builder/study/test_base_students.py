@@ -8,38 +8,18 @@ from cotbuild.builder.evaluation.models import ResolvedModel
 from cotbuild.builder.study.base_students import check_base_students
 from cotbuild.prompts.student import question_digest
 from cotbuild.schemas.errors import ConfigError, DataError
-from cotbuild.schemas.training import Layout, RowsInfo, StudentRun, TrainConfig
-from cotbuild.schemas.variant import VariantSpec
+from cotbuild.schemas.training import Layout
 from cotbuild.student.training.run_dir import write_run
+from tests.support.runs import run_of
 
 DIGESTS = [question_digest(f"Which of {number} boats sinks?") for number in range(10)]
 
 
 def model_of_run(folder: Path, trained_on: list[str]) -> ResolvedModel:
     """Write the record of a run, and an empty folder for its student."""
-    spec = VariantSpec.parse(
-        {"name": "v", "about": "a", "placement": "label_only"}, "test"
-    )
-    data = RowsInfo(
-        build="b",
-        config_digest="c",
-        split="train",
-        spec=spec,
-        fingerprint="f",
-        num_rows=1,
-        too_long=0,
-        rationale_tokens_p99=0,
-        question_digests=tuple(trained_on),
-    )
-    run = StudentRun(
-        config=TrainConfig(variant="v"),
-        student="s",
-        data=data,
-        layout=Layout(order=("label",), opening=" ", joints=()),
-        versions={},
-    )
+    layout = Layout(order=("label",), opening=" ", joints=())
     (folder / "model").mkdir(parents=True)
-    write_run(folder, run)
+    write_run(folder, run_of("label_only", layout, trained_on=trained_on))
     return ResolvedModel(str(folder / "model"), "local:1", None)
 
 

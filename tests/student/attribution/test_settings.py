@@ -4,7 +4,7 @@ import pytest
 
 from cotbuild.schemas.attribution import AttributionMethod, ConvergenceBounds
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.training import Layout, RowsInfo, StudentRun, TrainConfig
+from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import VariantSpec
 from cotbuild.student.attribution.settings import (
     AttributedRow,
@@ -15,35 +15,8 @@ from cotbuild.student.attribution.settings import (
     make_settings,
 )
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
+from tests.support.runs import run_of
 from tests.support.tiny import shared_student
-
-
-def run_of(
-    placement: str, layout: Layout, transforms: tuple[dict[str, str], ...] = ()
-) -> StudentRun:
-    spec = VariantSpec.parse(
-        {"name": "v", "about": "a", "placement": placement, "transforms": transforms},
-        "test",
-    )
-    data = RowsInfo(
-        build="b",
-        config_digest="c",
-        split="train",
-        spec=spec,
-        fingerprint="f",
-        num_rows=1,
-        too_long=0,
-        rationale_tokens_p99=9,
-        question_digests=(),
-    )
-    return StudentRun(
-        config=TrainConfig(variant="v"),
-        student="s",
-        data=data,
-        layout=layout,
-        versions={},
-    )
-
 
 LABEL_FIRST = "says the label first"
 
