@@ -143,12 +143,15 @@ def run(
             return
         # A fault in the declaration is found before torch is imported, which takes
         # seconds.
-        read_study(study)
+        declared = read_study(study)
         with student_packages():
             from cotbuild.builder.study.context import open_study
+            from cotbuild.builder.study.processors import need_units
         if report_only:
             _report_only(study)
             return
+        if not dry_run:
+            need_units(declared)
         ui = open_ui()
         ui.phase(Phase.PLANNING)
         context = open_study(study, ui, keep_weights=keep)
@@ -172,13 +175,11 @@ def _print_dry_run(context: "StudyContext") -> None:
 
 
 def _run(context: "StudyContext") -> None:
-    from cotbuild.builder.study.processors import need_units
     from cotbuild.builder.study.registration import register_study
     from cotbuild.builder.study.run import run_study
     from cotbuild.schemas.study.version_2 import StudyV2
 
     folder, study = context.folder, context.study
-    need_units(study)
     students = context.scoring_students
     record = register_study(folder, study, context.dev, context.test, students)
     if isinstance(study, StudyV2) and record.study != context.registered:

@@ -1,6 +1,8 @@
 """The time that a study takes, measured on its own rows and questions."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from cotbuild.builder.evaluation.task import make_task, untrained_student
@@ -16,10 +18,12 @@ from cotbuild.builder.study.training_settings import kept_precision, study_execu
 from cotbuild.builder.ui import format_duration, pluralize
 from cotbuild.schemas.study.declaration import CellKey, StudyMetric, TrainingRecipe
 from cotbuild.schemas.study.parse import AnyStudy
+from cotbuild.schemas.study.record import Cell
 from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.schemas.training import RowsInfo, TrainConfig
 from cotbuild.student.evaluation.evaluate import estimate_evaluation_cost
 from cotbuild.student.model import Student, context_length, load_for_inference
+from cotbuild.student.precision import processor_kind
 from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, estimate_training_cost
@@ -29,7 +33,8 @@ def cost_lines(context: StudyContext) -> Iterator[str]:
     """Yield the time of a study, each line as soon as it is measured.
 
     First the finished cells of each part, then the time of each recipe that is left,
-    then of all. Nothing is measured on a machine that runs no cell of the study.
+    then of all. A recipe is not measured if this kind of processor has finished cells of
+    it, nor is anything on a machine that runs no cell of the study.
     """
     cells = read_cells(context.folder)
     keys = context.study.all_cells()
@@ -55,8 +60,8 @@ def cost_lines(context: StudyContext) -> Iterator[str]:
         total += seconds
         yield _stage_line(sensitivity, seconds)
     yield (
-        f"about {format_duration(total)} on this machine in one process, measured on rows and "
-        "questions of the study"
+        f"about {format_duration(total)} on this machine in one process, "
+        f"{estimator.describe_basis()}"
     )
 
 
@@ -78,6 +83,40 @@ class _CellCost(NamedTuple):
     dev: float
 
 
+def recorded_cost(cells: Iterable[Cell], num_dev: int) -> _CellCost | None:
+    """Return the median seconds that finished cells of one recipe took.
+
+    None without any. Cells that did not answer the `num_dev` dev questions are taken to
+    answer them at the pace of the test questions.
+    """
+    training, testing, dev = [], [], []
+    for cell in cells:
+        if cell.training is None or cell.test is None:
+            continue
+        of_test = cell.test.figures.seconds
+        at_this_pace = of_test * num_dev / cell.test.evaluated.num_questions
+        training.append(cell.training.seconds)
+        testing.append(of_test)
+        dev.append(at_this_pace if cell.dev is None else cell.dev.figures.seconds)
+    if not training:
+        return None
+    return _CellCost(median(training), median(testing), median(dev))
+
+
+def _costs_here(context: StudyContext) -> dict[TrainingRecipe, _CellCost]:
+    """Return what cells of each recipe took on this kind of processor.
+
+    Cells of version 1 do not record theirs.
+    """
+    here, by_recipe = processor_kind(), defaultdict[TrainingRecipe, list[Cell]](list)
+    for key, cell in read_cells(context.folder).items():
+        if cell.processor == here:
+            by_recipe[key.recipe].append(cell)
+    num_dev = len(context.dev.questions)
+    costs = {recipe: recorded_cost(of, num_dev) for recipe, of in by_recipe.items()}
+    return {recipe: cost for recipe, cost in costs.items() if cost is not None}
+
+
 class _RecipeCost(NamedTuple):
     """Seconds that the cells of one recipe take."""
 
@@ -86,6 +125,8 @@ class _RecipeCost(NamedTuple):
     testing: float
     dev: float
     """On dev and for trials of hyperparameters, over all cells."""
+    is_recorded: bool
+    """Whether finished cells took so long; measured by a sample otherwise."""
 
     @property
     def total(self) -> float:
@@ -98,10 +139,11 @@ def _recipe_line(recipe: TrainingRecipe, cost: _RecipeCost) -> str:
         if cost.dev
         else ""
     )
+    basis = ", as finished cells took" if cost.is_recorded else ""
     return (
         f"{recipe.variant}, {recipe.student}, {recipe.rows} rows, {recipe.loss.value}: "
         f"{pluralize(cost.num_cells, 'cell')} of {format_duration(cost.training)} training and "
-        f"{format_duration(cost.testing)} evaluation{dev}"
+        f"{format_duration(cost.testing)} evaluation{dev}{basis}"
     )
 
 
@@ -116,6 +158,8 @@ class _CostEstimator:
 
     def __init__(self, context: StudyContext) -> None:
         self._context = context
+        self._recorded = _costs_here(context)
+        self._estimated: set[TrainingRecipe] = set()
         self._students: dict[str, Student] = {}
         self._seconds_per_token: dict[str, float] = {}
         self._seconds_per_question: dict[tuple[str, int, int, int], float] = {}
@@ -129,7 +173,8 @@ class _CostEstimator:
         else:
             recipe = keys[0].recipe
             extra = self._estimate_gate_and_grid(recipe, each.training, each.dev)
-        return _RecipeCost(len(keys), each.training, each.testing, extra)
+        is_recorded = keys[0].recipe in self._recorded
+        return _RecipeCost(len(keys), each.training, each.testing, extra, is_recorded)
 
     def estimate_stage(self, work: StageWork) -> float:
         """Estimate the seconds of a variant in the sensitivity stage.
@@ -140,7 +185,19 @@ class _CostEstimator:
         of_trials = work.num_trials * (each.training + each.dev)
         return of_trials + work.num_cells * each.testing
 
+    def describe_basis(self) -> str:
+        """Return what the estimates so far rest on."""
+        bases = []
+        if self._estimated & self._recorded.keys():
+            bases.append("by finished cells")
+        if self._estimated - self._recorded.keys():
+            bases.append("measured on rows and questions of the study")
+        return " and ".join(bases)
+
     def _estimate_cell(self, key: CellKey) -> _CellCost:
+        self._estimated.add(key.recipe)
+        if key.recipe in self._recorded:
+            return self._recorded[key.recipe]
         point = grid_points(self._context.registered.search_grid)[0]
         plan = self._context.planner.plan(key, point)
         assert plan.config is not None, "the cells of a stage are trained"
