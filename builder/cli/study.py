@@ -56,7 +56,7 @@ class _StudyGroup(TyperGroup):
 app = typer.Typer(
     cls=_StudyGroup,
     help="Train every variant with several seeds and test pre-registered claims: "
-    "cotbuild study STUDY.yaml.",
+    "cotbuild study STUDY.yaml. Its options are in `cotbuild study run --help`.",
     no_args_is_help=True,
 )
 
@@ -143,6 +143,8 @@ def run(
             return
         # A fault in the declaration is found before torch is imported, which takes
         # seconds.
+        if dry_run and report_only:
+            raise ConfigError("--dry-run, --report-only: pass one of them.")
         declared = read_study(study)
         with student_packages():
             from cotbuild.builder.study.context import open_study
@@ -218,12 +220,12 @@ def _report(folder: Path, study: "AnyStudy", manifest: "Manifest | None") -> Non
         read_cells,
         read_question_accesses,
     )
-    from cotbuild.builder.study.registration import record_variants
+    from cotbuild.builder.study.registration import prepare_report
     from cotbuild.builder.study.report.lines import claim_lines
     from cotbuild.builder.study.report.write import write_report
     from cotbuild.builder.study.results import study_results
 
-    record = record_variants(folder, study, manifest)
+    record = prepare_report(folder, study, manifest)
     cells, own_settings = read_cells(folder), read_cells(folder, SENSITIVITY)
     check_cells(record, cells, CELLS)
     check_cells(record, own_settings, SENSITIVITY)

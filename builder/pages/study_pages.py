@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from cotbuild.builder.pages.render import render
 from cotbuild.builder.pages.site import SiteOf
+from cotbuild.builder.study.folder import PAGE
 from cotbuild.builder.study.report import claim_words, wording
-from cotbuild.builder.study.report.write import PAGE
 from cotbuild.builder.view.catalog import EntryKind
 from cotbuild.builder.view.study import REPORT_FILES, read_report_file, view_study
 from cotbuild.builder.web.problems import not_found

@@ -114,6 +114,9 @@ def finish_test(context: StudyContext, plan: CellPlan, part: str = CELLS) -> Non
     started = time.monotonic()
     cell = _read_planned_cell(context, plan, part)
     if cell is not None and cell.test is not None:
+        # A process that was killed in between has left them.
+        if not context.keep_weights:
+            delete_weights(context, plan)
         return
     cell = cell or _train_cell(context, plan)
     fits_temperature = evaluation_settings(context.registered).fits_temperature

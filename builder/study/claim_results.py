@@ -187,7 +187,8 @@ def _planned_result(
         look=look,
         estimate=_estimate(cells, looked.tests, seeds, corrected),
         p=looked.evidence.p.item(),
-        p_adjusted=decision.p_adjusted.item(),
+        p_against=looked.evidence.p_against.item(),
+        p_adjusted=decision.p_adjusted.item() if decision.is_tested.item() else None,
         outcome=decision.outcome(),
         secondary=_secondary_results(cells, looked.tests, seeds),
     )
@@ -249,6 +250,7 @@ def _decided_alone(
         look=0,
         estimate=_estimate(cells, tests, seeds, _Correction(1, (1.0,), 1)),
         p=evidence.p.item(),
+        p_against=evidence.p_against.item(),
         p_adjusted=None,
         outcome=decide_alone(evidence).outcome(),
         secondary=_secondary_results(cells, tests, seeds),

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from cotbuild.builder.study.measures import choice_statistics, class_positions
-from cotbuild.builder.study.sample_statistics import RecipeSamples, score_samples
+from cotbuild.builder.study.sample_statistics import RecipeSamples
 from cotbuild.builder.study.statistics import Floats
 from cotbuild.schemas.study.record import Measurement, QuestionSet
 from cotbuild.schemas.study.results import (
@@ -23,20 +23,23 @@ from cotbuild.student.evaluation.classification import (
     macro_f1,
 )
 
+ScoreSamples = Callable[[RecipeSamples], RecipeAccuracy]
+
 
 def recipe_classes(
-    measured: Sequence[Measurement], questions: QuestionSet
+    measured: Sequence[Measurement], questions: QuestionSet, score: ScoreSamples
 ) -> RecipeClasses | None:
     """Return the metrics of each class over the seeds of one recipe.
 
-    None if the questions do not share their options.
+    `score` gives a metric with the interval of the study's format version. None if the
+    questions do not share their options.
     """
     if questions.classes is None:
         return None
     sums = _SeedSums.of(measured, questions)
     return RecipeClasses(
-        macro_f1=sums.score(macro_f1),
-        classes=tuple(_class_results(sums, questions)),
+        macro_f1=score(sums.samples(macro_f1)),
+        classes=tuple(_class_results(sums, questions, score)),
         confusion=_confusion(measured, questions),
     )
 
@@ -57,23 +60,24 @@ class _SeedSums(NamedTuple):
             num_questions=len(questions.targets),
         )
 
-    def score(self, value_of: Callable[[Floats], Floats]) -> RecipeAccuracy:
-        """Score the recipe by a function of sums (R, K)."""
-        samples = RecipeSamples(
+    def samples(self, value_of: Callable[[Floats], Floats]) -> RecipeSamples:
+        """Return the samples of a function of sums (R, K)."""
+        return RecipeSamples(
             value_S=value_of(self.sums_SK),
             resampled_SR=np.array(
                 [value_of(sums_RK) for sums_RK in self.resampled_SRK]
             ),
             num_questions=self.num_questions,
         )
-        return score_samples(samples)
 
 
-def _class_results(sums: _SeedSums, questions: QuestionSet) -> Iterator[RecipeClass]:
+def _class_results(
+    sums: _SeedSums, questions: QuestionSet, score: ScoreSamples
+) -> Iterator[RecipeClass]:
     for position, one in enumerate(questions.classes or ()):
         support = questions.targets.count(one.label)
         if support:
-            f1 = sums.score(partial(_f1_of_class, position=position))
+            f1 = score(sums.samples(partial(_f1_of_class, position=position)))
             yield RecipeClass(label=one.label, text=one.text, support=support, f1=f1)
 
 

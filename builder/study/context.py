@@ -70,6 +70,8 @@ class StudyContext:
     """Those whose scores chose the words of variants; empty in version 1."""
     durations: list[tuple[str, float]] = field(default_factory=list)
     """Variant and seconds of each cell that this process has finished."""
+    diverged: dict[str, str] = field(default_factory=dict)
+    """Name of each cell whose training diverged in this process, and how."""
 
 
 def open_study(path: Path, ui: Ui, *, keep_weights: bool = False) -> StudyContext:

@@ -11,14 +11,14 @@
 - .work/: weights of unfinished cells, and locks; nothing else needs it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from cotbuild.builder.visible import shell_quote
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import (
     append_json_line,
     file_lock,
@@ -28,6 +28,7 @@ from cotbuild.schemas.files import (
     write_error,
     write_record,
 )
+from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.record import Record, check_format
 from cotbuild.schemas.study.declaration import CellKey
 from cotbuild.schemas.study.parse import NEWEST_STUDY_VERSION, parse_study
@@ -42,6 +43,8 @@ SENSITIVITY = "sensitivity"
 TRIALS = "trials"
 TOUCHES = "touches.jsonl"
 REPORT = "report"
+PAGE = "index.html"
+"""The page in report/."""
 WORK = ".work"
 
 R = TypeVar("R", bound=Record)
@@ -57,15 +60,55 @@ def read_study(path: Path) -> StudyV1 | StudyV2:
         )
     version = value.get("format_version")
     check_format(version, str(path), ConfigError, newest=NEWEST_STUDY_VERSION)
-    return parse_study(value, str(path), ConfigError)
+    study = parse_study(value, str(path), ConfigError)
+    _check_each_once(path, study)
+    return study
+
+
+def _check_each_once(path: Path, study: StudyV1 | StudyV2) -> None:
+    """Raise ConfigError if a stage or grid names something twice: it would count twice.
+
+    A registered study is not checked: it runs as it was begun.
+    """
+    lists: dict[str, Sequence[object]] = {
+        f"grid.{name}": values for name, values in study.search_grid.items()
+    }
+    for stage in study.stages:
+        for field in ("variants", "seeds", "rows", "losses", "students"):
+            lists[f"stages.{stage.name}.{field}"] = getattr(stage, field)
+    for name, values in lists.items():
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ConfigError(f"{path}: {name} has {twice[0]!r} twice. Name it once.")
 
 
 # -- study.json -------------------------------------------------------------------------
 
 
 def read_registration(folder: Path) -> StudyRegistration | None:
-    """Read study.json; None if no cell was started. Raises DataError."""
-    return _read(folder / REGISTRATION, StudyRegistration)
+    """Read study.json; None if no cell was started.
+
+    Raises DataError, also if the declaration in it is not what was registered.
+    """
+    path = folder / REGISTRATION
+    record = read_record(
+        path, StudyRegistration, remedy="Restore it from a copy of the study."
+    )
+    if record is not None and record.digest != declaration_digest(record.study):
+        raise DataError(
+            f"{path}: `study` is not the declaration that was registered, whose digest is "
+            f"{record.digest}. Restore it from a copy of the study."
+        )
+    return record
+
+
+def declaration_digest(study: StudyV1 | StudyV2) -> str:
+    """Return the digest by which a study is registered.
+
+    Later versions keep it: a field that they add is left out of the text where it has
+    its default.
+    """
+    return digest("study/1", study.model_dump(mode="json"))
 
 
 def need_registration(folder: Path) -> StudyRegistration:
@@ -85,14 +128,22 @@ def write_registration(folder: Path, record: StudyRegistration) -> None:
 
 
 def update_registration(
-    folder: Path, change: Callable[[StudyRegistration], StudyRegistration]
+    folder: Path,
+    change: Callable[[StudyRegistration], StudyRegistration],
+    registered: StudyV2 | None = None,
 ) -> StudyRegistration:
     """Change study.json while no other process can, and return the new record.
 
-    Raises as `need_registration` does.
+    `registered` is the declaration that this process runs by. Raises ConfigError if
+    another process has registered another one since, and as `need_registration` does.
     """
     with lock_registration(folder):
         record = need_registration(folder)
+        if registered is not None and record.digest != declaration_digest(registered):
+            raise ConfigError(
+                f"{folder}: another process has begun the study with another "
+                f"{STUDY}. Run the command again."
+            )
         changed = change(record)
         if changed != record:
             write_registration(folder, changed)
@@ -117,14 +168,27 @@ def lock_registration(folder: Path) -> Iterator[None]:
 
 def read_cells(folder: Path, part: str = CELLS) -> dict[CellKey, Cell]:
     """Read all cells of cells/ or sensitivity/, finished or not. Raises DataError."""
-    paths = sorted((folder / part).glob("*.json"))
-    cells = [_read(path, Cell) for path in paths]
+    place = folder / part
+    if place.exists() and not place.is_dir():
+        raise DataError(f"{place}: is not a folder. Restore the cells from a copy.")
+    cells = [_read_cell_file(path) for path in sorted(place.glob("*.json"))]
     return {cell.key: cell for cell in cells if cell is not None}
 
 
 def read_cell(folder: Path, key: CellKey, part: str = CELLS) -> Cell | None:
     """Read one cell; None if it was not begun. Raises DataError."""
-    return _read(cell_path(folder, key, part), Cell)
+    return _read_cell_file(cell_path(folder, key, part))
+
+
+def _read_cell_file(path: Path) -> Cell | None:
+    """Read the file of a cell, which has its name."""
+    cell = _read(path, Cell)
+    if cell is not None and path.name != f"{cell.key.name}.json":
+        raise DataError(
+            f"{path}: holds the cell {cell.key.name!r}. Move the file out of "
+            f"{path.parent.name}, or give it the name of its cell."
+        )
+    return cell
 
 
 def write_cell(folder: Path, cell: Cell, part: str = CELLS) -> None:
@@ -145,8 +209,16 @@ def read_trial(folder: Path, key: CellKey, fingerprint: str) -> Cell | None:
 
     `fingerprint` is that of the trial: of its student and of the dev questions.
     """
-    trial = _read(_trial_path(folder, key, fingerprint), Cell)
-    return trial if trial is not None and trial.fingerprint == fingerprint else None
+    path = _trial_path(folder, key, fingerprint)
+    trial = _read(path, Cell)
+    if trial is None or trial.fingerprint != fingerprint:
+        return None
+    if trial.key != key:
+        raise DataError(
+            f"{path}: holds a trial of {trial.key.name!r}. Move the file away to run it "
+            "again."
+        )
+    return trial
 
 
 def write_trial(folder: Path, trial: Cell) -> None:
@@ -170,7 +242,8 @@ def log_question_access(folder: Path, cell: Cell, part: str = CELLS) -> None:
     """
     name = cell.key.name if part == CELLS else f"{part}/{cell.key.name}"
     access = QuestionAccess(cell=name, fingerprint=cell.fingerprint, at=now())
-    append_json_line(folder / TOUCHES, access.model_dump_json(), fsync=True)
+    with lock_registration(folder):
+        append_json_line(folder / TOUCHES, access.model_dump_json(), fsync=True)
 
 
 def read_question_accesses(folder: Path) -> list[QuestionAccess]:

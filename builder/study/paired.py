@@ -8,8 +8,9 @@ from cotbuild.builder.study.finished import (
     test_of,
 )
 from cotbuild.builder.study.measures import Measure, Measurements
+from cotbuild.builder.study.sample_statistics import RecipeSamples
 from cotbuild.builder.study.statistics import interval_of, make_comparison
-from cotbuild.builder.study.two_way import standard_error
+from cotbuild.builder.study.two_way import resampled_variance, standard_error
 from cotbuild.schemas.study.declaration import (
     UNTRAINED,
     Claim,
@@ -38,6 +39,24 @@ def paired_accuracy(measure: Measure, measured: Measurements) -> RecipeAccuracy:
         per_seed=per_seed,
         mean=100 * found.mean,
         interval_95=(max(low, 0.0), min(high, 100.0)),
+    )
+
+
+def score_paired_samples(samples: RecipeSamples) -> RecipeAccuracy:
+    """Return a resampled metric for each seed, and its mean with a 95 % interval."""
+    value_S = samples.value_S
+    mean, interval = float(value_S.mean()), None
+    if len(value_S) > 1:
+        variance = resampled_variance(
+            value_S, samples.resampled_SR, samples.num_questions
+        )
+        standard = standard_error(variance)
+        low, high = interval_of(mean, standard.error, standard.df, 0.95)
+        interval = (max(low, 0.0), min(high, 100.0))
+    return RecipeAccuracy(
+        per_seed=tuple(100 * float(value) for value in value_S),
+        mean=100 * mean,
+        interval_95=interval,
     )
 
 

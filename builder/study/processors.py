@@ -16,13 +16,14 @@ from cotbuild.schemas.study.version_2 import StudyV2
 from cotbuild.student.precision import processor_kind, runs_at_speed
 
 
-def belongs_here(folder: Path, seed: int) -> bool:
+def belongs_here(folder: Path, seed: int, registered: StudyV2) -> bool:
     """Whether a seed is run on this kind of processor.
 
-    One that nobody has begun is recorded as begun here.
+    One that nobody has begun is recorded as begun here. Raises ConfigError if the study
+    goes by another declaration than `registered`.
     """
     here = SeedProcessor(seed=seed, processor=processor_kind())
-    record = update_registration(folder, lambda old: _with_seed(old, here))
+    record = update_registration(folder, lambda old: _with_seed(old, here), registered)
     return here in record.seed_processors
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from cotbuild.builder.study.context import QuestionSplit
 from cotbuild.builder.study.folder import (
+    declaration_digest,
     has_begun,
     lock_registration,
     need_registration,
@@ -18,7 +19,6 @@ from cotbuild.builder.study.folder import (
 from cotbuild.builder.study.registered import check_version
 from cotbuild.builder.study.results import variant_facts
 from cotbuild.schemas.errors import ConfigError
-from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.study.parse import AnyStudy
 from cotbuild.schemas.study.record import (
@@ -49,7 +49,7 @@ def register_study(
         num_cells = len(read_cells(folder))
         new = make_registration(study, dev.registered, test.registered, now())
         if existing is not None:
-            if has_begun(folder) or existing.digest == new.digest:
+            if has_begun(folder) or _is_same(existing, new):
                 check_version(folder, existing, study)
                 _check_questions(folder, existing, dev, test)
                 changes = find_changes(existing, study, new.at, num_cells)
@@ -66,12 +66,17 @@ def register_study(
         return new
 
 
+def _is_same(a: StudyRegistration, b: StudyRegistration) -> bool:
+    """Whether two registrations are of the same declaration and questions."""
+    return (a.digest, a.dev.rows, a.test.rows) == (b.digest, b.dev.rows, b.test.rows)
+
+
 def make_registration(
     study: AnyStudy, dev: QuestionSet, test: QuestionSet, at: str
 ) -> StudyRegistration:
     """Return the registration of a study before its first cell; `at` is UTC, ISO 8601."""
     return StudyRegistration(
-        digest=digest("study/1", study.model_dump(mode="json")),
+        digest=declaration_digest(study),
         at=at,
         study=study,
         dev=dev,
@@ -79,24 +84,29 @@ def make_registration(
     )
 
 
-def record_variants(
+def prepare_report(
     folder: Path, study: AnyStudy, manifest: Manifest | None
 ) -> StudyRegistration:
-    """Record the build's figures of the variants in study.json, and return the record.
+    """Record what a report shows besides the cells in study.json; return the record.
 
-    So a later report needs no build. Without a manifest the record stays as it is.
-    Raises ConfigError if no cell was begun, or with another format version.
+    That is what has changed in STUDY.yaml, and the build's figures of the variants, so
+    that a later report needs no build; without a manifest these stay as they are. Raises
+    ConfigError if no cell was begun, or with another format version.
     """
     check_version(folder, need_registration(folder), study)
     facts = variant_facts(study, manifest) if manifest else ()
-    if not facts:
-        return need_registration(folder)
+    num_cells = len(read_cells(folder))
 
-    def with_facts(record: StudyRegistration) -> StudyRegistration:
+    def prepare(record: StudyRegistration) -> StudyRegistration:
         by_name = {one.name: one for one in (*record.variants, *facts)}
-        return record.model_copy(update={"variants": tuple(by_name.values())})
+        changes = find_changes(record, study, now(), num_cells)
+        update = {
+            "variants": tuple(by_name.values()),
+            "changes": (*record.changes, *changes),
+        }
+        return record.model_copy(update=update)
 
-    return update_registration(folder, with_facts)
+    return update_registration(folder, prepare)
 
 
 def find_changes(

@@ -1,6 +1,6 @@
 """From the cells of a study to its results: recipes, comparisons, the gate. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from cotbuild.builder.study.claim_results import ClaimCells, SeedRuns, claim_results
-from cotbuild.builder.study.classes import recipe_classes
+from cotbuild.builder.study.classes import ScoreSamples, recipe_classes
 from cotbuild.builder.study.comparisons import (
     MeasuredCells,
     exploratory_comparisons,
@@ -20,8 +20,13 @@ from cotbuild.builder.study.finished import (
     order_recipes,
     test_of,
 )
-from cotbuild.builder.study.measures import Measure, Measurements, make_measure
-from cotbuild.builder.study.paired import compare_with_gate, paired_accuracy
+from cotbuild.builder.study.measures import Measure, make_measure
+from cotbuild.builder.study.paired import (
+    compare_with_gate,
+    paired_accuracy,
+    score_paired_samples,
+)
+from cotbuild.builder.study.sample_statistics import score_samples
 from cotbuild.builder.study.sensitivity_results import sensitivity_results
 from cotbuild.schemas.evaluation import StudentMetrics
 from cotbuild.schemas.manifest import Manifest
@@ -39,7 +44,6 @@ from cotbuild.schemas.study.record import (
     GateResult,
     Measurement,
     QuestionAccess,
-    QuestionSet,
     StudyRegistration,
     TrainingRecord,
     VariantFacts,
@@ -47,6 +51,7 @@ from cotbuild.schemas.study.record import (
 from cotbuild.schemas.study.results import (
     ClaimResult,
     RecipeAccuracy,
+    RecipeClasses,
     RecipeResult,
     StageResult,
     StudyResults,
@@ -71,6 +76,7 @@ def study_results(
     finished = {key: cell for key, cell in cells.items() if cell.test is not None}
     measure = make_measure(record.study.metric, record.test)
     score, comparisons, claims = measure.score, [], tuple[ClaimResult, ...]()
+    score_of_class: ScoreSamples = score_samples
     swapped = tuple[str, ...]()
     if isinstance(record.study, StudyV2):
         current = study if isinstance(study, StudyV2) else record.study
@@ -84,6 +90,7 @@ def study_results(
             runs=_runs_of(finished, record.study.main),
         )
         score = partial(paired_accuracy, measure)
+        score_of_class = score_paired_samples
         comparisons = compare_with_gate(record.study, current, measure, finished)
         claims = claim_results(claim_cells, current)
         swapped = _swapped_variants(finished)
@@ -93,10 +100,12 @@ def study_results(
         comparisons += planned_comparisons(measured, record)
         comparisons += exploratory_comparisons(measured, record)
     recipes = order_recipes(study, finished)
-    results = [
-        _recipe_result(study, cells_of(finished, recipe), record.test, recipe, score)
-        for recipe in recipes
-    ]
+    results = []
+    for recipe in recipes:
+        of_recipe = cells_of(finished, recipe)
+        tests = [test_of(cell) for cell in of_recipe]
+        classes = recipe_classes(tests, record.test, score_of_class)
+        results.append(_recipe_result(study, of_recipe, recipe, score(tests), classes))
     return StudyResults(
         metric=record.study.metric,
         num_questions=len(record.test.ids),
@@ -162,11 +171,11 @@ def _stage_result(
 def _recipe_result(
     study: Study,
     cells: Sequence[Cell],
-    questions: QuestionSet,
     recipe: TrainingRecipe,
-    score: Callable[[Measurements], RecipeAccuracy],
+    accuracy: RecipeAccuracy,
+    classes: RecipeClasses | None,
 ) -> RecipeResult:
-    """Return the results of a recipe; `score` gives its primary metric."""
+    """Return the results of a recipe; `accuracy` is its primary metric."""
     tests = [test_of(cell) for cell in cells]
     metrics = [test.figures for test in tests]
     trainings = [cell.training for cell in cells if cell.training]
@@ -174,7 +183,7 @@ def _recipe_result(
     return RecipeResult(
         recipe=recipe,
         seeds=tuple(cell.key.seed for cell in cells),
-        accuracy=score(tests),
+        accuracy=accuracy,
         raw=_mean_percent(tests, StudyMetric.ACCURACY),
         normalised=_mean_normalised(tests),
         free=_mean_percent(tests, StudyMetric.FREE),
@@ -193,7 +202,7 @@ def _recipe_result(
         precisions=tuple(sorted({one.precision for one in trainings})),
         settings=_grid_settings(study, first),
         curve=first.curve if first else None,
-        classes=recipe_classes(tests, questions),
+        classes=classes,
     )
 
 

@@ -11,6 +11,9 @@ from cotbuild.builder.study.check_cells import check_cells
 from cotbuild.builder.study.context import StudyContext
 from cotbuild.builder.study.folder import (
     CELLS,
+    PAGE,
+    REPORT,
+    cell_path,
     need_registration,
     read_cell,
     read_cells,
@@ -29,7 +32,7 @@ from cotbuild.builder.study.results import decide_gate
 from cotbuild.builder.study.search import chosen_settings, run_search
 from cotbuild.builder.study.sensitivity import run_sensitivity
 from cotbuild.builder.study.tasks import StudyTask, run_tasks
-from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.errors import DataError, DivergedError
 from cotbuild.schemas.study.declaration import UNTRAINED, CellKey, Study
 from cotbuild.schemas.study.record import (
     Cell,
@@ -57,6 +60,21 @@ def run_study(context: StudyContext, report: Callable[[], None]) -> None:
         _run_looks(context, study, registered, report)
     else:
         _run_stages(context, report)
+    _refuse_diverged(context)
+
+
+def _refuse_diverged(context: StudyContext) -> None:
+    """Raise DataError if the training of a cell diverged."""
+    if not context.diverged:
+        return
+    name, how = next(iter(context.diverged.items()))
+    more = (
+        f" (and {len(context.diverged) - 1} more)" if len(context.diverged) > 1 else ""
+    )
+    raise DataError(
+        f"{name}{more}: {how} The other cells are finished, but no look has the seed of "
+        "one that is not. Begin another study with other settings in a new folder."
+    )
 
 
 def _run_stages(context: StudyContext, report: Callable[[], None]) -> None:
@@ -94,7 +112,8 @@ def _run_looks(
     for phase in phases:
         num_finished = len(context.durations)
         run_tasks(context, [_test_task(context, key) for key in phase.cells])
-        if len(context.durations) > num_finished or phase is phases[-1]:
+        is_new = len(context.durations) > num_finished
+        if is_new or phase is phases[-1] or _lacks_report(context, phase.cells):
             context.ui.say(_phase_line(context, phase.name, phase.cells))
             report()
     if study.sensitivity is not None and not _unfinished_seeds(context):
@@ -103,6 +122,19 @@ def _run_looks(
     line = left_line(context.folder, _unfinished_seeds(context))
     if line is not None:
         context.ui.say(line)
+
+
+def _lacks_report(context: StudyContext, keys: Sequence[CellKey]) -> bool:
+    """Whether the cells were all finished before, and no report was drawn since.
+
+    So it is if the process that finished the last of them was killed.
+    """
+    page = context.folder / REPORT / PAGE
+    cells = read_cells(context.folder)
+    if any(key not in cells or cells[key].test is None for key in keys):
+        return False
+    newest = max(cell_path(context.folder, key).stat().st_mtime for key in keys)
+    return not page.exists() or page.stat().st_mtime < newest
 
 
 def _phase_line(context: StudyContext, name: str, keys: Sequence[CellKey]) -> str:
@@ -152,6 +184,7 @@ def _run_gate(context: StudyContext, study: Study) -> None:
     baseline = _gate_baseline(study)
     run_tasks(context, [_dev_task(context, key) for key in (baseline, *keys)])
     cells = read_cells(context.folder)
+    _refuse_diverged(context)
     missing = [key.seed for key in keys if key not in cells or cells[key].dev is None]
     if missing:
         raise DataError(
@@ -197,7 +230,7 @@ def _dev_task(context: StudyContext, key: CellKey) -> StudyTask:
         cell = read_cell(context.folder, key)
         is_done = cell is not None and cell.dev is not None
         if is_done or _is_ours(context, key):
-            finish_dev(context, _plan_cell(context, key))
+            _finish(context, key, finish_dev)
 
     return StudyTask(key.name, do)
 
@@ -207,9 +240,24 @@ def _test_task(context: StudyContext, key: CellKey) -> StudyTask:
         cell = read_cell(context.folder, key)
         is_done = cell is not None and cell.test is not None
         if is_done or _is_ours(context, key):
-            finish_test(context, _plan_cell(context, key))
+            _finish(context, key, finish_test)
 
     return StudyTask(key.name, do)
+
+
+def _finish(
+    context: StudyContext,
+    key: CellKey,
+    finish: Callable[[StudyContext, CellPlan], None],
+) -> None:
+    """Finish a cell. One whose training diverges is noted, and others go on."""
+    if key.name in context.diverged:
+        return
+    try:
+        finish(context, _plan_cell(context, key))
+    except DivergedError as error:
+        context.diverged[key.name] = str(error)
+        context.ui.say(f"{key.name}: {error}")
 
 
 def _is_ours(context: StudyContext, key: CellKey) -> bool:
@@ -217,9 +265,10 @@ def _is_ours(context: StudyContext, key: CellKey) -> bool:
 
     So does any that evaluates the untrained student, which no seed belongs to.
     """
-    if not isinstance(context.study, StudyV2) or key.rows == UNTRAINED:
+    registered = context.registered
+    if not isinstance(registered, StudyV2) or key.rows == UNTRAINED:
         return True
-    return belongs_here(context.folder, key.seed)
+    return belongs_here(context.folder, key.seed, registered)
 
 
 def _plan_cell(context: StudyContext, key: CellKey) -> CellPlan:

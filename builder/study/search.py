@@ -61,13 +61,15 @@ def run_search(
         run_tasks(context, baselines)
         return
     trials = search_trials(study)
-    tasks = [trial_task(context, trial) for trial in trials]
+    tasks = [trial_task(context, trial, study) for trial in trials]
     run_tasks(context, [*baselines, *tasks])
     tried = tried_settings(context, trials)
     choice = HyperparameterChoice(settings=best_settings(tried), tried=tuple(tried))
     # Before the choice is recorded: after it, a call that was killed deletes nothing.
     delete_other_weights(context, trials, choice.settings)
-    update_registration(context.folder, lambda record: _with_choice(record, choice))
+    update_registration(
+        context.folder, lambda record: _with_choice(record, choice), study
+    )
     context.ui.say(f"hyperparameters of all variants: {choice.settings}")
 
 

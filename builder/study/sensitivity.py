@@ -54,7 +54,7 @@ def run_sensitivity(
         if _choice_of(context, variant) is None
     }
     every = [trial for trials in undecided.values() for trial in trials]
-    run_tasks(context, [trial_task(context, trial) for trial in every])
+    run_tasks(context, [trial_task(context, trial, registered) for trial in every])
     for variant, trials in undecided.items():
         _choose(context, variant, trials)
     run_tasks(context, _test_tasks(context, stage, registered))
@@ -138,11 +138,11 @@ def _test_tasks(
         assert choice is not None, "chosen just before"
         points = [choice.settings]
         for trial in trials_of(registered, points, [variant], stage.seeds):
-            tasks.append(_test_task(context, trial))
+            tasks.append(_test_task(context, trial, registered))
     return tasks
 
 
-def _test_task(context: StudyContext, trial: Trial) -> StudyTask:
+def _test_task(context: StudyContext, trial: Trial, registered: StudyV2) -> StudyTask:
     """Return the task of a cell; one that the study has already is copied."""
     plan = context.planner.plan(trial.key, trial.settings)
 
@@ -153,7 +153,7 @@ def _test_task(context: StudyContext, trial: Trial) -> StudyTask:
             write_cell(context.folder, same, SENSITIVITY)
             if not context.keep_weights:
                 delete_weights(context, plan)
-        elif belongs_here(context.folder, plan.key.seed):
+        elif belongs_here(context.folder, plan.key.seed, registered):
             finish_test(context, plan, SENSITIVITY)
 
     return StudyTask(f"{SENSITIVITY}.{plan.key.name}", do)

@@ -24,6 +24,7 @@ from cotbuild.schemas.errors import DataError, DivergedError
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.study.declaration import CellKey, Study
 from cotbuild.schemas.study.record import Cell, TrialValue, TriedSettings
+from cotbuild.schemas.study.version_2 import StudyV2
 
 Settings = dict[str, JsonValue]
 
@@ -51,13 +52,13 @@ def trials_of(
     return [Trial(point, key) for point in points for key in keys]
 
 
-def trial_task(context: StudyContext, trial: Trial) -> StudyTask:
+def trial_task(context: StudyContext, trial: Trial, registered: StudyV2) -> StudyTask:
     """Return the task that does a trial, if this kind of processor is to do it."""
     plan = _plan_trial(context, trial)
 
     def do() -> None:
         if find_trial(context, trial) is None and belongs_here(
-            context.folder, plan.key.seed
+            context.folder, plan.key.seed, registered
         ):
             name = f"{plan.key.variant}, seed {plan.key.seed}"
             context.ui.say(f"hyperparameters: {name} with {trial.settings}")

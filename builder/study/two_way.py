@@ -16,13 +16,14 @@ it twice, and the error is subtracted once here.
 An estimate of a part can fall below 0, where it counts as 0. The degrees of freedom are
 Satterthwaite's (1946), over the mean squares that the estimate is then made of. Below
 `MIN_SEEDS` seeds there are too few to tell the parts apart: the error is not
-subtracted, and is said to be wide.
+subtracted, and a report says how far such tests are off.
 
 **What was measured** (tests/bench/study_simulation.py): with variances as in the first
 study, 800 and 3,000 questions, seeds' part shared by the variants or not, a test at 5 %
 of no true difference rejects in 3.1-5.8 % of studies with 5 seeds, 3.4-5.3 % with 8 and
-3.7-5.1 % with 12. With 3 seeds it is 1.3-7.3 %. By the error of version 1 it is 1.1-5.3 %
-with 5 seeds, and 1.2-4.6 % with 12. docs/studies/statistics.md has the tables.
+3.7-5.1 % with 12. With 2 seeds it is 1.8-12.4 %, with 3 1.3-7.3 %, with 4 1.1-5.8 %.
+By the error of version 1 it is 1.1-5.3 % with 5 seeds, and 1.2-4.6 % with 12.
+docs/studies/statistics.md has the tables.
 
 Dimensions: S seeds, Q questions, R resamples of the questions.
 """
@@ -36,6 +37,14 @@ Floats = NDArray[np.float64]
 
 MIN_SEEDS = 5
 """Seeds from which the error of single answers is subtracted."""
+
+FEW_SEEDS = (
+    f"With fewer than {MIN_SEEDS} seeds, error and degrees of freedom are poorly known. In "
+    "simulations, tests at 5 % rejected in up to 12 % of studies without any difference "
+    "with 2 seeds, 7 % with 3 and 6 % with 4, and tests at 0.5 %, as at an early look, "
+    "in up to 7, 3 and 1.4 %."
+)
+"""What tests with so few seeds are worth; docs/studies/statistics.md has the table."""
 
 
 class TwoWayVariance(NamedTuple):

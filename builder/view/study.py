@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from cotbuild.builder.study.folder import (
+    PAGE,
     REPORT,
     STUDY,
     read_cells,
     read_registration,
     read_study,
 )
-from cotbuild.builder.study.report.write import PAGE, PICTURE, RESULTS
+from cotbuild.builder.study.report.write import PICTURE, RESULTS
 from cotbuild.builder.view.faults import NotFoundError
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.evaluation import Proportion

@@ -300,11 +300,12 @@ class Study(Record):
 
     def gate_cells(self) -> list[CellKey]:
         """Return the cells that decide the gate, in the main setting."""
-        return [
+        cells = [
             cell
             for cell in self.cells(self.stages[0])
             if cell.variant == self.gate.variant and cell.setting == self.main
         ]
+        return list(dict.fromkeys(cells))
 
 
 def check_stages(study: Study) -> None:

@@ -1,6 +1,8 @@
 """The files of a study: one per cell, the registration, accesses to test questions."""
 
-from pydantic import Field, JsonValue
+from typing import Self
+
+from pydantic import Field, JsonValue, model_validator
 
 from cotbuild.schemas.evaluation import (
     EvaluationInputs,
@@ -19,6 +21,9 @@ from cotbuild.schemas.study.parse import AnyStudy
 from cotbuild.schemas.training import Execution, Precision, TrainConfig
 from cotbuild.schemas.variant import VariantSpec
 
+_FLAG_DIGITS = "^[01-]*$"
+_OPTION_DIGITS = "^[0-9a-z+-]*$"
+
 
 class AnswerString(Record):
     """A student's answers, one character per question, in order.
@@ -27,30 +32,54 @@ class AnswerString(Record):
     """
 
     choice: str = Field(
-        description="Index of the chosen option, 0-9a-z; + for a later one, - for none."
+        pattern=_OPTION_DIGITS,
+        description="Index of the chosen option, 0-9a-z; + for a later one, - for none.",
     )
     correct: str = Field(
+        pattern=_FLAG_DIGITS,
         description="Correct by forced choice on raw log-likelihood, or by the free answer "
-        "without options."
+        "without options.",
     )
     normalised: str = Field(
-        description="Correct by forced choice on log-likelihood per character."
+        pattern=_FLAG_DIGITS,
+        description="Correct by forced choice on log-likelihood per character.",
     )
     free: str = Field(
-        description="Correct by the free greedy answer; - where none was generated."
+        pattern=_FLAG_DIGITS,
+        description="Correct by the free greedy answer; - where none was generated.",
     )
     forced: str = Field(
-        description="Whether the separator after the rationale was appended."
+        pattern=_FLAG_DIGITS,
+        description="Whether the separator after the rationale was appended.",
     )
     tokens: tuple[int, ...] = Field(
         description="Tokens generated: rationale and free answer."
     )
     answered: str = Field(
         default="",
+        pattern=_OPTION_DIGITS,
         exclude_if=lambda answered: not answered,
         description="Index of the option that the free answer names, as in `choice`; "
         "empty if no question has options.",
     )
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        number = len(self.choice)
+        others = {
+            "correct": self.correct,
+            "normalised": self.normalised,
+            "free": self.free,
+            "forced": self.forced,
+            "tokens": self.tokens,
+            "answered": self.answered or self.choice,
+        }
+        for name, values in others.items():
+            if len(values) != number:
+                raise ValueError(
+                    f"{name} is of {len(values)} questions, choice of {number}"
+                )
+        return self
 
     def correct_by(self, metric: StudyMetric) -> list[float]:
         """Return 1.0 or 0.0 per question by an accuracy; 0.0 where it does not apply.
@@ -212,6 +241,20 @@ class QuestionSet(Record):
         exclude_if=lambda classes: classes is None,
         description="Options that all questions share, in order; None if they do not.",
     )
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if len(self.targets) != len(self.ids):
+            raise ValueError(
+                f"{len(self.targets)} targets of {len(self.ids)} questions"
+            )
+        if self.classes is not None:
+            unknown = set(self.targets) - {one.label for one in self.classes}
+            if unknown:
+                raise ValueError(
+                    f"target {min(unknown)!r} is no class of the questions"
+                )
+        return self
 
 
 class DeclarationChange(Record):

@@ -233,8 +233,8 @@ class ClaimEstimate(Record):
     )
     df: float = Field(gt=0, description="Degrees of freedom of the standard error.")
     is_wide: bool = Field(
-        description="Whether there were too few seeds to subtract the error of single "
-        "answers, so that the standard error is too large rather than too small."
+        description="Whether there were too few seeds, below 5, to subtract the error of "
+        "single answers. Such tests can be too strict or too lax."
     )
     interval_95: Interval = Field(description="95 % interval, points.")
     interval_90: Interval = Field(description="90 % interval, points.")
@@ -278,9 +278,14 @@ class ClaimResult(Record):
         description="P-value that decides the claim, corrected for the looks; None if not "
         "run."
     )
+    p_against: float | None = Field(
+        default=None,
+        description="P-value of the opposite of the claim, which decides whether it is "
+        "contradicted, corrected for the looks; None if not run.",
+    )
     p_adjusted: float | None = Field(
-        description="The same, corrected by Holm's method over the tier and at least that "
-        "of the claims that open the tier; None if not run or outside the tiers."
+        description="`p`, corrected by Holm's method over the tier and at least that of "
+        "the claims that open the tier; None if not run, not tested, or outside the tiers."
     )
     outcome: ClaimOutcome | None = Field(
         description="Outcome, which is provisional until final; None if not run."

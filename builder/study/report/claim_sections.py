@@ -13,6 +13,7 @@ from cotbuild.builder.study.report.claim_words import (
 from cotbuild.builder.study.report.wording import METRIC_TITLES, format_grid, join_words
 from cotbuild.builder.study.scoring_students import describe_unknown
 from cotbuild.builder.study.statistics import LEVEL
+from cotbuild.builder.study.two_way import FEW_SEEDS
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.study.claims import EquivalentClaim
 from cotbuild.schemas.study.declaration import HeldOutQuestions
@@ -35,12 +36,7 @@ def list_claim_limitations(
     if notice is not None:
         yield notice
     if any(one.estimate is not None and one.estimate.is_wide for one in results.claims):
-        yield (
-            "Seeds are too few to tell the error of single answers apart from that of "
-            "seeds: it is counted twice, so that intervals are too wide rather than too "
-            "narrow."
-        )
-
+        yield FEW_SEEDS
     kinds = _group_by_processor(record.seed_processors)
     if len(kinds) > 1:
         yield (
@@ -87,13 +83,15 @@ def _power_limitation(result: ClaimResult) -> str:
 
 def _level_limitation(study: StudyV2, partly: Sequence[int]) -> str:
     """Return what tiers that open with a part of the claims before them cost."""
-    names = join_words(one_line(study.tiers[position].name) for position in partly)
+    names = join_words(
+        f"“{one_line(study.tiers[position].name)}”" for position in partly
+    )
     what = "The tier" if len(partly) == 1 else "The tiers"
     verb = "opens" if len(partly) == 1 else "open"
     return (
-        f"{what} {names} {verb} with a part of the claims before, so the level of "
-        f"{100 * LEVEL:g} % holds for each tier and not for the study: the chance that any "
-        "claim of the tiers is supported falsely can be larger, "
+        f"{what} {names} {verb} when a part of the claims before is supported, so the "
+        f"level of {100 * LEVEL:g} % holds within each tier and not across the study: the "
+        "chance that any claim of the tiers is supported falsely can be larger, "
         f"{100 * LEVEL * (1 + len(partly)):g} % at most. In simulations of two tiers of "
         "two claims it was up to 7.7 %."
     )
@@ -170,7 +168,9 @@ def _describe_statistics(study: StudyV2) -> str:
     if not study.metric.is_question_mean:
         error = "paired bootstrap over seeds and questions"
     looks = "" if len(study.planned_looks) == 1 else ", O'Brien-Fleming boundaries"
-    return f"{error}{looks}; cells paired by seed"
+    return (
+        f"{error}{looks}; cells paired by seed; intervals are of one claim at one look"
+    )
 
 
 def _describe_tiers(study: StudyV2) -> str:

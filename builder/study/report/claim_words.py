@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from cotbuild.builder.card.markdown import one_line
 from cotbuild.builder.study.claim_tests import claim_seeds
 from cotbuild.builder.study.report.wording import (
     METRIC_TITLES,
@@ -180,9 +181,15 @@ def _explain_closed_tier(result: ClaimResult, study: StudyV2) -> str:
     names = [tier.name for tier in study.tiers]
     opens_with = study.opening_claims(names.index(result.tier or names[0]))
     return (
-        f"Not tested: its tier is tested only if {join_words(opens_with)} "
+        f"Not tested: its tier is tested only if {_quote_claims(opens_with, study)} "
         f"{'is' if len(opens_with) == 1 else 'are'} supported."
     )
+
+
+def _quote_claims(names: Sequence[str], study: StudyV2) -> str:
+    """Return what claims say, in quotation marks, such as `“A beats B”`."""
+    says = {claim.name: one_line(claim.says).rstrip(".") for claim in study.tier_claims}
+    return join_words(f"“{says[name]}”" for name in names)
 
 
 # -- the figures of a claim -------------------------------------------------------------
@@ -208,14 +215,20 @@ def describe_bar(found: ClaimEstimate, claim: AnyClaim) -> str:
 
 
 def describe_p(result: ClaimResult) -> str:
-    """Return the p-value that decides a claim of a tier, and what kind it is."""
-    return f"{format_p(result.p)} ({_kind_of_p(result.claim)}, corrected for the looks)"
+    """Return the p-value that decides a claim of a tier, and what kind it is.
+
+    It is that of the opposite where the claim is contradicted.
+    """
+    kind = f"{_kind_of_p(result.claim)}, corrected for the looks"
+    if result.outcome is ClaimOutcome.CONTRADICTED:
+        return f"{format_p(result.p_against)} of the opposite ({kind})"
+    return f"{format_p(result.p)} ({kind})"
 
 
 def _kind_of_p(claim: AnyClaim) -> str:
     match claim:
         case BeatsClaim():
-            return "two-sided"
+            return "two-sided, in the claimed direction"
         case EquivalentClaim():
             return "the larger of two one-sided"
         case _:
@@ -280,6 +293,8 @@ def describe_secondary(result: SecondaryResult) -> str:
 def name_metric(result: SecondaryResult) -> str:
     """Return the name of a secondary metric for the start of a line."""
     name = METRIC_TITLES[result.metric]
+    if result.metric is StudyMetric.ACCURACY:
+        name = "accuracy, not normalised by length"
     return f"{name[0].upper()}{name[1:]}, secondary"
 
 
@@ -307,7 +322,7 @@ def describe_opening(position: int, study: StudyV2) -> str:
     if not opens_with:
         return "Always tested."
     verb = "is" if len(opens_with) == 1 else "are"
-    return f"Tested only if {join_words(opens_with)} {verb} supported."
+    return f"Tested only if {_quote_claims(opens_with, study)} {verb} supported."
 
 
 def scope_notice(study: StudyV2) -> str | None:

@@ -9,7 +9,7 @@ from cotbuild.schemas.study.results import ClaimResult
 _CLAIM = (
     "name", "says", "tier", "exploratory", "kind", "claimed", "contrast", "metric",
     "standing", "look", "outcome", "estimate", "bar", "low_95", "high_95", "low_90",
-    "high_90", "p", "p_adjusted", "smallest_difference", "standard_error", "df",
+    "high_90", "p", "p_against", "p_adjusted", "smallest_difference", "standard_error", "df",
     "is_wide", "num_seeds", "num_questions",
 )  # fmt: skip
 PRIMARY = "primary"
@@ -38,6 +38,7 @@ def _claim_rows(result: ClaimResult) -> Iterator[Row]:
         "look": result.look,
         "outcome": result.outcome.value if result.outcome else None,
         "p": result.p,
+        "p_against": result.p_against,
         "p_adjusted": result.p_adjusted,
     }
     if found is not None:

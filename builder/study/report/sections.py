@@ -225,7 +225,11 @@ def _describe_accesses(results: StudyResults) -> str:
     if num_apart:
         cells += f", {num_apart:,} of them in the sensitivity stage"
     times = "time" if results.touches == 1 else "times"
-    line = f"{results.touches:,} {times} for {cells}"
+    line = f"begun {results.touches:,} {times}, for {cells}"
+    if results.touches > num_cells:
+        line += "; those beyond were interrupted and begun again, or are not finished"
+    elif results.touches < num_cells:
+        line += "; touches.jsonl lacks some"
     if not results.touched_twice:
         return f"{line}; never by two different students under one name"
     names = ", ".join(one_line(name) for name in results.touched_twice)

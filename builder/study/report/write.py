@@ -6,6 +6,7 @@ The same record and results give the same bytes.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cotbuild.builder.study.folder import PAGE
 from cotbuild.builder.study.report.claims_table import make_claims_table
 from cotbuild.builder.study.report.csv_text import Row, Value, format_csv
 from cotbuild.builder.study.report.page import render_page
@@ -22,7 +23,6 @@ from cotbuild.schemas.study.results import (
     StudyResults,
 )
 
-PAGE = "index.html"
 RESULTS = "results.json"
 PICTURE = "accuracy.png"
 

@@ -101,9 +101,25 @@ def test_a_tier_is_closed_until_what_opens_it_is_supported() -> None:
     found = by_name(results(make_cells(make_tiers(), same)))
     assert found["help"].outcome is not ClaimOutcome.SUPPORTED
     assert found["half"].outcome is ClaimOutcome.NOT_TESTED
-    assert found["half"].p_adjusted is not None
+    assert found["half"].p is not None
+    assert found["half"].p_adjusted is None
     assert found["help"].p_adjusted is not None
-    assert found["half"].p_adjusted >= found["help"].p_adjusted
+
+
+def test_what_contradicts_a_claim_is_recorded(cells: Cells) -> None:
+    swapped = {"post_cot": "pre_cot", "pre_cot": "post_cot"}
+    reverse = {
+        renamed: cell.model_copy(update={"key": renamed})
+        for key, cell in cells.items()
+        for renamed in [
+            key.model_copy(update={"variant": swapped.get(key.variant, key.variant)})
+        ]
+    }
+    after = by_name(results(reverse))["after"]
+    assert after.outcome is ClaimOutcome.CONTRADICTED
+    assert after.p == 1.0
+    assert after.p_against is not None
+    assert after.p_against < 0.05
 
 
 def test_seeds_outside_the_plan_change_no_verdict_and_are_exploratory(

@@ -8,6 +8,8 @@ from cotbuild.builder.study.measures import (
     SumMeasure,
     make_measure,
 )
+from cotbuild.builder.study.paired import paired_accuracy, score_paired_samples
+from cotbuild.builder.study.sample_statistics import score_samples
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.question import Choice
 from cotbuild.schemas.study.declaration import StudyMetric
@@ -49,7 +51,7 @@ def test_questions_without_classes_have_no_macro_f1() -> None:
     asked = make_record(make_study(), 4).test
     with pytest.raises(DataError, match=r"metric macro_f1: .* Use accuracy\."):
         make_measure(StudyMetric.MACRO_F1, asked)
-    assert recipe_classes([chosen("0011")], asked) is None
+    assert recipe_classes([chosen("0011")], asked, score_samples) is None
 
 
 def test_a_cell_from_before_free_answers_were_recorded_is_refused() -> None:
@@ -109,16 +111,32 @@ def test_a_true_difference_is_found_and_none_is_not() -> None:
 
 def test_classes_over_seeds() -> None:
     asked = questions("AABB")
-    found = recipe_classes([chosen("0011"), chosen("001-")], asked)
+    found = recipe_classes([chosen("0011"), chosen("001-")], asked, score_samples)
     assert found is not None
     assert found.confusion == ((4, 0, 0), (0, 3, 1))
     no, yes = found.classes
     assert (no.text, no.support, no.f1.per_seed) == ("no", 2, (100.0, 100.0))
     assert yes.f1.per_seed == pytest.approx((100.0, 100 * 2 / 3))
     assert found.macro_f1.mean == pytest.approx(100 * (1 + 5 / 6) / 2)
-    one_sided = recipe_classes([chosen("0000")], questions("AAAA"))
+    one_sided = recipe_classes(
+        [chosen("0000")], questions("AAAA"), score_paired_samples
+    )
     assert one_sided is not None
     assert [one.text for one in one_sided.classes] == ["no"]
+
+
+def test_classes_have_the_error_of_the_studys_version() -> None:
+    asked, students = questions("AB" * 300), random_students(1, 0.8, 5)
+    first = recipe_classes(students, asked, score_samples)
+    second = recipe_classes(students, asked, score_paired_samples)
+    assert first is not None
+    assert second is not None
+    measure = make_measure(StudyMetric.MACRO_F1, asked)
+    assert first.macro_f1 == measure.score(students)
+    assert second.macro_f1.interval_95 == pytest.approx(
+        paired_accuracy(measure, students).interval_95
+    )
+    assert first.macro_f1.interval_95 != second.macro_f1.interval_95
 
 
 def test_scores_of_prose_are_computed_from_stored_statistics() -> None:

@@ -32,11 +32,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_first_to_begin_a_seed_keeps_it(folder: Path) -> None:
-    assert belongs_here(folder, 0)
-    assert belongs_here(folder, 0)
-    assert not belongs_here(folder, 1)
+    study = make_tiers()
+    assert belongs_here(folder, 0, study)
+    assert belongs_here(folder, 0, study)
+    assert not belongs_here(folder, 1, study)
     here = SeedProcessor(seed=0, processor=processor_kind())
     assert need_registration(folder).seed_processors == (OTHER, here)
+
+
+def test_nothing_is_run_by_another_declaration_than_was_registered(
+    folder: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=r"another STUDY\.yaml\. Run the command"):
+        belongs_here(folder, 0, make_tiers(name="Another title"))
+    assert need_registration(folder).seed_processors == (OTHER,)
 
 
 def test_what_is_left_to_others_is_one_line(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cotbuild.builder.study.folder import write_cell, write_registration
 from cotbuild.builder.study.registered import check_version, registered_study
-from cotbuild.builder.study.registration import record_variants, register_study
+from cotbuild.builder.study.registration import prepare_report, register_study
 from cotbuild.builder.study.search import needs_choice
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.study.declaration import CellKey
@@ -110,7 +110,7 @@ def test_a_registered_study_cannot_change_its_format_version(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match=expected):
         register_study(tmp_path, make_tiers(), split, split)
     with pytest.raises(ConfigError, match=expected):
-        record_variants(tmp_path, make_tiers(), None)
+        prepare_report(tmp_path, make_tiers(), None)
     check_version(tmp_path, record, make_study())
 
 

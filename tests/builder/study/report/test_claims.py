@@ -170,7 +170,8 @@ def test_what_is_claimed_and_what_is_estimated(
         (
             "shuffled_equal",
             "not_tested",
-            "only if coherence_not_needed and shuffled_not_worse are supported.",
+            "only if “Shuffled words keep more than half of the gain” and “Shuffled words "
+            "are not worse” are supported.",
         ),
         (
             "shuffled_share",
@@ -242,11 +243,11 @@ def test_what_could_not_have_been_seen_and_how_it_was_done() -> None:
         "variants are missed more often than one time in five."
     ) in limitations
     assert any(
-        line.startswith("The tier content opens with a part of the claims before")
+        line.startswith("The tier “content” opens when a part of the claims before")
         and "10 % at most" in line
         for line in limitations
     )
-    assert any(line.startswith("Seeds are too few") for line in limitations)
+    assert any(line.startswith("With fewer than 5 seeds") for line in limitations)
     method = dict(describe_method(record, results))
     assert method["Seeds and looks"] == "4 seeds; looks at 2 and 4 of them"
     assert method["Precision"].startswith(
@@ -262,7 +263,7 @@ def test_what_could_not_have_been_seen_and_how_it_was_done() -> None:
     )
     # Cells of the fixture are finished at every look.
     assert method["Evaluations on test"].startswith(
-        "16 times for 24 finished cells, 8 of them in the sensitivity stage"
+        "begun 16 times, for 24 finished cells, 8 of them in the sensitivity stage"
     )
 
 
